@@ -1,0 +1,355 @@
+/**
+ * The lifecycle of a grant, as one pure decision: what a command does to a grant, or why it is refused.
+ *
+ *     (none) ──► PENDING_APPROVAL ──► [PENDING_GUARD_APPROVAL ──►] ACTIVE ──► REVOKED | ENDED
+ *                       └────────────────────┴──► DENIED | WITHDRAWN | EXPIRED
+ *
+ * States on the right are final. Who may give a command is decided before (see authorization/ and
+ * roles/eligibility.ts); here stands only what the command means in each state. Time and ids come in.
+ */
+import {
+  type EndReason,
+  type Grant,
+  type GrantPath,
+  type GrantScope,
+  hasLapsed,
+  isOpen,
+  lapsesAt,
+  type OpenGrant,
+} from './grant.ts';
+
+/** The limits of a site that bear on a grant. */
+export type GrantTerms = {
+  /** Support access restrictions are on: a Guard admin decides in second place. */
+  guardRequired: boolean;
+  /** How long a grant lasts at most, in seconds from its activation; null: until the ticket closes. */
+  maxGrantSeconds: number | null;
+  /** Whether one person may give both approvals. */
+  samePersonMayApproveTwice: boolean;
+};
+
+export type GrantCommand =
+  | {
+      type: 'Request';
+      grantId: string;
+      ticketId: string;
+      siteId: string;
+      scope: GrantScope;
+      engineerId: string | null;
+      requestedById: string;
+      justification: string | null;
+      /** How long the request waits, in seconds. */
+      waitSeconds: number;
+    }
+  | { type: 'Approve'; by: string; path: GrantPath; expiresAt: Date | null; terms: GrantTerms }
+  | { type: 'Deny'; by: string }
+  | { type: 'ApproveAsGuard'; by: string; terms: GrantTerms }
+  | { type: 'DenyAsGuard'; by: string }
+  /** `asGuard`: the person's only right to revoke is being a Guard admin. */
+  | { type: 'Revoke'; by: string; asGuard: boolean }
+  | { type: 'Withdraw'; by: string }
+  | { type: 'Release'; by: string }
+  | { type: 'Reassign'; engineerId: string | null }
+  | { type: 'CloseTicket'; by: string }
+  | { type: 'DeactivateSite'; by: string }
+  | { type: 'UnlicenseProduct'; by: string }
+  | { type: 'ElapseTime' };
+
+/** What happened; each is also what subscribers are told, with the grant as it is after it. */
+export type GrantEventType =
+  | 'REQUESTED'
+  | 'AWAITING_GUARD'
+  | 'ACTIVATED'
+  | 'DENIED'
+  | 'WITHDRAWN'
+  | 'EXPIRED'
+  | 'REVOKED'
+  | 'ENDED'
+  | 'REASSIGNED';
+
+export type GrantChange = {
+  event: GrantEventType;
+  /** The grant after the change. */
+  grant: Grant;
+  /** The decision a named person made in it, if one did. */
+  decision: { stage: 'CUSTOMER' | 'GUARD'; outcome: 'APPROVED' | 'DENIED'; by: string } | null;
+};
+
+export type GrantRefusal =
+  | 'ALREADY_REQUESTED'
+  | 'ALREADY_APPROVED'
+  | 'ALREADY_ACTIVE'
+  | 'NOT_APPROVED_YET'
+  | 'NOT_AWAITING_GUARD'
+  | 'NOT_ACTIVE'
+  | 'ALREADY_OVER'
+  | 'NO_SUCH_GRANT'
+  | 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'
+  | 'EXPIRES_AT_IN_THE_PAST'
+  | 'EXPIRES_AT_BEYOND_POLICY';
+
+export type GrantDecision = { changed: GrantChange } | { unchanged: true } | { refused: GrantRefusal };
+
+/**
+ * Decides a command on a grant (null: there is none yet) at the moment `now`.
+ *
+ * A grant whose time has run out is treated as over even before the sweep has said so, which is
+ * why callers settle a grant with `ElapseTime` first and record that as a change of its own.
+ */
+export function decide(grant: Grant | null, command: GrantCommand, now: Date): GrantDecision {
+  if (grant === null) {
+    return command.type === 'Request' ? request(command, now) : { refused: 'NO_SUCH_GRANT' };
+  }
+  if (command.type === 'Request') return { refused: 'ALREADY_REQUESTED' };
+  if (!isOpen(grant)) return decideOnFinal(command);
+  if (command.type === 'ElapseTime') {
+    return hasLapsed(grant, now) ? elapse(grant) : { unchanged: true };
+  }
+  if (hasLapsed(grant, now)) return decideOnFinal(command);
+
+  switch (command.type) {
+    case 'Approve':
+      return approve(grant, command, now);
+    case 'Deny':
+      return deny(grant, command.by, now);
+    case 'ApproveAsGuard':
+      return approveAsGuard(grant, command, now);
+    case 'DenyAsGuard':
+      return denyAsGuard(grant, command.by, now);
+    case 'Revoke':
+      return revoke(grant, command, now);
+    case 'Withdraw':
+      return withdraw(grant, command.by, now);
+    case 'Release':
+      return grant.state === 'ACTIVE'
+        ? over(grant, 'ENDED', 'RELEASED_BY_ENGINEER', now, command.by)
+        : { refused: 'NOT_ACTIVE' };
+    case 'Reassign':
+      return reassign(grant, command.engineerId);
+    case 'CloseTicket':
+      return grant.state === 'ACTIVE'
+        ? over(grant, 'REVOKED', 'TICKET_CLOSED', now, command.by)
+        : neverActive(grant, 'WITHDRAWN', 'TICKET_CLOSED', now, command.by);
+    case 'DeactivateSite':
+      return endWithItsSubject(grant, 'SITE_DEACTIVATED', now, command.by);
+    case 'UnlicenseProduct':
+      return endWithItsSubject(grant, 'PRODUCT_UNLICENSED', now, command.by);
+  }
+}
+
+/** Terminal states are final: nobody's command changes them, and what only follows events passes by. */
+function decideOnFinal(command: Exclude<GrantCommand, { type: 'Request' }>): GrantDecision {
+  switch (command.type) {
+    case 'Reassign':
+    case 'CloseTicket':
+    case 'DeactivateSite':
+    case 'UnlicenseProduct':
+    case 'ElapseTime':
+      return { unchanged: true };
+    case 'Approve':
+    case 'Deny':
+    case 'ApproveAsGuard':
+    case 'DenyAsGuard':
+    case 'Revoke':
+    case 'Withdraw':
+    case 'Release':
+      return { refused: 'ALREADY_OVER' };
+  }
+}
+
+type Of<Type extends GrantCommand['type']> = Extract<GrantCommand, { type: Type }>;
+
+function request(command: Of<'Request'>, now: Date): GrantDecision {
+  const grant: Grant = {
+    state: 'PENDING_APPROVAL',
+    id: command.grantId,
+    ticketId: command.ticketId,
+    siteId: command.siteId,
+    scope: command.scope,
+    engineerId: command.engineerId,
+    requestedById: command.requestedById,
+    justification: command.justification,
+    requestedAt: now,
+    approvalDueAt: secondsAfter(now, command.waitSeconds),
+    version: 1,
+  };
+  return { changed: { event: 'REQUESTED', grant, decision: null } };
+}
+
+function approve(grant: OpenGrant, command: Of<'Approve'>, now: Date): GrantDecision {
+  if (grant.state === 'ACTIVE') return { refused: 'ALREADY_ACTIVE' };
+  if (grant.state === 'PENDING_GUARD_APPROVAL') return { refused: 'ALREADY_APPROVED' };
+  const { by, path, expiresAt, terms } = command;
+  const latest = latestEnd(now, terms);
+  if (expiresAt !== null && expiresAt <= now) return { refused: 'EXPIRES_AT_IN_THE_PAST' };
+  if (expiresAt !== null && latest !== null && expiresAt > latest)
+    return { refused: 'EXPIRES_AT_BEYOND_POLICY' };
+
+  const approved = { path, customerApprovedAt: now, customerApprovedById: by, expiresAt };
+  const decision = { stage: 'CUSTOMER', outcome: 'APPROVED', by } as const;
+  const base = { ...grant, ...approved, version: grant.version + 1 };
+  if (terms.guardRequired) {
+    return {
+      changed: { event: 'AWAITING_GUARD', grant: { ...base, state: 'PENDING_GUARD_APPROVAL' }, decision },
+    };
+  }
+  return {
+    changed: {
+      event: 'ACTIVATED',
+      grant: { ...base, state: 'ACTIVE', activatedAt: now, expiresAt: expiresAt ?? latest },
+      decision,
+    },
+  };
+}
+
+function deny(grant: OpenGrant, by: string, now: Date): GrantDecision {
+  switch (grant.state) {
+    case 'PENDING_APPROVAL':
+      return neverActive(grant, 'DENIED', 'DENIED_BY_CUSTOMER', now, by, 'CUSTOMER');
+    case 'PENDING_GUARD_APPROVAL':
+      return { refused: 'ALREADY_APPROVED' };
+    case 'ACTIVE':
+      return { refused: 'ALREADY_ACTIVE' };
+  }
+}
+
+/** The two decisions are made by two different people, unless the site's policy says otherwise. */
+function approveAsGuard(grant: OpenGrant, command: Of<'ApproveAsGuard'>, now: Date): GrantDecision {
+  if (grant.state !== 'PENDING_GUARD_APPROVAL') return { refused: notAwaitingGuard(grant) };
+  const { by, terms } = command;
+  if (by === grant.customerApprovedById && !terms.samePersonMayApproveTwice) {
+    return { refused: 'SAME_PERSON_MAY_NOT_APPROVE_TWICE' };
+  }
+  const expiresAt = earlier(grant.expiresAt, latestEnd(now, terms));
+  return {
+    changed: {
+      event: 'ACTIVATED',
+      grant: { ...grant, state: 'ACTIVE', activatedAt: now, expiresAt, version: grant.version + 1 },
+      decision: { stage: 'GUARD', outcome: 'APPROVED', by },
+    },
+  };
+}
+
+function denyAsGuard(grant: OpenGrant, by: string, now: Date): GrantDecision {
+  if (grant.state !== 'PENDING_GUARD_APPROVAL') return { refused: notAwaitingGuard(grant) };
+  return neverActive(grant, 'DENIED', 'DENIED_BY_GUARD', now, by, 'GUARD');
+}
+
+function notAwaitingGuard(grant: OpenGrant): GrantRefusal {
+  return grant.state === 'ACTIVE' ? 'ALREADY_ACTIVE' : 'NOT_AWAITING_GUARD';
+}
+
+/**
+ * Revoking ends an active grant. While the Guard's decision is still out it takes the customer's
+ * approval back, so that nothing can become active after the customer has said stop.
+ */
+function revoke(grant: OpenGrant, { by, asGuard }: Of<'Revoke'>, now: Date): GrantDecision {
+  switch (grant.state) {
+    case 'PENDING_APPROVAL':
+      return { refused: 'NOT_APPROVED_YET' };
+    case 'PENDING_GUARD_APPROVAL':
+      return asGuard
+        ? neverActive(grant, 'DENIED', 'DENIED_BY_GUARD', now, by, 'GUARD')
+        : neverActive(grant, 'DENIED', 'DENIED_BY_CUSTOMER', now, by);
+    case 'ACTIVE':
+      return over(grant, 'REVOKED', 'REVOKED_BY_CUSTOMER', now, by);
+  }
+}
+
+function withdraw(grant: OpenGrant, by: string, now: Date): GrantDecision {
+  if (grant.state === 'ACTIVE') return { refused: 'ALREADY_ACTIVE' };
+  return neverActive(grant, 'WITHDRAWN', 'WITHDRAWN_BY_ENGINEER', now, by);
+}
+
+/** Whoever is assigned to the ticket has its grants; whoever no longer is, has none of them. */
+function reassign(grant: OpenGrant, engineerId: string | null): GrantDecision {
+  if (grant.engineerId === engineerId) return { unchanged: true };
+  return {
+    changed: {
+      event: 'REASSIGNED',
+      grant: { ...grant, engineerId, version: grant.version + 1 },
+      decision: null,
+    },
+  };
+}
+
+/** The site or the licence is gone: what is active ends, what is pending is withdrawn; neither comes back. */
+function endWithItsSubject(
+  grant: OpenGrant,
+  reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED',
+  now: Date,
+  by: string,
+): GrantDecision {
+  return grant.state === 'ACTIVE'
+    ? over(grant, 'ENDED', reason, now, by)
+    : neverActive(grant, 'WITHDRAWN', reason, now, by);
+}
+
+/** The end is the moment the time ran out, however late the sweep comes. */
+function elapse(grant: OpenGrant): GrantDecision {
+  const at = lapsesAt(grant);
+  if (at === null) return { unchanged: true };
+  return grant.state === 'ACTIVE'
+    ? over(grant, 'ENDED', 'TIME_ELAPSED', at, null)
+    : neverActive(grant, 'EXPIRED', 'APPROVAL_TIMED_OUT', at, null);
+}
+
+type Active = Extract<OpenGrant, { state: 'ACTIVE' }>;
+type Pending = Exclude<OpenGrant, Active>;
+type Final<State extends Grant['state']> = Extract<Grant, { state: State; endReason: EndReason }>;
+
+function over<State extends 'REVOKED' | 'ENDED'>(
+  grant: Active,
+  state: State,
+  endReason: Final<State>['endReason'],
+  endedAt: Date,
+  by: string | null,
+): GrantDecision {
+  const ended = {
+    ...grant,
+    state,
+    endReason,
+    endedAt,
+    endedById: by,
+    version: grant.version + 1,
+  } as Final<State>;
+  return { changed: { event: state, grant: ended, decision: null } };
+}
+
+function neverActive<State extends 'DENIED' | 'WITHDRAWN' | 'EXPIRED'>(
+  grant: Pending,
+  state: State,
+  endReason: Final<State>['endReason'],
+  endedAt: Date,
+  by: string | null,
+  stage: 'CUSTOMER' | 'GUARD' | null = null,
+): GrantDecision {
+  const approval =
+    grant.state === 'PENDING_APPROVAL'
+      ? { path: null, customerApprovedAt: null, customerApprovedById: null, expiresAt: null }
+      : {};
+  const ended = {
+    ...grant,
+    ...approval,
+    state,
+    endReason,
+    endedAt,
+    endedById: by,
+    version: grant.version + 1,
+  } as Final<State>;
+  const decision = stage !== null && by !== null ? ({ stage, outcome: 'DENIED', by } as const) : null;
+  return { changed: { event: state, grant: ended, decision } };
+}
+
+function latestEnd(now: Date, terms: GrantTerms): Date | null {
+  return terms.maxGrantSeconds === null ? null : secondsAfter(now, terms.maxGrantSeconds);
+}
+
+function earlier(a: Date | null, b: Date | null): Date | null {
+  if (a === null || b === null) return a ?? b;
+  return a < b ? a : b;
+}
+
+function secondsAfter(moment: Date, seconds: number): Date {
+  return new Date(moment.getTime() + seconds * 1000);
+}

@@ -1,0 +1,113 @@
+/** Roles, what each covers, and in which user management experience it counts. */
+
+export type Role =
+  | 'ORGANIZATION_ADMIN'
+  | 'SITE_ADMIN'
+  | 'USER_ACCESS_ADMIN'
+  | 'PRODUCT_ADMIN'
+  | 'TRUSTED_USER'
+  | 'BILLING_ADMIN'
+  | 'TECHNICAL_CONTACT'
+  | 'GUARD_ADMIN';
+
+export type Experience = 'CENTRALIZED' | 'ORIGINAL';
+
+/** What an assignment of the role must name: nothing below the organization, a site, or a product on a site. */
+type Coverage = 'ORGANIZATION' | 'SITE' | 'PRODUCT' | 'LISTING' | 'ORGANIZATION_OR_SITE';
+
+type RoleRule = {
+  covers: Coverage;
+  /** In which experiences a holder may grant data access. */
+  grantsIn: readonly Experience[];
+  label: string;
+};
+
+/** Who may grant: the role table. A listing names a site and, under ORIGINAL always, a product. */
+export const roleRules = {
+  ORGANIZATION_ADMIN: {
+    covers: 'ORGANIZATION',
+    grantsIn: ['CENTRALIZED', 'ORIGINAL'],
+    label: 'Organization admin',
+  },
+  SITE_ADMIN: { covers: 'SITE', grantsIn: ['ORIGINAL'], label: 'Site admin' },
+  USER_ACCESS_ADMIN: { covers: 'SITE', grantsIn: ['CENTRALIZED'], label: 'User access admin' },
+  PRODUCT_ADMIN: { covers: 'PRODUCT', grantsIn: ['CENTRALIZED', 'ORIGINAL'], label: 'Product admin' },
+  TRUSTED_USER: { covers: 'PRODUCT', grantsIn: ['ORIGINAL'], label: 'Trusted user' },
+  BILLING_ADMIN: { covers: 'LISTING', grantsIn: ['CENTRALIZED', 'ORIGINAL'], label: 'Billing admin' },
+  TECHNICAL_CONTACT: { covers: 'LISTING', grantsIn: ['CENTRALIZED', 'ORIGINAL'], label: 'Technical contact' },
+  GUARD_ADMIN: { covers: 'ORGANIZATION_OR_SITE', grantsIn: [], label: 'Guard admin' },
+} as const satisfies Record<Role, RoleRule>;
+
+/** Who holds which role over what. `siteId` null: the whole organization; `productId` null: the whole site. */
+export type RoleAssignment = {
+  id: string;
+  accountId: string;
+  role: Role;
+  organizationId: string;
+  siteId: string | null;
+  productId: string | null;
+  /** The key of the product named (`jira`), the same on every site; null with `productId`. */
+  productKey: string | null;
+  /** A role changed through SCIM and not yet synced does not count. */
+  syncState: 'SYNCED' | 'PENDING_SYNC';
+};
+
+/** Whether an assignment names what its role must name, no more and no less. */
+export function isWellFormed({
+  role,
+  siteId,
+  productId,
+}: Pick<RoleAssignment, 'role' | 'siteId' | 'productId'>): boolean {
+  const [site, product] = [siteId !== null, productId !== null];
+  switch (roleRules[role].covers) {
+    case 'ORGANIZATION':
+      return !site && !product;
+    case 'SITE':
+      return site && !product;
+    case 'PRODUCT':
+      return site && product;
+    case 'LISTING':
+      return site;
+    case 'ORGANIZATION_OR_SITE':
+      return !product;
+  }
+}
+
+/** Whether a counting Guard admin assignment reaches the site. */
+export function isGuardAdminOf(
+  assignments: readonly RoleAssignment[],
+  site: { id: string; organizationId: string },
+): boolean {
+  return assignments.some(
+    (held) =>
+      held.role === 'GUARD_ADMIN' &&
+      held.syncState === 'SYNCED' &&
+      held.organizationId === site.organizationId &&
+      (held.siteId === null || held.siteId === site.id),
+  );
+}
+
+/** Whether the person is an admin of the whole organization, by an assignment that counts. */
+export function isOrganizationAdminOf(
+  assignments: readonly RoleAssignment[],
+  organizationId: string,
+): boolean {
+  return assignments.some(
+    (held) =>
+      held.role === 'ORGANIZATION_ADMIN' &&
+      held.syncState === 'SYNCED' &&
+      held.organizationId === organizationId,
+  );
+}
+
+/**
+ * Whether an assignment reaches the site at all: over its organization, over it, or over something on it.
+ * That is how far a role holder sees; what they may decide is narrower.
+ */
+export function reachesSite(held: RoleAssignment, site: { id: string; organizationId: string }): boolean {
+  return (
+    held.syncState === 'SYNCED' &&
+    held.organizationId === site.organizationId &&
+    (held.siteId === null || held.siteId === site.id)
+  );
+}
