@@ -1,0 +1,225 @@
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+
+/** What a verified token says about its bearer. */
+export type TokenClaims = {
+  /** The `iss` claim, equal to the configured issuer. */
+  issuer: string;
+  /** The `sub` claim: stable and unique within the issuer, at most 255 characters. */
+  subject: string;
+  /** Null when the token has none, or one the issuer says it has not verified. */
+  email: string | null;
+  expiresAt: Date;
+};
+
+export type TokenFault =
+  | 'EXPIRED'
+  | 'NOT_YET_VALID'
+  | 'MALFORMED'
+  | 'MISSING_CLAIM'
+  | 'WRONG_ISSUER'
+  | 'WRONG_AUDIENCE'
+  | 'ALGORITHM_NOT_ALLOWED'
+  | 'UNKNOWN_KEY'
+  | 'BAD_SIGNATURE';
+
+/** The token is not one to accept. The message says what to do about it and never quotes the token. */
+export class InvalidTokenError extends Error {
+  override readonly name = 'InvalidTokenError';
+  readonly fault: TokenFault;
+
+  constructor(fault: TokenFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
+
+/** The issuer's keys cannot be had now, so that no token can be judged: neither accepted nor refused. */
+export class IdentityUnavailableError extends Error {
+  override readonly name = 'IdentityUnavailableError';
+}
+
+export type TokenVerifier = {
+  /**
+   * Resolves to the claims of a token that is signed by the issuer, meant for this audience and in time.
+   * Rejects with {@link InvalidTokenError}, or {@link IdentityUnavailableError} when it cannot tell.
+   */
+  verify(token: string): Promise<TokenClaims>;
+  /** Gives up a fetch of keys under way; later calls to `verify` reject with IdentityUnavailableError. */
+  dispose(): void;
+};
+
+export type TokenVerifierOptions = {
+  /** The exact `iss` to accept. */
+  issuer: string;
+  /** The `aud` that must be among the token's. */
+  audience: string;
+  jwksUrl: string | URL;
+  clock?: () => Date;
+};
+
+/** Longer tokens are refused unread; eight kilobytes also fit a default HTTP header. */
+export const maxTokenCharacters = 8 * 1024;
+
+/** How far the issuer's clock may be off, in seconds. */
+export const clockToleranceSeconds = 5;
+
+const signatureAlgorithms = ['RS256', 'ES256', 'EdDSA', 'Ed25519'];
+const maxSubjectCharacters = 255;
+const maxEmailCharacters = 320;
+const keysFetchTimeoutMs = 2_000;
+const keysMaxAgeMs = 10 * 60_000;
+/** At most one fetch in this time for keys we do not know, or random key ids would hammer the issuer. */
+const keysCooldownMs = 30_000;
+const lastSecondOfYear9999 = 253_402_300_799;
+
+/**
+ * Verifies bearer tokens against the keys an issuer publishes. Keys are fetched when first needed, again
+ * after ten minutes, and when a token names a key not seen before.
+ */
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const url = new URL(options.jwksUrl);
+  const disposed = new AbortController();
+  const publishedKeys = createRemoteJWKSet(url, {
+    timeoutDuration: keysFetchTimeoutMs,
+    cooldownDuration: keysCooldownMs,
+    cacheMaxAge: keysMaxAgeMs,
+    [customFetch]: (address, init) =>
+      fetch(address, { ...init, signal: AbortSignal.any([init.signal, disposed.signal]) }),
+  });
+  const keys: JWTVerifyGetKey = async (header, token) => {
+    if (disposed.signal.aborted) throw new IdentityUnavailableError('The gateway is stopping.');
+    try {
+      return await publishedKeys(header, token);
+    } catch (error) {
+      if (isAboutTheToken(error)) throw error;
+      throw new IdentityUnavailableError(
+        `The identity provider's keys cannot be read from ${url.origin}${url.pathname}. Try again shortly.`,
+        { cause: error },
+      );
+    }
+  };
+  return {
+    verify: (token) => verifyToken(token, { ...options, keys }),
+    dispose: () => disposed.abort(),
+  };
+}
+
+/** Judges one token with the keys given. See {@link TokenVerifier.verify} for what it rejects with. */
+export async function verifyToken(
+  token: string,
+  options: { issuer: string; audience: string; keys: JWTVerifyGetKey; clock?: (() => Date) | undefined },
+): Promise<TokenClaims> {
+  if (token.length > maxTokenCharacters) {
+    throw new InvalidTokenError(
+      'MALFORMED',
+      `The token is longer than ${maxTokenCharacters} characters. Ask the identity provider for a smaller one.`,
+    );
+  }
+  const rules = {
+    issuer: options.issuer,
+    audience: options.audience,
+    algorithms: signatureAlgorithms,
+    requiredClaims: ['exp', 'sub'],
+    clockTolerance: clockToleranceSeconds,
+    currentDate: options.clock?.() ?? new Date(),
+  };
+  try {
+    const { payload } = await jwtVerify(token, options.keys, rules);
+    return readClaims(payload);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw asInvalidToken(error);
+    // The token names no key and the issuer has several of its kind: any of them may have signed it.
+    for await (const key of error) {
+      try {
+        const { payload } = await jwtVerify(token, key, rules);
+        return readClaims(payload);
+      } catch (keyError) {
+        if (!(keyError instanceof errors.JWSSignatureVerificationFailed)) throw asInvalidToken(keyError);
+      }
+    }
+    throw asInvalidToken(new errors.JWSSignatureVerificationFailed());
+  }
+}
+
+function readClaims(payload: JWTPayload): TokenClaims {
+  const { iss, sub, exp } = payload;
+  if (typeof iss !== 'string' || typeof sub !== 'string' || typeof exp !== 'number') {
+    throw new InvalidTokenError('MISSING_CLAIM', 'The token needs the claims iss, sub and exp.');
+  }
+  if (sub.length === 0 || sub.length > maxSubjectCharacters || hasControlCharacter(sub)) {
+    throw new InvalidTokenError(
+      'MALFORMED',
+      `The token's subject must be 1 to ${maxSubjectCharacters} printable characters.`,
+    );
+  }
+  if (exp > lastSecondOfYear9999) {
+    throw new InvalidTokenError('MALFORMED', "The token's expiry is not a date.");
+  }
+  return { issuer: iss, subject: sub, email: readEmail(payload), expiresAt: new Date(exp * 1_000) };
+}
+
+function readEmail(payload: JWTPayload): string | null {
+  const { email, email_verified: verified } = payload;
+  if (verified === false || verified === 'false') return null;
+  if (typeof email !== 'string' || email.length > maxEmailCharacters) return null;
+  return /^[^\s@]+@[^\s@]+$/.test(email) && !hasControlCharacter(email) ? email : null;
+}
+
+function hasControlCharacter(text: string): boolean {
+  return /\p{Cc}/u.test(text);
+}
+
+function isAboutTheToken(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  );
+}
+
+function asInvalidToken(error: unknown): unknown {
+  const refuse = (fault: TokenFault, message: string) =>
+    new InvalidTokenError(fault, message, { cause: error });
+
+  if (error instanceof errors.JWTExpired) {
+    return refuse('EXPIRED', 'The token has expired. Sign in again and use the new token.');
+  }
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.reason === 'missing') {
+      return refuse('MISSING_CLAIM', `The token lacks the claim "${error.claim}".`);
+    }
+    if (error.claim === 'iss') {
+      return refuse('WRONG_ISSUER', 'The token comes from another issuer than the one this gateway trusts.');
+    }
+    if (error.claim === 'aud') {
+      return refuse('WRONG_AUDIENCE', "The token is meant for another audience. Ask for this gateway's.");
+    }
+    if (error.claim === 'nbf') {
+      return refuse('NOT_YET_VALID', 'The token is not valid yet. Check the clock of the issuer.');
+    }
+    return refuse('MALFORMED', `The token's claim "${error.claim}" cannot be read.`);
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return refuse('BAD_SIGNATURE', "The token's signature is not the issuer's.");
+  }
+  if (error instanceof errors.JWKSNoMatchingKey) {
+    return refuse(
+      'UNKNOWN_KEY',
+      'The token is signed with a key the issuer does not publish. Sign in again.',
+    );
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
+    return refuse('ALGORITHM_NOT_ALLOWED', 'The token must be signed with RS256, ES256 or EdDSA.');
+  }
+  if (error instanceof errors.JOSEError) {
+    return refuse('MALFORMED', 'The token is not a signed JSON Web Token.');
+  }
+  return error;
+}
