@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StartupError } from './startup-error.ts';
+
+/**
+ * What a data folder holds. Nothing else in it is ever touched.
+ *
+ * - `latchkey-data.txt`: the mark by which a data folder is known
+ * - `postgres/`: the embedded database's cluster and its password
+ * - `gateway.pid`: the process that runs on the folder
+ * - `cursor-secret`: the key with which cursors are signed, when none is configured
+ */
+const markName = 'latchkey-data.txt';
+const markText = 'This folder holds the data of a Latchkey gateway. `npm run reset` clears it.\n';
+const postgresFolderName = 'postgres';
+const gatewayPidName = 'gateway.pid';
+const cursorSecretName = 'cursor-secret';
+
+export type DataFolderContent = 'ABSENT' | 'EMPTY' | 'LATCHKEY' | 'FOREIGN';
+
+/** What stands at the path: nothing, an empty folder, a gateway's data, or something that is not ours. */
+export async function inspectDataFolder(folder: string): Promise<DataFolderContent> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'ABSENT';
+    if (codeOf(error) === 'ENOTDIR') return 'FOREIGN';
+    throw unusable(folder, error);
+  }
+  if (names.length === 0) return 'EMPTY';
+  return names.includes(markName) ? 'LATCHKEY' : 'FOREIGN';
+}
+
+/**
+ * Makes the folder a data folder of this gateway if it is absent or empty.
+ * Throws a StartupError where it holds something else or cannot be written.
+ */
+export async function prepareDataFolder(folder: string): Promise<void> {
+  const content = await inspectDataFolder(folder);
+  if (content === 'FOREIGN') {
+    throw new StartupError(
+      `The data folder ${folder} is not one of Latchkey's: set DATA_FOLDER to a new or empty folder.`,
+    );
+  }
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, markName), markText);
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+}
+
+/** Where the embedded database lives within the data folder. */
+export function postgresFolder(folder: string): string {
+  return join(folder, postgresFolderName);
+}
+
+/** Writes down that this process runs on the folder. */
+export async function recordGateway(folder: string): Promise<void> {
+  await writeFile(join(folder, gatewayPidName), `${process.pid}\n`);
+}
+
+/** Takes this process's record back, if it is still the one that stands there. */
+export async function forgetGateway(folder: string): Promise<void> {
+  if ((await recordedGateway(folder)) === process.pid)
+    await rm(join(folder, gatewayPidName), { force: true });
+}
+
+/** The process last recorded on the folder, alive or not. */
+export async function recordedGateway(folder: string): Promise<number | undefined> {
+  try {
+    const pid = Number.parseInt(await readFile(join(folder, gatewayPidName), 'utf8'), 10);
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The secret kept in the data folder, made at the first call: 32 random bytes in base64url, readable by
+ * the gateway's user alone. Signed cursors so survive a restart.
+ */
+export async function keptCursorSecret(folder: string): Promise<string> {
+  const path = join(folder, cursorSecretName);
+  try {
+    await prepareDataFolder(folder);
+    try {
+      await writeFile(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    const secret = await readFile(path, 'utf8');
+    if (secret.length < 32) throw new Error(`${path} is too short`);
+    return secret;
+  } catch (error) {
+    throw error instanceof StartupError ? error : unusable(folder, error);
+  }
+}
+
+/** Removes everything of Latchkey's from the folder, and the folder itself if nothing else is in it. */
+export async function clearDataFolder(folder: string): Promise<void> {
+  for (const name of [postgresFolderName, gatewayPidName, cursorSecretName, markName]) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
+  if ((await readdir(folder)).length === 0) await rm(folder, { recursive: true });
+}
+
+function unusable(folder: string, error: unknown): StartupError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StartupError(
+    `The data folder ${folder} cannot be used (${reason}): mend it, or set DATA_FOLDER to another folder.`,
+    { cause: error },
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

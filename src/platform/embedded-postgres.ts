@@ -1,0 +1,304 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { chown, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import {
+  forgetGateway,
+  postgresFolder,
+  prepareDataFolder,
+  recordedGateway,
+  recordGateway,
+} from './data-folder.ts';
+import {
+  commandAs,
+  findPostgresBinaries,
+  type ServerUser,
+  serverUser,
+} from './embedded-postgres-binaries.ts';
+import { isAlive, runningServer, waitUntilGone } from './embedded-postgres-process.ts';
+import type { Logger } from './logger.ts';
+import { StartupError } from './startup-error.ts';
+
+const run = promisify(execFile);
+
+/** Milliseconds. Recovery after a hard stop is the slow case. */
+const startDeadline = 60_000;
+const stopDeadline = 10_000;
+const portAttempts = 5;
+
+export interface EmbeddedPostgres {
+  /** Of the database `postgres`, over TCP on 127.0.0.1, with the password in it. */
+  readonly url: string;
+  readonly port: number;
+  /** Settles when the server is gone, whoever stopped it. */
+  readonly exited: Promise<void>;
+  /** Stops the server in order (PostgreSQL's fast shutdown). May be called again. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedPostgresOptions {
+  /** Made if absent; holds the cluster across starts. */
+  readonly dataFolder: string;
+  readonly logger?: Logger;
+  /** Server settings as they stand in postgresql.conf, `{ fsync: 'off' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** A free one if left out. */
+  readonly port?: number;
+}
+
+/**
+ * Starts the PostgreSQL that comes with the development dependencies on the cluster in the data folder,
+ * making the cluster at the first start.
+ *
+ * Only one gateway runs on a data folder: a second is refused with a StartupError. The server is its own
+ * process group, so a Ctrl-C in the terminal reaches the gateway alone, which then stops it in order; and a
+ * watcher beside the server stops it if the gateway is gone without doing so (`kill -9`). What is wrong with
+ * the folder or the server comes as a StartupError of one line.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const binaries = await findPostgresBinaries();
+  await prepareDataFolder(options.dataFolder);
+  const dataFolder = await realpath(options.dataFolder);
+  const home = postgresFolder(dataFolder);
+  const cluster = join(home, 'cluster');
+  const passwordFile = join(home, 'password');
+
+  await refuseSecondGateway(dataFolder, cluster);
+  const user = await serverUser(cluster);
+  if (!(await exists(home))) await createCluster(binaries.initdb, home, user);
+  const password = await readFile(passwordFile, 'utf8').catch((error: unknown) => {
+    throw broken(home, error instanceof Error ? error.message : String(error));
+  });
+
+  await recordGateway(dataFolder);
+  const settings = { ...ownSettings, ...options.settings };
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await findFreePort());
+    const started = await startServer(
+      binaries.postgres,
+      cluster,
+      user,
+      { ...settings, port: String(port) },
+      options.logger,
+    );
+    if (started.kind === 'running') {
+      return {
+        url: `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`,
+        port,
+        exited: started.exited,
+        async stop() {
+          await started.stop();
+          await forgetGateway(dataFolder);
+        },
+      };
+    }
+    if (started.portTaken && options.port === undefined && attempt < portAttempts) continue;
+    await forgetGateway(dataFolder);
+    throw started.clusterTaken ? inUse(dataFolder) : broken(home, started.reason);
+  }
+}
+
+const ownSettings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  logging_collector: 'off',
+  log_destination: 'stderr',
+};
+
+/**
+ * A server still on the cluster belongs to another gateway, unless that gateway is gone: then its watcher
+ * is stopping it, or was killed along with the gateway and we stop it ourselves.
+ */
+async function refuseSecondGateway(dataFolder: string, cluster: string): Promise<void> {
+  const server = await runningServer(cluster);
+  if (server === undefined) return;
+  const gateway = await recordedGateway(dataFolder);
+  if (gateway !== undefined && isAlive(gateway)) throw inUse(dataFolder, gateway);
+  try {
+    process.kill(server, 'SIGINT');
+  } catch {
+    // Gone already, or not ours to stop: the wait below tells.
+  }
+  if (!(await waitUntilGone(server, stopDeadline))) throw inUse(dataFolder);
+}
+
+/** Made beside its place and then moved there, so that a start that was cut short leaves nothing half made. */
+async function createCluster(initdb: string, home: string, user: ServerUser | undefined): Promise<void> {
+  const draft = `${home}.${randomBytes(4).toString('hex')}`;
+  const cluster = join(draft, 'cluster');
+  const passwordFile = join(draft, 'password');
+  try {
+    await mkdir(draft, { mode: 0o755 });
+    await mkdir(cluster, { mode: 0o700 });
+    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    if (user !== undefined) {
+      for (const path of [draft, cluster, passwordFile]) await chown(path, user.uid, user.gid);
+    }
+    const command = await commandAs(
+      user,
+      initdb,
+      [
+        `--pgdata=${cluster}`,
+        `--pwfile=${passwordFile}`,
+        '--username=postgres',
+        '--auth=scram-sha-256',
+        '--encoding=UTF8',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
+        '--locale=C',
+        '--no-instructions',
+        '--no-sync',
+      ],
+      [dirname(initdb), draft],
+    );
+    await run(command.program, command.parameters, { ...command.options, cwd: '/', timeout: startDeadline });
+    await rename(draft, home).catch(async (error: unknown) => {
+      // Another gateway made it in the meantime: whoever starts the server first has it.
+      if (!(await exists(home))) throw error;
+    });
+  } catch (error) {
+    throw broken(home, lastLine(error));
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+type Started =
+  | { kind: 'running'; exited: Promise<void>; stop(): Promise<void> }
+  | { kind: 'failed'; reason: string; portTaken: boolean; clusterTaken: boolean };
+
+/**
+ * Beside the server runs a watcher that reads from a pipe whose other end only the gateway holds. Its end
+ * without a word means the gateway died, and the server is told to stop; a word means all is well.
+ */
+const serverWithWatcher = '{ read -r _ || kill -INT $$; } <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
+
+async function startServer(
+  postgres: string,
+  cluster: string,
+  user: ServerUser | undefined,
+  settings: Readonly<Record<string, string>>,
+  logger: Logger | undefined,
+): Promise<Started> {
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const command = await commandAs(
+    user,
+    '/bin/sh',
+    ['-c', serverWithWatcher, 'postgres', postgres, '-D', cluster, ...flags],
+    [dirname(postgres), cluster],
+  );
+  const server = spawn(command.program, command.parameters, {
+    ...command.options,
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+  });
+  const watcher = server.stdio[3];
+  const complaints: string[] = [];
+  const gone = new Promise<void>((settle) => {
+    server.once('error', (error) => {
+      complaints.push(error.message);
+      settle();
+    });
+    server.once('exit', () => settle());
+  });
+  const stopWatching = (): void => {
+    if (watcher !== null && watcher !== undefined && 'end' in watcher) watcher.end('\n');
+  };
+  watcher?.on('error', () => undefined);
+  void gone.then(stopWatching);
+
+  const lines = createInterface({ input: server.stderr ?? Readable.from([]) });
+  const saidAll = once(lines, 'close').then(() => true);
+  const ready = new Promise<boolean>((settle) => {
+    void gone.then(() => settle(false));
+    lines.on('line', (line) => {
+      logger?.debug({ postgres: line }, 'embedded database');
+      if (/(FATAL|PANIC|ERROR|could not)/.test(line) && complaints.length < 20) complaints.push(line);
+      if (line.includes('database system is ready to accept connections')) settle(true);
+    });
+  });
+  const stop = () => stopServer(server, gone);
+  if (await withinDeadline(ready, startDeadline)) return { kind: 'running', exited: gone, stop };
+  await stop();
+  await withinDeadline(saidAll, 1_000);
+  const said = complaints.join('\n');
+  return {
+    kind: 'failed',
+    reason: complaints.find((line) => line.includes('FATAL')) ?? complaints.at(-1) ?? 'it gave no reason',
+    portTaken: said.includes('could not bind') || said.includes('could not create any TCP/IP sockets'),
+    clusterTaken: said.includes('lock file "postmaster.pid" already exists'),
+  };
+}
+
+/** Fast shutdown, then immediate shutdown, then the end: each when the one before was not heeded in time. */
+async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    if (server.exitCode === null && server.signalCode === null) server.kill(signal);
+    if (
+      await withinDeadline(
+        gone.then(() => true),
+        stopDeadline,
+      )
+    )
+      return;
+  }
+}
+
+async function withinDeadline(outcome: Promise<boolean>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((settle) => {
+    timer = setTimeout(() => settle(false), milliseconds);
+  });
+  try {
+    return await Promise.race([outcome, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A TCP port that was free on 127.0.0.1 a moment ago. */
+export async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('No TCP port was given');
+  return address.port;
+}
+
+function inUse(dataFolder: string, gateway?: number): StartupError {
+  const who = gateway === undefined ? 'another gateway' : `another gateway (process ${gateway})`;
+  return new StartupError(
+    `The data folder ${dataFolder} is in use by ${who}: stop that one, or set DATA_FOLDER to another folder.`,
+  );
+}
+
+function broken(home: string, reason: string): StartupError {
+  const line = reason.replaceAll(/\s+/g, ' ').trim();
+  return new StartupError(
+    `The embedded database in ${home} does not start (${line}): \`npm run reset\` clears it, DATABASE_URL uses another.`,
+  );
+}
+
+function lastLine(error: unknown): string {
+  const text =
+    error instanceof Error ? ('stderr' in error ? String(error.stderr) : '') || error.message : String(error);
+  return text.trim().split('\n').at(-1) ?? text;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
