@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import { type FinalGrant, hasLapsed, isOpen, lapsesAt, type OpenGrant } from '../../src/grants/grant.ts';
+import {
+  active,
+  DAY,
+  fromNow,
+  HOUR,
+  MS,
+  NOW,
+  overOnceActive,
+  overUnapproved,
+  pendingApproval,
+  pendingGuardApproval,
+} from '../support/builders.ts';
+
+const open: { [State in OpenGrant['state']]: OpenGrant } = {
+  PENDING_APPROVAL: pendingApproval(),
+  PENDING_GUARD_APPROVAL: pendingGuardApproval(),
+  ACTIVE: active(),
+};
+const final: { [State in FinalGrant['state']]: FinalGrant } = {
+  DENIED: overUnapproved({ state: 'DENIED', endReason: 'DENIED_BY_CUSTOMER' }),
+  WITHDRAWN: overUnapproved({ state: 'WITHDRAWN', endReason: 'TICKET_CLOSED' }),
+  EXPIRED: overUnapproved({ state: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
+  REVOKED: overOnceActive({ state: 'REVOKED', endReason: 'TICKET_CLOSED' }),
+  ENDED: overOnceActive({ state: 'ENDED', endReason: 'TIME_ELAPSED' }),
+};
+
+test.each(Object.values(open))('a grant that is $state is open', (grant) => {
+  expect(isOpen(grant)).toBe(true);
+});
+
+test.each(Object.values(final))('a grant that is $state is not open', (grant) => {
+  expect(isOpen(grant)).toBe(false);
+});
+
+describe('the moment at which time alone ends a grant', () => {
+  const [sooner, later] = [fromNow(HOUR), fromNow(DAY)];
+
+  test.each([
+    ['waiting for the customer: when its wait is over', pendingApproval({ approvalDueAt: sooner }), sooner],
+    [
+      'waiting for the Guard, approved until the ticket closes: when its wait is over',
+      pendingGuardApproval({ approvalDueAt: later, expiresAt: null }),
+      later,
+    ],
+    [
+      'waiting for the Guard, approved for longer than it waits: when its wait is over',
+      pendingGuardApproval({ approvalDueAt: sooner, expiresAt: later }),
+      sooner,
+    ],
+    [
+      'waiting for the Guard, approved for shorter than it waits: when what was approved is over',
+      pendingGuardApproval({ approvalDueAt: later, expiresAt: sooner }),
+      sooner,
+    ],
+    ['active: at its end', active({ expiresAt: sooner }), sooner],
+    ['active, whatever its wait was: at its end', active({ approvalDueAt: sooner, expiresAt: later }), later],
+    ['active until the ticket closes: never', active({ expiresAt: null }), null],
+  ])('%s', (_, grant, moment) => {
+    expect(lapsesAt(grant)).toEqual(moment);
+  });
+});
+
+describe('whether time has ended a grant', () => {
+  test.each([
+    pendingApproval({ approvalDueAt: NOW }),
+    pendingGuardApproval({ approvalDueAt: NOW }),
+    pendingGuardApproval({ expiresAt: NOW }),
+    active({ expiresAt: NOW }),
+  ])('$state: not one millisecond before, from the moment itself on', (grant) => {
+    expect(hasLapsed(grant, fromNow(-MS))).toBe(false);
+    expect(hasLapsed(grant, NOW)).toBe(true);
+    expect(hasLapsed(grant, fromNow(MS))).toBe(true);
+  });
+
+  test('no end means never, neither now nor at the end of time', () => {
+    expect(hasLapsed(active({ expiresAt: null }), new Date(0))).toBe(false);
+    expect(hasLapsed(active({ expiresAt: null }), new Date(8.64e15))).toBe(false);
+  });
+});

@@ -1,0 +1,266 @@
+/** What holds of every grant's life, whatever people do to it and whenever. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type EndReason,
+  type FinalGrant,
+  type Grant,
+  type GrantState,
+  hasLapsed,
+  isOpen,
+  lapsesAt,
+} from '../../src/grants/grant.ts';
+import { decide, type GrantEventType } from '../../src/grants/lifecycle.ts';
+import { deepFreeze } from '../support/deep-freeze.ts';
+import { grantAfter } from '../support/given-grant.ts';
+import { anyCommand, history, type Step } from '../support/grant-histories.ts';
+
+/** Where each state may lead. A grant stays where it is when its engineer changes. */
+const arrows: Record<GrantState | 'none', GrantState[]> = {
+  none: ['PENDING_APPROVAL'],
+  PENDING_APPROVAL: [
+    'PENDING_APPROVAL',
+    'PENDING_GUARD_APPROVAL',
+    'ACTIVE',
+    'DENIED',
+    'WITHDRAWN',
+    'EXPIRED',
+  ],
+  PENDING_GUARD_APPROVAL: ['PENDING_GUARD_APPROVAL', 'ACTIVE', 'DENIED', 'WITHDRAWN', 'EXPIRED'],
+  ACTIVE: ['ACTIVE', 'REVOKED', 'ENDED'],
+  DENIED: [],
+  WITHDRAWN: [],
+  EXPIRED: [],
+  REVOKED: [],
+  ENDED: [],
+};
+
+const reasons: { [State in FinalGrant['state']]: Extract<FinalGrant, { state: State }>['endReason'][] } = {
+  DENIED: ['DENIED_BY_CUSTOMER', 'DENIED_BY_GUARD'],
+  WITHDRAWN: ['WITHDRAWN_BY_ENGINEER', 'TICKET_CLOSED', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'],
+  EXPIRED: ['APPROVAL_TIMED_OUT'],
+  REVOKED: ['REVOKED_BY_CUSTOMER', 'TICKET_CLOSED'],
+  ENDED: ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'],
+};
+
+/** The event that tells of an arrival; a grant that stays where it is was reassigned. */
+const told: Record<GrantState, GrantEventType> = {
+  PENDING_APPROVAL: 'REQUESTED',
+  PENDING_GUARD_APPROVAL: 'AWAITING_GUARD',
+  ACTIVE: 'ACTIVATED',
+  DENIED: 'DENIED',
+  WITHDRAWN: 'WITHDRAWN',
+  EXPIRED: 'EXPIRED',
+  REVOKED: 'REVOKED',
+  ENDED: 'ENDED',
+};
+
+const stateOf = (grant: Grant | null): GrantState | 'none' => grant?.state ?? 'none';
+
+function holdsOfEveryHistory(law: (steps: Step[]) => void): void {
+  fc.assert(
+    fc.property(history, (steps) => {
+      law(steps);
+    }),
+    { numRuns: 2000 },
+  );
+}
+
+function holdsInEveryStep(law: (step: Step) => void): void {
+  holdsOfEveryHistory((steps) => steps.forEach(law));
+}
+
+describe('change', () => {
+  test('follows the arrows, and the event says where to', () => {
+    holdsInEveryStep(({ before, decision }) => {
+      if (!('changed' in decision)) return;
+      const { event, grant } = decision.changed;
+      expect(arrows[stateOf(before)]).toContain(grant.state);
+      expect(event).toBe(stateOf(before) === grant.state ? 'REASSIGNED' : told[grant.state]);
+    });
+  });
+
+  test('never touches a grant that is over', () => {
+    holdsInEveryStep(({ before, decision }) => {
+      if (before === null || isOpen(before)) return;
+      expect(decision).not.toHaveProperty('changed');
+    });
+  });
+
+  test('raises the version by exactly one, beginning with one', () => {
+    holdsOfEveryHistory((steps) => {
+      const changes = steps.filter(({ decision }) => 'changed' in decision);
+      expect(changes.map(({ after }) => after?.version)).toEqual(changes.map((_, index) => index + 1));
+    });
+  });
+
+  test('keeps what was asked as it was asked', () => {
+    holdsInEveryStep(({ before, after }) => {
+      if (before === null || after === null) return;
+      for (const fact of ['id', 'ticketId', 'siteId', 'scope', 'requestedById', 'justification'] as const) {
+        expect(after[fact]).toEqual(before[fact]);
+      }
+      expect(after.requestedAt).toEqual(before.requestedAt);
+      expect(after.approvalDueAt).toEqual(before.approvalDueAt);
+    });
+  });
+
+  test('other than reassigning keeps the engineer', () => {
+    holdsInEveryStep(({ before, decision }) => {
+      if (before === null || !('changed' in decision) || decision.changed.event === 'REASSIGNED') return;
+      expect(decision.changed.grant.engineerId).toBe(before.engineerId);
+    });
+  });
+
+  test('gives every engineer who is assigned while it is open the grant, and nobody else', () => {
+    holdsInEveryStep(({ before, command, now, after }) => {
+      if (command.type !== 'Reassign' || before === null || !isOpen(before) || hasLapsed(before, now)) return;
+      expect(after).toEqual({
+        ...before,
+        engineerId: command.engineerId,
+        version: before.version + (command.engineerId === before.engineerId ? 0 : 1),
+      });
+    });
+  });
+});
+
+describe('a decision', () => {
+  test('writes into neither the grant nor the command, and is the same when asked again', () => {
+    holdsInEveryStep(({ before, command, now, decision }) => {
+      const untouched = structuredClone({ before, command, now });
+      const again = decide(deepFreeze(before), deepFreeze(command), now);
+      expect(again).toStrictEqual(decision);
+      expect({ before, command, now }).toStrictEqual(untouched);
+    });
+  });
+
+  test('is recorded with the name of whoever gave the command, and only when somebody decided', () => {
+    holdsInEveryStep(({ command, decision }) => {
+      if (!('changed' in decision)) return;
+      const { decision: made, event } = decision.changed;
+      const isDecided =
+        ['AWAITING_GUARD', 'ACTIVATED'].includes(event) ||
+        (event === 'DENIED' && !(command.type === 'Revoke' && !command.asGuard));
+      expect(made !== null).toBe(isDecided);
+      if (made !== null) {
+        expect(made.outcome).toBe(event === 'DENIED' ? 'DENIED' : 'APPROVED');
+        expect(made.by).toBe('by' in command ? command.by : undefined);
+      }
+    });
+  });
+});
+
+describe('access', () => {
+  test('begins on a restricted site only with approvals of both stages', () => {
+    holdsOfEveryHistory((steps) => {
+      const stages = steps.flatMap(({ decision }) =>
+        'changed' in decision && decision.changed.decision?.outcome === 'APPROVED'
+          ? [decision.changed.decision.stage]
+          : [],
+      );
+      const [approval] = steps.filter(
+        ({ command, decision }) => command.type === 'Approve' && 'changed' in decision,
+      );
+      if (approval?.command.type !== 'Approve') return expect(stages).toEqual([]);
+      const wasActive = steps.some(({ after }) => after?.state === 'ACTIVE');
+      const needsGuard = approval.command.terms.guardRequired;
+      expect(stages).toEqual(needsGuard && wasActive ? ['CUSTOMER', 'GUARD'] : ['CUSTOMER']);
+      expect(wasActive || needsGuard).toBe(true);
+    });
+  });
+
+  test('is never approved twice by one person, unless the policy says so', () => {
+    holdsInEveryStep(({ before, command, decision }) => {
+      if (before?.state !== 'PENDING_GUARD_APPROVAL' || command.type !== 'ApproveAsGuard') return;
+      if (!('changed' in decision) || command.by !== before.customerApprovedById) return;
+      expect(command.terms.samePersonMayApproveTwice).toBe(true);
+    });
+  });
+
+  test('ends after it began, no later than the policy and the approver allow', () => {
+    holdsInEveryStep(({ before, command, now, decision }) => {
+      if (!('changed' in decision) || decision.changed.event !== 'ACTIVATED') return;
+      const { grant } = decision.changed;
+      if (!('terms' in command) || grant.state !== 'ACTIVE') return expect.unreachable();
+      expect(grant.activatedAt).toEqual(now);
+      const approved =
+        command.type === 'Approve'
+          ? command.expiresAt
+          : before?.state === 'PENDING_GUARD_APPROVAL'
+            ? before.expiresAt
+            : null;
+      const { maxGrantSeconds } = command.terms;
+      const allowed = [
+        approved?.getTime() ?? Infinity,
+        maxGrantSeconds === null ? Infinity : now.getTime() + maxGrantSeconds * 1000,
+      ];
+      const end = grant.expiresAt?.getTime() ?? Infinity;
+      expect(end).toBe(Math.min(...allowed));
+      expect(end).toBeGreaterThan(now.getTime());
+    });
+  });
+
+  test('is refused from the moment it is over: nothing a person does finds it active', () => {
+    holdsInEveryStep(({ before, command, now, decision }) => {
+      if (before === null || !isOpen(before) || !hasLapsed(before, now)) return;
+      const settled = grantAfter(before, decide(before, { type: 'ElapseTime' }, now));
+      expect(settled !== null && isOpen(settled)).toBe(false);
+      if (command.type !== 'ElapseTime') expect(decision).toStrictEqual(decide(settled, command, now));
+    });
+  });
+});
+
+describe('a grant that is over', () => {
+  test('carries a reason that belongs to its state, and when', () => {
+    holdsInEveryStep(({ before, now, decision }) => {
+      if (!('changed' in decision) || isOpen(decision.changed.grant)) return;
+      const { grant } = decision.changed;
+      if (isOpen(grant) || before === null || !isOpen(before)) return expect.unreachable();
+      expect(reasons[grant.state]).toContain(grant.endReason);
+      const byTime = ['TIME_ELAPSED', 'APPROVAL_TIMED_OUT'].includes(grant.endReason);
+      expect(grant.endedAt).toEqual(byTime ? lapsesAt(before) : now);
+      expect(grant.endedById === null).toBe(byTime);
+      expect(grant.endedAt.getTime()).toBeGreaterThanOrEqual(grant.requestedAt.getTime());
+      expect('activatedAt' in grant).toBe(before.state === 'ACTIVE');
+    });
+  });
+
+  test('stays exactly as it ended under every sequence of commands', () => {
+    fc.assert(
+      fc.property(
+        history,
+        fc.array(fc.tuple(anyCommand, fc.date({ noInvalidDate: true }))),
+        (steps, more) => {
+          const last = steps.at(-1)?.after ?? null;
+          fc.pre(last !== null && !isOpen(last));
+          const ended = structuredClone(last);
+          const end = more.reduce<Grant | null>(
+            (grant, [command, now]) => grantAfter(grant, decide(grant, command, now)),
+            last,
+          );
+          expect(end).toStrictEqual(ended);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+test('random histories take every arrow there is, to every end there is', () => {
+  const taken = new Set<string>();
+  const ends = new Set<`${FinalGrant['state']} ${EndReason}`>();
+  for (const steps of fc.sample(history, { numRuns: 4000, seed: 1 })) {
+    for (const { before, decision } of steps) {
+      if (!('changed' in decision)) continue;
+      const { grant } = decision.changed;
+      taken.add(`${stateOf(before)} → ${grant.state}`);
+      if (!isOpen(grant)) ends.add(`${grant.state} ${grant.endReason}`);
+    }
+  }
+  const allArrows = Object.entries(arrows).flatMap(([from, to]) => to.map((state) => `${from} → ${state}`));
+  const allEnds = Object.entries(reasons).flatMap(([state, all]) =>
+    all.map((reason) => `${state} ${reason}`),
+  );
+  expect([...taken].sort()).toEqual(allArrows.sort());
+  expect([...ends].sort()).toEqual(allEnds.sort());
+});

@@ -1,0 +1,548 @@
+/**
+ * The lifecycle as a table: every state × every command, with what becomes of the grant or why it is refused.
+ *
+ * The types demand a row for every state and end reason, and in it a cell for every command.
+ */
+import type { FinalGrant, Grant, GrantState, NeverActive } from '../../src/grants/grant.ts';
+import type { GrantChange, GrantCommand, GrantEventType, GrantRefusal } from '../../src/grants/lifecycle.ts';
+import {
+  active,
+  DAY,
+  fromNow,
+  HOUR,
+  MS,
+  NOW,
+  overOnceActive,
+  overUnapproved,
+  overUnguarded,
+  pendingApproval,
+  pendingGuardApproval,
+  terms,
+} from '../support/builders.ts';
+
+type Of<Type extends GrantCommand['type']> = Extract<GrantCommand, { type: Type }>;
+
+const approve = { type: 'Approve', by: 'admin', path: 'ADMIN_CONSOLE', expiresAt: null } as const;
+
+export const commands = {
+  Request: {
+    again: {
+      type: 'Request',
+      grantId: 'grant',
+      ticketId: 'ticket',
+      siteId: 'site',
+      scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1', 'conversation-2'] },
+      engineerId: 'engineer',
+      requestedById: 'requester',
+      justification: 'The board does not load.',
+      waitSeconds: 14 * 24 * 3600,
+    },
+  },
+  Approve: {
+    'until the ticket closes': { ...approve, terms: terms() },
+    'until a moment': { ...approve, expiresAt: fromNow(HOUR), terms: terms() },
+    'until a moment gone by': { ...approve, expiresAt: NOW, terms: terms() },
+    'where grants last an hour': { ...approve, terms: terms({ maxGrantSeconds: 3600 }) },
+    'for longer than grants last': {
+      ...approve,
+      expiresAt: fromNow(HOUR + MS),
+      terms: terms({ maxGrantSeconds: 3600 }),
+    },
+    'on a restricted site': { ...approve, terms: terms({ guardRequired: true, maxGrantSeconds: 3600 }) },
+    'until a moment, on a restricted site': {
+      ...approve,
+      expiresAt: fromNow(HOUR),
+      terms: terms({ guardRequired: true }),
+    },
+    'until a moment gone by, on a restricted site': {
+      ...approve,
+      expiresAt: NOW,
+      terms: terms({ guardRequired: true }),
+    },
+  },
+  Deny: { plainly: { type: 'Deny', by: 'admin' } },
+  ApproveAsGuard: {
+    'by another person': { type: 'ApproveAsGuard', by: 'guard', terms: terms({ guardRequired: true }) },
+    'after the restrictions were lifted': { type: 'ApproveAsGuard', by: 'guard', terms: terms() },
+    'by the approver': { type: 'ApproveAsGuard', by: 'customer', terms: terms({ guardRequired: true }) },
+    'by the approver, where one person may': {
+      type: 'ApproveAsGuard',
+      by: 'customer',
+      terms: terms({ guardRequired: true, samePersonMayApproveTwice: true }),
+    },
+  },
+  DenyAsGuard: { plainly: { type: 'DenyAsGuard', by: 'guard' } },
+  Revoke: {
+    'as a customer': { type: 'Revoke', by: 'reporter', asGuard: false },
+    'as a Guard admin': { type: 'Revoke', by: 'guard', asGuard: true },
+  },
+  Withdraw: { plainly: { type: 'Withdraw', by: 'engineer' } },
+  Release: { plainly: { type: 'Release', by: 'engineer' } },
+  Reassign: {
+    'to another engineer': { type: 'Reassign', engineerId: 'next-engineer' },
+    'to the same engineer': { type: 'Reassign', engineerId: 'engineer' },
+    'to nobody': { type: 'Reassign', engineerId: null },
+  },
+  CloseTicket: { plainly: { type: 'CloseTicket', by: 'ticketing' } },
+  DeactivateSite: { plainly: { type: 'DeactivateSite', by: 'operator' } },
+  UnlicenseProduct: { plainly: { type: 'UnlicenseProduct', by: 'operator' } },
+  ElapseTime: { plainly: { type: 'ElapseTime' } },
+} as const satisfies { [Type in GrantCommand['type']]: Record<string, Of<Type>> };
+
+/** A change names all that differs in the grant afterwards, besides its version. */
+type Change = {
+  event: GrantEventType;
+  decision?: GrantChange['decision'];
+  state: GrantState;
+  facts: Readonly<Record<string, unknown>>;
+};
+export type Outcome = Change | { refused: GrantRefusal } | { unchanged: true };
+export type Row = { [Type in keyof typeof commands]: { [Case in keyof (typeof commands)[Type]]: Outcome } };
+
+const refused = (code: GrantRefusal): Outcome => ({ refused: code });
+const unchanged: Outcome = { unchanged: true };
+
+/** The same answer to every approval, however it is given. */
+const everyApproval = (outcome: Outcome): Row['Approve'] => ({
+  'until the ticket closes': outcome,
+  'until a moment': outcome,
+  'until a moment gone by': outcome,
+  'where grants last an hour': outcome,
+  'for longer than grants last': outcome,
+  'on a restricted site': outcome,
+  'until a moment, on a restricted site': outcome,
+  'until a moment gone by, on a restricted site': outcome,
+});
+
+const everyGuardApproval = (outcome: Outcome): Row['ApproveAsGuard'] => ({
+  'by another person': outcome,
+  'after the restrictions were lifted': outcome,
+  'by the approver': outcome,
+  'by the approver, where one person may': outcome,
+});
+
+const noGrant: Row = {
+  Request: {
+    again: {
+      event: 'REQUESTED',
+      state: 'PENDING_APPROVAL',
+      facts: {
+        id: 'grant',
+        ticketId: 'ticket',
+        siteId: 'site',
+        scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1', 'conversation-2'] },
+        engineerId: 'engineer',
+        requestedById: 'requester',
+        justification: 'The board does not load.',
+        requestedAt: NOW,
+        approvalDueAt: fromNow(14 * DAY),
+      },
+    },
+  },
+  Approve: everyApproval(refused('NO_SUCH_GRANT')),
+  Deny: { plainly: refused('NO_SUCH_GRANT') },
+  ApproveAsGuard: everyGuardApproval(refused('NO_SUCH_GRANT')),
+  DenyAsGuard: { plainly: refused('NO_SUCH_GRANT') },
+  Revoke: { 'as a customer': refused('NO_SUCH_GRANT'), 'as a Guard admin': refused('NO_SUCH_GRANT') },
+  Withdraw: { plainly: refused('NO_SUCH_GRANT') },
+  Release: { plainly: refused('NO_SUCH_GRANT') },
+  Reassign: {
+    'to another engineer': refused('NO_SUCH_GRANT'),
+    'to the same engineer': refused('NO_SUCH_GRANT'),
+    'to nobody': refused('NO_SUCH_GRANT'),
+  },
+  CloseTicket: { plainly: refused('NO_SUCH_GRANT') },
+  DeactivateSite: { plainly: refused('NO_SUCH_GRANT') },
+  UnlicenseProduct: { plainly: refused('NO_SUCH_GRANT') },
+  ElapseTime: { plainly: refused('NO_SUCH_GRANT') },
+};
+
+const reassigned = (state: GrantState): Row['Reassign'] => ({
+  'to another engineer': { event: 'REASSIGNED', state, facts: { engineerId: 'next-engineer' } },
+  'to the same engineer': unchanged,
+  'to nobody': { event: 'REASSIGNED', state, facts: { engineerId: null } },
+});
+
+const byAdmin = { path: 'ADMIN_CONSOLE', customerApprovedAt: NOW, customerApprovedById: 'admin' };
+const approvedByAdmin = { stage: 'CUSTOMER', outcome: 'APPROVED', by: 'admin' } as const;
+const neverApproved = { path: null, customerApprovedAt: null, customerApprovedById: null, expiresAt: null };
+
+const waitsForCustomer: Row = {
+  Request: { again: refused('ALREADY_REQUESTED') },
+  Approve: {
+    'until the ticket closes': {
+      event: 'ACTIVATED',
+      decision: approvedByAdmin,
+      state: 'ACTIVE',
+      facts: { ...byAdmin, activatedAt: NOW, expiresAt: null },
+    },
+    'until a moment': {
+      event: 'ACTIVATED',
+      decision: approvedByAdmin,
+      state: 'ACTIVE',
+      facts: { ...byAdmin, activatedAt: NOW, expiresAt: fromNow(HOUR) },
+    },
+    'until a moment gone by': refused('EXPIRES_AT_IN_THE_PAST'),
+    'where grants last an hour': {
+      event: 'ACTIVATED',
+      decision: approvedByAdmin,
+      state: 'ACTIVE',
+      facts: { ...byAdmin, activatedAt: NOW, expiresAt: fromNow(HOUR) },
+    },
+    'for longer than grants last': refused('EXPIRES_AT_BEYOND_POLICY'),
+    'on a restricted site': {
+      event: 'AWAITING_GUARD',
+      decision: approvedByAdmin,
+      state: 'PENDING_GUARD_APPROVAL',
+      facts: { ...byAdmin, expiresAt: null },
+    },
+    'until a moment, on a restricted site': {
+      event: 'AWAITING_GUARD',
+      decision: approvedByAdmin,
+      state: 'PENDING_GUARD_APPROVAL',
+      facts: { ...byAdmin, expiresAt: fromNow(HOUR) },
+    },
+    'until a moment gone by, on a restricted site': refused('EXPIRES_AT_IN_THE_PAST'),
+  },
+  Deny: {
+    plainly: {
+      event: 'DENIED',
+      decision: { stage: 'CUSTOMER', outcome: 'DENIED', by: 'admin' },
+      state: 'DENIED',
+      facts: { ...neverApproved, endReason: 'DENIED_BY_CUSTOMER', endedAt: NOW, endedById: 'admin' },
+    },
+  },
+  ApproveAsGuard: everyGuardApproval(refused('NOT_AWAITING_GUARD')),
+  DenyAsGuard: { plainly: refused('NOT_AWAITING_GUARD') },
+  Revoke: { 'as a customer': refused('NOT_APPROVED_YET'), 'as a Guard admin': refused('NOT_APPROVED_YET') },
+  Withdraw: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { ...neverApproved, endReason: 'WITHDRAWN_BY_ENGINEER', endedAt: NOW, endedById: 'engineer' },
+    },
+  },
+  Release: { plainly: refused('NOT_ACTIVE') },
+  Reassign: reassigned('PENDING_APPROVAL'),
+  CloseTicket: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { ...neverApproved, endReason: 'TICKET_CLOSED', endedAt: NOW, endedById: 'ticketing' },
+    },
+  },
+  DeactivateSite: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { ...neverApproved, endReason: 'SITE_DEACTIVATED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  UnlicenseProduct: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { ...neverApproved, endReason: 'PRODUCT_UNLICENSED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  ElapseTime: { plainly: unchanged },
+};
+
+const waitsForGuard: Row = {
+  Request: { again: refused('ALREADY_REQUESTED') },
+  Approve: everyApproval(refused('ALREADY_APPROVED')),
+  Deny: { plainly: refused('ALREADY_APPROVED') },
+  ApproveAsGuard: {
+    'by another person': {
+      event: 'ACTIVATED',
+      decision: { stage: 'GUARD', outcome: 'APPROVED', by: 'guard' },
+      state: 'ACTIVE',
+      facts: { activatedAt: NOW },
+    },
+    'after the restrictions were lifted': {
+      event: 'ACTIVATED',
+      decision: { stage: 'GUARD', outcome: 'APPROVED', by: 'guard' },
+      state: 'ACTIVE',
+      facts: { activatedAt: NOW },
+    },
+    'by the approver': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
+    'by the approver, where one person may': {
+      event: 'ACTIVATED',
+      decision: { stage: 'GUARD', outcome: 'APPROVED', by: 'customer' },
+      state: 'ACTIVE',
+      facts: { activatedAt: NOW },
+    },
+  },
+  DenyAsGuard: {
+    plainly: {
+      event: 'DENIED',
+      decision: { stage: 'GUARD', outcome: 'DENIED', by: 'guard' },
+      state: 'DENIED',
+      facts: { endReason: 'DENIED_BY_GUARD', endedAt: NOW, endedById: 'guard' },
+    },
+  },
+  Revoke: {
+    'as a customer': {
+      event: 'DENIED',
+      state: 'DENIED',
+      facts: { endReason: 'DENIED_BY_CUSTOMER', endedAt: NOW, endedById: 'reporter' },
+    },
+    'as a Guard admin': {
+      event: 'DENIED',
+      decision: { stage: 'GUARD', outcome: 'DENIED', by: 'guard' },
+      state: 'DENIED',
+      facts: { endReason: 'DENIED_BY_GUARD', endedAt: NOW, endedById: 'guard' },
+    },
+  },
+  Withdraw: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { endReason: 'WITHDRAWN_BY_ENGINEER', endedAt: NOW, endedById: 'engineer' },
+    },
+  },
+  Release: { plainly: refused('NOT_ACTIVE') },
+  Reassign: reassigned('PENDING_GUARD_APPROVAL'),
+  CloseTicket: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { endReason: 'TICKET_CLOSED', endedAt: NOW, endedById: 'ticketing' },
+    },
+  },
+  DeactivateSite: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { endReason: 'SITE_DEACTIVATED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  UnlicenseProduct: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { endReason: 'PRODUCT_UNLICENSED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  ElapseTime: { plainly: unchanged },
+};
+
+const isActive: Row = {
+  Request: { again: refused('ALREADY_REQUESTED') },
+  Approve: everyApproval(refused('ALREADY_ACTIVE')),
+  Deny: { plainly: refused('ALREADY_ACTIVE') },
+  ApproveAsGuard: everyGuardApproval(refused('ALREADY_ACTIVE')),
+  DenyAsGuard: { plainly: refused('ALREADY_ACTIVE') },
+  Revoke: {
+    'as a customer': {
+      event: 'REVOKED',
+      state: 'REVOKED',
+      facts: { endReason: 'REVOKED_BY_CUSTOMER', endedAt: NOW, endedById: 'reporter' },
+    },
+    'as a Guard admin': {
+      event: 'REVOKED',
+      state: 'REVOKED',
+      facts: { endReason: 'REVOKED_BY_CUSTOMER', endedAt: NOW, endedById: 'guard' },
+    },
+  },
+  Withdraw: { plainly: refused('ALREADY_ACTIVE') },
+  Release: {
+    plainly: {
+      event: 'ENDED',
+      state: 'ENDED',
+      facts: { endReason: 'RELEASED_BY_ENGINEER', endedAt: NOW, endedById: 'engineer' },
+    },
+  },
+  Reassign: reassigned('ACTIVE'),
+  CloseTicket: {
+    plainly: {
+      event: 'REVOKED',
+      state: 'REVOKED',
+      facts: { endReason: 'TICKET_CLOSED', endedAt: NOW, endedById: 'ticketing' },
+    },
+  },
+  DeactivateSite: {
+    plainly: {
+      event: 'ENDED',
+      state: 'ENDED',
+      facts: { endReason: 'SITE_DEACTIVATED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  UnlicenseProduct: {
+    plainly: {
+      event: 'ENDED',
+      state: 'ENDED',
+      facts: { endReason: 'PRODUCT_UNLICENSED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  ElapseTime: { plainly: unchanged },
+};
+
+const isOver: Row = {
+  Request: { again: refused('ALREADY_REQUESTED') },
+  Approve: everyApproval(refused('ALREADY_OVER')),
+  Deny: { plainly: refused('ALREADY_OVER') },
+  ApproveAsGuard: everyGuardApproval(refused('ALREADY_OVER')),
+  DenyAsGuard: { plainly: refused('ALREADY_OVER') },
+  Revoke: { 'as a customer': refused('ALREADY_OVER'), 'as a Guard admin': refused('ALREADY_OVER') },
+  Withdraw: { plainly: refused('ALREADY_OVER') },
+  Release: { plainly: refused('ALREADY_OVER') },
+  Reassign: { 'to another engineer': unchanged, 'to the same engineer': unchanged, 'to nobody': unchanged },
+  CloseTicket: { plainly: unchanged },
+  DeactivateSite: { plainly: unchanged },
+  UnlicenseProduct: { plainly: unchanged },
+  ElapseTime: { plainly: unchanged },
+};
+
+/** Time has ended it, the sweep has not come by: over for everybody, and the sweep records its end. */
+const lapsed = (end: Change): Row => ({ ...isOver, ElapseTime: { plainly: end } });
+
+const timedOutUnapproved = (at: Date): Change => ({
+  event: 'EXPIRED',
+  state: 'EXPIRED',
+  facts: { ...neverApproved, endReason: 'APPROVAL_TIMED_OUT', endedAt: at, endedById: null },
+});
+const timedOutUnguarded = (at: Date): Change => ({
+  event: 'EXPIRED',
+  state: 'EXPIRED',
+  facts: { endReason: 'APPROVAL_TIMED_OUT', endedAt: at, endedById: null },
+});
+const ranOut = (at: Date): Change => ({
+  event: 'ENDED',
+  state: 'ENDED',
+  facts: { endReason: 'TIME_ELAPSED', endedAt: at, endedById: null },
+});
+
+export type Situation = { given: Grant | null; row: Row };
+
+/** Over is over, whatever its dates say. */
+const whateverItsDates = <Final extends FinalGrant>(given: Final): Situation[] => [
+  { given, row: isOver },
+  { given: { ...given, approvalDueAt: fromNow(-MS), expiresAt: fromNow(-MS) }, row: isOver },
+];
+const neverActive = (end: Parameters<typeof overUnapproved>[0]): Situation[] => [
+  ...whateverItsDates<NeverActive>(overUnapproved(end)),
+  ...whateverItsDates<NeverActive>(overUnguarded(end)),
+];
+const onceActive = (end: Parameters<typeof overOnceActive>[0]): Situation[] =>
+  whateverItsDates(overOnceActive(end));
+
+type EndReasonOf<State> = Extract<FinalGrant, { state: State }>['endReason'];
+type Situations = {
+  [State in GrantState | 'none']: State extends FinalGrant['state']
+    ? Record<EndReasonOf<State>, Situation[]>
+    : Record<string, Situation[]>;
+};
+
+export const situations: Situations = {
+  none: { 'no grant': [{ given: null, row: noGrant }] },
+  PENDING_APPROVAL: {
+    'long before its wait is over': [{ given: pendingApproval(), row: waitsForCustomer }],
+    'one millisecond before its wait is over': [
+      { given: pendingApproval({ approvalDueAt: fromNow(MS) }), row: waitsForCustomer },
+    ],
+    'for Rovo conversations': [
+      {
+        given: pendingApproval({ scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['one'] } }),
+        row: waitsForCustomer,
+      },
+    ],
+    'on a ticket without an engineer': [
+      {
+        given: pendingApproval({ engineerId: null, justification: null }),
+        row: {
+          ...waitsForCustomer,
+          Reassign: {
+            'to another engineer': {
+              event: 'REASSIGNED',
+              state: 'PENDING_APPROVAL',
+              facts: { engineerId: 'next-engineer' },
+            },
+            'to the same engineer': {
+              event: 'REASSIGNED',
+              state: 'PENDING_APPROVAL',
+              facts: { engineerId: 'engineer' },
+            },
+            'to nobody': unchanged,
+          },
+        },
+      },
+    ],
+    'whose wait is over this moment': [
+      { given: pendingApproval({ approvalDueAt: NOW }), row: lapsed(timedOutUnapproved(NOW)) },
+    ],
+    'whose wait was over an hour ago': [
+      {
+        given: pendingApproval({ approvalDueAt: fromNow(-HOUR) }),
+        row: lapsed(timedOutUnapproved(fromNow(-HOUR))),
+      },
+    ],
+  },
+  PENDING_GUARD_APPROVAL: {
+    'approved until the ticket closes': [{ given: pendingGuardApproval(), row: waitsForGuard }],
+    'one millisecond before its wait is over': [
+      { given: pendingGuardApproval({ approvalDueAt: fromNow(MS) }), row: waitsForGuard },
+    ],
+    'one millisecond before its window is over': [
+      { given: pendingGuardApproval({ expiresAt: fromNow(MS) }), row: waitsForGuard },
+    ],
+    'whose window is longer than its wait': [
+      {
+        given: pendingGuardApproval({ approvalDueAt: fromNow(MS), expiresAt: fromNow(DAY) }),
+        row: waitsForGuard,
+      },
+    ],
+    'whose wait is over this moment': [
+      { given: pendingGuardApproval({ approvalDueAt: NOW }), row: lapsed(timedOutUnguarded(NOW)) },
+    ],
+    'whose wait is over, its window not': [
+      {
+        given: pendingGuardApproval({ approvalDueAt: fromNow(-HOUR), expiresAt: fromNow(HOUR) }),
+        row: lapsed(timedOutUnguarded(fromNow(-HOUR))),
+      },
+    ],
+    'whose window is over this moment': [
+      { given: pendingGuardApproval({ expiresAt: NOW }), row: lapsed(timedOutUnguarded(NOW)) },
+    ],
+    'whose window was over before its wait': [
+      {
+        given: pendingGuardApproval({ approvalDueAt: fromNow(-MS), expiresAt: fromNow(-HOUR) }),
+        row: lapsed(timedOutUnguarded(fromNow(-HOUR))),
+      },
+    ],
+  },
+  ACTIVE: {
+    'until the ticket closes': [{ given: active(), row: isActive }],
+    'long after its request was due': [
+      { given: active({ approvalDueAt: fromNow(-365 * DAY) }), row: isActive },
+    ],
+    'one millisecond before its end': [{ given: active({ expiresAt: fromNow(MS) }), row: isActive }],
+    'whose end is this moment': [{ given: active({ expiresAt: NOW }), row: lapsed(ranOut(NOW)) }],
+    'whose end was an hour ago': [
+      { given: active({ expiresAt: fromNow(-HOUR) }), row: lapsed(ranOut(fromNow(-HOUR))) },
+    ],
+  },
+  DENIED: {
+    DENIED_BY_CUSTOMER: neverActive({ state: 'DENIED', endReason: 'DENIED_BY_CUSTOMER' }),
+    DENIED_BY_GUARD: neverActive({ state: 'DENIED', endReason: 'DENIED_BY_GUARD' }),
+  },
+  WITHDRAWN: {
+    WITHDRAWN_BY_ENGINEER: neverActive({ state: 'WITHDRAWN', endReason: 'WITHDRAWN_BY_ENGINEER' }),
+    TICKET_CLOSED: neverActive({ state: 'WITHDRAWN', endReason: 'TICKET_CLOSED' }),
+    SITE_DEACTIVATED: neverActive({ state: 'WITHDRAWN', endReason: 'SITE_DEACTIVATED' }),
+    PRODUCT_UNLICENSED: neverActive({ state: 'WITHDRAWN', endReason: 'PRODUCT_UNLICENSED' }),
+  },
+  EXPIRED: {
+    APPROVAL_TIMED_OUT: neverActive({ state: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
+  },
+  REVOKED: {
+    REVOKED_BY_CUSTOMER: onceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }),
+    TICKET_CLOSED: onceActive({ state: 'REVOKED', endReason: 'TICKET_CLOSED' }),
+  },
+  ENDED: {
+    TIME_ELAPSED: onceActive({ state: 'ENDED', endReason: 'TIME_ELAPSED' }),
+    RELEASED_BY_ENGINEER: onceActive({ state: 'ENDED', endReason: 'RELEASED_BY_ENGINEER' }),
+    SITE_DEACTIVATED: onceActive({ state: 'ENDED', endReason: 'SITE_DEACTIVATED' }),
+    PRODUCT_UNLICENSED: onceActive({ state: 'ENDED', endReason: 'PRODUCT_UNLICENSED' }),
+  },
+};

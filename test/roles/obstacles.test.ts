@@ -1,0 +1,27 @@
+/** Every obstacle tells its person what is wrong, how to confirm it and how to fix it. */
+import { describe, expect, test } from 'vitest';
+import { obstacleCodes } from '../../src/roles/eligibility.ts';
+import { obstacleTexts } from '../../src/roles/obstacles.ts';
+import { obstacleOrder } from '../support/who-may-grant.ts';
+
+describe.each(obstacleOrder)('%s', (code) => {
+  const text = obstacleTexts[code];
+
+  test.each(['message', 'howToConfirm', 'fix'] as const)('has a sentence for %s', (part) => {
+    expect(text[part]).toMatch(/^[A-Z].{10,}\.$/);
+  });
+
+  test('says three different things', () => {
+    expect(Object.keys(text).sort()).toEqual(['fix', 'howToConfirm', 'message']);
+    expect(new Set(Object.values(text)).size).toBe(3);
+  });
+});
+
+test('no obstacle is without texts, and no texts without an obstacle', () => {
+  expect(Object.keys(obstacleTexts).sort()).toEqual([...obstacleCodes].sort());
+});
+
+test('no two obstacles read the same', () => {
+  const messages = Object.values(obstacleTexts).map(({ message }) => message);
+  expect(new Set(messages).size).toBe(obstacleCodes.length);
+});

@@ -1,0 +1,157 @@
+/**
+ * Grants, people and places as plain data for the tests of the rules. Every builder gives the usual case;
+ * a test names only what its rule is about.
+ */
+import type {
+  ActiveGrant,
+  FinalGrant,
+  NeverActive,
+  PendingApproval,
+  PendingGuardApproval,
+  WasActive,
+} from '../../src/grants/grant.ts';
+import type { GrantTerms } from '../../src/grants/lifecycle.ts';
+import type { Person, Place } from '../../src/roles/eligibility.ts';
+import type { Role, RoleAssignment } from '../../src/roles/role.ts';
+
+/** The moment of every decision that does not name another. */
+export const NOW: Date = new Date('2026-03-02T10:00:00.000Z');
+export const MS = 1;
+export const SECOND: number = 1000 * MS;
+export const HOUR: number = 3600 * SECOND;
+export const DAY: number = 24 * HOUR;
+
+/** The moment so many milliseconds after `NOW`; before it, when negative. */
+export const fromNow = (ms: number): Date => new Date(NOW.getTime() + ms);
+
+const asked = {
+  id: 'grant',
+  ticketId: 'ticket',
+  siteId: 'site',
+  scope: { kind: 'PRODUCT_DATA' },
+  engineerId: 'engineer',
+  requestedById: 'engineer',
+  justification: 'The board does not load.',
+  requestedAt: fromNow(-DAY),
+  approvalDueAt: fromNow(13 * DAY),
+  version: 7,
+} as const;
+
+const approved = {
+  path: 'SUPPORT_PORTAL',
+  customerApprovedAt: fromNow(-2 * HOUR),
+  customerApprovedById: 'customer',
+  expiresAt: null,
+} as const;
+
+const neverApproved = {
+  path: null,
+  customerApprovedAt: null,
+  customerApprovedById: null,
+  expiresAt: null,
+} as const;
+
+const over = { endedAt: fromNow(-HOUR), endedById: 'somebody' } as const;
+
+export const pendingApproval = (facts: Partial<PendingApproval> = {}): PendingApproval => ({
+  ...asked,
+  state: 'PENDING_APPROVAL',
+  ...facts,
+});
+
+export const pendingGuardApproval = (facts: Partial<PendingGuardApproval> = {}): PendingGuardApproval => ({
+  ...asked,
+  ...approved,
+  state: 'PENDING_GUARD_APPROVAL',
+  ...facts,
+});
+
+export const active = (facts: Partial<ActiveGrant> = {}): ActiveGrant => ({
+  ...asked,
+  ...approved,
+  state: 'ACTIVE',
+  activatedAt: fromNow(-2 * HOUR),
+  ...facts,
+});
+
+/** How a grant may be over: the state with the reasons that belong to it. */
+type End<Of extends FinalGrant> = Of extends FinalGrant ? Pick<Of, 'state' | 'endReason'> : never;
+
+/** Over before the customer had said yes. */
+export const overUnapproved = (end: End<NeverActive>): NeverActive => ({
+  ...asked,
+  ...neverApproved,
+  ...over,
+  ...end,
+});
+
+/** Over after the customer's yes, while the Guard's decision was out. */
+export const overUnguarded = (end: End<NeverActive>): NeverActive => ({
+  ...asked,
+  ...approved,
+  ...over,
+  ...end,
+});
+
+/** Over after it had been active. */
+export const overOnceActive = (end: End<WasActive>): WasActive => ({
+  ...asked,
+  ...approved,
+  ...over,
+  activatedAt: fromNow(-2 * HOUR),
+  ...end,
+});
+
+/** A site without restrictions and without a limit on how long grants last. */
+export const terms = (facts: Partial<GrantTerms> = {}): GrantTerms => ({
+  guardRequired: false,
+  maxGrantSeconds: null,
+  samePersonMayApproveTwice: false,
+  ...facts,
+});
+
+/** Jira on an active site. */
+export const place = (site: Partial<Place['site']> = {}, product: Partial<Place['product']> = {}): Place => ({
+  site: {
+    id: 'site',
+    organizationId: 'organization',
+    status: 'ACTIVE',
+    experience: 'CENTRALIZED',
+    ...site,
+  },
+  product: { id: 'jira@site', key: 'jira', licensed: true, ...product },
+});
+
+/** What a role can be held over, seen from the place of the ticket. */
+export const holdings = {
+  ORGANIZATION: { siteId: null, productId: null, productKey: null },
+  THIS_SITE: { siteId: 'site', productId: null, productKey: null },
+  OTHER_SITE: { siteId: 'other-site', productId: null, productKey: null },
+  THIS_PRODUCT: { siteId: 'site', productId: 'jira@site', productKey: 'jira' },
+  OTHER_PRODUCT: { siteId: 'site', productId: 'confluence@site', productKey: 'confluence' },
+  THIS_PRODUCT_ON_OTHER_SITE: { siteId: 'other-site', productId: 'jira@other-site', productKey: 'jira' },
+  OTHER_PRODUCT_ON_OTHER_SITE: {
+    siteId: 'other-site',
+    productId: 'confluence@other-site',
+    productKey: 'confluence',
+  },
+} as const satisfies Record<string, Pick<RoleAssignment, 'siteId' | 'productId' | 'productKey'>>;
+
+export type Holding = keyof typeof holdings;
+
+export const assignment = (
+  role: Role,
+  holding: Holding,
+  facts: Partial<RoleAssignment> = {},
+): RoleAssignment => ({
+  id: `${role} over ${holding}`,
+  accountId: 'person',
+  role,
+  organizationId: 'organization',
+  ...holdings[holding],
+  syncState: 'SYNCED',
+  ...facts,
+});
+
+/** A member of the site's organization who holds these roles. */
+export const member = (...assignments: RoleAssignment[]): Person => ({ isMember: true, assignments });
