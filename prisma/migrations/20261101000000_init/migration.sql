@@ -350,6 +350,9 @@ ALTER TABLE "role_assignments" ADD CONSTRAINT "role_assignments_account_id_fkey"
 ALTER TABLE "role_assignments" ADD CONSTRAINT "role_assignments_organization_id_fkey" FOREIGN KEY ("organization_id") REFERENCES "organizations"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "role_assignments" ADD CONSTRAINT "role_assignments_member_fkey" FOREIGN KEY ("organization_id", "account_id") REFERENCES "memberships"("organization_id", "account_id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "role_assignments" ADD CONSTRAINT "role_assignments_site_fkey" FOREIGN KEY ("site_id", "organization_id") REFERENCES "sites"("id", "organization_id") ON DELETE RESTRICT ON UPDATE CASCADE;
 
 -- AddForeignKey
@@ -384,3 +387,134 @@ ALTER TABLE "decisions" ADD CONSTRAINT "decisions_grant_id_fkey" FOREIGN KEY ("g
 
 -- AddForeignKey
 ALTER TABLE "decisions" ADD CONSTRAINT "decisions_decided_by_id_fkey" FOREIGN KEY ("decided_by_id") REFERENCES "accounts"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+
+-- What follows is what the schema language cannot say.
+
+-- Numbers of ticket keys: SUP-1001, SUP-1002 …
+CREATE SEQUENCE "ticket_numbers" START WITH 1001;
+
+-- An account is what it was made as; whoever reports is a user, whoever is assigned an engineer, whoever holds a role a user.
+CREATE FUNCTION "account_is_of_kind"() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  account uuid := (to_jsonb(NEW) ->> TG_ARGV[0])::uuid;
+BEGIN
+  IF account IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = account AND kind::text = TG_ARGV[1]) THEN
+    RAISE EXCEPTION 'account % in %.% is not of kind %', account, TG_TABLE_NAME, TG_ARGV[0], TG_ARGV[1]
+      USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE TRIGGER "memberships_account_kind" BEFORE INSERT OR UPDATE OF "account_id" ON "memberships"
+  FOR EACH ROW EXECUTE FUNCTION "account_is_of_kind"('account_id', 'USER');
+CREATE TRIGGER "role_assignments_account_kind" BEFORE INSERT OR UPDATE OF "account_id" ON "role_assignments"
+  FOR EACH ROW EXECUTE FUNCTION "account_is_of_kind"('account_id', 'USER');
+CREATE TRIGGER "tickets_reporter_kind" BEFORE INSERT OR UPDATE OF "reporter_id" ON "tickets"
+  FOR EACH ROW EXECUTE FUNCTION "account_is_of_kind"('reporter_id', 'USER');
+CREATE TRIGGER "tickets_assignee_kind" BEFORE INSERT OR UPDATE OF "assignee_id" ON "tickets"
+  FOR EACH ROW EXECUTE FUNCTION "account_is_of_kind"('assignee_id', 'SUPPORT_ENGINEER');
+CREATE TRIGGER "grants_engineer_kind" BEFORE INSERT OR UPDATE OF "engineer_id" ON "grants"
+  FOR EACH ROW EXECUTE FUNCTION "account_is_of_kind"('engineer_id', 'SUPPORT_ENGINEER');
+CREATE TRIGGER "decisions_decider_kind" BEFORE INSERT OR UPDATE OF "decided_by_id" ON "decisions"
+  FOR EACH ROW EXECUTE FUNCTION "account_is_of_kind"('decided_by_id', 'USER');
+
+CREATE FUNCTION "account_kind_is_final"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the kind of account % cannot change', OLD.id USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER "accounts_kind_is_final" BEFORE UPDATE OF "kind" ON "accounts"
+  FOR EACH ROW WHEN (OLD."kind" IS DISTINCT FROM NEW."kind") EXECUTE FUNCTION "account_kind_is_final"();
+
+ALTER TABLE "accounts"
+  ADD CONSTRAINT "accounts_email_lower_case" CHECK ("email" = lower("email") AND "email" <> ''),
+  ADD CONSTRAINT "accounts_service_only" CHECK ("kind" = 'SERVICE_ACCOUNT' OR (cardinality("capabilities") = 0 AND "organization_id" IS NULL));
+
+ALTER TABLE "sites"
+  ADD CONSTRAINT "sites_url_form" CHECK ("url" ~ '^https://[a-z0-9.-]+(:[0-9]+)?$'),
+  ADD CONSTRAINT "sites_request_wait" CHECK ("request_wait_seconds" > 0),
+  ADD CONSTRAINT "sites_max_grant" CHECK ("max_grant_seconds" IS NULL OR "max_grant_seconds" > 0);
+
+ALTER TABLE "products" ADD CONSTRAINT "products_key_form" CHECK ("key" ~ '^[a-z][a-z0-9-]*$');
+
+-- Each role names what it covers: the organization, a site, or a product on a site.
+ALTER TABLE "role_assignments"
+  ADD CONSTRAINT "role_assignments_coverage" CHECK (
+    CASE "role"
+      WHEN 'ORGANIZATION_ADMIN' THEN "site_id" IS NULL AND "product_id" IS NULL
+      WHEN 'SITE_ADMIN' THEN "site_id" IS NOT NULL AND "product_id" IS NULL
+      WHEN 'USER_ACCESS_ADMIN' THEN "site_id" IS NOT NULL AND "product_id" IS NULL
+      WHEN 'PRODUCT_ADMIN' THEN "site_id" IS NOT NULL AND "product_id" IS NOT NULL
+      WHEN 'TRUSTED_USER' THEN "site_id" IS NOT NULL AND "product_id" IS NOT NULL
+      WHEN 'BILLING_ADMIN' THEN "site_id" IS NOT NULL
+      WHEN 'TECHNICAL_CONTACT' THEN "site_id" IS NOT NULL
+      WHEN 'GUARD_ADMIN' THEN "product_id" IS NULL
+    END),
+  ADD CONSTRAINT "role_assignments_pending_is_scim" CHECK ("sync_state" = 'SYNCED' OR "origin" = 'SCIM');
+CREATE UNIQUE INDEX "role_assignments_held_once" ON "role_assignments" ("account_id", "role", "organization_id", "site_id", "product_id") NULLS NOT DISTINCT;
+ALTER TABLE "tickets"
+  ADD CONSTRAINT "tickets_key_form" CHECK ("key" ~ '^[A-Z]+-[0-9]+$'),
+  ADD CONSTRAINT "tickets_closed_at" CHECK (("status" = 'CLOSED') = ("closed_at" IS NOT NULL)),
+  ADD CONSTRAINT "tickets_version" CHECK ("version" > 0);
+
+-- A grant has the facts of its state and no others.
+ALTER TABLE "grants"
+  ADD CONSTRAINT "grants_version" CHECK ("version" > 0),
+  ADD CONSTRAINT "grants_scope" CHECK (("scope_kind" = 'ROVO_CONVERSATIONS') = (cardinality("conversation_ids") > 0)),
+  ADD CONSTRAINT "grants_approval_is_whole" CHECK (
+    ("customer_approved_at" IS NULL) = ("customer_approved_by_id" IS NULL) AND
+    ("customer_approved_at" IS NULL) = ("path" IS NULL)),
+  ADD CONSTRAINT "grants_approved_states" CHECK (
+    CASE WHEN "state" = 'PENDING_APPROVAL' THEN "customer_approved_at" IS NULL
+         WHEN "state" IN ('PENDING_GUARD_APPROVAL', 'ACTIVE', 'REVOKED', 'ENDED') THEN "customer_approved_at" IS NOT NULL
+         ELSE true END),
+  ADD CONSTRAINT "grants_activated_states" CHECK (("state" IN ('ACTIVE', 'REVOKED', 'ENDED')) = ("activated_at" IS NOT NULL)),
+  ADD CONSTRAINT "grants_final_states" CHECK (
+    ("state" IN ('DENIED', 'WITHDRAWN', 'EXPIRED', 'REVOKED', 'ENDED')) = ("ended_at" IS NOT NULL) AND
+    ("ended_at" IS NULL) = ("end_reason" IS NULL) AND ("ended_by_id" IS NULL OR "ended_at" IS NOT NULL)),
+  ADD CONSTRAINT "grants_end_reasons" CHECK (
+    "end_reason" IS NULL OR
+    CASE "state"
+      WHEN 'DENIED' THEN "end_reason" IN ('DENIED_BY_CUSTOMER', 'DENIED_BY_GUARD')
+      WHEN 'WITHDRAWN' THEN "end_reason" IN ('WITHDRAWN_BY_ENGINEER', 'TICKET_CLOSED', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED')
+      WHEN 'EXPIRED' THEN "end_reason" = 'APPROVAL_TIMED_OUT'
+      WHEN 'REVOKED' THEN "end_reason" IN ('REVOKED_BY_CUSTOMER', 'TICKET_CLOSED')
+      WHEN 'ENDED' THEN "end_reason" IN ('TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED')
+      ELSE false END),
+  ADD CONSTRAINT "grants_order_of_time" CHECK (
+    "approval_due_at" > "requested_at" AND
+    "customer_approved_at" >= "requested_at" AND
+    "activated_at" >= "customer_approved_at" AND
+    "expires_at" > "customer_approved_at" AND
+    "ended_at" >= coalesce("activated_at", "customer_approved_at", "requested_at"));
+
+-- One open request per ticket and scope; product data is open at most once.
+CREATE UNIQUE INDEX "grants_one_open_request" ON "grants" ("ticket_id", "scope_kind")
+  WHERE "state" IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL');
+CREATE UNIQUE INDEX "grants_one_active_for_product_data" ON "grants" ("ticket_id")
+  WHERE "state" = 'ACTIVE' AND "scope_kind" = 'PRODUCT_DATA';
+
+-- What the sweep looks for: grants whose time has run out.
+CREATE INDEX "grants_active_until" ON "grants" ("expires_at") WHERE "state" = 'ACTIVE' AND "expires_at" IS NOT NULL;
+CREATE INDEX "grants_pending_until" ON "grants" (LEAST("approval_due_at", "expires_at"))
+  WHERE "state" IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL');
+
+-- A final state is final, whatever the code above it believes.
+CREATE FUNCTION "grant_end_is_final"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'grant % is over, and that is final', OLD.id USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER "grants_end_is_final" BEFORE UPDATE ON "grants"
+  FOR EACH ROW WHEN (OLD."ended_at" IS NOT NULL) EXECUTE FUNCTION "grant_end_is_final"();
+
+-- The record is append-only.
+CREATE FUNCTION "is_append_only"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER "audit_entries_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "audit_entries"
+  FOR EACH STATEMENT EXECUTE FUNCTION "is_append_only"();
+CREATE TRIGGER "decisions_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE ON "decisions"
+  FOR EACH STATEMENT EXECUTE FUNCTION "is_append_only"();
+ALTER TABLE "audit_entries"
+  ADD CONSTRAINT "audit_entries_action_form" CHECK ("action" ~ '^[a-z_]+\.[a-z_]+$'),
+  ADD CONSTRAINT "audit_entries_refusal" CHECK (("outcome" = 'REFUSED') = ("refusal_code" IS NOT NULL));

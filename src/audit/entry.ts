@@ -1,0 +1,34 @@
+/** One line of the record: who did what to which thing, how it went, and what it belongs to. */
+
+export type Actor =
+  | {
+      kind: 'USER' | 'SUPPORT_ENGINEER' | 'OPERATOR' | 'SERVICE_ACCOUNT';
+      id: string;
+      email: string;
+      name: string;
+    }
+  /** Latchkey itself: time limits, and nothing else. */
+  | { kind: 'SYSTEM' };
+
+/** `resource.verb` */
+export type AuditAction = `${string}.${string}`;
+
+/** Whose record it goes into, and where it can be found from. */
+export type AuditContext = {
+  /** Null: the vendor's record alone; no customer sees it. */
+  organizationId: string | null;
+  siteId?: string | null;
+  ticketId?: string | null;
+  grantId?: string | null;
+};
+
+export type AuditEntry = AuditContext & {
+  action: AuditAction;
+  actor: Actor;
+  resource: { type: string; id: string };
+  /** The code of the refusal, when it was refused. */
+  refusalCode: string | null;
+  occurredAt: Date;
+  /** What changed, by the names of the API; never a secret. */
+  details: Record<string, unknown>;
+};

@@ -1,0 +1,34 @@
+import type { Transaction } from '../platform/database.ts';
+import { newId } from '../platform/ids.ts';
+import type { AuditEntry } from './entry.ts';
+
+/** Appends entries, in order, to the record of the running transaction. One statement however many. */
+export async function appendAuditEntries(tx: Transaction, entries: readonly AuditEntry[]): Promise<void> {
+  if (entries.length === 0) return;
+  const rows = entries.map(({ actor, ...entry }) => ({
+    id: newId(),
+    occurred_at: entry.occurredAt,
+    action: entry.action,
+    outcome: entry.refusalCode === null ? 'SUCCEEDED' : 'REFUSED',
+    refusal_code: entry.refusalCode,
+    actor_id: actor.kind === 'SYSTEM' ? null : actor.id,
+    actor_kind: actor.kind,
+    actor_email: actor.kind === 'SYSTEM' ? null : actor.email,
+    actor_name: actor.kind === 'SYSTEM' ? 'Latchkey' : actor.name,
+    resource_type: entry.resource.type,
+    resource_id: entry.resource.id,
+    organization_id: entry.organizationId,
+    site_id: entry.siteId ?? null,
+    ticket_id: entry.ticketId ?? null,
+    grant_id: entry.grantId ?? null,
+    details: entry.details,
+  }));
+  await tx.$executeRawUnsafe(
+    `INSERT INTO audit_entries (id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
+                                actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, details)
+     SELECT id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
+            actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, details
+       FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`,
+    JSON.stringify(rows),
+  );
+}

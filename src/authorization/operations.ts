@@ -1,0 +1,101 @@
+/**
+ * Who may do what: every operation of the API in one table. What is not listed is denied.
+ *
+ * A row names the relations of which any one suffices. For mutations they are relations to the thing
+ * the mutation is about, asserted by the command pipeline (commands/execute.ts). For queries and
+ * subscriptions they open the door; which rows come back is visibility.ts.
+ */
+
+export type Relation =
+  /** Any active account. */
+  | 'SIGNED_IN'
+  /** The vendor's platform operator: provisions everything, decides no grant. */
+  | 'OPERATOR'
+  /** A service account of the ticketing system, for the organizations it serves. */
+  | 'TICKETING'
+  /** A service account that watches grants: a product backend. */
+  | 'GRANT_WATCHING'
+  /** A service account that reads the audit log: a SIEM. */
+  | 'AUDIT_READING'
+  | 'SUPPORT_ENGINEER'
+  /** The engineer the ticket is assigned to. */
+  | 'ASSIGNED_ENGINEER'
+  /** A user who belongs to the organization. */
+  | 'MEMBER'
+  /** A member holding any role in the organization, synced or not: enough to look, not to decide. */
+  | 'ROLE_HOLDER'
+  | 'ORGANIZATION_ADMIN'
+  /** Guard admin of the site or its organization. */
+  | 'GUARD_ADMIN'
+  /** Who filed the ticket. */
+  | 'REPORTER'
+  /** May grant for the ticket's product on its site: roles/eligibility.ts. */
+  | 'GRANTOR'
+  /** Who gave the customer's approval of this grant. */
+  | 'APPROVER';
+
+type Row = { kind: 'query' | 'mutation' | 'subscription'; may: readonly Relation[] };
+
+export const operations = {
+  viewer: { kind: 'query', may: ['SIGNED_IN'] },
+  node: { kind: 'query', may: ['SIGNED_IN'] },
+  nodes: { kind: 'query', may: ['SIGNED_IN'] },
+  organizations: { kind: 'query', may: ['SIGNED_IN'] },
+  site: { kind: 'query', may: ['SIGNED_IN'] },
+  sites: { kind: 'query', may: ['SIGNED_IN'] },
+  ticket: { kind: 'query', may: ['SIGNED_IN'] },
+  tickets: { kind: 'query', may: ['SIGNED_IN'] },
+  grants: { kind: 'query', may: ['SIGNED_IN'] },
+  roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
+  accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
+  auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+
+  grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'ROLE_HOLDER', 'GRANT_WATCHING'] },
+
+  createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
+  assignTicket: { kind: 'mutation', may: ['TICKETING', 'OPERATOR'] },
+  updateTicketStatus: { kind: 'mutation', may: ['TICKETING', 'ASSIGNED_ENGINEER'] },
+  closeTicket: { kind: 'mutation', may: ['REPORTER', 'TICKETING', 'ASSIGNED_ENGINEER'] },
+  reopenTicket: { kind: 'mutation', may: ['REPORTER', 'TICKETING', 'ASSIGNED_ENGINEER'] },
+
+  requestDataAccess: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  withdrawDataAccessRequest: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  releaseDataAccess: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  approveDataAccess: { kind: 'mutation', may: ['GRANTOR'] },
+  approveDataAccessInBulk: { kind: 'mutation', may: ['GRANTOR'] },
+  denyDataAccess: { kind: 'mutation', may: ['GRANTOR'] },
+  revokeDataAccess: { kind: 'mutation', may: ['GRANTOR', 'APPROVER', 'REPORTER', 'GUARD_ADMIN'] },
+  revokeDataAccessInBulk: { kind: 'mutation', may: ['GRANTOR', 'APPROVER', 'REPORTER', 'GUARD_ADMIN'] },
+  approveGuardRequest: { kind: 'mutation', may: ['GUARD_ADMIN'] },
+  denyGuardRequest: { kind: 'mutation', may: ['GUARD_ADMIN'] },
+
+  setSupportAccessRestrictions: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  setSupportAccessPolicy: { kind: 'mutation', may: ['ORGANIZATION_ADMIN'] },
+  deactivateSite: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
+  reactivateSite: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
+  assignRole: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
+  removeRole: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
+  triggerScimSync: { kind: 'mutation', may: ['OPERATOR', 'ROLE_HOLDER'] },
+
+  createOrganization: { kind: 'mutation', may: ['OPERATOR'] },
+  createSite: { kind: 'mutation', may: ['OPERATOR'] },
+  licenseProduct: { kind: 'mutation', may: ['OPERATOR'] },
+  unlicenseProduct: { kind: 'mutation', may: ['OPERATOR'] },
+  addUser: { kind: 'mutation', may: ['OPERATOR'] },
+  removeUser: { kind: 'mutation', may: ['OPERATOR'] },
+  addSupportEngineer: { kind: 'mutation', may: ['OPERATOR'] },
+  addOperator: { kind: 'mutation', may: ['OPERATOR'] },
+  addServiceAccount: { kind: 'mutation', may: ['OPERATOR'] },
+  deactivateAccount: { kind: 'mutation', may: ['OPERATOR'] },
+  reactivateAccount: { kind: 'mutation', may: ['OPERATOR'] },
+} as const satisfies Record<string, Row>;
+
+export type Operation = keyof typeof operations;
+export type MutationName = {
+  [Name in Operation]: (typeof operations)[Name]['kind'] extends 'mutation' ? Name : never;
+}[Operation];
+
+/** Whether somebody who stands in these relations may do the operation. */
+export function may(operation: Operation, relations: ReadonlySet<Relation>): boolean {
+  return operations[operation].may.some((relation) => relations.has(relation));
+}

@@ -1,0 +1,135 @@
+/**
+ * What an account can see, as conditions every read carries: lists, look-ups by id, `node`, replays.
+ * The row conditions here and the relations of relations.ts say the same thing; a property test holds
+ * them together.
+ */
+import type { Prisma } from '../../prisma/generated/client/client.ts';
+import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
+
+/** Matches nothing: the answer wherever no rule opens the door. */
+const nothing = { id: { in: [] } };
+
+export function visibleOrganizations(viewer: Viewer): Prisma.OrganizationWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'SERVICE_ACCOUNT':
+      return viewer.organizationId === null ? {} : { id: viewer.organizationId };
+    case 'USER':
+      return { id: { in: [...viewer.organizationIds] } };
+    case 'SUPPORT_ENGINEER':
+      return { sites: { some: visibleSites(viewer) } };
+  }
+}
+
+export function visibleSites(viewer: Viewer): Prisma.SiteWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'SERVICE_ACCOUNT':
+      return boundTo(viewer);
+    case 'USER':
+      return { organizationId: { in: [...viewer.organizationIds] } };
+    case 'SUPPORT_ENGINEER':
+      return { tickets: { some: { assigneeId: viewer.id } } };
+  }
+}
+
+export function visibleProducts(viewer: Viewer): Prisma.ProductWhereInput {
+  return viewer.kind === 'OPERATOR' ? {} : { site: visibleSites(viewer) };
+}
+
+export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'SERVICE_ACCOUNT':
+      return viewer.capabilities.some((one) => one === 'TICKETING' || one === 'GRANT_WATCHING')
+        ? siteBoundTo(viewer)
+        : nothing;
+    case 'SUPPORT_ENGINEER':
+      return { assigneeId: viewer.id };
+    case 'USER':
+      return {
+        OR: [
+          { reporterId: viewer.id, site: { organizationId: { in: [...viewer.organizationIds] } } },
+          { site: { organizationId: { in: organizationsWithRole(viewer) } } },
+        ],
+      };
+  }
+}
+
+export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
+  return viewer.kind === 'OPERATOR' ? {} : { ticket: visibleTickets(viewer) };
+}
+
+/** Own roles; a role holder sees who else holds roles in the organization. */
+export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'USER':
+      return { OR: [{ accountId: viewer.id }, { organizationId: { in: organizationsWithRole(viewer) } }] };
+    case 'SERVICE_ACCOUNT':
+    case 'SUPPORT_ENGINEER':
+      return nothing;
+  }
+}
+
+/** Oneself; a role holder sees the members of the organization. Names met on a visible ticket come with it. */
+export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'USER':
+      return {
+        OR: [
+          { id: viewer.id },
+          { memberships: { some: { organizationId: { in: organizationsWithRole(viewer) } } } },
+        ],
+      };
+    case 'SERVICE_ACCOUNT':
+    case 'SUPPORT_ENGINEER':
+      return { id: viewer.id };
+  }
+}
+
+/** The organization's record for its admins and Guard admins, a site's for a Guard admin of that site alone. */
+export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'SERVICE_ACCOUNT':
+      if (!viewer.capabilities.includes('AUDIT_READING')) return nothing;
+      return viewer.organizationId === null ? {} : { organizationId: viewer.organizationId };
+    case 'USER': {
+      const counting = viewer.assignments.filter(
+        (held) => held.syncState === 'SYNCED' && viewer.organizationIds.includes(held.organizationId),
+      );
+      const whole = counting.filter(
+        ({ role, siteId }) => role === 'ORGANIZATION_ADMIN' || (role === 'GUARD_ADMIN' && siteId === null),
+      );
+      const sites = counting.flatMap(({ role, siteId }) =>
+        role === 'GUARD_ADMIN' && siteId !== null ? [siteId] : [],
+      );
+      return {
+        OR: [{ organizationId: { in: whole.map((held) => held.organizationId) } }, { siteId: { in: sites } }],
+      };
+    }
+    case 'SUPPORT_ENGINEER':
+      return nothing;
+  }
+}
+
+/** The organizations of the user in which they hold any role. */
+export function organizationsWithRole(viewer: UserViewer): string[] {
+  return viewer.organizationIds.filter((id) => viewer.assignments.some((held) => held.organizationId === id));
+}
+
+function boundTo({ organizationId }: ServiceViewer): Prisma.SiteWhereInput {
+  return organizationId === null ? {} : { organizationId };
+}
+
+function siteBoundTo(viewer: ServiceViewer): Prisma.TicketWhereInput {
+  return viewer.organizationId === null ? {} : { site: boundTo(viewer) };
+}

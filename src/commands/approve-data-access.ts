@@ -1,0 +1,64 @@
+import type { GrantPath } from '../grants/grant.ts';
+import { type GrantRow, toRow } from '../grants/store.ts';
+import { newId } from '../platform/ids.ts';
+import { changeGrant } from './change-grant.ts';
+import { settingOf, termsOf, ticketCommand } from './on-ticket.ts';
+import { openRequest, refuseOpening } from './open-request.ts';
+import { notFound, versionConflict } from './refusal.ts';
+
+export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }) & {
+  path: Exclude<GrantPath, 'TICKET_CREATION'>;
+  /** An earlier end than the site's policy sets; null: as late as the policy allows. */
+  expiresAt: Date | null;
+  reason: string | null;
+  expectedVersion: number | null;
+};
+
+/**
+ * The customer's yes, in the ticket's sidebar or the admin console, for oneself or on the reporter's behalf.
+ *
+ * Named by its ticket, it approves the outstanding request for product data; where there is none (after
+ * a revocation, say) it opens one and approves it in the same step. Rovo conversations are approved by
+ * naming their grant, since only the engineer can say which conversations are needed.
+ */
+export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>({
+  operation: 'approveDataAccess',
+  action: 'grant.approve',
+  decide: (facts, input, by) => {
+    const { ticket } = facts;
+    const recording = { ...settingOf(ticket), by, action: null, reason: input.reason };
+    const approval = {
+      type: 'Approve',
+      by: by.viewer.id,
+      path: input.path,
+      expiresAt: input.expiresAt,
+      terms: termsOf(ticket.site),
+    } as const;
+
+    const named = 'grantId' in input;
+    const outstanding = named
+      ? facts.grant
+      : (facts.grants.find(
+          ({ scope, state }) => scope.kind === 'PRODUCT_DATA' && state === 'PENDING_APPROVAL',
+        ) ?? null);
+    if (named && outstanding === null) return { refused: notFound('Grant') };
+    const { expectedVersion } = input;
+    if (outstanding !== null && expectedVersion !== null && expectedVersion !== outstanding.version) {
+      return { refused: versionConflict(outstanding.version) };
+    }
+
+    if (outstanding !== null) {
+      const approved = changeGrant(outstanding, approval, recording);
+      return 'refused' in approved ? approved : { answer: toRow(approved.grant), grants: approved.changes };
+    }
+
+    const refused = refuseOpening(facts, 'PRODUCT_DATA');
+    if (refused !== null) return { refused };
+    const request = openRequest(ticket, { kind: 'PRODUCT_DATA' }, by.viewer.id, null, newId());
+    const opened = changeGrant(null, request, recording);
+    if ('refused' in opened) return opened;
+    const approved = changeGrant(opened.grant, approval, recording);
+    if ('refused' in approved) return approved;
+    return { answer: toRow(approved.grant), grants: [...opened.changes, ...approved.changes] };
+  },
+});

@@ -1,0 +1,154 @@
+/** Who holds which role. */
+import type { Account } from '../../prisma/generated/client/client.ts';
+import { findOrganization, findProduct, findSite, type Organization } from '../organizations/store.ts';
+import { newId } from '../platform/ids.ts';
+import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
+import type { RoleAssignmentRow } from '../roles/store.ts';
+import { alreadyExists, platformCommand } from './on-platform.ts';
+import { invalidInput } from './refusal.ts';
+
+export type AssignRoleInput = {
+  accountId: string;
+  role: Role;
+  organizationId: string;
+  siteId: string | null;
+  productId: string | null;
+  /** SCIM: pushed by the identity provider, and not counting until synced. */
+  origin: 'DIRECT' | 'SCIM';
+};
+
+type AssignFacts = {
+  id: string;
+  organization: Organization;
+  account: Account | null;
+  isMember: boolean;
+  siteFits: boolean;
+  productFits: boolean;
+  isHeld: boolean;
+};
+
+/** Gives a member of the organization a role over all of it, a site, or a product on a site. */
+export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow>({
+  operation: 'assignRole',
+  action: 'role.assign',
+  resource: 'RoleAssignment',
+  load: async (tx, { accountId, role, organizationId, siteId, productId }) => {
+    const organization = await findOrganization(tx, organizationId);
+    if (organization === null) return null;
+    const account = await tx.account.findUnique({ where: { id: accountId } });
+    const site = siteId === null ? null : await findSite(tx, siteId);
+    const product = productId === null ? null : await findProduct(tx, productId);
+    return {
+      id: newId(),
+      organization,
+      account,
+      isMember: (await tx.membership.count({ where: { organizationId, accountId } })) > 0,
+      siteFits: siteId === null || site?.organizationId === organizationId,
+      productFits: productId === null || (product !== null && product.siteId === siteId),
+      isHeld:
+        (await tx.roleAssignment.count({ where: { accountId, role, organizationId, siteId, productId } })) >
+        0,
+    };
+  },
+  organizationId: ({ organization }) => organization.id,
+  resourceId: ({ id }) => id,
+  decide: ({ id, account, isMember, siteFits, productFits, isHeld }, input, { now }) => {
+    if (account === null || !isMember) {
+      return {
+        refused: invalidInput('accountId', 'must be a member of the organization. Add the user first.'),
+      };
+    }
+    if (!siteFits) return { refused: invalidInput('siteId', 'must be a site of the organization.') };
+    if (!productFits) return { refused: invalidInput('productId', 'must be a product on that site.') };
+    if (!isWellFormed(input)) return { refused: invalidInput('role', coverageMessage(input.role)) };
+    if (isHeld) return { refused: alreadyExists(`${account.email} holds this role already.`) };
+    const syncState = input.origin === 'SCIM' ? 'PENDING_SYNC' : 'SYNCED';
+    const assignment: RoleAssignmentRow = { id, ...input, syncState, createdAt: now };
+    return {
+      answer: assignment,
+      write: async (tx) => {
+        await tx.roleAssignment.create({ data: assignment });
+      },
+      entry: {
+        belongsTo: { organizationId: input.organizationId, siteId: input.siteId },
+        details: { email: account.email, ...input, syncState },
+      },
+      accessChangedFor: [account.id],
+    };
+  },
+});
+
+/** A removed role stops counting at once. */
+export const removeRole = platformCommand<{ roleAssignmentId: string }, RoleAssignmentRow, RoleAssignmentRow>(
+  {
+    operation: 'removeRole',
+    action: 'role.remove',
+    resource: 'RoleAssignment',
+    load: (tx, { roleAssignmentId }) => tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } }),
+    organizationId: ({ organizationId }) => organizationId,
+    resourceId: ({ id }) => id,
+    decide: (assignment) => ({
+      answer: assignment,
+      write: async (tx) => {
+        await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
+      },
+      entry: {
+        belongsTo: { organizationId: assignment.organizationId, siteId: assignment.siteId },
+        details: {
+          accountId: assignment.accountId,
+          role: assignment.role,
+          siteId: assignment.siteId,
+          productId: assignment.productId,
+        },
+      },
+      accessChangedFor: [assignment.accountId],
+    }),
+  },
+);
+
+type SyncFacts = { organization: Organization; waiting: string[] };
+
+/** Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. */
+export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
+  operation: 'triggerScimSync',
+  action: 'role.sync',
+  resource: 'Organization',
+  load: async (tx, { organizationId }) => {
+    const organization = await findOrganization(tx, organizationId);
+    if (organization === null) return null;
+    const waiting = await tx.roleAssignment.findMany({
+      where: { organizationId, syncState: 'PENDING_SYNC' },
+      select: { accountId: true },
+    });
+    return { organization, waiting: waiting.map(({ accountId }) => accountId) };
+  },
+  organizationId: ({ organization }) => organization.id,
+  resourceId: ({ organization }) => organization.id,
+  decide: ({ organization, waiting }) => ({
+    answer: organization,
+    write: async (tx) => {
+      await tx.roleAssignment.updateMany({
+        where: { organizationId: organization.id, syncState: 'PENDING_SYNC' },
+        data: { syncState: 'SYNCED' },
+      });
+    },
+    entry: { details: { synced: waiting.length } },
+    accessChangedFor: [...new Set(waiting)],
+  }),
+});
+
+function coverageMessage(role: Role): string {
+  const { covers, label } = roleRules[role];
+  switch (covers) {
+    case 'ORGANIZATION':
+      return `${label} is held over the whole organization: name no site and no product.`;
+    case 'SITE':
+      return `${label} is held over a site: name the site and no product.`;
+    case 'PRODUCT':
+      return `${label} is held over a product on a site: name both.`;
+    case 'LISTING':
+      return `${label} is listed on a site, for a product or site-wide: name the site.`;
+    case 'ORGANIZATION_OR_SITE':
+      return `${label} is held over the organization or a site: name no product.`;
+  }
+}

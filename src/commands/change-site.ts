@@ -1,0 +1,89 @@
+/** The commands that change a site, and what each does to the grants on it. */
+import type { GrantCommand } from '../grants/lifecycle.ts';
+import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
+import type { Site, SiteWithOrganization } from '../organizations/store.ts';
+import { changeOpenGrants, settleLapsed } from './change-grant.ts';
+import type { Outcome } from './execute.ts';
+import { siteCommand } from './on-site.ts';
+import type { By } from './on-ticket.ts';
+import type { RecordedGrantChange } from './record.ts';
+import { invalidState } from './refusal.ts';
+
+/** Deactivating a site ends what is pending and active on it, so that nothing comes back with the site. */
+export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: OpenGrants }>({
+  operation: 'deactivateSite',
+  action: 'site.deactivate',
+  extra: async (tx, { siteId }) => ({ open: await listOpenGrantsOfSite(tx, siteId, null) }),
+  decide: ({ site, open }, _, by) => {
+    if (site.status === 'DEACTIVATED') return { refused: invalidState('SITE_DEACTIVATED') };
+    return {
+      ...change(site, { status: 'DEACTIVATED' }),
+      grants: endGrants(open, { type: 'DeactivateSite', by: by.viewer.id }, site.organizationId, by),
+    };
+  },
+});
+
+/** The site accepts grants again; none of the old ones comes back. */
+export const reactivateSite = siteCommand<{ siteId: string }, Site>({
+  operation: 'reactivateSite',
+  action: 'site.reactivate',
+  decide: ({ site }) =>
+    site.status === 'ACTIVE'
+      ? { refused: invalidState('SITE_NOT_DEACTIVATED') }
+      : change(site, { status: 'ACTIVE' }),
+});
+
+/**
+ * Switches the Guard's second approval on or off for approvals to come. What awaits a Guard admin goes on
+ * awaiting one; what is active stays active.
+ */
+export const setSupportAccessRestrictions = siteCommand<{ siteId: string; restricted: boolean }, Site>({
+  operation: 'setSupportAccessRestrictions',
+  action: 'site.set_support_access_restrictions',
+  decide: ({ site }, { restricted }) =>
+    restricted && !site.organization.hasGuard
+      ? { refused: invalidState('ORGANIZATION_WITHOUT_GUARD') }
+      : change(site, { supportAccessRestricted: restricted }),
+});
+
+export type SetSupportAccessPolicyInput = {
+  siteId: string;
+  requestWaitSeconds: number;
+  maxGrantSeconds: number | null;
+  samePersonMayApproveTwice: boolean;
+};
+
+/** The site's time limits and its two-person rule, for requests and approvals to come. */
+export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, Site>({
+  operation: 'setSupportAccessPolicy',
+  action: 'site.set_support_access_policy',
+  decide: ({ site }, { siteId: _, ...policy }) => change(site, policy),
+});
+
+/** Ends every open grant among these; one whose time had run out before is recorded as that. */
+export function endGrants(
+  open: OpenGrants | undefined,
+  command: GrantCommand,
+  organizationId: string,
+  by: By,
+): RecordedGrantChange[] {
+  if (open === undefined) return [];
+  const reporterOf = (ticketId: string) => {
+    const reporterId = open.reporters.get(ticketId);
+    if (reporterId === undefined) throw new Error(`Ticket ${ticketId} was read without its reporter`);
+    return reporterId;
+  };
+  const setting = { organizationId, reporterOf };
+  const settled = settleLapsed(open.grants, setting, by.now);
+  return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...setting, by })];
+}
+
+function change({ organization: _, ...site }: SiteWithOrganization, changes: Partial<Site>): Outcome<Site> {
+  return {
+    answer: { ...site, ...changes },
+    entry: { details: changes },
+    write: async (tx) => {
+      await tx.site.update({ where: { id: site.id }, data: changes });
+    },
+  };
+}

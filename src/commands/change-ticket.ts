@@ -1,0 +1,84 @@
+/** The commands that change a ticket, and what each does to the grants that hang on it. */
+import type { GrantCommand } from '../grants/lifecycle.ts';
+import type { Transaction } from '../platform/database.ts';
+import { updateTicket } from '../tickets/store.ts';
+import { decideTicket, type Ticket, type TicketCommand } from '../tickets/ticket.ts';
+import { changeOpenGrants } from './change-grant.ts';
+import { LostRaceError, type Outcome } from './execute.ts';
+import { type By, settingOf, type TicketFacts, ticketCommand } from './on-ticket.ts';
+import { invalidInput, invalidState } from './refusal.ts';
+
+function changeTicket(
+  facts: TicketFacts,
+  by: By,
+  command: TicketCommand,
+  onGrants: GrantCommand | null,
+  details: Record<string, unknown> = {},
+): Outcome<Ticket> {
+  const { site: _site, product: _product, ...ticket } = facts.ticket;
+  const decision = decideTicket(ticket, command, by.now);
+  if ('refused' in decision) return { refused: invalidState(decision.refused) };
+  if ('unchanged' in decision) return { answer: ticket, entry: { details: { ...details, unchanged: true } } };
+  const { changed } = decision;
+  return {
+    answer: changed,
+    entry: { details: { ...details, from: ticket.status, to: changed.status } },
+    grants:
+      onGrants === null ? [] : changeOpenGrants(facts.grants, onGrants, { ...settingOf(facts.ticket), by }),
+    write: async (tx) => {
+      if (!(await updateTicket(tx, changed))) throw new LostRaceError();
+    },
+  };
+}
+
+/** Closing a ticket revokes what is active on it and withdraws what is pending. */
+export const closeTicket = ticketCommand<{ ticketId: string }, Ticket>({
+  operation: 'closeTicket',
+  action: 'ticket.close',
+  decide: (facts, _, by) =>
+    changeTicket(facts, by, { type: 'Close' }, { type: 'CloseTicket', by: by.viewer.id }),
+});
+
+/** Reopening revives no grant: the engineer asks again. */
+export const reopenTicket = ticketCommand<{ ticketId: string }, Ticket>({
+  operation: 'reopenTicket',
+  action: 'ticket.reopen',
+  decide: (facts, _, by) => changeTicket(facts, by, { type: 'Reopen' }, null),
+});
+
+export type UpdateTicketStatusInput = {
+  ticketId: string;
+  status: 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED';
+};
+
+/** Every status but closed, which has a command of its own because grants end with it. */
+export const updateTicketStatus = ticketCommand<UpdateTicketStatusInput, Ticket>({
+  operation: 'updateTicketStatus',
+  action: 'ticket.update_status',
+  decide: (facts, { status }, by) => changeTicket(facts, by, { type: 'UpdateStatus', status }, null),
+});
+
+export type AssignTicketInput = { ticketId: string; engineerId: string | null };
+
+/** The engineer who is assigned receives the ticket's open grants; the one who was, loses them at once. */
+export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerIsKnown: boolean }>({
+  operation: 'assignTicket',
+  action: 'ticket.assign',
+  extra: async (tx, { engineerId }) => ({
+    engineerIsKnown: engineerId === null || (await isEngineer(tx, engineerId)),
+  }),
+  decide: (facts, { engineerId }, by) =>
+    facts.engineerIsKnown === true
+      ? changeTicket(
+          facts,
+          by,
+          { type: 'Assign', engineerId },
+          { type: 'Reassign', engineerId },
+          { engineerId },
+        )
+      : { refused: invalidInput('engineerId', 'must be an active support engineer.') },
+});
+
+async function isEngineer(tx: Transaction, id: string): Promise<boolean> {
+  return (await tx.account.count({ where: { id, kind: 'SUPPORT_ENGINEER', active: true } })) === 1;
+}

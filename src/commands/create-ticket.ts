@@ -1,0 +1,119 @@
+import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
+import { findViewerById, type UserViewer } from '../identity/viewer.ts';
+import { findProduct, type ProductWithSite } from '../organizations/store.ts';
+import { newId } from '../platform/ids.ts';
+import { shareSite } from '../platform/locks.ts';
+import { eligibility } from '../roles/eligibility.ts';
+import { insertTicket, nextTicketKey } from '../tickets/store.ts';
+import type { Ticket } from '../tickets/ticket.ts';
+import { changeGrant } from './change-grant.ts';
+import type { Command } from './execute.ts';
+import { settingOf, termsOf } from './on-ticket.ts';
+import { openRequest } from './open-request.ts';
+import type { RecordedGrantChange } from './record.ts';
+import { forbidden, invalidInput } from './refusal.ts';
+
+export type CreateTicketInput = {
+  productId: string;
+  summary: string;
+  /** The consent box of the request form. */
+  grantDataAccess: boolean;
+  /** For whom the ticketing system files it; null: the caller is the reporter. */
+  reporterId: string | null;
+};
+
+type Facts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string };
+
+/**
+ * Files a ticket, with an outstanding request for the data of its product.
+ *
+ * With the box ticked the reporter approves that request in the same step, if their role allows it; if
+ * not, the ticket stands all the same and the request waits for somebody who may. A deactivated site
+ * accepts the ticket and no request.
+ */
+export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
+  operation: 'createTicket',
+  action: 'ticket.create',
+  resource: 'Ticket',
+  lock: async (tx, { productId }) => {
+    const product = await findProduct(tx, productId);
+    if (product !== null) await shareSite(tx, product.siteId);
+  },
+  load: async (tx, { productId, reporterId }) => {
+    const product = await findProduct(tx, productId);
+    if (product === null) return null;
+    const reporter = reporterId === null ? null : await findViewerById(tx, reporterId);
+    return {
+      ...product,
+      reporter: reporter?.kind === 'USER' ? reporter : null,
+      ticketKey: await nextTicketKey(tx),
+    };
+  },
+  relations: (viewer, { site }) => relationsToSite(viewer, site),
+  isVisible: seesOrganization,
+  belongsTo: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
+  resourceId: ({ id }) => id,
+  decide: (facts, input, by) => {
+    const { reporter: named, ticketKey: key, site, ...product } = facts;
+    const { viewer, now } = by;
+    if (viewer.kind === 'USER' && input.reporterId !== null && input.reporterId !== viewer.id) {
+      return { refused: forbidden('Only the ticketing system files tickets for somebody else.') };
+    }
+    const reporter = viewer.kind === 'USER' ? viewer : named;
+    if (reporter === null || !reporter.organizationIds.includes(site.organizationId)) {
+      return { refused: invalidInput('reporterId', "must be an active user of the site's organization.") };
+    }
+
+    const { id: reporterId, assignments } = reporter;
+    const ticket: Ticket = {
+      id: newId(),
+      key,
+      summary: input.summary,
+      siteId: site.id,
+      productId: product.id,
+      reporterId,
+      assigneeId: null,
+      status: 'OPEN',
+      version: 1,
+      createdAt: now,
+      closedAt: null,
+    };
+    const { organizationId } = site;
+    return {
+      answer: ticket,
+      write: (tx) => insertTicket(tx, ticket),
+      entry: {
+        resourceId: ticket.id,
+        belongsTo: { organizationId, siteId: site.id, ticketId: ticket.id },
+        details: { key, product: product.key, reporterId, grantDataAccess: input.grantDataAccess },
+      },
+      grants: consent(),
+    };
+
+    /** The outstanding request, and the reporter's approval of it where box and role allow. */
+    function consent(): RecordedGrantChange[] {
+      if (site.status === 'DEACTIVATED' || !product.licensed) return [];
+      const recording = { ...settingOf({ site, reporterId }), by, action: null, reason: null };
+      const place = { site, product };
+      const request = openRequest(
+        { ...ticket, ...place },
+        { kind: 'PRODUCT_DATA' },
+        reporterId,
+        null,
+        newId(),
+      );
+      const opened = changeGrant(null, request, recording);
+      if ('refused' in opened) return [];
+      if (!input.grantDataAccess || !eligibility({ isMember: true, assignments }, place).allowed)
+        return opened.changes;
+      const approval = {
+        by: reporterId,
+        path: 'TICKET_CREATION',
+        expiresAt: null,
+        terms: termsOf(site),
+      } as const;
+      const approved = changeGrant(opened.grant, { type: 'Approve', ...approval }, recording);
+      return 'refused' in approved ? opened.changes : [...opened.changes, ...approved.changes];
+    }
+  },
+};

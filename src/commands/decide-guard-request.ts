@@ -1,0 +1,14 @@
+import { grantCommand, termsOf } from './on-ticket.ts';
+
+/** The Guard admin's yes, in second place: only now does the engineer receive the grant. */
+export const approveGuardRequest = grantCommand(
+  'approveGuardRequest',
+  'grant.approve_as_guard',
+  ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
+);
+
+/** The Guard admin's no, in second place. */
+export const denyGuardRequest = grantCommand('denyGuardRequest', 'grant.deny_as_guard', (_, { viewer }) => ({
+  type: 'DenyAsGuard',
+  by: viewer.id,
+}));

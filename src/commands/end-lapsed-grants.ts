@@ -1,0 +1,41 @@
+/** Time's own command: what has run out is recorded as over, and told, without anybody asking. */
+import { appendAuditEntries } from '../audit/store.ts';
+import { appendEvents } from '../events/outbox.ts';
+import { listGrantsOfTicket, listTicketsWithLapsedGrants, saveGrantChanges } from '../grants/store.ts';
+import { lockTicket } from '../platform/locks.ts';
+import { findTicket } from '../tickets/store.ts';
+import { settleLapsed } from './change-grant.ts';
+import type { Dependencies } from './execute.ts';
+import { settingOf } from './on-ticket.ts';
+import { auditGrantChange, eventOfGrantChange } from './record.ts';
+
+/** How many tickets one sweep settles at most; the next one goes on. */
+const ticketsPerSweep = 100;
+
+/**
+ * Records every lapsed grant as over; answers how many were. Nobody's access waits for this: a lapsed
+ * grant counts for nothing wherever it is used. Two gateways may sweep at once: each ticket is settled
+ * under its lock, and what is settled is lapsed no more.
+ */
+export async function endLapsedGrants({ database, clock, wake }: Dependencies): Promise<number> {
+  const tickets = await listTicketsWithLapsedGrants(database.prisma, clock(), ticketsPerSweep);
+  let ended = 0;
+  for (const ticketId of tickets) {
+    ended += await database.transaction(async (tx) => {
+      await lockTicket(tx, { ticketId });
+      const ticket = await findTicket(tx, ticketId);
+      if (ticket === null) return 0;
+      const { changes } = settleLapsed(
+        await listGrantsOfTicket(tx, ticketId, null),
+        settingOf(ticket),
+        clock(),
+      );
+      await saveGrantChanges(tx, changes);
+      await appendAuditEntries(tx, changes.map(auditGrantChange));
+      await appendEvents(tx, changes.map(eventOfGrantChange));
+      return changes.length;
+    });
+    wake();
+  }
+  return ended;
+}

@@ -1,0 +1,17 @@
+import { grantCommand } from './on-ticket.ts';
+
+/** The engineer takes back a request that is not decided yet. */
+export const withdrawDataAccessRequest = grantCommand(
+  'withdrawDataAccessRequest',
+  'grant.withdraw',
+  (_, { viewer }) => ({
+    type: 'Withdraw',
+    by: viewer.id,
+  }),
+);
+
+/** The engineer is done and gives active access back before it ends by itself. */
+export const releaseDataAccess = grantCommand('releaseDataAccess', 'grant.release', (_, { viewer }) => ({
+  type: 'Release',
+  by: viewer.id,
+}));

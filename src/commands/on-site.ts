@@ -1,0 +1,40 @@
+/** What all commands on a site share: its lock, so that no command on its tickets runs meanwhile. */
+import type { AuditAction } from '../audit/entry.ts';
+import type { MutationName } from '../authorization/operations.ts';
+import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
+import { findSite, type SiteWithOrganization } from '../organizations/store.ts';
+import type { Transaction } from '../platform/database.ts';
+import { lockSite } from '../platform/locks.ts';
+import type { Command, Outcome } from './execute.ts';
+import type { By } from './on-ticket.ts';
+
+type SiteSpec<Input, Row extends object, Extra extends object> = {
+  operation: MutationName;
+  action: AuditAction;
+  extra?: (tx: Transaction, input: Input) => Promise<Extra>;
+  decide: (facts: { site: SiteWithOrganization } & Partial<Extra>, input: Input, by: By) => Outcome<Row>;
+};
+
+export function siteCommand<
+  Input extends { siteId: string },
+  Row extends object,
+  Extra extends object = object,
+>(spec: SiteSpec<Input, Row, Extra>): Command<Input, { site: SiteWithOrganization } & Partial<Extra>, Row> {
+  return {
+    operation: spec.operation,
+    action: spec.action,
+    resource: 'Site',
+    lock: (tx, { siteId }) => lockSite(tx, siteId),
+    load: async (tx, input) => {
+      const site = await findSite(tx, input.siteId);
+      if (site === null) return null;
+      const extra: Partial<Extra> = (await spec.extra?.(tx, input)) ?? {};
+      return { ...extra, site };
+    },
+    relations: (viewer, { site }) => relationsToSite(viewer, site),
+    isVisible: seesOrganization,
+    belongsTo: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
+    resourceId: ({ site }) => site.id,
+    decide: spec.decide,
+  };
+}

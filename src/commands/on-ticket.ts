@@ -1,0 +1,135 @@
+/** What all commands on a ticket or one of its grants share: locks, facts, relations, time limits. */
+import type { AuditAction } from '../audit/entry.ts';
+import { type MutationName, may, type Relation } from '../authorization/operations.ts';
+import { relationsToTicket, seesTicket } from '../authorization/relations.ts';
+import type { Grant } from '../grants/grant.ts';
+import type { GrantCommand, GrantTerms } from '../grants/lifecycle.ts';
+import { findTicketOfGrant, type GrantRow, listGrantsOfTicket, toRow } from '../grants/store.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import type { Site } from '../organizations/store.ts';
+import type { Transaction } from '../platform/database.ts';
+import { lockTicket } from '../platform/locks.ts';
+import { eligibility } from '../roles/eligibility.ts';
+import { findTicket, type TicketWithPlace } from '../tickets/store.ts';
+import { changeGrant, type Setting, settleLapsed } from './change-grant.ts';
+import type { Command, Outcome } from './execute.ts';
+import { forbidden, notFound, type Refusal, versionConflict } from './refusal.ts';
+
+export type TicketFacts = {
+  ticket: TicketWithPlace;
+  /** The ticket's open grants, and the named one even if it is over. */
+  grants: readonly Grant[];
+  /** The grant the input names, if it names one. */
+  grant: Grant | null;
+};
+
+export type By = { viewer: Viewer; now: Date; relations: ReadonlySet<Relation> };
+
+/** The ticket itself, or the grant of it that is meant. */
+export type TicketInput = { ticketId: string } | { grantId: string };
+
+type TicketSpec<Input, Row extends object, Extra extends object> = {
+  operation: MutationName;
+  action: AuditAction;
+  /** Facts beyond the ticket and its grants. */
+  extra?: (tx: Transaction, input: Input) => Promise<Extra>;
+  decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: By) => Outcome<Row>;
+};
+
+export function ticketCommand<Input extends TicketInput, Row extends object, Extra extends object = object>(
+  spec: TicketSpec<Input, Row, Extra>,
+): Command<Input, TicketFacts & Partial<Extra>, Row> {
+  return {
+    operation: spec.operation,
+    action: spec.action,
+    resource: spec.action.startsWith('grant.') ? 'Grant' : 'Ticket',
+    lock: async (tx, input) => {
+      await lockTicket(tx, input);
+    },
+    load: async (tx, input) => {
+      const named = 'grantId' in input ? input.grantId : null;
+      const ticketId = 'ticketId' in input ? input.ticketId : await findTicketOfGrant(tx, input.grantId);
+      const ticket = ticketId === null ? null : await findTicket(tx, ticketId);
+      if (ticket === null) return null;
+      const grants = await listGrantsOfTicket(tx, ticket.id, named);
+      const extra: Partial<Extra> = (await spec.extra?.(tx, input)) ?? {};
+      return { ...extra, ticket, grants, grant: grants.find(({ id }) => id === named) ?? null };
+    },
+    relations: (viewer, { ticket, grant }) =>
+      relationsToTicket(viewer, ticket, ticket, grant && 'path' in grant ? grant.customerApprovedById : null),
+    isVisible: seesTicket,
+    refuse: (viewer, facts) => refuseOnTicket(spec.operation, viewer, facts),
+    belongsTo: ({ ticket, grant }) => ({
+      organizationId: ticket.site.organizationId,
+      siteId: ticket.siteId,
+      ticketId: ticket.id,
+      grantId: grant?.id ?? null,
+    }),
+    resourceId: ({ ticket, grant }) => grant?.id ?? ticket.id,
+    settle: (facts, now) => {
+      const { grants, changes } = settleLapsed(facts.grants, settingOf(facts.ticket), now);
+      return {
+        facts: { ...facts, grants, grant: grants.find(({ id }) => id === facts.grant?.id) ?? null },
+        changes,
+      };
+    },
+    decide: spec.decide,
+  };
+}
+
+export type GrantInput = { grantId: string; expectedVersion: number | null; reason: string | null };
+
+/** A command on one existing grant: it becomes the lifecycle command that `means` gives. */
+export function grantCommand(
+  operation: MutationName,
+  action: `grant.${string}`,
+  means: (facts: TicketFacts, by: By) => GrantCommand,
+): Command<GrantInput, TicketFacts, GrantRow> {
+  return ticketCommand<GrantInput, GrantRow>({
+    operation,
+    action,
+    decide: (facts, { expectedVersion, reason }, by) => {
+      const { grant, ticket } = facts;
+      if (grant === null) return { refused: notFound('Grant') };
+      if (expectedVersion !== null && expectedVersion !== grant.version) {
+        return { refused: versionConflict(grant.version) };
+      }
+      const decided = changeGrant(grant, means(facts, by), { ...settingOf(ticket), by, action, reason });
+      return 'refused' in decided ? decided : { answer: toRow(decided.grant), grants: decided.changes };
+    },
+  });
+}
+
+/** Where the grants of the ticket are, for the record. */
+export function settingOf({ site, reporterId }: Pick<TicketWithPlace, 'site' | 'reporterId'>): Setting {
+  return { organizationId: site.organizationId, reporterOf: () => reporterId };
+}
+
+/** The limits of a site, as the lifecycle needs them. */
+export function termsOf(site: Site): GrantTerms {
+  return {
+    guardRequired: site.supportAccessRestricted,
+    maxGrantSeconds: site.maxGrantSeconds,
+    samePersonMayApproveTwice: site.samePersonMayApproveTwice,
+  };
+}
+
+/** Who would have to be a grantor is told why they are not; anybody else is only told no. */
+function refuseOnTicket(operation: MutationName, viewer: Viewer, { ticket }: TicketFacts): Refusal {
+  if (viewer.kind === 'USER' && may(operation, new Set(['GRANTOR']))) {
+    const isMember = viewer.organizationIds.includes(ticket.site.organizationId);
+    const verdict = eligibility({ isMember, assignments: viewer.assignments }, ticket);
+    if (!verdict.allowed) {
+      const message =
+        'You cannot decide on data access for this product on this site. The obstacles say why.';
+      return {
+        kind: 'NotEligible',
+        code: 'NOT_ELIGIBLE',
+        message,
+        ticketId: ticket.id,
+        obstacles: verdict.obstacles,
+      };
+    }
+  }
+  return forbidden('Your relation to this ticket does not allow this.');
+}

@@ -1,0 +1,39 @@
+/** Opening a request on a ticket: when it is possible, and the lifecycle command that does it. */
+import { type GrantScope, isOpen } from '../grants/grant.ts';
+import type { GrantCommand } from '../grants/lifecycle.ts';
+import type { TicketWithPlace } from '../tickets/store.ts';
+import type { TicketFacts } from './on-ticket.ts';
+import { invalidState, type Refusal } from './refusal.ts';
+
+/** Why no request of this scope can be opened on the ticket now, or null when one can. */
+export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope['kind']): Refusal | null {
+  if (ticket.status === 'CLOSED') return invalidState('TICKET_CLOSED');
+  if (ticket.site.status === 'DEACTIVATED') return invalidState('SITE_DEACTIVATED');
+  if (!ticket.product.licensed) return invalidState('PRODUCT_NOT_LICENSED');
+  const open = grants.filter((grant) => isOpen(grant) && grant.scope.kind === scope);
+  if (open.some((grant) => grant.state === 'PENDING_APPROVAL')) return invalidState('ALREADY_REQUESTED');
+  if (open.some((grant) => grant.state === 'PENDING_GUARD_APPROVAL')) return invalidState('ALREADY_APPROVED');
+  // More conversations may be asked for beside those granted; product data is either open or not.
+  if (scope === 'PRODUCT_DATA' && open.length > 0) return invalidState('ALREADY_ACTIVE');
+  return null;
+}
+
+export function openRequest(
+  ticket: TicketWithPlace,
+  scope: GrantScope,
+  requestedById: string,
+  justification: string | null,
+  grantId: string,
+): GrantCommand {
+  return {
+    type: 'Request',
+    grantId,
+    ticketId: ticket.id,
+    siteId: ticket.siteId,
+    scope,
+    engineerId: ticket.assigneeId,
+    requestedById,
+    justification,
+    waitSeconds: ticket.site.requestWaitSeconds,
+  };
+}

@@ -1,0 +1,173 @@
+/** The people and services that can sign in. */
+import type { Account } from '../../prisma/generated/client/client.ts';
+import type { ServiceCapability } from '../identity/viewer.ts';
+import { findOrganization, type Organization } from '../organizations/store.ts';
+import { newId } from '../platform/ids.ts';
+import { alreadyExists, platformCommand } from './on-platform.ts';
+import { invalidInput, invalidState, notFound } from './refusal.ts';
+
+type Person = { email: string; name: string };
+type MemberFacts = { id: string; organization: Organization; account: Account | null; isMember: boolean };
+
+/** Makes somebody a member of the organization: a new user, or one known from another organization. */
+export const addUser = platformCommand<Person & { organizationId: string }, MemberFacts, Account>({
+  operation: 'addUser',
+  action: 'account.add_user',
+  resource: 'Organization',
+  load: async (tx, { organizationId, email }) => {
+    const organization = await findOrganization(tx, organizationId);
+    if (organization === null) return null;
+    const account = await tx.account.findUnique({ where: { email } });
+    const isMember =
+      account !== null &&
+      (await tx.membership.count({ where: { organizationId, accountId: account.id } })) > 0;
+    return { id: newId(), organization, account, isMember };
+  },
+  organizationId: ({ organization }) => organization.id,
+  resourceId: ({ organization }) => organization.id,
+  decide: ({ id, organization, account: known, isMember }, { email, name }, { now }) => {
+    if (isMember) return { refused: alreadyExists(`${email} is a member of the organization already.`) };
+    if (known !== null && known.kind !== 'USER') {
+      return { refused: alreadyExists(`${email} belongs to an account of another kind: ${known.kind}.`) };
+    }
+    const account = known ?? newAccount(id, 'USER', { email, name }, now);
+    return {
+      answer: account,
+      write: async (tx) => {
+        if (known === null) await tx.account.create({ data: account });
+        await tx.membership.create({
+          data: { organizationId: organization.id, accountId: account.id, createdAt: now },
+        });
+      },
+      entry: {
+        resourceId: account.id,
+        belongsTo: { organizationId: organization.id },
+        details: { email, name },
+      },
+      accessChangedFor: [account.id],
+    };
+  },
+});
+
+type LeavingFacts = { organization: Organization; account: Account | null; isMember: boolean };
+
+/** Ends a membership, and with it every role the user holds in the organization. */
+export const removeUser = platformCommand<
+  { organizationId: string; accountId: string },
+  LeavingFacts,
+  Account
+>({
+  operation: 'removeUser',
+  action: 'account.remove_user',
+  resource: 'Organization',
+  load: async (tx, { organizationId, accountId }) => {
+    const organization = await findOrganization(tx, organizationId);
+    if (organization === null) return null;
+    const account = await tx.account.findUnique({ where: { id: accountId } });
+    return {
+      organization,
+      account,
+      isMember: (await tx.membership.count({ where: { organizationId, accountId } })) > 0,
+    };
+  },
+  organizationId: ({ organization }) => organization.id,
+  resourceId: (_, { accountId }) => accountId,
+  decide: ({ organization, account, isMember }, { accountId }) => {
+    if (account === null || !isMember) return { refused: notFound('User') };
+    const membership = { organizationId: organization.id, accountId };
+    return {
+      answer: account,
+      write: async (tx) => {
+        await tx.roleAssignment.deleteMany({ where: membership });
+        await tx.membership.deleteMany({ where: membership });
+      },
+      entry: { details: { email: account.email } },
+      accessChangedFor: [accountId],
+    };
+  },
+});
+
+type NewcomerFacts = { id: string; isTaken: boolean; organizationExists: boolean };
+type Newcomer = Person & { organizationId?: string | null };
+
+function addAccount<Input extends Newcomer>(
+  operation: 'addSupportEngineer' | 'addOperator' | 'addServiceAccount',
+  kind: Account['kind'],
+  more: (input: Input) => Partial<Account> = () => ({}),
+) {
+  return platformCommand<Input, NewcomerFacts, Account>({
+    operation,
+    action: `account.add_${kind.toLowerCase()}`,
+    resource: 'Account',
+    load: async (tx, { email, organizationId }) => ({
+      id: newId(),
+      isTaken: (await tx.account.count({ where: { email } })) > 0,
+      organizationExists: organizationId == null || (await findOrganization(tx, organizationId)) !== null,
+    }),
+    resourceId: ({ id }) => id,
+    decide: ({ id, isTaken, organizationExists }, input, { now }) => {
+      const { email, name } = input;
+      if (isTaken) return { refused: alreadyExists(`There is an account with the email ${email} already.`) };
+      if (!organizationExists) return { refused: invalidInput('organizationId', 'must be an organization.') };
+      const account = { ...newAccount(id, kind, { email, name }, now), ...more(input) };
+      return {
+        answer: account,
+        write: async (tx) => {
+          await tx.account.create({ data: account });
+        },
+        entry: { details: { email, name, ...more(input) } },
+      };
+    },
+  });
+}
+
+export const addSupportEngineer = addAccount<Person>('addSupportEngineer', 'SUPPORT_ENGINEER');
+export const addOperator = addAccount<Person>('addOperator', 'OPERATOR');
+
+export type AddServiceAccountInput = Person & {
+  capabilities: ServiceCapability[];
+  organizationId: string | null;
+};
+
+/** A product backend, a ticketing system, a SIEM: bound to one organization, or the vendor's own for all. */
+export const addServiceAccount = addAccount<AddServiceAccountInput>(
+  'addServiceAccount',
+  'SERVICE_ACCOUNT',
+  ({ capabilities, organizationId }) => ({ capabilities, organizationId }),
+);
+
+function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', active: boolean) {
+  return platformCommand<{ accountId: string }, Account, Account>({
+    operation,
+    action: active ? 'account.reactivate' : 'account.deactivate',
+    resource: 'Account',
+    load: (tx, { accountId }) => tx.account.findUnique({ where: { id: accountId } }),
+    resourceId: ({ id }) => id,
+    decide: (account, _, { viewer }) => {
+      if (account.id === viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
+      return {
+        answer: { ...account, active },
+        write: async (tx) => {
+          await tx.account.update({ where: { id: account.id }, data: { active } });
+        },
+        entry: { details: { email: account.email, active } },
+        accessChangedFor: [account.id],
+      };
+    },
+  });
+}
+
+/** Whoever is deactivated can sign in no more, from the next request on, and their subscriptions end. */
+export const deactivateAccount = switchAccount('deactivateAccount', false);
+export const reactivateAccount = switchAccount('reactivateAccount', true);
+
+function newAccount(id: string, kind: Account['kind'], { email, name }: Person, now: Date): Account {
+  return {
+    ...{ id, kind, email, name },
+    subject: null,
+    active: true,
+    capabilities: [],
+    organizationId: null,
+    createdAt: now,
+  };
+}

@@ -1,0 +1,166 @@
+/** Organizations, their sites, and the products licensed on them. */
+import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
+import {
+  findOrganization,
+  findProduct,
+  findSite,
+  type Organization,
+  type Product,
+  type ProductWithSite,
+  type Site,
+  type SiteWithOrganization,
+} from '../organizations/store.ts';
+import type { Transaction } from '../platform/database.ts';
+import { newId } from '../platform/ids.ts';
+import { lockSite } from '../platform/locks.ts';
+import type { Experience } from '../roles/role.ts';
+import { endGrants } from './change-site.ts';
+import { alreadyExists, platformCommand } from './on-platform.ts';
+import { invalidState } from './refusal.ts';
+
+export const createOrganization = platformCommand<
+  { name: string; hasGuard: boolean },
+  { id: string },
+  Organization
+>({
+  operation: 'createOrganization',
+  action: 'organization.create',
+  resource: 'Organization',
+  load: async () => ({ id: newId() }),
+  resourceId: ({ id }) => id,
+  decide: ({ id }, input, { now }) => {
+    const organization: Organization = { id, ...input, createdAt: now };
+    return {
+      answer: organization,
+      write: async (tx) => {
+        await tx.organization.create({ data: organization });
+      },
+      entry: { belongsTo: { organizationId: id }, details: input },
+    };
+  },
+});
+
+export type CreateSiteInput = {
+  organizationId: string;
+  url: string;
+  name: string;
+  experience: Experience;
+  dataResidencyRegion: string;
+};
+
+/** The default policy of a site: a request waits 14 days; a grant lasts until its ticket closes. */
+const defaultPolicy = {
+  requestWaitSeconds: 14 * 24 * 60 * 60,
+  maxGrantSeconds: null,
+  samePersonMayApproveTwice: false,
+} as const;
+
+export const createSite = platformCommand<
+  CreateSiteInput,
+  { id: string; organization: Organization; urlIsTaken: boolean },
+  Site
+>({
+  operation: 'createSite',
+  action: 'site.create',
+  resource: 'Organization',
+  load: async (tx, { organizationId, url }) => {
+    const organization = await findOrganization(tx, organizationId);
+    return (
+      organization && { id: newId(), organization, urlIsTaken: (await tx.site.count({ where: { url } })) > 0 }
+    );
+  },
+  organizationId: ({ organization }) => organization.id,
+  resourceId: ({ organization }) => organization.id,
+  decide: ({ id, organization, urlIsTaken }, input, { now }) => {
+    if (urlIsTaken) return { refused: alreadyExists(`There is a site at ${input.url} already.`) };
+    const site: Site = {
+      id,
+      ...input,
+      ...defaultPolicy,
+      status: 'ACTIVE',
+      supportAccessRestricted: false,
+      createdAt: now,
+    };
+    return {
+      answer: site,
+      write: async (tx) => {
+        await tx.site.create({ data: site });
+      },
+      entry: { resourceId: id, belongsTo: { organizationId: organization.id, siteId: id }, details: input },
+    };
+  },
+});
+
+export type LicenseProductInput = { siteId: string; key: string; name: string };
+type ProductFacts = { site: SiteWithOrganization; product: Product | null; id: string };
+
+/** Licenses a product on a site, for the first time or again. */
+export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts, Product>({
+  operation: 'licenseProduct',
+  action: 'product.license',
+  resource: 'Site',
+  lock: (tx, { siteId }) => lockSite(tx, siteId),
+  load: async (tx, { siteId, key }) => {
+    const site = await findSite(tx, siteId);
+    return (
+      site && {
+        site,
+        product: await tx.product.findUnique({ where: { siteId_key: { siteId, key } } }),
+        id: newId(),
+      }
+    );
+  },
+  organizationId: ({ site }) => site.organizationId,
+  resourceId: ({ site }) => site.id,
+  decide: ({ site, product: known, id }, { siteId, key, name }, { now }) => {
+    const product: Product = { id, createdAt: now, ...known, siteId, key, name, licensed: true };
+    return {
+      answer: product,
+      write: async (tx) => {
+        await tx.product.upsert({
+          where: { id: product.id },
+          create: product,
+          update: { name, licensed: true },
+        });
+      },
+      entry: {
+        resourceId: product.id,
+        belongsTo: { organizationId: site.organizationId, siteId },
+        details: { key, name },
+      },
+    };
+  },
+});
+
+type LicensedProduct = ProductWithSite & { open: OpenGrants };
+
+/** Ends the licence, and with it every open grant for the product: support never sees unlicensed products. */
+export const unlicenseProduct = platformCommand<{ productId: string }, LicensedProduct, Product>({
+  operation: 'unlicenseProduct',
+  action: 'product.unlicense',
+  resource: 'Product',
+  lock: async (tx, { productId }) => {
+    const product = await findProduct(tx, productId);
+    if (product !== null) await lockSite(tx, product.siteId);
+  },
+  load: async (tx, { productId }) => {
+    const product = await findProduct(tx, productId);
+    return product && { ...product, open: await listOpenGrantsOfSite(tx, product.siteId, productId) };
+  },
+  organizationId: ({ site }) => site.organizationId,
+  resourceId: ({ id }) => id,
+  decide: ({ open, site, ...product }, _, by) => {
+    if (!product.licensed) return { refused: invalidState('PRODUCT_NOT_LICENSED') };
+    return {
+      answer: { ...product, licensed: false },
+      write: async (tx: Transaction) => {
+        await tx.product.update({ where: { id: product.id }, data: { licensed: false } });
+      },
+      entry: {
+        belongsTo: { organizationId: site.organizationId, siteId: site.id },
+        details: { key: product.key },
+      },
+      grants: endGrants(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site.organizationId, by),
+    };
+  },
+});

@@ -1,0 +1,68 @@
+/** How a change of a grant reads on the audit log and on the event stream. */
+import type { Actor, AuditAction, AuditEntry } from '../audit/entry.ts';
+import type { GrantEventEnvelope } from '../events/envelope.ts';
+import type { Grant } from '../grants/grant.ts';
+import type { GrantChange } from '../grants/lifecycle.ts';
+import { toRow } from '../grants/store.ts';
+import { newId } from '../platform/ids.ts';
+
+/** A change with what only the command knows: who, why, where, and what the grant was before. */
+export type RecordedGrantChange = GrantChange & {
+  before: Grant | null;
+  actor: Actor;
+  action: AuditAction;
+  reason: string | null;
+  organizationId: string;
+  /** Who filed the grant's ticket. */
+  reporterId: string;
+  occurredAt: Date;
+};
+
+export function auditGrantChange(change: RecordedGrantChange): AuditEntry {
+  const { grant, before, reason } = change;
+  const row = toRow(grant);
+  return {
+    action: change.action,
+    actor: change.actor,
+    resource: { type: 'Grant', id: grant.id },
+    refusalCode: null,
+    occurredAt: change.occurredAt,
+    organizationId: change.organizationId,
+    siteId: grant.siteId,
+    ticketId: grant.ticketId,
+    grantId: grant.id,
+    details: {
+      from: before?.state ?? null,
+      to: grant.state,
+      version: grant.version,
+      scope: grant.scope,
+      engineerId: grant.engineerId,
+      ...(row.path === null ? {} : { path: row.path }),
+      ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt }),
+      ...(row.endReason === null ? {} : { endReason: row.endReason }),
+      ...(reason === null ? {} : { reason }),
+    },
+  };
+}
+
+/** The engineer who loses a grant hears of it as well as the one who receives it. */
+export function eventOfGrantChange(change: RecordedGrantChange): GrantEventEnvelope {
+  const { grant, before } = change;
+  const engineers = [grant.engineerId, before?.engineerId ?? null].filter((id) => id !== null);
+  return {
+    id: newId(),
+    kind: 'grant',
+    type: change.event,
+    occurredAt: change.occurredAt,
+    audience: {
+      organizationId: change.organizationId,
+      siteId: grant.siteId,
+      reporterId: change.reporterId,
+      engineerIds: [...new Set(engineers)],
+    },
+    ticketId: grant.ticketId,
+    grantId: grant.id,
+    grantVersion: grant.version,
+    grant: toRow(grant),
+  };
+}

@@ -1,0 +1,33 @@
+import { type GrantRow, toRow } from '../grants/store.ts';
+import { newId } from '../platform/ids.ts';
+import { changeGrant } from './change-grant.ts';
+import { settingOf, ticketCommand } from './on-ticket.ts';
+import { openRequest, refuseOpening } from './open-request.ts';
+
+export type RequestDataAccessInput = {
+  ticketId: string;
+  scope: 'PRODUCT_DATA' | 'ROVO_CONVERSATIONS';
+  /** The exact conversations, for ROVO_CONVERSATIONS; empty otherwise. */
+  conversationIds: readonly string[];
+  justification: string | null;
+};
+
+/** The assigned engineer asks for access on the ticket; one open request per ticket and scope. */
+export const requestDataAccess = ticketCommand<RequestDataAccessInput, GrantRow>({
+  operation: 'requestDataAccess',
+  action: 'grant.request',
+  decide: (facts, { scope: kind, conversationIds, justification }, by) => {
+    const { ticket } = facts;
+    const refused = refuseOpening(facts, kind);
+    if (refused !== null) return { refused };
+    const scope = kind === 'PRODUCT_DATA' ? { kind } : { kind, conversationIds };
+    const request = openRequest(ticket, scope, by.viewer.id, justification, newId());
+    const decided = changeGrant(null, request, {
+      ...settingOf(ticket),
+      by,
+      action: null,
+      reason: justification,
+    });
+    return 'refused' in decided ? decided : { answer: toRow(decided.grant), grants: decided.changes };
+  },
+});

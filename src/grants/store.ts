@@ -1,0 +1,295 @@
+/** Grants in the database: rows to the union and back, and the one guarded write. */
+import type { Grant as GrantRow } from '../../prisma/generated/client/client.ts';
+import type { Transaction } from '../platform/database.ts';
+import { newId } from '../platform/ids.ts';
+import type { EndReason, Grant, GrantPath, GrantScope, GrantState } from './grant.ts';
+import type { GrantChange } from './lifecycle.ts';
+
+export type { GrantRow };
+
+/** A row that breaks the rules of its state; the database's CHECKs make it impossible, so it is a defect. */
+export class IllegalGrantRowError extends Error {
+  constructor(row: GrantRow) {
+    super(`Grant ${row.id} is ${row.state}, but its other columns do not fit that state.`);
+    this.name = 'IllegalGrantRowError';
+  }
+}
+
+/** Somebody else changed a grant since it was read; the whole command is decided anew. */
+export class GrantMovedOnError extends Error {
+  constructor() {
+    super('A grant was changed by somebody else in the meantime.');
+    this.name = 'GrantMovedOnError';
+  }
+}
+
+export function toGrant(row: GrantRow): Grant {
+  const {
+    id,
+    ticketId,
+    siteId,
+    engineerId,
+    requestedById,
+    justification,
+    requestedAt,
+    approvalDueAt,
+    version,
+  } = row;
+  const { path, customerApprovedAt, customerApprovedById, expiresAt, activatedAt } = row;
+  const { endedAt, endedById, endReason } = row;
+  const scope: GrantScope =
+    row.scopeKind === 'PRODUCT_DATA'
+      ? { kind: 'PRODUCT_DATA' }
+      : { kind: 'ROVO_CONVERSATIONS', conversationIds: row.conversationIds };
+  const base = {
+    ...{ id, ticketId, siteId, scope, engineerId, requestedById, justification },
+    ...{ requestedAt, approvalDueAt, version },
+  };
+  const approval =
+    path !== null && customerApprovedAt !== null && customerApprovedById !== null
+      ? { path, customerApprovedAt, customerApprovedById, expiresAt }
+      : null;
+  const none = { path: null, customerApprovedAt: null, customerApprovedById: null, expiresAt: null };
+  const over = endedAt !== null && endReason !== null ? { endedAt, endedById } : null;
+
+  switch (row.state) {
+    case 'PENDING_APPROVAL':
+      return { ...base, state: row.state };
+    case 'PENDING_GUARD_APPROVAL':
+      if (approval) return { ...base, ...approval, state: row.state };
+      break;
+    case 'ACTIVE':
+      if (approval && activatedAt) return { ...base, ...approval, activatedAt, state: row.state };
+      break;
+    case 'DENIED':
+      if (over && isOneOf(endReason, ['DENIED_BY_CUSTOMER', 'DENIED_BY_GUARD'])) {
+        return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
+      }
+      break;
+    case 'WITHDRAWN':
+      if (
+        over &&
+        isOneOf(endReason, [
+          'WITHDRAWN_BY_ENGINEER',
+          'TICKET_CLOSED',
+          'SITE_DEACTIVATED',
+          'PRODUCT_UNLICENSED',
+        ])
+      ) {
+        return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
+      }
+      break;
+    case 'EXPIRED':
+      if (over && isOneOf(endReason, ['APPROVAL_TIMED_OUT'])) {
+        return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
+      }
+      break;
+    case 'REVOKED':
+      if (over && approval && activatedAt && isOneOf(endReason, ['REVOKED_BY_CUSTOMER', 'TICKET_CLOSED'])) {
+        return { ...base, ...approval, ...over, activatedAt, state: row.state, endReason };
+      }
+      break;
+    case 'ENDED':
+      if (
+        over &&
+        approval &&
+        activatedAt &&
+        isOneOf(endReason, ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'])
+      ) {
+        return { ...base, ...approval, ...over, activatedAt, state: row.state, endReason };
+      }
+      break;
+  }
+  throw new IllegalGrantRowError(row);
+}
+
+function isOneOf<Reason extends EndReason>(
+  reason: EndReason | null,
+  of: readonly Reason[],
+): reason is Reason {
+  return of.some((one) => one === reason);
+}
+
+export function toRow(grant: Grant): GrantRow {
+  const flat: Every = { ...absent, ...grant };
+  return {
+    id: flat.id,
+    ticketId: flat.ticketId,
+    siteId: flat.siteId,
+    scopeKind: flat.scope.kind,
+    conversationIds: flat.scope.kind === 'ROVO_CONVERSATIONS' ? [...flat.scope.conversationIds] : [],
+    state: flat.state,
+    path: flat.path,
+    engineerId: flat.engineerId,
+    requestedById: flat.requestedById,
+    justification: flat.justification,
+    requestedAt: flat.requestedAt,
+    approvalDueAt: flat.approvalDueAt,
+    customerApprovedAt: flat.customerApprovedAt,
+    customerApprovedById: flat.customerApprovedById,
+    activatedAt: flat.activatedAt,
+    expiresAt: flat.expiresAt,
+    endedAt: flat.endedAt,
+    endReason: flat.endReason,
+    endedById: flat.endedById,
+    version: flat.version,
+  };
+}
+
+type Every = Omit<GrantRow, 'scopeKind' | 'conversationIds' | 'state'> & {
+  state: GrantState;
+  scope: GrantScope;
+};
+
+const absent = {
+  path: null satisfies GrantPath | null,
+  customerApprovedAt: null,
+  customerApprovedById: null,
+  activatedAt: null,
+  expiresAt: null,
+  endedAt: null,
+  endReason: null,
+  endedById: null,
+};
+
+export async function findTicketOfGrant(tx: Transaction, id: string): Promise<string | null> {
+  const found = await tx.grant.findUnique({ where: { id }, select: { ticketId: true } });
+  return found?.ticketId ?? null;
+}
+
+/** The open grants of a ticket and, open or not, the one that is named. One statement. */
+export async function listGrantsOfTicket(
+  tx: Transaction,
+  ticketId: string,
+  named: string | null,
+): Promise<Grant[]> {
+  const rows = await tx.grant.findMany({
+    where: {
+      ticketId,
+      OR: [
+        { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] } },
+        ...(named === null ? [] : [{ id: named }]),
+      ],
+    },
+    orderBy: { id: 'asc' },
+  });
+  return rows.map(toGrant);
+}
+
+/** Open grants of many tickets, and who filed each ticket. */
+export type OpenGrants = { grants: Grant[]; reporters: ReadonlyMap<string, string> };
+
+/** Every open grant on a site, or on one product of it. One statement; the caller holds the site's lock. */
+export async function listOpenGrantsOfSite(
+  tx: Transaction,
+  siteId: string,
+  productId: string | null,
+): Promise<OpenGrants> {
+  const found = await tx.grant.findMany({
+    where: {
+      siteId,
+      state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
+      ...(productId === null ? {} : { ticket: { productId } }),
+    },
+    include: { ticket: { select: { reporterId: true } } },
+    relationLoadStrategy: 'join',
+    orderBy: { id: 'asc' },
+  });
+  return {
+    grants: found.map(({ ticket: _, ...row }) => toGrant(row)),
+    reporters: new Map(found.map(({ ticketId, ticket }) => [ticketId, ticket.reporterId])),
+  };
+}
+
+/** Tickets that hold grants whose time ran out before `now`, at most `limit`. One statement, two partial indexes. */
+export async function listTicketsWithLapsedGrants(
+  db: Transaction,
+  now: Date,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db.$queryRawUnsafe<{ ticketId: string }[]>(
+    `SELECT DISTINCT ticket_id AS "ticketId" FROM (
+       (SELECT ticket_id FROM grants WHERE state = 'ACTIVE' AND expires_at <= $1::timestamptz
+         ORDER BY expires_at LIMIT $2::int)
+       UNION ALL
+       (SELECT ticket_id FROM grants WHERE state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL')
+           AND LEAST(approval_due_at, expires_at) <= $1::timestamptz
+         ORDER BY LEAST(approval_due_at, expires_at) LIMIT $2::int)) AS lapsed
+      LIMIT $2::int`,
+    now,
+    limit,
+  );
+  return rows.map((row) => row.ticketId);
+}
+
+/**
+ * Writes what was decided: the grants and the decisions people made in them. At most two statements
+ * however many grants. Each write names the version it was decided on.
+ *
+ * @throws GrantMovedOnError when a grant is no longer at that version.
+ */
+export async function saveGrantChanges(
+  tx: Transaction,
+  changes: readonly (GrantChange & { reason: string | null })[],
+): Promise<void> {
+  if (changes.length === 0) return;
+  const latest = new Map(changes.map((change) => [change.grant.id, change.grant]));
+  const steps = new Map<string, number>();
+  for (const { grant } of changes) steps.set(grant.id, (steps.get(grant.id) ?? 0) + 1);
+  const rows = [...latest.values()].map((grant) => ({
+    ...snakeCase(toRow(grant)),
+    decided_on: grant.version - (steps.get(grant.id) ?? 1),
+  }));
+  const written = await tx.$executeRawUnsafe(
+    `INSERT INTO grants AS known
+     SELECT (jsonb_populate_record(NULL::grants, decided)).* FROM jsonb_array_elements($1::jsonb) AS decided
+     ON CONFLICT (id) DO UPDATE SET
+       state = excluded.state, path = excluded.path, engineer_id = excluded.engineer_id,
+       customer_approved_at = excluded.customer_approved_at, customer_approved_by_id = excluded.customer_approved_by_id,
+       activated_at = excluded.activated_at, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
+       end_reason = excluded.end_reason, ended_by_id = excluded.ended_by_id, version = excluded.version
+     WHERE known.version = (SELECT (decided ->> 'decided_on')::int FROM jsonb_array_elements($1::jsonb) AS decided
+                             WHERE (decided ->> 'id')::uuid = known.id)`,
+    JSON.stringify(rows),
+  );
+  if (written !== rows.length) throw new GrantMovedOnError();
+
+  const decisions = changes.flatMap(({ grant, decision, reason }) =>
+    decision === null
+      ? []
+      : [
+          {
+            id: newId(),
+            grantId: grant.id,
+            stage: decision.stage,
+            outcome: decision.outcome,
+            decidedById: decision.by,
+            reason,
+            decidedAt: decidedAt(grant),
+          },
+        ],
+  );
+  if (decisions.length > 0) await tx.decision.createMany({ data: decisions });
+}
+
+function decidedAt(grant: Grant): Date {
+  switch (grant.state) {
+    case 'PENDING_GUARD_APPROVAL':
+      return grant.customerApprovedAt;
+    case 'ACTIVE':
+      return grant.activatedAt;
+    case 'PENDING_APPROVAL':
+      return grant.requestedAt;
+    default:
+      return grant.endedAt;
+  }
+}
+
+function snakeCase(row: GrantRow): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}

@@ -1,0 +1,27 @@
+/** Organizations, their sites and the products on them. */
+import type { Organization, Product, Site } from '../../prisma/generated/client/client.ts';
+import type { Transaction } from '../platform/database.ts';
+
+export type { Organization, Product, Site };
+export type SiteWithOrganization = Site & { organization: Organization };
+export type ProductWithSite = Product & { site: SiteWithOrganization };
+
+export async function findOrganization(tx: Transaction, id: string): Promise<Organization | null> {
+  return await tx.organization.findUnique({ where: { id } });
+}
+
+export async function findSite(tx: Transaction, id: string): Promise<SiteWithOrganization | null> {
+  return await tx.site.findUnique({
+    where: { id },
+    include: { organization: true },
+    relationLoadStrategy: 'join',
+  });
+}
+
+export async function findProduct(tx: Transaction, id: string): Promise<ProductWithSite | null> {
+  return await tx.product.findUnique({
+    where: { id },
+    include: { site: { include: { organization: true } } },
+    relationLoadStrategy: 'join',
+  });
+}

@@ -1,0 +1,36 @@
+import type { Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
+import type { Transaction } from '../platform/database.ts';
+
+export type TicketWithPlace = Ticket & { site: Site; product: Product };
+
+/** The ticket with its site and product, as they are now. One statement. */
+export async function findTicket(tx: Transaction, id: string): Promise<TicketWithPlace | null> {
+  return await tx.ticket.findUnique({
+    where: { id },
+    include: { site: true, product: true },
+    relationLoadStrategy: 'join',
+  });
+}
+
+/** The next number in the running of ticket keys: `SUP-1042`. Numbers may be skipped, never repeated. */
+export async function nextTicketKey(tx: Transaction): Promise<string> {
+  const [row] = await tx.$queryRawUnsafe<{ number: string }[]>(
+    `SELECT nextval('ticket_numbers')::text AS number`,
+  );
+  if (row === undefined) throw new Error('nextval returned no row');
+  return `SUP-${row.number}`;
+}
+
+export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<void> {
+  await tx.ticket.create({ data: ticket });
+}
+
+/** Writes a decided ticket over the version it was decided on; false when somebody else was first. */
+export async function updateTicket(tx: Transaction, { id, ...ticket }: Ticket): Promise<boolean> {
+  const { status, assigneeId, closedAt, version } = ticket;
+  const { count } = await tx.ticket.updateMany({
+    where: { id, version: version - 1 },
+    data: { status, assigneeId, closedAt, version },
+  });
+  return count === 1;
+}

@@ -1,0 +1,38 @@
+/** A support ticket: about one product on one site. Its status is what grants hang on. Pure. */
+import type { Ticket } from '../../prisma/generated/client/client.ts';
+
+export type { Ticket };
+
+export type TicketCommand =
+  | { type: 'Assign'; engineerId: string | null }
+  | { type: 'Close' }
+  | { type: 'Reopen' }
+  | { type: 'UpdateStatus'; status: 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' };
+
+export type TicketRefusal = 'TICKET_CLOSED' | 'TICKET_NOT_CLOSED';
+export type TicketDecision = { changed: Ticket } | { unchanged: true } | { refused: TicketRefusal };
+
+/** What a command does to a ticket. Reopening revives no grant: the engineer asks again. */
+export function decideTicket(ticket: Ticket, command: TicketCommand, now: Date): TicketDecision {
+  const closed = ticket.status === 'CLOSED';
+  switch (command.type) {
+    case 'Assign':
+      if (closed) return { refused: 'TICKET_CLOSED' };
+      return ticket.assigneeId === command.engineerId
+        ? { unchanged: true }
+        : changed(ticket, { assigneeId: command.engineerId });
+    case 'Close':
+      return closed ? { refused: 'TICKET_CLOSED' } : changed(ticket, { status: 'CLOSED', closedAt: now });
+    case 'Reopen':
+      return closed ? changed(ticket, { status: 'OPEN', closedAt: null }) : { refused: 'TICKET_NOT_CLOSED' };
+    case 'UpdateStatus':
+      if (closed) return { refused: 'TICKET_CLOSED' };
+      return ticket.status === command.status
+        ? { unchanged: true }
+        : changed(ticket, { status: command.status });
+  }
+}
+
+function changed(ticket: Ticket, change: Partial<Ticket>): TicketDecision {
+  return { changed: { ...ticket, ...change, version: ticket.version + 1 } };
+}
