@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -8,13 +8,16 @@ const run = promisify(execFile);
 
 /**
  * The process that serves the cluster, from the server's own lock file. A lock file left behind by a hard
- * stop may name a process number that something else has by now, so the process is asked what it runs.
+ * stop may name a process number that something else has by now, or one that is dead but not yet reaped:
+ * the server would not start over it, so such a lock file is removed.
  */
 export async function runningServer(cluster: string): Promise<number | undefined> {
-  const lockFile = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
-  const pid = Number.parseInt(lockFile, 10);
+  const lockFile = join(cluster, 'postmaster.pid');
+  const pid = Number.parseInt(await readFile(lockFile, 'utf8').catch(() => ''), 10);
   if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
-  return (await commandLine(pid)).includes(cluster) ? pid : undefined;
+  if ((await commandLine(pid)).includes(cluster)) return pid;
+  await rm(lockFile, { force: true });
+  return undefined;
 }
 
 async function commandLine(pid: number): Promise<string> {

@@ -121,12 +121,15 @@ async function refuseSecondGateway(dataFolder: string, cluster: string): Promise
   if (server === undefined) return;
   const gateway = await recordedGateway(dataFolder);
   if (gateway !== undefined && isAlive(gateway)) throw inUse(dataFolder, gateway);
-  try {
-    process.kill(server, 'SIGINT');
-  } catch {
-    // Gone already, or not ours to stop: the wait below tells.
+  for (const signal of stopSignals) {
+    try {
+      process.kill(server, signal);
+    } catch {
+      // Gone already, or not ours to stop: the wait tells.
+    }
+    if (await waitUntilGone(server, stopDeadline)) return;
   }
-  if (!(await waitUntilGone(server, stopDeadline))) throw inUse(dataFolder);
+  throw inUse(dataFolder);
 }
 
 /** Made beside its place and then moved there, so that a start that was cut short leaves nothing half made. */
@@ -240,8 +243,10 @@ async function startServer(
 }
 
 /** Fast shutdown, then immediate shutdown, then the end: each when the one before was not heeded in time. */
+const stopSignals = ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const;
+
 async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<void> {
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+  for (const signal of stopSignals) {
     if (server.exitCode === null && server.signalCode === null) server.kill(signal);
     if (
       await withinDeadline(
