@@ -74,6 +74,12 @@ describe('two different people', () => {
       .thenChanged('ACTIVATED', { state: 'ACTIVE' });
   });
 
+  test('saying no is open to the approver as well: it takes access away, it gives none', () => {
+    approvedByBoth
+      .when({ type: 'DenyAsGuard', by: 'both' })
+      .thenChanged('DENIED', { endReason: 'DENIED_BY_GUARD', endedById: 'both' });
+  });
+
   test('asking is not approving: the Guard admin who asked may still approve', () => {
     given(pendingApproval({ requestedById: 'guard', engineerId: null }))
       .when(approve('customer', restricted))
