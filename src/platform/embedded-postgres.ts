@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -23,6 +23,7 @@ import {
 import { isAlive, runningServer, waitUntilGone } from './embedded-postgres-process.ts';
 import type { Logger } from './logger.ts';
 import { StartupError } from './startup-error.ts';
+import { spawnWatched, watched } from './watched-process.ts';
 
 const run = promisify(execFile);
 
@@ -177,12 +178,6 @@ type Started =
   | { kind: 'running'; exited: Promise<void>; stop(): Promise<void> }
   | { kind: 'failed'; reason: string; portTaken: boolean; clusterTaken: boolean };
 
-/**
- * Beside the server runs a watcher that reads from a pipe whose other end only the gateway holds. Its end
- * without a word means the gateway died, and the server is told to stop; a word means all is well.
- */
-const serverWithWatcher = '{ read -r _ || kill -INT $$; } <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
-
 async function startServer(
   postgres: string,
   cluster: string,
@@ -191,20 +186,13 @@ async function startServer(
   logger: Logger | undefined,
 ): Promise<Started> {
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const command = await commandAs(
-    user,
-    '/bin/sh',
-    ['-c', serverWithWatcher, 'postgres', postgres, '-D', cluster, ...flags],
-    [dirname(postgres), cluster],
-  );
-  const server = spawn(command.program, command.parameters, {
+  const [program, parameters] = watched(postgres, ['-D', cluster, ...flags]);
+  const command = await commandAs(user, program, parameters, [dirname(postgres), cluster]);
+  const server = spawnWatched(command.program, command.parameters, {
     ...command.options,
-    cwd: '/',
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
   });
-  const watcher = server.stdio[3];
+  server.stdout?.resume();
   const complaints: string[] = [];
   const gone = new Promise<void>((settle) => {
     server.once('error', (error) => {
@@ -213,12 +201,6 @@ async function startServer(
     });
     server.once('exit', () => settle());
   });
-  const stopWatching = (): void => {
-    if (watcher !== null && watcher !== undefined && 'end' in watcher) watcher.end('\n');
-  };
-  watcher?.on('error', () => undefined);
-  void gone.then(stopWatching);
-
   const lines = createInterface({ input: server.stderr ?? Readable.from([]) });
   const saidAll = once(lines, 'close').then(() => true);
   const ready = new Promise<boolean>((settle) => {

@@ -1,0 +1,22 @@
+/**
+ * `npm test`: runs the tests and ends with the line `N passed, N failed`, true to the run. A test file that
+ * cannot be loaded, a failing hook and an unhandled error count as failures; a run without tests fails.
+ */
+import { parseCLI, startVitest } from 'vitest/node';
+
+const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
+const vitest = await startVitest('test', filter, { ...options, watch: false });
+let passed = 0;
+let failed = vitest.state.getUnhandledErrors().length;
+for (const file of vitest.state.getTestModules()) {
+  failed += file.errors().length;
+  for (const suite of file.children.allSuites()) failed += suite.errors().length;
+  for (const test of file.children.allTests()) {
+    const { state } = test.result();
+    if (state === 'passed') passed += 1;
+    if (state === 'failed' || state === 'pending') failed += 1;
+  }
+}
+await vitest.close();
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

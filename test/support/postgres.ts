@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { inject } from 'vitest';
+import {
+  type EmbeddedPostgres,
+  findFreePort,
+  startEmbeddedPostgres,
+} from '../../src/platform/embedded-postgres.ts';
+import { applyMigrations } from '../../src/platform/migrations.ts';
+
+/** What the whole run shares: a server, and on it a migrated database to copy. */
+export interface SharedPostgres {
+  readonly serverUrl: string;
+  readonly template: string;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    postgres: SharedPostgres;
+  }
+}
+
+export interface TestDatabase {
+  readonly url: string;
+  dispose(): Promise<void>;
+}
+
+/** A migrated, empty database of the caller's own on the run's server. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const { serverUrl, template } = inject('postgres');
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY WAL_LOG`);
+  return {
+    url: databaseUrl(serverUrl, name),
+    dispose: () => administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
+}
+
+/** A server of the caller's own, to be stopped and started in the middle of things. Migrated. */
+export interface OwnPostgres {
+  /** Stays the same across restarts. */
+  readonly url: string;
+  start(): Promise<void>;
+  /** Ends every connection and stops in order. */
+  stop(): Promise<void>;
+  /** Stops at once, as in a crash: the next start recovers from the log. */
+  crash(): Promise<void>;
+  /** The server and its connections stay open and answer nothing. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export async function startOwnPostgres(): Promise<OwnPostgres> {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'));
+  const port = await findFreePort();
+  const start = () => startEmbeddedPostgres({ dataFolder, port, settings: testSettings });
+  let server: EmbeddedPostgres = await start();
+  const { url } = server;
+  await applyMigrations(url);
+
+  const signal = async (name: NodeJS.Signals): Promise<void> => {
+    for (const pid of await processesOf(dataFolder)) process.kill(pid, name);
+  };
+  const own: OwnPostgres = {
+    url,
+    async start() {
+      server = await start();
+    },
+    stop: () => server.stop(),
+    async crash() {
+      const [postmaster] = await processesOf(dataFolder);
+      if (postmaster !== undefined) process.kill(postmaster, 'SIGQUIT');
+      await server.exited;
+    },
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
+    async dispose() {
+      await own.thaw();
+      await server.stop();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+  return own;
+}
+
+/** The postmaster first, then its children. */
+async function processesOf(dataFolder: string): Promise<number[]> {
+  const lockFile = await readFile(join(dataFolder, 'postgres/cluster/postmaster.pid'), 'utf8').catch(
+    () => '',
+  );
+  const postmaster = Number.parseInt(lockFile, 10);
+  if (!Number.isSafeInteger(postmaster)) return [];
+  const children = await promisify(execFile)('pgrep', ['-P', String(postmaster)]);
+  return [postmaster, ...children.stdout.trim().split('\n').map(Number)];
+}
+
+/**
+ * Nothing here need outlive the machine. What is acknowledged does outlive the server's own crash: with
+ * synchronous_commit on, it is in the operating system's hands by then.
+ */
+const testSettings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' };
+
+/** Starts the run's server (or uses the one at TEST_DATABASE_URL) and makes the database to copy. */
+export async function startSharedPostgres(
+  existing: string | undefined,
+): Promise<SharedPostgres & { dispose(): Promise<void> }> {
+  const template = `latchkey_template_${randomBytes(4).toString('hex')}`;
+  const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-test-'));
+  const server =
+    existing === undefined ? await startEmbeddedPostgres({ dataFolder, settings: testSettings }) : undefined;
+  const serverUrl = server?.url ?? existing ?? '';
+  await administer(serverUrl, `CREATE DATABASE ${template}`);
+  await applyMigrations(databaseUrl(serverUrl, template));
+  return {
+    serverUrl,
+    template,
+    async dispose() {
+      if (server === undefined) await administer(serverUrl, `DROP DATABASE ${template} WITH (FORCE)`);
+      await server?.stop();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+function databaseUrl(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+async function administer(serverUrl: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
