@@ -1,0 +1,269 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import type { LogLevel } from './platform/logger.ts';
+import { StartupError } from './platform/startup-error.ts';
+
+/** How one gateway runs. Plain data: what may go with what is `parseConfig`'s business. */
+export type Config = {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly production: boolean;
+  readonly logLevel: LogLevel;
+  readonly database: DatabaseConfig;
+  /** Connections at most. */
+  readonly databasePoolSize: number;
+  /** Null: events travel within this process, and this is the only gateway. */
+  readonly redis: RedisConfig | null;
+  readonly identity: IdentityConfig;
+  /** The first signs cursors, all are accepted. Null: one is made and kept in the data folder. */
+  readonly cursorSecrets: readonly [string, ...string[]] | null;
+  /** Origins of web pages, beside the gateway's own, that may use it. */
+  readonly allowedOrigins: readonly string[];
+  /** Who becomes the first operator of an empty deployment. */
+  readonly bootstrapOperatorEmail: string | null;
+  /** For a stop in order, in milliseconds; what is not finished by then is cut. */
+  readonly shutdownGraceMs: number;
+};
+
+export type DatabaseConfig =
+  | { readonly kind: 'embedded'; readonly dataFolder: string }
+  | { readonly kind: 'url'; readonly url: string };
+
+export type RedisConfig = {
+  readonly url: string;
+  readonly topology: 'SINGLE' | 'CLUSTER';
+  readonly channel: string;
+};
+
+export type IdentityConfig =
+  /** Everybody is who they say they are. In the embedded default only. */
+  | { readonly kind: 'development' }
+  | {
+      readonly kind: 'oidc';
+      readonly issuer: string;
+      readonly audience: string;
+      readonly jwksUrl: string;
+    };
+
+/** The environment is not one to start in. One line per variable, each saying what is wrong and what would do. */
+export class ConfigError extends StartupError {
+  override name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const absent = z
+  .string()
+  .trim()
+  .transform((text) => (text === '' ? undefined : text))
+  .optional();
+
+/** A variable: left out or blank it is the default, otherwise it has to satisfy the schema. */
+function variable<Schema extends z.ZodType, Default>(schema: Schema, byDefault: Default) {
+  return absent.transform((text, context): z.output<Schema> | Default => {
+    if (text === undefined) return byDefault;
+    const parsed = schema.safeParse(text);
+    if (parsed.success) return parsed.data;
+    const message = parsed.error.issues[0]?.message ?? 'is not valid';
+    context.addIssue({ code: 'custom', message });
+    return byDefault;
+  });
+}
+
+function wholeNumber(from: number, to: number, of: string) {
+  const message = `must be ${of}, a whole number from ${from} to ${to}`;
+  return z
+    .string()
+    .regex(/^\d+$/, message)
+    .transform(Number)
+    .pipe(z.number().min(from, message).max(to, message));
+}
+
+function url(message: string, accepts: (url: URL) => boolean) {
+  return z.string().refine((text) => {
+    const parsed = URL.parse(text);
+    return parsed !== null && accepts(parsed);
+  }, message);
+}
+
+function oneOf<const Choices extends readonly [string, ...string[]]>(choices: Choices) {
+  return z.enum(choices, `must be one of ${choices.join(', ')}`);
+}
+
+/** Over the network unprotected, keys could be swapped for others. */
+const isProtected = ({ protocol, hostname }: URL): boolean =>
+  protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const isOrigin = (text: string): boolean => {
+  const parsed = URL.parse(text);
+  return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text;
+};
+
+const environment = z.object({
+  HOST: variable(
+    z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name, 127.0.0.1 say'),
+    '127.0.0.1',
+  ),
+  PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), 4000),
+  NODE_ENV: variable(oneOf(['production', 'development', 'test']), 'development' as const),
+  LOG_LEVEL: variable(oneOf(logLevels), 'info' as const),
+  DATA_FOLDER: variable(z.string(), './data'),
+  DATABASE_URL: variable(
+    url(
+      'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey',
+      ({ protocol, pathname }) => /^postgres(ql)?:$/.test(protocol) && pathname.length > 1,
+    ),
+    null,
+  ),
+  DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
+  REDIS_URL: variable(
+    url('must be the URL of a Redis server, redis://host:6379 or rediss://…', ({ protocol }) =>
+      /^rediss?:$/.test(protocol),
+    ),
+    null,
+  ),
+  REDIS_TOPOLOGY: variable(oneOf(['SINGLE', 'CLUSTER']), 'SINGLE' as const),
+  REDIS_CHANNEL: variable(
+    z.string().regex(/^[\w:.-]{1,100}$/, 'must be letters, digits and _ : . -'),
+    'latchkey',
+  ),
+  OIDC_ISSUER: variable(url('must be the issuer as its tokens name it, an https:// URL', isProtected), null),
+  OIDC_AUDIENCE: variable(z.string(), null),
+  OIDC_JWKS_URL: variable(url("must be the https:// URL of the issuer's published keys", isProtected), null),
+  CURSOR_SECRET: variable(
+    list.refine(
+      (secrets) => secrets.length > 0 && secrets.every((secret) => secret.length >= 32),
+      'must be at least 32 characters (`openssl rand -base64 32`); after a comma may follow earlier ones',
+    ),
+    null,
+  ),
+  ALLOWED_ORIGINS: variable(
+    list.refine(
+      (origins) => origins.every(isOrigin),
+      'must be origins separated by commas, https://admin.customer.example: no path, no slash at the end',
+    ),
+    [],
+  ),
+  BOOTSTRAP_OPERATOR_EMAIL: variable(
+    z.email('must be an email address').transform((email) => email.toLowerCase()),
+    null,
+  ),
+  SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
+});
+
+/** Every variable that means something, in the order of .env.example. */
+export const variableNames: readonly string[] = Object.keys(environment.shape);
+
+/**
+ * Reads the configuration from the environment. Throws a ConfigError that names everything wrong with it at
+ * once; messages never quote a value, which may be a secret.
+ */
+export function parseConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const parsed = environment.safeParse(variables);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}.`));
+  }
+  const values = parsed.data;
+  const problems: string[] = [];
+  const identity = chooseIdentity(values, problems);
+  if (values.DATABASE_URL !== null && values.CURSOR_SECRET === null) {
+    problems.push(
+      'CURSOR_SECRET must be set together with DATABASE_URL, the same on every gateway: `openssl rand -base64 32`.',
+    );
+  }
+  if (problems.length > 0 || identity === null) throw new ConfigError(problems);
+  const [secret, ...earlierSecrets] = values.CURSOR_SECRET ?? [];
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    production: values.NODE_ENV === 'production',
+    logLevel: values.LOG_LEVEL,
+    database:
+      values.DATABASE_URL === null
+        ? { kind: 'embedded', dataFolder: values.DATA_FOLDER }
+        : { kind: 'url', url: values.DATABASE_URL },
+    databasePoolSize: values.DATABASE_POOL_SIZE,
+    redis:
+      values.REDIS_URL === null
+        ? null
+        : { url: values.REDIS_URL, topology: values.REDIS_TOPOLOGY, channel: values.REDIS_CHANNEL },
+    identity,
+    cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
+    allowedOrigins: values.ALLOWED_ORIGINS,
+    bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
+    shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
+  };
+}
+
+/**
+ * A real issuer, named whole; or the development issuer, and that only where nothing real is at stake: on
+ * the embedded database, out of production, on this machine alone.
+ */
+function chooseIdentity(values: z.output<typeof environment>, problems: string[]): IdentityConfig | null {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = values;
+  if (issuer !== null && audience !== null && jwksUrl !== null) {
+    return { kind: 'oidc', issuer, audience, jwksUrl };
+  }
+  const isNamedInPart = issuer !== null || audience !== null || jwksUrl !== null;
+  const reason = isNamedInPart
+    ? 'an issuer is named whole or not at all'
+    : values.DATABASE_URL !== null
+      ? 'with DATABASE_URL set, nobody can sign in without a real issuer'
+      : values.NODE_ENV === 'production'
+        ? 'in production, nobody can sign in without a real issuer'
+        : isLoopback(values.HOST)
+          ? null
+          : 'with a HOST that others can reach, nobody can sign in without a real issuer';
+  if (reason === null) return { kind: 'development' };
+  for (const [name, value] of Object.entries({
+    OIDC_ISSUER: issuer,
+    OIDC_AUDIENCE: audience,
+    OIDC_JWKS_URL: jwksUrl,
+  })) {
+    if (value === null) problems.push(`${name} must be set: ${reason}.`);
+  }
+  return null;
+}
+
+function isLoopback(host: string): boolean {
+  const address = host.replace(/^\[(.*)\]$/, '$1');
+  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+}
+
+/** The configuration as a person reads it, one line a subject, without any secret. */
+export function explainConfig(config: Config): string[] {
+  const { database, redis, identity } = config;
+  return [
+    `address    ${config.host}:${config.port}`,
+    `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, at most ${config.databasePoolSize} connections`,
+    `events     ${redis === null ? 'within this process: run one gateway only' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
+    `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${identity.jwksUrl}`}`,
+    `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
+    `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
+    ...(config.bootstrapOperatorEmail === null
+      ? []
+      : [`operator   ${config.bootstrapOperatorEmail}, if there is none`]),
+    `log        ${config.logLevel}`,
+    `stop       within ${config.shutdownGraceMs / 1_000} s`,
+  ];
+}
+
+/** Where a URL leads: host, port and path, nothing that could be a credential. */
+function addressOf(text: string): string {
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname}`;
+}
