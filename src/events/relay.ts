@@ -1,0 +1,233 @@
+/**
+ * The one reader of a gateway: follows the table of events and hands what is new to everything in the
+ * gateway that listens, in order and once.
+ */
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import type { Logger } from '../platform/logger.ts';
+import type { WakeBus } from './bus.ts';
+import { type EventEnvelope, parseEvent } from './envelope.ts';
+import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
+import { currentPosition, type EventPage, type PlacedRow, type Reader, readEvents } from './outbox.ts';
+import type { Place, Position } from './position.ts';
+import { createRecentEvents, type RecentEvents } from './recent-events.ts';
+
+/** An event as it passes through the gateway: parsed once, shared by everyone it goes to. */
+export type StreamEvent = {
+  readonly event: EventEnvelope;
+  readonly place: Place;
+  /** Behind this event: everything the gateway has read up to it. */
+  readonly position: Position;
+};
+
+export type RelayListener = {
+  /** Events that became visible together, in order. Called in the same turn for every listener. */
+  onEvents(batch: readonly StreamEvent[]): void;
+  /** The database is not the one it was: what was read before means nothing for what comes. */
+  onHistoryReplaced(): void;
+};
+
+export type RelayStats = {
+  /** Reads of the table, events handed on, and rows passed over since the start. */
+  reads: number;
+  events: number;
+  /** Of a kind unknown to this version, or not legal: worth an alarm. */
+  unreadable: number;
+  /** Reads that have failed since the last one that worked. */
+  failures: number;
+  /** When the table was last read. */
+  readAt: Date | null;
+  listeners: number;
+};
+
+export type Relay = {
+  /**
+   * Says that this gateway has committed something: read it now, and let the other gateways know. Call it
+   * after the commit, never inside the transaction. Never throws, never waits.
+   */
+  wake(): void;
+  /** Hears everything that is behind no position the relay has given out before. */
+  listen(listener: RelayListener): () => void;
+  /** Behind everything handed to listeners so far; undefined until the database was first reached. */
+  position(): Position | undefined;
+  /** Resolves when `position` is first known; rejects when the relay is disposed before. */
+  readonly started: Promise<void>;
+  /** The events handed on last. */
+  readonly recent: RecentEvents;
+  /** Reads and parses what lies after a position, apart from what the relay itself is doing. */
+  read(after: Position): Promise<{ events: StreamEvent[]; position: Position; hasMore: boolean }>;
+  stats(): RelayStats;
+  /** Resolves when the last read is over. */
+  dispose(): Promise<void>;
+};
+
+export type RelayOptions = {
+  /** Connections to the primary. Best a small pool of its own, so that reading never waits for commands. */
+  db: Reader;
+  bus: WakeBus;
+  logger: Logger;
+  /** Milliseconds between reads that nobody asked for: while the bus works, and while it does not. */
+  pollInterval?: number;
+  pollIntervalWithoutBus?: number;
+  /** Events read at once. */
+  pageSize?: number;
+  /** How many events are kept in memory for those who have just missed them. */
+  recentEvents?: number;
+};
+
+/** Milliseconds to wait after a read that failed: the first time, and at most. */
+const firstRetry = 50;
+const longestRetry = 1000;
+
+export function createRelay(options: RelayOptions): Relay {
+  const { db, bus, logger, pageSize = 500 } = options;
+  const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
+  const listeners = new Set<RelayListener>();
+  const recent = createRecentEvents(options.recentEvents ?? 4000);
+  const started = Promise.withResolvers<void>();
+  started.promise.catch(() => undefined);
+  const stats: Omit<RelayStats, 'listeners'> = {
+    reads: 0,
+    events: 0,
+    unreadable: 0,
+    failures: 0,
+    readAt: null,
+  };
+  let position: Position | undefined;
+  let awake = false;
+  let rouse: (() => void) | undefined;
+  const disposal = new AbortController();
+
+  function readSoon(): void {
+    awake = true;
+    rouse?.();
+  }
+
+  async function follow(): Promise<void> {
+    while (!disposal.signal.aborted) {
+      awake = false;
+      try {
+        const hasMore = await readOn();
+        stats.failures = 0;
+        if (hasMore) {
+          await nextTurn();
+          continue;
+        }
+      } catch (error) {
+        if (disposal.signal.aborted) return;
+        await recoverFrom(error);
+        continue;
+      }
+      if (!awake) await sleep(bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus);
+    }
+  }
+
+  async function readOn(): Promise<boolean> {
+    if (position === undefined) {
+      position = await currentPosition(db);
+      recent.startAt(position);
+      started.resolve();
+      return false;
+    }
+    const page = await readEvents(db, position, pageSize);
+    if (disposal.signal.aborted) return false;
+    stats.reads += 1;
+    stats.readAt = new Date();
+    const batch = parsed(page);
+    position = page.position;
+    recent.add(batch, position);
+    handOn(batch);
+    return page.hasMore;
+  }
+
+  async function recoverFrom(error: unknown): Promise<void> {
+    if (error instanceof HistoryReplacedError || error instanceof CursorExpiredError) {
+      logger.error(
+        { err: error },
+        'the events after the last one read are gone: every subscription starts anew',
+      );
+      position = undefined;
+      recent.forget();
+      for (const listener of listeners) listener.onHistoryReplaced();
+      return;
+    }
+    if (stats.failures === 0)
+      logger.warn({ err: error }, 'events can not be read; trying again until they can');
+    const delay = Math.min(firstRetry * 2 ** stats.failures, longestRetry);
+    stats.failures += 1;
+    await wait(delay, undefined, { signal: disposal.signal }).catch(() => undefined);
+  }
+
+  /** Waits until woken or disposed, at most so many milliseconds. */
+  async function sleep(milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      rouse = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (disposal.signal.aborted) rouse();
+    });
+    rouse = undefined;
+  }
+
+  function handOn(batch: readonly StreamEvent[]): void {
+    if (batch.length === 0) return;
+    stats.events += batch.length;
+    for (const listener of listeners) {
+      try {
+        listener.onEvents(batch);
+      } catch (error) {
+        logger.error({ err: error }, 'a listener failed on events');
+      }
+    }
+  }
+
+  function parsed({ rows }: EventPage): StreamEvent[] {
+    return rows.flatMap(({ row, position: behind }) => {
+      const event = recent.find(row.id)?.event ?? parse(row);
+      return event === undefined ? [] : [{ event, place: row.place, position: behind }];
+    });
+  }
+
+  function parse(row: PlacedRow): EventEnvelope | undefined {
+    const parsing = parseEvent(row);
+    if (parsing.outcome === 'EVENT') return parsing.event;
+    stats.unreadable += 1;
+    logger.error(
+      { eventId: row.id, type: row.type, ...parsing },
+      'passed over an event that can not be read',
+    );
+    return undefined;
+  }
+
+  const unsubscribe = bus.subscribe(readSoon);
+  const following = follow();
+
+  return {
+    wake() {
+      readSoon();
+      bus.publish();
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    position: () => position,
+    started: started.promise,
+    recent,
+    async read(after) {
+      const page = await readEvents(db, after, pageSize);
+      return { events: parsed(page), position: page.position, hasMore: page.hasMore };
+    },
+    stats: () => ({ ...stats, listeners: listeners.size }),
+    async dispose() {
+      disposal.abort();
+      unsubscribe();
+      rouse?.();
+      listeners.clear();
+      recent.forget();
+      started.reject(new Error('The relay was disposed before it could read the database'));
+      await following;
+    },
+  };
+}

@@ -1,0 +1,316 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { createDeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
+import type { GrantEventEnvelope } from './envelope.ts';
+import { AccessEndedError, FeedUnavailableError, SlowConsumerError } from './errors.ts';
+import { covers, isBehind, type Position, union } from './position.ts';
+import type { Relay, StreamEvent } from './relay.ts';
+import { concerns, type Topics } from './topics.ts';
+
+/** An event, and the position to resume from once it was received: behind it nothing is missed. */
+export type Delivery = QueuedEvent;
+
+export type SubscribeOptions = {
+  /** The account that listens: changes of its rights are noticed. */
+  viewerId: string;
+  /**
+   * Loads the viewer's rights anew, for `mayHear` and `topics` to go by. Called before the first event and
+   * whenever the rights have changed; nothing is delivered until it has answered. Null: the subscription
+   * goes on; otherwise it ends with this reason. A throw is tried again for a few seconds.
+   */
+  recheck(): Promise<string | null>;
+  /** Whether the viewer may hear the event. Asked for every event, right before it is delivered. */
+  mayHear(event: GrantEventEnvelope): boolean | Promise<boolean>;
+  /** Outside of which there is nothing to hear. Asked after every recheck. Left out: everything. */
+  topics?(): Topics;
+  /** The subscription's own filter. Left out: everything. */
+  matches?(event: GrantEventEnvelope): boolean;
+  /** Everything after this position comes first. Left out: what happens from now on. */
+  after?: Position;
+  /**
+   * Called once at the end, with the error if there is one. It comes at once, also to a consumer that is
+   * not asking for more: the way to close the connection of a client that does not read.
+   */
+  onEnd?(error: Error | undefined): void;
+};
+
+export type SubscriptionLimits = {
+  /** Events that wait in memory for one subscriber; beyond, it reads the database at its own pace. */
+  queueLength: number;
+  /** Milliseconds for which events may wait while the subscriber asks for none. */
+  patience: number;
+  /** Milliseconds for which the database may be out of reach. */
+  outage: number;
+};
+
+/** What a subscription needs of the feed it belongs to. */
+export type Surroundings = {
+  relay: Relay;
+  limits: SubscriptionLimits;
+  /** Reads from the database what comes after the position, in its turn; rejects with a FeedError. */
+  read(subscription: Subscription, after: Position): ReturnType<Relay['read']>;
+  /** From now on, `receive` is called for every event within the topics. */
+  enter(subscription: Subscription, topics: Topics): void;
+  leave(subscription: Subscription): void;
+  /** It is over. */
+  forget(subscription: Subscription): void;
+};
+
+/**
+ * One subscriber's way through the stream.
+ *
+ * It catches up first, from the relay's memory or from the database, and then lives on what the relay hands
+ * on. The change from one to the other happens within one turn of the event loop, so there is no gap and no
+ * overlap. A subscriber whose queue is full goes back to catching up: what it has not read costs nothing.
+ */
+export class Subscription implements AsyncIterableIterator<Delivery, undefined, undefined> {
+  readonly #options: SubscribeOptions;
+  readonly #surroundings: Surroundings;
+  readonly #queue: ReturnType<typeof createDeliveryQueue>;
+  readonly #requests: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] = [];
+  #state: 'CATCHING_UP' | 'LIVE' | 'ENDED' = 'CATCHING_UP';
+  #error: Error | undefined;
+  /** Everything behind it has been put into the queue or does not concern this subscriber. */
+  #read: Position | undefined;
+  /** Whether `#read` is known to be of this database's history. */
+  #readIsGenuine: boolean;
+  #topics: Topics = 'EVERYTHING';
+  #rightsVersion = 0;
+  #rightsLoading: Promise<void> | undefined;
+  #serving = false;
+  /** Since when events wait and none is asked for. */
+  #idleSince: number | undefined;
+
+  constructor(options: SubscribeOptions, surroundings: Surroundings) {
+    this.#options = options;
+    this.#surroundings = surroundings;
+    const now = surroundings.relay.position();
+    this.#read = options.after ?? now;
+    this.#readIsGenuine = options.after === undefined || (now !== undefined && covers(now, options.after));
+    this.#queue = createDeliveryQueue(this.#read ?? { next: 0n, open: [] });
+    this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
+  }
+
+  get viewerId(): string {
+    return this.#options.viewerId;
+  }
+
+  get isLive(): boolean {
+    return this.#state === 'LIVE';
+  }
+
+  get hasEnded(): boolean {
+    return this.#state === 'ENDED';
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  next(): Promise<IteratorResult<Delivery, undefined>> {
+    if (this.#state === 'ENDED') return this.#farewell();
+    const request = Promise.withResolvers<IteratorResult<Delivery, undefined>>();
+    this.#requests.push(request);
+    this.#idleSince = undefined;
+    void this.#serve();
+    return request.promise;
+  }
+
+  /** Ends the subscription at once, also while `next` is pending. */
+  return(): Promise<IteratorResult<Delivery, undefined>> {
+    this.end();
+    this.#error = undefined;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  throw(error: unknown): Promise<IteratorResult<Delivery, undefined>> {
+    this.end();
+    return Promise.reject(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** Ends the subscription; what waits is not delivered. */
+  end(error?: Error): void {
+    if (this.#state === 'ENDED') return;
+    this.#state = 'ENDED';
+    this.#surroundings.leave(this);
+    this.#surroundings.forget(this);
+    this.#queue.clear();
+    this.#error = error;
+    for (const request of this.#requests.splice(0))
+      void this.#farewell().then(request.resolve, request.reject);
+    this.#options.onEnd?.(error);
+  }
+
+  /** The viewer's rights have changed: nothing more is delivered until they are known again. */
+  rightsChanged(): void {
+    if (this.#state === 'ENDED') return;
+    this.#rightsVersion += 1;
+    // What comes until the new topics are known could be within them.
+    this.#topics = 'EVERYTHING';
+    if (this.#state === 'LIVE') this.#surroundings.enter(this, this.#topics);
+    this.#rightsLoading ??= this.#loadRights().catch((error) => this.end(asError(error)));
+  }
+
+  /** An event from the relay, while live. */
+  receive(arrived: StreamEvent): void {
+    if (this.#state !== 'LIVE') return;
+    if (this.#queue.size >= this.#surroundings.limits.queueLength) {
+      this.#state = 'CATCHING_UP';
+      this.#surroundings.leave(this);
+      return;
+    }
+    try {
+      this.#accept(arrived);
+    } catch (error) {
+      this.end(asError(error));
+      return;
+    }
+    if (this.#requests.length > 0) void this.#serve();
+    else this.#noteIdleness();
+  }
+
+  /** Ends a subscriber that has let events wait for too long. */
+  endIfIdle(now: number): void {
+    if (this.#idleSince !== undefined && now - this.#idleSince >= this.#surroundings.limits.patience) {
+      this.end(new SlowConsumerError());
+    }
+  }
+
+  async #serve(): Promise<void> {
+    if (this.#serving) return;
+    this.#serving = true;
+    try {
+      while (this.#requests.length > 0) {
+        if (this.#rightsLoading !== undefined) {
+          await this.#rightsLoading;
+          continue;
+        }
+        const queued = this.#queue.take();
+        if (queued !== undefined) {
+          const answer = this.#options.mayHear(queued.event);
+          const allowed = typeof answer === 'boolean' ? answer : await this.#settledAnswer(queued, answer);
+          if (allowed) this.#requests.shift()?.resolve({ done: false, value: queued });
+        } else if (this.#state === 'CATCHING_UP') {
+          await this.#catchUp();
+        } else {
+          break;
+        }
+      }
+    } catch (error) {
+      this.end(asError(error));
+    } finally {
+      this.#serving = false;
+    }
+    this.#noteIdleness();
+  }
+
+  /** The answer, asked again for as long as rights change while it is given. */
+  async #settledAnswer({ event }: QueuedEvent, answer: boolean | Promise<boolean>): Promise<boolean> {
+    for (let pending = answer; ; pending = this.#options.mayHear(event)) {
+      const version = this.#rightsVersion;
+      const allowed = await pending;
+      if (version === this.#rightsVersion) return allowed;
+      await this.#rightsLoading;
+      if (this.#state === 'ENDED') return false;
+    }
+  }
+
+  async #catchUp(): Promise<void> {
+    const { relay, limits } = this.#surroundings;
+    if (this.#read === undefined) {
+      await within(relay.started, limits.outage);
+      this.#read = relay.position();
+      return;
+    }
+    const recent = this.#readIsGenuine ? relay.recent.after(this.#read) : undefined;
+    if (recent === undefined) {
+      const page = await this.#surroundings.read(this, this.#read);
+      if (this.#state === 'ENDED') return;
+      this.#readIsGenuine = true;
+      for (const event of page.events) this.#accept(event);
+      this.#read = union(this.#read, page.position);
+      return;
+    }
+    for (const event of recent) {
+      if (this.#queue.size >= limits.queueLength) return;
+      this.#accept(event);
+    }
+    this.#state = 'LIVE';
+    this.#surroundings.enter(this, this.#topics);
+  }
+
+  #accept({ event, place, position }: StreamEvent): void {
+    if (this.#read === undefined || isBehind(this.#read, place)) return;
+    this.#read = union(this.#read, position);
+    if (event.kind === 'access') {
+      if (event.accountId === this.viewerId) this.rightsChanged();
+      return;
+    }
+    if (!concerns(this.#topics, event) || this.#options.matches?.(event) === false) return;
+    this.#queue.push({ event, position: this.#read });
+  }
+
+  async #loadRights(): Promise<void> {
+    const deadline = Date.now() + this.#surroundings.limits.outage;
+    for (;;) {
+      const version = this.#rightsVersion;
+      try {
+        const reason = await within(this.#options.recheck(), deadline - Date.now());
+        if (this.#state === 'ENDED') return;
+        if (reason !== null) {
+          this.end(new AccessEndedError(reason));
+          return;
+        }
+        if (version === this.#rightsVersion) break;
+      } catch (error) {
+        if (this.#state === 'ENDED') return;
+        if (Date.now() + retryDelay >= deadline) {
+          this.end(new FeedUnavailableError({ cause: error }));
+          return;
+        }
+        await wait(retryDelay);
+      }
+    }
+    this.#topics = this.#options.topics?.() ?? 'EVERYTHING';
+    if (this.#state === 'LIVE') this.#surroundings.enter(this, this.#topics);
+    this.#rightsLoading = undefined;
+  }
+
+  #noteIdleness(): void {
+    if (this.#requests.length === 0 && this.#queue.size > 0) this.#idleSince ??= Date.now();
+  }
+
+  /** What a consumer gets after the end: the error once, then nothing. */
+  #farewell(): Promise<IteratorResult<Delivery, undefined>> {
+    const error = this.#error;
+    this.#error = undefined;
+    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
+  }
+}
+
+/** Milliseconds between two tries to load a viewer's rights. */
+const retryDelay = 250;
+
+async function within<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value> {
+  const late = new AbortController();
+  const deadline = wait(Math.max(milliseconds, 0), undefined, { signal: late.signal }).then((): never => {
+    throw new FeedUnavailableError();
+  });
+  try {
+    return await Promise.race([promise, deadline]);
+  } finally {
+    late.abort();
+    deadline.catch(() => undefined);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

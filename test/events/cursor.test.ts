@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type CursorBinding, createCursorSigner } from '../../src/events/cursor.ts';
+import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from '../../src/events/errors.ts';
+import { covers, type Position } from '../../src/events/position.ts';
+
+const secret = 'a secret of more than sixteen characters';
+const binding: CursorBinding = { viewerId: 'ada', stream: 'grantEvents', filter: { ticketId: 'SUP-1' } };
+const position: Position = { next: 7000n, open: [{ txid: 6995n, through: 41_000n }] };
+
+const positions: fc.Arbitrary<Position> = fc
+  .record({
+    next: fc.bigInt(0n, 2n ** 63n),
+    open: fc.uniqueArray(fc.record({ below: fc.bigInt(1n, 5000n), through: fc.bigInt(0n, 2n ** 63n) }), {
+      selector: ({ below }) => below,
+      maxLength: 64,
+    }),
+  })
+  .map(({ next, open }) => ({
+    next: next + 5000n,
+    open: open
+      .map(({ below, through }) => ({ txid: next + 5000n - below, through }))
+      .sort((one, other) => (one.txid < other.txid ? -1 : 1)),
+  }));
+
+describe('a cursor', () => {
+  test('gives back the position it was made of', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    fc.assert(
+      fc.property(positions, (some) => {
+        expect(cursors.decode(cursors.encode(some))).toStrictEqual(some);
+      }),
+    );
+  });
+
+  test('stays short, at the price of repetitions, when a great many transactions are open', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const crowded: Position = {
+      next: 10_000_000_000n,
+      open: Array.from({ length: 900 }, (_, index) => ({
+        txid: 9_999_990_000n + BigInt(index),
+        through: 0n,
+      })),
+    };
+    const text = cursors.encode(crowded);
+    expect(text.length).toBeLessThan(1200);
+    expect(covers(crowded, cursors.decode(text))).toBe(true);
+    expect(cursors.encode(position).length).toBeLessThan(60);
+  });
+
+  test('is of no use to another viewer', () => {
+    const sign = createCursorSigner([secret]);
+    const text = sign(binding).encode(position);
+    expect(() => sign({ ...binding, viewerId: 'bob' }).decode(text)).toThrow(ForeignCursorError);
+  });
+
+  test('is of no use for another subscription or filter', () => {
+    const sign = createCursorSigner([secret]);
+    const text = sign(binding).encode(position);
+    expect(() => sign({ ...binding, stream: 'auditEvents' }).decode(text)).toThrow(OtherFilterCursorError);
+    expect(() => sign({ ...binding, filter: {} }).decode(text)).toThrow(OtherFilterCursorError);
+    expect(() => sign({ ...binding, filter: { ticketId: 'SUP-2' } }).decode(text)).toThrow(
+      OtherFilterCursorError,
+    );
+  });
+
+  test('belongs to the filter, however it is written', () => {
+    const sign = createCursorSigner([secret]);
+    const written = {
+      ...binding,
+      filter: { siteId: 'site', nested: { one: 1, two: [2, 3] }, no: undefined },
+    };
+    const rewritten = { ...binding, filter: { nested: { two: [2, 3], one: 1 }, siteId: 'site' } };
+    expect(sign(rewritten).decode(sign(written).encode(position))).toStrictEqual(position);
+    const absent = { ...binding, filter: undefined };
+    expect(sign({ ...binding, filter: null }).decode(sign(absent).encode(position))).toStrictEqual(position);
+  });
+
+  test('is refused after any change to it', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const text = cursors.encode(position);
+    fc.assert(
+      fc.property(
+        fc.nat({ max: text.length - 1 }),
+        fc.constantFrom(...'ABCxyz019-_=+/ \0é'),
+        (at, character) => {
+          fc.pre(text[at] !== character);
+          const altered = text.slice(0, at) + character + text.slice(at + 1);
+          expect(() => cursors.decode(altered)).toThrow(MalformedCursorError);
+        },
+      ),
+    );
+    expect(() => cursors.decode(text.slice(0, -1))).toThrow(MalformedCursorError);
+    expect(() => cursors.decode(`${text}=`)).toThrow(MalformedCursorError);
+  });
+
+  test('is refused when it is anything else', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
+        expect(() => cursors.decode(text)).toThrow(MalformedCursorError);
+      }),
+    );
+    expect(() => cursors.decode('A'.repeat(1_000_000))).toThrow(MalformedCursorError);
+  });
+
+  test('is refused when signed with another secret, and accepted when signed with the one before', () => {
+    const text = createCursorSigner([secret])(binding).encode(position);
+    const other = 'another secret of more than sixteen characters';
+    expect(() => createCursorSigner([other])(binding).decode(text)).toThrow(MalformedCursorError);
+    const rotated = createCursorSigner([other, secret])(binding);
+    expect(rotated.decode(text)).toStrictEqual(position);
+    expect(rotated.encode(position)).not.toBe(text);
+    expect(() => createCursorSigner(['too short'])).toThrow('at least 16 characters');
+  });
+});

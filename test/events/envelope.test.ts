@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest';
+import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/envelope.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { accessChanged, grantEvent } from './events.ts';
+
+/** As it comes back from a jsonb column. */
+const rowOf = (event: EventEnvelope) => ({
+  id: event.id,
+  type: event.type,
+  occurredAt: event.occurredAt,
+  payload: JSON.parse(JSON.stringify(payloadOf(event))),
+});
+
+describe('an event', () => {
+  test('comes back from the table as it went in', () => {
+    const full = grantEvent({ type: 'ENDED', grantVersion: 9 });
+    full.grant = {
+      ...full.grant,
+      scopeKind: 'ROVO_CONVERSATIONS',
+      conversationIds: ['conversation-1', 'conversation-2'],
+      state: 'ENDED',
+      path: 'ADMIN_CONSOLE',
+      customerApprovedAt: new Date('2026-03-02T10:00:01.001Z'),
+      customerApprovedById: newId(),
+      activatedAt: new Date('2026-03-02T10:00:02.002Z'),
+      expiresAt: new Date('2026-03-02T10:00:03.003Z'),
+      endedAt: new Date('2026-03-02T10:00:04.004Z'),
+      endReason: 'TIME_ELAPSED',
+      endedById: newId(),
+    };
+    for (const event of [grantEvent(), full, accessChanged(newId())]) {
+      expect(parseEvent(rowOf(event))).toStrictEqual({ outcome: 'EVENT', event });
+    }
+  });
+
+  test('does not repeat in its payload what has a column of its own', () => {
+    expect(Object.keys(payloadOf(accessChanged(newId())))).toStrictEqual(['kind', 'accountId']);
+    expect(payloadOf(grantEvent())).not.toHaveProperty('occurredAt');
+  });
+
+  test('of a kind of tomorrow is told apart from one that is wrong', () => {
+    const row = rowOf(grantEvent());
+    expect(parseEvent({ ...row, payload: { kind: 'session', anything: 1 } })).toStrictEqual({
+      outcome: 'UNKNOWN_KIND',
+      kind: 'session',
+    });
+  });
+
+  test.each([
+    ['no object', { payload: 'grant' }],
+    ['nothing', { payload: null }],
+    ['without a kind', { payload: {} }],
+    ['without its facts', { payload: { kind: 'grant' } }],
+    ['of an unknown type', { type: 'FORGOTTEN' }],
+    ['of another kind’s type', { type: 'ACCESS_CHANGED' }],
+  ])('that is %s does not parse and does not throw', (_what, wrong) => {
+    const parsed = parseEvent({ ...rowOf(grantEvent()), ...wrong });
+    expect(parsed).toStrictEqual({ outcome: 'ILLEGAL', reason: expect.stringMatching(/./) });
+  });
+
+  test('with an impossible fact does not parse', () => {
+    const event = grantEvent();
+    const payload = { ...payloadOf(event), grant: { ...event.grant, requestedAt: 'yesterday' } };
+    expect(parseEvent({ ...rowOf(event), payload })).toMatchObject({ outcome: 'ILLEGAL' });
+  });
+});
