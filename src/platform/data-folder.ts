@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartupError } from './startup-error.ts';
 
@@ -10,12 +10,14 @@ import { StartupError } from './startup-error.ts';
  * - `postgres/`: the embedded database's cluster and its password
  * - `gateway.pid`: the process that runs on the folder
  * - `cursor-secret`: the key with which cursors are signed, when none is configured
+ * - `development-issuer-key.json`: the key with which the development issuer signs tokens
  */
 const markName = 'latchkey-data.txt';
 const markText = 'This folder holds the data of a Latchkey gateway. `npm run reset` clears it.\n';
 const postgresFolderName = 'postgres';
 const gatewayPidName = 'gateway.pid';
 const cursorSecretName = 'cursor-secret';
+const developmentIssuerKeyName = 'development-issuer-key.json';
 
 export type DataFolderContent = 'ABSENT' | 'EMPTY' | 'LATCHKEY' | 'FOREIGN';
 
@@ -55,6 +57,11 @@ export async function prepareDataFolder(folder: string): Promise<void> {
 /** Where the embedded database lives within the data folder. */
 export function postgresFolder(folder: string): string {
   return join(folder, postgresFolderName);
+}
+
+/** Where the development issuer keeps its key within the data folder. */
+export function developmentIssuerKeyFile(folder: string): string {
+  return join(folder, developmentIssuerKeyName);
 }
 
 /** Writes down that this process runs on the folder. */
@@ -101,10 +108,17 @@ export async function keptCursorSecret(folder: string): Promise<string> {
 
 /** Removes everything of Latchkey's from the folder, and the folder itself if nothing else is in it. */
 export async function clearDataFolder(folder: string): Promise<void> {
-  for (const name of [postgresFolderName, gatewayPidName, cursorSecretName, markName]) {
-    await rm(join(folder, name), { recursive: true, force: true });
-  }
-  if ((await readdir(folder)).length === 0) await rm(folder, { recursive: true });
+  const isOurs = (name: string): boolean =>
+    [markName, gatewayPidName, cursorSecretName, developmentIssuerKeyName, postgresFolderName].includes(
+      name,
+    ) ||
+    // Left by a first start that was killed.
+    name.startsWith(`${postgresFolderName}.`);
+  const names = await readdir(folder);
+  // The mark goes last, so that clearing can be repeated if it is cut short.
+  const ours = names.filter(isOurs).sort((a, b) => Number(a === markName) - Number(b === markName));
+  for (const name of ours) await rm(join(folder, name), { recursive: true, force: true });
+  if (ours.length === names.length) await rmdir(folder);
 }
 
 function unusable(folder: string, error: unknown): StartupError {

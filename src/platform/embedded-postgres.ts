@@ -69,7 +69,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const cluster = join(home, 'cluster');
   const passwordFile = join(home, 'password');
 
-  await refuseSecondGateway(dataFolder, cluster);
+  await refuseIfInUse(dataFolder);
   const user = await serverUser(cluster);
   if (!(await exists(home))) await createCluster(binaries.initdb, home, user);
   const password = await readFile(passwordFile, 'utf8').catch((error: unknown) => {
@@ -114,10 +114,11 @@ const ownSettings = {
 };
 
 /**
- * A server still on the cluster belongs to another gateway, unless that gateway is gone: then its watcher
- * is stopping it, or was killed along with the gateway and we stop it ourselves.
+ * Throws a StartupError while a gateway runs on the data folder. A server that outlived its gateway is
+ * stopped: its watcher is at it, or was killed along with the gateway.
  */
-async function refuseSecondGateway(dataFolder: string, cluster: string): Promise<void> {
+export async function refuseIfInUse(dataFolder: string): Promise<void> {
+  const cluster = join(postgresFolder(await realpath(dataFolder)), 'cluster');
   const server = await runningServer(cluster);
   if (server === undefined) return;
   const gateway = await recordedGateway(dataFolder);

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MigrationList } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
+import { withoutCredentials } from './logger.ts';
 import { withSchemaEngine } from './schema-engine.ts';
+import { StartupError } from './startup-error.ts';
 
 const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
@@ -20,17 +22,12 @@ const migrationDeadline = 300_000;
  *
  * Keeps Prisma's own record (`_prisma_migrations`), so `prisma migrate deploy` may be used on the same
  * database. Gateways that start together wait for one another. A migration that fails changes nothing.
+ * A database that cannot be reached, is too old or refuses a migration comes as a StartupError.
  */
 export async function applyMigrations(databaseUrl: string): Promise<string[]> {
-  const holder = new pg.Client({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: connectDeadline,
-    statement_timeout: lockDeadline,
-    keepAlive: true,
-  });
-  holder.on('error', () => undefined);
-  await holder.connect();
+  const holder = await connect(databaseUrl);
   try {
+    await requireVersion(holder);
     await holder.query('SELECT pg_advisory_lock($1)', [migrationLock]);
     const migrationsList = await readMigrations();
     const { appliedMigrationNames } = await withSchemaEngine(
@@ -39,10 +36,57 @@ export async function applyMigrations(databaseUrl: string): Promise<string[]> {
       (engine) => engine.applyMigrations({ migrationsList, filters: noFilters }),
     );
     return appliedMigrationNames;
+  } catch (error) {
+    if (error instanceof StartupError) throw error;
+    throw new StartupError(`The database's tables could not be brought up to date (${reasonOf(error)}).`, {
+      cause: error,
+    });
   } finally {
     // The lock ends with its connection.
     await holder.end();
   }
+}
+
+async function connect(databaseUrl: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: connectDeadline,
+    statement_timeout: lockDeadline,
+    keepAlive: true,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    throw new StartupError(
+      `The database cannot be reached (${reasonOf(error)}): see that it runs and that DATABASE_URL is right.`,
+      { cause: error },
+    );
+  }
+}
+
+const oldestVersion = 15;
+
+async function requireVersion(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ version: number }>(
+    `SELECT current_setting('server_version_num')::int / 10000 AS version`,
+  );
+  const version = rows[0]?.version ?? 0;
+  if (version < oldestVersion) {
+    throw new StartupError(
+      `The database is PostgreSQL ${version}: DATABASE_URL must lead to version ${oldestVersion} or later.`,
+    );
+  }
+}
+
+/** One line without credentials. An address with several IPs fails with several errors in one. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  const message = error instanceof Error ? error.message : String(error);
+  return withoutCredentials(
+    message.split('\n').find((line) => line.trim() !== '') ?? 'no reason given',
+  ).trim();
 }
 
 /** The schema engine's way of saying that every table and enum is ours. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
 import type { SchemaEngine } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 
@@ -16,28 +16,62 @@ class MigrationAdapter extends PrismaPg {
   }
 
   override async connect(): ReturnType<PrismaPg['connect']> {
-    return this.#runningScriptsWhole(await super.connect());
+    return this.#mended(await super.connect());
   }
 
   override async connectToShadowDb(): ReturnType<PrismaPg['connectToShadowDb']> {
-    return this.#runningScriptsWhole(await super.connectToShadowDb());
+    return this.#mended(await super.connectToShadowDb());
   }
 
-  /**
-   * The adapter splits a script at every semicolon, which tears function bodies apart. Sent whole, the
-   * server splits it, and runs it as one transaction: a migration is applied or it is not.
-   */
-  #runningScriptsWhole<T extends Awaited<ReturnType<PrismaPg['connect']>>>(adapter: T): T {
+  #mended<T extends Awaited<ReturnType<PrismaPg['connect']>>>(adapter: T): T {
+    const pool = adapter.underlyingDriver();
+    // The adapter splits a script at every semicolon, which tears function bodies apart. Sent whole, the
+    // server splits it, and runs it as one transaction: a migration is applied or it is not.
     adapter.executeScript = async (script) => {
       try {
-        await adapter.underlyingDriver().query(script);
+        await pool.query(script);
       } catch (error) {
         this.#lastError = error;
         throw error;
       }
     };
+    readCatalogueChars(adapter);
     return adapter;
   }
+}
+
+/** Of the catalogue's own numbers for types. */
+const charType = 18;
+const textType = 25;
+
+/**
+ * The adapter does not know PostgreSQL's internal type "char", in which the catalogue keeps what a foreign
+ * key does on delete. It is given as text, and told to the engine as the single character it is.
+ */
+function readCatalogueChars(adapter: Awaited<ReturnType<PrismaPg['connect']>>): void {
+  const charColumns = new Map<string, number[]>();
+  const pool = adapter.underlyingDriver();
+  const query = pool.query.bind(pool);
+  const queryWithoutChars = async (statement: pg.QueryArrayConfig): Promise<pg.QueryArrayResult> => {
+    const result = await query(statement);
+    const chars = result.fields?.filter(({ dataTypeID }) => dataTypeID === charType) ?? [];
+    charColumns.set(
+      statement.text,
+      chars.map((field) => result.fields.indexOf(field)),
+    );
+    for (const field of chars) field.dataTypeID = textType;
+    return result;
+  };
+  Object.assign(pool, { query: queryWithoutChars });
+
+  const queryRaw = adapter.queryRaw.bind(adapter);
+  adapter.queryRaw = async (statement) => {
+    const result = await queryRaw(statement);
+    for (const column of charColumns.get(statement.sql) ?? []) {
+      result.columnTypes[column] = ColumnTypeEnum.Character;
+    }
+    return result;
+  };
 }
 
 /** Milliseconds. */
