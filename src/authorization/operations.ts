@@ -50,7 +50,7 @@ export const operations = {
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
 
-  grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'ROLE_HOLDER', 'GRANT_WATCHING'] },
+  grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
 
   createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
   assignTicket: { kind: 'mutation', may: ['TICKETING', 'OPERATOR'] },

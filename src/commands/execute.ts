@@ -17,6 +17,7 @@ import { findViewerById, type Viewer } from '../identity/viewer.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, isUniqueViolation, isWriteConflict, type Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
+import type { Logger } from '../platform/logger.ts';
 import { findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
 import { auditGrantChange, eventOfGrantChange, type RecordedGrantChange } from './record.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
@@ -26,6 +27,7 @@ export type Dependencies = {
   clock: Clock;
   /** Tells the relay that something was committed; returns at once. */
   wake: () => void;
+  logger: Logger;
 };
 
 /** Who gives a command, and under which key a repetition gets the first answer. */

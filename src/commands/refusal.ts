@@ -27,6 +27,7 @@ export type Refusal =
     }
   | { kind: 'InvalidInput'; code: 'INVALID_INPUT'; message: string; fields: readonly FieldProblem[] }
   | { kind: 'InvalidState'; code: StateRefusalCode; message: string }
+  | { kind: 'Unavailable'; code: 'SERVICE_UNAVAILABLE'; message: string }
   | {
       kind: 'Conflict';
       code: 'VERSION_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED';
@@ -81,6 +82,13 @@ export const idempotencyKeyReused: Refusal = {
   currentVersion: null,
 };
 
+/** For one of many; a command of its own fails with the error itself. */
+export const unavailable: Refusal = {
+  kind: 'Unavailable',
+  code: 'SERVICE_UNAVAILABLE',
+  message: 'The gateway could not carry this one out. Try it again shortly, with the same idempotency key.',
+};
+
 export function invalidState(code: StateRefusalCode): Refusal {
   return { kind: 'InvalidState', code, message: stateMessages[code] };
 }
@@ -113,3 +121,5 @@ const stateMessages: Record<StateRefusalCode, string> = {
   OWN_ACCOUNT: 'You cannot deactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'It exists already.',
 };
+
+export const stateRefusalCodes = Object.keys(stateMessages) as StateRefusalCode[];

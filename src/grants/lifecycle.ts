@@ -106,7 +106,18 @@ export function decide(grant: Grant | null, command: GrantCommand, now: Date): G
     return hasLapsed(grant, now) ? elapse(grant) : { unchanged: true };
   }
   if (hasLapsed(grant, now)) return decideOnFinal(command);
+  return decideOnOpen(grant, command, later(now, lastFactOf(grant)));
+}
 
+/**
+ * `now` is never before what is already known of the grant: the clocks of two gateways differ by a little,
+ * and a revocation must not fail on that.
+ */
+function decideOnOpen(
+  grant: OpenGrant,
+  command: Exclude<GrantCommand, { type: 'Request' | 'ElapseTime' }>,
+  now: Date,
+): GrantDecision {
   switch (command.type) {
     case 'Approve':
       return approve(grant, command, now);
@@ -181,7 +192,7 @@ function approve(grant: OpenGrant, command: Of<'Approve'>, now: Date): GrantDeci
   if (grant.state === 'PENDING_GUARD_APPROVAL') return { refused: 'ALREADY_APPROVED' };
   const { by, path, expiresAt, terms } = command;
   const latest = latestEnd(now, terms);
-  if (expiresAt !== null && expiresAt <= now) return { refused: 'EXPIRES_AT_IN_THE_PAST' };
+  if (expiresAt !== null && !(expiresAt > now)) return { refused: 'EXPIRES_AT_IN_THE_PAST' };
   if (expiresAt !== null && latest !== null && expiresAt > latest)
     return { refused: 'EXPIRES_AT_BEYOND_POLICY' };
 
@@ -339,6 +350,21 @@ function neverActive<State extends 'DENIED' | 'WITHDRAWN' | 'EXPIRED'>(
   } as Final<State>;
   const decision = stage !== null && by !== null ? ({ stage, outcome: 'DENIED', by } as const) : null;
   return { changed: { event: state, grant: ended, decision } };
+}
+
+function lastFactOf(grant: OpenGrant): Date {
+  switch (grant.state) {
+    case 'PENDING_APPROVAL':
+      return grant.requestedAt;
+    case 'PENDING_GUARD_APPROVAL':
+      return grant.customerApprovedAt;
+    case 'ACTIVE':
+      return grant.activatedAt;
+  }
+}
+
+function later(a: Date, b: Date): Date {
+  return a > b ? a : b;
 }
 
 function latestEnd(now: Date, terms: GrantTerms): Date | null {

@@ -3,7 +3,7 @@
  *
  * One function answers the query, every refusal and every grant path, so they cannot disagree.
  */
-import { type Experience, type Role, type RoleAssignment, roleRules } from './role.ts';
+import { type Experience, isWellFormed, type Role, type RoleAssignment, roleRules } from './role.ts';
 
 export type Place = {
   site: { id: string; organizationId: string; status: 'ACTIVE' | 'DEACTIVATED'; experience: Experience };
@@ -54,7 +54,7 @@ export function eligibility(person: Person, place: Place): Eligibility {
 /** What one held role is worth here: it counts, or what stands in its way. A Guard admin grants nothing. */
 function assess(held: RoleAssignment, { site, product }: Place): 'COUNTS' | ObstacleCode[] {
   const { covers, grantsIn } = roleRules[held.role];
-  if (grantsIn.length === 0) return [];
+  if (grantsIn.length === 0 || !isWellFormed(held)) return [];
   if (!grantsIn.some((experience) => experience === site.experience)) return ['ROLE_NOT_IN_THIS_EXPERIENCE'];
 
   const obstacles: ObstacleCode[] = [];
@@ -85,7 +85,7 @@ function isListed(held: RoleAssignment, site: Place['site'], product: Place['pro
 /** A role that would do, and over what it must be held. */
 export type RequiredRole = { role: Role; over: 'ORGANIZATION' | 'SITE' | 'PRODUCT' };
 
-/** Every role that would do for a product on a site of this experience, from the widest to the narrowest. */
+/** Every role that would do for a product on a site of this experience, in the order of the role table. */
 export function requiredRoles(experience: Experience): RequiredRole[] {
   const roles = (Object.keys(roleRules) as Role[]).filter((role) =>
     roleRules[role].grantsIn.some((one) => one === experience),

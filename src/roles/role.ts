@@ -81,6 +81,7 @@ export function isGuardAdminOf(
   return assignments.some(
     (held) =>
       held.role === 'GUARD_ADMIN' &&
+      isWellFormed(held) &&
       held.syncState === 'SYNCED' &&
       held.organizationId === site.organizationId &&
       (held.siteId === null || held.siteId === site.id),

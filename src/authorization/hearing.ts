@@ -1,0 +1,43 @@
+/** Who hears which grant events: an engineer their tickets', a user their own tickets' and their sites'. Pure. */
+import type { EventAudience } from '../events/envelope.ts';
+import type { Topics } from '../events/topics.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import { reachesSite } from '../roles/role.ts';
+
+/** Whether the viewer, with the rights they have now, may hear of an event with this audience. */
+export function mayHear(viewer: Viewer, audience: EventAudience): boolean {
+  switch (viewer.kind) {
+    case 'SUPPORT_ENGINEER':
+      return audience.engineerIds.includes(viewer.id);
+    case 'SERVICE_ACCOUNT':
+      return (
+        viewer.capabilities.includes('GRANT_WATCHING') &&
+        (viewer.organizationId === null || viewer.organizationId === audience.organizationId)
+      );
+    case 'USER': {
+      if (!viewer.organizationIds.includes(audience.organizationId)) return false;
+      const site = { id: audience.siteId, organizationId: audience.organizationId };
+      return audience.reporterId === viewer.id || viewer.assignments.some((held) => reachesSite(held, site));
+    }
+    case 'OPERATOR':
+      return false;
+  }
+}
+
+/** Outside of which the viewer hears nothing: an event is offered only to those it may concern. */
+export function topicsFor(viewer: Viewer): Topics {
+  switch (viewer.kind) {
+    case 'SUPPORT_ENGINEER':
+      return [`engineer:${viewer.id}`];
+    case 'SERVICE_ACCOUNT':
+      return viewer.organizationId === null ? 'EVERYTHING' : [`organization:${viewer.organizationId}`];
+    case 'USER': {
+      const reached = viewer.assignments.map(({ siteId, organizationId }) =>
+        siteId === null ? (`organization:${organizationId}` as const) : (`site:${siteId}` as const),
+      );
+      return [`reporter:${viewer.id}`, ...new Set(reached)];
+    }
+    case 'OPERATOR':
+      return [];
+  }
+}

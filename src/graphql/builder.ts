@@ -1,0 +1,77 @@
+/** The schema builder: plugins, scalars and defaults. It knows no type of the product. */
+import SchemaBuilder, { brandWithType } from '@pothos/core';
+import ErrorsPlugin from '@pothos/plugin-errors';
+import PrismaPlugin from '@pothos/plugin-prisma';
+import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import ValidationPlugin from '@pothos/plugin-validation';
+import { DateTimeISOResolver } from 'graphql-scalars';
+import type PrismaTypes from '../../prisma/generated/pothos.ts';
+import { getDatamodel } from '../../prisma/generated/pothos.ts';
+import { may, type Operation, operations } from '../authorization/operations.ts';
+import { relationsToPlatform } from '../authorization/relations.ts';
+import type { Context } from './context.ts';
+import { invalidInputFrom, notPermitted } from './errors.ts';
+import { loadNodes } from './nodes.ts';
+
+/** The longest page of any list, and the one given when nothing is asked. */
+export const pageSize = { max: 100, default: 20 };
+
+export const builder = new SchemaBuilder<{
+  PrismaTypes: PrismaTypes;
+  Context: Context;
+  AuthScopes: { operation: Operation };
+  Scalars: {
+    DateTime: { Input: Date; Output: Date };
+    JSONObject: { Input: Record<string, unknown>; Output: Record<string, unknown> };
+    ID: { Input: string; Output: string };
+  };
+  DefaultFieldNullability: false;
+}>({
+  plugins: [ErrorsPlugin, ScopeAuthPlugin, ValidationPlugin, PrismaPlugin, RelayPlugin],
+  defaultFieldNullability: false,
+  prisma: {
+    client: ({ services }) => services.database.prisma,
+    dmmf: getDatamodel(),
+    maxConnectionSize: pageSize.max,
+    defaultConnectionSize: pageSize.default,
+    exposeDescriptions: false,
+    onUnusedQuery: null,
+  },
+  relay: {
+    cursorType: 'String',
+    nodeTypeOptions: { description: 'Anything with a global id.' },
+    nodeQueryOptions: {
+      description: 'The thing with this global id, or null where there is none that the viewer may see.',
+      authScopes: { operation: 'node' },
+      resolve: async (_, { id }, context) => (await loadNodes(context, [id]))[0] ?? null,
+    },
+    nodesQueryOptions: {
+      description: `The things with these global ids, at most ${pageSize.max}, in their order; null where there is none that the viewer may see.`,
+      authScopes: { operation: 'nodes' },
+      resolve: (_, { ids }, context) => loadNodes(context, ids),
+    },
+    pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
+  },
+  // The table decides. A mutation's row speaks of what the mutation is about, so its command asserts it.
+  scopeAuth: {
+    authScopes: ({ viewer }) => ({
+      operation: (operation) =>
+        viewer !== null &&
+        (operations[operation].kind === 'mutation' || may(operation, relationsToPlatform(viewer))),
+    }),
+    authorizeOnSubscribe: true,
+    unauthorizedError: (_, { viewer, hasToken }) => notPermitted(viewer, hasToken),
+  },
+  validation: { validationError: ({ issues }) => invalidInputFrom(issues) },
+  errors: { directResult: true, unsafelyHandleInputErrors: true },
+});
+
+export { brandWithType };
+
+builder.queryType({ description: 'What the viewer may see.' });
+builder.mutationType({
+  description: 'What the viewer may do; every decision and refusal is on the audit log.',
+});
+builder.subscriptionType({ description: 'What the viewer is told as it happens.' });
+builder.addScalarType('DateTime', DateTimeISOResolver);

@@ -1,0 +1,41 @@
+/** From a mutation's input to its command and back to its typed answer. */
+import { type Command, execute } from '../commands/execute.ts';
+import { executeEach } from '../commands/execute-each.ts';
+import { RefusedError } from '../commands/refusal.ts';
+import { type Context, viewerOf } from './context.ts';
+import { type MutationError, toApiError } from './errors.ts';
+
+/** Carries the command out for the viewer; a refusal is thrown as the typed error of the API. */
+export async function carryOut<Input, Facts, Row extends object>(
+  context: Context,
+  command: Command<Input, Facts, Row>,
+  input: Input,
+  idempotencyKey: string | null | undefined,
+): Promise<Row> {
+  try {
+    return await execute(context.services, command, input, {
+      accountId: viewerOf(context).id,
+      idempotencyKey: idempotencyKey ?? null,
+    });
+  } catch (error) {
+    throw error instanceof RefusedError ? toApiError(error.refusal) : error;
+  }
+}
+
+/** Carries the command out for each input, each in a transaction of its own and with its own result, in order. */
+export async function carryOutEach<Input, Facts, Row extends object>(
+  context: Context,
+  command: Command<Input, Facts, Row>,
+  inputs: readonly Input[],
+  idempotencyKeyOf: (input: Input) => string | null,
+): Promise<({ row: Row } | { error: MutationError })[]> {
+  const accountId = viewerOf(context).id;
+  const callers = inputs.map((input) => ({
+    input,
+    caller: { accountId, idempotencyKey: idempotencyKeyOf(input) },
+  }));
+  const results = await executeEach(context.services, command, callers);
+  return results.map((result) =>
+    'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },
+  );
+}

@@ -1,0 +1,116 @@
+/** The typed errors of the API. A refusal of a command becomes the one that fits. */
+import { GraphQLError } from 'graphql';
+import type { FieldProblem, Refusal, StateRefusalCode } from '../commands/refusal.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import type { ObstacleCode } from '../roles/eligibility.ts';
+
+class ApiError<Code extends string = string> extends Error {
+  readonly code: Code;
+  constructor(code: Code, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export class NotFoundError extends ApiError<'NOT_FOUND'> {}
+export class ForbiddenError extends ApiError<'FORBIDDEN'> {}
+export class InvalidStateError extends ApiError<StateRefusalCode> {}
+
+export class NotEligibleError extends ApiError<'NOT_ELIGIBLE'> {
+  readonly ticketId: string;
+  readonly obstacles: readonly ObstacleCode[];
+  constructor(message: string, ticketId: string, obstacles: readonly ObstacleCode[]) {
+    super('NOT_ELIGIBLE', message);
+    this.ticketId = ticketId;
+    this.obstacles = obstacles;
+  }
+}
+
+export class InvalidInputError extends ApiError<'INVALID_INPUT'> {
+  readonly fields: readonly FieldProblem[];
+  constructor(message: string, fields: readonly FieldProblem[]) {
+    super('INVALID_INPUT', message);
+    this.fields = fields;
+  }
+}
+
+export class ConflictError extends ApiError<'VERSION_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED'> {
+  readonly currentVersion: number | null;
+  constructor(
+    code: 'VERSION_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED',
+    message: string,
+    currentVersion: number | null,
+  ) {
+    super(code, message);
+    this.currentVersion = currentVersion;
+  }
+}
+
+export class UnavailableError extends ApiError<'SERVICE_UNAVAILABLE'> {}
+
+/** Every error a mutation may answer with, for the plugin that turns them into union members. */
+export const mutationErrors = [
+  InvalidInputError,
+  NotFoundError,
+  ForbiddenError,
+  NotEligibleError,
+  InvalidStateError,
+  ConflictError,
+];
+
+export type MutationError = InstanceType<(typeof mutationErrors)[number]> | UnavailableError;
+
+export function toApiError(refusal: Refusal): MutationError {
+  switch (refusal.kind) {
+    case 'NotFound':
+      return new NotFoundError(refusal.code, refusal.message);
+    case 'Forbidden':
+      return new ForbiddenError(refusal.code, refusal.message);
+    case 'NotEligible':
+      return new NotEligibleError(refusal.message, refusal.ticketId, refusal.obstacles);
+    case 'InvalidInput':
+      return new InvalidInputError(refusal.message, refusal.fields);
+    case 'InvalidState':
+      return new InvalidStateError(refusal.code, refusal.message);
+    case 'Unavailable':
+      return new UnavailableError(refusal.code, refusal.message);
+    case 'Conflict':
+      return new ConflictError(refusal.code, refusal.message, refusal.currentVersion);
+  }
+}
+
+/** One field is wrong in a way its own schema cannot say. */
+export function invalidField(path: string, message: string): InvalidInputError {
+  return new InvalidInputError(`${path}: ${message}`, [{ path, message }]);
+}
+
+type Issue = { message: string; path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined };
+
+export function invalidInputFrom(issues: readonly Issue[]): InvalidInputError {
+  const fields = issues.map(({ message, path = [] }) => ({
+    path: path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.'),
+    message,
+  }));
+  return new InvalidInputError(fields.map(({ path, message }) => `${path}: ${message}`).join('; '), fields);
+}
+
+/** Why a field is closed to this viewer: no token, a token of nobody we know, or the table says no. */
+export function notPermitted(viewer: Viewer | null, hasToken: boolean): GraphQLError {
+  if (viewer !== null) {
+    return new GraphQLError('Your account may not do this.', { extensions: { code: 'FORBIDDEN' } });
+  }
+  return hasToken
+    ? new GraphQLError(
+        'Your token is valid, but no active account belongs to it. Ask the operator to add you.',
+        {
+          extensions: { code: 'FORBIDDEN' },
+        },
+      )
+    : new GraphQLError('Send a bearer token: "authorization: Bearer …".', {
+        extensions: { code: 'UNAUTHENTICATED' },
+      });
+}
+
+export function badUserInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+}

@@ -1,0 +1,80 @@
+/** What input may look like: ids of a type, bounded texts without control characters, moments. */
+import { z } from 'zod';
+import { isId } from '../platform/ids.ts';
+
+/** The global id of one of the types, decoded to the id it holds. */
+export function globalId(...typenames: string[]) {
+  return z.string().transform((text, context) => {
+    const [, typename, id] = /^([A-Za-z]+):(.+)$/.exec(Buffer.from(text, 'base64').toString()) ?? [];
+    if (typename === undefined || id === undefined || !typenames.includes(typename) || !isId(id)) {
+      context.addIssue({ code: 'custom', message: `must be the id of a ${typenames.join(' or ')}.` });
+      return z.NEVER;
+    }
+    return id;
+  });
+}
+
+/** The same, where it may be left out. */
+export function optionalGlobalId(...typenames: string[]) {
+  return globalId(...typenames).nullish();
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const controlCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u2028\u2029]/;
+
+/** A text of 1 to `max` characters, trimmed, without control characters (line breaks and tabs are fine). */
+export function text(max: number) {
+  return z
+    .string()
+    .trim()
+    .min(1, 'must not be empty.')
+    .max(max, `must have at most ${max} characters.`)
+    .refine((value) => !controlCharacters.test(value), 'must not contain control characters.')
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode.');
+}
+
+export function optionalText(max: number) {
+  return text(max).nullish();
+}
+
+/** One line of 1 to `max` characters. */
+export function line(max: number) {
+  return text(max).refine((value) => !/[\r\n\t]/.test(value), 'must be one line.');
+}
+
+export const email = line(254)
+  .toLowerCase()
+  .refine((value) => z.email().safeParse(value).success, 'must be an email address.');
+
+/** `https://` and a host, without a path. */
+export const siteUrl = line(253)
+  .toLowerCase()
+  .transform((value) => value.replace(/\/$/, ''))
+  .refine(
+    (value) => /^https:\/\/[a-z0-9.-]+(:[0-9]+)?$/.test(value),
+    'must be https:// and a host, without a path.',
+  );
+
+export const productKey = line(64).refine(
+  (value) => /^[a-z][a-z0-9-]*$/.test(value),
+  'must be lower case letters, digits and hyphens, beginning with a letter.',
+);
+
+/** A whole number of seconds, at most ten years. */
+export const seconds = z
+  .int('must be a whole number of seconds.')
+  .min(1, 'must be at least 1.')
+  .max(315_360_000, 'must be at most ten years.');
+
+export const optionalDate = z
+  .date()
+  .refine((date) => date.getTime() < 4_102_444_800_000, 'must be before the year 2100.')
+  .nullish();
+
+export const optionalVersion = z.int().min(1, 'must be at least 1.').nullish();
+
+/** What makes a repetition recognizable; its scope is the caller's account. */
+export const optionalIdempotencyKey = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters.')
+  .nullish();

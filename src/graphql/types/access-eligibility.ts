@@ -1,0 +1,90 @@
+import {
+  type ObstacleCode,
+  obstacleCodes,
+  type Place,
+  type RequiredRole,
+  requiredRoles,
+} from '../../roles/eligibility.ts';
+import { obstacleTexts } from '../../roles/obstacles.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { byId, keysetConnection } from '../keyset-connection.ts';
+import { User } from './account.ts';
+import { Role } from './role-assignment.ts';
+
+const ObstacleCodeEnum = builder.enumType('ObstacleCode', {
+  description: 'Why somebody may not grant, in the order in which obstacles are to be looked at.',
+  values: obstacleCodes,
+});
+
+const Obstacle = builder.objectRef<ObstacleCode>('Obstacle').implement({
+  description: 'One thing that stands in the way of granting.',
+  fields: (t) => ({
+    code: t.field({ type: ObstacleCodeEnum, description: 'For programs.', resolve: (code) => code }),
+    message: t.string({ description: 'What is wrong.', resolve: (code) => obstacleTexts[code].message }),
+    howToConfirm: t.string({
+      description: 'How to see that it is so.',
+      resolve: (code) => obstacleTexts[code].howToConfirm,
+    }),
+    fix: t.string({ description: 'What to do about it.', resolve: (code) => obstacleTexts[code].fix }),
+  }),
+});
+
+const RoleReach = builder.enumType('RoleReach', {
+  description: 'Over what a role is held.',
+  values: {
+    ORGANIZATION: { description: 'The whole organization.' },
+    SITE: { description: 'The site of the ticket.' },
+    PRODUCT: { description: "The ticket's product on its site." },
+  },
+});
+
+const RequiredRoleType = builder.objectRef<RequiredRole>('RequiredRole').implement({
+  description: 'A role that would do, and over what it must be held.',
+  fields: (t) => ({
+    role: t.field({ type: Role, description: 'The role.', resolve: ({ role }) => role }),
+    over: t.field({
+      type: RoleReach,
+      description: 'Over what it must be held.',
+      resolve: ({ over }) => over,
+    }),
+  }),
+});
+
+export const AccessEligibility = builder
+  .objectRef<{ obstacles: readonly ObstacleCode[]; place: Place }>('AccessEligibility')
+  .implement({
+    description:
+      'Whether the viewer may grant data access for the product on the site, and if not, why and who may.',
+    fields: (t) => ({
+      allowed: t.boolean({
+        description: 'Whether the viewer may grant now.',
+        resolve: ({ obstacles }) => obstacles.length === 0,
+      }),
+      obstacles: t.field({
+        type: [Obstacle],
+        description: 'Everything that stands in the way, the first to look at first; empty when allowed.',
+        resolve: ({ obstacles }) => [...obstacles],
+      }),
+      requiredRoles: t.field({
+        type: [RequiredRoleType],
+        description: 'Every role that would do, the widest first.',
+        resolve: ({ place }) => requiredRoles(place.site.experience),
+      }),
+      eligibleGrantors: t.connection({
+        type: User,
+        nullable: true,
+        description: 'Who may grant now. Null for those outside the organization, the engineer among them.',
+        resolve: async ({ place }, args, context) => {
+          const viewer = viewerOf(context);
+          const isInside =
+            viewer.kind === 'OPERATOR' ||
+            (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
+          if (!isInside) return null;
+          return await keysetConnection(args, byId, async ({ where, take }) =>
+            context.loaders.eligibleGrantors.load({ place, after: where.id?.gt ?? null, limit: take }),
+          );
+        },
+      }),
+    }),
+  });

@@ -1,0 +1,105 @@
+import { visibleAccounts } from '../../authorization/visibility.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { byId, keysetConnection } from '../keyset-connection.ts';
+
+const typenames = {
+  USER: 'User',
+  SUPPORT_ENGINEER: 'SupportEngineer',
+  OPERATOR: 'Operator',
+  SERVICE_ACCOUNT: 'ServiceAccount',
+} as const;
+
+export const AccountKind = builder.enumType('AccountKind', {
+  description: 'What an account is; it never changes.',
+  values: {
+    USER: { description: "A customer's user." },
+    SUPPORT_ENGINEER: { description: 'An engineer of the vendor who works on tickets.' },
+    OPERATOR: { description: "The vendor's operator of this gateway." },
+    SERVICE_ACCOUNT: { description: 'A program: a ticketing system, a product backend, a SIEM.' },
+  } as const,
+});
+
+export const ServiceCapability = builder.enumType('ServiceCapability', {
+  description: 'What a service account may do.',
+  values: {
+    TICKETING: { description: 'File, assign and close tickets.' },
+    GRANT_WATCHING: { description: 'See tickets and grants, and hear of every change.' },
+    AUDIT_READING: { description: 'Read the audit log.' },
+  } as const,
+});
+
+export const Account = builder.prismaInterface('Account', {
+  name: 'Account',
+  description: 'Somebody or something that can sign in.',
+  resolveType: ({ kind }) => typenames[kind],
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'The display name.' }),
+    email: t.exposeString('email', { description: 'The email address, in lower case. Unique.' }),
+    kind: t.expose('kind', { type: AccountKind, description: 'What it is.' }),
+    isActive: t.exposeBoolean('active', { description: 'Whether it may sign in.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was added.' }),
+  }),
+});
+
+export const User = builder.prismaNode('Account', {
+  variant: 'User',
+  description: "A customer's user: a reporter, a role holder, a Guard admin.",
+  interfaces: [Account],
+  id: { field: 'id', description: 'The global id.' },
+});
+
+export const SupportEngineer = builder.prismaNode('Account', {
+  variant: 'SupportEngineer',
+  description: 'An engineer of the vendor who works on tickets.',
+  interfaces: [Account],
+  id: { field: 'id', description: 'The global id.' },
+});
+
+export const Operator = builder.prismaNode('Account', {
+  variant: 'Operator',
+  description:
+    "The vendor's operator: provisions organizations, sites and accounts, and decides on no grant.",
+  interfaces: [Account],
+  id: { field: 'id', description: 'The global id.' },
+});
+
+export const ServiceAccount = builder.prismaNode('Account', {
+  variant: 'ServiceAccount',
+  description: 'A program that signs in: a ticketing system, a product backend, a SIEM.',
+  interfaces: [Account],
+  id: { field: 'id', description: 'The global id.' },
+  fields: (t) => ({
+    capabilities: t.expose('capabilities', { type: [ServiceCapability], description: 'What it may do.' }),
+  }),
+});
+
+const AccountFilter = builder.inputType('AccountFilter', {
+  description: 'Which accounts; everything given must hold.',
+  fields: (t) => ({
+    kind: t.field({ type: AccountKind, description: 'Of this kind.' }),
+    email: t.string({ description: 'With exactly this email address.' }),
+  }),
+});
+
+builder.queryField('accounts', (t) =>
+  t.connection({
+    type: Account,
+    description:
+      "The accounts the viewer may see: all for an operator, the organization's members for role holders.",
+    authScopes: { operation: 'accounts' },
+    args: { filter: t.arg({ type: AccountFilter, description: 'Which of them.' }) },
+    resolve: (_, args, context) =>
+      keysetConnection(args, byId, ({ where, ...window }) => {
+        const { kind, email } = args.filter ?? {};
+        const filter = {
+          ...(kind == null ? {} : { kind }),
+          ...(email == null ? {} : { email: email.toLowerCase() }),
+        };
+        return context.services.database.prisma.account.findMany({
+          where: { AND: [visibleAccounts(viewerOf(context)), filter, where] },
+          ...window,
+        });
+      }),
+  }),
+);

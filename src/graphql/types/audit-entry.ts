@@ -1,0 +1,166 @@
+import { JSONObjectResolver } from 'graphql-scalars';
+import type { AuditEntry as AuditRow, Prisma } from '../../../prisma/generated/client/client.ts';
+import { visibleAuditEntries } from '../../authorization/visibility.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { badUserInput } from '../errors.ts';
+import { optionalGlobalId } from '../input.ts';
+import { keysetConnection, type Ordering } from '../keyset-connection.ts';
+
+builder.addScalarType('JSONObject', JSONObjectResolver);
+
+const ActorKind = builder.enumType('ActorKind', {
+  description: 'Who acted.',
+  values: {
+    USER: { description: "A customer's user." },
+    SUPPORT_ENGINEER: { description: 'A support engineer.' },
+    OPERATOR: { description: "The vendor's operator." },
+    SERVICE_ACCOUNT: { description: 'A program.' },
+    SYSTEM: { description: 'Latchkey itself: a time limit.' },
+  } as const,
+});
+
+const AuditOutcome = builder.enumType('AuditOutcome', {
+  description: 'How it went.',
+  values: {
+    SUCCEEDED: { description: 'It was done.' },
+    REFUSED: { description: 'It was refused; nothing changed.' },
+  } as const,
+});
+
+const AuditActor = builder.objectRef<AuditRow>('AuditActor').implement({
+  description: 'Who acted, as they were then.',
+  fields: (t) => ({
+    kind: t.field({
+      type: ActorKind,
+      description: 'What they are.',
+      resolve: ({ actorKind }) => actorKind as typeof ActorKind.$inferType,
+    }),
+    email: t.exposeString('actorEmail', {
+      nullable: true,
+      description: 'Their email address; null for Latchkey itself.',
+    }),
+    name: t.exposeString('actorName', { description: 'Their name.' }),
+  }),
+});
+
+const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
+  description: 'What was acted on.',
+  fields: (t) => ({
+    type: t.exposeString('resourceType', { description: 'The name of its type: `Grant`.' }),
+    id: t.string({
+      description: 'Its global id.',
+      resolve: ({ resourceType, resourceId }) =>
+        Buffer.from(`${resourceType}:${resourceId}`).toString('base64'),
+    }),
+  }),
+});
+
+const AuditEntry = builder.prismaNode('AuditEntry', {
+  description: 'One line of the record. It never changes and never goes.',
+  id: { field: 'id', description: 'The global id.' },
+  fields: (t) => ({
+    occurredAt: t.expose('occurredAt', { type: 'DateTime', description: 'When.' }),
+    actor: t.field({ type: AuditActor, description: 'Who.', resolve: (row) => row }),
+    action: t.exposeString('action', { description: 'What, as `resource.verb`: `grant.approve`.' }),
+    resource: t.field({ type: AuditResource, description: 'To what.', resolve: (row) => row }),
+    outcome: t.expose('outcome', { type: AuditOutcome, description: 'How it went.' }),
+    refusalCode: t.exposeString('refusalCode', {
+      nullable: true,
+      description: 'Why it was refused, if it was.',
+    }),
+    details: t.field({
+      type: 'JSONObject',
+      description: 'What changed; each action documents its own shape.',
+      resolve: ({ details }) => details as Record<string, unknown>,
+    }),
+    ticketId: t.id({
+      nullable: true,
+      description: 'The global id of the ticket it belongs to, if it belongs to one.',
+      resolve: ({ ticketId }) =>
+        ticketId === null ? null : Buffer.from(`Ticket:${ticketId}`).toString('base64'),
+    }),
+  }),
+});
+
+const AuditLogFilter = builder.inputType('AuditLogFilter', {
+  description: 'Which entries; everything given must hold.',
+  fields: (t) => ({
+    organizationId: t.id({ description: 'Of this organization.' }).validate(optionalGlobalId('Organization')),
+    actorEmail: t.string({ description: 'By the actor with exactly this email address.' }),
+    actorKind: t.field({ type: ActorKind, description: 'By an actor of this kind.' }),
+    action: t.string({ description: 'Of exactly this action.' }),
+    outcome: t.field({ type: AuditOutcome, description: 'With this outcome.' }),
+    siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
+    ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),
+    grantId: t.id({ description: 'On this grant.' }).validate(optionalGlobalId('Grant')),
+    from: t.field({ type: 'DateTime', description: 'At this moment or later.' }),
+    until: t.field({ type: 'DateTime', description: 'Before this moment.' }),
+  }),
+});
+
+/** By the place where entries became visible: transaction, then number. */
+const byPosition: Ordering<
+  AuditRow,
+  Prisma.AuditEntryWhereInput,
+  Prisma.AuditEntryOrderByWithRelationInput[]
+> = {
+  keyOf: ({ txid, seq }) => `${txid}.${seq}`,
+  isKey: (text) => /^\d{1,18}\.\d{1,18}$/.test(text),
+  where: (below, above) => ({
+    AND: [...(below === null ? [] : [beyond(below, 'lt')]), ...(above === null ? [] : [beyond(above, 'gt')])],
+  }),
+  orderBy: (direction) => [{ txid: direction }, { seq: direction }],
+};
+
+function beyond(key: string, side: 'lt' | 'gt'): Prisma.AuditEntryWhereInput {
+  const [txid = 0n, seq = 0n] = key.split('.').map(BigInt);
+  const inclusive = side === 'lt' ? { lte: txid } : { gte: txid };
+  return { txid: inclusive, OR: [{ txid: { [side]: txid } }, { txid, seq: { [side]: seq } }] };
+}
+
+builder.queryField('auditLog', (t) =>
+  t.connection({
+    type: AuditEntry,
+    description: "The record of the viewer's organizations, newest first: every decision and every refusal.",
+    authScopes: { operation: 'auditLog' },
+    args: { filter: t.arg({ type: AuditLogFilter, description: 'Which entries.' }) },
+    resolve: (_, args, context) => {
+      const {
+        organizationId,
+        actorEmail,
+        actorKind,
+        action,
+        outcome,
+        siteId,
+        ticketId,
+        grantId,
+        from,
+        until,
+      } = args.filter ?? {};
+      if (from != null && until != null && from >= until)
+        throw badUserInput('filter.from must be before filter.until.');
+      const filter: Prisma.AuditEntryWhereInput = {
+        ...(organizationId == null ? {} : { organizationId }),
+        ...(actorEmail == null ? {} : { actorEmail: actorEmail.toLowerCase() }),
+        ...(actorKind == null ? {} : { actorKind }),
+        ...(action == null ? {} : { action }),
+        ...(outcome == null ? {} : { outcome }),
+        ...(siteId == null ? {} : { siteId }),
+        ...(ticketId == null ? {} : { ticketId }),
+        ...(grantId == null ? {} : { grantId }),
+        ...(from == null && until == null
+          ? {}
+          : {
+              occurredAt: { ...(from == null ? {} : { gte: from }), ...(until == null ? {} : { lt: until }) },
+            }),
+      };
+      return keysetConnection(args, byPosition, ({ where, ...window }) =>
+        context.services.database.prisma.auditEntry.findMany({
+          where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
+          ...window,
+        }),
+      );
+    },
+  }),
+);

@@ -1,0 +1,99 @@
+import type { Prisma } from '../../../prisma/generated/client/client.ts';
+import { visibleRoleAssignments } from '../../authorization/visibility.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { optionalGlobalId } from '../input.ts';
+import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { User } from './account.ts';
+
+export const Role = builder.enumType('Role', {
+  description:
+    'A role that a member of an organization holds over all of it, a site, or a product on a site.',
+  values: {
+    ORGANIZATION_ADMIN: { description: 'Grants for any product on any site of the organization.' },
+    SITE_ADMIN: { description: 'Original only: grants for any product on the site.' },
+    USER_ACCESS_ADMIN: { description: 'Centralized only: grants for any product on the site.' },
+    PRODUCT_ADMIN: { description: 'Grants for that product on that site.' },
+    TRUSTED_USER: { description: 'Original only: grants for that product on that site.' },
+    BILLING_ADMIN: {
+      description: 'Grants where listed: for a product, or under Centralized for a whole site.',
+    },
+    TECHNICAL_CONTACT: {
+      description: 'Grants where listed: for a product, or under Centralized for a whole site.',
+    },
+    GUARD_ADMIN: {
+      description: 'Decides in second place on restricted sites; grants nothing in first place.',
+    },
+  } as const,
+});
+
+export const RoleOrigin = builder.enumType('RoleOrigin', {
+  description: 'Where a role comes from.',
+  values: {
+    DIRECT: { description: 'Assigned here.' },
+    SCIM: { description: 'Pushed by the identity provider.' },
+  } as const,
+});
+
+const RoleSyncState = builder.enumType('RoleSyncState', {
+  description: 'Whether a role counts.',
+  values: {
+    SYNCED: { description: 'It counts.' },
+    PENDING_SYNC: { description: 'Changed through SCIM and not yet synced: it does not count.' },
+  } as const,
+});
+
+export const RoleAssignment = builder.prismaNode('RoleAssignment', {
+  description: 'Who holds which role over what.',
+  id: { field: 'id', description: 'The global id.' },
+  fields: (t) => ({
+    role: t.expose('role', { type: Role, description: 'The role.' }),
+    origin: t.expose('origin', { type: RoleOrigin, description: 'Where it comes from.' }),
+    syncState: t.expose('syncState', { type: RoleSyncState, description: 'Whether it counts.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was assigned.' }),
+    user: t.relation('account', { type: User, description: 'Who holds it.' }),
+    organization: t.relation('organization', { description: 'The organization it is held in.' }),
+    site: t.relation('site', {
+      nullable: true,
+      description: 'The site it is held over; null: the whole organization.',
+    }),
+    product: t.relation('product', {
+      nullable: true,
+      description: 'The product it is held over; null: the whole site or organization.',
+    }),
+  }),
+});
+
+const RoleAssignmentFilter = builder.inputType('RoleAssignmentFilter', {
+  description: 'Which role assignments; everything given must hold.',
+  fields: (t) => ({
+    organizationId: t.id({ description: 'In this organization.' }).validate(optionalGlobalId('Organization')),
+    siteId: t.id({ description: 'Over this site or something on it.' }).validate(optionalGlobalId('Site')),
+    userId: t.id({ description: 'Held by this user.' }).validate(optionalGlobalId('User')),
+    role: t.field({ type: Role, description: 'Of this role.' }),
+  }),
+});
+
+builder.queryField('roleAssignments', (t) =>
+  t.connection({
+    type: RoleAssignment,
+    description: "The viewer's own roles and, for role holders, those of their organization; newest first.",
+    authScopes: { operation: 'roleAssignments' },
+    args: { filter: t.arg({ type: RoleAssignmentFilter, description: 'Which of them.' }) },
+    resolve: (_, args, context, info) =>
+      keysetConnection(args, byId, ({ where, ...window }) => {
+        const { organizationId, siteId, userId, role } = args.filter ?? {};
+        const filter: Prisma.RoleAssignmentWhereInput = {
+          ...(organizationId == null ? {} : { organizationId }),
+          ...(siteId == null ? {} : { siteId }),
+          ...(userId == null ? {} : { accountId: userId }),
+          ...(role == null ? {} : { role }),
+        };
+        return context.services.database.prisma.roleAssignment.findMany({
+          ...nodesQuery(context, info),
+          where: { AND: [visibleRoleAssignments(viewerOf(context)), filter, where] },
+          ...window,
+        });
+      }),
+  }),
+);

@@ -1,0 +1,120 @@
+import { visibleSites, visibleTickets } from '../../authorization/visibility.ts';
+import type { Site as SiteRow } from '../../organizations/store.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { siteUrl } from '../input.ts';
+import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+
+export const SiteStatus = builder.enumType('SiteStatus', {
+  description: 'Whether a site is in use.',
+  values: {
+    ACTIVE: { description: 'In use.' },
+    DEACTIVATED: { description: 'Pending deletion: accepts tickets, rejects grants.' },
+  } as const,
+});
+
+export const UserManagementExperience = builder.enumType('UserManagementExperience', {
+  description: 'How a site manages its users, and with it which roles may grant.',
+  values: {
+    CENTRALIZED: { description: 'Users are managed for the whole organization, in one directory.' },
+    ORIGINAL: { description: 'Users are managed on each site.' },
+  } as const,
+});
+
+const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').implement({
+  description: 'The time limits of requests and grants on a site, and its two-person rule.',
+  fields: (t) => ({
+    requestWaitSeconds: t.exposeInt('requestWaitSeconds', {
+      description: 'How long a request waits for its decisions, in seconds.',
+    }),
+    maxGrantSeconds: t.exposeInt('maxGrantSeconds', {
+      nullable: true,
+      description:
+        'How long a grant lasts at most, in seconds from its activation; null: until the ticket closes.',
+    }),
+    samePersonMayApproveTwice: t.exposeBoolean('samePersonMayApproveTwice', {
+      description: "Whether one person may give both the customer's and the Guard's approval.",
+    }),
+  }),
+});
+
+export const Site = builder.prismaNode('Site', {
+  description: 'A site of an organization, with products licensed on it.',
+  id: { field: 'id', description: 'The global id.' },
+  fields: (t) => ({
+    url: t.exposeString('url', { description: 'Where it is: `https://` and a host. Unique.' }),
+    name: t.exposeString('name', { description: 'The display name.' }),
+    status: t.expose('status', { type: SiteStatus, description: 'Whether it is in use.' }),
+    experience: t.expose('experience', {
+      type: UserManagementExperience,
+      description: 'How it manages its users, and with it which roles may grant.',
+    }),
+    supportAccessRestricted: t.exposeBoolean('supportAccessRestricted', {
+      description: 'Support access restrictions: while on, a Guard admin decides in second place.',
+    }),
+    dataResidencyRegion: t.exposeString('dataResidencyRegion', {
+      description: 'The region whose boundary its data does not leave.',
+    }),
+    supportAccessPolicy: t.field({
+      type: SupportAccessPolicy,
+      description: 'Its time limits and its two-person rule.',
+      resolve: (site) => site,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    organization: t.relation('organization', { description: 'The organization it belongs to.' }),
+    products: t.relatedConnection('products', {
+      cursor: 'id',
+      description: 'The products on it, licensed or not, newest first.',
+      query: { orderBy: { id: 'desc' } },
+    }),
+    tickets: t.relatedConnection('tickets', {
+      cursor: 'id',
+      description: 'The tickets about it that the viewer may see, newest first.',
+      query: (_, context) => ({ where: visibleTickets(viewerOf(context)), orderBy: { id: 'desc' } }),
+    }),
+  }),
+});
+
+export const Product = builder.prismaNode('Product', {
+  description: 'A product on a site.',
+  id: { field: 'id', description: 'The global id.' },
+  fields: (t) => ({
+    key: t.exposeString('key', { description: 'What product it is, the same on every site: `jira`.' }),
+    name: t.exposeString('name', { description: 'The display name.' }),
+    isLicensed: t.exposeBoolean('licensed', {
+      description: 'Whether it is licensed; support never sees the data of a product that is not.',
+    }),
+    site: t.relation('site', { description: 'The site it is on.' }),
+  }),
+});
+
+builder.queryField('site', (t) =>
+  t.prismaField({
+    type: Site,
+    nullable: true,
+    description: 'The site at this address, or null where there is none that the viewer may see.',
+    authScopes: { operation: 'site' },
+    args: { url: t.arg.string({ required: true, description: '`https://` and a host.', validate: siteUrl }) },
+    resolve: (query, _, { url }, context) =>
+      context.services.database.prisma.site.findFirst({
+        ...query,
+        where: { AND: [visibleSites(viewerOf(context)), { url: siteUrl.parse(url) }] },
+      }),
+  }),
+);
+
+builder.queryField('sites', (t) =>
+  t.connection({
+    type: Site,
+    description: 'The sites the viewer may see, newest first.',
+    authScopes: { operation: 'sites' },
+    resolve: (_, args, context, info) =>
+      keysetConnection(args, byId, ({ where, ...window }) =>
+        context.services.database.prisma.site.findMany({
+          ...nodesQuery(context, info),
+          where: { AND: [visibleSites(viewerOf(context)), where] },
+          ...window,
+        }),
+      ),
+  }),
+);

@@ -1,0 +1,122 @@
+import type { Prisma } from '../../../prisma/generated/client/client.ts';
+import { visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
+import { eligibility } from '../../roles/eligibility.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { optionalGlobalId } from '../input.ts';
+import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { AccessEligibility } from './access-eligibility.ts';
+import { SupportEngineer, User } from './account.ts';
+
+export const TicketStatus = builder.enumType('TicketStatus', {
+  description: 'Where a ticket stands.',
+  values: {
+    OPEN: { description: 'The engineer works on it.' },
+    WAITING_FOR_CUSTOMER: { description: 'The engineer waits for the customer.' },
+    RESOLVED: { description: 'Solved; grants go on until it closes.' },
+    CLOSED: { description: 'Over: its grants ended with it.' },
+  } as const,
+});
+
+export const Ticket = builder.prismaNode('Ticket', {
+  description: 'A support ticket: about one product on one site.',
+  id: { field: 'id', description: 'The global id.' },
+  fields: (t) => ({
+    key: t.exposeString('key', { description: 'What people call it: `SUP-1042`. Unique.' }),
+    summary: t.exposeString('summary', { description: 'What it is about, in one line.' }),
+    status: t.expose('status', { type: TicketStatus, description: 'Where it stands.' }),
+    version: t.exposeInt('version', { description: 'Grows by one with every change.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was filed.' }),
+    closedAt: t.expose('closedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was closed, while it is.',
+    }),
+    site: t.relation('site', { description: 'The site it is about.' }),
+    product: t.relation('product', { description: 'The product it is about.' }),
+    reporter: t.relation('reporter', { type: User, description: 'Who filed it.' }),
+    assignee: t.relation('assignee', {
+      type: SupportEngineer,
+      nullable: true,
+      description: 'The engineer who works on it, and who has its grants.',
+    }),
+    grants: t.relatedConnection('grants', {
+      cursor: 'id',
+      description: 'Its grants, open and over, newest first.',
+      query: (_, context) => ({ where: visibleGrants(viewerOf(context)), orderBy: { id: 'desc' } }),
+    }),
+    accessEligibility: t.field({
+      type: AccessEligibility,
+      select: { site: true, product: true },
+      description: 'Whether the viewer may grant data access on it, and if not, why and who may.',
+      resolve: ({ site, product }, _, context) => {
+        const viewer = viewerOf(context);
+        const person =
+          viewer.kind === 'USER'
+            ? {
+                isMember: viewer.organizationIds.includes(site.organizationId),
+                assignments: viewer.assignments,
+              }
+            : { isMember: false, assignments: [] };
+        const place = { site, product };
+        const verdict = eligibility(person, place);
+        return { place, obstacles: verdict.allowed ? [] : verdict.obstacles };
+      },
+    }),
+  }),
+});
+
+builder.queryField('ticket', (t) =>
+  t.prismaField({
+    type: Ticket,
+    nullable: true,
+    description: 'The ticket with this key, or null where there is none that the viewer may see.',
+    authScopes: { operation: 'ticket' },
+    args: { key: t.arg.string({ required: true, description: '`SUP-1042`' }) },
+    resolve: (query, _, { key }, context) =>
+      context.services.database.prisma.ticket.findFirst({
+        ...query,
+        where: { AND: [visibleTickets(viewerOf(context)), { key: key.toUpperCase() }] },
+      }),
+  }),
+);
+
+const TicketFilter = builder.inputType('TicketFilter', {
+  description: 'Which tickets; everything given must hold.',
+  fields: (t) => ({
+    siteId: t.id({ description: 'About this site.' }).validate(optionalGlobalId('Site')),
+    productId: t.id({ description: 'About this product on its site.' }).validate(optionalGlobalId('Product')),
+    statuses: t.field({ type: [TicketStatus], description: 'In one of these statuses.' }),
+    reporterId: t.id({ description: 'Filed by this user.' }).validate(optionalGlobalId('User')),
+    assigneeId: t
+      .id({ description: 'Assigned to this engineer.' })
+      .validate(optionalGlobalId('SupportEngineer')),
+    isAssigned: t.boolean({ description: 'Whether an engineer is assigned.' }),
+  }),
+});
+
+builder.queryField('tickets', (t) =>
+  t.connection({
+    type: Ticket,
+    description: 'The tickets the viewer may see, newest first.',
+    authScopes: { operation: 'tickets' },
+    args: { filter: t.arg({ type: TicketFilter, description: 'Which of them.' }) },
+    resolve: (_, args, context, info) =>
+      keysetConnection(args, byId, ({ where, ...window }) => {
+        const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};
+        const filter: Prisma.TicketWhereInput = {
+          ...(siteId == null ? {} : { siteId }),
+          ...(productId == null ? {} : { productId }),
+          ...(statuses == null ? {} : { status: { in: statuses } }),
+          ...(reporterId == null ? {} : { reporterId }),
+          ...(assigneeId == null ? {} : { assigneeId }),
+          ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
+        };
+        return context.services.database.prisma.ticket.findMany({
+          ...nodesQuery(context, info),
+          where: { AND: [visibleTickets(viewerOf(context)), filter, where] },
+          ...window,
+        });
+      }),
+  }),
+);

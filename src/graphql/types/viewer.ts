@@ -1,0 +1,42 @@
+import type { Viewer as ViewerShape } from '../../identity/viewer.ts';
+import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
+import { Account, AccountKind, ServiceCapability } from './account.ts';
+import { Organization } from './organization.ts';
+
+const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
+  description: 'Who is asking.',
+  fields: (t) => ({
+    kind: t.field({ type: AccountKind, description: 'What the account is.', resolve: ({ kind }) => kind }),
+    capabilities: t.field({
+      type: [ServiceCapability],
+      description: 'What a service account may do; empty for people.',
+      resolve: (viewer) => (viewer.kind === 'SERVICE_ACCOUNT' ? [...viewer.capabilities] : []),
+    }),
+    account: t.field({
+      type: Account,
+      description: 'The account itself.',
+      resolve: ({ id }, _, { services }) =>
+        services.database.prisma.account.findUniqueOrThrow({ where: { id } }),
+    }),
+    organizations: t.field({
+      type: [Organization],
+      description: 'The organizations a user belongs to; empty for others.',
+      resolve: (viewer, _, { services }) =>
+        services.database.prisma.organization.findMany({
+          where: { id: { in: viewer.kind === 'USER' ? [...viewer.organizationIds] : [] } },
+          orderBy: { id: 'asc' },
+          take: 100,
+        }),
+    }),
+  }),
+});
+
+builder.queryField('viewer', (t) =>
+  t.field({
+    type: Viewer,
+    description: 'Who is asking.',
+    authScopes: { operation: 'viewer' },
+    resolve: (_, __, context) => viewerOf(context),
+  }),
+);
