@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { ConfigError, explainConfig, parseConfig, variableNames } from '../src/config.ts';
+
+const issuer = {
+  OIDC_ISSUER: 'https://login.vendor.example',
+  OIDC_AUDIENCE: 'latchkey',
+  OIDC_JWKS_URL: 'https://login.vendor.example/keys',
+};
+const deployed = {
+  ...issuer,
+  DATABASE_URL: 'postgresql://latchkey:hunter2@db.example:5432/latchkey',
+  CURSOR_SECRET: 'k'.repeat(32),
+};
+
+function problemsOf(variables: Record<string, string>): readonly string[] {
+  try {
+    parseConfig(variables);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('nothing set', () => {
+  test('is the embedded default, for this machine alone', () => {
+    expect(parseConfig({})).toEqual({
+      host: '127.0.0.1',
+      port: 4000,
+      production: false,
+      logLevel: 'info',
+      database: { kind: 'embedded', dataFolder: './data' },
+      databasePoolSize: 20,
+      redis: null,
+      identity: { kind: 'development' },
+      cursorSecrets: null,
+      allowedOrigins: [],
+      bootstrapOperatorEmail: null,
+      shutdownGraceMs: 10_000,
+    });
+  });
+
+  test('blank is as good as left out', () => {
+    expect(parseConfig(Object.fromEntries(variableNames.map((name) => [name, ' '])))).toEqual(
+      parseConfig({}),
+    );
+  });
+});
+
+test('everything set', () => {
+  expect(
+    parseConfig({
+      ...deployed,
+      HOST: '0.0.0.0',
+      PORT: '0',
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'warn',
+      DATABASE_POOL_SIZE: '7',
+      REDIS_URL: 'rediss://:hunter2@redis.example:6380',
+      REDIS_TOPOLOGY: 'CLUSTER',
+      REDIS_CHANNEL: 'latchkey:eu',
+      CURSOR_SECRET: `${'n'.repeat(40)}, ${'o'.repeat(32)}`,
+      ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
+      BOOTSTRAP_OPERATOR_EMAIL: 'Operator@Vendor.example',
+      SHUTDOWN_GRACE_SECONDS: '30',
+    }),
+  ).toEqual({
+    host: '0.0.0.0',
+    port: 0,
+    production: true,
+    logLevel: 'warn',
+    database: { kind: 'url', url: deployed.DATABASE_URL },
+    databasePoolSize: 7,
+    redis: { url: 'rediss://:hunter2@redis.example:6380', topology: 'CLUSTER', channel: 'latchkey:eu' },
+    identity: {
+      kind: 'oidc',
+      issuer: issuer.OIDC_ISSUER,
+      audience: 'latchkey',
+      jwksUrl: issuer.OIDC_JWKS_URL,
+    },
+    cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
+    allowedOrigins: ['https://a.example', 'http://localhost:3000'],
+    bootstrapOperatorEmail: 'operator@vendor.example',
+    shutdownGraceMs: 30_000,
+  });
+});
+
+describe('the development issuer', () => {
+  test('is on only in the embedded default', () => {
+    expect(parseConfig({}).identity.kind).toBe('development');
+    expect(parseConfig({ DATA_FOLDER: '/elsewhere', NODE_ENV: 'test' }).identity.kind).toBe('development');
+    expect(parseConfig(issuer).identity.kind).toBe('oidc');
+  });
+
+  test.each([
+    ['in production', { NODE_ENV: 'production' }, /in production/],
+    ['on a database of somebody', { DATABASE_URL: deployed.DATABASE_URL }, /with DATABASE_URL set/],
+    ['where others can reach it', { HOST: '0.0.0.0' }, /others can reach/],
+  ])('cannot be on %s', (_where, variables, reason) => {
+    const problems = problemsOf(variables).filter((problem) => problem.startsWith('OIDC_'));
+    expect(problems).toHaveLength(3);
+    for (const problem of problems) expect(problem).toMatch(reason);
+  });
+
+  test.each(Object.keys(issuer))('is not put in the place of an issuer without %s', (missing) => {
+    expect(problemsOf({ ...issuer, [missing]: '' })).toEqual([
+      `${missing} must be set: an issuer is named whole or not at all.`,
+    ]);
+  });
+
+  test.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost'])('may listen on %s', (HOST) => {
+    expect(parseConfig({ HOST }).identity.kind).toBe('development');
+  });
+});
+
+test.each([
+  ['HOST', 'two words'],
+  ['HOST', 'http://host'],
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '4000.5'],
+  ['PORT', '0x10'],
+  ['NODE_ENV', 'prod'],
+  ['LOG_LEVEL', 'loud'],
+  ['DATABASE_URL', 'mysql://host/latchkey'],
+  ['DATABASE_URL', 'postgresql://host'],
+  ['DATABASE_POOL_SIZE', '1'],
+  ['REDIS_URL', 'http://redis'],
+  ['REDIS_TOPOLOGY', 'SENTINEL'],
+  ['REDIS_CHANNEL', 'two words'],
+  ['OIDC_ISSUER', 'login.vendor.example'],
+  ['OIDC_ISSUER', 'http://login.vendor.example'],
+  ['OIDC_JWKS_URL', 'http://login.vendor.example/keys'],
+  ['OIDC_JWKS_URL', 'file:///keys.json'],
+  ['CURSOR_SECRET', 'too short'],
+  ['CURSOR_SECRET', `${'n'.repeat(32)},short`],
+  ['CURSOR_SECRET', ','],
+  ['ALLOWED_ORIGINS', 'https://a.example/'],
+  ['ALLOWED_ORIGINS', '*'],
+  ['ALLOWED_ORIGINS', 'null'],
+  ['BOOTSTRAP_OPERATOR_EMAIL', 'operator'],
+  ['SHUTDOWN_GRACE_SECONDS', '0'],
+])('%s=%s is refused in one line that names it and does not quote it', (name, value) => {
+  const problems = problemsOf({ ...deployed, [name]: value });
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(new RegExp(`^${name} must be [^\\n]+\\.$`));
+  if (value.length > 8) expect(problems[0]).not.toContain(value);
+});
+
+test('all that is wrong is told at once', () => {
+  expect(problemsOf({ PORT: 'x', LOG_LEVEL: 'x', REDIS_URL: 'x' }).map((line) => line.split(' ')[0])).toEqual(
+    ['PORT', 'LOG_LEVEL', 'REDIS_URL'],
+  );
+});
+
+test('gateways that share a database share the secret that signs cursors', () => {
+  expect(problemsOf({ ...deployed, CURSOR_SECRET: '' })).toEqual([
+    expect.stringMatching(/^CURSOR_SECRET must be set together with DATABASE_URL/),
+  ]);
+});
+
+test('the explanation tells where everything is and no secret', () => {
+  const config = parseConfig({ ...deployed, REDIS_URL: 'redis://user:hunter2@redis.example:6379/1' });
+  const explanation = explainConfig(config).join('\n');
+  for (const told of [
+    '127.0.0.1:4000',
+    'db.example:5432/latchkey',
+    'redis.example:6379',
+    issuer.OIDC_ISSUER,
+  ]) {
+    expect(explanation).toContain(told);
+  }
+  for (const secret of ['hunter2', deployed.CURSOR_SECRET]) expect(explanation).not.toContain(secret);
+});
+
+test('.env.example documents every variable there is, in order, and no other', () => {
+  const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+  const documented = [...example.matchAll(/^(?:# )?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name);
+  expect(documented).toEqual(variableNames);
+});
+
+test('what .env.example shows as values is accepted', () => {
+  const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+  const shown = Object.fromEntries(
+    [...example.matchAll(/^# ([A-Z][A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+  );
+  expect(problemsOf({ ...shown, CURSOR_SECRET: 'k'.repeat(32) })).toEqual([]);
+});
