@@ -1,0 +1,184 @@
+/** Where everything is put together: one gateway from one configuration, and its end. */
+
+import { addFirstOperator } from './commands/add-first-operator.ts';
+import type { Dependencies } from './commands/execute.ts';
+import { startUpkeep } from './commands/upkeep.ts';
+import type { Config } from './config.ts';
+import { createCursorSigner } from './events/cursor.ts';
+import { FeedError } from './events/errors.ts';
+import { createFeed } from './events/feed.ts';
+import { createInProcessBus } from './events/in-process-bus.ts';
+import { createRedisBus } from './events/redis-bus.ts';
+import { createRelay } from './events/relay.ts';
+import { createContext } from './graphql/context.ts';
+import { schema } from './graphql/schema.ts';
+import type { Limits } from './http/limits.ts';
+import { startHttpServer } from './http/server.ts';
+import { createDevelopmentIssuer, type DevelopmentIssuer } from './identity/development-issuer.ts';
+import { createTokenVerifier, type TokenVerifier } from './identity/tokens.ts';
+import { findViewerByClaims } from './identity/viewer.ts';
+import { type Clock, systemClock } from './platform/clock.ts';
+import { developmentIssuerKeyFile, keptCursorSecret } from './platform/data-folder.ts';
+import { type Database, isUnavailable, openDatabase } from './platform/database.ts';
+import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
+import { createLogger, type Logger, withoutCredentials } from './platform/logger.ts';
+import { applyMigrations } from './platform/migrations.ts';
+import { StartupError } from './platform/startup-error.ts';
+import { loadSampleData } from './sample-data/load.ts';
+import { personas, preparedTabs } from './sample-data/personas.ts';
+import { startScreen } from './start-screen.ts';
+
+export type App = {
+  /** Where it listens: `http://127.0.0.1:4000`. */
+  readonly url: string;
+  /** What to show the person who started it. */
+  readonly startScreen: readonly string[];
+  /** Ends it in order: no new work, streams closed, what runs finished, connections and database closed. */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** What a test may put in the place of the real thing, or look through. */
+export type AppSeams = {
+  clock?: Clock;
+  logger?: Logger;
+  limits?: Partial<Limits>;
+  /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
+  onStatement?: (sql: string) => void;
+};
+
+/**
+ * Starts a gateway. When it rejects, everything begun is ended again.
+ *
+ * @throws StartupError for what the person starting it can mend.
+ */
+export async function createApp(config: Config, seams: AppSeams = {}): Promise<App> {
+  await using begun = new AsyncDisposableStack();
+  const clock = seams.clock ?? systemClock;
+  const logger = seams.logger ?? createLogger(config.logLevel);
+
+  const databaseUrl = await startDatabase(config, logger, begun);
+  await migrate(databaseUrl);
+  const { onStatement } = seams;
+  const database = begun.adopt(
+    openDatabase({
+      url: databaseUrl,
+      logger,
+      poolSize: config.databasePoolSize,
+      ...(onStatement === undefined ? {} : { onStatement }),
+    }),
+    (opened) => opened.dispose(),
+  );
+
+  // The relay reads through connections of its own, so that telling never waits for deciding.
+  const relayDatabase = begun.adopt(openDatabase({ url: databaseUrl, logger, poolSize: 2 }), (opened) =>
+    opened.dispose(),
+  );
+  const bus = begun.adopt(
+    config.redis === null ? createInProcessBus().connect() : createRedisBus({ ...config.redis, logger }),
+    (opened) => opened.dispose(),
+  );
+  const relay = begun.adopt(createRelay({ db: relayDatabase.pool, bus, logger }), (opened) =>
+    opened.dispose(),
+  );
+  const feed = begun.adopt(createFeed({ relay }), (opened) => opened.dispose());
+  const dependencies: Dependencies = { database, clock, logger, wake: relay.wake };
+
+  if (config.database.kind === 'embedded') await loadSampleData(dependencies);
+  if (config.bootstrapOperatorEmail !== null)
+    await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
+  begun.adopt(startUpkeep(dependencies), (upkeep) => upkeep.dispose());
+
+  const identity = await openIdentity(config, clock);
+  begun.defer(() => identity.verifier.dispose());
+  const cursors = createCursorSigner(await cursorSecrets(config));
+  const services = { ...dependencies, feed, cursors };
+  const { development } = identity;
+  const server = begun.adopt(
+    await startHttpServer({
+      host: config.host,
+      port: config.port,
+      schema,
+      authenticate: (token) => identity.verifier.verify(token),
+      createContext: async ({ session }) =>
+        session.kind === 'ANONYMOUS'
+          ? createContext(services, null, false)
+          : createContext(services, await findViewerByClaims(database.prisma, session.claims), true),
+      log: logger,
+      errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
+      readiness: [{ name: 'database', check: () => database.ping() }],
+      allowedOrigins: config.allowedOrigins,
+      ...(development === null ? {} : developmentRoutes(development, database)),
+      ...(seams.limits === undefined ? {} : { limits: seams.limits }),
+    }),
+    (started) => started.dispose(),
+  );
+
+  const running = begun.move();
+  const dispose = () => running.disposeAsync();
+  return {
+    url: server.url,
+    startScreen: startScreen(server.url, config),
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+async function startDatabase(config: Config, logger: Logger, begun: AsyncDisposableStack): Promise<string> {
+  if (config.database.kind === 'url') return config.database.url;
+  const embedded = await startEmbeddedPostgres({ dataFolder: config.database.dataFolder, logger });
+  begun.defer(() => embedded.stop());
+  return embedded.url;
+}
+
+async function migrate(databaseUrl: string): Promise<void> {
+  try {
+    await applyMigrations(databaseUrl);
+  } catch (error) {
+    const reason = withoutCredentials(error instanceof Error ? error.message : String(error));
+    throw new StartupError(
+      isUnavailable(error)
+        ? `The database at ${withoutCredentials(databaseUrl)} cannot be reached (${reason}): start it, or correct DATABASE_URL.`
+        : `The database at ${withoutCredentials(databaseUrl)} could not be brought up to date: ${reason}`,
+      { cause: error },
+    );
+  }
+}
+
+type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };
+
+async function openIdentity({ identity, database }: Config, clock: Clock): Promise<Identity> {
+  if (identity.kind === 'oidc')
+    return { verifier: createTokenVerifier({ ...identity, clock }), development: null };
+  const keyFile =
+    database.kind === 'embedded' ? { keyFile: developmentIssuerKeyFile(database.dataFolder) } : {};
+  const development = await createDevelopmentIssuer({ ...keyFile, clock });
+  return { verifier: development.verifier, development };
+}
+
+async function cursorSecrets({
+  cursorSecrets: configured,
+  database,
+}: Config): Promise<readonly [string, ...string[]]> {
+  if (configured !== null) return configured;
+  if (database.kind === 'embedded') return [await keptCursorSecret(database.dataFolder)];
+  throw new StartupError(
+    'CURSOR_SECRET is missing: set it to 32 random characters, the same on every gateway.',
+  );
+}
+
+/** What only a development gateway offers: tokens for whoever asks, and a page to try the API in. */
+function developmentRoutes(issuer: DevelopmentIssuer, { prisma }: Database) {
+  return {
+    developmentTokens: {
+      issue: async (email: string) => {
+        const account = await prisma.account.findFirst({
+          where: { email: email.toLowerCase(), active: true },
+        });
+        return account === null ? null : await issuer.issue(account.email);
+      },
+      people: async () => personas.map((persona) => persona.email),
+    },
+    graphiql: { tabs: preparedTabs },
+  };
+}

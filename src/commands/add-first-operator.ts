@@ -1,0 +1,39 @@
+import { appendAuditEntries } from '../audit/store.ts';
+import { isUniqueViolation } from '../platform/database.ts';
+import { newId } from '../platform/ids.ts';
+import type { Dependencies } from './execute.ts';
+
+/**
+ * Makes somebody the first operator of a deployment that has none yet, so that everything else can be done
+ * through the API. Does nothing where there is an operator, or an account with this email.
+ */
+export async function addFirstOperator({ database, clock }: Dependencies, email: string): Promise<void> {
+  const now = clock();
+  const id = newId();
+  try {
+    await database.transaction(async (tx) => {
+      if (
+        (await tx.account.count({ where: { OR: [{ kind: 'OPERATOR' }, { email: email.toLowerCase() }] } })) >
+        0
+      )
+        return;
+      await tx.account.create({
+        data: { id, kind: 'OPERATOR', email: email.toLowerCase(), name: email, createdAt: now },
+      });
+      await appendAuditEntries(tx, [
+        {
+          action: 'account.add_operator',
+          actor: { kind: 'SYSTEM' },
+          resource: { type: 'Account', id },
+          refusalCode: null,
+          occurredAt: now,
+          organizationId: null,
+          details: { email },
+        },
+      ]);
+    });
+  } catch (error) {
+    // Another gateway of the same deployment was first.
+    if (!isUniqueViolation(error)) throw error;
+  }
+}
