@@ -8,14 +8,12 @@ import { StartupError } from './startup-error.ts';
  *
  * - `latchkey-data.txt`: the mark by which a data folder is known
  * - `postgres/`: the embedded database's cluster and its password
- * - `gateway.pid`: the process that runs on the folder
  * - `cursor-secret`: the key with which cursors are signed, when none is configured
  * - `development-issuer-key.json`: the key with which the development issuer signs tokens
  */
 const markName = 'latchkey-data.txt';
 const markText = 'This folder holds the data of a Latchkey gateway. `npm run reset` clears it.\n';
 const postgresFolderName = 'postgres';
-const gatewayPidName = 'gateway.pid';
 const cursorSecretName = 'cursor-secret';
 const developmentIssuerKeyName = 'development-issuer-key.json';
 
@@ -64,27 +62,6 @@ export function developmentIssuerKeyFile(folder: string): string {
   return join(folder, developmentIssuerKeyName);
 }
 
-/** Writes down that this process runs on the folder. */
-export async function recordGateway(folder: string): Promise<void> {
-  await writeFile(join(folder, gatewayPidName), `${process.pid}\n`);
-}
-
-/** Takes this process's record back, if it is still the one that stands there. */
-export async function forgetGateway(folder: string): Promise<void> {
-  if ((await recordedGateway(folder)) === process.pid)
-    await rm(join(folder, gatewayPidName), { force: true });
-}
-
-/** The process last recorded on the folder, alive or not. */
-export async function recordedGateway(folder: string): Promise<number | undefined> {
-  try {
-    const pid = Number.parseInt(await readFile(join(folder, gatewayPidName), 'utf8'), 10);
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /**
  * The secret kept in the data folder, made at the first call: 32 random bytes in base64url, readable by
  * the gateway's user alone. Signed cursors so survive a restart.
@@ -109,9 +86,7 @@ export async function keptCursorSecret(folder: string): Promise<string> {
 /** Removes everything of Latchkey's from the folder, and the folder itself if nothing else is in it. */
 export async function clearDataFolder(folder: string): Promise<void> {
   const isOurs = (name: string): boolean =>
-    [markName, gatewayPidName, cursorSecretName, developmentIssuerKeyName, postgresFolderName].includes(
-      name,
-    ) ||
+    [markName, cursorSecretName, developmentIssuerKeyName, postgresFolderName].includes(name) ||
     // Left by a first start that was killed.
     name.startsWith(`${postgresFolderName}.`);
   const names = await readdir(folder);

@@ -6,16 +6,34 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+/** A server on a cluster, and the gateway that started it, both by process number. */
+export interface RunningServer {
+  readonly pid: number;
+  readonly gateway: number;
+}
+
+const markName = 'latchkey.gateway';
+
+/** A server setting without effect, by which a server's command line tells whose it is. */
+export function gatewayMark(): Record<string, string> {
+  return { [markName]: String(process.pid) };
+}
+
 /**
- * The process that serves the cluster, from the server's own lock file. A lock file left behind by a hard
- * stop may name a process number that something else has by now, or one that is dead but not yet reaped:
- * the server would not start over it, so such a lock file is removed.
+ * Who serves the cluster, from the server's own lock file. A lock file left behind by a hard stop may name a
+ * process number that something else has by now, or one that is dead but not yet reaped: the server would
+ * not start over it, so such a lock file is removed.
  */
-export async function runningServer(cluster: string): Promise<number | undefined> {
+export async function runningServer(cluster: string): Promise<RunningServer | undefined> {
   const lockFile = join(cluster, 'postmaster.pid');
   const pid = Number.parseInt(await readFile(lockFile, 'utf8').catch(() => ''), 10);
   if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
-  if ((await commandLine(pid)).includes(cluster)) return pid;
+  const command = await commandLine(pid);
+  if (command.includes(cluster)) {
+    const gateway = new RegExp(`${markName}=(\\d+)`).exec(command)?.[1];
+    // Started by hand: then it is its own master.
+    return { pid, gateway: gateway === undefined ? pid : Number(gateway) };
+  }
   await rm(lockFile, { force: true });
   return undefined;
 }

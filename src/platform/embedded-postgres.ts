@@ -7,20 +7,14 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import {
-  forgetGateway,
-  postgresFolder,
-  prepareDataFolder,
-  recordedGateway,
-  recordGateway,
-} from './data-folder.ts';
+import { postgresFolder, prepareDataFolder } from './data-folder.ts';
 import {
   commandAs,
   findPostgresBinaries,
   type ServerUser,
   serverUser,
 } from './embedded-postgres-binaries.ts';
-import { isAlive, runningServer, waitUntilGone } from './embedded-postgres-process.ts';
+import { gatewayMark, isAlive, runningServer, waitUntilGone } from './embedded-postgres-process.ts';
 import type { Logger } from './logger.ts';
 import { StartupError } from './startup-error.ts';
 import { spawnWatched, watched } from './watched-process.ts';
@@ -29,7 +23,7 @@ const run = promisify(execFile);
 
 /** Milliseconds. Recovery after a hard stop is the slow case. */
 const startDeadline = 60_000;
-const stopDeadline = 10_000;
+const stopDeadline = 5_000;
 const portAttempts = 5;
 
 export interface EmbeddedPostgres {
@@ -76,7 +70,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     throw broken(home, error instanceof Error ? error.message : String(error));
   });
 
-  await recordGateway(dataFolder);
   const settings = { ...ownSettings, ...options.settings };
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await findFreePort());
@@ -92,14 +85,10 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
         url: `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`,
         port,
         exited: started.exited,
-        async stop() {
-          await started.stop();
-          await forgetGateway(dataFolder);
-        },
+        stop: started.stop,
       };
     }
     if (started.portTaken && options.port === undefined && attempt < portAttempts) continue;
-    await forgetGateway(dataFolder);
     throw started.clusterTaken ? inUse(dataFolder) : broken(home, started.reason);
   }
 }
@@ -111,6 +100,8 @@ const ownSettings = {
   log_timezone: 'UTC',
   logging_collector: 'off',
   log_destination: 'stderr',
+  log_line_prefix: '',
+  ...gatewayMark(),
 };
 
 /**
@@ -121,15 +112,14 @@ export async function refuseIfInUse(dataFolder: string): Promise<void> {
   const cluster = join(postgresFolder(await realpath(dataFolder)), 'cluster');
   const server = await runningServer(cluster);
   if (server === undefined) return;
-  const gateway = await recordedGateway(dataFolder);
-  if (gateway !== undefined && isAlive(gateway)) throw inUse(dataFolder, gateway);
+  if (isAlive(server.gateway)) throw inUse(dataFolder, server.gateway);
   for (const signal of stopSignals) {
     try {
-      process.kill(server, signal);
+      process.kill(server.pid, signal);
     } catch {
       // Gone already, or not ours to stop: the wait tells.
     }
-    if (await waitUntilGone(server, stopDeadline)) return;
+    if (await waitUntilGone(server.pid, stopDeadline)) return;
   }
   throw inUse(dataFolder);
 }
@@ -208,7 +198,7 @@ async function startServer(
     void gone.then(() => settle(false));
     lines.on('line', (line) => {
       logger?.debug({ postgres: line }, 'embedded database');
-      if (/(FATAL|PANIC|ERROR|could not)/.test(line) && complaints.length < 20) complaints.push(line);
+      if (/(FATAL|PANIC|ERROR|DETAIL|could not)/.test(line) && complaints.length < 20) complaints.push(line);
       if (line.includes('database system is ready to accept connections')) settle(true);
     });
   });
@@ -219,7 +209,7 @@ async function startServer(
   const said = complaints.join('\n');
   return {
     kind: 'failed',
-    reason: complaints.find((line) => line.includes('FATAL')) ?? complaints.at(-1) ?? 'it gave no reason',
+    reason: whyItFailed(complaints),
     portTaken: said.includes('could not bind') || said.includes('could not create any TCP/IP sockets'),
     clusterTaken: said.includes('lock file "postmaster.pid" already exists'),
   };
@@ -239,6 +229,14 @@ async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<vo
     )
       return;
   }
+}
+
+/** The last thing the server said it died of, with the detail it gave. */
+function whyItFailed(complaints: readonly string[]): string {
+  const fatal = complaints.findLastIndex((line) => /FATAL|PANIC/.test(line));
+  if (fatal === -1) return complaints.at(-1) ?? 'it gave no reason';
+  const detail = complaints[fatal + 1];
+  return [complaints[fatal], ...(detail?.startsWith('DETAIL') ? [detail] : [])].join(' ');
 }
 
 async function withinDeadline(outcome: Promise<boolean>, milliseconds: number): Promise<boolean> {

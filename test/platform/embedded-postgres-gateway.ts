@@ -1,0 +1,10 @@
+/** A process of its own that runs an embedded server until it is told to stop, for tests that kill it. */
+import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
+
+const [dataFolder = ''] = process.argv.slice(2);
+const postgres = await startEmbeddedPostgres({ dataFolder });
+process.on('SIGINT', async () => {
+  await postgres.stop();
+  process.exit(0);
+});
+process.stdout.write(`${postgres.url}\n`);
