@@ -1,0 +1,133 @@
+/** A gateway of the test's own: the real app on a real database, and clients that act as people. */
+import { type Client, createClient } from 'graphql-ws';
+import pg from 'pg';
+import WebSocket from 'ws';
+import { type AppSeams, createApp } from '../../src/app.ts';
+import type { Config } from '../../src/config.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { createTestDatabase } from './postgres.ts';
+
+export type Answer = {
+  status: number;
+  // The shape is the operation's; tests that want it typed use the typed documents.
+  data: Json;
+  errors: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+};
+// biome-ignore lint/suspicious/noExplicitAny: what a GraphQL answer holds is known to the test that asked
+export type Json = any;
+
+export type Person = {
+  readonly email: string;
+  readonly token: string;
+  /** Sends an operation over HTTP. */
+  send(query: string, variables?: Record<string, unknown>): Promise<Answer>;
+  /** Sends an operation that must come without errors, and answers its data. */
+  ask(query: string, variables?: Record<string, unknown>): Promise<Json>;
+  /** A WebSocket client with this person's token; disposed with the gateway. */
+  socket(): Client;
+};
+
+export type TestGateway = {
+  readonly url: string;
+  readonly databaseUrl: string;
+  /** For looking at, and arranging, what the API does not show. */
+  readonly sql: pg.Pool;
+  /** Somebody who has an account. */
+  as(email: string): Promise<Person>;
+  /** Somebody with exactly this token, or none. */
+  withToken(token: string | null): Person;
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type GatewayOptions = AppSeams & {
+  /** On this database, which stays when the gateway goes; left out, one of its own. */
+  databaseUrl?: string;
+  config?: Partial<Config>;
+};
+
+const development: Config = {
+  host: '127.0.0.1',
+  port: 0,
+  production: false,
+  logLevel: 'silent',
+  database: { kind: 'url', url: '' },
+  databasePoolSize: 10,
+  redis: null,
+  identity: { kind: 'development' },
+  cursorSecrets: ['a secret of the tests, long enough to sign'],
+  allowedOrigins: [],
+  bootstrapOperatorEmail: 'operator@vendor.example',
+  shutdownGraceMs: 5_000,
+};
+
+/** Starts a gateway with the development issuer and one operator: `operator@vendor.example`. */
+export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
+  const { databaseUrl: given, config, ...seams } = options;
+  await using begun = new AsyncDisposableStack();
+  const own =
+    given === undefined ? begun.adopt(await createTestDatabase(), (made) => made.dispose()) : undefined;
+  const databaseUrl = given ?? own?.url ?? '';
+  const sql = begun.adopt(new pg.Pool({ connectionString: databaseUrl, max: 4 }), (pool) => pool.end());
+  sql.on('error', () => undefined);
+  const app = begun.adopt(
+    await createApp(
+      { ...development, database: { kind: 'url', url: databaseUrl }, ...config },
+      { logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'), ...seams },
+    ),
+    (started) => started.dispose(),
+  );
+  const clients = begun.adopt(new Set<Client>(), async (all) => {
+    await Promise.all([...all].map((client) => client.dispose()));
+  });
+  const running = begun.move();
+  const dispose = () => running.disposeAsync();
+
+  async function as(email: string): Promise<Person> {
+    const response = await fetch(`${app.url}/dev/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email }),
+    });
+    if (!response.ok) throw new Error(`No token for ${email}: ${response.status} ${await response.text()}`);
+    const { token } = (await response.json()) as { token: string };
+    return { ...withToken(token), email };
+  }
+
+  function withToken(token: string | null): Person {
+    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+    async function send(query: string, variables: Record<string, unknown> = {}): Promise<Answer> {
+      const response = await fetch(`${app.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
+        body: JSON.stringify({ query, variables }),
+        signal: AbortSignal.timeout(20_000),
+      });
+      const body = (await response.json()) as { data?: Json; errors?: Answer['errors'] };
+      return { status: response.status, data: body.data ?? null, errors: body.errors ?? [] };
+    }
+    return {
+      email: '',
+      token: token ?? '',
+      send,
+      ask: async (query, variables) => {
+        const answer = await send(query, variables);
+        if (answer.errors.length > 0) throw new Error(`${query}\n${JSON.stringify(answer.errors, null, 2)}`);
+        return answer.data;
+      },
+      socket: () => {
+        const client = createClient({
+          url: `${app.url.replace('http', 'ws')}/graphql`,
+          webSocketImpl: WebSocket,
+          connectionParams: headers,
+          retryAttempts: 0,
+          lazy: true,
+        });
+        clients.add(client);
+        return client;
+      },
+    };
+  }
+
+  return { url: app.url, databaseUrl, sql, as, withToken, dispose, [Symbol.asyncDispose]: dispose };
+}

@@ -1,0 +1,177 @@
+/** A small world for API tests: two customers, every role in every place, filled through the API. */
+import { isUnionType } from 'graphql';
+import { schema } from '../../src/graphql/schema.ts';
+import type { Json, Person, TestGateway } from './gateway.ts';
+
+/** The operation's only field; fails the test when it is an error of the API. */
+export async function done(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
+  const data = await attempt(person, name, input);
+  if ('code' in data) throw new Error(`${name} was refused: ${JSON.stringify(data)}`);
+  return data;
+}
+
+/** What a mutation answers: `{ id, … }` or `{ code, message, … }`. */
+export async function attempt(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
+  const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const union = schema.getType(`${capitalized}Result`);
+  const members = isUnionType(union) ? union.getTypes().map((type) => type.name) : [];
+  const fragments = members.map((type) => `... on ${type} { ${selections[type] ?? 'id'} }`);
+  const data = await person.ask(
+    `mutation Attempt($input: ${capitalized}Input!) { result: ${name}(input: $input) { __typename ${fragments.join(' ')} } }`,
+    { input },
+  );
+  return data.result;
+}
+
+/** What is selected of each type a mutation answers with; of others, the id. */
+const selections: Record<string, string> = {
+  Grant: 'id state version path endReason expiresAt',
+  Ticket: 'id key status',
+  BulkPayload: 'results { grantId grant { state version } error { code message } }',
+  AccountPayload: 'account { email isActive }',
+  NotFoundError: 'code message',
+  ForbiddenError: 'code message',
+  InvalidStateError: 'code message',
+  NotEligibleError: 'code message eligibility { obstacles { code } }',
+  InvalidInputError: 'code message fields { path message }',
+  ConflictError: 'code message currentVersion',
+};
+
+export type Customer = {
+  organizationId: string;
+  /** By name: `main` (Centralized), `original`, `restricted` (Centralized, Guard), `deactivated`. */
+  sites: Record<SiteName, { id: string; url: string; products: Record<ProductKey, string> }>;
+  /** By what they are; see `people` below. */
+  emails: Record<PersonName, string>;
+};
+export type SiteName = 'main' | 'original' | 'restricted' | 'deactivated';
+export type ProductKey = 'jira' | 'confluence';
+
+const siteNames: SiteName[] = ['main', 'original', 'restricted', 'deactivated'];
+const productKeys: ProductKey[] = ['jira', 'confluence'];
+
+/** Who they are, with the role they hold: over what, by site and product. */
+const people = {
+  reporter: null,
+  organizationAdmin: { role: 'ORGANIZATION_ADMIN' },
+  siteAdmin: { role: 'SITE_ADMIN', site: 'original' },
+  userAccessAdmin: { role: 'USER_ACCESS_ADMIN', site: 'main' },
+  jiraAdmin: { role: 'PRODUCT_ADMIN', site: 'main', product: 'jira' },
+  confluenceAdmin: { role: 'PRODUCT_ADMIN', site: 'main', product: 'confluence' },
+  jiraAdminElsewhere: { role: 'PRODUCT_ADMIN', site: 'restricted', product: 'jira' },
+  trustedUser: { role: 'TRUSTED_USER', site: 'original', product: 'jira' },
+  billingAdmin: { role: 'BILLING_ADMIN', site: 'main', product: 'jira' },
+  technicalContact: { role: 'TECHNICAL_CONTACT', site: 'main', product: 'confluence' },
+  unsyncedAdmin: { role: 'PRODUCT_ADMIN', site: 'main', product: 'jira', origin: 'SCIM' },
+  guardAdmin: { role: 'GUARD_ADMIN' },
+} as const satisfies Record<
+  string,
+  { role: string; site?: SiteName; product?: ProductKey; origin?: 'SCIM' } | null
+>;
+export type PersonName = keyof typeof people;
+
+export type World = {
+  acme: Customer;
+  globex: Customer;
+  engineer: { id: string; email: string };
+  otherEngineer: { id: string; email: string };
+  /** Service accounts of the vendor, one for each capability, and one bound to Acme. */
+  services: Record<'ticketing' | 'watching' | 'auditing' | 'acmeWatching', string>;
+  operator: Person;
+};
+
+/** Fills a deployment as an operator would. */
+export async function buildWorld(gateway: TestGateway): Promise<World> {
+  const operator = await gateway.as('operator@vendor.example');
+  const engineers = await Promise.all(
+    ['erin', 'sam'].map(async (name) => {
+      const email = `${name}@vendor.example`;
+      return { email, ...(await done(operator, 'addSupportEngineer', { email, name })) } as {
+        id: string;
+        email: string;
+      };
+    }),
+  );
+  const [engineer, otherEngineer] = engineers;
+  if (engineer === undefined || otherEngineer === undefined) throw new Error('two engineers');
+  const acme = await buildCustomer(operator, 'acme', gateway);
+  const globex = await buildCustomer(operator, 'globex', gateway);
+  const services = {
+    ticketing: 'ticketing@vendor.example',
+    watching: 'watching@vendor.example',
+    auditing: 'auditing@vendor.example',
+    acmeWatching: 'watching@acme.example',
+  };
+  const add = (email: string, capability: string, organizationId?: string) =>
+    done(operator, 'addServiceAccount', { email, name: email, capabilities: [capability], organizationId });
+  await add(services.ticketing, 'TICKETING');
+  await add(services.watching, 'GRANT_WATCHING');
+  await add(services.auditing, 'AUDIT_READING');
+  await add(services.acmeWatching, 'GRANT_WATCHING', acme.organizationId);
+  return { acme, globex, engineer, otherEngineer, services, operator };
+}
+
+async function buildCustomer(operator: Person, name: string, gateway: TestGateway): Promise<Customer> {
+  const organization = await done(operator, 'createOrganization', { name, hasGuard: true });
+  const organizationId: string = organization.id;
+  const sites = {} as Customer['sites'];
+  for (const site of siteNames) {
+    const url = `https://${name}-${site}.example`;
+    const { id } = await done(operator, 'createSite', {
+      ...{ organizationId, url, name: site },
+      experience: site === 'original' ? 'ORIGINAL' : 'CENTRALIZED',
+    });
+    const products = {} as Record<ProductKey, string>;
+    for (const key of productKeys) {
+      products[key] = (await done(operator, 'licenseProduct', { siteId: id, key, name: key })).id;
+    }
+    sites[site] = { id, url, products };
+  }
+  const emails = {} as Customer['emails'];
+  for (const [person, held] of Object.entries(people) as [PersonName, (typeof people)[PersonName]][]) {
+    const email = `${person.toLowerCase()}@${name}.example`;
+    emails[person] = email;
+    const user = await done(operator, 'addUser', { organizationId, email, name: person });
+    if (held === null) continue;
+    const site = 'site' in held ? sites[held.site] : undefined;
+    await done(operator, 'assignRole', {
+      userId: user.id,
+      role: held.role,
+      organizationId,
+      ...(site === undefined ? {} : { siteId: site.id }),
+      ...(site === undefined || !('product' in held) ? {} : { productId: site.products[held.product] }),
+      ...('origin' in held ? { origin: held.origin } : {}),
+    });
+  }
+  const guardAdmin = await gateway.as(emails.guardAdmin);
+  await done(guardAdmin, 'setSupportAccessRestrictions', { siteId: sites.restricted.id, restricted: true });
+  await done(operator, 'deactivateSite', { siteId: sites.deactivated.id });
+  return { organizationId, sites, emails };
+}
+
+/** Files a ticket as the reporter, and assigns the engineer. Answers the ticket and its outstanding request. */
+export async function fileTicket(
+  gateway: TestGateway,
+  world: World,
+  options: {
+    site?: SiteName;
+    product?: ProductKey;
+    grantDataAccess?: boolean;
+    customer?: 'acme' | 'globex';
+  } = {},
+): Promise<{ ticketId: string; key: string; grantId: string | null }> {
+  const { site = 'main', product = 'jira', grantDataAccess = false, customer = 'acme' } = options;
+  const reporter = await gateway.as(world[customer].emails.reporter);
+  const productId = world[customer].sites[site].products[product];
+  const { id, key } = await done(reporter, 'createTicket', {
+    productId,
+    summary: 'It is slow',
+    grantDataAccess,
+  });
+  await done(world.operator, 'assignTicket', { ticketId: id, engineerId: world.engineer.id });
+  const { node } = await reporter.ask(
+    `query Grants($id: ID!) { node(id: $id) { ... on Ticket { grants(first: 1) { edges { node { id } } } } } }`,
+    { id },
+  );
+  return { ticketId: id, key, grantId: node.grants.edges[0]?.node.id ?? null };
+}
