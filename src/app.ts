@@ -21,7 +21,7 @@ import { type Clock, systemClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret } from './platform/data-folder.ts';
 import { type Database, isUnavailable, openDatabase } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
-import { createLogger, type Logger, withoutCredentials } from './platform/logger.ts';
+import { createLogger, type Logger } from './platform/logger.ts';
 import { applyMigrations } from './platform/migrations.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { loadSampleData } from './sample-data/load.ts';
@@ -58,7 +58,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const logger = seams.logger ?? createLogger(config.logLevel);
 
   const databaseUrl = await startDatabase(config, logger, begun);
-  await migrate(databaseUrl);
+  await applyMigrations(databaseUrl);
   const { onStatement } = seams;
   const database = begun.adopt(
     openDatabase({
@@ -129,20 +129,6 @@ async function startDatabase(config: Config, logger: Logger, begun: AsyncDisposa
   const embedded = await startEmbeddedPostgres({ dataFolder: config.database.dataFolder, logger });
   begun.defer(() => embedded.stop());
   return embedded.url;
-}
-
-async function migrate(databaseUrl: string): Promise<void> {
-  try {
-    await applyMigrations(databaseUrl);
-  } catch (error) {
-    const reason = withoutCredentials(error instanceof Error ? error.message : String(error));
-    throw new StartupError(
-      isUnavailable(error)
-        ? `The database at ${withoutCredentials(databaseUrl)} cannot be reached (${reason}): start it, or correct DATABASE_URL.`
-        : `The database at ${withoutCredentials(databaseUrl)} could not be brought up to date: ${reason}`,
-      { cause: error },
-    );
-  }
 }
 
 type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };

@@ -60,7 +60,7 @@ async function connect(databaseUrl: string): Promise<pg.Client> {
     return client;
   } catch (error) {
     throw new StartupError(
-      `The database cannot be reached (${reasonOf(error)}): see that it runs and that DATABASE_URL is right.`,
+      `The database at ${addressOf(databaseUrl)} cannot be reached (${reasonOf(error)}): start it, or correct DATABASE_URL.`,
       { cause: error },
     );
   }
@@ -78,6 +78,11 @@ async function requireVersion(client: pg.Client): Promise<void> {
       `The database is PostgreSQL ${version}: DATABASE_URL must lead to version ${oldestVersion} or later.`,
     );
   }
+}
+
+function addressOf(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl);
+  return `${host}${pathname}`;
 }
 
 /** One line without credentials. An address with several IPs fails with several errors in one. */
