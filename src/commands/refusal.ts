@@ -93,7 +93,8 @@ export function invalidState(code: StateRefusalCode): Refusal {
   return { kind: 'InvalidState', code, message: stateMessages[code] };
 }
 
-const stateMessages: Record<StateRefusalCode, string> = {
+/** What each state refusal says to people. */
+export const stateMessages: Record<StateRefusalCode, string> = {
   ALREADY_REQUESTED:
     'The ticket already has an open request of this scope. It can be approved, denied or withdrawn.',
   ALREADY_APPROVED:
@@ -121,5 +122,3 @@ const stateMessages: Record<StateRefusalCode, string> = {
   OWN_ACCOUNT: 'You cannot deactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'It exists already.',
 };
-
-export const stateRefusalCodes = Object.keys(stateMessages) as StateRefusalCode[];

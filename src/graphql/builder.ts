@@ -44,14 +44,31 @@ export const builder = new SchemaBuilder<{
     nodeQueryOptions: {
       description: 'The thing with this global id, or null where there is none that the viewer may see.',
       authScopes: { operation: 'node' },
+      args: { id: { description: 'The global id.' } },
       resolve: async (_, { id }, context) => (await loadNodes(context, [id]))[0] ?? null,
     },
     nodesQueryOptions: {
       description: `The things with these global ids, at most ${pageSize.max}, in their order; null where there is none that the viewer may see.`,
       authScopes: { operation: 'nodes' },
+      args: { ids: { description: 'The global ids.' } },
       resolve: (_, { ids }, context) => loadNodes(context, ids),
     },
     pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
+    idFieldOptions: { description: 'The global id.' },
+    edgesFieldOptions: { description: 'The items of the page, each with its cursor.' },
+    nodeFieldOptions: { description: 'The item.' },
+    cursorFieldOptions: { description: 'Where the item stands in the list.' },
+    pageInfoFieldOptions: { description: 'Where the page stands in the list.' },
+    hasNextPageFieldOptions: { description: 'Whether there is more after the page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether there is more before the page.' },
+    startCursorFieldOptions: { description: "The first item's cursor." },
+    endCursorFieldOptions: { description: "The last item's cursor: give it as `after` for the next page." },
+    firstArgOptions: {
+      description: `How many at most, from the start: ${pageSize.default} if left out, ${pageSize.max} at most.`,
+    },
+    lastArgOptions: { description: `How many at most, from the end: ${pageSize.max} at most.` },
+    afterArgOptions: { description: 'Only what comes after this cursor.' },
+    beforeArgOptions: { description: 'Only what comes before this cursor.' },
   },
   // The table decides. A mutation's row speaks of what the mutation is about, so its command asserts it.
   scopeAuth: {

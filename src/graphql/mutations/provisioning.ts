@@ -19,7 +19,14 @@ import {
 import { builder } from '../builder.ts';
 import { email, globalId, line, optionalGlobalId, productKey, siteUrl } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
-import { Account, Operator, ServiceAccount, ServiceCapability, SupportEngineer, User } from '../types/account.ts';
+import {
+  Account,
+  Operator,
+  ServiceAccount,
+  ServiceCapability,
+  SupportEngineer,
+  User,
+} from '../types/account.ts';
 import { Organization } from '../types/organization.ts';
 import { Product, Site, UserManagementExperience } from '../types/site.ts';
 

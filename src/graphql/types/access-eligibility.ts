@@ -8,13 +8,18 @@ import {
 import { obstacleTexts } from '../../roles/obstacles.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
+import { described } from '../described.ts';
 import { byId, keysetConnection } from '../keyset-connection.ts';
-import { User } from './account.ts';
+import { User, UserConnection, UserEdge } from './account.ts';
 import { Role } from './role-assignment.ts';
+
+const obstacleMessages = Object.fromEntries(
+  obstacleCodes.map((code) => [code, obstacleTexts[code].message]),
+) as Record<ObstacleCode, string>;
 
 const ObstacleCodeEnum = builder.enumType('ObstacleCode', {
   description: 'Why somebody may not grant, in the order in which obstacles are to be looked at.',
-  values: obstacleCodes,
+  values: described(obstacleMessages),
 });
 
 const Obstacle = builder.objectRef<ObstacleCode>('Obstacle').implement({
@@ -71,20 +76,24 @@ export const AccessEligibility = builder
         description: 'Every role that would do, the widest first.',
         resolve: ({ place }) => requiredRoles(place.site.experience),
       }),
-      eligibleGrantors: t.connection({
-        type: User,
-        nullable: true,
-        description: 'Who may grant now. Null for those outside the organization, the engineer among them.',
-        resolve: async ({ place }, args, context) => {
-          const viewer = viewerOf(context);
-          const isInside =
-            viewer.kind === 'OPERATOR' ||
-            (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
-          if (!isInside) return null;
-          return await keysetConnection(args, byId, async ({ where, take }) =>
-            context.loaders.eligibleGrantors.load({ place, after: where.id?.gt ?? null, limit: take }),
-          );
+      eligibleGrantors: t.connection(
+        {
+          type: User,
+          nullable: true,
+          description: 'Who may grant now. Null for those outside the organization, the engineer among them.',
+          resolve: async ({ place }, args, context) => {
+            const viewer = viewerOf(context);
+            const isInside =
+              viewer.kind === 'OPERATOR' ||
+              (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
+            if (!isInside) return null;
+            return await keysetConnection(args, byId, async ({ where, take }) =>
+              context.loaders.eligibleGrantors.load({ place, after: where.id?.gt ?? null, limit: take }),
+            );
+          },
         },
-      }),
+        UserConnection,
+        UserEdge,
+      ),
     }),
   });

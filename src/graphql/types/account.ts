@@ -42,12 +42,34 @@ export const Account = builder.prismaInterface('Account', {
   }),
 });
 
+export const AccountEdge = builder.edgeObject({
+  name: 'AccountEdge',
+  type: Account,
+  description: 'An account in a list.',
+});
+
+export const AccountConnection = builder.connectionObject(
+  { name: 'AccountConnection', type: Account, description: 'A page of accounts.' },
+  AccountEdge,
+);
+
 export const User = builder.prismaNode('Account', {
   variant: 'User',
   description: "A customer's user: a reporter, a role holder, a Guard admin.",
   interfaces: [Account],
   id: { field: 'id', description: 'The global id.' },
 });
+
+export const UserEdge = builder.edgeObject({
+  name: 'UserEdge',
+  type: User,
+  description: 'A user in a list.',
+});
+
+export const UserConnection = builder.connectionObject(
+  { name: 'UserConnection', type: User, description: 'A page of users.' },
+  UserEdge,
+);
 
 export const SupportEngineer = builder.prismaNode('Account', {
   variant: 'SupportEngineer',
@@ -83,23 +105,27 @@ const AccountFilter = builder.inputType('AccountFilter', {
 });
 
 builder.queryField('accounts', (t) =>
-  t.connection({
-    type: Account,
-    description:
-      "The accounts the viewer may see: all for an operator, the organization's members for role holders.",
-    authScopes: { operation: 'accounts' },
-    args: { filter: t.arg({ type: AccountFilter, description: 'Which of them.' }) },
-    resolve: (_, args, context) =>
-      keysetConnection(args, byId, ({ where, ...window }) => {
-        const { kind, email } = args.filter ?? {};
-        const filter = {
-          ...(kind == null ? {} : { kind }),
-          ...(email == null ? {} : { email: email.toLowerCase() }),
-        };
-        return context.services.database.prisma.account.findMany({
-          where: { AND: [visibleAccounts(viewerOf(context)), filter, where] },
-          ...window,
-        });
-      }),
-  }),
+  t.connection(
+    {
+      type: Account,
+      description:
+        "The accounts the viewer may see: all for an operator, the organization's members for role holders.",
+      authScopes: { operation: 'accounts' },
+      args: { filter: t.arg({ type: AccountFilter, description: 'Which of them.' }) },
+      resolve: (_, args, context) =>
+        keysetConnection(args, byId, ({ where, ...window }) => {
+          const { kind, email } = args.filter ?? {};
+          const filter = {
+            ...(kind == null ? {} : { kind }),
+            ...(email == null ? {} : { email: email.toLowerCase() }),
+          };
+          return context.services.database.prisma.account.findMany({
+            where: { AND: [visibleAccounts(viewerOf(context)), filter, where] },
+            ...window,
+          });
+        }),
+    },
+    AccountConnection,
+    AccountEdge,
+  ),
 );

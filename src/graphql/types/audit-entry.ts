@@ -83,6 +83,17 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
   }),
 });
 
+export const AuditEntryEdge = builder.edgeObject({
+  name: 'AuditEntryEdge',
+  type: AuditEntry,
+  description: 'An entry in a list.',
+});
+
+export const AuditEntryConnection = builder.connectionObject(
+  { name: 'AuditEntryConnection', type: AuditEntry, description: 'A page of entries of the audit log.' },
+  AuditEntryEdge,
+);
+
 const AuditLogFilter = builder.inputType('AuditLogFilter', {
   description: 'Which entries; everything given must hold.',
   fields: (t) => ({
@@ -120,47 +131,55 @@ function beyond(key: string, side: 'lt' | 'gt'): Prisma.AuditEntryWhereInput {
 }
 
 builder.queryField('auditLog', (t) =>
-  t.connection({
-    type: AuditEntry,
-    description: "The record of the viewer's organizations, newest first: every decision and every refusal.",
-    authScopes: { operation: 'auditLog' },
-    args: { filter: t.arg({ type: AuditLogFilter, description: 'Which entries.' }) },
-    resolve: (_, args, context) => {
-      const {
-        organizationId,
-        actorEmail,
-        actorKind,
-        action,
-        outcome,
-        siteId,
-        ticketId,
-        grantId,
-        from,
-        until,
-      } = args.filter ?? {};
-      if (from != null && until != null && from >= until)
-        throw badUserInput('filter.from must be before filter.until.');
-      const filter: Prisma.AuditEntryWhereInput = {
-        ...(organizationId == null ? {} : { organizationId }),
-        ...(actorEmail == null ? {} : { actorEmail: actorEmail.toLowerCase() }),
-        ...(actorKind == null ? {} : { actorKind }),
-        ...(action == null ? {} : { action }),
-        ...(outcome == null ? {} : { outcome }),
-        ...(siteId == null ? {} : { siteId }),
-        ...(ticketId == null ? {} : { ticketId }),
-        ...(grantId == null ? {} : { grantId }),
-        ...(from == null && until == null
-          ? {}
-          : {
-              occurredAt: { ...(from == null ? {} : { gte: from }), ...(until == null ? {} : { lt: until }) },
-            }),
-      };
-      return keysetConnection(args, byPosition, ({ where, ...window }) =>
-        context.services.database.prisma.auditEntry.findMany({
-          where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
-          ...window,
-        }),
-      );
+  t.connection(
+    {
+      type: AuditEntry,
+      description:
+        "The record of the viewer's organizations, newest first: every decision and every refusal.",
+      authScopes: { operation: 'auditLog' },
+      args: { filter: t.arg({ type: AuditLogFilter, description: 'Which entries.' }) },
+      resolve: (_, args, context) => {
+        const {
+          organizationId,
+          actorEmail,
+          actorKind,
+          action,
+          outcome,
+          siteId,
+          ticketId,
+          grantId,
+          from,
+          until,
+        } = args.filter ?? {};
+        if (from != null && until != null && from >= until)
+          throw badUserInput('filter.from must be before filter.until.');
+        const filter: Prisma.AuditEntryWhereInput = {
+          ...(organizationId == null ? {} : { organizationId }),
+          ...(actorEmail == null ? {} : { actorEmail: actorEmail.toLowerCase() }),
+          ...(actorKind == null ? {} : { actorKind }),
+          ...(action == null ? {} : { action }),
+          ...(outcome == null ? {} : { outcome }),
+          ...(siteId == null ? {} : { siteId }),
+          ...(ticketId == null ? {} : { ticketId }),
+          ...(grantId == null ? {} : { grantId }),
+          ...(from == null && until == null
+            ? {}
+            : {
+                occurredAt: {
+                  ...(from == null ? {} : { gte: from }),
+                  ...(until == null ? {} : { lt: until }),
+                },
+              }),
+        };
+        return keysetConnection(args, byPosition, ({ where, ...window }) =>
+          context.services.database.prisma.auditEntry.findMany({
+            where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
+            ...window,
+          }),
+        );
+      },
     },
-  }),
+    AuditEntryConnection,
+    AuditEntryEdge,
+  ),
 );

@@ -1,7 +1,8 @@
 import type { FieldProblem } from '../../commands/refusal.ts';
-import { stateRefusalCodes } from '../../commands/refusal.ts';
+import { stateMessages } from '../../commands/refusal.ts';
 import { findTicket } from '../../tickets/store.ts';
 import { builder } from '../builder.ts';
+import { described } from '../described.ts';
 import {
   ConflictError,
   ForbiddenError,
@@ -16,16 +17,16 @@ import { AccessEligibility } from './access-eligibility.ts';
 
 export const ErrorCode = builder.enumType('ErrorCode', {
   description: 'What went wrong, for programs. The message says it for people.',
-  values: [
-    'INVALID_INPUT',
-    'NOT_FOUND',
-    'FORBIDDEN',
-    'NOT_ELIGIBLE',
-    'VERSION_CONFLICT',
-    'IDEMPOTENCY_KEY_REUSED',
-    'SERVICE_UNAVAILABLE',
-    ...stateRefusalCodes,
-  ] as const,
+  values: described({
+    INVALID_INPUT: 'The input is malformed, or names what cannot be named here.',
+    NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
+    FORBIDDEN: 'The viewer may see it, but not do this to it.',
+    NOT_ELIGIBLE: 'The viewer may not decide on data access here; the eligibility says why and who may.',
+    VERSION_CONFLICT: 'It has changed since it was read.',
+    IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used with another input.',
+    SERVICE_UNAVAILABLE: 'The gateway could not carry this one of many out for now.',
+    ...stateMessages,
+  }),
 });
 
 export const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({

@@ -1,17 +1,28 @@
 import { mayHear, topicsFor } from '../../authorization/hearing.ts';
 import { may } from '../../authorization/operations.ts';
 import { relationsToPlatform } from '../../authorization/relations.ts';
-import { type GrantEventEnvelope, grantEventTypes } from '../../events/envelope.ts';
+import type { GrantEventEnvelope } from '../../events/envelope.ts';
 import type { GrantRow } from '../../grants/store.ts';
 import { findViewerById } from '../../identity/viewer.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
+import { described } from '../described.ts';
 import { optionalGlobalId } from '../input.ts';
 import { Grant, rowAsItWas } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'What happened to a grant.',
-  values: grantEventTypes,
+  values: described<GrantEventEnvelope['type']>({
+    REQUESTED: 'It was asked for; the customer decides.',
+    AWAITING_GUARD: 'The customer approved; a Guard admin decides.',
+    ACTIVATED: 'The engineer has access from now on.',
+    DENIED: 'The customer or a Guard admin said no.',
+    WITHDRAWN: 'The request was taken back, or what it was about went first.',
+    EXPIRED: 'Nobody decided in time.',
+    REVOKED: 'Access is over: taken away, or the ticket closed.',
+    ENDED: 'Access is over: its time, its use, its site or its licence ended.',
+    REASSIGNED: 'Another engineer has it from now on, or nobody.',
+  }),
 });
 
 type GrantEvent = { event: GrantEventEnvelope; cursor: string };

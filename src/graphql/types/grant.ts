@@ -4,6 +4,7 @@ import { asOf, inStates } from '../../grants/as-of.ts';
 import type { GrantRow } from '../../grants/store.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
+import { described } from '../described.ts';
 import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { Account, SupportEngineer, User } from './account.ts';
@@ -41,18 +42,18 @@ export const GrantScopeKind = builder.enumType('GrantScopeKind', {
 
 const GrantEndReason = builder.enumType('GrantEndReason', {
   description: 'Why a grant is over.',
-  values: [
-    'REVOKED_BY_CUSTOMER',
-    'TICKET_CLOSED',
-    'TIME_ELAPSED',
-    'RELEASED_BY_ENGINEER',
-    'SITE_DEACTIVATED',
-    'PRODUCT_UNLICENSED',
-    'DENIED_BY_CUSTOMER',
-    'DENIED_BY_GUARD',
-    'WITHDRAWN_BY_ENGINEER',
-    'APPROVAL_TIMED_OUT',
-  ] as const,
+  values: described({
+    REVOKED_BY_CUSTOMER: "Somebody on the customer's side revoked it.",
+    TICKET_CLOSED: 'The ticket closed.',
+    TIME_ELAPSED: 'Its time ran out.',
+    RELEASED_BY_ENGINEER: 'The engineer was done.',
+    SITE_DEACTIVATED: 'The site was deactivated.',
+    PRODUCT_UNLICENSED: 'The product is no longer licensed on the site.',
+    DENIED_BY_CUSTOMER: 'The customer said no, or took the approval back before the Guard decided.',
+    DENIED_BY_GUARD: 'A Guard admin said no.',
+    WITHDRAWN_BY_ENGINEER: 'The engineer took the request back.',
+    APPROVAL_TIMED_OUT: 'Nobody decided in time.',
+  }),
 });
 
 const GrantScope = builder.objectRef<GrantRow>('GrantScope').implement({
@@ -166,6 +167,17 @@ export const Grant = builder.prismaNode('Grant', {
   }),
 });
 
+export const GrantEdge = builder.edgeObject({
+  name: 'GrantEdge',
+  type: Grant,
+  description: 'A grant in a list.',
+});
+
+export const GrantConnection = builder.connectionObject(
+  { name: 'GrantConnection', type: Grant, description: 'A page of grants.' },
+  GrantEdge,
+);
+
 const GrantFilter = builder.inputType('GrantFilter', {
   description: 'Which grants; everything given must hold.',
   fields: (t) => ({
@@ -182,27 +194,31 @@ const GrantFilter = builder.inputType('GrantFilter', {
 });
 
 builder.queryField('grants', (t) =>
-  t.connection({
-    type: Grant,
-    description: 'The grants the viewer may see, newest first.',
-    authScopes: { operation: 'grants' },
-    args: { filter: t.arg({ type: GrantFilter, description: 'Which of them.' }) },
-    resolve: (_, args, context, info) =>
-      keysetConnection(args, byId, ({ where, ...window }) => {
-        const { states, siteId, productId, ticketId, engineerId, scope } = args.filter ?? {};
-        const filter: Prisma.GrantWhereInput = {
-          ...(siteId == null ? {} : { siteId }),
-          ...(productId == null ? {} : { ticket: { productId } }),
-          ...(ticketId == null ? {} : { ticketId }),
-          ...(engineerId == null ? {} : { engineerId }),
-          ...(scope == null ? {} : { scopeKind: scope }),
-          ...(states == null ? {} : inStates(states, context.services.clock())),
-        };
-        return context.services.database.prisma.grant.findMany({
-          ...nodesQuery(context, info),
-          where: { AND: [visibleGrants(viewerOf(context)), filter, where] },
-          ...window,
-        });
-      }),
-  }),
+  t.connection(
+    {
+      type: Grant,
+      description: 'The grants the viewer may see, newest first.',
+      authScopes: { operation: 'grants' },
+      args: { filter: t.arg({ type: GrantFilter, description: 'Which of them.' }) },
+      resolve: (_, args, context, info) =>
+        keysetConnection(args, byId, ({ where, ...window }) => {
+          const { states, siteId, productId, ticketId, engineerId, scope } = args.filter ?? {};
+          const filter: Prisma.GrantWhereInput = {
+            ...(siteId == null ? {} : { siteId }),
+            ...(productId == null ? {} : { ticket: { productId } }),
+            ...(ticketId == null ? {} : { ticketId }),
+            ...(engineerId == null ? {} : { engineerId }),
+            ...(scope == null ? {} : { scopeKind: scope }),
+            ...(states == null ? {} : inStates(states, context.services.clock())),
+          };
+          return context.services.database.prisma.grant.findMany({
+            ...nodesQuery(context, info),
+            where: { AND: [visibleGrants(viewerOf(context)), filter, where] },
+            ...window,
+          });
+        }),
+    },
+    GrantConnection,
+    GrantEdge,
+  ),
 );

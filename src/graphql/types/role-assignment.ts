@@ -64,6 +64,17 @@ export const RoleAssignment = builder.prismaNode('RoleAssignment', {
   }),
 });
 
+export const RoleAssignmentEdge = builder.edgeObject({
+  name: 'RoleAssignmentEdge',
+  type: RoleAssignment,
+  description: 'A role assignment in a list.',
+});
+
+export const RoleAssignmentConnection = builder.connectionObject(
+  { name: 'RoleAssignmentConnection', type: RoleAssignment, description: 'A page of role assignments.' },
+  RoleAssignmentEdge,
+);
+
 const RoleAssignmentFilter = builder.inputType('RoleAssignmentFilter', {
   description: 'Which role assignments; everything given must hold.',
   fields: (t) => ({
@@ -75,25 +86,29 @@ const RoleAssignmentFilter = builder.inputType('RoleAssignmentFilter', {
 });
 
 builder.queryField('roleAssignments', (t) =>
-  t.connection({
-    type: RoleAssignment,
-    description: "The viewer's own roles and, for role holders, those of their organization; newest first.",
-    authScopes: { operation: 'roleAssignments' },
-    args: { filter: t.arg({ type: RoleAssignmentFilter, description: 'Which of them.' }) },
-    resolve: (_, args, context, info) =>
-      keysetConnection(args, byId, ({ where, ...window }) => {
-        const { organizationId, siteId, userId, role } = args.filter ?? {};
-        const filter: Prisma.RoleAssignmentWhereInput = {
-          ...(organizationId == null ? {} : { organizationId }),
-          ...(siteId == null ? {} : { siteId }),
-          ...(userId == null ? {} : { accountId: userId }),
-          ...(role == null ? {} : { role }),
-        };
-        return context.services.database.prisma.roleAssignment.findMany({
-          ...nodesQuery(context, info),
-          where: { AND: [visibleRoleAssignments(viewerOf(context)), filter, where] },
-          ...window,
-        });
-      }),
-  }),
+  t.connection(
+    {
+      type: RoleAssignment,
+      description: "The viewer's own roles and, for role holders, those of their organization; newest first.",
+      authScopes: { operation: 'roleAssignments' },
+      args: { filter: t.arg({ type: RoleAssignmentFilter, description: 'Which of them.' }) },
+      resolve: (_, args, context, info) =>
+        keysetConnection(args, byId, ({ where, ...window }) => {
+          const { organizationId, siteId, userId, role } = args.filter ?? {};
+          const filter: Prisma.RoleAssignmentWhereInput = {
+            ...(organizationId == null ? {} : { organizationId }),
+            ...(siteId == null ? {} : { siteId }),
+            ...(userId == null ? {} : { accountId: userId }),
+            ...(role == null ? {} : { role }),
+          };
+          return context.services.database.prisma.roleAssignment.findMany({
+            ...nodesQuery(context, info),
+            where: { AND: [visibleRoleAssignments(viewerOf(context)), filter, where] },
+            ...window,
+          });
+        }),
+    },
+    RoleAssignmentConnection,
+    RoleAssignmentEdge,
+  ),
 );

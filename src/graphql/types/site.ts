@@ -4,6 +4,7 @@ import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { siteUrl } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { TicketConnection, TicketEdge } from './ticket.ts';
 
 export const SiteStatus = builder.enumType('SiteStatus', {
   description: 'Whether a site is in use.',
@@ -62,18 +63,39 @@ export const Site = builder.prismaNode('Site', {
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     organization: t.relation('organization', { description: 'The organization it belongs to.' }),
-    products: t.relatedConnection('products', {
-      cursor: 'id',
-      description: 'The products on it, licensed or not, newest first.',
-      query: { orderBy: { id: 'desc' } },
-    }),
-    tickets: t.relatedConnection('tickets', {
-      cursor: 'id',
-      description: 'The tickets about it that the viewer may see, newest first.',
-      query: (_, context) => ({ where: visibleTickets(viewerOf(context)), orderBy: { id: 'desc' } }),
-    }),
+    products: t.relatedConnection(
+      'products',
+      {
+        cursor: 'id',
+        description: 'The products on it, licensed or not, newest first.',
+        query: { orderBy: { id: 'desc' } },
+      },
+      ProductConnection,
+      ProductEdge,
+    ),
+    tickets: t.relatedConnection(
+      'tickets',
+      {
+        cursor: 'id',
+        description: 'The tickets about it that the viewer may see, newest first.',
+        query: (_, context) => ({ where: visibleTickets(viewerOf(context)), orderBy: { id: 'desc' } }),
+      },
+      TicketConnection,
+      TicketEdge,
+    ),
   }),
 });
+
+export const SiteEdge = builder.edgeObject({
+  name: 'SiteEdge',
+  type: Site,
+  description: 'A site in a list.',
+});
+
+export const SiteConnection = builder.connectionObject(
+  { name: 'SiteConnection', type: Site, description: 'A page of sites.' },
+  SiteEdge,
+);
 
 export const Product = builder.prismaNode('Product', {
   description: 'A product on a site.',
@@ -87,6 +109,17 @@ export const Product = builder.prismaNode('Product', {
     site: t.relation('site', { description: 'The site it is on.' }),
   }),
 });
+
+export const ProductEdge = builder.edgeObject({
+  name: 'ProductEdge',
+  type: Product,
+  description: 'A product in a list.',
+});
+
+export const ProductConnection = builder.connectionObject(
+  { name: 'ProductConnection', type: Product, description: 'A page of products.' },
+  ProductEdge,
+);
 
 builder.queryField('site', (t) =>
   t.prismaField({
@@ -104,17 +137,21 @@ builder.queryField('site', (t) =>
 );
 
 builder.queryField('sites', (t) =>
-  t.connection({
-    type: Site,
-    description: 'The sites the viewer may see, newest first.',
-    authScopes: { operation: 'sites' },
-    resolve: (_, args, context, info) =>
-      keysetConnection(args, byId, ({ where, ...window }) =>
-        context.services.database.prisma.site.findMany({
-          ...nodesQuery(context, info),
-          where: { AND: [visibleSites(viewerOf(context)), where] },
-          ...window,
-        }),
-      ),
-  }),
+  t.connection(
+    {
+      type: Site,
+      description: 'The sites the viewer may see, newest first.',
+      authScopes: { operation: 'sites' },
+      resolve: (_, args, context, info) =>
+        keysetConnection(args, byId, ({ where, ...window }) =>
+          context.services.database.prisma.site.findMany({
+            ...nodesQuery(context, info),
+            where: { AND: [visibleSites(viewerOf(context)), where] },
+            ...window,
+          }),
+        ),
+    },
+    SiteConnection,
+    SiteEdge,
+  ),
 );

@@ -7,6 +7,7 @@ import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { AccessEligibility } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
+import { GrantConnection, GrantEdge } from './grant.ts';
 
 export const TicketStatus = builder.enumType('TicketStatus', {
   description: 'Where a ticket stands.',
@@ -40,11 +41,16 @@ export const Ticket = builder.prismaNode('Ticket', {
       nullable: true,
       description: 'The engineer who works on it, and who has its grants.',
     }),
-    grants: t.relatedConnection('grants', {
-      cursor: 'id',
-      description: 'Its grants, open and over, newest first.',
-      query: (_, context) => ({ where: visibleGrants(viewerOf(context)), orderBy: { id: 'desc' } }),
-    }),
+    grants: t.relatedConnection(
+      'grants',
+      {
+        cursor: 'id',
+        description: 'Its grants, open and over, newest first.',
+        query: (_, context) => ({ where: visibleGrants(viewerOf(context)), orderBy: { id: 'desc' } }),
+      },
+      GrantConnection,
+      GrantEdge,
+    ),
     accessEligibility: t.field({
       type: AccessEligibility,
       select: { site: true, product: true },
@@ -65,6 +71,17 @@ export const Ticket = builder.prismaNode('Ticket', {
     }),
   }),
 });
+
+export const TicketEdge = builder.edgeObject({
+  name: 'TicketEdge',
+  type: Ticket,
+  description: 'A ticket in a list.',
+});
+
+export const TicketConnection = builder.connectionObject(
+  { name: 'TicketConnection', type: Ticket, description: 'A page of tickets.' },
+  TicketEdge,
+);
 
 builder.queryField('ticket', (t) =>
   t.prismaField({
@@ -96,27 +113,31 @@ const TicketFilter = builder.inputType('TicketFilter', {
 });
 
 builder.queryField('tickets', (t) =>
-  t.connection({
-    type: Ticket,
-    description: 'The tickets the viewer may see, newest first.',
-    authScopes: { operation: 'tickets' },
-    args: { filter: t.arg({ type: TicketFilter, description: 'Which of them.' }) },
-    resolve: (_, args, context, info) =>
-      keysetConnection(args, byId, ({ where, ...window }) => {
-        const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};
-        const filter: Prisma.TicketWhereInput = {
-          ...(siteId == null ? {} : { siteId }),
-          ...(productId == null ? {} : { productId }),
-          ...(statuses == null ? {} : { status: { in: statuses } }),
-          ...(reporterId == null ? {} : { reporterId }),
-          ...(assigneeId == null ? {} : { assigneeId }),
-          ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
-        };
-        return context.services.database.prisma.ticket.findMany({
-          ...nodesQuery(context, info),
-          where: { AND: [visibleTickets(viewerOf(context)), filter, where] },
-          ...window,
-        });
-      }),
-  }),
+  t.connection(
+    {
+      type: Ticket,
+      description: 'The tickets the viewer may see, newest first.',
+      authScopes: { operation: 'tickets' },
+      args: { filter: t.arg({ type: TicketFilter, description: 'Which of them.' }) },
+      resolve: (_, args, context, info) =>
+        keysetConnection(args, byId, ({ where, ...window }) => {
+          const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};
+          const filter: Prisma.TicketWhereInput = {
+            ...(siteId == null ? {} : { siteId }),
+            ...(productId == null ? {} : { productId }),
+            ...(statuses == null ? {} : { status: { in: statuses } }),
+            ...(reporterId == null ? {} : { reporterId }),
+            ...(assigneeId == null ? {} : { assigneeId }),
+            ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
+          };
+          return context.services.database.prisma.ticket.findMany({
+            ...nodesQuery(context, info),
+            where: { AND: [visibleTickets(viewerOf(context)), filter, where] },
+            ...window,
+          });
+        }),
+    },
+    TicketConnection,
+    TicketEdge,
+  ),
 );

@@ -1,0 +1,7 @@
+/** Enum values out of their descriptions: `{ OPEN: 'In work.' }`. */
+export function described<Name extends string>(
+  texts: Readonly<Record<Name, string>>,
+): Record<Name, { description: string }> {
+  const values = Object.entries<string>(texts).map(([name, description]) => [name, { description }]);
+  return Object.fromEntries(values) as Record<Name, { description: string }>;
+}
