@@ -65,6 +65,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => {
     clients.add(client);
+    // The pool listens to idle connections only. One in use tells its user by the statement that fails.
+    client.on('error', () => undefined);
     watchStatements(client, options.onStatement);
   });
   pool.on('remove', (client) => clients.delete(client));
@@ -86,11 +88,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     dispose() {
       disposing ??= (async () => {
-        const impatient = setTimeout(() => {
-          for (const client of clients) abandon(client);
-        }, disposeDeadline);
-        await prisma.$disconnect();
-        await pool.end();
+        let impatient: NodeJS.Timeout | undefined;
+        const cutOff = new Promise<void>((resolve) => {
+          impatient = setTimeout(() => {
+            for (const client of clients) abandon(client);
+            resolve();
+          }, disposeDeadline);
+        });
+        await Promise.race([prisma.$disconnect().then(() => pool.end()), cutOff]);
         clearTimeout(impatient);
       })();
       return disposing;

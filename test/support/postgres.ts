@@ -32,9 +32,18 @@ export interface TestDatabase {
 
 /** A migrated, empty database of the caller's own on the run's server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const { serverUrl, template } = inject('postgres');
+  return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY WAL_LOG`);
+}
+
+/** A database of the caller's own on the run's server, without any table. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  return await createDatabase('');
+}
+
+async function createDatabase(from: string): Promise<TestDatabase> {
+  const { serverUrl } = inject('postgres');
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY WAL_LOG`);
+  await administer(serverUrl, `CREATE DATABASE ${name} ${from}`);
   return {
     url: databaseUrl(serverUrl, name),
     dispose: () => administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),

@@ -1,0 +1,361 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import {
+  type Database,
+  isUnavailable,
+  isUniqueViolation,
+  isWriteConflict,
+  openDatabase,
+  type Transaction,
+} from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import {
+  createTestDatabase,
+  type OwnPostgres,
+  startOwnPostgres,
+  type TestDatabase,
+} from '../support/postgres.ts';
+
+const logger = createLogger('silent');
+const createdAt = new Date('2026-01-01T00:00:00Z');
+const organization = () => ({ id: newId(), name: 'Acme', hasGuard: false, createdAt });
+
+/** What a failing call says, and after how many milliseconds. */
+async function failureOf(work: () => Promise<unknown>): Promise<{ error: unknown; after: number }> {
+  const started = performance.now();
+  try {
+    await work();
+  } catch (error) {
+    return { error, after: performance.now() - started };
+  }
+  throw new Error('It did not fail');
+}
+
+/** Nobody waits longer for an answer, whatever happens to the database. */
+const longestWait = 5_000;
+
+describe('on a database that answers', () => {
+  let testDatabase: TestDatabase;
+  let database: Database;
+  const statements: string[] = [];
+
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+    database = openDatabase({
+      url: testDatabase.url,
+      logger,
+      poolSize: 4,
+      onStatement: (sql) => statements.push(sql),
+    });
+  });
+
+  beforeEach(() => {
+    statements.length = 0;
+  });
+
+  afterAll(async () => {
+    await database.dispose();
+    await testDatabase.dispose();
+  });
+
+  test('a transaction commits what its work did, and is told with every statement', async () => {
+    const made = organization();
+    await database.transaction((tx) => tx.organization.create({ data: made }));
+    expect(statements.map((sql) => sql.split(' ')[0])).toEqual(['BEGIN', 'INSERT', 'COMMIT']);
+    expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toEqual(made);
+    expect(statements).toHaveLength(4);
+  });
+
+  test('a transaction whose work fails changes nothing', async () => {
+    const made = organization();
+    const work = async (tx: Transaction) => {
+      await tx.organization.create({ data: made });
+      throw new Error('second thoughts');
+    };
+    await expect(database.transaction(work)).rejects.toThrow('second thoughts');
+    expect(statements.at(-1)).toBe('ROLLBACK');
+    expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toBeNull();
+  });
+
+  test('transactions are READ COMMITTED', async () => {
+    const isolation = await database.transaction((tx) => tx.$queryRaw`SHOW transaction_isolation`);
+    expect(isolation).toEqual([{ transaction_isolation: 'read committed' }]);
+  });
+
+  test('statements with parameters are prepared once per connection, under a name of their own', async () => {
+    await database.transaction(async (tx) => {
+      for (let times = 0; times < 3; times += 1) {
+        await tx.organization.findUnique({ where: { id: newId() } });
+      }
+      const [prepared] = await tx.$queryRaw<[{ count: bigint }]>`
+        SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%"organizations"%"id" = $1%'`;
+      expect(prepared.count).toBe(1n);
+    });
+  });
+
+  describe('a key that exists already', () => {
+    const insert = (id: string) => `INSERT INTO organizations VALUES ('${id}', 'Acme', false, now())`;
+
+    test.each<[string, (id: string) => Promise<unknown>]>([
+      ['through Prisma', (id) => database.prisma.organization.create({ data: { ...organization(), id } })],
+      [
+        'in a transaction',
+        (id) => database.transaction((tx) => tx.organization.create({ data: { ...organization(), id } })),
+      ],
+      ['by a raw statement', (id) => database.prisma.$executeRawUnsafe(insert(id))],
+      [
+        'by a raw query',
+        (id) => database.transaction((tx) => tx.$queryRawUnsafe(`${insert(id)} RETURNING 1`)),
+      ],
+      ['through the pool', (id) => database.pool.query(insert(id))],
+    ])('%s is a unique violation of that key, and nothing else', async (_way, again) => {
+      const { id } = await database.prisma.organization.create({ data: organization() });
+      const { error } = await failureOf(() => again(id));
+      expect(isUniqueViolation(error)).toBe(true);
+      expect(isUniqueViolation(error, 'organizations_pkey')).toBe(true);
+      expect(isUniqueViolation(error, 'accounts_email_key')).toBe(false);
+      expect(isWriteConflict(error)).toBe(false);
+      expect(isUnavailable(error)).toBe(false);
+    });
+  });
+
+  describe('transactions in each other’s way', () => {
+    type Rename = (tx: Transaction, id: string) => Promise<unknown>;
+    const ways: [string, Rename][] = [
+      ['through Prisma', (tx, id) => tx.organization.update({ where: { id }, data: { name: 'Renamed' } })],
+      [
+        'by raw statements',
+        (tx, id) => tx.$executeRaw`UPDATE organizations SET name = 'Raw' WHERE id = ${id}::uuid`,
+      ],
+    ];
+
+    test.each(ways)('in a deadlock, %s, are a write conflict', async (_way, rename) => {
+      const [one, other] = [organization(), organization()];
+      await database.prisma.organization.createMany({ data: [one, other] });
+      let arrived = 0;
+      let open = (): void => undefined;
+      const gate = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      const inOrder = (first: string, second: string) =>
+        database.transaction(async (tx) => {
+          await rename(tx, first);
+          arrived += 1;
+          if (arrived === 2) open();
+          await gate;
+          await rename(tx, second);
+        });
+      const both = await Promise.allSettled([inOrder(one.id, other.id), inOrder(other.id, one.id)]);
+      const failed = both.filter((result) => result.status === 'rejected');
+      expect(failed).toHaveLength(1);
+      expect(isWriteConflict(failed[0]?.reason)).toBe(true);
+      expect(isUnavailable(failed[0]?.reason)).toBe(false);
+    });
+
+    test.each(ways)('that cannot be put in an order, %s, are a write conflict', async (_way, rename) => {
+      const { id } = await database.prisma.organization.create({ data: organization() });
+      const { error } = await failureOf(() =>
+        database.prisma.$transaction(
+          async (tx) => {
+            await tx.organization.findUnique({ where: { id } });
+            await database.prisma.organization.update({ where: { id }, data: { name: 'Meanwhile' } });
+            await rename(tx, id);
+          },
+          { isolationLevel: 'RepeatableRead' },
+        ),
+      );
+      expect(isWriteConflict(error)).toBe(true);
+      expect(isUniqueViolation(error)).toBe(false);
+    });
+  });
+
+  describe('a connection the server ends', () => {
+    const ownPid = async (tx: Transaction): Promise<number> => {
+      const [row] = await tx.$queryRaw<[{ pid: number }]>`SELECT pg_backend_pid() AS pid`;
+      return row.pid;
+    };
+    const terminate = (pid: number) => database.pool.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
+
+    test('between two statements of a transaction', async () => {
+      const { error } = await failureOf(() =>
+        database.transaction(async (tx) => {
+          await terminate(await ownPid(tx));
+          await tx.organization.count();
+        }),
+      );
+      expect(isUnavailable(error)).toBe(true);
+    });
+
+    test('before the commit', async () => {
+      const made = organization();
+      const { error } = await failureOf(() =>
+        database.transaction(async (tx) => {
+          await tx.organization.create({ data: made });
+          await terminate(await ownPid(tx));
+        }),
+      );
+      expect(isUnavailable(error)).toBe(true);
+      expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toBeNull();
+    });
+
+    test('in the middle of a statement', async () => {
+      const { error } = await failureOf(() =>
+        database.transaction(async (tx) => {
+          const pid = await ownPid(tx);
+          await Promise.all([tx.$queryRaw`SELECT pg_sleep(2)::text`, terminate(pid)]);
+        }),
+      );
+      expect(isUnavailable(error)).toBe(true);
+    });
+
+    test('is not used again', async () => {
+      for (let times = 0; times < 8; times += 1) await database.ping();
+    });
+  });
+
+  describe('a wait that is too long', () => {
+    test('for a statement', async () => {
+      const { error, after } = await failureOf(() => database.prisma.$queryRaw`SELECT pg_sleep(30)::text`);
+      expect(isUnavailable(error)).toBe(true);
+      expect(after).toBeLessThan(longestWait);
+    });
+
+    test('for work that forgets its transaction', async () => {
+      const { error, after } = await failureOf(() =>
+        database.transaction(async (tx) => {
+          await tx.organization.count();
+          await wait(3_500);
+          await tx.organization.count();
+        }),
+      );
+      expect(isUnavailable(error)).toBe(true);
+      expect(after).toBeLessThan(longestWait);
+    });
+
+    test('for a free connection', async () => {
+      const busy = () => database.transaction((tx) => tx.$queryRaw`SELECT pg_sleep(1.9)::text`);
+      const many = await Promise.allSettled(Array.from({ length: 12 }, busy));
+      const failed = many.filter((result) => result.status === 'rejected');
+      expect(failed.length).toBeGreaterThan(0);
+      expect(failed.length).toBeLessThan(12);
+      for (const { reason } of failed) expect(isUnavailable(reason)).toBe(true);
+    });
+  });
+
+  test('other failures are none of these', async () => {
+    for (const work of [
+      () => database.prisma.$queryRaw`SELECT nonsense`,
+      () => database.pool.query('SELECT 1 / 0'),
+      () => database.transaction(() => Promise.reject(new TypeError('a fault of ours'))),
+      () =>
+        database.prisma.membership.create({
+          data: { organizationId: newId(), accountId: newId(), createdAt },
+        }),
+      () => database.prisma.organization.findUniqueOrThrow({ where: { id: newId() } }),
+    ]) {
+      const { error } = await failureOf(work);
+      expect([isUnavailable(error), isWriteConflict(error), isUniqueViolation(error)]).toEqual([
+        false,
+        false,
+        false,
+      ]);
+    }
+    for (const thrown of [undefined, null, 'text', 42, {}]) expect(isUnavailable(thrown)).toBe(false);
+  });
+
+  test('disposed, it says it is unavailable, and may be disposed again', async () => {
+    const other = openDatabase({ url: testDatabase.url, logger });
+    await other.ping();
+    await Promise.all([other.dispose(), other.dispose()]);
+    for (const work of [() => other.ping(), () => other.prisma.account.count()]) {
+      expect(isUnavailable((await failureOf(work)).error)).toBe(true);
+    }
+  });
+
+  test('disposing ends even what does not end by itself', async () => {
+    const other = openDatabase({ url: testDatabase.url, logger });
+    const client = await other.pool.connect();
+    const started = performance.now();
+    await other.dispose();
+    expect(performance.now() - started).toBeLessThan(longestWait);
+    await expect(client.query('SELECT 1')).rejects.toThrow();
+  });
+});
+
+describe('on a database that comes and goes', () => {
+  let postgres: OwnPostgres;
+  let database: Database;
+
+  beforeAll(async () => {
+    postgres = await startOwnPostgres();
+  });
+
+  afterAll(() => postgres.dispose());
+
+  beforeEach(async () => {
+    database = openDatabase({ url: postgres.url, logger, poolSize: 4 });
+    onTestFinished(() => database.dispose());
+    await Promise.all([database.ping(), database.ping(), database.ping()]);
+  });
+
+  const ways: [string, () => Promise<unknown>][] = [
+    ['a query', () => database.prisma.account.count()],
+    ['a raw query', () => database.prisma.$queryRaw`SELECT 1`],
+    ['a transaction', () => database.transaction((tx) => tx.account.count())],
+    ['the pool', () => database.pool.query('SELECT 1')],
+    ['a ping', () => database.ping()],
+  ];
+
+  test('stopped, every call says so in time; started again, it goes on by itself', async () => {
+    await postgres.stop();
+    for (const [name, work] of ways) {
+      const { error, after } = await failureOf(work);
+      expect(isUnavailable(error), name).toBe(true);
+      expect(after, name).toBeLessThan(longestWait);
+    }
+    await postgres.start();
+    for (const [, work] of ways) await work();
+  });
+
+  test('stopped in the middle of a transaction', async () => {
+    const { error, after } = await failureOf(() =>
+      database.transaction(async (tx) => {
+        await tx.account.count();
+        await postgres.stop();
+        await tx.account.count();
+      }),
+    );
+    expect(isUnavailable(error)).toBe(true);
+    expect(after).toBeLessThan(longestWait);
+    await postgres.start();
+    await database.ping();
+  });
+
+  test('gone silent, every call is answered in time; awake again, it goes on by itself', async () => {
+    await postgres.freeze();
+    onTestFinished(() => postgres.thaw());
+    const failures = await Promise.all(ways.map(([, work]) => failureOf(work)));
+    // The first ones met connections that had been open, these have to connect anew.
+    failures.push(...(await Promise.all(ways.map(([, work]) => failureOf(work)))));
+    for (const { error, after } of failures) {
+      expect(isUnavailable(error)).toBe(true);
+      expect(after).toBeLessThan(longestWait);
+    }
+    await postgres.thaw();
+    for (const [, work] of ways) await work();
+  });
+
+  test('gone silent in the middle of a transaction, a rollback does not wait once more', async () => {
+    onTestFinished(() => postgres.thaw());
+    const { error, after } = await failureOf(() =>
+      database.transaction(async (tx) => {
+        await tx.account.count();
+        await postgres.freeze();
+        await tx.account.count();
+      }),
+    );
+    expect(isUnavailable(error)).toBe(true);
+    expect(after).toBeLessThan(longestWait);
+  });
+});

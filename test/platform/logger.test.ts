@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { createLogger, withoutCredentials } from '../../src/platform/logger.ts';
+
+/** What was logged, line by line. */
+function logged(log: (logger: ReturnType<typeof createLogger>) => void): Record<string, unknown>[] {
+  const lines: string[] = [];
+  log(createLogger('debug', { write: (line) => void lines.push(line) }));
+  return lines.map((line) => JSON.parse(line));
+}
+
+test('a line is one JSON object with its level by name and its time', () => {
+  expect(logged((logger) => logger.warn({ ticket: 'SUP-1' }, 'closed'))).toEqual([
+    { level: 'warn', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/), ticket: 'SUP-1', msg: 'closed' },
+  ]);
+  expect(logged((logger) => logger.trace('too fine'))).toEqual([]);
+});
+
+const secret = 'hunter2hunter2';
+
+test.each([
+  ['a token', { token: secret }],
+  ['a header', { headers: { authorization: `Bearer ${secret}` } }],
+  [
+    'a header of a request',
+    { req: { headers: { authorization: secret, cookie: secret, 'set-cookie': [secret] } } },
+  ],
+  ['a password', { user: { password: secret } }],
+  ['a secret in the configuration', { config: { database: { password: secret }, cursorSecret: secret } }],
+  ['environment variables', { env: { DATABASE_URL: secret, CURSOR_SECRET: secret, REDIS_URL: secret } }],
+  ['a connection string', { url: `postgresql://latchkey:${secret}@db.example/latchkey` }],
+  ['a connection string in a sentence', { note: `redis://:${secret}@redis.example did not answer` }],
+  ['an error', { err: new Error(`connect postgresql://latchkey:${secret}@db.example failed`) }],
+  ['an error’s cause', { err: new Error('no', { cause: new Error(`redis://:${secret}@r.example`) }) }],
+  ['a token in a sentence', { note: `authorization: Bearer ${secret}` }],
+])('%s does not reach the log', (_name, fields) => {
+  const lines = logged((logger) => logger.error(fields, 'it failed'));
+  expect(lines).toHaveLength(1);
+  expect(JSON.stringify(lines)).not.toContain(secret);
+  expect(JSON.stringify(lines)).toContain('[redacted]');
+});
+
+test('nor does a secret in the message itself', () => {
+  const lines = logged((logger) =>
+    logger.info(`connected to postgresql://latchkey:${secret}@db.example/latchkey`),
+  );
+  expect(lines[0]?.['msg']).toBe('connected to postgresql://[redacted]@db.example/latchkey');
+});
+
+test('what is no secret stays', () => {
+  expect(withoutCredentials('https://login.vendor.example/keys?x=1, a@b.example')).toBe(
+    'https://login.vendor.example/keys?x=1, a@b.example',
+  );
+});
