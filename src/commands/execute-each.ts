@@ -1,5 +1,6 @@
 import { isUnavailable } from '../platform/database.ts';
-import { type Answer, type Caller, type Command, type Dependencies, execute } from './execute.ts';
+import { type Caller, type Command, type Dependencies, execute } from './execute.ts';
+import type { Answer } from './idempotency.ts';
 import { RefusedError, unavailable } from './refusal.ts';
 
 /** How many are carried out at the same time: enough to fill the waits, few enough to leave others room. */

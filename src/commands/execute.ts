@@ -18,7 +18,7 @@ import type { Clock } from '../platform/clock.ts';
 import { type Database, isUniqueViolation, isWriteConflict, type Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
-import { findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
+import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
 import { auditGrantChange, eventOfGrantChange, type RecordedGrantChange } from './record.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
@@ -109,8 +109,6 @@ export async function execute<Input, Facts, Row extends object>(
   if ('refused' in answer) throw new RefusedError(answer.refused);
   return answer.answer;
 }
-
-export type Answer<Row extends object> = { answer: Row } | { refused: Refusal };
 
 async function decideAndWrite<Input, Facts, Row extends object>(
   tx: Transaction,

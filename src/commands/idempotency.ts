@@ -1,7 +1,8 @@
 /** The first answer to a mutation, kept with what it did, so that a repetition is a no-op that gets it again. */
 import type { Transaction } from '../platform/database.ts';
-import type { Answer } from './execute.ts';
-import { idempotencyKeyReused } from './refusal.ts';
+import { idempotencyKeyReused, type Refusal } from './refusal.ts';
+
+export type Answer<Row extends object> = { answer: Row } | { refused: Refusal };
 
 export type Repetition = { accountId: string; key: string; command: string; inputHash: string };
 

@@ -1,5 +1,13 @@
-import { covers, isBehind, type Position } from './position.ts';
-import type { StreamEvent } from './relay.ts';
+import type { EventEnvelope } from './envelope.ts';
+import { covers, isBehind, type Place, type Position } from './position.ts';
+
+/** An event as it passes through the gateway: parsed once, shared by everyone it goes to. */
+export type StreamEvent = {
+  readonly event: EventEnvelope;
+  readonly place: Place;
+  /** Behind this event: everything the gateway has read up to it. */
+  readonly position: Position;
+};
 
 /**
  * The last events a gateway has handed on, so that subscribers who come back after a moment, all at once

@@ -8,16 +8,10 @@ import type { WakeBus } from './bus.ts';
 import { type EventEnvelope, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
 import { currentPosition, type EventPage, type PlacedRow, type Reader, readEvents } from './outbox.ts';
-import type { Place, Position } from './position.ts';
-import { createRecentEvents, type RecentEvents } from './recent-events.ts';
+import type { Position } from './position.ts';
+import { createRecentEvents, type RecentEvents, type StreamEvent } from './recent-events.ts';
 
-/** An event as it passes through the gateway: parsed once, shared by everyone it goes to. */
-export type StreamEvent = {
-  readonly event: EventEnvelope;
-  readonly place: Place;
-  /** Behind this event: everything the gateway has read up to it. */
-  readonly position: Position;
-};
+export type { StreamEvent };
 
 export type RelayListener = {
   /** Events that became visible together, in order. Called in the same turn for every listener. */
