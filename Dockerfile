@@ -1,0 +1,32 @@
+# A gateway with production dependencies only, as an unprivileged user. It brings no database of its own:
+# DATABASE_URL is required, and so is a real issuer.
+
+FROM node:24-bookworm-slim AS generated
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Install scripts would only fetch another Node and engines that are not used here.
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+COPY prisma.config.ts ./
+COPY prisma ./prisma
+RUN node node_modules/prisma/build/index.js generate
+
+FROM node:24-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --ignore-scripts
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=4000
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY --from=generated /app/prisma/generated ./prisma/generated
+COPY prisma/migrations ./prisma/migrations
+COPY package.json LICENSE ./
+COPY src ./src
+USER node
+EXPOSE 4000
+# Alive, not ready: a gateway without its database must not be restarted for it.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Not through npm, which would keep signals from the gateway.
+CMD ["node", "src/main.ts"]
