@@ -2,7 +2,7 @@
  * The table of events: written in the transaction that makes what they tell of, read in an order that no
  * late commit can slip past.
  */
-import type { Pool } from 'pg';
+import type { QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { type EventEnvelope, type EventRow, payloadOf } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
 import {
@@ -21,7 +21,7 @@ import {
 type Writer = { $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number> };
 
 /** Whatever runs SQL on a connection to the primary: a pool or a client. */
-export type Reader = Pick<Pool, 'query'>;
+export type Reader = { query<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> };
 
 /** A row of the table with its place. */
 export type PlacedRow = EventRow & { place: Place };

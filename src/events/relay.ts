@@ -41,10 +41,10 @@ export type Relay = {
   wake(): void;
   /** Hears everything that is behind no position the relay has given out before. */
   listen(listener: RelayListener): () => void;
-  /** Behind everything handed to listeners so far; undefined until the database was first reached. */
+  /** Behind everything handed to listeners so far; undefined while the relay has nothing to go on from. */
   position(): Position | undefined;
-  /** Resolves when `position` is first known; rejects when the relay is disposed before. */
-  readonly started: Promise<void>;
+  /** The position, once it is known; rejects when the relay is disposed before. */
+  ready(): Promise<Position>;
   /** The events handed on last. */
   readonly recent: RecentEvents;
   /** Reads and parses what lies after a position, apart from what the relay itself is doing. */
@@ -77,8 +77,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 4000);
-  const started = Promise.withResolvers<void>();
-  started.promise.catch(() => undefined);
+  let ready = expected();
   const stats: Omit<RelayStats, 'listeners'> = {
     reads: 0,
     events: 0,
@@ -119,7 +118,7 @@ export function createRelay(options: RelayOptions): Relay {
     if (position === undefined) {
       position = await currentPosition(db);
       recent.startAt(position);
-      started.resolve();
+      ready.resolve(position);
       return false;
     }
     const page = await readEvents(db, position, pageSize);
@@ -140,6 +139,7 @@ export function createRelay(options: RelayOptions): Relay {
         'the events after the last one read are gone: every subscription starts anew',
       );
       position = undefined;
+      ready = expected();
       recent.forget();
       for (const listener of listeners) listener.onHistoryReplaced();
       return;
@@ -207,7 +207,7 @@ export function createRelay(options: RelayOptions): Relay {
       return () => void listeners.delete(listener);
     },
     position: () => position,
-    started: started.promise,
+    ready: () => ready.promise,
     recent,
     async read(after) {
       const page = await readEvents(db, after, pageSize);
@@ -220,8 +220,15 @@ export function createRelay(options: RelayOptions): Relay {
       rouse?.();
       listeners.clear();
       recent.forget();
-      started.reject(new Error('The relay was disposed before it could read the database'));
+      ready.reject(new Error('The relay was disposed before it could read the database'));
       await following;
     },
   };
+}
+
+/** A position to come. Nobody needs to wait for it. */
+function expected(): PromiseWithResolvers<Position> {
+  const coming = Promise.withResolvers<Position>();
+  coming.promise.catch(() => undefined);
+  return coming;
 }

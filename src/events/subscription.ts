@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { createDeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
 import type { GrantEventEnvelope } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError, SlowConsumerError } from './errors.ts';
-import { covers, isBehind, type Position, union } from './position.ts';
+import { covers, isBehind, origin, type Position, union } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
 import { concerns, type Topics } from './topics.ts';
 
@@ -86,7 +86,7 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     const now = surroundings.relay.position();
     this.#read = options.after ?? now;
     this.#readIsGenuine = options.after === undefined || (now !== undefined && covers(now, options.after));
-    this.#queue = createDeliveryQueue(this.#read ?? { next: 0n, open: [] });
+    this.#queue = createDeliveryQueue(this.#read ?? origin);
     this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
   }
 
@@ -225,8 +225,7 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
   async #catchUp(): Promise<void> {
     const { relay, limits } = this.#surroundings;
     if (this.#read === undefined) {
-      await within(relay.started, limits.outage);
-      this.#read = relay.position();
+      this.#read = await within(relay.ready(), limits.outage);
       return;
     }
     const recent = this.#readIsGenuine ? relay.recent.after(this.#read) : undefined;
@@ -250,7 +249,9 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     if (this.#read === undefined || isBehind(this.#read, place)) return;
     this.#read = union(this.#read, position);
     if (event.kind === 'access') {
-      if (event.accountId === this.viewerId) this.rightsChanged();
+      // What the relay has handed on already was noticed then, or came before the rights were first loaded.
+      const noticed = isBehind(this.#surroundings.relay.position() ?? origin, place);
+      if (event.accountId === this.viewerId && !noticed) this.rightsChanged();
       return;
     }
     if (!concerns(this.#topics, event) || this.#options.matches?.(event) === false) return;

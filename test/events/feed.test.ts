@@ -1,0 +1,607 @@
+import fc from 'fast-check';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { EventEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
+import {
+  AccessEndedError,
+  CursorExpiredError,
+  FeedClosedError,
+  FeedUnavailableError,
+  HistoryReplacedError,
+  SlowConsumerError,
+} from '../../src/events/errors.ts';
+import type { Delivery, SubscribeOptions } from '../../src/events/feed.ts';
+import { createInProcessBus } from '../../src/events/in-process-bus.ts';
+import { deleteEventsBefore } from '../../src/events/outbox.ts';
+import { origin } from '../../src/events/position.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { accessChanged, grantEvent } from './events.ts';
+import {
+  begin,
+  type Gateway,
+  idsOf,
+  listener,
+  openGateway,
+  openPool,
+  type Subscribed,
+  take,
+  type Writer,
+  withoutUpkeep,
+  write,
+} from './gateway.ts';
+
+let database: OwnPostgres;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  database = await startOwnPostgres();
+  pool = openPool(database.url, 20);
+  await withoutUpkeep(pool);
+});
+afterAll(async () => {
+  await pool.end();
+  await database.dispose();
+});
+
+const open: Gateway[] = [];
+async function gateway(options: Parameters<typeof openGateway>[1] = {}): Promise<Gateway> {
+  const opened = await openGateway(database.url, options);
+  open.push(opened);
+  return opened;
+}
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.dispose()));
+});
+
+/** Writes events in a transaction of their own each, and wakes the gateway. */
+async function tell({ relay }: Gateway, ...events: EventEnvelope[]): Promise<void> {
+  for (const event of events) await write(pool, event);
+  relay.wake();
+}
+
+const some = (count: number, facts: Partial<GrantEventEnvelope> = {}): GrantEventEnvelope[] =>
+  Array.from({ length: count }, () => grantEvent(facts));
+
+/** Everything that arrives before an event that is written now. */
+async function untilNow(at: Gateway, subscribed: Subscribed): Promise<Delivery[]> {
+  const mark = grantEvent();
+  await tell(at, mark);
+  const taken: Delivery[] = [];
+  for (;;) {
+    const [next] = await take(subscribed, 1);
+    if (next === undefined || next.event.id === mark.id) return taken;
+    taken.push(next);
+  }
+}
+
+describe('a subscription', () => {
+  test('hears what is committed from the moment of the call on, in order', async () => {
+    const at = await gateway();
+    await tell(at, grantEvent());
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(1));
+    const subscribed = at.feed.subscribe(listener());
+    const events = some(5);
+    await tell(at, ...events);
+    const taken = await take(subscribed, 5);
+    expect(taken.map(({ event }) => event)).toStrictEqual(events);
+  });
+
+  test('hears at once what is committed while an older transaction stays open, and that one when it ends', async () => {
+    const at = await gateway();
+    const subscribed = at.feed.subscribe(listener());
+    const slow = await begin(pool);
+    const [late, prompt] = [grantEvent(), grantEvent()];
+    await slow.append(late);
+    await tell(at, prompt);
+    const first = await take(subscribed, 1);
+    expect(idsOf(first)).toStrictEqual([prompt.id]);
+    await slow.commit();
+    at.relay.wake();
+    expect(idsOf(await take(subscribed, 1))).toStrictEqual([late.id]);
+    // The position given out while it was open is from before it.
+    const resumed = at.feed.subscribe(listener({ after: first[0]?.position ?? origin }));
+    expect(idsOf(await untilNow(at, resumed))).toStrictEqual([late.id]);
+  });
+
+  test.each([
+    ['from memory', { recentEvents: 1000 }],
+    ['from the database', { recentEvents: 0, pageSize: 2 }],
+    ['from the database, then from memory', { recentEvents: 3, pageSize: 2 }],
+  ])('resumes behind every event it was given, %s', async (_where, options) => {
+    const at = await gateway(options);
+    const events = some(9);
+    const subscribed = at.feed.subscribe(listener());
+    await tell(at, ...events);
+    const taken = await take(subscribed, events.length);
+    for (const [index, { position }] of taken.entries()) {
+      const resumed = at.feed.subscribe(listener({ after: position }));
+      const missed = await take(resumed, events.length - index - 1);
+      expect(idsOf(missed)).toStrictEqual(idsOf(events.slice(index + 1)));
+      await resumed.return?.();
+    }
+    const resumed = at.feed.subscribe(listener({ after: taken[0]?.position ?? origin }));
+    expect(idsOf(await untilNow(at, resumed))).toStrictEqual(idsOf(events.slice(1)));
+  });
+
+  test('resumes at a gateway that has read less than the one before', async () => {
+    const [one, other] = [await gateway(), await gateway()];
+    const subscribed = one.feed.subscribe(listener());
+    const [known, next] = [some(3), some(2)];
+    await tell(one, ...known);
+    const last = (await take(subscribed, 3)).at(-1);
+    const resumed = other.feed.subscribe(listener({ after: last?.position ?? origin }));
+    // The other gateway hears of all of it only now.
+    await tell(other, ...next);
+    expect(idsOf(await take(resumed, 2))).toStrictEqual(idsOf(next));
+    expect(await untilNow(other, resumed)).toStrictEqual([]);
+  });
+
+  test('refuses a position from which something was deleted, and one of another history', async () => {
+    const at = await gateway({ recentEvents: 0 });
+    const subscribed = at.feed.subscribe(listener());
+    await tell(at, ...some(3, { occurredAt: new Date('2020-01-01T00:00:00Z') }));
+    const [first, , third] = await take(subscribed, 3);
+    await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
+    const expired = at.feed.subscribe(listener({ after: first?.position ?? origin }));
+    await expect(expired.next()).rejects.toThrow(CursorExpiredError);
+    expect(await expired.next()).toStrictEqual({ done: true, value: undefined });
+    const whole = at.feed.subscribe(listener({ after: third?.position ?? origin }));
+    expect(await untilNow(at, whole)).toStrictEqual([]);
+    const foreign = at.feed.subscribe(listener({ after: { next: 2n ** 60n, open: [] } }));
+    await expect(foreign.next()).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('passes over what it can not read, and says so in its figures', async () => {
+    const at = await gateway();
+    const subscribed = at.feed.subscribe(listener());
+    await pool.query(`
+      INSERT INTO events (id, type, occurred_at, payload)
+      VALUES (gen_random_uuid(), 'STARTED', now(), '{"kind": "session"}'),
+             (gen_random_uuid(), 'REVOKED', now(), '{"kind": "grant"}'), (gen_random_uuid(), '?', now(), 'null')`);
+    expect(await untilNow(at, subscribed)).toStrictEqual([]);
+    expect(at.relay.stats().unreadable).toBe(3);
+  });
+
+  test('whatever the order of commits: each event once, grants in order, and every position resumes', async () => {
+    const grants = ['a', 'b', 'c'].map(() => newId());
+    /** A writer holds its grant from begin to end, as commands do. */
+    const step = fc.record({
+      grant: fc.nat({ max: 2 }),
+      act: fc.constantFrom<('append' | 'commit' | 'rollback' | 'wake')[]>(
+        'append',
+        'append',
+        'commit',
+        'rollback',
+        'wake',
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { minLength: 10, maxLength: 60 }),
+        fc.constantFrom(0, 3, 1000),
+        async (steps, recentEvents) => {
+          const at = await openGateway(database.url, { recentEvents, pageSize: 3, queueLength: 4 });
+          try {
+            const subscribed = at.feed.subscribe(listener());
+            const writers = new Map<number, { writer: Writer; events: GrantEventEnvelope[] }>();
+            const committed: GrantEventEnvelope[] = [];
+            const close = async (grant: number, act: 'commit' | 'rollback'): Promise<void> => {
+              const writing = writers.get(grant);
+              writers.delete(grant);
+              await writing?.writer[act]();
+              if (act === 'commit') committed.push(...(writing?.events ?? []));
+            };
+            for (const { grant, act } of steps) {
+              if (act === 'wake') at.relay.wake();
+              else if (act !== 'append') await close(grant, act);
+              else {
+                const writing = writers.get(grant) ?? { writer: await begin(pool), events: [] };
+                writers.set(grant, writing);
+                const event = grantEvent({ grantId: grants[grant] ?? '' });
+                await writing.writer.append(event);
+                writing.events.push(event);
+              }
+            }
+            for (const grant of [...writers.keys()]) await close(grant, 'commit');
+
+            const taken = await untilNow(at, subscribed);
+            expect(idsOf(taken).toSorted()).toStrictEqual(idsOf(committed).toSorted());
+            for (const grantId of grants) {
+              const ofGrant = (events: readonly GrantEventEnvelope[]) =>
+                idsOf(events.filter((event) => event.grantId === grantId));
+              expect(ofGrant(taken.map(({ event }) => event))).toStrictEqual(ofGrant(committed));
+            }
+            for (const [index, { position }] of taken.entries()) {
+              const resumed = at.feed.subscribe(listener({ after: position }));
+              const missed = await take(resumed, taken.length - index - 1);
+              expect(idsOf(missed).toSorted()).toStrictEqual(idsOf(taken.slice(index + 1)).toSorted());
+              await resumed.return?.();
+            }
+          } finally {
+            await at.dispose();
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+});
+
+describe('authorization', () => {
+  test('is asked for every event, replayed or live, and keeps the order while it takes its time', async () => {
+    const at = await gateway();
+    const [replayed, live] = [some(3), some(3)];
+    const start = at.relay.position();
+    await tell(at, ...replayed);
+    const asked: string[] = [];
+    const refused = new Set([replayed[1]?.id, live[0]?.id]);
+    const subscribed = at.feed.subscribe(
+      listener({
+        after: start ?? origin,
+        mayHear: async (event) => {
+          asked.push(event.id);
+          await new Promise(setImmediate);
+          return !refused.has(event.id);
+        },
+      }),
+    );
+    const first = await take(subscribed, 2);
+    await tell(at, ...live);
+    const second = await take(subscribed, 2);
+    const heard = [...replayed, ...live].filter(({ id }) => !refused.has(id));
+    expect(idsOf([...first, ...second])).toStrictEqual(idsOf(heard));
+    expect(asked).toStrictEqual(idsOf([...replayed, ...live]));
+  });
+
+  test('rights are loaded before the first event, and again when they change', async () => {
+    const at = await gateway();
+    const viewerId = newId();
+    const site = newId();
+    let granted = false;
+    let sites: string[] = [];
+    const recheck = vi.fn(async () => {
+      const asOfNow = granted;
+      await new Promise(setImmediate);
+      sites = asOfNow ? [site] : [];
+      return null;
+    });
+    const subscribed = at.feed.subscribe(
+      listener({
+        viewerId,
+        recheck,
+        mayHear: ({ audience }) => sites.includes(audience.siteId),
+        topics: () => sites.map((id) => `site:${id}` as const),
+      }),
+    );
+    const onSite = () => grantEvent({ audience: { ...grantEvent().audience, siteId: site } });
+    const next = subscribed.next();
+    await tell(at, onSite());
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(1));
+    granted = true;
+    const heard = onSite();
+    // Of one commit: the right, and right after it what the right opens.
+    await write(pool, accessChanged(viewerId), heard);
+    at.relay.wake();
+    expect(await next).toMatchObject({ value: { event: { id: heard.id } } });
+    expect(recheck).toHaveBeenCalledTimes(2);
+    granted = false;
+    await tell(at, accessChanged(viewerId), onSite(), accessChanged(newId()));
+    await vi.waitFor(() => expect(recheck).toHaveBeenCalledTimes(3));
+    granted = true;
+    const again = onSite();
+    await tell(at, accessChanged(viewerId), again);
+    expect(idsOf(await take(subscribed, 1))).toStrictEqual([again.id]);
+    expect(recheck).toHaveBeenCalledTimes(4);
+  });
+
+  test('nothing is delivered on rights that have changed, not even what was waiting', async () => {
+    const at = await gateway();
+    const viewerId = newId();
+    let mayHear = true;
+    const subscribed = at.feed.subscribe(listener({ viewerId, mayHear: () => mayHear }));
+    const events = some(5);
+    await tell(at, ...events);
+    await take(subscribed, 1);
+    await vi.waitFor(() => expect(at.feed.stats().queued).toBe(4));
+    mayHear = false;
+    await tell(at, accessChanged(viewerId));
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(6));
+    const next = subscribed.next();
+    mayHear = true;
+    const later = grantEvent();
+    await tell(at, later);
+    // All four were asked about anew after the change.
+    expect(idsOf([(await next).value ?? grantEvent()])).toStrictEqual([later.id]);
+  });
+
+  test('ends the subscription with the reason, at once, whether or not the client is asking', async () => {
+    const at = await gateway();
+    const viewerId = newId();
+    let reason: string | null = null;
+    const ended = Promise.withResolvers<Error | undefined>();
+    const recheck = async () => reason;
+    const asking = at.feed.subscribe(listener({ viewerId, recheck }));
+    const next = asking.next();
+    const silent = at.feed.subscribe(listener({ viewerId, recheck, onEnd: ended.resolve }));
+    const other = at.feed.subscribe(listener());
+    await vi.waitFor(() => expect(at.feed.stats().live).toBe(1));
+    reason = 'DEACTIVATED';
+    const unheard = grantEvent();
+    await write(pool, accessChanged(viewerId));
+    await tell(at, unheard);
+    await expect(next).rejects.toMatchObject({ code: 'ACCESS_ENDED', reason: 'DEACTIVATED' });
+    expect(await ended.promise).toBeInstanceOf(AccessEndedError);
+    await expect(silent.next()).rejects.toThrow(AccessEndedError);
+    expect(await silent.next()).toStrictEqual({ done: true, value: undefined });
+    expect(idsOf(await take(other, 1))).toStrictEqual([unheard.id]);
+    expect(at.feed.stats()).toMatchObject({ subscriptions: 1 });
+  });
+
+  test('a change that is read before the relay has come to it counts at once', async () => {
+    const at = await gateway({ recentEvents: 0 });
+    const viewerId = newId();
+    const subscribed = at.feed.subscribe(listener());
+    await tell(at, ...some(2));
+    const [first] = await take(subscribed, 2);
+    const unheard = grantEvent();
+    await write(pool, accessChanged(viewerId), unheard);
+    const rights = vi.fn().mockResolvedValueOnce(null).mockResolvedValue('DEACTIVATED');
+    const resumed = at.feed.subscribe(
+      listener({ viewerId, recheck: rights, after: first?.position ?? origin }),
+    );
+    await expect(take(resumed, 2)).rejects.toThrow(AccessEndedError);
+    expect(rights).toHaveBeenCalledTimes(2);
+  });
+
+  test('a change while rights are loaded, or while somebody is asked, is not overlooked', async () => {
+    const at = await gateway();
+    const viewerId = newId();
+    const gates: PromiseWithResolvers<null>[] = [];
+    const load = () => {
+      const gate = Promise.withResolvers<null>();
+      gates.push(gate);
+      return gate.promise;
+    };
+    const answers: PromiseWithResolvers<boolean>[] = [];
+    const ask = () => {
+      const answer = Promise.withResolvers<boolean>();
+      answers.push(answer);
+      return answer.promise;
+    };
+    const subscribed = at.feed.subscribe(listener({ viewerId, recheck: load, mayHear: ask }));
+    const next = subscribed.next();
+    const event = grantEvent();
+    await tell(at, accessChanged(viewerId), event);
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(2));
+    gates[0]?.resolve(null);
+    await vi.waitFor(() => expect(gates).toHaveLength(2));
+    expect(answers).toHaveLength(0);
+    gates[1]?.resolve(null);
+    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    await tell(at, accessChanged(viewerId));
+    await vi.waitFor(() => expect(gates).toHaveLength(3));
+    answers[0]?.resolve(true);
+    gates[2]?.resolve(null);
+    await vi.waitFor(() => expect(answers).toHaveLength(2));
+    answers[1]?.resolve(true);
+    expect(await next).toMatchObject({ value: { event: { id: event.id } } });
+  });
+
+  test('rights that can not be loaded are tried again, and in the end end the subscription', async () => {
+    const at = await gateway({ outage: 1500 });
+    const failure = new Error('out of reach');
+    const recheck = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(null);
+    const patient = at.feed.subscribe(listener({ recheck }));
+    const event = grantEvent();
+    await tell(at, event);
+    expect(idsOf(await take(patient, 1))).toStrictEqual([event.id]);
+    expect(recheck).toHaveBeenCalledTimes(2);
+    const hopeless = at.feed.subscribe(listener({ recheck: () => Promise.reject(failure) }));
+    const silent = at.feed.subscribe(listener({ recheck: () => new Promise(() => undefined) }));
+    await expect(hopeless.next()).rejects.toThrow(FeedUnavailableError);
+    await expect(silent.next()).rejects.toThrow(FeedUnavailableError);
+  });
+
+  test.each<[string, Partial<SubscribeOptions>]>([
+    ['mayHear', { mayHear: () => fail() }],
+    ['mayHear, later', { mayHear: async () => fail() }],
+    ['matches', { matches: () => fail() }],
+    ['topics', { topics: () => fail() }],
+  ])('that fails (%s) delivers nothing and harms nobody else', async (_what, broken) => {
+    const at = await gateway();
+    const failing = at.feed.subscribe(listener(broken));
+    const next = expect(failing.next()).rejects.toThrow('broken');
+    const other = at.feed.subscribe(listener());
+    const heard = other.next();
+    const event = grantEvent();
+    await tell(at, event);
+    await next;
+    expect(await heard).toMatchObject({ value: { event: { id: event.id } } });
+    expect(at.feed.stats().subscriptions).toBe(1);
+  });
+
+  test('topics and filter leave out what does not concern the subscriber, replayed or live', async () => {
+    const at = await gateway();
+    const start = at.relay.position() ?? origin;
+    const engineer = newId();
+    const mine = (type: GrantEventEnvelope['type']) =>
+      grantEvent({ type, audience: { ...grantEvent().audience, engineerIds: [engineer] } });
+    const [first, second] = [mine('ACTIVATED'), mine('ACTIVATED')];
+    await tell(at, grantEvent(), first, mine('DENIED'));
+    const asked: string[] = [];
+    const subscribed = at.feed.subscribe(
+      listener({
+        after: start,
+        topics: () => [`engineer:${engineer}`],
+        matches: ({ type }) => type === 'ACTIVATED',
+        mayHear: ({ id }) => asked.push(id) > 0,
+      }),
+    );
+    await take(subscribed, 1);
+    const next = subscribed.next();
+    await tell(at, grantEvent(), mine('DENIED'), second);
+    await next;
+    expect(asked).toStrictEqual([first.id, second.id]);
+  });
+});
+
+function fail(): never {
+  throw new Error('broken');
+}
+
+describe('a subscriber that does not keep up', () => {
+  test('but goes on reading gets everything, with a queue that stays short', async () => {
+    const at = await gateway({ queueLength: 10, pageSize: 50, recentEvents: 20 });
+    const subscribed = at.feed.subscribe(listener());
+    const events = some(300);
+    let longest = 0;
+    const taken: Delivery[] = [];
+    const [first] = events;
+    if (first !== undefined) await tell(at, first);
+    taken.push(...(await take(subscribed, 1)));
+    await write(pool, ...events.slice(1));
+    at.relay.wake();
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(300));
+    while (taken.length < 300) {
+      longest = Math.max(longest, at.feed.stats().queued);
+      taken.push(...(await take(subscribed, 1)));
+    }
+    expect(idsOf(taken)).toStrictEqual(idsOf(events));
+    expect(longest).toBeLessThanOrEqual(50);
+    expect(await untilNow(at, subscribed)).toStrictEqual([]);
+    await subscribed.return?.();
+  });
+
+  test('and asks for nothing is ended, told so, and resumes without loss; the others notice nothing', async () => {
+    const at = await gateway({ patience: 1000, queueLength: 10 });
+    const ended = Promise.withResolvers<Error | undefined>();
+    const stalled = at.feed.subscribe(listener({ onEnd: ended.resolve }));
+    const others = Array.from({ length: 200 }, () => at.feed.subscribe(listener()));
+    const idle = at.feed.subscribe(listener({ topics: () => [], onEnd: ended.reject }));
+    const events = some(50);
+    const [first] = events;
+    if (first !== undefined) await tell(at, first);
+    const [last] = await take(stalled, 1);
+    const heard = others.map((other) => take(other, events.length));
+    const waiting = idle.next();
+    await tell(at, ...events.slice(1));
+    expect(await ended.promise).toBeInstanceOf(SlowConsumerError);
+    for (const each of await Promise.all(heard)) expect(idsOf(each)).toStrictEqual(idsOf(events));
+    await expect(stalled.next()).rejects.toThrow(SlowConsumerError);
+    const resumed = at.feed.subscribe(listener({ after: last?.position ?? origin }));
+    expect(idsOf(await take(resumed, 49))).toStrictEqual(idsOf(events.slice(1)));
+    expect(at.feed.stats().queued).toBe(0);
+    await idle.return?.();
+    expect(await waiting).toStrictEqual({ done: true, value: undefined });
+  });
+
+  test('hears first what ends the use of a grant, and a resumption from there misses nothing', async () => {
+    const at = await gateway();
+    const subscribed = at.feed.subscribe(listener());
+    const grantId = newId();
+    const [a, b] = some(2);
+    const [asked, revoked] = [grantEvent({ grantId }), grantEvent({ grantId, type: 'REVOKED' })];
+    const [opening] = some(1);
+    if (a === undefined || b === undefined || opening === undefined) throw new Error('too few');
+    await tell(at, opening);
+    await take(subscribed, 1);
+    await tell(at, a, asked, b, revoked);
+    await vi.waitFor(() => expect(at.feed.stats().queued).toBe(4));
+    const taken = await take(subscribed, 4);
+    expect(idsOf(taken)).toStrictEqual([asked.id, revoked.id, a.id, b.id]);
+    const received = new Set<string>();
+    for (const { event, position } of taken) {
+      received.add(event.id);
+      const resumed = at.feed.subscribe(listener({ after: position }));
+      const again = idsOf(await untilNow(at, resumed));
+      for (const id of idsOf([a, asked, b, revoked])) {
+        if (!received.has(id)) expect(again).toContain(id);
+      }
+      await resumed.return?.();
+    }
+  });
+});
+
+describe('the end', () => {
+  test('by return comes at once, also to a pending next', async () => {
+    const at = await gateway();
+    const onEnd = vi.fn();
+    const subscribed = at.feed.subscribe(listener({ onEnd }));
+    const pending = [subscribed.next(), subscribed.next()];
+    await subscribed.return?.();
+    expect(await Promise.all(pending)).toStrictEqual([
+      { done: true, value: undefined },
+      { done: true, value: undefined },
+    ]);
+    expect(await subscribed.next()).toStrictEqual({ done: true, value: undefined });
+    expect(onEnd.mock.calls).toStrictEqual([[undefined]]);
+    const thrown = at.feed.subscribe(listener());
+    await expect(thrown.throw?.(new Error('enough'))).rejects.toThrow('enough');
+    expect(at.feed.stats()).toStrictEqual({ subscriptions: 0, live: 0, queued: 0, topicEntries: 0 });
+  });
+
+  test('by dispose comes to everyone, and to whoever comes later', async () => {
+    const at = await gateway();
+    const [asking, silent] = [at.feed.subscribe(listener()), at.feed.subscribe(listener())];
+    const next = asking.next();
+    at.feed.dispose();
+    await expect(next).rejects.toThrow(FeedClosedError);
+    await expect(silent.next()).rejects.toThrow(FeedClosedError);
+    await expect(at.feed.subscribe(listener()).next()).rejects.toThrow(FeedClosedError);
+    expect(at.feed.stats().subscriptions).toBe(0);
+    expect(at.relay.stats().listeners).toBe(0);
+  });
+
+  test('leaves nothing behind, 500 times over', async () => {
+    const at = await gateway();
+    const events = some(2);
+    await tell(at, ...events);
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(2));
+    const before = timers();
+    for (let cycle = 0; cycle < 500; cycle += 1) {
+      const viewerId = newId();
+      const subscribed = at.feed.subscribe(
+        listener({ viewerId, topics: () => [`engineer:${viewerId}`, `site:${cycle}`] }),
+      );
+      const next = subscribed.next();
+      if (cycle % 3 === 0) await vi.waitFor(() => expect(at.feed.stats().live).toBe(1), { interval: 1 });
+      if (cycle % 5 === 0) at.relay.wake();
+      await subscribed.return?.();
+      expect(await next).toStrictEqual({ done: true, value: undefined });
+    }
+    expect(at.feed.stats()).toStrictEqual({ subscriptions: 0, live: 0, queued: 0, topicEntries: 0 });
+    expect(at.relay.stats().listeners).toBe(1);
+    await vi.waitFor(() => expect(timers()).toBeLessThanOrEqual(before));
+  });
+
+  test('comes to all when the gateway has slept past what is kept, and then it starts anew', async () => {
+    const at = await gateway();
+    const subscribed = at.feed.subscribe(listener());
+    const next = subscribed.next();
+    await vi.waitFor(() => expect(at.feed.stats().live).toBe(1));
+    await write(pool, grantEvent({ occurredAt: new Date('2020-01-01T00:00:00Z') }));
+    await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
+    at.relay.wake();
+    await expect(next).rejects.toThrow(HistoryReplacedError);
+    const anew = at.feed.subscribe(listener());
+    expect(await untilNow(at, anew)).toStrictEqual([]);
+  });
+});
+
+describe('two gateways in one process', () => {
+  test('wake each other', async () => {
+    const bus = createInProcessBus();
+    const [one, other] = [await gateway({ bus: bus.connect() }), await gateway({ bus: bus.connect() })];
+    const subscribed = other.feed.subscribe(listener());
+    const next = subscribed.next();
+    const event = grantEvent();
+    await tell(one, event);
+    expect(await next).toMatchObject({ value: { event: { id: event.id } } });
+    await one.dispose();
+    await other.dispose();
+    open.length = 0;
+    expect(bus.size).toBe(0);
+  });
+});

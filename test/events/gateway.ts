@@ -1,0 +1,110 @@
+/** Writers and gateways on a real database, for the tests of this room. */
+import pg from 'pg';
+import type { WakeBus } from '../../src/events/bus.ts';
+import type { EventEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
+import {
+  createFeed,
+  type Delivery,
+  type Feed,
+  type FeedOptions,
+  type SubscribeOptions,
+} from '../../src/events/feed.ts';
+import { createInProcessBus } from '../../src/events/in-process-bus.ts';
+import { appendEvents } from '../../src/events/outbox.ts';
+import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+
+export const silent = createLogger('silent');
+
+export type Gateway = { relay: Relay; feed: Feed; bus: WakeBus; pool: pg.Pool; dispose(): Promise<void> };
+
+/** A gateway as far as events go, with a pool of its own. Reads only when woken, unless told otherwise. */
+export async function openGateway(
+  url: string,
+  options: Partial<Omit<RelayOptions, 'db'>> & Partial<Omit<FeedOptions, 'relay'>> = {},
+): Promise<Gateway> {
+  const pool = openPool(url);
+  const bus = options.bus ?? createInProcessBus().connect();
+  const relay = createRelay({ pollInterval: 600_000, logger: silent, ...options, bus, db: pool });
+  const feed = createFeed({ ...options, relay });
+  await relay.ready();
+  return {
+    relay,
+    feed,
+    bus,
+    pool,
+    async dispose() {
+      feed.dispose();
+      await relay.dispose();
+      await bus.dispose();
+      await pool.end();
+    },
+  };
+}
+
+export function openPool(url: string, max = 10): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 2000 });
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** Keeps the server from transactions of its own, so that only a test's are open. */
+export async function withoutUpkeep(pool: pg.Pool): Promise<void> {
+  await pool.query('ALTER SYSTEM SET autovacuum = off');
+  await pool.query('SELECT pg_reload_conf()');
+}
+
+/** A transaction that is committed when its test says so. */
+export type Writer = {
+  append(...events: EventEnvelope[]): Promise<void>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+};
+
+export async function begin(pool: pg.Pool): Promise<Writer> {
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  const end = async (how: 'COMMIT' | 'ROLLBACK'): Promise<void> => {
+    await client.query(how);
+    client.release();
+  };
+  return {
+    append: (...events) => appendEvents(transaction(client), events),
+    commit: () => end('COMMIT'),
+    rollback: () => end('ROLLBACK'),
+  };
+}
+
+/** Writes events in one transaction, committed when it resolves. */
+export async function write(pool: pg.Pool, ...events: EventEnvelope[]): Promise<void> {
+  await appendEvents(transaction(pool), events);
+}
+
+function transaction(db: Pick<pg.Pool, 'query'> | pg.PoolClient) {
+  return {
+    $executeRawUnsafe: async (sql: string, ...values: unknown[]): Promise<number> =>
+      (await db.query(sql, values)).rowCount ?? 0,
+  };
+}
+
+/** Somebody who may hear everything. */
+export function listener(options: Partial<SubscribeOptions> = {}): SubscribeOptions {
+  return { viewerId: newId(), recheck: async () => null, mayHear: () => true, ...options };
+}
+
+export type Subscribed = AsyncIterableIterator<Delivery, undefined, undefined>;
+
+/** The next so many deliveries. */
+export async function take(subscribed: Subscribed, count: number): Promise<Delivery[]> {
+  const taken: Delivery[] = [];
+  while (taken.length < count) {
+    const next = await subscribed.next();
+    if (next.done) throw new Error(`The subscription ended after ${taken.length} of ${count} events`);
+    taken.push(next.value);
+  }
+  return taken;
+}
+
+export const idsOf = (events: readonly (Delivery | GrantEventEnvelope)[]): string[] =>
+  events.map((one) => ('event' in one ? one.event.id : one.id));

@@ -1,0 +1,309 @@
+import fc from 'fast-check';
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { EventEnvelope } from '../../src/events/envelope.ts';
+import { CursorExpiredError, HistoryReplacedError } from '../../src/events/errors.ts';
+import {
+  appendEvents,
+  currentPosition,
+  deleteEventsBefore,
+  type Reader,
+  readEvents,
+} from '../../src/events/outbox.ts';
+import { isBehind, origin, type Position } from '../../src/events/position.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { grantEvent } from './events.ts';
+import { begin, openPool, silent, type Writer, withoutUpkeep, write } from './gateway.ts';
+
+// A server of its own: transactions of other databases on a server count as open, too.
+let database: OwnPostgres;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  database = await startOwnPostgres();
+  pool = openPool(database.url, 20);
+  await withoutUpkeep(pool);
+});
+beforeEach(async () => {
+  await pool.query('DELETE FROM events');
+});
+afterAll(async () => {
+  await pool.end();
+  await database.dispose();
+});
+
+/** Everything after a position, read in pages; the position behind it all. */
+async function readOn(from: Position, limit = 3): Promise<{ ids: string[]; position: Position }> {
+  const ids: string[] = [];
+  let position = from;
+  for (;;) {
+    const page = await readEvents(pool, position, limit);
+    ids.push(...page.rows.map(({ row }) => row.id));
+    position = page.position;
+    if (!page.hasMore) return { ids, position };
+  }
+}
+
+describe('appending', () => {
+  test('keeps the order given, in one statement of the transaction it is given', async () => {
+    const statements: string[] = [];
+    const db = openDatabase({
+      url: database.url,
+      logger: silent,
+      onStatement: (sql) => statements.push(sql),
+    });
+    const events = Array.from({ length: 50 }, () => grantEvent());
+    await db.transaction((tx) => appendEvents(tx, events));
+    await db.transaction((tx) => appendEvents(tx, []));
+    await db.dispose();
+    expect((await readOn(origin)).ids).toStrictEqual(events.map(({ id }) => id));
+    expect(statements.filter((sql) => sql.includes('INSERT'))).toHaveLength(1);
+  });
+
+  test('of a transaction that fails leaves nothing', async () => {
+    const writer = await begin(pool);
+    await writer.append(grantEvent());
+    await writer.rollback();
+    expect((await readOn(origin)).ids).toStrictEqual([]);
+  });
+});
+
+describe('reading', () => {
+  test('gives what is committed at once, and what an older transaction commits later, each once', async () => {
+    const [old, young] = [grantEvent(), grantEvent()];
+    const slow = await begin(pool);
+    await slow.append(old);
+    await write(pool, young);
+
+    const first = await readEvents(pool, origin, 10);
+    expect(first.rows.map(({ row }) => row.id)).toStrictEqual([young.id]);
+
+    await slow.commit();
+    const second = await readEvents(pool, first.position, 10);
+    expect(second.rows.map(({ row }) => row.id)).toStrictEqual([old.id]);
+    expect((await readEvents(pool, second.position, 10)).rows).toStrictEqual([]);
+  });
+
+  test('forgets open transactions once they are over', async () => {
+    const [slow, aborted] = [await begin(pool), await begin(pool)];
+    await slow.append(grantEvent());
+    await aborted.append(grantEvent());
+    await write(pool, grantEvent());
+    const before = await readEvents(pool, origin, 10);
+    expect(before.position.open).toHaveLength(2);
+    await aborted.rollback();
+    await slow.commit();
+    expect((await readEvents(pool, before.position, 10)).position.open).toStrictEqual([]);
+  });
+
+  test('pages through a transaction of many events', async () => {
+    const events = Array.from({ length: 10 }, () => grantEvent());
+    await write(pool, ...events);
+    for (const limit of [1, 2, 3, 5, 10, 11]) {
+      expect((await readOn(origin, limit)).ids).toStrictEqual(events.map(({ id }) => id));
+    }
+  });
+
+  test('never goes beyond the last event: numbers that left no trace may be given out again', async () => {
+    await write(pool, grantEvent());
+    const { position } = await readEvents(pool, origin, 10);
+    const lost = await begin(pool);
+    await lost.append(grantEvent());
+    await lost.rollback();
+    const idle = await readEvents(pool, position, 10);
+    expect(idle.position.next).toBe(position.next);
+    expect((await currentPosition(pool)).next).toBe(position.next);
+  });
+
+  test('starts from the state of a REPEATABLE READ transaction without a gap', async () => {
+    const [seen, open, later] = [grantEvent(), grantEvent(), grantEvent()];
+    await write(pool, seen);
+    const slow = await begin(pool);
+    await slow.append(open);
+    const client = await pool.connect();
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    const state = await client.query<{ id: string }>('SELECT id FROM events');
+    await write(pool, later);
+    const position = await currentPosition(client);
+    await client.query('COMMIT');
+    client.release();
+    await slow.commit();
+    expect(state.rows.map(({ id }) => id)).toStrictEqual([seen.id]);
+    expect((await readOn(position)).ids.toSorted()).toStrictEqual([open.id, later.id].toSorted());
+  });
+
+  test('from nothing, while something is open, misses nothing', async () => {
+    const slow = await begin(pool);
+    const event = grantEvent();
+    await slow.append(event);
+    const position = await currentPosition(pool);
+    await slow.commit();
+    expect((await readOn(position)).ids).toStrictEqual([event.id]);
+  });
+
+  test('refuses a position ahead of the database', async () => {
+    const ahead: Position = { next: 2n ** 60n, open: [] };
+    await expect(readEvents(pool, ahead, 10)).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('walks along the index, however many events there are and however long something stays open', async () => {
+    await pool.query(`
+      INSERT INTO events (id, txid, type, occurred_at, payload)
+      SELECT gen_random_uuid(), n, 'T', now(), '{}' FROM generate_series(1, 50000) AS n`);
+    await pool.query('ANALYZE events');
+    const client = await pool.connect();
+    const plans: string[] = [];
+    try {
+      await client.query('SET plan_cache_mode = force_generic_plan');
+      const explaining: Reader = {
+        async query(statement) {
+          await client.query(`PREPARE explained (bigint, bigint[], bigint[], uuid) AS ${statement.text}`);
+          const plan = await client.query<{ 'QUERY PLAN': string }>(
+            `EXPLAIN (ANALYZE) EXECUTE explained (49000, '{5,6,7}', '{0,0,0}', '00000000-0000-7000-8000-000000000000')`,
+          );
+          plans.push(plan.rows.map((row) => row['QUERY PLAN']).join('\n'));
+          return client.query(statement);
+        },
+      };
+      await readEvents(explaining, origin, 500);
+    } finally {
+      client.release(true);
+    }
+    expect(plans.join('\n')).not.toMatch(/Seq Scan/);
+    const touched = [...plans.join('\n').matchAll(/on events.*rows=(\d+)/g)].map(([, rows]) => Number(rows));
+    expect(Math.max(...touched)).toBeLessThanOrEqual(500);
+  });
+});
+
+describe('readers beside writers that commit in any order', () => {
+  /** Writers open and close transactions one step at a time; the reader reads between any two steps. */
+  type Step = { writer: number; act: 'append' | 'commit' | 'rollback' } | 'read';
+  const steps: fc.Arbitrary<Step[]> = fc.array(
+    fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          writer: fc.nat({ max: 4 }),
+          act: fc.constantFrom<('append' | 'commit' | 'rollback')[]>(
+            'append',
+            'append',
+            'commit',
+            'rollback',
+          ),
+        }),
+      },
+      { weight: 1, arbitrary: fc.constant('read' as const) },
+    ),
+    { minLength: 10, maxLength: 50 },
+  );
+
+  test('read every committed event exactly once, and can resume behind every single one', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (schedule, limit) => {
+        await pool.query('DELETE FROM events');
+        const start = await currentPosition(pool);
+        const writers = new Map<number, { writer: Writer; events: EventEnvelope[] }>();
+        const committed: string[] = [];
+        const read: { id: string; position: Position }[] = [];
+        let position = start;
+        const readAll = async (): Promise<void> => {
+          for (let hasMore = true; hasMore; ) {
+            const page = await readEvents(pool, position, limit);
+            read.push(...page.rows.map(({ row, position: here }) => ({ id: row.id, position: here })));
+            ({ position, hasMore } = page);
+          }
+        };
+        const close = async (number: number, act: 'commit' | 'rollback'): Promise<void> => {
+          const open = writers.get(number);
+          if (open === undefined) return;
+          writers.delete(number);
+          await open.writer[act]();
+          if (act === 'commit') committed.push(...open.events.map(({ id }) => id));
+        };
+        for (const step of schedule) {
+          if (step === 'read') await readAll();
+          else if (step.act === 'append') {
+            const open = writers.get(step.writer) ?? { writer: await begin(pool), events: [] };
+            writers.set(step.writer, open);
+            const event = grantEvent();
+            await open.writer.append(event);
+            open.events.push(event);
+          } else await close(step.writer, step.act);
+        }
+        for (const number of [...writers.keys()]) await close(number, 'commit');
+        await readAll();
+
+        expect(read.map(({ id }) => id).toSorted()).toStrictEqual(committed.toSorted());
+        for (const [index, { position: from }] of read.entries()) {
+          const missing = read.slice(index + 1).map(({ id }) => id);
+          expect((await readOn(from, limit)).ids.toSorted()).toStrictEqual(missing.toSorted());
+        }
+      }),
+      { numRuns: 60 },
+    );
+  }, 120_000);
+});
+
+describe('retention', () => {
+  const day = 86_400_000;
+  const at = (days: number): Date => new Date(Date.UTC(2026, 0, 1) + days * day);
+
+  test('deletes what is old, in portions, and tells how much', async () => {
+    const events = [1, 2, 3, 4, 5].map((days) => grantEvent({ occurredAt: at(days) }));
+    for (const event of events) await write(pool, event);
+    expect(await deleteEventsBefore(pool, at(4), 2)).toBe(2);
+    expect(await deleteEventsBefore(pool, at(4), 2)).toBe(1);
+    expect(await deleteEventsBefore(pool, at(4), 2)).toBe(0);
+    expect((await readOn(await currentPosition(pool))).ids).toStrictEqual([]);
+    const { rows } = await pool.query<{ id: string }>("SELECT id FROM events WHERE type <> 'KEPT_FROM'");
+    expect(rows.map(({ id }) => id).toSorted()).toStrictEqual(
+      events
+        .slice(3)
+        .map(({ id }) => id)
+        .toSorted(),
+    );
+  });
+
+  test('refuses positions from which something deleted would be missed, and only those', async () => {
+    const events = [1, 2, 3].map((days) => grantEvent({ occurredAt: at(days) }));
+    const positions: Position[] = [await currentPosition(pool)];
+    for (const event of events) {
+      await write(pool, event);
+      positions.push(await currentPosition(pool));
+    }
+    await deleteEventsBefore(pool, at(3), 100);
+    const [before, afterFirst, afterSecond, afterThird] = positions;
+    for (const expired of [before, afterFirst, origin]) {
+      await expect(readEvents(pool, expired ?? origin, 10)).rejects.toThrow(CursorExpiredError);
+    }
+    expect((await readOn(afterSecond ?? origin)).ids).toStrictEqual([events[2]?.id]);
+    expect((await readOn(afterThird ?? origin)).ids).toStrictEqual([]);
+  });
+
+  test('of everything leaves a place to start from', async () => {
+    for (const days of [1, 2]) {
+      await write(pool, grantEvent({ occurredAt: at(days) }));
+      const atRest = (await readEvents(pool, await currentPosition(pool), 10)).position;
+      await deleteEventsBefore(pool, at(9), 100);
+      expect((await readOn(atRest)).ids).toStrictEqual([]);
+      const next = grantEvent({ occurredAt: at(10) });
+      const fresh = await currentPosition(pool);
+      await write(pool, next);
+      expect((await readOn(fresh)).ids).toStrictEqual([next.id]);
+      expect((await readOn(atRest)).ids).toStrictEqual([next.id]);
+    }
+  });
+
+  test('leaves what an open transaction has yet to tell', async () => {
+    const late = grantEvent({ occurredAt: at(1) });
+    const slow = await begin(pool);
+    await slow.append(late);
+    await write(pool, grantEvent({ occurredAt: at(1) }));
+    expect(await deleteEventsBefore(pool, at(5), 100)).toBe(0);
+    const position = (await readEvents(pool, origin, 10)).position;
+    await slow.commit();
+    expect(isBehind(position, { txid: position.open[0]?.txid ?? 0n, seq: 1n })).toBe(false);
+    expect((await readOn(position)).ids).toStrictEqual([late.id]);
+  });
+});
