@@ -1,0 +1,202 @@
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { bearerKey } from './authentication.ts';
+import type { ConnectionCounter } from './connections.ts';
+import { at, withDeadline } from './deadline.ts';
+import { findExcess, limitDocuments } from './document-limits.ts';
+import { endOnAbort } from './end-on-abort.ts';
+import { createErrorMasker, type ErrorMasker, type ErrorPolicy, requestError } from './errors.ts';
+import type { Limits } from './limits.ts';
+import type { Log } from './log.ts';
+import { type Operation, OperationEndedError, type RunningOperation } from './operation.ts';
+
+/** Builds what resolvers get, anew for every operation. A plain object: the engine copies its properties. */
+export type CreateContext = (operation: Operation) => object | Promise<object>;
+
+/** What a transport hands to the engine with each operation. */
+export type EngineContext = { operation: RunningOperation };
+
+export type Engine = YogaServerInstance<EngineContext, object>;
+
+export type EngineOptions = {
+  schema: GraphQLSchema;
+  createContext: CreateContext;
+  errors: ErrorPolicy;
+  limits: Limits;
+  connections: ConnectionCounter;
+  log: Log;
+};
+
+/**
+ * The one engine that parses, validates, limits and executes, and by whose plugins every transport is bound:
+ * HTTP and event streams call it as a request handler, WebSockets through its `getEnveloped`.
+ */
+export function createEngine(options: EngineOptions): {
+  engine: Engine;
+  maskError: ErrorMasker;
+} {
+  const { limits } = options;
+  const maskError = createErrorMasker(options.errors, options.log);
+  const engine = createYoga<EngineContext, object>({
+    schema: options.schema,
+    context: ({ operation }) =>
+      withDeadline(options.createContext(operation), limits.operationMs, () =>
+        tookTooLong(operation, limits),
+      ),
+    graphqlEndpoint: '/graphql',
+    maxRequestBodySize: limits.requestBytes,
+    maskedErrors: { maskError },
+    plugins: [
+      checkParameters(),
+      ...limitDocuments(limits),
+      limitOperations(limits),
+      endStreams(options.connections),
+    ],
+    batching: false,
+    multipart: false,
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    // Errors are logged where they are masked, once.
+    logging: false,
+  });
+  return { engine, maskError };
+}
+
+/** Answers 400 where the engine would take malformed JSON in a URL for a fault of ours, or 200 no query. */
+function checkParameters(): Plugin {
+  return {
+    onRequestParse({ request, url }) {
+      if (request.method !== 'GET') return;
+      for (const name of ['variables', 'extensions']) {
+        const text = url.searchParams.get(name);
+        if (text !== null && text !== '' && !isJson(text)) {
+          throw requestError(400, 'BAD_REQUEST', `The parameter "${name}" is not JSON.`);
+        }
+      }
+    },
+    onParams({ params }) {
+      if (params.query === undefined) throw requestError(400, 'BAD_REQUEST', 'Send a query.');
+    },
+  };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function limitOperations(limits: Limits): Plugin<EngineContext> {
+  return {
+    onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
+      const excess = findExcess(args, limits);
+      if (excess !== null) {
+        setResultAndStopExecution({ errors: [excess] });
+        return;
+      }
+      const { operation } = args.contextValue;
+      setExecuteFn((executionArgs) => inTime(executeFn(executionArgs), operation, limits));
+    },
+    onSubscribe({ args, subscribeFn, setSubscribeFn, setResultAndStopExecution }) {
+      const { operation } = args.contextValue;
+      const obstacle =
+        operation.session.kind === 'ANONYMOUS'
+          ? requestError(
+              401,
+              'UNAUTHENTICATED',
+              'Subscriptions need a token: "authorization: Bearer <token>".',
+              {
+                'www-authenticate': 'Bearer',
+              },
+            )
+          : findExcess(args, limits);
+      if (obstacle !== null) {
+        setResultAndStopExecution({ errors: [obstacle] });
+        return;
+      }
+      setSubscribeFn((executionArgs) => inTime(subscribeFn(executionArgs), operation, limits));
+    },
+  };
+}
+
+/**
+ * Ends a stream with its operation. On HTTP, where one stream is one connection, it also counts it and ends
+ * it when the token expires; a WebSocket does both for all that run on it.
+ */
+function endStreams(connections: ConnectionCounter): Plugin<EngineContext> {
+  return {
+    onSubscribe({ args }) {
+      const { operation } = args.contextValue;
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (!isStream(result)) return;
+          let release: () => void = () => {};
+          if (operation.transport === 'HTTP' && operation.session.kind === 'BEARER') {
+            const { claims } = operation.session;
+            const giveBack = connections.acquire(bearerKey(claims));
+            if (giveBack === null) {
+              operation.end('CLIENT_GONE');
+              setResult({ errors: [requestError(429, 'TOO_MANY_CONNECTIONS', tooManyConnections)] });
+              return;
+            }
+            const cancelExpiry = at(claims.expiresAt, () => operation.end('TOKEN_EXPIRED'));
+            release = () => {
+              cancelExpiry();
+              giveBack();
+            };
+          }
+          setResult(
+            endOnAbort(result, operation.signal, {
+              lastWord: () => (hasExpired(operation) ? { errors: [tokenExpired()] } : undefined),
+              onEnd() {
+                release();
+                operation.end('CLIENT_GONE');
+              },
+            }),
+          );
+        },
+      };
+    },
+  };
+}
+
+const tooManyConnections =
+  'You have too many event streams and WebSockets open. Close some, or run several subscriptions on one WebSocket.';
+
+function hasExpired({ signal }: Operation): boolean {
+  return signal.reason instanceof OperationEndedError && signal.reason.end === 'TOKEN_EXPIRED';
+}
+
+function tokenExpired(): GraphQLError {
+  return new GraphQLError('The token has expired. Sign in again and resume with the new token.', {
+    extensions: { code: 'UNAUTHENTICATED' },
+  });
+}
+
+async function inTime<T>(work: T | PromiseLike<T>, operation: RunningOperation, limits: Limits) {
+  try {
+    return await withDeadline(work, limits.operationMs, () => tookTooLong(operation, limits));
+  } catch (error) {
+    if (error instanceof GraphQLError && error.extensions['code'] === 'TOOK_TOO_LONG') {
+      return { errors: [error] };
+    }
+    throw error;
+  }
+}
+
+function tookTooLong(operation: RunningOperation, limits: Limits): GraphQLError {
+  operation.end('TOOK_TOO_LONG');
+  return requestError(
+    504,
+    'TOOK_TOO_LONG',
+    `The operation took longer than ${limits.operationMs} ms. A mutation may still have taken effect: look, or repeat it with the same idempotency key.`,
+  );
+}
+
+function isStream<T>(value: T | AsyncIterable<T>): value is AsyncIterable<T> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}

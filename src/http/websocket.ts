@@ -1,0 +1,277 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError, getOperationAST } from 'graphql';
+import { CloseCode, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
+import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import {
+  type Authenticate,
+  bearerKey,
+  describeRefusal,
+  openSession,
+  type Session,
+} from './authentication.ts';
+import type { ConnectionCounter } from './connections.ts';
+import { at } from './deadline.ts';
+import { type ErrorMasker, withoutTransportNotes } from './errors.ts';
+import type { Engine } from './graphql.ts';
+import type { Limits } from './limits.ts';
+import type { Log } from './log.ts';
+import { type RunningOperation, startOperation } from './operation.ts';
+
+/** Codes with which the gateway closes a WebSocket, beside those of the graphql-transport-ws protocol. */
+export const closeCodes = {
+  goingAway: 1001,
+  tryAgainLater: 1013,
+  unauthorized: CloseCode.Unauthorized,
+  forbidden: CloseCode.Forbidden,
+  tooManyConnections: CloseCode.TooManyInitialisationRequests,
+  internalError: CloseCode.InternalServerError,
+} as const;
+
+type Connection = {
+  readonly socket: WebSocket;
+  session: Session | null;
+  /** By the message that asked for them: ids may be used again before the last of that id is over. */
+  readonly operations: Map<SubscribePayload, RunningOperation>;
+  /** What to undo when the socket closes. */
+  readonly onClose: (() => void)[];
+};
+
+export type WebSocketOptions = {
+  engine: Engine;
+  maskError: ErrorMasker;
+  authenticate: Authenticate;
+  connections: ConnectionCounter;
+  limits: Limits;
+  log: Log;
+};
+
+export type WebSocketTransport = {
+  /** Takes over an upgrade request whose path and origin have been checked. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Tells every client that the gateway goes away; whoever does not answer in time is cut. */
+  closeAll(): void;
+  /** Cuts whoever is left. */
+  terminateAll(): void;
+};
+
+/** GraphQL over WebSocket, by the graphql-transport-ws protocol, on the same engine as HTTP. */
+export function createWebSocketTransport(options: WebSocketOptions): WebSocketTransport {
+  const { limits, log } = options;
+  const serverOptions: ServerOptions & { closeTimeout: number } = {
+    noServer: true,
+    maxPayload: limits.requestBytes,
+    perMessageDeflate: false,
+    closeTimeout: limits.socketCloseMs,
+    handleProtocols,
+  };
+  const server = new WebSocketServer(serverOptions);
+  const protocol = createProtocol(options);
+
+  server.on('connection', (socket) => {
+    const connection: Connection = { socket, session: null, operations: new Map(), onClose: [] };
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => send(socket, data, limits, log),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (receive) => {
+          socket.on('message', (data) => {
+            receive(String(data)).catch((error: unknown) => {
+              log.error({ err: error }, 'A WebSocket message could not be handled');
+              socket.close(closeCodes.internalError, 'Internal server error');
+            });
+          });
+        },
+      },
+      connection,
+    );
+    const stopPinging = keepAlive(socket, limits.pingMs);
+    // The client broke the WebSocket protocol or the limit on messages: ws closes with the code for it.
+    socket.on('error', (error) => log.debug({ err: error }, 'A WebSocket failed'));
+    socket.once('close', (code, reason) => {
+      stopPinging();
+      for (const undo of connection.onClose) undo();
+      for (const operation of connection.operations.values()) operation.end('CLIENT_GONE');
+      closed(code, String(reason)).catch((error: unknown) => {
+        log.error({ err: error }, 'A closed WebSocket could not be cleaned up');
+      });
+    });
+  });
+
+  return {
+    upgrade(request, socket, head) {
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        server.emit('connection', webSocket, request);
+      });
+    },
+    closeAll() {
+      for (const socket of server.clients) socket.close(closeCodes.goingAway, 'Going away');
+    },
+    terminateAll() {
+      for (const socket of server.clients) socket.terminate();
+    },
+  };
+}
+
+function createProtocol({ engine, maskError, authenticate, connections, limits, log }: WebSocketOptions) {
+  // The engine's functions are made anew for each operation, so they travel beside its arguments.
+  const engines = new WeakMap<ExecutionArgs, ReturnType<Engine['getEnveloped']>>();
+
+  const engineOf = (args: ExecutionArgs) => {
+    const enveloped = engines.get(args);
+    if (enveloped === undefined) throw new Error('An operation was not prepared.');
+    return enveloped;
+  };
+
+  async function masked<T>(work: () => T | Promise<T>): Promise<T | { errors: GraphQLError[] }> {
+    try {
+      return await work();
+    } catch (error) {
+      return { errors: [maskError(error)] };
+    }
+  }
+
+  /** What to execute, or the errors of a document that cannot be: they concern its own id, not the socket. */
+  async function prepare(
+    { query, variables, operationName }: SubscribePayload,
+    operation: RunningOperation,
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    try {
+      const enveloped = engine.getEnveloped({ operation });
+      const document = enveloped.parse(query);
+      const problems: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document);
+      if (problems.length > 0) return problems;
+      if (getOperationAST(document, operationName) == null) return [noSuchOperation()];
+      const args: ExecutionArgs = {
+        schema: enveloped.schema,
+        document,
+        operationName: operationName ?? null,
+        variableValues: variables ?? null,
+        contextValue: await enveloped.contextFactory(),
+      };
+      engines.set(args, enveloped);
+      return args;
+    } catch (error) {
+      return [maskError(error)];
+    }
+  }
+
+  return makeServer<Record<string, unknown>, Connection>({
+    connectionInitWaitTimeout: limits.connectionInitMs,
+
+    async onConnect({ connectionParams, extra }) {
+      const refuse = (code: number, reason: string) => {
+        extra.socket.close(code, reason);
+        return false;
+      };
+      const authorization = authorizationOf(connectionParams);
+      if (authorization === undefined)
+        return refuse(closeCodes.unauthorized, 'A token is needed: {"authorization": "Bearer …"}');
+      let session: Session;
+      try {
+        session = await openSession(authorization, authenticate);
+      } catch (error) {
+        const refusal = describeRefusal(error);
+        if (refusal?.status === 401) return refuse(closeCodes.forbidden, shortReason(refusal.message));
+        if (refusal === null) log.error({ err: error }, 'A token could not be judged');
+        return refuse(closeCodes.tryAgainLater, 'The token cannot be judged now');
+      }
+      if (extra.socket.readyState !== extra.socket.OPEN) return false;
+      if (session.kind === 'BEARER') {
+        const release = connections.acquire(bearerKey(session.claims));
+        if (release === null) return refuse(closeCodes.tooManyConnections, 'Too many connections');
+        const cancelExpiry = at(session.claims.expiresAt, () => {
+          extra.socket.close(closeCodes.forbidden, 'Token expired');
+          for (const operation of extra.operations.values()) operation.end('TOKEN_EXPIRED');
+        });
+        extra.onClose.push(release, cancelExpiry);
+      }
+      extra.session = session;
+      return true;
+    },
+
+    async onSubscribe({ extra, subscriptions }, _id, payload) {
+      if (extra.session === null) throw new Error('An operation began before the connection was accepted.');
+      if (Object.keys(subscriptions).length > limits.operationsPerSocket) return [tooManyOperations(limits)];
+      const operation = startOperation('WEBSOCKET', extra.session);
+      extra.operations.set(payload, operation);
+      const prepared = await prepare(payload, operation);
+      if (Array.isArray(prepared)) extra.operations.delete(payload);
+      return prepared;
+    },
+    execute: (args) => masked(() => engineOf(args).execute(args)),
+    subscribe: (args) => masked(() => engineOf(args).subscribe(args)),
+
+    onNext: (_context, _id, _payload, _args, { errors, data, extensions }) =>
+      errors && {
+        errors: errors.map(toWire),
+        ...(data === undefined ? {} : { data }),
+        ...(extensions === undefined ? {} : { extensions }),
+      },
+    onError: (_context, _id, _payload, errors) => errors.map(toWire),
+    onComplete({ extra }, _id, payload) {
+      extra.operations.get(payload)?.end('CLIENT_GONE');
+      extra.operations.delete(payload);
+    },
+  });
+}
+
+function authorizationOf(parameters: Record<string, unknown> | undefined): string | undefined {
+  const { authorization, Authorization = authorization, token } = parameters ?? {};
+  if (typeof Authorization === 'string') return Authorization;
+  return typeof token === 'string' ? `Bearer ${token}` : undefined;
+}
+
+function toWire(error: GraphQLError): GraphQLFormattedError {
+  return withoutTransportNotes(error).toJSON();
+}
+
+function tooManyOperations(limits: Limits): GraphQLError {
+  return new GraphQLError(
+    `This WebSocket has ${limits.operationsPerSocket} operations under way, the most allowed. Complete some first.`,
+    { extensions: { code: 'TOO_MANY_OPERATIONS' } },
+  );
+}
+
+function noSuchOperation(): GraphQLError {
+  return new GraphQLError('The document has no such operation. Name one of its operations.', {
+    extensions: { code: 'OPERATION_RESOLUTION_FAILURE' },
+  });
+}
+
+/** Resolves once the kernel has taken the message, which is what holds back the source of a slow client. */
+function send(socket: WebSocket, message: string, limits: Limits, log: Log): Promise<void> {
+  if (socket.readyState !== socket.OPEN) return Promise.resolve();
+  if (socket.bufferedAmount > limits.socketBufferBytes) {
+    log.warn({ bufferedBytes: socket.bufferedAmount }, 'A WebSocket was cut because it does not read');
+    socket.terminate();
+    return Promise.resolve();
+  }
+  return new Promise((resolve) => socket.send(message, () => resolve()));
+}
+
+/** Pings, and cuts a client that has not answered by the next ping. Returns how to stop. */
+function keepAlive(socket: WebSocket, everyMs: number): () => void {
+  let answered = true;
+  socket.on('pong', () => {
+    answered = true;
+  });
+  const timer = setInterval(() => {
+    if (!answered) {
+      socket.terminate();
+      return;
+    }
+    answered = false;
+    if (socket.readyState === socket.OPEN) socket.ping();
+  }, everyMs);
+  return () => clearInterval(timer);
+}
+
+/** A close frame holds at most 123 bytes of reason. */
+function shortReason(text: string): string {
+  return Buffer.from(text)
+    .subarray(0, 123)
+    .toString()
+    .replace(/\uFFFD+$/, '');
+}

@@ -1,0 +1,138 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+import { startTestServer } from './server-fixture.ts';
+
+const people = ['ada@customer.example', 'engineer@vendor.example'];
+
+function startWithTokens() {
+  return startTestServer({
+    developmentTokens: {
+      issue: async (email) =>
+        people.includes(email) ? { token: `token of ${email}`, expiresAt: new Date(0) } : null,
+      people: async () => people,
+    },
+  });
+}
+
+function ask(origin: string, headers: Record<string, string>, body: string) {
+  return new Promise<{ status: number | undefined; body: unknown }>((resolve, reject) => {
+    const outgoing = request(
+      `${origin}/dev/token`,
+      { method: 'POST', headers, agent: false },
+      async (response) => {
+        resolve({ status: response.statusCode, body: JSON.parse(await text(response)) });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+const json = { 'content-type': 'application/json' };
+const ada = JSON.stringify({ email: 'ada@customer.example' });
+
+test('gives a token to whoever names a person', async () => {
+  await using server = await startWithTokens();
+  expect(await ask(server.origin, json, ada)).toEqual({
+    status: 200,
+    body: { token: 'token of ada@customer.example', expiresAt: '1970-01-01T00:00:00.000Z' },
+  });
+});
+
+test('is not there unless asked for', async () => {
+  await using server = await startTestServer();
+  expect(await ask(server.origin, json, ada)).toMatchObject({
+    status: 404,
+    body: { error: { code: 'NOT_FOUND' } },
+  });
+});
+
+test('says whom one can ask for', async () => {
+  await using server = await startWithTokens();
+  expect(await ask(server.origin, json, '{"email": "eve@evil.example"}')).toEqual({
+    status: 404,
+    body: {
+      error: {
+        code: 'UNKNOWN_PERSON',
+        message: expect.stringContaining('ada@customer.example, engineer@vendor.example'),
+        people,
+      },
+    },
+  });
+});
+
+test.each([
+  ['no JSON', '{', 400],
+  ['nothing', '', 400],
+  ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 400],
+  ['no email', '{}', 400],
+  ['null', 'null', 400],
+  ['an empty email', '{"email": ""}', 400],
+  ['an email that is none', '{"email": {"toString": "ada"}}', 400],
+  ['an endless email', JSON.stringify({ email: 'a'.repeat(400) }), 400],
+  ['too much', JSON.stringify({ email: 'a'.repeat(5_000) }), 413],
+])('refuses a body of %s', async (_case, body, status) => {
+  await using server = await startWithTokens();
+  expect(await ask(server.origin, json, body)).toMatchObject({ status });
+});
+
+test('refuses what a form or a script can send to another origin unasked', async () => {
+  await using server = await startWithTokens();
+  expect(await ask(server.origin, { 'content-type': 'text/plain' }, ada)).toMatchObject({ status: 415 });
+});
+
+describe('is for this machine', () => {
+  test.each(['localhost:4000', '127.0.0.1', '127.1.2.3:80', '[::1]:4000', 'latchkey.localhost', 'LOCALHOST'])(
+    'by the name %s',
+    async (host) => {
+      await using server = await startWithTokens();
+      expect(await ask(server.origin, { ...json, host }, ada)).toMatchObject({ status: 200 });
+    },
+  );
+
+  test.each([
+    'evil.example:4000',
+    'localhost.evil.example',
+    '127.0.0.1.evil.example',
+    '10.0.0.7',
+    '0.0.0.0',
+    'evil.example@localhost',
+    '[::2]',
+  ])('and not by the name %s, which a page may have been served under', async (host) => {
+    await using server = await startWithTokens();
+    const { status, body } = await ask(server.origin, { ...json, host }, ada);
+    expect(status).toBe(403);
+    expect(JSON.stringify(body)).not.toContain('token of');
+  });
+
+  test.each([
+    ['another site', { origin: 'https://evil.example' }],
+    ['another port of this machine', { origin: 'http://localhost:9999' }],
+    ['a file', { origin: 'null' }],
+    ['another site, by the browser’s word', { 'sec-fetch-site': 'cross-site' }],
+    ['another port, by the browser’s word', { 'sec-fetch-site': 'same-site' }],
+  ])('and not for a page of %s, even one that may use the API', async (_case, headers) => {
+    await using server = await startTestServer({
+      allowedOrigins: ['https://evil.example', 'http://localhost:9999'],
+      developmentTokens: {
+        issue: async () => ({ token: 'x', expiresAt: new Date() }),
+        people: async () => [],
+      },
+    });
+    expect(await ask(server.origin, { ...json, host: 'localhost:4000', ...headers }, ada)).toMatchObject({
+      status: 403,
+    });
+  });
+
+  test('but for its own page', async () => {
+    await using server = await startWithTokens();
+    const headers = {
+      ...json,
+      host: 'localhost:4000',
+      origin: 'http://localhost:4000',
+      'sec-fetch-site': 'same-origin',
+    };
+    expect(await ask(server.origin, headers, ada)).toMatchObject({ status: 200 });
+  });
+});

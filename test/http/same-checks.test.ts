@@ -1,0 +1,243 @@
+import { getIntrospectionQuery } from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { startTestServer, type TestServer } from './server-fixture.ts';
+
+type Payload = { query: string; variables?: Record<string, unknown>; operationName?: string };
+type Result = {
+  data?: unknown;
+  errors?: { message: string; path?: unknown; extensions?: Record<string, unknown> }[];
+};
+
+/** How each transport carries one operation to its first result. */
+const transports: Record<string, (server: TestServer, payload: Payload) => Promise<Result>> = {
+  async HTTP(server, payload) {
+    const response = await server.post(payload, { email: 'ada@customer.example' });
+    return (await response.json()) as Result;
+  },
+  async 'server-sent events'(server, payload) {
+    const response = await server.post(payload, {
+      email: 'ada@customer.example',
+      headers: { accept: 'text/event-stream' },
+    });
+    const text = await response.text();
+    return JSON.parse(/^event: next\ndata: (.*)$/m.exec(text)?.[1] ?? text) as Result;
+  },
+  async WebSocket(server, payload) {
+    const client = await server.connect('ada@customer.example');
+    try {
+      for await (const result of client.iterate(payload)) return result as Result;
+      throw new Error('No result.');
+    } catch (error) {
+      if (Array.isArray(error)) return { errors: error };
+      throw error;
+    }
+  },
+};
+
+describe.each(Object.entries(transports))('over %s', (_name, run) => {
+  const deep = (levels: number) =>
+    `{ items { nodes { ${'parent { '.repeat(levels - 3)} id ${'} '.repeat(levels - 3)} } } }`;
+
+  test.each<[string, Payload, unknown]>([
+    ['a query', { query: '{ hello }' }, { hello: 'hello world' }],
+    [
+      'variables',
+      { query: 'query ($name: String) { hello(name: $name) }', variables: { name: 'Ada' } },
+      { hello: 'hello Ada' },
+    ],
+    [
+      'the operation named',
+      { query: 'query A { hello } query B { whoAmI }', operationName: 'B' },
+      { whoAmI: 'ada@customer.example' },
+    ],
+    ['a mutation', { query: 'mutation { add(to: 1) }' }, { add: 2 }],
+    ['the bearer, as the resolvers see it', { query: '{ whoAmI }' }, { whoAmI: 'ada@customer.example' }],
+    ['as deep as allowed', { query: deep(15) }, { items: { nodes: [] } }],
+    [
+      'as many aliases as allowed',
+      { query: `{ ${Array.from({ length: 50 }, (_, n) => `a${n}: serial`).join(' ')} }` },
+      expect.anything(),
+    ],
+    [
+      'as many objects as allowed',
+      { query: '{ items(first: 100) { nodes { items(first: 99) { nodes { id } } } } }' },
+      { items: { nodes: [] } },
+    ],
+  ])('answers: %s', async (_case, payload, data) => {
+    await using server = await startTestServer();
+    expect(await run(server, payload)).toEqual({ data });
+  });
+
+  test('answers introspection, which is deep', async () => {
+    await using server = await startTestServer();
+    const query = getIntrospectionQuery({
+      inputValueDeprecation: true,
+      schemaDescription: true,
+      specifiedByUrl: true,
+      directiveIsRepeatable: true,
+      oneOf: true,
+    });
+    expect(await run(server, { query })).toMatchObject({ data: { __schema: {} } });
+  });
+
+  test.each<[string, Payload, string, RegExp]>([
+    ['a document that is none', { query: '{ hello' }, 'GRAPHQL_PARSE_FAILED', /Syntax Error/],
+    [
+      'an unknown field',
+      { query: '{ unknown }' },
+      'GRAPHQL_VALIDATION_FAILED',
+      /Cannot query field "unknown"/,
+    ],
+    [
+      'one of several operations, unnamed',
+      { query: 'query A { hello } query B { hello }' },
+      'OPERATION_RESOLUTION_FAILURE',
+      /operation/,
+    ],
+    [
+      'an operation that is not there',
+      { query: 'query A { hello }', operationName: 'B' },
+      'OPERATION_RESOLUTION_FAILURE',
+      /operation/,
+    ],
+    [
+      'a variable of another type',
+      { query: 'query ($times: Int) { hello(times: $times) }', variables: { times: 'many' } },
+      'BAD_USER_INPUT',
+      /Variable "\$times" got invalid value "many"/,
+    ],
+    [
+      'too long a document',
+      { query: `{ hello } ${'#'.repeat(32 * 1024)}` },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /characters/,
+    ],
+    ['too many tokens', { query: `{ ${'hello '.repeat(2_001)} }` }, 'GRAPHQL_PARSE_FAILED', /2000 tokens/],
+    ['too deep', { query: deep(16) }, 'DOCUMENT_LIMIT_EXCEEDED', /deeper than 15 levels/],
+    [
+      'too deep, through fragments',
+      {
+        query: `{ items { nodes { ...A } } }
+          fragment A on Item { parent { parent { parent { parent { ...B } } } } }
+          fragment B on Item { parent { parent { parent { parent { ...C } } } } }
+          fragment C on Item { parent { parent { parent { parent { parent { id } } } } } }`,
+      },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /deeper than 15 levels/,
+    ],
+    [
+      'introspection in circles',
+      {
+        query:
+          '{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }',
+      },
+      'GRAPHQL_VALIDATION_FAILED',
+      /introspection depth/,
+    ],
+    [
+      'too many aliases',
+      { query: `{ ${Array.from({ length: 51 }, (_, n) => `a${n}: serial`).join(' ')} }` },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /more than 50 aliases/,
+    ],
+    [
+      'too many objects',
+      { query: '{ items(first: 100) { nodes { items(first: 100) { nodes { id } } } } }' },
+      'OPERATION_LIMIT_EXCEEDED',
+      /up to 10100 objects; the limit is 10000/,
+    ],
+    [
+      'too many objects, by variables',
+      {
+        query:
+          'query ($n: Int) { items(first: $n) { nodes { items(first: $n) { edges { node { id } } } } } }',
+        variables: { n: 100 },
+      },
+      'OPERATION_LIMIT_EXCEEDED',
+      /10100 objects/,
+    ],
+    [
+      'too many objects, by default page sizes',
+      { query: '{ items { nodes { items { nodes { items { nodes { items { nodes { id } } } } } } } } }' },
+      'OPERATION_LIMIT_EXCEEDED',
+      /168420 objects/,
+    ],
+    [
+      'too many objects, by ids',
+      {
+        query: 'query ($ids: [ID!]!) { nodes(ids: $ids) { items(first: 100) { nodes { id } } } }',
+        variables: { ids: Array.from({ length: 100 }, String) },
+      },
+      'OPERATION_LIMIT_EXCEEDED',
+      /10100 objects/,
+    ],
+    ['what the schema refuses', { query: '{ refused }' }, 'FORBIDDEN', /^You may not\.$/],
+    [
+      'a subscription the schema refuses',
+      { query: 'subscription { refusedValues }' },
+      'FORBIDDEN',
+      /^You may not\.$/,
+    ],
+  ])('refuses %s', async (_case, payload, code, message) => {
+    await using server = await startTestServer();
+    const { errors } = await run(server, payload);
+    expect(errors).toHaveLength(1);
+    expect(errors?.[0]?.message).toMatch(message);
+    expect(errors?.[0]?.extensions).toEqual({ code });
+    expect(server.log.entries).toEqual([]);
+  });
+
+  test.each([
+    ['an error nobody foresaw', '{ broken }', /hunter2/],
+    ['a null where none may be', '{ brokenNonNull }', /Cannot return null/],
+    ['a value of another type', '{ badValue }', /secret row/],
+  ])('says nothing of %s but an id that is on the log', async (_case, query, secret) => {
+    await using server = await startTestServer();
+    const result = await run(server, { query });
+
+    const { message, extensions } = result.errors?.[0] ?? {};
+    expect(extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', errorId: expect.any(String) });
+    expect(message).toContain(String(extensions?.['errorId']));
+    expect(JSON.stringify(result)).not.toMatch(secret);
+    expect(server.log.entries).toHaveLength(1);
+    const [entry] = server.log.entries;
+    expect(entry).toMatchObject({ level: 'error', fields: { errorId: extensions?.['errorId'] } });
+    expect(String(entry?.fields['err'])).toMatch(secret);
+  });
+
+  test('says that the database is away, and not where it is', async () => {
+    await using server = await startTestServer();
+    const result = await run(server, { query: '{ offline hello }' });
+    expect(result).toMatchObject({
+      data: { offline: null, hello: 'hello world' },
+      errors: [{ path: ['offline'], extensions: { code: 'SERVICE_UNAVAILABLE' } }],
+    });
+    expect(JSON.stringify(result)).not.toContain('10.0.0.7');
+  });
+
+  test.each(['{ hangs }', 'subscription { hangingValues }'])(
+    'gives up on what takes too long: %s',
+    async (query) => {
+      await using server = await startTestServer({ limits: { operationMs: 50 } });
+      const { errors } = await run(server, { query });
+      expect(errors).toMatchObject([{ extensions: { code: 'TOOK_TOO_LONG' } }]);
+    },
+  );
+
+  test.each([
+    ['slow', () => new Promise<never>(() => {}), 'TOOK_TOO_LONG'],
+    ['broken', () => Promise.reject(new Error('password is hunter2')), 'INTERNAL_SERVER_ERROR'],
+  ])('answers although finding out who asks is %s', async (_case, createContext, code) => {
+    await using server = await startTestServer({ limits: { operationMs: 50 }, createContext });
+    const result = await run(server, { query: '{ hello }' });
+    expect(result.errors).toMatchObject([{ extensions: { code } }]);
+    expect(JSON.stringify(result)).not.toContain('hunter2');
+  });
+
+  test('makes a fresh context for each operation', async () => {
+    await using server = await startTestServer();
+    const serials = [];
+    for (let n = 0; n < 3; n++) serials.push(await run(server, { query: '{ serial again: serial }' }));
+    expect(serials).toEqual([1, 2, 3].map((serial) => ({ data: { serial, again: serial } })));
+  });
+});

@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { startHttpServer } from '../../src/http/server.ts';
+import { closeOf, recordingLog, startTestServer } from './server-fixture.ts';
+
+const ada = 'ada@customer.example';
+
+test('WebSockets are closed with 1001, and their subscriptions left', async () => {
+  await using server = await startTestServer();
+  const client = await server.connect(ada);
+  const outcome = client
+    .iterate({ query: 'subscription { values }' })
+    .next()
+    .catch((reason: unknown) => reason);
+  await server.source.untilOpen(1);
+  await server.server.dispose();
+  expect(await outcome).toMatchObject({ code: 1001 });
+  await server.source.untilOpen(0);
+});
+
+test('event streams are cut without being completed, so that their clients come back', async () => {
+  await using server = await startTestServer();
+  const response = await server.post(
+    { query: 'subscription { values }' },
+    { email: ada, headers: { accept: 'text/event-stream' } },
+  );
+  await server.source.untilOpen(1);
+  await server.server.dispose();
+  await expect(response.text()).rejects.toThrow('terminated');
+  await server.source.untilOpen(0);
+});
+
+test('a request under way is answered', async () => {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+  await using server = await startTestServer({
+    async createContext(operation) {
+      begin();
+      await allowed;
+      return { ...operation };
+    },
+  });
+  const response = server.post({ query: '{ hello }' });
+  await begun;
+  const disposal = server.server.dispose();
+  allow();
+  expect(await (await response).json()).toEqual({ data: { hello: 'hello world' } });
+  await disposal;
+});
+
+test('nothing new is accepted', async () => {
+  await using server = await startTestServer();
+  await server.server.dispose();
+  await expect(fetch(server.url)).rejects.toThrow();
+});
+
+test('whoever still has a connection learns that we are draining', async () => {
+  const slow = { begun: Promise.withResolvers<void>(), allowed: Promise.withResolvers<void>() };
+  const arrived = Promise.withResolvers<void>();
+  await using server = await startTestServer({
+    routes: [
+      {
+        path: '/slow',
+        methods: {
+          async GET(_request, response) {
+            slow.begun.resolve();
+            await slow.allowed.promise;
+            response.end();
+          },
+        },
+      },
+      {
+        path: '/arrived',
+        methods: {
+          GET(_request, response) {
+            arrived.resolve();
+            response.end();
+          },
+        },
+      },
+    ],
+  });
+  const socket = connect(Number(new URL(server.origin).port), '127.0.0.1').setEncoding('utf8');
+  let received = '';
+  socket.on('data', (data) => {
+    received += data;
+  });
+  socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+  await slow.begun.promise;
+  const disposal = server.server.dispose();
+  socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n\r\nGET /arrived HTTP/1.1\r\nHost: x\r\n\r\n');
+  await arrived.promise;
+  slow.allowed.resolve();
+  await Promise.all([disposal, once(socket, 'close')]);
+  expect(received).toContain('HTTP/1.1 503');
+  expect(received).toContain('DRAINING');
+});
+
+test('clients that do not answer delay it by five seconds at most', async () => {
+  await using server = await startTestServer();
+  const stalled = server.openSocket();
+  await once(stalled, 'open');
+  stalled.pause();
+  const halfRequest = connect(Number(new URL(server.origin).port), '127.0.0.1');
+  halfRequest.on('error', () => {});
+  halfRequest.write('POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n');
+  const halfUpgrade = connect(Number(new URL(server.origin).port), '127.0.0.1');
+  halfUpgrade.on('error', () => {});
+  halfUpgrade
+    .pause()
+    .write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const hanging = server.post({ query: '{ hangs }' }).catch(() => 'CUT');
+  await fetch(`${server.origin}/healthz`);
+
+  const begun = Date.now();
+  await server.server.dispose();
+  expect(Date.now() - begun).toBeLessThan(5_000);
+  expect(await hanging).toBe('CUT');
+}, 10_000);
+
+test('disposing twice is disposing once', async () => {
+  await using server = await startTestServer();
+  await Promise.all([server.server.dispose(), server.server.dispose()]);
+  await server.server.dispose();
+});
+
+test('a port in use is an error at start', async () => {
+  await using server = await startTestServer();
+  const second = startHttpServer({
+    host: '127.0.0.1',
+    port: Number(new URL(server.origin).port),
+    schema: (await import('graphql')).buildSchema('type Query { hello: String }'),
+    authenticate: () => Promise.reject(new Error('unused')),
+    createContext: () => ({}),
+    log: recordingLog(),
+  });
+  await expect(second).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
+test('closing by the client does not wait for us', async () => {
+  await using server = await startTestServer();
+  const socket = server.openSocket();
+  await once(socket, 'open');
+  socket.close(1000, 'done');
+  expect(await closeOf(socket)).toEqual({ code: 1000, reason: 'done' });
+});

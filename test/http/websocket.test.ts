@@ -1,0 +1,332 @@
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { IdentityUnavailableError } from '../../src/identity/tokens.ts';
+import { closeOf, runOverSocket, startTestServer, type TestServer } from './server-fixture.ts';
+
+const ada = 'ada@customer.example';
+
+/** A bare socket that has been acknowledged. */
+async function openAcknowledged(server: TestServer): Promise<WebSocket> {
+  const socket = server.openSocket();
+  await once(socket, 'open');
+  send(socket, {
+    type: 'connection_init',
+    payload: { authorization: `Bearer ${await server.tokenOf(ada)}` },
+  });
+  expect(await messageOf(socket)).toEqual({ type: 'connection_ack' });
+  return socket;
+}
+
+const send = (socket: WebSocket, message: object) => socket.send(JSON.stringify(message));
+
+async function messageOf(socket: WebSocket): Promise<unknown> {
+  const [data] = await once(socket, 'message');
+  return JSON.parse(String(data));
+}
+
+/** What ends an operation of the client that is refused: its errors, or the closing of its socket. */
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => expect.unreachable('it succeeded'),
+    (reason: unknown) => reason,
+  );
+}
+
+describe('a WebSocket needs a token when it connects', () => {
+  test.each([
+    ['authorization', (token: string) => ({ authorization: `Bearer ${token}` })],
+    ['Authorization', (token: string) => ({ Authorization: `Bearer ${token}` })],
+    ['token', (token: string) => ({ token })],
+  ])('given as %s', async (_name, parameters) => {
+    await using server = await startTestServer();
+    const client = await server.connect(ada, { connectionParams: parameters(await server.tokenOf(ada)) });
+    expect(await runOverSocket(client, { query: '{ whoAmI }' })).toEqual({ data: { whoAmI: ada } });
+  });
+
+  test.each([
+    ['none', undefined],
+    ['none among the parameters', { other: 'x' }],
+    ['one that is no text', { authorization: 7 }],
+  ])('%s: closed with 4401', async (_case, payload) => {
+    await using server = await startTestServer();
+    const socket = server.openSocket();
+    await once(socket, 'open');
+    send(socket, { type: 'connection_init', payload });
+    expect(await closeOf(socket)).toMatchObject({ code: 4401 });
+  });
+
+  test.each(['Bearer nonsense', 'Basic eDp5', ''])(
+    'a bad one: closed with 4403 (%j)',
+    async (authorization) => {
+      await using server = await startTestServer();
+      const socket = server.openSocket();
+      await once(socket, 'open');
+      send(socket, { type: 'connection_init', payload: { authorization } });
+      const { code, reason } = await closeOf(socket);
+      expect(code).toBe(4403);
+      expect(reason).not.toBe('');
+    },
+  );
+
+  test('an expired one: closed with 4403, saying so', async () => {
+    await using server = await startTestServer({ tokenLifetimeSeconds: -10 });
+    const client = await server.connect(ada);
+    expect(await failureOf(runOverSocket(client, { query: '{ hello }' }))).toMatchObject({
+      code: 4403,
+      reason: expect.stringContaining('expired'),
+    });
+  });
+
+  test('one that cannot be judged now: closed with 1013, so that clients try again', async () => {
+    await using server = await startTestServer({
+      authenticate: () => Promise.reject(new IdentityUnavailableError('No keys.')),
+    });
+    const client = await server.connect(ada);
+    expect(await failureOf(runOverSocket(client, { query: '{ hello }' }))).toMatchObject({ code: 1013 });
+  });
+
+  test('before anything else: an operation sent earlier closes with 4401', async () => {
+    await using server = await startTestServer();
+    const socket = server.openSocket();
+    await once(socket, 'open');
+    send(socket, { id: '1', type: 'subscribe', payload: { query: '{ hello }' } });
+    expect(await closeOf(socket)).toMatchObject({ code: 4401 });
+  });
+
+  test('in time: a silent client is closed with 4408', async () => {
+    await using server = await startTestServer({ limits: { connectionInitMs: 50 } });
+    expect(await closeOf(server.openSocket())).toMatchObject({ code: 4408 });
+  });
+
+  test('and only once: a second is closed with 4429', async () => {
+    await using server = await startTestServer();
+    const socket = await openAcknowledged(server);
+    send(socket, { type: 'connection_init' });
+    expect(await closeOf(socket)).toMatchObject({ code: 4429 });
+  });
+});
+
+describe('before the protocol begins', () => {
+  test('a client without the subprotocol is closed with 4406', async () => {
+    await using server = await startTestServer();
+    expect(await closeOf(server.openSocket([]))).toMatchObject({ code: 4406 });
+  });
+
+  test('a client of another subprotocol is not told that its own was chosen', async () => {
+    await using server = await startTestServer();
+    const [error] = await once(server.openSocket('graphql-ws'), 'error');
+    expect(String(error)).toContain('Server sent no subprotocol');
+  });
+
+  test.each(['https://evil.example', 'null', 'nonsense'])(
+    'a page of %s is refused with 403',
+    async (origin) => {
+      await using server = await startTestServer({ allowedOrigins: ['https://admin.customer.example'] });
+      const [error] = await once(server.openSocket('graphql-transport-ws', { origin }), 'error');
+      expect(String(error)).toContain('403');
+    },
+  );
+
+  test('a page of an allowed origin, or our own, is not', async () => {
+    await using server = await startTestServer({ allowedOrigins: ['https://admin.customer.example'] });
+    for (const origin of ['https://admin.customer.example', server.origin]) {
+      await once(server.openSocket('graphql-transport-ws', { origin }), 'open');
+    }
+  });
+
+  test('another path is refused with 404', async () => {
+    await using server = await startTestServer();
+    const { WebSocket } = await import('ws');
+    const socket = new WebSocket(`${server.socketUrl}/other`, 'graphql-transport-ws');
+    const [error] = await once(socket, 'error');
+    expect(String(error)).toContain('404');
+  });
+});
+
+describe('what one operation does wrong concerns it alone', () => {
+  test.each([
+    ['malformed', { query: '{ hello' }],
+    ['invalid', { query: '{ unknown }' }],
+    ['too deep', { query: `{ items { nodes { ${'parent { '.repeat(20)} id ${'} '.repeat(20)} } } }` }],
+    ['a subscription refused', { query: 'subscription { refusedValues }' }],
+    ['a subscription that breaks', { query: 'subscription { brokenValues }' }],
+    ['a query that breaks', { query: '{ broken }' }],
+  ])('%s: others on the socket go on', async (_case, payload) => {
+    await using server = await startTestServer();
+    const client = await server.connect(ada);
+    const values = client.iterate({ query: 'subscription { values }' });
+    const first = values.next();
+    await server.source.untilOpen(1);
+
+    const outcome = await runOverSocket(client, payload).catch((error: unknown) => error);
+    expect(outcome).not.toHaveProperty('code');
+
+    server.source.emit(7);
+    expect(await first).toMatchObject({ value: { data: { values: 7 } } });
+  });
+
+  test('an id already in use closes the socket with 4409, as the protocol has it', async () => {
+    await using server = await startTestServer();
+    const socket = await openAcknowledged(server);
+    send(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } });
+    send(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } });
+    expect(await closeOf(socket)).toMatchObject({ code: 4409 });
+    await server.source.untilOpen(0);
+  });
+
+  test.each(['nonsense', '{"type":"unknown"}', '{"type":"subscribe","id":"1"}', '[]'])(
+    'a message that is none closes the socket with 4400: %s',
+    async (message) => {
+      await using server = await startTestServer();
+      const socket = await openAcknowledged(server);
+      socket.send(message);
+      expect(await closeOf(socket)).toMatchObject({ code: 4400 });
+    },
+  );
+
+  test('a message larger than allowed closes the socket with 1009', async () => {
+    await using server = await startTestServer();
+    const socket = await openAcknowledged(server);
+    socket.send('x'.repeat(256 * 1024 + 1));
+    expect(await closeOf(socket)).toMatchObject({ code: 1009 });
+    expect(server.log.entries.filter(({ level }) => level !== 'debug')).toEqual([]);
+  });
+});
+
+describe('the source of a subscription is left', () => {
+  test('when the client completes it, and its id can be used again at once', async () => {
+    await using server = await startTestServer();
+    const socket = await openAcknowledged(server);
+    const subscribe = { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } };
+    for (let round = 0; round < 3; round++) {
+      send(socket, subscribe);
+      await server.source.untilOpen(1);
+      send(socket, { id: '1', type: 'complete' });
+      await server.source.untilOpen(0);
+    }
+    send(socket, subscribe);
+    await server.source.untilOpen(1);
+    server.source.emit(7);
+    expect(await messageOf(socket)).toEqual({ id: '1', type: 'next', payload: { data: { values: 7 } } });
+  });
+
+  test('when the socket closes, however it does', async () => {
+    await using server = await startTestServer();
+    for (const leave of [(socket: WebSocket) => socket.close(), (socket: WebSocket) => socket.terminate()]) {
+      const socket = await openAcknowledged(server);
+      for (const id of ['1', '2', '3']) {
+        send(socket, { id, type: 'subscribe', payload: { query: 'subscription { values }' } });
+      }
+      await server.source.untilOpen(3);
+      leave(socket);
+      await server.source.untilOpen(0);
+    }
+  });
+
+  test('when the token expires: the socket is closed with 4403 within a second of that', async () => {
+    await using server = await startTestServer({ tokenLifetimeSeconds: 2 });
+    const socket = await openAcknowledged(server);
+    const { expiresAt } = await server.issuer.issue(ada);
+    send(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } });
+    await server.source.untilOpen(1);
+
+    expect(await closeOf(socket)).toEqual({ code: 4403, reason: 'Token expired' });
+    const late = Date.now() - expiresAt.getTime();
+    expect(late).toBeGreaterThan(-1_100);
+    expect(late).toBeLessThan(1_000);
+    await server.source.untilOpen(0);
+  });
+});
+
+describe('what a client may have under way', () => {
+  test('so many operations on a socket; one more is refused on its own id', async () => {
+    await using server = await startTestServer({ limits: { operationsPerSocket: 2 } });
+    const client = await server.connect(ada);
+    const running = [1, 2].map(() => {
+      const values = client.iterate({ query: 'subscription { values }' });
+      return { values, first: values.next() };
+    });
+    await server.source.untilOpen(2);
+
+    const refused = await failureOf(runOverSocket(client, { query: '{ hello }' }));
+    expect(refused).toMatchObject([{ extensions: { code: 'TOO_MANY_OPERATIONS' } }]);
+
+    server.source.emit(7);
+    for (const { first } of running) expect(await first).toMatchObject({ value: { data: { values: 7 } } });
+    await running[0]?.values.return?.();
+    await server.source.untilOpen(1);
+    expect(await runOverSocket(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello world' } });
+  });
+
+  test('so many sockets and streams together; one more is closed with 4429', async () => {
+    await using server = await startTestServer({ limits: { connectionsPerBearer: 2 } });
+    const first = await openAcknowledged(server);
+    await openAcknowledged(server);
+
+    const third = await server.connect(ada);
+    expect(await failureOf(runOverSocket(third, { query: '{ hello }' }))).toMatchObject({
+      code: 4429,
+      reason: 'Too many connections',
+    });
+    const stream = await server.post(
+      { query: 'subscription { values }' },
+      { email: ada, headers: { accept: 'text/event-stream' } },
+    );
+    expect(stream.status).toBe(429);
+    const other = await server.connect('ben@customer.example');
+    expect(await runOverSocket(other, { query: '{ hello }' })).toBeDefined();
+
+    first.close();
+    await once(first, 'close');
+    expect(await runOverSocket(await server.connect(ada), { query: '{ hello }' })).toBeDefined();
+  });
+});
+
+describe('a client that does not answer', () => {
+  test('pings is cut', async () => {
+    await using server = await startTestServer({ limits: { pingMs: 50 } });
+    const socket = await openAcknowledged(server);
+    socket.pause();
+    const subscription = { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } };
+    send(socket, subscription);
+    await server.source.untilOpen(1);
+    await server.source.untilOpen(0);
+  });
+
+  test('pings is kept when it does', async () => {
+    await using server = await startTestServer({ limits: { pingMs: 30 } });
+    const socket = await openAcknowledged(server);
+    for (let pings = 0; pings < 4; pings++) await once(socket, 'ping');
+    expect(socket.readyState).toBe(socket.OPEN);
+  });
+
+  test('and asks on is cut before it fills our memory', async () => {
+    await using server = await startTestServer({ limits: { socketBufferBytes: 64 * 1024 } });
+    const socket = await openAcknowledged(server);
+    socket.pause();
+    send(socket, { id: 'values', type: 'subscribe', payload: { query: 'subscription { values }' } });
+    await server.source.untilOpen(1);
+    const query = '{ hello(name: "0123456789", times: 60000) }';
+    for (let n = 0; n < 40; n++) send(socket, { id: String(n), type: 'subscribe', payload: { query } });
+    await server.source.untilOpen(0);
+    expect(server.log.entries).toMatchObject([
+      { level: 'warn', message: expect.stringContaining('does not read') },
+    ]);
+  });
+
+  test('holds back only itself: a fast one gets every value of an endless stream', async () => {
+    await using server = await startTestServer();
+    const stalled = await openAcknowledged(server);
+    stalled.pause();
+    send(stalled, { id: '1', type: 'subscribe', payload: { query: 'subscription { count(to: 1000000) }' } });
+
+    const client = await server.connect('ben@customer.example');
+    let expected = 0;
+    for await (const { data } of client.iterate({ query: 'subscription { count(to: 2000) }' })) {
+      expected += 1;
+      expect(data).toEqual({ count: expected });
+    }
+    expect(expected).toBe(2_000);
+  });
+});
