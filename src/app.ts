@@ -45,6 +45,8 @@ export type AppSeams = {
   limits?: Partial<Limits>;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
+  /** `false`: nothing is swept and nothing forgotten unless the test does it. */
+  upkeep?: boolean;
 };
 
 /**
@@ -87,7 +89,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   if (config.database.kind === 'embedded') await loadSampleData(dependencies);
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
-  begun.adopt(startUpkeep(dependencies), (upkeep) => upkeep.dispose());
+  if (seams.upkeep !== false) begun.adopt(startUpkeep(dependencies), (upkeep) => upkeep.dispose());
 
   const identity = await openIdentity(config, clock);
   begun.defer(() => identity.verifier.dispose());

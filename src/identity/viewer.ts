@@ -53,7 +53,7 @@ export async function findViewerById(db: Reader, id: string): Promise<Viewer | n
 }
 
 /**
- * The active account a token speaks for, or null. One statement, two at the first sign-in.
+ * The active account a token speaks for, or null. One statement, two at the first sign-in, three for nobody.
  *
  * An account is known by its subject. One that never signed in is found by its email and from then
  * on bound to the subject, so that an email handed to somebody else later opens nothing.
@@ -62,16 +62,21 @@ export async function findViewerByClaims(
   db: Reader,
   claims: { subject: string; email: string | null },
 ): Promise<Viewer | null> {
-  const [known] = await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.subject = $1`, claims.subject);
-  if (known !== undefined) return toViewer(known);
-  if (claims.email === null) return null;
+  const known = await findViewerBySubject(db, claims.subject);
+  if (known !== null || claims.email === null) return known;
   const [bound] = await db.$queryRawUnsafe<AccountRow[]>(
     `WITH bound AS (UPDATE accounts SET subject = $1 WHERE email = lower($2) AND subject IS NULL AND active RETURNING id)
      ${selectViewer} a.id = (SELECT id FROM bound)`,
     claims.subject,
     claims.email,
   );
-  return bound === undefined ? null : toViewer(bound);
+  // Of several first requests at once one binds the account, and the others find it bound.
+  return bound === undefined ? await findViewerBySubject(db, claims.subject) : toViewer(bound);
+}
+
+async function findViewerBySubject(db: Reader, subject: string): Promise<Viewer | null> {
+  const [row] = await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.subject = $1`, subject);
+  return row === undefined ? null : toViewer(row);
 }
 
 function toViewer(row: AccountRow): Viewer {
