@@ -168,11 +168,23 @@ const environment = z.object({
 /** Every variable that means something, in the order of .env.example. */
 export const variableNames: readonly string[] = Object.keys(environment.shape);
 
+/** The environment, completed by what a file named .env in the current folder says; what is set already wins. */
+export function readEnvironment(): NodeJS.ProcessEnv {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+      throw new ConfigError(['.env cannot be read: it must be a file of lines NAME=value.']);
+    }
+  }
+  return process.env;
+}
+
 /**
  * Reads the configuration from the environment. Throws a ConfigError that names everything wrong with it at
  * once; messages never quote a value, which may be a secret.
  */
-export function parseConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function parseConfig(variables: Readonly<Record<string, string | undefined>>): Config {
   const parsed = environment.safeParse(variables);
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}.`));

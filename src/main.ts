@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { createApp } from './app.ts';
-import { type Config, parseConfig } from './config.ts';
+import { type Config, parseConfig, readEnvironment } from './config.ts';
 import { StartupError } from './platform/startup-error.ts';
 
 /** Aborted by the first signal; a second one ends the process at once. */
@@ -18,7 +18,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 try {
-  const config = parseConfig();
+  const config = parseConfig(readEnvironment());
   const app = await createApp(config).catch((error: unknown) => {
     throw listenError(error, config) ?? error;
   });

@@ -1,12 +1,12 @@
 /** `npm run reset`: clears the data folder, so that the next start begins anew. */
-import { parseConfig } from './config.ts';
+import { parseConfig, readEnvironment } from './config.ts';
 import { clearDataFolder, inspectDataFolder } from './platform/data-folder.ts';
 import { refuseIfInUse } from './platform/embedded-postgres.ts';
 import { StartupError } from './platform/startup-error.ts';
 
 /** Returns what to tell. Throws a StartupError where there is something that is not ours to clear. */
 async function reset(): Promise<string> {
-  const { database } = parseConfig();
+  const { database } = parseConfig(readEnvironment());
   if (database.kind !== 'embedded') {
     throw new StartupError(
       'DATABASE_URL is set: reset clears the embedded database only, and touched nothing.',

@@ -218,6 +218,11 @@ describe('a start that cannot be says why in one line and exits with 1', () => {
     await stop(running);
   });
 
+  test('a wrong .env beside it; what is set in the environment itself wins over it', async () => {
+    await writeFile(join(folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\n');
+    expect(await refusal({ PORT: '0' })).toMatch(/^LOG_LEVEL must be /);
+  });
+
   test('a wrong environment: one line for each variable', async () => {
     const { code, stderr } = await run(main, { PORT: 'x', LOG_LEVEL: 'loud' }).ended;
     expect(code).toBe(1);

@@ -60,8 +60,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     options: '-c default_transaction_isolation=read\\ committed',
     application_name: 'latchkey',
   });
+  let disposing: Promise<void> | undefined;
   // Idle connections that the server closes say so here; unheard, it would end the process.
-  pool.on('error', (error) => options.logger.warn({ err: error }, 'database connection lost'));
+  pool.on('error', (error) => {
+    if (disposing === undefined) options.logger.warn({ err: error }, 'database connection lost');
+  });
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => {
     clients.add(client);
@@ -78,7 +81,6 @@ export function openDatabase(options: DatabaseOptions): Database {
     errorFormat: 'minimal',
   });
 
-  let disposing: Promise<void> | undefined;
   return {
     prisma,
     pool,

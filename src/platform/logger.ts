@@ -37,6 +37,26 @@ export function withoutCredentials(text: string): string {
   return text.replace(credentialsInUrl, '$1[redacted]@').replace(bearerToken, '$1 [redacted]');
 }
 
+/** Causes of causes are followed so far. */
+const causesTold = 3;
+
+/**
+ * What the log says about an error. Nothing else that hangs on it: drivers attach their connections, with
+ * all they hold.
+ */
+function describeError(error: unknown, causesLeft = causesTold): unknown {
+  if (!(error instanceof Error)) return error;
+  return {
+    type: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...('code' in error ? { code: error.code } : {}),
+    ...(error.cause === undefined || causesLeft === 0
+      ? {}
+      : { cause: describeError(error.cause, causesLeft - 1) }),
+  };
+}
+
 /**
  * The gateway's structured log: one JSON object a line, on standard output unless told otherwise.
  * Values under a secret's name are replaced, and so are credentials inside any line: error messages of
@@ -49,6 +69,7 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: (error: unknown) => describeError(error) },
       redact: { paths: redactedPaths, censor: '[redacted]' },
       hooks: { streamWrite: withoutCredentials },
     },

@@ -39,6 +39,21 @@ test.each([
   expect(JSON.stringify(lines)).toContain('[redacted]');
 });
 
+test('of an error the log tells what it is and why, and nothing else that hangs on it', () => {
+  const error = Object.assign(new TypeError('no', { cause: new Error('because') }), {
+    code: 'ECONNRESET',
+    client: { connection: 'all of it' },
+  });
+  const [line] = logged((logger) => logger.error({ err: error }));
+  expect(line?.['err']).toEqual({
+    type: 'TypeError',
+    message: 'no',
+    code: 'ECONNRESET',
+    stack: expect.stringContaining('logger.test.ts'),
+    cause: { type: 'Error', message: 'because', stack: expect.any(String) },
+  });
+});
+
 test('nor does a secret in the message itself', () => {
   const lines = logged((logger) =>
     logger.info(`connected to postgresql://latchkey:${secret}@db.example/latchkey`),
