@@ -142,6 +142,7 @@ describe('a subscription', () => {
     const subscribed = at.feed.subscribe(listener());
     await tell(at, ...some(3, { occurredAt: new Date('2020-01-01T00:00:00Z') }));
     const [first, , third] = await take(subscribed, 3);
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(3));
     await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
     const expired = at.feed.subscribe(listener({ after: first?.position ?? origin }));
     await expect(expired.next()).rejects.toThrow(CursorExpiredError);
@@ -585,6 +586,7 @@ describe('the end', () => {
     await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
     at.relay.wake();
     await expect(next).rejects.toThrow(HistoryReplacedError);
+    await at.relay.ready();
     const anew = at.feed.subscribe(listener());
     expect(await untilNow(at, anew)).toStrictEqual([]);
   });
