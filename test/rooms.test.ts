@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
  * above. So whoever reads a room need only look down, and a model knows no other model's store.
  */
 const floors: readonly (readonly string[])[] = [
-  ['main.ts', 'reset.ts'],
+  ['main.ts', 'reset.ts', 'tour'],
   ['app.ts'],
   ['start-screen.ts', 'sample-data'],
   ['http'],
@@ -21,6 +21,7 @@ const floors: readonly (readonly string[])[] = [
   ['roles'],
   ['config.ts'],
   ['platform'],
+  ['client'],
 ];
 
 const root = fileURLToPath(new URL('../src', import.meta.url));

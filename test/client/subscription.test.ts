@@ -1,0 +1,285 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { buildSchema, parse } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/generated/operations.ts';
+import { createGatewayClient, type GatewayClient } from '../../src/client/client.ts';
+import { developmentToken } from '../../src/client/development-token.ts';
+import type { SubscriptionEndedError } from '../../src/client/errors.ts';
+import type { ResumeOptions } from '../../src/client/subscription.ts';
+import { deleteEventsBefore } from '../../src/events/outbox.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { startProxy } from './proxy.ts';
+
+type Event = GrantEventsSubscription['grantEvents'];
+type Options = Partial<ResumeOptions<GrantEventsSubscription, { after?: string | null }, Event>>;
+
+let gateway: TestGateway;
+let world: World;
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  world = await buildWorld(gateway);
+});
+afterAll(() => gateway.dispose());
+
+function clientOf(email: string, url = gateway.url): GatewayClient {
+  return createGatewayClient({ url, token: developmentToken(gateway.url, email) });
+}
+
+function engineerEvents(client: GatewayClient, options: Options = {}) {
+  return client.subscribeWithResume({
+    document: GrantEventsDocument,
+    eventOf: ({ grantEvents }) => grantEvents,
+    ...options,
+  });
+}
+
+async function take(events: AsyncIterator<Event>, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  while (taken.length < count) {
+    const { value, done } = await events.next();
+    if (done === true) break;
+    taken.push(`${value.grant.ticket.key} ${value.type}`);
+  }
+  return taken;
+}
+
+/** A ticket, filed and assigned: an event for the engineer each. */
+async function ticket(): Promise<{ ticketId: string; key: string; grantId: string | null }> {
+  return fileTicket(gateway, world);
+}
+
+async function endOf(events: AsyncIterator<Event>): Promise<SubscriptionEndedError> {
+  try {
+    for (;;) {
+      const { done } = await events.next();
+      if (done === true) throw new Error('it ended without an error');
+    }
+  } catch (error) {
+    return error as SubscriptionEndedError;
+  }
+}
+
+describe('a connection that is cut', () => {
+  test('is made again, and what happened in the meantime comes first, once', async () => {
+    await using proxy = await startProxy(gateway.url);
+    await using client = clientOf(world.engineer.email, proxy.url);
+    const reconnected = Promise.withResolvers<string | null>();
+    const reasons: string[] = [];
+    await using events = engineerEvents(client, {
+      onReconnecting: ({ reason }) => reasons.push(reason),
+      onReconnected: ({ after }) => reconnected.resolve(after),
+    });
+    await events.connected;
+    const before = await ticket();
+    expect(await take(events, 1)).toEqual([`${before.key} REASSIGNED`]);
+    const { cursor } = events;
+
+    proxy.refuse(true);
+    proxy.cut();
+    const during = [await ticket(), await ticket()];
+    proxy.refuse(false);
+    expect(await reconnected.promise).toBe(cursor);
+    const after = await ticket();
+
+    expect(await take(events, 3)).toEqual([...during, after].map(({ key }) => `${key} REASSIGNED`));
+    expect(reasons.length).toBeGreaterThan(0);
+    expect(events.cursor).not.toBe(cursor);
+  });
+
+  test('again and again loses nothing and repeats nothing', async () => {
+    await using proxy = await startProxy(gateway.url);
+    await using client = clientOf(world.engineer.email, proxy.url);
+    await using events = engineerEvents(client);
+    await events.connected;
+    const first = await ticket();
+    const taken = await take(events, 1);
+    const filed = [first.key];
+    for (let round = 0; round < 6; round += 1) {
+      proxy.cut();
+      filed.push((await ticket()).key);
+    }
+    taken.push(...(await take(events, 6)));
+    expect(taken).toEqual(filed.map((key) => `${key} REASSIGNED`));
+  });
+
+  test('is given up after a while, with the cursor still good', async () => {
+    await using proxy = await startProxy(gateway.url);
+    await using client = clientOf(world.engineer.email, proxy.url);
+    await using events = engineerEvents(client, { giveUpAfterMs: 700 });
+    await events.connected;
+    await ticket();
+    await take(events, 1);
+    const cursor = events.cursor ?? '';
+    proxy.refuse(true);
+    proxy.cut();
+    expect(await endOf(events)).toMatchObject({ name: 'SubscriptionEndedError', code: 'UNREACHABLE' });
+    const missed = await ticket();
+
+    await using resumed = engineerEvents(clientOf(world.engineer.email), { variables: { after: cursor } });
+    expect(await take(resumed, 1)).toEqual([`${missed.key} REASSIGNED`]);
+  });
+});
+
+test('a gateway that restarts is found again, with a token of its new issuer', async () => {
+  const first = await startGateway({ databaseUrl: gateway.databaseUrl });
+  const port = Number(new URL(first.url).port);
+  await using client = createGatewayClient({
+    url: first.url,
+    token: developmentToken(first.url, world.engineer.email),
+  });
+  await using events = engineerEvents(client);
+  await events.connected;
+  const before = await ticket();
+  expect(await take(events, 1)).toEqual([`${before.key} REASSIGNED`]);
+
+  await first.dispose();
+  const during = await ticket();
+  await using _second = await startGateway({ databaseUrl: gateway.databaseUrl, config: { port } });
+  expect(await take(events, 1)).toEqual([`${during.key} REASSIGNED`]);
+});
+
+describe('a subscription ends with a clear error', () => {
+  test.for([
+    ['made up', 'CURSOR_MALFORMED'],
+    ["somebody else's", 'CURSOR_OF_ANOTHER_VIEWER'],
+  ])('when its cursor is %s', async ([whose, code]) => {
+    let after = 'nonsense';
+    if (whose !== 'made up') {
+      await using other = engineerEvents(clientOf(world.acme.emails.organizationAdmin));
+      await other.connected;
+      await ticket();
+      await take(other, 1);
+      after = other.cursor ?? '';
+    }
+    await using events = engineerEvents(clientOf(world.engineer.email), { variables: { after } });
+    expect(await endOf(events)).toMatchObject({
+      code,
+      message: expect.stringContaining('leave `after` out'),
+    });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('when what came after its cursor is no longer kept', async () => {
+    const own = await startGateway();
+    const { databaseUrl } = own;
+    const ownWorld = await buildWorld(own);
+    const client = createGatewayClient({
+      url: own.url,
+      token: developmentToken(own.url, ownWorld.engineer.email),
+    });
+    const events = engineerEvents(client);
+    await events.connected;
+    await fileTicket(own, ownWorld);
+    await fileTicket(own, ownWorld);
+    await take(events, 1);
+    const after = events.cursor ?? '';
+    await deleteEventsBefore(own.sql, new Date(Date.now() + 60_000), 1_000);
+    // Another gateway, since the first still remembers what happened a moment ago.
+    await using other = await startGateway({ databaseUrl });
+    await using later = engineerEvents(
+      createGatewayClient({
+        url: other.url,
+        token: developmentToken(other.url, ownWorld.engineer.email),
+      }),
+      { variables: { after } },
+    );
+    expect(await endOf(later)).toMatchObject({ code: 'CURSOR_EXPIRED' });
+    await own.dispose();
+  });
+
+  test('when the account is deactivated', async () => {
+    const email = 'leaving@vendor.example';
+    const { id } = await done(world.operator, 'addSupportEngineer', { email, name: 'Leaving' });
+    await using events = engineerEvents(clientOf(email));
+    await events.connected;
+    await done(world.operator, 'deactivateAccount', { accountId: id });
+    expect(['ACCESS_ENDED', 'UNAUTHENTICATED', 'FORBIDDEN']).toContain((await endOf(events)).code);
+  });
+
+  test('when the token is not one', async () => {
+    const client = createGatewayClient({ url: gateway.url, token: 'nonsense' });
+    await using events = engineerEvents(client);
+    await expect(events.connected).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(await endOf(events)).toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
+  test('when nobody has the email that a development token is asked for', async () => {
+    await using events = engineerEvents(clientOf('nobody@vendor.example'));
+    expect(await endOf(events)).toMatchObject({ code: 'UNKNOWN_PERSON' });
+  });
+
+  test('when a callback of its own throws', async () => {
+    const broken = new Error('mine');
+    await using events = engineerEvents(clientOf(world.engineer.email), {
+      eventOf: () => {
+        throw broken;
+      },
+    });
+    await events.connected;
+    await ticket();
+    expect(await endOf(events)).toMatchObject({ code: 'FAILED', cause: broken });
+  });
+});
+
+test('a consumer that takes nothing costs a bounded number of events, and misses none', async () => {
+  await using proxy = await startProxy(gateway.url);
+  await using client = clientOf(world.engineer.email, proxy.url);
+  await using events = engineerEvents(client, { waitingEvents: 3 });
+  await events.connected;
+  const filed: string[] = [];
+  for (let round = 0; round < 8; round += 1) filed.push((await ticket()).key);
+  expect(await take(events, 8)).toEqual(filed.map((key) => `${key} REASSIGNED`));
+  expect(proxy.connections).toBeGreaterThan(1);
+});
+
+test('disposing ends the iteration and the connection', async () => {
+  await using proxy = await startProxy(gateway.url);
+  const client = clientOf(world.engineer.email, proxy.url);
+  const events = engineerEvents(client);
+  await events.connected;
+  const next = events.next();
+  await client.dispose();
+  expect(await next).toEqual({ done: true, value: undefined });
+  expect(await events.next()).toEqual({ done: true, value: undefined });
+});
+
+test('an event that comes again is dropped', async () => {
+  const values = ['a', 'b', 'a', 'b', 'c'];
+  const schema = buildSchema(
+    'type Query { any: Int } type Event { id: ID! cursor: String! } type Subscription { grantEvents: Event! }',
+  );
+  const http = createServer();
+  const { dispose } = useServer(
+    {
+      schema,
+      subscribe: async function* () {
+        for (const id of values) yield { data: { grantEvents: { id, cursor: id } } };
+        await new Promise(() => undefined);
+      },
+    },
+    new WebSocketServer({ server: http, path: '/graphql' }),
+  );
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const client = createGatewayClient({ url, token: 'any' });
+  const events = client.subscribeWithResume({
+    document: parse('subscription { grantEvents { id cursor } }') as TypedDocumentNode<
+      { grantEvents: { id: string; cursor: string } },
+      { after?: string }
+    >,
+    eventOf: ({ grantEvents }) => grantEvents,
+  });
+  const ids = [await events.next(), await events.next(), await events.next()].map(({ value }) => value?.id);
+  expect(ids).toEqual(['a', 'b', 'c']);
+  await client.dispose();
+  await dispose();
+  http.close();
+});
