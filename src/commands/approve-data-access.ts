@@ -1,5 +1,5 @@
 import type { GrantPath } from '../grants/grant.ts';
-import { type GrantRow, toRow } from '../grants/store.ts';
+import { type GrantRow, toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
 import { settingOf, termsOf, ticketCommand } from './on-ticket.ts';

@@ -4,7 +4,8 @@ import { type MutationName, may, type Relation } from '../authorization/operatio
 import { relationsToTicket, seesTicket } from '../authorization/relations.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantCommand, GrantTerms } from '../grants/lifecycle.ts';
-import { findTicketOfGrant, type GrantRow, listGrantsOfTicket, toRow } from '../grants/store.ts';
+import { type GrantRow, toRow } from '../grants/row.ts';
+import { findTicketOfGrant, listGrantsOfTicket } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Site } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';

@@ -3,7 +3,7 @@ import type { Actor, AuditAction, AuditEntry } from '../audit/entry.ts';
 import type { GrantEventEnvelope } from '../events/envelope.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
-import { toRow } from '../grants/store.ts';
+import { toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 
 /** A change with what only the command knows: who, why, where, and what the grant was before. */

@@ -1,4 +1,4 @@
-import { type GrantRow, toRow } from '../grants/store.ts';
+import { type GrantRow, toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
 import { settingOf, ticketCommand } from './on-ticket.ts';

@@ -3,7 +3,7 @@
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { GrantState } from './grant.ts';
 import { decide } from './lifecycle.ts';
-import { type GrantRow, toGrant, toRow } from './store.ts';
+import { type GrantRow, toGrant, toRow } from './row.ts';
 
 /** The row as it would be were the sweep always in time. */
 export function asOf(row: GrantRow, now: Date): GrantRow {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
-import type { GrantRow } from '../../grants/store.ts';
+import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
 import { carryOutEach } from '../carry-out.ts';
 import type { MutationError } from '../errors.ts';

@@ -2,7 +2,7 @@ import { mayHear, topicsFor } from '../../authorization/hearing.ts';
 import { may } from '../../authorization/operations.ts';
 import { relationsToPlatform } from '../../authorization/relations.ts';
 import type { GrantEventEnvelope } from '../../events/envelope.ts';
-import type { GrantRow } from '../../grants/store.ts';
+import type { GrantRow } from '../../grants/row.ts';
 import { findViewerById } from '../../identity/viewer.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';

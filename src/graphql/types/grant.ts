@@ -1,7 +1,7 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
 import { asOf, inStates } from '../../grants/as-of.ts';
-import type { GrantRow } from '../../grants/store.ts';
+import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { described } from '../described.ts';

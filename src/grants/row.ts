@@ -1,0 +1,142 @@
+/** A grant as the database holds it, and as the rules see it. */
+import type { Grant as GrantRow } from '../../prisma/generated/client/client.ts';
+import type { EndReason, Grant, GrantPath, GrantScope, GrantState } from './grant.ts';
+
+export type { GrantRow };
+
+/** A row that breaks the rules of its state; the database's CHECKs make it impossible, so it is a defect. */
+export class IllegalGrantRowError extends Error {
+  constructor(row: GrantRow) {
+    super(`Grant ${row.id} is ${row.state}, but its other columns do not fit that state.`);
+    this.name = 'IllegalGrantRowError';
+  }
+}
+
+export function toGrant(row: GrantRow): Grant {
+  const {
+    id,
+    ticketId,
+    siteId,
+    engineerId,
+    requestedById,
+    justification,
+    requestedAt,
+    approvalDueAt,
+    version,
+  } = row;
+  const { path, customerApprovedAt, customerApprovedById, expiresAt, activatedAt } = row;
+  const { endedAt, endedById, endReason } = row;
+  const scope: GrantScope =
+    row.scopeKind === 'PRODUCT_DATA'
+      ? { kind: 'PRODUCT_DATA' }
+      : { kind: 'ROVO_CONVERSATIONS', conversationIds: row.conversationIds };
+  const base = {
+    ...{ id, ticketId, siteId, scope, engineerId, requestedById, justification },
+    ...{ requestedAt, approvalDueAt, version },
+  };
+  const approval =
+    path !== null && customerApprovedAt !== null && customerApprovedById !== null
+      ? { path, customerApprovedAt, customerApprovedById, expiresAt }
+      : null;
+  const none = { path: null, customerApprovedAt: null, customerApprovedById: null, expiresAt: null };
+  const over = endedAt !== null && endReason !== null ? { endedAt, endedById } : null;
+
+  switch (row.state) {
+    case 'PENDING_APPROVAL':
+      return { ...base, state: row.state };
+    case 'PENDING_GUARD_APPROVAL':
+      if (approval) return { ...base, ...approval, state: row.state };
+      break;
+    case 'ACTIVE':
+      if (approval && activatedAt) return { ...base, ...approval, activatedAt, state: row.state };
+      break;
+    case 'DENIED':
+      if (over && isOneOf(endReason, ['DENIED_BY_CUSTOMER', 'DENIED_BY_GUARD'])) {
+        return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
+      }
+      break;
+    case 'WITHDRAWN':
+      if (
+        over &&
+        isOneOf(endReason, [
+          'WITHDRAWN_BY_ENGINEER',
+          'TICKET_CLOSED',
+          'SITE_DEACTIVATED',
+          'PRODUCT_UNLICENSED',
+        ])
+      ) {
+        return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
+      }
+      break;
+    case 'EXPIRED':
+      if (over && isOneOf(endReason, ['APPROVAL_TIMED_OUT'])) {
+        return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
+      }
+      break;
+    case 'REVOKED':
+      if (over && approval && activatedAt && isOneOf(endReason, ['REVOKED_BY_CUSTOMER', 'TICKET_CLOSED'])) {
+        return { ...base, ...approval, ...over, activatedAt, state: row.state, endReason };
+      }
+      break;
+    case 'ENDED':
+      if (
+        over &&
+        approval &&
+        activatedAt &&
+        isOneOf(endReason, ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'])
+      ) {
+        return { ...base, ...approval, ...over, activatedAt, state: row.state, endReason };
+      }
+      break;
+  }
+  throw new IllegalGrantRowError(row);
+}
+
+function isOneOf<Reason extends EndReason>(
+  reason: EndReason | null,
+  of: readonly Reason[],
+): reason is Reason {
+  return of.some((one) => one === reason);
+}
+
+export function toRow(grant: Grant): GrantRow {
+  const flat: Every = { ...absent, ...grant };
+  return {
+    id: flat.id,
+    ticketId: flat.ticketId,
+    siteId: flat.siteId,
+    scopeKind: flat.scope.kind,
+    conversationIds: flat.scope.kind === 'ROVO_CONVERSATIONS' ? [...flat.scope.conversationIds] : [],
+    state: flat.state,
+    path: flat.path,
+    engineerId: flat.engineerId,
+    requestedById: flat.requestedById,
+    justification: flat.justification,
+    requestedAt: flat.requestedAt,
+    approvalDueAt: flat.approvalDueAt,
+    customerApprovedAt: flat.customerApprovedAt,
+    customerApprovedById: flat.customerApprovedById,
+    activatedAt: flat.activatedAt,
+    expiresAt: flat.expiresAt,
+    endedAt: flat.endedAt,
+    endReason: flat.endReason,
+    endedById: flat.endedById,
+    version: flat.version,
+  };
+}
+
+type Every = Omit<GrantRow, 'scopeKind' | 'conversationIds' | 'state'> & {
+  state: GrantState;
+  scope: GrantScope;
+};
+
+const absent = {
+  path: null satisfies GrantPath | null,
+  customerApprovedAt: null,
+  customerApprovedById: null,
+  activatedAt: null,
+  expiresAt: null,
+  endedAt: null,
+  endReason: null,
+  endedById: null,
+};
