@@ -87,7 +87,7 @@ function isAboutTheRequest(thrown: unknown): thrown is GraphQLError {
  */
 function isAboutAnArgument(origin: GraphQLError): boolean {
   const place = origin.nodes?.[0]?.kind;
-  return origin.constructor === GraphQLError && place !== undefined && place !== Kind.FIELD;
+  return place !== undefined && place !== Kind.FIELD;
 }
 
 function hasCode({ extensions }: GraphQLError): boolean {

@@ -152,10 +152,7 @@ function endStreams(connections: ConnectionCounter): Plugin<EngineContext> {
           setResult(
             endOnAbort(result, operation.signal, {
               lastWord: () => (hasExpired(operation) ? { errors: [tokenExpired()] } : undefined),
-              onEnd() {
-                release();
-                operation.end('CLIENT_GONE');
-              },
+              onEnd: release,
             }),
           );
         },

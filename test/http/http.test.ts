@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { ReadableStream } from 'node:stream/web';
 import { describe, expect, test } from 'vitest';
 import { IdentityUnavailableError } from '../../src/identity/tokens.ts';
 import { startTestServer, type TestServer } from './server-fixture.ts';
@@ -168,22 +169,10 @@ describe('what is asked', () => {
 
   test('and as it is read, when it does not say how long it is', async () => {
     await using server = await startTestServer();
-    const body = new ReadableStream({
-      pull(controller) {
-        controller.enqueue(new TextEncoder().encode(' '.repeat(64 * 1024)));
-      },
-    });
-    const refused = await fetch(server.url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-      duplex: 'half',
-    } as RequestInit).then(
-      (response) => response.status,
-      // The server hung up on an endless body, before or while it answered.
-      () => 'CUT',
-    );
-    expect([413, 'CUT']).toContain(refused);
+    const body = ReadableStream.from(Array.from({ length: 5 }, () => new Uint8Array(64 * 1024).fill(0x20)));
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' };
+    const response = await fetch(server.url, init as unknown as RequestInit);
+    expect(response.status).toBe(413);
     expect((await server.post({ query: '{ hello }' })).status).toBe(200);
   });
 

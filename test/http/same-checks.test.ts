@@ -1,6 +1,6 @@
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { startTestServer, type TestServer } from './server-fixture.ts';
+import { startTestServer, type TestServer, WrongCursorError } from './server-fixture.ts';
 
 type Payload = { query: string; variables?: Record<string, unknown>; operationName?: string };
 type Result = {
@@ -53,6 +53,16 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
     ['a mutation', { query: 'mutation { add(to: 1) }' }, { add: 2 }],
     ['the bearer, as the resolvers see it', { query: '{ whoAmI }' }, { whoAmI: 'ada@customer.example' }],
     ['as deep as allowed', { query: deep(15) }, { items: { nodes: [] } }],
+    [
+      'as deep as allowed, through fragments, which are no levels of their own',
+      {
+        query: `{ items { ...A } }
+          fragment A on ItemConnection { nodes { ... on Item { ...B } } }
+          fragment B on Item { parent { parent { parent { parent { parent { parent { ...C } } } } } } }
+          fragment C on Item { parent { parent { parent { parent { parent { parent { id } } } } } } }`,
+      },
+      { items: { nodes: [] } },
+    ],
     [
       'as many aliases as allowed',
       { query: `{ ${Array.from({ length: 50 }, (_, n) => `a${n}: serial`).join(' ')} }` },
@@ -203,6 +213,21 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
     const [entry] = server.log.entries;
     expect(entry).toMatchObject({ level: 'error', fields: { errorId: extensions?.['errorId'] } });
     expect(String(entry?.fields['err'])).toMatch(secret);
+  });
+
+  test('leaves it to the policy what a library says to callers', async () => {
+    await using server = await startTestServer({
+      errors: { codeFor: (error) => (error instanceof WrongCursorError ? 'BAD_USER_INPUT' : undefined) },
+    });
+    expect(await run(server, { query: '{ wrongCursor }' })).toMatchObject({
+      errors: [{ message: 'Not a cursor.', path: ['wrongCursor'], extensions: { code: 'BAD_USER_INPUT' } }],
+    });
+    expect(server.log.entries).toEqual([]);
+
+    await using strict = await startTestServer();
+    expect(await run(strict, { query: '{ wrongCursor }' })).toMatchObject({
+      errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
+    });
   });
 
   test('says that the database is away, and not where it is', async () => {

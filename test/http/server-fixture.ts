@@ -11,6 +11,9 @@ import { createDevelopmentIssuer } from '../../src/identity/development-issuer.t
 
 export class DatabaseGoneError extends Error {}
 
+/** As schema libraries throw them: a GraphQLError of their own, without a code. */
+export class WrongCursorError extends GraphQLError {}
+
 /** Values for the subscription `values`, and how many of its sources are open. */
 export class ValueSource {
   readonly #waiting = new Set<(value: number) => void>();
@@ -63,6 +66,7 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         brokenNonNull: String!
         badValue: Int
         offline: String
+        wrongCursor: String
         hangs: String
         items(first: Int, last: Int): ItemConnection!
         list: [Item!]!
@@ -97,6 +101,9 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         badValue: () => 'secret row',
         offline() {
           throw new DatabaseGoneError('connect ECONNREFUSED 10.0.0.7:5432');
+        },
+        wrongCursor() {
+          throw new WrongCursorError('Not a cursor.');
         },
         hangs: () => new Promise(() => {}),
         items: () => ({ edges: [], nodes: [], totalCount: 0 }),

@@ -26,7 +26,9 @@ test('event streams are cut without being completed, so that their clients come 
     { email: ada, headers: { accept: 'text/event-stream' } },
   );
   await server.source.untilOpen(1);
+  const begun = Date.now();
   await server.server.dispose();
+  expect(Date.now() - begun).toBeLessThan(1_000);
   await expect(response.text()).rejects.toThrow('terminated');
   await server.source.untilOpen(0);
 });
@@ -88,17 +90,19 @@ test('whoever still has a connection learns that we are draining', async () => {
   });
   socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
   await slow.begun.promise;
+  const begun = Date.now();
   const disposal = server.server.dispose();
   socket.write('GET /readyz HTTP/1.1\r\nHost: x\r\n\r\nGET /arrived HTTP/1.1\r\nHost: x\r\n\r\n');
   await arrived.promise;
   slow.allowed.resolve();
   await Promise.all([disposal, once(socket, 'close')]);
+  expect(Date.now() - begun).toBeLessThan(2_000);
   expect(received).toContain('HTTP/1.1 503');
   expect(received).toContain('DRAINING');
 });
 
 test('clients that do not answer delay it by five seconds at most', async () => {
-  await using server = await startTestServer();
+  await using server = await startTestServer({ limits: { socketCloseMs: 60_000 } });
   const stalled = server.openSocket();
   await once(stalled, 'open');
   stalled.pause();
