@@ -84,11 +84,12 @@ type Filter = {
   types?: readonly string[] | null | undefined;
 };
 
-async function* grantEvents(
+/** Begins with this call, and ends at once when it is returned, even while an event is awaited. */
+function grantEvents(
   context: Context,
   filter: Filter,
   after: string | null,
-): AsyncGenerator<GrantEvent> {
+): AsyncIterableIterator<GrantEvent> {
   const { feed, cursors, database } = context.services;
   let viewer = viewerOf(context);
   const { siteId, ticketId, types } = filter;
@@ -109,5 +110,18 @@ async function* grantEvents(
       (types == null || types.includes(event.type)),
     ...(after === null ? {} : { after: cursor.decode(after) }),
   });
-  for await (const { event, position } of deliveries) yield { event, cursor: cursor.encode(position) };
+
+  const iterator: AsyncIterableIterator<GrantEvent> = {
+    async next() {
+      const { value, done } = await deliveries.next();
+      if (done === true) return { value: undefined, done };
+      return { value: { event: value.event, cursor: cursor.encode(value.position) }, done: false };
+    },
+    async return() {
+      await deliveries.return?.();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
 }
