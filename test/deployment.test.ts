@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parseConfig, variableNames } from '../src/config.ts';
+
+const read = (file: string): string => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
+
+/** What docker-compose.yml sets for a gateway, `${NAME:-default}` and all. */
+function composeEnvironment(): Record<string, string> {
+  const block = /\n {2}environment:\n((?: {4}.*\n)+)/.exec(read('docker-compose.yml'))?.[1] ?? '';
+  return Object.fromEntries(
+    [...block.matchAll(/^ {4}([A-Z_]+): (.*)$/gm)].map(([, name, value]) => [name, value]),
+  );
+}
+
+test('docker-compose.yml sets only what a gateway reads, and with the issuer filled in it starts', () => {
+  const environment = composeEnvironment();
+  expect(Object.keys(environment).filter((name) => !variableNames.includes(name))).toEqual([]);
+  const filledIn: Record<string, string> = {
+    OIDC_ISSUER: 'https://login.vendor.example',
+    OIDC_AUDIENCE: 'latchkey',
+    OIDC_JWKS_URL: 'https://login.vendor.example/keys',
+    CURSOR_SECRET: 'k'.repeat(32),
+  };
+  const variables = Object.fromEntries(
+    Object.entries(environment).map(([name, text]) => [
+      name,
+      text.replace(/\$\{([A-Z_]+):[-?]([^}]*)\}/g, (whole, of, byDefault) =>
+        whole.includes(':-') ? byDefault : (filledIn[of] ?? ''),
+      ),
+    ]),
+  );
+  expect(parseConfig({ ...variables, NODE_ENV: 'production', HOST: '0.0.0.0' })).toMatchObject({
+    database: { kind: 'url' },
+    redis: { topology: 'SINGLE' },
+    identity: { kind: 'oidc', issuer: filledIn['OIDC_ISSUER'] },
+  });
+});
+
+test.each(['OIDC_ISSUER', 'OIDC_AUDIENCE', 'OIDC_JWKS_URL', 'CURSOR_SECRET'])(
+  'docker-compose.yml does not start before %s is filled in',
+  (name) => {
+    expect(composeEnvironment()[name]).toMatch(new RegExp(`^\\$\\{${name}:\\?.+\\}$`));
+  },
+);
+
+test('the image runs on Node 24 as an unprivileged user, in production', () => {
+  const dockerfile = read('Dockerfile');
+  const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base);
+  expect(bases).toHaveLength(3);
+  for (const base of bases) expect(base).toMatch(/^node:24-/);
+  const last = dockerfile.slice(dockerfile.lastIndexOf('FROM '));
+  expect(last).toMatch(/^USER node$/m);
+  expect(last).toMatch(/^ENV NODE_ENV=production /m);
+  expect(last).toMatch(/^HEALTHCHECK /m);
+});
