@@ -122,7 +122,7 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
 }
 
 /** The organizations of the user in which they hold any role. */
-export function organizationsWithRole(viewer: UserViewer): string[] {
+function organizationsWithRole(viewer: UserViewer): string[] {
   return viewer.organizationIds.filter((id) => viewer.assignments.some((held) => held.organizationId === id));
 }
 

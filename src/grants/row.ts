@@ -5,7 +5,7 @@ import type { EndReason, Grant, GrantPath, GrantScope, GrantState } from './gran
 export type { GrantRow };
 
 /** A row that breaks the rules of its state; the database's CHECKs make it impossible, so it is a defect. */
-export class IllegalGrantRowError extends Error {
+class IllegalGrantRowError extends Error {
   constructor(row: GrantRow) {
     super(`Grant ${row.id} is ${row.state}, but its other columns do not fit that state.`);
     this.name = 'IllegalGrantRowError';

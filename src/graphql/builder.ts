@@ -1,5 +1,5 @@
 /** The schema builder: plugins, scalars and defaults. It knows no type of the product. */
-import SchemaBuilder, { brandWithType } from '@pothos/core';
+import SchemaBuilder from '@pothos/core';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
@@ -83,8 +83,6 @@ export const builder = new SchemaBuilder<{
   validation: { validationError: ({ issues }) => invalidInputFrom(issues) },
   errors: { directResult: true, unsafelyHandleInputErrors: true },
 });
-
-export { brandWithType };
 
 builder.queryType({ description: 'What the viewer may see.' });
 builder.mutationType({

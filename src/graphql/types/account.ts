@@ -42,13 +42,13 @@ export const Account = builder.prismaInterface('Account', {
   }),
 });
 
-export const AccountEdge = builder.edgeObject({
+const AccountEdge = builder.edgeObject({
   name: 'AccountEdge',
   type: Account,
   description: 'An account in a list.',
 });
 
-export const AccountConnection = builder.connectionObject(
+const AccountConnection = builder.connectionObject(
   { name: 'AccountConnection', type: Account, description: 'A page of accounts.' },
   AccountEdge,
 );

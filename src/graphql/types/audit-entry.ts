@@ -83,13 +83,13 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
   }),
 });
 
-export const AuditEntryEdge = builder.edgeObject({
+const AuditEntryEdge = builder.edgeObject({
   name: 'AuditEntryEdge',
   type: AuditEntry,
   description: 'An entry in a list.',
 });
 
-export const AuditEntryConnection = builder.connectionObject(
+const AuditEntryConnection = builder.connectionObject(
   { name: 'AuditEntryConnection', type: AuditEntry, description: 'A page of entries of the audit log.' },
   AuditEntryEdge,
 );

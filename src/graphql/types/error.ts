@@ -15,7 +15,7 @@ import {
 } from '../errors.ts';
 import { AccessEligibility } from './access-eligibility.ts';
 
-export const ErrorCode = builder.enumType('ErrorCode', {
+const ErrorCode = builder.enumType('ErrorCode', {
   description: 'What went wrong, for programs. The message says it for people.',
   values: described({
     INVALID_INPUT: 'The input is malformed, or names what cannot be named here.',

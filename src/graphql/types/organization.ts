@@ -26,13 +26,13 @@ export const Organization = builder.prismaNode('Organization', {
   }),
 });
 
-export const OrganizationEdge = builder.edgeObject({
+const OrganizationEdge = builder.edgeObject({
   name: 'OrganizationEdge',
   type: Organization,
   description: 'An organization in a list.',
 });
 
-export const OrganizationConnection = builder.connectionObject(
+const OrganizationConnection = builder.connectionObject(
   { name: 'OrganizationConnection', type: Organization, description: 'A page of organizations.' },
   OrganizationEdge,
 );

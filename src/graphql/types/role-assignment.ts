@@ -64,13 +64,13 @@ export const RoleAssignment = builder.prismaNode('RoleAssignment', {
   }),
 });
 
-export const RoleAssignmentEdge = builder.edgeObject({
+const RoleAssignmentEdge = builder.edgeObject({
   name: 'RoleAssignmentEdge',
   type: RoleAssignment,
   description: 'A role assignment in a list.',
 });
 
-export const RoleAssignmentConnection = builder.connectionObject(
+const RoleAssignmentConnection = builder.connectionObject(
   { name: 'RoleAssignmentConnection', type: RoleAssignment, description: 'A page of role assignments.' },
   RoleAssignmentEdge,
 );

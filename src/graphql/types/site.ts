@@ -6,7 +6,7 @@ import { siteUrl } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { TicketConnection, TicketEdge } from './ticket.ts';
 
-export const SiteStatus = builder.enumType('SiteStatus', {
+const SiteStatus = builder.enumType('SiteStatus', {
   description: 'Whether a site is in use.',
   values: {
     ACTIVE: { description: 'In use.' },
@@ -110,13 +110,13 @@ export const Product = builder.prismaNode('Product', {
   }),
 });
 
-export const ProductEdge = builder.edgeObject({
+const ProductEdge = builder.edgeObject({
   name: 'ProductEdge',
   type: Product,
   description: 'A product in a list.',
 });
 
-export const ProductConnection = builder.connectionObject(
+const ProductConnection = builder.connectionObject(
   { name: 'ProductConnection', type: Product, description: 'A page of products.' },
   ProductEdge,
 );

@@ -9,7 +9,7 @@ import { AccessEligibility } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
 import { GrantConnection, GrantEdge } from './grant.ts';
 
-export const TicketStatus = builder.enumType('TicketStatus', {
+const TicketStatus = builder.enumType('TicketStatus', {
   description: 'Where a ticket stands.',
   values: {
     OPEN: { description: 'The engineer works on it.' },
