@@ -1,0 +1,165 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { WakeBus } from '../../src/events/bus.ts';
+import { createRedisBus, type RedisBusOptions } from '../../src/events/redis-bus.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { silent } from './gateway.ts';
+
+let redis: TestRedis;
+let proxy: TcpProxy;
+const buses: WakeBus[] = [];
+
+beforeEach(async () => {
+  redis = await startRedis();
+  proxy = await openTcpProxy(redis.port);
+});
+afterEach(async () => {
+  await Promise.all(buses.splice(0).map((bus) => bus.dispose()));
+  await proxy.dispose();
+  await redis.stop();
+});
+
+function openBus(options: Partial<RedisBusOptions> = {}): WakeBus & { heard: ReturnType<typeof vi.fn> } {
+  const url = `redis://127.0.0.1:${proxy.port}`;
+  const bus = createRedisBus({ url, topology: 'SINGLE', channel: 'wakes', logger: silent, ...options });
+  buses.push(bus);
+  const heard = vi.fn();
+  bus.subscribe(heard);
+  return { ...bus, heard };
+}
+
+const isUp = (bus: WakeBus) =>
+  vi.waitFor(() => expect(bus.health().state).toBe('UP'), { timeout: 10_000, interval: 5 });
+const isDown = (bus: WakeBus) =>
+  vi.waitFor(() => expect(bus.health().state).toBe('DOWN'), { timeout: 10_000, interval: 5 });
+const hears = (bus: { heard: ReturnType<typeof vi.fn> }, count: number) =>
+  vi.waitFor(() => expect(bus.heard.mock.calls.length).toBeGreaterThanOrEqual(count), {
+    timeout: 10_000,
+    interval: 1,
+  });
+
+describe('a bus over Redis', () => {
+  test('wakes the others once it is up, and not itself', async () => {
+    const [one, other] = [openBus(), openBus()];
+    await Promise.all([isUp(one), isUp(other)]);
+    // Once for the way being open.
+    expect([one.heard.mock.calls.length, other.heard.mock.calls.length]).toStrictEqual([1, 1]);
+    one.publish();
+    await hears(other, 2);
+    other.publish();
+    await hears(one, 2);
+    expect(one.heard).toHaveBeenCalledTimes(2);
+    expect(other.heard).toHaveBeenCalledTimes(2);
+  });
+
+  test('is up only when the server has acknowledged the subscription', async () => {
+    const observer = new Redis(redis.url);
+    await observer.client('PAUSE', 500, 'ALL');
+    const bus = openBus();
+    await vi.waitFor(() => expect(proxy.connections).toBe(2));
+    expect(bus.health().state).toBe('DOWN');
+    await isUp(bus);
+    expect(await observer.pubsub('NUMSUB', 'wakes')).toStrictEqual(['wakes', 1]);
+    observer.disconnect();
+  });
+
+  test('makes few publications of many, and loses none to a publication under way', async () => {
+    const [one, other] = [openBus(), openBus()];
+    await Promise.all([isUp(one), isUp(other)]);
+    const observer = new Redis(redis.url);
+    const published = async () =>
+      Number(/cmdstat_publish:calls=(\d+)/.exec(await observer.info('commandstats'))?.[1] ?? 0);
+    const before = await published();
+    for (let count = 0; count < 1000; count += 1) one.publish();
+    await hears(other, 3);
+    // The first, and one more for all the others; a heartbeat or two may come between.
+    expect((await published()) - before).toBeLessThan(8);
+    observer.disconnect();
+  });
+
+  test('survives the end of the server, and says when it is back', async () => {
+    const [one, other] = [openBus(), openBus()];
+    await Promise.all([isUp(one), isUp(other)]);
+    await redis.stop();
+    await Promise.all([isDown(one), isDown(other)]);
+    one.publish();
+    redis = await startRedis({ port: redis.port });
+    await Promise.all([isUp(one), isUp(other)]);
+    expect(other.heard).toHaveBeenCalledTimes(2);
+    one.publish();
+    await hears(other, 3);
+  });
+
+  test('notices within two seconds that nothing comes through any more, and returns by itself', async () => {
+    const [one, other] = [openBus(), openBus({ url: redis.url })];
+    await Promise.all([isUp(one), isUp(other)]);
+    proxy.stall();
+    const since = Date.now();
+    one.publish();
+    await isDown(one);
+    expect(Date.now() - since).toBeLessThan(2000);
+    expect(other.health().state).toBe('UP');
+    proxy.resume();
+    await isUp(one);
+    const before = other.heard.mock.calls.length;
+    one.publish();
+    await hears(other, before + 1);
+    // The connections that were given up are gone.
+    await vi.waitFor(() => expect(proxy.connections).toBe(2), { timeout: 5000 });
+  });
+
+  test('starts without Redis, with one that never answers, and without delay when there is one', async () => {
+    const mute = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const address = mute.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    proxy.cut();
+    const [refused, unanswered] = [openBus(), openBus({ url: `redis://127.0.0.1:${port}` })];
+    refused.publish();
+    unanswered.publish();
+    expect([refused.health().state, unanswered.health().state]).toStrictEqual(['DOWN', 'DOWN']);
+    proxy.resume();
+    await isUp(refused);
+    const since = Date.now();
+    await unanswered.dispose();
+    expect(Date.now() - since).toBeLessThan(500);
+    mute.close();
+  });
+
+  test('notices that its subscription was forgotten', async () => {
+    const bus = openBus();
+    await isUp(bus);
+    const observer = new Redis(redis.url);
+    const clients = String(await observer.client('LIST', 'TYPE', 'PUBSUB'));
+    const id = /id=(\d+)/.exec(clients)?.[1] ?? '';
+    await observer.client('KILL', 'ID', Number(id));
+    await hears(bus, 2);
+    await isUp(bus);
+    observer.disconnect();
+  });
+
+  test('leaves no connection and no timer, whatever it was doing', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    for (const moment of ['AT_ONCE', 'UP', 'STALLED', 'CUT'] as const) {
+      proxy.resume();
+      const bus = openBus();
+      if (moment !== 'AT_ONCE') await isUp(bus);
+      if (moment === 'STALLED') proxy.stall();
+      if (moment === 'CUT') {
+        proxy.cut();
+        await isDown(bus);
+      }
+      await bus.dispose();
+      await bus.dispose();
+      bus.publish();
+      expect(bus.health().state).toBe('DOWN');
+      proxy.resume();
+      await vi.waitFor(() => expect(proxy.connections).toBe(0), { timeout: 5000 });
+    }
+    await vi.waitFor(() => expect(timers()).toBeLessThanOrEqual(before), { timeout: 5000 });
+  });
+});

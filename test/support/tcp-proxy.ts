@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A stretch of network between a client and a server, to be spoilt in the middle of things. */
+export interface TcpProxy {
+  /** On 127.0.0.1; stays the same. */
+  readonly port: number;
+  /** Connections from clients that are open. */
+  readonly connections: number;
+  /** Breaks every connection and refuses new ones. */
+  cut(): void;
+  /** Accepts and keeps connections, and lets nothing through either way: as if packets were swallowed. */
+  stall(): void;
+  /** Lets everything through again, what was held back included, and accepts connections. */
+  resume(): void;
+  dispose(): Promise<void>;
+}
+
+/** Stands before a port of 127.0.0.1. */
+export async function openTcpProxy(target: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
+  let state: 'OPEN' | 'STALLED' | 'CUT' = 'OPEN';
+
+  function keep(socket: Socket): void {
+    sockets.add(socket);
+    if (state === 'STALLED') socket.pause();
+    socket.setNoDelay(true);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      sockets.delete(socket);
+      clients.delete(socket);
+    });
+  }
+
+  function join(from: Socket, to: Socket): void {
+    from.on('data', (chunk) => {
+      if (!to.write(chunk)) {
+        from.pause();
+        to.once('drain', () => {
+          if (state === 'OPEN') from.resume();
+        });
+      }
+    });
+    from.on('close', () => {
+      // While nothing gets through, the end of a connection does not either.
+      if (state !== 'STALLED') to.destroy();
+    });
+  }
+
+  const server = createServer((client) => {
+    if (state === 'CUT') {
+      client.resetAndDestroy();
+      return;
+    }
+    clients.add(client);
+    const upstream = connect(target, '127.0.0.1');
+    keep(client);
+    keep(upstream);
+    join(client, upstream);
+    join(upstream, client);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('No TCP port was given');
+
+  return {
+    port: address.port,
+    get connections() {
+      return clients.size;
+    },
+    cut() {
+      state = 'CUT';
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    stall() {
+      state = 'STALLED';
+      for (const socket of sockets) socket.pause();
+    },
+    resume() {
+      state = 'OPEN';
+      for (const socket of sockets) socket.resume();
+    },
+    async dispose() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
