@@ -25,7 +25,8 @@ import { createLogger, type Logger } from './platform/logger.ts';
 import { applyMigrations } from './platform/migrations.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { loadSampleData } from './sample-data/load.ts';
-import { personas, preparedTabs } from './sample-data/personas.ts';
+import { personas } from './sample-data/personas.ts';
+import { prepareTabs } from './sample-data/prepared-tabs.ts';
 import { startScreen } from './start-screen.ts';
 
 export type App = {
@@ -86,7 +87,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const feed = begun.adopt(createFeed({ relay }), (opened) => opened.dispose());
   const dependencies: Dependencies = { database, clock, logger, wake: relay.wake };
 
-  if (config.database.kind === 'embedded') await loadSampleData(dependencies);
+  const hasSampleData = config.database.kind === 'embedded' && config.identity.kind === 'development';
+  if (hasSampleData) await loadSampleData(dependencies);
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
   if (seams.upkeep !== false) begun.adopt(startUpkeep(dependencies), (upkeep) => upkeep.dispose());
@@ -110,7 +112,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
       readiness: [{ name: 'database', check: () => database.ping() }],
       allowedOrigins: config.allowedOrigins,
-      ...(development === null ? {} : developmentRoutes(development, database)),
+      ...(development === null ? {} : await developmentRoutes(development, database)),
       ...(seams.limits === undefined ? {} : { limits: seams.limits }),
     }),
     (started) => started.dispose(),
@@ -156,17 +158,17 @@ async function cursorSecrets({
 }
 
 /** What only a development gateway offers: tokens for whoever asks, and a page to try the API in. */
-function developmentRoutes(issuer: DevelopmentIssuer, { prisma }: Database) {
+async function developmentRoutes(issuer: DevelopmentIssuer, database: Database) {
   return {
     developmentTokens: {
       issue: async (email: string) => {
-        const account = await prisma.account.findFirst({
+        const account = await database.prisma.account.findFirst({
           where: { email: email.toLowerCase(), active: true },
         });
         return account === null ? null : await issuer.issue(account.email);
       },
       people: async () => personas.map((persona) => persona.email),
     },
-    graphiql: { tabs: preparedTabs },
+    graphiql: { tabs: await prepareTabs(database) },
   };
 }

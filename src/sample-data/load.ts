@@ -1,6 +1,96 @@
+/** Fills an empty database with the sample organizations, as an operator and their people would. */
 import { addFirstOperator } from '../commands/add-first-operator.ts';
+import { assignRole } from '../commands/change-roles.ts';
+import { deactivateSite, setSupportAccessRestrictions } from '../commands/change-site.ts';
 import type { Dependencies } from '../commands/execute.ts';
+import { addServiceAccount, addSupportEngineer, addUser } from '../commands/provision-accounts.ts';
+import { createOrganization, createSite, licenseProduct } from '../commands/provision-organization.ts';
+import { RefusedError } from '../commands/refusal.ts';
+import { StartupError } from '../platform/startup-error.ts';
+import { customers, productNames, type SampleCustomer, siteUrls } from './customers.ts';
+import { type Loading, startLoading } from './loading.ts';
+import { nameOf, type PersonaEmail } from './personas.ts';
+import { fileSampleTickets } from './tickets.ts';
 
+/** The one that is added last: with it, everything is there. */
+const last: PersonaEmail = 'siem@acme.example';
+
+/**
+ * Loads the sample organizations into a database without any; does nothing where there are others, or where
+ * they are loaded already. A load that was cut short is completed.
+ *
+ * @throws StartupError when what is left of a load cut short days ago cannot be completed.
+ */
 export async function loadSampleData(dependencies: Dependencies): Promise<void> {
+  const { prisma } = dependencies.database;
+  const isLoaded = (await prisma.account.count({ where: { email: last } })) > 0;
+  const names = customers.map(({ name }) => name);
+  if (isLoaded || (await prisma.organization.count({ where: { name: { notIn: names } } })) > 0) return;
   await addFirstOperator(dependencies, 'operator@vendor.example');
+  const operator = await prisma.account.findUnique({ where: { email: 'operator@vendor.example' } });
+  if (operator?.kind !== 'OPERATOR') return;
+
+  const loading = startLoading(dependencies, operator.id);
+  try {
+    await addVendor(loading);
+    for (const customer of customers) await addCustomer(loading, customer);
+    await loading.as('gina@acme.example', setSupportAccessRestrictions, {
+      siteId: loading.id(siteUrls.vault),
+      restricted: true,
+    });
+    await fileSampleTickets(loading);
+    await loading.as('operator@vendor.example', deactivateSite, { siteId: loading.id(siteUrls.old) });
+    await loading.as('operator@vendor.example', addServiceAccount, {
+      ...{ email: last, name: nameOf(last), capabilities: ['AUDIT_READING'] },
+      organizationId: loading.id('Acme'),
+    });
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    throw new StartupError(
+      'The sample data was loaded only in part, too long ago to complete it: `npm run reset` clears it.',
+      { cause: error },
+    );
+  }
+}
+
+async function addVendor({ as, ids }: Loading): Promise<void> {
+  const operator = 'operator@vendor.example';
+  for (const email of ['erin@vendor.example', 'sam@vendor.example'] as const) {
+    const { id } = await as(operator, addSupportEngineer, { email, name: nameOf(email) });
+    ids.set(email, id);
+  }
+  for (const [email, capability] of [
+    ['ticketing@vendor.example', 'TICKETING'],
+    ['jira@vendor.example', 'GRANT_WATCHING'],
+  ] as const) {
+    const { id } = await as(operator, addServiceAccount, {
+      ...{ email, name: nameOf(email), capabilities: [capability], organizationId: null },
+    });
+    ids.set(email, id);
+  }
+}
+
+async function addCustomer({ as, ids, id: idOf }: Loading, customer: SampleCustomer): Promise<void> {
+  const operator = 'operator@vendor.example';
+  const { name, hasGuard, sites, members } = customer;
+  const { id: organizationId } = await as(operator, createOrganization, { name, hasGuard });
+  ids.set(name, organizationId);
+  for (const { region: dataResidencyRegion, products, ...site } of sites) {
+    const { id: siteId } = await as(operator, createSite, { organizationId, ...site, dataResidencyRegion });
+    ids.set(site.url, siteId);
+    for (const key of products) {
+      const product = await as(operator, licenseProduct, { siteId, key, name: productNames[key] });
+      ids.set(`${site.url}/${key}`, product.id);
+    }
+  }
+  for (const { email, role, site, product, scim } of members) {
+    const { id: accountId } = await as(operator, addUser, { organizationId, email, name: nameOf(email) });
+    ids.set(email, accountId);
+    if (role === undefined) continue;
+    await as(operator, assignRole, {
+      ...{ accountId, role, organizationId, origin: scim === true ? 'SCIM' : 'DIRECT' },
+      siteId: site === undefined ? null : idOf(site),
+      productId: product === undefined ? null : idOf(`${site}/${product}`),
+    });
+  }
 }

@@ -1,4 +1,134 @@
-import type { PreparedTab } from '../http/graphiql.ts';
+/** The people of the sample organizations: whom to be when trying things out. */
 
-export const personas: readonly { email: string; title: string }[] = [];
-export const preparedTabs: readonly PreparedTab[] = [];
+export type Persona = {
+  readonly email: string;
+  readonly name: string;
+  /** What they are, in a few words. */
+  readonly title: string;
+  /** What to be them for. */
+  readonly can: string;
+};
+
+export const personas = [
+  {
+    email: 'operator@vendor.example',
+    name: 'Otto',
+    title: 'Operator of the vendor',
+    can: 'adds organizations, sites and accounts, and decides on no grant',
+  },
+  {
+    email: 'erin@vendor.example',
+    name: 'Erin',
+    title: 'Support engineer',
+    can: 'asks for access on her tickets, hears what becomes of it, releases it',
+  },
+  {
+    email: 'sam@vendor.example',
+    name: 'Sam',
+    title: 'Support engineer',
+    can: 'the same on his tickets, and sees none of Erin’s',
+  },
+  {
+    email: 'ticketing@vendor.example',
+    name: 'Ticketing system',
+    title: 'Service account',
+    can: 'files, assigns and closes tickets',
+  },
+  {
+    email: 'jira@vendor.example',
+    name: 'Jira',
+    title: 'Service account',
+    can: 'watches every grant, as a product’s backend does',
+  },
+  {
+    email: 'rita@acme.example',
+    name: 'Rita',
+    title: 'Reporter at Acme',
+    can: 'files tickets, closes and revokes, and may grant nothing',
+  },
+  {
+    email: 'olivia@acme.example',
+    name: 'Olivia',
+    title: 'Organization admin',
+    can: 'grants anywhere at Acme, sets policies, reads the audit log',
+  },
+  {
+    email: 'jack@acme.example',
+    name: 'Jack',
+    title: 'Product admin: Jira',
+    can: 'grants for Jira on acme.example',
+  },
+  {
+    email: 'carla@acme.example',
+    name: 'Carla',
+    title: 'Product admin: Confluence',
+    can: 'grants for Confluence on acme.example, and is refused for Jira',
+  },
+  {
+    email: 'ursula@acme.example',
+    name: 'Ursula',
+    title: 'User access admin',
+    can: 'grants for any product on acme.example',
+  },
+  {
+    email: 'tess@acme.example',
+    name: 'Tess',
+    title: 'Technical contact',
+    can: 'grants where listed: Confluence on acme.example',
+  },
+  {
+    email: 'penny@acme.example',
+    name: 'Penny',
+    title: 'Product admin, not synced',
+    can: 'may not grant: her role came through SCIM and waits for a sync',
+  },
+  {
+    email: 'gina@acme.example',
+    name: 'Gina',
+    title: 'Guard admin',
+    can: 'decides in second place on acme-vault.example, reads the audit log',
+  },
+  {
+    email: 'vera@acme.example',
+    name: 'Vera',
+    title: 'Product admin: the vault',
+    can: 'approves in first place on acme-vault.example',
+  },
+  {
+    email: 'sid@acme.example',
+    name: 'Sid',
+    title: 'Site admin',
+    can: 'grants on acme-labs.example, which manages users the original way',
+  },
+  {
+    email: 'tom@acme.example',
+    name: 'Tom',
+    title: 'Trusted user',
+    can: 'grants for Jira on acme-labs.example',
+  },
+  {
+    email: 'siem@acme.example',
+    name: 'SIEM',
+    title: 'Service account of Acme',
+    can: 'reads Acme’s audit log',
+  },
+  {
+    email: 'gus@globex.example',
+    name: 'Gus',
+    title: 'Organization admin',
+    can: 'grants anywhere at Globex, and sees nothing of Acme',
+  },
+  {
+    email: 'gil@globex.example',
+    name: 'Gil',
+    title: 'Reporter at Globex',
+    can: 'files tickets',
+  },
+] as const satisfies readonly Persona[];
+
+export type PersonaEmail = (typeof personas)[number]['email'];
+
+/** The display name of a persona. */
+export function nameOf(email: PersonaEmail): string {
+  return personas.find((persona) => persona.email === email)?.name ?? email;
+}

@@ -1,0 +1,79 @@
+/** The sample organizations: their sites, and who holds which role there. */
+import type { Experience, Role } from '../roles/role.ts';
+import type { PersonaEmail } from './personas.ts';
+
+export type SampleSite = {
+  readonly url: string;
+  readonly name: string;
+  readonly experience: Experience;
+  readonly region: string;
+  readonly products: readonly ProductKey[];
+};
+export type ProductKey = keyof typeof productNames;
+export const productNames = { jira: 'Jira', confluence: 'Confluence' } as const;
+
+export type SampleMember = {
+  readonly email: PersonaEmail;
+  /** Over a site, or a product on it; over the whole organization when neither is named. */
+  readonly role?: Role;
+  readonly site?: string;
+  readonly product?: ProductKey;
+  /** Pushed by the identity provider, and not synced yet. */
+  readonly scim?: true;
+};
+
+export type SampleCustomer = {
+  readonly name: string;
+  readonly hasGuard: boolean;
+  readonly sites: readonly SampleSite[];
+  readonly members: readonly SampleMember[];
+};
+
+const [main, labs, vault, old] = [
+  'https://acme.example',
+  'https://acme-labs.example',
+  'https://acme-vault.example',
+  'https://acme-old.example',
+] as const;
+
+export const siteUrls = { main, labs, vault, old, globex: 'https://globex.example' } as const;
+
+export const customers: readonly SampleCustomer[] = [
+  {
+    name: 'Acme',
+    hasGuard: true,
+    sites: [
+      {
+        ...{ url: main, name: 'Acme', experience: 'CENTRALIZED', region: 'EU' },
+        products: ['jira', 'confluence'],
+      },
+      { url: labs, name: 'Acme Labs', experience: 'ORIGINAL', region: 'GLOBAL', products: ['jira'] },
+      { url: vault, name: 'Acme Vault', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
+      { url: old, name: 'Acme, the old site', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
+    ],
+    members: [
+      { email: 'rita@acme.example' },
+      { email: 'olivia@acme.example', role: 'ORGANIZATION_ADMIN' },
+      { email: 'jack@acme.example', role: 'PRODUCT_ADMIN', site: main, product: 'jira' },
+      { email: 'carla@acme.example', role: 'PRODUCT_ADMIN', site: main, product: 'confluence' },
+      { email: 'ursula@acme.example', role: 'USER_ACCESS_ADMIN', site: main },
+      { email: 'tess@acme.example', role: 'TECHNICAL_CONTACT', site: main, product: 'confluence' },
+      { email: 'penny@acme.example', role: 'PRODUCT_ADMIN', site: main, product: 'jira', scim: true },
+      { email: 'gina@acme.example', role: 'GUARD_ADMIN' },
+      { email: 'vera@acme.example', role: 'PRODUCT_ADMIN', site: vault, product: 'jira' },
+      { email: 'sid@acme.example', role: 'SITE_ADMIN', site: labs },
+      { email: 'tom@acme.example', role: 'TRUSTED_USER', site: labs, product: 'jira' },
+    ],
+  },
+  {
+    name: 'Globex',
+    hasGuard: false,
+    sites: [
+      {
+        ...{ url: siteUrls.globex, name: 'Globex', experience: 'CENTRALIZED', region: 'US' },
+        products: ['jira', 'confluence'],
+      },
+    ],
+    members: [{ email: 'gus@globex.example', role: 'ORGANIZATION_ADMIN' }, { email: 'gil@globex.example' }],
+  },
+];

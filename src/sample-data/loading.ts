@@ -1,0 +1,38 @@
+import { type Command, type Dependencies, execute } from '../commands/execute.ts';
+import type { PersonaEmail } from './personas.ts';
+
+/** What the sample data is made with: ids by email, site URL and product, and commands in people's names. */
+export type Loading = {
+  readonly dependencies: Dependencies;
+  /** Of accounts by email, sites by URL, products by URL and key: `https://acme.example/jira`. */
+  readonly ids: Map<string, string>;
+  id(of: string): string;
+  as<Input, Facts, Row extends object>(
+    email: PersonaEmail,
+    command: Command<Input, Facts, Row>,
+    input: Input,
+  ): Promise<Row>;
+};
+
+export function startLoading(dependencies: Dependencies, operatorId: string): Loading {
+  const ids = new Map([['operator@vendor.example', operatorId]]);
+  let steps = 0;
+  const id = (of: string): string => {
+    const known = ids.get(of);
+    if (known === undefined) throw new Error(`The sample data has no ${of} yet`);
+    return known;
+  };
+  return {
+    dependencies,
+    ids,
+    id,
+    // The steps are always the same, so a load that was cut short goes on where it was.
+    as: (email, command, input) => {
+      steps += 1;
+      return execute(dependencies, command, input, {
+        accountId: id(email),
+        idempotencyKey: `sample-data/${steps}`,
+      });
+    },
+  };
+}

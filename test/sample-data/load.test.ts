@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Dependencies } from '../../src/commands/execute.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { loadSampleData } from '../../src/sample-data/load.ts';
+import { personas } from '../../src/sample-data/personas.ts';
+import { prepareTabs } from '../../src/sample-data/prepared-tabs.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+
+const logger = createLogger('silent');
+
+async function openTestDatabase(): Promise<{ database: Database; url: string }> {
+  const { url, dispose } = await createTestDatabase();
+  const database = openDatabase({ url, logger });
+  onTestFinished(async () => {
+    await database.dispose();
+    await dispose();
+  });
+  return { database, url };
+}
+
+function dependenciesOn(database: Database): Dependencies {
+  return { database, clock: systemClock, logger, wake: () => undefined };
+}
+
+/** How many there are of everything, and in which state the grants are. */
+async function contents({ prisma, pool }: Database) {
+  const { rows } = await pool.query('SELECT state::text, count(*)::int FROM grants GROUP BY 1 ORDER BY 1');
+  return {
+    accounts: await prisma.account.count(),
+    sites: await prisma.site.count(),
+    roles: await prisma.roleAssignment.count(),
+    tickets: await prisma.ticket.count(),
+    audited: await prisma.auditEntry.count(),
+    refused: await prisma.auditEntry.count({ where: { outcome: 'REFUSED' } }),
+    grants: Object.fromEntries(rows.map(({ state, count }) => [state, count])),
+  };
+}
+
+describe('the sample organizations', () => {
+  test('are loaded once, soon, with every persona and nothing refused', async () => {
+    const { database } = await openTestDatabase();
+    const started = performance.now();
+    await loadSampleData(dependenciesOn(database));
+    expect(performance.now() - started).toBeLessThan(3_000);
+    const loaded = await contents(database);
+    expect(loaded).toMatchObject({
+      ...{ accounts: personas.length, sites: 5, tickets: 8, refused: 0 },
+      grants: { PENDING_APPROVAL: 3, PENDING_GUARD_APPROVAL: 1, ACTIVE: 1, REVOKED: 1, DENIED: 1 },
+    });
+    const emails = await database.prisma.account.findMany({ select: { email: true } });
+    expect(emails.map(({ email }) => email).sort()).toEqual(personas.map(({ email }) => email).sort());
+
+    await loadSampleData(dependenciesOn(database));
+    expect(await contents(database)).toEqual(loaded);
+  });
+
+  test.for([1, 9, 30, 52, 60])('are completed when loading was cut short after %i commands', async (most) => {
+    const whole = await openTestDatabase();
+    await loadSampleData(dependenciesOn(whole.database));
+
+    const { database } = await openTestDatabase();
+    let commands = 0;
+    const cutShort: Database = {
+      ...database,
+      transaction: (work) => {
+        commands += 1;
+        if (commands > most) throw new Error('cut short');
+        return database.transaction(work);
+      },
+    };
+    await expect(loadSampleData(dependenciesOn(cutShort))).rejects.toThrow('cut short');
+    await loadSampleData(dependenciesOn(database));
+    expect(await contents(database)).toEqual(await contents(whole.database));
+  });
+
+  test('are not loaded where there is another organization', async () => {
+    const { database } = await openTestDatabase();
+    await database.prisma.organization.create({
+      data: { id: newId(), name: 'Initech', hasGuard: false, createdAt: new Date() },
+    });
+    await loadSampleData(dependenciesOn(database));
+    expect(await contents(database)).toMatchObject({ accounts: 0, tickets: 0 });
+    expect(await prepareTabs(database)).toEqual([]);
+  });
+});
+
+describe('every prepared tab plays', () => {
+  let gateway: TestGateway;
+  let database: Database;
+  beforeAll(async () => {
+    const { url } = await createTestDatabase();
+    database = openDatabase({ url, logger });
+    await loadSampleData(dependenciesOn(database));
+    gateway = await startGateway({ databaseUrl: url });
+  });
+  afterAll(async () => {
+    await gateway.dispose();
+    await database.dispose();
+  });
+
+  test('one after the other, and the engineer hears of it', async () => {
+    const tabs = await prepareTabs(database);
+    const results: Record<string, unknown> = {};
+    const [watching, ...others] = tabs;
+    const events = (await gateway.as(watching?.email ?? ''))
+      .socket()
+      .iterate({ query: watching?.query ?? '' });
+    for (const { email, query, variables } of others) {
+      const name = /(?:query|mutation) (\w+)/.exec(query)?.[1] ?? query;
+      const data = await (await gateway.as(email)).ask(query, { ...variables });
+      [results[name]] = Object.values(data);
+    }
+    expect(results).toMatchObject({
+      AdminLooks: { accessEligibility: { allowed: true } },
+      WrongAdminApproves: { code: 'NOT_ELIGIBLE', eligibility: { obstacles: [{ code: 'WRONG_PRODUCT' }] } },
+      AdminApproves: { state: 'ACTIVE', engineer: { email: 'erin@vendor.example' } },
+      ReporterCloses: { status: 'CLOSED', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
+      ReporterReopens: { status: 'OPEN', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
+      GuardApproves: { state: 'ACTIVE' },
+      OutstandingRequests: { edges: [{ node: { state: 'PENDING_APPROVAL' } }] },
+    });
+    const heard: unknown[] = [];
+    for await (const { data } of events) {
+      const event = data?.['grantEvents'] as { type: string } | undefined;
+      heard.push(event?.type);
+      if (heard.length === 3) break;
+    }
+    expect(heard).toEqual(['ACTIVATED', 'REVOKED', 'ACTIVATED']);
+  });
+
+  test('and again: the story can be told any number of times', async () => {
+    const tabs = await prepareTabs(database);
+    const play = async (name: string) => {
+      const tab = tabs.find(({ query }) => query.includes(`mutation ${name}(`));
+      const data = await (await gateway.as(tab?.email ?? '')).ask(tab?.query ?? '', { ...tab?.variables });
+      return Object.values(data)[0];
+    };
+    expect(await play('AdminApproves')).toMatchObject({ state: 'ACTIVE' });
+    expect(await play('ReporterCloses')).toMatchObject({ status: 'CLOSED' });
+    expect(await play('ReporterReopens')).toMatchObject({ status: 'OPEN' });
+    expect(await play('AdminApproves')).toMatchObject({ state: 'ACTIVE' });
+  });
+});
