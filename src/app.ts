@@ -3,7 +3,7 @@
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { startUpkeep } from './commands/upkeep.ts';
-import type { Config } from './config.ts';
+import type { Config, MailConfig } from './config.ts';
 import { createCursorSigner } from './events/cursor.ts';
 import { FeedError } from './events/errors.ts';
 import { createFeed } from './events/feed.ts';
@@ -17,8 +17,9 @@ import { startHttpServer } from './http/server.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from './identity/development-issuer.ts';
 import { createTokenVerifier, type TokenVerifier } from './identity/tokens.ts';
 import { findViewerByClaims } from './identity/viewer.ts';
+import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
-import { developmentIssuerKeyFile, keptCursorSecret } from './platform/data-folder.ts';
+import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
 import { type Database, isUnavailable, openDatabase } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
@@ -91,7 +92,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   if (hasSampleData) await loadSampleData(dependencies);
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
-  if (seams.upkeep !== false) begun.adopt(startUpkeep(dependencies), (upkeep) => upkeep.dispose());
+  if (seams.upkeep !== false)
+    begun.adopt(startUpkeep(dependencies, openMailer(config.mail, logger)), (upkeep) => upkeep.dispose());
 
   const identity = await openIdentity(config, clock);
   begun.defer(() => identity.verifier.dispose());
@@ -117,6 +119,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     }),
     (started) => started.dispose(),
   );
+
+  if (config.mail.kind === 'none')
+    logger.warn('SMTP_URL is not set: Guard admins will not be told by email of requests that await them');
 
   const running = begun.move();
   const dispose = () => running.disposeAsync();
@@ -144,6 +149,17 @@ async function openIdentity({ identity, database }: Config, clock: Clock): Promi
     database.kind === 'embedded' ? { keyFile: developmentIssuerKeyFile(database.dataFolder) } : {};
   const development = await createDevelopmentIssuer({ ...keyFile, clock });
   return { verifier: development.verifier, development };
+}
+
+function openMailer(mail: MailConfig, logger: Logger): Mailer | null {
+  switch (mail.kind) {
+    case 'smtp':
+      return createSmtpMailer(mail);
+    case 'files':
+      return createFolderMailer({ folder: mailFolder(mail.dataFolder), from: mail.from, logger });
+    case 'none':
+      return null;
+  }
 }
 
 async function cursorSecrets({

@@ -20,6 +20,7 @@ export type Config = {
   readonly cursorSecrets: readonly [string, ...string[]] | null;
   /** Origins of web pages, beside the gateway's own, that may use it. */
   readonly allowedOrigins: readonly string[];
+  readonly mail: MailConfig;
   /** Who becomes the first operator of an empty deployment. */
   readonly bootstrapOperatorEmail: string | null;
   /** For a stop in order, in milliseconds; what is not finished by then is cut. */
@@ -45,6 +46,16 @@ export type IdentityConfig =
       readonly audience: string;
       readonly jwksUrl: string;
     };
+
+/** How Guard admins are written to. */
+export type MailConfig =
+  | { readonly kind: 'smtp'; readonly url: string; readonly from: Mailbox }
+  /** As files in the data folder, to be looked at. In the embedded default only. */
+  | { readonly kind: 'files'; readonly dataFolder: string; readonly from: Mailbox }
+  /** Not at all. */
+  | { readonly kind: 'none' };
+
+export type Mailbox = { readonly name: string; readonly address: string };
 
 /** The environment is not one to start in. One line per variable, each saying what is wrong and what would do. */
 export class ConfigError extends StartupError {
@@ -113,6 +124,17 @@ const isOrigin = (text: string): boolean => {
   return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text;
 };
 
+/** `Name <address>`, or the address alone. */
+const mailbox = z.string().transform((text, context): Mailbox => {
+  const [, quoted = '', address = text] = /^([^<>"\r\n]*|"[^<>"\r\n]*" *)<([^<>]*)>$/.exec(text) ?? [];
+  if (z.email().safeParse(address).success) return { name: quoted.replaceAll('"', '').trim(), address };
+  context.addIssue({
+    code: 'custom',
+    message: 'must be whom mail comes from, Latchkey <support@vendor.example>',
+  });
+  return z.NEVER;
+});
+
 const environment = z.object({
   HOST: variable(
     z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name, 127.0.0.1 say'),
@@ -158,6 +180,14 @@ const environment = z.object({
     ),
     [],
   ),
+  SMTP_URL: variable(
+    url(
+      'must be the URL of a mail server, smtp://user:password@host:587 or smtps://…',
+      ({ protocol, hostname, search }) => /^smtps?:$/.test(protocol) && hostname !== '' && search === '',
+    ),
+    null,
+  ),
+  MAIL_FROM: variable(mailbox, null),
   BOOTSTRAP_OPERATOR_EMAIL: variable(
     z.email('must be an email address').transform((email) => email.toLowerCase()),
     null,
@@ -197,6 +227,9 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
       'CURSOR_SECRET must be set together with DATABASE_URL, the same on every gateway: `openssl rand -base64 32`.',
     );
   }
+  if (values.SMTP_URL !== null && values.MAIL_FROM === null) {
+    problems.push('MAIL_FROM must be set together with SMTP_URL: whom mail to Guard admins comes from.');
+  }
   if (problems.length > 0 || identity === null) throw new ConfigError(problems);
   const [secret, ...earlierSecrets] = values.CURSOR_SECRET ?? [];
   return {
@@ -216,6 +249,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     identity,
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
     allowedOrigins: values.ALLOWED_ORIGINS,
+    mail: chooseMail(values),
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
   };
@@ -251,6 +285,16 @@ function chooseIdentity(values: z.output<typeof environment>, problems: string[]
   return null;
 }
 
+/** Who has no mail to receive is not written to: files stand in for mail only where nothing real is at stake. */
+function chooseMail(values: z.output<typeof environment>): MailConfig {
+  const { SMTP_URL: url, MAIL_FROM: given, DATABASE_URL, NODE_ENV, DATA_FOLDER: dataFolder } = values;
+  const from = given ?? { name: 'Latchkey', address: 'no-reply@latchkey.invalid' };
+  if (url !== null) return { kind: 'smtp', url, from };
+  return DATABASE_URL === null && NODE_ENV !== 'production'
+    ? { kind: 'files', dataFolder, from }
+    : { kind: 'none' };
+}
+
 function isLoopback(host: string): boolean {
   const address = host.replace(/^\[(.*)\]$/, '$1');
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
@@ -258,7 +302,7 @@ function isLoopback(host: string): boolean {
 
 /** The configuration as a person reads it, one line a subject, without any secret. */
 export function explainConfig(config: Config): string[] {
-  const { database, redis, identity } = config;
+  const { database, redis, identity, mail } = config;
   return [
     `address    ${config.host}:${config.port}`,
     `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, at most ${config.databasePoolSize} connections`,
@@ -266,6 +310,7 @@ export function explainConfig(config: Config): string[] {
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${identity.jwksUrl}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
+    `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: Guard admins are not told of requests by email'}`,
     ...(config.bootstrapOperatorEmail === null
       ? []
       : [`operator   ${config.bootstrapOperatorEmail}, if there is none`]),

@@ -36,6 +36,11 @@ describe('nothing set', () => {
       identity: { kind: 'development' },
       cursorSecrets: null,
       allowedOrigins: [],
+      mail: {
+        kind: 'files',
+        dataFolder: './data',
+        from: { name: 'Latchkey', address: 'no-reply@latchkey.invalid' },
+      },
       bootstrapOperatorEmail: null,
       shutdownGraceMs: 10_000,
     });
@@ -62,6 +67,8 @@ test('everything set', () => {
       REDIS_CHANNEL: 'latchkey:eu',
       CURSOR_SECRET: `${'n'.repeat(40)}, ${'o'.repeat(32)}`,
       ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
+      SMTP_URL: 'smtps://latchkey:hunter2@mail.example:465',
+      MAIL_FROM: 'Latchkey <support-access@vendor.example>',
       BOOTSTRAP_OPERATOR_EMAIL: 'Operator@Vendor.example',
       SHUTDOWN_GRACE_SECONDS: '30',
     }),
@@ -81,6 +88,11 @@ test('everything set', () => {
     },
     cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
     allowedOrigins: ['https://a.example', 'http://localhost:3000'],
+    mail: {
+      kind: 'smtp',
+      url: 'smtps://latchkey:hunter2@mail.example:465',
+      from: { name: 'Latchkey', address: 'support-access@vendor.example' },
+    },
     bootstrapOperatorEmail: 'operator@vendor.example',
     shutdownGraceMs: 30_000,
   });
@@ -139,6 +151,13 @@ test.each([
   ['ALLOWED_ORIGINS', 'https://a.example/'],
   ['ALLOWED_ORIGINS', '*'],
   ['ALLOWED_ORIGINS', 'null'],
+  ['SMTP_URL', 'mail.example'],
+  ['SMTP_URL', 'https://mail.example'],
+  ['SMTP_URL', 'smtp:'],
+  ['SMTP_URL', 'smtp://mail.example?pool=true'],
+  ['MAIL_FROM', 'Latchkey'],
+  ['MAIL_FROM', 'Latchkey <support@vendor.example>, a@b.example'],
+  ['MAIL_FROM', 'Latchkey\n<support@vendor.example> <a@b.example>'],
   ['BOOTSTRAP_OPERATOR_EMAIL', 'operator'],
   ['SHUTDOWN_GRACE_SECONDS', '0'],
 ])('%s=%s is refused in one line that names it and does not quote it', (name, value) => {
@@ -154,6 +173,30 @@ test('all that is wrong is told at once', () => {
   );
 });
 
+describe('mail', () => {
+  const SMTP_URL = 'smtp://mail.example';
+
+  test.each([
+    ['support@vendor.example', { name: '', address: 'support@vendor.example' }],
+    ['Latchkey <support@vendor.example>', { name: 'Latchkey', address: 'support@vendor.example' }],
+    ['"Support, Vendor" <s@vendor.example>', { name: 'Support, Vendor', address: 's@vendor.example' }],
+  ])('comes from %s', (MAIL_FROM, from) => {
+    expect(parseConfig({ SMTP_URL, MAIL_FROM }).mail).toEqual({ kind: 'smtp', url: SMTP_URL, from });
+  });
+
+  test('needs somebody to come from', () => {
+    expect(problemsOf({ SMTP_URL })).toEqual([
+      expect.stringMatching(/^MAIL_FROM must be set together with SMTP_URL/),
+    ]);
+  });
+
+  test('is written to files on the embedded database alone, and never in production', () => {
+    expect(parseConfig({ NODE_ENV: 'test' }).mail.kind).toBe('files');
+    expect(parseConfig(deployed).mail.kind).toBe('none');
+    expect(parseConfig({ ...issuer, NODE_ENV: 'production' }).mail.kind).toBe('none');
+  });
+});
+
 test('gateways that share a database share the secret that signs cursors', () => {
   expect(problemsOf({ ...deployed, CURSOR_SECRET: '' })).toEqual([
     expect.stringMatching(/^CURSOR_SECRET must be set together with DATABASE_URL/),
@@ -161,12 +204,19 @@ test('gateways that share a database share the secret that signs cursors', () =>
 });
 
 test('the explanation tells where everything is and no secret', () => {
-  const config = parseConfig({ ...deployed, REDIS_URL: 'redis://user:hunter2@redis.example:6379/1' });
+  const config = parseConfig({
+    ...deployed,
+    REDIS_URL: 'redis://user:hunter2@redis.example:6379/1',
+    SMTP_URL: 'smtp://user:hunter2@mail.example:587',
+    MAIL_FROM: 'Latchkey <support@vendor.example>',
+  });
   const explanation = explainConfig(config).join('\n');
   for (const told of [
     '127.0.0.1:4000',
     'db.example:5432/latchkey',
     'redis.example:6379',
+    'mail.example:587',
+    'support@vendor.example',
     issuer.OIDC_ISSUER,
   ]) {
     expect(explanation).toContain(told);

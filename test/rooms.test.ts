@@ -15,7 +15,7 @@ const floors: readonly (readonly string[])[] = [
   ['graphql'],
   ['commands'],
   ['grants', 'tickets', 'organizations'],
-  ['authorization'],
+  ['authorization', 'notifications'],
   ['events', 'audit'],
   ['identity'],
   ['roles'],

@@ -7,7 +7,7 @@ export type Actor =
       email: string;
       name: string;
     }
-  /** Latchkey itself: time limits, and nothing else. */
+  /** Latchkey itself: time limits, its first operator, mail that was not accepted. */
   | { kind: 'SYSTEM' };
 
 /** `resource.verb` */

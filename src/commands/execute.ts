@@ -1,7 +1,7 @@
 /**
  * The one pipeline every command goes through:
  *
- *     lock → repeat? → load → authorize → decide (pure) → write state + audit + events → commit → wake
+ *     lock → repeat? → load → authorize → decide (pure) → write state + audit + events + mail → commit → wake
  *
  * All of it is one transaction. A refusal is written too: it is an entry of the audit log, and the answer
  * to a repetition. Nothing outside the database happens before the commit.
@@ -14,12 +14,18 @@ import type { EventEnvelope } from '../events/envelope.ts';
 import { appendEvents } from '../events/outbox.ts';
 import { GrantMovedOnError, saveGrantChanges } from '../grants/store.ts';
 import { findViewerById, type Viewer } from '../identity/viewer.ts';
+import { queueGuardMails } from '../notifications/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, isUniqueViolation, isWriteConflict, type Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
-import { auditGrantChange, eventOfGrantChange, type RecordedGrantChange } from './record.ts';
+import {
+  auditGrantChange,
+  eventOfGrantChange,
+  grantsPutBeforeGuard,
+  type RecordedGrantChange,
+} from './record.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
 export type Dependencies = {
@@ -151,6 +157,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
     ...grants.map(eventOfGrantChange),
     ...(outcome.accessChangedFor ?? []).map(accessChanged(now)),
   ]);
+  await queueGuardMails(tx, grantsPutBeforeGuard(grants), now);
   return { answer: outcome.answer };
 }
 

@@ -1,4 +1,4 @@
-/** How a change of a grant reads on the audit log and on the event stream. */
+/** How a change of a grant reads on the audit log and on the event stream, and which are written about. */
 import type { Actor, AuditAction, AuditEntry } from '../audit/entry.ts';
 import type { GrantEventEnvelope } from '../events/envelope.ts';
 import type { Grant } from '../grants/grant.ts';
@@ -65,4 +65,9 @@ export function eventOfGrantChange(change: RecordedGrantChange): GrantEventEnvel
     grantVersion: grant.version,
     grant: toRow(grant),
   };
+}
+
+/** The grants whose requests a Guard admin is to be told of by email. */
+export function grantsPutBeforeGuard(changes: readonly RecordedGrantChange[]): string[] {
+  return changes.filter(({ event }) => event === 'AWAITING_GUARD').map(({ grant }) => grant.id);
 }

@@ -10,12 +10,21 @@ import { StartupError } from './startup-error.ts';
  * - `postgres/`: the embedded database's cluster and its password
  * - `cursor-secret`: the key with which cursors are signed, when none is configured
  * - `development-issuer-key.json`: the key with which the development issuer signs tokens
+ * - `mail/`: mail that would be sent, when no mail server is configured
  */
 const markName = 'latchkey-data.txt';
 const markText = 'This folder holds the data of a Latchkey gateway. `npm run reset` clears it.\n';
 const postgresFolderName = 'postgres';
 const cursorSecretName = 'cursor-secret';
 const developmentIssuerKeyName = 'development-issuer-key.json';
+const mailFolderName = 'mail';
+const contentNames = [
+  markName,
+  postgresFolderName,
+  cursorSecretName,
+  developmentIssuerKeyName,
+  mailFolderName,
+];
 
 export type DataFolderContent = 'ABSENT' | 'EMPTY' | 'LATCHKEY' | 'FOREIGN';
 
@@ -62,6 +71,11 @@ export function developmentIssuerKeyFile(folder: string): string {
   return join(folder, developmentIssuerKeyName);
 }
 
+/** Where mail is written within the data folder when it cannot be sent. */
+export function mailFolder(folder: string): string {
+  return join(folder, mailFolderName);
+}
+
 /**
  * The secret kept in the data folder, made at the first call: 32 random bytes in base64url, readable by
  * the gateway's user alone. Signed cursors so survive a restart.
@@ -86,7 +100,7 @@ export async function keptCursorSecret(folder: string): Promise<string> {
 /** Removes everything of Latchkey's from the folder, and the folder itself if nothing else is in it. */
 export async function clearDataFolder(folder: string): Promise<void> {
   const isOurs = (name: string): boolean =>
-    [markName, cursorSecretName, developmentIssuerKeyName, postgresFolderName].includes(name) ||
+    contentNames.includes(name) ||
     // Left by a first start that was killed.
     name.startsWith(`${postgresFolderName}.`);
   const names = await readdir(folder);

@@ -17,8 +17,10 @@ const secretNames = [
   'connectionString',
   'databaseUrl',
   'redisUrl',
+  'smtpUrl',
   'DATABASE_URL',
   'REDIS_URL',
+  'SMTP_URL',
   'CURSOR_SECRET',
 ];
 

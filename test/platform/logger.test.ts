@@ -26,7 +26,10 @@ test.each([
   ],
   ['a password', { user: { password: secret } }],
   ['a secret in the configuration', { config: { database: { password: secret }, cursorSecret: secret } }],
-  ['environment variables', { env: { DATABASE_URL: secret, CURSOR_SECRET: secret, REDIS_URL: secret } }],
+  [
+    'environment variables',
+    { env: { DATABASE_URL: secret, CURSOR_SECRET: secret, REDIS_URL: secret, SMTP_URL: secret } },
+  ],
   ['a connection string', { url: `postgresql://latchkey:${secret}@db.example/latchkey` }],
   ['a connection string in a sentence', { note: `redis://:${secret}@redis.example did not answer` }],
   ['an error', { err: new Error(`connect postgresql://latchkey:${secret}@db.example failed`) }],

@@ -57,6 +57,7 @@ const development: Config = {
   identity: { kind: 'development' },
   cursorSecrets: ['a secret of the tests, long enough to sign'],
   allowedOrigins: [],
+  mail: { kind: 'none' },
   bootstrapOperatorEmail: 'operator@vendor.example',
   shutdownGraceMs: 5_000,
 };

@@ -1,0 +1,92 @@
+/** Delivers the mail that waits for Guard admins, at least once each. */
+import { appendAuditEntries } from '../audit/store.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/database.ts';
+import { type Logger, withoutCredentials } from '../platform/logger.ts';
+import { writeGuardMail } from './guard-mail.ts';
+import type { Mailer } from './mailer.ts';
+import { type DueGuardMail, maxAttempts, recordGuardMail, takeUpGuardMails } from './store.ts';
+
+export type Delivery = { database: Database; clock: Clock; logger: Logger; mailer: Mailer };
+
+/** How many mails are handed over at the same time. */
+const atOnce = 5;
+
+/**
+ * Takes up some of the mails that are due and makes one attempt with each; answers whether more may be due.
+ *
+ * Any number of gateways may do so at once: a mail is taken up by one of them, and comes up again only when
+ * its pause is over and nothing was recorded. So it is sent twice only if a gateway ended between the mail
+ * server's yes and its record, and then under the same Message-ID.
+ *
+ * @param signal cuts off what is being handed over; it is tried again later.
+ */
+export async function deliverGuardMails(delivery: Delivery, signal: AbortSignal): Promise<boolean> {
+  const mails = await takeUpGuardMails(delivery.database.pool, delivery.clock(), atOnce);
+  const attempts = await Promise.allSettled(mails.map((mail) => attempt(delivery, mail, signal)));
+  for (const made of attempts) if (made.status === 'rejected') throw made.reason;
+  return mails.length === atOnce;
+}
+
+async function attempt(delivery: Delivery, mail: DueGuardMail, signal: AbortSignal): Promise<void> {
+  const { database, clock, mailer } = delivery;
+  // Decided, withdrawn, expired, or no longer this person's to decide: nobody is to be told any more.
+  if (!mail.isWanted) {
+    await recordGuardMail(database.prisma, mail, { state: 'DROPPED', settledAt: clock() });
+    return;
+  }
+  try {
+    await mailer.send(
+      {
+        id: `${mail.grantId}.${mail.recipientId}`,
+        to: { name: mail.recipientName, address: mail.recipientEmail },
+        date: mail.createdAt,
+        ...writeGuardMail(mail),
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!signal.aborted) await recordFailure(delivery, mail, error);
+    return;
+  }
+  await recordGuardMail(database.prisma, mail, { state: 'SENT', settledAt: clock() });
+}
+
+async function recordFailure(
+  { database, clock, logger }: Delivery,
+  mail: DueGuardMail,
+  error: unknown,
+): Promise<void> {
+  const { grantId, recipientId, attempts, organizationId, siteId, ticketId } = mail;
+  const lastError = reasonOf(error);
+  const about = { err: error, grantId, recipientId, attempts };
+  if (attempts < maxAttempts) {
+    logger.warn(about, 'a mail to a Guard admin was not accepted; it is tried again');
+    await recordGuardMail(database.prisma, mail, { lastError });
+    return;
+  }
+  logger.error(about, 'a mail to a Guard admin was given up: nobody has told them of the request');
+  const now = clock();
+  await database.transaction(async (tx) => {
+    await recordGuardMail(tx, mail, { state: 'GIVEN_UP', settledAt: now, lastError });
+    // Why it failed is the vendor's to know, and stands in the log: the customer reads this entry.
+    await appendAuditEntries(tx, [
+      {
+        ...{ organizationId, siteId, ticketId, grantId },
+        action: 'guard_mail.give_up',
+        actor: { kind: 'SYSTEM' },
+        resource: { type: 'Grant', id: grantId },
+        refusalCode: null,
+        occurredAt: now,
+        details: { recipientId, attempts },
+      },
+    ]);
+  });
+}
+
+/** One line, bounded: mail servers can be wordy. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return withoutCredentials(`${message}${cause}`).replaceAll(/\s+/g, ' ').slice(0, 500);
+}

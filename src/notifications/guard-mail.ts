@@ -1,0 +1,79 @@
+/** What a Guard admin is told by email when a request awaits the Guard. Plain text, without links. */
+
+/** A request that awaits the Guard, as one Guard admin is told of it. */
+export type GuardRequest = {
+  grantId: string;
+  ticketKey: string;
+  summary: string;
+  siteName: string;
+  siteUrl: string;
+  productName: string;
+  /** How many Rovo conversations are asked for; null: the data of the product. */
+  conversations: number | null;
+  /** Null: nobody is assigned to the ticket yet. */
+  engineerName: string | null;
+  justification: string | null;
+  approverName: string;
+  approverEmail: string;
+  approvedAt: Date;
+  /** When the access ends by itself, if the customer or the site's policy has set that already. */
+  expiresAt: Date | null;
+  /** When the request is over without a decision. */
+  decideBy: Date;
+  recipientName: string;
+};
+
+export function writeGuardMail(request: GuardRequest): { subject: string; text: string } {
+  const { conversations, engineerName, justification, expiresAt } = request;
+  const site = oneLine(request.siteName, 100);
+  const facts: [string, string][] = [
+    ['Ticket', `${request.ticketKey}: ${oneLine(request.summary, 200)}`],
+    ['Site', `${site}, ${request.siteUrl}`],
+    ['Product', oneLine(request.productName, 100)],
+    ['Asked for', conversations === null ? "the product's data" : `Rovo conversations (${conversations})`],
+    ['Engineer', engineerName === null ? 'whoever is assigned to the ticket' : oneLine(engineerName, 100)],
+    ...(justification === null ? [] : [['Why', oneLine(justification, 500)] satisfies [string, string]]),
+    [
+      'Approved by',
+      `${oneLine(request.approverName, 100)}, ${request.approverEmail}, ${inUtc(request.approvedAt)}`,
+    ],
+    ...(expiresAt === null ? [] : [['Access until', inUtc(expiresAt)] satisfies [string, string]]),
+    ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
+  ];
+  const id = Buffer.from(`Grant:${request.grantId}`).toString('base64');
+  const mutation = (name: string) =>
+    `mutation { ${name}(input: { grantId: "${id}" }) { __typename ... on Error { code message } } }`;
+  return {
+    subject: `${request.ticketKey}: support access to ${site} awaits your approval`,
+    text: [
+      `Hello ${oneLine(request.recipientName, 100)},`,
+      '',
+      `a customer approval of support access to ${site} needs yours as a Guard admin before it counts.`,
+      '',
+      ...facts.map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`),
+      '',
+      `Decide in your organization's admin UI, or through the API as yourself:`,
+      '',
+      mutation('approveGuardRequest'),
+      mutation('denyGuardRequest'),
+      '',
+      'The first decision of a Guard admin counts. Until then the engineer sees nothing.',
+      '',
+    ].join('\n'),
+  };
+}
+
+/** What would end a line, or turn the direction of what follows: not something a name or a summary may do here. */
+const lineBreakers = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
+
+/** People's words as one line of at most `max` characters, so that they cannot pass for ours. */
+function oneLine(text: string, max: number): string {
+  const line = text.replace(lineBreakers, ' ').trim();
+  const characters = [...line];
+  return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
+}
+
+/** `2026-11-23 10:16 UTC` */
+function inUtc(moment: Date): string {
+  return `${moment.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}

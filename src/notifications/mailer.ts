@@ -1,0 +1,93 @@
+/** The ways out for mail: a mail server, or files to look at where there is none. */
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createTransport, type SendMailOptions } from 'nodemailer';
+import type { Mailbox } from '../config.ts';
+import type { Logger } from '../platform/logger.ts';
+
+export type Mail = {
+  /** The left half of its Message-ID: the same at every attempt, so that receivers can drop repetitions. */
+  id: string;
+  to: Mailbox;
+  date: Date;
+  subject: string;
+  /** Lines end with `\n`. */
+  text: string;
+};
+
+export type Mailer = {
+  /**
+   * Resolves when the mail is in other hands. Rejects when it was refused, when that took too long, or when
+   * the signal cut it off; the mail may have been accepted nevertheless.
+   */
+  send(mail: Mail, signal: AbortSignal): Promise<void>;
+};
+
+/** Milliseconds in which a mail server must have accepted a mail, from connecting to its last word. */
+const acceptanceDeadline = 20_000;
+
+/**
+ * Sends through a mail server: `smtps://` speaks TLS from the start, `smtp://` as soon as the server offers
+ * it. A password never goes over a connection without TLS.
+ */
+export function createSmtpMailer({
+  url,
+  from,
+  deadline = acceptanceDeadline,
+}: {
+  url: string;
+  from: Mailbox;
+  /** Milliseconds. */
+  deadline?: number;
+}): Mailer {
+  const transport = createTransport({
+    url,
+    requireTLS: new URL(url).username !== '',
+    socketCloseTimeout: 0,
+  });
+  return {
+    async send(mail, signal) {
+      const soon = AbortSignal.any([signal, AbortSignal.timeout(deadline)]);
+      await transport.sendMail({ ...toMessage(mail, from), signal: soon });
+    },
+  };
+}
+
+/** How many files are kept; the oldest requests' go first. */
+const filesKept = 200;
+
+/** Writes each mail into the folder as a file any mail program opens, and says so in the log. */
+export function createFolderMailer({
+  folder,
+  from,
+  logger,
+}: {
+  folder: string;
+  from: Mailbox;
+  logger: Logger;
+}): Mailer {
+  const transport = createTransport({ streamTransport: true, buffer: true });
+  return {
+    async send(mail) {
+      const { message } = await transport.sendMail(toMessage(mail, from));
+      const file = join(folder, `${mail.id}.eml`);
+      await mkdir(folder, { recursive: true });
+      await writeFile(file, message);
+      const files = (await readdir(folder)).filter((name) => name.endsWith('.eml')).sort();
+      for (const name of files.slice(0, -filesKept)) await rm(join(folder, name), { force: true });
+      logger.info({ file, subject: mail.subject }, 'without SMTP_URL, a mail was written to a file');
+    },
+  };
+}
+
+function toMessage({ id, to, date, subject, text }: Mail, from: Mailbox): SendMailOptions {
+  const domain = from.address.slice(from.address.lastIndexOf('@') + 1);
+  return {
+    ...{ from, to, date, subject, text },
+    messageId: `<${id}@${domain}>`,
+    // Out-of-office replies to a machine help nobody.
+    headers: { 'Auto-Submitted': 'auto-generated' },
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  };
+}

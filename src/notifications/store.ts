@@ -1,0 +1,119 @@
+/** Mail to Guard admins in the database: written with the customer's approval, taken up by a delivery. */
+import type { Pool } from 'pg';
+import type { Prisma } from '../../prisma/generated/client/client.ts';
+import type { Transaction } from '../platform/database.ts';
+import type { GuardRequest } from './guard-mail.ts';
+
+/** How many Guard admins are told of one request at most. */
+const recipientsPerRequest = 50;
+
+/**
+ * Seconds from one attempt to the next: eight attempts within about a day. Even the shortest pause is longer
+ * than an attempt may last, so that nobody takes up a mail while it is being handed over.
+ */
+const pauses = [60, 300, 900, 3_600, 10_800, 21_600, 43_200] as const;
+export const maxAttempts = pauses.length + 1;
+
+export type GuardMailKey = { grantId: string; recipientId: string };
+
+/** A mail taken up for one attempt. */
+export type DueGuardMail = GuardMailKey &
+  GuardRequest & {
+    recipientEmail: string;
+    createdAt: Date;
+    /** This attempt included. */
+    attempts: number;
+    /** Whether the request still awaits the Guard, and the recipient may still decide on it. */
+    isWanted: boolean;
+    organizationId: string;
+    siteId: string;
+    ticketId: string;
+  };
+
+/**
+ * Which accounts `a` may decide as the Guard on the grant `g` on the site `s`: active, with a synced Guard
+ * admin role that reaches the site (as roles/role.ts has it), and two different people unless the site's
+ * policy says otherwise (as grants/lifecycle.ts has it).
+ */
+const mayDecide = `
+  a.active AND (s.same_person_may_approve_twice OR a.id <> g.customer_approved_by_id) AND a.id IN (
+    SELECT r.account_id FROM role_assignments r
+     WHERE r.role = 'GUARD_ADMIN' AND r.sync_state = 'SYNCED' AND r.organization_id = s.organization_id
+       AND (r.site_id IS NULL OR r.site_id = s.id))`;
+
+/**
+ * Writes a mail to everybody who may decide as the Guard on these grants, which this transaction has just put
+ * before the Guard. One statement; none when there are no grants.
+ */
+export async function queueGuardMails(
+  tx: Transaction,
+  grantIds: readonly string[],
+  now: Date,
+): Promise<void> {
+  if (grantIds.length === 0) return;
+  await tx.$executeRawUnsafe(
+    `INSERT INTO guard_mails (grant_id, recipient_id, due_at, created_at)
+     SELECT g.id, admin.id, $2::timestamptz, $2::timestamptz
+       FROM grants g JOIN sites s ON s.id = g.site_id
+      CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE ${mayDecide} ORDER BY a.id LIMIT $3::int) AS admin
+      WHERE g.id = ANY ($1::uuid[])
+     ON CONFLICT DO NOTHING`,
+    grantIds,
+    now,
+    recipientsPerRequest,
+  );
+}
+
+/**
+ * Takes up due mails, the longest due first, at most `limit`: each counts as attempted and is due again after
+ * its pause, whatever becomes of this attempt. No two callers take up the same. One statement.
+ */
+export async function takeUpGuardMails(pool: Pool, now: Date, limit: number): Promise<DueGuardMail[]> {
+  const { rows } = await pool.query<DueGuardMail>(
+    `WITH due AS (
+       SELECT grant_id, recipient_id FROM guard_mails WHERE state = 'WAITING' AND due_at <= $1::timestamptz
+        ORDER BY due_at LIMIT $2::int FOR UPDATE SKIP LOCKED
+     ), mail AS (
+       UPDATE guard_mails AS m
+          SET attempts = m.attempts + 1,
+              due_at = $1::timestamptz + make_interval(secs => ($3::int[])[LEAST(m.attempts + 1, cardinality($3::int[]))])
+         FROM due WHERE m.grant_id = due.grant_id AND m.recipient_id = due.recipient_id
+       RETURNING m.*
+     )
+     SELECT mail.grant_id AS "grantId", mail.recipient_id AS "recipientId", mail.attempts, mail.created_at AS "createdAt",
+            g.state = 'PENDING_GUARD_APPROVAL' AND LEAST(g.approval_due_at, g.expires_at) > $1::timestamptz
+              AND ${mayDecide} AS "isWanted",
+            a.name AS "recipientName", a.email AS "recipientEmail",
+            s.organization_id AS "organizationId", s.id AS "siteId", s.name AS "siteName", s.url AS "siteUrl",
+            t.id AS "ticketId", t.key AS "ticketKey", t.summary, p.name AS "productName",
+            CASE g.scope_kind WHEN 'ROVO_CONVERSATIONS' THEN cardinality(g.conversation_ids) END AS conversations,
+            engineer.name AS "engineerName", g.justification,
+            approver.name AS "approverName", approver.email AS "approverEmail",
+            g.customer_approved_at AS "approvedAt", g.expires_at AS "expiresAt",
+            LEAST(g.approval_due_at, g.expires_at) AS "decideBy"
+       FROM mail
+       JOIN grants g ON g.id = mail.grant_id
+       JOIN accounts a ON a.id = mail.recipient_id
+       JOIN sites s ON s.id = g.site_id
+       JOIN tickets t ON t.id = g.ticket_id
+       JOIN products p ON p.id = t.product_id
+       JOIN accounts approver ON approver.id = g.customer_approved_by_id
+       LEFT JOIN accounts engineer ON engineer.id = g.engineer_id`,
+    [now, limit, pauses],
+  );
+  return rows;
+}
+
+/** Records what became of a mail that was taken up. */
+export async function recordGuardMail(
+  db: Transaction,
+  { grantId, recipientId }: GuardMailKey,
+  outcome: Pick<Prisma.GuardMailUpdateManyMutationInput, 'state' | 'settledAt' | 'lastError'>,
+): Promise<void> {
+  await db.guardMail.updateMany({ where: { grantId, recipientId, state: 'WAITING' }, data: outcome });
+}
+
+/** Forgets mails written before the moment, whatever became of them, at most `limit`. */
+export async function deleteGuardMailsBefore(db: Transaction, moment: Date, limit: number): Promise<void> {
+  await db.guardMail.deleteMany({ where: { createdAt: { lt: moment } }, limit });
+}
