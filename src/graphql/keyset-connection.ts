@@ -18,21 +18,29 @@ export type PageArguments = {
 
 /** What a list is ordered by: how a row's key reads, and what is below or above a key. */
 export type Ordering<Row, Where, OrderBy> = {
+  /** Marks the list's cursors: another list's are refused. */
+  list: string;
   keyOf: (row: Row) => string;
   isKey: (text: string) => boolean;
   where: (below: string | null, above: string | null) => Where;
   orderBy: (direction: 'asc' | 'desc') => OrderBy;
 };
 
+type ById = Ordering<{ id: string }, { id?: { lt?: string; gt?: string } }, { id: 'asc' | 'desc' }>;
+
 /** By id: ids are made in the order of time. */
-export const byId: Ordering<{ id: string }, { id?: { lt?: string; gt?: string } }, { id: 'asc' | 'desc' }> = {
-  keyOf: ({ id }) => id,
-  isKey: isId,
-  where: (below, above) => ({
-    id: { ...(below === null ? {} : { lt: below }), ...(above === null ? {} : { gt: above }) },
-  }),
-  orderBy: (id) => ({ id }),
-};
+export function byId(list: string): ById {
+  return {
+    list,
+    keyOf: ({ id }) => id,
+    isKey: isId,
+    where: (below, above) =>
+      below === null && above === null
+        ? {}
+        : { id: { ...(below === null ? {} : { lt: below }), ...(above === null ? {} : { gt: above }) } },
+    orderBy: (id) => ({ id }),
+  };
+}
 
 export type Page<Row> = {
   edges: { cursor: string; node: Row }[];
@@ -44,38 +52,53 @@ export type Page<Row> = {
   };
 };
 
-/**
- * One page of a list, highest keys (newest) first. `list` is asked for one row more than the page holds,
- * to know whether there is another page.
- */
+/** Which rows to read for a page: one more than it holds, to know whether there is another page. */
+type Window<Where, OrderBy> = { where: Where; orderBy: OrderBy; take: number };
+
+/** One page of a list, highest keys (newest) first. */
 export async function keysetConnection<Row, Where, OrderBy>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
-  list: (window: { where: Where; orderBy: OrderBy; take: number }) => Promise<Row[]>,
+  read: (window: Window<Where, OrderBy>) => Promise<Row[]>,
 ): Promise<Page<Row>> {
+  return pageOf(args, ordering, await read(windowOf(args, ordering)));
+}
+
+/**
+ * Which rows to read for the page that is asked for.
+ *
+ * @throws BAD_USER_INPUT for negative sizes, both directions at once, or a cursor that is not this list's.
+ */
+export function windowOf<Row, Where, OrderBy>(
+  args: PageArguments,
+  ordering: Ordering<Row, Where, OrderBy>,
+): Window<Where, OrderBy> {
   if (args.first != null && args.last != null) throw badUserInput('Ask for first or for last, not both.');
-  const backward = args.last != null;
-  const size = Math.min(args.first ?? args.last ?? pageSize.default, pageSize.max);
+  const size = sizeOf(args);
   if (size < 0) throw badUserInput('first and last must not be negative.');
-
-  const key = (cursor: string | null | undefined, argument: string) =>
-    keyFrom(cursor, argument, ordering.isKey);
-  const [after, before] = [key(args.after, 'after'), key(args.before, 'before')];
-  const rows = await list({
-    where: ordering.where(after, before),
-    orderBy: ordering.orderBy(backward ? 'asc' : 'desc'),
+  return {
+    where: ordering.where(keyFrom(args.after, 'after', ordering), keyFrom(args.before, 'before', ordering)),
+    orderBy: ordering.orderBy(args.last == null ? 'desc' : 'asc'),
     take: size + 1,
-  });
+  };
+}
 
+/** The page out of the rows that were read in its window. */
+export function pageOf<Row, Where, OrderBy>(
+  args: PageArguments,
+  ordering: Ordering<Row, Where, OrderBy>,
+  rows: readonly Row[],
+): Page<Row> {
+  const [backward, size] = [args.last != null, sizeOf(args)];
   const hasMore = rows.length > size;
-  const page = hasMore ? rows.slice(0, size) : rows;
+  const page = rows.slice(0, size);
   if (backward) page.reverse();
-  const edges = page.map((node) => ({ cursor: toCursor(ordering.keyOf(node)), node }));
+  const edges = page.map((node) => ({ cursor: toCursor(ordering.list, ordering.keyOf(node)), node }));
   return {
     edges,
     pageInfo: {
-      hasNextPage: backward ? before !== null : hasMore,
-      hasPreviousPage: backward ? hasMore : after !== null,
+      hasNextPage: backward ? args.before != null : hasMore,
+      hasPreviousPage: backward ? hasMore : args.after != null,
       startCursor: edges.at(0)?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
@@ -87,21 +110,26 @@ export function nodesQuery(context: Context, info: GraphQLResolveInfo) {
   return queryFromInfo({ context, info, path: ['edges', 'node'], include: {} });
 }
 
-const prefix = 'at:';
+/** Where the nodes are in what an operation selects of a connection. */
+export const nodesPath = ['edges', 'node'];
 
-function toCursor(key: string): string {
-  return Buffer.from(prefix + key).toString('base64url');
+function sizeOf({ first, last }: PageArguments): number {
+  return Math.min(first ?? last ?? pageSize.default, pageSize.max);
+}
+
+function toCursor(list: string, key: string): string {
+  return Buffer.from(`${list}:${key}`).toString('base64url');
 }
 
 function keyFrom(
   cursor: string | null | undefined,
   argument: string,
-  isKey: (text: string) => boolean,
+  { list, isKey }: { list: string; isKey: (text: string) => boolean },
 ): string | null {
   if (cursor == null) return null;
   const text = Buffer.from(cursor, 'base64url').toString();
-  const key = text.slice(prefix.length);
-  if (!text.startsWith(prefix) || !isKey(key)) {
+  const key = text.slice(list.length + 1);
+  if (!text.startsWith(`${list}:`) || !isKey(key)) {
     throw badUserInput(
       `${argument} is not a cursor of this list. Use an endCursor or a startCursor as it was given.`,
     );

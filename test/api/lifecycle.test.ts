@@ -54,18 +54,23 @@ test('on a restricted site a Guard admin decides in second place', async () => {
   expect(await attempt(guardAdmin, 'approveGuardRequest', { grantId })).toMatchObject({ state: 'ACTIVE' });
 });
 
-test('the engineer is told over a WebSocket', async () => {
+test('the engineer is shown the current state, and then told over a WebSocket', async () => {
   const { ticketId, grantId } = await fileTicket(gateway, world);
   const engineer = await gateway.as(world.engineer.email);
   const events = engineer.socket().iterate({
-    query: 'subscription Watch { grantEvents { id cursor type grant { id state ticket { key } } } }',
+    query: `subscription Watch($id: ID!) { grantEvents(filter: { ticketId: $id }, withCurrentState: true) {
+      id cursor type grant { id state ticket { key } }
+    } }`,
+    variables: { id: ticketId },
   });
-  const next = events.next();
-  // The subscription starts when the server has accepted it; an event before that is not for us to miss.
-  await engineer.ask('{ viewer { kind } }');
+  const current = await events.next();
+  expect(current.value?.data?.['grantEvents']).toMatchObject({
+    type: 'CURRENT',
+    grant: { id: grantId, state: 'PENDING_APPROVAL' },
+  });
   const jiraAdmin = await gateway.as(world.acme.emails.jiraAdmin);
   await done(jiraAdmin, 'approveDataAccess', { ticketId });
-  const { value } = await next;
+  const { value } = await events.next();
   expect(value?.data?.['grantEvents']).toMatchObject({
     type: 'ACTIVATED',
     grant: { id: grantId, state: 'ACTIVE' },

@@ -6,10 +6,11 @@ import {
   requiredRoles,
 } from '../../roles/eligibility.ts';
 import { obstacleTexts } from '../../roles/obstacles.ts';
+import type { GrantorsWindow } from '../../roles/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { described } from '../described.ts';
-import { byId, keysetConnection } from '../keyset-connection.ts';
+import { byId, keysetConnection, type Ordering } from '../keyset-connection.ts';
 import { User, UserConnection, UserEdge } from './account.ts';
 import { Role } from './role-assignment.ts';
 
@@ -56,6 +57,14 @@ const RequiredRoleType = builder.objectRef<RequiredRole>('RequiredRole').impleme
   }),
 });
 
+type Span = Pick<GrantorsWindow, 'below' | 'above'>;
+
+const grantorsById: Ordering<{ id: string }, Span, GrantorsWindow['order']> = {
+  ...byId('AccessEligibility.eligibleGrantors'),
+  where: (below, above) => ({ below, above }),
+  orderBy: (direction) => direction,
+};
+
 export const AccessEligibility = builder
   .objectRef<{ obstacles: readonly ObstacleCode[]; place: Place }>('AccessEligibility')
   .implement({
@@ -80,15 +89,16 @@ export const AccessEligibility = builder
         {
           type: User,
           nullable: true,
-          description: 'Who may grant now. Null for those outside the organization, the engineer among them.',
+          description:
+            'Who may grant now, newest first. Null for those outside the organization, the engineer among them.',
           resolve: async ({ place }, args, context) => {
             const viewer = viewerOf(context);
             const isInside =
               viewer.kind === 'OPERATOR' ||
               (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
             if (!isInside) return null;
-            return await keysetConnection(args, byId, async ({ where, take }) =>
-              context.loaders.eligibleGrantors.load({ place, after: where.id?.gt ?? null, limit: take }),
+            return await keysetConnection(args, grantorsById, ({ where, orderBy: order, take: limit }) =>
+              context.loaders.eligibleGrantors.load({ place, ...where, order, limit }),
             );
           },
         },

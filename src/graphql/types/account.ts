@@ -113,7 +113,7 @@ builder.queryField('accounts', (t) =>
       authScopes: { operation: 'accounts' },
       args: { filter: t.arg({ type: AccountFilter, description: 'Which of them.' }) },
       resolve: (_, args, context) =>
-        keysetConnection(args, byId, ({ where, ...window }) => {
+        keysetConnection(args, byId('accounts'), ({ where, ...window }) => {
           const { kind, email } = args.filter ?? {};
           const filter = {
             ...(kind == null ? {} : { kind }),

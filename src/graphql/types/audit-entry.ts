@@ -116,6 +116,7 @@ const byPosition: Ordering<
   Prisma.AuditEntryWhereInput,
   Prisma.AuditEntryOrderByWithRelationInput[]
 > = {
+  list: 'auditLog',
   keyOf: ({ txid, seq }) => `${txid}.${seq}`,
   isKey: (text) => /^\d{1,18}\.\d{1,18}$/.test(text),
   where: (below, above) => ({

@@ -1,18 +1,13 @@
-import { mayHear, topicsFor } from '../../authorization/hearing.ts';
-import { may } from '../../authorization/operations.ts';
-import { relationsToPlatform } from '../../authorization/relations.ts';
-import type { GrantEventEnvelope } from '../../events/envelope.ts';
-import type { GrantRow } from '../../grants/row.ts';
-import { findViewerById } from '../../identity/viewer.ts';
 import { builder } from '../builder.ts';
-import { type Context, viewerOf } from '../context.ts';
 import { described } from '../described.ts';
+import { type GrantEvent, grantEvents } from '../grant-events.ts';
 import { optionalGlobalId } from '../input.ts';
 import { Grant, rowAsItWas } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'What happened to a grant.',
-  values: described<GrantEventEnvelope['type']>({
+  values: described<GrantEvent['type']>({
+    CURRENT: 'Nothing happened: this is how it stands. Only at the beginning, if asked for.',
     REQUESTED: 'It was asked for; the customer decides.',
     AWAITING_GUARD: 'The customer approved; a Guard admin decides.',
     ACTIVATED: 'The engineer has access from now on.',
@@ -25,31 +20,23 @@ const GrantEventType = builder.enumType('GrantEventType', {
   }),
 });
 
-type GrantEvent = { event: GrantEventEnvelope; cursor: string };
-
 const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
   description:
     'Something happened to a grant. The events of one grant come in the order in which they happened.',
   fields: (t) => ({
-    id: t.id({
+    id: t.exposeID('id', {
       description: 'The same wherever and however often the event is delivered: what tells a repetition.',
-      resolve: ({ event }) => event.id,
     }),
-    cursor: t.string({
+    cursor: t.exposeString('cursor', {
       description:
         'Give it as `after` to get everything that came after. Good for this account and this filter.',
-      resolve: ({ cursor }) => cursor,
     }),
-    type: t.field({
-      type: GrantEventType,
-      description: 'What happened.',
-      resolve: ({ event }) => event.type,
-    }),
-    occurredAt: t.field({ type: 'DateTime', description: 'When.', resolve: ({ event }) => event.occurredAt }),
+    type: t.field({ type: GrantEventType, description: 'What happened.', resolve: ({ type }) => type }),
+    occurredAt: t.expose('occurredAt', { type: 'DateTime', description: 'When.' }),
     grant: t.field({
       type: Grant,
       description: 'The grant as it was right after the event.',
-      resolve: ({ event }): GrantRow => rowAsItWas(event.grant),
+      resolve: ({ grant }) => rowAsItWas(grant),
     }),
   }),
 });
@@ -72,56 +59,14 @@ builder.subscriptionField('grantEvents', (t) =>
     args: {
       filter: t.arg({ type: GrantEventFilter, description: 'Which of them.' }),
       after: t.arg.string({ description: 'The last `cursor` received: everything after it comes first.' }),
+      withCurrentState: t.arg.boolean({
+        required: true,
+        defaultValue: false,
+        description: 'Without `after`: the open grants come first, as events of type `CURRENT`.',
+      }),
     },
-    subscribe: (_, { filter, after }, context) => grantEvents(context, filter ?? {}, after ?? null),
+    subscribe: (_, { filter, after, withCurrentState }, context) =>
+      grantEvents(context, filter ?? {}, { after: after ?? null, withCurrentState }),
     resolve: (event) => event,
   }),
 );
-
-type Filter = {
-  siteId?: string | null | undefined;
-  ticketId?: string | null | undefined;
-  types?: readonly string[] | null | undefined;
-};
-
-/** Begins with this call, and ends at once when it is returned, even while an event is awaited. */
-function grantEvents(
-  context: Context,
-  filter: Filter,
-  after: string | null,
-): AsyncIterableIterator<GrantEvent> {
-  const { feed, cursors, database } = context.services;
-  let viewer = viewerOf(context);
-  const { siteId, ticketId, types } = filter;
-  const cursor = cursors({ viewerId: viewer.id, stream: 'grantEvents', filter });
-  const deliveries = feed.subscribe({
-    viewerId: viewer.id,
-    recheck: async () => {
-      const now = await findViewerById(database.prisma, viewer.id);
-      if (now === null) return 'ACCOUNT_DEACTIVATED';
-      viewer = now;
-      return may('grantEvents', relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
-    },
-    topics: () => topicsFor(viewer),
-    mayHear: ({ audience }) => mayHear(viewer, audience),
-    matches: (event) =>
-      (siteId == null || event.audience.siteId === siteId) &&
-      (ticketId == null || event.ticketId === ticketId) &&
-      (types == null || types.includes(event.type)),
-    ...(after === null ? {} : { after: cursor.decode(after) }),
-  });
-
-  const iterator: AsyncIterableIterator<GrantEvent> = {
-    async next() {
-      const { value, done } = await deliveries.next();
-      if (done === true) return { value: undefined, done };
-      return { value: { event: value.event, cursor: cursor.encode(value.position) }, done: false };
-    },
-    async return() {
-      await deliveries.return?.();
-      return { value: undefined, done: true };
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
-}

@@ -201,7 +201,7 @@ builder.queryField('grants', (t) =>
       authScopes: { operation: 'grants' },
       args: { filter: t.arg({ type: GrantFilter, description: 'Which of them.' }) },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId, ({ where, ...window }) => {
+        keysetConnection(args, byId('grants'), ({ where, ...window }) => {
           const { states, siteId, productId, ticketId, engineerId, scope } = args.filter ?? {};
           const filter: Prisma.GrantWhereInput = {
             ...(siteId == null ? {} : { siteId }),

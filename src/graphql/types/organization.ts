@@ -1,8 +1,10 @@
 import { visibleOrganizations, visibleSites } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
-import { SiteConnection, SiteEdge } from './site.ts';
+import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, windowOf } from '../keyset-connection.ts';
+import { Site, SiteConnection, SiteEdge } from './site.ts';
+
+const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
 
 export const Organization = builder.prismaNode('Organization', {
   description: 'A customer: it has sites, members, and the roles they hold.',
@@ -13,12 +15,17 @@ export const Organization = builder.prismaNode('Organization', {
       description: 'Whether it has Guard, and so may restrict support access on its sites.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
-    sites: t.relatedConnection(
-      'sites',
+    sites: t.connection(
       {
-        cursor: 'id',
+        type: Site,
         description: 'Its sites that the viewer may see, newest first.',
-        query: (_, context) => ({ where: visibleSites(viewerOf(context)), orderBy: { id: 'desc' } }),
+        select: (args, context, nested) => {
+          const { where, ...window } = windowOf(args, itsSites);
+          return {
+            sites: nested({ where: { AND: [visibleSites(viewerOf(context)), where] }, ...window }, nodesPath),
+          };
+        },
+        resolve: ({ sites }, args) => pageOf(args, itsSites, sites),
       },
       SiteConnection,
       SiteEdge,
@@ -44,7 +51,7 @@ builder.queryField('organizations', (t) =>
       description: 'The organizations the viewer may see, newest first.',
       authScopes: { operation: 'organizations' },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId, ({ where, ...window }) =>
+        keysetConnection(args, everyOrganization, ({ where, ...window }) =>
           context.services.database.prisma.organization.findMany({
             ...nodesQuery(context, info),
             where: { AND: [visibleOrganizations(viewerOf(context)), where] },

@@ -93,7 +93,7 @@ builder.queryField('roleAssignments', (t) =>
       authScopes: { operation: 'roleAssignments' },
       args: { filter: t.arg({ type: RoleAssignmentFilter, description: 'Which of them.' }) },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId, ({ where, ...window }) => {
+        keysetConnection(args, byId('roleAssignments'), ({ where, ...window }) => {
           const { organizationId, siteId, userId, role } = args.filter ?? {};
           const filter: Prisma.RoleAssignmentWhereInput = {
             ...(organizationId == null ? {} : { organizationId }),

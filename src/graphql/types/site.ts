@@ -3,8 +3,8 @@ import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { siteUrl } from '../input.ts';
-import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
-import { TicketConnection, TicketEdge } from './ticket.ts';
+import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, windowOf } from '../keyset-connection.ts';
+import { Ticket, TicketConnection, TicketEdge } from './ticket.ts';
 
 const SiteStatus = builder.enumType('SiteStatus', {
   description: 'Whether a site is in use.',
@@ -39,6 +39,8 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
   }),
 });
 
+const [everySite, itsProducts, itsTickets] = [byId('sites'), byId('Site.products'), byId('Site.tickets')];
+
 export const Site = builder.prismaNode('Site', {
   description: 'A site of an organization, with products licensed on it.',
   id: { field: 'id', description: 'The global id.' },
@@ -63,22 +65,30 @@ export const Site = builder.prismaNode('Site', {
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     organization: t.relation('organization', { description: 'The organization it belongs to.' }),
-    products: t.relatedConnection(
-      'products',
+    products: t.connection(
       {
-        cursor: 'id',
+        type: Product,
         description: 'The products on it, licensed or not, newest first.',
-        query: { orderBy: { id: 'desc' } },
+        select: (args, _, nested) => ({ products: nested(windowOf(args, itsProducts), nodesPath) }),
+        resolve: ({ products }, args) => pageOf(args, itsProducts, products),
       },
       ProductConnection,
       ProductEdge,
     ),
-    tickets: t.relatedConnection(
-      'tickets',
+    tickets: t.connection(
       {
-        cursor: 'id',
+        type: Ticket,
         description: 'The tickets about it that the viewer may see, newest first.',
-        query: (_, context) => ({ where: visibleTickets(viewerOf(context)), orderBy: { id: 'desc' } }),
+        select: (args, context, nested) => {
+          const { where, ...window } = windowOf(args, itsTickets);
+          return {
+            tickets: nested(
+              { where: { AND: [visibleTickets(viewerOf(context)), where] }, ...window },
+              nodesPath,
+            ),
+          };
+        },
+        resolve: ({ tickets }, args) => pageOf(args, itsTickets, tickets),
       },
       TicketConnection,
       TicketEdge,
@@ -143,7 +153,7 @@ builder.queryField('sites', (t) =>
       description: 'The sites the viewer may see, newest first.',
       authScopes: { operation: 'sites' },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId, ({ where, ...window }) =>
+        keysetConnection(args, everySite, ({ where, ...window }) =>
           context.services.database.prisma.site.findMany({
             ...nodesQuery(context, info),
             where: { AND: [visibleSites(viewerOf(context)), where] },

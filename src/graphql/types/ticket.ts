@@ -4,10 +4,10 @@ import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { optionalGlobalId } from '../input.ts';
-import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, windowOf } from '../keyset-connection.ts';
 import { AccessEligibility } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
-import { GrantConnection, GrantEdge } from './grant.ts';
+import { Grant, GrantConnection, GrantEdge } from './grant.ts';
 
 const TicketStatus = builder.enumType('TicketStatus', {
   description: 'Where a ticket stands.',
@@ -18,6 +18,8 @@ const TicketStatus = builder.enumType('TicketStatus', {
     CLOSED: { description: 'Over: its grants ended with it.' },
   } as const,
 });
+
+const [everyTicket, itsGrants] = [byId('tickets'), byId('Ticket.grants')];
 
 export const Ticket = builder.prismaNode('Ticket', {
   description: 'A support ticket: about one product on one site.',
@@ -41,12 +43,20 @@ export const Ticket = builder.prismaNode('Ticket', {
       nullable: true,
       description: 'The engineer who works on it, and who has its grants.',
     }),
-    grants: t.relatedConnection(
-      'grants',
+    grants: t.connection(
       {
-        cursor: 'id',
+        type: Grant,
         description: 'Its grants, open and over, newest first.',
-        query: (_, context) => ({ where: visibleGrants(viewerOf(context)), orderBy: { id: 'desc' } }),
+        select: (args, context, nested) => {
+          const { where, ...window } = windowOf(args, itsGrants);
+          return {
+            grants: nested(
+              { where: { AND: [visibleGrants(viewerOf(context)), where] }, ...window },
+              nodesPath,
+            ),
+          };
+        },
+        resolve: ({ grants }, args) => pageOf(args, itsGrants, grants),
       },
       GrantConnection,
       GrantEdge,
@@ -120,7 +130,7 @@ builder.queryField('tickets', (t) =>
       authScopes: { operation: 'tickets' },
       args: { filter: t.arg({ type: TicketFilter, description: 'Which of them.' }) },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId, ({ where, ...window }) => {
+        keysetConnection(args, everyTicket, ({ where, ...window }) => {
           const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};
           const filter: Prisma.TicketWhereInput = {
             ...(siteId == null ? {} : { siteId }),
