@@ -1,0 +1,162 @@
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
+import type { Delivery } from '../../src/events/feed.ts';
+import { origin } from '../../src/events/position.ts';
+import { createRedisBus } from '../../src/events/redis-bus.ts';
+import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { grantEvent } from './events.ts';
+import { type Gateway, idsOf, listener, openGateway, openPool, silent, take, write } from './gateway.ts';
+
+let database: OwnPostgres;
+let pool: pg.Pool;
+let redis: TestRedis;
+let proxy: TcpProxy;
+let gateways: Gateway[] = [];
+
+beforeAll(async () => {
+  database = await startOwnPostgres();
+  // What is acknowledged must be kept, also through a crash.
+  pool = openPool(`${database.url}?options=-c%20synchronous_commit%3Don`);
+});
+beforeEach(async () => {
+  redis = await startRedis();
+  proxy = await openTcpProxy(redis.port);
+});
+afterEach(async () => {
+  await Promise.all(gateways.map((each) => each.dispose()));
+  gateways = [];
+  await proxy.dispose();
+  await redis.stop();
+});
+afterAll(async () => {
+  await pool.end();
+  await database.dispose();
+});
+
+async function openGateways(count: number, pollInterval = 1000): Promise<Gateway[]> {
+  const url = `redis://127.0.0.1:${proxy.port}`;
+  for (let index = 0; index < count; index += 1) {
+    const bus = createRedisBus({ url, topology: 'SINGLE', channel: 'wakes', logger: silent });
+    gateways.push(await openGateway(database.url, { bus, pollInterval }));
+  }
+  await allAre('UP');
+  return gateways;
+}
+
+const allAre = (state: 'UP' | 'DOWN') =>
+  vi.waitFor(
+    () => {
+      for (const { bus } of gateways) expect(bus.health().state).toBe(state);
+    },
+    { timeout: 15_000, interval: 10 },
+  );
+
+/** Commits an event and wakes this gateway. */
+async function tell({ relay }: Gateway): Promise<GrantEventEnvelope> {
+  const event = grantEvent();
+  await write(pool, event);
+  relay.wake();
+  return event;
+}
+
+/** Commits an event at one gateway; how many milliseconds it takes to arrive at another. */
+async function latency(from: Gateway, subscribed: AsyncIterator<Delivery>): Promise<number> {
+  const { id } = await tell(from);
+  const since = performance.now();
+  const next = await subscribed.next();
+  expect(next).toMatchObject({ value: { event: { id } } });
+  return performance.now() - since;
+}
+
+describe('two gateways on one Redis', () => {
+  test('tell each other, before they would look for themselves', async () => {
+    const [one, other] = await openGateways(2, 600_000);
+    if (one === undefined || other === undefined) throw new Error('no gateway');
+    const subscribed = other.feed.subscribe(listener());
+    for (let count = 0; count < 20; count += 1) await latency(one, subscribed);
+  });
+
+  test('hear of each other within two seconds while Redis is gone or silent', async () => {
+    const [one, other] = await openGateways(2);
+    if (one === undefined || other === undefined) throw new Error('no gateway');
+    const subscribed = other.feed.subscribe(listener());
+
+    for (const outage of [proxy.stall, proxy.cut]) {
+      outage();
+      // Not known to be lost yet, and known.
+      expect(await latency(one, subscribed)).toBeLessThan(2000);
+      await allAre('DOWN');
+      for (let count = 0; count < 3; count += 1) {
+        expect(await latency(one, subscribed)).toBeLessThan(2000);
+      }
+      proxy.resume();
+      await allAre('UP');
+    }
+  });
+
+  test('lose nothing to a Redis that comes and goes', async () => {
+    const [one, other] = await openGateways(2);
+    if (one === undefined || other === undefined) throw new Error('no gateway');
+    const subscribed = other.feed.subscribe(listener());
+    const told: GrantEventEnvelope[] = [];
+    const heard: Delivery[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      for (let count = 0; count < 20; count += 1) told.push(await tell(one));
+      await redis.stop();
+      for (let count = 0; count < 20; count += 1) told.push(await tell(one));
+      redis = await startRedis({ port: redis.port });
+      heard.push(...(await take(subscribed, 40)));
+      await allAre('UP');
+    }
+    expect(idsOf(heard)).toStrictEqual(idsOf(told));
+  });
+});
+
+describe('a gateway whose database', () => {
+  const outages: [string, () => Promise<void>, () => Promise<void>][] = [
+    ['is restarted', () => database.stop(), () => database.start()],
+    ['crashes', () => database.crash(), () => database.start()],
+    ['falls silent', () => database.freeze(), () => database.thaw()],
+  ];
+  test.each(outages)('%s keeps its subscriptions, and they miss nothing', async (_what, begin, end) => {
+    const [one, other] = await openGateways(2);
+    if (one === undefined || other === undefined) throw new Error('no gateway');
+    const live = other.feed.subscribe(listener());
+    const told = [await tell(one), await tell(one)];
+    const heard = await take(live, 2);
+    const [first] = heard;
+    const next = live.next();
+    // Committed, and perhaps not read any more before the outage.
+    told.push(await tell(one));
+    await begin();
+    const resumed = other.feed.subscribe(listener({ after: first?.position ?? origin }));
+    const resumption = resumed.next();
+    await vi.waitFor(() => expect(other.relay.stats().failures).toBeGreaterThan(0), { timeout: 10_000 });
+    await end();
+    for (const event of [grantEvent(), grantEvent()]) {
+      await vi.waitFor(() => write(pool, event), { timeout: 10_000 });
+      one.relay.wake();
+      told.push(event);
+    }
+    const value = (await next).value;
+    if (value !== undefined) heard.push(value);
+    heard.push(...(await take(live, 2)));
+    expect(idsOf(heard)).toStrictEqual(idsOf(told));
+    const again = [(await resumption).value, ...(await take(resumed, 3))].flatMap((one) => one ?? []);
+    expect(idsOf(again)).toStrictEqual(idsOf(told.slice(1)));
+  });
+
+  test('is out of reach at the start begins when it comes', async () => {
+    await database.stop();
+    const opening = openGateway(database.url);
+    await database.start();
+    const gateway = await opening;
+    gateways.push(gateway);
+    const subscribed = gateway.feed.subscribe(listener());
+    const { id } = await tell(gateway);
+    expect(idsOf(await take(subscribed, 1))).toStrictEqual([id]);
+  });
+});
