@@ -16,7 +16,7 @@ import { type ErrorMasker, withoutTransportNotes } from './errors.ts';
 import type { Engine } from './graphql.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { type RunningOperation, startOperation } from './operation.ts';
+import { type EndOfOperation, type RunningOperation, startOperation } from './operation.ts';
 
 /** Codes with which the gateway closes a WebSocket, beside those of the graphql-transport-ws protocol. */
 export const closeCodes = {
@@ -73,7 +73,7 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, data, limits, log),
+        send: (data) => send(connection, data, limits, log),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (receive) => {
           socket.on('message', (data) => {
@@ -92,7 +92,7 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
     socket.once('close', (code, reason) => {
       stopPinging();
       for (const undo of connection.onClose) undo();
-      for (const operation of connection.operations.values()) operation.end('CLIENT_GONE');
+      endOperations(connection, 'CLIENT_GONE');
       closed(code, String(reason)).catch((error: unknown) => {
         log.error({ err: error }, 'A closed WebSocket could not be cleaned up');
       });
@@ -183,7 +183,7 @@ function createProtocol({ engine, maskError, authenticate, connections, limits, 
         if (release === null) return refuse(closeCodes.tooManyConnections, 'Too many connections');
         const cancelExpiry = at(session.claims.expiresAt, () => {
           extra.socket.close(closeCodes.forbidden, 'Token expired');
-          for (const operation of extra.operations.values()) operation.end('TOKEN_EXPIRED');
+          endOperations(extra, 'TOKEN_EXPIRED');
         });
         extra.onClose.push(release, cancelExpiry);
       }
@@ -240,12 +240,20 @@ function noSuchOperation(): GraphQLError {
   });
 }
 
+function endOperations({ operations }: Connection, reason: EndOfOperation): void {
+  for (const operation of operations.values()) operation.end(reason);
+}
+
 /** Resolves once the kernel has taken the message, which is what holds back the source of a slow client. */
-function send(socket: WebSocket, message: string, limits: Limits, log: Log): Promise<void> {
-  if (socket.readyState !== socket.OPEN) return Promise.resolve();
-  if (socket.bufferedAmount > limits.socketBufferBytes) {
+function send(connection: Connection, message: string, limits: Limits, log: Log): Promise<void> {
+  const { socket } = connection;
+  if (socket.readyState === socket.OPEN && socket.bufferedAmount > limits.socketBufferBytes) {
     log.warn({ bufferedBytes: socket.bufferedAmount }, 'A WebSocket was cut because it does not read');
     socket.terminate();
+  }
+  if (socket.readyState !== socket.OPEN) {
+    // Nothing holds back its sources any more: one that always has a next value would keep us busy with it.
+    endOperations(connection, 'CLIENT_GONE');
     return Promise.resolve();
   }
   return new Promise((resolve) => socket.send(message, () => resolve()));

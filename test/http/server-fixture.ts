@@ -81,6 +81,8 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         values: Int!
         "Counts without a pause."
         count(to: Int!): Int!
+        "64 KiB each, without an end."
+        blobs: String!
         refusedValues: Int!
         brokenValues: Int!
         hangingValues: Int!
@@ -121,6 +123,12 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
             for (let value = 1; value <= to; value++) yield value;
           },
           resolve: (value: number) => value,
+        },
+        blobs: {
+          async *subscribe() {
+            for (;;) yield 'x'.repeat(64 * 1024);
+          },
+          resolve: (value: string) => value,
         },
         refusedValues: {
           subscribe() {
