@@ -77,5 +77,6 @@ test('the rules of grants and roles know no library, no database and no clock', 
 
 test('config.ts alone reads the environment', () => {
   const readers = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
-  expect(readers).toEqual(['config.ts']);
+  // The tour is a client, with an environment of its own.
+  expect(readers.filter((file) => !file.startsWith('tour/'))).toEqual(['config.ts']);
 });

@@ -74,7 +74,13 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   await applyMigrations(url);
 
   const signal = async (name: NodeJS.Signals): Promise<void> => {
-    for (const pid of await processesOf(dataFolder)) process.kill(pid, name);
+    for (const pid of await processesOf(dataFolder)) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It ended since it was listed.
+      }
+    }
   };
   const own: OwnPostgres = {
     url,
