@@ -13,6 +13,9 @@ export type Actor =
 /** `resource.verb` */
 export type AuditAction = `${string}.${string}`;
 
+/** A thing by its type's name in the API, and its id. */
+export type AuditResource = { type: string; id: string };
+
 /** Whose record it goes into, and where it can be found from. */
 export type AuditContext = {
   /** Null: the vendor's record alone; no customer sees it. */
@@ -25,7 +28,7 @@ export type AuditContext = {
 export type AuditEntry = AuditContext & {
   action: AuditAction;
   actor: Actor;
-  resource: { type: string; id: string };
+  resource: AuditResource;
   /** The code of the refusal, when it was refused. */
   refusalCode: string | null;
   occurredAt: Date;

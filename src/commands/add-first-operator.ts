@@ -24,7 +24,7 @@ export async function addFirstOperator({ database, clock }: Dependencies, email:
         {
           action: 'account.add_operator',
           actor: { kind: 'SYSTEM' },
-          resource: { type: 'Account', id },
+          resource: { type: 'Operator', id },
           refusalCode: null,
           occurredAt: now,
           organizationId: null,

@@ -51,7 +51,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     };
   },
   organizationId: ({ organization }) => organization.id,
-  resourceId: ({ id }) => id,
+  about: (_, { accountId }) => ({ type: 'User', id: accountId }),
   decide: ({ id, account, isMember, siteFits, productFits, isHeld }, input, { now }) => {
     if (account === null || !isMember) {
       return {
@@ -70,6 +70,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
         await tx.roleAssignment.create({ data: assignment });
       },
       entry: {
+        about: { type: 'RoleAssignment', id },
         belongsTo: { organizationId: input.organizationId, siteId: input.siteId },
         details: { email: account.email, ...input, syncState },
       },
@@ -86,7 +87,7 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, RoleAssi
     resource: 'RoleAssignment',
     load: (tx, { roleAssignmentId }) => tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } }),
     organizationId: ({ organizationId }) => organizationId,
-    resourceId: ({ id }) => id,
+    about: ({ id }) => ({ type: 'RoleAssignment', id }),
     decide: (assignment) => ({
       answer: assignment,
       write: async (tx) => {
@@ -123,7 +124,7 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
     return { organization, waiting: waiting.map(({ accountId }) => accountId) };
   },
   organizationId: ({ organization }) => organization.id,
-  resourceId: ({ organization }) => organization.id,
+  about: ({ organization: { id } }) => ({ type: 'Organization', id }),
   decide: ({ organization, waiting }) => ({
     answer: organization,
     write: async (tx) => {

@@ -52,7 +52,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   relations: (viewer, { site }) => relationsToSite(viewer, site),
   isVisible: seesOrganization,
   belongsTo: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
-  resourceId: ({ id }) => id,
+  about: ({ id }) => ({ type: 'Product', id }),
   decide: (facts, input, by) => {
     const { reporter: named, ticketKey: key, site, ...product } = facts;
     const { viewer, now } = by;
@@ -83,7 +83,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
       answer: ticket,
       write: (tx) => insertTicket(tx, ticket),
       entry: {
-        resourceId: ticket.id,
+        about: { type: 'Ticket', id: ticket.id },
         belongsTo: { organizationId, siteId: site.id, ticketId: ticket.id },
         details: { key, product: product.key, reporterId, grantDataAccess: input.grantDataAccess },
       },

@@ -7,7 +7,7 @@
  * to a repetition. Nothing outside the database happens before the commit.
  */
 import { createHash } from 'node:crypto';
-import type { Actor, AuditAction, AuditContext, AuditEntry } from '../audit/entry.ts';
+import type { Actor, AuditAction, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import { type MutationName, may, type Relation } from '../authorization/operations.ts';
 import type { EventEnvelope } from '../events/envelope.ts';
@@ -45,7 +45,7 @@ export type Command<Input, Facts, Row extends object> = {
   operation: MutationName;
   /** How it reads on the audit log. */
   action: AuditAction;
-  /** What it acts on, in the words of the API: `Ticket`, `Grant`, `Site` … */
+  /** What it names, in the words of the API: `Ticket`, `Grant`, `Site` … */
   resource: string;
   /** Takes the locks of what it touches, before anything is written. */
   lock: (tx: Transaction, input: Input) => Promise<void>;
@@ -59,7 +59,8 @@ export type Command<Input, Facts, Row extends object> = {
   refuse?: (viewer: Viewer, facts: Facts) => Refusal;
   /** Where its entries belong. */
   belongsTo: (facts: Facts) => AuditContext;
-  resourceId: (facts: Facts, input: Input) => string;
+  /** What its line on the audit log is about: what it names, or what that belongs to. */
+  about: (facts: Facts, input: Input) => AuditResource;
   /** What time has already ended, whatever is decided now. */
   settle?: (facts: Facts, now: Date) => { facts: Facts; changes: RecordedGrantChange[] };
   decide: (
@@ -79,10 +80,13 @@ export type Outcome<Row extends object> =
       /** Writes the rows of other models. */
       write?: (tx: Transaction) => Promise<void>;
       /** The command's own line on the audit log; a command on a grant has the lines of its changes instead. */
-      entry?: { resourceId?: string; belongsTo?: AuditContext; details: Record<string, unknown> };
+      entry?: Line;
       /** Accounts whose rights this changes: their subscriptions are checked again. */
       accessChangedFor?: readonly string[];
     };
+
+/** A line of success; left out, it is about the same and belongs to the same as a refusal. */
+type Line = { about?: AuditResource; belongsTo?: AuditContext; details: Record<string, unknown> };
 
 /**
  * Carries out a command and answers the row it leaves.
@@ -131,7 +135,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   if (loaded === null) return { refused: notFound(command.resource) };
 
   const relations = command.relations(viewer, loaded);
-  const at = { belongsTo: command.belongsTo(loaded), resourceId: command.resourceId(loaded, input) };
+  const at = { belongsTo: command.belongsTo(loaded), about: command.about(loaded, input) };
   if (!command.isVisible(relations)) {
     const refused = notFound(command.resource);
     await appendAuditEntries(tx, [record.refusal(refused, { ...at, belongsTo: { organizationId: null } })]);
@@ -161,7 +165,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   return { answer: outcome.answer };
 }
 
-type Place = { belongsTo: AuditContext; resourceId: string };
+type Place = { belongsTo: AuditContext; about: AuditResource };
 
 function recorder<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
@@ -174,7 +178,7 @@ function recorder<Input, Facts, Row extends object>(
     ...at.belongsTo,
     action: command.action,
     actor,
-    resource: { type: command.resource, id: at.resourceId },
+    resource: at.about,
     refusalCode,
     occurredAt: now,
     details,
@@ -182,10 +186,7 @@ function recorder<Input, Facts, Row extends object>(
   return {
     refusal: (refused: Refusal, at: Place) =>
       line(at, refused.code, refused.kind === 'NotEligible' ? { obstacles: refused.obstacles } : {}),
-    success: (
-      entry: { resourceId?: string; belongsTo?: AuditContext; details: Record<string, unknown> },
-      at: Place,
-    ) => line({ ...at, ...entry }, null, entry.details),
+    success: (entry: Line, at: Place) => line({ ...at, ...entry }, null, entry.details),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the commands share that provision organizations, sites, products and accounts. */
-import type { AuditAction, AuditContext } from '../audit/entry.ts';
+import type { AuditAction, AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import {
   relationsToOrganization,
@@ -19,7 +19,7 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   load: (tx: Transaction, input: Input) => Promise<Facts | null>;
   /** The organization it is about; none: the platform itself. */
   organizationId?: (facts: Facts) => string | null;
-  resourceId: (facts: Facts, input: Input) => string;
+  about: (facts: Facts, input: Input) => AuditResource;
   decide: (facts: Facts, input: Input, by: By) => Outcome<Row>;
 };
 
@@ -41,7 +41,7 @@ export function platformCommand<Input, Facts extends object, Row extends object>
     },
     isVisible: (relations) => relations.has('OPERATOR') || seesOrganization(relations),
     belongsTo: (facts): AuditContext => ({ organizationId: organizationOf(facts) }),
-    resourceId: spec.resourceId,
+    about: spec.about,
     decide: spec.decide,
   };
 }

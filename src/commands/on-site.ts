@@ -34,7 +34,7 @@ export function siteCommand<
     relations: (viewer, { site }) => relationsToSite(viewer, site),
     isVisible: seesOrganization,
     belongsTo: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
-    resourceId: ({ site }) => site.id,
+    about: ({ site }) => ({ type: 'Site', id: site.id }),
     decide: spec.decide,
   };
 }

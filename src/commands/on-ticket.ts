@@ -66,7 +66,8 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
       ticketId: ticket.id,
       grantId: grant?.id ?? null,
     }),
-    resourceId: ({ ticket, grant }) => grant?.id ?? ticket.id,
+    about: ({ ticket, grant }) =>
+      grant === null ? { type: 'Ticket', id: ticket.id } : { type: 'Grant', id: grant.id },
     settle: (facts, now) => {
       const { grants, changes } = settleLapsed(facts.grants, settingOf(facts.ticket), now);
       return {

@@ -24,7 +24,7 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
     return { id: newId(), organization, account, isMember };
   },
   organizationId: ({ organization }) => organization.id,
-  resourceId: ({ organization }) => organization.id,
+  about: ({ organization }) => ({ type: 'Organization', id: organization.id }),
   decide: ({ id, organization, account: known, isMember }, { email, name }, { now }) => {
     if (isMember) return { refused: alreadyExists(`${email} is a member of the organization already.`) };
     if (known !== null && known.kind !== 'USER') {
@@ -40,7 +40,7 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
         });
       },
       entry: {
-        resourceId: account.id,
+        about: { type: 'User', id: account.id },
         belongsTo: { organizationId: organization.id },
         details: { email, name },
       },
@@ -71,7 +71,7 @@ export const removeUser = platformCommand<
     };
   },
   organizationId: ({ organization }) => organization.id,
-  resourceId: (_, { accountId }) => accountId,
+  about: (_, { accountId }) => ({ type: 'User', id: accountId }),
   decide: ({ organization, account, isMember }, { accountId }) => {
     if (account === null || !isMember) return { refused: notFound('User') };
     const membership = { organizationId: organization.id, accountId };
@@ -104,7 +104,7 @@ function addAccount<Input extends Newcomer>(
       isTaken: (await tx.account.count({ where: { email } })) > 0,
       organizationExists: organizationId == null || (await findOrganization(tx, organizationId)) !== null,
     }),
-    resourceId: ({ id }) => id,
+    about: ({ id }) => ({ type: typenames[kind], id }),
     decide: ({ id, isTaken, organizationExists }, input, { now }) => {
       const { email, name } = input;
       if (isTaken) return { refused: alreadyExists(`There is an account with the email ${email} already.`) };
@@ -142,7 +142,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
     action: active ? 'account.reactivate' : 'account.deactivate',
     resource: 'Account',
     load: (tx, { accountId }) => tx.account.findUnique({ where: { id: accountId } }),
-    resourceId: ({ id }) => id,
+    about: ({ id, kind }) => ({ type: typenames[kind], id }),
     decide: (account, _, { viewer }) => {
       if (account.id === viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
       return {
@@ -160,6 +160,14 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
 /** Whoever is deactivated can sign in no more, from the next request on, and their subscriptions end. */
 export const deactivateAccount = switchAccount('deactivateAccount', false);
 export const reactivateAccount = switchAccount('reactivateAccount', true);
+
+/** What the API calls an account of each kind. */
+const typenames: Record<Account['kind'], string> = {
+  USER: 'User',
+  SUPPORT_ENGINEER: 'SupportEngineer',
+  OPERATOR: 'Operator',
+  SERVICE_ACCOUNT: 'ServiceAccount',
+};
 
 function newAccount(id: string, kind: Account['kind'], { email, name }: Person, now: Date): Account {
   return {

@@ -27,7 +27,7 @@ export const createOrganization = platformCommand<
   action: 'organization.create',
   resource: 'Organization',
   load: async () => ({ id: newId() }),
-  resourceId: ({ id }) => id,
+  about: ({ id }) => ({ type: 'Organization', id }),
   decide: ({ id }, input, { now }) => {
     const organization: Organization = { id, ...input, createdAt: now };
     return {
@@ -70,7 +70,7 @@ export const createSite = platformCommand<
     );
   },
   organizationId: ({ organization }) => organization.id,
-  resourceId: ({ organization }) => organization.id,
+  about: ({ organization }) => ({ type: 'Organization', id: organization.id }),
   decide: ({ id, organization, urlIsTaken }, input, { now }) => {
     if (urlIsTaken) return { refused: alreadyExists(`There is a site at ${input.url} already.`) };
     const site: Site = {
@@ -86,7 +86,11 @@ export const createSite = platformCommand<
       write: async (tx) => {
         await tx.site.create({ data: site });
       },
-      entry: { resourceId: id, belongsTo: { organizationId: organization.id, siteId: id }, details: input },
+      entry: {
+        about: { type: 'Site', id },
+        belongsTo: { organizationId: organization.id, siteId: id },
+        details: input,
+      },
     };
   },
 });
@@ -111,7 +115,7 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
     );
   },
   organizationId: ({ site }) => site.organizationId,
-  resourceId: ({ site }) => site.id,
+  about: ({ site }) => ({ type: 'Site', id: site.id }),
   decide: ({ site, product: known, id }, { siteId, key, name }, { now }) => {
     const product: Product = { id, createdAt: now, ...known, siteId, key, name, licensed: true };
     return {
@@ -124,7 +128,7 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
         });
       },
       entry: {
-        resourceId: product.id,
+        about: { type: 'Product', id: product.id },
         belongsTo: { organizationId: site.organizationId, siteId },
         details: { key, name },
       },
@@ -148,7 +152,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
     return product && { ...product, open: await listOpenGrantsOfSite(tx, product.siteId, productId) };
   },
   organizationId: ({ site }) => site.organizationId,
-  resourceId: ({ id }) => id,
+  about: ({ id }) => ({ type: 'Product', id }),
   decide: ({ open, site, ...product }, _, by) => {
     if (!product.licensed) return { refused: invalidState('PRODUCT_NOT_LICENSED') };
     return {
