@@ -4,7 +4,7 @@ import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
 import { settingOf, termsOf, ticketCommand } from './on-ticket.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
-import { notFound, versionConflict } from './refusal.ts';
+import { noLongerOutstanding, notFound, versionConflict } from './refusal.ts';
 
 export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }) & {
   path: Exclude<GrantPath, 'TICKET_CREATION'>;
@@ -54,6 +54,7 @@ export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>
 
     const refused = refuseOpening(facts, 'PRODUCT_DATA');
     if (refused !== null) return { refused };
+    if (expectedVersion !== null) return { refused: noLongerOutstanding };
     const request = openRequest(ticket, { kind: 'PRODUCT_DATA' }, by.viewer.id, null, newId());
     const opened = changeGrant(null, request, recording);
     if ('refused' in opened) return opened;

@@ -75,6 +75,14 @@ export function versionConflict(currentVersion: number): Refusal {
   };
 }
 
+/** Whoever decided on a request that has been decided since does not mean a new one. */
+export const noLongerOutstanding: Refusal = {
+  kind: 'Conflict',
+  code: 'VERSION_CONFLICT',
+  message: 'The request you read is no longer outstanding. Look at the ticket again and decide anew.',
+  currentVersion: null,
+};
+
 export const idempotencyKeyReused: Refusal = {
   kind: 'Conflict',
   code: 'IDEMPOTENCY_KEY_REUSED',

@@ -1,4 +1,5 @@
 /** Deciding on many grants at once, each with its own result. */
+import { brandWithType } from '@pothos/core';
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
@@ -40,7 +41,7 @@ const BulkResult = builder.objectRef<Result>('BulkResult').implement({
       type: ErrorInterface,
       nullable: true,
       description: 'Why it was not carried out; null with a grant.',
-      resolve: (result) => ('error' in result ? result.error : null),
+      resolve: (result) => ('error' in result ? told(result.error) : null),
     }),
   }),
 });
@@ -107,6 +108,13 @@ addMutation({
     return payload(ids, await carryOutEach(context, revokeDataAccess, each, keyFor(key)));
   },
 });
+
+/** The error as a value: a resolver that answers an `Error` is taken to have thrown it. */
+function told(error: MutationError): MutationError {
+  const value = { ...error, message: error.message };
+  brandWithType(value, error.constructor.name as never);
+  return value;
+}
 
 function payload(ids: readonly string[], results: readonly ({ row: GrantRow } | { error: MutationError })[]) {
   return { results: results.map((result, index) => ({ grantId: ids[index] ?? '', ...result })) };
