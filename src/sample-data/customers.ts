@@ -12,10 +12,9 @@ export type SampleSite = {
 export type ProductKey = keyof typeof productNames;
 export const productNames = { jira: 'Jira', confluence: 'Confluence' } as const;
 
-export type SampleMember = {
-  readonly email: PersonaEmail;
+export type SampleRole = {
+  readonly role: Role;
   /** Over a site, or a product on it; over the whole organization when neither is named. */
-  readonly role?: Role;
   readonly site?: string;
   readonly product?: ProductKey;
   /** Pushed by the identity provider, and not synced yet. */
@@ -26,7 +25,8 @@ export type SampleCustomer = {
   readonly name: string;
   readonly hasGuard: boolean;
   readonly sites: readonly SampleSite[];
-  readonly members: readonly SampleMember[];
+  /** Its people, with the roles they hold. */
+  readonly members: Readonly<Partial<Record<PersonaEmail, readonly SampleRole[]>>>;
 };
 
 const [main, labs, vault, old] = [
@@ -51,19 +51,22 @@ export const customers: readonly SampleCustomer[] = [
       { url: vault, name: 'Acme Vault', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
       { url: old, name: 'Acme, the old site', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
     ],
-    members: [
-      { email: 'rita@acme.example' },
-      { email: 'olivia@acme.example', role: 'ORGANIZATION_ADMIN' },
-      { email: 'jack@acme.example', role: 'PRODUCT_ADMIN', site: main, product: 'jira' },
-      { email: 'carla@acme.example', role: 'PRODUCT_ADMIN', site: main, product: 'confluence' },
-      { email: 'ursula@acme.example', role: 'USER_ACCESS_ADMIN', site: main },
-      { email: 'tess@acme.example', role: 'TECHNICAL_CONTACT', site: main, product: 'confluence' },
-      { email: 'penny@acme.example', role: 'PRODUCT_ADMIN', site: main, product: 'jira', scim: true },
-      { email: 'gina@acme.example', role: 'GUARD_ADMIN' },
-      { email: 'vera@acme.example', role: 'PRODUCT_ADMIN', site: vault, product: 'jira' },
-      { email: 'sid@acme.example', role: 'SITE_ADMIN', site: labs },
-      { email: 'tom@acme.example', role: 'TRUSTED_USER', site: labs, product: 'jira' },
-    ],
+    members: {
+      'rita@acme.example': [],
+      'olivia@acme.example': [{ role: 'ORGANIZATION_ADMIN' }],
+      'jack@acme.example': [{ role: 'PRODUCT_ADMIN', site: main, product: 'jira' }],
+      'carla@acme.example': [{ role: 'PRODUCT_ADMIN', site: main, product: 'confluence' }],
+      'ursula@acme.example': [{ role: 'USER_ACCESS_ADMIN', site: main }],
+      'tess@acme.example': [{ role: 'TECHNICAL_CONTACT', site: main, product: 'confluence' }],
+      'penny@acme.example': [{ role: 'PRODUCT_ADMIN', site: main, product: 'jira', scim: true }],
+      'gina@acme.example': [{ role: 'GUARD_ADMIN' }],
+      'vera@acme.example': [
+        { role: 'PRODUCT_ADMIN', site: vault, product: 'jira' },
+        { role: 'GUARD_ADMIN', site: vault },
+      ],
+      'sid@acme.example': [{ role: 'SITE_ADMIN', site: labs }],
+      'tom@acme.example': [{ role: 'TRUSTED_USER', site: labs, product: 'jira' }],
+    },
   },
   {
     name: 'Globex',
@@ -74,6 +77,9 @@ export const customers: readonly SampleCustomer[] = [
         products: ['jira', 'confluence'],
       },
     ],
-    members: [{ email: 'gus@globex.example', role: 'ORGANIZATION_ADMIN' }, { email: 'gil@globex.example' }],
+    members: {
+      'gus@globex.example': [{ role: 'ORGANIZATION_ADMIN' }],
+      'gil@globex.example': [],
+    },
   },
 ];

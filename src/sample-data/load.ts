@@ -83,14 +83,16 @@ async function addCustomer({ as, ids, id: idOf }: Loading, customer: SampleCusto
       ids.set(`${site.url}/${key}`, product.id);
     }
   }
-  for (const { email, role, site, product, scim } of members) {
-    const { id: accountId } = await as(operator, addUser, { organizationId, email, name: nameOf(email) });
+  for (const [email, roles] of Object.entries(members)) {
+    const member = { organizationId, email, name: nameOf(email) };
+    const { id: accountId } = await as(operator, addUser, member);
     ids.set(email, accountId);
-    if (role === undefined) continue;
-    await as(operator, assignRole, {
-      ...{ accountId, role, organizationId, origin: scim === true ? 'SCIM' : 'DIRECT' },
-      siteId: site === undefined ? null : idOf(site),
-      productId: product === undefined ? null : idOf(`${site}/${product}`),
-    });
+    for (const { role, site, product, scim } of roles) {
+      await as(operator, assignRole, {
+        ...{ accountId, role, organizationId, origin: scim === true ? 'SCIM' : 'DIRECT' },
+        siteId: site === undefined ? null : idOf(site),
+        productId: product === undefined ? null : idOf(`${site}/${product}`),
+      });
+    }
   }
 }

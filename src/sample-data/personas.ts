@@ -86,13 +86,13 @@ export const personas = [
     email: 'gina@acme.example',
     name: 'Gina',
     title: 'Guard admin',
-    can: 'decides in second place on acme-vault.example, reads the audit log',
+    can: 'decides in second place on acme-vault.example, and reads the audit log',
   },
   {
     email: 'vera@acme.example',
     name: 'Vera',
-    title: 'Product admin: the vault',
-    can: 'approves in first place on acme-vault.example',
+    title: 'Product and Guard admin',
+    can: 'approves in first or in second place on acme-vault.example, never in both',
   },
   {
     email: 'sid@acme.example',
@@ -129,6 +129,6 @@ export const personas = [
 export type PersonaEmail = (typeof personas)[number]['email'];
 
 /** The display name of a persona. */
-export function nameOf(email: PersonaEmail): string {
+export function nameOf(email: string): string {
   return personas.find((persona) => persona.email === email)?.name ?? email;
 }

@@ -1,0 +1,62 @@
+import {
+  ApproveDataAccessInBulkDocument,
+  GrantsDocument,
+  RevokeDataAccessInBulkDocument,
+  WithdrawDataAccessRequestDocument,
+} from '../../../schema/generated/operations.ts';
+import type { Stage } from '../stage.ts';
+
+/** Many at once, each with a result of its own. */
+export async function inBulk(stage: Stage): Promise<void> {
+  const { people, timeline, expect, hearing } = stage;
+  const { rita, erin, olivia } = people;
+  timeline.chapter('Many requests at once');
+
+  const ticketIds: string[] = [];
+  for (const summary of ['Page trees collapse', 'Macros fail', 'Drafts are lost']) {
+    const { id } = await stage.file(rita, { site: 'acme', product: 'confluence', summary });
+    await stage.assign(id, erin);
+    ticketIds.push(id);
+  }
+  timeline.line('Rita', 'files three tickets about Confluence on acme.example');
+  const { grants } = await olivia.client.execute(GrantsDocument, {
+    filter: { states: ['PENDING_APPROVAL'] },
+    first: 100,
+  });
+  const waiting = grants.edges.map(({ node }) => node).filter(({ ticket }) => ticketIds.includes(ticket.id));
+  const grantIds = waiting.map(({ id }) => id);
+  expect.equal('Olivia finds all three among the outstanding requests', grantIds.length, 3);
+  const [first, withdrawn, last] = grantIds;
+
+  timeline.line('Erin', 'takes one of the requests back');
+  expect.done(
+    'the engineer may withdraw',
+    await erin.attempt(WithdrawDataAccessRequestDocument, { grantId: withdrawn ?? '' }),
+  );
+  timeline.line('Olivia', 'approves all three in one go');
+  const { results } = expect.done(
+    'Olivia may approve in bulk',
+    await olivia.attempt(ApproveDataAccessInBulkDocument, { grantIds }),
+  );
+  expect.equal(
+    'each has its own result, in the order given',
+    results.map(({ grant, error }) => grant?.state ?? error?.code),
+    ['ACTIVE', 'ALREADY_OVER', 'ACTIVE'],
+  );
+  for (const id of ticketIds) {
+    const ticketOfWithdrawn = waiting.find((grant) => grant.id === withdrawn)?.ticket.id;
+    if (id !== ticketOfWithdrawn) await hearing.erin.hear('ACTIVATED', id);
+  }
+  timeline.line('Erin', 'is told of both');
+
+  timeline.line('Olivia', 'revokes them in one go');
+  const revoked = expect.done(
+    'Olivia may revoke in bulk',
+    await olivia.attempt(RevokeDataAccessInBulkDocument, { grantIds: [first ?? '', last ?? ''] }),
+  );
+  expect.equal(
+    'access is over',
+    revoked.results.map(({ grant, error }) => grant?.state ?? error?.code),
+    ['REVOKED', 'REVOKED'],
+  );
+}

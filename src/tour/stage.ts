@@ -1,0 +1,102 @@
+/** What every chapter of the tour plays on: the people, their sites, the timeline, and the tour's own tickets. */
+import {
+  AssignTicketDocument,
+  CloseTicketDocument,
+  CreateTicketDocument,
+  type CreateTicketMutation,
+  SiteDocument,
+} from '../../schema/generated/operations.ts';
+import { createExpect, type Expect, UnmetExpectationError } from './expectations.ts';
+import { type Listener, listen } from './listening.ts';
+import { type Player, signIn } from './player.ts';
+import type { Timeline } from './timeline.ts';
+
+const cast = {
+  erin: 'erin@vendor.example',
+  sam: 'sam@vendor.example',
+  ticketing: 'ticketing@vendor.example',
+  rita: 'rita@acme.example',
+  olivia: 'olivia@acme.example',
+  jack: 'jack@acme.example',
+  carla: 'carla@acme.example',
+  penny: 'penny@acme.example',
+  sid: 'sid@acme.example',
+  tom: 'tom@acme.example',
+  vera: 'vera@acme.example',
+  gina: 'gina@acme.example',
+  siem: 'siem@acme.example',
+  gus: 'gus@globex.example',
+} as const;
+
+export type Cast = Readonly<Record<keyof typeof cast, Player>>;
+export type SiteName = 'acme' | 'acme-labs' | 'acme-vault' | 'acme-old';
+export type FiledTicket = Extract<CreateTicketMutation['createTicket'], { __typename: 'Ticket' }>;
+
+export type Stage = {
+  readonly people: Cast;
+  readonly timeline: Timeline;
+  readonly expect: Expect;
+  /** What Erin hears, and what Sam hears. */
+  readonly hearing: { readonly erin: Listener; readonly sam: Listener };
+  /** Files a ticket as somebody of Acme; closed when the tour is over, however it ends. */
+  file(
+    by: Player,
+    ticket: { site: SiteName; product?: 'jira' | 'confluence'; summary: string; ticked?: boolean },
+  ): Promise<FiledTicket>;
+  /** Assigns an engineer, as the ticketing system does. */
+  assign(ticketId: string, engineer: Player): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export async function setStage(url: string, timeline: Timeline): Promise<Stage> {
+  await using begun = new AsyncDisposableStack();
+  const expect = createExpect(timeline);
+  const names = Object.keys(cast) as (keyof typeof cast)[];
+  const signedIn = await Promise.all(names.map(async (name) => [name, await signIn(url, cast[name])]));
+  const people = Object.fromEntries(signedIn) as Cast;
+  const erin = begun.use(await listen(people.erin));
+  const sam = begun.use(await listen(people.sam));
+
+  const products = new Map<string, string>();
+  async function productId(site: SiteName, key: string): Promise<string> {
+    const siteUrl = `https://${site}.example`;
+    if (!products.has(`${siteUrl} ${key}`)) {
+      const found = await people.olivia.client.execute(SiteDocument, { url: siteUrl });
+      for (const { node } of found.site?.products.edges ?? [])
+        products.set(`${siteUrl} ${node.key}`, node.id);
+    }
+    const id = products.get(`${siteUrl} ${key}`);
+    if (id === undefined)
+      throw new UnmetExpectationError('the sample data has it', `${key} on ${siteUrl}`, null);
+    return id;
+  }
+
+  const filed: string[] = [];
+  begun.defer(async () => {
+    for (const ticketId of filed) await people.ticketing.attempt(CloseTicketDocument, { ticketId });
+  });
+  const running = begun.move();
+  return {
+    people,
+    timeline,
+    expect,
+    hearing: { erin, sam },
+    async file(by, { site, product = 'jira', summary, ticked = false }) {
+      const ticket = expect.done(
+        'the ticket is filed',
+        await by.attempt(CreateTicketDocument, {
+          ...{ productId: await productId(site, product), summary, grantDataAccess: ticked },
+        }),
+      );
+      filed.push(ticket.id);
+      return ticket;
+    },
+    async assign(ticketId, engineer) {
+      expect.done(
+        'the ticket is assigned',
+        await people.ticketing.attempt(AssignTicketDocument, { ticketId, engineerId: engineer.id }),
+      );
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}

@@ -1,0 +1,21 @@
+import { systemClock } from '../../src/platform/clock.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { loadSampleData } from '../../src/sample-data/load.ts';
+import { startGateway, type TestGateway } from './gateway.ts';
+import { createTestDatabase } from './postgres.ts';
+
+/** A gateway with the sample organizations, on a database of its own. */
+export async function startSampleGateway(): Promise<TestGateway> {
+  const { url, dispose: drop } = await createTestDatabase();
+  const logger = createLogger('silent');
+  const database = openDatabase({ url, logger });
+  await loadSampleData({ database, clock: systemClock, logger, wake: () => undefined });
+  await database.dispose();
+  const gateway = await startGateway({ databaseUrl: url });
+  const dispose = async () => {
+    await gateway.dispose();
+    await drop();
+  };
+  return { ...gateway, dispose, [Symbol.asyncDispose]: dispose };
+}
