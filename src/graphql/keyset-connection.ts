@@ -69,7 +69,7 @@ export async function keysetConnection<Row, Where, OrderBy>(
  *
  * @throws BAD_USER_INPUT for negative sizes, both directions at once, or a cursor that is not this list's.
  */
-export function windowOf<Row, Where, OrderBy>(
+function windowOf<Row, Where, OrderBy>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
 ): Window<Where, OrderBy> {
@@ -105,13 +105,26 @@ export function pageOf<Row, Where, OrderBy>(
   };
 }
 
-/** The relations that the operation selects on the nodes, so that they are read with them. */
-export function nodesQuery(context: Context, info: GraphQLResolveInfo) {
-  return queryFromInfo({ context, info, path: ['edges', 'node'], include: {} });
+/** What a type selects of a list related to it: a page's rows among those that the viewer may see. */
+export function relatedRows<Row, Where, OrderBy, Visible>(
+  args: PageArguments,
+  ordering: Ordering<Row, Where, OrderBy>,
+  visible: Visible,
+): Window<{ AND: (Visible | Where)[] }, OrderBy> {
+  const { where, ...window } = windowOf(args, ordering);
+  // Cursors are made of the id, also where an operation asks for no node. Where it asks for one, all of the
+  // row is read, which is why the type does not tell of this narrower selection.
+  const atLeast = { select: { id: true } };
+  return { where: { AND: [visible, where] }, ...window, ...atLeast };
 }
 
 /** Where the nodes are in what an operation selects of a connection. */
 export const nodesPath = ['edges', 'node'];
+
+/** The relations that the operation selects on the nodes, so that they are read with them. */
+export function nodesQuery(context: Context, info: GraphQLResolveInfo) {
+  return queryFromInfo({ context, info, path: nodesPath, include: {} });
+}
 
 function sizeOf({ first, last }: PageArguments): number {
   return Math.min(first ?? last ?? pageSize.default, pageSize.max);

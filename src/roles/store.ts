@@ -4,43 +4,55 @@ import { type Place, requiredRoles } from './eligibility.ts';
 
 export type { RoleAssignmentRow };
 
+/** Which of the people who may grant at a place: those with ids between two, in order, at most so many. */
+export type GrantorsWindow = {
+  place: Place;
+  below: string | null;
+  above: string | null;
+  order: 'asc' | 'desc';
+  limit: number;
+};
+
 /**
  * Who may grant for a product on a site now, for many places at once: active members whose synced role
- * covers it, in the order of their ids, those after `after`, at most `limit` each. One statement.
+ * covers it. One statement.
  */
 export async function listEligibleGrantors(
   db: Transaction,
-  pages: readonly { place: Place; after: string | null; limit: number }[],
+  windows: readonly GrantorsWindow[],
 ): Promise<Account[][]> {
-  const asked = pages.map(({ place: { site, product }, after, limit }, page) => ({
-    ...{ page, after, limit },
+  const asked = windows.map(({ place: { site, product }, order, ...window }, place) => ({
+    ...window,
+    place,
+    ascending: order === 'asc',
     organization_id: site.organizationId,
     site_id: site.id,
     product_id: product.id,
     ...rolesByReach(site.status === 'ACTIVE' && product.licensed ? requiredRoles(site.experience) : []),
   }));
-  const found = await db.$queryRawUnsafe<(Account & { page: number })[]>(
-    `SELECT asked.page, holder.*
-       FROM jsonb_to_recordset($1::jsonb) AS asked(page int, after uuid, "limit" int, organization_id uuid, site_id uuid,
-              product_id uuid, over_organization text[], over_site text[], over_product text[])
+  const found = await db.$queryRawUnsafe<(Account & { place: number })[]>(
+    `SELECT asked.place, holder.*
+       FROM jsonb_to_recordset($1::jsonb) AS asked(place int, below uuid, above uuid, ascending boolean, "limit" int,
+              organization_id uuid, site_id uuid, product_id uuid,
+              over_organization text[], over_site text[], over_product text[])
       CROSS JOIN LATERAL (
         SELECT a.id, a.kind::text AS kind, a.email, a.subject, a.name, a.active, a.capabilities::text[] AS capabilities,
                a.organization_id AS "organizationId", a.created_at AS "createdAt"
           FROM accounts a
-         WHERE a.active AND (asked.after IS NULL OR a.id > asked.after)
+         WHERE a.active AND (asked.below IS NULL OR a.id < asked.below) AND (asked.above IS NULL OR a.id > asked.above)
            AND a.id IN (
              SELECT r.account_id FROM role_assignments r
               WHERE r.organization_id = asked.organization_id AND r.sync_state = 'SYNCED'
                 AND (r.site_id IS NULL AND r.role::text = ANY (asked.over_organization)
                   OR r.site_id = asked.site_id AND r.product_id IS NULL AND r.role::text = ANY (asked.over_site)
                   OR r.product_id = asked.product_id AND r.role::text = ANY (asked.over_product)))
-         ORDER BY a.id LIMIT asked."limit") AS holder
-      ORDER BY asked.page, holder.id`,
+         ORDER BY CASE WHEN asked.ascending THEN a.id END, a.id DESC LIMIT asked."limit") AS holder
+      ORDER BY asked.place, CASE WHEN asked.ascending THEN holder.id END, holder.id DESC`,
     JSON.stringify(asked),
   );
-  const byPage: Account[][] = pages.map(() => []);
-  for (const { page, ...account } of found) byPage[page]?.push(account);
-  return byPage;
+  const byPlace: Account[][] = windows.map(() => []);
+  for (const { place, ...account } of found) byPlace[place]?.push(account);
+  return byPlace;
 }
 
 function rolesByReach(required: ReturnType<typeof requiredRoles>) {

@@ -1,7 +1,7 @@
 import { visibleOrganizations, visibleSites } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, windowOf } from '../keyset-connection.ts';
+import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { Site, SiteConnection, SiteEdge } from './site.ts';
 
 const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
@@ -19,12 +19,9 @@ export const Organization = builder.prismaNode('Organization', {
       {
         type: Site,
         description: 'Its sites that the viewer may see, newest first.',
-        select: (args, context, nested) => {
-          const { where, ...window } = windowOf(args, itsSites);
-          return {
-            sites: nested({ where: { AND: [visibleSites(viewerOf(context)), where] }, ...window }, nodesPath),
-          };
-        },
+        select: (args, context, nested) => ({
+          sites: nested(relatedRows(args, itsSites, visibleSites(viewerOf(context))), nodesPath),
+        }),
         resolve: ({ sites }, args) => pageOf(args, itsSites, sites),
       },
       SiteConnection,

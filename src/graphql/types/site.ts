@@ -3,7 +3,7 @@ import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { siteUrl } from '../input.ts';
-import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, windowOf } from '../keyset-connection.ts';
+import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { Ticket, TicketConnection, TicketEdge } from './ticket.ts';
 
 const SiteStatus = builder.enumType('SiteStatus', {
@@ -69,7 +69,7 @@ export const Site = builder.prismaNode('Site', {
       {
         type: Product,
         description: 'The products on it, licensed or not, newest first.',
-        select: (args, _, nested) => ({ products: nested(windowOf(args, itsProducts), nodesPath) }),
+        select: (args, _, nested) => ({ products: nested(relatedRows(args, itsProducts, {}), nodesPath) }),
         resolve: ({ products }, args) => pageOf(args, itsProducts, products),
       },
       ProductConnection,
@@ -79,15 +79,9 @@ export const Site = builder.prismaNode('Site', {
       {
         type: Ticket,
         description: 'The tickets about it that the viewer may see, newest first.',
-        select: (args, context, nested) => {
-          const { where, ...window } = windowOf(args, itsTickets);
-          return {
-            tickets: nested(
-              { where: { AND: [visibleTickets(viewerOf(context)), where] }, ...window },
-              nodesPath,
-            ),
-          };
-        },
+        select: (args, context, nested) => ({
+          tickets: nested(relatedRows(args, itsTickets, visibleTickets(viewerOf(context))), nodesPath),
+        }),
         resolve: ({ tickets }, args) => pageOf(args, itsTickets, tickets),
       },
       TicketConnection,

@@ -4,7 +4,7 @@ import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { optionalGlobalId } from '../input.ts';
-import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, windowOf } from '../keyset-connection.ts';
+import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
 import { Grant, GrantConnection, GrantEdge } from './grant.ts';
@@ -47,15 +47,9 @@ export const Ticket = builder.prismaNode('Ticket', {
       {
         type: Grant,
         description: 'Its grants, open and over, newest first.',
-        select: (args, context, nested) => {
-          const { where, ...window } = windowOf(args, itsGrants);
-          return {
-            grants: nested(
-              { where: { AND: [visibleGrants(viewerOf(context)), where] }, ...window },
-              nodesPath,
-            ),
-          };
-        },
+        select: (args, context, nested) => ({
+          grants: nested(relatedRows(args, itsGrants, visibleGrants(viewerOf(context))), nodesPath),
+        }),
         resolve: ({ grants }, args) => pageOf(args, itsGrants, grants),
       },
       GrantConnection,
