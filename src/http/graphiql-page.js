@@ -121,26 +121,32 @@ function asResult(error) {
   return { errors: [{ message }] };
 }
 
-/** The tabs, first the one whose operation the address names: /graphql#EngineerWatches. */
-function tabsInOrder() {
-  const named = settings.tabs.find(({ name }) => name === location.hash.slice(1));
-  return named === undefined ? settings.tabs : [named, ...settings.tabs.filter((tab) => tab !== named)];
+/** The operation that the address names: /graphql#EngineerWatches opens with that tab. */
+const named = location.hash.slice(1);
+
+function preparedTabs() {
+  const first = settings.tabs.filter(({ name }) => name === named);
+  return [...first, ...settings.tabs.filter((tab) => !first.includes(tab))];
 }
 
 /**
- * The active tab that GraphiQL remembers, put into its editors. It remembers those separately, later, and
- * opens one tab more when they differ.
+ * Puts the active one of the tabs that GraphiQL remembers into its editors. It remembers those separately,
+ * later, and opens one tab more when they differ. Returns whether there are any.
  */
 function restoreActiveTab() {
-  const { tabs, activeTabIndex } = JSON.parse(storage.getItem('graphiql:tabState') ?? '{}');
-  const active = tabs?.[activeTabIndex];
+  const state = JSON.parse(storage.getItem('graphiql:tabState') ?? '{}');
+  const namedIndex = state.tabs?.findIndex(({ title }) => title === named) ?? -1;
+  if (namedIndex >= 0) state.activeTabIndex = namedIndex;
+  const active = state.tabs?.[state.activeTabIndex];
   if (active === undefined) return false;
-  for (const part of ['query', 'variables', 'headers'])
+  storage.setItem('graphiql:tabState', JSON.stringify(state));
+  for (const part of ['query', 'variables', 'headers']) {
     storage.setItem(`graphiql:${part}`, active[part] ?? '');
+  }
   return true;
 }
 
-const tabs = tabsInOrder();
+const tabs = preparedTabs();
 const isFirstVisit = !restoreActiveTab();
 
 globalThis.YogaGraphiQL.renderYogaGraphiQL(document.getElementById('root'), {

@@ -37,7 +37,7 @@ export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
   const settings = JSON.stringify({
     tabs: tabs.map(({ title, email, query, variables }) => ({
       name: /\b(?:query|mutation|subscription)\s+(\w+)/.exec(query)?.[1] ?? '',
-      query: `# You are ${oneLine(title)}.\n# Several at once? Open this page in two windows.\n\n${query.trim()}\n`,
+      query: `# You are ${oneLine(title)}\n# Several at once? Open this page in two windows.\n\n${query.trim()}\n`,
       variables: variables === undefined ? '' : JSON.stringify(variables, null, 2),
       headers: JSON.stringify({ 'act-as': email }, null, 2),
     })),

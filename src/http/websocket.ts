@@ -19,7 +19,7 @@ import type { Log } from './log.ts';
 import { type EndOfOperation, type RunningOperation, startOperation } from './operation.ts';
 
 /** Codes with which the gateway closes a WebSocket, beside those of the graphql-transport-ws protocol. */
-export const closeCodes = {
+const closeCodes = {
   goingAway: 1001,
   tryAgainLater: 1013,
   unauthorized: CloseCode.Unauthorized,

@@ -68,7 +68,7 @@ export type TokenVerifierOptions = {
 export const maxTokenCharacters = 8 * 1024;
 
 /** How far the issuer's clock may be off, in seconds. */
-export const clockToleranceSeconds = 5;
+const clockToleranceSeconds = 5;
 
 const signatureAlgorithms = ['RS256', 'ES256', 'EdDSA', 'Ed25519'];
 const maxSubjectCharacters = 255;

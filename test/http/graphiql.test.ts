@@ -125,6 +125,12 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await pressPlay(page);
     await result(page).getByText('"add": 42').waitFor();
 
+    // Also at an address that names a tab.
+    await page.goto(`${server.url}#ReporterIs`);
+    await page.reload();
+    await page.getByText('You are Reporter').waitFor();
+    expect(await page.locator('.graphiql-tab-button').count()).toBe(3);
+
     expect(problems).toEqual([]);
     expect(elsewhere).toEqual([]);
   });

@@ -9,13 +9,13 @@ import type { Operation } from '../../src/http/operation.ts';
 import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 
-export class DatabaseGoneError extends Error {}
+class DatabaseGoneError extends Error {}
 
 /** As schema libraries throw them: a GraphQLError of their own, without a code. */
 export class WrongCursorError extends GraphQLError {}
 
 /** Values for the subscription `values`, and how many of its sources are open. */
-export class ValueSource {
+class ValueSource {
   readonly #waiting = new Set<(value: number) => void>();
   readonly #events = new EventTarget();
   open = 0;
