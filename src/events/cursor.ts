@@ -2,7 +2,7 @@
  * Cursors: positions as clients hold them. Opaque, signed, and of use only to the viewer and for the
  * subscription they were given for.
  */
-import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from './errors.ts';
 import { type OpenTransaction, type Position, withAtMostOpen } from './position.ts';
 
@@ -30,10 +30,15 @@ export type Cursors = {
 /** Makes the cursors of a subscription. */
 export type CursorSigner = (binding: CursorBinding) => Cursors;
 
+/*
+ * A cursor is text in three parts: the version and whom and what it is for, the position, the signature of
+ * both. Every part is a whole number of base64url characters, so that each is written on its own: for an
+ * event that goes to a thousand subscribers, the position is written once.
+ */
 const version = 1;
-const tagLength = 6;
-const signatureLength = 16;
-const headLength = 1 + 2 * tagLength;
+const tagLength = 7;
+const headLength = (4 * (1 + 2 * tagLength)) / 3;
+const signatureLength = 22;
 
 /** A cursor names at most so many open transactions; beyond that, resuming repeats some events. */
 const mostOpen = 64;
@@ -45,53 +50,66 @@ const longestText = 2048;
  * @param secrets at least 16 characters each, the same on every gateway
  */
 export function createCursorSigner(secrets: readonly [string, ...string[]]): CursorSigner {
-  const keys = secrets.map((secret) => {
-    if (secret.length < 16) throw new TypeError('A cursor secret needs at least 16 characters');
-    return createSecretKey(secret, 'utf8');
+  const [secret, ...former] = secrets.map((text) => {
+    if (text.length < 16) throw new TypeError('A cursor secret needs at least 16 characters');
+    return createSecretKey(text, 'utf8');
   });
+  if (secret === undefined) throw new TypeError('A cursor secret is needed');
   return ({ viewerId, stream, filter }) => {
     const viewerTag = tag(viewerId);
     const streamTag = tag(`${stream} ${canonical(filter)}`);
+    const head = Buffer.concat([Buffer.of(version), viewerTag, streamTag]).toString('base64url');
+    const ownKey = keyFor(secret, head);
     return {
       encode: (position) => {
-        const signed = Buffer.concat([
-          Buffer.of(version),
-          viewerTag,
-          streamTag,
-          writePosition(withAtMostOpen(position, mostOpen)),
-        ]);
-        return Buffer.concat([signed, sign(keys[0], signed)]).toString('base64url');
+        const text = textOf(position);
+        return head + text + sign(ownKey, text);
       },
       decode: (text) => {
-        const signed = verified(keys, text);
-        if (!signed.subarray(1, 1 + tagLength).equals(viewerTag)) throw new ForeignCursorError();
-        if (!signed.subarray(1 + tagLength, headLength).equals(streamTag)) throw new OtherFilterCursorError();
-        return readPosition(signed.subarray(headLength));
+        const itsHead = text.slice(0, headLength);
+        const itsPosition = text.slice(headLength, -signatureLength);
+        const signature = text.slice(-signatureLength);
+        const isGenuine =
+          text.length <= longestText &&
+          [secret, ...former].some((one) => isSame(sign(keyFor(one, itsHead), itsPosition), signature));
+        const bytes = Buffer.from(itsHead, 'base64url');
+        if (!isGenuine || bytes[0] !== version) throw new MalformedCursorError();
+        if (!bytes.subarray(1, 1 + tagLength).equals(viewerTag)) throw new ForeignCursorError();
+        if (!bytes.subarray(1 + tagLength).equals(streamTag)) throw new OtherFilterCursorError();
+        return readPosition(Buffer.from(itsPosition, 'base64url'));
       },
     };
   };
 }
 
-function verified(keys: readonly KeyObject[], text: string): Buffer {
-  if (text.length > longestText) throw new MalformedCursorError();
-  const bytes = Buffer.from(text, 'base64url');
-  if (bytes.toString('base64url') !== text || bytes.length <= headLength + signatureLength) {
-    throw new MalformedCursorError();
-  }
-  const signed = bytes.subarray(0, -signatureLength);
-  const signature = bytes.subarray(-signatureLength);
-  const genuine = keys.some((key) => timingSafeEqual(sign(key, signed), signature));
-  if (!genuine || signed[0] !== version) throw new MalformedCursorError();
-  return signed;
+/** The key of one subscription's cursors: they are signed with it at a third of the cost of an HMAC each. */
+function keyFor(secret: KeyObject, head: string): string {
+  return createHmac('sha256', secret).update(head).digest('base64url');
 }
 
-function sign(key: KeyObject | undefined, bytes: Buffer): Buffer {
-  if (key === undefined) throw new TypeError('A cursor secret is needed');
-  return createHmac('sha256', key).update(bytes).digest().subarray(0, signatureLength);
+/** 132 bits. SHA-512/256 of key and text is a sound signature: unlike SHA-256 it can not be extended. */
+function sign(key: string, text: string): string {
+  return hash('sha512-256', key + text, 'base64url').slice(0, signatureLength);
+}
+
+function isSame(expected: string, given: string): boolean {
+  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function tag(text: string): Buffer {
   return createHash('sha256').update(text).digest().subarray(0, tagLength);
+}
+
+const texts = new WeakMap<Position, string>();
+
+function textOf(position: Position): string {
+  let text = texts.get(position);
+  if (text === undefined) {
+    text = writePosition(withAtMostOpen(position, mostOpen)).toString('base64url');
+    texts.set(position, text);
+  }
+  return text;
 }
 
 /** The same text for the same filter, whatever the order of its keys. */

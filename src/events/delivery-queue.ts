@@ -1,9 +1,9 @@
-import type { GrantEventEnvelope, GrantEventType } from './envelope.ts';
+import type { GrantEventType, HeardEvent } from './envelope.ts';
 import type { Position } from './position.ts';
 
 /** An event on its way to one subscriber. */
 export type QueuedEvent = {
-  readonly event: GrantEventEnvelope;
+  readonly event: HeardEvent;
   /** Behind this event in the stream. */
   readonly position: Position;
 };

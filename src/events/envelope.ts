@@ -68,6 +68,9 @@ export type AccessChangedEnvelope = {
 
 export type EventEnvelope = GrantEventEnvelope | AccessChangedEnvelope;
 
+/** What subscribers can hear. */
+export type HeardEvent = Exclude<EventEnvelope, AccessChangedEnvelope>;
+
 /** An event as the table holds it. */
 export type EventRow = { id: string; type: string; occurredAt: Date; payload: unknown };
 

@@ -5,7 +5,7 @@
  * database are limited, and whoever lets events wait too long is ended.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { GrantEventEnvelope } from './envelope.ts';
+import type { HeardEvent } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
 import type { Position } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
@@ -111,10 +111,10 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
 
   function onEvents(batch: readonly StreamEvent[]): void {
     // Changes of rights first: nothing that became visible with one is judged by the rights of before.
-    const heard: [GrantEventEnvelope, StreamEvent][] = [];
+    const heard: [HeardEvent, StreamEvent][] = [];
     for (const arrived of batch) {
       const { event } = arrived;
-      if (event.kind === 'grant') heard.push([event, arrived]);
+      if (event.kind !== 'access') heard.push([event, arrived]);
       else for (const each of byViewer.get(event.accountId) ?? []) each.rightsChanged();
     }
     for (const [event, arrived] of heard) {

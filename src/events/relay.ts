@@ -62,7 +62,7 @@ export type RelayOptions = {
   /** Milliseconds between reads that nobody asked for: while the bus works, and while it does not. */
   pollInterval?: number;
   pollIntervalWithoutBus?: number;
-  /** Events read at once. */
+  /** Events read at once, and handed on without a pause. */
   pageSize?: number;
   /** How many events are kept in memory for those who have just missed them. */
   recentEvents?: number;
@@ -73,7 +73,7 @@ const firstRetry = 50;
 const longestRetry = 1000;
 
 export function createRelay(options: RelayOptions): Relay {
-  const { db, bus, logger, pageSize = 500 } = options;
+  const { db, bus, logger, pageSize = 100 } = options;
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 4000);

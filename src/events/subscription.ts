@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createDeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
-import type { GrantEventEnvelope } from './envelope.ts';
+import type { HeardEvent } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError, SlowConsumerError } from './errors.ts';
 import { covers, isBehind, origin, type Position, union } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
@@ -19,11 +19,11 @@ export type SubscribeOptions = {
    */
   recheck(): Promise<string | null>;
   /** Whether the viewer may hear the event. Asked for every event, right before it is delivered. */
-  mayHear(event: GrantEventEnvelope): boolean | Promise<boolean>;
+  mayHear(event: HeardEvent): boolean | Promise<boolean>;
   /** Outside of which there is nothing to hear. Asked after every recheck. Left out: everything. */
   topics?(): Topics;
   /** The subscription's own filter. Left out: everything. */
-  matches?(event: GrantEventEnvelope): boolean;
+  matches?(event: HeardEvent): boolean;
   /** Everything after this position comes first. Left out: what happens from now on. */
   after?: Position;
   /**
