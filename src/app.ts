@@ -88,8 +88,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const feed = begun.adopt(createFeed({ relay }), (opened) => opened.dispose());
   const dependencies: Dependencies = { database, clock, logger, wake: relay.wake };
 
-  const hasSampleData = config.database.kind === 'embedded' && config.identity.kind === 'development';
-  if (hasSampleData) await loadSampleData(dependencies);
+  const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';
+  const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
   if (seams.upkeep !== false)
@@ -127,7 +127,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const dispose = () => running.disposeAsync();
   return {
     url: server.url,
-    startScreen: startScreen(server.url, config),
+    startScreen: startScreen(server.url, config, hasSamples ? personas : []),
     dispose,
     [Symbol.asyncDispose]: dispose,
   };

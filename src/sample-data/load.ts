@@ -19,16 +19,18 @@ const last: PersonaEmail = 'siem@acme.example';
  * Loads the sample organizations into a database without any; does nothing where there are others, or where
  * they are loaded already. A load that was cut short is completed.
  *
+ * @returns whether the sample organizations are there now
  * @throws StartupError when what is left of a load cut short days ago cannot be completed.
  */
-export async function loadSampleData(dependencies: Dependencies): Promise<void> {
+export async function loadSampleData(dependencies: Dependencies): Promise<boolean> {
   const { prisma } = dependencies.database;
   const isLoaded = (await prisma.account.count({ where: { email: last } })) > 0;
   const names = customers.map(({ name }) => name);
-  if (isLoaded || (await prisma.organization.count({ where: { name: { notIn: names } } })) > 0) return;
+  if (isLoaded) return true;
+  if ((await prisma.organization.count({ where: { name: { notIn: names } } })) > 0) return false;
   await addFirstOperator(dependencies, 'operator@vendor.example');
   const operator = await prisma.account.findUnique({ where: { email: 'operator@vendor.example' } });
-  if (operator?.kind !== 'OPERATOR') return;
+  if (operator?.kind !== 'OPERATOR') return false;
 
   const loading = startLoading(dependencies, operator.id);
   try {
@@ -44,6 +46,7 @@ export async function loadSampleData(dependencies: Dependencies): Promise<void> 
       ...{ email: last, name: nameOf(last), capabilities: ['AUDIT_READING'] },
       organizationId: loading.id('Acme'),
     });
+    return true;
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     throw new StartupError(
