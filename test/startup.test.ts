@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
 import { waitUntilGone } from '../src/platform/embedded-postgres-process.ts';
 import { createTestDatabase, startOwnPostgres } from './support/postgres.ts';
@@ -20,9 +20,10 @@ let dataFolder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'latchkey-startup-'));
   dataFolder = join(folder, 'data');
+  // What is asked for first is done last: when everything that runs in the folder has been stopped.
+  const made = folder;
+  onTestFinished(() => rm(made, { recursive: true, force: true, maxRetries: 10 }));
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -49,8 +50,9 @@ function run(program: string, variables: Variables): Running {
     env: { PATH, DATA_FOLDER: dataFolder, PORT: '0', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  onTestFinished(() => {
+  onTestFinished(async () => {
     child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
   const said = { stdout: '', stderr: '' };
   child.stdout.on('data', (text) => {

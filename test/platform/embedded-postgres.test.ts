@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { waitUntilGone } from '../../src/platform/embedded-postgres-process.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
@@ -20,9 +20,10 @@ beforeEach(async () => {
   // Others may look in, unless a test says otherwise.
   await chmod(folder, 0o755);
   dataFolder = join(folder, 'data');
+  // What is asked for first is done last: when everything that runs in the folder has been stopped.
+  const made = folder;
+  onTestFinished(() => rm(made, { recursive: true, force: true, maxRetries: 10 }));
 });
-
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
 async function start(at = dataFolder): Promise<EmbeddedPostgres> {
   const postgres = await startEmbeddedPostgres({ dataFolder: at });
@@ -52,8 +53,9 @@ async function startElsewhere(): Promise<{ process: ChildProcess; url: string }>
   const child = spawn(process.execPath, [gatewayScript, dataFolder], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  onTestFinished(() => {
+  onTestFinished(async () => {
     child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
   const lines = createInterface({ input: child.stdout });
   const [url] = await once(lines, 'line', { signal: AbortSignal.timeout(20_000) });
