@@ -13,7 +13,10 @@ export function asOf(row: GrantRow, now: Date): GrantRow {
 
 /** The condition for grants that are, at the moment, in one of the states. */
 export function inStates(states: readonly GrantState[], now: Date): Prisma.GrantWhereInput {
-  return { OR: states.map((state) => inState(state, now)) };
+  // An empty OR is no condition at all.
+  return states.length === 0
+    ? { id: { in: [] } }
+    : { OR: [...new Set(states)].map((state) => inState(state, now)) };
 }
 
 function inState(state: GrantState, now: Date): Prisma.GrantWhereInput {

@@ -11,7 +11,8 @@ import { getDatamodel } from '../../prisma/generated/pothos.ts';
 import { may, type Operation, operations } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/relations.ts';
 import type { Context } from './context.ts';
-import { invalidInputFrom, notPermitted } from './errors.ts';
+import { badUserInput, invalidInputFrom, notPermitted } from './errors.ts';
+import { decodeGlobalId, encodeGlobalId } from './global-id.ts';
 import { loadNodes } from './nodes.ts';
 
 /** The longest page of any list, and the one given when nothing is asked. */
@@ -40,6 +41,8 @@ export const builder = new SchemaBuilder<{
   },
   relay: {
     cursorType: 'String',
+    encodeGlobalID: (typename, id) => encodeGlobalId(typename, String(id)),
+    decodeGlobalID: (globalId) => decodeGlobalId(globalId) ?? { typename: '', id: '' },
     nodeTypeOptions: { description: 'Anything with a global id.' },
     nodeQueryOptions: {
       description: 'The thing with this global id, or null where there is none that the viewer may see.',
@@ -80,7 +83,13 @@ export const builder = new SchemaBuilder<{
     authorizeOnSubscribe: true,
     unauthorizedError: (_, { viewer, hasToken }) => notPermitted(viewer, hasToken),
   },
-  validation: { validationError: ({ issues }) => invalidInputFrom(issues) },
+  validation: {
+    validationError: ({ issues }, args) => {
+      const problem = invalidInputFrom(issues);
+      // A mutation, and nothing else, has an `input`, and answers what is wrong with it.
+      return 'input' in args ? problem : badUserInput(problem.message);
+    },
+  },
   errors: { directResult: true, unsafelyHandleInputErrors: true },
 });
 

@@ -1,16 +1,17 @@
 /** What input may look like: ids of a type, bounded texts without control characters, moments. */
 import { z } from 'zod';
 import { isId } from '../platform/ids.ts';
+import { decodeGlobalId } from './global-id.ts';
 
 /** The global id of one of the types, decoded to the id it holds. */
 export function globalId(...typenames: string[]) {
   return z.string().transform((text, context) => {
-    const [, typename, id] = /^([A-Za-z]+):(.+)$/.exec(Buffer.from(text, 'base64').toString()) ?? [];
-    if (typename === undefined || id === undefined || !typenames.includes(typename) || !isId(id)) {
+    const named = decodeGlobalId(text);
+    if (named === null || !typenames.includes(named.typename) || !isId(named.id)) {
       context.addIssue({ code: 'custom', message: `must be the id of a ${typenames.join(' or ')}.` });
       return z.NEVER;
     }
-    return id;
+    return named.id;
   });
 }
 
@@ -42,6 +43,10 @@ export function line(max: number) {
   return text(max).refine((value) => !/[\r\n\t]/.test(value), 'must be one line.');
 }
 
+export function optionalLine(max: number) {
+  return line(max).nullish();
+}
+
 export const email = line(254)
   .toLowerCase()
   .refine((value) => z.email().safeParse(value).success, 'must be an email address.');
@@ -68,6 +73,7 @@ export const seconds = z
 
 export const optionalDate = z
   .date()
+  .refine((date) => date.getTime() >= 0, 'must not be before the year 1970.')
   .refine((date) => date.getTime() < 4_102_444_800_000, 'must be before the year 2100.')
   .nullish();
 

@@ -7,6 +7,7 @@ import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
 import { carryOutEach } from '../carry-out.ts';
 import type { MutationError } from '../errors.ts';
+import { encodeGlobalId } from '../global-id.ts';
 import { globalId, optionalDate, optionalText } from '../input.ts';
 import { addMutation } from '../mutation.ts';
 import { ErrorInterface } from '../types/error.ts';
@@ -29,7 +30,7 @@ const BulkResult = builder.objectRef<Result>('BulkResult').implement({
   fields: (t) => ({
     grantId: t.id({
       description: 'The global id that was given.',
-      resolve: ({ grantId }) => Buffer.from(`Grant:${grantId}`).toString('base64'),
+      resolve: ({ grantId }) => encodeGlobalId('Grant', grantId),
     }),
     grant: t.field({
       type: Grant,

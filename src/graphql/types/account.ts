@@ -1,6 +1,7 @@
 import { visibleAccounts } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
+import { optionalLine } from '../input.ts';
 import { byId, keysetConnection } from '../keyset-connection.ts';
 
 const typenames = {
@@ -100,7 +101,7 @@ const AccountFilter = builder.inputType('AccountFilter', {
   description: 'Which accounts; everything given must hold.',
   fields: (t) => ({
     kind: t.field({ type: AccountKind, description: 'Of this kind.' }),
-    email: t.string({ description: 'With exactly this email address.' }),
+    email: t.string({ description: 'With exactly this email address.' }).validate(optionalLine(254)),
   }),
 });
 

@@ -4,7 +4,8 @@ import { visibleAuditEntries } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
-import { optionalGlobalId } from '../input.ts';
+import { encodeGlobalId } from '../global-id.ts';
+import { optionalDate, optionalGlobalId, optionalLine } from '../input.ts';
 import { keysetConnection, type Ordering } from '../keyset-connection.ts';
 
 builder.addScalarType('JSONObject', JSONObjectResolver);
@@ -50,8 +51,7 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
     type: t.exposeString('resourceType', { description: 'The name of its type: `Grant`.' }),
     id: t.string({
       description: 'Its global id.',
-      resolve: ({ resourceType, resourceId }) =>
-        Buffer.from(`${resourceType}:${resourceId}`).toString('base64'),
+      resolve: ({ resourceType, resourceId }) => encodeGlobalId(resourceType, resourceId),
     }),
   }),
 });
@@ -77,8 +77,7 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
     ticketId: t.id({
       nullable: true,
       description: 'The global id of the ticket it belongs to, if it belongs to one.',
-      resolve: ({ ticketId }) =>
-        ticketId === null ? null : Buffer.from(`Ticket:${ticketId}`).toString('base64'),
+      resolve: ({ ticketId }) => (ticketId === null ? null : encodeGlobalId('Ticket', ticketId)),
     }),
   }),
 });
@@ -98,15 +97,17 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
   description: 'Which entries; everything given must hold.',
   fields: (t) => ({
     organizationId: t.id({ description: 'Of this organization.' }).validate(optionalGlobalId('Organization')),
-    actorEmail: t.string({ description: 'By the actor with exactly this email address.' }),
+    actorEmail: t
+      .string({ description: 'By the actor with exactly this email address.' })
+      .validate(optionalLine(254)),
     actorKind: t.field({ type: ActorKind, description: 'By an actor of this kind.' }),
-    action: t.string({ description: 'Of exactly this action.' }),
+    action: t.string({ description: 'Of exactly this action.' }).validate(optionalLine(100)),
     outcome: t.field({ type: AuditOutcome, description: 'With this outcome.' }),
     siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
     ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),
     grantId: t.id({ description: 'On this grant.' }).validate(optionalGlobalId('Grant')),
-    from: t.field({ type: 'DateTime', description: 'At this moment or later.' }),
-    until: t.field({ type: 'DateTime', description: 'Before this moment.' }),
+    from: t.field({ type: 'DateTime', description: 'At this moment or later.' }).validate(optionalDate),
+    until: t.field({ type: 'DateTime', description: 'Before this moment.' }).validate(optionalDate),
   }),
 });
 

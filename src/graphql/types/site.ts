@@ -135,7 +135,7 @@ builder.queryField('site', (t) =>
     resolve: (query, _, { url }, context) =>
       context.services.database.prisma.site.findFirst({
         ...query,
-        where: { AND: [visibleSites(viewerOf(context)), { url: siteUrl.parse(url) }] },
+        where: { AND: [visibleSites(viewerOf(context)), { url }] },
       }),
   }),
 );

@@ -3,7 +3,7 @@ import { visibleGrants, visibleTickets } from '../../authorization/visibility.ts
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { optionalGlobalId } from '../input.ts';
+import { line, optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
@@ -93,7 +93,7 @@ builder.queryField('ticket', (t) =>
     nullable: true,
     description: 'The ticket with this key, or null where there is none that the viewer may see.',
     authScopes: { operation: 'ticket' },
-    args: { key: t.arg.string({ required: true, description: '`SUP-1042`' }) },
+    args: { key: t.arg.string({ required: true, description: '`SUP-1042`', validate: line(40) }) },
     resolve: (query, _, { key }, context) =>
       context.services.database.prisma.ticket.findFirst({
         ...query,
@@ -129,7 +129,7 @@ builder.queryField('tickets', (t) =>
           const filter: Prisma.TicketWhereInput = {
             ...(siteId == null ? {} : { siteId }),
             ...(productId == null ? {} : { productId }),
-            ...(statuses == null ? {} : { status: { in: statuses } }),
+            ...(statuses == null ? {} : { status: { in: [...new Set(statuses)] } }),
             ...(reporterId == null ? {} : { reporterId }),
             ...(assigneeId == null ? {} : { assigneeId }),
             ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
