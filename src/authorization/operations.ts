@@ -9,6 +9,8 @@
 export type Relation =
   /** Any active account. */
   | 'SIGNED_IN'
+  /** The account that it is about, or whose role. */
+  | 'SELF'
   /** The vendor's platform operator: provisions everything, decides no grant. */
   | 'OPERATOR'
   /** A service account of the ticketing system, for the organizations it serves. */

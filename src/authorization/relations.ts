@@ -54,6 +54,20 @@ export function relationsToSite(viewer: Viewer, site: SiteFacts): Set<Relation> 
   return relations;
 }
 
+/** The relations to an account that belongs to these organizations, and to the roles it holds there. */
+export function relationsToAccount(
+  viewer: Viewer,
+  account: { id: string; organizationIds: readonly string[] },
+): Set<Relation> {
+  const relations = new Set<Relation>(['SIGNED_IN']);
+  if (viewer.kind === 'OPERATOR') relations.add('OPERATOR');
+  for (const id of account.organizationIds) {
+    for (const relation of relationsToOrganization(viewer, id)) relations.add(relation);
+  }
+  if (account.id === viewer.id) relations.add('SELF');
+  return relations;
+}
+
 /** The relations to a ticket and, where one is meant, to the grant whose approver is given. */
 export function relationsToTicket(
   viewer: Viewer,
@@ -73,8 +87,8 @@ export function relationsToTicket(
 }
 
 /**
- * Whether somebody in these relations knows that the ticket exists: who filed it, who works on it, and
- * every role holder of the organization, who may then be told why a role does not do.
+ * Whether somebody in these relations knows that the ticket exists: who filed it, who works on it, who
+ * approved on it, and every role holder of the organization, who may then be told why a role does not do.
  */
 export function seesTicket(relations: ReadonlySet<Relation>): boolean {
   return ticketReaders.some((relation) => relations.has(relation));
@@ -86,6 +100,7 @@ const ticketReaders = [
   'GRANT_WATCHING',
   'ASSIGNED_ENGINEER',
   'REPORTER',
+  'APPROVER',
   'ROLE_HOLDER',
 ] as const satisfies Relation[];
 
@@ -93,6 +108,11 @@ export function seesOrganization(relations: ReadonlySet<Relation>): boolean {
   return (['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'MEMBER'] as const).some((relation) =>
     relations.has(relation),
   );
+}
+
+/** Whether somebody in these relations knows of the account and of its roles: themselves, and who holds a role. */
+export function seesAccount(relations: ReadonlySet<Relation>): boolean {
+  return (['OPERATOR', 'SELF', 'ROLE_HOLDER'] as const).some((relation) => relations.has(relation));
 }
 
 /** A role that is not synced yet is still a reason to be told so: it lets its holder see, never decide. */

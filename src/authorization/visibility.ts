@@ -49,13 +49,17 @@ export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
         : nothing;
     case 'SUPPORT_ENGINEER':
       return { assigneeId: viewer.id };
-    case 'USER':
+    case 'USER': {
+      const asMember = { site: { organizationId: { in: [...viewer.organizationIds] } } };
       return {
         OR: [
-          { reporterId: viewer.id, site: { organizationId: { in: [...viewer.organizationIds] } } },
           { site: { organizationId: { in: organizationsWithRole(viewer) } } },
+          { reporterId: viewer.id, ...asMember },
+          // Whoever approved may revoke, also when they hold no role any more.
+          { grants: { some: { customerApprovedById: viewer.id } }, ...asMember },
         ],
       };
+    }
   }
 }
 

@@ -87,6 +87,7 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, RoleAssi
     resource: 'RoleAssignment',
     load: (tx, { roleAssignmentId }) => tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } }),
     organizationId: ({ organizationId }) => organizationId,
+    account: ({ accountId, organizationId }) => ({ id: accountId, organizationIds: [organizationId] }),
     about: ({ id }) => ({ type: 'RoleAssignment', id }),
     decide: (assignment) => ({
       answer: assignment,

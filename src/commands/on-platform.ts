@@ -2,8 +2,10 @@
 import type { AuditAction, AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import {
+  relationsToAccount,
   relationsToOrganization,
   relationsToPlatform,
+  seesAccount,
   seesOrganization,
 } from '../authorization/relations.ts';
 import type { Transaction } from '../platform/database.ts';
@@ -17,8 +19,10 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   resource: string;
   lock?: (tx: Transaction, input: Input) => Promise<void>;
   load: (tx: Transaction, input: Input) => Promise<Facts | null>;
-  /** The organization it is about; none: the platform itself. */
-  organizationId?: (facts: Facts) => string | null;
+  /** The organization it is about; none: the platform itself, which everybody may know of. */
+  organizationId?: (facts: Facts) => string;
+  /** The account it is about, or whose role, with the organizations in which that is known. */
+  account?: (facts: Facts) => { id: string; organizationIds: readonly string[] };
   about: (facts: Facts, input: Input) => AuditResource;
   decide: (facts: Facts, input: Input, by: By) => Outcome<Row>;
 };
@@ -26,7 +30,7 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
 export function platformCommand<Input, Facts extends object, Row extends object>(
   spec: PlatformSpec<Input, Facts, Row>,
 ): Command<Input, Facts, Row> {
-  const organizationOf = (facts: Facts) => spec.organizationId?.(facts) ?? null;
+  const { organizationId: organizationOf, account: accountOf } = spec;
   return {
     operation: spec.operation,
     action: spec.action,
@@ -34,13 +38,16 @@ export function platformCommand<Input, Facts extends object, Row extends object>
     lock: spec.lock ?? (async () => {}),
     load: spec.load,
     relations: (viewer, facts) => {
-      const organizationId = organizationOf(facts);
-      return organizationId === null
+      if (accountOf !== undefined) return relationsToAccount(viewer, accountOf(facts));
+      return organizationOf === undefined
         ? relationsToPlatform(viewer)
-        : relationsToOrganization(viewer, organizationId);
+        : relationsToOrganization(viewer, organizationOf(facts));
     },
-    isVisible: (relations) => relations.has('OPERATOR') || seesOrganization(relations),
-    belongsTo: (facts): AuditContext => ({ organizationId: organizationOf(facts) }),
+    isVisible: (relations) => {
+      if (accountOf !== undefined) return seesAccount(relations);
+      return organizationOf === undefined || seesOrganization(relations);
+    },
+    belongsTo: (facts): AuditContext => ({ organizationId: organizationOf?.(facts) ?? null }),
     about: spec.about,
     decide: spec.decide,
   };

@@ -137,13 +137,18 @@ export const addServiceAccount = addAccount<AddServiceAccountInput>(
 );
 
 function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', active: boolean) {
-  return platformCommand<{ accountId: string }, Account, Account>({
+  return platformCommand<{ accountId: string }, { account: Account; organizationIds: string[] }, Account>({
     operation,
     action: active ? 'account.reactivate' : 'account.deactivate',
     resource: 'Account',
-    load: (tx, { accountId }) => tx.account.findUnique({ where: { id: accountId } }),
-    about: ({ id, kind }) => ({ type: typenames[kind], id }),
-    decide: (account, _, { viewer }) => {
+    load: async (tx, { accountId }) => {
+      const account = await tx.account.findUnique({ where: { id: accountId } });
+      const memberships = await tx.membership.findMany({ where: { accountId } });
+      return account && { account, organizationIds: memberships.map((one) => one.organizationId) };
+    },
+    account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
+    about: ({ account: { id, kind } }) => ({ type: typenames[kind], id }),
+    decide: ({ account }, _, { viewer }) => {
       if (account.id === viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
       return {
         answer: { ...account, active },
