@@ -1,0 +1,443 @@
+/** Every mutation × everybody, as the authorization table has it: what is answered, written and recorded. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Operation, operations } from '../../src/authorization/operations.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { journal, type Written } from '../support/written.ts';
+import {
+  type Everybody,
+  fileTickets,
+  gatherEverybody,
+  globalId,
+  type Name,
+  rawId,
+  readTable,
+  type TicketSpec,
+} from './authorization-people.ts';
+import { obstacles, tables, whoMayGrant } from './authorization-table.ts';
+
+let gateway: TestGateway;
+let everybody: Everybody;
+let written: () => Promise<Written[]>;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  everybody = await gatherEverybody(gateway);
+  written = await journal(gateway.sql);
+});
+afterAll(() => gateway.dispose());
+
+const parts = Object.values(tables).map(readTable);
+const mutations = [...(parts[0]?.keys() ?? [])].filter((row) => operations[nameOf(row)].kind === 'mutation');
+
+function nameOf(row: string): Operation {
+  return row.split(':')[0] as Operation;
+}
+
+/** One thing of its own for a cell to try on. */
+type Target = {
+  ticketId: string;
+  grantId: string;
+  accountId: string;
+  roleAssignmentId: string;
+  siteId: string;
+};
+
+type Row = {
+  /** In which state the ticket and its grant are. */
+  on?: Partial<TicketSpec>;
+  /** A fresh account of Acme's, with a role there. */
+  account?: 'active' | 'inactive';
+  /** A fresh site of Acme's. */
+  site?: 'ACTIVE' | 'DEACTIVATED';
+  input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
+  /** What it writes when it is carried out, beside the record. */
+  writes: { relation: string; operation: Written['operation'] };
+  /** It is about the platform and not about Acme. */
+  ofThePlatform?: boolean;
+  /** What it leaves must not change the answer to the next. */
+  undo?: string;
+};
+
+const pending = { grant: 'PENDING_APPROVAL' } as const;
+const active = { grant: 'ACTIVE' } as const;
+const awaitsGuard = { grant: 'PENDING_GUARD_APPROVAL' } as const;
+const changesGrant = { writes: { relation: 'grants', operation: 'UPDATE' } } as const;
+const changesTicket = { writes: { relation: 'tickets', operation: 'UPDATE' } } as const;
+const changesSite = { writes: { relation: 'sites', operation: 'UPDATE' } } as const;
+const addsAccount = { writes: { relation: 'accounts', operation: 'INSERT' }, ofThePlatform: true } as const;
+const grantId = ({ grantId: id }: Target) => ({ grantId: id });
+const ticketId = ({ ticketId: id }: Target) => ({ ticketId: id });
+const siteId = ({ siteId: id }: Target) => ({ siteId: id });
+const newcomer = () => ({ email: `${newId()}@newcomers.example`, name: 'Newcomer' });
+
+function acme() {
+  return everybody.world.acme;
+}
+
+const rows: Record<string, Row> = {
+  createTicket: {
+    input: (_, name) => ({
+      productId: acme().sites.main.products.jira,
+      summary: 'It is slow',
+      grantDataAccess: false,
+      // A ticketing system says who the reporter is; everybody else is it themselves.
+      ...(['ticketing', 'acmeTickt', 'globexProg'].includes(name)
+        ? { reporterId: everybody.colleague.id }
+        : {}),
+    }),
+    writes: { relation: 'tickets', operation: 'INSERT' },
+  },
+  assignTicket: {
+    on: pending,
+    input: (target) => ({ ...ticketId(target), engineerId: everybody.thirdEngineer.id }),
+    ...changesTicket,
+  },
+  updateTicketStatus: {
+    on: pending,
+    input: (target) => ({ ...ticketId(target), status: 'RESOLVED' }),
+    ...changesTicket,
+  },
+  closeTicket: { on: pending, input: ticketId, ...changesTicket },
+  reopenTicket: { on: { closed: true }, input: ticketId, ...changesTicket },
+
+  requestDataAccess: { on: {}, input: ticketId, writes: { relation: 'grants', operation: 'INSERT' } },
+  withdrawDataAccessRequest: { on: pending, input: grantId, ...changesGrant },
+  releaseDataAccess: { on: active, input: grantId, ...changesGrant },
+  approveDataAccess: { on: pending, input: ticketId, ...changesGrant },
+  'approveDataAccess: by grant': { on: pending, input: grantId, ...changesGrant },
+  approveDataAccessInBulk: {
+    on: pending,
+    input: (target) => ({ grantIds: [target.grantId] }),
+    ...changesGrant,
+  },
+  denyDataAccess: { on: pending, input: grantId, ...changesGrant },
+  revokeDataAccess: { on: active, input: grantId, ...changesGrant },
+  'revokeDataAccess: takes back': { on: awaitsGuard, input: grantId, ...changesGrant },
+  revokeDataAccessInBulk: {
+    on: active,
+    input: (target) => ({ grantIds: [target.grantId] }),
+    ...changesGrant,
+  },
+  approveGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant },
+  denyGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant },
+
+  setSupportAccessRestrictions: {
+    input: () => ({ siteId: acme().sites.main.id, restricted: true }),
+    ...changesSite,
+  },
+  setSupportAccessPolicy: {
+    input: () => ({
+      ...{ siteId: acme().sites.main.id, requestWaitSeconds: 1_209_600 },
+      samePersonMayApproveTwice: false,
+    }),
+    ...changesSite,
+  },
+  deactivateSite: { site: 'ACTIVE', input: siteId, ...changesSite },
+  reactivateSite: { site: 'DEACTIVATED', input: siteId, ...changesSite },
+  assignRole: {
+    account: 'active',
+    input: ({ accountId }) => ({
+      ...{ userId: accountId, organizationId: acme().organizationId },
+      role: 'GUARD_ADMIN',
+    }),
+    writes: { relation: 'role_assignments', operation: 'INSERT' },
+  },
+  removeRole: {
+    account: 'active',
+    input: ({ roleAssignmentId }) => ({ roleAssignmentId }),
+    writes: { relation: 'role_assignments', operation: 'DELETE' },
+  },
+  triggerScimSync: {
+    input: () => ({ organizationId: acme().organizationId }),
+    writes: { relation: 'role_assignments', operation: 'UPDATE' },
+    undo: `UPDATE role_assignments SET sync_state = 'PENDING_SYNC' WHERE origin = 'SCIM'`,
+  },
+
+  createOrganization: {
+    input: () => ({ name: 'Initech', hasGuard: true }),
+    writes: { relation: 'organizations', operation: 'INSERT' },
+    ofThePlatform: true,
+  },
+  createSite: {
+    input: () => ({
+      ...{ organizationId: acme().organizationId, name: 'Another', url: `https://${newId()}.example` },
+    }),
+    writes: { relation: 'sites', operation: 'INSERT' },
+  },
+  licenseProduct: {
+    input: () => ({ siteId: acme().sites.original.id, key: `p-${newId()}`, name: 'Another' }),
+    writes: { relation: 'products', operation: 'INSERT' },
+  },
+  unlicenseProduct: {
+    input: () => ({ productId: acme().sites.original.products.jira }),
+    writes: { relation: 'products', operation: 'UPDATE' },
+    undo: 'UPDATE products SET licensed = true',
+  },
+  addUser: {
+    input: () => ({ ...newcomer(), organizationId: acme().organizationId }),
+    writes: { relation: 'memberships', operation: 'INSERT' },
+  },
+  removeUser: {
+    account: 'active',
+    input: ({ accountId }) => ({ organizationId: acme().organizationId, userId: accountId }),
+    writes: { relation: 'memberships', operation: 'DELETE' },
+  },
+  addSupportEngineer: { input: newcomer, ...addsAccount },
+  addOperator: { input: newcomer, ...addsAccount },
+  addServiceAccount: {
+    input: () => ({ ...newcomer(), capabilities: ['TICKETING'], organizationId: acme().organizationId }),
+    ...addsAccount,
+  },
+  deactivateAccount: {
+    account: 'active',
+    input: ({ accountId }) => ({ accountId }),
+    writes: { relation: 'accounts', operation: 'UPDATE' },
+    ofThePlatform: true,
+  },
+  reactivateAccount: {
+    account: 'inactive',
+    input: ({ accountId }) => ({ accountId }),
+    writes: { relation: 'accounts', operation: 'UPDATE' },
+    ofThePlatform: true,
+  },
+};
+
+/** The record's entries of refusals, by whose record they went into: Acme's, or the vendor's alone. */
+const refusals: { acme: string[]; vendor: string[] } = { acme: [], vendor: [] };
+
+describe('every mutation', () => {
+  test.each(mutations)('%s', async (name) => {
+    const row = rows[name];
+    if (row === undefined) throw new Error(`Nothing tries ${name}`);
+    const everyone = Object.entries(everybody.people) as [Name, Person[]][];
+    const targets = (await prepare(row, everyone.flatMap(([, persons]) => persons).length)).values();
+    const answered: Record<string, string> = {};
+    const wrong: string[] = [];
+    await written();
+    for (const [column, persons] of everyone) {
+      const answers: string[] = [];
+      for (const person of persons) {
+        const target = targets.next().value;
+        if (target === undefined) throw new Error('Not enough targets');
+        const answer = await attempt(person, nameOf(name), row.input(target, column, person));
+        answers.push(answer.cell);
+        const rest = await written();
+        wrong.push(
+          ...whatIsWrong(row, name, column, person, answer, rest).map((what) => `${column}: ${what}`),
+        );
+        if (row.undo !== undefined && answer.cell === 'yes') {
+          await gateway.sql.query(row.undo);
+          await written();
+        }
+      }
+      answered[column] = [...new Set(answers)].join(' and ');
+    }
+    expect(answered).toEqual(expected(name));
+    expect(wrong).toEqual([]);
+  });
+
+  test('all refusals are on the record, each for those alone whom it concerns', async () => {
+    const { acme: ofAcme, vendor: ofVendor } = refusals;
+    expect(ofAcme.length).toBeGreaterThan(500);
+    expect(ofVendor.length).toBeGreaterThan(500);
+    const all = new Set([...ofAcme, ...ofVendor]);
+    const seenBy = async (name: Name, which = 0) => {
+      const person = everybody.people[name][which];
+      if (person === undefined) throw new Error(`Nobody is ${name}`);
+      return (await readRecord(person)).filter((id) => all.has(id)).toSorted();
+    };
+    for (const name of ['orgAdmin', 'guard', 'acmeAudit'] as const) {
+      expect(await seenBy(name)).toEqual(ofAcme.toSorted());
+    }
+    for (const name of ['operator', 'auditing'] as const) {
+      expect(await seenBy(name)).toEqual([...all].toSorted());
+    }
+    expect(await seenBy('globexAdmin', 0)).toEqual([]);
+    expect(await seenBy('globexAdmin', 1)).toEqual([]);
+    expect(await seenBy('globexProg')).toEqual([]);
+    // A Guard admin of one site has that site's record, and nothing of the other one.
+    expect((await seenBy('siteGuard')).length).toBeGreaterThan(300);
+    expect(await seenBy('guardElse')).toEqual([]);
+  });
+});
+
+/** Who may not see a thing cannot tell it from one that does not exist, and whoever guesses writes nothing. */
+test.each(mutations.filter((name) => expected(name)['globexAdmin'] === '-'))(
+  '%s answers to a stranger to the thing as if there were none',
+  async (name) => {
+    const row = rows[name];
+    const [person] = everybody.people.globexAdmin;
+    if (row === undefined || person === undefined) throw new Error(`Nothing tries ${name}`);
+    const [target] = await prepare(row, 1);
+    if (target === undefined) throw new Error('No target');
+    const input = row.input(target, 'globexAdmin', person);
+    const ofNothing = JSON.parse(JSON.stringify(input), (_, value: unknown) => {
+      const [type, id] = Buffer.from(String(value), 'base64').toString().split(':');
+      return /^[A-Z]\w+$/.test(type ?? '') && id?.length === 36 ? globalId(type ?? '', newId()) : value;
+    });
+    const other = await attempt(person, nameOf(name), input);
+    await written();
+    const none = await attempt(person, nameOf(name), ofNothing);
+    expect(await written()).toEqual([]);
+    expect(none).toEqual(other);
+  },
+);
+
+type Attempt = { cell: string; obstacles: string[]; message: string };
+
+/** What the mutation answers; for one in bulk, what it answers for the one thing it names. */
+async function attempt(person: Person, name: Operation, input: Record<string, unknown>): Promise<Attempt> {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const inBulk = name.endsWith('InBulk');
+  const error =
+    '... on Error { code message } ... on NotEligibleError { eligibility { obstacles { code } } }';
+  const selection = inBulk ? `... on BulkPayload { results { error { ${error} } } } ${error}` : error;
+  const { data, errors } = await person.send(
+    `mutation ($input: ${type}Input!) { result: ${name}(input: $input) { __typename ${selection} } }`,
+    { input },
+  );
+  const refused: Json = errors[0]
+    ? { code: errors[0].extensions['code'], message: errors[0].message }
+    : inBulk && data.result.code === undefined
+      ? (data.result.results[0].error ?? {})
+      : data.result;
+  const { code, message = '', eligibility } = refused;
+  const found = eligibility?.obstacles.map((obstacle: Json) => obstacle.code) ?? [];
+  return { cell: code === undefined ? 'yes' : (cellOf[code] ?? code), obstacles: found, message };
+}
+
+const cellOf: Record<string, string> = {
+  UNAUTHENTICATED: '401',
+  FORBIDDEN: 'no',
+  NOT_FOUND: '-',
+  NOT_ELIGIBLE: 'why',
+};
+const codeOf: Record<string, string> = { no: 'FORBIDDEN', '-': 'NOT_FOUND', why: 'NOT_ELIGIBLE' };
+
+/** Where what was written, recorded or told differs from what the cell means. */
+function whatIsWrong(
+  row: Row,
+  name: string,
+  column: Name,
+  person: Person,
+  { cell, obstacles: told }: Attempt,
+  rest: readonly Written[],
+): string[] {
+  const wrong: string[] = [];
+  const entries = rest.filter(({ relation }) => relation === 'audit_entries').map((one) => one.row);
+  const others = rest.filter(({ relation }) => relation !== 'audit_entries');
+  if (cell === 'yes') {
+    const { relation, operation } = row.writes;
+    if (!others.some((one) => one.relation === relation && one.operation === operation))
+      wrong.push(`said it was carried out, and there is no ${operation} of ${relation}`);
+    if (!entries.some((entry) => entry.outcome === 'SUCCEEDED' && entry.actor_email === person.email))
+      wrong.push('was carried out, and is not on the record');
+    return wrong;
+  }
+  if (others.length > 0)
+    wrong.push(`was refused, and wrote ${others.map(({ relation }) => relation).join()}`);
+  if (['anonymous', 'stranger', 'deactivated'].includes(column)) {
+    return entries.length === 0 ? wrong : [...wrong, 'is nobody, and wrote into the record'];
+  }
+  const [entry, ...more] = entries;
+  if (entry === undefined || more.length > 0) return [...wrong, `left ${entries.length} entries`];
+  const organizationId =
+    cell === '-' || row.ofThePlatform === true ? null : rawId(everybody.world.acme.organizationId);
+  const due = { outcome: 'REFUSED', code: codeOf[cell], actor: person.email, organizationId };
+  const is = {
+    ...{ outcome: entry.outcome, code: entry.refusal_code, actor: entry.actor_email },
+    organizationId: entry.organization_id,
+  };
+  if (JSON.stringify(is) !== JSON.stringify(due))
+    wrong.push(`left ${JSON.stringify(is)} instead of ${JSON.stringify(due)}`);
+  if (organizationId === null && [entry.site_id, entry.ticket_id, entry.grant_id].some((id) => id !== null))
+    wrong.push("left a trace of where it was in the vendor's entry");
+  refusals[organizationId === null ? 'vendor' : 'acme'].push(globalId('AuditEntry', entry.id));
+
+  const keeps = readTable(whoMayGrant).get(column)?.get('main:jira') ?? '';
+  const due2 =
+    cell === 'why' ? keeps.split('+').map((word) => obstacles[word as keyof typeof obstacles]) : [];
+  if (told.join() !== due2.join()) wrong.push(`${name} named ${told.join()} instead of ${due2.join()}`);
+  return wrong;
+}
+
+/** As many things as are tried on. */
+async function prepare(row: Row, count: number): Promise<Target[]> {
+  const { main } = acme().sites;
+  const id = (email: string) => everybody.accountIds.get(email) ?? '';
+  const spec = {
+    ...{ siteId: main.id, productId: main.products.jira },
+    ...{ reporterId: id(acme().emails.reporter), assigneeId: id(everybody.world.engineer.email) },
+    approverId: id('approver@acme.example'),
+  };
+  const tickets =
+    row.on === undefined ? [] : await fileTickets(gateway, Array(count).fill({ ...spec, ...row.on }));
+  const accounts = row.account === undefined ? [] : await addAccounts(count, row.account === 'active');
+  const sites = row.site === undefined ? [] : await addSites(count, row.site);
+  return Array.from({ length: count }, (_, index) => ({
+    ...{ ticketId: '', grantId: '', ...tickets[index] },
+    ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
+    siteId: sites[index] ?? '',
+  }));
+}
+
+async function addAccounts(count: number, isActive: boolean) {
+  const organizationId = rawId(acme().organizationId);
+  const ids = Array.from({ length: count }, () => ({ account: newId(), role: newId() }));
+  await gateway.sql.query(
+    `INSERT INTO accounts (id, kind, email, name, active, created_at)
+     SELECT id, 'USER', id || '@acme.example', 'Fresh', $2, now() FROM unnest($1::uuid[]) AS id`,
+    [ids.map(({ account }) => account), isActive],
+  );
+  await gateway.sql.query(
+    `INSERT INTO memberships (organization_id, account_id, created_at)
+     SELECT $2, id, now() FROM unnest($1::uuid[]) AS id`,
+    [ids.map(({ account }) => account), organizationId],
+  );
+  await gateway.sql.query(
+    `INSERT INTO role_assignments (id, account_id, role, organization_id, site_id, created_at)
+     SELECT role, account, 'BILLING_ADMIN', $3, $4, now() FROM unnest($1::uuid[], $2::uuid[]) AS each(role, account)`,
+    [
+      ids.map(({ role }) => role),
+      ids.map(({ account }) => account),
+      organizationId,
+      rawId(acme().sites.main.id),
+    ],
+  );
+  return ids.map(({ account, role }) => ({
+    accountId: globalId('User', account),
+    roleAssignmentId: globalId('RoleAssignment', role),
+  }));
+}
+
+async function addSites(count: number, status: string): Promise<string[]> {
+  const ids = Array.from({ length: count }, newId);
+  await gateway.sql.query(
+    `INSERT INTO sites (id, organization_id, url, name, status, experience, data_residency_region, created_at)
+     SELECT id, $2, 'https://' || id || '.example', 'Fresh', $3::site_status, 'CENTRALIZED', 'EU', now()
+       FROM unnest($1::uuid[]) AS id`,
+    [ids, rawId(acme().organizationId), status],
+  );
+  return ids.map((id) => globalId('Site', id));
+}
+
+/** The ids of all refusals on the record that the person is shown. */
+async function readRecord(person: Person): Promise<string[]> {
+  const ids: string[] = [];
+  let after: string | null = null;
+  do {
+    const { auditLog }: Json = await person.ask(
+      `query ($after: String) { auditLog(first: 100, after: $after, filter: { outcome: REFUSED }) {
+         edges { node { id } } pageInfo { hasNextPage endCursor } } }`,
+      { after },
+    );
+    ids.push(...auditLog.edges.map((edge: Json) => edge.node.id));
+    after = auditLog.pageInfo.hasNextPage ? auditLog.pageInfo.endCursor : null;
+  } while (after !== null);
+  return ids;
+}
+
+function expected(name: string): Record<string, string> {
+  return Object.assign({}, ...parts.map((table) => Object.fromEntries(table.get(name) ?? [])));
+}

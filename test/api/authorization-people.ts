@@ -1,0 +1,219 @@
+/** Everybody of the authorization table, for real: accounts with their roles, signed in. */
+import { newId } from '../../src/platform/ids.ts';
+import type { Person, TestGateway } from '../support/gateway.ts';
+import { buildWorld, done, type World } from '../support/world.ts';
+import type { guardsAndUnsynced, outsiders, people, vendor } from './authorization-table.ts';
+
+export type Name =
+  | keyof typeof outsiders
+  | keyof typeof people
+  | keyof typeof guardsAndUnsynced
+  | keyof typeof vendor;
+
+export type Everybody = {
+  world: World;
+  /** Several where a column of the table stands for several people. */
+  people: Record<Name, Person[]>;
+  /** An account of Acme that nobody above is, and the role it holds. */
+  colleague: { id: string; roleAssignmentId: string };
+  /** An engineer without tickets whom nobody above is. */
+  thirdEngineer: { id: string; email: string };
+  /** Ids of accounts by email, as the database has them. */
+  accountIds: ReadonlyMap<string, string>;
+  operatorId: string;
+  /** A program without an organization that nobody above is. */
+  programId: string;
+};
+
+/** The id in the database behind a global id. */
+export function rawId(globalId: string): string {
+  return Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
+}
+
+export function globalId(type: string, id: string): string {
+  return Buffer.from(`${type}:${id}`).toString('base64');
+}
+
+export async function gatherEverybody(gateway: TestGateway): Promise<Everybody> {
+  const world = await buildWorld(gateway);
+  const { operator, acme, globex } = world;
+  const { main, restricted, original } = acme.sites;
+  const { organizationId } = acme;
+
+  async function join(name: string, role?: Record<string, unknown>) {
+    const email = `${name.toLowerCase()}@acme.example`;
+    const user = await done(operator, 'addUser', { organizationId, email, name });
+    const assignment =
+      role === undefined
+        ? null
+        : await done(operator, 'assignRole', { userId: user.id, organizationId, ...role });
+    return { email, id: user.id, roleAssignmentId: assignment?.id ?? '' };
+  }
+  const add = (email: string, capabilities: string[], organization?: string) =>
+    done(operator, 'addServiceAccount', { email, name: email, capabilities, organizationId: organization });
+  const program = async (email: string, capabilities: string[], organization: string) => {
+    await add(email, capabilities, organization);
+    return [await gateway.as(email)];
+  };
+
+  const stranger = 'stranger@nowhere.example';
+  await done(operator, 'addSupportEngineer', { email: stranger, name: 'Nobody for long' });
+  const strangerSelf = await gateway.as(stranger);
+  await gateway.sql.query('DELETE FROM accounts WHERE email = $1', [stranger]);
+
+  const admin = { role: 'ORGANIZATION_ADMIN' };
+  const deactivated = await join('deactivated', admin);
+  const deactivatedSelf = await gateway.as(deactivated.email);
+  await deactivatedSelf.ask('{ viewer { kind } }');
+  await done(operator, 'deactivateAccount', { accountId: deactivated.id });
+  const former = await join('former', admin);
+  const formerSelf = await gateway.as(former.email);
+  await formerSelf.ask('{ viewer { kind } }');
+  await done(operator, 'removeUser', { organizationId, userId: former.id });
+
+  const colleague = await join('colleague', {
+    ...{ role: 'TECHNICAL_CONTACT', siteId: original.id, productId: original.products.confluence },
+  });
+  const third = 'third@vendor.example';
+  const thirdEngineer = await done(operator, 'addSupportEngineer', { email: third, name: 'Third' });
+
+  const { id: programId } = await add('bystander@vendor.example', ['TICKETING']);
+
+  const as = async (email: string) => [await gateway.as(email)];
+  const joined = async (name: string, role?: Record<string, unknown>) =>
+    await as((await join(name, role)).email);
+  const { organizationAdmin: globexAdmin, guardAdmin: globexGuard, ...globexOthers } = globex.emails;
+  const one = acme.emails;
+  const scim = { origin: 'SCIM' };
+  const people: Record<Name, Person[]> = {
+    anonymous: [gateway.withToken(null)],
+    stranger: [strangerSelf],
+    deactivated: [deactivatedSelf],
+    former: [formerSelf],
+    globexAdmin: [await gateway.as(globexAdmin), await gateway.as(globexGuard)],
+    globexOther: await Promise.all(Object.values(globexOthers).map((email) => gateway.as(email))),
+    globexProg: await program(
+      'program@globex.example',
+      ['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'],
+      globex.organizationId,
+    ),
+    member: await joined('member'),
+    reporter: await as(one.reporter),
+    approver: await joined('approver'),
+    orgAdmin: await as(one.organizationAdmin),
+    userAdmin: await as(one.userAccessAdmin),
+    siteAdmin: await as(one.siteAdmin),
+    jiraAdmin: await as(one.jiraAdmin),
+    confAdmin: await as(one.confluenceAdmin),
+    jiraElse: await as(one.jiraAdminElsewhere),
+    trusted: await as(one.trustedUser),
+    billing: await as(one.billingAdmin),
+    contact: await as(one.technicalContact),
+    guard: await as(one.guardAdmin),
+    siteGuard: await joined('siteGuard', { role: 'GUARD_ADMIN', siteId: main.id }),
+    guardElse: await joined('guardElse', { role: 'GUARD_ADMIN', siteId: restricted.id }),
+    unsynced: await as(one.unsyncedAdmin),
+    unsyncOrg: await joined('unsyncOrg', { ...admin, ...scim }),
+    unsyncGrd: await joined('unsyncGrd', { role: 'GUARD_ADMIN', ...scim }),
+    engineer: await as(world.engineer.email),
+    otherEng: await as(world.otherEngineer.email),
+    operator: [operator],
+    ticketing: await as(world.services.ticketing),
+    watching: await as(world.services.watching),
+    auditing: await as(world.services.auditing),
+    acmeTickt: await program('ticketing@acme.example', ['TICKETING'], organizationId),
+    acmeWatch: await as(world.services.acmeWatching),
+    acmeAudit: await program('auditing@acme.example', ['AUDIT_READING'], organizationId),
+  };
+  // Signed in: at the first request of all, an account is bound to the token's subject.
+  await Promise.all(
+    Object.values(people)
+      .flat()
+      .map((person) => person.send('{ viewer { kind } }')),
+  );
+  const { rows } = await gateway.sql.query<{ email: string; id: string }>('SELECT email, id FROM accounts');
+  const accountIds = new Map(rows.map(({ email, id }) => [email, id]));
+  return {
+    world,
+    people,
+    colleague,
+    thirdEngineer: { id: thirdEngineer.id, email: third },
+    accountIds,
+    operatorId: globalId('Operator', accountIds.get(operator.email) ?? ''),
+    programId,
+  };
+}
+
+export type TicketSpec = {
+  /** Global ids. */
+  siteId: string;
+  productId: string;
+  /** Ids in the database. */
+  reporterId: string;
+  assigneeId: string | null;
+  closed?: boolean;
+  /** In which state its grant is; left out, it has none. */
+  grant?: 'PENDING_APPROVAL' | 'PENDING_GUARD_APPROVAL' | 'ACTIVE';
+  /** Who has approved it, where somebody has. */
+  approverId?: string | null;
+};
+
+/** Tickets with their grants, as they are after the commands that make them so; global ids. */
+export async function fileTickets(
+  { sql }: TestGateway,
+  specs: readonly TicketSpec[],
+): Promise<{ ticketId: string; grantId: string; key: string }[]> {
+  const now = new Date();
+  const made = specs.map((spec) => {
+    serial += 1;
+    return { ...spec, id: newId(), siteId: rawId(spec.siteId), grantId: newId(), key: `TABLE-${serial}` };
+  });
+  const tickets = made.map(({ id, siteId, productId, reporterId, assigneeId, closed = false, key }) => ({
+    ...{ id, key, summary: 'It is slow', site_id: siteId, product_id: rawId(productId) },
+    ...{ reporter_id: reporterId, assignee_id: assigneeId, version: 1, created_at: now },
+    ...{ status: closed ? 'CLOSED' : 'OPEN', closed_at: closed ? now : null },
+  }));
+  const grants = made.flatMap(({ id, siteId, grantId, assigneeId, reporterId, grant, approverId }) => {
+    if (grant === undefined) return [];
+    const approved = grant !== 'PENDING_APPROVAL';
+    return {
+      ...{ id: grantId, ticket_id: id, site_id: siteId, scope_kind: 'PRODUCT_DATA', conversation_ids: [] },
+      ...{ state: grant, path: approved ? 'SUPPORT_PORTAL' : null, engineer_id: assigneeId, version: 1 },
+      ...{ requested_by_id: reporterId, requested_at: now },
+      approval_due_at: new Date(now.getTime() + 86_400_000),
+      customer_approved_at: approved ? now : null,
+      customer_approved_by_id: approved ? (approverId ?? reporterId) : null,
+      activated_at: grant === 'ACTIVE' ? now : null,
+    };
+  });
+  await sql.query('INSERT INTO tickets SELECT * FROM jsonb_populate_recordset(NULL::tickets, $1)', [
+    JSON.stringify(tickets),
+  ]);
+  await sql.query('INSERT INTO grants SELECT * FROM jsonb_populate_recordset(NULL::grants, $1)', [
+    JSON.stringify(grants),
+  ]);
+  return made.map(({ id, grantId, key }) => ({
+    ticketId: globalId('Ticket', id),
+    grantId: globalId('Grant', grantId),
+    key,
+  }));
+}
+let serial = 0;
+
+/** The rows of a table by name, each with its cells by column. */
+export function readTable(text: string): Map<string, Map<string, string>> {
+  const [head = '', ...lines] = text.split('\n').filter((line) => line.trim() !== '');
+  const columns = words(head.split('|')[1] ?? '');
+  return new Map(
+    lines.map((line) => {
+      const [name = '', cells = ''] = line.split('|');
+      const row = words(cells);
+      if (row.length !== columns.length) throw new Error(`${name.trim()} has ${row.length} cells`);
+      return [name.trim(), new Map(columns.map((column, index) => [column, row[index] ?? '']))];
+    }),
+  );
+}
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}

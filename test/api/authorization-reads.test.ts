@@ -1,0 +1,256 @@
+/** Every query and subscription × everybody, as the authorization table has it. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Operation, operations } from '../../src/authorization/operations.ts';
+import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { done } from '../support/world.ts';
+import {
+  type Everybody,
+  fileTickets,
+  gatherEverybody,
+  globalId,
+  type Name,
+  readTable,
+  type TicketSpec,
+} from './authorization-people.ts';
+import { tables } from './authorization-table.ts';
+
+let gateway: TestGateway;
+let everybody: Everybody;
+let target: { ticketId: string; key: string; grantId: string };
+/** An entry of Acme's record about its main site, and one of the vendor's alone. */
+let entries: { acme: string; vendor: string };
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  everybody = await gatherEverybody(gateway);
+  const { reporter } = everybody.world.acme.emails;
+  target = await fileTicketOf(reporter, 'acme', {
+    grant: 'ACTIVE',
+    approverId: idOf('approver@acme.example'),
+  });
+  const entry = async (where: string) => {
+    const { rows } = await gateway.sql.query<{ id: string }>(`SELECT id FROM audit_entries WHERE ${where}`);
+    return globalId('AuditEntry', rows[0]?.id ?? '');
+  };
+  const { main } = everybody.world.acme.sites;
+  await done(only('orgAdmin'), 'setSupportAccessRestrictions', { siteId: main.id, restricted: false });
+  entries = {
+    acme: await entry(
+      `action = 'site.set_support_access_restrictions' AND actor_email = 'organizationadmin@acme.example'`,
+    ),
+    vendor: await entry(`action = 'account.add_support_engineer'`),
+  };
+});
+afterAll(() => gateway.dispose());
+
+const rows = Object.values(tables).map(readTable);
+const isQuery = (row: string) => operations[row.split(':')[0] as Operation].kind === 'query';
+const reads = [...(rows[0]?.keys() ?? [])].filter(isQuery);
+
+type Read = {
+  query: string;
+  variables?: Record<string, unknown>;
+  /** Whether the answer shows what was asked for. */
+  shows: (data: Json) => boolean;
+};
+
+/** What each row asks for. */
+function questions(): Record<string, Read> {
+  const { world, colleague, thirdEngineer, operatorId, programId } = everybody;
+  const { main } = world.acme.sites;
+  const byId = (id: string): Read => ({
+    query: 'query ($id: ID!) { node(id: $id) { id } }',
+    variables: { id },
+    shows: ({ node }) => node?.id === id,
+  });
+  const inList = (name: string, id: string, filter = ''): Read => ({
+    query: `{ ${name}(first: 100${filter}) { edges { node { id } } } }`,
+    shows: (data) => data[name].edges.some((edge: Json) => edge.node.id === id),
+  });
+  return {
+    viewer: { query: '{ viewer { kind } }', shows: ({ viewer }) => viewer.kind !== null },
+    'node: Ticket': byId(target.ticketId),
+    'node: Grant': byId(target.grantId),
+    'node: Organization': byId(world.acme.organizationId),
+    'node: Site': byId(main.id),
+    'node: Product': byId(main.products.jira),
+    'node: User': byId(colleague.id),
+    'node: RoleAssignment': byId(colleague.roleAssignmentId),
+    'node: AuditEntry': byId(entries.acme),
+    'node: SupportEngineer': byId(thirdEngineer.id),
+    'node: Operator': byId(operatorId),
+    'node: ServiceAccount': byId(programId),
+    nodes: {
+      query: 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
+      variables: { ids: [target.ticketId, target.grantId] },
+      shows: ({ nodes }) => nodes[0]?.id === target.ticketId && nodes[1]?.id === target.grantId,
+    },
+    organizations: inList('organizations', world.acme.organizationId),
+    site: {
+      query: 'query ($url: String!) { site(url: $url) { id } }',
+      variables: { url: main.url },
+      shows: ({ site }) => site?.id === main.id,
+    },
+    sites: inList('sites', main.id),
+    ticket: {
+      query: 'query ($key: String!) { ticket(key: $key) { id } }',
+      variables: { key: target.key },
+      shows: ({ ticket }) => ticket?.id === target.ticketId,
+    },
+    tickets: inList('tickets', target.ticketId),
+    grants: inList('grants', target.grantId),
+    roleAssignments: inList('roleAssignments', colleague.roleAssignmentId),
+    accounts: {
+      query: '{ accounts(first: 100) { edges { node { ... on User { id } } } } }',
+      shows: ({ accounts }) => accounts.edges.some((edge: Json) => edge.node.id === colleague.id),
+    },
+    auditLog: inList('auditLog', entries.acme),
+    'auditLog: of the vendor': inList(
+      'auditLog',
+      entries.vendor,
+      ', filter: { action: "account.add_support_engineer" }',
+    ),
+  };
+}
+
+describe('every query', () => {
+  test.each(reads)('%s', async (name) => {
+    const question = questions()[name];
+    if (question === undefined) throw new Error(`Nothing asks for ${name}`);
+    const { query, variables, shows } = question;
+    const answered = await cells(async (person) => {
+      const answer = await person.send(query, variables);
+      return refusalIn(answer) ?? (shows(answer.data) ? 'yes' : '-');
+    });
+    expect(answered).toEqual(expected(name));
+  });
+});
+
+describe('every subscription', () => {
+  /**
+   * Everybody listens. Then something happens to the grant of the row, and after it to a grant that the
+   * listener surely hears of: whoever is told of the second and was not told of the first, does not hear.
+   */
+  test('grantEvents', async () => {
+    const { world } = everybody;
+    const ownSignals = new Map<Person, string>();
+    const signals: Record<'acme' | 'globex', string[]> = { acme: [], globex: [] };
+    for (const name of Object.keys(everybody.people) as Name[]) {
+      for (const person of everybody.people[name]) {
+        const customer = name.startsWith('globex') || name === 'otherEng' ? 'globex' : 'acme';
+        const { grantId } = await fileTicketOf(person.email, customer, { grant: 'PENDING_APPROVAL' });
+        ownSignals.set(person, grantId);
+        signals[customer].push(grantId);
+      }
+    }
+    const streams = await Promise.all(
+      Object.values(everybody.people)
+        .flat()
+        .map(async (person) => ({ person, stream: await listen(person) })),
+    );
+
+    await done(only('orgAdmin'), 'revokeDataAccess', { grantId: target.grantId });
+    await done(only('orgAdmin'), 'approveDataAccessInBulk', { grantIds: signals.acme });
+    const globexAdmin = await gateway.as(world.globex.emails.organizationAdmin);
+    await done(globexAdmin, 'approveDataAccessInBulk', { grantIds: signals.globex });
+
+    const heard = new Map<Person, string>();
+    await Promise.all(
+      streams.map(async ({ person, stream }) => {
+        heard.set(person, await stream.hears(target.grantId, ownSignals.get(person) ?? ''));
+      }),
+    );
+    expect(await cells(async (person) => heard.get(person) ?? '')).toEqual(expected('grantEvents'));
+  });
+});
+
+/** A server-sent event stream is open when its headers have come: from then on nothing is missed. */
+async function listen(person: Person) {
+  const headers = person.token === '' ? {} : { authorization: `Bearer ${person.token}` };
+  const aborted = new AbortController();
+  const response = await fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+    body: JSON.stringify({ query: 'subscription { grantEvents { type grant { id } } }' }),
+    signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(20_000)]),
+  });
+
+  async function hears(grantId: string, signal: string): Promise<string> {
+    if (response.body === null) throw new Error('The stream has no body');
+    let text = '';
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const code = /"code":"(\w+)"/.exec(text)?.[1];
+      if (code !== undefined) return words[code] ?? code;
+      if (text.includes(signal)) break;
+    }
+    return text.includes(grantId) ? 'yes' : '-';
+  }
+  return {
+    hears: async (grantId: string, signal: string) => {
+      try {
+        return await hears(grantId, signal);
+      } finally {
+        aborted.abort();
+      }
+    },
+  };
+}
+
+/** A ticket with its grant, filed by the account with this email; the engineer's, if it is one of them. */
+async function fileTicketOf(email: string, customer: 'acme' | 'globex', grant: Partial<TicketSpec>) {
+  const { sites, emails } = everybody.world[customer];
+  const { engineer, otherEngineer } = everybody.world;
+  const isEngineer = [engineer.email, otherEngineer.email].includes(email);
+  const isMember = Object.values(emails).includes(email) || filers.includes(email);
+  const [made] = await fileTickets(gateway, [
+    {
+      siteId: sites.main.id,
+      productId: sites.main.products.jira,
+      reporterId: idOf(isMember ? email : emails.reporter),
+      assigneeId: idOf(isEngineer ? email : engineer.email),
+      ...grant,
+    },
+  ]);
+  if (made === undefined) throw new Error('No ticket was made');
+  return made;
+}
+
+/** Members of Acme beside those of the small world. */
+const filers = ['member', 'approver', 'siteguard', 'guardelse', 'unsyncorg', 'unsyncgrd'].map(
+  (name) => `${name}@acme.example`,
+);
+
+function idOf(email: string): string {
+  const id = everybody.accountIds.get(email);
+  if (id === undefined) throw new Error(`Nobody has the email ${email}`);
+  return id;
+}
+
+function only(name: Name, people = everybody.people): Person {
+  const [person] = people[name];
+  if (person === undefined) throw new Error(`Nobody is ${name}`);
+  return person;
+}
+
+/** What everybody's column says; where a column stands for several who do not agree, what each says. */
+async function cells(ask: (person: Person) => Promise<string>): Promise<Record<string, string>> {
+  const columns = await Promise.all(
+    Object.entries(everybody.people).map(async ([name, persons]) => {
+      const answers = await Promise.all(persons.map(ask));
+      return [name, [...new Set(answers)].join(' and ')];
+    }),
+  );
+  return Object.fromEntries(columns);
+}
+
+function expected(name: string): Record<string, string> {
+  return Object.assign({}, ...rows.map((table) => Object.fromEntries(table.get(name) ?? [])));
+}
+
+const words: Record<string, string> = { UNAUTHENTICATED: '401', FORBIDDEN: 'no' };
+
+function refusalIn({ errors }: Answer): string | null {
+  const code = errors[0]?.extensions['code'];
+  return code === undefined ? null : (words[String(code)] ?? String(code));
+}

@@ -1,0 +1,414 @@
+/**
+ * Who may do what, as a table: a row for every query, mutation and subscription, a column for everybody.
+ * The tests beside it ask every cell of it of a running gateway.
+ *
+ *   yes   carried out; for reads: is shown it; for subscriptions: hears of it
+ *   -     is told that there is no such thing; for reads: gets null or a list without it; hears nothing
+ *   no    is told that they may not (FORBIDDEN)
+ *   why   is told what keeps them from deciding (NOT_ELIGIBLE); what that is stands in `whoMayGrant`
+ *   401   is told to sign in (UNAUTHENTICATED)
+ *
+ * All of it is about Acme. Where nothing else is said, what is asked for is Acme's main site (Centralized)
+ * and a ticket about Jira there, which `reporter` has filed and `engineer` works on.
+ */
+
+/** Nobody of Acme's, and nobody of the vendor's. */
+export const outsiders = {
+  anonymous: 'sends no token',
+  stranger: 'has a valid token, and no account',
+  deactivated: "was Acme's organization admin until the account was deactivated",
+  former: "was Acme's organization admin until they left Acme",
+  globexAdmin: "the other customer's organization admin and Guard admin, each",
+  globexOther: "everybody else of the other customer's, whatever their role, each",
+  globexProg: 'a program bound to the other customer, with every capability there is',
+};
+
+/** Acme's people, by the role they hold and over what. */
+export const people = {
+  member: 'belongs to Acme, holds no role, has filed nothing',
+  reporter: 'has filed the ticket, holds no role',
+  approver: 'has given the approval that is in question, and holds no role any more',
+  orgAdmin: 'organization admin',
+  userAdmin: 'user access admin of the main site',
+  siteAdmin: 'site admin of another site, which is Original',
+  jiraAdmin: 'product admin of Jira on the main site',
+  confAdmin: 'product admin of Confluence on the main site: the wrong product',
+  jiraElse: 'product admin of Jira on another site, which is restricted: the wrong site',
+  trusted: 'trusted user of Jira on another site, which is Original',
+  billing: 'billing admin, listed for Jira on the main site',
+  contact: 'technical contact, listed for Confluence on the main site',
+};
+
+/** Acme's people whose role is Guard's, or does not count yet. */
+export const guardsAndUnsynced = {
+  guard: 'Guard admin of all of Acme',
+  siteGuard: 'Guard admin of the main site',
+  guardElse: 'Guard admin of another site, which is restricted',
+  unsynced: 'product admin of Jira on the main site, through SCIM, not synced',
+  unsyncOrg: 'organization admin, through SCIM, not synced',
+  unsyncGrd: 'Guard admin, through SCIM, not synced',
+};
+
+/** The vendor's people and programs, and Acme's programs. */
+export const vendor = {
+  engineer: 'the engineer who works on the ticket',
+  otherEng: 'another engineer, who has no ticket of Acme',
+  operator: 'operator of the platform',
+  ticketing: "the vendor's ticketing system",
+  watching: 'a product backend of the vendor, which watches grants',
+  auditing: 'a SIEM of the vendor, which reads the audit log',
+  acmeTickt: 'a ticketing system bound to Acme',
+  acmeWatch: 'a product backend bound to Acme',
+  acmeAudit: 'a SIEM bound to Acme',
+};
+
+export const tables = {
+  outsiders: `
+                             | anonymous stranger deactivated former globexAdmin globexOther globexProg
+viewer                       | 401       no       no          yes    yes         yes         yes
+node: Ticket                 | 401       no       no          -      -           -           -
+node: Grant                  | 401       no       no          -      -           -           -
+node: Organization           | 401       no       no          -      -           -           -
+node: Site                   | 401       no       no          -      -           -           -
+node: Product                | 401       no       no          -      -           -           -
+node: User                   | 401       no       no          -      -           -           -
+node: RoleAssignment         | 401       no       no          -      -           -           -
+node: AuditEntry             | 401       no       no          -      -           -           -
+node: SupportEngineer        | 401       no       no          -      -           -           -
+node: Operator               | 401       no       no          -      -           -           -
+node: ServiceAccount         | 401       no       no          -      -           -           -
+nodes                        | 401       no       no          -      -           -           -
+organizations                | 401       no       no          -      -           -           -
+site                         | 401       no       no          -      -           -           -
+sites                        | 401       no       no          -      -           -           -
+ticket                       | 401       no       no          -      -           -           -
+tickets                      | 401       no       no          -      -           -           -
+grants                       | 401       no       no          -      -           -           -
+roleAssignments              | 401       no       no          no     -           -           no
+accounts                     | 401       no       no          no     -           -           no
+auditLog                     | 401       no       no          no     -           no          -
+auditLog: of the vendor      | 401       no       no          no     -           no          -
+
+grantEvents                  | 401       no       no          no     -           -           -
+
+createTicket                 | 401       no       no          -      -           -           -
+assignTicket                 | 401       no       no          -      -           -           -
+updateTicketStatus           | 401       no       no          -      -           -           -
+closeTicket                  | 401       no       no          -      -           -           -
+reopenTicket                 | 401       no       no          -      -           -           -
+
+requestDataAccess            | 401       no       no          -      -           -           -
+withdrawDataAccessRequest    | 401       no       no          -      -           -           -
+releaseDataAccess            | 401       no       no          -      -           -           -
+approveDataAccess            | 401       no       no          -      -           -           -
+approveDataAccess: by grant  | 401       no       no          -      -           -           -
+approveDataAccessInBulk      | 401       no       no          -      -           -           -
+denyDataAccess               | 401       no       no          -      -           -           -
+revokeDataAccess             | 401       no       no          -      -           -           -
+revokeDataAccess: takes back | 401       no       no          -      -           -           -
+revokeDataAccessInBulk       | 401       no       no          -      -           -           -
+approveGuardRequest          | 401       no       no          -      -           -           -
+denyGuardRequest             | 401       no       no          -      -           -           -
+
+setSupportAccessRestrictions | 401       no       no          -      -           -           -
+setSupportAccessPolicy       | 401       no       no          -      -           -           -
+deactivateSite               | 401       no       no          -      -           -           -
+reactivateSite               | 401       no       no          -      -           -           -
+assignRole                   | 401       no       no          -      -           -           -
+removeRole                   | 401       no       no          -      -           -           -
+triggerScimSync              | 401       no       no          -      -           -           -
+
+createOrganization           | 401       no       no          no     no          no          no
+createSite                   | 401       no       no          -      -           -           -
+licenseProduct               | 401       no       no          -      -           -           -
+unlicenseProduct             | 401       no       no          -      -           -           -
+addUser                      | 401       no       no          -      -           -           -
+removeUser                   | 401       no       no          -      -           -           -
+addSupportEngineer           | 401       no       no          no     no          no          no
+addOperator                  | 401       no       no          no     no          no          no
+addServiceAccount            | 401       no       no          no     no          no          no
+deactivateAccount            | 401       no       no          -      -           -           -
+reactivateAccount            | 401       no       no          -      -           -           -
+`,
+
+  people: `
+                             | member reporter approver orgAdmin userAdmin siteAdmin jiraAdmin confAdmin jiraElse trusted billing contact
+viewer                       | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: Ticket                 | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: Grant                  | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: Organization           | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: Site                   | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: Product                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: User                   | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: RoleAssignment         | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: AuditEntry             | -      -        -        yes      -         -         -         -         -        -       -       -
+node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -
+node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -
+node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -
+nodes                        | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+organizations                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+site                         | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+sites                        | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+ticket                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+tickets                      | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+grants                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no
+auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no
+
+grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
+
+createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
+updateTicketStatus           | -      no       -        no       no        no        no        no        no       no      no      no
+closeTicket                  | -      yes      -        no       no        no        no        no        no       no      no      no
+reopenTicket                 | -      yes      -        no       no        no        no        no        no       no      no      no
+
+requestDataAccess            | -      no       -        no       no        no        no        no        no       no      no      no
+withdrawDataAccessRequest    | -      no       -        no       no        no        no        no        no       no      no      no
+releaseDataAccess            | -      no       no       no       no        no        no        no        no       no      no      no
+approveDataAccess            | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+approveDataAccess: by grant  | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+approveDataAccessInBulk      | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+denyDataAccess               | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+revokeDataAccess             | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
+revokeDataAccess: takes back | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
+revokeDataAccessInBulk       | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
+approveGuardRequest          | -      no       no       no       no        no        no        no        no       no      no      no
+denyGuardRequest             | -      no       no       no       no        no        no        no        no       no      no      no
+
+setSupportAccessRestrictions | no     no       no       yes      no        no        no        no        no       no      no      no
+setSupportAccessPolicy       | no     no       no       yes      no        no        no        no        no       no      no      no
+deactivateSite               | no     no       no       yes      no        no        no        no        no       no      no      no
+reactivateSite               | no     no       no       yes      no        no        no        no        no       no      no      no
+assignRole                   | no     no       no       yes      no        no        no        no        no       no      no      no
+removeRole                   | -      -        -        yes      no        no        no        no        no       no      no      no
+triggerScimSync              | no     no       no       yes      yes       yes       yes       yes       yes      yes     yes     yes
+
+createOrganization           | no     no       no       no       no        no        no        no        no       no      no      no
+createSite                   | no     no       no       no       no        no        no        no        no       no      no      no
+licenseProduct               | no     no       no       no       no        no        no        no        no       no      no      no
+unlicenseProduct             | no     no       no       no       no        no        no        no        no       no      no      no
+addUser                      | no     no       no       no       no        no        no        no        no       no      no      no
+removeUser                   | no     no       no       no       no        no        no        no        no       no      no      no
+addSupportEngineer           | no     no       no       no       no        no        no        no        no       no      no      no
+addOperator                  | no     no       no       no       no        no        no        no        no       no      no      no
+addServiceAccount            | no     no       no       no       no        no        no        no        no       no      no      no
+deactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no
+reactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no
+`,
+
+  guardsAndUnsynced: `
+                             | guard siteGuard guardElse unsynced unsyncOrg unsyncGrd
+viewer                       | yes   yes       yes       yes      yes       yes
+node: Ticket                 | yes   yes       yes       yes      yes       yes
+node: Grant                  | yes   yes       yes       yes      yes       yes
+node: Organization           | yes   yes       yes       yes      yes       yes
+node: Site                   | yes   yes       yes       yes      yes       yes
+node: Product                | yes   yes       yes       yes      yes       yes
+node: User                   | yes   yes       yes       yes      yes       yes
+node: RoleAssignment         | yes   yes       yes       yes      yes       yes
+node: AuditEntry             | yes   yes       -         -        -         -
+node: SupportEngineer        | -     -         -         -        -         -
+node: Operator               | -     -         -         -        -         -
+node: ServiceAccount         | -     -         -         -        -         -
+nodes                        | yes   yes       yes       yes      yes       yes
+organizations                | yes   yes       yes       yes      yes       yes
+site                         | yes   yes       yes       yes      yes       yes
+sites                        | yes   yes       yes       yes      yes       yes
+ticket                       | yes   yes       yes       yes      yes       yes
+tickets                      | yes   yes       yes       yes      yes       yes
+grants                       | yes   yes       yes       yes      yes       yes
+roleAssignments              | yes   yes       yes       yes      yes       yes
+accounts                     | yes   yes       yes       yes      yes       yes
+auditLog                     | yes   yes       -         no       no        no
+auditLog: of the vendor      | -     -         -         no       no        no
+
+grantEvents                  | yes   yes       -         -        -         -
+
+createTicket                 | yes   yes       yes       yes      yes       yes
+assignTicket                 | no    no        no        no       no        no
+updateTicketStatus           | no    no        no        no       no        no
+closeTicket                  | no    no        no        no       no        no
+reopenTicket                 | no    no        no        no       no        no
+
+requestDataAccess            | no    no        no        no       no        no
+withdrawDataAccessRequest    | no    no        no        no       no        no
+releaseDataAccess            | no    no        no        no       no        no
+approveDataAccess            | why   why       why       why      why       why
+approveDataAccess: by grant  | why   why       why       why      why       why
+approveDataAccessInBulk      | why   why       why       why      why       why
+denyDataAccess               | why   why       why       why      why       why
+revokeDataAccess             | yes   yes       why       why      why       why
+revokeDataAccess: takes back | yes   yes       why       why      why       why
+revokeDataAccessInBulk       | yes   yes       why       why      why       why
+approveGuardRequest          | yes   yes       no        no       no        no
+denyGuardRequest             | yes   yes       no        no       no        no
+
+setSupportAccessRestrictions | yes   yes       no        no       no        no
+setSupportAccessPolicy       | no    no        no        no       no        no
+deactivateSite               | no    no        no        no       no        no
+reactivateSite               | no    no        no        no       no        no
+assignRole                   | no    no        no        no       no        no
+removeRole                   | no    no        no        no       no        no
+triggerScimSync              | yes   yes       yes       yes      yes       yes
+
+createOrganization           | no    no        no        no       no        no
+createSite                   | no    no        no        no       no        no
+licenseProduct               | no    no        no        no       no        no
+unlicenseProduct             | no    no        no        no       no        no
+addUser                      | no    no        no        no       no        no
+removeUser                   | no    no        no        no       no        no
+addSupportEngineer           | no    no        no        no       no        no
+addOperator                  | no    no        no        no       no        no
+addServiceAccount            | no    no        no        no       no        no
+deactivateAccount            | no    no        no        no       no        no
+reactivateAccount            | no    no        no        no       no        no
+`,
+
+  vendor: `
+                             | engineer otherEng operator ticketing watching auditing acmeTickt acmeWatch acmeAudit
+viewer                       | yes      yes      yes      yes       yes      yes      yes       yes       yes
+node: Ticket                 | yes      -        yes      yes       yes      -        yes       yes       -
+node: Grant                  | yes      -        yes      yes       yes      -        yes       yes       -
+node: Organization           | yes      -        yes      yes       yes      yes      yes       yes       yes
+node: Site                   | yes      -        yes      yes       yes      yes      yes       yes       yes
+node: Product                | yes      -        yes      yes       yes      yes      yes       yes       yes
+node: User                   | -        -        yes      -         -        -        -         -         -
+node: RoleAssignment         | -        -        yes      -         -        -        -         -         -
+node: AuditEntry             | -        -        yes      -         -        yes      -         -         yes
+node: SupportEngineer        | -        -        yes      -         -        -        -         -         -
+node: Operator               | -        -        yes      -         -        -        -         -         -
+node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
+nodes                        | yes      -        yes      yes       yes      -        yes       yes       -
+organizations                | yes      -        yes      yes       yes      yes      yes       yes       yes
+site                         | yes      -        yes      yes       yes      yes      yes       yes       yes
+sites                        | yes      -        yes      yes       yes      yes      yes       yes       yes
+ticket                       | yes      -        yes      yes       yes      -        yes       yes       -
+tickets                      | yes      -        yes      yes       yes      -        yes       yes       -
+grants                       | yes      -        yes      yes       yes      -        yes       yes       -
+roleAssignments              | no       no       yes      no        no       no       no        no        no
+accounts                     | no       no       yes      no        no       no       no        no        no
+auditLog                     | no       no       yes      no        no       yes      no        no        yes
+auditLog: of the vendor      | no       no       yes      no        no       yes      no        no        -
+
+grantEvents                  | yes      -        no       no        yes      no       no        yes       no
+
+createTicket                 | -        -        no       yes       no       no       yes       no        no
+assignTicket                 | no       -        yes      yes       no       -        yes       no        -
+updateTicketStatus           | yes      -        no       yes       no       -        yes       no        -
+closeTicket                  | yes      -        no       yes       no       -        yes       no        -
+reopenTicket                 | yes      -        no       yes       no       -        yes       no        -
+
+requestDataAccess            | yes      -        no       no        no       -        no        no        -
+withdrawDataAccessRequest    | yes      -        no       no        no       -        no        no        -
+releaseDataAccess            | yes      -        no       no        no       -        no        no        -
+approveDataAccess            | no       -        no       no        no       -        no        no        -
+approveDataAccess: by grant  | no       -        no       no        no       -        no        no        -
+approveDataAccessInBulk      | no       -        no       no        no       -        no        no        -
+denyDataAccess               | no       -        no       no        no       -        no        no        -
+revokeDataAccess             | no       -        no       no        no       -        no        no        -
+revokeDataAccess: takes back | no       -        no       no        no       -        no        no        -
+revokeDataAccessInBulk       | no       -        no       no        no       -        no        no        -
+approveGuardRequest          | no       -        no       no        no       -        no        no        -
+denyGuardRequest             | no       -        no       no        no       -        no        no        -
+
+setSupportAccessRestrictions | -        -        no       no        no       no       no        no        no
+setSupportAccessPolicy       | -        -        no       no        no       no       no        no        no
+deactivateSite               | -        -        yes      no        no       no       no        no        no
+reactivateSite               | -        -        yes      no        no       no       no        no        no
+assignRole                   | -        -        yes      no        no       no       no        no        no
+removeRole                   | -        -        yes      -         -        -        -         -         -
+triggerScimSync              | -        -        yes      no        no       no       no        no        no
+
+createOrganization           | no       no       yes      no        no       no       no        no        no
+createSite                   | -        -        yes      no        no       no       no        no        no
+licenseProduct               | -        -        yes      no        no       no       no        no        no
+unlicenseProduct             | -        -        yes      no        no       no       no        no        no
+addUser                      | -        -        yes      no        no       no       no        no        no
+removeUser                   | -        -        yes      no        no       no       no        no        no
+addSupportEngineer           | no       no       yes      no        no       no       no        no        no
+addOperator                  | no       no       yes      no        no       no       no        no        no
+addServiceAccount            | no       no       yes      no        no       no       no        no        no
+deactivateAccount            | -        -        yes      -         -        -        -         -         -
+reactivateAccount            | -        -        yes      -         -        -        -         -         -
+`,
+};
+
+/**
+ * Who may grant where: approve or deny the request of a ticket about a product on a site; and what keeps the
+ * others from it, in the order in which they are told. Main, restricted and deactivated are Centralized.
+ *
+ *   PRODUCT      WRONG_PRODUCT                    SYNC    ROLE_NOT_SYNCED
+ *   SITE         WRONG_SITE                       EXP     ROLE_NOT_IN_THIS_EXPERIENCE
+ *   LISTING      NOT_LISTED_AS_CONTACT            NONE    NO_MATCHING_ROLE
+ *   DEAD         SITE_DEACTIVATED
+ */
+export const whoMayGrant = `
+          | main:jira main:confluence original:jira original:confluence restricted:jira deactivated:jira globex:jira
+member    | -         -               -             -                   -               -                -
+reporter  | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
+orgAdmin  | yes       yes             yes           yes                 yes             DEAD             -
+userAdmin | yes       yes             EXP           EXP                 SITE            SITE+DEAD        -
+siteAdmin | EXP       EXP             yes           yes                 EXP             DEAD+EXP         -
+jiraAdmin | yes       PRODUCT         SITE          PRODUCT+SITE        SITE            SITE+DEAD        -
+confAdmin | PRODUCT   yes             PRODUCT+SITE  SITE                PRODUCT+SITE    PRODUCT+SITE+DEAD -
+jiraElse  | SITE      PRODUCT+SITE    SITE          PRODUCT+SITE        yes             SITE+DEAD        -
+trusted   | EXP       EXP             yes           PRODUCT             EXP             DEAD+EXP         -
+billing   | yes       LISTING         LISTING       LISTING             LISTING         LISTING+DEAD     -
+contact   | LISTING   yes             LISTING       LISTING             LISTING         LISTING+DEAD     -
+guard     | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
+siteGuard | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
+guardElse | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
+unsynced  | SYNC      PRODUCT         SITE          PRODUCT+SITE        SITE            SITE+DEAD        -
+unsyncOrg | SYNC      SYNC            SYNC          SYNC                SYNC            DEAD+SYNC        -
+unsyncGrd | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
+`;
+
+export const obstacles = {
+  PRODUCT: 'WRONG_PRODUCT',
+  SITE: 'WRONG_SITE',
+  LISTING: 'NOT_LISTED_AS_CONTACT',
+  DEAD: 'SITE_DEACTIVATED',
+  SYNC: 'ROLE_NOT_SYNCED',
+  EXP: 'ROLE_NOT_IN_THIS_EXPERIENCE',
+  NONE: 'NO_MATCHING_ROLE',
+} as const;
+
+/** Who may end an active grant where. Whoever may grant may, and so may some who may not. */
+export const whoMayRevoke = `
+          | main:jira main:confluence original:jira original:confluence restricted:jira globex:jira
+member    | -         -               -             -                   -               -
+reporter  | yes       yes             yes           yes                 yes             -
+approver  | yes       yes             yes           yes                 yes             -
+orgAdmin  | yes       yes             yes           yes                 yes             -
+userAdmin | yes       yes             why           why                 why             -
+siteAdmin | why       why             yes           yes                 why             -
+jiraAdmin | yes       why             why           why                 why             -
+confAdmin | why       yes             why           why                 why             -
+jiraElse  | why       why             why           why                 yes             -
+trusted   | why       why             yes           why                 why             -
+billing   | yes       why             why           why                 why             -
+contact   | why       yes             why           why                 why             -
+guard     | yes       yes             yes           yes                 yes             -
+siteGuard | yes       yes             why           why                 why             -
+guardElse | why       why             why           why                 yes             -
+unsynced  | why       why             why           why                 why             -
+unsyncOrg | why       why             why           why                 why             -
+unsyncGrd | why       why             why           why                 why             -
+`;
+
+/** Who may decide in second place, for Guard, where. */
+export const whoMayDecideForGuard = `
+          | main:jira main:confluence original:jira restricted:jira globex:jira
+member    | -         -               -             -               -
+reporter  | no        no              no            no              -
+orgAdmin  | no        no              no            no              -
+jiraAdmin | no        no              no            no              -
+guard     | yes       yes             yes           yes             -
+siteGuard | yes       yes             no            no              -
+guardElse | no        no              no            yes             -
+unsyncOrg | no        no              no            no              -
+unsyncGrd | no        no              no            no              -
+`;
