@@ -20,7 +20,7 @@ export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
   onReconnecting?: (attempt: { attempt: number; delayMs: number; reason: string }) => void;
   /**
    * Called when it is connected again. `after` is the cursor it goes on from. Null: nothing was received yet,
-   * so what happened in the meantime is not told; read the current state.
+   * so what happened in the meantime is not told, unless the document asks for the current state.
    */
   onReconnected?: (resumed: { after: string | null; awayMs: number }) => void;
   /** Milliseconds in a row without the gateway after which it gives up; five minutes if left out. */
