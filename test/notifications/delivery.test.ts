@@ -1,0 +1,389 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { deliverGuardMails } from '../../src/notifications/delivery.ts';
+import { createSmtpMailer, type Mailer } from '../../src/notifications/mailer.ts';
+import { deleteGuardMailsBefore, maxAttempts } from '../../src/notifications/store.ts';
+import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type MailServer, startMailServer } from '../support/mail-server.ts';
+import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+
+const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
+const never = new AbortController().signal;
+
+let gateway: TestGateway;
+let world: World;
+let database: Database;
+let admin: Person;
+let guard: Person;
+/** Everybody who is to be written to of a request on the restricted site. */
+let guardAdmins: string[];
+const statements: string[] = [];
+
+/** The gateway itself sends nothing here: each test makes the rounds, when it wants to. */
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false, onStatement: (sql) => void statements.push(sql) });
+  world = await buildWorld(gateway);
+  database = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 8 });
+  admin = await gateway.as(world.acme.emails.organizationAdmin);
+  guard = await gateway.as(world.acme.emails.guardAdmin);
+  guardAdmins = [guard.email, await addGuardAdmin('of-site', { site: 'restricted' })].sort();
+  await addGuardAdmin('of-another-site', { site: 'main' });
+  await addGuardAdmin('not-synced', { origin: 'SCIM' });
+  const gone = await addGuardAdmin('gone', {});
+  await done(world.operator, 'deactivateAccount', { accountId: await accountId(gone) });
+  const removed = await addGuardAdmin('removed', {});
+  await done(world.operator, 'removeUser', {
+    organizationId: world.acme.organizationId,
+    userId: await accountId(removed),
+  });
+});
+
+afterAll(async () => {
+  await database?.dispose();
+  await gateway?.dispose();
+});
+
+let mailServer: MailServer;
+/** How far ahead of the present deliveries are, in milliseconds. */
+let ahead: number;
+const clock = () => new Date(Date.now() + ahead);
+
+beforeEach(async () => {
+  mailServer = await startMailServer();
+  ahead = 0;
+  statements.length = 0;
+});
+
+afterEach(async () => {
+  await mailServer.stop();
+  await gateway.sql.query('DELETE FROM guard_mails');
+});
+
+/** Somebody who is Guard admin of Acme, or of one of its sites. */
+async function addGuardAdmin(
+  name: string,
+  { site, ...over }: { site?: SiteName; origin?: 'SCIM' },
+): Promise<string> {
+  const { organizationId, sites } = world.acme;
+  const email = `${name}@acme.example`;
+  const user = await done(world.operator, 'addUser', { organizationId, email, name });
+  const place = site === undefined ? {} : { siteId: sites[site].id };
+  await done(world.operator, 'assignRole', {
+    ...{ userId: user.id, role: 'GUARD_ADMIN', organizationId },
+    ...place,
+    ...over,
+  });
+  return email;
+}
+
+async function accountId(email: string): Promise<string> {
+  const { rows } = await gateway.sql.query(
+    `SELECT translate(encode(convert_to('User:' || id, 'utf8'), 'base64'), E'\\n', '') AS id FROM accounts WHERE email = $1`,
+    [email],
+  );
+  return rows[0].id;
+}
+
+/** A request on the restricted site that awaits the Guard. */
+async function awaitGuard(by: Person = admin): Promise<{ grantId: string; key: string; ticketId: string }> {
+  const { ticketId, key } = await fileTicket(gateway, world, { site: 'restricted' });
+  const grant = await done(by, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' });
+  expect(grant.state).toBe('PENDING_GUARD_APPROVAL');
+  return { grantId: grant.id, key, ticketId };
+}
+
+/** Delivers everything that is due now. */
+async function deliver({
+  mailer = createSmtpMailer({ url: mailServer.url, from }),
+  logger = createLogger('silent'),
+  signal = never,
+}: {
+  mailer?: Mailer;
+  logger?: ReturnType<typeof createLogger>;
+  signal?: AbortSignal;
+} = {}): Promise<void> {
+  while (await deliverGuardMails({ database, clock, logger, mailer }, signal));
+}
+
+async function mailsInDatabase(): Promise<{ email: string; state: string; attempts: number }[]> {
+  const { rows } = await gateway.sql.query(
+    `SELECT a.email, m.state::text, m.attempts FROM guard_mails m JOIN accounts a ON a.id = m.recipient_id
+      ORDER BY a.email, m.grant_id`,
+  );
+  return rows;
+}
+
+const recipients = () => mailServer.received.flatMap(({ to }) => to).sort();
+const later = (seconds: number) => {
+  ahead += seconds * 1_000;
+};
+
+describe('an approval on a restricted site', () => {
+  const paths: Record<string, () => Promise<{ key: string }>> = {
+    'at ticket creation': async () => {
+      const productId = world.acme.sites.restricted.products.jira;
+      return await done(admin, 'createTicket', { productId, summary: 'It is slow', grantDataAccess: true });
+    },
+    'in the sidebar': () => awaitGuard(),
+    'in the admin console': async () => {
+      const { grantId, key } = await fileTicket(gateway, world, { site: 'restricted' });
+      await done(admin, 'approveDataAccess', { grantId, path: 'ADMIN_CONSOLE' });
+      return { key };
+    },
+    'of many at once': async () => {
+      const { grantId, key } = await fileTicket(gateway, world, { site: 'restricted' });
+      const { results } = await done(admin, 'approveDataAccessInBulk', { grantIds: [grantId] });
+      expect(results[0].grant.state).toBe('PENDING_GUARD_APPROVAL');
+      return { key };
+    },
+  };
+
+  test.each(Object.keys(paths))('%s is told once to each Guard admin who may decide on it', async (path) => {
+    const { key } = (await paths[path]?.()) ?? { key: '' };
+    await deliver();
+    later(3 * 86_400);
+    await deliver();
+    expect(recipients()).toEqual(guardAdmins);
+    for (const { email } of mailServer.received) {
+      expect(email.subject).toBe(`${key}: support access to restricted awaits your approval`);
+      expect(email.from).toEqual(from);
+      expect(email.text).toContain(`Ticket:       ${key}: It is slow\n`);
+      expect(email.text).toContain('Site:         restricted, https://acme-restricted.example\n');
+      expect(email.text).toContain('Product:      jira\n');
+      expect(email.text).toMatch(
+        /Approved by: {2}organizationAdmin, organizationadmin@acme\.example, 2\d{3}-/,
+      );
+    }
+    expect(await mailsInDatabase()).toEqual(
+      guardAdmins.map((email) => ({ email, state: 'SENT', attempts: 1 })),
+    );
+  });
+
+  test('costs one statement more; elsewhere it costs none and tells nobody', async () => {
+    const { ticketId } = await fileTicket(gateway, world);
+    statements.length = 0;
+    expect((await done(admin, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' })).state).toBe(
+      'ACTIVE',
+    );
+    expect(await mailsInDatabase()).toEqual([]);
+    const elsewhere = writesOf(statements);
+    const restricted = await fileTicket(gateway, world, { site: 'restricted' });
+    statements.length = 0;
+    await done(admin, 'approveDataAccess', { ticketId: restricted.ticketId, path: 'SUPPORT_PORTAL' });
+    expect(writesOf(statements)).toEqual([...elsewhere, 'guard_mails']);
+  });
+
+  test('is told nobody when it is not committed, and once when it is repeated', async () => {
+    const { ticketId } = await fileTicket(gateway, world, { site: 'restricted' });
+    const input = { ticketId, path: 'SUPPORT_PORTAL', idempotencyKey: 'once' };
+    await gateway.sql.query(
+      `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+       CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON guard_mails DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION refuse()`,
+    );
+    await expect(attempt(admin, 'approveDataAccess', input)).rejects.toThrow();
+    await gateway.sql.query('DROP FUNCTION refuse CASCADE');
+    expect(await mailsInDatabase()).toEqual([]);
+    await done(admin, 'approveDataAccess', input);
+    await done(admin, 'approveDataAccess', input);
+    expect(await mailsInDatabase()).toHaveLength(guardAdmins.length);
+  });
+
+  test('by a Guard admin is told to the others, unless the policy lets one person approve twice', async () => {
+    const { organizationId, sites } = world.acme;
+    await done(world.operator, 'assignRole', {
+      ...{ userId: await accountId(guard.email), role: 'ORGANIZATION_ADMIN', organizationId },
+    });
+    const policy = { siteId: sites.restricted.id, requestWaitSeconds: 1_209_600, maxGrantSeconds: null };
+    await awaitGuard(guard);
+    await deliver();
+    expect(recipients()).toEqual(guardAdmins.filter((email) => email !== guard.email));
+
+    await done(admin, 'setSupportAccessPolicy', { ...policy, samePersonMayApproveTwice: true });
+    onTestFinished(async () => {
+      await done(admin, 'setSupportAccessPolicy', { ...policy, samePersonMayApproveTwice: false });
+    });
+    await gateway.sql.query('DELETE FROM guard_mails');
+    await awaitGuard(guard);
+    expect((await mailsInDatabase()).map(({ email }) => email)).toEqual(guardAdmins);
+  });
+
+  test('is told to fifty at most', async () => {
+    await gateway.sql.query(
+      `WITH people AS (
+         INSERT INTO accounts (id, kind, email, name, created_at)
+         SELECT gen_random_uuid(), 'USER', 'many-' || n || '@globex.example', 'Many', now() FROM generate_series(1, 60) n
+         RETURNING id
+       ), members AS (
+         INSERT INTO memberships SELECT o.id, people.id, now() FROM people, organizations o WHERE o.name = 'globex'
+         RETURNING account_id, organization_id
+       )
+       INSERT INTO role_assignments (id, account_id, role, organization_id, created_at)
+       SELECT gen_random_uuid(), account_id, 'GUARD_ADMIN', organization_id, now() FROM members`,
+    );
+    const { ticketId } = await fileTicket(gateway, world, { site: 'restricted', customer: 'globex' });
+    const globexAdmin = await gateway.as(world.globex.emails.organizationAdmin);
+    await done(globexAdmin, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' });
+    expect(await mailsInDatabase()).toHaveLength(50);
+  });
+});
+
+test('the mail’s own words approve, as the person who got them', async () => {
+  const { grantId } = await awaitGuard();
+  await deliver();
+  const text = mailServer.received.find(({ to }) => to[0] === guard.email)?.email.text ?? '';
+  const [approve = '', deny = ''] = text.split('\n').filter((line) => line.startsWith('mutation {'));
+  expect(approve).toContain(grantId);
+  expect(await guard.ask(approve)).toEqual({ approveGuardRequest: { __typename: 'Grant' } });
+  expect(await guard.ask(deny)).toMatchObject({ denyGuardRequest: { __typename: 'InvalidStateError' } });
+});
+
+describe('a mail is dropped before it is sent', () => {
+  test.each<[string, (of: { grantId: string; ticketId: string }) => Promise<unknown>]>([
+    [
+      'when the request was withdrawn',
+      async ({ grantId }) =>
+        done(await gateway.as(world.engineer.email), 'withdrawDataAccessRequest', { grantId }),
+    ],
+    ['when another Guard admin has decided', ({ grantId }) => done(guard, 'denyGuardRequest', { grantId })],
+    ['when the request has expired', async () => later(15 * 86_400)],
+  ])('%s', async (_when, meanwhile) => {
+    await meanwhile(await awaitGuard());
+    await deliver();
+    expect(mailServer.received).toEqual([]);
+    expect(await mailsInDatabase()).toEqual(
+      guardAdmins.map((email) => ({ email, state: 'DROPPED', attempts: 1 })),
+    );
+  });
+
+  test('when its recipient is no Guard admin any more; the others get theirs', async () => {
+    const email = await addGuardAdmin('briefly', {});
+    await awaitGuard();
+    await done(world.operator, 'deactivateAccount', { accountId: await accountId(email) });
+    await deliver();
+    expect(recipients()).toEqual(guardAdmins);
+    expect(await mailsInDatabase()).toContainEqual({ email, state: 'DROPPED', attempts: 1 });
+  });
+});
+
+describe('a mail server that is away', () => {
+  test('gets every mail once it is back, under one Message-ID, and not before the pause is over', async () => {
+    await awaitGuard();
+    await mailServer.stop();
+    await deliver();
+    later(59);
+    await deliver();
+    expect(await mailsInDatabase()).toEqual(
+      guardAdmins.map((email) => ({ email, state: 'WAITING', attempts: 1 })),
+    );
+    mailServer = await startMailServer({ port: mailServer.port });
+    await deliver();
+    expect(mailServer.received).toEqual([]);
+    later(2);
+    await deliver();
+    expect(recipients()).toEqual(guardAdmins);
+    expect(await mailsInDatabase()).toEqual(
+      guardAdmins.map((email) => ({ email, state: 'SENT', attempts: 2 })),
+    );
+  });
+
+  test('for a day is given up, on the log and on the record', async () => {
+    const { ticketId } = await awaitGuard();
+    await mailServer.stop();
+    const lines: string[] = [];
+    const logger = createLogger('warn', { write: (line) => void lines.push(line) });
+    const began = clock();
+    for (let round = 0; round < maxAttempts; round += 1) {
+      await deliver({ logger });
+      const { rows } = await gateway.sql.query<{ due: Date }>('SELECT max(due_at) AS due FROM guard_mails');
+      if (round < maxAttempts - 1) ahead = (rows[0]?.due.getTime() ?? 0) - Date.now();
+    }
+    const hours = (clock().getTime() - began.getTime()) / 3_600_000;
+    expect(hours).toBeGreaterThan(20);
+    expect(hours).toBeLessThan(26);
+    expect(await mailsInDatabase()).toEqual(
+      guardAdmins.map((email) => ({ email, state: 'GIVEN_UP', attempts: maxAttempts })),
+    );
+    const { rows } = await gateway.sql.query('SELECT DISTINCT last_error FROM guard_mails');
+    expect(rows).toEqual([{ last_error: expect.stringMatching(/ECONNREFUSED/) }]);
+    const levels = lines.map((line) => JSON.parse(line).level);
+    expect(levels.filter((level) => level === 'error')).toHaveLength(guardAdmins.length);
+    expect(levels.filter((level) => level === 'warn')).toHaveLength(guardAdmins.length * (maxAttempts - 1));
+
+    const { auditLog } = await admin.ask(
+      `query Log($filter: AuditLogFilter!) { auditLog(first: 10, filter: $filter) { edges { node {
+         actor { kind name } resource { type } outcome ticketId details } } } }`,
+      { filter: { action: 'guard_mail.give_up' } },
+    );
+    expect(auditLog.edges).toHaveLength(guardAdmins.length);
+    expect(auditLog.edges[0].node).toEqual({
+      actor: { kind: 'SYSTEM', name: 'Latchkey' },
+      resource: { type: 'Grant' },
+      outcome: 'SUCCEEDED',
+      ticketId,
+      details: { recipientId: expect.any(String), attempts: maxAttempts },
+    });
+    // And never again.
+    later(30 * 86_400);
+    await deliver();
+    expect((await mailsInDatabase())[0]).toMatchObject({ state: 'GIVEN_UP', attempts: maxAttempts });
+  });
+});
+
+describe('two gateways', () => {
+  test('at the same mails send each of them once', async () => {
+    for (let ticket = 0; ticket < 8; ticket += 1) await awaitGuard();
+    const other = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 8 });
+    onTestFinished(() => other.dispose());
+    const mailer = createSmtpMailer({ url: mailServer.url, from });
+    const logger = createLogger('silent');
+    const run = async (own: Database) => {
+      while (await deliverGuardMails({ database: own, clock, logger, mailer }, never));
+    };
+    await Promise.all([run(database), run(other), run(database), run(other)]);
+    expect(mailServer.received).toHaveLength(8 * guardAdmins.length);
+    const ids = mailServer.received.map(({ email }) => email.messageId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(new Set((await mailsInDatabase()).map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(
+      new Set(['SENT 1']),
+    );
+  });
+
+  test('one of which ends after the mail server’s yes: the other repeats it under the same Message-ID', async () => {
+    await awaitGuard();
+    const real = createSmtpMailer({ url: mailServer.url, from });
+    const end = new AbortController();
+    const endsAfterwards: Mailer = {
+      send: async (mail, signal) => {
+        await real.send(mail, signal);
+        end.abort();
+        throw new Error('the gateway ended here');
+      },
+    };
+    await deliver({ mailer: endsAfterwards, signal: end.signal });
+    await deliver();
+    const before = mailServer.received.length;
+    expect(before).toBeGreaterThan(0);
+    later(61);
+    await deliver();
+    await deliver();
+    const ids = mailServer.received.map(({ email }) => email.messageId);
+    expect(ids.length).toBeGreaterThan(guardAdmins.length);
+    expect(new Set(ids).size).toBe(guardAdmins.length);
+  });
+});
+
+test('mails are forgotten after their time, and no others', async () => {
+  await awaitGuard();
+  const moment = (seconds: number) => new Date(Date.now() + seconds * 1_000);
+  await deleteGuardMailsBefore(database.prisma, moment(-60), 100);
+  expect(await mailsInDatabase()).toHaveLength(guardAdmins.length);
+  await deleteGuardMailsBefore(database.prisma, moment(60), 1);
+  expect(await mailsInDatabase()).toHaveLength(guardAdmins.length - 1);
+});
+
+/** The tables that were written to, in order. */
+function writesOf(sent: readonly string[]): string[] {
+  return sent.flatMap((sql) => /^\s*(?:INSERT INTO|UPDATE)\s+"?(?:public"\."?)?(\w+)/.exec(sql)?.[1] ?? []);
+}

@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { watch } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import PostalMime from 'postal-mime';
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { MailConfig } from '../../src/config.ts';
+import { findFreePort } from '../../src/platform/embedded-postgres.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { startMailServer } from '../support/mail-server.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+
+const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
+
+let world: World;
+/** Where the world was made; it sends no mail itself. */
+let origin: TestGateway;
+
+beforeAll(async () => {
+  origin = await startGateway({ upkeep: false });
+  world = await buildWorld(origin);
+});
+
+afterAll(() => origin?.dispose());
+afterEach(() => origin.sql.query('DELETE FROM guard_mails'));
+
+function startGatewayWithMail(mail: MailConfig): Promise<TestGateway> {
+  return startGateway({ databaseUrl: origin.databaseUrl, config: { mail } });
+}
+
+/** A request that awaits the one Guard admin, approved through this gateway. */
+async function awaitGuard(gateway: TestGateway): Promise<void> {
+  const admin = await gateway.as(world.acme.emails.organizationAdmin);
+  const { ticketId } = await fileTicket(gateway, world, { site: 'restricted' });
+  await done(admin, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' });
+}
+
+test('of two running gateways each mail is sent by one, within seconds of the approval', async () => {
+  await using server = await startMailServer();
+  const mail: MailConfig = { kind: 'smtp', url: server.url, from };
+  await using gateway = await startGatewayWithMail(mail);
+  await using other = await startGatewayWithMail(mail);
+  const requests = 12;
+  for (let request = 0; request < requests; request += 1)
+    await awaitGuard(request % 2 === 0 ? gateway : other);
+  await server.accepted(requests);
+  // Stopping ends what is under way: nothing more can come.
+  await Promise.all([gateway.dispose(), other.dispose()]);
+  expect(server.received).toHaveLength(requests);
+  expect(new Set(server.received.map(({ email }) => email.messageId)).size).toBe(requests);
+});
+
+test('a gateway on a mail server that hangs decides as ever, and stops within seconds', async () => {
+  const hanging = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.resume();
+  });
+  const port = await findFreePort();
+  const connected = once(hanging, 'connection');
+  hanging.listen(port, '127.0.0.1');
+  onTestFinished(() => {
+    hanging.close();
+  });
+  const mail: MailConfig = { kind: 'smtp', url: `smtp://127.0.0.1:${port}`, from };
+  await using gateway = await startGatewayWithMail(mail);
+  await awaitGuard(gateway);
+  await connected;
+  await awaitGuard(gateway);
+  const started = performance.now();
+  await gateway.dispose();
+  expect(performance.now() - started).toBeLessThan(5_000);
+});
+
+test('where there is no mail server, mail is written into the data folder', async () => {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-data-'));
+  onTestFinished(() => rm(dataFolder, { recursive: true, force: true }));
+  const folder = join(dataFolder, 'mail');
+  await mkdir(folder);
+  const watcher = watch(folder);
+  onTestFinished(() => watcher.close());
+  const appeared = once(watcher, 'change');
+  await using gateway = await startGatewayWithMail({ kind: 'files', dataFolder, from });
+  await awaitGuard(gateway);
+  await appeared;
+  await gateway.dispose();
+  const [file = '', ...more] = await readdir(folder);
+  expect(more).toEqual([]);
+  const email = await PostalMime.parse(await readFile(join(folder, file)));
+  expect(email).toMatchObject({ from, to: [{ address: world.acme.emails.guardAdmin }] });
+});
+
+test('without mail a gateway says so once, at its start', async () => {
+  const lines: string[] = [];
+  const logger = createLogger('warn', { write: (line) => void lines.push(line) });
+  await using _gateway = await startGateway({ databaseUrl: origin.databaseUrl, logger });
+  expect(lines.filter((line) => line.includes('SMTP_URL'))).toHaveLength(1);
+});

@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type GuardRequest, writeGuardMail } from '../../src/notifications/guard-mail.ts';
+
+const request: GuardRequest = {
+  grantId: '019ab000-0000-7000-8000-000000000001',
+  ticketKey: 'SUP-1042',
+  summary: 'The board is slow',
+  siteName: 'Acme',
+  siteUrl: 'https://acme.example',
+  productName: 'Jira',
+  conversations: null,
+  engineerName: 'Erin',
+  justification: 'To read the slow query log',
+  approverName: 'Otto',
+  approverEmail: 'otto@acme.example',
+  approvedAt: new Date('2026-11-23T10:16:59Z'),
+  expiresAt: new Date('2026-12-01T00:00:00Z'),
+  decideBy: new Date('2026-12-01T00:00:00Z'),
+  recipientName: 'Grace',
+};
+
+test('a mail says what is asked, who has said yes, until when, and how to decide', () => {
+  expect(writeGuardMail(request)).toEqual({
+    subject: 'SUP-1042: support access to Acme awaits your approval',
+    text: `Hello Grace,
+
+Support access to the data below was approved, and awaits your decision as a Guard admin.
+
+Ticket:       SUP-1042: The board is slow
+Site:         Acme, https://acme.example
+Product:      Jira
+Asked for:    the product's data
+Engineer:     Erin
+Why:          To read the slow query log
+Approved by:  Otto, otto@acme.example, 2026-11-23 10:16 UTC
+Access until: 2026-12-01 00:00 UTC
+Decide by:    2026-12-01 00:00 UTC; the request expires then
+
+Decide in your organization's admin UI, or through the API as yourself:
+
+mutation { approveGuardRequest(input: { grantId: "R3JhbnQ6MDE5YWIwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx" }) { __typename ... on Error { code message } } }
+mutation { denyGuardRequest(input: { grantId: "R3JhbnQ6MDE5YWIwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx" }) { __typename ... on Error { code message } } }
+
+The first decision of a Guard admin counts. Until then the approval allows nothing.
+`,
+  });
+});
+
+test('it says which data, and leaves out what is not known', () => {
+  const { text } = writeGuardMail({
+    ...request,
+    ...{ conversations: 3, engineerName: null, justification: null, expiresAt: null },
+  });
+  expect(text).toContain('Asked for:    Rovo conversations (3)\n');
+  expect(text).toContain('Engineer:     whoever is assigned to the ticket\n');
+  expect(text).not.toMatch(/Why:|Access until:/);
+});
+
+test('what people wrote stays one bounded line each, whatever they wrote', () => {
+  const anything = fc.oneof(
+    // Control characters and those that turn the direction of a text are among the first.
+    fc
+      .array(fc.oneof(fc.nat({ max: 0x20ff }), fc.nat({ max: 0x10ffff })), { maxLength: 600 })
+      .map((codes) => String.fromCodePoint(...codes)),
+    fc.constantFrom('\r\nBcc: all@example.com\r\n\r\nDecide by: never', '\u2028\u2029\u0085', '\u202eecart'),
+  );
+  const { text: plain } = writeGuardMail(request);
+  fc.assert(
+    fc.property(
+      fc.record({
+        summary: anything,
+        siteName: anything,
+        productName: anything,
+        engineerName: anything,
+        justification: anything,
+        approverName: anything,
+        recipientName: anything,
+      }),
+      (words) => {
+        const { subject, text } = writeGuardMail({ ...request, ...words });
+        expect(subject).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
+        expect(text).not.toMatch(/[^\n\P{Cc}]|[\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
+        const label = (line: string) => /^[A-Z][a-z ]+:(?= )/.exec(line)?.[0];
+        expect(text.split('\n').map(label)).toEqual(plain.split('\n').map(label));
+        expect(Math.max(...text.split('\n').map((line) => [...line].length))).toBeLessThan(600);
+      },
+    ),
+  );
+});

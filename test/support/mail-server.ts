@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { buffer } from 'node:stream/consumers';
+import PostalMime, { type Email } from 'postal-mime';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { findFreePort } from '../../src/platform/embedded-postgres.ts';
+
+/** A mail as the server accepted it: the envelope, what came over the wire, and what a mail program reads in it. */
+export type ReceivedMail = { to: string[]; raw: string; email: Email };
+
+export type MailServer = {
+  readonly url: string;
+  readonly port: number;
+  /** What was accepted so far, in order. */
+  readonly received: readonly ReceivedMail[];
+  /** Resolves as soon as so many were accepted since the start. */
+  accepted(count: number): Promise<void>;
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** A mail server on this machine, without TLS. With `port`: there, so that a stopped one comes back. */
+export async function startMailServer(
+  options: SMTPServerOptions & { port?: number } = {},
+): Promise<MailServer> {
+  const { port = await findFreePort(), ...own } = options;
+  const received: ReceivedMail[] = [];
+  const waiting = new Set<{ count: number; resolve: () => void }>();
+  const server = new SMTPServer({
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    disableReverseLookup: true,
+    closeTimeout: 1,
+    onData(stream, session, answer) {
+      void accept(
+        stream,
+        session.envelope.rcptTo.map(({ address }) => address),
+      ).then(() => answer());
+    },
+    ...own,
+  });
+  // A client that goes away is the tests' business, not the process's end.
+  server.on('error', () => undefined);
+
+  async function accept(stream: AsyncIterable<Uint8Array>, to: string[]): Promise<void> {
+    const raw = await buffer(stream);
+    received.push({ to, raw: raw.toString('latin1'), email: await PostalMime.parse(raw) });
+    for (const waiter of waiting) if (received.length >= waiter.count) waiter.resolve();
+  }
+
+  const listener = server.listen(port, '127.0.0.1');
+  await once(listener, 'listening');
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= new Promise<void>((resolve) => server.close(resolve));
+    return stopping;
+  };
+  return {
+    url: `smtp://127.0.0.1:${port}`,
+    port,
+    received,
+    accepted: (count) =>
+      new Promise((resolve) => {
+        waiting.add({ count, resolve });
+        if (received.length >= count) resolve();
+      }),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
