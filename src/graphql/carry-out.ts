@@ -19,6 +19,8 @@ export async function carryOut<Input, Facts, Row extends object>(
     });
   } catch (error) {
     throw error instanceof RefusedError ? toApiError(error.refusal) : error;
+  } finally {
+    forgetWhatWasRead(context);
   }
 }
 
@@ -35,7 +37,13 @@ export async function carryOutEach<Input, Facts, Row extends object>(
     caller: { accountId, idempotencyKey: idempotencyKeyOf(input) },
   }));
   const results = await executeEach(context.services, command, callers);
+  forgetWhatWasRead(context);
   return results.map((result) =>
     'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },
   );
+}
+
+/** One operation may hold several mutations: what is read after one was not read before it. */
+function forgetWhatWasRead({ loaders }: Context): void {
+  for (const loader of Object.values(loaders)) loader.clearAll();
 }

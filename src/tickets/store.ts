@@ -12,6 +12,20 @@ export async function findTicket(tx: Transaction, id: string): Promise<TicketWit
   });
 }
 
+/** The tickets with these ids, in their order; null where there is none. One statement. */
+export async function listTickets(
+  tx: Transaction,
+  ids: readonly string[],
+): Promise<(TicketWithPlace | null)[]> {
+  const found = await tx.ticket.findMany({
+    where: { id: { in: [...ids] } },
+    include: { site: true, product: true },
+    relationLoadStrategy: 'join',
+  });
+  const byId = new Map(found.map((ticket) => [ticket.id, ticket]));
+  return ids.map((id) => byId.get(id) ?? null);
+}
+
 /** The next number in the running of ticket keys: `SUP-1042`. Numbers may be skipped, never repeated. */
 export async function nextTicketKey(tx: Transaction): Promise<string> {
   const [row] = await tx.$queryRawUnsafe<{ number: string }[]>(

@@ -1,6 +1,5 @@
 import type { FieldProblem } from '../../commands/refusal.ts';
 import { stateMessages } from '../../commands/refusal.ts';
-import { findTicket } from '../../tickets/store.ts';
 import { builder } from '../builder.ts';
 import { described } from '../described.ts';
 import {
@@ -79,8 +78,8 @@ builder.objectType(NotEligibleError, {
     eligibility: t.field({
       type: AccessEligibility,
       description: "The same answer as the ticket's `accessEligibility`.",
-      resolve: async ({ ticketId, obstacles }, _, { services }) => {
-        const ticket = await findTicket(services.database.prisma, ticketId);
+      resolve: async ({ ticketId, obstacles }, _, { loaders }) => {
+        const ticket = await loaders.tickets.load(ticketId);
         if (ticket === null) throw new Error(`Ticket ${ticketId} has gone`);
         return { obstacles, place: ticket };
       },

@@ -51,15 +51,29 @@ export const RoleAssignment = builder.prismaNode('RoleAssignment', {
     origin: t.expose('origin', { type: RoleOrigin, description: 'Where it comes from.' }),
     syncState: t.expose('syncState', { type: RoleSyncState, description: 'Whether it counts.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was assigned.' }),
-    user: t.relation('account', { type: User, description: 'Who holds it.' }),
-    organization: t.relation('organization', { description: 'The organization it is held in.' }),
+    // `resolve` is for the assignment that was just removed: what it was about is still there.
+    user: t.relation('account', {
+      type: User,
+      description: 'Who holds it.',
+      resolve: (query, { accountId: id }, _, { services }) =>
+        services.database.prisma.account.findUniqueOrThrow({ ...query, where: { id } }),
+    }),
+    organization: t.relation('organization', {
+      description: 'The organization it is held in.',
+      resolve: (query, { organizationId: id }, _, { services }) =>
+        services.database.prisma.organization.findUniqueOrThrow({ ...query, where: { id } }),
+    }),
     site: t.relation('site', {
       nullable: true,
       description: 'The site it is held over; null: the whole organization.',
+      resolve: (query, { siteId: id }, _, { services }) =>
+        id === null ? null : services.database.prisma.site.findUnique({ ...query, where: { id } }),
     }),
     product: t.relation('product', {
       nullable: true,
       description: 'The product it is held over; null: the whole site or organization.',
+      resolve: (query, { productId: id }, _, { services }) =>
+        id === null ? null : services.database.prisma.product.findUnique({ ...query, where: { id } }),
     }),
   }),
 });
