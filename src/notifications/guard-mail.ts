@@ -48,7 +48,7 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
     text: [
       `Hello ${oneLine(request.recipientName, 100)},`,
       '',
-      `a customer approval of support access to ${site} needs yours as a Guard admin before it counts.`,
+      'Support access to the data below was approved, and awaits your decision as a Guard admin.',
       '',
       ...facts.map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`),
       '',
@@ -57,7 +57,7 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
       mutation('approveGuardRequest'),
       mutation('denyGuardRequest'),
       '',
-      'The first decision of a Guard admin counts. Until then the engineer sees nothing.',
+      'The first decision of a Guard admin counts. Until then the approval allows nothing.',
       '',
     ].join('\n'),
   };
