@@ -2,6 +2,7 @@
 import type { Account } from '../../prisma/generated/client/client.ts';
 import { findOrganization, findProduct, findSite, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
+import { lockRights } from '../platform/locks.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
 import { alreadyExists, platformCommand } from './on-platform.ts';
@@ -85,6 +86,10 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, RoleAssi
     operation: 'removeRole',
     action: 'role.remove',
     resource: 'RoleAssignment',
+    lock: async (tx, { roleAssignmentId }) => {
+      const assignment = await tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } });
+      if (assignment !== null) await lockRights(tx, assignment.accountId);
+    },
     load: (tx, { roleAssignmentId }) => tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } }),
     organizationId: ({ organizationId }) => organizationId,
     account: ({ accountId, organizationId }) => ({ id: accountId, organizationIds: [organizationId] }),

@@ -18,6 +18,7 @@ import { queueGuardMails } from '../notifications/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Database, isUniqueViolation, isWriteConflict, type Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
+import { shareRights } from '../platform/locks.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
 import {
@@ -102,6 +103,7 @@ export async function execute<Input, Facts, Row extends object>(
   const answer = await retryOnConflict(() =>
     database.transaction(async (tx): Promise<Answer<Row>> => {
       await command.lock(tx, input);
+      await shareRights(tx, caller.accountId);
       const { idempotencyKey: key } = caller;
       const repetition =
         key === null

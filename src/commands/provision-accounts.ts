@@ -3,6 +3,7 @@ import type { Account } from '../../prisma/generated/client/client.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
 import { findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
+import { lockRights } from '../platform/locks.ts';
 import { alreadyExists, platformCommand } from './on-platform.ts';
 import { invalidInput, invalidState, notFound } from './refusal.ts';
 
@@ -60,6 +61,7 @@ export const removeUser = platformCommand<
   operation: 'removeUser',
   action: 'account.remove_user',
   resource: 'Organization',
+  lock: (tx, { accountId }) => lockRights(tx, accountId),
   load: async (tx, { organizationId, accountId }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
@@ -141,6 +143,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
     operation,
     action: active ? 'account.reactivate' : 'account.deactivate',
     resource: 'Account',
+    lock: (tx, { accountId }) => lockRights(tx, accountId),
     load: async (tx, { accountId }) => {
       const account = await tx.account.findUnique({ where: { id: accountId } });
       const memberships = await tx.membership.findMany({ where: { accountId } });

@@ -2,10 +2,12 @@
  * The locks that put everything about one grant into one order.
  *
  * A command on a ticket holds the ticket alone and its site together with others; a command on a site
- * holds the site alone. They are advisory, and taken before the transaction's first write, because the
- * first write is where PostgreSQL gives the transaction its id: two transactions on the same grant thus
- * have ids in the order of their commits, and the event stream, ordered by transaction id, tells each
- * grant's story in order.
+ * holds the site alone. Every command shares the rights of whoever gives it; a command that takes rights
+ * away holds them alone, so that nothing stands on them that comes after it on the record.
+ *
+ * The locks are advisory, and taken before the transaction's first write, because the first write is where
+ * PostgreSQL gives the transaction its id: two transactions on the same grant thus have ids in the order of
+ * their commits, and the event stream, ordered by transaction id, tells each grant's story in order.
  */
 import type { Transaction } from './database.ts';
 
@@ -39,4 +41,14 @@ export async function shareSite(tx: Transaction, siteId: string): Promise<void> 
 /** Holds a site alone: no command on any of its tickets runs meanwhile. */
 export async function lockSite(tx: Transaction, siteId: string): Promise<void> {
   await tx.$executeRawUnsafe(`SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`, siteId);
+}
+
+/** Shares an account's rights with other commands that stand on them: nobody takes any away meanwhile. */
+export async function shareRights(tx: Transaction, accountId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 3))`, accountId);
+}
+
+/** Holds an account's rights alone: no command that stands on them runs meanwhile. */
+export async function lockRights(tx: Transaction, accountId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT pg_advisory_xact_lock(hashtextextended($1, 3))`, accountId);
 }
