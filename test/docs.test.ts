@@ -1,0 +1,105 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { buildSchema, isEnumType, type OperationDefinitionNode, parse, validate } from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { variableNames } from '../src/config.ts';
+import { startGateway } from './support/gateway.ts';
+
+const read = (path: string): string => readFileSync(path, 'utf8');
+const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md')];
+const schema = buildSchema(read('schema/schema.graphql'));
+
+/** What stands between fences of this language on a page. */
+const blocks = (page: string, language: string): string[] =>
+  [...read(page).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+    ([, text = '']) => text,
+  );
+
+/** The names in backticks in the first column of the tables under a heading. */
+function firstColumn(page: string, heading: string): string[] {
+  const [, section = ''] =
+    new RegExp(`^#+ ${heading}\\n([\\s\\S]*?)(?=^#|$(?![\\s\\S]))`, 'm').exec(read(page)) ?? [];
+  return [...section.matchAll(/^\| ([^|]*) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map(([, name = '']) => name),
+  );
+}
+
+test('links lead somewhere', () => {
+  const broken = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !existsSync(join(dirname(page), target)))
+      .map((target) => `${page}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+test('files and scripts named are there', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+  const wrong = pages.flatMap((page) => {
+    const text = read(page);
+    const missing = [...text.matchAll(/`((?:src|test|schema|prisma|docs|\.ci)\/[\w./-]+)`/g)]
+      .map(([, path = '']) => path)
+      .filter((path) => !existsSync(path));
+    const unknown = [...text.matchAll(/npm run (?:-s )?([\w:]+)/g)]
+      .map(([, name = '']) => name)
+      .filter((name) => !(name in scripts));
+    return [...missing, ...unknown].map((name) => `${page}: ${name}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
+test('the table of configuration has every variable', () => {
+  expect(firstColumn('README.md', 'Configuration').sort()).toEqual([...variableNames].sort());
+});
+
+test('every code of an error that a mutation answers is explained', () => {
+  const codes = schema.getType('ErrorCode');
+  const known = isEnumType(codes) ? codes.getValues().map(({ name }) => name) : [];
+  expect(known.length).toBeGreaterThan(10);
+  expect(firstColumn('docs/api.md', 'What a mutation may answer instead').sort()).toEqual(known.sort());
+});
+
+test('every code of an error of a request is explained, and there is one for each explained', () => {
+  const explained = firstColumn('docs/api.md', 'Errors of a request');
+  expect(explained.length).toBeGreaterThan(10);
+  const source = globSync('src/{http,graphql}/**/*.ts').map(read).join('\n');
+  // Given by the engine rather than by us.
+  const byTheEngine = ['GRAPHQL_VALIDATION_FAILED'];
+  expect(explained.filter((code) => !source.includes(`'${code}'`) && !byTheEngine.includes(code))).toEqual(
+    [],
+  );
+  const given = [
+    ...source.matchAll(
+      /(?:extensions: \{\s*code: |requestError\(\s*\d+,\s*|RequestRefusedError\(\s*\d+,\s*)'([A-Z_]+)'/g,
+    ),
+  ];
+  expect(given.length).toBeGreaterThan(10);
+  expect(given.map(([, code]) => code).filter((code) => !explained.includes(code ?? ''))).toEqual([]);
+});
+
+describe('documents', () => {
+  test('fit the schema', () => {
+    const all = ['docs/api.md', 'docs/operating.md'].flatMap((page) => blocks(page, 'graphql'));
+    expect(all.length).toBeGreaterThan(5);
+    expect(all.flatMap((text) => validate(schema, parse(text)).map(({ message }) => message))).toEqual([]);
+  });
+
+  test('fill an empty deployment, as told', async () => {
+    await using gateway = await startGateway();
+    const operator = await gateway.as('operator@vendor.example');
+    const ids: Record<string, string> = {};
+    for (const text of blocks('docs/operating.md', 'graphql')) {
+      const { variableDefinitions = [] } = parse(text).definitions[0] as OperationDefinitionNode;
+      const names = variableDefinitions.map(({ variable }) => variable.name.value);
+      const [[name, answer] = ['', null]] = Object.entries<{ id?: string }>(
+        await operator.ask(text, Object.fromEntries(names.map((variable) => [variable, ids[variable]]))),
+      );
+      expect(answer, name).toHaveProperty('id');
+      const made = name.replace(/^(?:create|license|add|assign)/, '');
+      ids[`${made.charAt(0).toLowerCase()}${made.slice(1)}Id`] = answer?.id ?? '';
+    }
+    const { accounts } = await operator.ask('{ accounts { edges { node { email } } } }');
+    expect(accounts.edges).toHaveLength(4);
+  });
+});
