@@ -287,6 +287,7 @@ describe('an end', () => {
 describe('npm run reset', () => {
   test('clears what a gateway left, and nothing else', async () => {
     await stop(await startGateway());
+    await mkdir(join(dataFolder, 'mail'), { recursive: true });
     expect(await readdir(dataFolder)).toContain('postgres');
     expect(await run(reset, {}).ended).toMatchObject({ code: 0, stderr: '' });
     expect(await readdir(folder)).toEqual([]);

@@ -1,4 +1,7 @@
-/** What a Guard admin is told by email when a request awaits the Guard. Plain text, without links. */
+/**
+ * What a Guard admin is told by email when a request awaits the Guard. Plain text without links, in short lines,
+ * so that it is readable as it is sent.
+ */
 
 /** A request that awaits the Guard, as one Guard admin is told of it. */
 export type GuardRequest = {
@@ -41,23 +44,26 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
     ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
   ];
   const id = Buffer.from(`Grant:${request.grantId}`).toString('base64');
-  const mutation = (name: string) =>
-    `mutation { ${name}(input: { grantId: "${id}" }) { __typename ... on Error { code message } } }`;
   return {
     subject: `${request.ticketKey}: support access to ${site} awaits your approval`,
     text: [
       `Hello ${oneLine(request.recipientName, 100)},`,
       '',
-      'Support access to the data below was approved, and awaits your decision as a Guard admin.',
+      'Support access to the data below was approved, and awaits your decision',
+      'as a Guard admin.',
       '',
       ...facts.map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`),
       '',
-      `Decide in your organization's admin UI, or through the API as yourself:`,
+      "Decide in your organization's admin UI, or through the API as yourself:",
       '',
-      mutation('approveGuardRequest'),
-      mutation('denyGuardRequest'),
+      'mutation {',
+      '  approveGuardRequest(input: {',
+      `    grantId: "${id}"`,
+      '  }) { __typename ... on Error { code message } }',
+      '}',
       '',
-      'The first decision of a Guard admin counts. Until then the approval allows nothing.',
+      'To deny it, the same with denyGuardRequest. The first decision of a Guard',
+      'admin counts; until then the approval allows nothing.',
       '',
     ].join('\n'),
   };

@@ -25,7 +25,8 @@ test('a mail says what is asked, who has said yes, until when, and how to decide
     subject: 'SUP-1042: support access to Acme awaits your approval',
     text: `Hello Grace,
 
-Support access to the data below was approved, and awaits your decision as a Guard admin.
+Support access to the data below was approved, and awaits your decision
+as a Guard admin.
 
 Ticket:       SUP-1042: The board is slow
 Site:         Acme, https://acme.example
@@ -39,10 +40,14 @@ Decide by:    2026-12-01 00:00 UTC; the request expires then
 
 Decide in your organization's admin UI, or through the API as yourself:
 
-mutation { approveGuardRequest(input: { grantId: "R3JhbnQ6MDE5YWIwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx" }) { __typename ... on Error { code message } } }
-mutation { denyGuardRequest(input: { grantId: "R3JhbnQ6MDE5YWIwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx" }) { __typename ... on Error { code message } } }
+mutation {
+  approveGuardRequest(input: {
+    grantId: "R3JhbnQ6MDE5YWIwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx"
+  }) { __typename ... on Error { code message } }
+}
 
-The first decision of a Guard admin counts. Until then the approval allows nothing.
+To deny it, the same with denyGuardRequest. The first decision of a Guard
+admin counts; until then the approval allows nothing.
 `,
   });
 });
