@@ -28,6 +28,8 @@ export type FeedOptions = Partial<SubscriptionLimits> & {
 
 export type FeedStats = {
   subscriptions: number;
+  /** Accounts that listen. */
+  viewers: number;
   /** Of them, those that live on what the relay hands on; the others are catching up. */
   live: number;
   /** Events waiting in all queues. */
@@ -145,7 +147,13 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
         if (each.isLive) live += 1;
         queued += each.queued;
       }
-      return { subscriptions: subscriptions.size, live, queued, topicEntries: directory.size.entries };
+      return {
+        subscriptions: subscriptions.size,
+        viewers: byViewer.size,
+        live,
+        queued,
+        topicEntries: directory.size.entries,
+      };
     },
     dispose() {
       disposed = true;

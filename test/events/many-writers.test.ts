@@ -27,7 +27,6 @@ beforeAll(async () => {
         recentEvents,
         pageSize: 100,
         queueLength: 50,
-        pollInterval: 1000,
       }),
     ),
   );

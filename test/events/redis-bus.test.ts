@@ -47,12 +47,14 @@ describe('a bus over Redis', () => {
     await Promise.all([isUp(one), isUp(other)]);
     // Once for the way being open.
     expect([one.heard.mock.calls.length, other.heard.mock.calls.length]).toStrictEqual([1, 1]);
-    one.publish();
-    await hears(other, 2);
+    for (let round = 2; round < 12; round += 1) {
+      one.publish();
+      await hears(other, round);
+    }
+    expect(one.heard).toHaveBeenCalledTimes(1);
     other.publish();
     await hears(one, 2);
-    expect(one.heard).toHaveBeenCalledTimes(2);
-    expect(other.heard).toHaveBeenCalledTimes(2);
+    expect(other.heard).toHaveBeenCalledTimes(11);
   });
 
   test('is up only when the server has acknowledged the subscription', async () => {
