@@ -106,10 +106,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       port: config.port,
       schema,
       authenticate: (token) => identity.verifier.verify(token),
-      createContext: async ({ session }) =>
-        session.kind === 'ANONYMOUS'
-          ? createContext(services, null, false)
-          : createContext(services, await findViewerByClaims(database.prisma, session.claims), true),
+      createContext: async ({ session, clientIsSlow }) =>
+        createContext(services, {
+          viewer:
+            session.kind === 'ANONYMOUS' ? null : await findViewerByClaims(database.prisma, session.claims),
+          hasToken: session.kind !== 'ANONYMOUS',
+          clientIsSlow,
+        }),
       log: logger,
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
       readiness: [{ name: 'database', check: () => database.ping() }],

@@ -19,11 +19,16 @@ export type Context = {
   hasToken: boolean;
   services: Services;
   loaders: Loaders;
+  /** To be called when events have waited too long for the client: closes its connection. */
+  clientIsSlow: () => void;
 };
 
 /** A context for one operation; its viewer was read when the operation began. */
-export function createContext(services: Services, viewer: Viewer | null, hasToken: boolean): Context {
-  return { viewer, hasToken, services, loaders: createLoaders(services.database) };
+export function createContext(
+  services: Services,
+  { viewer, hasToken, clientIsSlow }: Pick<Context, 'viewer' | 'hasToken' | 'clientIsSlow'>,
+): Context {
+  return { viewer, hasToken, services, loaders: createLoaders(services.database), clientIsSlow };
 }
 
 /** The viewer of a field that the authorization table opens to signed-in accounts only. */

@@ -9,7 +9,7 @@ import { may } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/relations.ts';
 import { visibleGrants } from '../authorization/visibility.ts';
 import type { EventAudience, GrantEventEnvelope } from '../events/envelope.ts';
-import { OtherFilterCursorError } from '../events/errors.ts';
+import { OtherFilterCursorError, SlowConsumerError } from '../events/errors.ts';
 import type { Delivery } from '../events/feed.ts';
 import { currentPosition } from '../events/outbox.ts';
 import type { Position } from '../events/position.ts';
@@ -50,7 +50,7 @@ export function grantEvents(
       ? currentState(services, viewer, filter, cursors)
       : null;
   const shown = new Map<string, number>();
-  const listen = (after: Position | null) => listenTo(services, viewer, filter, after);
+  const listen = (after: Position | null) => listenTo(context, viewer, filter, after);
   let deliveries = state === null ? listen(resumed === 'CURRENT_STATE' ? null : resumed) : null;
   let ended = false;
 
@@ -85,7 +85,7 @@ export function grantEvents(
 }
 
 function listenTo(
-  { feed, database }: Services,
+  { services: { feed, database }, clientIsSlow }: Context,
   me: Viewer,
   { siteId, ticketId, types }: GrantEventFilter,
   after: Position | null,
@@ -106,6 +106,9 @@ function listenTo(
       (ticketId == null || event.ticketId === ticketId) &&
       (types == null || types.includes(event.type)),
     ...(after === null ? {} : { after }),
+    onEnd: (error) => {
+      if (error instanceof SlowConsumerError) clientIsSlow();
+    },
   });
 }
 

@@ -28,7 +28,10 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     const session = await openSessionOrAnswer(request, response);
     if (session === null) return;
 
-    const operation = startOperation('HTTP', session);
+    const operation = startOperation('HTTP', session, () => {
+      log.warn({}, 'An event stream was cut because its client lets events wait');
+      response.destroy();
+    });
     operation.signal.addEventListener('abort', () => {
       const reason: unknown = operation.signal.reason;
       if (reason instanceof OperationEndedError && reason.end === 'TOKEN_EXPIRED') {

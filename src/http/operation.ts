@@ -2,7 +2,12 @@ import type { Session } from './authentication.ts';
 
 export type EndOfOperation =
   /** The client completed it, closed its connection, or vanished. Also after the answer was sent. */
-  'CLIENT_GONE' | 'TOKEN_EXPIRED' | 'TOOK_TOO_LONG' | 'SHUTTING_DOWN';
+  | 'CLIENT_GONE'
+  | 'TOKEN_EXPIRED'
+  | 'TOOK_TOO_LONG'
+  /** It let events wait for too long: its connection is closed with it. */
+  | 'SLOW_CONSUMER'
+  | 'SHUTTING_DOWN';
 
 /** The reason of an operation's aborted signal. */
 export class OperationEndedError extends Error {
@@ -21,17 +26,33 @@ export type Operation = {
   readonly session: Session;
   /** Aborts when nobody will read the result any more, with an {@link OperationEndedError} as reason. */
   readonly signal: AbortSignal;
+  /**
+   * To be called when events have waited too long for the client to take them. Ends the operation, and closes
+   * the connection it came in through: nothing else would reach a client that does not read.
+   */
+  clientIsSlow(): void;
 };
 
 /** An operation together with the way to end it, which only transports have. */
 export type RunningOperation = Operation & { end(reason: EndOfOperation): void };
 
-export function startOperation(transport: Operation['transport'], session: Session): RunningOperation {
+/** `closeConnection` is called when the client is too slow, after the operation was ended. */
+export function startOperation(
+  transport: Operation['transport'],
+  session: Session,
+  closeConnection: () => void,
+): RunningOperation {
   const controller = new AbortController();
+  const end = (reason: EndOfOperation) => controller.abort(new OperationEndedError(reason));
   return {
     transport,
     session,
     signal: controller.signal,
-    end: (reason) => controller.abort(new OperationEndedError(reason)),
+    end,
+    clientIsSlow() {
+      if (controller.signal.aborted) return;
+      end('SLOW_CONSUMER');
+      closeConnection();
+    },
   };
 }

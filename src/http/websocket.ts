@@ -22,6 +22,7 @@ import { type EndOfOperation, type RunningOperation, startOperation } from './op
 const closeCodes = {
   goingAway: 1001,
   tryAgainLater: 1013,
+  slowConsumer: 4413,
   unauthorized: CloseCode.Unauthorized,
   forbidden: CloseCode.Forbidden,
   tooManyConnections: CloseCode.TooManyInitialisationRequests,
@@ -194,7 +195,7 @@ function createProtocol({ engine, maskError, authenticate, connections, limits, 
     async onSubscribe({ extra, subscriptions }, _id, payload) {
       if (extra.session === null) throw new Error('An operation began before the connection was accepted.');
       if (Object.keys(subscriptions).length > limits.operationsPerSocket) return [tooManyOperations(limits)];
-      const operation = startOperation('WEBSOCKET', extra.session);
+      const operation = startOperation('WEBSOCKET', extra.session, () => closeSlow(extra, log));
       extra.operations.set(payload, operation);
       const prepared = await prepare(payload, operation);
       if (Array.isArray(prepared)) extra.operations.delete(payload);
@@ -242,6 +243,13 @@ function noSuchOperation(): GraphQLError {
 
 function endOperations({ operations }: Connection, reason: EndOfOperation): void {
   for (const operation of operations.values()) operation.end(reason);
+}
+
+/** The close frame waits behind what was not read: unless it is read in time, the connection is cut. */
+function closeSlow(connection: Connection, log: Log): void {
+  log.warn({}, 'A WebSocket was closed because its client lets events wait');
+  connection.socket.close(closeCodes.slowConsumer, 'Slow consumer');
+  endOperations(connection, 'SLOW_CONSUMER');
 }
 
 /** Resolves once the kernel has taken the message, which is what holds back the source of a slow client. */
