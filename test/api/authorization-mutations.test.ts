@@ -4,6 +4,7 @@ import { type Operation, operations } from '../../src/authorization/operations.t
 import { newId } from '../../src/platform/ids.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { journal, type Written } from '../support/written.ts';
+import { type Attempt, attempt, readTable } from './authorization-asking.ts';
 import {
   type Everybody,
   fileTickets,
@@ -11,7 +12,6 @@ import {
   globalId,
   type Name,
   rawId,
-  readTable,
   type TicketSpec,
 } from './authorization-people.ts';
 import { obstacles, tables, whoMayGrant } from './authorization-table.ts';
@@ -284,35 +284,6 @@ test.each(mutations.filter((name) => expected(name)['globexAdmin'] === '-'))(
   },
 );
 
-type Attempt = { cell: string; obstacles: string[]; message: string };
-
-/** What the mutation answers; for one in bulk, what it answers for the one thing it names. */
-async function attempt(person: Person, name: Operation, input: Record<string, unknown>): Promise<Attempt> {
-  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-  const inBulk = name.endsWith('InBulk');
-  const error =
-    '... on Error { code message } ... on NotEligibleError { eligibility { obstacles { code } } }';
-  const selection = inBulk ? `... on BulkPayload { results { error { ${error} } } } ${error}` : error;
-  const { data, errors } = await person.send(
-    `mutation ($input: ${type}Input!) { result: ${name}(input: $input) { __typename ${selection} } }`,
-    { input },
-  );
-  const refused: Json = errors[0]
-    ? { code: errors[0].extensions['code'], message: errors[0].message }
-    : inBulk && data.result.code === undefined
-      ? (data.result.results[0].error ?? {})
-      : data.result;
-  const { code, message = '', eligibility } = refused;
-  const found = eligibility?.obstacles.map((obstacle: Json) => obstacle.code) ?? [];
-  return { cell: code === undefined ? 'yes' : (cellOf[code] ?? code), obstacles: found, message };
-}
-
-const cellOf: Record<string, string> = {
-  UNAUTHENTICATED: '401',
-  FORBIDDEN: 'no',
-  NOT_FOUND: '-',
-  NOT_ELIGIBLE: 'why',
-};
 const codeOf: Record<string, string> = { no: 'FORBIDDEN', '-': 'NOT_FOUND', why: 'NOT_ELIGIBLE' };
 
 /** Where what was written, recorded or told differs from what the cell means. */

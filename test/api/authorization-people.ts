@@ -199,21 +199,3 @@ export async function fileTickets(
   }));
 }
 let serial = 0;
-
-/** The rows of a table by name, each with its cells by column. */
-export function readTable(text: string): Map<string, Map<string, string>> {
-  const [head = '', ...lines] = text.split('\n').filter((line) => line.trim() !== '');
-  const columns = words(head.split('|')[1] ?? '');
-  return new Map(
-    lines.map((line) => {
-      const [name = '', cells = ''] = line.split('|');
-      const row = words(cells);
-      if (row.length !== columns.length) throw new Error(`${name.trim()} has ${row.length} cells`);
-      return [name.trim(), new Map(columns.map((column, index) => [column, row[index] ?? '']))];
-    }),
-  );
-}
-
-function words(text: string): string[] {
-  return text.trim().split(/\s+/);
-}

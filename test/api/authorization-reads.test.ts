@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Operation, operations } from '../../src/authorization/operations.ts';
 import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { done } from '../support/world.ts';
+import { cellOf, forEach, readTable } from './authorization-asking.ts';
 import {
   type Everybody,
   fileTickets,
   gatherEverybody,
   globalId,
   type Name,
-  readTable,
   type TicketSpec,
 } from './authorization-people.ts';
 import { tables } from './authorization-table.ts';
@@ -181,7 +181,7 @@ async function listen(person: Person) {
     for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
       text += chunk;
       const code = /"code":"(\w+)"/.exec(text)?.[1];
-      if (code !== undefined) return words[code] ?? code;
+      if (code !== undefined) return cellOf[code] ?? code;
       if (text.includes(signal)) break;
     }
     return text.includes(grantId) ? 'yes' : '-';
@@ -235,12 +235,11 @@ function only(name: Name, people = everybody.people): Person {
 
 /** What everybody's column says; where a column stands for several who do not agree, what each says. */
 async function cells(ask: (person: Person) => Promise<string>): Promise<Record<string, string>> {
-  const columns = await Promise.all(
-    Object.entries(everybody.people).map(async ([name, persons]) => {
-      const answers = await Promise.all(persons.map(ask));
-      return [name, [...new Set(answers)].join(' and ')];
-    }),
-  );
+  const columns = await forEach(Object.entries(everybody.people), async ([name, persons]) => {
+    const answers = new Set<string>();
+    for (const person of persons) answers.add(await ask(person));
+    return [name, [...answers].join(' and ')];
+  });
   return Object.fromEntries(columns);
 }
 
@@ -248,9 +247,7 @@ function expected(name: string): Record<string, string> {
   return Object.assign({}, ...rows.map((table) => Object.fromEntries(table.get(name) ?? [])));
 }
 
-const words: Record<string, string> = { UNAUTHENTICATED: '401', FORBIDDEN: 'no' };
-
 function refusalIn({ errors }: Answer): string | null {
   const code = errors[0]?.extensions['code'];
-  return code === undefined ? null : (words[String(code)] ?? String(code));
+  return code === undefined ? null : (cellOf[String(code)] ?? String(code));
 }
