@@ -20,15 +20,13 @@ export type Stream = {
 
 /** Milliseconds to connect and be accepted. */
 const acceptanceMs = 15_000;
-/** Milliseconds of silence after which the gateway is asked for a sign of life, and then waited for. */
-const silenceMs = 10_000;
-const answerMs = 5_000;
-
 export function openStream(
   { url, getToken }: Connection,
   request: {
     query: string;
     variables: Record<string, unknown>;
+    /** Milliseconds of silence after which the gateway is asked for a sign of life; half as long for it. */
+    silenceMs: number;
     /** Called when the gateway has accepted the token. */
     onAccepted: () => void;
     /** Called with the data of every result. */
@@ -43,7 +41,7 @@ export function openStream(
     connectionParams: async () => ({ authorization: `Bearer ${await getToken()}` }),
     lazy: true,
     retryAttempts: 0,
-    keepAlive: silenceMs,
+    keepAlive: request.silenceMs,
     connectionAckWaitTimeout: acceptanceMs,
     on: {
       connected() {
@@ -51,7 +49,8 @@ export function openStream(
         if (!isOver) request.onAccepted();
       },
       ping(received) {
-        if (!received) signOfLife = setTimeout(() => end({ by: new Error('no sign of life') }), answerMs);
+        if (!received)
+          signOfLife = setTimeout(() => end({ by: new Error('no sign of life') }), request.silenceMs / 2);
       },
       pong(received) {
         if (received) clearTimeout(signOfLife);

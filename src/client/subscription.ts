@@ -32,6 +32,11 @@ export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
    * the last of them once they are taken, so that a slow consumer costs neither side memory.
    */
   waitingEvents?: number;
+  /**
+   * Milliseconds of silence after which the gateway is asked for a sign of life, and after half as long again
+   * the connection is taken for lost; 10,000 if left out.
+   */
+  silenceMs?: number;
 };
 
 /**
@@ -58,6 +63,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     giveUpAfterMs = 300_000,
     rememberedIds = 1_000,
     waitingEvents = 1_000,
+    silenceMs = 10_000,
   } = options;
   const variables: { after?: unknown } = { ...options.variables };
   const recent = createRecentIds(rememberedIds);
@@ -123,6 +129,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     const stream = openStream(connection, {
       query: textOf(document),
       variables: { ...variables, after: received },
+      silenceMs,
       onAccepted() {
         acceptedAt = performance.now();
         if (wasConnected && lostAt !== null) {

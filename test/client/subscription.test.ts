@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { buildSchema, parse } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/generated/operations.ts';
 import { createGatewayClient, type GatewayClient } from '../../src/client/client.ts';
@@ -13,8 +13,8 @@ import type { SubscriptionEndedError } from '../../src/client/errors.ts';
 import type { ResumeOptions } from '../../src/client/subscription.ts';
 import { deleteEventsBefore } from '../../src/events/outbox.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
-import { startProxy } from './proxy.ts';
 
 type Event = GrantEventsSubscription['grantEvents'];
 type Options = Partial<ResumeOptions<GrantEventsSubscription, { after?: string | null }, Event>>;
@@ -27,6 +27,15 @@ beforeAll(async () => {
   world = await buildWorld(gateway);
 });
 afterAll(() => gateway.dispose());
+
+/** A stretch of network before the gateway. */
+async function startProxy(): Promise<TcpProxy & AsyncDisposable & { url: string }> {
+  const proxy = await openTcpProxy(Number(new URL(gateway.url).port));
+  return Object.assign(proxy, {
+    url: `http://127.0.0.1:${proxy.port}`,
+    [Symbol.asyncDispose]: () => proxy.dispose(),
+  });
+}
 
 function clientOf(email: string, url = gateway.url): GatewayClient {
   return createGatewayClient({ url, token: developmentToken(gateway.url, email) });
@@ -68,7 +77,7 @@ async function endOf(events: AsyncIterator<Event>): Promise<SubscriptionEndedErr
 
 describe('a connection that is cut', () => {
   test('is made again, and what happened in the meantime comes first, once', async () => {
-    await using proxy = await startProxy(gateway.url);
+    await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
     const reconnected = Promise.withResolvers<string | null>();
     const reasons: string[] = [];
@@ -81,10 +90,9 @@ describe('a connection that is cut', () => {
     expect(await take(events, 1)).toEqual([`${before.key} REASSIGNED`]);
     const { cursor } = events;
 
-    proxy.refuse(true);
     proxy.cut();
     const during = [await ticket(), await ticket()];
-    proxy.refuse(false);
+    proxy.resume();
     expect(await reconnected.promise).toBe(cursor);
     const after = await ticket();
 
@@ -94,7 +102,7 @@ describe('a connection that is cut', () => {
   });
 
   test('again and again loses nothing and repeats nothing', async () => {
-    await using proxy = await startProxy(gateway.url);
+    await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
     await using events = engineerEvents(client);
     await events.connected;
@@ -103,21 +111,41 @@ describe('a connection that is cut', () => {
     const filed = [first.key];
     for (let round = 0; round < 6; round += 1) {
       proxy.cut();
+      proxy.resume();
       filed.push((await ticket()).key);
     }
     taken.push(...(await take(events, 6)));
     expect(taken).toEqual(filed.map((key) => `${key} REASSIGNED`));
   });
 
+  test('without a word, is noticed by the silence', async () => {
+    await using proxy = await startProxy();
+    await using client = clientOf(world.engineer.email, proxy.url);
+    const noticed = Promise.withResolvers<string>();
+    await using events = engineerEvents(client, {
+      silenceMs: 200,
+      onReconnecting: ({ reason }) => noticed.resolve(reason),
+    });
+    await events.connected;
+    const before = await ticket();
+    await take(events, 1);
+    proxy.stall();
+    const during = await ticket();
+    expect(await noticed.promise).toContain('no sign of life');
+    proxy.cut();
+    proxy.resume();
+    expect(await take(events, 1)).toEqual([`${during.key} REASSIGNED`]);
+    expect(during.key).not.toBe(before.key);
+  });
+
   test('is given up after a while, with the cursor still good', async () => {
-    await using proxy = await startProxy(gateway.url);
+    await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
     await using events = engineerEvents(client, { giveUpAfterMs: 700 });
     await events.connected;
     await ticket();
     await take(events, 1);
     const cursor = events.cursor ?? '';
-    proxy.refuse(true);
     proxy.cut();
     expect(await endOf(events)).toMatchObject({ name: 'SubscriptionEndedError', code: 'UNREACHABLE' });
     const missed = await ticket();
@@ -229,18 +257,18 @@ describe('a subscription ends with a clear error', () => {
 });
 
 test('a consumer that takes nothing costs a bounded number of events, and misses none', async () => {
-  await using proxy = await startProxy(gateway.url);
+  await using proxy = await startProxy();
   await using client = clientOf(world.engineer.email, proxy.url);
   await using events = engineerEvents(client, { waitingEvents: 3 });
   await events.connected;
   const filed: string[] = [];
   for (let round = 0; round < 8; round += 1) filed.push((await ticket()).key);
+  await vi.waitFor(() => expect(proxy.connections).toBe(0), { timeout: 10_000 });
   expect(await take(events, 8)).toEqual(filed.map((key) => `${key} REASSIGNED`));
-  expect(proxy.connections).toBeGreaterThan(1);
 });
 
 test('disposing ends the iteration and the connection', async () => {
-  await using proxy = await startProxy(gateway.url);
+  await using proxy = await startProxy();
   const client = clientOf(world.engineer.email, proxy.url);
   const events = engineerEvents(client);
   await events.connected;
