@@ -1,8 +1,14 @@
 /** Who holds which role. */
 import type { Account } from '../../prisma/generated/client/client.ts';
-import { findOrganization, findProduct, findSite, type Organization } from '../organizations/store.ts';
+import {
+  findMember,
+  findOrganization,
+  findProduct,
+  findSite,
+  type Organization,
+} from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { lockRights } from '../platform/locks.ts';
+import { lockRightsOfHolder } from '../platform/locks.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
 import { alreadyExists, platformCommand } from './on-platform.ts';
@@ -36,14 +42,12 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
   load: async (tx, { accountId, role, organizationId, siteId, productId }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
-    const account = await tx.account.findUnique({ where: { id: accountId } });
     const site = siteId === null ? null : await findSite(tx, siteId);
     const product = productId === null ? null : await findProduct(tx, productId);
     return {
       id: newId(),
       organization,
-      account,
-      isMember: (await tx.membership.count({ where: { organizationId, accountId } })) > 0,
+      ...(await findMember(tx, organizationId, { id: accountId })),
       siteFits: siteId === null || site?.organizationId === organizationId,
       productFits: productId === null || (product !== null && product.siteId === siteId),
       isHeld:
@@ -56,7 +60,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
   decide: ({ id, account, isMember, siteFits, productFits, isHeld }, input, { now }) => {
     if (account === null || !isMember) {
       return {
-        refused: invalidInput('accountId', 'must be a member of the organization. Add the user first.'),
+        refused: invalidInput('userId', 'must be a member of the organization. Add the user first.'),
       };
     }
     if (!siteFits) return { refused: invalidInput('siteId', 'must be a site of the organization.') };
@@ -86,10 +90,7 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, RoleAssi
     operation: 'removeRole',
     action: 'role.remove',
     resource: 'RoleAssignment',
-    lock: async (tx, { roleAssignmentId }) => {
-      const assignment = await tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } });
-      if (assignment !== null) await lockRights(tx, assignment.accountId);
-    },
+    lock: (tx, { roleAssignmentId }) => lockRightsOfHolder(tx, roleAssignmentId),
     load: (tx, { roleAssignmentId }) => tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } }),
     organizationId: ({ organizationId }) => organizationId,
     account: ({ accountId, organizationId }) => ({ id: accountId, organizationIds: [organizationId] }),

@@ -2,7 +2,7 @@ import { relationsToSite, seesOrganization } from '../authorization/relations.ts
 import { findViewerById, type UserViewer } from '../identity/viewer.ts';
 import { findProduct, type ProductWithSite } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { shareRights, shareSite } from '../platform/locks.ts';
+import { shareRights, shareSiteOfProduct } from '../platform/locks.ts';
 import { eligibility } from '../roles/eligibility.ts';
 import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
@@ -36,8 +36,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   action: 'ticket.create',
   resource: 'Ticket',
   lock: async (tx, { productId, reporterId }) => {
-    const product = await findProduct(tx, productId);
-    if (product !== null) await shareSite(tx, product.siteId);
+    await shareSiteOfProduct(tx, productId);
     if (reporterId !== null) await shareRights(tx, reporterId);
   },
   load: async (tx, { productId, reporterId }) => {

@@ -23,7 +23,7 @@ export async function endLapsedGrants({ database, clock, wake }: Dependencies): 
   for (const ticketId of tickets) {
     ended += await database.transaction(async (tx) => {
       await lockTicket(tx, { ticketId });
-      const ticket = await findTicket(tx, ticketId);
+      const ticket = await findTicket(tx, { ticketId });
       if (ticket === null) return 0;
       const { changes } = settleLapsed(
         await listGrantsOfTicket(tx, ticketId, null),

@@ -5,7 +5,7 @@ import { relationsToTicket, seesTicket } from '../authorization/relations.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantCommand, GrantTerms } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
-import { findTicketOfGrant, listGrantsOfTicket } from '../grants/store.ts';
+import { listGrantsOfTicket } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Site } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
@@ -49,8 +49,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     },
     load: async (tx, input) => {
       const named = 'grantId' in input ? input.grantId : null;
-      const ticketId = 'ticketId' in input ? input.ticketId : await findTicketOfGrant(tx, input.grantId);
-      const ticket = ticketId === null ? null : await findTicket(tx, ticketId);
+      const ticket = await findTicket(tx, input);
       if (ticket === null) return null;
       const grants = await listGrantsOfTicket(tx, ticket.id, named);
       const extra: Partial<Extra> = (await spec.extra?.(tx, input)) ?? {};

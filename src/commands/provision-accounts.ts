@@ -1,7 +1,7 @@
 /** The people and services that can sign in. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
-import { findOrganization, type Organization } from '../organizations/store.ts';
+import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import { lockRights } from '../platform/locks.ts';
 import { alreadyExists, platformCommand } from './on-platform.ts';
@@ -18,11 +18,7 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
   load: async (tx, { organizationId, email }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
-    const account = await tx.account.findUnique({ where: { email } });
-    const isMember =
-      account !== null &&
-      (await tx.membership.count({ where: { organizationId, accountId: account.id } })) > 0;
-    return { id: newId(), organization, account, isMember };
+    return { id: newId(), organization, ...(await findMember(tx, organizationId, { email })) };
   },
   organizationId: ({ organization }) => organization.id,
   about: ({ organization }) => ({ type: 'Organization', id: organization.id }),
@@ -65,12 +61,7 @@ export const removeUser = platformCommand<
   load: async (tx, { organizationId, accountId }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
-    const account = await tx.account.findUnique({ where: { id: accountId } });
-    return {
-      organization,
-      account,
-      isMember: (await tx.membership.count({ where: { organizationId, accountId } })) > 0,
-    };
+    return { organization, ...(await findMember(tx, organizationId, { id: accountId })) };
   },
   organizationId: ({ organization }) => organization.id,
   about: (_, { accountId }) => ({ type: 'User', id: accountId }),
@@ -145,9 +136,14 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
     resource: 'Account',
     lock: (tx, { accountId }) => lockRights(tx, accountId),
     load: async (tx, { accountId }) => {
-      const account = await tx.account.findUnique({ where: { id: accountId } });
-      const memberships = await tx.membership.findMany({ where: { accountId } });
-      return account && { account, organizationIds: memberships.map((one) => one.organizationId) };
+      const found = await tx.account.findUnique({
+        where: { id: accountId },
+        include: { memberships: true },
+        relationLoadStrategy: 'join',
+      });
+      if (found === null) return null;
+      const { memberships, ...account } = found;
+      return { account, organizationIds: memberships.map(({ organizationId }) => organizationId) };
     },
     account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
     about: ({ account: { id, kind } }) => ({ type: typenames[kind], id }),

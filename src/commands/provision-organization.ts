@@ -12,7 +12,7 @@ import {
 } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
-import { lockSite } from '../platform/locks.ts';
+import { lockSite, lockSiteOfProduct } from '../platform/locks.ts';
 import type { Experience } from '../roles/role.ts';
 import { endGrants } from './change-site.ts';
 import { alreadyExists, platformCommand } from './on-platform.ts';
@@ -143,10 +143,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
   operation: 'unlicenseProduct',
   action: 'product.unlicense',
   resource: 'Product',
-  lock: async (tx, { productId }) => {
-    const product = await findProduct(tx, productId);
-    if (product !== null) await lockSite(tx, product.siteId);
-  },
+  lock: (tx, { productId }) => lockSiteOfProduct(tx, productId),
   load: async (tx, { productId }) => {
     const product = await findProduct(tx, productId);
     return product && { ...product, open: await listOpenGrantsOfSite(tx, product.siteId, productId) };

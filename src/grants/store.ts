@@ -13,11 +13,6 @@ export class GrantMovedOnError extends Error {
   }
 }
 
-export async function findTicketOfGrant(tx: Transaction, id: string): Promise<string | null> {
-  const found = await tx.grant.findUnique({ where: { id }, select: { ticketId: true } });
-  return found?.ticketId ?? null;
-}
-
 /** The open grants of a ticket and, open or not, the one that is named. One statement. */
 export async function listGrantsOfTicket(
   tx: Transaction,

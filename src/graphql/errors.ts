@@ -69,7 +69,9 @@ export function toApiError(refusal: Refusal): MutationError {
     case 'NotEligible':
       return new NotEligibleError(refusal.message, refusal.ticketId, refusal.obstacles);
     case 'InvalidInput':
-      return new InvalidInputError(refusal.message, refusal.fields);
+      return invalidInputFrom(
+        refusal.fields.map(({ path, message }) => ({ path: ['input', path], message })),
+      );
     case 'InvalidState':
       return new InvalidStateError(refusal.code, refusal.message);
     case 'Unavailable':

@@ -1,5 +1,5 @@
-/** Organizations, their sites and the products on them. */
-import type { Organization, Product, Site } from '../../prisma/generated/client/client.ts';
+/** Organizations, their members, their sites and the products on them. */
+import type { Account, Organization, Product, Site } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 
 export type { Organization, Product, Site };
@@ -8,6 +8,22 @@ export type ProductWithSite = Product & { site: SiteWithOrganization };
 
 export async function findOrganization(tx: Transaction, id: string): Promise<Organization | null> {
   return await tx.organization.findUnique({ where: { id } });
+}
+
+/** Somebody, and whether they belong to the organization. One statement. */
+export async function findMember(
+  tx: Transaction,
+  organizationId: string,
+  by: { id: string } | { email: string },
+): Promise<{ account: Account | null; isMember: boolean }> {
+  const found = await tx.account.findUnique({
+    where: by,
+    include: { memberships: { where: { organizationId } } },
+    relationLoadStrategy: 'join',
+  });
+  if (found === null) return { account: null, isMember: false };
+  const { memberships, ...account } = found;
+  return { account, isMember: memberships.length > 0 };
 }
 
 export async function findSite(tx: Transaction, id: string): Promise<SiteWithOrganization | null> {

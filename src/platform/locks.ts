@@ -33,14 +33,28 @@ const lockSelect = `
          pg_advisory_xact_lock_shared(hashtextextended(t.site_id::text, 1))::text,
          pg_advisory_xact_lock(hashtextextended(t.id::text, 2))::text`;
 
-/** Shares a site with other commands on its tickets: nobody changes the site meanwhile. */
-export async function shareSite(tx: Transaction, siteId: string): Promise<void> {
-  await tx.$executeRawUnsafe(`SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))`, siteId);
+/**
+ * Shares the site that a product is on with other commands on its tickets: nobody changes the site meanwhile.
+ * Nothing where there is no such product.
+ */
+export async function shareSiteOfProduct(tx: Transaction, productId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT pg_advisory_xact_lock_shared(hashtextextended(site_id::text, 1)) FROM products WHERE id = $1::uuid`,
+    productId,
+  );
 }
 
 /** Holds a site alone: no command on any of its tickets runs meanwhile. */
 export async function lockSite(tx: Transaction, siteId: string): Promise<void> {
   await tx.$executeRawUnsafe(`SELECT pg_advisory_xact_lock(hashtextextended($1, 1))`, siteId);
+}
+
+/** Holds the site that a product is on alone. Nothing where there is no such product. */
+export async function lockSiteOfProduct(tx: Transaction, productId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT pg_advisory_xact_lock(hashtextextended(site_id::text, 1)) FROM products WHERE id = $1::uuid`,
+    productId,
+  );
 }
 
 /** Shares an account's rights with other commands that stand on them: nobody takes any away meanwhile. */
@@ -51,4 +65,12 @@ export async function shareRights(tx: Transaction, accountId: string): Promise<v
 /** Holds an account's rights alone: no command that stands on them runs meanwhile. */
 export async function lockRights(tx: Transaction, accountId: string): Promise<void> {
   await tx.$executeRawUnsafe(`SELECT pg_advisory_xact_lock(hashtextextended($1, 3))`, accountId);
+}
+
+/** Holds the rights of whoever holds the role alone. Nothing where there is no such assignment. */
+export async function lockRightsOfHolder(tx: Transaction, roleAssignmentId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT pg_advisory_xact_lock(hashtextextended(account_id::text, 3)) FROM role_assignments WHERE id = $1::uuid`,
+    roleAssignmentId,
+  );
 }

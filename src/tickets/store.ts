@@ -3,10 +3,13 @@ import type { Transaction } from '../platform/database.ts';
 
 export type TicketWithPlace = Ticket & { site: Site; product: Product };
 
-/** The ticket with its site and product, as they are now. One statement. */
-export async function findTicket(tx: Transaction, id: string): Promise<TicketWithPlace | null> {
-  return await tx.ticket.findUnique({
-    where: { id },
+/** The ticket, or that of the grant, with its site and product, as they are now. One statement. */
+export async function findTicket(
+  tx: Transaction,
+  by: { ticketId: string } | { grantId: string },
+): Promise<TicketWithPlace | null> {
+  return await tx.ticket.findFirst({
+    where: 'ticketId' in by ? { id: by.ticketId } : { grants: { some: { id: by.grantId } } },
     include: { site: true, product: true },
     relationLoadStrategy: 'join',
   });

@@ -1,0 +1,647 @@
+/**
+ * How many SQL statements each operation costs: the count is part of what is promised, because every one is a
+ * round trip. Each includes the one that finds the account behind the token; a mutation's include BEGIN and
+ * COMMIT. A list costs as many for 30 rows as for one, whatever is selected on its rows.
+ */
+import { GraphQLObjectType, print } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as operations from '../../schema/generated/operations.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import {
+  buildWorld,
+  type Customer,
+  done,
+  fileTicket,
+  type PersonName,
+  type World,
+} from '../support/world.ts';
+
+const sent: string[] = [];
+let gateway: TestGateway;
+let world: World;
+let acme: Customer;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false, onStatement: (sql) => sent.push(sql) });
+  world = await buildWorld(gateway);
+  acme = world.acme;
+});
+afterAll(() => gateway.dispose());
+
+/** Signed in before: the first request of an account binds it to its token. */
+async function signedIn(email: string): Promise<Person> {
+  const person = await gateway.as(email);
+  await person.ask('{ viewer { kind } }');
+  return person;
+}
+const member = (name: PersonName) => signedIn(acme.emails[name]);
+
+async function statementsOf(work: () => Promise<unknown>): Promise<number> {
+  sent.length = 0;
+  await work();
+  return sent.length;
+}
+
+describe('a query', () => {
+  /** Reads `$n` rows of each list; who may see that many, and how many statements it takes. */
+  const queries: Record<
+    string,
+    { by: 'operator' | 'admin' | 'engineer'; statements: number; query: string }
+  > = {
+    viewer: { by: 'admin', statements: 1, query: '{ viewer { kind capabilities } }' },
+    'viewer with account and organizations': {
+      by: 'admin',
+      statements: 3,
+      query: '{ viewer { account { name } organizations { name } } }',
+    },
+    'viewer with sites': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($n: Int!) { viewer { account { name } organizations { sites(first: $n) { edges { node {
+          products(first: $n) { edges { node { key } } } } } } } } }`,
+    },
+    node: {
+      by: 'admin',
+      statements: 2,
+      query: `query ($id: ID!, $n: Int!) { node(id: $id) { ... on Ticket { site { organization { name } } product { key }
+          reporter { name } assignee { name } grants(first: $n) { edges { node { decisions { decidedBy { name } } } } } } } }`,
+    },
+    'nodes of one type': {
+      by: 'admin',
+      statements: 2,
+      query: `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Ticket { site { organization { name } } product { key }
+          reporter { name } assignee { name } grants(first: 3) { edges { node { decisions { decidedBy { name } } } } } } } }`,
+    },
+    'nodes of three types': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($mixedIds: [ID!]!) { nodes(ids: $mixedIds) { id ... on Ticket { site { url } } ... on Grant { ticket { key } }
+          ... on RoleAssignment { user { name } over: site { url } product { key } } } }`,
+    },
+    site: {
+      by: 'admin',
+      statements: 2,
+      query: `query ($url: String!, $n: Int!) { site(url: $url) { organization { name }
+          products(first: $n) { edges { node { key } } } tickets(first: $n) { edges { node { key } } } } }`,
+    },
+    sites: {
+      by: 'admin',
+      statements: 2,
+      query: `query ($n: Int!) { sites(first: $n) { edges { node { url organization { name } supportAccessPolicy { maxGrantSeconds }
+          products(first: $n) { edges { node { key site { url } } } }
+          tickets(first: 4) { edges { node { key reporter { name } product { key } } } } } } } }`,
+    },
+    'sites with a page of tickets': {
+      by: 'admin',
+      statements: 2,
+      query: `query ($n: Int!) { sites(first: $n) { edges { node { tickets(first: $n) { edges { node {
+          key reporter { name } product { key } grants(first: 2) { edges { node { id } } } } } } } } } }`,
+    },
+    organizations: {
+      by: 'operator',
+      statements: 2,
+      query: `query ($n: Int!) { organizations(first: $n) { edges { node { name sites(first: $n) { edges { node { url
+          products(first: 2) { edges { node { key } } } } } } } } } }`,
+    },
+    ticket: {
+      by: 'admin',
+      statements: 3,
+      query: `query ($key: String!, $n: Int!) { ticket(key: $key) { site { url } product { key } reporter { name } assignee { name }
+          grants(first: $n) { edges { node { state decisions { decidedBy { name } } } } }
+          accessEligibility { allowed obstacles { code } requiredRoles { role } eligibleGrantors(first: $n) { edges { node { name } } } } } }`,
+    },
+    tickets: {
+      by: 'admin',
+      statements: 2,
+      query: 'query ($n: Int!) { tickets(first: $n) { edges { node { key } } } }',
+    },
+    'tickets with everything': {
+      by: 'admin',
+      statements: 3,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { key site { url organization { name } } product { key }
+          reporter { name } assignee { name }
+          grants(first: 2) { edges { node { state ticket { key } engineer { name } decisions { decidedBy { name } } } } }
+          accessEligibility { allowed obstacles { code } requiredRoles { role } eligibleGrantors(first: 5) { edges { node { name } } } } } } } }`,
+    },
+    'tickets with a page of grants': {
+      by: 'engineer',
+      statements: 2,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { grants(first: $n) { edges { node { state
+          ticket { key } engineer { name } } } } } } } }`,
+    },
+    // Lists of a row that are asked for twice, with other arguments, are read apart.
+    'tickets with two pages of grants': {
+      by: 'admin',
+      statements: 3,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { newest: grants(first: 1) { edges { node { state } } }
+          oldest: grants(last: 1) { edges { node { state } } } } } } }`,
+    },
+    grants: {
+      by: 'admin',
+      statements: 2,
+      query: 'query ($n: Int!) { grants(first: $n) { edges { node { state } } } }',
+    },
+    'grants with everything': {
+      by: 'admin',
+      statements: 2,
+      query: `query ($n: Int!) { grants(first: $n, filter: { states: [ACTIVE] }) { edges { node { state
+          ticket { site { url organization { name } } product { key } reporter { name } assignee { name } grants(first: 2) { edges { node { id } } } }
+          engineer { name } requestedBy { name } endedBy { name } decisions { stage decidedBy { name } } } } } }`,
+    },
+    'grants with who may grant': {
+      by: 'admin',
+      statements: 3,
+      query: `query ($n: Int!) { grants(first: $n) { edges { node { ticket { accessEligibility { allowed
+          eligibleGrantors(first: $n) { edges { node { name } } } } } } } } }`,
+    },
+    roleAssignments: {
+      by: 'admin',
+      statements: 2,
+      query: `query ($n: Int!) { roleAssignments(first: $n) { edges { node { role user { name } organization { name sites(first: 2) { edges { node { url } } } }
+          site { url organization { name } } product { key site { url } } } } } }`,
+    },
+    accounts: {
+      by: 'operator',
+      statements: 2,
+      query: 'query ($n: Int!) { accounts(first: $n) { edges { node { name kind } } } }',
+    },
+    auditLog: {
+      by: 'admin',
+      statements: 2,
+      query:
+        'query ($n: Int!) { auditLog(first: $n) { edges { node { action actor { name } resource { id } details ticketId } } } }',
+    },
+  };
+
+  type Given = { key: string; url: string; id: string; tickets: string[]; mixed: string[] };
+  let given: Given;
+  beforeAll(async () => {
+    given = await fill();
+  }, 120_000);
+
+  test('each has a row', () => {
+    const named = Object.keys(queries).map((name) => name.split(' ')[0]);
+    expect([...new Set(named)].sort()).toEqual(fieldsOf(schema.getQueryType()).sort());
+  });
+
+  test.each(Object.entries(queries))('%s', async (name, { by, statements, query }) => {
+    const people = {
+      operator: 'operator@vendor.example',
+      admin: acme.emails.organizationAdmin,
+      engineer: world.engineer.email,
+    };
+    const person = await signedIn(people[by]);
+    const { key, url, id, tickets, mixed } = given;
+    const counts: Record<number, number> = {};
+    for (const n of [1, 30]) {
+      const variables = { n, key, url, id, ids: tickets.slice(0, n), mixedIds: mixed.slice(0, n * 3) };
+      let answer: Json;
+      counts[n] = await statementsOf(async () => {
+        answer = await person.ask(query, variables);
+      });
+      if (/\$n|\$ids|\$mixedIds/.test(query))
+        expect(longestList(answer), `${name}: rows`).toBeGreaterThanOrEqual(n);
+    }
+    expect(counts).toEqual({ 1: statements, 30: statements });
+  });
+
+  /** 30 of everything, where the admin of Acme sees it. */
+  async function fill(): Promise<Given> {
+    const { operator } = world;
+    const admin = await signedIn(acme.emails.organizationAdmin);
+    const { organizationId } = acme;
+    const thirty = Array.from({ length: 30 }, (_, index) => index);
+    const site = await done(operator, 'createSite', {
+      organizationId,
+      url: 'https://big.example',
+      name: 'big',
+    });
+    const tickets = await inTurn(thirty, async (index) => {
+      await done(operator, 'createOrganization', { name: `small ${index}` });
+      const url = `https://small-${index}.example`;
+      const small = await done(operator, 'createSite', { organizationId, url, name: url });
+      await done(operator, 'licenseProduct', { siteId: small.id, key: 'jira', name: 'Jira' });
+      const product = await done(operator, 'licenseProduct', {
+        siteId: site.id,
+        key: `p${index}`,
+        name: 'P',
+      });
+      const email = `holder-${index}@acme.example`;
+      const user = await done(operator, 'addUser', { organizationId, email, name: email });
+      const where = { organizationId, siteId: site.id, productId: product.id };
+      await done(operator, 'assignRole', { userId: user.id, role: 'PRODUCT_ADMIN', ...where });
+      await done(operator, 'assignRole', { userId: user.id, role: 'ORGANIZATION_ADMIN', organizationId });
+      const consent = { summary: 'It is slow', grantDataAccess: true };
+      const ticket = await done(admin, 'createTicket', { productId: product.id, ...consent });
+      await done(operator, 'assignTicket', { ticketId: ticket.id, engineerId: world.engineer.id });
+      return { id: ticket.id as string, key: ticket.key as string };
+    });
+    const [first] = tickets;
+    if (first === undefined) throw new Error('thirty tickets');
+    const engineer = await signedIn(world.engineer.email);
+    for (const index of thirty) {
+      const grant = await done(engineer, 'requestDataAccess', {
+        ...{ ticketId: first.id, scope: 'ROVO_CONVERSATIONS', conversationIds: [`conversation-${index}`] },
+      });
+      await done(admin, 'approveDataAccess', { grantId: grant.id });
+    }
+    const ids = await admin.ask(`{
+      grants(first: 30) { edges { node { id } } } roleAssignments(first: 30) { edges { node { id } } } }`);
+    const of = (list: 'grants' | 'roleAssignments') =>
+      ids[list].edges.map(({ node }: Json) => node.id as string);
+    const mixed = thirty.flatMap((at) => [
+      tickets[at]?.id ?? '',
+      of('grants')[at],
+      of('roleAssignments')[at],
+    ]);
+    return { ...first, url: 'https://big.example', tickets: tickets.map(({ id }) => id), mixed };
+  }
+});
+
+describe('a mutation', () => {
+  type Row = {
+    /** When only the kind of the answer is asked for. */
+    statements: number;
+    /** When everything about the answer is asked for, as the documents in schema/operations do. */
+    withEverything: number;
+    given: () => Promise<{ by: Person; input: Record<string, unknown> }>;
+  };
+  let count = 0;
+  const fresh = () => `fresh-${++count}`;
+  const ticket = async (options: Parameters<typeof fileTicket>[2] = {}) =>
+    await fileTicket(gateway, world, options);
+  const operator = () => signedIn('operator@vendor.example');
+  const engineer = () => signedIn(world.engineer.email);
+  const active = async () => {
+    const filed = await ticket();
+    await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId: filed.ticketId });
+    return filed;
+  };
+  const awaitingGuard = async () => {
+    const filed = await ticket({ site: 'restricted' });
+    await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId: filed.ticketId });
+    return filed;
+  };
+  const closed = async () => {
+    const filed = await ticket();
+    await done(await member('reporter'), 'closeTicket', { ticketId: filed.ticketId });
+    return filed;
+  };
+  const grantsOf = async (filed: Promise<{ grantId: string | null }>[]) =>
+    (await Promise.all(filed)).map(({ grantId }) => grantId);
+  const newSite = async () => {
+    const url = `https://${fresh()}.example`;
+    return (
+      await done(world.operator, 'createSite', { organizationId: acme.organizationId, url, name: 'New' })
+    ).id;
+  };
+  const newUser = async () => {
+    const email = `${fresh()}@acme.example`;
+    const { organizationId } = acme;
+    return (await done(world.operator, 'addUser', { organizationId, email, name: 'New' })).id;
+  };
+  const person = () => ({ email: `${fresh()}@vendor.example`, name: 'New' });
+  const role = (userId: string) => {
+    const { id: siteId, products } = acme.sites.main;
+    const { organizationId } = acme;
+    return { userId, organizationId, role: 'PRODUCT_ADMIN', siteId, productId: products.jira };
+  };
+
+  const mutations: Record<string, Row> = {
+    createTicket: {
+      statements: 12,
+      withEverything: 14,
+      given: async () => ({
+        by: await member('reporter'),
+        input: { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: false },
+      }),
+    },
+    'createTicket with consent': {
+      statements: 13,
+      withEverything: 15,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: true },
+      }),
+    },
+    assignTicket: {
+      statements: 13,
+      withEverything: 14,
+      given: async () => ({
+        by: await operator(),
+        input: { ticketId: (await ticket()).ticketId, engineerId: world.otherEngineer.id },
+      }),
+    },
+    updateTicketStatus: {
+      statements: 10,
+      withEverything: 11,
+      given: async () => ({
+        by: await engineer(),
+        input: { ticketId: (await ticket()).ticketId, status: 'RESOLVED' },
+      }),
+    },
+    closeTicket: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({ by: await member('reporter'), input: { ticketId: (await active()).ticketId } }),
+    },
+    reopenTicket: {
+      statements: 10,
+      withEverything: 11,
+      given: async () => ({ by: await member('reporter'), input: { ticketId: (await closed()).ticketId } }),
+    },
+    requestDataAccess: {
+      statements: 11,
+      withEverything: 12,
+      given: async () => ({
+        by: await engineer(),
+        input: { ticketId: (await ticket()).ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] },
+      }),
+    },
+    withdrawDataAccessRequest: {
+      statements: 11,
+      withEverything: 12,
+      given: async () => ({ by: await engineer(), input: { grantId: (await ticket()).grantId } }),
+    },
+    releaseDataAccess: {
+      statements: 11,
+      withEverything: 12,
+      given: async () => ({ by: await engineer(), input: { grantId: (await active()).grantId } }),
+    },
+    approveDataAccess: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({ by: await member('jiraAdmin'), input: { ticketId: (await ticket()).ticketId } }),
+    },
+    'approveDataAccess of a grant': {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({ by: await member('jiraAdmin'), input: { grantId: (await ticket()).grantId } }),
+    },
+    'approveDataAccess with an idempotency key': {
+      statements: 14,
+      withEverything: 15,
+      given: async () => ({
+        by: await member('jiraAdmin'),
+        input: { ticketId: (await ticket()).ticketId, idempotencyKey: fresh() },
+      }),
+    },
+    'approveDataAccess repeated': {
+      statements: 7,
+      withEverything: 8,
+      given: async () => {
+        const by = await member('jiraAdmin');
+        const input = { ticketId: (await ticket()).ticketId, idempotencyKey: fresh() };
+        await done(by, 'approveDataAccess', input);
+        return { by, input };
+      },
+    },
+    'approveDataAccess refused': {
+      statements: 9,
+      withEverything: 11,
+      given: async () => ({
+        by: await member('confluenceAdmin'),
+        input: { ticketId: (await ticket()).ticketId },
+      }),
+    },
+    denyDataAccess: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({ by: await member('jiraAdmin'), input: { grantId: (await ticket()).grantId } }),
+    },
+    revokeDataAccess: {
+      statements: 11,
+      withEverything: 12,
+      given: async () => ({ by: await member('reporter'), input: { grantId: (await active()).grantId } }),
+    },
+    approveGuardRequest: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({
+        by: await member('guardAdmin'),
+        input: { grantId: (await awaitingGuard()).grantId },
+      }),
+    },
+    denyGuardRequest: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({
+        by: await member('guardAdmin'),
+        input: { grantId: (await awaitingGuard()).grantId },
+      }),
+    },
+    'approveDataAccessInBulk of one': {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { grantIds: await grantsOf([ticket()]) },
+      }),
+    },
+    // Each of many is a transaction of its own; what is selected of them is read at once.
+    'approveDataAccessInBulk of ten': {
+      statements: 111,
+      withEverything: 112,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { grantIds: await grantsOf(Array.from({ length: 10 }, () => ticket())) },
+      }),
+    },
+    'approveDataAccessInBulk of ten refused': {
+      statements: 81,
+      withEverything: 83,
+      given: async () => ({
+        by: await member('confluenceAdmin'),
+        input: { grantIds: await grantsOf(Array.from({ length: 10 }, () => ticket())) },
+      }),
+    },
+    'revokeDataAccessInBulk of ten': {
+      statements: 101,
+      withEverything: 102,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { grantIds: await grantsOf(Array.from({ length: 10 }, () => active())) },
+      }),
+    },
+    setSupportAccessRestrictions: {
+      statements: 9,
+      withEverything: 9,
+      given: async () => ({
+        by: await member('guardAdmin'),
+        input: { siteId: acme.sites.restricted.id, restricted: true },
+      }),
+    },
+    setSupportAccessPolicy: {
+      statements: 9,
+      withEverything: 9,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { siteId: await newSite(), requestWaitSeconds: 60, samePersonMayApproveTwice: false },
+      }),
+    },
+    deactivateSite: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => ({ by: await operator(), input: { siteId: await newSite() } }),
+    },
+    // Two more for all that ends with it: the grants, and what is told of them.
+    'deactivateSite with thirty grants': {
+      statements: 12,
+      withEverything: 12,
+      given: async () => {
+        const siteId = await newSite();
+        const product = await done(world.operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
+        const reporter = await member('reporter');
+        const input = { productId: product.id, summary: 'It is slow', grantDataAccess: false };
+        await inTurn(Array.from({ length: 30 }), () => done(reporter, 'createTicket', input));
+        return { by: await operator(), input: { siteId } };
+      },
+    },
+    reactivateSite: {
+      statements: 9,
+      withEverything: 9,
+      given: async () => {
+        const siteId = await newSite();
+        await done(world.operator, 'deactivateSite', { siteId });
+        return { by: await operator(), input: { siteId } };
+      },
+    },
+    createOrganization: {
+      statements: 7,
+      withEverything: 7,
+      given: async () => ({ by: await operator(), input: { name: 'New' } }),
+    },
+    createSite: {
+      statements: 9,
+      withEverything: 9,
+      given: async () => ({
+        by: await operator(),
+        input: { organizationId: acme.organizationId, url: `https://${fresh()}.example`, name: 'New' },
+      }),
+    },
+    licenseProduct: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => ({
+        by: await operator(),
+        input: { siteId: await newSite(), key: 'jira', name: 'Jira' },
+      }),
+    },
+    unlicenseProduct: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => {
+        const siteId = await newSite();
+        const product = await done(world.operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
+        return { by: await operator(), input: { productId: product.id } };
+      },
+    },
+    addUser: {
+      statements: 11,
+      withEverything: 11,
+      given: async () => ({
+        by: await operator(),
+        input: { organizationId: acme.organizationId, ...person() },
+      }),
+    },
+    removeUser: {
+      statements: 12,
+      withEverything: 12,
+      given: async () => ({
+        by: await operator(),
+        input: { organizationId: acme.organizationId, userId: await newUser() },
+      }),
+    },
+    addSupportEngineer: {
+      statements: 8,
+      withEverything: 8,
+      given: async () => ({ by: await operator(), input: person() }),
+    },
+    addOperator: {
+      statements: 8,
+      withEverything: 8,
+      given: async () => ({ by: await operator(), input: person() }),
+    },
+    addServiceAccount: {
+      statements: 9,
+      withEverything: 9,
+      given: async () => ({
+        by: await operator(),
+        input: { ...person(), capabilities: ['TICKETING'], organizationId: acme.organizationId },
+      }),
+    },
+    deactivateAccount: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => ({ by: await operator(), input: { accountId: await newUser() } }),
+    },
+    reactivateAccount: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => ({ by: await operator(), input: { accountId: await newUser() } }),
+    },
+    assignRole: {
+      statements: 13,
+      withEverything: 17,
+      given: async () => ({ by: await operator(), input: role(await newUser()) }),
+    },
+    removeRole: {
+      statements: 10,
+      withEverything: 14,
+      given: async () => {
+        const { id } = await done(world.operator, 'assignRole', role(await newUser()));
+        return { by: await operator(), input: { roleAssignmentId: id } };
+      },
+    },
+    triggerScimSync: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => {
+        await done(world.operator, 'assignRole', { ...role(await newUser()), origin: 'SCIM' });
+        return { by: await operator(), input: { organizationId: acme.organizationId } };
+      },
+    },
+  };
+
+  test('each has a row', () => {
+    const named = Object.keys(mutations).map((name) => name.split(' ')[0]);
+    expect([...new Set(named)].sort()).toEqual(fieldsOf(schema.getMutationType()).sort());
+  });
+
+  test.each(Object.entries(mutations))('%s', async (title, { statements, withEverything, given }) => {
+    const name = title.split(' ')[0] ?? '';
+    const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    const documents = new Map<string, Parameters<typeof print>[0]>(Object.entries(operations));
+    const whole = documents.get(`${capitalized}Document`);
+    if (whole === undefined) throw new Error(`schema/operations holds no ${capitalized}`);
+    const bare = `mutation ($input: ${capitalized}Input!) { ${name}(input: $input) { __typename } }`;
+
+    const counts = [];
+    for (const document of [bare, print(whole)]) {
+      const { by, input } = await given();
+      counts.push(await statementsOf(() => by.ask(document, { input })));
+    }
+    expect(counts).toEqual([statements, withEverything]);
+  });
+});
+
+function fieldsOf(type: unknown): string[] {
+  return type instanceof GraphQLObjectType ? Object.keys(type.getFields()) : [];
+}
+
+/** The length of the longest list anywhere in an answer. */
+function longestList(answer: Json): number {
+  if (typeof answer !== 'object' || answer === null) return 0;
+  const within = Object.values(answer).map(longestList);
+  return Math.max(Array.isArray(answer) ? answer.length : 0, ...within);
+}
+
+async function inTurn<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
+}
