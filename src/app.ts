@@ -33,7 +33,7 @@ import { startScreen } from './start-screen.ts';
 export type App = {
   /** Where it listens: `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** What to show the person who started it. */
+  /** What to show the person who started it; empty in production. */
   readonly startScreen: readonly string[];
   /** Ends it in order: no new work, streams closed, what runs finished, connections and database closed. */
   dispose(): Promise<void>;
@@ -126,11 +126,14 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   if (config.mail.kind === 'none')
     logger.warn('SMTP_URL is not set: Guard admins will not be told by email of requests that await them');
 
+  // In production standard output is the log's alone, a JSON object a line.
+  if (config.production) logger.info({ url: server.url }, 'Latchkey is running');
+
   const running = begun.move();
   const dispose = () => running.disposeAsync();
   return {
     url: server.url,
-    startScreen: startScreen(server.url, config, hasSamples ? personas : []),
+    startScreen: config.production ? [] : startScreen(server.url, config, hasSamples ? personas : []),
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
