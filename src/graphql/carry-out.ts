@@ -2,7 +2,7 @@
 import { type Command, execute } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
 import { RefusedError } from '../commands/refusal.ts';
-import { type Context, viewerOf } from './context.ts';
+import { type Context, readAnew, viewerOf } from './context.ts';
 import { type MutationError, toApiError } from './errors.ts';
 
 /** Carries the command out for the viewer; a refusal is thrown as the typed error of the API. */
@@ -20,7 +20,7 @@ export async function carryOut<Input, Facts, Row extends object>(
   } catch (error) {
     throw error instanceof RefusedError ? toApiError(error.refusal) : error;
   } finally {
-    forgetWhatWasRead(context);
+    readAnew(context);
   }
 }
 
@@ -37,13 +37,8 @@ export async function carryOutEach<Input, Facts, Row extends object>(
     caller: { accountId, idempotencyKey: idempotencyKeyOf(input) },
   }));
   const results = await executeEach(context.services, command, callers);
-  forgetWhatWasRead(context);
+  readAnew(context);
   return results.map((result) =>
     'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },
   );
-}
-
-/** One operation may hold several mutations: what is read after one was not read before it. */
-function forgetWhatWasRead({ loaders }: Context): void {
-  for (const loader of Object.values(loaders)) loader.clearAll();
 }

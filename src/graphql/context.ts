@@ -1,5 +1,5 @@
 /** What every resolver gets: who asks, what the gateway offers, and loaders that live for one operation. */
-
+import { initContextCache } from '@pothos/core';
 import type { Dependencies } from '../commands/execute.ts';
 import type { CursorSigner } from '../events/cursor.ts';
 import type { Feed } from '../events/feed.ts';
@@ -29,6 +29,15 @@ export function createContext(
   { viewer, hasToken, clientIsSlow }: Pick<Context, 'viewer' | 'hasToken' | 'clientIsSlow'>,
 ): Context {
   return { viewer, hasToken, services, loaders: createLoaders(services.database), clientIsSlow };
+}
+
+/**
+ * From here on the operation reads anew: an operation may hold several mutations, or many events, and nothing
+ * that was read, or planned to be read, before one of them counts after it.
+ */
+export function readAnew(context: Context): void {
+  Object.assign(context, initContextCache());
+  context.loaders = createLoaders(context.services.database);
 }
 
 /** The viewer of a field that the authorization table opens to signed-in accounts only. */

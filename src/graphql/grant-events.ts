@@ -50,7 +50,7 @@ export function grantEvents(
       ? currentState(services, viewer, filter, cursors)
       : null;
   const shown = new Map<string, number>();
-  const listen = (after: Position | null) => listenTo(context, viewer, filter, after);
+  const listen = (after: Position | null) => listenTo(context, filter, after);
   let deliveries = state === null ? listen(resumed === 'CURRENT_STATE' ? null : resumed) : null;
   let ended = false;
 
@@ -85,22 +85,23 @@ export function grantEvents(
 }
 
 function listenTo(
-  { services: { feed, database }, clientIsSlow }: Context,
-  me: Viewer,
+  context: Context,
   { siteId, ticketId, types }: GrantEventFilter,
   after: Position | null,
 ): AsyncIterableIterator<Delivery, undefined, undefined> {
-  let viewer = me;
-  return feed.subscribe({
-    viewerId: me.id,
+  const { services, clientIsSlow } = context;
+  const viewerId = viewerOf(context).id;
+  return services.feed.subscribe({
+    viewerId,
     recheck: async () => {
-      const now = await findViewerById(database.prisma, me.id);
+      const now = await findViewerById(services.database.prisma, viewerId);
       if (now === null) return 'ACCOUNT_DEACTIVATED';
-      viewer = now;
+      // What an operation selects of an event is read with these rights, too.
+      context.viewer = now;
       return may('grantEvents', relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
     },
-    topics: () => topicsFor(viewer),
-    mayHear: ({ audience }) => mayHear(viewer, audience),
+    topics: () => topicsFor(viewerOf(context)),
+    mayHear: ({ audience }) => mayHear(viewerOf(context), audience),
     matches: (event) =>
       (siteId == null || event.audience.siteId === siteId) &&
       (ticketId == null || event.ticketId === ticketId) &&

@@ -1,4 +1,5 @@
 import { builder } from '../builder.ts';
+import { readAnew } from '../context.ts';
 import { described } from '../described.ts';
 import { type GrantEvent, grantEvents } from '../grant-events.ts';
 import { optionalGlobalId } from '../input.ts';
@@ -67,6 +68,9 @@ builder.subscriptionField('grantEvents', (t) =>
     },
     subscribe: (_, { filter, after, withCurrentState }, context) =>
       grantEvents(context, filter ?? {}, { after: after ?? null, withCurrentState }),
-    resolve: (event) => event,
+    resolve: (event, _, context) => {
+      readAnew(context);
+      return event;
+    },
   }),
 );

@@ -1,0 +1,50 @@
+/** What a subscription selects around an event is read with the rights of that moment, not of its beginning. */
+import { expect, test } from 'vitest';
+import { type Json, startGateway } from '../support/gateway.ts';
+import { buildWorld, done, fileTicket } from '../support/world.ts';
+
+test('a role that was taken away opens nothing in the events that follow', async () => {
+  await using gateway = await startGateway();
+  const world = await buildWorld(gateway);
+  const { organizationId, sites, emails } = world.acme;
+  await fileTicket(gateway, world);
+  const admin = await gateway.as(emails.organizationAdmin);
+  const { id: ticketId, key } = await done(admin, 'createTicket', {
+    productId: sites.main.products.jira,
+    summary: 'Mine',
+    grantDataAccess: false,
+  });
+
+  const events = admin.socket().iterate({
+    query: `subscription { grantEvents(withCurrentState: true, filter: { ticketId: "${ticketId}" }) { type grant { ticket {
+      accessEligibility { allowed eligibleGrantors { edges { node { email } } } }
+      site { tickets { edges { node { key } } } } } } } }`,
+  });
+  async function nextEvent() {
+    const { value } = await events.next();
+    const event: Json = value?.data?.['grantEvents'];
+    const { site, accessEligibility } = event.grant.ticket;
+    return {
+      type: event.type,
+      tickets: site.tickets.edges.map((edge: Json) => edge.node.key),
+      allowed: accessEligibility.allowed,
+      grantors: accessEligibility.eligibleGrantors.edges.map((edge: Json) => edge.node.email),
+    };
+  }
+  const before = await nextEvent();
+  expect(before).toMatchObject({ type: 'CURRENT', tickets: [key, expect.any(String)], allowed: true });
+  expect(before.grantors).toContain(emails.organizationAdmin);
+
+  const { roleAssignments } = await world.operator.ask(
+    `query ($organizationId: ID!) { roleAssignments(filter: { organizationId: $organizationId, role: ORGANIZATION_ADMIN }) {
+      edges { node { id } } } }`,
+    { organizationId },
+  );
+  const [{ node: assignment }] = roleAssignments.edges;
+  await done(world.operator, 'removeRole', { roleAssignmentId: assignment.id });
+  await done(await gateway.as(emails.jiraAdmin), 'approveDataAccess', { ticketId });
+  const after = await nextEvent();
+  expect(after).toMatchObject({ type: 'ACTIVATED', tickets: [key], allowed: false });
+  expect(after.grantors).not.toContain(emails.organizationAdmin);
+  await events.return?.();
+});
