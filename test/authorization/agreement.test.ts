@@ -1,0 +1,350 @@
+/**
+ * What lists show, what look-ups find, what commands admit to and what subscriptions tell are one rule, said
+ * four times: as conditions of reads, as relations, as who hears, and as topics. Here random people are held
+ * against all four.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mayHear, topicsFor } from '../../src/authorization/hearing.ts';
+import { may, type Relation } from '../../src/authorization/operations.ts';
+import {
+  relationsToAccount,
+  relationsToOrganization,
+  relationsToPlatform,
+  relationsToSite,
+  relationsToTicket,
+  seesAccount,
+  seesOrganization,
+  seesTicket,
+} from '../../src/authorization/relations.ts';
+import {
+  visibleAccounts,
+  visibleAuditEntries,
+  visibleGrants,
+  visibleOrganizations,
+  visibleProducts,
+  visibleRoleAssignments,
+  visibleSites,
+  visibleTickets,
+} from '../../src/authorization/visibility.ts';
+import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
+import { concerns } from '../../src/events/topics.ts';
+import { toRow } from '../../src/grants/row.ts';
+import type { ServiceCapability, Viewer } from '../../src/identity/viewer.ts';
+import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import type { Place } from '../../src/roles/eligibility.ts';
+import { isWellFormed, type Role, type RoleAssignment, roleRules } from '../../src/roles/role.ts';
+import { pendingApproval } from '../support/builders.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+
+let testDatabase: TestDatabase;
+let database: Database;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  database = openDatabase({ url: testDatabase.url, logger: createLogger('silent') });
+  await settle();
+});
+afterAll(async () => {
+  await database.dispose();
+  await testDatabase.dispose();
+});
+
+// Two customers, of which one has two sites; on each site two products.
+const organizations = [newId(), newId()];
+const sites: Place['site'][] = [0, 0, 1].map((organization, index) => ({
+  id: newId(),
+  organizationId: organizations[organization] ?? '',
+  status: index === 1 ? 'DEACTIVATED' : 'ACTIVE',
+  experience: index === 0 ? 'CENTRALIZED' : 'ORIGINAL',
+}));
+const places: Place[] = sites.flatMap((site) =>
+  ['jira', 'confluence'].map((key) => ({ site, product: { id: newId(), key, licensed: true } })),
+);
+const users = Array.from({ length: 6 }, (_, index) => ({
+  id: newId(),
+  organizationIds: organizations.filter((_id, which) => index % 3 === which || index % 3 === 2),
+}));
+const engineers = [newId(), newId()];
+const services = [newId(), newId()];
+
+// Every user has filed in every place, for each engineer and for none; every other user has approved once.
+const tickets = places.flatMap((place) =>
+  users.flatMap(({ id: reporterId }, index) =>
+    [null, ...engineers].map((assigneeId, nth) => ({
+      ...{ id: newId(), place, reporterId, assigneeId, grantId: newId() },
+      approverId: nth === 0 ? null : (users[(index + nth) % users.length]?.id ?? null),
+    })),
+  ),
+);
+const held = users.flatMap(({ id: accountId, organizationIds }) =>
+  organizationIds.map((organizationId) => ({ id: newId(), accountId, organizationId })),
+);
+const entries = [
+  { id: newId(), organizationId: null, siteId: null },
+  ...organizations.map((organizationId) => ({ id: newId(), organizationId, siteId: null })),
+  ...sites.map(({ id, organizationId }) => ({ id: newId(), organizationId, siteId: id })),
+];
+
+async function settle(): Promise<void> {
+  const { prisma } = database;
+  const createdAt = new Date();
+  const account = (kind: Viewer['kind'], id: string) => ({
+    ...{ id, kind, email: `${id}@example.org`, name: id, createdAt },
+  });
+  await prisma.organization.createMany({
+    data: organizations.map((id) => ({ id, name: id, hasGuard: true, createdAt })),
+  });
+  await prisma.account.createMany({
+    data: [
+      ...users.map(({ id }) => account('USER', id)),
+      ...engineers.map((id) => account('SUPPORT_ENGINEER', id)),
+      ...services.map((id) => account('SERVICE_ACCOUNT', id)),
+    ],
+  });
+  await prisma.membership.createMany({
+    data: users.flatMap(({ id: accountId, organizationIds }) =>
+      organizationIds.map((organizationId) => ({ organizationId, accountId, createdAt })),
+    ),
+  });
+  await prisma.site.createMany({
+    data: sites.map((site) => ({
+      ...{ ...site, url: `https://${site.id}.example`, name: site.id, dataResidencyRegion: 'EU', createdAt },
+    })),
+  });
+  await prisma.product.createMany({
+    data: places.map(({ site, product }) => ({ ...product, siteId: site.id, name: product.key, createdAt })),
+  });
+  await prisma.roleAssignment.createMany({
+    data: held.map((one) => ({ ...one, role: 'GUARD_ADMIN' as const, createdAt })),
+  });
+  await prisma.ticket.createMany({
+    data: tickets.map(({ id, place, reporterId, assigneeId }, index) => ({
+      ...{ id, key: `AGREE-${index}`, summary: 'It is slow', reporterId, assigneeId, createdAt },
+      ...{ siteId: place.site.id, productId: place.product.id },
+    })),
+  });
+  await prisma.grant.createMany({
+    data: tickets.map(({ id, place, reporterId, approverId, grantId }) => {
+      const of = {
+        id: grantId,
+        ticketId: id,
+        siteId: place.site.id,
+        requestedById: reporterId,
+        engineerId: null,
+      };
+      return {
+        ...toRow({ ...pendingApproval(), ...of }),
+        ...(approverId === null
+          ? {}
+          : {
+              ...{ state: 'PENDING_GUARD_APPROVAL' as const, path: 'SUPPORT_PORTAL' as const },
+              ...{ customerApprovedAt: createdAt, customerApprovedById: approverId },
+              ...{ requestedAt: createdAt, approvalDueAt: new Date(createdAt.getTime() + 1000) },
+            }),
+      };
+    }),
+  });
+  await prisma.auditEntry.createMany({
+    data: entries.map((entry) => ({
+      ...{ ...entry, occurredAt: createdAt, action: 'site.change', outcome: 'SUCCEEDED' as const },
+      ...{
+        actorKind: 'SYSTEM',
+        actorName: 'Latchkey',
+        resourceType: 'Site',
+        resourceId: entry.id,
+        details: {},
+      },
+    })),
+  });
+}
+
+// Who asks: anybody, with any rights there are. A user's rights are not those in the database but random ones.
+
+const anyAssignment: fc.Arbitrary<RoleAssignment> = fc
+  .record({
+    role: fc.constantFrom(...(Object.keys(roleRules) as Role[])),
+    place: fc.constantFrom(...places),
+    reach: fc.constantFrom('ORGANIZATION', 'SITE', 'PRODUCT'),
+    syncState: fc.constantFrom('SYNCED' as const, 'SYNCED' as const, 'PENDING_SYNC' as const),
+  })
+  .map(({ role, place: { site, product }, reach, syncState }) => ({
+    ...{ id: newId(), accountId: 'set below', role, syncState, organizationId: site.organizationId },
+    siteId: reach === 'ORGANIZATION' ? null : site.id,
+    productId: reach === 'PRODUCT' ? product.id : null,
+    productKey: reach === 'PRODUCT' ? product.key : null,
+  }))
+  .filter(isWellFormed);
+
+const someone = (id: string) => ({ id, email: `${id}@example.org`, name: id });
+
+const anyUser: fc.Arbitrary<Viewer> = fc
+  .record({
+    id: fc.constantFrom(...users.map((user) => user.id)),
+    organizationIds: fc.subarray(organizations),
+    assignments: fc.array(anyAssignment, { maxLength: 4 }),
+  })
+  .map(({ id, organizationIds, assignments }) => ({
+    ...{ kind: 'USER', ...someone(id), organizationIds },
+    // Roles are members': who has left has none.
+    assignments: assignments
+      .filter(({ organizationId }) => organizationIds.includes(organizationId))
+      .map((one) => ({ ...one, accountId: id })),
+  }));
+
+const capabilities: ServiceCapability[] = ['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'];
+
+const anyService: fc.Arbitrary<Viewer> = fc
+  .record({
+    id: fc.constantFrom(...services),
+    organizationId: fc.constantFrom(null, ...organizations),
+    has: fc.subarray(capabilities, { minLength: 1 }),
+  })
+  .map(({ id, organizationId, has }) => ({
+    kind: 'SERVICE_ACCOUNT',
+    ...someone(id),
+    organizationId,
+    capabilities: has,
+  }));
+
+const anybody: fc.Arbitrary<Viewer> = fc.oneof(
+  { weight: 6, arbitrary: anyUser },
+  { weight: 2, arbitrary: anyService },
+  fc.constantFrom(...engineers).map((id): Viewer => ({ kind: 'SUPPORT_ENGINEER', ...someone(id) })),
+  fc.constant<Viewer>({ kind: 'OPERATOR', ...someone(newId()) }),
+);
+
+type Ids = (viewer: Viewer) => Promise<{ id: string }[]>;
+
+async function sameIds(viewer: Viewer, list: Ids, expected: readonly { id: string }[]): Promise<void> {
+  const ids = (rows: readonly { id: string }[]) => rows.map(({ id }) => id).toSorted();
+  expect(ids(await list(viewer))).toEqual(ids(expected));
+}
+
+const select = { id: true } as const;
+const runs = { numRuns: 150 };
+
+/** An engineer sees what their tickets are about, and may do nothing to it. */
+function worksAt(viewer: Viewer, isThere: (place: Place) => boolean): boolean {
+  return tickets.some(({ assigneeId, place }) => assigneeId === viewer.id && isThere(place));
+}
+
+test('organizations, sites and products are listed for those who know of them', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const { prisma } = database;
+      await sameIds(
+        viewer,
+        (one) => prisma.organization.findMany({ where: visibleOrganizations(one), select }),
+        organizations
+          .filter(
+            (id) =>
+              seesOrganization(relationsToOrganization(viewer, id)) ||
+              worksAt(viewer, ({ site }) => site.organizationId === id),
+          )
+          .map((id) => ({ id })),
+      );
+      const known = sites.filter(
+        (site) =>
+          seesOrganization(relationsToSite(viewer, site)) || worksAt(viewer, (place) => place.site === site),
+      );
+      await sameIds(viewer, (one) => prisma.site.findMany({ where: visibleSites(one), select }), known);
+      await sameIds(
+        viewer,
+        (one) => prisma.product.findMany({ where: visibleProducts(one), select }),
+        places.filter(({ site }) => known.includes(site)).map(({ product }) => product),
+      );
+    }),
+    runs,
+  );
+});
+
+test('tickets and grants are listed for those who know of them', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const { prisma } = database;
+      const known = tickets.filter((ticket) =>
+        seesTicket(relationsToTicket(viewer, ticket, ticket.place, ticket.approverId)),
+      );
+      await sameIds(viewer, (one) => prisma.ticket.findMany({ where: visibleTickets(one), select }), known);
+      await sameIds(
+        viewer,
+        (one) => prisma.grant.findMany({ where: visibleGrants(one), select }),
+        known.map(({ grantId }) => ({ id: grantId })),
+      );
+    }),
+    runs,
+  );
+});
+
+test('accounts and roles are listed for those who know of them', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const { prisma } = database;
+      const others = [...engineers, ...services].map((id) => ({ id, organizationIds: [] }));
+      await sameIds(
+        viewer,
+        (one) => prisma.account.findMany({ where: visibleAccounts(one), select }),
+        [...users, ...others].filter((account) => seesAccount(relationsToAccount(viewer, account))),
+      );
+      await sameIds(
+        viewer,
+        (one) => prisma.roleAssignment.findMany({ where: visibleRoleAssignments(one), select }),
+        held.filter(({ accountId, organizationId }) =>
+          seesAccount(relationsToAccount(viewer, { id: accountId, organizationIds: [organizationId] })),
+        ),
+      );
+    }),
+    runs,
+  );
+});
+
+test('the record is listed for its readers, who may then open it', async () => {
+  const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'];
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const known = entries.filter(({ organizationId, siteId }) => {
+        // What no customer's record has, is for those who read all of the vendor's.
+        if (organizationId === null)
+          return viewer.kind === 'SERVICE_ACCOUNT'
+            ? viewer.organizationId === null && viewer.capabilities.includes('AUDIT_READING')
+            : viewer.kind === 'OPERATOR';
+        const relations = relationsToSite(viewer, { id: siteId ?? 'none', organizationId });
+        return readers.some((reader) => relations.has(reader));
+      });
+      await sameIds(
+        viewer,
+        (one) => database.prisma.auditEntry.findMany({ where: visibleAuditEntries(one), select }),
+        known,
+      );
+      if (known.length > 0) expect(may('auditLog', relationsToPlatform(viewer))).toBe(true);
+    }),
+    runs,
+  );
+});
+
+test('whoever hears of a grant sees it, may subscribe, and has a topic it is told under', () => {
+  let heard = 0;
+  fc.assert(
+    fc.property(anybody, fc.constantFrom(...tickets), (viewer, ticket) => {
+      const { place, reporterId, assigneeId, approverId } = ticket;
+      const event: GrantEventEnvelope = {
+        ...{ id: newId(), kind: 'grant', type: 'REQUESTED', occurredAt: new Date(), grantVersion: 1 },
+        ...{ ticketId: ticket.id, grantId: ticket.grantId, grant: toRow(pendingApproval()) },
+        audience: {
+          ...{ organizationId: place.site.organizationId, siteId: place.site.id, reporterId },
+          engineerIds: assigneeId === null ? [] : [assigneeId],
+        },
+      };
+      if (!mayHear(viewer, event.audience)) return;
+      heard += 1;
+      expect(seesTicket(relationsToTicket(viewer, ticket, place, approverId))).toBe(true);
+      expect(may('grantEvents', relationsToPlatform(viewer))).toBe(true);
+      expect(concerns(topicsFor(viewer), event)).toBe(true);
+    }),
+    { numRuns: 5_000 },
+  );
+  expect(heard).toBeGreaterThan(500);
+});
