@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
 import type { Engine } from './graphql.ts';
-import { RequestRefusedError, requireBodyWithin, requireJson } from './json.ts';
+import { goingAway, RequestRefusedError, requireBodyWithin, requireJson, retryAfterSeconds } from './json.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { OperationEndedError, startOperation } from './operation.ts';
@@ -15,13 +15,14 @@ export type GraphQLRouteOptions = {
   origins: OriginPolicy;
   limits: Limits;
   log: Log;
+  isDraining: () => boolean;
   /** Answers browsers that open the endpoint as a page. */
   page?: Handler;
 };
 
 /** `/graphql` over HTTP: queries by GET, everything by POST, subscriptions as server-sent events by both. */
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
-  const { engine, authenticate, origins, limits, log, page } = options;
+  const { engine, authenticate, origins, limits, log, isDraining, page } = options;
 
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
@@ -67,6 +68,10 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     async (request, response) => {
       try {
         origins.apply(request, response);
+        if (isDraining()) {
+          response.setHeader('retry-after', retryAfterSeconds);
+          throw goingAway();
+        }
         await handler(request, response);
       } catch (error) {
         if (response.headersSent) throw error;
@@ -86,6 +91,8 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
 
   return {
     path: /^\/graphql\/?$/,
+    // It refuses by itself, in the shape its clients understand.
+    whileDraining: true,
     methods: {
       GET: inGraphQLShape((request, response) => {
         if (page !== undefined && wantsPage(request)) return page(request, response);

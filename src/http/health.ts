@@ -43,10 +43,12 @@ export function healthRoutes(options: {
   return [
     {
       path: '/healthz',
+      whileDraining: true,
       methods: { GET: (_request, response) => sendJson(response, 200, { status: 'ALIVE' }) },
     },
     {
       path: '/readyz',
+      whileDraining: true,
       methods: {
         async GET(_request, response) {
           if (isDraining()) {

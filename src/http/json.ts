@@ -22,6 +22,16 @@ export class RequestRefusedError extends Error {
   }
 }
 
+/** What everybody is told who asks for something new while the gateway goes away. */
+export function goingAway(): RequestRefusedError {
+  return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage);
+}
+
+export const goingAwayMessage = 'This gateway is going away: connect again, to another, and repeat this.';
+
+/** Seconds after which to try again: by then a proxy has noticed, or the next gateway has started. */
+export const retryAfterSeconds = '1';
+
 /** Answers with JSON that no cache keeps. */
 export function sendJson(
   response: ServerResponse,

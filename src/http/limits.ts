@@ -41,8 +41,14 @@ export const defaultLimits = {
   streamEndMs: 900,
 
   readinessCheckMs: 1_000,
-  /** For requests under way to finish when the server is disposed; what is left is cut. */
-  shutdownMs: 3_000,
+  /**
+   * When the server is disposed, WebSockets and event streams are closed at random moments within the first
+   * of these, or within the second for each of them if that is less: few clients make no herd.
+   */
+  drainMs: 2_500,
+  drainPerConnectionMs: 10,
+  /** From the disposal on, for all that to be over and requests under way to finish; what is left is cut. */
+  shutdownMs: 3_500,
 } as const;
 
 export type Limits = { readonly [Name in keyof typeof defaultLimits]: number };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { RequestRefusedError, sendError } from './json.ts';
+import { goingAway, RequestRefusedError, retryAfterSeconds, sendError } from './json.ts';
 import type { Log } from './log.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
@@ -15,6 +15,8 @@ export type Route = {
   /** The whole path, or the start of one when it ends in a slash and more. */
   path: string | RegExp;
   methods: Partial<Record<Method, Handler>>;
+  /** Asked also while the gateway goes away, when all else is refused with 503. */
+  whileDraining?: true;
 };
 
 /** The request's path without its query, as sent. Null for a target that is not a path, `*` for example. */
@@ -27,14 +29,19 @@ export function pathOf(request: IncomingMessage): string | null {
  * Sends each request to the first route with its path: 404 when there is none, 405 with `Allow` when it has
  * another method. Where GET is answered, so is HEAD.
  */
-export function createRouter(routes: readonly Route[], log: Log) {
+export function createRouter(routes: readonly Route[], isDraining: () => boolean, log: Log) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('x-content-type-options', 'nosniff');
+    if (isDraining()) response.setHeader('connection', 'close');
     try {
       const path = pathOf(request);
       const route = routes.find((candidate) => path !== null && matches(candidate.path, path));
       if (route === undefined) {
         throw new RequestRefusedError(404, 'NOT_FOUND', 'There is nothing here. The API is at /graphql.');
+      }
+      if (isDraining() && route.whileDraining !== true) {
+        response.setHeader('retry-after', retryAfterSeconds);
+        throw goingAway();
       }
       const method = request.method === 'HEAD' ? 'GET' : request.method;
       const handle = route.methods[method as Method];

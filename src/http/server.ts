@@ -10,7 +10,8 @@ import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
 import { type CreateContext, createEngine } from './graphql.ts';
 import { graphqlRoute } from './graphql-route.ts';
 import { healthRoutes, type ReadinessCheck } from './health.ts';
-import { sendJson } from './json.ts';
+import { retryAfterSeconds, sendJson } from './json.ts';
+import { goneOf, type Leaving, leaveSpreadOut } from './leaving.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { createOriginPolicy } from './origins.ts';
@@ -43,8 +44,9 @@ export type HttpServer = {
   /** Where the gateway listens, for example `http://127.0.0.1:4000`. */
   readonly url: string;
   /**
-   * Stops accepting, lets requests under way finish, ends streams so that their clients reconnect elsewhere
-   * (WebSockets with 1001). Resolves within five seconds, whatever the clients do.
+   * Goes away. Readiness turns off and whatever is new is refused; requests under way finish; WebSockets are
+   * closed with 1001 and event streams cut, spread over a few seconds, so that their clients reconnect
+   * elsewhere. Resolves within `shutdownMs`, whatever the clients do.
    */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -66,6 +68,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   const webSockets = createWebSocketTransport({ engine, maskError, authenticate, connections, limits, log });
   let draining = false;
+  const isDraining = () => draining;
 
   const router = createRouter(
     [
@@ -76,13 +79,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         origins,
         limits,
         log,
+        isDraining,
         ...(options.graphiql === undefined ? {} : { page: graphiqlPage(options.graphiql.tabs) }),
       }),
-      ...healthRoutes({ checks: options.readiness ?? [], isDraining: () => draining, limits, log }),
+      ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
       ...(options.developmentTokens === undefined ? [] : [developmentTokenRoute(options.developmentTokens)]),
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
       homeRoute(options.graphiql !== undefined),
     ],
+    isDraining,
     log,
   );
 
@@ -123,14 +128,16 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   async function shutDown(): Promise<void> {
     draining = true;
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    webSockets.closeAll();
-    // Cut short rather than completed: a client whose stream completes does not come back.
-    for (const response of responses) if (isEventStream(response)) response.destroy();
     const cut = setTimeout(() => {
       webSockets.terminateAll();
       server.closeAllConnections();
     }, limits.shutdownMs);
+    const streams = [...responses].filter(isEventStream);
+    await leaveSpreadOut([...webSockets.leave(), ...streams.map(leaveStream)], limits);
+    // Until here, whoever came learnt that another gateway is to be asked.
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    // What had begun as a request in the meantime.
+    for (const response of responses) if (isEventStream(response)) response.destroy();
     await closed;
     clearTimeout(cut);
     await engine.dispose();
@@ -156,12 +163,18 @@ function homeRoute(hasPage: boolean): Route {
   };
 }
 
+/** Cut short rather than completed: a client whose stream completes does not come back. */
+function leaveStream(response: ServerResponse): Leaving {
+  return { leave: () => response.destroy(), gone: goneOf(response) };
+}
+
 function isEventStream(response: ServerResponse): boolean {
   return String(response.getHeader('content-type') ?? '').startsWith('text/event-stream');
 }
 
 function refuseUpgrade(socket: Duplex, status: 403 | 404 | 503): void {
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  const retryAfter = status === 503 ? `Retry-After: ${retryAfterSeconds}\r\n` : '';
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${retryAfter}Connection: close\r\nContent-Length: 0\r\n\r\n`;
   socket.end(head, () => socket.destroy());
 }
 

@@ -1,6 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError, getOperationAST } from 'graphql';
+import {
+  type ExecutionArgs,
+  GraphQLError,
+  type GraphQLFormattedError,
+  getOperationAST,
+  OperationTypeNode,
+} from 'graphql';
 import { CloseCode, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import {
@@ -12,8 +18,10 @@ import {
 } from './authentication.ts';
 import type { ConnectionCounter } from './connections.ts';
 import { at } from './deadline.ts';
-import { type ErrorMasker, withoutTransportNotes } from './errors.ts';
+import { type ErrorMasker, requestError, withoutTransportNotes } from './errors.ts';
 import type { Engine } from './graphql.ts';
+import { goingAwayMessage } from './json.ts';
+import { goneOf, type Leaving } from './leaving.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { type EndOfOperation, type RunningOperation, startOperation } from './operation.ts';
@@ -34,6 +42,10 @@ type Connection = {
   session: Session | null;
   /** By the message that asked for them: ids may be used again before the last of that id is over. */
   readonly operations: Map<SubscribePayload, RunningOperation>;
+  /** Of them, the queries and mutations: they are answered before the gateway leaves. */
+  readonly requests: Set<SubscribePayload>;
+  /** The gateway goes away: the socket is closed as soon as no request is under way. */
+  isLeaving: boolean;
   /** What to undo when the socket closes. */
   readonly onClose: (() => void)[];
 };
@@ -50,8 +62,11 @@ export type WebSocketOptions = {
 export type WebSocketTransport = {
   /** Takes over an upgrade request whose path and origin have been checked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Tells every client that the gateway goes away; whoever does not answer in time is cut. */
-  closeAll(): void;
+  /**
+   * How to leave each client: by closing with 1001, once the requests under way are answered; whoever does
+   * not answer the close in time is cut. From now on, an operation that begins is refused.
+   */
+  leave(): Leaving[];
   /** Cuts whoever is left. */
   terminateAll(): void;
 };
@@ -67,10 +82,20 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
     handleProtocols,
   };
   const server = new WebSocketServer(serverOptions);
-  const protocol = createProtocol(options);
+  const open = new Set<Connection>();
+  const state = { isDraining: false };
+  const protocol = createProtocol(options, state);
 
   server.on('connection', (socket) => {
-    const connection: Connection = { socket, session: null, operations: new Map(), onClose: [] };
+    const connection: Connection = {
+      socket,
+      session: null,
+      operations: new Map(),
+      requests: new Set(),
+      isLeaving: false,
+      onClose: [],
+    };
+    open.add(connection);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
@@ -91,6 +116,7 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
     // The client broke the WebSocket protocol or the limit on messages: ws closes with the code for it.
     socket.on('error', (error) => log.debug({ err: error }, 'A WebSocket failed'));
     socket.once('close', (code, reason) => {
+      open.delete(connection);
       stopPinging();
       for (const undo of connection.onClose) undo();
       endOperations(connection, 'CLIENT_GONE');
@@ -106,8 +132,12 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
         server.emit('connection', webSocket, request);
       });
     },
-    closeAll() {
-      for (const socket of server.clients) socket.close(closeCodes.goingAway, 'Going away');
+    leave() {
+      state.isDraining = true;
+      return [...open].map((connection) => ({
+        leave: () => leave(connection),
+        gone: goneOf(connection.socket),
+      }));
     },
     terminateAll() {
       for (const socket of server.clients) socket.terminate();
@@ -115,7 +145,10 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
   };
 }
 
-function createProtocol({ engine, maskError, authenticate, connections, limits, log }: WebSocketOptions) {
+function createProtocol(
+  { engine, maskError, authenticate, connections, limits, log }: WebSocketOptions,
+  state: { readonly isDraining: boolean },
+) {
   // The engine's functions are made anew for each operation, so they travel beside its arguments.
   const engines = new WeakMap<ExecutionArgs, ReturnType<Engine['getEnveloped']>>();
 
@@ -194,11 +227,17 @@ function createProtocol({ engine, maskError, authenticate, connections, limits, 
 
     async onSubscribe({ extra, subscriptions }, _id, payload) {
       if (extra.session === null) throw new Error('An operation began before the connection was accepted.');
+      if (state.isDraining) {
+        leave(extra);
+        return [requestError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage)];
+      }
       if (Object.keys(subscriptions).length > limits.operationsPerSocket) return [tooManyOperations(limits)];
       const operation = startOperation('WEBSOCKET', extra.session, () => closeSlow(extra, log));
       extra.operations.set(payload, operation);
+      extra.requests.add(payload);
       const prepared = await prepare(payload, operation);
-      if (Array.isArray(prepared)) extra.operations.delete(payload);
+      if (!('document' in prepared)) settle(extra, payload);
+      else if (isSubscription(prepared)) answered(extra, payload);
       return prepared;
     },
     execute: (args) => masked(() => engineOf(args).execute(args)),
@@ -213,7 +252,7 @@ function createProtocol({ engine, maskError, authenticate, connections, limits, 
     onError: (_context, _id, _payload, errors) => errors.map(toWire),
     onComplete({ extra }, _id, payload) {
       extra.operations.get(payload)?.end('CLIENT_GONE');
-      extra.operations.delete(payload);
+      settle(extra, payload);
     },
   });
 }
@@ -239,6 +278,29 @@ function noSuchOperation(): GraphQLError {
   return new GraphQLError('The document has no such operation. Name one of its operations.', {
     extensions: { code: 'OPERATION_RESOLUTION_FAILURE' },
   });
+}
+
+function isSubscription({ document, operationName }: ExecutionArgs): boolean {
+  return getOperationAST(document, operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
+/** The operation is over; what is left to say about it is sent within this turn of the event loop. */
+function settle(connection: Connection, payload: SubscribePayload): void {
+  connection.operations.delete(payload);
+  answered(connection, payload);
+}
+
+function answered(connection: Connection, payload: SubscribePayload): void {
+  connection.requests.delete(payload);
+  if (connection.isLeaving) setImmediate(leave, connection);
+}
+
+/** Closes with 1001, now or once the requests under way are answered. Streams end without being completed. */
+function leave(connection: Connection): void {
+  connection.isLeaving = true;
+  if (connection.requests.size > 0) return;
+  connection.socket.close(closeCodes.goingAway, 'Going away');
+  endOperations(connection, 'SHUTTING_DOWN');
 }
 
 function endOperations({ operations }: Connection, reason: EndOfOperation): void {

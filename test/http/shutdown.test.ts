@@ -74,6 +74,7 @@ test('whoever still has a connection learns that we are draining', async () => {
       },
       {
         path: '/arrived',
+        whileDraining: true,
         methods: {
           GET(_request, response) {
             arrived.resolve();
@@ -101,8 +102,92 @@ test('whoever still has a connection learns that we are draining', async () => {
   expect(received).toContain('DRAINING');
 });
 
+test('while clients are leaving, whoever comes is sent elsewhere', async () => {
+  await using server = await startTestServer({ limits: { socketCloseMs: 60_000, shutdownMs: 1_500 } });
+  const stalled = server.openSocket();
+  await once(stalled, 'open');
+  stalled.pause();
+  const disposal = server.server.dispose();
+
+  const ready = await fetch(`${server.origin}/readyz`);
+  expect([ready.status, await ready.json()]).toEqual([503, { status: 'DRAINING' }]);
+  expect((await fetch(`${server.origin}/healthz`)).status).toBe(200);
+  const query = await server.post({ query: '{ hello }' });
+  expect([query.status, query.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(await query.json()).toMatchObject({ errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }] });
+  const other = await fetch(server.origin, { redirect: 'manual' });
+  expect([other.status, other.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(await other.json()).toMatchObject({ error: { code: 'SERVICE_UNAVAILABLE' } });
+  const [refused] = await once(server.openSocket(), 'error');
+  expect(String(refused)).toContain('503');
+  await disposal;
+});
+
+test('a query under way on a WebSocket is answered before 1001, and another refused on its own id', async () => {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+  await using server = await startTestServer({
+    async createContext(operation) {
+      begin();
+      await allowed;
+      return { ...operation };
+    },
+  });
+  const socket = server.openSocket();
+  await once(socket, 'open');
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  send({ type: 'connection_init', payload: { authorization: `Bearer ${await server.tokenOf(ada)}` } });
+  await once(socket, 'message');
+  const messages: unknown[] = [];
+  socket.on('message', (data) => messages.push(JSON.parse(String(data))));
+  send({ id: 'first', type: 'subscribe', payload: { query: '{ hello }' } });
+  await begun;
+
+  const disposal = server.server.dispose();
+  const refused = once(socket, 'message');
+  send({ id: 'second', type: 'subscribe', payload: { query: '{ hello }' } });
+  await refused;
+  const close = closeOf(socket);
+  allow();
+  expect(await close).toEqual({ code: 1001, reason: 'Going away' });
+  expect(messages).toMatchObject([
+    { id: 'second', type: 'error', payload: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }] },
+    { id: 'first', type: 'next', payload: { data: { hello: 'hello world' } } },
+    { id: 'first', type: 'complete' },
+  ]);
+  await disposal;
+});
+
+test('many are left at moments of their own', async () => {
+  await using server = await startTestServer({ limits: { connectionsPerBearer: 100, drainMs: 1_000 } });
+  const sockets = await Promise.all(
+    Array.from({ length: 100 }, async () => {
+      const socket = server.openSocket();
+      await once(socket, 'open');
+      return socket;
+    }),
+  );
+  const begun = Date.now();
+  const closes = Promise.all(
+    sockets.map(async (socket) => ({ ...(await closeOf(socket)), after: Date.now() - begun })),
+  );
+  await server.server.dispose();
+  const closed = await closes;
+  expect(new Set(closed.map(({ code }) => code))).toEqual(new Set([1001]));
+  const inFirstHalf = closed.filter(({ after }) => after < 500).length;
+  expect(inFirstHalf).toBeGreaterThan(20);
+  expect(inFirstHalf).toBeLessThan(80);
+});
+
 test('clients that do not answer delay it by five seconds at most', async () => {
-  await using server = await startTestServer({ limits: { socketCloseMs: 60_000 } });
+  const { promise: underWay, resolve: begin } = Promise.withResolvers<void>();
+  await using server = await startTestServer({
+    limits: { socketCloseMs: 60_000 },
+    createContext(operation) {
+      begin();
+      return { ...operation };
+    },
+  });
   const stalled = server.openSocket();
   await once(stalled, 'open');
   stalled.pause();
@@ -115,7 +200,7 @@ test('clients that do not answer delay it by five seconds at most', async () => 
     .pause()
     .write('GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
   const hanging = server.post({ query: '{ hangs }' }).catch(() => 'CUT');
-  await fetch(`${server.origin}/healthz`);
+  await underWay;
 
   const begun = Date.now();
   await server.server.dispose();

@@ -1,0 +1,109 @@
+/** SIGTERM to a gateway with many clients, some of which have stopped reading. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { findFreePort } from '../../src/platform/embedded-postgres.ts';
+import { closeOf } from './server-fixture.ts';
+
+/** `DRAIN_SOCKETS=1000` for the promised number. */
+const socketCount = Number(process.env['DRAIN_SOCKETS'] ?? 300);
+const stalledCount = 10;
+const socketsPerEngineer = 45;
+
+/** The gateway as a process of its own, with its embedded database. */
+async function startProcess() {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-drain-'));
+  const port = await findFreePort();
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/main.ts', import.meta.url))], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] ?? '', DATA_FOLDER: join(folder, 'data'), PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = once(child, 'exit').then(([code]) => ({ code: code as number | null, at: Date.now() }));
+  onTestFinished(async () => {
+    child.kill('SIGTERM');
+    await exit;
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+  });
+  let printed = '';
+  child.stdout.on('data', (text) => {
+    printed += text;
+  });
+  while (!printed.includes(`:${port}`)) await once(child.stdout, 'data');
+  return { url: `http://127.0.0.1:${port}`, exit, terminate: () => child.kill('SIGTERM') };
+}
+
+async function postJson(url: string, body: object, headers: Record<string, string> = {}) {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  return await response.json();
+}
+
+/** Tokens of engineers of this test's own, enough of them for all its sockets. */
+async function tokensFor(url: string): Promise<string[]> {
+  const tokenOf = async (email: string): Promise<string> =>
+    (await postJson(`${url}/dev/token`, { email })).token;
+  const authorization = `Bearer ${await tokenOf('operator@vendor.example')}`;
+  const query = `mutation Add($input: AddSupportEngineerInput!) {
+    addSupportEngineer(input: $input) { __typename }
+  }`;
+  const tokens: string[] = [];
+  for (let number = 0; number * socketsPerEngineer < socketCount; number += 1) {
+    const input = { email: `drain-${number}@vendor.example`, name: `Engineer ${number}` };
+    await postJson(`${url}/graphql`, { query, variables: { input } }, { authorization });
+    tokens.push(await tokenOf(input.email));
+  }
+  return tokens;
+}
+
+/** A WebSocket with a subscription under way. */
+async function openSubscribed(url: string, token: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  onTestFinished(() => socket.terminate());
+  await once(socket, 'open');
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }));
+  await once(socket, 'message');
+  const query = 'subscription { grantEvents { id } }';
+  socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
+  return socket;
+}
+
+test(`${socketCount} sockets of which ${stalledCount} are stalled: gone within 5 s, each healthy one with 1001`, async () => {
+  const gateway = await startProcess();
+  const tokens = await tokensFor(gateway.url);
+  const sockets: WebSocket[] = [];
+  for (const token of tokens) {
+    const count = Math.min(socketsPerEngineer, socketCount - sockets.length);
+    sockets.push(
+      ...(await Promise.all(Array.from({ length: count }, () => openSubscribed(gateway.url, token)))),
+    );
+  }
+  const stalled = sockets.slice(0, stalledCount);
+  for (const socket of stalled) socket.pause();
+  const healthy = sockets.slice(stalledCount);
+  const closes = Promise.all(healthy.map(async (socket) => ({ ...(await closeOf(socket)), at: Date.now() })));
+
+  const signalled = Date.now();
+  gateway.terminate();
+  const { code, at } = await gateway.exit;
+  expect(code).toBe(0);
+  expect(at - signalled).toBeLessThan(5_000);
+
+  const closed = await closes;
+  expect(closed.map((close) => close.code)).toEqual(healthy.map(() => 1001));
+  const moments = closed.map((close) => close.at - signalled).sort((a, b) => a - b);
+  // At random over 2.5 s: a fifth in each half second.
+  for (let from = 0; from < 2_500; from += 500) {
+    const share = moments.filter((moment) => moment >= from && moment < from + 500).length / moments.length;
+    expect(share).toBeLessThan(0.4);
+  }
+  expect((moments.at(-1) ?? 0) - (moments[0] ?? 0)).toBeGreaterThan(1_500);
+});
