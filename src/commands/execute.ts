@@ -110,7 +110,10 @@ export async function execute<Input, Facts, Row extends object>(
           ? null
           : { accountId: caller.accountId, key, command: command.operation, inputHash: hash(input) };
       if (repetition !== null && (await keyHasAnswer(tx, repetition, clock()))) {
-        return await findAnswer<Row>(tx, repetition);
+        const first = await findAnswer<Row>(tx, repetition);
+        return (await mayStillSee(tx, command, input, caller))
+          ? first
+          : { refused: notFound(command.resource) };
       }
       const written = await decideAndWrite(tx, command, input, caller, clock);
       if (repetition !== null) await keepAnswer(tx, repetition, written);
@@ -120,6 +123,22 @@ export async function execute<Input, Facts, Row extends object>(
   wake();
   if ('refused' in answer) throw new RefusedError(answer.refused);
   return answer.answer;
+}
+
+/**
+ * Whether a repetition may have the first answer: what hangs on the answered row is read anew, and the caller
+ * may have lost the right to see it. What is gone altogether leaves nothing to see but the answer.
+ */
+async function mayStillSee<Input, Facts, Row extends object>(
+  tx: Transaction,
+  command: Command<Input, Facts, Row>,
+  input: Input,
+  caller: Caller,
+): Promise<boolean> {
+  const viewer = await findViewerById(tx, caller.accountId);
+  if (viewer === null) return false;
+  const facts = await command.load(tx, input);
+  return facts === null || command.isVisible(command.relations(viewer, facts));
 }
 
 async function decideAndWrite<Input, Facts, Row extends object>(

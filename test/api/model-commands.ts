@@ -1,0 +1,625 @@
+/** What random people do: each command is sent to the gateway and given to the model, then both are compared. */
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import type { Json } from '../support/gateway.ts';
+import {
+  type Answer,
+  asOfNow,
+  everybody,
+  grantAt,
+  hasApproved,
+  isMember,
+  lapsesAt,
+  type Model,
+  members,
+  obstaclesOf,
+  type RoleHeld,
+  type State,
+  seesTicket,
+  sweep,
+  ticketAt,
+  type Who,
+} from './model.ts';
+import {
+  answerForeseen,
+  answerRetold,
+  answerSeen,
+  compareAll,
+  globalId,
+  grantSeen,
+} from './model-comparison.ts';
+import { inBulk, request, type Wish, wish } from './model-grants.ts';
+import { type Answered, type Input, products, type Reality } from './model-lane.ts';
+import {
+  deactivate,
+  giveRole,
+  license,
+  type Policy,
+  reactivate,
+  restrict,
+  setPolicy,
+  syncRoles,
+  takeRole,
+  unlicense,
+} from './model-sites.ts';
+import { assign, close, createTicket, reopen, updateStatus } from './model-tickets.ts';
+import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
+
+type Command = fc.AsyncCommand<Model, Reality>;
+
+/** How often each command came to which answer, over all sequences of this process. */
+export const outcomes: Map<string, number> = new Map();
+
+function count(name: string, answer: Answer): void {
+  const each = 'each' in answer ? answer.each : [answer];
+  for (const one of each) {
+    const outcome = `${name}: ${'refused' in one ? one.refused : 'done'}`;
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+}
+
+type Mutation = {
+  who: Who;
+  name: string;
+  answers: Answered;
+  keyed?: boolean;
+  /** False while the model has nothing to do it to. */
+  possible?: (model: Model) => boolean;
+  /** Asked before the model changes. */
+  input: (model: Model, reality: Reality) => Input;
+  foresee: (model: Model) => Answer;
+  /** The order of lines about different things is nobody's promise. */
+  anyOrder?: boolean;
+  /** What the answer tells of that later commands need. */
+  learn?: (answer: Json, reality: Reality) => void;
+  words?: string;
+};
+
+const selections: Record<Answered, string> = {
+  Ticket: 'id status version',
+  Grant: 'id state version endReason expiresAt endedAt',
+  Site: 'id',
+  Product: 'id',
+  RoleAssignment: 'id',
+  Organization: 'id',
+  BulkPayload: `results { grant { __typename id state version endReason expiresAt endedAt }
+                          error { __typename code ... on NotEligibleError { eligibility { obstacles { code } } } } }`,
+};
+
+async function send(reality: Reality, who: Who, name: string, answers: Answered, input: object) {
+  const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const document = `mutation Do($input: ${capitalized}Input!) { result: ${name}(input: $input) {
+    __typename ... on ${answers} { ${selections[answers]} }
+    ... on Error { code ... on NotEligibleError { eligibility { obstacles { code } } } } } }`;
+  const { result } = await reality.lane.people[who].ask(document, { input });
+  return result;
+}
+
+let keys = 0;
+
+function mutation(spec: Mutation): Command {
+  const { who, name, answers } = spec;
+  return {
+    check: (model) => spec.possible?.(model) ?? true,
+    async run(model, reality) {
+      keys += 1;
+      const key = spec.keyed === true ? { idempotencyKey: `key-${keys}` } : {};
+      const input = { ...spec.input(model, reality), ...key };
+      const answer = await send(reality, who, name, answers, input);
+      spec.learn?.(answer, reality);
+      const foreseen = spec.foresee(model);
+      count(name, foreseen);
+      await compareAll(model, reality, spec.anyOrder ?? false);
+      expect(answerSeen(answer)).toEqual(answerForeseen(model, reality, foreseen));
+      if (spec.keyed === true)
+        reality.repeatable = { who, name, answers, input, retold: answerRetold(model, reality, foreseen) };
+    },
+    toString: () => `${who}: ${name}${spec.words === undefined ? '' : ` ${spec.words}`}`,
+  };
+}
+
+// Who and what.
+
+const anybody = fc.constantFrom(...everybody);
+/** Mostly one of these, sometimes anybody. */
+const mostly = (...likely: Who[]) =>
+  fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...likely) }, { weight: 1, arbitrary: anybody });
+const aSite: fc.Arbitrary<Site> = fc.constantFrom('one', 'one', 'one', 'two');
+const aProduct: fc.Arbitrary<Product> = fc.constantFrom(...products, 'jira@one', 'jira@one');
+const anIndex = fc.nat({ max: 6 });
+const rarely = fc.integer({ min: 0, max: 3 }).map((drawn) => drawn === 0);
+
+const grantors: Who[] = [
+  'jiraAdmin',
+  'organizationAdmin',
+  'billingAdmin',
+  'guardAndOrganizationAdmin',
+  'guardAndOrganizationAdmin',
+  'siteAdmin',
+];
+const hasTickets = (model: Model) => model.tickets.length > 0;
+const hasGrants = (model: Model) => model.grants.length > 0;
+/** The newest are drawn most often: small numbers count from the end. */
+const pick = (length: number, drawn: number) => length - 1 - (drawn % length);
+const aTicket = (model: Model, drawn: number) => pick(model.tickets.length, drawn);
+const aGrant = (model: Model, drawn: number) => pick(model.grants.length, drawn);
+const ticketId = ({ tickets }: Reality, index: number) => globalId('Ticket', tickets[index]);
+const grantId = ({ grants }: Reality, index: number) => globalId('Grant', grants[index]);
+
+// Tickets.
+
+const createTickets: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly('reporter', 'reportingAdmin', 'ticketing', 'organizationAdmin', 'jiraAdmin'),
+    product: aProduct,
+    ticked: fc.boolean(),
+    named: fc.constantFrom<Who | null>(null, 'reporter', 'reportingAdmin', 'stranger'),
+    keyed: rarely,
+  })
+  .map(({ who, product, ticked, named, keyed }) => {
+    const reporter = who === 'ticketing' ? named : null;
+    return mutation({
+      ...{ who, name: 'createTicket', answers: 'Ticket', keyed },
+      words: `about ${product}, ${ticked ? 'ticked' : 'unticked'}${reporter === null ? '' : ` for ${reporter}`}`,
+      input: (_, { lane, products: ids }) => ({
+        productId: globalId('Product', ids[product]),
+        summary: 'It is slow',
+        grantDataAccess: ticked,
+        ...(reporter === null ? {} : { reporterId: globalId('User', lane.accounts[reporter]) }),
+      }),
+      foresee: (model) => createTicket(model, who, product, ticked, reporter),
+    });
+  });
+
+const assigningBy = (who: fc.Arbitrary<Who>): fc.Arbitrary<Command> =>
+  fc
+    .record({
+      who,
+      drawn: anIndex,
+      engineer: fc.constantFrom('engineer', 'engineer', 'engineer', 'engineer', 'otherEngineer', null),
+      keyed: rarely,
+    })
+    .map(({ who: by, drawn, engineer, keyed }) =>
+      mutation({
+        ...{ who: by, name: 'assignTicket', answers: 'Ticket', keyed, possible: hasTickets },
+        words: `to ${engineer} (${drawn})`,
+        input: (model, reality) => ({
+          ticketId: ticketId(reality, aTicket(model, drawn)),
+          engineerId: engineer === null ? null : globalId('SupportEngineer', reality.lane.accounts[engineer]),
+        }),
+        foresee: (model) => assign(model, by, aTicket(model, drawn), engineer),
+      }),
+    );
+
+const assignTickets = assigningBy(mostly('operator', 'ticketing'));
+
+/** How every sequence begins, or nearly nothing could happen in it. */
+export const opening: fc.Arbitrary<[Command, Command]> = fc.tuple(
+  createTickets,
+  assigningBy(fc.constantFrom('operator', 'ticketing')),
+);
+
+const changeTickets: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly('reporter', 'reportingAdmin', 'ticketing', 'engineer'),
+    drawn: anIndex,
+    name: fc.constantFrom('closeTicket', 'reopenTicket'),
+    keyed: rarely,
+  })
+  .map(({ who, drawn, name, keyed }) =>
+    mutation({
+      ...{ who, name, answers: 'Ticket', keyed, possible: hasTickets, words: `(${drawn})` },
+      input: (model, reality) => ({ ticketId: ticketId(reality, aTicket(model, drawn)) }),
+      foresee: (model) => (name === 'closeTicket' ? close : reopen)(model, who, aTicket(model, drawn)),
+    }),
+  );
+
+const updateStatuses: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly('ticketing', 'engineer'),
+    drawn: anIndex,
+    status: fc.constantFrom('OPEN' as const, 'WAITING_FOR_CUSTOMER' as const, 'RESOLVED' as const),
+  })
+  .map(({ who, drawn, status }) =>
+    mutation({
+      ...{ who, name: 'updateTicketStatus', answers: 'Ticket', possible: hasTickets },
+      words: `${status} (${drawn})`,
+      input: (model, reality) => ({ ticketId: ticketId(reality, aTicket(model, drawn)), status }),
+      foresee: (model) => updateStatus(model, who, aTicket(model, drawn), status),
+    }),
+  );
+
+// Grants.
+
+const requests: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly('engineer', 'engineer', 'engineer', 'otherEngineer'),
+    drawn: anIndex,
+    scope: fc.constantFrom('PRODUCT_DATA' as const, 'ROVO_CONVERSATIONS' as const),
+    keyed: rarely,
+  })
+  .map(({ who, drawn, scope, keyed }) =>
+    mutation({
+      ...{ who, name: 'requestDataAccess', answers: 'Grant', keyed, possible: hasTickets },
+      words: `${scope} (${drawn})`,
+      input: (model, reality) => ({
+        ticketId: ticketId(reality, aTicket(model, drawn)),
+        scope,
+        ...(scope === 'ROVO_CONVERSATIONS' ? { conversationIds: ['conversation-1'] } : {}),
+      }),
+      foresee: (model) => request(model, who, aTicket(model, drawn), scope),
+    }),
+  );
+
+/** An end of access: none, or so many seconds from now, or exactly when the policy has it end. */
+const ends = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(null) },
+  { weight: 2, arbitrary: fc.constantFrom(-1, 0, 1, 3600, 86_400, 20 * 86_400) },
+  { weight: 1, arbitrary: fc.constant('with the policy' as const) },
+);
+
+function momentOf(model: Model, product: Product, end: number | 'with the policy' | null): number | null {
+  if (end === null) return null;
+  if (end !== 'with the policy') return model.now + end * 1000;
+  return model.now + (model.sites[siteOf(product)].maxGrantSeconds ?? 3600) * 1000;
+}
+
+const isoOrNull = (moment: number | null) => (moment === null ? null : new Date(moment).toISOString());
+
+const approvals: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly(...grantors),
+    drawn: anIndex,
+    byTicket: fc.boolean(),
+    path: fc.constantFrom('SUPPORT_PORTAL' as const, 'ADMIN_CONSOLE' as const),
+    end: ends,
+    expected: fc.constantFrom(null, null, null, 'this version' as const, 'another' as const),
+    keyed: rarely,
+  })
+  .map(({ who, drawn, byTicket, path, end, expected, keyed }) => {
+    const plan = (model: Model): Wish => {
+      const grant = aGrant(model, drawn);
+      const { ticket, version } = grantAt(model, grant);
+      const index = byTicket ? aTicket(model, drawn) : ticket;
+      return {
+        action: 'approve',
+        on: byTicket ? { ticket: index } : { grant },
+        path,
+        expiresAt: momentOf(model, ticketAt(model, index).product, end),
+        expectedVersion: expected === null ? null : expected === 'another' ? version + 1 : version,
+      };
+    };
+    return mutation({
+      ...{ who, name: 'approveDataAccess', answers: 'Grant', keyed, possible: hasGrants },
+      words: `by ${byTicket ? 'ticket' : 'grant'} (${drawn}), until ${end}, at version ${expected}`,
+      input: (model, reality) => {
+        const { on, expiresAt, expectedVersion } = plan(model);
+        return {
+          ...('ticket' in on
+            ? { ticketId: ticketId(reality, on.ticket) }
+            : { grantId: grantId(reality, on.grant) }),
+          ...{ path, expectedVersion, expiresAt: isoOrNull(expiresAt ?? null) },
+        };
+      },
+      foresee: (model) => wish(model, who, plan(model)),
+    });
+  });
+
+const others: Record<Exclude<Wish['action'], 'approve'>, { name: string; likely: Who[] }> = {
+  deny: { name: 'denyDataAccess', likely: grantors },
+  approveAsGuard: { name: 'approveGuardRequest', likely: ['guardAdmin', 'guardAndOrganizationAdmin'] },
+  denyAsGuard: { name: 'denyGuardRequest', likely: ['guardAdmin', 'guardAndOrganizationAdmin'] },
+  revoke: { name: 'revokeDataAccess', likely: [...grantors, 'reporter', 'guardAdmin'] },
+  withdraw: { name: 'withdrawDataAccessRequest', likely: ['engineer', 'engineer', 'otherEngineer'] },
+  release: { name: 'releaseDataAccess', likely: ['engineer', 'engineer', 'otherEngineer'] },
+};
+
+function wishes(action: keyof typeof others): fc.Arbitrary<Command> {
+  const { name, likely } = others[action];
+  return fc
+    .record({
+      who: mostly(...likely),
+      drawn: anIndex,
+      expected: fc.constantFrom(null, null, null, 'this version' as const, 'another' as const),
+      keyed: rarely,
+    })
+    .map(({ who, drawn, expected, keyed }) => {
+      const plan = (model: Model): Wish & { on: { grant: number } } => {
+        const grant = aGrant(model, drawn);
+        const { version } = grantAt(model, grant);
+        return {
+          ...{ action, on: { grant } },
+          expectedVersion: expected === null ? null : expected === 'another' ? version + 1 : version,
+        };
+      };
+      return mutation({
+        ...{ who, name, answers: 'Grant', keyed, possible: hasGrants },
+        words: `(${drawn}) at version ${expected}`,
+        input: (model, reality) => {
+          const { on, expectedVersion } = plan(model);
+          return { grantId: grantId(reality, on.grant), expectedVersion };
+        },
+        foresee: (model) => wish(model, who, plan(model)),
+      });
+    });
+}
+
+const bulks: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly(...grantors),
+    action: fc.constantFrom('approve' as const, 'revoke' as const),
+    drawn: fc.uniqueArray(fc.nat({ max: 3 }), { minLength: 1, maxLength: 4 }),
+    keyed: rarely,
+  })
+  .map(({ who, action, drawn, keyed }) => {
+    const chosen = (model: Model) => [...new Set(drawn.map((one) => aGrant(model, one)))];
+    return mutation({
+      ...{ who, name: `${action}DataAccessInBulk`, answers: 'BulkPayload', keyed, possible: hasGrants },
+      words: `(${drawn})`,
+      input: (model, reality) => ({ grantIds: chosen(model).map((grant) => grantId(reality, grant)) }),
+      foresee: (model) => inBulk(model, who, action, chosen(model), null),
+      anyOrder: true,
+    });
+  });
+
+// Sites, licences and roles.
+
+const switchSites: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('operator', 'organizationAdmin'), site: aSite, off: fc.boolean(), keyed: rarely })
+  .map(({ who, site, off, keyed }) =>
+    mutation({
+      ...{ who, name: off ? 'deactivateSite' : 'reactivateSite', answers: 'Site', keyed, words: site },
+      input: (_, reality) => ({ siteId: globalId('Site', reality.sites[site]) }),
+      foresee: (model) => (off ? deactivate : reactivate)(model, who, site),
+    }),
+  );
+
+const restrictions: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('guardAdmin', 'organizationAdmin'), site: aSite, restricted: fc.boolean() })
+  .map(({ who, site, restricted }) =>
+    mutation({
+      ...{ who, name: 'setSupportAccessRestrictions', answers: 'Site', words: `${site} ${restricted}` },
+      input: (_, reality) => ({ siteId: globalId('Site', reality.sites[site]), restricted }),
+      foresee: (model) => restrict(model, who, site, restricted),
+    }),
+  );
+
+export const aPolicy: fc.Arbitrary<Policy> = fc.record({
+  waitSeconds: fc.constantFrom(14 * 86_400, 3600, 1),
+  maxGrantSeconds: fc.constantFrom(null, 86_400, 3600),
+  samePersonMayApproveTwice: fc.boolean(),
+});
+
+const policies: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('organizationAdmin'), site: aSite, policy: aPolicy })
+  .map(({ who, site, policy }) =>
+    mutation({
+      ...{ who, name: 'setSupportAccessPolicy', answers: 'Site', words: `${site} ${JSON.stringify(policy)}` },
+      input: (_, reality) => {
+        const { waitSeconds, ...rest } = policy;
+        return { siteId: globalId('Site', reality.sites[site]), requestWaitSeconds: waitSeconds, ...rest };
+      },
+      foresee: (model) => setPolicy(model, who, site, policy),
+    }),
+  );
+
+const licences: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('operator'), product: aProduct, on: fc.boolean() })
+  .map(({ who, product, on }) =>
+    mutation({
+      ...{ who, name: on ? 'licenseProduct' : 'unlicenseProduct', answers: 'Product', words: product },
+      input: (_, reality) =>
+        on
+          ? {
+              siteId: globalId('Site', reality.sites[siteOf(product)]),
+              ...{ key: product.split('@')[0], name: product },
+            }
+          : { productId: globalId('Product', reality.products[product]) },
+      foresee: (model) => (on ? license : unlicense)(model, who, product),
+    }),
+  );
+
+const aRole: fc.Arbitrary<RoleHeld> = fc
+  .record({
+    who: fc.constantFrom('reporter' as const, 'jiraAdmin' as const, ...members),
+    role: fc.constantFrom(
+      'PRODUCT_ADMIN',
+      'ORGANIZATION_ADMIN',
+      'GUARD_ADMIN',
+      'BILLING_ADMIN',
+      'SITE_ADMIN',
+    ),
+    site: fc.constantFrom('one' as const, 'two' as const),
+    direct: fc.boolean(),
+  })
+  .map(({ who, role, site, direct }): RoleHeld => {
+    const every = { who, direct, synced: direct };
+    const jira = site === 'one' ? ('jira@one' as const) : ('jira@two' as const);
+    switch (role) {
+      case 'PRODUCT_ADMIN':
+        return { ...every, role, site, product: jira };
+      case 'BILLING_ADMIN':
+      case 'SITE_ADMIN':
+        return { ...every, role, site };
+      default:
+        return { ...every, role: role === 'GUARD_ADMIN' ? role : 'ORGANIZATION_ADMIN' };
+    }
+  });
+
+const giveRoles: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('operator', 'organizationAdmin'), held: aRole })
+  .map(({ who, held }) =>
+    mutation({
+      ...{ who, name: 'assignRole', answers: 'RoleAssignment', words: JSON.stringify(held) },
+      input: (_, { lane, organizationId, sites: siteIds, products: productIds }) => ({
+        userId: globalId('User', lane.accounts[held.who]),
+        role: held.role,
+        organizationId: globalId('Organization', organizationId),
+        ...(held.site === undefined ? {} : { siteId: globalId('Site', siteIds[held.site]) }),
+        ...(held.product === undefined ? {} : { productId: globalId('Product', productIds[held.product]) }),
+        origin: held.direct ? 'DIRECT' : 'SCIM',
+      }),
+      foresee: (model) => giveRole(model, who, held),
+      learn: (answer, reality) => {
+        const [, id] = Buffer.from(answer.id ?? '', 'base64')
+          .toString()
+          .split(':');
+        if (id !== undefined) reality.roles.push(id);
+      },
+    }),
+  );
+
+const takeRoles: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('operator', 'organizationAdmin'), drawn: fc.nat({ max: 13 }) })
+  .map(({ who, drawn }) =>
+    mutation({
+      ...{ who, name: 'removeRole', answers: 'RoleAssignment', words: `(${drawn})` },
+      possible: (model) => drawn < model.roles.length,
+      input: (_, { roles }) => ({ roleAssignmentId: globalId('RoleAssignment', roles[drawn]) }),
+      foresee: (model) => takeRole(model, who, drawn),
+      learn: (answer, reality) => {
+        if (!('code' in answer)) reality.roles.splice(drawn, 1);
+      },
+    }),
+  );
+
+const syncs: fc.Arbitrary<Command> = mostly('operator', 'unsyncedAdmin').map((who) =>
+  mutation({
+    ...{ who, name: 'triggerScimSync', answers: 'Organization', anyOrder: true },
+    input: (_, { organizationId }) => ({ organizationId: globalId('Organization', organizationId) }),
+    foresee: (model) => syncRoles(model, who),
+  }),
+);
+
+// Time, looking, repeating.
+
+/** Seconds; or up to the moment at which the next grant lapses, or a millisecond before that. */
+const passing = fc.constantFrom(1, 3600, 86_400, 14 * 86_400, 'to the next end', 'just before the next end');
+
+const time: fc.Arbitrary<Command> = passing.map((how) => ({
+  check: () => true,
+  async run(model, reality) {
+    const ahead = model.grants.map(lapsesAt).filter((end) => end !== null && end > model.now + 1);
+    const next = ahead.length === 0 ? model.now + 1000 : Math.min(...ahead.map(Number));
+    if (typeof how === 'number') model.now += how * 1000;
+    else model.now = how === 'to the next end' ? next : next - 1;
+    reality.lane.setClock(model.now);
+  },
+  toString: () => `time passes: ${how}`,
+}));
+
+const sweeps: fc.Arbitrary<Command> = fc.constant({
+  check: () => true,
+  async run(model: Model, reality: Reality) {
+    await reality.lane.sweep();
+    sweep(model);
+    count('the sweep', { done: true });
+    await compareAll(model, reality, true);
+  },
+  toString: () => 'the sweep',
+});
+
+const states: State[] = [
+  'PENDING_APPROVAL',
+  'PENDING_GUARD_APPROVAL',
+  'ACTIVE',
+  'ENDED',
+  'EXPIRED',
+  'REVOKED',
+];
+
+const looks: fc.Arbitrary<Command> = fc
+  .record({
+    who: anybody,
+    drawn: anIndex,
+    asked: fc.uniqueArray(fc.constantFrom(...states), { minLength: 1 }),
+  })
+  .map(({ who, drawn, asked }) => ({
+    check: hasTickets,
+    async run(model, reality) {
+      const index = aTicket(model, drawn);
+      const ticket = ticketAt(model, index);
+      const answer = await reality.lane.people[who].ask(lookDocument, {
+        id: ticketId(reality, index),
+        states: asked,
+      });
+      const approved = hasApproved(model, who, (grant) => grant.ticket === index);
+      const sees = approved || seesTicket(model, who, ticket);
+      count('a look', sees ? { done: true } : { refused: 'nothing' });
+      const grants = model.grants
+        .flatMap((grant, at) => (grant.ticket === index ? [{ at, ...asOfNow(grant, model.now) }] : []))
+        .reverse();
+      const keeps = isMember(who)
+        ? obstaclesOf(model, who, ticket.product)
+        : [
+            ...obstaclesOf(model, who, ticket.product).filter((one) => one !== 'NO_MATCHING_ROLE'),
+            'NOT_A_MEMBER',
+          ];
+      expect(answer).toEqual({
+        node: sees
+          ? {
+              ...{ status: ticket.status, version: ticket.version },
+              accessEligibility: {
+                allowed: keeps.length === 0,
+                obstacles: keeps.map((code) => ({ code })),
+              },
+              grants: { edges: grants.map(({ at, ...grant }) => ({ node: grantSeen(reality, at, grant) })) },
+            }
+          : null,
+        grants: {
+          edges: grants
+            .filter(({ state }) => sees && asked.includes(state))
+            .map(({ at }) => ({ node: { id: grantId(reality, at) } })),
+        },
+      });
+    },
+    toString: () => `${who} looks at (${drawn}) for ${asked}`,
+  }));
+
+const lookDocument = `query Look($id: ID!, $states: [GrantState!]!) {
+  node(id: $id) { ... on Ticket { status version accessEligibility { allowed obstacles { code } }
+    grants(first: 100) { edges { node { id state version endReason expiresAt endedAt } } } } }
+  grants(filter: { ticketId: $id, states: $states }, first: 100) { edges { node { id } } } }`;
+
+const repetitions: fc.Arbitrary<Command> = fc.constant({
+  check: () => true,
+  async run(model: Model, reality: Reality) {
+    if (reality.repeatable === null) return;
+    const { who, name, answers, input, retold } = reality.repeatable;
+    const answer = await send(reality, who, name, answers, input);
+    count('a repetition', { done: true });
+    await compareAll(model, reality, false);
+    const first = retold(model.now);
+    const told = (id: string, answered: Json) =>
+      stillSees(model, reality, who, id) ? answered : nothingThere;
+    const { ticketId: ticket, grantId: grant, grantIds } = input;
+    expect(answerSeen(answer)).toEqual(
+      grantIds === undefined
+        ? told(grant ?? ticket ?? '', first)
+        : grantIds.map((id, index) => told(id, first[index])),
+    );
+  },
+  toString: () => 'the same again',
+});
+
+const nothingThere = { code: 'NOT_FOUND' };
+
+/** Whoever has lost sight of a ticket or grant in between is told nothing of it, not even what they knew. */
+function stillSees(model: Model, { tickets, grants }: Reality, who: Who, id: string): boolean {
+  const grant = grants.findIndex((known) => globalId('Grant', known) === id);
+  const ticket = tickets.findIndex((known) => globalId('Ticket', known) === id);
+  const meant = grant === -1 ? ticket : grantAt(model, grant).ticket;
+  if (meant === -1) return true;
+  return (
+    seesTicket(model, who, ticketAt(model, meant)) || hasApproved(model, who, (_, index) => index === grant)
+  );
+}
+
+/** Everything that can happen, the likelier the more often. */
+export const commands: fc.Arbitrary<Command>[] = [
+  ...[createTickets, assignTickets, changeTickets, changeTickets, updateStatuses],
+  ...[requests, requests, approvals, approvals, approvals, approvals, bulks, looks, time, time, sweeps],
+  ...[wishes('deny'), wishes('approveAsGuard'), wishes('approveAsGuard'), wishes('denyAsGuard')],
+  ...[wishes('revoke'), wishes('revoke'), wishes('withdraw'), wishes('release')],
+  ...[switchSites, restrictions, policies, licences, giveRoles, takeRoles, syncs, repetitions],
+];

@@ -1,0 +1,200 @@
+/** Holds what the gateway answered, and what it left, beside the model. */
+import { expect } from 'vitest';
+import type { Json } from '../support/gateway.ts';
+import { type Answer, asOfNow, type Grant, grantAt, type Model, ticketAt } from './model.ts';
+import { nameOf, products, type Reality, type Seen, sites } from './model-lane.ts';
+
+/** The global id under which the API knows a row. */
+export function globalId(typename: string, id: string | undefined): string {
+  if (id === undefined) throw new Error(`The ${typename} has no id yet`);
+  return Buffer.from(`${typename}:${id}`).toString('base64');
+}
+
+/** Reads everything and compares it; learns what new tickets and grants are called. */
+export async function compareAll(model: Model, reality: Reality, anyOrder: boolean): Promise<void> {
+  const seen = await reality.lane.look(reality);
+  reality.tickets = seen.tickets.map(({ id }) => id);
+  reality.grants = seen.grants.map(({ id }) => id);
+  const record = seen.record.map((entry) => recordLine(reality, entry));
+  const told = seen.told.map((event) => toldLine(reality, event));
+  const inOrder = (lines: string[]) => (anyOrder ? grantByGrant(lines) : lines);
+  expect({ ...state(reality, seen), record: inOrder(record), told: inOrder(told) }).toEqual({
+    ...foreseen(model),
+    record: inOrder(model.record),
+    told: inOrder(model.told),
+  });
+  const [lastRecord, lastTold] = [seen.record.at(-1), seen.told.at(-1)];
+  if (lastRecord !== undefined) reality.seen.record = [lastRecord.txid, lastRecord.seq];
+  if (lastTold !== undefined) reality.seen.told = [lastTold.txid, lastTold.seq];
+  model.record = [];
+  model.told = [];
+}
+
+/** Lines about different things in any order, those about the same thing in theirs. */
+function grantByGrant(lines: readonly string[]): string[] {
+  const subject = (line: string) => /(grant|ticket) \d+|ACCESS_CHANGED \w+/.exec(line)?.[0] ?? '';
+  return [...lines].sort((one, other) => subject(one).localeCompare(subject(other)));
+}
+
+function state({ lane, ...reality }: Reality, seen: Seen): object {
+  return {
+    tickets: seen.tickets.map((ticket) => ({
+      product: products.find((product) => reality.products[product] === ticket.product_id),
+      reporter: nameOf(lane, ticket.reporter_id),
+      engineer: nameOf(lane, ticket.assignee_id),
+      status: ticket.status,
+      version: ticket.version,
+    })),
+    grants: seen.grants.map((grant) => ({
+      ticket: reality.tickets.indexOf(grant.ticket_id),
+      scope: grant.scope_kind,
+      state: grant.state,
+      engineer: nameOf(lane, grant.engineer_id),
+      requestedBy: nameOf(lane, grant.requested_by_id),
+      requestedAt: moment(grant.requested_at),
+      waitsUntil: moment(grant.approval_due_at),
+      path: grant.path,
+      approvedBy: nameOf(lane, grant.customer_approved_by_id),
+      approvedAt: moment(grant.customer_approved_at),
+      activatedAt: moment(grant.activated_at),
+      expiresAt: moment(grant.expires_at),
+      endedAt: moment(grant.ended_at),
+      endReason: grant.end_reason,
+      endedBy: nameOf(lane, grant.ended_by_id),
+      version: grant.version,
+      decisions: seen.decisions
+        .filter((decision) => decision.grant_id === grant.id)
+        .map(({ stage, outcome, decided_by_id }) => `${stage} ${outcome} by ${nameOf(lane, decided_by_id)}`),
+    })),
+    sites: Object.fromEntries(
+      sites.map((name) => {
+        const site = seen.sites.find(({ id }) => id === reality.sites[name]);
+        return [
+          name,
+          {
+            experience: site.experience,
+            active: site.status === 'ACTIVE',
+            restricted: site.support_access_restricted,
+            waitSeconds: site.request_wait_seconds,
+            maxGrantSeconds: site.max_grant_seconds,
+            samePersonMayApproveTwice: site.same_person_may_approve_twice,
+          },
+        ];
+      }),
+    ),
+    licensed: products.filter((product) => seen.licensed?.includes(reality.products[product])),
+    roles: seen.roles
+      .map(({ id, role, sync_state }) => `${reality.roles.indexOf(id)} ${role} ${sync_state}`)
+      .sort(),
+  };
+}
+
+function foreseen(model: Model): object {
+  return {
+    tickets: model.tickets,
+    grants: model.grants,
+    sites: model.sites,
+    licensed: products.filter((product) => model.licensed[product]),
+    roles: model.roles
+      .map(({ role, synced }, index) => `${index} ${role} ${synced ? 'SYNCED' : 'PENDING_SYNC'}`)
+      .sort(),
+  };
+}
+
+function moment(text: string | null): number | null {
+  return text === null ? null : Date.parse(text);
+}
+
+function recordLine(reality: Reality, entry: Json): string {
+  const actor = entry.actor_kind === 'SYSTEM' ? 'SYSTEM' : nameOf(reality.lane, entry.actor_id);
+  return `${actor} ${entry.action} ${subject(reality, entry)} ${entry.refusal_code ?? entry.outcome}`;
+}
+
+function subject(reality: Reality, { resource_type: type, resource_id: id }: Json): string {
+  const indexed = (name: string, ids: readonly string[]) => `${name} ${ids.indexOf(id)}`;
+  const named = <Name extends string>(what: string, ids: Record<Name, string>) =>
+    `${what} ${Object.entries(ids).find(([, known]) => known === id)?.[0]}`;
+  switch (type) {
+    case 'Ticket':
+      return indexed('ticket', reality.tickets);
+    case 'Grant':
+      return indexed('grant', reality.grants);
+    case 'Site':
+      return named('site', reality.sites);
+    case 'Product':
+      return named('product', reality.products);
+    case 'Organization':
+      return id === reality.organizationId ? 'organization' : 'some organization';
+    case 'User':
+      return 'user';
+    case 'RoleAssignment':
+      return 'role';
+    default:
+      return type;
+  }
+}
+
+function toldLine({ lane, grants }: Reality, { type, payload }: Json): string {
+  return payload.kind === 'access'
+    ? `${type} ${nameOf(lane, payload.accountId)}`
+    : `${type} grant ${grants.indexOf(payload.grantId)} version ${payload.grantVersion} ${payload.grant.state}`;
+}
+
+/** What the API should answer. */
+export function answerForeseen(model: Model, reality: Reality, answer: Answer): Json {
+  return answerRetold(model, reality, answer)(model.now);
+}
+
+/**
+ * The same answer once more, later: whatever has been decided since, but what has ended by time in between
+ * is told as over.
+ */
+export function answerRetold(model: Model, reality: Reality, answer: Answer): (now: number) => Json {
+  if ('grant' in answer) {
+    const asItWas = { ...grantAt(model, answer.grant) };
+    return (now) => grantSeen(reality, answer.grant, asOfNow(asItWas, now));
+  }
+  if ('each' in answer) {
+    const each = answer.each.map((one) => answerRetold(model, reality, one));
+    return (now) => each.map((one) => one(now));
+  }
+  const same = (told: Json) => () => told;
+  if ('refused' in answer) {
+    const { refused, obstacles } = answer;
+    return same(obstacles === undefined ? { code: refused } : { code: refused, obstacles });
+  }
+  if ('ticket' in answer) {
+    const { status, version } = ticketAt(model, answer.ticket);
+    return same({ id: globalId('Ticket', reality.tickets[answer.ticket]), status, version });
+  }
+  return same('done');
+}
+
+/** A grant of the model as the API shows it. */
+export function grantSeen({ grants }: Reality, index: number, grant: Grant): Json {
+  const { state: stands, version, endReason, expiresAt, endedAt } = grant;
+  return {
+    ...{ id: globalId('Grant', grants[index]), state: stands, version, endReason },
+    ...{ expiresAt: iso(expiresAt), endedAt: iso(endedAt) },
+  };
+}
+
+function iso(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
+}
+
+/** What the API did answer, in the same shape. */
+export function answerSeen(answer: Json): Json {
+  const { __typename, ...fields } = answer;
+  if ('code' in fields) {
+    const { code, eligibility } = fields;
+    if (eligibility === undefined) return { code };
+    return { code, obstacles: eligibility.obstacles.map((obstacle: Json) => obstacle.code) };
+  }
+  if (__typename === 'BulkPayload') {
+    return fields.results.map(({ grant, error }: Json) =>
+      grant === null ? answerSeen(error) : answerSeen(grant),
+    );
+  }
+  return __typename === 'Grant' || __typename === 'Ticket' ? fields : 'done';
+}

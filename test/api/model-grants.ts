@@ -1,0 +1,311 @@
+/** Asking for, deciding on and ending grants, in the model. */
+import {
+  type Answer,
+  change,
+  type Grant,
+  grantAt,
+  hasApproved,
+  isGuardAdmin,
+  isMember,
+  isOpen,
+  type Model,
+  mayGrant,
+  obstaclesOf,
+  openGrants,
+  type Path,
+  refuse,
+  type Scope,
+  type State,
+  seesTicket,
+  settle,
+  type Ticket,
+  ticketAt,
+  type Who,
+} from './model.ts';
+import { siteOf } from './model-who-may-grant.ts';
+
+export function openRequest(
+  model: Model,
+  ticket: number,
+  scope: Scope,
+  requestedBy: Who,
+  actor: Who,
+): number {
+  const { product, engineer } = ticketAt(model, ticket);
+  const index =
+    model.grants.push({
+      ...{ ticket, scope, state: 'PENDING_APPROVAL', engineer, requestedBy },
+      requestedAt: model.now,
+      waitsUntil: model.now + model.sites[siteOf(product)].waitSeconds * 1000,
+      ...{ path: null, approvedBy: null, approvedAt: null, activatedAt: null, expiresAt: null },
+      ...{ endedAt: null, endReason: null, endedBy: null, version: 0, decisions: [] },
+    }) - 1;
+  change(model, index, actor, 'REQUESTED', {});
+  return index;
+}
+
+/** Why no request of this scope can be opened on the ticket now; undefined: it can. */
+function whatKeepsFromAsking(model: Model, index: number, scope: Scope): string | undefined {
+  const { status, product } = ticketAt(model, index);
+  const open = openGrants(model, (_, of) => of === index)
+    .map((grant) => grantAt(model, grant))
+    .filter((grant) => grant.scope === scope)
+    .map(({ state }) => state);
+  if (status === 'CLOSED') return 'TICKET_CLOSED';
+  if (!model.sites[siteOf(product)].active) return 'SITE_DEACTIVATED';
+  if (!model.licensed[product]) return 'PRODUCT_NOT_LICENSED';
+  if (open.includes('PENDING_APPROVAL')) return 'ALREADY_REQUESTED';
+  if (open.includes('PENDING_GUARD_APPROVAL')) return 'ALREADY_APPROVED';
+  if (scope === 'PRODUCT_DATA' && open.includes('ACTIVE')) return 'ALREADY_ACTIVE';
+  return undefined;
+}
+
+export function request(model: Model, who: Who, index: number, scope: Scope): Answer {
+  const ticket = ticketAt(model, index);
+  const about = `ticket ${index}`;
+  if (!seesTicket(model, who, ticket)) return refuse(model, who, 'grant.request', about, 'NOT_FOUND');
+  settle(
+    model,
+    openGrants(model, (_, of) => of === index),
+  );
+  const keeps = ticket.engineer === who ? whatKeepsFromAsking(model, index, scope) : 'FORBIDDEN';
+  if (keeps !== undefined) return refuse(model, who, 'grant.request', about, keeps);
+  return { grant: openRequest(model, index, scope, who, who) };
+}
+
+/** What a person wants of a grant: named by itself, or (approving only) by its ticket. */
+export type Wish = {
+  action: 'approve' | 'deny' | 'approveAsGuard' | 'denyAsGuard' | 'revoke' | 'withdraw' | 'release';
+  on: { grant: number } | { ticket: number };
+  path?: 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
+  expiresAt?: number | null;
+  expectedVersion?: number | null;
+};
+
+const auditNames: Record<Wish['action'], string> = {
+  approve: 'grant.approve',
+  deny: 'grant.deny',
+  approveAsGuard: 'grant.approve_as_guard',
+  denyAsGuard: 'grant.deny_as_guard',
+  revoke: 'grant.revoke',
+  withdraw: 'grant.withdraw',
+  release: 'grant.release',
+};
+
+/** Why a wish cannot come true in a state that is open; states not named allow it, final ones nothing. */
+const notInState: Record<Wish['action'], Partial<Record<State, string>>> = {
+  approve: { PENDING_GUARD_APPROVAL: 'ALREADY_APPROVED', ACTIVE: 'ALREADY_ACTIVE' },
+  deny: { PENDING_GUARD_APPROVAL: 'ALREADY_APPROVED', ACTIVE: 'ALREADY_ACTIVE' },
+  approveAsGuard: { PENDING_APPROVAL: 'NOT_AWAITING_GUARD', ACTIVE: 'ALREADY_ACTIVE' },
+  denyAsGuard: { PENDING_APPROVAL: 'NOT_AWAITING_GUARD', ACTIVE: 'ALREADY_ACTIVE' },
+  revoke: { PENDING_APPROVAL: 'NOT_APPROVED_YET' },
+  withdraw: { ACTIVE: 'ALREADY_ACTIVE' },
+  release: { PENDING_APPROVAL: 'NOT_ACTIVE', PENDING_GUARD_APPROVAL: 'NOT_ACTIVE' },
+};
+
+export function wish(model: Model, who: Who, wanted: Wish): Answer {
+  const { action, on } = wanted;
+  const ticketIndex = 'ticket' in on ? on.ticket : grantAt(model, on.grant).ticket;
+  const ticket = ticketAt(model, ticketIndex);
+  const about = 'ticket' in on ? `ticket ${on.ticket}` : `grant ${on.grant}`;
+  const no = (code: string) => refuse(model, who, auditNames[action], about, code);
+  const approvedIt = hasApproved(model, who, (_, index) => 'grant' in on && index === on.grant);
+  if (!seesTicket(model, who, ticket) && !approvedIt) return no('NOT_FOUND');
+  const allowed = mayWish(model, who, wanted, ticket);
+  settle(
+    model,
+    openGrants(model, (_, of) => of === ticketIndex),
+  );
+  if (!allowed) {
+    const explained = isMember(who) && ['approve', 'deny', 'revoke'].includes(action);
+    return explained
+      ? { ...no('NOT_ELIGIBLE'), obstacles: obstaclesOf(model, who, ticket.product) }
+      : no('FORBIDDEN');
+  }
+
+  const meant = 'grant' in on ? on.grant : outstandingRequest(model, on.ticket);
+  const expected = wanted.expectedVersion ?? null;
+  if (expected !== null && meant !== null && grantAt(model, meant).version !== expected)
+    return no('VERSION_CONFLICT');
+  if (meant === null) {
+    const keeps =
+      whatKeepsFromAsking(model, ticketIndex, 'PRODUCT_DATA') ??
+      (expected === null ? undefined : 'VERSION_CONFLICT') ??
+      wrongTime(model, ticket, wanted.expiresAt ?? null);
+    if (keeps !== undefined) return no(keeps);
+    const opened = openRequest(model, ticketIndex, 'PRODUCT_DATA', who, who);
+    giveCustomersYes(model, opened, who, wanted.path ?? 'SUPPORT_PORTAL', wanted.expiresAt ?? null, who);
+    return { grant: opened };
+  }
+
+  const grant = grantAt(model, meant);
+  const keeps = isOpen(grant) ? notInState[action][grant.state] : 'ALREADY_OVER';
+  if (keeps !== undefined) return no(keeps);
+  const wrong =
+    action === 'approve'
+      ? wrongTime(model, ticket, wanted.expiresAt ?? null)
+      : action === 'approveAsGuard'
+        ? secondApprovalBySamePerson(model, who, grant)
+        : undefined;
+  if (wrong !== undefined) return no(wrong);
+  comeTrue(model, who, wanted, meant);
+  return { grant: meant };
+}
+
+function mayWish(model: Model, who: Who, { action, on }: Wish, ticket: Ticket): boolean {
+  const site = siteOf(ticket.product);
+  switch (action) {
+    case 'approve':
+    case 'deny':
+      return mayGrant(model, who, ticket.product);
+    case 'approveAsGuard':
+    case 'denyAsGuard':
+      return isGuardAdmin(model, who, site);
+    case 'withdraw':
+    case 'release':
+      return ticket.engineer === who;
+    case 'revoke':
+      return (
+        mayGrant(model, who, ticket.product) ||
+        mayAlwaysRevoke(model, who, on, ticket) ||
+        isGuardAdmin(model, who, site)
+      );
+  }
+}
+
+/** The reporter, and the person who granted. */
+function mayAlwaysRevoke(model: Model, who: Who, on: Wish['on'], ticket: Ticket): boolean {
+  return (
+    isMember(who) &&
+    (ticket.reporter === who || ('grant' in on && grantAt(model, on.grant).approvedBy === who))
+  );
+}
+
+function outstandingRequest(model: Model, ticket: number): number | null {
+  const index = model.grants.findIndex(
+    (grant) =>
+      grant.ticket === ticket && grant.scope === 'PRODUCT_DATA' && grant.state === 'PENDING_APPROVAL',
+  );
+  return index === -1 ? null : index;
+}
+
+function latestEnd(model: Model, ticket: Ticket): number | null {
+  const { maxGrantSeconds } = model.sites[siteOf(ticket.product)];
+  return maxGrantSeconds === null ? null : model.now + maxGrantSeconds * 1000;
+}
+
+function wrongTime(model: Model, ticket: Ticket, expiresAt: number | null): string | undefined {
+  if (expiresAt === null) return undefined;
+  if (expiresAt <= model.now) return 'EXPIRES_AT_IN_THE_PAST';
+  const latest = latestEnd(model, ticket);
+  return latest !== null && expiresAt > latest ? 'EXPIRES_AT_BEYOND_POLICY' : undefined;
+}
+
+function secondApprovalBySamePerson(model: Model, who: Who, grant: Grant): string | undefined {
+  const { samePersonMayApproveTwice } = model.sites[siteOf(ticketAt(model, grant.ticket).product)];
+  return grant.approvedBy === who && !samePersonMayApproveTwice
+    ? 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'
+    : undefined;
+}
+
+export function giveCustomersYes(
+  model: Model,
+  index: number,
+  by: Who,
+  path: Path,
+  expiresAt: number | null,
+  actor: Who,
+): void {
+  const grant = grantAt(model, index);
+  const ticket = ticketAt(model, grant.ticket);
+  grant.decisions.push(`CUSTOMER APPROVED by ${by}`);
+  const approval = { path, approvedBy: by, approvedAt: model.now };
+  if (model.sites[siteOf(ticket.product)].restricted) {
+    change(model, index, actor, 'AWAITING_GUARD', {
+      ...approval,
+      expiresAt,
+      state: 'PENDING_GUARD_APPROVAL',
+    });
+  } else {
+    change(model, index, actor, 'ACTIVATED', {
+      ...approval,
+      state: 'ACTIVE',
+      activatedAt: model.now,
+      expiresAt: expiresAt ?? latestEnd(model, ticket),
+    });
+  }
+}
+
+export function end(
+  model: Model,
+  index: number,
+  by: Who,
+  state: State,
+  endReason: string,
+  action?: string,
+): void {
+  change(model, index, by, state, { state, endReason, endedAt: model.now, endedBy: by }, action);
+}
+
+function giveGuardsYes(model: Model, index: number, by: Who): void {
+  const grant = grantAt(model, index);
+  const ends = [grant.expiresAt, latestEnd(model, ticketAt(model, grant.ticket))].filter(
+    (end) => end !== null,
+  );
+  grant.decisions.push(`GUARD APPROVED by ${by}`);
+  const expiresAt = ends.length === 0 ? null : Math.min(...ends);
+  const changes = { state: 'ACTIVE', activatedAt: model.now, expiresAt } as const;
+  change(model, index, by, 'ACTIVATED', changes, auditNames.approveAsGuard);
+}
+
+function comeTrue(model: Model, who: Who, { action, on, path, expiresAt }: Wish, index: number): void {
+  const grant = grantAt(model, index);
+  const ticket = ticketAt(model, grant.ticket);
+  const over = (state: State, reason: string) => end(model, index, who, state, reason, auditNames[action]);
+  switch (action) {
+    case 'approve':
+      giveCustomersYes(model, index, who, path ?? 'SUPPORT_PORTAL', expiresAt ?? null, who);
+      break;
+    case 'approveAsGuard':
+      giveGuardsYes(model, index, who);
+      break;
+    case 'deny':
+      grant.decisions.push(`CUSTOMER DENIED by ${who}`);
+      over('DENIED', 'DENIED_BY_CUSTOMER');
+      break;
+    case 'denyAsGuard':
+      grant.decisions.push(`GUARD DENIED by ${who}`);
+      over('DENIED', 'DENIED_BY_GUARD');
+      break;
+    case 'revoke':
+      if (grant.state === 'ACTIVE') {
+        over('REVOKED', 'REVOKED_BY_CUSTOMER');
+      } else if (mayGrant(model, who, ticket.product) || mayAlwaysRevoke(model, who, on, ticket)) {
+        over('DENIED', 'DENIED_BY_CUSTOMER');
+      } else {
+        grant.decisions.push(`GUARD DENIED by ${who}`);
+        over('DENIED', 'DENIED_BY_GUARD');
+      }
+      break;
+    case 'withdraw':
+      over('WITHDRAWN', 'WITHDRAWN_BY_ENGINEER');
+      break;
+    case 'release':
+      over('ENDED', 'RELEASED_BY_ENGINEER');
+      break;
+  }
+}
+
+export function inBulk(
+  model: Model,
+  who: Who,
+  action: 'approve' | 'revoke',
+  grants: readonly number[],
+  expiresAt: number | null,
+): Answer {
+  return {
+    each: grants.map((grant) =>
+      wish(model, who, { action, on: { grant }, path: 'ADMIN_CONSOLE', expiresAt }),
+    ),
+  };
+}

@@ -1,0 +1,236 @@
+/**
+ * A gateway that one sequence after another is tried on: its own database and its own clock, and for each
+ * sequence a customer that nobody has met before.
+ */
+import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { type Json, type Person, startGateway } from '../support/gateway.ts';
+import { everybody, type Model, members, type Who } from './model.ts';
+import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
+
+export const sites: Site[] = ['one', 'two'];
+export const products: Product[] = ['jira@one', 'confluence@one', 'jira@two'];
+
+/** Where every sequence begins, in milliseconds since 1970. */
+export const beginning: number = Date.parse('2026-03-02T10:00:00.000Z');
+const year = 365 * 24 * 60 * 60 * 1000;
+
+/** One sequence's customer on the gateway, and what was seen of it so far. */
+export type Reality = {
+  lane: Lane;
+  organizationId: string;
+  sites: Record<Site, string>;
+  products: Record<Product, string>;
+  /** Ids of role assignments, in the order of the model's. */
+  roles: string[];
+  /** Ids in the order in which they were made: the model's indexes. */
+  tickets: string[];
+  grants: string[];
+  /** The places of the last record and the last event seen: transaction and number. */
+  seen: { record: [string, string]; told: [string, string] };
+  /** The last command that had an idempotency key, and its answer. */
+  repeatable: Repeatable | null;
+};
+
+export type Repeatable = {
+  who: Who;
+  name: string;
+  answers: Answered;
+  input: Input;
+  /** What it is to be answered when it is said again. */
+  retold: (now: number) => Json;
+};
+
+/** A mutation's input: what it names, and what else there is. */
+export type Input = { ticketId?: string; grantId?: string; grantIds?: string[]; [more: string]: unknown };
+
+/** What the mutations answer with. */
+export type Answered =
+  | 'Ticket'
+  | 'Grant'
+  | 'Site'
+  | 'Product'
+  | 'RoleAssignment'
+  | 'Organization'
+  | 'BulkPayload';
+
+export type Lane = {
+  people: Record<Who, Person>;
+  accounts: Record<Who, string>;
+  setClock(now: number): void;
+  sweep(): Promise<void>;
+  /** A customer as the model has it. */
+  begin(model: Model): Promise<Reality>;
+  /** All that is to be compared, read in one statement. */
+  look(reality: Reality): Promise<Seen>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** Rows as JSON, by the columns' names. */
+export type Seen = {
+  tickets: Json[];
+  grants: Json[];
+  decisions: Json[];
+  sites: Json[];
+  roles: Json[];
+  licensed: Json[];
+  record: Json[];
+  told: Json[];
+};
+
+export async function startLane(): Promise<Lane> {
+  let now = beginning;
+  const clock = () => new Date(now);
+  await using begun = new AsyncDisposableStack();
+  const gateway = begun.use(await startGateway({ clock, upkeep: false, config: { databasePoolSize: 2 } }));
+  const logger = createLogger('silent');
+  const database = begun.adopt(openDatabase({ url: gateway.databaseUrl, logger, poolSize: 1 }), (opened) =>
+    opened.dispose(),
+  );
+
+  const accounts = Object.fromEntries(everybody.map((who) => [who, newId()])) as Record<Who, string>;
+  const kinds = {
+    engineer: 'SUPPORT_ENGINEER',
+    otherEngineer: 'SUPPORT_ENGINEER',
+    ticketing: 'SERVICE_ACCOUNT',
+  };
+  for (const who of everybody) {
+    if (who === 'operator') continue;
+    const kind = who in kinds ? kinds[who as keyof typeof kinds] : 'USER';
+    await gateway.sql.query(
+      `INSERT INTO accounts (id, kind, email, name, capabilities, created_at)
+       VALUES ($1, $2::account_kind, $3, $4, $5::service_capability[], now())`,
+      [accounts[who], kind, emailOf(who), who, who === 'ticketing' ? '{TICKETING}' : '{}'],
+    );
+  }
+  const { rows } = await gateway.sql.query(`SELECT id FROM accounts WHERE kind = 'OPERATOR'`);
+  accounts.operator = rows[0].id;
+  // The stranger is somebody's admin, though not of anything that is looked at.
+  const elsewhere = newId();
+  await gateway.sql.query(
+    `INSERT INTO organizations VALUES ('${elsewhere}', 'Elsewhere', true, now());
+     INSERT INTO memberships VALUES ('${elsewhere}', '${accounts.stranger}', now());
+     INSERT INTO role_assignments (id, account_id, role, organization_id, created_at)
+     VALUES ('${newId()}', '${accounts.stranger}', 'ORGANIZATION_ADMIN', '${elsewhere}', now())`,
+  );
+  // Tokens that outlive every sequence.
+  now = beginning + year;
+  const people = {} as Record<Who, Person>;
+  for (const who of everybody) people[who] = await gateway.as(emailOf(who));
+  now = beginning;
+  const running = begun.move();
+
+  async function begin(model: Model): Promise<Reality> {
+    now = model.now;
+    const organizationId = newId();
+    const siteIds = { one: newId(), two: newId() };
+    const productIds = { 'jira@one': newId(), 'confluence@one': newId(), 'jira@two': newId() };
+    const roles = model.roles.map(() => newId());
+    const everyone = members.map((who) => `'${accounts[who]}'`).join(', ');
+    const quoted = (id: string | undefined) => (id === undefined ? 'NULL' : `'${id}'`);
+    await gateway.sql.query(`
+      BEGIN;
+      DELETE FROM role_assignments WHERE account_id IN (${everyone});
+      DELETE FROM memberships WHERE account_id IN (${everyone});
+      UPDATE grants SET state = (CASE state WHEN 'ACTIVE' THEN 'REVOKED' ELSE 'WITHDRAWN' END)::grant_state,
+             end_reason = 'TICKET_CLOSED', ended_at = coalesce(activated_at, customer_approved_at, requested_at)
+       WHERE ended_at IS NULL;
+      INSERT INTO organizations VALUES ('${organizationId}', 'Customer', ${model.hasGuard}, now());
+      INSERT INTO memberships SELECT '${organizationId}', unnest(ARRAY[${everyone}]::uuid[]), now();
+      ${sites
+        .map((site) => {
+          const { experience, active, restricted, waitSeconds, maxGrantSeconds, samePersonMayApproveTwice } =
+            model.sites[site];
+          return `INSERT INTO sites (id, organization_id, url, name, status, experience, support_access_restricted,
+                         data_residency_region, request_wait_seconds, max_grant_seconds, same_person_may_approve_twice, created_at)
+            VALUES ('${siteIds[site]}', '${organizationId}', 'https://${siteIds[site]}.example', '${site}',
+                    '${active ? 'ACTIVE' : 'DEACTIVATED'}', '${experience}', ${restricted}, 'GLOBAL', ${waitSeconds},
+                    ${maxGrantSeconds}, ${samePersonMayApproveTwice}, now());`;
+        })
+        .join('\n')}
+      ${products
+        .map(
+          (product) => `INSERT INTO products VALUES ('${productIds[product]}', '${siteIds[siteOf(product)]}',
+            '${product.split('@')[0]}', '${product}', ${model.licensed[product]}, now());`,
+        )
+        .join('\n')}
+      ${model.roles
+        .map(
+          ({ who, role, site, product, direct, synced }, index) => `
+            INSERT INTO role_assignments VALUES ('${roles[index]}', '${accounts[who]}', '${role}', '${organizationId}',
+              ${quoted(site && siteIds[site])}, ${quoted(product && productIds[product])},
+              '${direct ? 'DIRECT' : 'SCIM'}', '${synced ? 'SYNCED' : 'PENDING_SYNC'}', now());`,
+        )
+        .join('\n')}
+      COMMIT;`);
+    const { rows: last } = await gateway.sql.query(lastSeen);
+    const reality: Reality = {
+      ...{ lane, organizationId, sites: siteIds, products: productIds, roles },
+      ...{ tickets: [], grants: [], seen: last[0], repeatable: null },
+    };
+    return reality;
+  }
+
+  async function look({ organizationId, seen }: Reality): Promise<Seen> {
+    const { rows: all } = await gateway.sql.query({
+      name: 'look',
+      text: lookAround,
+      values: [organizationId, ...seen.record, ...seen.told],
+    });
+    return all[0];
+  }
+
+  const lane: Lane = {
+    people,
+    accounts,
+    setClock(moment) {
+      now = moment;
+    },
+    sweep: async () => {
+      await endLapsedGrants({ database, clock, logger, wake: () => undefined });
+    },
+    begin,
+    look,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+  return lane;
+}
+
+function emailOf(who: Who): string {
+  return who === 'operator' ? 'operator@vendor.example' : `${who.toLowerCase()}@model.example`;
+}
+
+/** Whose account it is, as the model calls them. */
+export function nameOf({ accounts }: Lane, id: string | null): Who | null {
+  if (id === null) return null;
+  const found = everybody.find((who) => accounts[who] === id);
+  if (found === undefined) throw new Error(`Nobody in the model has the account ${id}`);
+  return found;
+}
+
+const lastSeen = `
+  SELECT (SELECT ARRAY[txid, seq]::text[] FROM audit_entries ORDER BY txid DESC, seq DESC LIMIT 1) AS record,
+         coalesce((SELECT ARRAY[txid, seq]::text[] FROM events ORDER BY txid DESC, seq DESC LIMIT 1), '{0,0}') AS told`;
+
+/**
+ * Everything of the customer, and what is new on the record and among the events, in the order in which it
+ * is read by clients: by transaction, then by number.
+ */
+const lookAround = `
+  SELECT
+    (SELECT coalesce(json_agg(t ORDER BY t.id), '[]') FROM tickets t JOIN sites s ON s.id = t.site_id
+      WHERE s.organization_id = $1) AS tickets,
+    (SELECT coalesce(json_agg(g ORDER BY g.id), '[]') FROM grants g JOIN sites s ON s.id = g.site_id
+      WHERE s.organization_id = $1) AS grants,
+    (SELECT coalesce(json_agg(d ORDER BY d.id), '[]') FROM decisions d JOIN grants g ON g.id = d.grant_id
+       JOIN sites s ON s.id = g.site_id WHERE s.organization_id = $1) AS decisions,
+    (SELECT json_agg(s) FROM sites s WHERE s.organization_id = $1) AS sites,
+    (SELECT coalesce(json_agg(r), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,
+    (SELECT json_agg(p.id) FROM products p JOIN sites s ON s.id = p.site_id
+      WHERE s.organization_id = $1 AND p.licensed) AS licensed,
+    (SELECT coalesce(json_agg(a ORDER BY a.txid, a.seq), '[]') FROM audit_entries a 
+      WHERE (a.txid, a.seq) > ($2::bigint, $3::bigint)) AS record,
+    (SELECT coalesce(json_agg(e ORDER BY e.txid, e.seq), '[]') FROM events e 
+      WHERE (e.txid, e.seq) > ($4::bigint, $5::bigint)) AS told`;

@@ -1,0 +1,271 @@
+/**
+ * Latchkey in miniature: what the product's rules say, and nothing of how the gateway does it. One customer
+ * with two sites; everybody and everything by name. Commands change the model and say what is answered.
+ */
+import {
+  type Experience,
+  type Held,
+  type Obstacle,
+  type Product,
+  type Site,
+  siteOf,
+  whatKeepsFromGranting,
+} from './model-who-may-grant.ts';
+
+export const members = [
+  'reporter',
+  'reportingAdmin',
+  'organizationAdmin',
+  'siteAdmin',
+  'userAccessAdmin',
+  'jiraAdmin',
+  'confluenceAdmin',
+  'jiraAdminElsewhere',
+  'trustedUser',
+  'billingAdmin',
+  'technicalContact',
+  'unsyncedAdmin',
+  'guardAdmin',
+  'guardAndOrganizationAdmin',
+] as const;
+export const outsiders = ['stranger', 'engineer', 'otherEngineer', 'operator', 'ticketing'] as const;
+export const everybody = [...members, ...outsiders] as const;
+export type Member = (typeof members)[number];
+export type Who = (typeof everybody)[number];
+export type Engineer = 'engineer' | 'otherEngineer';
+
+export type State =
+  | 'PENDING_APPROVAL'
+  | 'PENDING_GUARD_APPROVAL'
+  | 'ACTIVE'
+  | 'DENIED'
+  | 'WITHDRAWN'
+  | 'EXPIRED'
+  | 'REVOKED'
+  | 'ENDED';
+export type Scope = 'PRODUCT_DATA' | 'ROVO_CONVERSATIONS';
+export type Path = 'TICKET_CREATION' | 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
+
+/** Moments are milliseconds since 1970. */
+export type Grant = {
+  ticket: number;
+  scope: Scope;
+  state: State;
+  engineer: Engineer | null;
+  requestedBy: Who;
+  requestedAt: number;
+  waitsUntil: number;
+  path: Path | null;
+  approvedBy: Who | null;
+  approvedAt: number | null;
+  activatedAt: number | null;
+  expiresAt: number | null;
+  endedAt: number | null;
+  endReason: string | null;
+  endedBy: Who | null;
+  version: number;
+  decisions: string[];
+};
+
+export type Status = 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' | 'CLOSED';
+export type Ticket = {
+  product: Product;
+  reporter: Who;
+  engineer: Engineer | null;
+  status: Status;
+  version: number;
+};
+
+export type SiteFacts = {
+  experience: Experience;
+  active: boolean;
+  restricted: boolean;
+  waitSeconds: number;
+  maxGrantSeconds: number | null;
+  samePersonMayApproveTwice: boolean;
+};
+
+export type RoleHeld = Held & { who: Member; direct: boolean };
+
+export type Model = {
+  now: number;
+  hasGuard: boolean;
+  sites: Record<Site, SiteFacts>;
+  licensed: Record<Product, boolean>;
+  roles: RoleHeld[];
+  tickets: Ticket[];
+  grants: Grant[];
+  /** What the audit log must hold, and what subscribers must be told, in order. */
+  record: string[];
+  told: string[];
+};
+
+/** Which grant or ticket is left, or which of them each of many; or the code of the refusal. */
+export type Answer =
+  | { grant: number }
+  | { ticket: number }
+  | { done: true }
+  | { refused: string; obstacles?: Obstacle[] }
+  | { each: Answer[] };
+
+export const isOpen = ({ state }: Grant) =>
+  ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'].includes(state);
+
+// Who stands where.
+
+export function isMember(who: Who): who is Member {
+  return members.some((member) => member === who);
+}
+
+export function rolesOf(model: Model, who: Who): RoleHeld[] {
+  return model.roles.filter((held) => held.who === who);
+}
+
+export function obstaclesOf(model: Model, who: Who, product: Product): Obstacle[] {
+  const site = model.sites[siteOf(product)];
+  return whatKeepsFromGranting(rolesOf(model, who), product, { ...site, licensed: model.licensed[product] });
+}
+
+export function mayGrant(model: Model, who: Who, product: Product): boolean {
+  return isMember(who) && obstaclesOf(model, who, product).length === 0;
+}
+
+export function isGuardAdmin(model: Model, who: Who, site: Site): boolean {
+  return rolesOf(model, who).some(
+    (held) => held.role === 'GUARD_ADMIN' && held.synced && (held.site === undefined || held.site === site),
+  );
+}
+
+export function isOrganizationAdmin(model: Model, who: Who): boolean {
+  return rolesOf(model, who).some((held) => held.role === 'ORGANIZATION_ADMIN' && held.synced);
+}
+
+/** Who filed it, who works on it, whoever holds a role in the organization, and the vendor's own. */
+export function seesTicket(model: Model, who: Who, ticket: Ticket): boolean {
+  if (who === 'operator' || who === 'ticketing') return true;
+  if (isMember(who)) return ticket.reporter === who || rolesOf(model, who).length > 0;
+  return ticket.engineer === who;
+}
+
+/** Whoever approved sees what they approved, also when they hold no role any more: they may revoke it. */
+export function hasApproved(
+  model: Model,
+  who: Who,
+  isMeant: (grant: Grant, index: number) => boolean,
+): boolean {
+  return (
+    isMember(who) && model.grants.some((grant, index) => isMeant(grant, index) && grant.approvedBy === who)
+  );
+}
+
+/** Members and what they hold: role holders, whoever holds it, and the operator. */
+export function seesRole(model: Model, who: Who, index: number): boolean {
+  return who === 'operator' || rolesOf(model, who).length > 0 || model.roles[index]?.who === who;
+}
+
+export function seesOrganization(who: Who): boolean {
+  return isMember(who) || who === 'operator' || who === 'ticketing';
+}
+
+// The record.
+
+export function write(
+  model: Model,
+  who: Who | 'SYSTEM',
+  action: string,
+  about: string,
+  refused?: string,
+): void {
+  model.record.push(`${who} ${action} ${about} ${refused ?? 'SUCCEEDED'}`);
+}
+
+export function change(
+  model: Model,
+  index: number,
+  who: Who | 'SYSTEM',
+  event: string,
+  changes: Partial<Grant>,
+  action = actions[event] ?? '?',
+): void {
+  const grant = grantAt(model, index);
+  Object.assign(grant, changes, { version: grant.version + 1 });
+  write(model, who, action, `grant ${index}`);
+  model.told.push(`${event} grant ${index} version ${grant.version} ${grant.state}`);
+}
+
+const actions: Record<string, string> = {
+  REQUESTED: 'grant.request',
+  AWAITING_GUARD: 'grant.approve',
+  ACTIVATED: 'grant.approve',
+  DENIED: 'grant.deny',
+  WITHDRAWN: 'grant.withdraw',
+  EXPIRED: 'grant.expire',
+  REVOKED: 'grant.revoke',
+  ENDED: 'grant.end',
+  REASSIGNED: 'grant.reassign',
+};
+
+export function refuse(model: Model, who: Who, action: string, about: string, code: string): Answer {
+  write(model, who, action, about, code);
+  return { refused: code };
+}
+
+export function grantAt(model: Model, index: number): Grant {
+  const grant = model.grants[index];
+  if (grant === undefined) throw new Error(`The model has no grant ${index}`);
+  return grant;
+}
+
+export function ticketAt(model: Model, index: number): Ticket {
+  const ticket = model.tickets[index];
+  if (ticket === undefined) throw new Error(`The model has no ticket ${index}`);
+  return ticket;
+}
+
+export function openGrants(model: Model, belongs: (ticket: Ticket, index: number) => boolean): number[] {
+  return model.grants.flatMap((grant, index) =>
+    isOpen(grant) && belongs(ticketAt(model, grant.ticket), grant.ticket) ? [index] : [],
+  );
+}
+
+// Time.
+
+/** When time alone ends an open grant; null: only the ticket's end does. */
+export function lapsesAt(grant: Grant): number | null {
+  switch (grant.state) {
+    case 'PENDING_APPROVAL':
+      return grant.waitsUntil;
+    case 'PENDING_GUARD_APPROVAL':
+      return Math.min(grant.waitsUntil, grant.expiresAt ?? Number.POSITIVE_INFINITY);
+    case 'ACTIVE':
+      return grant.expiresAt;
+    default:
+      return null;
+  }
+}
+
+/** The grant as it is to be read now: its time may have run out with nobody having recorded it yet. */
+export function asOfNow(grant: Grant, now: number): Grant {
+  const end = lapsesAt(grant);
+  if (end === null || end > now) return grant;
+  const [state, endReason] =
+    grant.state === 'ACTIVE'
+      ? (['ENDED', 'TIME_ELAPSED'] as const)
+      : (['EXPIRED', 'APPROVAL_TIMED_OUT'] as const);
+  return { ...grant, state, endReason, endedAt: end, endedBy: null, version: grant.version + 1 };
+}
+
+export function settle(model: Model, indexes: readonly number[]): void {
+  for (const index of indexes) {
+    const grant = grantAt(model, index);
+    const { state, endReason, endedAt } = asOfNow(grant, model.now);
+    if (state !== grant.state) change(model, index, 'SYSTEM', state, { state, endReason, endedAt });
+  }
+}
+
+export function sweep(model: Model): void {
+  settle(
+    model,
+    openGrants(model, () => true),
+  );
+}

@@ -1,0 +1,119 @@
+/** What is on record of grants, and whether it is one legal history. */
+import { expect } from 'vitest';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
+
+export type Given = { state: string } & Json;
+
+/** What came back to one of many who acted at once. */
+export type Outcome = { done: Json } | { refused: string } | { unavailable: string };
+
+/** Like `attempt`, for a mutation that may also be answered by an error of the whole operation. */
+export async function tryTo(person: Person, name: string, input: Record<string, unknown>): Promise<Outcome> {
+  const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const { data, errors } = await person.send(
+    `mutation Try($input: ${capitalized}Input!) { result: ${name}(input: $input) {
+       __typename ... on Node { id } ... on Error { code } } }`,
+    { input },
+  );
+  if (errors.length > 0) return { unavailable: String(errors[0]?.extensions['code']) };
+  const { result } = data;
+  return 'code' in result ? { refused: result.code } : { done: result };
+}
+
+/** Which event may follow in which state, and in which state it leaves the grant. */
+const legal: Record<string, readonly [from: string, event: string][]> = {
+  PENDING_APPROVAL: [['', 'REQUESTED']],
+  PENDING_GUARD_APPROVAL: [['PENDING_APPROVAL', 'AWAITING_GUARD']],
+  ACTIVE: [
+    ['PENDING_APPROVAL', 'ACTIVATED'],
+    ['PENDING_GUARD_APPROVAL', 'ACTIVATED'],
+  ],
+  DENIED: [
+    ['PENDING_APPROVAL', 'DENIED'],
+    ['PENDING_GUARD_APPROVAL', 'DENIED'],
+  ],
+  WITHDRAWN: [
+    ['PENDING_APPROVAL', 'WITHDRAWN'],
+    ['PENDING_GUARD_APPROVAL', 'WITHDRAWN'],
+  ],
+  EXPIRED: [
+    ['PENDING_APPROVAL', 'EXPIRED'],
+    ['PENDING_GUARD_APPROVAL', 'EXPIRED'],
+  ],
+  REVOKED: [['ACTIVE', 'REVOKED']],
+  ENDED: [['ACTIVE', 'ENDED']],
+};
+
+/** The decisions that a grant's events must have left. */
+const decisionsOf: Record<string, (from: string) => string | null> = {
+  AWAITING_GUARD: () => 'CUSTOMER APPROVED',
+  ACTIVATED: (from) => (from === 'PENDING_GUARD_APPROVAL' ? 'GUARD APPROVED' : 'CUSTOMER APPROVED'),
+};
+
+/**
+ * Every grant of the database, from its rows, its record and its events: versions without a gap in the order
+ * of the stream, legal steps only, each on record once, and the last one is how the grant stands.
+ *
+ * Answers how many steps there were.
+ */
+export async function expectLegalHistories({ sql }: Pick<TestGateway, 'sql'>): Promise<number> {
+  const { rows: grants } = await sql.query(`
+    SELECT g.id, g.state, g.version, g.ticket_id, g.scope_kind,
+           (SELECT coalesce(json_agg(json_build_object('type', e.type, 'version', e.payload->'grantVersion',
+                      'snapshot', e.payload->'grant') ORDER BY e.txid, e.seq), '[]')
+              FROM events e WHERE e.payload->>'grantId' = g.id::text) AS events,
+           (SELECT coalesce(json_agg((a.details->>'version')::int ORDER BY a.txid, a.seq), '[]')
+              FROM audit_entries a WHERE a.grant_id = g.id AND a.outcome = 'SUCCEEDED') AS recorded,
+           (SELECT coalesce(json_agg(d.stage || ' ' || d.outcome ORDER BY d.id), '[]')
+              FROM decisions d WHERE d.grant_id = g.id) AS decisions
+      FROM grants g`);
+  let steps = 0;
+  for (const { id, state, version, events, recorded, decisions } of grants) {
+    const oneToLast = Array.from({ length: version }, (_, index) => index + 1);
+    expect({ id, versions: events.map((event: Json) => event.version), recorded }).toEqual({
+      ...{ id, versions: oneToLast, recorded: oneToLast },
+    });
+    const approvals: string[] = [];
+    let stands = '';
+    for (const { type, snapshot } of events) {
+      const step = `${stands} -${type}-> ${snapshot.state}`;
+      if (type === 'REASSIGNED') expect(step).toBe(`${stands} -REASSIGNED-> ${stands}`);
+      else {
+        const allowed = legal[snapshot.state] ?? [];
+        expect(allowed.map(([from, event]) => `${from} -${event}-> ${snapshot.state}`)).toContain(step);
+      }
+      const decision = decisionsOf[type]?.(stands) ?? null;
+      if (decision !== null) approvals.push(decision);
+      stands = snapshot.state;
+      steps += 1;
+    }
+    expect({ id, state }).toEqual({ id, state: stands });
+    // A denial is a decision too, unless it takes the customer's own approval back.
+    expect(decisions.filter((decision: string) => decision.endsWith('APPROVED'))).toEqual(approvals);
+    expect(decisions.filter((decision: string) => decision.endsWith('DENIED')).length).toBeLessThanOrEqual(
+      state === 'DENIED' ? 1 : 0,
+    );
+  }
+  await expectAtMostOneOpen(sql);
+  return steps;
+}
+
+/** At no moment of the stream had a ticket two open requests of one scope, or product data open twice. */
+async function expectAtMostOneOpen(sql: TestGateway['sql']): Promise<void> {
+  const { rows } = await sql.query(`
+    SELECT e.payload->'grant' AS grant FROM events e WHERE e.payload->>'kind' = 'grant' ORDER BY e.txid, e.seq`);
+  const open = new Map<string, string>();
+  for (const { grant } of rows) {
+    const pending = ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL'].includes(grant.state);
+    const slots = [
+      [`${grant.ticketId} ${grant.scopeKind} pending`, pending],
+      [`${grant.ticketId} active`, grant.state === 'ACTIVE' && grant.scopeKind === 'PRODUCT_DATA'],
+    ] as const;
+    for (const [slot, taken] of slots) {
+      const holder = open.get(slot);
+      if (taken) expect({ slot, holder: holder ?? grant.id }).toEqual({ slot, holder: grant.id });
+      if (taken) open.set(slot, grant.id);
+      else if (holder === grant.id) open.delete(slot);
+    }
+  }
+}

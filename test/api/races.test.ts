@@ -1,0 +1,288 @@
+/** Many people at once, over two gateways on one database: one legal history, whoever comes first. */
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
+
+let one: TestGateway;
+let two: TestGateway;
+let world: World;
+/** Organization admins, each on one of the two gateways. */
+let judges: Person[];
+let judgeRoles: string[];
+let organizationAdmin: Person;
+
+const seed = Number(process.env['RACES_SEED'] ?? Date.now() % 2 ** 31);
+const rounds = Number(process.env['RACES_ROUNDS'] ?? 25);
+
+beforeAll(async () => {
+  one = await startGateway();
+  two = await startGateway({ databaseUrl: one.databaseUrl });
+  world = await buildWorld(one);
+  judges = [];
+  judgeRoles = [];
+  for (let index = 0; index < 10; index += 1) {
+    const email = `judge-${index}@acme.example`;
+    const { organizationId } = world.acme;
+    const { id } = await done(world.operator, 'addUser', { organizationId, email, name: `Judge ${index}` });
+    const role = { userId: id, role: 'ORGANIZATION_ADMIN', organizationId };
+    judgeRoles.push((await done(world.operator, 'assignRole', role)).id);
+    judges.push(await (index % 2 === 0 ? one : two).as(email));
+  }
+  organizationAdmin = await two.as(world.acme.emails.organizationAdmin);
+});
+afterEach(async () => {
+  expect(await expectLegalHistories(one)).toBeGreaterThan(0);
+});
+afterAll(async () => {
+  await two.dispose();
+  await one.dispose();
+});
+
+/** Nobody is left with anything but success or the code of a refusal. */
+function codesOf(outcomes: readonly Outcome[]): string[] {
+  for (const outcome of outcomes) expect(outcome).not.toHaveProperty('unavailable');
+  return outcomes.map((outcome) => ('refused' in outcome ? outcome.refused : 'done'));
+}
+
+async function grantsOf(ticketId: string) {
+  const { rows } = await one.sql.query(
+    'SELECT id, state, end_reason, engineer_id, version FROM grants WHERE ticket_id = $1 ORDER BY id',
+    [localId(ticketId)],
+  );
+  return rows;
+}
+
+function localId(globalId: string): string {
+  return Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
+}
+
+/** Lines of the record about the ticket: how many were done, how many refused. */
+async function recordOf(ticketId: string) {
+  const { rows } = await one.sql.query(
+    `SELECT outcome, count(*)::int AS lines FROM audit_entries WHERE ticket_id = $1
+        AND action IN ('grant.approve', 'grant.deny', 'grant.revoke') GROUP BY outcome`,
+    [localId(ticketId)],
+  );
+  return Object.fromEntries(rows.map(({ outcome, lines }) => [outcome, lines]));
+}
+
+describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
+  const presses = fc.array(
+    fc.constantFrom('approve the ticket', 'approve the grant', 'deny', 'revoke', 'approve a version'),
+    { minLength: 10, maxLength: 10 },
+  );
+
+  test(`ten people press Approve, Deny and Revoke at once (RACES_SEED=${seed})`, async () => {
+    for (const pressed of fc.sample(presses, { seed, numRuns: rounds })) {
+      const { ticketId, grantId } = await fileTicket(one, world, { site });
+      const outcomes = await Promise.all(
+        judges.map((judge, index) => {
+          switch (pressed[index]) {
+            case 'approve the ticket':
+              return tryTo(judge, 'approveDataAccess', { ticketId });
+            case 'approve the grant':
+              return tryTo(judge, 'approveDataAccess', { grantId });
+            case 'approve a version':
+              return tryTo(judge, 'approveDataAccess', { ticketId, expectedVersion: 2 });
+            case 'deny':
+              return tryTo(judge, 'denyDataAccess', { grantId });
+            default:
+              return tryTo(judge, 'revokeDataAccess', { grantId });
+          }
+        }),
+      );
+      const codes = codesOf(outcomes);
+      const succeeded = codes.filter((code) => code === 'done').length;
+      expect(await recordOf(ticketId)).toEqual({
+        ...(succeeded === 0 ? {} : { SUCCEEDED: succeeded }),
+        ...(succeeded === 10 ? {} : { REFUSED: 10 - succeeded }),
+      });
+      expect(
+        codes.every((code) => expected.has(code)),
+        codes.join(),
+      ).toBe(true);
+    }
+  });
+
+  const expected = new Set([
+    ...['done', 'ALREADY_ACTIVE', 'ALREADY_APPROVED', 'ALREADY_OVER', 'NOT_APPROVED_YET', 'VERSION_CONFLICT'],
+  ]);
+
+  test('two who approve where nothing is asked for open exactly one request', async () => {
+    for (let round = 0; round < rounds; round += 1) {
+      const { ticketId, grantId } = await fileTicket(one, world, { site });
+      await done(organizationAdmin, 'denyDataAccess', { grantId });
+      const outcomes = await Promise.all(
+        judges.map((judge) => tryTo(judge, 'approveDataAccess', { ticketId })),
+      );
+      const codes = codesOf(outcomes);
+      expect(codes.filter((code) => code === 'done')).toHaveLength(1);
+      expect(
+        codes.every((code) => expected.has(code)),
+        codes.join(),
+      ).toBe(true);
+      expect(await grantsOf(ticketId)).toHaveLength(2);
+    }
+  });
+});
+
+test('an engineer who asks twice at once has one request', async () => {
+  const engineers = [await one.as(world.engineer.email), await two.as(world.engineer.email)];
+  for (let round = 0; round < rounds; round += 1) {
+    const { ticketId, grantId } = await fileTicket(one, world);
+    await done(organizationAdmin, 'denyDataAccess', { grantId });
+    const asked = engineers.flatMap((engineer) => [
+      tryTo(engineer, 'requestDataAccess', { ticketId }),
+      tryTo(engineer, 'requestDataAccess', { ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['a'] }),
+    ]);
+    const codes = codesOf(await Promise.all(asked));
+    expect(codes.toSorted()).toEqual(['ALREADY_REQUESTED', 'ALREADY_REQUESTED', 'done', 'done']);
+  }
+});
+
+test('whoever approves while the ticket closes leaves nothing open on it', async () => {
+  for (let round = 0; round < rounds; round += 1) {
+    const { ticketId } = await fileTicket(one, world);
+    const closer = await (round % 2 === 0 ? two : one).as(world.acme.emails.reporter);
+    const [closing, ...approving] = await Promise.all([
+      tryTo(closer, 'closeTicket', { ticketId }),
+      ...judges.map((judge) => tryTo(judge, 'approveDataAccess', { ticketId })),
+    ]);
+    expect(closing).toHaveProperty('done');
+    for (const code of codesOf(approving))
+      expect(['done', 'ALREADY_ACTIVE', 'TICKET_CLOSED']).toContain(code);
+    for (const { state, end_reason } of await grantsOf(ticketId))
+      expect(['REVOKED TICKET_CLOSED', 'WITHDRAWN TICKET_CLOSED']).toContain(`${state} ${end_reason}`);
+  }
+});
+
+test('whoever approves while the site is deactivated leaves nothing open on it', async () => {
+  const siteId = world.acme.sites.main.id;
+  for (let round = 0; round < Math.ceil(rounds / 5); round += 1) {
+    const tickets: string[] = [];
+    for (const _ of judges) tickets.push((await fileTicket(one, world)).ticketId);
+    const reporter = await two.as(world.acme.emails.reporter);
+    const { jira } = world.acme.sites.main.products;
+    const [deactivating, filing, ...approving] = await Promise.all([
+      tryTo(organizationAdmin, 'deactivateSite', { siteId }),
+      tryTo(reporter, 'createTicket', { productId: jira, summary: 'And now?', grantDataAccess: true }),
+      ...judges.map((judge, index) => tryTo(judge, 'approveDataAccess', { ticketId: tickets[index] })),
+    ]);
+    expect(deactivating).toHaveProperty('done');
+    expect(filing).toHaveProperty('done');
+    for (const code of codesOf(approving)) expect(['done', 'NOT_ELIGIBLE']).toContain(code);
+    const { rows } = await one.sql.query(
+      `SELECT count(*)::int AS open FROM grants WHERE site_id = $1 AND ended_at IS NULL`,
+      [localId(siteId)],
+    );
+    expect(rows).toEqual([{ open: 0 }]);
+    await done(organizationAdmin, 'reactivateSite', { siteId });
+  }
+});
+
+test('whoever approves while the licence ends leaves nothing open for the product', async () => {
+  const { id: siteId, products } = world.acme.sites.main;
+  for (let round = 0; round < Math.ceil(rounds / 5); round += 1) {
+    const tickets: string[] = [];
+    for (const _ of judges) tickets.push((await fileTicket(one, world)).ticketId);
+    const [ending, ...approving] = await Promise.all([
+      tryTo(world.operator, 'unlicenseProduct', { productId: products.jira }),
+      ...judges.map((judge, index) => tryTo(judge, 'approveDataAccess', { ticketId: tickets[index] })),
+    ]);
+    expect(ending).toHaveProperty('done');
+    for (const code of codesOf(approving)) expect(['done', 'NOT_ELIGIBLE']).toContain(code);
+    for (const ticketId of tickets)
+      for (const { end_reason } of await grantsOf(ticketId)) expect(end_reason).toBe('PRODUCT_UNLICENSED');
+    await done(world.operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
+  }
+});
+
+test('an approval comes before or after a change of restrictions, never between', async () => {
+  const { id: siteId } = world.acme.sites.main;
+  const guardAdmin = await two.as(world.acme.emails.guardAdmin);
+  for (let round = 0; round < Math.ceil(rounds / 5); round += 1) {
+    const tickets: string[] = [];
+    for (const _ of judges) tickets.push((await fileTicket(one, world)).ticketId);
+    await Promise.all([
+      (async () => {
+        for (const restricted of [true, false, true, false])
+          await done(guardAdmin, 'setSupportAccessRestrictions', { siteId, restricted });
+      })(),
+      ...judges.map((judge, index) => tryTo(judge, 'approveDataAccess', { ticketId: tickets[index] })),
+    ]);
+  }
+  const { rows } = await one.sql.query(
+    `SELECT details->>'supportAccessRestricted' AS restricted, details->>'to' AS "to" FROM audit_entries
+      WHERE site_id = $1 AND outcome = 'SUCCEEDED' AND action IN ('grant.approve', 'site.set_support_access_restrictions')
+      ORDER BY txid, seq`,
+    [localId(siteId)],
+  );
+  let isRestricted = 'false';
+  for (const { restricted, to } of rows) {
+    if (restricted !== null) isRestricted = restricted;
+    else expect(to).toBe(isRestricted === 'true' ? 'PENDING_GUARD_APPROVAL' : 'ACTIVE');
+  }
+});
+
+test('a role that is taken away counts for nothing that is decided after it', async () => {
+  const { organizationId } = world.acme;
+  for (let round = 0; round < rounds; round += 1) {
+    const tickets: string[] = [];
+    for (let index = 0; index < 5; index += 1) tickets.push((await fileTicket(one, world)).ticketId);
+    const judge = judges[round % judges.length];
+    const roleAssignmentId = judgeRoles[round % judges.length];
+    if (judge === undefined) throw new Error('ten judges');
+    const [removal, ...approving] = await Promise.all([
+      tryTo(round % 2 === 0 ? world.operator : organizationAdmin, 'removeRole', { roleAssignmentId }),
+      ...tickets.map((ticketId) => tryTo(judge, 'approveDataAccess', { ticketId })),
+    ]);
+    expect(removal).toHaveProperty('done');
+    for (const code of codesOf(approving)) expect(['done', 'NOT_ELIGIBLE', 'NOT_FOUND']).toContain(code);
+    const { rows } = await one.sql.query(
+      `SELECT action FROM audit_entries WHERE outcome = 'SUCCEEDED' AND
+         (actor_email = $1 AND action = 'grant.approve' OR action = 'role.remove' AND resource_id = $2)
+        ORDER BY txid, seq`,
+      [judge.email, localId(roleAssignmentId ?? '')],
+    );
+    expect(rows.map(({ action }) => action).indexOf('role.remove')).toBe(rows.length - 1);
+    const { rows: accounts } = await one.sql.query('SELECT id FROM accounts WHERE email = $1', [judge.email]);
+    const userId = Buffer.from(`User:${accounts[0].id}`).toString('base64');
+    const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
+    judgeRoles[round % judges.length] = (await done(world.operator, 'assignRole', role)).id;
+  }
+});
+
+test('whoever is assigned in the end has the grants, however approvals came between', async () => {
+  const ticketing = [await one.as(world.services.ticketing), await two.as(world.services.ticketing)];
+  for (let round = 0; round < rounds; round += 1) {
+    const { ticketId } = await fileTicket(one, world);
+    const outcomes = await Promise.all([
+      ...[world.otherEngineer.id, world.engineer.id, null].map((engineerId, index) =>
+        tryTo(ticketing[index % 2] ?? world.operator, 'assignTicket', { ticketId, engineerId }),
+      ),
+      ...judges.slice(0, 4).map((judge) => tryTo(judge, 'approveDataAccess', { ticketId })),
+    ]);
+    const codes = codesOf(outcomes);
+    expect(codes.slice(0, 3)).toEqual(['done', 'done', 'done']);
+    expect(codes.slice(3).filter((code) => code === 'done')).toHaveLength(1);
+    const { rows } = await one.sql.query('SELECT assignee_id FROM tickets WHERE id = $1', [
+      localId(ticketId),
+    ]);
+    for (const { engineer_id } of await grantsOf(ticketId)) expect(engineer_id).toBe(rows[0].assignee_id);
+  }
+});
+
+test('two tickets filed at once have keys of their own', async () => {
+  const reporters = [await one.as(world.acme.emails.reporter), await two.as(world.acme.emails.reporter)];
+  const { jira } = world.acme.sites.main.products;
+  const filed = await Promise.all(
+    Array.from({ length: 20 }, (_, index) =>
+      done(reporters[index % 2] ?? world.operator, 'createTicket', {
+        ...{ productId: jira, summary: `It is slow ${index}`, grantDataAccess: false },
+      }),
+    ),
+  );
+  expect(new Set(filed.map(({ key }) => key)).size).toBe(20);
+});

@@ -1,0 +1,467 @@
+/** Time ends requests and grants at their moment: whatever reads or decides, and whenever it is recorded. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
+import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+import { expectLegalHistories } from './races-history.ts';
+
+const ms = 1;
+const second = 1000 * ms;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+let now = Date.parse('2026-03-02T10:00:00.000Z');
+const clock = () => new Date(now);
+const logger = createLogger('silent');
+
+let gateway: TestGateway;
+let world: World;
+/** Two gateways' worth of connections to sweep through. */
+let sweepers: Database[];
+
+beforeAll(async () => {
+  gateway = await startGateway({ clock, upkeep: false });
+  sweepers = [1, 2].map(() => openDatabase({ url: gateway.databaseUrl, logger, poolSize: 2 }));
+  // The operator's token, taken from the future, outlives the tests.
+  now += 20 * 365 * day;
+  world = await buildWorld(gateway);
+  now -= 20 * 365 * day;
+});
+beforeEach(async () => {
+  await setPolicy('main', {});
+  await setPolicy('restricted', {});
+});
+afterAll(async () => {
+  await Promise.all(sweepers.map((sweeper) => sweeper.dispose()));
+  await gateway.dispose();
+});
+
+const asAdmin = () => gateway.as(world.acme.emails.organizationAdmin);
+const asGuardAdmin = () => gateway.as(world.acme.emails.guardAdmin);
+const asEngineer = () => gateway.as(world.engineer.email);
+
+/** Sweeps as so many gateways would at once; answers how many grants each recorded as over. */
+async function sweep(gateways = 1): Promise<number[]> {
+  const sweeping = sweepers
+    .slice(0, gateways)
+    .map((database) => endLapsedGrants({ database, clock, logger, wake: () => undefined }));
+  return await Promise.all(sweeping);
+}
+
+async function setPolicy(
+  site: SiteName,
+  policy: {
+    requestWaitSeconds?: number;
+    maxGrantSeconds?: number | null;
+    samePersonMayApproveTwice?: boolean;
+  },
+): Promise<void> {
+  await done(await asAdmin(), 'setSupportAccessPolicy', {
+    siteId: world.acme.sites[site].id,
+    ...{ requestWaitSeconds: (14 * day) / second, maxGrantSeconds: null, samePersonMayApproveTwice: false },
+    ...policy,
+  });
+}
+
+async function openTicket(site: SiteName = 'main'): Promise<{ ticketId: string; grantId: string }> {
+  const { ticketId, grantId } = await fileTicket(gateway, world, { site });
+  if (grantId === null) throw new Error('An unticked ticket has an outstanding request');
+  return { ticketId, grantId };
+}
+
+/** A grant as everything that reads shows it: by its id, on its ticket, and in the lists by state. */
+async function look(grantId: string): Promise<Json> {
+  const reader = await asAdmin();
+  const { node } = await reader.ask(
+    `query Look($id: ID!) { node(id: $id) { ... on Grant { state version endReason endedAt expiresAt activatedAt ticket {
+       id grants(first: 100) { edges { node { id state version } } } } } } }`,
+    { id: grantId },
+  );
+  const { ticket, ...grant } = node;
+  const onTicket = ticket.grants.edges.find(({ node: one }: Json) => one.id === grantId).node;
+  expect(onTicket).toEqual({ id: grantId, state: grant.state, version: grant.version });
+  for (const state of [
+    'PENDING_APPROVAL',
+    'PENDING_GUARD_APPROVAL',
+    'ACTIVE',
+    'EXPIRED',
+    'ENDED',
+    'REVOKED',
+  ]) {
+    const { grants } = await reader.ask(
+      `query List($ticketId: ID!, $states: [GrantState!]!) {
+         grants(filter: { ticketId: $ticketId, states: $states }) { edges { node { id } } } }`,
+      { ticketId: ticket.id, states: [state] },
+    );
+    const listed = grants.edges.some(({ node: one }: Json) => one.id === grantId);
+    expect({ state, listed }).toEqual({ state, listed: state === grant.state });
+  }
+  return grant;
+}
+
+/** What stands on the record about a grant, and what was told of it. */
+async function storyOf(grantId: string): Promise<{ record: string[]; told: string[] }> {
+  const id = localId(grantId);
+  const { rows: record } = await gateway.sql.query(
+    `SELECT actor_kind, action, coalesce(refusal_code, 'SUCCEEDED') AS outcome FROM audit_entries
+      WHERE grant_id = $1 ORDER BY txid, seq`,
+    [id],
+  );
+  const { rows: told } = await gateway.sql.query(
+    `SELECT type FROM events WHERE payload->>'grantId' = $1 ORDER BY txid, seq`,
+    [id],
+  );
+  return {
+    record: record.map(({ actor_kind, action, outcome }) => `${actor_kind} ${action} ${outcome}`),
+    told: told.map(({ type }) => type),
+  };
+}
+
+function localId(globalId: string): string {
+  return Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
+}
+
+const at = (moment: number) => new Date(moment).toISOString();
+
+describe('a request', () => {
+  test('waits to the last millisecond of its fourteen days', async () => {
+    const { ticketId, grantId } = await openTicket();
+    now += 14 * day - ms;
+    expect(await look(grantId)).toMatchObject({ state: 'PENDING_APPROVAL', version: 2, endReason: null });
+    expect(await attempt(await asAdmin(), 'approveDataAccess', { ticketId })).toMatchObject({
+      id: grantId,
+      state: 'ACTIVE',
+    });
+  });
+
+  test('is over at the moment itself, before anything has recorded it', async () => {
+    const { grantId } = await openTicket();
+    now += 14 * day;
+    const over = { state: 'EXPIRED', version: 3, endReason: 'APPROVAL_TIMED_OUT', endedAt: at(now) };
+    expect(await look(grantId)).toMatchObject(over);
+    expect((await storyOf(grantId)).told).toEqual(['REQUESTED', 'REASSIGNED']);
+    const ended = now;
+    now += 3 * day;
+    expect(await attempt(await asAdmin(), 'approveDataAccess', { grantId })).toMatchObject({
+      code: 'ALREADY_OVER',
+    });
+    expect(await look(grantId)).toMatchObject({ ...over, endedAt: at(ended) });
+    expect(await storyOf(grantId)).toEqual({
+      record: [
+        'USER grant.request SUCCEEDED',
+        'OPERATOR grant.reassign SUCCEEDED',
+        'SYSTEM grant.expire SUCCEEDED',
+        'USER grant.approve ALREADY_OVER',
+      ],
+      told: ['REQUESTED', 'REASSIGNED', 'EXPIRED'],
+    });
+    expect(await sweep()).toEqual([0]);
+  });
+
+  test('that is over does not keep from approving on the ticket, nor from asking again', async () => {
+    const { ticketId, grantId } = await openTicket();
+    const asked = await openTicket();
+    now += 14 * day;
+    const approved = await done(await asAdmin(), 'approveDataAccess', { ticketId });
+    expect(approved).toMatchObject({ state: 'ACTIVE' });
+    expect(approved.id).not.toBe(grantId);
+    const again = await done(await asEngineer(), 'requestDataAccess', { ticketId: asked.ticketId });
+    expect(again).toMatchObject({ state: 'PENDING_APPROVAL' });
+    expect(await look(grantId)).toMatchObject({ state: 'EXPIRED' });
+    expect(await look(asked.grantId)).toMatchObject({ state: 'EXPIRED' });
+  });
+
+  test("waits as long as the site's policy said when it was made", async () => {
+    await setPolicy('main', { requestWaitSeconds: 60 });
+    const { grantId } = await openTicket();
+    await setPolicy('main', { requestWaitSeconds: 3600 });
+    now += minute - ms;
+    expect(await look(grantId)).toMatchObject({ state: 'PENDING_APPROVAL' });
+    now += ms;
+    expect(await look(grantId)).toMatchObject({ state: 'EXPIRED' });
+  });
+
+  test.each([
+    ['closeTicket', 'TICKET_CLOSED'],
+    ['deactivateSite', 'SITE_DEACTIVATED'],
+    ['unlicenseProduct', 'PRODUCT_UNLICENSED'],
+  ])('that ran out before %s is recorded as that', async (name, reason) => {
+    const lapsed = await openTicket();
+    now += 13 * day;
+    const waiting = await openTicket();
+    now += day;
+    const { id: siteId, products } = world.acme.sites.main;
+    const inputs: Record<string, object[]> = {
+      closeTicket: [{ ticketId: lapsed.ticketId }, { ticketId: waiting.ticketId }],
+      deactivateSite: [{ siteId }],
+      unlicenseProduct: [{ productId: products.jira }],
+    };
+    const by = name === 'closeTicket' ? await gateway.as(world.acme.emails.reporter) : world.operator;
+    for (const input of inputs[name] ?? []) await done(by, name, { ...input });
+    expect(await look(lapsed.grantId)).toMatchObject({ state: 'EXPIRED', endedAt: at(now) });
+    const { rows } = await gateway.sql.query('SELECT state, end_reason FROM grants WHERE id = $1', [
+      localId(waiting.grantId),
+    ]);
+    expect(rows).toEqual([{ state: 'WITHDRAWN', end_reason: reason }]);
+    if (name === 'deactivateSite') await done(world.operator, 'reactivateSite', { siteId });
+    if (name === 'unlicenseProduct')
+      await done(world.operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
+  });
+});
+
+describe('access', () => {
+  test('without an end lasts as long as its ticket is open', async () => {
+    const { ticketId, grantId } = await openTicket();
+    await done(await asAdmin(), 'approveDataAccess', { ticketId });
+    now += 9 * 365 * day;
+    await sweep();
+    expect(await look(grantId)).toMatchObject({ state: 'ACTIVE', expiresAt: null, endedAt: null });
+    await done(await gateway.as(world.acme.emails.reporter), 'closeTicket', { ticketId });
+    expect(await look(grantId)).toMatchObject({ state: 'REVOKED', endReason: 'TICKET_CLOSED' });
+  });
+
+  test('ends at the moment that the approver chose', async () => {
+    const { ticketId, grantId } = await openTicket();
+    const expiresAt = at(now + hour);
+    await done(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt });
+    now += hour - ms;
+    expect(await look(grantId)).toMatchObject({ state: 'ACTIVE', expiresAt });
+    now += ms;
+    expect(await look(grantId)).toMatchObject({
+      ...{ state: 'ENDED', endReason: 'TIME_ELAPSED', endedAt: expiresAt, version: 4 },
+    });
+    expect(await attempt(await asAdmin(), 'revokeDataAccess', { grantId })).toMatchObject({
+      code: 'ALREADY_OVER',
+    });
+    expect(await attempt(await asEngineer(), 'releaseDataAccess', { grantId })).toMatchObject({
+      code: 'ALREADY_OVER',
+    });
+    expect((await storyOf(grantId)).told.slice(2)).toEqual(['ACTIVATED', 'ENDED']);
+  });
+
+  test("ends with the site's policy, and may not be approved for longer", async () => {
+    await setPolicy('main', { maxGrantSeconds: 3600 });
+    const { ticketId, grantId } = await openTicket();
+    const approve = async (expiresAt: number) =>
+      attempt(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt: at(expiresAt) });
+    expect(await approve(now + hour + ms)).toMatchObject({ code: 'EXPIRES_AT_BEYOND_POLICY' });
+    expect(await approve(now)).toMatchObject({ code: 'EXPIRES_AT_IN_THE_PAST' });
+    expect(await approve(now - ms)).toMatchObject({ code: 'EXPIRES_AT_IN_THE_PAST' });
+    expect(await look(grantId)).toMatchObject({ state: 'PENDING_APPROVAL' });
+    const unlimited = await openTicket();
+    await done(await asAdmin(), 'approveDataAccess', { ticketId: unlimited.ticketId });
+    expect(await look(unlimited.grantId)).toMatchObject({ expiresAt: at(now + hour) });
+    expect(await approve(now + hour)).toMatchObject({ state: 'ACTIVE' });
+    await setPolicy('main', { maxGrantSeconds: 1 });
+    now += hour - ms;
+    expect(await look(grantId)).toMatchObject({ state: 'ACTIVE' });
+    now += ms;
+    expect(await look(grantId)).toMatchObject({ state: 'ENDED' });
+    expect(await look(unlimited.grantId)).toMatchObject({ state: 'ENDED' });
+  });
+
+  test('to conversations and to product data end each on its own', async () => {
+    const { ticketId, grantId } = await openTicket();
+    const rovo = await done(await asEngineer(), 'requestDataAccess', {
+      ...{ ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1'] },
+    });
+    const admin = await asAdmin();
+    await done(admin, 'approveDataAccess', { ticketId, expiresAt: at(now + 2 * minute) });
+    await done(admin, 'approveDataAccess', { grantId: rovo.id, expiresAt: at(now + minute) });
+    now += minute;
+    expect(await look(rovo.id)).toMatchObject({ state: 'ENDED' });
+    expect(await look(grantId)).toMatchObject({ state: 'ACTIVE', version: 3 });
+    await sweep();
+    expect(await look(rovo.id)).toMatchObject({ state: 'ENDED' });
+    expect(await look(grantId)).toMatchObject({ state: 'ACTIVE', version: 3 });
+    now += minute;
+    expect(await look(grantId)).toMatchObject({ state: 'ENDED' });
+  });
+});
+
+describe('where the Guard decides in second place', () => {
+  test('access lasts from the second approval on, within the end that the customer chose', async () => {
+    await setPolicy('restricted', { maxGrantSeconds: 3600 });
+    const late = await openTicket('restricted');
+    const chosen = await openTicket('restricted');
+    await done(await asAdmin(), 'approveDataAccess', { ticketId: late.ticketId });
+    now += day;
+    await done(await asGuardAdmin(), 'approveGuardRequest', { grantId: late.grantId });
+    expect(await look(late.grantId)).toMatchObject({
+      state: 'ACTIVE',
+      activatedAt: at(now),
+      expiresAt: at(now + hour),
+    });
+
+    const expiresAt = at(now + 30 * minute);
+    await done(await asAdmin(), 'approveDataAccess', { ticketId: chosen.ticketId, expiresAt });
+    now += 29 * minute;
+    await done(await asGuardAdmin(), 'approveGuardRequest', { grantId: chosen.grantId });
+    expect(await look(chosen.grantId)).toMatchObject({ state: 'ACTIVE', expiresAt });
+  });
+
+  test('nothing becomes active in a window that has gone by', async () => {
+    const { ticketId, grantId } = await openTicket('restricted');
+    const expiresAt = at(now + 30 * minute);
+    await done(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt });
+    now += 30 * minute;
+    const over = { state: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT', endedAt: expiresAt, activatedAt: null };
+    expect(await look(grantId)).toMatchObject(over);
+    expect(await attempt(await asGuardAdmin(), 'approveGuardRequest', { grantId })).toMatchObject({
+      code: 'ALREADY_OVER',
+    });
+    expect(await look(grantId)).toMatchObject(over);
+    expect((await storyOf(grantId)).told.slice(2)).toEqual(['AWAITING_GUARD', 'EXPIRED']);
+  });
+
+  test("the customer's approval does not make the request wait longer", async () => {
+    const { ticketId, grantId } = await openTicket('restricted');
+    now += 13 * day;
+    await done(await asAdmin(), 'approveDataAccess', { ticketId });
+    now += day - ms;
+    expect(await look(grantId)).toMatchObject({ state: 'PENDING_GUARD_APPROVAL' });
+    now += ms;
+    expect(await look(grantId)).toMatchObject({ state: 'EXPIRED', endedAt: at(now) });
+    expect(await attempt(await asGuardAdmin(), 'denyGuardRequest', { grantId })).toMatchObject({
+      code: 'ALREADY_OVER',
+    });
+  });
+});
+
+describe('the sweep', () => {
+  test('records every end once, whoever sweeps at the same time', async () => {
+    await sweep();
+    const requests: string[] = [];
+    for (let index = 0; index < 15; index += 1) requests.push((await openTicket()).grantId);
+    const access: string[] = [];
+    for (let index = 0; index < 10; index += 1) {
+      const { ticketId, grantId } = await openTicket();
+      await done(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt: at(now + hour + index) });
+      access.push(grantId);
+    }
+    const begun = now;
+    now += 20 * day;
+    const [first = 0, other = 0] = await sweep(2);
+    expect(first + other).toBe(25);
+    expect(await sweep(2)).toEqual([0, 0]);
+    for (const grantId of requests) {
+      const { record, told } = await storyOf(grantId);
+      expect(record.slice(2)).toEqual(['SYSTEM grant.expire SUCCEEDED']);
+      expect(told.slice(2)).toEqual(['EXPIRED']);
+    }
+    for (const [index, grantId] of access.entries()) {
+      const { record, told } = await storyOf(grantId);
+      expect(record.slice(3)).toEqual(['SYSTEM grant.end SUCCEEDED']);
+      expect(told.slice(3)).toEqual(['ENDED']);
+      // However late it is recorded.
+      expect(await look(grantId)).toMatchObject({ endedAt: at(begun + hour + index) });
+    }
+  });
+
+  test('comes to the end of however many there are', async () => {
+    await gateway.sql.query(
+      `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
+       SELECT ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'MANY-' || n, 'One of many', t.site_id,
+              t.product_id, t.reporter_id, $1 FROM generate_series(1, 250) AS n, (SELECT * FROM tickets LIMIT 1) AS t`,
+      [clock()],
+    );
+    await gateway.sql.query(
+      `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at,
+                           approval_due_at, version)
+       SELECT ('01900000-0000-7000-8001-' || right(t.id::text, 12))::uuid, t.id, t.site_id, 'PRODUCT_DATA', '{}',
+              'PENDING_APPROVAL', t.reporter_id, $1, $2, 1 FROM tickets t WHERE t.key LIKE 'MANY-%'`,
+      [clock(), new Date(now + minute)],
+    );
+    now += minute;
+    const swept: number[] = [];
+    for (let round = 0; round < 4; round += 1) swept.push(...(await sweep()));
+    expect(swept).toEqual([100, 100, 50, 0]);
+  });
+
+  test('comes by itself, and subscribers are told', async () => {
+    // A clock that runs, since sockets live by the real one, and can be put forward.
+    let ahead = 0;
+    const running = () => new Date(Date.now() + ahead);
+    await using own = await startGateway({ clock: running });
+    const ownWorld = await buildWorld(own);
+    const { ticketId, grantId } = await fileTicket(own, ownWorld);
+    const admin = await own.as(ownWorld.acme.emails.organizationAdmin);
+    await done(admin, 'approveDataAccess', { ticketId, expiresAt: at(running().getTime() + minute) });
+    const engineer = await own.as(ownWorld.engineer.email);
+    const events = engineer.socket().iterate({
+      query: `subscription Watch($ticketId: ID!) {
+        grantEvents(filter: { ticketId: $ticketId }, withCurrentState: true) { type grant { id state endReason } } }`,
+      variables: { ticketId },
+    });
+    expect((await events.next()).value?.data?.['grantEvents']).toMatchObject({ type: 'CURRENT' });
+    ahead += minute;
+    const { value } = await events.next();
+    expect(value?.data?.['grantEvents']).toEqual({
+      type: 'ENDED',
+      grant: { id: grantId, state: 'ENDED', endReason: 'TIME_ELAPSED' },
+    });
+    await events.return?.();
+  });
+});
+
+test('what is over refuses everything, and stays as it is', async () => {
+  const reporter = await gateway.as(world.acme.emails.reporter);
+  const over: Record<string, string> = {};
+  const end = async (
+    state: string,
+    how: (ids: { ticketId: string; grantId: string }) => Promise<unknown>,
+  ) => {
+    const ids = await openTicket('restricted');
+    await how(ids);
+    over[state] = ids.grantId;
+  };
+  const approve = async ({ ticketId, grantId }: { ticketId: string; grantId: string }) => {
+    await done(await asAdmin(), 'approveDataAccess', { ticketId });
+    await done(await asGuardAdmin(), 'approveGuardRequest', { grantId });
+  };
+  await end('DENIED', async ({ grantId }) => done(await asAdmin(), 'denyDataAccess', { grantId }));
+  await end('WITHDRAWN', async ({ grantId }) =>
+    done(await asEngineer(), 'withdrawDataAccessRequest', { grantId }),
+  );
+  await end('REVOKED', async (ids) => {
+    await approve(ids);
+    await done(reporter, 'revokeDataAccess', { grantId: ids.grantId });
+  });
+  await end('ENDED', async (ids) => {
+    await approve(ids);
+    await done(await asEngineer(), 'releaseDataAccess', { grantId: ids.grantId });
+  });
+  await setPolicy('restricted', { requestWaitSeconds: 1 });
+  await end('EXPIRED', async () => {
+    now += second;
+  });
+
+  const commands: [string, Person][] = [
+    ['approveDataAccess', await asAdmin()],
+    ['denyDataAccess', await asAdmin()],
+    ['approveGuardRequest', await asGuardAdmin()],
+    ['denyGuardRequest', await asGuardAdmin()],
+    ['revokeDataAccess', reporter],
+    ['withdrawDataAccessRequest', await asEngineer()],
+    ['releaseDataAccess', await asEngineer()],
+  ];
+  for (const [state, grantId] of Object.entries(over)) {
+    const before = await look(grantId);
+    expect(before).toMatchObject({ state });
+    for (const [name, by] of commands) {
+      const { code } = await attempt(by, name, { grantId });
+      expect({ state, name, code }).toEqual({ state, name, code: 'ALREADY_OVER' });
+    }
+    expect(await look(grantId)).toEqual(before);
+  }
+});
+
+test('all of it left legal histories', async () => {
+  await gateway.sql.query(
+    `DELETE FROM grants WHERE ticket_id IN (SELECT id FROM tickets WHERE key LIKE 'MANY-%')`,
+  );
+  expect(await expectLegalHistories(gateway)).toBeGreaterThan(100);
+});
