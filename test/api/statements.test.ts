@@ -626,6 +626,62 @@ describe('a mutation', () => {
   });
 });
 
+describe('a subscription', () => {
+  /** Finding the account twice, where the stream stands, and the grants that are open: one page of them. */
+  const toBegin = 4;
+  const everything = `state requestedBy { name } endedBy { name } engineer { name } decisions { decidedBy { name } }
+    ticket { key site { url organization { name } } product { key } reporter { name } grants(first: 5) { edges { node { id } } } }`;
+
+  test('there is one', () => {
+    expect(fieldsOf(schema.getSubscriptionType())).toEqual(['grantEvents']);
+  });
+
+  test.each([
+    ['of what an event itself says', 'state version scope { kind }', 0],
+    ['of everything around its grant', everything, 1],
+  ])('an event %s', async (_, selected, each) => {
+    // On a gateway of its own, whose statements are the subscription's alone.
+    const read: string[] = [];
+    const { databaseUrl } = gateway;
+    await using other = await startGateway({
+      databaseUrl,
+      upkeep: false,
+      onStatement: (sql) => read.push(sql),
+    });
+    const admin = await other.as(acme.emails.organizationAdmin);
+    const [reporter, approver] = [await member('reporter'), await member('organizationAdmin')];
+
+    const counts: Record<number, number> = {};
+    for (const n of [1, 10]) {
+      const url = `https://events-${each}-${n}.example`;
+      const { organizationId } = acme;
+      const site = await done(world.operator, 'createSite', { organizationId, url, name: url });
+      const product = await done(world.operator, 'licenseProduct', {
+        siteId: site.id,
+        key: 'jira',
+        name: 'Jira',
+      });
+      const input = { productId: product.id, summary: 'It is slow', grantDataAccess: false };
+      await inTurn(Array.from({ length: n }), () => done(reporter, 'createTicket', input));
+
+      read.length = 0;
+      const events = admin.socket().iterate({
+        query: `subscription { grantEvents(withCurrentState: true, filter: { siteId: "${site.id}" }) {
+          id cursor type occurredAt grant { id ${selected} } } }`,
+      });
+      const next = async () => (await events.next()).value?.data?.['grantEvents'] as Json;
+      const open = await inTurn(Array.from({ length: n }), next);
+      expect(new Set(open.map(({ type }) => type))).toEqual(new Set(['CURRENT']));
+      await done(approver, 'approveDataAccessInBulk', { grantIds: open.map(({ grant }) => grant.id) });
+      const happened = await inTurn(Array.from({ length: n }), next);
+      expect(new Set(happened.map(({ type }) => type))).toEqual(new Set(['ACTIVATED']));
+      counts[n] = read.length;
+      await events.return?.();
+    }
+    expect(counts).toEqual({ 1: toBegin + 2 * each, 10: toBegin + 20 * each });
+  });
+});
+
 function fieldsOf(type: unknown): string[] {
   return type instanceof GraphQLObjectType ? Object.keys(type.getFields()) : [];
 }
