@@ -106,6 +106,19 @@ describe('a subscription', () => {
     expect(idsOf(await untilNow(at, resumed))).toStrictEqual([late.id]);
   });
 
+  test('hears what is committed while the gateway is reading', async () => {
+    const at = await gateway();
+    const subscribed = at.feed.subscribe(listener());
+    const next = subscribed.next();
+    const read = at.holdRead();
+    at.relay.wake();
+    await read.held;
+    const event = grantEvent();
+    await tell(at, event);
+    read.letGo();
+    expect(await next).toMatchObject({ value: { event: { id: event.id } } });
+  });
+
   test.each([
     ['from memory', { recentEvents: 1000 }],
     ['from the database', { recentEvents: 0, pageSize: 2 }],
@@ -358,15 +371,17 @@ describe('authorization', () => {
     const subscribed = at.feed.subscribe(listener());
     await tell(at, ...some(2));
     const [first] = await take(subscribed, 2);
-    await vi.waitFor(() => expect(at.relay.stats().events).toBe(2));
-    const unheard = grantEvent();
-    await write(pool, accessChanged(viewerId), unheard);
+    const relayReads = at.holdRead();
+    at.relay.wake();
+    await relayReads.held;
+    await write(pool, accessChanged(viewerId), grantEvent());
     const rights = vi.fn().mockResolvedValueOnce(null).mockResolvedValue('DEACTIVATED');
     const resumed = at.feed.subscribe(
       listener({ viewerId, recheck: rights, after: first?.position ?? origin }),
     );
     await expect(take(resumed, 2)).rejects.toThrow(AccessEndedError);
     expect(rights).toHaveBeenCalledTimes(2);
+    relayReads.letGo();
   });
 
   test('a change while rights are loaded, or while somebody is asked, is not overlooked', async () => {

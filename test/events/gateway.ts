@@ -10,14 +10,22 @@ import {
   type SubscribeOptions,
 } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
-import { appendEvents } from '../../src/events/outbox.ts';
+import { appendEvents, type Reader } from '../../src/events/outbox.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 
 export const silent = createLogger('silent');
 
-export type Gateway = { relay: Relay; feed: Feed; bus: WakeBus; pool: pg.Pool; dispose(): Promise<void> };
+export type Gateway = {
+  relay: Relay;
+  feed: Feed;
+  bus: WakeBus;
+  pool: pg.Pool;
+  /** Holds back the answer to the gateway's next read, until it is let go. */
+  holdRead(): { held: Promise<void>; letGo(): void };
+  dispose(): Promise<void>;
+};
 
 /** A gateway as far as events go, with a pool of its own. Reads only when woken, unless told otherwise. */
 export async function openGateway(
@@ -26,7 +34,18 @@ export async function openGateway(
 ): Promise<Gateway> {
   const pool = openPool(url);
   const bus = options.bus ?? createInProcessBus().connect();
-  const relay = createRelay({ pollInterval: 600_000, logger: silent, ...options, bus, db: pool });
+  const holds: { held(): void; over: Promise<void> }[] = [];
+  const disposal = Promise.withResolvers<void>();
+  const db: Reader = {
+    async query(statement) {
+      const hold = holds.shift();
+      const answer = await pool.query(statement);
+      hold?.held();
+      if (hold !== undefined) await Promise.race([hold.over, disposal.promise]);
+      return answer;
+    },
+  };
+  const relay = createRelay({ pollInterval: 600_000, logger: silent, ...options, bus, db });
   const feed = createFeed({ ...options, relay });
   await relay.ready();
   return {
@@ -34,7 +53,13 @@ export async function openGateway(
     feed,
     bus,
     pool,
+    holdRead() {
+      const [held, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      holds.push({ held: held.resolve, over: over.promise });
+      return { held: held.promise, letGo: over.resolve };
+    },
     async dispose() {
+      disposal.resolve();
       feed.dispose();
       await relay.dispose();
       await bus.dispose();
