@@ -9,6 +9,7 @@ import { createErrorMasker, type ErrorMasker, type ErrorPolicy, requestError } f
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { type Operation, OperationEndedError, type RunningOperation } from './operation.ts';
+import { resumeEventStreams } from './stream-cursors.ts';
 
 /** Builds what resolvers get, anew for every operation. A plain object: the engine copies its properties. */
 export type CreateContext = (operation: Operation) => object | Promise<object>;
@@ -51,6 +52,7 @@ export function createEngine(options: EngineOptions): {
       ...limitDocuments(limits),
       limitOperations(limits),
       endStreams(options.connections),
+      resumeEventStreams(),
     ],
     batching: false,
     multipart: false,

@@ -31,7 +31,7 @@ export function createOriginPolicy(allowedOrigins: readonly string[]): OriginPol
       response.setHeader('access-control-allow-origin', origin);
       if (request.method === 'OPTIONS') {
         response.setHeader('access-control-allow-methods', 'GET, POST');
-        response.setHeader('access-control-allow-headers', 'authorization, content-type');
+        response.setHeader('access-control-allow-headers', 'authorization, content-type, last-event-id');
         response.setHeader('access-control-max-age', preflightMaxAgeSeconds);
       }
     },

@@ -224,7 +224,7 @@ describe('web pages of other origins', () => {
     expect(Object.fromEntries(preflight.headers)).toMatchObject({
       'access-control-allow-origin': 'https://admin.customer.example',
       'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': 'authorization, content-type',
+      'access-control-allow-headers': 'authorization, content-type, last-event-id',
       vary: 'Origin',
     });
     const response = await server.post({ query: '{ hello }' }, { headers });

@@ -75,6 +75,7 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       type ItemConnection { edges: [ItemEdge!]!, nodes: [Item!]!, totalCount: Int! }
       type ItemEdge { node: Item!, cursor: String! }
       type Item { id: ID!, parent: Item, items(first: Int): ItemConnection! }
+      type Numbered { number: Int!, cursor: String!, text: String! }
       type Mutation { add(to: Int!): Int! }
       type Subscription {
         "What the test emits."
@@ -83,6 +84,8 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         count(to: Int!): Int!
         "64 KiB each, without an end."
         blobs: String!
+        "Three of them, or those after one."
+        numbered(after: String): Numbered!
         refusedValues: Int!
         brokenValues: Int!
         hangingValues: Int!
@@ -129,6 +132,14 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
             for (;;) yield 'x'.repeat(64 * 1024);
           },
           resolve: (value: string) => value,
+        },
+        numbered: {
+          async *subscribe(_root, { after }) {
+            const last = after == null ? 0 : Number(after.replace('cursor-', ''));
+            for (let number = last + 1; number <= 3; number++)
+              yield { number, cursor: `cursor-${number}`, text: 'two\nlines' };
+          },
+          resolve: (value: object) => value,
         },
         refusedValues: {
           subscribe() {

@@ -1,0 +1,159 @@
+/** Event streams that carry cursors as their ids, and resume by `Last-Event-ID`. */
+import { describe, expect, test } from 'vitest';
+import { newId } from '../../src/platform/ids.ts';
+import { grantEvent } from '../events/events.ts';
+import { openPool, write } from '../events/gateway.ts';
+import { startGateway } from '../support/gateway.ts';
+import { done } from '../support/world.ts';
+import { startTestServer, type TestServer } from './server-fixture.ts';
+
+const ada = 'ada@customer.example';
+
+type Event = { id: string | undefined; name: string | undefined; data: Record<string, unknown> | null };
+type StreamRequest = { query: string; variables?: Record<string, unknown> };
+
+async function* eventsOf(response: Response): AsyncGenerator<Event, undefined> {
+  let buffered = '';
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    buffered += chunk;
+    const blocks = buffered.split('\n\n');
+    buffered = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(block)?.[1];
+      const data = field('data');
+      const name = field('event');
+      if (name !== undefined) yield { id: field('id'), name, data: data ? JSON.parse(data) : null };
+    }
+  }
+}
+
+/** What a whole stream tells, as `[id, data]`. */
+async function tellAll(server: TestServer, body: StreamRequest, lastEventId?: string): Promise<unknown[]> {
+  const headers = {
+    accept: 'text/event-stream',
+    ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+  };
+  const response = await server.post(body, { email: ada, headers });
+  const told: unknown[] = [];
+  for await (const { id, name, data } of eventsOf(response)) {
+    if (name === 'next') told.push([id, data?.['data']]);
+  }
+  return told;
+}
+
+const numbered = (...numbers: number[]) =>
+  numbers.map((number) => [`cursor-${number}`, { numbered: { cursor: `cursor-${number}`, number } }]);
+
+describe('an event of a stream', () => {
+  test('has its cursor as id', async () => {
+    await using server = await startTestServer();
+    const told = await tellAll(server, { query: 'subscription { numbered { cursor number } }' });
+    expect(told).toEqual(numbered(1, 2, 3));
+  });
+
+  test.each([
+    ['did not ask for the cursor', '{ numbered { number } }', { numbered: { number: 1 } }],
+    [
+      'calls something else so, that would end the id',
+      '{ numbered { cursor: text } }',
+      { numbered: { cursor: 'two\nlines' } },
+    ],
+    ['has no such events', '{ count(to: 1) }', { count: 1 }],
+  ])('has none where the request %s', async (_case, selection, data) => {
+    await using server = await startTestServer();
+    const [first] = await tellAll(server, { query: `subscription ${selection}` });
+    expect(first).toEqual([undefined, data]);
+  });
+});
+
+describe('a request with Last-Event-ID goes on behind it', () => {
+  test.each<[string, StreamRequest]>([
+    ['no `after`', { query: 'subscription { numbered { cursor number } }' }],
+    ['null for it', { query: 'subscription { numbered(after: null) { cursor number } }' }],
+    [
+      'no value for its variable',
+      { query: 'subscription ($after: String) { numbered(after: $after) { cursor number } }' },
+    ],
+    [
+      'null for its variable',
+      {
+        query: 'subscription ($after: String) { numbered(after: $after) { cursor number } }',
+        variables: { after: null },
+      },
+    ],
+    [
+      'a fragment',
+      { query: 'subscription { ...F } fragment F on Subscription { numbered { cursor number } }' },
+    ],
+  ])('where it has %s', async (_case, body) => {
+    await using server = await startTestServer();
+    expect(await tellAll(server, body, 'cursor-1')).toEqual(numbered(2, 3));
+    expect(await tellAll(server, body)).toEqual(numbered(1, 2, 3));
+  });
+
+  test.each<[string, StreamRequest]>([
+    ['itself', { query: 'subscription { numbered(after: "cursor-2") { cursor number } }' }],
+    [
+      'in a variable',
+      {
+        query: 'subscription ($after: String) { numbered(after: $after) { cursor number } }',
+        variables: { after: 'cursor-2' },
+      },
+    ],
+  ])('unless it names another place %s', async (_case, body) => {
+    await using server = await startTestServer();
+    expect(await tellAll(server, body, 'cursor-1')).toEqual(numbered(3));
+  });
+
+  test('and nothing changes for a subscription that cannot resume', async () => {
+    await using server = await startTestServer();
+    const told = await tellAll(server, { query: 'subscription { count(to: 2) }' }, 'cursor-1');
+    expect(told).toEqual([
+      [undefined, { count: 1 }],
+      [undefined, { count: 2 }],
+    ]);
+  });
+});
+
+test('grant events resume so, also where the current state was asked for', async () => {
+  await using gateway = await startGateway();
+  await using own = openPoolOf(gateway.databaseUrl);
+  const operator = await gateway.as('operator@vendor.example');
+  await done(operator, 'addSupportEngineer', { email: 'erin@vendor.example', name: 'Erin' });
+  const { rows } = await gateway.sql.query(`SELECT id FROM accounts WHERE email = 'erin@vendor.example'`);
+  const { token } = await gateway.as('erin@vendor.example');
+  const audience = {
+    organizationId: newId(),
+    siteId: newId(),
+    reporterId: newId(),
+    engineerIds: [String(rows[0].id)],
+  };
+  const open = async (field: string, lastEventId?: string) => {
+    const headers = {
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+      authorization: `Bearer ${token}`,
+      ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+    };
+    const body = JSON.stringify({ query: `subscription { ${field} { id cursor } }` });
+    return eventsOf(await fetch(`${gateway.url}/graphql`, { method: 'POST', headers, body }));
+  };
+  const [heard, missed] = [grantEvent({ audience }), grantEvent({ audience })];
+
+  const stream = await open('grantEvents');
+  await write(own.pool, heard);
+  const { value: first } = await stream.next();
+  expect(first).toMatchObject({ data: { data: { grantEvents: { id: heard.id, cursor: first?.id } } } });
+  await stream.return(undefined);
+
+  await write(own.pool, missed);
+  const resumed = await open('grantEvents(withCurrentState: true)', first?.id);
+  const { value: second } = await resumed.next();
+  expect(second).toMatchObject({ data: { data: { grantEvents: { id: missed.id, cursor: second?.id } } } });
+  await resumed.return(undefined);
+});
+
+function openPoolOf(url: string) {
+  const pool = openPool(url, 1);
+  return { pool, [Symbol.asyncDispose]: () => pool.end() };
+}
