@@ -1,0 +1,88 @@
+import {
+  type GraphQLNamedType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
+  isUnionType,
+} from 'graphql';
+import { expect, test } from 'vitest';
+import { operations } from '../../src/authorization/operations.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { failedAudits } from '../http/server-audit.ts';
+import { startGateway } from '../support/gateway.ts';
+
+const types = Object.values(schema.getTypeMap()).filter(({ name }) => !name.startsWith('__'));
+
+type Part = [path: string, description: string | null | undefined];
+
+/** Every part of a type that can have a description, by its path. */
+function parts(type: GraphQLNamedType): Part[] {
+  const own: Part = [type.name, type.description];
+  if (isObjectType(type) || isInterfaceType(type)) {
+    return [
+      own,
+      ...Object.values(type.getFields()).flatMap((field): Part[] => [
+        [`${type.name}.${field.name}`, field.description],
+        ...field.args.map(
+          (argument): Part => [`${type.name}.${field.name}(${argument.name})`, argument.description],
+        ),
+      ]),
+    ];
+  }
+  if (isInputObjectType(type)) {
+    return [
+      own,
+      ...Object.values(type.getFields()).map(
+        (field): Part => [`${type.name}.${field.name}`, field.description],
+      ),
+    ];
+  }
+  if (isEnumType(type)) {
+    return [own, ...type.getValues().map((value): Part => [`${type.name}.${value.name}`, value.description])];
+  }
+  return [own];
+}
+
+test('every type, field, argument and value says what it is', () => {
+  const silent = types.flatMap(parts).filter(([, description]) => !description);
+  expect(silent.map(([path]) => path)).toEqual([]);
+});
+
+test('every mutation takes one input and answers a union with every typed error', () => {
+  const errors = types.filter(
+    (type) => isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Error'),
+  );
+  const ofMutations = errors.map(({ name }) => name).filter((name) => name !== 'UnavailableError');
+  for (const field of Object.values(schema.getMutationType()?.getFields() ?? {})) {
+    const capitalized = field.name.charAt(0).toUpperCase() + field.name.slice(1);
+    expect(
+      field.args.map(({ name, type }) => `${name}: ${type}`),
+      field.name,
+    ).toEqual([`input: ${capitalized}Input!`]);
+    const result = schema.getType(`${capitalized}Result`);
+    const members = isUnionType(result) ? result.getTypes().map(({ name }) => name) : [];
+    expect(members, field.name).toEqual(expect.arrayContaining(ofMutations));
+    expect(members.length, field.name).toBe(ofMutations.length + 1);
+  }
+});
+
+test('the authorization table has a row for every operation, and no other', () => {
+  const roots = {
+    query: schema.getQueryType(),
+    mutation: schema.getMutationType(),
+    subscription: schema.getSubscriptionType(),
+  };
+  const served = Object.entries(roots).flatMap(([kind, type]) =>
+    Object.keys(type?.getFields() ?? {}).map((name) => `${kind} ${name}`),
+  );
+  const inTable = Object.entries(operations).map(([name, { kind }]) => `${kind} ${name}`);
+  expect(inTable.sort()).toEqual(served.sort());
+});
+
+test('the gateway keeps the whole GraphQL over HTTP specification', async () => {
+  await using gateway = await startGateway();
+  expect(await failedAudits(`${gateway.url}/graphql`)).toEqual([]);
+  const { token } = await gateway.as('operator@vendor.example');
+  expect(await failedAudits(`${gateway.url}/graphql`, { authorization: `Bearer ${token}` })).toEqual([]);
+});
