@@ -388,8 +388,8 @@ describe('a mutation', () => {
       }),
     },
     'approveDataAccess repeated': {
-      statements: 7,
-      withEverything: 8,
+      statements: 10,
+      withEverything: 11,
       given: async () => {
         const by = await member('jiraAdmin');
         const input = { ticketId: (await ticket()).ticketId, idempotencyKey: fresh() };
