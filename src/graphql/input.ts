@@ -24,7 +24,7 @@ export function optionalGlobalId(...typenames: string[]) {
 const controlCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u2028\u2029]/;
 
 /** A text of 1 to `max` characters, trimmed, without control characters (line breaks and tabs are fine). */
-export function text(max: number) {
+function text(max: number) {
   return z
     .string()
     .trim()

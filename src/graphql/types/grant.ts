@@ -9,7 +9,7 @@ import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { Account, SupportEngineer, User } from './account.ts';
 
-export const GrantState = builder.enumType('GrantState', {
+const GrantState = builder.enumType('GrantState', {
   description: 'Where a grant stands. The last five are final.',
   values: {
     PENDING_APPROVAL: { description: 'Asked for; the customer decides.' },
@@ -23,7 +23,7 @@ export const GrantState = builder.enumType('GrantState', {
   } as const,
 });
 
-export const GrantPath = builder.enumType('GrantPath', {
+const GrantPath = builder.enumType('GrantPath', {
   description: 'Where the customer approved.',
   values: {
     TICKET_CREATION: { description: 'The consent box of the request form.' },
