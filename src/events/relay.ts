@@ -62,6 +62,11 @@ export type RelayOptions = {
   /** Milliseconds between reads that nobody asked for: while the bus works, and while it does not. */
   pollInterval?: number;
   pollIntervalWithoutBus?: number;
+  /**
+   * Milliseconds from one read to the next at least, so that many commits a moment apart cost one read. A
+   * commit after a pause is read at once.
+   */
+  readGap?: number;
   /** Events read at once, and handed on without a pause. */
   pageSize?: number;
   /** How many events are kept in memory for those who have just missed them. */
@@ -74,7 +79,7 @@ const longestRetry = 1000;
 
 export function createRelay(options: RelayOptions): Relay {
   const { db, bus, logger, pageSize = 100 } = options;
-  const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
+  const { pollInterval = 1000, pollIntervalWithoutBus = 250, readGap = 2 } = options;
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 4000);
   let ready = expected();
@@ -98,6 +103,7 @@ export function createRelay(options: RelayOptions): Relay {
   async function follow(): Promise<void> {
     while (!disposal.signal.aborted) {
       awake = false;
+      const begun = performance.now();
       try {
         const hasMore = await readOn();
         stats.failures = 0;
@@ -111,6 +117,8 @@ export function createRelay(options: RelayOptions): Relay {
         continue;
       }
       if (!awake) await sleep(bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus);
+      const early = begun + readGap - performance.now();
+      if (early > 0) await pause(early);
     }
   }
 
@@ -148,7 +156,12 @@ export function createRelay(options: RelayOptions): Relay {
       logger.warn({ err: error }, 'events can not be read; trying again until they can');
     const delay = Math.min(firstRetry * 2 ** stats.failures, longestRetry);
     stats.failures += 1;
-    await wait(delay, undefined, { signal: disposal.signal }).catch(() => undefined);
+    await pause(delay);
+  }
+
+  /** Waits so many milliseconds, or until disposed. */
+  async function pause(milliseconds: number): Promise<void> {
+    await wait(milliseconds, undefined, { signal: disposal.signal }).catch(() => undefined);
   }
 
   /** Waits until woken or disposed, at most so many milliseconds. */
