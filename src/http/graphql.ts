@@ -8,14 +8,16 @@ import { endOnAbort } from './end-on-abort.ts';
 import { createErrorMasker, type ErrorMasker, type ErrorPolicy, requestError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { type Operation, OperationEndedError, type RunningOperation } from './operation.ts';
+import {
+  type EngineContext,
+  type Operation,
+  OperationEndedError,
+  type RunningOperation,
+} from './operation.ts';
 import { resumeEventStreams } from './stream-cursors.ts';
 
 /** Builds what resolvers get, anew for every operation. A plain object: the engine copies its properties. */
 export type CreateContext = (operation: Operation) => object | Promise<object>;
-
-/** What a transport hands to the engine with each operation. */
-export type EngineContext = { operation: RunningOperation };
 
 export type Engine = YogaServerInstance<EngineContext, object>;
 
@@ -41,7 +43,7 @@ export function createEngine(options: EngineOptions): {
   const engine = createYoga<EngineContext, object>({
     schema: options.schema,
     context: ({ operation }) =>
-      withDeadline(options.createContext(operation), limits.operationMs, () =>
+      withDeadline(options.createContext(operation), timeLeft(operation, limits), () =>
         tookTooLong(operation, limits),
       ),
     graphqlEndpoint: '/graphql',
@@ -178,13 +180,18 @@ function tokenExpired(): GraphQLError {
 
 async function inTime<T>(work: T | PromiseLike<T>, operation: RunningOperation, limits: Limits) {
   try {
-    return await withDeadline(work, limits.operationMs, () => tookTooLong(operation, limits));
+    return await withDeadline(work, timeLeft(operation, limits), () => tookTooLong(operation, limits));
   } catch (error) {
     if (error instanceof GraphQLError && error.extensions['code'] === 'TOOK_TOO_LONG') {
       return { errors: [error] };
     }
     throw error;
   }
+}
+
+/** Milliseconds: finding out who asks and carrying it out share the time of the operation. */
+function timeLeft({ begunAt }: RunningOperation, { operationMs }: Limits): number {
+  return Math.max(0, begunAt + operationMs - performance.now());
 }
 
 function tookTooLong(operation: RunningOperation, limits: Limits): GraphQLError {

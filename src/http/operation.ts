@@ -33,8 +33,15 @@ export type Operation = {
   clientIsSlow(): void;
 };
 
-/** An operation together with the way to end it, which only transports have. */
-export type RunningOperation = Operation & { end(reason: EndOfOperation): void };
+/** An operation together with the way to end it, which only transports have, and when it began. */
+export type RunningOperation = Operation & {
+  end(reason: EndOfOperation): void;
+  /** As `performance.now()` tells it. */
+  readonly begunAt: number;
+};
+
+/** What a transport hands to the engine with each operation. */
+export type EngineContext = { operation: RunningOperation };
 
 /** `closeConnection` is called when the client is too slow, after the operation was ended. */
 export function startOperation(
@@ -48,6 +55,7 @@ export function startOperation(
     transport,
     session,
     signal: controller.signal,
+    begunAt: performance.now(),
     end,
     clientIsSlow() {
       if (controller.signal.aborted) return;

@@ -15,7 +15,7 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { EngineContext } from './graphql.ts';
+import type { EngineContext } from './operation.ts';
 
 /** The argument that a subscription resumes by, and the field of its events to be given there. */
 const resumeArgument = 'after';
