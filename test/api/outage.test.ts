@@ -1,0 +1,312 @@
+/**
+ * The database goes away in the middle of a run of mutations. Clients that repeat with the same idempotency key
+ * until they have an answer lose nothing, double nothing and wait for nothing; and the gateway recovers alone.
+ */
+import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { buildWorld, type World } from '../support/world.ts';
+import { expectLegalHistories } from './races-history.ts';
+
+/** Milliseconds in which everything is answered, whatever happens. */
+const answerDeadline = 5_000;
+const clients = 6;
+
+let postgres: OwnPostgres;
+let gateway: TestGateway;
+let world: World;
+let people: Record<'reporter' | 'admin' | 'operator' | 'engineer', Person>;
+
+beforeAll(async () => {
+  postgres = await startOwnPostgres();
+  gateway = await startGateway({ databaseUrl: postgres.url });
+  world = await buildWorld(gateway);
+  people = {
+    reporter: await gateway.as(world.acme.emails.reporter),
+    admin: await gateway.as(world.acme.emails.organizationAdmin),
+    operator: world.operator,
+    engineer: await gateway.as(world.engineer.email),
+  };
+});
+afterAll(async () => {
+  await gateway.dispose();
+  await postgres.dispose();
+});
+
+/** An answer that a client has in its hands. */
+type Acknowledged = { client: string; name: string; id: string; state: string; version: number };
+
+class Run {
+  readonly acknowledged: Acknowledged[] = [];
+  /** How requests ended that were not answered by a result: the code, or what the connection came to. */
+  readonly failures = new Map<string, number>();
+  slowest = 0;
+  #stop = false;
+  #running: Promise<unknown>;
+  #listeners = new Set<() => void>();
+
+  constructor(name: string) {
+    this.#running = Promise.all(
+      Array.from({ length: clients }, (_, index) => this.#work(`${name} ${index}`)),
+    );
+    this.#running.catch(() => undefined);
+  }
+
+  /** Resolves when so many more answers have come. */
+  async answers(more: number): Promise<void> {
+    const enough = this.acknowledged.length + more;
+    while (this.acknowledged.length < enough) {
+      await Promise.race([new Promise<void>((resolve) => this.#listeners.add(resolve)), this.#running]);
+    }
+  }
+
+  /** Resolves when so many more requests have failed. */
+  async failuresSeen(more: number): Promise<void> {
+    const count = () => [...this.failures.values()].reduce((sum, times) => sum + times, 0);
+    const enough = count() + more;
+    while (count() < enough) {
+      await Promise.race([new Promise<void>((resolve) => this.#listeners.add(resolve)), this.#running]);
+    }
+  }
+
+  /** Lets every client finish the ticket it has in hand. */
+  async finish(): Promise<void> {
+    this.#stop = true;
+    await this.#running;
+  }
+
+  /** One ticket after another, from its filing to the end of access. */
+  async #work(client: string): Promise<void> {
+    const { jira } = world.acme.sites.main.products;
+    const { admin, engineer, operator, reporter } = people;
+    for (let number = 0; !this.#stop; number += 1) {
+      const name = `${client}.${number}`;
+      const say = (by: Person, what: string, input: object) => this.#insist(name, by, what, input);
+      const summary = `${name}.`;
+      const { id: ticketId } = await say(reporter, 'createTicket', {
+        ...{ productId: jira, summary, grantDataAccess: false },
+      });
+      await say(operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
+      const { id: grantId } = await say(admin, 'approveDataAccess', { ticketId });
+      if (number % 3 === 0) await say(engineer, 'releaseDataAccess', { grantId });
+      else if (number % 3 === 1) await say(admin, 'revokeDataAccess', { grantId });
+      else await say(reporter, 'closeTicket', { ticketId });
+    }
+  }
+
+  /** Repeats with the same key until it is answered. */
+  async #insist(client: string, by: Person, name: string, input: object): Promise<Json> {
+    const idempotencyKey = `${client.replaceAll(' ', '-')}-${name}`;
+    const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    const returns = /Ticket$/.test(name) ? 'Ticket' : 'Grant';
+    const selection = returns === 'Ticket' ? 'id status version' : 'id state version';
+    const document = `mutation Insist($input: ${capitalized}Input!) { result: ${name}(input: $input) {
+      ... on ${returns} { ${selection} } ... on Error { code message } } }`;
+    for (;;) {
+      const begun = performance.now();
+      const answer = await by
+        .send(document, { input: { ...input, idempotencyKey } })
+        .catch((error: unknown) => ({ lost: error instanceof Error ? error.message : String(error) }));
+      this.slowest = Math.max(this.slowest, performance.now() - begun);
+      if ('lost' in answer) this.#failed(answer.lost);
+      else if (answer.errors[0] !== undefined) this.#failed(String(answer.errors[0].extensions['code']));
+      else {
+        const { result } = answer.data;
+        if ('code' in result) throw new Error(`${name} of ${client} was refused: ${JSON.stringify(result)}`);
+        const state = result.state ?? result.status;
+        this.acknowledged.push({ client, name, id: result.id, state, version: result.version });
+        this.#tell();
+        return result;
+      }
+      // As a client would: not at once again.
+      await wait(50);
+    }
+  }
+
+  #failed(how: string): void {
+    this.failures.set(how, (this.failures.get(how) ?? 0) + 1);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+    this.#listeners.clear();
+  }
+}
+
+/** Everything acknowledged is there, once and whole; nothing is there that nobody insisted on. */
+async function expectNothingLost(run: Run, name: string): Promise<void> {
+  const id = (globalId: string) => Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
+  const { rows: tickets } = await gateway.sql.query(
+    'SELECT id, summary, version FROM tickets WHERE summary LIKE $1',
+    [`${name} %`],
+  );
+  const filed = run.acknowledged.filter((one) => one.name === 'createTicket');
+  expect(tickets.map((ticket) => ticket.summary).toSorted()).toEqual(
+    filed.map((one) => `${one.client}.`).toSorted(),
+  );
+
+  const { rows: told } = await gateway.sql.query(
+    `SELECT payload->>'grantId' AS id, payload->'grant'->>'state' AS state, (payload->>'grantVersion')::int AS version
+       FROM events WHERE payload->>'kind' = 'grant'`,
+  );
+  const known = new Set(told.map((event) => `${event.id} ${event.state} ${event.version}`));
+  const decided = run.acknowledged.filter(({ name: said }) => !said.endsWith('Ticket'));
+  expect(decided.length).toBeGreaterThan(0);
+  expect(decided.filter((one) => !known.has(`${id(one.id)} ${one.state} ${one.version}`))).toEqual([]);
+
+  const { rows: recorded } = await gateway.sql.query(
+    `SELECT action, count(*)::int AS times FROM audit_entries
+      WHERE outcome = 'SUCCEEDED' AND ticket_id = ANY ($1) GROUP BY action`,
+    [tickets.map((ticket) => ticket.id)],
+  );
+  const times = Object.fromEntries(recorded.map((line) => [line.action, line.times]));
+  const said = (what: string) => run.acknowledged.filter((one) => one.name === what).length;
+  expect(times).toMatchObject({
+    'ticket.create': said('createTicket'),
+    'ticket.assign': said('assignTicket'),
+    'grant.approve': said('approveDataAccess'),
+    'grant.release': said('releaseDataAccess'),
+    'grant.revoke': said('revokeDataAccess') + said('closeTicket'),
+  });
+  await expectLegalHistories(gateway);
+}
+
+/** Only what tells a client to try again: unavailable now, or taking too long. */
+const mayFailWith = new Set(['SERVICE_UNAVAILABLE', 'TOOK_TOO_LONG']);
+
+describe('nothing acknowledged is lost, and nothing is half done, when the database', () => {
+  test.each([
+    [
+      'restarts',
+      async (run: Run) => {
+        await postgres.stop();
+        await run.failuresSeen(clients);
+        await postgres.start();
+      },
+    ],
+    [
+      'crashes',
+      async (run: Run) => {
+        await postgres.crash();
+        await run.failuresSeen(clients);
+        await postgres.start();
+      },
+    ],
+    [
+      'answers nothing for a while',
+      async (run: Run) => {
+        await postgres.freeze();
+        await run.failuresSeen(clients);
+        await postgres.thaw();
+      },
+    ],
+    [
+      'stutters, answering one statement now and then',
+      async () => {
+        for (let time = 0; time < 4; time += 1) {
+          await postgres.freeze();
+          // Less than a statement is waited for.
+          await wait(2_200);
+          await postgres.thaw();
+          await wait(time);
+        }
+      },
+    ],
+  ])('%s', { timeout: 120_000 }, async (what, disturb) => {
+    const run = new Run(what);
+    for (let time = 0; time < 2; time += 1) {
+      await run.answers(clients * 8);
+      await disturb(run);
+    }
+    // By itself: nobody has touched the gateway.
+    await run.answers(clients * 8);
+    await run.finish();
+    await expectNothingLost(run, what);
+    expect([...run.failures.keys()].filter((how) => !mayFailWith.has(how))).toEqual([]);
+    expect(run.slowest).toBeLessThan(answerDeadline);
+    if (process.env['OUTAGE_FIGURES'] !== undefined) {
+      process.stdout.write(
+        `${what}: ${run.acknowledged.length} answers, slowest ${Math.round(run.slowest)} ms, ${JSON.stringify([...run.failures])}\n`,
+      );
+    }
+  });
+});
+
+test('while it is away, everything is answered in time, and that it is', { timeout: 60_000 }, async () => {
+  const { admin, reporter } = people;
+  const { jira } = world.acme.sites.main.products;
+  await postgres.stop();
+  const begun = performance.now();
+  const answers = await Promise.all([
+    admin.send('{ grants { edges { node { id } } } }'),
+    admin.send('{ viewer { kind } }'),
+    reporter.send(
+      `mutation { createTicket(input: { productId: "${jira}", summary: "Now", grantDataAccess: true }) { __typename } }`,
+    ),
+    admin.send('mutation { deactivateSite(input: { siteId: "U2l0ZTow" }) { __typename } }'),
+  ]);
+  expect(performance.now() - begun).toBeLessThan(answerDeadline);
+  expect(answers.map(({ errors }) => errors[0]?.extensions['code'])).toEqual([
+    ...['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE'],
+  ]);
+  const ready = async () => (await fetch(`${gateway.url}/readyz`)).status;
+  expect(await ready()).toBe(503);
+  expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
+  await postgres.start();
+  await expect.poll(ready, { timeout: 10_000 }).toBe(200);
+  expect(await admin.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
+});
+
+test('of many, those that could not be carried out are done by a repetition', {
+  timeout: 60_000,
+}, async () => {
+  const { admin } = people;
+  const run = new Run('bulk');
+  await run.answers(clients * 4);
+  await run.finish();
+  const { rows } = await gateway.sql.query(
+    `SELECT t.id FROM tickets t WHERE t.summary LIKE 'bulk %' AND t.status <> 'CLOSED' ORDER BY id LIMIT 60`,
+  );
+  const grantIds: string[] = [];
+  for (const { id } of rows) {
+    const { requestDataAccess } = await people.engineer.ask(
+      `mutation Ask($ticketId: ID!) { requestDataAccess(input: { ticketId: $ticketId }) { ... on Grant { id } } }`,
+      { ticketId: Buffer.from(`Ticket:${id}`).toString('base64') },
+    );
+    if (requestDataAccess.id !== undefined) grantIds.push(requestDataAccess.id);
+  }
+  expect(grantIds.length).toBeGreaterThan(4);
+  const document = `mutation Bulk($input: ApproveDataAccessInBulkInput!) { result: approveDataAccessInBulk(input: $input) {
+    ... on BulkPayload { results { grant { id state version } error { code } } } } }`;
+  const input = { grantIds, idempotencyKey: 'bulk-through-an-outage' };
+  const begun = performance.now();
+  const cut = admin.send(document, { input });
+  await postgres.crash();
+  const first = await cut;
+  expect(performance.now() - begun).toBeLessThan(answerDeadline);
+  await postgres.start();
+  const told = first.data?.result?.results ?? [];
+  const again: Json[] = await eventually(async () => {
+    const { data } = await admin.send(document, { input });
+    const results: Json[] = data?.result?.results ?? [];
+    return results.length > 0 && results.every(({ grant }) => grant !== null) ? results : null;
+  });
+  for (const [index, { grant }] of told.entries())
+    if (grant !== null) expect(again[index].grant).toEqual(grant);
+  expect(again.map(({ grant }) => grant)).toEqual(
+    grantIds.map((id) => ({ id, state: 'ACTIVE', version: 2 })),
+  );
+  await expectLegalHistories(gateway);
+});
+
+async function eventually<T>(look: () => Promise<T | null>): Promise<T> {
+  for (const deadline = performance.now() + 20_000; performance.now() < deadline; ) {
+    const seen = await look();
+    if (seen !== null) return seen;
+    await wait(50);
+  }
+  throw new Error('It did not come about in twenty seconds');
+}
