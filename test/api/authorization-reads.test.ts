@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Operation, operations } from '../../src/authorization/operations.ts';
 import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { listen } from '../support/listen.ts';
 import { done } from '../support/world.ts';
 import { cellOf, forEach, readTable } from './authorization-asking.ts';
 import {
@@ -146,7 +147,10 @@ describe('every subscription', () => {
     const streams = await Promise.all(
       Object.values(everybody.people)
         .flat()
-        .map(async (person) => ({ person, stream: await listen(person) })),
+        .map(async (person) => ({
+          person,
+          stream: await listen(gateway, person, 'subscription { grantEvents { type grant { id } } }'),
+        })),
     );
 
     await done(only('orgAdmin'), 'revokeDataAccess', { grantId: target.grantId });
@@ -157,45 +161,15 @@ describe('every subscription', () => {
     const heard = new Map<Person, string>();
     await Promise.all(
       streams.map(async ({ person, stream }) => {
-        heard.set(person, await stream.hears(target.grantId, ownSignals.get(person) ?? ''));
+        const signal = ownSignals.get(person) ?? '';
+        const text = await stream.until((received) => received.includes(signal) || refusal.test(received));
+        const code = refusal.exec(text)?.[1];
+        heard.set(person, code === undefined ? (text.includes(target.grantId) ? 'yes' : '-') : wordFor(code));
       }),
     );
     expect(await cells(async (person) => heard.get(person) ?? '')).toEqual(expected('grantEvents'));
   });
 });
-
-/** A server-sent event stream is open when its headers have come: from then on nothing is missed. */
-async function listen(person: Person) {
-  const headers = person.token === '' ? {} : { authorization: `Bearer ${person.token}` };
-  const aborted = new AbortController();
-  const response = await fetch(`${gateway.url}/graphql`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
-    body: JSON.stringify({ query: 'subscription { grantEvents { type grant { id } } }' }),
-    signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(20_000)]),
-  });
-
-  async function hears(grantId: string, signal: string): Promise<string> {
-    if (response.body === null) throw new Error('The stream has no body');
-    let text = '';
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-      text += chunk;
-      const code = /"code":"(\w+)"/.exec(text)?.[1];
-      if (code !== undefined) return cellOf[code] ?? code;
-      if (text.includes(signal)) break;
-    }
-    return text.includes(grantId) ? 'yes' : '-';
-  }
-  return {
-    hears: async (grantId: string, signal: string) => {
-      try {
-        return await hears(grantId, signal);
-      } finally {
-        aborted.abort();
-      }
-    },
-  };
-}
 
 /** A ticket with its grant, filed by the account with this email; the engineer's, if it is one of them. */
 async function fileTicketOf(email: string, customer: 'acme' | 'globex', grant: Partial<TicketSpec>) {
@@ -247,7 +221,13 @@ function expected(name: string): Record<string, string> {
   return Object.assign({}, ...rows.map((table) => Object.fromEntries(table.get(name) ?? [])));
 }
 
+const refusal = /"code":"(\w+)"/;
+
+function wordFor(code: string): string {
+  return cellOf[code] ?? code;
+}
+
 function refusalIn({ errors }: Answer): string | null {
   const code = errors[0]?.extensions['code'];
-  return code === undefined ? null : (cellOf[String(code)] ?? String(code));
+  return code === undefined ? null : wordFor(String(code));
 }

@@ -1,0 +1,282 @@
+/**
+ * Nobody sees anything of another customer. Random people of two customers ask for whatever the schema has, in
+ * documents drawn from the schema itself, naming what is the other's by id, key, address, email and cursor; they
+ * give every command on it, and listen for what happens to it. In no answer is a name or an id of the other.
+ *
+ * A failure prints the seed: TENANCY_SEED=… draws the same people and the same requests again. More of them
+ * with TENANCY_RUNS=….
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Answer, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { listen } from '../support/listen.ts';
+import { done, fileTicket, type World } from '../support/world.ts';
+import { journal, type Written } from '../support/written.ts';
+import { fileTickets, globalId, rawId } from './authorization-people.ts';
+import {
+  addRandomPeople,
+  buildMarkedWorld,
+  type CustomerName,
+  customers,
+  findTraces,
+  listPossessions,
+  otherThan,
+  thingsToName,
+} from './tenancy-customers.ts';
+import { type Draw, drawFrom, drawSeeded, type Things, writeDocument } from './tenancy-documents.ts';
+
+const seed = Number(process.env['TENANCY_SEED'] ?? Date.now() % 2 ** 31);
+const runs = Number(process.env['TENANCY_RUNS'] ?? 400);
+const told = `TENANCY_SEED=${seed}`;
+
+let gateway: TestGateway;
+let world: World;
+let people: Record<CustomerName, Person[]>;
+let ids: Record<CustomerName, Set<string>>;
+let things: Record<CustomerName, Things>;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  world = await buildMarkedWorld(gateway);
+  people = { acme: [], globex: [] };
+  for (const customer of customers) {
+    const program = `program@${customer}.example`;
+    await done(world.operator, 'addServiceAccount', {
+      ...{ email: program, name: `${customer} program`, organizationId: world[customer].organizationId },
+      capabilities: ['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'],
+    });
+    people[customer] = [
+      ...(await addRandomPeople(gateway, world, customer, { count: 10, seed })),
+      ...(await Promise.all(Object.values(world[customer].emails).map((email) => gateway.as(email)))),
+      await gateway.as(program),
+    ];
+  }
+  const possessions = {
+    acme: await listPossessions(gateway, world.acme.organizationId),
+    globex: await listPossessions(gateway, world.globex.organizationId),
+  };
+  ids = {
+    acme: new Set(Object.values(possessions.acme).flat()),
+    globex: new Set(Object.values(possessions.globex).flat()),
+  };
+  things = {
+    acme: await thingsToName(gateway, world, possessions, 'acme'),
+    globex: await thingsToName(gateway, world, possessions, 'globex'),
+  };
+});
+afterAll(() => gateway.dispose());
+
+function anyone(draw: Draw): { own: CustomerName; other: CustomerName; person: Person } {
+  const own = draw.pick(customers);
+  return { own, other: otherThan(own), person: draw.pick(people[own]) };
+}
+
+test(`whatever they read, ${told}`, async () => {
+  let answered = 0;
+  let tempting = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.gen(), async (generator) => {
+      const draw = drawFrom(generator);
+      const { own, other, person } = anyone(draw);
+      const query = writeDocument(draw, 'query', things[own]);
+      const { data, errors } = await person.send(query);
+      expect(findTraces(JSON.stringify([data, errors]), other, ids[other]), query).toEqual([]);
+      expect(unexpected(errors), query).toEqual([]);
+      if (data !== null) answered += 1;
+      else
+        process.stderr.write(
+          `${query.length} ${JSON.stringify(errors.map((e) => [e.extensions['code'], e.message, e.path])).slice(0, 200)}\n`,
+        );
+      const everything = await world.operator.send(query);
+      if (findTraces(JSON.stringify(everything.data), other, ids[other]).length > 0) tempting += 1;
+    }),
+    { seed, numRuns: runs },
+  );
+  // The requests were worth asking: most were answered, and many would have shown the other customer.
+  expect(answered).toBeGreaterThan(runs * 0.5);
+  expect(tempting).toBeGreaterThan(runs * 0.4);
+}, 120_000);
+
+test(`whatever they do, ${told}`, async () => {
+  const written = await journal(gateway.sql);
+  const refused = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(fc.gen(), async (generator) => {
+      const draw = drawFrom(generator);
+      const { own, other, person } = anyone(draw);
+      const mutation = writeDocument(draw, 'mutation', things[own]);
+      const named = new Set(findTraces(mutation, other, ids[other]));
+      const { data, errors } = await person.send(mutation);
+      const answer = JSON.stringify([data, errors]);
+      const traces = findTraces(answer, other, ids[other]).filter((trace) => !named.has(trace));
+      expect(traces, mutation).toEqual([]);
+      expect(unexpected(errors), mutation).toEqual([]);
+      expect(
+        (await written()).filter((one) => touches(one, other, named)),
+        mutation,
+      ).toEqual([]);
+      if (/_NOT_FOUND|"NOT_FOUND|NotFoundError/.test(answer))
+        refused.add(/_0: (\w+)/.exec(mutation)?.[1] ?? '');
+    }),
+    { seed, numRuns: runs },
+  );
+  expect(refused.size).toBeGreaterThan(15);
+}, 120_000);
+
+/** What was written is the other customer's; of the record, what is in its part of it. */
+function touches({ relation, row }: Written, other: CustomerName, named: ReadonlySet<string>): boolean {
+  if (relation === 'audit_entries') {
+    if (row.organization_id === null) return false;
+    if (row.organization_id === rawId(world[other].organizationId)) return true;
+  }
+  return findTraces(JSON.stringify(row), other, ids[other]).some((trace) => !named.has(trace));
+}
+
+function unexpected(errors: Answer['errors']): Answer['errors'] {
+  return errors.filter(({ extensions }) => extensions['code'] === 'INTERNAL_SERVER_ERROR');
+}
+
+/**
+ * Everybody listens, some to everything, some to a site or a ticket of the other customer's. Then something
+ * happens at the other customer, and after that to a grant which the listener surely hears of, where it listens
+ * to everything: what has not come by then does not come.
+ */
+test(`whatever they listen to, ${told}`, async () => {
+  const draw = drawSeeded(seed);
+  const listeners = customers.flatMap((own) =>
+    people[own].map((person) => ({ own, person, theirs: draw.chance(40) })),
+  );
+  const signals = await fileTicketsOf(listeners);
+  const listening = await Promise.all(
+    listeners.map(async ({ own, person, theirs }) => {
+      const { ids: named } = things[own];
+      const narrow = draw.pick([
+        { siteId: draw.pick(named['Site']?.slice(0, 4) ?? []) },
+        { ticketId: draw.pick(named['Ticket']?.slice(0, 4) ?? []) },
+      ]);
+      const variables = { filter: theirs ? narrow : {}, state: draw.chance(50) };
+      return await listen(gateway, person, subscription, variables);
+    }),
+  );
+
+  for (const customer of [...customers, ...customers]) {
+    const { ticketId } = await fileTicket(gateway, world, { customer });
+    await noteTicket(customer, rawId(ticketId));
+    const admin = await gateway.as(world[customer].emails.organizationAdmin);
+    await done(admin, 'approveDataAccess', { ticketId, reason: `${customer}'s reason` });
+  }
+  for (const customer of customers) {
+    const admin = await gateway.as(world[customer].emails.organizationAdmin);
+    const grantIds = signals.filter((_, index) => listeners[index]?.own === customer);
+    await done(admin, 'approveDataAccessInBulk', { grantIds });
+  }
+
+  const heard = { acme: 0, globex: 0 };
+  const check = async (index: number, enough: (text: string) => boolean) => {
+    const [listener, stream] = [listeners[index], listening[index]];
+    if (listener === undefined || stream === undefined) throw new Error('Nobody listens');
+    const { own, person } = listener;
+    const text = await stream.until(enough);
+    expect(findTraces(text, otherThan(own), ids[otherThan(own)]), person.email).toEqual([]);
+    if (text.includes(own)) heard[own] += 1;
+    return text;
+  };
+  const which = (theirs: boolean) =>
+    [...listeners.keys()].filter((index) => listeners[index]?.theirs === theirs);
+  await Promise.all(
+    which(false).map((index) =>
+      check(index, (text) => text.includes(`"type":"ACTIVATED","grant":{"id":"${signals[index]}"`)),
+    ),
+  );
+  for (const customer of customers) expect(heard[customer]).toBeGreaterThan(5);
+
+  // A stream that hears nothing is brought to its end by the end of the account.
+  for (const index of which(true)) {
+    const { rows } = await gateway.sql.query<{ id: string; kind: string }>(
+      'SELECT id, kind FROM accounts WHERE email = $1',
+      [listeners[index]?.person.email],
+    );
+    const type = rows[0]?.kind === 'USER' ? 'User' : 'ServiceAccount';
+    await done(world.operator, 'deactivateAccount', { accountId: globalId(type, rows[0]?.id ?? '') });
+  }
+  await Promise.all(
+    which(true).map(async (index) => {
+      const text = await check(index, (received) => received.includes('ACCESS_ENDED'));
+      expect(text).not.toContain('"grantEvents":{');
+    }),
+  );
+  await gateway.sql.query('UPDATE accounts SET active = true');
+});
+
+const subscription = `subscription ($filter: GrantEventFilter, $state: Boolean!) {
+  grantEvents(filter: $filter, withCurrentState: $state) { cursor type grant { id state justification
+    ticket { id key summary site { name url organization { name } } reporter { email } grants { edges { node { id } } } }
+    engineer { email } decisions { reason decidedBy { email } } } }
+}`;
+
+test('a cursor of somebody else opens nothing', async () => {
+  const [admin, thief] = await Promise.all(
+    customers.map((customer) => gateway.as(world[customer].emails.organizationAdmin)),
+  );
+  if (admin === undefined || thief === undefined) throw new Error('Two customers');
+  const open =
+    'subscription ($after: String) { grantEvents(after: $after, withCurrentState: true) { cursor } }';
+  const own = await (await listen(gateway, admin, open)).until((text) => text.includes('"cursor"'));
+  const cursor = /"cursor":"([^"]+)"/.exec(own)?.[1];
+  expect(cursor).toBeDefined();
+  const stolen = await listen(gateway, thief, open, { after: cursor });
+  expect(await stolen.until((text) => text.includes('"data"'))).toContain('CURSOR_OF_ANOTHER_VIEWER');
+});
+
+test('whoever has left is not given again what they were answered when they belonged', async () => {
+  const { ticketId } = await fileTicket(gateway, world, { customer: 'acme' });
+  const { organizationId } = world.acme;
+  const email = 'leaver@acme.example';
+  const { id: userId } = await done(world.operator, 'addUser', {
+    organizationId,
+    email,
+    name: 'acme leaver',
+  });
+  await done(world.operator, 'assignRole', { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
+  const leaver = await gateway.as(email);
+  const again = () =>
+    leaver.ask(
+      `mutation ($input: ApproveDataAccessInput!) { approveDataAccess(input: $input) {
+         ... on Grant { ticket { summary site { url } reporter { email } } } ... on Error { code } } }`,
+      { input: { ticketId, idempotencyKey: 'the-same' } },
+    );
+  expect((await again()).approveDataAccess.ticket.site.url).toBe(world.acme.sites.main.url);
+  await done(world.operator, 'removeUser', { organizationId, userId });
+  expect(await again()).toEqual({ approveDataAccess: { code: 'NOT_FOUND' } });
+});
+
+/** For each listener a ticket with an outstanding request, filed by them where they are a member. */
+async function fileTicketsOf(listeners: readonly { own: CustomerName; person: Person }[]): Promise<string[]> {
+  const { rows } = await gateway.sql.query<{ email: string; id: string }>(
+    `SELECT email, id FROM accounts WHERE kind = 'USER'`,
+  );
+  const idOf = new Map(rows.map(({ email, id }) => [email, id]));
+  const made = await fileTickets(
+    gateway,
+    listeners.map(({ own, person }) => ({
+      siteId: world[own].sites.main.id,
+      productId: world[own].sites.main.products.jira,
+      reporterId: idOf.get(person.email) ?? idOf.get(world[own].emails.reporter) ?? '',
+      assigneeId: null,
+      grant: 'PENDING_APPROVAL' as const,
+    })),
+  );
+  for (const [index, { ticketId }] of made.entries()) {
+    const own = listeners[index]?.own;
+    if (own !== undefined) await noteTicket(own, rawId(ticketId));
+  }
+  return made.map(({ grantId }) => grantId);
+}
+
+/** The ticket and its grants are the customer's, too. */
+async function noteTicket(customer: CustomerName, ticketId: string): Promise<void> {
+  const { rows } = await gateway.sql.query<{ id: string }>('SELECT id FROM grants WHERE ticket_id = $1', [
+    ticketId,
+  ]);
+  for (const id of [ticketId, ...rows.map((row) => row.id)]) ids[customer].add(id);
+}

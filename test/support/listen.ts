@@ -1,0 +1,41 @@
+/** A subscription over server-sent events, as text. */
+import type { Person, TestGateway } from './gateway.ts';
+
+export type Listening = {
+  /** Everything that was received, once `enough` says so or the stream has ended; ends the stream. */
+  until(enough: (text: string) => boolean): Promise<string>;
+};
+
+/** Begins to listen. The stream is open when its headers have come: from then on nothing is missed. */
+export async function listen(
+  { url }: TestGateway,
+  { token }: Person,
+  query: string,
+  variables: Record<string, unknown> = {},
+): Promise<Listening> {
+  const aborted = new AbortController();
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+      ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(20_000)]),
+  });
+  return {
+    async until(enough) {
+      let text = '';
+      try {
+        for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+          text += chunk;
+          if (enough(text)) break;
+        }
+        return text;
+      } finally {
+        aborted.abort();
+      }
+    },
+  };
+}
