@@ -1,0 +1,482 @@
+/** Every list of the API: its pages, its bounds, its order and its filters. */
+import { isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import {
+  globalId,
+  insertAdmins,
+  insertOrganizations,
+  insertProducts,
+  insertSites,
+  insertWithdrawnGrants,
+  rawId,
+} from '../support/rows.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let admin: Person;
+let operator: Person;
+let ticketId: string;
+const ticketCount = 260;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  world = await buildWorld(gateway);
+  const { organizationId, sites, emails } = world.acme;
+  ({ ticketId } = await fileTicket(gateway, world));
+  operator = await gateway.as('operator@vendor.example');
+  admin = await gateway.as(emails.organizationAdmin);
+  await Promise.all(Array.from({ length: 4 }, () => fileTickets(ticketCount / 4)));
+  await insertOrganizations(gateway, 120);
+  await insertSites(gateway, rawId(organizationId), 120);
+  await insertProducts(gateway, rawId(sites.main.id), 120);
+  await insertAdmins(gateway, rawId(organizationId), 120);
+  const { node } = await admin.ask(`{ node(id: "${ticketId}") { ... on Ticket { reporter { id } } } }`);
+  const of = {
+    ticketId: rawId(ticketId),
+    siteId: rawId(sites.main.id),
+    requestedById: rawId(node.reporter.id),
+  };
+  await insertWithdrawnGrants(gateway, of, 120);
+}, 120_000);
+afterAll(() => gateway.dispose());
+
+async function fileTickets(count: number): Promise<void> {
+  const reporter = await gateway.as(world.acme.emails.reporter);
+  const input = { productId: world.acme.sites.main.products.jira, summary: 'Slow', grantDataAccess: false };
+  for (let filed = 0; filed < count; filed += 1) await done(reporter, 'createTicket', input);
+}
+
+type List = {
+  by: () => Person;
+  /** The operation around the list's own field, and the way to it in the answer. */
+  within: (field: string) => string;
+  path: string[];
+};
+
+const onSite = (field: string) => `site(url: "${world.acme.sites.main.url}") { ${field} }`;
+const onTicket = (field: string) => `node(id: "${ticketId}") { ... on Ticket { ${field} } }`;
+const itself = (field: string) => field;
+const lists: Record<string, List> = {
+  'Query.accounts': { by: () => operator, within: itself, path: [] },
+  'Query.auditLog': { by: () => admin, within: itself, path: [] },
+  'Query.grants': { by: () => admin, within: itself, path: [] },
+  'Query.organizations': { by: () => operator, within: itself, path: [] },
+  'Query.roleAssignments': { by: () => admin, within: itself, path: [] },
+  'Query.sites': { by: () => admin, within: itself, path: [] },
+  'Query.tickets': { by: () => admin, within: itself, path: [] },
+  'Organization.sites': {
+    by: () => admin,
+    within: (field) => `node(id: "${world.acme.organizationId}") { ... on Organization { ${field} } }`,
+    path: ['node'],
+  },
+  'Site.products': { by: () => admin, within: onSite, path: ['site'] },
+  'Site.tickets': { by: () => admin, within: onSite, path: ['site'] },
+  'Ticket.grants': { by: () => admin, within: onTicket, path: ['node'] },
+  'AccessEligibility.eligibleGrantors': {
+    by: () => admin,
+    within: (field) => onTicket(`accessEligibility { ${field} }`),
+    path: ['node', 'accessEligibility'],
+  },
+};
+const names = Object.keys(lists);
+
+type Page = { edges: { cursor: string; node: { id: string } }[]; pageInfo: Json };
+
+async function send(name: string, args: Record<string, unknown>): Promise<Answer> {
+  const { by, within } = listOf(name);
+  const node = name === 'Query.accounts' ? '__typename ... on Node { id }' : 'id';
+  return await by().send(
+    `query ($first: Int, $after: String, $last: Int, $before: String) {
+      ${within(`${fieldOf(name)}(first: $first, after: $after, last: $last, before: $before) {
+        edges { cursor node { ${node} } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }`)} }`,
+    args,
+  );
+}
+
+async function pageOf(name: string, args: Record<string, unknown>): Promise<Page> {
+  const { data, errors } = await send(name, args);
+  expect(errors, name).toEqual([]);
+  return [...listOf(name).path, fieldOf(name)].reduce((at, step) => at[step], data);
+}
+
+function listOf(name: string): List {
+  const list = lists[name];
+  if (list === undefined) throw new Error(name);
+  return list;
+}
+
+const fieldOf = (name: string) => name.split('.')[1] ?? '';
+const idsOf = ({ edges }: Page) => edges.map(({ node }) => node.id);
+
+test('every list of the schema is here', () => {
+  const found = Object.values(schema.getTypeMap()).flatMap((type) =>
+    isObjectType(type) && !type.name.endsWith('Connection')
+      ? Object.values(type.getFields())
+          .filter((field) => String(field.type).replace('!', '').endsWith('Connection'))
+          .map((field) => `${type.name}.${field.name}`)
+      : [],
+  );
+  expect(found.sort()).toEqual([...names].sort());
+});
+
+describe.each(names)('%s', (name) => {
+  test('gives 20 if nothing is asked, and 100 at most', async () => {
+    expect((await pageOf(name, {})).edges).toHaveLength(20);
+    expect((await pageOf(name, { first: 100 })).edges).toHaveLength(100);
+    for (const size of [101, 2_147_483_647]) {
+      for (const args of [{ first: size }, { last: size }]) {
+        const { data, errors } = await send(name, args);
+        // What asks for too much altogether is refused before; nothing ever gives more.
+        if (data === null) expect(errors[0]?.extensions).toMatchObject({ code: 'OPERATION_LIMIT_EXCEEDED' });
+        else expect((await pageOf(name, args)).edges).toHaveLength(100);
+      }
+    }
+  });
+
+  test('gives an empty page where none is asked for', async () => {
+    expect(await pageOf(name, { first: 0 })).toEqual({
+      edges: [],
+      pageInfo: { hasNextPage: true, hasPreviousPage: false, startCursor: null, endCursor: null },
+    });
+  });
+
+  test('goes forward and backward through the same rows', async () => {
+    const [forward, backward] = [[] as string[], [] as string[]];
+    for (let after: string | null = null; ; ) {
+      const page: Page = await pageOf(name, { first: 67, after });
+      forward.push(...idsOf(page));
+      expect(page.pageInfo.hasPreviousPage).toBe(after !== null);
+      expect(page.pageInfo.startCursor).toBe(page.edges[0]?.cursor);
+      if (!page.pageInfo.hasNextPage) break;
+      expect(page.edges).toHaveLength(67);
+      after = page.pageInfo.endCursor;
+    }
+    for (let before: string | null = null; ; ) {
+      const page: Page = await pageOf(name, { last: 67, before });
+      backward.unshift(...idsOf(page));
+      expect(page.pageInfo.hasNextPage).toBe(before !== null);
+      expect(page.pageInfo.endCursor).toBe(page.edges.at(-1)?.cursor);
+      if (!page.pageInfo.hasPreviousPage) break;
+      expect(page.edges).toHaveLength(67);
+      before = page.pageInfo.startCursor;
+    }
+    expect(forward.length).toBeGreaterThan(100);
+    expect(new Set(forward).size).toBe(forward.length);
+    expect(backward).toEqual(forward);
+  });
+
+  test('gives what lies between two of its cursors', async () => {
+    const { edges } = await pageOf(name, { first: 10 });
+    const between = { after: edges[2]?.cursor, before: edges[7]?.cursor };
+    const expected = edges.slice(3, 7).map(({ node }) => node.id);
+    expect(idsOf(await pageOf(name, { ...between, first: 100 }))).toEqual(expected);
+    expect(idsOf(await pageOf(name, { ...between, last: 100 }))).toEqual(expected);
+    expect(idsOf(await pageOf(name, { ...between, first: 2 }))).toEqual(expected.slice(0, 2));
+    expect(idsOf(await pageOf(name, { ...between, last: 2 }))).toEqual(expected.slice(-2));
+  });
+
+  test('refuses sizes and directions that make no sense', async () => {
+    for (const args of [{ first: -1 }, { last: -1 }, { first: 1, last: 1 }]) {
+      expect((await send(name, args)).errors[0]?.extensions, JSON.stringify(args)).toMatchObject({
+        code: 'BAD_USER_INPUT',
+      });
+    }
+  });
+
+  test("refuses cursors that are not the list's own", async () => {
+    const others = await Promise.all(
+      names
+        .filter((other) => other !== name)
+        .map(async (other) => (await pageOf(other, { first: 1 })).edges[0]),
+    );
+    const made = ['', 'garbage', '\u0000', `${name}:`, `${name}:${newId().toUpperCase()}`, `${name}:1.2.3`];
+    const encoded = made.map((text) => Buffer.from(text).toString('base64url'));
+    for (const cursor of [...others.map((edge) => edge?.cursor), ...made, ...encoded]) {
+      for (const argument of ['after', 'before']) {
+        const { errors } = await send(name, { [argument]: cursor });
+        expect(errors[0]?.extensions, `${argument}: ${cursor}`).toMatchObject({ code: 'BAD_USER_INPUT' });
+        expect(errors[0]?.message).toContain(`${argument} is not a cursor of this list`);
+      }
+    }
+  });
+});
+
+// The audit log goes by the order in which entries were written.
+test.each(names.filter((name) => name !== 'Query.auditLog'))('%s gives the newest first', async (name) => {
+  const ids = idsOf(await pageOf(name, { first: 100 })).map(rawId);
+  // Ids are made in the order of time.
+  expect(ids).toEqual([...ids].sort().reverse());
+});
+
+describe('while tickets are being filed', () => {
+  test.each([
+    ['Query.tickets', 'forward'],
+    ['Query.tickets', 'backward'],
+    ['Query.grants', 'forward'],
+    ['Query.grants', 'backward'],
+    ['Site.tickets', 'forward'],
+    ['Site.tickets', 'backward'],
+    ['Query.auditLog', 'forward'],
+  ])('%s going %s gives each that was there once', async (name, direction) => {
+    const there = new Set<string>();
+    for (let after: string | null = null; ; ) {
+      const page: Page = await pageOf(name, { first: 100, after });
+      for (const id of idsOf(page)) there.add(id);
+      if (!page.pageInfo.hasNextPage) break;
+      after = page.pageInfo.endCursor;
+    }
+    expect(there.size).toBeGreaterThan(250);
+
+    const seen: string[] = [];
+    let filing = true;
+    const filed = (async () => {
+      while (filing) await fileTickets(1);
+    })();
+    for (let cursor: string | null = null; ; ) {
+      const forward = direction === 'forward';
+      const page: Page = await pageOf(
+        name,
+        forward ? { first: 9, after: cursor } : { last: 9, before: cursor },
+      );
+      seen.push(...idsOf(page));
+      const { hasNextPage, hasPreviousPage, startCursor, endCursor } = page.pageInfo;
+      // Going to the newest, the end is where it was when we set out: new ones may come faster than pages.
+      if (
+        !(forward ? hasNextPage : hasPreviousPage) ||
+        (!forward && [...there].every((id) => seen.includes(id)))
+      )
+        break;
+      cursor = forward ? endCursor : startCursor;
+    }
+    filing = false;
+    await filed;
+    expect(new Set(seen).size).toBe(seen.length);
+    expect([...there].filter((id) => !seen.includes(id))).toEqual([]);
+  });
+});
+
+describe('filters', () => {
+  /** Every combination of the filter's parts gives exactly the rows that fit all of them. */
+  async function expectCombinations(
+    field: string,
+    filterType: string,
+    selected: string,
+    parts: Record<string, { value: unknown; fits: (row: Json) => boolean }>,
+    person: Person,
+  ) {
+    const all: Json[] = [];
+    const read = async (filter: Record<string, unknown>) => {
+      const rows: Json[] = [];
+      for (let after: string | null = null; ; ) {
+        const data: Json = await person.ask(
+          `query ($filter: ${filterType}, $after: String) { ${field}(first: 100, after: $after, filter: $filter) {
+            edges { node { ${selected} } } pageInfo { hasNextPage endCursor } } }`,
+          { filter, after },
+        );
+        rows.push(...data[field].edges.map(({ node }: Json) => node));
+        if (!data[field].pageInfo.hasNextPage) return rows;
+        after = data[field].pageInfo.endCursor;
+      }
+    };
+    all.push(...(await read({})));
+    const given = schema.getType(filterType);
+    if (given === undefined || !('getFields' in given)) throw new Error(filterType);
+    expect(Object.keys(parts).sort()).toEqual(Object.keys(given.getFields()).sort());
+    const keys = Object.keys(parts);
+    for (let chosen = 1; chosen < 2 ** keys.length; chosen += 1) {
+      const together = keys.filter((_, at) => chosen & (1 << at));
+      const filter = Object.fromEntries(together.map((key) => [key, parts[key]?.value]));
+      const expected = all.filter((row) => together.every((key) => parts[key]?.fits(row)));
+      expect(await read(filter), JSON.stringify(filter)).toEqual(expected);
+      if (together.length === 1) {
+        expect(expected.length, `${together[0]} lets some through`).toBeGreaterThan(0);
+        expect(expected.length, `${together[0]} holds some back`).toBeLessThan(all.length);
+      }
+    }
+  }
+
+  test('of tickets combine', async () => {
+    const other = await fileTicket(gateway, world, { site: 'restricted', product: 'confluence' });
+    await done(operator, 'assignTicket', { ticketId: other.ticketId, engineerId: world.otherEngineer.id });
+    const mine = await done(admin, 'createTicket', {
+      ...{ productId: world.acme.sites.main.products.confluence, summary: 'Mine', grantDataAccess: false },
+    });
+    await done(admin, 'closeTicket', { ticketId: mine.id });
+    const { viewer } = await admin.ask('{ viewer { account { ... on User { id } } } }');
+    const { main } = world.acme.sites;
+    await expectCombinations(
+      'tickets',
+      'TicketFilter',
+      'id status site { id } product { id } reporter { id } assignee { id }',
+      {
+        siteId: { value: main.id, fits: (row) => row.site.id === main.id },
+        productId: {
+          value: main.products.confluence,
+          fits: (row) => row.product.id === main.products.confluence,
+        },
+        statuses: { value: ['CLOSED', 'RESOLVED'], fits: (row) => row.status === 'CLOSED' },
+        reporterId: { value: viewer.account.id, fits: (row) => row.reporter.id === viewer.account.id },
+        assigneeId: {
+          value: world.otherEngineer.id,
+          fits: (row) => row.assignee?.id === world.otherEngineer.id,
+        },
+        isAssigned: { value: true, fits: (row) => row.assignee !== null },
+      },
+      admin,
+    );
+  });
+
+  test('of grants combine', async () => {
+    const engineer = await gateway.as(world.engineer.email);
+    const rovo = { scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] };
+    const other = await fileTicket(gateway, world, { site: 'restricted', product: 'confluence' });
+    await done(engineer, 'requestDataAccess', { ticketId: other.ticketId, ...rovo });
+    await done(engineer, 'requestDataAccess', { ticketId, ...rovo });
+    const { sites } = world.acme;
+    await expectCombinations(
+      'grants',
+      'GrantFilter',
+      'id state scope { kind } engineer { id } ticket { id site { id } product { id } }',
+      {
+        states: { value: ['PENDING_APPROVAL', 'ACTIVE'], fits: (row) => row.state === 'PENDING_APPROVAL' },
+        siteId: { value: sites.restricted.id, fits: (row) => row.ticket.site.id === sites.restricted.id },
+        productId: {
+          value: sites.restricted.products.confluence,
+          fits: (row) => row.ticket.product.id === sites.restricted.products.confluence,
+        },
+        ticketId: { value: other.ticketId, fits: (row) => row.ticket.id === other.ticketId },
+        engineerId: { value: world.engineer.id, fits: (row) => row.engineer?.id === world.engineer.id },
+        scope: { value: 'ROVO_CONVERSATIONS', fits: (row) => row.scope.kind === 'ROVO_CONVERSATIONS' },
+      },
+      admin,
+    );
+  });
+
+  test('of role assignments combine', async () => {
+    const { organizationId, sites, emails } = world.acme;
+    const { accounts } = await operator.ask(
+      `{ accounts(filter: { email: "${emails.jiraAdmin}" }) { edges { node { ... on User { id } } } } }`,
+    );
+    const userId = accounts.edges[0].node.id;
+    await expectCombinations(
+      'roleAssignments',
+      'RoleAssignmentFilter',
+      'id role user { id } organization { id } site { id }',
+      {
+        organizationId: { value: organizationId, fits: (row) => row.organization.id === organizationId },
+        siteId: { value: sites.main.id, fits: (row) => row.site?.id === sites.main.id },
+        userId: { value: userId, fits: (row) => row.user.id === userId },
+        role: { value: 'PRODUCT_ADMIN', fits: (row) => row.role === 'PRODUCT_ADMIN' },
+      },
+      operator,
+    );
+  });
+
+  test('of accounts combine, and know an email by any case', async () => {
+    const { email } = world.engineer;
+    await expectCombinations(
+      'accounts',
+      'AccountFilter',
+      'email kind',
+      {
+        kind: { value: 'SUPPORT_ENGINEER', fits: (row) => row.kind === 'SUPPORT_ENGINEER' },
+        email: { value: email.toUpperCase(), fits: (row) => row.email === email },
+      },
+      operator,
+    );
+  });
+
+  test('that allow nothing give nothing', async () => {
+    const answer = await admin.ask(
+      '{ grants(filter: { states: [] }) { edges { cursor } } tickets(filter: { statuses: [] }) { edges { cursor } } }',
+    );
+    expect(answer).toEqual({ grants: { edges: [] }, tickets: { edges: [] } });
+  });
+});
+
+describe('things by their ids', () => {
+  const nodes = async (ids: string[], by = admin): Promise<Json> =>
+    (await by.ask('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids })).nodes;
+
+  test('come in the order asked for, as often as asked for, null where there is none', async () => {
+    const { organizationId, sites } = world.acme;
+    const unknown = globalId('Ticket', newId());
+    const ids = [ticketId, unknown, sites.main.id, ticketId, organizationId, sites.main.products.jira];
+    expect(await nodes(ids)).toEqual([
+      { __typename: 'Ticket', id: ticketId },
+      null,
+      { __typename: 'Site', id: sites.main.id },
+      { __typename: 'Ticket', id: ticketId },
+      { __typename: 'Organization', id: organizationId },
+      { __typename: 'Product', id: sites.main.products.jira },
+    ]);
+    expect(await nodes([])).toEqual([]);
+  });
+
+  test('are null for ids of nothing', async () => {
+    const id = rawId(ticketId);
+    const strange = [
+      ...['', ' ', 'garbage', '\u0000', 'e30=', id, Buffer.from('Ticket').toString('base64')],
+      ...['Ticket:', ':', `:${id}`, `Ticket:${id.toUpperCase()}`, 'Ticket:1', `Ticket:${id}:${id}`].map(
+        (text) => Buffer.from(text).toString('base64'),
+      ),
+      // Of other types: none has a thing with this id, or none is of this type at all.
+      ...['Site', 'Grant', 'User', 'Viewer', 'Obstacle', 'Query', 'Nothing', 'constructor', 'toString'].map(
+        (type) => globalId(type, id),
+      ),
+    ];
+    expect(await nodes(strange)).toEqual(strange.map(() => null));
+    for (const one of strange) {
+      expect(await admin.ask('query ($id: ID!) { node(id: $id) { id } }', { id: one }), one).toEqual({
+        node: null,
+      });
+    }
+  });
+
+  test('are at most a hundred', async () => {
+    const hundred = Array.from({ length: 100 }, () => ticketId);
+    expect(await nodes(hundred)).toHaveLength(100);
+    const { errors } = await admin.send('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
+      ids: [...hundred, ticketId],
+    });
+    expect(errors[0]).toMatchObject({ extensions: { code: 'BAD_USER_INPUT' } });
+  });
+
+  test('of every type that has one are themselves again', async () => {
+    const answer = await admin.ask(`{
+      organizations(first: 1) { edges { node { __typename id } } } sites(first: 1) { edges { node { __typename id
+        products(first: 1) { edges { node { __typename id } } } } } }
+      site(url: "${world.acme.sites.main.url}") { products(first: 1) { edges { node { __typename id } } } }
+      tickets(first: 1) { edges { node { __typename id } } } grants(first: 1) { edges { node { __typename id } } }
+      roleAssignments(first: 1) { edges { node { __typename id user { __typename id } } } }
+      auditLog(first: 1) { edges { node { __typename id } } } }`);
+    const found = collectNodes(answer);
+    const others: Json = await operator.ask(`{
+      engineers: accounts(filter: { kind: SUPPORT_ENGINEER }, first: 1) { edges { node { __typename ... on Node { id } } } }
+      operators: accounts(filter: { kind: OPERATOR }, first: 1) { edges { node { __typename ... on Node { id } } } }
+      services: accounts(filter: { kind: SERVICE_ACCOUNT }, first: 1) { edges { node { __typename ... on Node { id } } } } }`);
+    const byType = new Map([...found, ...collectNodes(others)].map((one) => [one.__typename, one]));
+    const types = Object.values(schema.getTypeMap()).filter(
+      (type) => isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node'),
+    );
+    expect([...byType.keys()].sort()).toEqual(types.map(({ name }) => name).sort());
+    const each = [...byType.values()];
+    expect(
+      await nodes(
+        each.map(({ id }) => id),
+        operator,
+      ),
+    ).toEqual(each);
+  });
+});
+
+function collectNodes(answer: Json): { __typename: string; id: string }[] {
+  if (typeof answer !== 'object' || answer === null) return [];
+  const own =
+    '__typename' in answer && 'id' in answer ? [{ __typename: answer.__typename, id: answer.id }] : [];
+  return [...own, ...Object.values(answer).flatMap(collectNodes)];
+}

@@ -1,0 +1,103 @@
+/** Many rows at once, written past the API: for tests of what reading them costs and shows. */
+import { newId } from '../../src/platform/ids.ts';
+import type { TestGateway } from './gateway.ts';
+
+/** The global id of something of this type, and back. */
+export const globalId = (type: string, id: string): string => Buffer.from(`${type}:${id}`).toString('base64');
+export const rawId = (id: string): string =>
+  Buffer.from(id, 'base64').toString().split(':').slice(1).join(':');
+
+async function insert(gateway: TestGateway, table: string, rows: readonly object[]): Promise<void> {
+  await gateway.sql.query(
+    `INSERT INTO ${table} SELECT * FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`,
+    [JSON.stringify(rows)],
+  );
+}
+
+export async function insertOrganizations(gateway: TestGateway, count: number): Promise<void> {
+  const rows = times(count, (at) => ({ id: newId(), name: `Organization ${at}`, has_guard: false }));
+  await insert(gateway, 'organizations', rows.map(created));
+}
+
+export async function insertSites(
+  gateway: TestGateway,
+  organizationId: string,
+  count: number,
+): Promise<void> {
+  const rows = times(count, (at) => ({
+    ...{
+      id: newId(),
+      organization_id: organizationId,
+      url: `https://filler-${at}.example`,
+      name: `Site ${at}`,
+    },
+    ...{ status: 'ACTIVE', experience: 'CENTRALIZED', support_access_restricted: false },
+    ...{ data_residency_region: 'EU', request_wait_seconds: 1_209_600, same_person_may_approve_twice: false },
+  }));
+  await insert(gateway, 'sites', rows.map(created));
+}
+
+export async function insertProducts(gateway: TestGateway, siteId: string, count: number): Promise<void> {
+  const rows = times(count, (at) => ({
+    ...{ id: newId(), site_id: siteId, key: `filler-${at}`, name: `Product ${at}`, licensed: true },
+  }));
+  await insert(gateway, 'products', rows.map(created));
+}
+
+/** Members of the organization who administer all of it. */
+export async function insertAdmins(
+  gateway: TestGateway,
+  organizationId: string,
+  count: number,
+): Promise<void> {
+  const accounts = times(count, (at) => ({
+    ...{
+      id: newId(),
+      kind: 'USER',
+      email: `filler-${at}@example.example`,
+      name: `Admin ${at}`,
+      active: true,
+    },
+    capabilities: [],
+  }));
+  const members = accounts.map(({ id }) => ({ organization_id: organizationId, account_id: id }));
+  const roles = members.map((member) => ({
+    ...{ ...member, id: newId(), role: 'ORGANIZATION_ADMIN', origin: 'DIRECT', sync_state: 'SYNCED' },
+  }));
+  await insert(gateway, 'accounts', accounts.map(created));
+  await insert(gateway, 'memberships', members.map(created));
+  await insert(gateway, 'role_assignments', roles.map(created));
+}
+
+/** Requests on a ticket that were taken back. */
+export async function insertWithdrawnGrants(
+  gateway: TestGateway,
+  of: { ticketId: string; siteId: string; requestedById: string },
+  count: number,
+): Promise<void> {
+  const now = new Date();
+  const rows = times(count, () => ({
+    ...{ id: newId(), ticket_id: of.ticketId, site_id: of.siteId, requested_by_id: of.requestedById },
+    ...{
+      scope_kind: 'PRODUCT_DATA',
+      conversation_ids: [],
+      state: 'WITHDRAWN',
+      requested_at: now,
+      version: 2,
+    },
+    ...{
+      approval_due_at: new Date(now.getTime() + 60_000),
+      ended_at: now,
+      end_reason: 'WITHDRAWN_BY_ENGINEER',
+    },
+  }));
+  await insert(gateway, 'grants', rows);
+}
+
+function times<Row>(count: number, make: (at: number) => Row): Row[] {
+  return Array.from({ length: count }, (_, at) => make(at));
+}
+
+function created<Row extends object>(row: Row): Row & { created_at: Date } {
+  return { ...row, created_at: new Date() };
+}
