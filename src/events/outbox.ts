@@ -75,6 +75,18 @@ export async function currentPosition(db: Reader): Promise<Position> {
 }
 
 /**
+ * Deletes events of another history; tells how many there were. A database restored from a dump counts its
+ * transactions anew: events that came with the dump would lie ahead of all that happens from now on.
+ */
+export async function deleteForeignEvents(db: Reader): Promise<number> {
+  const { rowCount } = await db.query({
+    ...deadline,
+    text: 'DELETE FROM events WHERE txid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint',
+  });
+  return rowCount ?? 0;
+}
+
+/**
  * The next events after a position, oldest transaction first, at most `limit`.
  *
  * Everything visible is read at once, however long some other transaction stays open; the positions given
@@ -185,7 +197,7 @@ export async function deleteEventsBefore(db: Reader, moment: Date, limit: number
         SELECT id, txid FROM events
          WHERE occurred_at < $1 AND id <> $3::uuid
            AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-         ORDER BY txid, seq LIMIT $2
+         ORDER BY occurred_at LIMIT $2
       ), marked AS (
         INSERT INTO events (id, type, occurred_at, payload)
         SELECT $3::uuid, 'KEPT_FROM', $1, jsonb_build_object('kind', 'retention', 'keptFrom', (max(txid) + 1)::text)

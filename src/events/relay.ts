@@ -7,7 +7,14 @@ import type { Logger } from '../platform/logger.ts';
 import type { WakeBus } from './bus.ts';
 import { type EventEnvelope, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
-import { currentPosition, type EventPage, type PlacedRow, type Reader, readEvents } from './outbox.ts';
+import {
+  currentPosition,
+  deleteForeignEvents,
+  type EventPage,
+  type PlacedRow,
+  type Reader,
+  readEvents,
+} from './outbox.ts';
 import type { Position } from './position.ts';
 import { createRecentEvents, type RecentEvents, type StreamEvent } from './recent-events.ts';
 
@@ -124,6 +131,8 @@ export function createRelay(options: RelayOptions): Relay {
 
   async function readOn(): Promise<boolean> {
     if (position === undefined) {
+      const foreign = await deleteForeignEvents(db);
+      if (foreign > 0) logger.warn({ foreign }, 'deleted events that came from another database');
       position = await currentPosition(db);
       recent.startAt(position);
       ready.resolve(position);
@@ -150,6 +159,7 @@ export function createRelay(options: RelayOptions): Relay {
       ready = expected();
       recent.forget();
       for (const listener of listeners) listener.onHistoryReplaced();
+      await pause(firstRetry);
       return;
     }
     if (stats.failures === 0)

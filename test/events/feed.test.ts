@@ -168,6 +168,20 @@ describe('a subscription', () => {
     await expect(foreign.next()).rejects.toThrow(HistoryReplacedError);
   });
 
+  test('hears what happens in a database restored from a dump, where events of before seem to lie ahead', async () => {
+    const { rows } = await pool.query<{ id: string }>(`
+      INSERT INTO events (id, txid, type, occurred_at, payload)
+      SELECT gen_random_uuid(), 1e12 + n, 'REVOKED', now(), '{"kind": "grant"}' FROM generate_series(1, 3) AS n
+      RETURNING id`);
+    expect(rows).toHaveLength(3);
+    const at = await gateway();
+    const subscribed = at.feed.subscribe(listener());
+    expect(await untilNow(at, subscribed)).toStrictEqual([]);
+    const left = await pool.query('SELECT id FROM events WHERE id = ANY($1)', [rows.map(({ id }) => id)]);
+    expect(left.rows).toStrictEqual([]);
+    expect(at.relay.stats().unreadable).toBe(0);
+  });
+
   test('passes over what it can not read, and says so in its figures', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
