@@ -56,7 +56,8 @@ export async function findViewerById(db: Reader, id: string): Promise<Viewer | n
  * The active account a token speaks for, or null. One statement, two at the first sign-in, three for nobody.
  *
  * An account is known by its subject. One that never signed in is found by its email and from then
- * on bound to the subject, so that an email handed to somebody else later opens nothing.
+ * on bound to the subject, so that an email handed to somebody else later opens nothing. A subject that an
+ * account is bound to, active or not, is never bound to another.
  */
 export async function findViewerByClaims(
   db: Reader,
@@ -65,7 +66,10 @@ export async function findViewerByClaims(
   const known = await findViewerBySubject(db, claims.subject);
   if (known !== null || claims.email === null) return known;
   const [bound] = await db.$queryRawUnsafe<AccountRow[]>(
-    `WITH bound AS (UPDATE accounts SET subject = $1 WHERE email = lower($2) AND subject IS NULL AND active RETURNING id)
+    `WITH bound AS (
+       UPDATE accounts SET subject = $1
+        WHERE email = lower($2) AND subject IS NULL AND active
+          AND NOT EXISTS (SELECT 1 FROM accounts WHERE subject = $1) RETURNING id)
      ${selectViewer} a.id = (SELECT id FROM bound)`,
     claims.subject,
     claims.email,
