@@ -28,7 +28,7 @@ export const members = [
   'guardAdmin',
   'guardAndOrganizationAdmin',
 ] as const;
-export const outsiders = ['stranger', 'engineer', 'otherEngineer', 'operator', 'ticketing'] as const;
+const outsiders = ['stranger', 'engineer', 'otherEngineer', 'operator', 'ticketing'] as const;
 export const everybody = [...members, ...outsiders] as const;
 export type Member = (typeof members)[number];
 export type Who = (typeof everybody)[number];

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 
-export type Given = { state: string } & Json;
+type Given = { state: string } & Json;
 
 /** What came back to one of many who acted at once. */
 export type Outcome = { done: Json } | { refused: string } | { unavailable: string };
