@@ -12,6 +12,7 @@ import {
   isCompositeType,
   isEnumType,
   isInputObjectType,
+  isInterfaceType,
   isListType,
   isNonNullType,
   type OperationTypeNode,
@@ -95,7 +96,8 @@ function writeField(
 function writeSelection(draw: Draw, type: GraphQLCompositeType, things: Things, room: number): string {
   if (isAbstractType(type)) {
     const possible = draw.pick(schema.getPossibleTypes(type));
-    return `{ __typename ... on ${possible.name} ${writeSelection(draw, possible, things, room)} }`;
+    const common = 'id' in (isInterfaceType(type) ? type.getFields() : {}) ? 'id' : '';
+    return `{ __typename ${common} ... on ${possible.name} ${writeSelection(draw, possible, things, room)} }`;
   }
   const fields = Object.values(type.getFields());
   const isPage = type.name.endsWith('Connection') || type.name.endsWith('Edge');
