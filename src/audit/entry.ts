@@ -1,4 +1,5 @@
 /** One line of the record: who did what to which thing, how it went, and what it belongs to. */
+import type { AuditAction } from './actions.ts';
 
 export type Actor =
   | {
@@ -9,9 +10,6 @@ export type Actor =
     }
   /** Latchkey itself: time limits, its first operator, mail that was not accepted. */
   | { kind: 'SYSTEM' };
-
-/** `resource.verb` */
-export type AuditAction = `${string}.${string}`;
 
 /** A thing by its type's name in the API, and its id. */
 export type AuditResource = { type: string; id: string };
@@ -32,6 +30,6 @@ export type AuditEntry = AuditContext & {
   /** The code of the refusal, when it was refused. */
   refusalCode: string | null;
   occurredAt: Date;
-  /** What changed, by the names of the API; never a secret. */
+  /** What changed: docs/audit.md has the shape for each action. Never a secret. */
   details: Record<string, unknown>;
 };

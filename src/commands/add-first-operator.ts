@@ -28,7 +28,7 @@ export async function addFirstOperator({ database, clock }: Dependencies, email:
           refusalCode: null,
           occurredAt: now,
           organizationId: null,
-          details: { email },
+          details: { email: email.toLowerCase(), name: email },
         },
       ]);
     });

@@ -1,5 +1,6 @@
 /** From a lifecycle decision to what the record needs to know of it. */
-import type { Actor, AuditAction } from '../audit/entry.ts';
+import type { AuditAction } from '../audit/actions.ts';
+import type { Actor } from '../audit/entry.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand, type GrantEventType } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';

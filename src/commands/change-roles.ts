@@ -77,44 +77,55 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
       entry: {
         about: { type: 'RoleAssignment', id },
         belongsTo: { organizationId: input.organizationId, siteId: input.siteId },
-        details: { email: account.email, ...input, syncState },
+        details: { email: account.email, ...asRecorded(assignment) },
       },
       accessChangedFor: [account.id],
     };
   },
 });
 
-/** A removed role stops counting at once. */
-export const removeRole = platformCommand<{ roleAssignmentId: string }, RoleAssignmentRow, RoleAssignmentRow>(
-  {
-    operation: 'removeRole',
-    action: 'role.remove',
-    resource: 'RoleAssignment',
-    lock: (tx, { roleAssignmentId }) => lockRightsOfHolder(tx, roleAssignmentId),
-    load: (tx, { roleAssignmentId }) => tx.roleAssignment.findUnique({ where: { id: roleAssignmentId } }),
-    organizationId: ({ organizationId }) => organizationId,
-    account: ({ accountId, organizationId }) => ({ id: accountId, organizationIds: [organizationId] }),
-    about: ({ id }) => ({ type: 'RoleAssignment', id }),
-    decide: (assignment) => ({
-      answer: assignment,
-      write: async (tx) => {
-        await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
-      },
-      entry: {
-        belongsTo: { organizationId: assignment.organizationId, siteId: assignment.siteId },
-        details: {
-          accountId: assignment.accountId,
-          role: assignment.role,
-          siteId: assignment.siteId,
-          productId: assignment.productId,
-        },
-      },
-      accessChangedFor: [assignment.accountId],
-    }),
-  },
-);
+type HeldFacts = { assignment: RoleAssignmentRow; email: string };
 
-type SyncFacts = { organization: Organization; waiting: string[] };
+/** A removed role stops counting at once. */
+export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFacts, RoleAssignmentRow>({
+  operation: 'removeRole',
+  action: 'role.remove',
+  resource: 'RoleAssignment',
+  lock: (tx, { roleAssignmentId }) => lockRightsOfHolder(tx, roleAssignmentId),
+  load: async (tx, { roleAssignmentId }) => {
+    const found = await tx.roleAssignment.findUnique({
+      where: { id: roleAssignmentId },
+      include: { account: { select: { email: true } } },
+      relationLoadStrategy: 'join',
+    });
+    if (found === null) return null;
+    const { account, ...assignment } = found;
+    return { assignment, email: account.email };
+  },
+  organizationId: ({ assignment }) => assignment.organizationId,
+  account: ({ assignment: { accountId, organizationId } }) => ({
+    id: accountId,
+    organizationIds: [organizationId],
+  }),
+  about: ({ assignment: { id } }) => ({ type: 'RoleAssignment', id }),
+  decide: ({ assignment, email }) => ({
+    answer: assignment,
+    write: async (tx) => {
+      await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
+    },
+    entry: {
+      belongsTo: { organizationId: assignment.organizationId, siteId: assignment.siteId },
+      details: { email, ...asRecorded(assignment) },
+    },
+    accessChangedFor: [assignment.accountId],
+  }),
+});
+
+function asRecorded({ accountId: userId, role, siteId, productId, origin, syncState }: RoleAssignmentRow) {
+  return { userId, role, siteId, productId, origin, syncState };
+}
+
+type SyncFacts = { organization: Organization; waiting: { id: string; accountId: string }[] };
 
 /** Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. */
 export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
@@ -126,9 +137,9 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
     if (organization === null) return null;
     const waiting = await tx.roleAssignment.findMany({
       where: { organizationId, syncState: 'PENDING_SYNC' },
-      select: { accountId: true },
+      select: { id: true, accountId: true },
     });
-    return { organization, waiting: waiting.map(({ accountId }) => accountId) };
+    return { organization, waiting };
   },
   organizationId: ({ organization }) => organization.id,
   about: ({ organization: { id } }) => ({ type: 'Organization', id }),
@@ -136,12 +147,12 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
     answer: organization,
     write: async (tx) => {
       await tx.roleAssignment.updateMany({
-        where: { organizationId: organization.id, syncState: 'PENDING_SYNC' },
+        where: { id: { in: waiting.map(({ id }) => id) }, syncState: 'PENDING_SYNC' },
         data: { syncState: 'SYNCED' },
       });
     },
     entry: { details: { synced: waiting.length } },
-    accessChangedFor: [...new Set(waiting)],
+    accessChangedFor: [...new Set(waiting.map(({ accountId }) => accountId))],
   }),
 });
 

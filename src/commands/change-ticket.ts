@@ -13,22 +13,31 @@ function changeTicket(
   by: By,
   command: TicketCommand,
   onGrants: GrantCommand | null,
-  details: Record<string, unknown> = {},
+  asRecorded = statusesOf,
 ): Outcome<Ticket> {
   const { site: _site, product: _product, ...ticket } = facts.ticket;
   const decision = decideTicket(ticket, command, by.now);
   if ('refused' in decision) return { refused: invalidState(decision.refused) };
-  if ('unchanged' in decision) return { answer: ticket, entry: { details: { ...details, unchanged: true } } };
+  if ('unchanged' in decision) return { answer: ticket, entry: { details: asRecorded(ticket, ticket) } };
   const { changed } = decision;
   return {
     answer: changed,
-    entry: { details: { ...details, from: ticket.status, to: changed.status } },
+    entry: { details: asRecorded(ticket, changed) },
     grants:
       onGrants === null ? [] : changeOpenGrants(facts.grants, onGrants, { ...settingOf(facts.ticket), by }),
     write: async (tx) => {
       if (!(await updateTicket(tx, changed))) throw new LostRaceError();
     },
   };
+}
+
+/** How a change of a ticket reads on the record. */
+function statusesOf(before: Ticket, after: Ticket): Record<string, unknown> {
+  return { from: before.status, to: after.status };
+}
+
+function engineersOf(before: Ticket, after: Ticket): Record<string, unknown> {
+  return { engineerId: after.assigneeId, formerEngineerId: before.assigneeId };
 }
 
 /** Closing a ticket revokes what is active on it and withdraws what is pending. */
@@ -69,13 +78,7 @@ export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerI
   }),
   decide: (facts, { engineerId }, by) =>
     facts.engineerIsKnown === true
-      ? changeTicket(
-          facts,
-          by,
-          { type: 'Assign', engineerId },
-          { type: 'Reassign', engineerId },
-          { engineerId },
-        )
+      ? changeTicket(facts, by, { type: 'Assign', engineerId }, { type: 'Reassign', engineerId }, engineersOf)
       : { refused: invalidInput('engineerId', 'must be an active support engineer.') },
 });
 

@@ -7,7 +7,8 @@
  * to a repetition. Nothing outside the database happens before the commit.
  */
 import { createHash } from 'node:crypto';
-import type { Actor, AuditAction, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
+import type { AuditAction } from '../audit/actions.ts';
+import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import { type MutationName, may, type Relation } from '../authorization/operations.ts';
 import type { EventEnvelope } from '../events/envelope.ts';

@@ -1,5 +1,6 @@
 /** What the commands share that provision organizations, sites, products and accounts. */
-import type { AuditAction, AuditContext, AuditResource } from '../audit/entry.ts';
+import type { AuditAction } from '../audit/actions.ts';
+import type { AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import {
   relationsToAccount,

@@ -1,5 +1,5 @@
 /** What all commands on a site share: its lock, so that no command on its tickets runs meanwhile. */
-import type { AuditAction } from '../audit/entry.ts';
+import type { AuditAction } from '../audit/actions.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
 import { findSite, type SiteWithOrganization } from '../organizations/store.ts';

@@ -1,5 +1,5 @@
 /** What all commands on a ticket or one of its grants share: locks, facts, relations, time limits. */
-import type { AuditAction } from '../audit/entry.ts';
+import type { AuditAction } from '../audit/actions.ts';
 import { type MutationName, may, type Relation } from '../authorization/operations.ts';
 import { relationsToTicket, seesTicket } from '../authorization/relations.ts';
 import type { Grant } from '../grants/grant.ts';
@@ -83,7 +83,7 @@ export type GrantInput = { grantId: string; expectedVersion: number | null; reas
 /** A command on one existing grant: it becomes the lifecycle command that `means` gives. */
 export function grantCommand(
   operation: MutationName,
-  action: `grant.${string}`,
+  action: Extract<AuditAction, `grant.${string}`>,
   means: (facts: TicketFacts, by: By) => GrantCommand,
 ): Command<GrantInput, TicketFacts, GrantRow> {
   return ticketCommand<GrantInput, GrantRow>({

@@ -1,5 +1,6 @@
 /** The people and services that can sign in. */
 import type { Account } from '../../prisma/generated/client/client.ts';
+import type { AuditAction } from '../audit/actions.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
@@ -39,7 +40,7 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
       entry: {
         about: { type: 'User', id: account.id },
         belongsTo: { organizationId: organization.id },
-        details: { email, name },
+        details: { email, name: account.name },
       },
       accessChangedFor: [account.id],
     };
@@ -85,12 +86,13 @@ type Newcomer = Person & { organizationId?: string | null };
 
 function addAccount<Input extends Newcomer>(
   operation: 'addSupportEngineer' | 'addOperator' | 'addServiceAccount',
+  action: AuditAction,
   kind: Account['kind'],
   more: (input: Input) => Partial<Account> = () => ({}),
 ) {
   return platformCommand<Input, NewcomerFacts, Account>({
     operation,
-    action: `account.add_${kind.toLowerCase()}`,
+    action,
     resource: 'Account',
     load: async (tx, { email, organizationId }) => ({
       id: newId(),
@@ -114,8 +116,12 @@ function addAccount<Input extends Newcomer>(
   });
 }
 
-export const addSupportEngineer = addAccount<Person>('addSupportEngineer', 'SUPPORT_ENGINEER');
-export const addOperator = addAccount<Person>('addOperator', 'OPERATOR');
+export const addSupportEngineer = addAccount<Person>(
+  'addSupportEngineer',
+  'account.add_support_engineer',
+  'SUPPORT_ENGINEER',
+);
+export const addOperator = addAccount<Person>('addOperator', 'account.add_operator', 'OPERATOR');
 
 export type AddServiceAccountInput = Person & {
   capabilities: ServiceCapability[];
@@ -125,6 +131,7 @@ export type AddServiceAccountInput = Person & {
 /** A product backend, a ticketing system, a SIEM: bound to one organization, or the vendor's own for all. */
 export const addServiceAccount = addAccount<AddServiceAccountInput>(
   'addServiceAccount',
+  'account.add_service_account',
   'SERVICE_ACCOUNT',
   ({ capabilities, organizationId }) => ({ capabilities, organizationId }),
 );
@@ -154,7 +161,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
         write: async (tx) => {
           await tx.account.update({ where: { id: account.id }, data: { active } });
         },
-        entry: { details: { email: account.email, active } },
+        entry: { details: { email: account.email } },
         accessChangedFor: [account.id],
       };
     },

@@ -1,5 +1,6 @@
 /** How a change of a grant reads on the audit log and on the event stream, and which are written about. */
-import type { Actor, AuditAction, AuditEntry } from '../audit/entry.ts';
+import type { AuditAction } from '../audit/actions.ts';
+import type { Actor, AuditEntry } from '../audit/entry.ts';
 import type { GrantEventEnvelope } from '../events/envelope.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';

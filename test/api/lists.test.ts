@@ -3,6 +3,7 @@ import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/platform/ids.ts';
+import { expectToCombine } from '../support/filters.ts';
 import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import {
   globalId,
@@ -260,45 +261,6 @@ describe('while tickets are being filed', () => {
 });
 
 describe('filters', () => {
-  /** Every combination of the filter's parts gives exactly the rows that fit all of them. */
-  async function expectCombinations(
-    field: string,
-    filterType: string,
-    selected: string,
-    parts: Record<string, { value: unknown; fits: (row: Json) => boolean }>,
-    person: Person,
-  ) {
-    const all: Json[] = [];
-    const read = async (filter: Record<string, unknown>) => {
-      const rows: Json[] = [];
-      for (let after: string | null = null; ; ) {
-        const data: Json = await person.ask(
-          `query ($filter: ${filterType}, $after: String) { ${field}(first: 100, after: $after, filter: $filter) {
-            edges { node { ${selected} } } pageInfo { hasNextPage endCursor } } }`,
-          { filter, after },
-        );
-        rows.push(...data[field].edges.map(({ node }: Json) => node));
-        if (!data[field].pageInfo.hasNextPage) return rows;
-        after = data[field].pageInfo.endCursor;
-      }
-    };
-    all.push(...(await read({})));
-    const given = schema.getType(filterType);
-    if (given === undefined || !('getFields' in given)) throw new Error(filterType);
-    expect(Object.keys(parts).sort()).toEqual(Object.keys(given.getFields()).sort());
-    const keys = Object.keys(parts);
-    for (let chosen = 1; chosen < 2 ** keys.length; chosen += 1) {
-      const together = keys.filter((_, at) => chosen & (1 << at));
-      const filter = Object.fromEntries(together.map((key) => [key, parts[key]?.value]));
-      const expected = all.filter((row) => together.every((key) => parts[key]?.fits(row)));
-      expect(await read(filter), JSON.stringify(filter)).toEqual(expected);
-      if (together.length === 1) {
-        expect(expected.length, `${together[0]} lets some through`).toBeGreaterThan(0);
-        expect(expected.length, `${together[0]} holds some back`).toBeLessThan(all.length);
-      }
-    }
-  }
-
   test('of tickets combine', async () => {
     const other = await fileTicket(gateway, world, { site: 'restricted', product: 'confluence' });
     await done(operator, 'assignTicket', { ticketId: other.ticketId, engineerId: world.otherEngineer.id });
@@ -308,10 +270,13 @@ describe('filters', () => {
     await done(admin, 'closeTicket', { ticketId: mine.id });
     const { viewer } = await admin.ask('{ viewer { account { ... on User { id } } } }');
     const { main } = world.acme.sites;
-    await expectCombinations(
-      'tickets',
-      'TicketFilter',
-      'id status site { id } product { id } reporter { id } assignee { id }',
+    await expectToCombine(
+      admin,
+      {
+        field: 'tickets',
+        filter: 'TicketFilter',
+        selected: 'id status site { id } product { id } reporter { id } assignee { id }',
+      },
       {
         siteId: { value: main.id, fits: (row) => row.site.id === main.id },
         productId: {
@@ -326,7 +291,6 @@ describe('filters', () => {
         },
         isAssigned: { value: true, fits: (row) => row.assignee !== null },
       },
-      admin,
     );
   });
 
@@ -337,10 +301,13 @@ describe('filters', () => {
     await done(engineer, 'requestDataAccess', { ticketId: other.ticketId, ...rovo });
     await done(engineer, 'requestDataAccess', { ticketId, ...rovo });
     const { sites } = world.acme;
-    await expectCombinations(
-      'grants',
-      'GrantFilter',
-      'id state scope { kind } engineer { id } ticket { id site { id } product { id } }',
+    await expectToCombine(
+      admin,
+      {
+        field: 'grants',
+        filter: 'GrantFilter',
+        selected: 'id state scope { kind } engineer { id } ticket { id site { id } product { id } }',
+      },
       {
         states: { value: ['PENDING_APPROVAL', 'ACTIVE'], fits: (row) => row.state === 'PENDING_APPROVAL' },
         siteId: { value: sites.restricted.id, fits: (row) => row.ticket.site.id === sites.restricted.id },
@@ -352,7 +319,6 @@ describe('filters', () => {
         engineerId: { value: world.engineer.id, fits: (row) => row.engineer?.id === world.engineer.id },
         scope: { value: 'ROVO_CONVERSATIONS', fits: (row) => row.scope.kind === 'ROVO_CONVERSATIONS' },
       },
-      admin,
     );
   });
 
@@ -362,31 +328,31 @@ describe('filters', () => {
       `{ accounts(filter: { email: "${emails.jiraAdmin}" }) { edges { node { ... on User { id } } } } }`,
     );
     const userId = accounts.edges[0].node.id;
-    await expectCombinations(
-      'roleAssignments',
-      'RoleAssignmentFilter',
-      'id role user { id } organization { id } site { id }',
+    await expectToCombine(
+      operator,
+      {
+        field: 'roleAssignments',
+        filter: 'RoleAssignmentFilter',
+        selected: 'id role user { id } organization { id } site { id }',
+      },
       {
         organizationId: { value: organizationId, fits: (row) => row.organization.id === organizationId },
         siteId: { value: sites.main.id, fits: (row) => row.site?.id === sites.main.id },
         userId: { value: userId, fits: (row) => row.user.id === userId },
         role: { value: 'PRODUCT_ADMIN', fits: (row) => row.role === 'PRODUCT_ADMIN' },
       },
-      operator,
     );
   });
 
   test('of accounts combine, and know an email by any case', async () => {
     const { email } = world.engineer;
-    await expectCombinations(
-      'accounts',
-      'AccountFilter',
-      'email kind',
+    await expectToCombine(
+      operator,
+      { field: 'accounts', filter: 'AccountFilter', selected: 'email kind' },
       {
         kind: { value: 'SUPPORT_ENGINEER', fits: (row) => row.kind === 'SUPPORT_ENGINEER' },
         email: { value: email.toUpperCase(), fits: (row) => row.email === email },
       },
-      operator,
     );
   });
 

@@ -1,5 +1,7 @@
 import { JSONObjectResolver } from 'graphql-scalars';
+import { z } from 'zod';
 import type { AuditEntry as AuditRow, Prisma } from '../../../prisma/generated/client/client.ts';
+import { auditActions } from '../../audit/actions.ts';
 import { visibleAuditEntries } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
@@ -56,6 +58,30 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
   }),
 });
 
+/** Of what type the things are that details name by their ids. */
+const typesOfIds: Readonly<Record<string, string>> = {
+  engineerId: 'SupportEngineer',
+  formerEngineerId: 'SupportEngineer',
+  organizationId: 'Organization',
+  productId: 'Product',
+  recipientId: 'User',
+  reporterId: 'User',
+  siteId: 'Site',
+  userId: 'User',
+};
+
+function withGlobalIds(details: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(details).map(([name, value]) => {
+    const type = typesOfIds[name];
+    return [name, type === undefined || typeof value !== 'string' ? value : encodeGlobalId(type, value)];
+  });
+  return Object.fromEntries(entries);
+}
+
+function optionalIdOf(type: string, id: string | null): string | null {
+  return id === null ? null : encodeGlobalId(type, id);
+}
+
 const AuditEntry = builder.prismaNode('AuditEntry', {
   description: 'One line of the record. It never changes and never goes.',
   id: { field: 'id', description: 'The global id.' },
@@ -71,13 +97,28 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
     }),
     details: t.field({
       type: 'JSONObject',
-      description: 'What changed; each action documents its own shape.',
-      resolve: ({ details }) => details as Record<string, unknown>,
+      description: 'What changed: docs/audit.md has the shape for each action.',
+      resolve: ({ details }) => withGlobalIds(details as Record<string, unknown>),
+    }),
+    organizationId: t.id({
+      nullable: true,
+      description: "The global id of the organization whose record it is in; null: the vendor's alone.",
+      resolve: ({ organizationId }) => optionalIdOf('Organization', organizationId),
+    }),
+    siteId: t.id({
+      nullable: true,
+      description: 'The global id of the site it belongs to, if it belongs to one.',
+      resolve: ({ siteId }) => optionalIdOf('Site', siteId),
     }),
     ticketId: t.id({
       nullable: true,
       description: 'The global id of the ticket it belongs to, if it belongs to one.',
-      resolve: ({ ticketId }) => (ticketId === null ? null : encodeGlobalId('Ticket', ticketId)),
+      resolve: ({ ticketId }) => optionalIdOf('Ticket', ticketId),
+    }),
+    grantId: t.id({
+      nullable: true,
+      description: 'The global id of the grant it belongs to, if it belongs to one.',
+      resolve: ({ grantId }) => optionalIdOf('Grant', grantId),
     }),
   }),
 });
@@ -93,6 +134,8 @@ const AuditEntryConnection = builder.connectionObject(
   AuditEntryEdge,
 );
 
+const knownAction = z.enum(auditActions, { error: 'must be an action that docs/audit.md lists.' }).nullish();
+
 const AuditLogFilter = builder.inputType('AuditLogFilter', {
   description: 'Which entries; everything given must hold.',
   fields: (t) => ({
@@ -101,7 +144,7 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
       .string({ description: 'By the actor with exactly this email address.' })
       .validate(optionalLine(254)),
     actorKind: t.field({ type: ActorKind, description: 'By an actor of this kind.' }),
-    action: t.string({ description: 'Of exactly this action.' }).validate(optionalLine(100)),
+    action: t.string({ description: 'Of exactly this action.' }).validate(knownAction),
     outcome: t.field({ type: AuditOutcome, description: 'With this outcome.' }),
     siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
     ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),

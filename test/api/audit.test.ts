@@ -1,0 +1,735 @@
+/** The record: that everything is on it, in which words, and that it is found again. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { auditActions } from '../../src/audit/actions.ts';
+import { operations } from '../../src/authorization/operations.ts';
+import { expectToCombine, readAll } from '../support/filters.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import {
+  attempt,
+  buildWorld,
+  type Customer,
+  done,
+  fileTicket,
+  type PersonName,
+  type World,
+} from '../support/world.ts';
+
+const entryFields = `id occurredAt actor { kind email name } action resource { type id } outcome refusalCode details
+  organizationId siteId ticketId grantId`;
+const log = { field: 'auditLog', filter: 'AuditLogFilter', selected: entryFields };
+
+let gateway: TestGateway;
+let world: World;
+let acme: Customer;
+let operator: Person;
+/** What the clock of the gateway is ahead of that on the wall, in milliseconds. */
+let ahead = 0;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false, clock: () => new Date(Date.now() + ahead) });
+  world = await buildWorld(gateway);
+  ({ acme, operator } = world);
+});
+afterAll(() => gateway.dispose());
+
+const member = (name: PersonName) => gateway.as(acme.emails[name]);
+
+/** The documented keys of each action's details, by the names in docs/audit.md: `reason?` may be missing. */
+const documented: Map<string, string[]> = (() => {
+  const page = readFileSync('docs/audit.md', 'utf8');
+  const rows = [...page.matchAll(/^\| (`?)([\w.]+)\1 \|(?:[^|]*\|)? ([^|]*)\|$/gm)];
+  const keys = (cell = '') => [...cell.matchAll(/`(\w+\??)`/g)].map(([, key = '']) => key);
+  const shapes = new Map(
+    rows.filter(([, tick]) => tick === '').map(([, , name = '', cell]) => [name, keys(cell)]),
+  );
+  return new Map(
+    rows
+      .filter(([, , name = '']) => name.includes('.'))
+      .map(([, , name = '', cell = '']) => [name, shapes.get(cell.trim()) ?? keys(cell)]),
+  );
+})();
+
+test('every action has its line in the documentation, and every line its action', () => {
+  expect([...documented.keys()].sort()).toEqual([...auditActions].sort());
+  for (const [action, keys] of documented) expect(keys.length, action).toBeGreaterThan(0);
+});
+
+describe('what is done and refused', () => {
+  type Expected = Partial<
+    Record<'action' | 'outcome' | 'refusalCode' | 'resource' | 'details' | 'ticketId' | 'grantId', unknown>
+  >;
+  const everything: Json[] = [];
+  const attempted = new Map<string, Set<'done' | 'refused'>>();
+  let last: string | null = null;
+
+  /** What was written since the last call, in the order of writing. */
+  async function newEntries(): Promise<Json[]> {
+    const { auditLog } = await operator.ask(
+      `query ($before: String) { auditLog(last: 100, before: $before) { edges { node { ${entryFields} } } pageInfo { startCursor } } }`,
+      { before: last },
+    );
+    last = auditLog.pageInfo.startCursor ?? last;
+    return auditLog.edges.map(({ node }: Json) => node).reverse();
+  }
+
+  beforeAll(async () => {
+    while ((await newEntries()).length > 0);
+  });
+
+  /** Attempts a mutation and expects exactly these entries, by this actor (or by Latchkey itself) and of now. */
+  async function expectEntries(
+    by: Person,
+    name: string,
+    input: Record<string, unknown>,
+    expected: Expected[],
+  ) {
+    const from = Date.now() + ahead;
+    const answer = await attempt(by, name, input);
+    const until = Date.now() + ahead;
+    const entries = await newEntries();
+    const title = `${name} answers ${JSON.stringify(answer)}`;
+    expect(
+      entries.map(({ action, outcome }) => `${action} ${outcome}`),
+      title,
+    ).toEqual(expected.map(({ action, outcome = 'SUCCEEDED' }) => `${action} ${outcome}`));
+    for (const [at, entry] of entries.entries()) {
+      expect(entry, title).toMatchObject({ refusalCode: null, ...expected[at] });
+      const when = Date.parse(entry.occurredAt);
+      expect(when, title).toBeGreaterThanOrEqual(from);
+      expect(when, title).toBeLessThanOrEqual(until);
+      if (entry.actor.kind !== 'SYSTEM') expect(entry.actor.email, title).toBe(by.email);
+    }
+    const own = entries.at(-1);
+    if (own?.outcome === 'REFUSED') expect(answer.code, title).toBe(own.refusalCode);
+    everything.push(...entries);
+    attempted.set(name, (attempted.get(name) ?? new Set()).add('code' in answer ? 'refused' : 'done'));
+    return answer;
+  }
+
+  /** A refusal, with an entry that says so. */
+  const refused = (action: string, refusalCode: string, more: Expected = {}): Expected[] => [
+    { action, outcome: 'REFUSED', refusalCode, details: {}, ...more },
+  ];
+
+  test('provisioning', async () => {
+    const expectOne = (name: string, input: Record<string, unknown>, action: string, more: Expected = {}) =>
+      expectEntries(operator, name, input, [{ action, ...more }]);
+    const { id: organizationId } = await expectOne(
+      'createOrganization',
+      { name: 'New', hasGuard: true },
+      'organization.create',
+      {
+        details: { name: 'New', hasGuard: true },
+      },
+    );
+    const site = { organizationId, url: 'https://new.example', name: 'New' };
+    const { id: siteId } = await expectOne('createSite', site, 'site.create', {
+      details: { ...site, experience: 'CENTRALIZED', dataResidencyRegion: 'GLOBAL' },
+    });
+    const exists = (action: string) => refused(action, 'ALREADY_EXISTS');
+    await expectEntries(operator, 'createSite', site, exists('site.create'));
+    const license = { siteId, key: 'jira', name: 'Jira' };
+    const { id: productId } = await expectOne('licenseProduct', license, 'product.license');
+    await expectOne('unlicenseProduct', { productId }, 'product.unlicense', {
+      resource: { type: 'Product', id: productId },
+      details: { key: 'jira' },
+    });
+    await expectEntries(
+      operator,
+      'unlicenseProduct',
+      { productId },
+      refused('product.unlicense', 'PRODUCT_NOT_LICENSED'),
+    );
+    await expectOne('licenseProduct', license, 'product.license');
+
+    const ada = { organizationId, email: 'ada@new.example', name: 'Ada' };
+    const { id: userId } = await expectOne('addUser', ada, 'account.add_user', {
+      details: { email: 'ada@new.example', name: 'Ada' },
+    });
+    await expectEntries(operator, 'addUser', ada, exists('account.add_user'));
+    const role = { userId, organizationId, role: 'PRODUCT_ADMIN', siteId, productId };
+    const held = { email: ada.email, userId, role: 'PRODUCT_ADMIN', siteId, productId };
+    const { id: roleAssignmentId } = await expectOne(
+      'assignRole',
+      { ...role, origin: 'SCIM' },
+      'role.assign',
+      {
+        details: { ...held, origin: 'SCIM', syncState: 'PENDING_SYNC' },
+      },
+    );
+    await expectEntries(operator, 'assignRole', role, exists('role.assign'));
+    await expectEntries(
+      operator,
+      'assignRole',
+      { ...role, role: 'SITE_ADMIN' },
+      refused('role.assign', 'INVALID_INPUT', { resource: { type: 'User', id: userId } }),
+    );
+    await expectOne('triggerScimSync', { organizationId }, 'role.sync', { details: { synced: 1 } });
+    await expectOne('removeRole', { roleAssignmentId }, 'role.remove', {
+      resource: { type: 'RoleAssignment', id: roleAssignmentId },
+      details: { ...held, origin: 'SCIM', syncState: 'SYNCED' },
+    });
+    await expectOne('removeUser', { organizationId, userId }, 'account.remove_user', {
+      details: { email: ada.email },
+    });
+    await expectEntries(
+      operator,
+      'removeUser',
+      { organizationId, userId },
+      refused('account.remove_user', 'NOT_FOUND'),
+    );
+
+    for (const [name, action] of [
+      ['addSupportEngineer', 'account.add_support_engineer'],
+      ['addOperator', 'account.add_operator'],
+    ] as const) {
+      const person = { email: `${name.toLowerCase()}@vendor.example`, name: 'New' };
+      await expectOne(name, person, action, { details: person });
+      await expectEntries(operator, name, person, exists(action));
+    }
+    const service = { email: 'new@vendor.example', name: 'New', capabilities: ['TICKETING'] };
+    await expectOne('addServiceAccount', { ...service, organizationId }, 'account.add_service_account', {
+      details: { ...service, organizationId },
+    });
+    await expectEntries(operator, 'addServiceAccount', service, exists('account.add_service_account'));
+
+    await expectOne('deactivateAccount', { accountId: userId }, 'account.deactivate', {
+      resource: { type: 'User', id: userId },
+      details: { email: ada.email },
+    });
+    await expectOne('reactivateAccount', { accountId: userId }, 'account.reactivate');
+    const { viewer } = await operator.ask('{ viewer { account { ... on Operator { id } } } }');
+    const own = { accountId: viewer.account.id };
+    await expectEntries(operator, 'deactivateAccount', own, refused('account.deactivate', 'OWN_ACCOUNT'));
+    await expectEntries(operator, 'reactivateAccount', own, refused('account.reactivate', 'OWN_ACCOUNT'));
+  });
+
+  test('what only others may do is on record with who tried', async () => {
+    const admin = await member('organizationAdmin');
+    const { organizationId, sites } = acme;
+    const tries: [string, Record<string, unknown>, string][] = [
+      ['createOrganization', { name: 'Mine', hasGuard: false }, 'organization.create'],
+      ['createSite', { organizationId, url: 'https://mine.example', name: 'Mine' }, 'site.create'],
+      ['licenseProduct', { siteId: sites.main.id, key: 'other', name: 'Other' }, 'product.license'],
+      ['unlicenseProduct', { productId: sites.main.products.jira }, 'product.unlicense'],
+      ['addUser', { organizationId, email: 'x@acme.example', name: 'X' }, 'account.add_user'],
+    ];
+    for (const [name, input, action] of tries)
+      await expectEntries(admin, name, input, refused(action, 'FORBIDDEN'));
+    const reporter = await member('reporter');
+    await expectEntries(
+      reporter,
+      'setSupportAccessPolicy',
+      policyOf(sites.main.id),
+      refused('site.set_support_access_policy', 'FORBIDDEN'),
+    );
+    await expectEntries(reporter, 'triggerScimSync', { organizationId }, refused('role.sync', 'FORBIDDEN'));
+    const { roleAssignments } = await admin.ask('{ roleAssignments(first: 1) { edges { node { id } } } }');
+    const roleAssignmentId = roleAssignments.edges[0].node.id;
+    await expectEntries(
+      await member('jiraAdmin'),
+      'removeRole',
+      { roleAssignmentId },
+      refused('role.remove', 'FORBIDDEN'),
+    );
+  });
+
+  const policyOf = (siteId: string) => ({
+    siteId,
+    requestWaitSeconds: 3_600,
+    samePersonMayApproveTwice: false,
+  });
+
+  test("a site's life", async () => {
+    const url = 'https://life.example';
+    const { id: siteId } = await done(operator, 'createSite', {
+      organizationId: acme.organizationId,
+      url,
+      name: 'Life',
+    });
+    const { id: productId } = await done(operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
+    const admin = await member('organizationAdmin');
+    const file = { productId, summary: 'Slow', grantDataAccess: false };
+    await done(admin, 'createTicket', { ...file, grantDataAccess: true });
+    await done(admin, 'createTicket', file);
+    await newEntries();
+    await expectEntries(admin, 'setSupportAccessPolicy', { ...policyOf(siteId), maxGrantSeconds: 60 }, [
+      {
+        action: 'site.set_support_access_policy',
+        resource: { type: 'Site', id: siteId },
+        details: { requestWaitSeconds: 3_600, maxGrantSeconds: 60, samePersonMayApproveTwice: false },
+      },
+    ]);
+    await expectEntries(admin, 'setSupportAccessRestrictions', { siteId, restricted: true }, [
+      { action: 'site.set_support_access_restrictions', details: { supportAccessRestricted: true } },
+    ]);
+    await expectEntries(
+      await member('reporter'),
+      'setSupportAccessRestrictions',
+      { siteId, restricted: false },
+      [{ action: 'site.set_support_access_restrictions', outcome: 'REFUSED', refusalCode: 'FORBIDDEN' }],
+    );
+    await expectEntries(admin, 'deactivateSite', { siteId }, [
+      { action: 'site.deactivate', details: { status: 'DEACTIVATED' } },
+      {
+        action: 'grant.end',
+        details: expect.objectContaining({ from: 'ACTIVE', to: 'ENDED', endReason: 'SITE_DEACTIVATED' }),
+      },
+      {
+        action: 'grant.withdraw',
+        details: expect.objectContaining({ to: 'WITHDRAWN', endReason: 'SITE_DEACTIVATED' }),
+      },
+    ]);
+    await expectEntries(admin, 'deactivateSite', { siteId }, refused('site.deactivate', 'SITE_DEACTIVATED'));
+    await expectEntries(admin, 'createTicket', file, [{ action: 'ticket.create' }]);
+    await expectEntries(admin, 'reactivateSite', { siteId }, [
+      { action: 'site.reactivate', details: { status: 'ACTIVE' } },
+    ]);
+    await expectEntries(
+      admin,
+      'reactivateSite',
+      { siteId },
+      refused('site.reactivate', 'SITE_NOT_DEACTIVATED'),
+    );
+  });
+
+  test("a ticket's life, and that of its grants", async () => {
+    const [reporter, admin, wrong] = [
+      await member('reporter'),
+      await member('jiraAdmin'),
+      await member('confluenceAdmin'),
+    ];
+    const [engineer, other] = [
+      await gateway.as(world.engineer.email),
+      await gateway.as(world.otherEngineer.email),
+    ];
+    const { id: productId } = { id: acme.sites.main.products.jira };
+    const file = { productId, summary: 'It is slow', grantDataAccess: false };
+    const { id: ticketId, key } = await expectEntries(reporter, 'createTicket', file, [
+      {
+        action: 'ticket.create',
+        details: {
+          key: expect.stringMatching(/^SUP-\d+$/),
+          product: 'jira',
+          grantDataAccess: false,
+          reporterId: expect.any(String),
+        },
+      },
+      {
+        action: 'grant.request',
+        details: expect.objectContaining({ from: null, to: 'PENDING_APPROVAL', version: 1 }),
+      },
+    ]);
+    expect(everything.at(-2)).toMatchObject({
+      ticketId,
+      resource: { type: 'Ticket', id: ticketId },
+      details: { key },
+    });
+    const { grantId, organizationId, siteId } = everything.at(-1);
+    expect(everything.at(-1)).toMatchObject({ ticketId, resource: { type: 'Grant', id: grantId } });
+    expect({ organizationId, siteId }).toEqual({
+      organizationId: acme.organizationId,
+      siteId: acme.sites.main.id,
+    });
+
+    const assignment = { ticketId, engineerId: world.engineer.id };
+    await expectEntries(operator, 'assignTicket', assignment, [
+      { action: 'ticket.assign', details: { engineerId: world.engineer.id, formerEngineerId: null } },
+      {
+        action: 'grant.reassign',
+        grantId,
+        details: expect.objectContaining({ engineerId: world.engineer.id, version: 2 }),
+      },
+    ]);
+    await expectEntries(operator, 'assignTicket', assignment, [
+      {
+        action: 'ticket.assign',
+        details: { engineerId: world.engineer.id, formerEngineerId: world.engineer.id },
+      },
+    ]);
+    await expectEntries(reporter, 'assignTicket', assignment, refused('ticket.assign', 'FORBIDDEN'));
+    await expectEntries(engineer, 'updateTicketStatus', { ticketId, status: 'RESOLVED' }, [
+      { action: 'ticket.update_status', details: { from: 'OPEN', to: 'RESOLVED' } },
+    ]);
+    await expectEntries(
+      reporter,
+      'updateTicketStatus',
+      { ticketId, status: 'OPEN' },
+      refused('ticket.update_status', 'FORBIDDEN'),
+    );
+
+    await expectEntries(
+      engineer,
+      'requestDataAccess',
+      { ticketId },
+      refused('grant.request', 'ALREADY_REQUESTED'),
+    );
+    await expectEntries(wrong, 'approveDataAccess', { ticketId }, [
+      {
+        ...{ action: 'grant.approve', outcome: 'REFUSED', refusalCode: 'NOT_ELIGIBLE', ticketId },
+        details: { obstacles: ['WRONG_PRODUCT'] },
+      },
+    ]);
+    await expectEntries(engineer, 'approveDataAccess', { ticketId }, refused('grant.approve', 'FORBIDDEN'));
+    await expectEntries(
+      admin,
+      'approveDataAccess',
+      { grantId, expectedVersion: 1 },
+      refused('grant.approve', 'VERSION_CONFLICT', { grantId }),
+    );
+    await expectEntries(admin, 'revokeDataAccess', { grantId }, refused('grant.revoke', 'NOT_APPROVED_YET'));
+    await expectEntries(admin, 'releaseDataAccess', { grantId }, refused('grant.release', 'FORBIDDEN'));
+    await expectEntries(
+      await member('guardAdmin'),
+      'approveGuardRequest',
+      { grantId },
+      refused('grant.approve_as_guard', 'NOT_AWAITING_GUARD'),
+    );
+    await expectEntries(
+      await member('guardAdmin'),
+      'denyGuardRequest',
+      { grantId },
+      refused('grant.deny_as_guard', 'NOT_AWAITING_GUARD'),
+    );
+
+    const change = (from: string, to: string, more: Record<string, unknown> = {}) =>
+      expect.objectContaining({ from, to, scope: { kind: 'PRODUCT_DATA' }, ...more });
+    await expectEntries(engineer, 'withdrawDataAccessRequest', { grantId, reason: 'Not needed' }, [
+      {
+        action: 'grant.withdraw',
+        details: change('PENDING_APPROVAL', 'WITHDRAWN', {
+          endReason: 'WITHDRAWN_BY_ENGINEER',
+          reason: 'Not needed',
+        }),
+      },
+    ]);
+    await expectEntries(
+      engineer,
+      'withdrawDataAccessRequest',
+      { grantId },
+      refused('grant.withdraw', 'ALREADY_OVER'),
+    );
+    const { id: second } = await expectEntries(
+      engineer,
+      'requestDataAccess',
+      { ticketId, justification: 'To look' },
+      [{ action: 'grant.request', details: expect.objectContaining({ reason: 'To look' }) }],
+    );
+    await expectEntries(admin, 'denyDataAccess', { grantId: second, reason: 'No' }, [
+      {
+        action: 'grant.deny',
+        details: change('PENDING_APPROVAL', 'DENIED', { reason: 'No', endReason: 'DENIED_BY_CUSTOMER' }),
+      },
+    ]);
+    await expectEntries(admin, 'denyDataAccess', { grantId: second }, refused('grant.deny', 'ALREADY_OVER'));
+    // Where nothing is outstanding, one is opened and approved in the same step.
+    const { id: third } = await expectEntries(admin, 'approveDataAccess', { ticketId, reason: 'Yes' }, [
+      { action: 'grant.request' },
+      {
+        action: 'grant.approve',
+        details: change('PENDING_APPROVAL', 'ACTIVE', { path: 'SUPPORT_PORTAL', reason: 'Yes' }),
+      },
+    ]);
+    await expectEntries(engineer, 'releaseDataAccess', { grantId: third }, [
+      { action: 'grant.release', details: change('ACTIVE', 'ENDED', { endReason: 'RELEASED_BY_ENGINEER' }) },
+    ]);
+    const { id: fourth } = await done(admin, 'approveDataAccess', { ticketId });
+    await newEntries();
+    await expectEntries(reporter, 'revokeDataAccess', { grantId: fourth }, [
+      { action: 'grant.revoke', details: change('ACTIVE', 'REVOKED', { endReason: 'REVOKED_BY_CUSTOMER' }) },
+    ]);
+    await done(admin, 'approveDataAccess', { ticketId });
+    await newEntries();
+    await expectEntries(operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id }, [
+      {
+        action: 'ticket.assign',
+        details: { engineerId: world.otherEngineer.id, formerEngineerId: world.engineer.id },
+      },
+      {
+        action: 'grant.reassign',
+        details: change('ACTIVE', 'ACTIVE', { engineerId: world.otherEngineer.id }),
+      },
+    ]);
+    await done(other, 'requestDataAccess', {
+      ticketId,
+      scope: 'ROVO_CONVERSATIONS',
+      conversationIds: ['a', 'b'],
+    });
+    await newEntries();
+    await expectEntries(reporter, 'closeTicket', { ticketId }, [
+      { action: 'ticket.close', details: { from: 'RESOLVED', to: 'CLOSED' } },
+      { action: 'grant.revoke', details: change('ACTIVE', 'REVOKED', { endReason: 'TICKET_CLOSED' }) },
+      {
+        action: 'grant.withdraw',
+        details: expect.objectContaining({
+          scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['a', 'b'] },
+        }),
+      },
+    ]);
+    await expectEntries(reporter, 'closeTicket', { ticketId }, refused('ticket.close', 'TICKET_CLOSED'));
+    await expectEntries(reporter, 'reopenTicket', { ticketId }, [
+      { action: 'ticket.reopen', details: { from: 'CLOSED', to: 'OPEN' } },
+    ]);
+    await expectEntries(
+      reporter,
+      'reopenTicket',
+      { ticketId },
+      refused('ticket.reopen', 'TICKET_NOT_CLOSED'),
+    );
+    await expectEntries(
+      await gateway.as(world.services.ticketing),
+      'createTicket',
+      { ...file, reporterId: world.engineer.id.replace(/./, 'X') },
+      [],
+    );
+  });
+
+  test('what a Guard admin decides', async () => {
+    const [admin, guardAdmin] = [await member('organizationAdmin'), await member('guardAdmin')];
+    for (const [name, action, to] of [
+      ['approveGuardRequest', 'grant.approve_as_guard', 'ACTIVE'],
+      ['denyGuardRequest', 'grant.deny_as_guard', 'DENIED'],
+    ] as const) {
+      const { grantId } = await fileTicket(gateway, world, { site: 'restricted' });
+      await newEntries();
+      await expectEntries(admin, 'approveDataAccess', { grantId, path: 'ADMIN_CONSOLE' }, [
+        {
+          action: 'grant.approve',
+          details: expect.objectContaining({ to: 'PENDING_GUARD_APPROVAL', path: 'ADMIN_CONSOLE' }),
+        },
+      ]);
+      await expectEntries(guardAdmin, name, { grantId, reason: 'Seen' }, [
+        { action, details: expect.objectContaining({ from: 'PENDING_GUARD_APPROVAL', to, reason: 'Seen' }) },
+      ]);
+    }
+  });
+
+  test('many at once, each with its own line', async () => {
+    const [one, two] = [
+      await fileTicket(gateway, world),
+      await fileTicket(gateway, world, { product: 'confluence' }),
+    ];
+    await newEntries();
+    const grantIds = [one.grantId, two.grantId];
+    const approve = await attempt(await member('jiraAdmin'), 'approveDataAccessInBulk', { grantIds });
+    expect(approve.results).toMatchObject([{ error: null }, { error: { code: 'NOT_ELIGIBLE' } }]);
+    const byGrant = async () => {
+      const entries = await newEntries();
+      everything.push(...entries);
+      return Object.fromEntries(entries.map((entry) => [entry.grantId, `${entry.action} ${entry.outcome}`]));
+    };
+    expect(await byGrant()).toEqual({
+      [one.grantId ?? '']: 'grant.approve SUCCEEDED',
+      [two.grantId ?? '']: 'grant.approve REFUSED',
+    });
+    await attempt(await member('organizationAdmin'), 'revokeDataAccessInBulk', { grantIds });
+    expect(await byGrant()).toEqual({
+      [one.grantId ?? '']: 'grant.revoke SUCCEEDED',
+      [two.grantId ?? '']: 'grant.revoke REFUSED',
+    });
+    for (const name of ['approveDataAccessInBulk', 'revokeDataAccessInBulk']) {
+      attempted.set(name, new Set(['done', 'refused']));
+    }
+  });
+
+  test("what time ends is Latchkey's own doing, at the time it is noticed", async () => {
+    const active = await fileTicket(gateway, world);
+    const expiresAt = new Date(Date.now() + ahead + 60_000).toISOString();
+    await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId: active.ticketId, expiresAt });
+    const pending = await fileTicket(gateway, world);
+    await newEntries();
+    ahead += 15 * 24 * 60 * 60 * 1000;
+    operator = await gateway.as(operator.email);
+    world = { ...world, operator };
+    const system = { kind: 'SYSTEM', email: null, name: 'Latchkey' };
+    const engineer = await gateway.as(world.engineer.email);
+    await expectEntries(engineer, 'requestDataAccess', { ticketId: active.ticketId }, [
+      {
+        ...{ action: 'grant.end', grantId: active.grantId },
+        details: expect.objectContaining({
+          from: 'ACTIVE',
+          to: 'ENDED',
+          endReason: 'TIME_ELAPSED',
+          expiresAt,
+        }),
+      },
+      { action: 'grant.request' },
+    ]);
+    expect(everything.at(-2)?.actor).toEqual(system);
+    // Recorded also when the command that came upon it is refused.
+    await expectEntries(await member('jiraAdmin'), 'approveDataAccess', { grantId: pending.grantId }, [
+      {
+        ...{ action: 'grant.expire', grantId: pending.grantId },
+        details: expect.objectContaining({ to: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
+      },
+      { action: 'grant.approve', outcome: 'REFUSED', refusalCode: 'ALREADY_OVER' },
+    ]);
+    expect(everything.at(-2)?.actor).toEqual(system);
+  });
+
+  test('what its actor may not see is in the record of the vendor alone', async () => {
+    const { ticketId, grantId } = await fileTicket(gateway, world);
+    await newEntries();
+    const stranger = await gateway.as(world.globex.emails.organizationAdmin);
+    const input = { ticketId, reason: 'Mine' };
+    await expectEntries(stranger, 'approveDataAccess', input, [
+      {
+        ...{ action: 'grant.approve', outcome: 'REFUSED', refusalCode: 'NOT_FOUND' },
+        ...{ resource: { type: 'Ticket', id: ticketId }, ticketId: null, grantId: null, details: {} },
+      },
+    ]);
+    expect(everything.at(-1)).toMatchObject({ organizationId: null, siteId: null });
+    await expectEntries(
+      stranger,
+      'revokeDataAccess',
+      { grantId },
+      refused('grant.revoke', 'NOT_FOUND', { grantId: null }),
+    );
+    const { id } = everything.at(-1);
+    for (const person of [await member('organizationAdmin'), stranger]) {
+      expect(await person.ask(`{ node(id: "${id}") { id } }`)).toEqual({ node: null });
+    }
+  });
+
+  test('a repetition leaves no second line, and neither does what names nothing', async () => {
+    const { ticketId } = await fileTicket(gateway, world);
+    await newEntries();
+    const admin = await member('jiraAdmin');
+    const input = { ticketId, idempotencyKey: 'once' };
+    await expectEntries(admin, 'approveDataAccess', input, [{ action: 'grant.approve' }]);
+    await expectEntries(admin, 'approveDataAccess', input, []);
+    await expectEntries(admin, 'approveDataAccess', { ...input, reason: 'Other' }, []);
+    const unknown = Buffer.from('Ticket:01890a5d-ac96-774b-bcce-b302099a8057').toString('base64');
+    await expectEntries(admin, 'approveDataAccess', { ticketId: unknown }, []);
+    await expectEntries(admin, 'approveDataAccess', { ticketId: 'garbage' }, []);
+  });
+
+  test('that was every mutation, done and refused', () => {
+    const mutations = Object.entries(operations).filter(([, { kind }]) => kind === 'mutation');
+    const missing = mutations.flatMap(([name]) =>
+      (['done', 'refused'] as const)
+        .filter((way) => !attempted.get(name)?.has(way))
+        .map((way) => `${name} ${way}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('every action was written, with the details that are documented', () => {
+    const wrong = everything
+      .filter(({ outcome }) => outcome === 'SUCCEEDED')
+      .flatMap(({ action, details }) => {
+        const keys = documented.get(action) ?? [];
+        const missing = keys.filter((key) => !key.endsWith('?') && !(key in details));
+        const unknown = Object.keys(details).filter(
+          (key) => !keys.includes(key) && !keys.includes(`${key}?`),
+        );
+        return [
+          ...missing.map((key) => `${action}: no ${key}`),
+          ...unknown.map((key) => `${action}: ${key}`),
+        ];
+      });
+    expect(wrong).toEqual([]);
+    const written = new Set(
+      everything.filter(({ outcome }) => outcome === 'SUCCEEDED').map(({ action }) => action),
+    );
+    // Mail that nobody takes is the subject of test/notifications.
+    expect(auditActions.filter((action) => !written.has(action))).toEqual(['guard_mail.give_up']);
+  });
+
+  test('resources are named by global ids that lead to them', async () => {
+    const named = everything.filter(
+      ({ resource, outcome }) => outcome === 'SUCCEEDED' && resource.type !== 'RoleAssignment',
+    );
+    const ids = [...new Set(named.map(({ resource }) => resource.id as string))];
+    const types = new Map(named.map(({ resource }) => [resource.id, resource.type]));
+    const found: Json[] = [];
+    for (let at = 0; at < ids.length; at += 100) {
+      const { nodes } = await operator.ask('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', {
+        ids: ids.slice(at, at + 100),
+      });
+      found.push(...nodes);
+    }
+    expect(found).toEqual(ids.map((id) => ({ __typename: types.get(id), id })));
+  });
+});
+
+describe('finding entries again', () => {
+  test('every filter combines with every other', async () => {
+    const { ticketId, grantId } = await fileTicket(gateway, world);
+    await attempt(await member('confluenceAdmin'), 'approveDataAccess', { ticketId });
+    await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId });
+    await done(await member('jiraAdmin'), 'revokeDataAccess', { grantId });
+    const all = await readAll(operator, log, {});
+    const [from, until] = [all[Math.floor(all.length / 2)].occurredAt, all[3].occurredAt];
+    const email = acme.emails.jiraAdmin;
+    await expectToCombine(
+      operator,
+      log,
+      {
+        organizationId: {
+          value: acme.organizationId,
+          fits: (row) => row.organizationId === acme.organizationId,
+        },
+        actorEmail: { value: email.toUpperCase(), fits: (row) => row.actor.email === email },
+        actorKind: { value: 'USER', fits: (row) => row.actor.kind === 'USER' },
+        action: { value: 'grant.approve', fits: (row) => row.action === 'grant.approve' },
+        outcome: { value: 'REFUSED', fits: (row) => row.outcome === 'REFUSED' },
+        siteId: { value: acme.sites.main.id, fits: (row) => row.siteId === acme.sites.main.id },
+        ticketId: { value: ticketId, fits: (row) => row.ticketId === ticketId },
+        grantId: { value: grantId, fits: (row) => row.grantId === grantId },
+        from: { value: from, fits: (row) => row.occurredAt >= from },
+        until: { value: until, fits: (row) => row.occurredAt < until },
+      },
+      2,
+    );
+  });
+
+  test('periods next to each other share no entry and lose none', async () => {
+    const all = await readAll(operator, log, {});
+    const moments = [...new Set(all.map(({ occurredAt }) => occurredAt as string))].sort();
+    const cuts = [0.2, 0.5, 0.8].map((share) => moments[Math.floor(moments.length * share)]);
+    const bounds = [undefined, ...cuts, undefined];
+    const periods = await Promise.all(
+      bounds.slice(1).map((until, at) => readAll(operator, log, { from: bounds[at], until })),
+    );
+    const ids = periods.flat().map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect([...ids].sort()).toEqual(all.map(({ id }) => id).sort());
+    for (const [at, cut] of cuts.entries()) {
+      expect(periods[at]?.some(({ occurredAt }) => occurredAt === cut)).toBe(false);
+      expect(periods[at + 1]?.some(({ occurredAt }) => occurredAt === cut)).toBe(true);
+    }
+  });
+
+  test('the newest come first, the entries of one step together and in their order', async () => {
+    const { ticketId } = await fileTicket(gateway, world);
+    await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId });
+    await done(await member('reporter'), 'closeTicket', { ticketId });
+    const entries = await readAll(operator, log, { ticketId });
+    expect(entries.map(({ action }) => action)).toEqual([
+      ...['grant.revoke', 'ticket.close', 'grant.approve', 'grant.reassign', 'ticket.assign'],
+      ...['grant.request', 'ticket.create'],
+    ]);
+    const whole = await readAll(operator, log, {});
+    const times = whole.map(({ occurredAt }) => occurredAt);
+    // One after the other, as here, the order of writing is that of time.
+    expect(times).toEqual([...times].sort().reverse());
+  });
+
+  test('a period that ends before it begins, an unknown action, an id of something else are refused', async () => {
+    const moment = '2026-01-01T00:00:00Z';
+    for (const filter of [
+      { from: moment, until: moment },
+      { from: '2026-01-02T00:00:00Z', until: moment },
+      { action: 'grant.aprove' },
+      { ticketId: acme.sites.main.id },
+    ]) {
+      const { errors } = await operator.send(
+        'query ($filter: AuditLogFilter) { auditLog(filter: $filter) { edges { cursor } } }',
+        { filter },
+      );
+      expect(errors[0]?.extensions, JSON.stringify(filter)).toMatchObject({ code: 'BAD_USER_INPUT' });
+    }
+  });
+});

@@ -1,0 +1,60 @@
+/** Filters of lists: whether their parts combine, each being a condition that must hold. */
+import { isInputObjectType } from 'graphql';
+import { expect } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+import type { Json, Person } from './gateway.ts';
+
+export type FilterParts = Record<string, { value: unknown; fits: (row: Json) => boolean }>;
+
+/**
+ * Asks for every combination of at most `together` parts, and expects exactly the rows that fit all of them.
+ * Every part of the filter must be there, let some rows through and hold some back.
+ */
+export async function expectToCombine(
+  person: Person,
+  list: { field: string; filter: string; selected: string },
+  parts: FilterParts,
+  together = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  const type = schema.getType(list.filter);
+  expect(Object.keys(parts).sort()).toEqual(
+    isInputObjectType(type) ? Object.keys(type.getFields()).sort() : [],
+  );
+  const all = await readAll(person, list, {});
+  for (const names of combinations(Object.keys(parts), together)) {
+    const filter = Object.fromEntries(names.map((name) => [name, parts[name]?.value]));
+    const expected = all.filter((row) => names.every((name) => parts[name]?.fits(row)));
+    expect(await readAll(person, list, filter), JSON.stringify(filter)).toEqual(expected);
+    if (names.length === 1) {
+      expect(expected.length, `${names[0]} lets some through`).toBeGreaterThan(0);
+      expect(expected.length, `${names[0]} holds some back`).toBeLessThan(all.length);
+    }
+  }
+}
+
+/** Every row of the list, page after page. */
+export async function readAll(
+  person: Person,
+  { field, filter: type, selected }: { field: string; filter: string; selected: string },
+  filter: Record<string, unknown>,
+): Promise<Json[]> {
+  const rows: Json[] = [];
+  for (let after: string | null = null; ; ) {
+    const data: Json = await person.ask(
+      `query ($filter: ${type}, $after: String) { ${field}(first: 100, after: $after, filter: $filter) {
+        edges { node { ${selected} } } pageInfo { hasNextPage endCursor } } }`,
+      { filter, after },
+    );
+    rows.push(...data[field].edges.map(({ node }: Json) => node));
+    if (!data[field].pageInfo.hasNextPage) return rows;
+    after = data[field].pageInfo.endCursor;
+  }
+}
+
+function combinations(names: readonly string[], together: number): string[][] {
+  const [first, ...others] = names;
+  if (first === undefined) return [];
+  const without = combinations(others, together);
+  const withIt = combinations(others, together - 1).map((chosen) => [first, ...chosen]);
+  return together < 1 ? [] : [[first], ...withIt, ...without];
+}
