@@ -1,6 +1,6 @@
 /**
- * `npm run check:breaking`: fails if the schema of the working tree breaks clients of the schema last
- * committed before it. What is added is welcome; what is removed or narrowed needs a decision, which is
+ * `npm run check:breaking`: fails if the schema of the working tree breaks clients of the schema committed
+ * before it. What is added is welcome; what is removed or narrowed needs a decision, which is
  * made by running it once with `ALLOW_BREAKING=yes`.
  */
 import { execFileSync } from 'node:child_process';
@@ -19,14 +19,25 @@ function schemaAt(commit: string): string | null {
   }
 }
 
-/** The commit before the newest one that changed the schema; with changes not committed, that newest one. */
+/**
+ * Where the branch left the default branch of its remote. Where there is no such place: with changes not
+ * committed, the newest commit; without, the commit before the newest one that changed the schema.
+ */
 function baseline(): string {
-  const unchanged = schemaAt('HEAD') === current;
-  if (!unchanged) return 'HEAD';
-  const [, before = ''] = execFileSync('git', ['log', '-2', '--format=%H', '--', file], {
-    encoding: 'utf8',
-  }).split('\n');
+  const forkPoint = git('merge-base', 'HEAD', 'origin/HEAD');
+  if (forkPoint !== '' && forkPoint !== git('rev-parse', 'HEAD')) return forkPoint;
+  if (schemaAt('HEAD') !== current) return 'HEAD';
+  const [, before = ''] = git('log', '-2', '--format=%H', '--', file).split('\n');
   return before;
+}
+
+/** What git answers, or nothing where it has no answer. */
+function git(...args: string[]): string {
+  try {
+    return execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return '';
+  }
 }
 
 const current = await readFile(new URL(`../${file}`, import.meta.url), 'utf8');

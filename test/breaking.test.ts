@@ -1,0 +1,93 @@
+/** `npm run check:breaking`, in a repository of its own. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'latchkey-breaking-'));
+  cpSync('.ci/check-breaking.ts', join(folder, '.ci/check-breaking.ts'));
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  mkdirSync(join(folder, 'schema'));
+  git('init', '--quiet', '--initial-branch=main');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function git(...args: string[]): string {
+  const identity = [
+    '-c',
+    'user.name=Ada',
+    '-c',
+    'user.email=ada@example.example',
+    '-c',
+    'commit.gpgsign=false',
+  ];
+  return execFileSync('git', [...identity, ...args], { cwd: folder, encoding: 'utf8', stdio: 'pipe' }).trim();
+}
+
+function write(schema: string): void {
+  writeFileSync(join(folder, 'schema/schema.graphql'), schema);
+}
+
+function commit(schema: string): void {
+  write(schema);
+  git('add', 'schema');
+  git('commit', '--quiet', '--allow-empty', '--message', 'Change');
+}
+
+function check(environment: Record<string, string> = {}): { passes: boolean; said: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['.ci/check-breaking.ts'], {
+    ...{ cwd: folder, encoding: 'utf8', env: { ...process.env, ...environment } },
+  });
+  return { passes: status === 0, said: `${stdout}${stderr}` };
+}
+
+const first = 'type Query { one: String two(required: Int): String }';
+const more = 'type Query { one: String two(required: Int, other: Int): String three: [String!]! }';
+const fewer = 'type Query { one: String }';
+const stricter = 'type Query { one: String two(required: Int!): String }';
+
+test('has nothing to say of the first schema', () => {
+  write(first);
+  expect(check()).toMatchObject({ passes: true, said: expect.stringContaining('no earlier schema') });
+  commit(first);
+  expect(check()).toMatchObject({ passes: true, said: expect.stringContaining('no earlier schema') });
+});
+
+test('lets additions through', () => {
+  commit(first);
+  write(more);
+  expect(check()).toEqual({ passes: true, said: '' });
+  commit(more);
+  expect(check()).toEqual({ passes: true, said: '' });
+});
+
+test.each([
+  ['a field that is gone', fewer, "Query.two: Field 'two' was removed"],
+  ['an argument that became required', stricter, 'Query.two.required: Type for argument'],
+])('sees %s, committed or not, unless it is allowed', (_, schema, said) => {
+  commit(first);
+  write(schema);
+  expect(check()).toMatchObject({ passes: false, said: expect.stringContaining(said) });
+  commit(schema);
+  git('commit', '--quiet', '--allow-empty', '--message', 'Something else');
+  expect(check()).toMatchObject({ passes: false, said: expect.stringContaining(said) });
+  expect(check({ ALLOW_BREAKING: 'yes' })).toMatchObject({
+    passes: true,
+    said: expect.stringContaining(said),
+  });
+});
+
+test('sees what any commit of a branch broke', () => {
+  commit(first);
+  git('update-ref', 'refs/remotes/origin/main', 'HEAD');
+  git('symbolic-ref', 'refs/remotes/origin/HEAD', 'refs/remotes/origin/main');
+  git('switch', '--quiet', '--create', 'branch');
+  commit(fewer);
+  commit('type Query { one: String four: String }');
+  expect(check()).toMatchObject({ passes: false, said: expect.stringContaining("Field 'two' was removed") });
+});
