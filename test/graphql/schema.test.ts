@@ -49,6 +49,23 @@ test('every type, field, argument and value says what it is', () => {
   expect(silent.map(([path]) => path)).toEqual([]);
 });
 
+test('names keep to the conventions', () => {
+  const odd = types.flatMap((type) => {
+    const isOdd =
+      !/^[A-Z][A-Za-z]+$/.test(type.name) ||
+      (isInputObjectType(type) && !/(Input|Filter)$/.test(type.name)) ||
+      (isUnionType(type) && !type.name.endsWith('Result')) ||
+      (isObjectType(type) && /(Input|Filter|Type)$/.test(type.name));
+    const named = isEnumType(type)
+      ? type.getValues().filter(({ name }) => !/^[A-Z]+(_[A-Z]+)*$/.test(name))
+      : 'getFields' in type
+        ? Object.values(type.getFields()).filter(({ name }) => !/^[a-z][A-Za-z]*$/.test(name))
+        : [];
+    return [...(isOdd ? [type.name] : []), ...named.map(({ name }) => `${type.name}.${name}`)];
+  });
+  expect(odd).toEqual([]);
+});
+
 test('every mutation takes one input and answers a union with every typed error', () => {
   const errors = types.filter(
     (type) => isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Error'),
