@@ -193,12 +193,6 @@ const assigningBy = (who: fc.Arbitrary<Who>): fc.Arbitrary<Command> =>
 
 const assignTickets = assigningBy(mostly('operator', 'ticketing'));
 
-/** How every sequence begins, or nearly nothing could happen in it. */
-export const opening: fc.Arbitrary<[Command, Command]> = fc.tuple(
-  createTickets,
-  assigningBy(fc.constantFrom('operator', 'ticketing')),
-);
-
 const changeTickets: fc.Arbitrary<Command> = fc
   .record({
     who: mostly('reporter', 'reportingAdmin', 'ticketing', 'engineer'),
@@ -304,6 +298,11 @@ const approvals: fc.Arbitrary<Command> = fc
       foresee: (model) => wish(model, who, plan(model)),
     });
   });
+
+/** How every sequence begins, or nearly nothing could happen in it: half of them with an approval. */
+export const opening: fc.Arbitrary<Command[]> = fc
+  .tuple(createTickets, assigningBy(fc.constantFrom('operator', 'ticketing')), approvals, fc.boolean())
+  .map(([create, assigned, approval, approved]) => [create, assigned, ...(approved ? [approval] : [])]);
 
 const others: Record<Exclude<Wish['action'], 'approve'>, { name: string; likely: Who[] }> = {
   deny: { name: 'denyDataAccess', likely: grantors },

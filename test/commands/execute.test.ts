@@ -1,0 +1,229 @@
+/** The pipeline itself: all or nothing, decided anew after a lost race, told after the commit. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
+import { closeTicket } from '../../src/commands/change-ticket.ts';
+import {
+  type Caller,
+  type Command,
+  type Dependencies,
+  execute,
+  LostRaceError,
+} from '../../src/commands/execute.ts';
+import { executeEach } from '../../src/commands/execute-each.ts';
+import { RefusedError } from '../../src/commands/refusal.ts';
+import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { expectLegalHistories } from '../api/races-history.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { buildWorld, fileTicket, type World } from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let dependencies: Dependencies;
+let admin: string;
+let reporter: string;
+let wakes = 0;
+
+const local = (globalId: string | null) =>
+  Buffer.from(globalId ?? '', 'base64')
+    .toString()
+    .split(':')[1] ?? '';
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  world = await buildWorld(gateway);
+  const logger = createLogger('silent');
+  const database = openDatabase({ url: gateway.databaseUrl, logger, poolSize: 12 });
+  const wake = () => {
+    wakes += 1;
+  };
+  dependencies = { database, clock: () => new Date(), wake, logger };
+  const accountOf = async (email: string): Promise<string> =>
+    (await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email])).rows[0].id;
+  admin = await accountOf(world.acme.emails.organizationAdmin);
+  reporter = await accountOf(world.acme.emails.reporter);
+});
+beforeEach(() => {
+  wakes = 0;
+});
+afterAll(async () => {
+  await expectLegalHistories(gateway);
+  await dependencies.database.dispose();
+  await gateway.dispose();
+});
+
+async function pendingGrant(): Promise<{ grantId: string; ticketId: string }> {
+  const { grantId, ticketId } = await fileTicket(gateway, world);
+  return { grantId: local(grantId), ticketId: local(ticketId) };
+}
+
+const approval = (grantId: string) =>
+  ({ grantId, path: 'ADMIN_CONSOLE', expiresAt: null, reason: null, expectedVersion: null }) as const;
+const caller = (accountId: string, idempotencyKey: string | null = null): Caller => ({
+  accountId,
+  idempotencyKey,
+});
+
+/** Everything that a command writes, as one value to compare. */
+async function everything(): Promise<unknown> {
+  const { rows } = await gateway.sql.query(`
+    SELECT (SELECT json_agg(g ORDER BY g.id) FROM grants g) AS grants, (SELECT json_agg(t ORDER BY t.id) FROM tickets t) AS tickets,
+           (SELECT count(*) FROM decisions) AS decisions, (SELECT count(*) FROM audit_entries) AS record,
+           (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM idempotency_keys) AS keys`);
+  return rows[0];
+}
+
+/** The same command, with something in the place of what it would write. */
+function writing<Input, Facts, Row extends object>(
+  command: Command<Input, Facts, Row>,
+  write: () => Promise<void>,
+): Command<Input, Facts, Row> {
+  return {
+    ...command,
+    decide: (...given) => {
+      const outcome = command.decide(...given);
+      if ('refused' in outcome) return outcome;
+      return {
+        ...outcome,
+        write: async (tx) => {
+          await outcome.write?.(tx);
+          await write();
+        },
+      };
+    },
+  };
+}
+
+test('a command that fails while writing leaves nothing, and tells nobody', async () => {
+  const { ticketId } = await pendingGrant();
+  const before = await everything();
+  const failing = writing(closeTicket, async () => {
+    throw new Error('the pen broke');
+  });
+  await expect(execute(dependencies, failing, { ticketId }, caller(reporter, 'broken'))).rejects.toThrow(
+    'the pen broke',
+  );
+  expect(await everything()).toEqual(before);
+  expect(wakes).toBe(0);
+  const closed = await execute(dependencies, closeTicket, { ticketId }, caller(reporter, 'broken'));
+  expect(closed.status).toBe('CLOSED');
+  expect(wakes).toBe(1);
+});
+
+test('what cannot be put on record does not happen', async () => {
+  const { ticketId } = await pendingGrant();
+  const before = await everything();
+  const unspeakable: typeof closeTicket = { ...closeTicket, action: 'Ticket!.close' as never };
+  await expect(execute(dependencies, unspeakable, { ticketId }, caller(reporter))).rejects.toThrow();
+  expect(await everything()).toEqual(before);
+});
+
+test('what cannot be told does not happen', async () => {
+  const { grantId } = await pendingGrant();
+  await gateway.sql.query(`CREATE FUNCTION no_events() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'no events today'; END $$;
+    CREATE TRIGGER no_events BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION no_events()`);
+  try {
+    const before = await everything();
+    await expect(execute(dependencies, approveDataAccess, approval(grantId), caller(admin))).rejects.toThrow(
+      'no events today',
+    );
+    expect(await everything()).toEqual(before);
+  } finally {
+    await gateway.sql.query('DROP TRIGGER no_events ON events; DROP FUNCTION no_events');
+  }
+});
+
+test('a lost race is decided anew on what the winner left, three times at most', async () => {
+  const { ticketId } = await pendingGrant();
+  let races = 0;
+  const losing = (times: number) =>
+    writing(closeTicket, async () => {
+      races += 1;
+      if (races <= times) throw new LostRaceError();
+    });
+  expect(await execute(dependencies, losing(2), { ticketId }, caller(reporter))).toMatchObject({
+    version: 3,
+  });
+  expect(races).toBe(3);
+  const { ticketId: another } = await pendingGrant();
+  races = 0;
+  const before = await everything();
+  await expect(execute(dependencies, losing(3), { ticketId: another }, caller(reporter))).rejects.toThrow(
+    LostRaceError,
+  );
+  expect(races).toBe(3);
+  expect(await everything()).toEqual(before);
+});
+
+test('even without its locks, a decision is written only over the version that it was made on', async () => {
+  const unlocked: typeof approveDataAccess = { ...approveDataAccess, lock: async () => {} };
+  const unlockedRevocation: typeof revokeDataAccess = { ...revokeDataAccess, lock: async () => {} };
+  for (let round = 0; round < 20; round += 1) {
+    const { grantId } = await pendingGrant();
+    const outcomes = await Promise.allSettled([
+      ...Array.from({ length: 8 }, () => execute(dependencies, unlocked, approval(grantId), caller(admin))),
+      execute(
+        dependencies,
+        unlockedRevocation,
+        { grantId, reason: null, expectedVersion: null },
+        caller(reporter),
+      ),
+    ]);
+    const codes = outcomes
+      .slice(0, 8)
+      .map((outcome) => (outcome.status === 'fulfilled' ? 'done' : codeOf(outcome.reason)));
+    expect(codes.filter((code) => code === 'done')).toHaveLength(1);
+    const { rows } = await gateway.sql.query(
+      'SELECT count(*)::int AS decisions FROM decisions WHERE grant_id = $1',
+      [grantId],
+    );
+    expect(rows).toEqual([{ decisions: 1 }]);
+  }
+});
+
+/** The code of a refusal; somebody who lost three races in a row is told that it failed. */
+function codeOf(error: unknown): string {
+  return error instanceof RefusedError ? error.refusal.code : 'lost';
+}
+
+test('of many, one that fails unexpectedly does not touch the others', async () => {
+  const requests = [];
+  for (let index = 0; index < 9; index += 1) requests.push(await pendingGrant());
+  const unlucky = requests[4]?.grantId;
+  const command: typeof approveDataAccess = {
+    ...approveDataAccess,
+    decide: (facts, input, by) => {
+      if ('grantId' in input && input.grantId === unlucky) throw new Error('nobody expected this');
+      return approveDataAccess.decide(facts, input, by);
+    },
+  };
+  const items = [...requests, { grantId: newId() }].map(({ grantId }) => ({
+    input: approval(grantId),
+    caller: caller(admin),
+  }));
+  const answers = await executeEach(dependencies, command, items);
+  expect(answers.map((answer) => ('answer' in answer ? answer.answer.state : answer.refused.code))).toEqual([
+    ...['ACTIVE', 'ACTIVE', 'ACTIVE', 'ACTIVE', 'SERVICE_UNAVAILABLE'],
+    ...['ACTIVE', 'ACTIVE', 'ACTIVE', 'ACTIVE', 'NOT_FOUND'],
+  ]);
+  expect(await executeEach(dependencies, approveDataAccess, items.slice(4, 5))).toMatchObject([
+    { answer: { state: 'ACTIVE' } },
+  ]);
+});
+
+test('somebody whose account is no longer active decides nothing', async () => {
+  const { grantId } = await pendingGrant();
+  await gateway.sql.query('UPDATE accounts SET active = false WHERE id = $1', [admin]);
+  try {
+    await expect(
+      execute(dependencies, approveDataAccess, approval(grantId), caller(admin)),
+    ).rejects.toMatchObject({
+      refusal: { code: 'FORBIDDEN' },
+    });
+  } finally {
+    await gateway.sql.query('UPDATE accounts SET active = true WHERE id = $1', [admin]);
+  }
+});
