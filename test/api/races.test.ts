@@ -1,9 +1,12 @@
 /** Many people at once, over two gateways on one database: one legal history, whoever comes first. */
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
+
+// Many rounds; how long they take says nothing.
+vi.setConfig({ testTimeout: 180_000 });
 
 let one: TestGateway;
 let two: TestGateway;
@@ -300,6 +303,33 @@ test('whoever is assigned in the end has the grants, however approvals came betw
       localId(ticketId),
     ]);
     for (const { engineer_id } of await grantsOf(ticketId)) expect(engineer_id).toBe(rows[0].assignee_id);
+  }
+});
+
+test('bulks over the same grants decide each of them once', async () => {
+  const [first, second] = [judges[0] ?? organizationAdmin, judges[1] ?? organizationAdmin];
+  for (let round = 0; round < rounds / 5; round += 1) {
+    const grantIds: string[] = [];
+    for (let index = 0; index < 12; index += 1) grantIds.push((await fileTicket(one, world)).grantId ?? '');
+    const bulks = await Promise.all([
+      done(first, 'approveDataAccessInBulk', { grantIds }),
+      done(second, 'approveDataAccessInBulk', { grantIds: grantIds.toReversed() }),
+      done(organizationAdmin, 'revokeDataAccessInBulk', { grantIds, idempotencyKey: `bulk-${round}` }),
+    ]);
+    const [approved, approvedToo, revoked] = bulks.map(
+      ({ results }) =>
+        new Map<string, string>(
+          results.map((result: Json) => [result.grantId, result.grant?.state ?? result.error.code]),
+        ),
+    );
+    for (const grantId of grantIds) {
+      const codes = [approved?.get(grantId), approvedToo?.get(grantId)];
+      expect(codes.filter((code) => code === 'ACTIVE')).toHaveLength(1);
+      expect(['ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_OVER']).toContain(
+        codes.find((code) => code !== 'ACTIVE') ?? 'ACTIVE',
+      );
+      expect(['REVOKED', 'NOT_APPROVED_YET']).toContain(revoked?.get(grantId));
+    }
   }
 });
 

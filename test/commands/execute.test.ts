@@ -1,5 +1,5 @@
 /** The pipeline itself: all or nothing, decided anew after a lost race, told after the commit. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { closeTicket } from '../../src/commands/change-ticket.ts';
 import {
@@ -18,6 +18,8 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { expectLegalHistories } from '../api/races-history.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { buildWorld, fileTicket, type World } from '../support/world.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 let gateway: TestGateway;
 let world: World;
