@@ -33,7 +33,11 @@ export async function startMailServer(
       void accept(
         stream,
         session.envelope.rcptTo.map(({ address }) => address),
-      ).then(() => answer());
+      ).then(
+        () => answer(),
+        // The client left in the middle: nothing was accepted.
+        (error: Error) => answer(error),
+      );
     },
     ...own,
   });
