@@ -1,0 +1,494 @@
+/**
+ * Bad input to every mutation and every query, drawn from the schema: each field of each input is given what is
+ * wrong for its type, all else being right. The answer is a typed error, and nothing is written; where a command
+ * got as far as to be refused, the refusal is on the record, and nothing else.
+ */
+import {
+  type GraphQLArgument,
+  type GraphQLField,
+  type GraphQLInputField,
+  type GraphQLInputObjectType,
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isInputObjectType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+} from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { journal, type Written } from '../support/written.ts';
+import { globalId } from './authorization-people.ts';
+
+let gateway: TestGateway;
+let world: World;
+let written: () => Promise<Written[]>;
+let people: Record<'operator' | 'orgAdmin' | 'guard' | 'reporter' | 'engineer', Person>;
+type Thing = { ticketId: string; grantId: string; version: number };
+let things: Record<'pending' | 'active' | 'awaitsGuard' | 'closed' | 'unasked', Thing>;
+let reporterId: string;
+let roleAssignmentId: string;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  world = await buildWorld(gateway);
+  const { emails } = world.acme;
+  people = {
+    operator: world.operator,
+    orgAdmin: await gateway.as(emails.organizationAdmin),
+    guard: await gateway.as(emails.guardAdmin),
+    reporter: await gateway.as(emails.reporter),
+    engineer: await gateway.as(world.engineer.email),
+  };
+  const { orgAdmin, reporter, engineer } = people;
+  const file = async (site: 'main' | 'restricted' = 'main') => {
+    const { ticketId, grantId } = await fileTicket(gateway, world, { site });
+    return { ticketId, grantId: grantId ?? '', version: 0 };
+  };
+  things = {
+    pending: await file(),
+    active: await file(),
+    awaitsGuard: await file('restricted'),
+    closed: await file(),
+    unasked: await file(),
+  };
+  await done(orgAdmin, 'approveDataAccess', { grantId: things.active.grantId });
+  await done(orgAdmin, 'approveDataAccess', { grantId: things.awaitsGuard.grantId });
+  await done(orgAdmin, 'denyDataAccess', { grantId: things.unasked.grantId });
+  await done(reporter, 'closeTicket', { ticketId: things.closed.ticketId });
+  for (const thing of Object.values(things)) {
+    const query = 'query ($id: ID!) { node(id: $id) { ... on Grant { version } } }';
+    thing.version = (await engineer.ask(query, { id: thing.grantId })).node.version;
+  }
+  const { accounts } = await orgAdmin.ask(
+    '{ accounts(first: 100) { edges { node { ... on User { id email } } } } }',
+  );
+  reporterId = accounts.edges.find((edge: Json) => edge.node.email === emails.reporter).node.id;
+  const { roleAssignments } = await orgAdmin.ask('{ roleAssignments(first: 1) { edges { node { id } } } }');
+  roleAssignmentId = roleAssignments.edges[0].node.id;
+  written = await journal(gateway.sql);
+});
+afterAll(() => gateway.dispose());
+
+type Given = { by: keyof typeof people; input: Record<string, unknown> };
+
+/** For each mutation who may give it, and an input that is right in every field. */
+function rightInputs(): Record<string, Given> {
+  const { organizationId, sites } = world.acme;
+  const { main, deactivated } = sites;
+  const decision = { reason: 'Because', idempotencyKey: 'a-key' };
+  const of = ({ grantId, version: expectedVersion }: Thing) => ({ grantId, expectedVersion, ...decision });
+  const person = { email: 'new@acme.example', name: 'New' };
+  const key = { idempotencyKey: 'a-key' };
+  return {
+    createTicket: {
+      by: 'reporter',
+      input: { productId: main.products.jira, summary: 'Slow', grantDataAccess: false, reporterId, ...key },
+    },
+    assignTicket: {
+      by: 'operator',
+      input: { ticketId: things.pending.ticketId, engineerId: world.otherEngineer.id, ...key },
+    },
+    updateTicketStatus: {
+      by: 'engineer',
+      input: { ticketId: things.pending.ticketId, status: 'RESOLVED', ...key },
+    },
+    closeTicket: { by: 'reporter', input: { ticketId: things.pending.ticketId, ...key } },
+    reopenTicket: { by: 'reporter', input: { ticketId: things.closed.ticketId, ...key } },
+    requestDataAccess: {
+      by: 'engineer',
+      input: {
+        ...{ ticketId: things.unasked.ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] },
+        ...{ justification: 'Because', ...key },
+      },
+    },
+    withdrawDataAccessRequest: { by: 'engineer', input: of(things.pending) },
+    releaseDataAccess: { by: 'engineer', input: of(things.active) },
+    approveDataAccess: {
+      by: 'orgAdmin',
+      input: { ...of(things.pending), expiresAt: '2090-01-01T00:00:00Z', path: 'SUPPORT_PORTAL' },
+    },
+    approveDataAccessInBulk: {
+      by: 'orgAdmin',
+      input: {
+        ...{ grantIds: [things.pending.grantId], expiresAt: '2090-01-01T00:00:00Z', path: 'ADMIN_CONSOLE' },
+        ...{ reason: 'Because', ...key },
+      },
+    },
+    denyDataAccess: { by: 'orgAdmin', input: of(things.pending) },
+    revokeDataAccess: { by: 'orgAdmin', input: of(things.active) },
+    revokeDataAccessInBulk: {
+      by: 'orgAdmin',
+      input: { grantIds: [things.active.grantId], reason: 'Because', ...key },
+    },
+    approveGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
+    denyGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
+    setSupportAccessRestrictions: { by: 'guard', input: { siteId: main.id, restricted: true, ...key } },
+    setSupportAccessPolicy: {
+      by: 'orgAdmin',
+      input: {
+        ...{ siteId: main.id, requestWaitSeconds: 60, maxGrantSeconds: 60, ...key },
+        samePersonMayApproveTwice: true,
+      },
+    },
+    deactivateSite: { by: 'orgAdmin', input: { siteId: main.id, ...key } },
+    reactivateSite: { by: 'orgAdmin', input: { siteId: deactivated.id, ...key } },
+    assignRole: {
+      by: 'operator',
+      input: {
+        ...{ userId: reporterId, role: 'PRODUCT_ADMIN', organizationId, siteId: main.id, ...key },
+        ...{ productId: main.products.jira, origin: 'DIRECT' },
+      },
+    },
+    removeRole: { by: 'operator', input: { roleAssignmentId, ...key } },
+    triggerScimSync: { by: 'operator', input: { organizationId, ...key } },
+    createOrganization: { by: 'operator', input: { name: 'New', hasGuard: true, ...key } },
+    createSite: {
+      by: 'operator',
+      input: {
+        ...{ organizationId, url: 'https://new.example', name: 'New', experience: 'ORIGINAL', ...key },
+        dataResidencyRegion: 'EU',
+      },
+    },
+    licenseProduct: {
+      by: 'operator',
+      input: { siteId: main.id, key: 'trello', name: 'Trello', idempotencyKey: 'k' },
+    },
+    unlicenseProduct: { by: 'operator', input: { productId: main.products.jira, ...key } },
+    addUser: { by: 'operator', input: { organizationId, ...person, ...key } },
+    removeUser: { by: 'operator', input: { organizationId, userId: reporterId, ...key } },
+    addSupportEngineer: { by: 'operator', input: { ...person, ...key } },
+    addOperator: { by: 'operator', input: { ...person, ...key } },
+    addServiceAccount: {
+      by: 'operator',
+      input: { ...person, capabilities: ['TICKETING'], organizationId, ...key },
+    },
+    deactivateAccount: { by: 'operator', input: { accountId: reporterId, ...key } },
+    reactivateAccount: { by: 'operator', input: { accountId: reporterId, ...key } },
+  };
+}
+
+/** What is wrong wherever the type stands, by what it is. */
+const wrongTexts: Record<string, unknown> = {
+  nothing: '',
+  'only spaces': '  \t ',
+  'far too long': 'x'.repeat(20_000),
+  'a NUL': 'a\u0000b',
+  'a control character': 'a\u0007b',
+  'a line separator': 'a\u2028b',
+  'half a character': 'a\ud800',
+  'a number': 7,
+  'a list of lists': [['a']],
+};
+
+function wrongIds(types: readonly string[]): Record<string, unknown> {
+  const [type = 'Ticket'] = types;
+  const id = newId();
+  return {
+    nothing: '',
+    garbage: 'garbage',
+    'a NUL': '\u0000',
+    'an id without its type': id,
+    'an id of another type': types.includes('Product')
+      ? world.acme.organizationId
+      : world.acme.sites.main.products.jira,
+    'an id of no type there is': globalId('Nothing', id),
+    'no id behind the type': globalId(type, ''),
+    'a number behind the type': globalId(type, '42'),
+    'an id in capitals': globalId(type, id.toUpperCase()),
+    'an id of another version': globalId(type, 'f81d4fae-7dec-41d0-a765-00a0c91e6bf6'),
+    'an id and more': globalId(type, `${id}' OR '1'='1`),
+    'far too long': globalId(type, 'x'.repeat(20_000)),
+    'a number': 7,
+    'a list': [[globalId(type, id)]],
+  };
+}
+
+const wrongMoments: Record<string, unknown> = {
+  'no moment': 'tomorrow',
+  'a day': '2090-01-01',
+  'a day that is none': '2090-02-30T00:00:00Z',
+  seconds: 4_000_000_000,
+  'before the calendar': '0000-01-01T00:00:00Z',
+  'the end of the calendar': '9999-12-31T23:59:59Z',
+  'beyond the calendar': '+275760-09-13T00:00:00Z',
+};
+
+const wrongNumbers: Record<string, unknown> = {
+  'less than nothing': -1,
+  'beyond four bytes': 2_147_483_648,
+  'far beyond': 1e308,
+  'a part': 1.5,
+  'a text': '1',
+  'a list of lists': [[1]],
+};
+
+/** Beyond what is wrong for its type, what is wrong for a field of this name. */
+const wrongByName: Record<string, Record<string, unknown>> = {
+  email: { 'no address': 'nobody', 'no host': 'nobody@', 'two lines': 'a@b.example\nc@d.example' },
+  url: {
+    'no scheme': 'new.example',
+    'not secure': 'http://new.example',
+    'a path': 'https://new.example/wiki',
+    'a script': 'javascript:alert(1)',
+    'somebody else in it': 'https://a@new.example',
+  },
+  key: { capitals: 'Trello', 'a digit first': '1trello', 'a space': 'tre llo' },
+  idempotencyKey: { 'a space': 'a key', 'a letter beyond ASCII': 'schlüssel', 'too long': 'k'.repeat(101) },
+  name: { 'two lines': 'New\nName' },
+  summary: { 'two lines': 'Slow\nvery' },
+  requestWaitSeconds: { 'no time': 0, 'more than ten years': 315_360_001 },
+  maxGrantSeconds: { 'no time': 0, 'more than ten years': 315_360_001 },
+  expectedVersion: { 'no version': 0 },
+  expiresAt: { 'the past': '2020-01-01T00:00:00Z' },
+  conversationIds: { none: [], 'too many': Array.from({ length: 101 }, (_, index) => `c-${index}`) },
+  capabilities: { none: [], 'one there is not': ['EVERYTHING'] },
+  grantIds: { none: [] },
+};
+
+const typesById: Record<string, readonly string[]> = {
+  organizationId: ['Organization'],
+  siteId: ['Site'],
+  productId: ['Product'],
+  ticketId: ['Ticket'],
+  grantId: ['Grant'],
+  grantIds: ['Grant'],
+  userId: ['User'],
+  reporterId: ['User'],
+  accountId: ['User', 'SupportEngineer', 'Operator', 'ServiceAccount'],
+  engineerId: ['SupportEngineer'],
+  assigneeId: ['SupportEngineer'],
+  roleAssignmentId: ['RoleAssignment'],
+  id: ['Ticket'],
+  ids: ['Ticket'],
+};
+
+/** Everything that is wrong for a field, by what is wrong with it. */
+function wrongFor(field: GraphQLInputField | GraphQLArgument): Record<string, unknown> {
+  const { name } = field;
+  const type = getNullableType(field.type);
+  const item = getNamedType(type);
+  const ofType: Record<string, unknown> = isEnumType(item)
+    ? { 'no such value': 'NONSENSE', 'a number': 7, 'small letters': item.getValues()[0]?.name.toLowerCase() }
+    : {
+        ...(item.name === 'ID' ? wrongIds(typesById[name] ?? []) : {}),
+        ...(item.name === 'String' ? wrongTexts : {}),
+        ...(item.name === 'DateTime' ? wrongMoments : {}),
+        ...(item.name === 'Int' ? wrongNumbers : {}),
+        ...(item.name === 'Boolean' ? { 'a text': 'true', 'a number': 1 } : {}),
+      };
+  const inList = isListType(type)
+    ? Object.fromEntries(Object.entries(ofType).map(([what, value]) => [`${what}, in a list`, [value]]))
+    : ofType;
+  const ofObject = { 'an object': { a: 1 }, ...(isNonNullType(field.type) ? { null: null } : {}) };
+  return { ...inList, ...ofObject, ...wrongByName[name] };
+}
+
+const mutationFields = Object.values(schema.getMutationType()?.getFields() ?? {});
+
+function inputOf({ args }: GraphQLField<unknown, unknown>): GraphQLInputObjectType {
+  const type = getNamedType(args[0]?.type);
+  if (!isInputObjectType(type)) throw new Error('Every mutation takes one input');
+  return type;
+}
+
+/** The codes of what is answered; `SUCCEEDED` where nothing is wrong. */
+async function codesOf(person: Person, name: string, input: unknown): Promise<string> {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  const bulk = name.endsWith('InBulk') ? '... on BulkPayload { results { error { code } } }' : '';
+  const { status, data, errors } = await person.send(
+    `mutation ($input: ${type}!) { result: ${name}(input: $input) { __typename ... on Error { code message } ${bulk} } }`,
+    { input },
+  );
+  if (errors.length > 0) return String(errors[0]?.extensions['code'] ?? status);
+  if (data.result.results !== undefined) return data.result.results[0].error?.code ?? 'SUCCEEDED';
+  return data.result.code ?? 'SUCCEEDED';
+}
+
+describe('every field of every input', () => {
+  test.each(mutationFields.map((field) => [field.name, field] as const))('%s', async (name, field) => {
+    const right = rightInputs()[name];
+    if (right === undefined) throw new Error(`There is no right input for ${name}`);
+    const person = people[right.by];
+    const fields = Object.values(inputOf(field).getFields());
+    const given = Object.keys(right.input);
+    // Each field is tried in an input that is right in all others: it must be the one that is refused.
+    const alternatives = name === 'approveDataAccess' ? ['ticketId'] : [];
+    expect(given.toSorted()).toEqual(
+      fields
+        .map((one) => one.name)
+        .filter((one) => !alternatives.includes(one))
+        .toSorted(),
+    );
+
+    const wrong: string[] = [];
+    const attempt = async (what: string, input: unknown) => {
+      const code = await codesOf(person, name, input);
+      const left = await written();
+      const others = left.filter(({ relation }) => relation !== 'audit_entries');
+      const isRefusal = !['INVALID_INPUT', 'BAD_USER_INPUT', 'NOT_FOUND'].includes(code);
+      // Refused by the command itself, for what no field alone can say.
+      const mayBeRecorded =
+        ['EXPIRES_AT_IN_THE_PAST', 'INVALID_INPUT'].includes(code) || what === 'userId: unknown';
+      if (isRefusal && code !== 'EXPIRES_AT_IN_THE_PAST') wrong.push(`${what}: ${code}`);
+      if (others.length > 0) wrong.push(`${what}: wrote ${others.map(({ relation }) => relation).join()}`);
+      if (left.length > 0 && !mayBeRecorded) wrong.push(`${what}: left an entry`);
+      if (left.some(({ relation, row }) => relation === 'audit_entries' && row.outcome !== 'REFUSED'))
+        wrong.push(`${what}: was recorded as done`);
+    };
+
+    for (const one of fields) {
+      const { [one.name]: _, idempotencyKey: __, ...rest } = right.input;
+      for (const [what, value] of Object.entries(wrongFor(one))) {
+        await attempt(`${one.name}: ${what}`, { ...rest, [one.name]: value });
+      }
+      if (isNonNullType(one.type) && one.defaultValue === undefined)
+        await attempt(`${one.name} left out`, rest);
+      if (getNamedType(one.type).name === 'ID' && name !== 'createTicket') {
+        const [type = ''] = typesById[one.name] ?? [];
+        const unknown = globalId(type, newId());
+        await attempt(`${one.name}: unknown`, {
+          ...rest,
+          [one.name]: isListType(getNullableType(one.type)) ? [unknown] : unknown,
+        });
+      }
+    }
+    await attempt('a field there is not', { ...right.input, nonsense: true });
+    await attempt('nothing', null);
+    await attempt('a list', [right.input, right.input]);
+    await attempt('a text', 'input');
+    expect(wrong).toEqual([]);
+  });
+
+  test('and with every field right they are carried out, or refused for what they are about', async () => {
+    const codes: Record<string, string> = {};
+    for (const [name, { by, input }] of Object.entries(rightInputs())) {
+      codes[name] = await codesOf(people[by], name, { ...input, idempotencyKey: newId() });
+    }
+    expect(Object.values(codes).filter((code) => code === 'SUCCEEDED').length).toBeGreaterThan(15);
+    expect(Object.values(codes)).not.toContain('INVALID_INPUT');
+    expect(Object.values(codes)).not.toContain('BAD_USER_INPUT');
+    expect(Object.values(codes)).not.toContain('INTERNAL_SERVER_ERROR');
+    await written();
+  });
+});
+
+describe('every argument of every list', () => {
+  const queries = Object.values(schema.getQueryType()?.getFields() ?? {});
+  const nested = Object.values(schema.getTypeMap()).flatMap((type) =>
+    isObjectType(type) && type !== schema.getQueryType() && type !== schema.getSubscriptionType()
+      ? Object.values(type.getFields()).flatMap((field) =>
+          field.args.some(({ name }) => name === 'after') ? [{ type: type.name, field }] : [],
+        )
+      : [],
+  );
+
+  /** How to come to the lists that hang on something. */
+  const wayTo: Record<string, (list: string) => string> = {
+    Organization: (list) => `{ organizations(first: 1) { edges { node { ${list} } } } }`,
+    Site: (list) => `{ sites(first: 1) { edges { node { ${list} } } } }`,
+    Ticket: (list) => `{ tickets(first: 1) { edges { node { ${list} } } } }`,
+    AccessEligibility: (list) => `{ tickets(first: 1) { edges { node { accessEligibility { ${list} } } } } }`,
+  };
+
+  const pages: Record<string, Record<string, unknown>> = {
+    'first: less than nothing': { first: -1 },
+    'last: less than nothing': { last: -1 },
+    'first: a million': { first: 1_000_000 },
+    'last: a million': { last: 1_000_000 },
+    'first: beyond four bytes': { first: 2_147_483_648 },
+    'first and last': { first: 1, last: 1 },
+    'after: nothing': { after: '' },
+    'after: garbage': { after: 'garbage' },
+    'after: far too long': { after: 'x'.repeat(20_000) },
+    'after: a NUL': { after: '\u0000' },
+    'after: no key': { after: Buffer.from('tickets:').toString('base64url') },
+    'after: of the library': { after: Buffer.from('GPC:S:1').toString('base64') },
+    'before: garbage': { before: 'garbage' },
+  };
+
+  async function asks(where: (list: string) => string, field: GraphQLField<unknown, unknown>) {
+    const selection = 'edges { cursor }';
+    const wrong: string[] = [];
+    const own = await people.orgAdmin.ask(where(`${field.name}(first: 1) { ${selection} }`));
+    const cursor = /"cursor":"([^"]+)"/.exec(JSON.stringify(own))?.[1];
+    const foreign = field.name === 'sites' ? 'organizations' : 'sites';
+    const other = (await people.orgAdmin.ask(`{ ${foreign}(first: 1) { edges { cursor } } }`))[foreign];
+    const altered = cursor === undefined ? 'x' : `${cursor.slice(0, -4)}AAAA`;
+    const cases = {
+      ...pages,
+      'after: of another list': { after: other.edges[0].cursor },
+      'after: altered': { after: altered },
+    };
+    for (const [what, given] of Object.entries(cases)) {
+      const args = Object.entries(given).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+      const { data, errors } = await people.orgAdmin.send(
+        where(`${field.name}(${args.join(', ')}) { ${selection} }`),
+      );
+      const code = String(errors[0]?.extensions['code']);
+      const due = ['BAD_USER_INPUT', 'OPERATION_LIMIT_EXCEEDED', 'GRAPHQL_VALIDATION_FAILED'];
+      // A page is never longer than a hundred; and a cursor with other digits may be a cursor of one's own list.
+      const isHarmless = what.endsWith('a million') || what === 'after: altered';
+      const size = JSON.stringify(data)?.match(/"cursor"/g)?.length ?? 0;
+      if (!due.includes(code) && !(isHarmless && errors.length === 0 && size <= 100))
+        wrong.push(`${what}: ${code}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(await written()).toEqual([]);
+  }
+
+  test.each(
+    queries
+      .filter(({ args }) => args.some(({ name }) => name === 'after'))
+      .map((field) => [field.name, field] as const),
+  )('%s', async (_, field) => {
+    await asks((list) => `{ ${list} }`, field);
+  });
+
+  test.each(nested.map(({ type, field }) => [type, field.name, field] as const))(
+    '%s.%s',
+    async (type, _, field) => {
+      const where = wayTo[type];
+      if (where === undefined) throw new Error(`There is no way to ${type}`);
+      await asks(where, field);
+    },
+  );
+
+  test.each(queries.flatMap(({ name, args }) => args.map((arg) => [name, arg.name, arg] as const)))(
+    '%s(%s)',
+    async (name, argument, arg) => {
+      const type = getNamedType(arg.type);
+      const tried = isInputObjectType(type)
+        ? Object.values(type.getFields()).flatMap((field) =>
+            Object.entries(wrongFor(field)).map(
+              ([what, value]) => [`${field.name}: ${what}`, { [field.name]: value }] as const,
+            ),
+          )
+        : Object.entries(wrongFor(arg)).filter(([what]) => !isRightFor(argument, what));
+      const wrong: string[] = [];
+      for (const [what, value] of tried) {
+        const { data, errors } = await people.orgAdmin.send(
+          `query ($value: ${arg.type}) { ${name}(${argument}: $value) { __typename } }`,
+          { value },
+        );
+        const code = errors.length === 0 ? null : String(errors[0]?.extensions['code']);
+        // What leads to nothing is answered with nothing: null, or a list.
+        const [shown] = [data?.[name]].flat();
+        const isNothing = shown === null || shown?.__typename.endsWith('Connection');
+        const isFine = code === null ? isNothing : ['BAD_USER_INPUT', 'INVALID_INPUT'].includes(code);
+        if (!isFine) wrong.push(`${what}: ${code}`);
+      }
+      expect(wrong).toEqual([]);
+      expect(await written()).toEqual([]);
+    },
+  );
+});
+
+/** Any type of thing may be looked up by its id. */
+function isRightFor(argument: string, what: string): boolean {
+  return /^ids?$/.test(argument) && what.startsWith('an id of another type');
+}
