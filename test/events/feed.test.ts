@@ -385,6 +385,8 @@ describe('authorization', () => {
     const subscribed = at.feed.subscribe(listener());
     await tell(at, ...some(2));
     const [first] = await take(subscribed, 2);
+    // Only behind what the relay has handed on does a subscriber read for itself.
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(2));
     const relayReads = at.holdRead();
     at.relay.wake();
     await relayReads.held;
