@@ -3,7 +3,8 @@ import { readAnew } from '../context.ts';
 import { described } from '../described.ts';
 import { type GrantEvent, grantEvents } from '../grant-events.ts';
 import { optionalGlobalId } from '../input.ts';
-import { Grant, rowAsItWas } from './grant.ts';
+import { grantAsItWas } from '../past-grant.ts';
+import { Grant } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'What happened to a grant.',
@@ -37,7 +38,7 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
     grant: t.field({
       type: Grant,
       description: 'The grant as it was right after the event.',
-      resolve: ({ grant }) => rowAsItWas(grant),
+      resolve: ({ grant, occurredAt }, _, context, info) => grantAsItWas(grant, occurredAt, context, info),
     }),
   }),
 });

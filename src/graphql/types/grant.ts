@@ -7,6 +7,7 @@ import { type Context, viewerOf } from '../context.ts';
 import { described } from '../described.ts';
 import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { isPast } from '../past-grant.ts';
 import { Account, SupportEngineer, User } from './account.ts';
 
 const GrantState = builder.enumType('GrantState', {
@@ -90,15 +91,8 @@ builder.prismaObject('Decision', {
   }),
 });
 
-/** Marks a row that tells of a moment in the past: it is shown as it was, whatever time has done since. */
-const asItWas: unique symbol = Symbol('as it was');
-
-export function rowAsItWas(row: GrantRow): GrantRow {
-  return Object.assign({ ...row }, { [asItWas]: true });
-}
-
 function settled(row: GrantRow, { services }: Context): GrantRow {
-  return asItWas in row ? row : asOf(row, services.clock());
+  return isPast(row) ? row : asOf(row, services.clock());
 }
 
 export const Grant = builder.prismaNode('Grant', {
