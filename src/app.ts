@@ -12,6 +12,7 @@ import { createRedisBus } from './events/redis-bus.ts';
 import { createRelay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
+import { subscribe } from './graphql/subscribe.ts';
 import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from './identity/development-issuer.ts';
@@ -105,13 +106,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       host: config.host,
       port: config.port,
       schema,
+      subscribe,
       authenticate: (token) => identity.verifier.verify(token),
-      createContext: async ({ session, clientIsSlow }) =>
+      createContext: async ({ session }) =>
         createContext(services, {
           viewer:
             session.kind === 'ANONYMOUS' ? null : await findViewerByClaims(database.prisma, session.claims),
           hasToken: session.kind !== 'ANONYMOUS',
-          clientIsSlow,
         }),
       log: logger,
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },

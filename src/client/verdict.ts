@@ -9,7 +9,6 @@ export type Verdict =
 
 /** Codes of the gateway's errors after which the same request may well succeed. */
 const passing = new Set([
-  'SLOW_CONSUMER',
   'FEED_UNAVAILABLE',
   'FEED_CLOSED',
   'SERVICE_UNAVAILABLE',

@@ -5,7 +5,6 @@ export type FeedErrorCode =
   | 'CURSOR_OF_ANOTHER_VIEWER'
   | 'CURSOR_OF_ANOTHER_FILTER'
   | 'CURSOR_EXPIRED'
-  | 'SLOW_CONSUMER'
   | 'ACCESS_ENDED'
   | 'HISTORY_REPLACED'
   | 'FEED_UNAVAILABLE'
@@ -51,17 +50,6 @@ export class CursorExpiredError extends FeedError {
   constructor() {
     super(
       'The events after this cursor are no longer kept: leave `after` out to start from the current state.',
-    );
-  }
-}
-
-/** The client took nothing for too long while events waited. Nothing is lost to a client that resumes. */
-export class SlowConsumerError extends FeedError {
-  override readonly name = 'SlowConsumerError';
-  readonly code = 'SLOW_CONSUMER';
-  constructor() {
-    super(
-      'Events waited too long for this client to take them: connect again and resume from the last cursor.',
     );
   }
 }

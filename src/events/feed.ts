@@ -1,8 +1,8 @@
 /**
  * The subscriptions of a gateway: each gets what it may hear, in order, once, from the relay they share.
  *
- * What one subscriber does or fails to do costs the others nothing: queues are bounded, reads from the
- * database are limited, and whoever lets events wait too long is ended.
+ * What one subscriber does or fails to do costs the others nothing: queues are bounded, and reads from the
+ * database are limited.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { HeardEvent } from './envelope.ts';
@@ -43,8 +43,8 @@ export type Feed = {
    * A subscription from now on, or from `after` on. It begins with this call, not with the first `next`.
    *
    * `next` rejects once, with a FeedError, when the subscription ends by itself: AccessEndedError,
-   * SlowConsumerError, CursorExpiredError, HistoryReplacedError, FeedUnavailableError, FeedClosedError;
-   * or with what `mayHear`, `matches` or `topics` threw.
+   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError, FeedClosedError; or with what `mayHear`,
+   * `matches` or `topics` threw.
    */
   subscribe(options: SubscribeOptions): AsyncIterableIterator<Delivery, undefined, undefined>;
   stats(): FeedStats;
@@ -52,18 +52,15 @@ export type Feed = {
   dispose(): void;
 };
 
-/** Milliseconds between two looks for subscribers that let events wait. */
-const lookInterval = 500;
 /** Milliseconds between two tries to read the database. */
 const retryDelay = 250;
 
 export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Feed {
-  const limits = { queueLength: 1000, patience: 4000, outage: 30_000, ...options };
+  const limits = { queueLength: 1000, outage: 30_000, ...options };
   const subscriptions = new Set<Subscription>();
   const byViewer = new Map<string, Set<Subscription>>();
   const directory = createDirectory<Subscription>();
   const throughGate = createGate(readers);
-  let looking: NodeJS.Timeout | undefined;
   let disposed = false;
 
   const surroundings: Surroundings = {
@@ -77,9 +74,6 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
       const theirs = byViewer.get(subscription.viewerId);
       theirs?.delete(subscription);
       if (theirs?.size === 0) byViewer.delete(subscription.viewerId);
-      if (subscriptions.size > 0) return;
-      clearInterval(looking);
-      looking = undefined;
     },
   };
 
@@ -105,10 +99,6 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
     const theirs = byViewer.get(subscription.viewerId);
     if (theirs === undefined) byViewer.set(subscription.viewerId, new Set([subscription]));
     else theirs.add(subscription);
-    looking ??= setInterval(() => {
-      const now = Date.now();
-      for (const each of subscriptions) each.endIfIdle(now);
-    }, lookInterval);
   }
 
   function onEvents(batch: readonly StreamEvent[]): void {

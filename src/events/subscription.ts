@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createDeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
 import type { HeardEvent } from './envelope.ts';
-import { AccessEndedError, FeedUnavailableError, SlowConsumerError } from './errors.ts';
+import { AccessEndedError, FeedUnavailableError } from './errors.ts';
 import { covers, isBehind, origin, type Position, union } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
 import { concerns, type Topics } from './topics.ts';
@@ -26,18 +26,11 @@ export type SubscribeOptions = {
   matches?(event: HeardEvent): boolean;
   /** Everything after this position comes first. Left out: what happens from now on. */
   after?: Position;
-  /**
-   * Called once at the end, with the error if there is one. It comes at once, also to a consumer that is
-   * not asking for more: the way to close the connection of a client that does not read.
-   */
-  onEnd?(error: Error | undefined): void;
 };
 
 export type SubscriptionLimits = {
   /** Events that wait in memory for one subscriber; beyond, it reads the database at its own pace. */
   queueLength: number;
-  /** Milliseconds for which events may wait while the subscriber asks for none. */
-  patience: number;
   /** Milliseconds for which the database may be out of reach. */
   outage: number;
 };
@@ -77,8 +70,6 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
   #rightsVersion = 0;
   #rightsLoading: Promise<void> | undefined;
   #serving = false;
-  /** Since when events wait and none is asked for. */
-  #idleSince: number | undefined;
 
   constructor(options: SubscribeOptions, surroundings: Surroundings) {
     this.#options = options;
@@ -110,7 +101,6 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     if (this.#state === 'ENDED') return this.#farewell();
     const request = Promise.withResolvers<IteratorResult<Delivery, undefined>>();
     this.#requests.push(request);
-    this.#idleSince = undefined;
     void this.#serve();
     return request.promise;
   }
@@ -145,7 +135,6 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     this.#error = error;
     for (const request of this.#requests.splice(0))
       void this.#farewell().then(request.resolve, request.reject);
-    this.#options.onEnd?.(error);
   }
 
   /** The viewer's rights have changed: nothing more is delivered until they are known again. */
@@ -173,14 +162,6 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
       return;
     }
     if (this.#requests.length > 0) void this.#serve();
-    else this.#noteIdleness();
-  }
-
-  /** Ends a subscriber that has let events wait for too long. */
-  endIfIdle(now: number): void {
-    if (this.#idleSince !== undefined && now - this.#idleSince >= this.#surroundings.limits.patience) {
-      this.end(new SlowConsumerError());
-    }
   }
 
   async #serve(): Promise<void> {
@@ -208,7 +189,6 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     } finally {
       this.#serving = false;
     }
-    this.#noteIdleness();
   }
 
   /** The answer, asked again for as long as rights change while it is given. */
@@ -282,10 +262,6 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     this.#topics = this.#options.topics?.() ?? 'EVERYTHING';
     if (this.#state === 'LIVE') this.#surroundings.enter(this, this.#topics);
     this.#rightsLoading = undefined;
-  }
-
-  #noteIdleness(): void {
-    if (this.#requests.length === 0 && this.#queue.size > 0) this.#idleSince ??= Date.now();
   }
 
   /** What a consumer gets after the end: the error once, then nothing. */

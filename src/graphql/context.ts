@@ -19,16 +19,14 @@ export type Context = {
   hasToken: boolean;
   services: Services;
   loaders: Loaders;
-  /** To be called when events have waited too long for the client: closes its connection. */
-  clientIsSlow: () => void;
 };
 
 /** A context for one operation; its viewer was read when the operation began. */
 export function createContext(
   services: Services,
-  { viewer, hasToken, clientIsSlow }: Pick<Context, 'viewer' | 'hasToken' | 'clientIsSlow'>,
+  { viewer, hasToken }: Pick<Context, 'viewer' | 'hasToken'>,
 ): Context {
-  return { viewer, hasToken, services, loaders: createLoaders(services.database), clientIsSlow };
+  return { viewer, hasToken, services, loaders: createLoaders(services.database) };
 }
 
 /**

@@ -9,7 +9,7 @@ import { may } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/relations.ts';
 import { visibleGrants } from '../authorization/visibility.ts';
 import type { EventAudience, GrantEventEnvelope } from '../events/envelope.ts';
-import { OtherFilterCursorError, SlowConsumerError } from '../events/errors.ts';
+import { OtherFilterCursorError } from '../events/errors.ts';
 import type { Delivery } from '../events/feed.ts';
 import { currentPosition } from '../events/outbox.ts';
 import type { Position } from '../events/position.ts';
@@ -17,20 +17,22 @@ import { asOf, inStates } from '../grants/as-of.ts';
 import type { GrantRow } from '../grants/row.ts';
 import { findViewerById, type Viewer } from '../identity/viewer.ts';
 import { type Context, type Services, viewerOf } from './context.ts';
+import type { Told } from './subscribe.ts';
 
-export type GrantEvent = {
+export type GrantEventFacts = {
   id: string;
-  cursor: string;
   type: GrantEventEnvelope['type'] | 'CURRENT';
   occurredAt: Date;
   /** As it was right after the event. */
   grant: GrantRow;
 };
 
+export type GrantEvent = Told<GrantEventFacts>;
+
 export type GrantEventFilter = {
   siteId?: string | null | undefined;
   ticketId?: string | null | undefined;
-  types?: readonly GrantEvent['type'][] | null | undefined;
+  types?: readonly GrantEventFacts['type'][] | null | undefined;
 };
 
 type Start = { after: string | null; withCurrentState: boolean };
@@ -59,7 +61,7 @@ export function grantEvents(
       if (deliveries === null && state !== null) {
         const { value, done } = await state.next();
         if (done !== true) {
-          shown.set(value.grant.id, value.grant.version);
+          shown.set(value.of.grant.id, value.of.grant.version);
           return { value, done: false };
         }
         deliveries = listen(value);
@@ -71,7 +73,7 @@ export function grantEvents(
         const { event, position } = result.value;
         const version = shown.get(event.grantId);
         if (version !== undefined && event.grantVersion <= version) continue;
-        return { value: { ...event, cursor: cursors.at(position) }, done: false };
+        return { value: { of: event, cursor: cursors.at(position) }, done: false };
       }
     },
     async return() {
@@ -89,7 +91,7 @@ function listenTo(
   { siteId, ticketId, types }: GrantEventFilter,
   after: Position | null,
 ): AsyncIterableIterator<Delivery, undefined, undefined> {
-  const { services, clientIsSlow } = context;
+  const { services } = context;
   const viewerId = viewerOf(context).id;
   return services.feed.subscribe({
     viewerId,
@@ -107,9 +109,6 @@ function listenTo(
       (ticketId == null || event.ticketId === ticketId) &&
       (types == null || types.includes(event.type)),
     ...(after === null ? {} : { after }),
-    onEnd: (error) => {
-      if (error instanceof SlowConsumerError) clientIsSlow();
-    },
   });
 }
 
@@ -176,7 +175,7 @@ async function listOpenGrants(
 }
 
 function current(grant: GrantRow, cursor: string, occurredAt: Date): GrantEvent {
-  return { id: `${grant.id}@${grant.version}`, cursor, type: 'CURRENT', occurredAt, grant };
+  return { of: { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt, grant }, cursor };
 }
 
 /** The cursors of one viewer's stream with one filter: to a position, or to the current state. */

@@ -29,10 +29,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     const session = await openSessionOrAnswer(request, response);
     if (session === null) return;
 
-    const operation = startOperation('HTTP', session, () => {
-      log.warn({}, 'An event stream was cut because its client lets events wait');
-      response.destroy();
-    });
+    const operation = startOperation('HTTP', session);
     operation.signal.addEventListener('abort', () => {
       const reason: unknown = operation.signal.reason;
       if (reason instanceof OperationEndedError && reason.end === 'TOKEN_EXPIRED') {

@@ -1,4 +1,10 @@
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  subscribe,
+} from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { bearerKey } from './authentication.ts';
 import type { ConnectionCounter } from './connections.ts';
@@ -13,17 +19,28 @@ import {
   type Operation,
   OperationEndedError,
   type RunningOperation,
+  type SendText,
 } from './operation.ts';
 import { resumeEventStreams } from './stream-cursors.ts';
 
 /** Builds what resolvers get, anew for every operation. A plain object: the engine copies its properties. */
 export type CreateContext = (operation: Operation) => object | Promise<object>;
 
+/**
+ * Carries out a subscription, as `subscribe` of graphql. What is text already may go to `sendText`; what comes
+ * as a result tells its text by `stringify`, where it has one.
+ */
+export type Subscribe = (
+  args: ExecutionArgs,
+  sendText?: SendText,
+) => Promise<AsyncIterable<ExecutionResult> | ExecutionResult>;
+
 export type Engine = YogaServerInstance<EngineContext, object>;
 
 export type EngineOptions = {
   schema: GraphQLSchema;
   createContext: CreateContext;
+  subscribe?: Subscribe;
   errors: ErrorPolicy;
   limits: Limits;
   connections: ConnectionCounter;
@@ -52,7 +69,7 @@ export function createEngine(options: EngineOptions): {
     plugins: [
       checkParameters(),
       ...limitDocuments(limits),
-      limitOperations(limits),
+      limitOperations(limits, options.subscribe ?? ((args) => subscribe(args))),
       endStreams(options.connections),
       resumeEventStreams(),
     ],
@@ -94,7 +111,7 @@ function isJson(text: string): boolean {
   }
 }
 
-function limitOperations(limits: Limits): Plugin<EngineContext> {
+function limitOperations(limits: Limits, carryOut: Subscribe): Plugin<EngineContext> {
   return {
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
       const excess = findExcess(args, limits);
@@ -105,7 +122,7 @@ function limitOperations(limits: Limits): Plugin<EngineContext> {
       const { operation } = args.contextValue;
       setExecuteFn((executionArgs) => inTime(executeFn(executionArgs), operation, limits));
     },
-    onSubscribe({ args, subscribeFn, setSubscribeFn, setResultAndStopExecution }) {
+    onSubscribe({ args, setSubscribeFn, setResultAndStopExecution }) {
       const { operation } = args.contextValue;
       const obstacle =
         operation.session.kind === 'ANONYMOUS'
@@ -122,7 +139,9 @@ function limitOperations(limits: Limits): Plugin<EngineContext> {
         setResultAndStopExecution({ errors: [obstacle] });
         return;
       }
-      setSubscribeFn((executionArgs) => inTime(subscribeFn(executionArgs), operation, limits));
+      setSubscribeFn((executionArgs) =>
+        inTime(carryOut(executionArgs, operation.sendText), operation, limits),
+      );
     },
   };
 }

@@ -5,7 +5,7 @@ export type EndOfOperation =
   | 'CLIENT_GONE'
   | 'TOKEN_EXPIRED'
   | 'TOOK_TOO_LONG'
-  /** It let events wait for too long: its connection is closed with it. */
+  /** It did not read: its connection is closed with it. */
   | 'SLOW_CONSUMER'
   | 'SHUTTING_DOWN';
 
@@ -26,16 +26,19 @@ export type Operation = {
   readonly session: Session;
   /** Aborts when nobody will read the result any more, with an {@link OperationEndedError} as reason. */
   readonly signal: AbortSignal;
-  /**
-   * To be called when events have waited too long for the client to take them. Ends the operation, and closes
-   * the connection it came in through: nothing else would reach a client that does not read.
-   */
-  clientIsSlow(): void;
 };
+
+/**
+ * Sends a result that is text already, without passing it through the stream of results; nothing once the
+ * operation is over. A promise holds back what comes next until the client has caught up.
+ */
+export type SendText = (result: string) => Promise<void> | undefined;
 
 /** An operation together with the way to end it, which only transports have, and when it began. */
 export type RunningOperation = Operation & {
   end(reason: EndOfOperation): void;
+  /** Where a transport frames each result by itself. */
+  readonly sendText?: SendText;
   /** As `performance.now()` tells it. */
   readonly begunAt: number;
 };
@@ -43,24 +46,21 @@ export type RunningOperation = Operation & {
 /** What a transport hands to the engine with each operation. */
 export type EngineContext = { operation: RunningOperation };
 
-/** `closeConnection` is called when the client is too slow, after the operation was ended. */
 export function startOperation(
   transport: Operation['transport'],
   session: Session,
-  closeConnection: () => void,
+  sendText?: SendText,
 ): RunningOperation {
   const controller = new AbortController();
-  const end = (reason: EndOfOperation) => controller.abort(new OperationEndedError(reason));
+  const { signal } = controller;
   return {
     transport,
     session,
-    signal: controller.signal,
+    signal,
     begunAt: performance.now(),
-    end,
-    clientIsSlow() {
-      if (controller.signal.aborted) return;
-      end('SLOW_CONSUMER');
-      closeConnection();
-    },
+    end: (reason) => controller.abort(new OperationEndedError(reason)),
+    ...(sendText === undefined
+      ? {}
+      : { sendText: (result) => (signal.aborted ? undefined : sendText(result)) }),
   };
 }

@@ -7,7 +7,7 @@ import { createConnectionCounter } from './connections.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
 import type { ErrorPolicy } from './errors.ts';
 import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
-import { type CreateContext, createEngine } from './graphql.ts';
+import { type CreateContext, createEngine, type Subscribe } from './graphql.ts';
 import { graphqlRoute } from './graphql-route.ts';
 import { healthRoutes, type ReadinessCheck } from './health.ts';
 import { retryAfterSeconds, sendJson } from './json.ts';
@@ -16,6 +16,7 @@ import { defaultLimits, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { createOriginPolicy } from './origins.ts';
 import { createRouter, pathOf, type Route } from './routes.ts';
+import { createUnreadWatch } from './unread.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 export type HttpServerOptions = {
@@ -25,6 +26,8 @@ export type HttpServerOptions = {
   schema: GraphQLSchema;
   authenticate: Authenticate;
   createContext: CreateContext;
+  /** Left out: that of graphql. */
+  subscribe?: Subscribe;
   log: Log;
   /** Which errors' messages callers may read, and which mean that we are cut off from something. */
   errors?: ErrorPolicy;
@@ -61,12 +64,22 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { engine, maskError } = createEngine({
     schema: options.schema,
     createContext: options.createContext,
+    ...(options.subscribe === undefined ? {} : { subscribe: options.subscribe }),
     errors: options.errors ?? {},
     limits,
     connections,
     log,
   });
-  const webSockets = createWebSocketTransport({ engine, maskError, authenticate, connections, limits, log });
+  const unread = createUnreadWatch(limits.unreadMs);
+  const webSockets = createWebSocketTransport({
+    engine,
+    maskError,
+    authenticate,
+    connections,
+    unread,
+    limits,
+    log,
+  });
   let draining = false;
   const isDraining = () => draining;
 
@@ -109,6 +122,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
   );
 
+  server.on('connection', (socket) => {
+    unread.watch(socket, () => {
+      log.warn({}, 'A connection was cut because its client does not read');
+      socket.destroy();
+    });
+  });
+
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ err: error }, 'A connection failed'));
     if (draining) return refuseUpgrade(socket, 503);
@@ -140,6 +160,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     for (const response of responses) if (isEventStream(response)) response.destroy();
     await closed;
     clearTimeout(cut);
+    unread.dispose();
     await engine.dispose();
   }
 

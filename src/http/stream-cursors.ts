@@ -97,9 +97,10 @@ function cursorOf({ data }: ExecutionResult): string | null {
   return typeof cursor === 'string' && /^[\w.~-]+$/.test(cursor) ? cursor : null;
 }
 
-type SerializedResult = ExecutionResult & { stringify: (result: ExecutionResult) => string };
+type SerializedResult = ExecutionResult & { stringify?: (result: ExecutionResult) => string };
 
 /** The engine writes `data: ` before a result and ends the event after it: in between there is room for `id`. */
-function withId(result: ExecutionResult, cursor: string): SerializedResult {
-  return { ...result, stringify: (told) => `${JSON.stringify(told)}\nid: ${cursor}` };
+function withId(result: SerializedResult, cursor: string): SerializedResult {
+  const { stringify = JSON.stringify } = result;
+  return { ...result, stringify: (told) => `${stringify(told)}\nid: ${cursor}` };
 }

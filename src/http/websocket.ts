@@ -8,7 +8,7 @@ import {
   OperationTypeNode,
 } from 'graphql';
 import { CloseCode, handleProtocols, makeServer, type SubscribePayload } from 'graphql-ws';
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import { type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import {
   type Authenticate,
   bearerKey,
@@ -25,6 +25,8 @@ import { goneOf, type Leaving } from './leaving.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { type EndOfOperation, type RunningOperation, startOperation } from './operation.ts';
+import { createOutlet, type Outlet } from './outlet.ts';
+import type { UnreadWatch } from './unread.ts';
 
 /** Codes with which the gateway closes a WebSocket, beside those of the graphql-transport-ws protocol. */
 const closeCodes = {
@@ -39,6 +41,7 @@ const closeCodes = {
 
 type Connection = {
   readonly socket: WebSocket;
+  readonly outlet: Outlet;
   session: Session | null;
   /** By the message that asked for them: ids may be used again before the last of that id is over. */
   readonly operations: Map<SubscribePayload, RunningOperation>;
@@ -55,6 +58,7 @@ export type WebSocketOptions = {
   maskError: ErrorMasker;
   authenticate: Authenticate;
   connections: ConnectionCounter;
+  unread: UnreadWatch;
   limits: Limits;
   log: Log;
 };
@@ -73,7 +77,7 @@ export type WebSocketTransport = {
 
 /** GraphQL over WebSocket, by the graphql-transport-ws protocol, on the same engine as HTTP. */
 export function createWebSocketTransport(options: WebSocketOptions): WebSocketTransport {
-  const { limits, log } = options;
+  const { unread, limits, log } = options;
   const serverOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     maxPayload: limits.requestBytes,
@@ -86,9 +90,13 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
   const state = { isDraining: false };
   const protocol = createProtocol(options, state);
 
-  server.on('connection', (socket) => {
+  server.on('connection', (socket, request) => {
     const connection: Connection = {
       socket,
+      outlet: createOutlet(socket, request.socket, limits, (bufferedBytes) => {
+        log.warn({ bufferedBytes }, 'A WebSocket was cut because its client does not read');
+        socket.terminate();
+      }),
       session: null,
       operations: new Map(),
       requests: new Set(),
@@ -96,10 +104,11 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
       onClose: [],
     };
     open.add(connection);
+    unread.watch(request.socket, () => closeSlow(connection, log));
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(connection, data, limits, log),
+        send: (message) => send(connection, message),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (receive) => {
           socket.on('message', (data) => {
@@ -225,14 +234,17 @@ function createProtocol(
       return true;
     },
 
-    async onSubscribe({ extra, subscriptions }, _id, payload) {
+    async onSubscribe({ extra, subscriptions }, id, payload) {
       if (extra.session === null) throw new Error('An operation began before the connection was accepted.');
       if (state.isDraining) {
         leave(extra);
         return [requestError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage)];
       }
       if (Object.keys(subscriptions).length > limits.operationsPerSocket) return [tooManyOperations(limits)];
-      const operation = startOperation('WEBSOCKET', extra.session, () => closeSlow(extra, log));
+      const before = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+      const operation = startOperation('WEBSOCKET', extra.session, (result) =>
+        send(extra, `${before}${result}}`),
+      );
       extra.operations.set(payload, operation);
       extra.requests.add(payload);
       const prepared = await prepare(payload, operation);
@@ -309,24 +321,16 @@ function endOperations({ operations }: Connection, reason: EndOfOperation): void
 
 /** The close frame waits behind what was not read: unless it is read in time, the connection is cut. */
 function closeSlow(connection: Connection, log: Log): void {
-  log.warn({}, 'A WebSocket was closed because its client lets events wait');
+  log.warn({}, 'A WebSocket was closed because its client does not read');
   connection.socket.close(closeCodes.slowConsumer, 'Slow consumer');
   endOperations(connection, 'SLOW_CONSUMER');
 }
 
-/** Resolves once the kernel has taken the message, which is what holds back the source of a slow client. */
-function send(connection: Connection, message: string, limits: Limits, log: Log): Promise<void> {
-  const { socket } = connection;
-  if (socket.readyState === socket.OPEN && socket.bufferedAmount > limits.socketBufferBytes) {
-    log.warn({ bufferedBytes: socket.bufferedAmount }, 'A WebSocket was cut because it does not read');
-    socket.terminate();
-  }
-  if (socket.readyState !== socket.OPEN) {
-    // Nothing holds back its sources any more: one that always has a next value would keep us busy with it.
-    endOperations(connection, 'CLIENT_GONE');
-    return Promise.resolve();
-  }
-  return new Promise((resolve) => socket.send(message, () => resolve()));
+function send(connection: Connection, message: string): Promise<void> | undefined {
+  const waiting = connection.outlet.send(message);
+  // Nothing holds back its sources any more: one that always has a next value would keep us busy with it.
+  if (connection.socket.readyState !== WebSocket.OPEN) endOperations(connection, 'CLIENT_GONE');
+  return waiting;
 }
 
 /** Pings, and cuts a client that has not answered by the next ping. Returns how to stop. */

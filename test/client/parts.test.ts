@@ -34,7 +34,7 @@ test.for<[string, unknown, boolean, string]>([
   ['a token that ran out', close(4403), true, 'NEW_TOKEN'],
   ['another subprotocol', close(4406), false, 'GIVE_UP'],
   ['a message too large', close(1009), true, 'GIVE_UP'],
-  ['slowness', graphqlError('SLOW_CONSUMER'), true, 'RETRY'],
+  ['slowness', close(4413), true, 'RETRY'],
   ['a database away', graphqlError('SERVICE_UNAVAILABLE'), true, 'RETRY'],
   ['a feed that closes', graphqlError('FEED_CLOSED'), true, 'RETRY'],
   ['an expired token', graphqlError('UNAUTHENTICATED'), true, 'NEW_TOKEN'],

@@ -124,7 +124,7 @@ async function nextAccepted(): Promise<Socket> {
   return accepted.promise;
 }
 
-const closedBecauseSlow = 'A WebSocket was closed because its client lets events wait';
+const closedBecauseSlow = 'A WebSocket was closed because its client does not read';
 
 test('a WebSocket that does not read is closed with 4413 within 5 s, and nobody else notices', async () => {
   await using flood = await openFlood();
@@ -181,7 +181,7 @@ test('an event stream that is not read is cut, and resumes without a loss', asyn
   stalled.socket.pause();
 
   const cut = once(ours, 'close');
-  const closed = flood.logged('An event stream was cut because its client lets events wait');
+  const closed = flood.logged('A connection was cut because its client does not read');
   const ids = await flood.flood();
   await Promise.all([closed, cut]);
 

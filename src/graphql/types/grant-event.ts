@@ -1,14 +1,14 @@
 import { builder } from '../builder.ts';
 import { readAnew } from '../context.ts';
 import { described } from '../described.ts';
-import { type GrantEvent, grantEvents } from '../grant-events.ts';
+import { type GrantEvent, type GrantEventFacts, grantEvents } from '../grant-events.ts';
 import { optionalGlobalId } from '../input.ts';
 import { grantAsItWas } from '../past-grant.ts';
 import { Grant } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'What happened to a grant.',
-  values: described<GrantEvent['type']>({
+  values: described<GrantEventFacts['type']>({
     CURRENT: 'Nothing happened: this is how it stands. Only at the beginning, if asked for.',
     REQUESTED: 'It was asked for; the customer decides.',
     AWAITING_GUARD: 'The customer approved; a Guard admin decides.',
@@ -26,19 +26,20 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
   description:
     'Something happened to a grant. The events of one grant come in the order in which they happened.',
   fields: (t) => ({
-    id: t.exposeID('id', {
+    id: t.id({
       description: 'The same wherever and however often the event is delivered: what tells a repetition.',
+      resolve: ({ of }) => of.id,
     }),
     cursor: t.exposeString('cursor', {
       description:
         'Give it as `after` to get everything that came after. Good for this account and this filter.',
     }),
-    type: t.field({ type: GrantEventType, description: 'What happened.', resolve: ({ type }) => type }),
-    occurredAt: t.expose('occurredAt', { type: 'DateTime', description: 'When.' }),
+    type: t.field({ type: GrantEventType, description: 'What happened.', resolve: ({ of }) => of.type }),
+    occurredAt: t.field({ type: 'DateTime', description: 'When.', resolve: ({ of }) => of.occurredAt }),
     grant: t.field({
       type: Grant,
       description: 'The grant as it was right after the event.',
-      resolve: ({ grant, occurredAt }, _, context, info) => grantAsItWas(grant, occurredAt, context, info),
+      resolve: ({ of }, _, context, info) => grantAsItWas(of.grant, of.occurredAt, context, info),
     }),
   }),
 });

@@ -1,0 +1,172 @@
+/**
+ * Carries out subscriptions so that identical work is done once: an event is resolved and written as text for
+ * the first of a group of subscribers, and the others get the same text with their own cursor in it.
+ *
+ * Who hears an event has been decided, for each of them, before it comes here. A group are subscribers of one
+ * document with the same variables, whose whole selection reads the same for everybody who hears the event.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  createSourceEventStream,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  getOperationAST,
+} from 'graphql';
+import { variablesOfGroup } from './same-for-all-hearers.ts';
+
+/** An event on its way to one subscriber. */
+export type Told<Facts extends object = object> = {
+  /** What happened: the same object for everybody whom it is told. */
+  readonly of: Facts;
+  /** Where this subscriber goes on from. */
+  readonly cursor: string;
+};
+
+/** Takes a result that is text already; what it answers is waited for before the next. */
+export type SendText = (result: string) => Promise<void> | undefined;
+
+/** A result whose text is known. Whoever writes it asks `stringify`, where there is one. */
+export type WrittenResult = ExecutionResult & { stringify?: () => string };
+
+/**
+ * As `subscribe` of graphql. With `sendText`, results of a group go there, and the stream holds only what has
+ * to be told in another way: errors, and results of viewers of their own.
+ */
+export async function subscribe(
+  args: ExecutionArgs,
+  sendText?: SendText,
+): Promise<AsyncIterableIterator<WrittenResult, undefined> | ExecutionResult> {
+  const source = await createSourceEventStream(args);
+  if (!(Symbol.asyncIterator in source)) return source;
+  return told(source as AsyncIterable<Told, undefined>, args, sendText);
+}
+
+function told(
+  source: AsyncIterable<Told, undefined>,
+  args: ExecutionArgs,
+  sendText: SendText | undefined,
+): AsyncIterableIterator<WrittenResult, undefined> {
+  const events = source[Symbol.asyncIterator]();
+  const group = groupOf(args);
+  const over: IteratorReturnResult<undefined> = { done: true, value: undefined };
+  let ended = false;
+
+  const results: AsyncIterableIterator<WrittenResult, undefined> = {
+    async next() {
+      for (;;) {
+        const { value: event, done } = await events.next();
+        if (done === true || ended) return over;
+        if (group === null) return { done: false, value: await execute({ ...args, rootValue: event }) };
+        const shared = group.tell(event, args);
+        const result = shared instanceof Promise ? await shared : shared;
+        if (ended) return over;
+        if (sendText === undefined || result.texts === null) {
+          return { done: false, value: resultFor(result, event) };
+        }
+        const caughtUp = sendText(result.texts.join(event.cursor));
+        if (caughtUp !== undefined) await caughtUp;
+      }
+    },
+    async return() {
+      ended = true;
+      await events.return?.();
+      return over;
+    },
+    [Symbol.asyncIterator]: () => results,
+  };
+  return results;
+}
+
+/** Stands for the cursor in what a group shares. Nobody can put it into a text of theirs: nobody knows it. */
+const cursorToCome = `cursor to come ${randomUUID()}`;
+
+type SharedResult = {
+  result: ExecutionResult;
+  /** The text around each cursor; null when there are errors, which every transport words by itself. */
+  texts: readonly string[] | null;
+};
+
+/** Milliseconds for which a result stands for others: what it tells of a ticket is as it is now. */
+const freshFor = 250;
+
+class Group {
+  readonly #results = new WeakMap<object, { at: number; shared: SharedResult | Promise<SharedResult> }>();
+
+  /** What everybody in the group gets of an event, carried out for the first of them. */
+  tell({ of }: Told, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
+    const now = performance.now();
+    const known = this.#results.get(of);
+    if (known !== undefined && now - known.at < freshFor) return known.shared;
+    const told: Told = { of, cursor: cursorToCome };
+    const executed = execute({ ...args, rootValue: told });
+    const entry: { at: number; shared: SharedResult | Promise<SharedResult> } = {
+      at: now,
+      shared: executed instanceof Promise ? executed.then(write) : write(executed),
+    };
+    this.#results.set(of, entry);
+    if (entry.shared instanceof Promise) {
+      entry.shared.then(
+        (shared) => {
+          entry.shared = shared;
+        },
+        () => this.#results.delete(of),
+      );
+    }
+    return entry.shared;
+  }
+}
+
+function write(result: ExecutionResult): SharedResult {
+  return { result, texts: result.errors === undefined ? JSON.stringify(result).split(cursorToCome) : null };
+}
+
+function resultFor({ result, texts }: SharedResult, { cursor }: Told): WrittenResult {
+  const data =
+    result.data &&
+    Object.fromEntries(Object.entries(result.data).map(([k, v]) => [k, withCursor(v, cursor)]));
+  return {
+    ...result,
+    ...(data == null ? {} : { data }),
+    ...(texts === null ? {} : { stringify: () => texts.join(cursor) }),
+  };
+}
+
+/** The event, with its cursor under whatever names it was asked for. */
+function withCursor(event: unknown, cursor: string): unknown {
+  if (typeof event !== 'object' || event === null) return event;
+  return Object.fromEntries(
+    Object.entries(event).map(([name, value]) => [name, value === cursorToCome ? cursor : value]),
+  );
+}
+
+type Operation = { variables: ReadonlySet<string> | null; groups: Map<string, Group> };
+
+/** By the document, which the parser's cache keeps one of for each text, and the operation's name in it. */
+const operationsOfDocuments = new WeakMap<DocumentNode, Map<string, Operation>>();
+
+/** More groups of one operation than this are not remembered: each further subscriber is a group of its own. */
+const mostGroups = 64;
+
+/** The group of a subscriber; null where results differ from viewer to viewer. */
+function groupOf(args: ExecutionArgs): Group | null {
+  const { variables, groups } = operationOf(args);
+  if (variables === null) return null;
+  const key = JSON.stringify([...variables].map((variable) => args.variableValues?.[variable] ?? null));
+  const group = groups.get(key) ?? new Group();
+  if (groups.size < mostGroups) groups.set(key, group);
+  return group;
+}
+
+function operationOf({ schema, document, operationName }: ExecutionArgs): Operation {
+  const operations = operationsOfDocuments.get(document) ?? new Map<string, Operation>();
+  operationsOfDocuments.set(document, operations);
+  const known = operations.get(operationName ?? '');
+  if (known !== undefined) return known;
+  const definition = getOperationAST(document, operationName);
+  const variables = definition == null ? null : variablesOfGroup(schema, document, definition);
+  const operation: Operation = { variables, groups: new Map() };
+  operations.set(operationName ?? '', operation);
+  return operation;
+}
