@@ -1,0 +1,182 @@
+/** An event is carried out once for everybody who gets the same; nobody gets what is another's. */
+import { getNamedType, isEnumType, isInterfaceType, isObjectType, isScalarType } from 'graphql';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sameForAllHearers } from '../../src/graphql/same-for-all-hearers.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+
+beforeAll(async () => {
+  gateway = await startGateway({ upkeep: false });
+  world = await buildWorld(gateway);
+});
+afterAll(() => gateway.dispose());
+
+/** Everything that is named as the same for all, so many relations deep. */
+function everythingOf(typeName: string, depth: number): string {
+  const type = schema.getType(typeName);
+  if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`${typeName} has no fields`);
+  const selections = (sameForAllHearers[typeName] ?? []).map((name) => {
+    const field = type.getFields()[name];
+    if (field === undefined) return name;
+    const named = getNamedType(field.type);
+    if (isScalarType(named) || isEnumType(named)) return name;
+    return depth === 0 ? '' : `${name} { ${everythingOf(named.name, depth - 1)} }`;
+  });
+  return selections.join(' ');
+}
+const everything = everythingOf('GrantEvent', 4);
+
+type Told = { event: Json; cursor: string };
+
+/** Subscribes, and answers the next so many events once the subscription hears what is written from now on. */
+async function listen(person: Person, query: string, variables: Record<string, unknown> = {}) {
+  const events = person.socket().iterate({ query, variables });
+  return {
+    async next(): Promise<Told> {
+      const { value } = await events.next();
+      if (value?.errors !== undefined) throw new Error(JSON.stringify(value.errors));
+      const { cursor, ...event }: Json = value?.data?.['grantEvents'] ?? {};
+      return { event, cursor };
+    },
+    end: async () => void (await events.return?.()),
+  };
+}
+
+/** What happens next, after everybody has been shown how things stand: nobody comes too late for it. */
+async function heardByAll(
+  people: readonly Person[],
+  queries: readonly string[],
+  act: () => Promise<unknown>,
+) {
+  const listeners = await Promise.all(
+    people.flatMap((person) => queries.map((query) => listen(person, query))),
+  );
+  await Promise.all(listeners.map((each) => each.next()));
+  await act();
+  const told = await Promise.all(listeners.map((each) => each.next()));
+  await Promise.all(listeners.map((each) => each.end()));
+  return told;
+}
+
+const subscription = (selection: string, ticketId: string) =>
+  `subscription { grantEvents(withCurrentState: true, filter: { ticketId: "${ticketId}" }) { ${selection} } }`;
+
+async function people(): Promise<Person[]> {
+  const { reporter, organizationAdmin, userAccessAdmin, jiraAdmin, guardAdmin } = world.acme.emails;
+  const emails = [reporter, organizationAdmin, userAccessAdmin, jiraAdmin, guardAdmin];
+  return Promise.all(
+    [...emails, world.engineer.email, world.services.watching, world.services.acmeWatching].map((email) =>
+      gateway.as(email),
+    ),
+  );
+}
+
+test('what is named as the same for all exists, and takes no arguments', () => {
+  for (const [typeName, fields] of Object.entries(sameForAllHearers)) {
+    const type = schema.getType(typeName);
+    if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`${typeName} is no type with fields`);
+    for (const name of fields.filter((field) => field !== '__typename')) {
+      expect(type.getFields()[name]?.args, `${typeName}.${name}`).toEqual([]);
+    }
+  }
+});
+
+test('every kind of hearer reads the same, shared or carried out for each, with a cursor of their own', async () => {
+  const { ticketId } = await fileTicket(gateway, world);
+  const hearers = await people();
+  const each = `${everything} grant { ticket { accessEligibility { allowed } } }`;
+  const admin = await gateway.as(world.acme.emails.jiraAdmin);
+  const told = await heardByAll(
+    hearers,
+    [subscription(everything, ticketId), subscription(each, ticketId)],
+    () => done(admin, 'approveDataAccess', { ticketId }),
+  );
+  const [first] = told;
+  expect(first?.event).toMatchObject({
+    type: 'ACTIVATED',
+    grant: {
+      state: 'ACTIVE',
+      decisions: [{ decidedBy: { email: world.acme.emails.jiraAdmin } }],
+      ticket: { site: { organization: { name: 'acme' } } },
+    },
+  });
+  const allowed = new Set<boolean>();
+  for (const [index, { event }] of told.entries()) {
+    const { accessEligibility, ...ticket } = event.grant.ticket;
+    if (index % 2 === 1) allowed.add(accessEligibility.allowed);
+    expect({ ...event, grant: { ...event.grant, ticket } }).toEqual(first?.event);
+  }
+  // What differs was not shared.
+  expect([...allowed].sort()).toEqual([false, true]);
+  expect(new Set(told.map(({ cursor }) => cursor)).size).toBe(hearers.length);
+
+  const resumable = (person: Person, cursor: string | undefined) =>
+    person.socket().iterate({
+      query: `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }) { id } }`,
+      variables: { after: cursor },
+    });
+  const [reporter, other] = hearers;
+  if (reporter === undefined || other === undefined) throw new Error('too few');
+  expect((await resumable(other, told[0]?.cursor).next()).value?.errors).toMatchObject([
+    { extensions: { code: 'CURSOR_OF_ANOTHER_VIEWER' } },
+  ]);
+  const resumed = resumable(reporter, told[0]?.cursor);
+  await done(admin, 'revokeDataAccess', { grantId: first?.event.grant.id });
+  const { value } = await resumed.next();
+  expect(value?.errors).toBeUndefined();
+  await resumed.return?.();
+});
+
+test('subscribers whose variables select differently get what each selected', async () => {
+  const { ticketId } = await fileTicket(gateway, world);
+  const admin = await gateway.as(world.acme.emails.jiraAdmin);
+  const query = `subscription ($ticketId: ID!, $whole: Boolean!, $types: [GrantEventType!]) {
+    grantEvents(filter: { ticketId: $ticketId, types: $types }, withCurrentState: true) {
+      cursor type grant @include(if: $whole) { state } } }`;
+  const types = ['CURRENT', 'ACTIVATED'];
+  const listeners = await Promise.all(
+    [{ whole: true }, { whole: false }, { whole: true, types }].map((variables) =>
+      listen(admin, query, { ticketId, ...variables }),
+    ),
+  );
+  await Promise.all(listeners.map((each) => each.next()));
+  await done(admin, 'approveDataAccess', { ticketId });
+  const told = await Promise.all(listeners.map((each) => each.next()));
+  const whole = { type: 'ACTIVATED', grant: { state: 'ACTIVE' } };
+  expect(told.map(({ event }) => event)).toEqual([whole, { type: 'ACTIVATED' }, whole]);
+  await Promise.all(listeners.map((each) => each.end()));
+});
+
+test('a cursor comes under whatever names it was asked for, on an event stream too', async () => {
+  const { ticketId } = await fileTicket(gateway, world);
+  const admin = await gateway.as(world.acme.emails.jiraAdmin);
+  const response = await fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+      authorization: `Bearer ${admin.token}`,
+    },
+    body: JSON.stringify({
+      query: subscription('type cursor goOnFrom: cursor grant { state }', ticketId),
+    }),
+    signal: AbortSignal.timeout(20_000),
+  });
+  let text = '';
+  let acted = false;
+  for await (const chunk of response.body ?? []) {
+    text += Buffer.from(chunk).toString();
+    if (!acted && text.includes('CURRENT')) {
+      acted = true;
+      await done(admin, 'approveDataAccess', { ticketId });
+    }
+    if (/"ACTIVATED".*\nid: /.test(text)) break;
+  }
+  const [, data, id] = /data: (.*"ACTIVATED".*)\nid: (.*)\n/.exec(text) ?? [];
+  const { grantEvents: event } = JSON.parse(data ?? '').data;
+  expect(event).toEqual({ type: 'ACTIVATED', cursor: id, goOnFrom: id, grant: { state: 'ACTIVE' } });
+});
