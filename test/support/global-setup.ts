@@ -1,6 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { startSharedPostgres } from './postgres.ts';
-import { findRedis } from './redis.ts';
+import { findRedis } from './redis-server.ts';
 
 /** Once per run: a PostgreSQL server with a migrated database to copy, and where to find Redis. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {

@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { inject } from 'vitest';
 import {
   type EmbeddedPostgres,
@@ -12,6 +11,7 @@ import {
   startEmbeddedPostgres,
 } from '../../src/platform/embedded-postgres.ts';
 import { applyMigrations } from '../../src/platform/migrations.ts';
+import { administer, databaseUrl } from './databases.ts';
 
 /** What the whole run shares: a server, and on it a migrated database to copy. */
 export interface SharedPostgres {
@@ -141,20 +141,4 @@ export async function startSharedPostgres(
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
-}
-
-function databaseUrl(serverUrl: string, database: string): string {
-  const url = new URL(serverUrl);
-  url.pathname = `/${database}`;
-  return url.href;
-}
-
-async function administer(serverUrl: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: 10_000 });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
-  }
 }
