@@ -1,0 +1,208 @@
+/** Clients that come and go, however they go: the gateway is left as it was before them. */
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { queryObjects, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Redis } from 'ioredis';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { createFeed } from '../../src/events/feed.ts';
+import { createRelay } from '../../src/events/relay.ts';
+import { Subscription } from '../../src/events/subscription.ts';
+import { startGateway } from '../support/gateway.ts';
+import { startRedis } from '../support/redis.ts';
+import { buildWorld, done, fileTicket } from '../support/world.ts';
+
+// Looked at, not replaced: what the app makes with them tells what it holds.
+vi.mock('../../src/events/feed.ts', { spy: true });
+vi.mock('../../src/events/relay.ts', { spy: true });
+
+const cycles = 500;
+const warmUp = 100;
+const atATime = 10;
+const channel = 'latchkey-cycles';
+const query = 'subscription { grantEvents(withCurrentState: true) { id cursor } }';
+
+const waysToLeave = ['complete', 'close', 'cut'] as const;
+type Visit = {
+  url: string;
+  token: string;
+  by: 'WebSocket' | 'event stream';
+  leave: (typeof waysToLeave)[number];
+  /** Whether it stays for its first event, or goes while its subscription begins. */
+  stays: boolean;
+};
+
+test(`${cycles} clients that subscribe and go leave nothing behind`, async () => {
+  await using stack = new AsyncDisposableStack();
+  const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
+  const gateway = stack.use(
+    await startGateway({
+      // So few connections to the database that all of them are open from the beginning.
+      config: { databasePoolSize: 2, redis: { url: redisServer.url, topology: 'SINGLE', channel } },
+    }),
+  );
+  const world = await buildWorld(gateway);
+  await fileTicket(gateway, world);
+  const feed = vi.mocked(createFeed).mock.results[0]?.value;
+  const relay = vi.mocked(createRelay).mock.results[0]?.value;
+  const redis = stack.adopt(new Redis(redisServer.url), (client) => client.disconnect());
+  const emails = [world.engineer.email, world.acme.emails.organizationAdmin, world.services.watching];
+  const tokens = await Promise.all(emails.map(async (email) => (await gateway.as(email)).token));
+  const reporter = await gateway.as(world.acme.emails.reporter);
+
+  /** So many visits, some at a time, of every kind in turn, while things happen. */
+  async function receive(visits: number): Promise<void> {
+    let begun = 0;
+    const comeAndGo = async () => {
+      for (let number = begun++; number < visits; number = begun++) {
+        const [token = ''] = tokens.slice(number % tokens.length);
+        const [leave = 'cut'] = waysToLeave.slice(Math.floor(number / 2) % waysToLeave.length);
+        await visit({
+          ...{ url: gateway.url, token, leave },
+          by: number % 2 === 0 ? 'WebSocket' : 'event stream',
+          stays: number % 5 !== 0,
+        });
+        if (number % 25 === 0) await done(reporter, 'createTicket', ticket);
+      }
+    };
+    await Promise.all(Array.from({ length: atATime }, comeAndGo));
+  }
+  const ticket = {
+    ...{ productId: world.acme.sites.main.products.jira, summary: 'Meanwhile' },
+    grantDataAccess: false,
+  };
+
+  /** What the gateway holds for its clients, and what it listens to. */
+  const census = async () => ({
+    feed: feed?.stats(),
+    relayListeners: relay?.stats().listeners,
+    redis: {
+      channels: await redis.pubsub('CHANNELS'),
+      subscriptions: await redis.pubsub('NUMSUB', channel),
+      clients: String(await redis.client('LIST'))
+        .trim()
+        .split('\n').length,
+    },
+    // What nothing holds on to is collected before it is counted.
+    subscriptionsInMemory: queryObjects(Subscription, { format: 'count' }),
+    webSocketsInMemory: queryObjects(WebSocket, { format: 'count' }),
+  });
+  const alone = {
+    feed: { subscriptions: 0, topicEntries: 0, viewers: 0, live: 0, queued: 0 },
+    relayListeners: 1,
+    // The gateway's two connections, and the test's.
+    redis: { channels: [channel], subscriptions: [channel, 1], clients: 3 },
+    subscriptionsInMemory: 0,
+    webSocketsInMemory: 0,
+  };
+  const untilAlone = () =>
+    vi.waitFor(async () => expect(await census()).toEqual(alone), { timeout: 15_000, interval: 100 });
+
+  await receive(warmUp);
+  await untilAlone();
+  const [heapBefore, resourcesBefore] = [heapUsed(), resourcesInUse()];
+
+  await receive(cycles);
+  await untilAlone();
+  await vi.waitFor(
+    () => {
+      const more = [...resourcesInUse()].filter(([kind, count]) => count > (resourcesBefore.get(kind) ?? 0));
+      expect(more, 'timers and handles that are more than before').toEqual([]);
+    },
+    { timeout: 15_000, interval: 20 },
+  );
+  const grownBy = heapUsed() - heapBefore;
+  expect(grownBy, `bytes that the heap grew by in ${cycles} cycles`).toBeLessThan(cycles * 8 * 1024);
+  for (const token of tokens) {
+    expect(await connectUntilRefused(gateway.url, token), 'connections that one account may have').toEqual({
+      accepted: 50,
+      refusedWith: 4429,
+    });
+  }
+});
+
+async function visit({ by, ...how }: Visit): Promise<void> {
+  return by === 'WebSocket' ? visitBySocket(how) : visitByEventStream(how);
+}
+
+async function visitBySocket({ url, token, leave, stays }: Omit<Visit, 'by'>): Promise<void> {
+  const socket = await openWebSocket(url, token);
+  expect(await nextMessage(socket)).toEqual({ type: 'connection_ack' });
+  socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
+  if (stays) expect(await nextMessage(socket)).toMatchObject({ type: 'next', payload: { data: {} } });
+  if (leave === 'complete') socket.send(JSON.stringify({ id: '1', type: 'complete' }));
+  if (leave === 'cut') socket.terminate();
+  else socket.close();
+  await once(socket, 'close');
+}
+
+async function visitByEventStream({ url, token, leave, stays }: Omit<Visit, 'by'>): Promise<void> {
+  const asked = request(`${url}/graphql`, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      ...{ accept: 'text/event-stream', 'content-type': 'application/json' },
+      authorization: `Bearer ${token}`,
+    },
+  });
+  asked.on('error', () => undefined);
+  asked.end(JSON.stringify({ query }));
+  const [response] = await once(asked, 'response');
+  response.on('error', () => undefined);
+  response.setEncoding('utf8');
+  let text = '';
+  while (stays && !text.includes('data: {')) text += (await once(response, 'data'))[0];
+  expect(response.statusCode).toBe(200);
+  const closed = once(asked, 'close');
+  if (leave === 'complete') asked.destroy();
+  if (leave === 'close') asked.socket?.end();
+  if (leave === 'cut') asked.socket?.resetAndDestroy();
+  response.resume();
+  await closed;
+}
+
+async function openWebSocket(url: string, token: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+  await once(socket, 'open');
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }));
+  return socket;
+}
+
+async function nextMessage(socket: WebSocket): Promise<unknown> {
+  const [data] = await once(socket, 'message');
+  return JSON.parse(String(data));
+}
+
+/** How many connections this account may open until one is refused, and how that is closed. */
+async function connectUntilRefused(url: string, token: string) {
+  const sockets: WebSocket[] = [];
+  onTestFinished(() => {
+    for (const socket of sockets) socket.terminate();
+  });
+  for (let accepted = 0; ; accepted += 1) {
+    const socket = await openWebSocket(url, token);
+    sockets.push(socket);
+    const answer = once(socket, 'message');
+    const refusedWith = await Promise.race([
+      answer.then(() => null),
+      once(socket, 'close').then(([code]) => Number(code)),
+    ]);
+    if (refusedWith !== null) return { accepted, refusedWith };
+  }
+}
+
+/** What keeps this process busy: timers, sockets and the like, by kind. */
+function resourcesInUse(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
+}
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  collect();
+  collect();
+  return process.memoryUsage().heapUsed;
+}
