@@ -16,8 +16,8 @@ export interface TcpProxy {
   dispose(): Promise<void>;
 }
 
-/** Stands before a port of 127.0.0.1. */
-export async function openTcpProxy(target: number): Promise<TcpProxy> {
+/** Stands before a port of 127.0.0.1; before another for each connection, where a function says which. */
+export async function openTcpProxy(target: number | (() => number)): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
   let state: 'OPEN' | 'STALLED' | 'CUT' = 'OPEN';
@@ -54,7 +54,7 @@ export async function openTcpProxy(target: number): Promise<TcpProxy> {
       return;
     }
     clients.add(client);
-    const upstream = connect(target, '127.0.0.1');
+    const upstream = connect(typeof target === 'number' ? target : target(), '127.0.0.1');
     keep(client);
     keep(upstream);
     join(client, upstream);

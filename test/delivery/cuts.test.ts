@@ -1,0 +1,230 @@
+/**
+ * What can break on the way breaks, again and again, while many write: client connections are cut or swallowed,
+ * Redis is killed, gateways are killed. Whoever listens is told everything, once.
+ *
+ * A failure prints the seed: CUTS_SEED=… draws the same faults again, in the same order.
+ */
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createRedisBus } from '../../src/events/redis-bus.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { type Draw, drawSeeded } from '../api/tenancy-documents.ts';
+import { openPool, silent } from '../events/gateway.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+import { rawId } from '../support/rows.ts';
+import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { startCaseload } from './caseload.ts';
+import { type Deployment, startDeployment } from './deployment.ts';
+import { committedEvents, expectContractKept, openSubscriber, type Subscriber } from './subscriber.ts';
+import { createPace, type WrittenGrant, writeEvents } from './writers.ts';
+
+const eventCount = Number(process.env['CUTS_EVENTS'] ?? 10_000);
+const eventsPerFault = 50;
+const faultCount = Math.round(eventCount / eventsPerFault);
+const grantCount = 200;
+/** Some of them decide through the gateways, the others write transactions of their own. */
+const writerCount = 16;
+const caseWorkers = 2;
+
+const seed = Number(process.env['CUTS_SEED'] ?? Date.now() % 2 ** 31);
+const told = `CUTS_SEED=${seed}`;
+
+/** Of twenty faults. */
+const shares = { CUT: 11, SWALLOWED: 5, REDIS_KILLED: 3, GATEWAY_KILLED: 1 };
+type FaultKind = keyof typeof shares;
+const faultKinds = Object.keys(shares) as FaultKind[];
+
+let running: AsyncDisposableStack;
+let deployment: Deployment;
+let pool: pg.Pool;
+let redis: TestRedis;
+/** From the gateways to the present Redis. */
+let redisRoad: TcpProxy;
+
+beforeAll(async () => {
+  await using begun = new AsyncDisposableStack();
+  const database = begun.adopt(await createTestDatabase(), (made) => made.dispose());
+  redis = await startRedis();
+  begun.defer(() => redis.stop());
+  redisRoad = begun.adopt(await openTcpProxy(() => redis.port), (road) => road.dispose());
+  const redisUrl = `redis://127.0.0.1:${redisRoad.port}`;
+  deployment = begun.use(await startDeployment({ databaseUrl: database.url, redisUrl }));
+  pool = begun.adopt(openPool(database.url, writerCount), (opened) => opened.end());
+  running = begun.move();
+});
+afterAll(() => running?.disposeAsync());
+
+type Fault = {
+  kind: FaultKind;
+  whom: number;
+  /** How many more faults come before this one is mended. */
+  lasting: number;
+};
+
+/** Each kind as often as it should be, in any order. */
+function drawFaults(draw: Draw): Fault[] {
+  const drawn = faultKinds.flatMap((kind) =>
+    Array.from({ length: Math.round((faultCount * shares[kind]) / 20) }, () => ({
+      kind,
+      whom: draw.below(1_000),
+      // Some swallowed connections stay so until their clients notice.
+      lasting: draw.below(kind === 'SWALLOWED' && draw.chance(20) ? 40 : 4),
+      order: draw.below(2 ** 31),
+    })),
+  );
+  return drawn.sort((one, other) => one.order - other.order);
+}
+
+/** Breaks things: each call answers how to mend what it broke. */
+function createBreaker(roads: readonly TcpProxy[]) {
+  const { gateways } = deployment;
+  const changes: Record<'redis' | 'gateways', Promise<void>> = {
+    redis: Promise.resolve(),
+    gateways: Promise.resolve(),
+  };
+  for (const change of Object.values(changes)) change.catch(() => undefined);
+
+  return {
+    async carryOut({ kind, whom }: Fault): Promise<() => void> {
+      if (kind === 'CUT' || kind === 'SWALLOWED') {
+        const used = roads.filter(({ connections }) => connections > 0);
+        const road = used[whom % used.length] ?? roads[whom % roads.length];
+        if (kind === 'CUT') road?.cut();
+        else road?.stall();
+        return () => road?.resume();
+      }
+      if (kind === 'REDIS_KILLED') {
+        await changes.redis;
+        await redis.stop();
+        return () => {
+          changes.redis = changes.redis.then(async () => {
+            await redis.stop();
+            redis = await startRedis();
+          });
+        };
+      }
+      // One at a time, or nobody would be left to listen at.
+      await changes.gateways;
+      const gateway = gateways[whom % 2 === 0 ? 0 : 1];
+      await gateway.kill();
+      changes.gateways = gateway.start();
+      return () => undefined;
+    },
+    async mended() {
+      await Promise.all(Object.values(changes));
+    },
+  };
+}
+
+type Listener = Pick<Subscriber, 'name' | 'hears'>;
+
+/** Who listens, and to what; and the grants that are written, so that each of them hears of some and not of others. */
+function castFor(draw: Draw): { listeners: Listener[]; grants: WrittenGrant[] } {
+  const { world } = deployment;
+  const acme = rawId(world.acme.organizationId);
+  const globex = rawId(world.globex.organizationId);
+  const engineer = rawId(world.engineer.id);
+  const otherEngineer = rawId(world.otherEngineer.id);
+  return {
+    listeners: [
+      { name: world.engineer.email, hears: ({ engineerIds }) => engineerIds.includes(engineer) },
+      { name: world.otherEngineer.email, hears: ({ engineerIds }) => engineerIds.includes(otherEngineer) },
+      { name: world.services.watching, hears: () => true },
+      { name: world.services.acmeWatching, hears: ({ organizationId }) => organizationId === acme },
+      { name: world.acme.emails.organizationAdmin, hears: ({ organizationId }) => organizationId === acme },
+      {
+        name: world.globex.emails.organizationAdmin,
+        hears: ({ organizationId }) => organizationId === globex,
+      },
+    ],
+    grants: Array.from({ length: grantCount }, () => ({
+      id: newId(),
+      audience: {
+        organizationId: draw.pick([acme, globex]),
+        siteId: newId(),
+        reporterId: newId(),
+        engineerIds: [draw.pick([engineer, otherEngineer])],
+      },
+    })),
+  };
+}
+
+test(
+  `${eventCount} events by ${writerCount} writers through ${faultCount} faults: none lost, none twice, ${told}`,
+  async () => {
+    const { gateways, world, clientOf } = deployment;
+    const faults = drawFaults(drawSeeded(seed));
+    const draw = drawSeeded(seed + 1);
+    const { listeners, grants } = castFor(draw);
+
+    await using opened = new AsyncDisposableStack();
+    /** Each connection comes to any gateway that is running: who loses one gateway moves to another. */
+    const openRoad = async () => {
+      const road = await openTcpProxy(() => {
+        const alive = gateways.filter(({ isRunning }) => isRunning);
+        return draw.pick(alive.length > 0 ? alive : gateways).port;
+      });
+      return opened.adopt(road, () => road.dispose());
+    };
+    const roads: TcpProxy[] = [];
+    const subscribers: Subscriber[] = [];
+    for (const listener of listeners) {
+      const road = await openRoad();
+      roads.push(road);
+      subscribers.push(await openSubscriber(clientOf(listener.name, road.port), listener));
+    }
+    const before = new Set((await committedEvents(pool)).map(({ id }) => id));
+
+    const bus = createRedisBus({
+      ...{ url: `redis://127.0.0.1:${redisRoad.port}`, topology: 'SINGLE', channel: 'latchkey' },
+      logger: silent,
+    });
+    opened.adopt(bus, () => bus.dispose());
+    const pace = createPace();
+    const writers = writerCount - caseWorkers;
+    const writing = writeEvents({ pool, grants, writers, pace, draw, wake: bus.publish });
+    writing.catch(() => undefined);
+    const caseRoad = await openRoad();
+    const caseload = startCaseload({
+      ...{ name: 'case', workers: caseWorkers, world },
+      clientOf: (email) => clientOf(email, caseRoad.port),
+      // A ticket is four events, and two decisions.
+      mayBegin: async () => {
+        await pace.begin(4);
+      },
+      onDecided: async () => pace.committed(2),
+    });
+
+    const breaker = createBreaker([...roads, caseRoad]);
+    const mendings: { at: number; mend: () => void }[] = [];
+    for (const [index, fault] of faults.entries()) {
+      pace.allow(eventsPerFault);
+      await Promise.race([pace.hasCommitted(index * eventsPerFault), writing]);
+      for (const { mend } of mendings.filter(({ at }) => at === index)) mend();
+      mendings.push({ at: index + 1 + fault.lasting, mend: await breaker.carryOut(fault) });
+    }
+    for (const { mend } of mendings.filter(({ at }) => at >= faults.length)) mend();
+    await breaker.mended();
+    await Promise.race([pace.hasCommitted(eventCount), writing]);
+    pace.end();
+    const [written] = await Promise.all([writing, caseload.finish()]);
+
+    const events = await committedEvents(pool, before);
+    const kept = new Set(events.map(({ id }) => id));
+    const vanished = written.filter((id) => !kept.has(id));
+    expect(vanished, `${told}: committed, and not in the table`).toEqual([]);
+    expect(events.length, `${told}: with events of commands`).toBeGreaterThanOrEqual(eventCount);
+    for (const subscriber of subscribers) {
+      await expectContractKept(subscriber, events, { told, deadlineMs: 40_000 });
+      const { name, heard, deliveries, losses, resumptions } = subscriber;
+      expect(resumptions.length, `${told}: resumptions of ${name}`).toBeGreaterThan(1);
+      if (process.env['CUTS_FIGURES'] === undefined) continue;
+      process.stdout.write(
+        `${name}: ${heard.length} events in ${deliveries} deliveries, ` +
+          `${losses.length} connections lost or not made, ${resumptions.length} resumptions\n`,
+      );
+    }
+  },
+  120_000 + eventCount * 60,
+);

@@ -1,0 +1,65 @@
+/** A deployment as it is run: two gateways as processes, on one database and one Redis, with a real issuer. */
+import { createGatewayClient, type GatewayClient } from '../../src/client/client.ts';
+import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
+import { startGateway } from '../support/gateway.ts';
+import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
+
+export type Deployment = {
+  readonly gateways: readonly [GatewayProcess, GatewayProcess];
+  /** Two customers, in each of which a ticket's request is open: `engineer` works for Acme, the other for Globex. */
+  readonly world: World;
+  /** The client of somebody who comes through this port. Its subscriptions end with the deployment. */
+  clientOf(email: string, port: number): GatewayClient;
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export async function startDeployment(place: { databaseUrl: string; redisUrl: string }): Promise<Deployment> {
+  await using begun = new AsyncDisposableStack();
+  const world = await fillDatabase(place.databaseUrl);
+  const issuer = begun.use(await startIssuer());
+  const sign = await issuer.addKey('ES256');
+  const environment = {
+    DATABASE_URL: place.databaseUrl,
+    REDIS_URL: place.redisUrl,
+    OIDC_ISSUER: issuerName,
+    OIDC_AUDIENCE: audienceName,
+    OIDC_JWKS_URL: issuer.jwksUrl,
+    CURSOR_SECRET: 'a secret of the tests that is long enough',
+  };
+  const startOne = async () =>
+    begun.adopt(await startGatewayProcess(environment), (gateway) => gateway.dispose());
+  const gateways = await Promise.all([startOne(), startOne()]);
+  const clients = begun.adopt(new Map<string, GatewayClient>(), async (all) => {
+    await Promise.all([...all.values()].map((client) => client.dispose()));
+  });
+  const running = begun.move();
+  const dispose = () => running.disposeAsync();
+  return {
+    gateways,
+    world,
+    clientOf(email, port) {
+      const url = `http://127.0.0.1:${port}`;
+      const known = clients.get(`${email} ${url}`);
+      if (known !== undefined) return known;
+      // The subject is the one by which the account signed in when the world was made.
+      const token = () => sign({ sub: email, email, email_verified: true });
+      const client = createGatewayClient({ url, token });
+      clients.set(`${email} ${url}`, client);
+      return client;
+    },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** Fills the database through a gateway that is gone afterwards. */
+async function fillDatabase(databaseUrl: string): Promise<World> {
+  await using office = await startGateway({ databaseUrl, upkeep: false });
+  const world = await buildWorld(office);
+  await fileTicket(office, world, { customer: 'acme' });
+  const { ticketId } = await fileTicket(office, world, { customer: 'globex' });
+  await done(world.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
+  return world;
+}
