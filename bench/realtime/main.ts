@@ -1,0 +1,91 @@
+/**
+ * Measures the delivery of events: Latchkey beside others, round by round on one machine. See
+ * docs/benchmarks.md.
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type Machinery, startMachinery } from './machinery.ts';
+import { killAllProcesses } from './processes.ts';
+import { cpu } from './rows/cpu.ts';
+import { fanOut } from './rows/fan-out.ts';
+import { latency } from './rows/latency.ts';
+import { memory } from './rows/memory.ts';
+import type { Row, Sample } from './rows/row.ts';
+import { type ServerName, serverNames } from './servers.ts';
+import { tableOf } from './table.ts';
+
+const rows: readonly Row[] = [latency, cpu, fanOut, memory];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '3' }, servers: { type: 'string' } },
+});
+const wantedRows = positionals.length === 0 ? rows : positionals.map((name) => chosen('row', name, rows));
+const wantedServers = values.servers?.split(',').map((name) => {
+  const server = serverNames.find((known) => known === name);
+  return server ?? wrong(`There is no server ${name}: ${serverNames.join(', ')}`);
+});
+const rounds = Number(values.rounds);
+if (!Number.isSafeInteger(rounds) || rounds < 1) wrong('--rounds must be a whole number from 1 on');
+
+function chosen(kind: string, name: string, among: readonly Row[]): Row {
+  return (
+    among.find((row) => row.name === name) ??
+    wrong(`There is no ${kind} ${name}: ${among.map((row) => row.name).join(', ')}`)
+  );
+}
+
+function wrong(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Every server in turn, and that round by round: what else the machine does meets all of them alike. */
+async function measureRow(machinery: Machinery, row: Row): Promise<Map<ServerName, Sample[]>> {
+  const samples = new Map<ServerName, Sample[]>();
+  const servers = row.servers.filter((server) => wantedServers?.includes(server) ?? true);
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const server of servers) {
+      const sample = await row.measure(machinery, server).catch(
+        (error: unknown): Sample => ({
+          figures: {},
+          faults: [error instanceof Error ? error.message : String(error)],
+        }),
+      );
+      samples.set(server, [...(samples.get(server) ?? []), sample]);
+      const found = row.figures.map(
+        ({ name, digits }) => `${name} ${sample.figures[name]?.toFixed(digits) ?? '–'}`,
+      );
+      say(
+        `  ${row.name}, round ${round}, ${server}: ${[...found, ...sample.faults.map((fault) => `! ${fault}`)].join('  ')}`,
+      );
+    }
+  }
+  return samples;
+}
+
+async function run(): Promise<void> {
+  await using running = new AsyncDisposableStack();
+  const end = (): void => {
+    killAllProcesses();
+    void running.disposeAsync().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+
+  const machinery = running.use(await startMachinery());
+  say(
+    `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${machinery.versions}`,
+  );
+  const begun = performance.now();
+  const tables: string[] = [];
+  for (const row of wantedRows) tables.push(...tableOf(row, await measureRow(machinery, row)));
+  say(`\nMedians of ${rounds} rounds, in ${((performance.now() - begun) / 60_000).toFixed(1)} minutes\n`);
+  for (const line of tables) say(line);
+}
+
+await run();

@@ -1,0 +1,62 @@
+/** The people of the benchmark: engineers who hear each of their own, and admins who all hear the same. */
+import pg from 'pg';
+import { newId } from '../../src/platform/ids.ts';
+
+export type Person = {
+  kind: 'ENGINEER' | 'ADMIN';
+  email: string;
+  /** What they hear of: an engineer by the account, an admin by the organization. */
+  topic: string;
+};
+
+export type People = { engineers: readonly Person[]; admins: readonly Person[]; organizationId: string };
+
+const engineerCount = 10_000;
+const adminCount = 1_000;
+
+export async function insertPeople(databaseUrl: string): Promise<People> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const organizationId = newId();
+    await client.query(
+      `INSERT INTO organizations (id, name, has_guard, created_at) VALUES ($1, 'Acme', false, now())`,
+      [organizationId],
+    );
+    const engineers = await insertAccounts(client, 'SUPPORT_ENGINEER', engineerCount);
+    const admins = await insertAccounts(client, 'USER', adminCount);
+    await client.query(
+      `INSERT INTO memberships (organization_id, account_id, created_at)
+       SELECT $1::uuid, id, now() FROM accounts WHERE kind = 'USER'`,
+      [organizationId],
+    );
+    await client.query(
+      `INSERT INTO role_assignments (id, account_id, role, organization_id, origin, sync_state, created_at)
+       SELECT gen_random_uuid(), id, 'ORGANIZATION_ADMIN', $1::uuid, 'DIRECT', 'SYNCED', now()
+         FROM accounts WHERE kind = 'USER'`,
+      [organizationId],
+    );
+    await client.query('ANALYZE');
+    return {
+      organizationId,
+      engineers: engineers.map(({ id, email }) => ({ kind: 'ENGINEER', email, topic: id })),
+      admins: admins.map(({ email }) => ({ kind: 'ADMIN', email, topic: organizationId })),
+    };
+  } finally {
+    await client.end();
+  }
+}
+
+async function insertAccounts(client: pg.Client, kind: string, count: number) {
+  const accounts = Array.from({ length: count }, (_, at) => ({
+    id: newId(),
+    email: `${kind.toLowerCase()}-${at}@bench.example`,
+  }));
+  await client.query(
+    `INSERT INTO accounts (id, kind, email, name, active, capabilities, created_at)
+     SELECT id, $2::account_kind, email, email, true, '{}', now()
+       FROM jsonb_populate_recordset(NULL::accounts, $1::jsonb)`,
+    [JSON.stringify(accounts), kind],
+  );
+  return accounts;
+}

@@ -1,0 +1,126 @@
+/**
+ * Processes of the benchmark: each does what it is asked over IPC, and is gone when this one is. Everything
+ * that is measured, or that loads what is measured, has a process of its own.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** What a process can be asked, by name. */
+// biome-ignore lint/suspicious/noExplicitAny: each handler has an argument of its own, typed where it is asked
+export type Handlers = Record<string, (argument: any) => unknown>;
+
+type Asked = { id: number; name: string; argument: unknown };
+type Answered = { id: number; value?: unknown; error?: string };
+
+/** In the process: answers what it is asked, until whoever started it is gone. */
+export function obey(handlers: Handlers): void {
+  // Ctrl-C in a terminal reaches every process: the first one ends the others.
+  process.on('SIGINT', () => undefined);
+  process.on('disconnect', () => process.exit());
+  process.on('message', (asked: Asked) => {
+    void answer(handlers, asked).then((answered) => {
+      if (process.connected) process.send?.(answered);
+    });
+  });
+}
+
+async function answer(handlers: Handlers, { id, name, argument }: Asked): Promise<Answered> {
+  try {
+    const handler = handlers[name];
+    if (handler === undefined) throw new TypeError(`This process knows no ${name}`);
+    return { id, value: await handler(argument) };
+  } catch (error) {
+    return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}
+
+export type Process<Known extends Handlers> = {
+  /** Rejects when the process cannot, is gone, or has not answered after so many milliseconds. */
+  ask<Name extends keyof Known & string>(
+    name: Name,
+    argument: Parameters<Known[Name]>[0],
+    deadline?: number,
+  ): Promise<Awaited<ReturnType<Known[Name]>>>;
+  /** Why it ended by itself, if it did. */
+  readonly cause: string | undefined;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+const children = new Set<ChildProcess>();
+const usualDeadline = 30_000;
+const said = 4_000;
+
+/** Starts a file of the benchmark, which calls `obey`, with Node's garbage collector at hand. */
+export function startProcess<Known extends Handlers>(file: string): Process<Known> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = fork(path, [], {
+    execArgv: ['--expose-gc'],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  children.add(child);
+  const waiting = new Map<number, PromiseWithResolvers<never>>();
+  let complaint = '';
+  let cause: string | undefined;
+  let isWanted = true;
+  let asked = 0;
+  child.stderr?.on('data', (text: Buffer) => {
+    complaint = (complaint + String(text)).slice(-said);
+  });
+  child.on('error', () => undefined);
+  child.on('message', ({ id, value, error }: Answered) => {
+    const answered = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) answered?.resolve(value as never);
+    else answered?.reject(new Error(error));
+  });
+  const exited = new Promise<void>((settle) => {
+    child.once('close', (code, signal) => {
+      children.delete(child);
+      if (isWanted) cause = `${file} ended by itself (${signal ?? code}): ${summaryOf(complaint)}`;
+      for (const { reject } of waiting.values()) reject(new Error(cause ?? `${file} was stopped`));
+      waiting.clear();
+      settle();
+    });
+  });
+
+  return {
+    async ask(name, argument, deadline = usualDeadline) {
+      if (cause !== undefined) throw new Error(cause);
+      asked += 1;
+      const id = asked;
+      const answered = Promise.withResolvers<never>();
+      waiting.set(id, answered);
+      const late = setTimeout(() => {
+        waiting.delete(id);
+        answered.reject(new Error(`${file} has not answered ${name} in ${deadline} ms`));
+      }, deadline);
+      try {
+        child.send({ id, name, argument } satisfies Asked);
+        return await answered.promise;
+      } finally {
+        clearTimeout(late);
+      }
+    },
+    get cause() {
+      return cause;
+    },
+    async [Symbol.asyncDispose]() {
+      isWanted = false;
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** For the end of the benchmark, however it comes. */
+export function killAllProcesses(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+/** The line that says most of what a process wrote before its end. */
+function summaryOf(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.find((line) => /Error|FATAL/.test(line))?.trim() ?? lines.at(-1)?.trim() ?? 'it said nothing';
+}

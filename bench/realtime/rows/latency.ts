@@ -1,0 +1,53 @@
+import { serverNames } from '../servers.ts';
+import { faultsOf, openStage } from '../stage.ts';
+import { median, quantile } from '../statistics.ts';
+import { atMost, atMostBare, holds } from './goals.ts';
+import type { Row } from './row.ts';
+
+const subscribers = 1_000;
+const rate = 100;
+const seconds = 10;
+const warmUpSeconds = 2;
+
+export const latency: Row = {
+  name: 'latency',
+  says: `${subscribers} subscribers with topics of their own, ${rate} events a second: from just before the commit is sent to the client`,
+  servers: serverNames,
+  figures: [
+    {
+      name: 'p50',
+      says: 'median, ms',
+      digits: 2,
+      goals: [
+        {
+          says: '≤ 2 ms + a commit',
+          isMet: (of) =>
+            holds((all, commit) => all <= 2 + commit, of('p50', 'latchkey'), of('commit', 'latchkey')),
+        },
+      ],
+    },
+    {
+      name: 'p99',
+      says: '99th percentile, ms',
+      digits: 2,
+      goals: [atMost('p99', 50, 'ms'), atMostBare('p99', 2)],
+    },
+    { name: 'commit', says: 'of it the commit, or Redis taking it: median, ms', digits: 2 },
+  ],
+  async measure(machinery, server) {
+    const engineers = machinery.people.engineers.slice(0, subscribers);
+    await using stage = await openStage(machinery, server);
+    await stage.connect(engineers);
+    const to = { engineers: engineers.map(({ topic }) => topic) };
+    await stage.deliver({ to, rate, events: rate * warmUpSeconds });
+    const events = rate * seconds;
+    const { written, account } = await stage.deliver({ to, rate, events });
+    const arrived = [...account.arrivedAt.keys()].filter((event) => !Number.isNaN(account.arrivedAt[event]));
+    const took = arrived.map((event) => (account.arrivedAt[event] ?? 0) - (written.sentAt[event] ?? 0));
+    const commits = arrived.map((event) => (written.takenAt[event] ?? 0) - (written.sentAt[event] ?? 0));
+    return {
+      figures: { p50: median(took), p99: quantile(took, 0.99), commit: median(commits) },
+      faults: faultsOf(account, events),
+    };
+  },
+};

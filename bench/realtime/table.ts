@@ -1,0 +1,58 @@
+/** The figures as a person reads them. */
+import type { Figure, Medians, Row, Sample } from './rows/row.ts';
+import type { ServerName } from './servers.ts';
+import { median } from './statistics.ts';
+
+export type Samples = ReadonlyMap<ServerName, readonly Sample[]>;
+
+export function tableOf(row: Row, samples: Samples): string[] {
+  const servers = row.servers.filter((server) => samples.has(server));
+  const of: Medians = (figure, server) => {
+    const found = (samples.get(server) ?? []).flatMap(({ figures }) => figures[figure] ?? []);
+    return found.length === 0 ? undefined : median(found);
+  };
+  const lines = row.figures.map((figure) => [
+    `  ${figure.says}`,
+    ...servers.map((server) => cellOf(figure, server, of)),
+    goalsOf(figure, of),
+  ]);
+  const faults = servers.flatMap((server) =>
+    [...new Set((samples.get(server) ?? []).flatMap((sample) => sample.faults))].map(
+      (fault) => `  ${server}: ${fault}`,
+    ),
+  );
+  return [`${row.name}: ${row.says}`, ...aligned([['', ...servers, ''], ...lines]), ...faults, ''];
+}
+
+function cellOf({ name, digits }: Figure, server: ServerName, of: Medians): string {
+  const value = of(name, server);
+  if (value === undefined || Number.isNaN(value)) return '–';
+  const bare = of(name, 'bare');
+  const ratio =
+    server === 'bare' || bare === undefined || bare === 0 ? '' : ` (${(value / bare).toFixed(2)}×)`;
+  return `${value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}${ratio}`;
+}
+
+function goalsOf({ goals = [] }: Figure, of: Medians): string {
+  return goals
+    .map(({ says, isMet }) => {
+      const met = isMet(of);
+      return `${says}: ${met === undefined ? 'not known' : met ? 'met' : 'NOT MET'}`;
+    })
+    .join('; ');
+}
+
+function aligned(lines: readonly (readonly string[])[]): string[] {
+  const widths = lines.reduce<number[]>(
+    (known, line) => line.map((cell, at) => Math.max(known[at] ?? 0, cell.length)),
+    [],
+  );
+  return lines.map((line) =>
+    line
+      .map((cell, at) =>
+        at === 0 || at === line.length - 1 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  );
+}
