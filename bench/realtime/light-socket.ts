@@ -39,11 +39,12 @@ export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions)
     noDelay: true,
     onread: {
       buffer: readBuffer,
-      callback: (length, buffer) => {
-        const fresh = Buffer.from(buffer.buffer, buffer.byteOffset, length);
-        const bytes = begun.length === 0 ? fresh : Buffer.concat([begun, fresh]);
-        const read = isOpen ? readFrames(bytes, 0) : readUpgrade(bytes);
-        begun = read === bytes.length ? nothing : Buffer.from(bytes.subarray(read));
+      callback: (length) => {
+        if (begun.length === 0) keepFrom(readBuffer, read(readBuffer, length), length);
+        else {
+          const bytes = Buffer.concat([begun, readBuffer.subarray(0, length)]);
+          keepFrom(bytes, read(bytes, bytes.length), bytes.length);
+        }
         return !isClosed;
       },
     },
@@ -55,30 +56,38 @@ export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions)
       `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bGF0Y2hrZXktYmVuY2gtMQ==\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`,
   );
 
-  function readUpgrade(bytes: Buffer): number {
+  function read(bytes: Buffer, length: number): number {
+    return isOpen ? readFrames(bytes, 0, length) : readUpgrade(bytes, length);
+  }
+
+  function keepFrom(bytes: Buffer, start: number, end: number): void {
+    begun = start === end ? nothing : Buffer.from(bytes.subarray(start, end));
+  }
+
+  function readUpgrade(bytes: Buffer, length: number): number {
     const end = bytes.indexOf('\r\n\r\n');
-    if (end === -1) return 0;
+    if (end === -1 || end + 4 > length) return 0;
     const status = bytes.toString('latin1', 0, bytes.indexOf('\r\n'));
     if (!status.startsWith('HTTP/1.1 101')) {
       closed(status);
-      return bytes.length;
+      return length;
     }
     isOpen = true;
     heard.onOpen();
-    return readFrames(bytes, end + 4);
+    return readFrames(bytes, end + 4, length);
   }
 
   /** Reads every whole frame; answers where the first begins that is not. */
-  function readFrames(bytes: Buffer, from: number): number {
+  function readFrames(bytes: Buffer, from: number, to: number): number {
     let at = from;
-    while (bytes.length - at >= 2 && !isClosed) {
+    while (to - at >= 2 && !isClosed) {
       const short = bytes[at + 1] ?? 0;
       const head = short < 126 ? 2 : short === 126 ? 4 : 10;
-      if (bytes.length - at < head) break;
-      const length =
+      if (to - at < head) break;
+      const size =
         head === 2 ? short : head === 4 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2));
-      const end = at + head + length;
-      if (end > bytes.length) break;
+      const end = at + head + size;
+      if (end > to) break;
       readFrame(bytes, bytes[at] ?? 0, at + head, end);
       at = end;
     }

@@ -26,8 +26,8 @@ export type Delivering = Omit<Writing, 'series' | 'mayBatch'> & { mayBatch?: boo
 export type Delivered = {
   written: Written;
   account: Account;
-  /** Milliseconds of processor time that the server used for it. */
-  cpu: number;
+  /** Milliseconds of processor time that it took. */
+  cpu: { server: number; clients: number };
 };
 
 const connectDeadline = 120_000;
@@ -96,17 +96,22 @@ export async function openStage(
     if (deaf.length > 0) throw new Error(`${deaf.length} subscribers hear nothing`);
   }
 
+  async function usedBy() {
+    return { server: await measured.ask('cpu', undefined), clients: await subscribers.ask('cpu', undefined) };
+  }
+
   async function deliver({ mayBatch = false, ...writing }: Delivering): Promise<Delivered> {
     const series = newSeries();
     const { events, to } = writing;
     const count = 'engineers' in to ? to.engineers.length : connected.length;
     const recipients = 'engineers' in to ? 'EACH' : 'ALL';
     await subscribers.ask('expect', { series, events, recipients, subscribers: count });
-    const before = await measured.ask('cpu', undefined);
+    const before = await usedBy();
     const duration = writing.rate === null ? 0 : (events / writing.rate) * 1_000;
     const written = await writer.ask('write', { ...writing, series, mayBatch }, duration + settleDeadline);
     const account = await subscribers.ask('account', patience, patience + 2 * settleDeadline);
-    const cpu = (await measured.ask('cpu', undefined)) - before;
+    const after = await usedBy();
+    const cpu = { server: after.server - before.server, clients: after.clients - before.clients };
     return { written, account, cpu };
   }
 

@@ -187,6 +187,12 @@ const handlers = {
   /** What else has come since `expect`. */
   asides: (): Aside[] => asides,
 
+  /** Milliseconds of processor time so far. */
+  cpu(): number {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
+
   leave(): void {
     isLeaving = true;
     for (const socket of sockets) socket.destroy();

@@ -33,7 +33,7 @@ export const cpu: Row = {
     const kept = ((events - 1) * 1_000) / ((written.sentAt.at(-1) ?? 0) - (written.sentAt[0] ?? 0));
     const delivered = events - account.missing;
     return {
-      figures: { each: (used * 1_000) / delivered, rate: kept },
+      figures: { each: (used.server * 1_000) / delivered, rate: kept },
       faults: [
         ...faultsOf(account, events),
         ...(kept < keptShare * rate ? [`wrote only ${kept.toFixed(0)} events a second`] : []),

@@ -19,6 +19,7 @@ export const fanOut: Row = {
       goals: [atLeastBare('rate', 0.5), timesTheBestPeer('rate', 3)],
     },
     { name: 'perCpuSecond', says: "deliveries for a second of the server's processor", digits: 0 },
+    { name: 'clients', says: 'of a processor that all clients together used, %', digits: 0 },
   ],
   async measure(machinery, server) {
     const { admins, organizationId } = machinery.people;
@@ -28,11 +29,13 @@ export const fanOut: Row = {
     await stage.deliver({ to, rate: null, events: warmUpEvents });
     const { written, account, cpu } = await stage.deliver({ to, rate: null, events });
     const due = events * subscribers;
+    const took = account.lastAt - (written.sentAt[0] ?? 0);
     const delivered = due - account.missing;
     return {
       figures: {
-        rate: (delivered * 1_000) / (account.lastAt - (written.sentAt[0] ?? 0)),
-        perCpuSecond: (delivered * 1_000) / cpu,
+        rate: (delivered * 1_000) / took,
+        perCpuSecond: (delivered * 1_000) / cpu.server,
+        clients: (100 * cpu.clients) / took,
       },
       faults: faultsOf(account, due),
     };

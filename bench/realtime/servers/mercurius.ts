@@ -1,0 +1,34 @@
+/** Mercurius with subscriptions through Redis, as its documentation sets them up. */
+import fastify from 'fastify';
+import mercurius, { type MercuriusContext } from 'mercurius';
+import createEmitter from 'mqemitter-redis';
+import { peerSchema } from './peer-schema.ts';
+import { serve } from './server.ts';
+
+declare module 'mercurius' {
+  interface MercuriusContext {
+    topic: string;
+  }
+}
+
+serve(async ({ redisUrl }) => {
+  const app = fastify();
+  await app.register(mercurius, {
+    schema: peerSchema,
+    resolvers: {
+      Subscription: {
+        grantEvents: {
+          subscribe: (_root: unknown, _arguments: unknown, { pubsub, topic }: MercuriusContext) =>
+            pubsub.subscribe(topic),
+        },
+      },
+    },
+    subscription: {
+      emitter: createEmitter({ connectionString: redisUrl }),
+      // What is returned joins the context of the connection's subscriptions.
+      onConnect: ({ payload }) => ({ topic: payload.topic }),
+    },
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return { url: `${url}/graphql`, protocol: 'graphql-transport-ws' };
+});
