@@ -10,11 +10,13 @@ import { cpu } from './rows/cpu.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { latency } from './rows/latency.ts';
 import { memory } from './rows/memory.ts';
+import { revoke } from './rows/revoke.ts';
 import type { Row, Sample } from './rows/row.ts';
+import { writes } from './rows/writes.ts';
 import { type ServerName, serverNames } from './servers.ts';
 import { tableOf } from './table.ts';
 
-const rows: readonly Row[] = [latency, cpu, fanOut, memory];
+const rows: readonly Row[] = [latency, cpu, fanOut, memory, writes, revoke];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,12 +4,20 @@ import { newId } from '../../src/platform/ids.ts';
 
 export type Person = {
   kind: 'ENGINEER' | 'ADMIN';
+  id: string;
   email: string;
   /** What they hear of: an engineer by the account, an admin by the organization. */
   topic: string;
 };
 
-export type People = { engineers: readonly Person[]; admins: readonly Person[]; organizationId: string };
+export type People = {
+  engineers: readonly Person[];
+  /** Of the one organization. */
+  admins: readonly Person[];
+  organizationId: string;
+  /** Its site. */
+  site: { id: string; productId: string };
+};
 
 const engineerCount = 10_000;
 const adminCount = 1_000;
@@ -39,12 +47,28 @@ export async function insertPeople(databaseUrl: string): Promise<People> {
     await client.query('ANALYZE');
     return {
       organizationId,
-      engineers: engineers.map(({ id, email }) => ({ kind: 'ENGINEER', email, topic: id })),
-      admins: admins.map(({ email }) => ({ kind: 'ADMIN', email, topic: organizationId })),
+      site: await insertSite(client, organizationId),
+      engineers: engineers.map(({ id, email }) => ({ kind: 'ENGINEER', id, email, topic: id })),
+      admins: admins.map(({ id, email }) => ({ kind: 'ADMIN', id, email, topic: organizationId })),
     };
   } finally {
     await client.end();
   }
+}
+
+async function insertSite(client: pg.Client, organizationId: string): Promise<People['site']> {
+  const site = { id: newId(), productId: newId() };
+  await client.query(
+    `INSERT INTO sites (id, organization_id, url, name, experience, data_residency_region, created_at)
+     VALUES ($1, $2, 'https://acme.example', 'Acme', 'CENTRALIZED', 'EU', now())`,
+    [site.id, organizationId],
+  );
+  await client.query(
+    `INSERT INTO products (id, site_id, key, name, licensed, created_at)
+     VALUES ($1, $2, 'jira', 'Jira', true, now())`,
+    [site.productId, site.id],
+  );
+  return site;
 }
 
 async function insertAccounts(client: pg.Client, kind: string, count: number) {

@@ -1,0 +1,101 @@
+/** Tickets and grants of the benchmark, written as the gateway's commands write them. */
+import pg from 'pg';
+import { appendAuditEntries } from '../../src/audit/store.ts';
+import { changeGrant } from '../../src/commands/change-grant.ts';
+import { auditGrantChange, eventOfGrantChange } from '../../src/commands/record.ts';
+import { appendEvents } from '../../src/events/outbox.ts';
+import { type Grant, isOpen, type OpenGrant } from '../../src/grants/grant.ts';
+import type { GrantCommand } from '../../src/grants/lifecycle.ts';
+import { saveGrantChanges } from '../../src/grants/store.ts';
+import type { UserViewer } from '../../src/identity/viewer.ts';
+import type { Database } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { lockTicket, shareRights } from '../../src/platform/locks.ts';
+import type { People } from './people.ts';
+
+/** A ticket, and who decides on it. */
+export type Case = {
+  ticketId: string;
+  siteId: string;
+  organizationId: string;
+  engineerId: string;
+  customer: { id: string; email: string };
+};
+
+/** A ticket for each of these engineers, on the site of the benchmark. */
+export async function openCases(
+  databaseUrl: string,
+  { site, admins, organizationId }: People,
+  engineerIds: readonly string[],
+): Promise<Case[]> {
+  const [customer] = admins;
+  if (customer === undefined) throw new TypeError('There is no customer');
+  const cases = engineerIds.map((engineerId) => ({
+    ticketId: newId(),
+    siteId: site.id,
+    organizationId,
+    engineerId,
+    customer,
+  }));
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query(
+      `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, assignee_id, created_at)
+       SELECT c."ticketId", 'BENCH-' || row_number() OVER (), 'The board does not load', $2, $3, $4, c."engineerId", now()
+         FROM jsonb_to_recordset($1::jsonb) AS c("ticketId" uuid, "engineerId" uuid)`,
+      [JSON.stringify(cases), site.id, site.productId, customer.id],
+    );
+  } finally {
+    await client.end();
+  }
+  return cases;
+}
+
+/** The next step of a case that goes round: asked for, approved, revoked, asked for anew. */
+function nextCommand(
+  { customer, ticketId, siteId, engineerId }: Case,
+  grant: OpenGrant | null,
+): GrantCommand {
+  const by = customer.id;
+  if (grant === null)
+    return {
+      type: 'Request',
+      ...{ grantId: newId(), ticketId, siteId, engineerId, requestedById: engineerId },
+      ...{ scope: { kind: 'PRODUCT_DATA' }, justification: 'The board does not load.', waitSeconds: 86_400 },
+    };
+  if (grant.state === 'ACTIVE') return { type: 'Revoke', by, asGuard: false };
+  const terms = { guardRequired: false, maxGrantSeconds: null, samePersonMayApproveTwice: false };
+  return { type: 'Approve', by, path: 'SUPPORT_PORTAL', expiresAt: null, terms };
+}
+
+/**
+ * Takes the next step with what a command writes: its locks, the grant, the audit log and, unless it is silent,
+ * the event. Answers the grant as it is then.
+ */
+export async function takeNextStep(
+  database: Database,
+  on: Case,
+  grant: Grant | null,
+  { isSilent }: { isSilent: boolean },
+): Promise<Grant> {
+  const { ticketId, organizationId, customer } = on;
+  const before = grant !== null && isOpen(grant) ? grant : null;
+  const viewer: UserViewer = {
+    ...{ kind: 'USER', id: customer.id, email: customer.email, name: customer.email },
+    ...{ organizationIds: [organizationId], assignments: [] },
+  };
+  return await database.transaction(async (tx) => {
+    await lockTicket(tx, { ticketId });
+    await shareRights(tx, customer.id);
+    const decided = changeGrant(before, nextCommand(on, before), {
+      ...{ organizationId, reporterOf: () => customer.id },
+      ...{ by: { viewer, now: new Date() }, action: null, reason: null },
+    });
+    if ('refused' in decided) throw new Error(`A step was refused: ${decided.refused.code}`);
+    await saveGrantChanges(tx, decided.changes);
+    await appendAuditEntries(tx, decided.changes.map(auditGrantChange));
+    if (!isSilent) await appendEvents(tx, decided.changes.map(eventOfGrantChange));
+    return decided.grant;
+  });
+}
