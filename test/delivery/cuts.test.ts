@@ -16,7 +16,13 @@ import { rawId } from '../support/rows.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startCaseload } from './caseload.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
-import { committedEvents, expectContractKept, openSubscriber, type Subscriber } from './subscriber.ts';
+import {
+  committedEvents,
+  expectContractKept,
+  type Listener,
+  openSubscriber,
+  type Subscriber,
+} from './subscriber.ts';
 import { createPace, type WrittenGrant, writeEvents } from './writers.ts';
 
 const eventCount = Number(process.env['CUTS_EVENTS'] ?? 10_000);
@@ -117,8 +123,6 @@ function createBreaker(roads: readonly TcpProxy[]) {
   };
 }
 
-type Listener = Pick<Subscriber, 'name' | 'hears'>;
-
 /** Who listens, and to what; and the grants that are written, so that each of them hears of some and not of others. */
 function castFor(draw: Draw): { listeners: Listener[]; grants: WrittenGrant[] } {
   const { world } = deployment;
@@ -172,7 +176,9 @@ test(
     for (const listener of listeners) {
       const road = await openRoad();
       roads.push(road);
-      subscribers.push(await openSubscriber(clientOf(listener.name, road.port), listener));
+      // A swallowed connection is to be noticed within the test.
+      const silenceMs = 2_000;
+      subscribers.push(await openSubscriber(clientOf(listener.name, road.port), { ...listener, silenceMs }));
     }
     const before = new Set((await committedEvents(pool)).map(({ id }) => id));
 

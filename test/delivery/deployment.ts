@@ -11,6 +11,7 @@ export type Deployment = {
   readonly world: World;
   /** The client of somebody who comes through this port. Its subscriptions end with the deployment. */
   clientOf(email: string, port: number): GatewayClient;
+  tokenOf(email: string): Promise<string>;
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -20,6 +21,8 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
   const world = await fillDatabase(place.databaseUrl);
   const issuer = begun.use(await startIssuer());
   const sign = await issuer.addKey('ES256');
+  // The subject is the one by which accounts signed in when the world was made.
+  const tokenOf = (email: string) => sign({ sub: email, email, email_verified: true });
   const environment = {
     DATABASE_URL: place.databaseUrl,
     REDIS_URL: place.redisUrl,
@@ -43,12 +46,11 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
       const url = `http://127.0.0.1:${port}`;
       const known = clients.get(`${email} ${url}`);
       if (known !== undefined) return known;
-      // The subject is the one by which the account signed in when the world was made.
-      const token = () => sign({ sub: email, email, email_verified: true });
-      const client = createGatewayClient({ url, token });
+      const client = createGatewayClient({ url, token: () => tokenOf(email) });
       clients.set(`${email} ${url}`, client);
       return client;
     },
+    tokenOf,
     dispose,
     [Symbol.asyncDispose]: dispose,
   };

@@ -1,4 +1,5 @@
 /** Somebody who listens through the client of this repository, and keeps what came, as it came. */
+import { once } from 'node:events';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { parse } from 'graphql';
 import type pg from 'pg';
@@ -35,14 +36,23 @@ export type Subscriber = {
   readonly losses: readonly string[];
   /** The cursors from which it went on. */
   readonly resumptions: readonly (string | null)[];
-  /** Resolves when all of these have come; rejects when the deadline passes before, or the subscription ends. */
+  /** Resolves when all of these have come. This and the next two reject at their deadline, and when it ends. */
   hasHeard(ids: Iterable<string>, deadlineMs: number): Promise<void>;
+  /** Resolves when so many more have come. */
+  hasHeardMore(count: number, deadlineMs: number): Promise<void>;
+  /** Resolves when it has gone on after a loss. */
+  hasResumed(deadlineMs: number): Promise<void>;
+};
+
+export type Listener = Pick<Subscriber, 'name' | 'hears'> & {
+  /** Milliseconds of silence after which the connection is doubted. */
+  silenceMs?: number;
 };
 
 /** Subscribes; resolves when the current state has come, after which nothing may be missed. */
 export async function openSubscriber(
   client: GatewayClient,
-  { name, hears }: Pick<Subscriber, 'name' | 'hears'>,
+  { name, hears, silenceMs = 10_000 }: Listener,
 ): Promise<Subscriber> {
   const heard: { event: ToldEvent; at: number }[] = [];
   const known = new Set<string>();
@@ -52,7 +62,12 @@ export async function openSubscriber(
   const resumptions: (string | null)[] = [];
   const begun = Promise.withResolvers<void>();
   let deliveries = 0;
-  let arrival = Promise.withResolvers<void>();
+  let change = Promise.withResolvers<void>();
+
+  function tell(): void {
+    change.resolve();
+    change = Promise.withResolvers();
+  }
 
   /** Every delivery comes by here, also those that the client drops because it knows their id. */
   function note({ cursor: _cursor, ...event }: ToldEvent): void {
@@ -69,10 +84,12 @@ export async function openSubscriber(
       note(grantEvents);
       return grantEvents;
     },
-    // Sooner than out in the world, so that a connection that was swallowed is noticed within the test.
-    silenceMs: 2_000,
+    silenceMs,
     onReconnecting: ({ reason }) => losses.push(reason),
-    onReconnected: ({ after }) => resumptions.push(after),
+    onReconnected: ({ after }) => {
+      resumptions.push(after);
+      tell();
+    },
   });
 
   async function listen(): Promise<void> {
@@ -83,8 +100,7 @@ export async function openSubscriber(
       }
       heard.push({ event, at: performance.now() });
       known.add(event.id);
-      arrival.resolve();
-      arrival = Promise.withResolvers();
+      tell();
     }
   }
   const listening = listen();
@@ -93,6 +109,16 @@ export async function openSubscriber(
   });
   ended.catch(() => undefined);
   await Promise.race([begun.promise, ended]);
+
+  async function until(isSo: () => boolean, told: () => string, deadlineMs: number): Promise<void> {
+    const late = AbortSignal.timeout(deadlineMs);
+    const tooLate = once(late, 'abort').then(() => {
+      const lost = losses.length === 0 ? 'no connection was lost' : `last lost: ${losses.at(-1)}`;
+      throw new Error(`After ${deadlineMs} ms ${name} ${told()}; ${lost}`);
+    });
+    while (!isSo()) await Promise.race([change.promise, ended, tooLate]);
+    tooLate.catch(() => undefined);
+  }
 
   return {
     name,
@@ -104,26 +130,31 @@ export async function openSubscriber(
     contradictions,
     losses,
     resumptions,
-    async hasHeard(ids, deadlineMs) {
+    hasHeard(ids, deadlineMs) {
       const awaited = new Set(ids);
-      const late = AbortSignal.timeout(deadlineMs);
-      const tooLate = new Promise<never>((_resolve, reject) => {
-        late.addEventListener('abort', () =>
-          reject(
-            new Error(
-              `${name} has not heard ${awaited.size} events after ${deadlineMs} ms, ` +
-                `last lost by: ${losses.at(-1) ?? 'nothing'}: ${[...awaited].slice(0, 5).join(', ')} …`,
-            ),
-          ),
-        );
-      });
-      tooLate.catch(() => undefined);
-      for (;;) {
-        for (const id of awaited) if (known.has(id)) awaited.delete(id);
-        if (awaited.size === 0) return;
-        await Promise.race([arrival.promise, ended, tooLate]);
-      }
+      return until(
+        () => {
+          for (const id of awaited) if (known.has(id)) awaited.delete(id);
+          return awaited.size === 0;
+        },
+        () => `has not heard ${awaited.size} events, ${[...awaited].slice(0, 5).join(', ')} …`,
+        deadlineMs,
+      );
     },
+    hasHeardMore(count, deadlineMs) {
+      const enough = heard.length + count;
+      return until(
+        () => heard.length >= enough,
+        () => `has not heard ${enough - heard.length} more events`,
+        deadlineMs,
+      );
+    },
+    hasResumed: (deadlineMs) =>
+      until(
+        () => resumptions.length > 0,
+        () => 'has not resumed',
+        deadlineMs,
+      ),
   };
 }
 

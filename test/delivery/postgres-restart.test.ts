@@ -1,0 +1,98 @@
+/**
+ * PostgreSQL is restarted under whole gateways while people decide. Subscriptions stay open and go on
+ * where they were; nothing that was committed goes untold, and nothing acknowledged is gone.
+ */
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openPool } from '../events/gateway.ts';
+import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { startRedis } from '../support/redis.ts';
+import { rawId } from '../support/rows.ts';
+import { startCaseload } from './caseload.ts';
+import { type Deployment, startDeployment } from './deployment.ts';
+import { committedEvents, expectContractKept, type Listener, openSubscriber } from './subscriber.ts';
+
+const workers = 4;
+const restarts = 3;
+
+let running: AsyncDisposableStack;
+let deployment: Deployment;
+let postgres: OwnPostgres;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  await using begun = new AsyncDisposableStack();
+  postgres = begun.adopt(await startOwnPostgres(), (own) => own.dispose());
+  const redis = begun.adopt(await startRedis(), (started) => started.stop());
+  deployment = begun.use(await startDeployment({ databaseUrl: postgres.url, redisUrl: redis.url }));
+  pool = begun.adopt(openPool(postgres.url, 1), (opened) => opened.end());
+  running = begun.move();
+});
+afterAll(() => running?.disposeAsync());
+
+/** What tells a client to try again. */
+const mayFailWith = new Set(['SERVICE_UNAVAILABLE', 'TOOK_TOO_LONG']);
+
+test.each<[string, () => Promise<void>]>([
+  ['restarted', () => postgres.stop()],
+  ['killed', () => postgres.crash()],
+])(
+  'PostgreSQL is %s again and again',
+  async (what, bringDown) => {
+    const { gateways, world, clientOf } = deployment;
+    const before = new Set((await committedEvents(pool)).map(({ id }) => id));
+    const engineerId = rawId(world.engineer.id);
+    const listeners: Listener[] = [
+      { name: world.services.watching, hears: () => true },
+      { name: world.acme.emails.organizationAdmin, hears: () => true },
+      { name: world.engineer.email, hears: ({ engineerIds }) => engineerIds.includes(engineerId) },
+    ];
+    const subscribers = await Promise.all(
+      gateways.flatMap(({ port }, index) =>
+        listeners.map(({ name: email, hears }) =>
+          openSubscriber(clientOf(email, port), { name: `${email} at gateway ${index}`, hears }),
+        ),
+      ),
+    );
+    let turn = 0;
+    const caseload = startCaseload({
+      ...{ name: what, workers, world },
+      clientOf: (email) => {
+        turn += 1;
+        return clientOf(email, gateways[turn % 2 === 0 ? 0 : 1].port);
+      },
+    });
+
+    for (let restart = 0; restart < restarts; restart += 1) {
+      await caseload.decisions(workers * 4);
+      await bringDown();
+      await caseload.setbacksSeen(workers);
+      await postgres.start();
+    }
+    // By themselves: nobody has touched the gateways.
+    await caseload.decisions(workers * 4);
+    await caseload.finish();
+
+    const events = await committedEvents(pool, before);
+    for (const subscriber of subscribers) {
+      await expectContractKept(subscriber, events, { told: `PostgreSQL ${what}`, deadlineMs: 20_000 });
+      const { name, heard, losses } = subscriber;
+      expect(losses, `connections lost by ${name}`).toEqual([]);
+      const told = new Set(
+        heard.map(({ event: { grant } }) => `${grant.id} ${grant.state} ${grant.version}`),
+      );
+      expect(
+        caseload.decided.filter(({ grantId, state, version }) => !told.has(`${grantId} ${state} ${version}`)),
+        `acknowledged, and never told to ${name}`,
+      ).toEqual([]);
+    }
+    expect([...caseload.setbacks.keys()].filter((code) => !mayFailWith.has(code))).toEqual([]);
+    if (process.env['OUTAGE_FIGURES'] !== undefined) {
+      process.stdout.write(
+        `PostgreSQL ${what}: ${caseload.decided.length} decisions, ${events.length} events, ` +
+          `requests repeated ${JSON.stringify([...caseload.setbacks])}\n`,
+      );
+    }
+  },
+  120_000,
+);
