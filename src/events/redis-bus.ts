@@ -1,6 +1,7 @@
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { BusHealth, WakeBus } from './bus.ts';
+import { createAllowance } from './pace.ts';
 import { openRedisLink, type RedisLink, type RedisRoad } from './redis-link.ts';
 
 export type RedisBusOptions = RedisRoad & { logger: Logger };
@@ -12,6 +13,9 @@ const mostUnanswered = 3;
 /** Milliseconds to wait before connecting again: the first time, and at most. Half of it is random. */
 const firstRetry = 50;
 const longestRetry = 1000;
+
+/** Wakes in a row, and milliseconds from one to the next beyond them: a wake speaks for all before it. */
+const wakes = { burst: 20, every: 5 };
 
 /**
  * A bus over Redis pub/sub.
@@ -30,8 +34,8 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   let failures = 0;
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
-  let publishing = false;
-  let publishAgain = false;
+  const allowance = createAllowance(wakes);
+  let publication: 'NONE' | 'DUE' | 'UNDER_WAY' | 'UNDER_WAY_AND_ANOTHER' = 'NONE';
 
   const wake = (): void => {
     for (const listener of listeners) listener();
@@ -53,7 +57,7 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
     void current.gone.then((reason) => lose(current, reason));
     failures = 0;
     unanswered = 0;
-    publishing = false;
+    publication = 'NONE';
     timer = setInterval(() => beat(current), heartbeat);
     setHealth('UP');
     wake();
@@ -106,16 +110,22 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   function publish(): void {
     const current = link;
     if (current === undefined) return;
-    if (publishing) {
-      publishAgain = true;
-      return;
-    }
-    publishing = true;
-    publishAgain = false;
+    if (publication === 'UNDER_WAY') publication = 'UNDER_WAY_AND_ANOTHER';
+    if (publication !== 'NONE') return;
+    const delay = allowance.take();
+    publication = 'DUE';
+    if (delay === 0) send(current);
+    else setTimeout(send, delay, current);
+  }
+
+  function send(current: RedisLink): void {
+    if (link !== current) return;
+    publication = 'UNDER_WAY';
     const settle = (): void => {
       if (link !== current) return;
-      publishing = false;
-      if (publishAgain) publish();
+      const another = publication === 'UNDER_WAY_AND_ANOTHER';
+      publication = 'NONE';
+      if (another) publish();
     };
     current.publish(`${self} wake`).then(settle, settle);
   }

@@ -15,6 +15,7 @@ import {
   type Reader,
   readEvents,
 } from './outbox.ts';
+import { createPace } from './pace.ts';
 import type { Position } from './position.ts';
 import { createRecentEvents, type RecentEvents, type StreamEvent } from './recent-events.ts';
 
@@ -70,10 +71,11 @@ export type RelayOptions = {
   pollInterval?: number;
   pollIntervalWithoutBus?: number;
   /**
-   * Milliseconds from one read to the next at least, so that many commits a moment apart cost one read. A
-   * commit after a pause is read at once.
+   * Milliseconds from one read to the next at least, so that many commits a moment apart cost one read: at
+   * ease, and under load. A commit after a pause is read at once.
    */
   readGap?: number;
+  longestReadGap?: number;
   /** Events read at once, and handed on without a pause. */
   pageSize?: number;
   /** How many events are kept in memory for those who have just missed them. */
@@ -86,7 +88,8 @@ const longestRetry = 1000;
 
 export function createRelay(options: RelayOptions): Relay {
   const { db, bus, logger, pageSize = 100 } = options;
-  const { pollInterval = 1000, pollIntervalWithoutBus = 250, readGap = 2 } = options;
+  const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
+  const pace = createPace({ shortest: options.readGap ?? 2, longest: options.longestReadGap ?? 16 });
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 4000);
   let ready = expected();
@@ -110,9 +113,11 @@ export function createRelay(options: RelayOptions): Relay {
   async function follow(): Promise<void> {
     while (!disposal.signal.aborted) {
       awake = false;
+      let gap = 0;
       const begun = performance.now();
       try {
-        const hasMore = await readOn();
+        const { events, hasMore } = await readOn();
+        gap = pace.after(events);
         stats.failures = 0;
         if (hasMore) {
           await nextTurn();
@@ -124,29 +129,29 @@ export function createRelay(options: RelayOptions): Relay {
         continue;
       }
       if (!awake) await sleep(bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus);
-      const early = begun + readGap - performance.now();
+      const early = begun + gap - performance.now();
       if (early > 0) await pause(early);
     }
   }
 
-  async function readOn(): Promise<boolean> {
+  async function readOn(): Promise<{ events: number; hasMore: boolean }> {
     if (position === undefined) {
       const foreign = await deleteForeignEvents(db);
       if (foreign > 0) logger.warn({ foreign }, 'deleted events that came from another database');
       position = await currentPosition(db);
       recent.startAt(position);
       ready.resolve(position);
-      return false;
+      return { events: 0, hasMore: false };
     }
     const page = await readEvents(db, position, pageSize);
-    if (disposal.signal.aborted) return false;
+    if (disposal.signal.aborted) return { events: 0, hasMore: false };
     stats.reads += 1;
     stats.readAt = new Date();
     const batch = parsed(page);
     position = page.position;
     recent.add(batch, position);
     handOn(batch);
-    return page.hasMore;
+    return { events: batch.length, hasMore: page.hasMore };
   }
 
   async function recoverFrom(error: unknown): Promise<void> {

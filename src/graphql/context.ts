@@ -4,7 +4,7 @@ import type { Dependencies } from '../commands/execute.ts';
 import type { CursorSigner } from '../events/cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { createLoaders, type Loaders } from './loaders.ts';
+import { Loaders } from './loaders.ts';
 
 /** What the gateway offers to the API. */
 export type Services = Dependencies & {
@@ -26,7 +26,7 @@ export function createContext(
   services: Services,
   { viewer, hasToken }: Pick<Context, 'viewer' | 'hasToken'>,
 ): Context {
-  return { viewer, hasToken, services, loaders: createLoaders(services.database) };
+  return { viewer, hasToken, services, loaders: new Loaders(services.database) };
 }
 
 /**
@@ -35,7 +35,7 @@ export function createContext(
  */
 export function readAnew(context: Context): void {
   Object.assign(context, initContextCache());
-  context.loaders = createLoaders(context.services.database);
+  context.loaders = new Loaders(context.services.database);
 }
 
 /** The viewer of a field that the authorization table opens to signed-in accounts only. */

@@ -1,9 +1,10 @@
 /** A grant as it was at a moment of the past, with the people and decisions of that moment around it. */
 import { queryFromInfo } from '@pothos/plugin-prisma';
-import type { GraphQLResolveInfo } from 'graphql';
+import { type FieldNode, type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
 import type { Account, Decision } from '../../prisma/generated/client/client.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Context } from './context.ts';
+import { ofTheEventItself } from './same-for-all-hearers.ts';
 
 /** Marks a row that tells of the past: it is shown as it was, whatever was done to it since. */
 const asItWas: unique symbol = Symbol('as it was');
@@ -18,27 +19,36 @@ type Around = { engineer?: Account | null; endedBy?: Account | null; decisions?:
  * The row with the relations that the operation selects of it. They are read as they are now, so what has
  * come since is left out: whoever hears of an event late may have lost the right to know of it.
  */
-export async function grantAsItWas(
+export function grantAsItWas(
   row: GrantRow,
   moment: Date,
   context: Context,
   info: GraphQLResolveInfo,
+): GrantRow | Promise<GrantRow> {
+  const past: GrantRow = Object.assign({ ...row }, { [asItWas]: true });
+  return selectsSurroundings(info) ? withSurroundings(past, moment, context, info) : past;
+}
+
+async function withSurroundings(
+  past: GrantRow,
+  moment: Date,
+  context: Context,
+  info: GraphQLResolveInfo,
 ): Promise<GrantRow> {
-  const past: GrantRow & Around = Object.assign({ ...row }, { [asItWas]: true });
   const query = queryFromInfo({ context, info, include: {} });
   if (Object.keys(query.include ?? {}).length === 0) return past;
   const { account, grant } = context.services.database.prisma;
-  const now: (GrantRow & Around) | null = await grant.findUnique({ ...query, where: { id: row.id } });
+  const now: (GrantRow & Around) | null = await grant.findUnique({ ...query, where: { id: past.id } });
   if (now === null) return past;
 
   const { engineer, endedBy, decisions } = now;
-  const { engineerId: id } = row;
+  const { engineerId: id } = past;
   const around: Around = {
     ...(engineer === undefined || now.engineerId === id
       ? {}
       : { engineer: id === null ? null : await account.findUnique({ where: { id } }) }),
-    ...(endedBy === undefined || row.endedById !== null ? {} : { endedBy: null }),
-    ...(decisions === undefined ? {} : { decisions: decisions.filter(isKnownAt(row, moment)) }),
+    ...(endedBy === undefined || past.endedById !== null ? {} : { endedBy: null }),
+    ...(decisions === undefined ? {} : { decisions: decisions.filter(isKnownAt(past, moment)) }),
   };
   return { ...now, ...past, ...around };
 }
@@ -48,4 +58,25 @@ function isKnownAt({ customerApprovedAt, activatedAt, endedAt }: GrantRow, momen
   const facts = [moment, customerApprovedAt, activatedAt, endedAt].filter((at) => at !== null);
   const latest = Math.max(...facts.map((at) => at.getTime()));
   return ({ decidedAt }: Decision) => decidedAt.getTime() <= latest;
+}
+
+/** By field of a document: what it selects does not change. */
+const selecting = new WeakMap<FieldNode, boolean>();
+
+/** Whether anything is selected that has to be read from the database. */
+function selectsSurroundings({ fieldNodes, fragments }: GraphQLResolveInfo): boolean {
+  const doesSelect = ({ selectionSet }: { selectionSet?: SelectionSetNode | undefined }): boolean =>
+    selectionSet?.selections.some((selection) => {
+      if (selection.kind === Kind.FIELD) {
+        const isOfTheRow = ofTheEventItself['Grant']?.includes(selection.name.value);
+        return selection.selectionSet !== undefined && isOfTheRow !== true;
+      }
+      const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
+      return fragment !== undefined && doesSelect(fragment);
+    }) ?? false;
+  return fieldNodes.some((field) => {
+    const known = selecting.get(field) ?? doesSelect(field);
+    selecting.set(field, known);
+    return known;
+  });
 }

@@ -42,6 +42,12 @@ export const sameForAllHearers: Readonly<Record<string, readonly string[]>> = {
   ServiceAccount: account,
 };
 
+/** Of these, the ones that are of the event itself: nothing is read from the database for them. By type. */
+export const ofTheEventItself: Readonly<Record<string, readonly string[]>> = {
+  GrantEvent: ['grant'],
+  Grant: ['scope'],
+};
+
 /**
  * What tells apart subscribers of one document whose results differ although every field reads the same for
  * all: the variables within the selection. Null where a field is selected that may differ. The arguments of

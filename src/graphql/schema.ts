@@ -1,5 +1,6 @@
-import type { GraphQLSchema } from 'graphql';
+import { type GraphQLSchema, isObjectType } from 'graphql';
 import { builder } from './builder.ts';
+import { encodeGlobalId } from './global-id.ts';
 import './mutations/bulk.ts';
 import './mutations/grants.ts';
 import './mutations/provisioning.ts';
@@ -18,4 +19,14 @@ import './types/ticket.ts';
 import './types/viewer.ts';
 
 /** The whole API. */
-export const schema: GraphQLSchema = builder.toSchema();
+export const schema: GraphQLSchema = withPlainIds(builder.toSchema());
+
+/** Global ids are made at once: the plugin makes a promise of each, and with it of everything around it. */
+function withPlainIds(whole: GraphQLSchema): GraphQLSchema {
+  for (const type of Object.values(whole.getTypeMap())) {
+    if (!isObjectType(type) || !type.getInterfaces().some(({ name }) => name === 'Node')) continue;
+    const { id } = type.getFields();
+    if (id !== undefined) id.resolve = (row: { id: string }) => encodeGlobalId(type.name, row.id);
+  }
+  return whole;
+}

@@ -14,7 +14,8 @@ import {
   execute,
   getOperationAST,
 } from 'graphql';
-import { variablesOfGroup } from './same-for-all-hearers.ts';
+import { ofTheEventItself, variablesOfGroup } from './same-for-all-hearers.ts';
+import { type StraightLine, straightLineOf } from './straight-line.ts';
 
 /** An event on its way to one subscriber. */
 export type Told<Facts extends object = object> = {
@@ -91,30 +92,45 @@ type SharedResult = {
 /** Milliseconds for which a result stands for others: what it tells of a ticket is as it is now. */
 const freshFor = 250;
 
+/** What stands for the others of a group, and since when. */
+type Kept = { at: number; shared: SharedResult | Promise<SharedResult> };
+
 class Group {
-  readonly #results = new WeakMap<object, { at: number; shared: SharedResult | Promise<SharedResult> }>();
+  /** The oldest first. */
+  readonly #kept = new Map<object, Kept>();
+  readonly #inStraightLine: StraightLine | null;
+
+  constructor(inStraightLine: StraightLine | null) {
+    this.#inStraightLine = inStraightLine;
+  }
 
   /** What everybody in the group gets of an event, carried out for the first of them. */
   tell({ of }: Told, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
     const now = performance.now();
-    const known = this.#results.get(of);
-    if (known !== undefined && now - known.at < freshFor) return known.shared;
-    const told: Told = { of, cursor: cursorToCome };
-    const executed = execute({ ...args, rootValue: told });
-    const entry: { at: number; shared: SharedResult | Promise<SharedResult> } = {
-      at: now,
-      shared: executed instanceof Promise ? executed.then(write) : write(executed),
-    };
-    this.#results.set(of, entry);
-    if (entry.shared instanceof Promise) {
-      entry.shared.then(
+    for (const [other, { at }] of this.#kept) {
+      if (now - at < freshFor) break;
+      this.#kept.delete(other);
+    }
+    const known = this.#kept.get(of);
+    if (known !== undefined) return known.shared;
+    const kept: Kept = { at: now, shared: this.#carryOut({ of, cursor: cursorToCome }, args) };
+    this.#kept.set(of, kept);
+    if (kept.shared instanceof Promise) {
+      kept.shared.then(
         (shared) => {
-          entry.shared = shared;
+          kept.shared = shared;
         },
-        () => this.#results.delete(of),
+        () => this.#kept.delete(of),
       );
     }
-    return entry.shared;
+    return kept.shared;
+  }
+
+  #carryOut(told: Told, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
+    const data = this.#inStraightLine?.(told, args.contextValue);
+    if (data !== undefined) return write({ data });
+    const executed = execute({ ...args, rootValue: told });
+    return executed instanceof Promise ? executed.then(write) : write(executed);
   }
 }
 
@@ -141,7 +157,11 @@ function withCursor(event: unknown, cursor: string): unknown {
   );
 }
 
-type Operation = { variables: ReadonlySet<string> | null; groups: Map<string, Group> };
+type Operation = {
+  variables: ReadonlySet<string> | null;
+  inStraightLine: StraightLine | null;
+  groups: Map<string, Group>;
+};
 
 /** By the document, which the parser's cache keeps one of for each text, and the operation's name in it. */
 const operationsOfDocuments = new WeakMap<DocumentNode, Map<string, Operation>>();
@@ -151,10 +171,10 @@ const mostGroups = 64;
 
 /** The group of a subscriber; null where results differ from viewer to viewer. */
 function groupOf(args: ExecutionArgs): Group | null {
-  const { variables, groups } = operationOf(args);
+  const { variables, inStraightLine, groups } = operationOf(args);
   if (variables === null) return null;
   const key = JSON.stringify([...variables].map((variable) => args.variableValues?.[variable] ?? null));
-  const group = groups.get(key) ?? new Group();
+  const group = groups.get(key) ?? new Group(inStraightLine);
   if (groups.size < mostGroups) groups.set(key, group);
   return group;
 }
@@ -166,7 +186,11 @@ function operationOf({ schema, document, operationName }: ExecutionArgs): Operat
   if (known !== undefined) return known;
   const definition = getOperationAST(document, operationName);
   const variables = definition == null ? null : variablesOfGroup(schema, document, definition);
-  const operation: Operation = { variables, groups: new Map() };
+  const inStraightLine =
+    definition == null || variables === null
+      ? null
+      : straightLineOf(schema, document, definition, ofTheEventItself);
+  const operation: Operation = { variables, inStraightLine, groups: new Map() };
   operations.set(operationName ?? '', operation);
   return operation;
 }

@@ -33,8 +33,12 @@ export function createUnreadWatch(patienceMs: number): UnreadWatch {
     const now = performance.now();
     for (const [socket, watched] of sockets) {
       const waiting = bytesWaiting(socket);
+      if (waiting === 0) {
+        watched.waiting = 0;
+        continue;
+      }
       const taken = socket.bytesWritten - socket.writableLength;
-      if (waiting === 0 || waiting !== watched.waiting || taken !== watched.taken) {
+      if (waiting !== watched.waiting || taken !== watched.taken) {
         Object.assign(watched, { waiting, taken, since: now });
       } else if (now - watched.since >= patienceMs) {
         forget(socket);
