@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { applyMigrations } from '../../src/platform/migrations.ts';
@@ -34,7 +35,7 @@ export async function startMachinery(): Promise<Machinery> {
   const templateUrl = databaseUrl(postgres.url, template);
   await applyMigrations(templateUrl);
   const people = await insertPeople(templateUrl);
-  const versions = await versionsOf(postgres.url);
+  const versions = await versionsOf(postgres.url, redis.url);
   const running = begun.move();
   return {
     redisUrl: redis.url,
@@ -52,10 +53,13 @@ export async function startMachinery(): Promise<Machinery> {
   };
 }
 
-async function versionsOf(url: string): Promise<string> {
-  const client = new pg.Client({ connectionString: url });
+async function versionsOf(databaseUrl: string, redisUrl: string): Promise<string> {
+  const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
   await client.end();
-  return `PostgreSQL ${rows[0]?.server_version ?? '?'}`;
+  const redis = new Redis(redisUrl);
+  const [, redisVersion = '?'] = /redis_version:(\S+)/.exec(await redis.info('server')) ?? [];
+  redis.disconnect();
+  return `PostgreSQL ${rows[0]?.server_version ?? '?'}, Redis ${redisVersion}`;
 }

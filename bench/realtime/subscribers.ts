@@ -1,6 +1,7 @@
 /** The process of the clients: connects subscribers, and keeps account of what reaches whom and when. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { eventNumber } from './event-ids.ts';
+import { inLanes } from './lanes.ts';
 import { type LightSocket, openLightSocket } from './light-socket.ts';
 import { moment } from './moment.ts';
 import { obey } from './processes.ts';
@@ -89,7 +90,6 @@ const acknowledgement = Buffer.from('"connection_ack"');
 
 async function connectAll({ url, protocol, greetings, subscribe }: Connecting): Promise<void> {
   const target = new URL(url);
-  const queue = greetings.entries();
   const first = sockets.length;
   const connectOne = async (greeting: string, subscriber: number): Promise<void> => {
     const acknowledged = Promise.withResolvers<void>();
@@ -115,29 +115,20 @@ async function connectAll({ url, protocol, greetings, subscribe }: Connecting): 
     sockets[subscriber] = socket;
     await acknowledged.promise;
   };
-  const lanes = Array.from({ length: width }, async () => {
-    for (const [at, greeting] of queue) await connectOne(greeting, first + at);
-  });
-  await Promise.all(lanes);
+  await inLanes(width, greetings, (greeting, at) => connectOne(greeting, first + at));
 }
 
 async function signIn({ url, emails }: { url: string; emails: string[] }): Promise<string[]> {
-  const tokens: string[] = [];
-  const queue = emails.entries();
-  const lanes = Array.from({ length: 20 }, async () => {
-    for (const [at, email] of queue) {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ email }),
-      });
-      if (!response.ok) throw new Error(`No token for ${email}: ${response.status}`);
-      const { token } = (await response.json()) as { token: string };
-      tokens[at] = token;
-    }
+  return await inLanes(20, emails, async (email) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email }),
+    });
+    if (!response.ok) throw new Error(`No token for ${email}: ${response.status}`);
+    const { token } = (await response.json()) as { token: string };
+    return token;
   });
-  await Promise.all(lanes);
-  return tokens;
 }
 
 const handlers = {

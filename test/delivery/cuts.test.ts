@@ -224,7 +224,7 @@ test(
     for (const subscriber of subscribers) {
       await expectContractKept(subscriber, events, { told, deadlineMs: 40_000 });
       const { name, heard, deliveries, losses, resumptions } = subscriber;
-      expect(resumptions.length, `${told}: resumptions of ${name}`).toBeGreaterThan(1);
+      expect(resumptions.length, `${told}: resumptions of ${name}`).toBeGreaterThan(0);
       if (process.env['CUTS_FIGURES'] === undefined) continue;
       process.stdout.write(
         `${name}: ${heard.length} events in ${deliveries} deliveries, ` +

@@ -2,6 +2,7 @@ import { openDatabase } from '../../../src/platform/database.ts';
 import { createLogger } from '../../../src/platform/logger.ts';
 import { openCases, takeNextStep } from '../caseload.ts';
 import type { CustomerHandlers } from '../customer.ts';
+import { inLanes } from '../lanes.ts';
 import type { People } from '../people.ts';
 import { startProcess } from '../processes.ts';
 import { faultsOf, openStage } from '../stage.ts';
@@ -13,6 +14,7 @@ import type { Row } from './row.ts';
 const samples = 110;
 const pause = 65;
 const revokeDeadline = 30_000;
+const connections = 4;
 
 export const revoke: Row = {
   name: 'revoke',
@@ -65,15 +67,13 @@ export const revoke: Row = {
 /** An active grant for each engineer, by global id. */
 async function activeGrants(url: string, people: People, engineerIds: readonly string[]): Promise<string[]> {
   const cases = await openCases(url, people, engineerIds);
-  const database = openDatabase({ url, logger: createLogger('silent'), poolSize: 4 });
+  const database = openDatabase({ url, logger: createLogger('silent'), poolSize: connections });
   try {
-    return await Promise.all(
-      cases.map(async (on) => {
-        const requested = await takeNextStep(database, on, null, { isSilent: true });
-        const active = await takeNextStep(database, on, requested, { isSilent: true });
-        return Buffer.from(`Grant:${active.id}`).toString('base64');
-      }),
-    );
+    return await inLanes(connections, cases, async (on) => {
+      const requested = await takeNextStep(database, on, null, { isSilent: true });
+      const active = await takeNextStep(database, on, requested, { isSilent: true });
+      return Buffer.from(`Grant:${active.id}`).toString('base64');
+    });
   } finally {
     await database.dispose();
   }

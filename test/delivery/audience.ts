@@ -1,0 +1,110 @@
+/** Many clients of one gateway that all hear the same and read it at once: who heard what, how often, how late. */
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { withDeadline } from '../../src/http/deadline.ts';
+
+export type Audience = {
+  readonly size: number;
+  /** Resolves with how many milliseconds each needed, when all have heard all of these that were written then. */
+  hasHeard(ids: readonly string[], writtenAt: number): Promise<number[]>;
+  /** What was heard more than once by somebody: there must be nothing. */
+  readonly repeated: readonly string[];
+  /** How sockets ended that nobody of the audience closed: there must be none. */
+  readonly ends: readonly string[];
+  leave(): void;
+};
+
+/** Milliseconds until an event that has not come to everybody is given up. */
+const patience = 20_000;
+
+/** How many join at the same time. */
+const atOnce = 10;
+
+type Arrivals = {
+  counts: Uint8Array;
+  at: Float64Array;
+  missing: number;
+  everywhere: PromiseWithResolvers<void>;
+};
+
+/** Opens so many sockets in turn for these tokens; each listens when this resolves. */
+export async function assemble(url: string, tokens: readonly string[], size: number): Promise<Audience> {
+  const arrivals = new Map<string, Arrivals>();
+  const repeated: string[] = [];
+  const ends: string[] = [];
+  const sockets: WebSocket[] = [];
+  let isOver = false;
+
+  function arrivalsOf(id: string): Arrivals {
+    const known = arrivals.get(id);
+    if (known !== undefined) return known;
+    const fresh = {
+      ...{ counts: new Uint8Array(size), at: new Float64Array(size), missing: size },
+      everywhere: Promise.withResolvers<void>(),
+    };
+    arrivals.set(id, fresh);
+    return fresh;
+  }
+
+  function note(listener: number, id: string): void {
+    const arrival = arrivalsOf(id);
+    const count = (arrival.counts[listener] ?? 0) + 1;
+    arrival.counts[listener] = count;
+    if (count > 1) {
+      repeated.push(id);
+      return;
+    }
+    arrival.at[listener] = performance.now();
+    arrival.missing -= 1;
+    if (arrival.missing === 0) arrival.everywhere.resolve();
+  }
+
+  async function join(listener: number): Promise<void> {
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    sockets.push(socket);
+    const begun = Promise.withResolvers<void>();
+    socket.on('message', (data) => {
+      const { type, payload } = JSON.parse(String(data));
+      if (type === 'connection_ack') {
+        const query = 'subscription { grantEvents(withCurrentState: true) { id type } }';
+        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
+        return;
+      }
+      const event = payload?.data?.grantEvents;
+      if (event === undefined) ends.push(JSON.stringify({ type, payload }));
+      // The state comes after the position from which events go on: nothing may be missed from here on.
+      else if (event.type === 'CURRENT') begun.resolve();
+      else note(listener, event.id);
+    });
+    socket.on('close', (code, reason) => {
+      if (!isOver) ends.push(`${code} ${reason}`);
+    });
+    await once(socket, 'open');
+    const authorization = `Bearer ${tokens[listener % tokens.length]}`;
+    socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }));
+    await withDeadline(begun.promise, patience, () => new Error(`A listener could not begin: ${ends}`));
+  }
+
+  // A few at a time: all their current states at once are another test's subject.
+  for (let joined = 0; joined < size; joined += atOnce) {
+    const next = Array.from({ length: Math.min(atOnce, size - joined) }, (_, at) => join(joined + at));
+    await Promise.all(next);
+  }
+  return {
+    size,
+    async hasHeard(ids, writtenAt) {
+      const all = ids.map(arrivalsOf);
+      await withDeadline(Promise.all(all.map(({ everywhere }) => everywhere.promise)), patience, () => {
+        const missing = all.reduce((sum, arrival) => sum + arrival.missing, 0);
+        return new Error(`${missing} of ${ids.length} × ${size} deliveries did not come. Ended: ${ends}`);
+      });
+      return all.flatMap(({ at }) => [...at].map((moment) => moment - writtenAt));
+    },
+    repeated,
+    ends,
+    leave() {
+      isOver = true;
+      for (const socket of sockets) socket.terminate();
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/** A gateway in a process of its own, which tells what it costs: for tests that weigh it. */
+import { subscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { createApp } from '../../src/app.ts';
+import type { InspectedGatewayOptions, InspectedGatewayReport } from './inspected-gateway.ts';
+
+const report = (message: InspectedGatewayReport) => void process.send?.(message);
+const options: InspectedGatewayOptions = JSON.parse(process.argv[2] ?? '{}');
+
+subscribe('net.server.socket', (message) => {
+  const { socket } = message as { socket: Socket };
+  const { remotePort: port = 0 } = socket;
+  socket.once('close', () => report({ kind: 'GONE', port }));
+});
+const app = await createApp({
+  ...{ host: '127.0.0.1', port: 0, production: false, logLevel: 'warn', databasePoolSize: 10 },
+  database: { kind: 'url', url: options.databaseUrl },
+  redis: options.redis,
+  identity: { kind: 'development' },
+  ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [] },
+  ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null, shutdownGraceMs: 5_000 },
+});
+report({ kind: 'LISTENING', url: app.url });
+
+async function stop(): Promise<void> {
+  await app.dispose();
+  process.exit(0);
+}
+process.on('message', (request) => {
+  if (request === 'STOP') return void stop();
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  report({ kind: 'MEMORY', rss, heap: heapUsed + external });
+});
+// The test's process died.
+process.on('disconnect', stop);

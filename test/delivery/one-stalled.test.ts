@@ -1,0 +1,299 @@
+/** One client of 200 stops reading: it is sent away in time, resumes without a loss, and costs nobody anything. */
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { developmentToken } from '../../src/client/development-token.ts';
+import type { WakeBus } from '../../src/events/bus.ts';
+import { createRedisBus } from '../../src/events/redis-bus.ts';
+import { withDeadline } from '../../src/http/deadline.ts';
+import { grantEvent } from '../events/events.ts';
+import { openPool, silent, write } from '../events/gateway.ts';
+import { closeOf } from '../http/server-fixture.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+import { startRedis } from '../support/redis.ts';
+import { globalId } from '../support/rows.ts';
+import { buildWorld, done, type World } from '../support/world.ts';
+import { type Audience, assemble } from './audience.ts';
+import { type InspectedGateway, startInspectedGateway } from './inspected-gateway.ts';
+
+const clients = 200;
+const megabyte = 1024 * 1024;
+/** What the gateway may cost more while a client is stalled, and after. */
+const mostMemory = 32 * megabyte;
+const bigText = 'x'.repeat(6 * 1024);
+/** So many events, and open grants, that all they hold is more than the gateway may keep. */
+const flood = 150;
+
+/** 300 KB of each event. */
+const greedy = Array.from({ length: 48 }, (_, at) => `a${at}: grant { justification }`).join(' ');
+const modest = 'type grant { id version }';
+const subscriptionFor = (selection: string) =>
+  `subscription Events($after: String, $withCurrentState: Boolean!) {
+     grantEvents(after: $after, withCurrentState: $withCurrentState) { id cursor ${selection} }
+   }`;
+
+let stack: AsyncDisposableStack;
+let gateway: InspectedGateway;
+let pool: ReturnType<typeof openPool>;
+let bus: WakeBus;
+let audience: Audience;
+let stalledToken: string;
+/** The p99 of deliveries, in milliseconds, while everybody reads. */
+let calm: number;
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack();
+  const database = stack.adopt(await createTestDatabase(), (made) => made.dispose());
+  const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
+  const redis = { url: redisServer.url, topology: 'SINGLE', channel: 'latchkey-stalled' } as const;
+  pool = stack.adopt(openPool(database.url, 2), (opened) => opened.end());
+  await using office = await startGateway({ databaseUrl: database.url, upkeep: false });
+  const world = await buildWorld(office);
+  const watchers = await addWatchers(world.operator);
+  // What the audience hears of when it begins; the others come when it listens.
+  await openRequests(office, world, 1);
+  gateway = stack.adopt(await startInspectedGateway({ databaseUrl: database.url, redis }), (started) =>
+    started.dispose(),
+  );
+  bus = stack.adopt(createRedisBus({ ...redis, logger: silent }), (opened) => opened.dispose());
+  await new Promise<void>((resolve) => bus.subscribe(resolve));
+  const [first = '', ...tokens] = await Promise.all(
+    watchers.map((email) => developmentToken(gateway.url, email)()),
+  );
+  stalledToken = first;
+  audience = stack.adopt(await assemble(gateway.url, tokens, clients - 1), (assembled) => assembled.leave());
+  await openRequests(office, world, flood - 1);
+  await pool.query('UPDATE grants SET justification = $1', [bigText]);
+  await tell(flood, bigText);
+  calm = p99(sorted(await tellOneByOne(300)));
+});
+afterAll(() => stack.disposeAsync());
+
+/** Accounts that hear of everything. */
+async function addWatchers(operator: Person): Promise<string[]> {
+  const emails = Array.from({ length: 6 }, (_, at) => `watching-${at}@vendor.example`);
+  for (const email of emails)
+    await done(operator, 'addServiceAccount', { email, name: email, capabilities: ['GRANT_WATCHING'] });
+  return emails;
+}
+
+/** Opens so many requests, one for each ticket. */
+async function openRequests(office: TestGateway, { acme }: World, count: number): Promise<void> {
+  const reporter = await office.as(acme.emails.reporter);
+  const ticket = { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: false };
+  for (let opened = 0; opened < count; opened += 1) await done(reporter, 'createTicket', ticket);
+}
+
+/** Writes so many events at once; resolves with each one's way to each of the audience when all have come. */
+async function tell(count: number, justification = 'small'): Promise<{ ids: string[]; latencies: number[] }> {
+  const events = Array.from({ length: count }, () => {
+    const event = grantEvent();
+    return { ...event, grant: { ...event.grant, justification } };
+  });
+  const ids = events.map(({ id }) => id);
+  const writtenAt = performance.now();
+  await write(pool, ...events);
+  bus.publish();
+  return { ids, latencies: await audience.hasHeard(ids, writtenAt) };
+}
+
+/** Writes events, each when everybody has heard the one before: so many, and on until these have come to pass. */
+async function tellOneByOne(count: number, ...arrivals: Promise<unknown>[]): Promise<number[]> {
+  let isOver = arrivals.length === 0;
+  const all = withDeadline(
+    Promise.all(arrivals),
+    20_000,
+    () => new Error('What was awaited did not come to pass.'),
+  ).finally(() => {
+    isOver = true;
+  });
+  all.catch(() => undefined);
+  const latencies: number[] = [];
+  for (let told = 0; told < count || !isOver; told += 1) latencies.push(...(await tell(1)).latencies);
+  await all;
+  return latencies;
+}
+
+const sorted = (numbers: number[]) => numbers.sort((one, other) => one - other);
+
+function p99(latencies: readonly number[]): number {
+  return latencies[Math.floor(latencies.length * 0.99)] ?? 0;
+}
+
+type Heard = { id: string; cursor: string; type?: string; grant?: { id: string; version: number } };
+
+/** Subscribes on a socket of its own that can be paused, and keeps what comes. */
+async function subscribe(selection: string, variables: { after?: string; withCurrentState: boolean }) {
+  let port: number | undefined;
+  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
+    createConnection: () => {
+      const connection = connectTcp(Number(new URL(gateway.url).port), '127.0.0.1');
+      connection.once('connect', () => {
+        port = connection.localPort;
+      });
+      return connection;
+    },
+  });
+  onTestFinished(() => socket.terminate());
+  const heard: Heard[] = [];
+  const say = (message: object) => socket.send(JSON.stringify(message));
+  socket.on('message', (data) => {
+    const { type, payload }: Json = JSON.parse(String(data));
+    if (type === 'connection_ack')
+      say({ id: '1', type: 'subscribe', payload: { query: subscriptionFor(selection), variables } });
+    if (type !== 'next') return;
+    heard.push(payload.data.grantEvents);
+    socket.emit('heard');
+  });
+  await once(socket, 'open');
+  say({ type: 'connection_init', payload: { authorization: `Bearer ${stalledToken}` } });
+  return {
+    socket,
+    heard,
+    port,
+    async until(enough: () => boolean): Promise<void> {
+      while (!enough()) await once(socket, 'heard');
+    },
+  };
+}
+
+type Stalled = {
+  stalled: Awaited<ReturnType<typeof subscribe>>;
+  /** The events that it has heard, or that happened before it listened. */
+  before: readonly string[];
+};
+
+/** What whoever resumes must have heard: by their ids, every event, or every grant that is open. */
+async function written(what: 'events' | 'grants'): Promise<string[]> {
+  const { rows } =
+    what === 'events'
+      ? await pool.query(`SELECT id FROM events WHERE payload->>'kind' = 'grant'`)
+      : await pool.query('SELECT id FROM grants');
+  return rows.map(({ id }) => (what === 'events' ? id : globalId('Grant', id)));
+}
+
+/** Milliseconds by which deliveries differ on a machine that does other things, too. */
+const noise = 250;
+
+/** Milliseconds in which the gateway fills the kernel's buffers for a client, generously. */
+const filling = 1_000;
+
+type Case = {
+  what: string;
+  stall: () => Promise<Stalled>;
+  /** Otherwise it is cut. */
+  readsItsCloseFrame: boolean;
+  /** What it still has to hear when it resumes. */
+  stillToHear: 'events' | 'grants';
+};
+
+test.for<Case>([
+  {
+    what: 'while events happen',
+    async stall() {
+      const stalled = await subscribe(greedy, { withCurrentState: false });
+      while (stalled.heard.length === 0) await tell(1);
+      stalled.socket.pause();
+      const before = await written('events');
+      await tell(flood, bigText);
+      return { stalled, before };
+    },
+    readsItsCloseFrame: true,
+    stillToHear: 'events',
+  },
+  {
+    what: 'while it is told the current state',
+    async stall() {
+      const stalled = await subscribe(greedy, { withCurrentState: true });
+      await stalled.until(() => stalled.heard.length > 0);
+      stalled.socket.pause();
+      // The state is told anew to whoever was cut off in it.
+      return { stalled, before: [] };
+    },
+    readsItsCloseFrame: false,
+    stillToHear: 'grants',
+  },
+  {
+    what: 'while it is told what it has missed',
+    async stall() {
+      const first = await subscribe(modest, { withCurrentState: true });
+      await first.until(() => first.heard.length === flood);
+      first.socket.terminate();
+      const before = await written('events');
+      await tell(flood, bigText);
+      const stalled = await subscribe(greedy, {
+        after: first.heard.at(-1)?.cursor ?? '',
+        withCurrentState: false,
+      });
+      await stalled.until(() => stalled.heard.length > 0);
+      stalled.socket.pause();
+      return { stalled, before };
+    },
+    readsItsCloseFrame: false,
+    stillToHear: 'events',
+  },
+])('a client of 200 that stops reading $what', async ({ stall, readsItsCloseFrame, stillToHear }) => {
+  const memoryBefore = await gateway.memory();
+  const closed = gateway.logged('closed because its client does not read');
+  const { stalled, before } = await stall();
+  const stalledAt = performance.now();
+  const gone = gateway.gone(stalled.port);
+  const close = closeOf(stalled.socket);
+  const closedAfter = closed.then(() => performance.now() - stalledAt);
+  const wait = async () => {
+    await closed;
+    if (readsItsCloseFrame) stalled.socket.resume();
+    await gone;
+    return performance.now() - stalledAt;
+  };
+  const goneAfter = wait();
+
+  const atFirst = await tellOneByOne(50);
+  const memoryMeanwhile = await gateway.memory();
+  const latencies = sorted(atFirst.concat(await tellOneByOne(250, goneAfter)));
+  const memoryAfter = await gateway.memory();
+  stalled.socket.resume();
+
+  expect((await close).code, 'how it was closed').toBe(readsItsCloseFrame ? 4413 : 1006);
+  expect(await closedAfter, 'milliseconds until it was closed').toBeLessThan(5_000 + filling);
+  if (!readsItsCloseFrame)
+    expect((await goneAfter) - (await closedAfter), 'milliseconds until it was cut').toBeLessThan(3_000);
+
+  expect({ repeated: audience.repeated, ends: audience.ends }, 'what went wrong for the others').toEqual({
+    repeated: [],
+    ends: [],
+  });
+  expect(p99(latencies), `p99 of the others, which was ${calm} ms`).toBeLessThanOrEqual(
+    Math.max(3 * calm, noise),
+  );
+  expect(latencies.at(-1), 'the slowest of all deliveries, in milliseconds').toBeLessThan(3_000);
+  for (const memory of [memoryMeanwhile, memoryAfter]) {
+    expect(memory.heap - memoryBefore.heap, 'bytes that the heap grew by').toBeLessThan(mostMemory);
+    expect(memory.rss - memoryBefore.rss, 'bytes that the process grew by').toBeLessThan(mostMemory);
+  }
+
+  const after = stalled.heard.at(-1)?.cursor ?? '';
+  const resumed = await subscribe(modest, { after, withCurrentState: false });
+  const due = (await written(stillToHear)).filter((id) => !before.includes(id));
+  const missing = () => {
+    const heard = new Set(
+      [...stalled.heard, ...resumed.heard].map(stillToHear === 'events' ? idOf : grantOf),
+    );
+    return due.filter((id) => !heard.has(id));
+  };
+  await withDeadline(
+    resumed.until(() => missing().length === 0),
+    20_000,
+    () => new Error(`It resumed, and missed ${missing().length} of ${due.length} ${stillToHear}.`),
+  );
+  const { ids } = await tell(10);
+  await resumed.until(() => resumed.heard.some(({ id }) => id === ids.at(-1)));
+  const ofResumed = resumed.heard.map(idOf);
+  expect(ofResumed.slice(-10), 'what happened after it resumed').toEqual(ids);
+  expect(new Set(ofResumed).size, 'events of the resumption, each once').toBe(ofResumed.length);
+});
+
+const idOf = ({ id }: Heard) => id;
+const grantOf = ({ grant }: Heard) => grant?.id ?? '';
