@@ -74,9 +74,10 @@ function originOf(error: unknown): unknown {
   return origin;
 }
 
-/** Wrong variables, and the like: the engine refuses to begin and asks for this status. */
+/** Wrong variables, and the like: refused before anything began, at the variable or with this status. */
 function isAboutTheRequest(thrown: unknown): thrown is GraphQLError {
   if (!(thrown instanceof GraphQLError) || thrown.path !== undefined) return false;
+  if (thrown.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION) return true;
   const { http } = thrown.extensions;
   return typeof http === 'object' && http !== null && 'status' in http && http.status === 400;
 }
