@@ -35,6 +35,7 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
   const allowance = createAllowance(wakes);
+  let due: NodeJS.Timeout | undefined;
   let publication: 'NONE' | 'DUE' | 'UNDER_WAY' | 'UNDER_WAY_AND_ANOTHER' = 'NONE';
 
   const wake = (): void => {
@@ -115,7 +116,7 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
     const delay = allowance.take();
     publication = 'DUE';
     if (delay === 0) send(current);
-    else setTimeout(send, delay, current);
+    else due = setTimeout(send, delay, current);
   }
 
   function send(current: RedisLink): void {
@@ -142,6 +143,7 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
     async dispose() {
       disposal.abort(new Error('The bus is closed'));
       clearTimeout(timer);
+      clearTimeout(due);
       link?.close();
       link = undefined;
       setHealth('DOWN');
