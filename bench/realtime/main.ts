@@ -85,7 +85,13 @@ async function run(): Promise<void> {
   );
   const begun = performance.now();
   const tables: string[] = [];
-  for (const row of wantedRows) tables.push(...tableOf(row, await measureRow(machinery, row)));
+  for (const row of wantedRows) {
+    const samples = await measureRow(machinery, row);
+    tables.push(...tableOf(row, samples));
+    const found = [...samples.values()].flat().some(({ figures }) => Object.keys(figures).length > 0);
+    // A server that fails is a finding; where none of them has any figure, the benchmark itself did not run.
+    if (!found) process.exitCode = 1;
+  }
   say(`\nMedians of ${rounds} rounds, in ${((performance.now() - begun) / 60_000).toFixed(1)} minutes\n`);
   for (const line of tables) say(line);
 }

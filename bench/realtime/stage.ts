@@ -26,14 +26,20 @@ export type Delivering = Omit<Writing, 'series' | 'mayBatch'> & { mayBatch?: boo
 export type Delivered = {
   written: Written;
   account: Account;
-  /** Milliseconds of processor time that it took. */
+  /** How many deliveries there were to be. */
+  due: number;
+  /** Milliseconds of processor time that it took; NaN of a server that does not answer any more. */
   cpu: { server: number; clients: number };
+  /** What was not as it should be, in words. */
+  faults: string[];
 };
 
 const connectDeadline = 120_000;
 const settleDeadline = 30_000;
 /** Milliseconds without any delivery, after which nothing more is expected to come. */
 const patience = 3_000;
+/** The share of that time for which a server may be busy, and is still taken to have nothing left to send. */
+const idleShare = 0.1;
 const deafPatience = 2_000;
 const mostTellings = 20;
 /** Engineers told by one event, while it is found out who hears. */
@@ -92,12 +98,32 @@ export async function openStage(
         number += 1;
       }
       deaf = await subscribers.ask('deaf', { from, patience: deafPatience });
+      if (measured.cause !== undefined) throw new Error(measured.cause);
     }
-    if (deaf.length > 0) throw new Error(`${deaf.length} subscribers hear nothing`);
+    if (deaf.length === 0) return;
+    const [instead] = await subscribers.ask('asides', undefined);
+    const why = [
+      ...(await subscribers.ask('losses', undefined)),
+      ...(instead === undefined ? [] : [`one was sent ${instead.text}`]),
+    ];
+    throw new Error([`${deaf.length} of ${connected.length} subscribers hear nothing`, ...why].join('; '));
   }
 
-  async function usedBy() {
-    return { server: await measured.ask('cpu', undefined), clients: await subscribers.ask('cpu', undefined) };
+  /**
+   * The account once everything has come, or nothing more does from a server that has nothing to do. One that is
+   * so busy that it sends nothing for a while is slow, and not said to lose anything.
+   */
+  async function settled(): Promise<Account> {
+    const ask = () => subscribers.ask('account', patience, patience + 2 * settleDeadline);
+    const deadline = performance.now() + 2 * settleDeadline;
+    let account = await ask();
+    while (account.missing > 0 && performance.now() < deadline) {
+      const before = await measured.ask('cpu', undefined).catch(() => Number.NaN);
+      account = await ask();
+      const used = (await measured.ask('cpu', undefined).catch(() => Number.NaN)) - before;
+      if (!(used > idleShare * patience)) break;
+    }
+    return account;
   }
 
   async function deliver({ mayBatch = false, ...writing }: Delivering): Promise<Delivered> {
@@ -106,13 +132,23 @@ export async function openStage(
     const count = 'engineers' in to ? to.engineers.length : connected.length;
     const recipients = 'engineers' in to ? 'EACH' : 'ALL';
     await subscribers.ask('expect', { series, events, recipients, subscribers: count });
-    const before = await usedBy();
+    const due = recipients === 'ALL' ? events * count : events;
+    const before = {
+      server: await measured.ask('cpu', undefined),
+      clients: await subscribers.ask('cpu', undefined),
+    };
     const duration = writing.rate === null ? 0 : (events / writing.rate) * 1_000;
     const written = await writer.ask('write', { ...writing, series, mayBatch }, duration + settleDeadline);
-    const account = await subscribers.ask('account', patience, patience + 2 * settleDeadline);
-    const after = await usedBy();
-    const cpu = { server: after.server - before.server, clients: after.clients - before.clients };
-    return { written, account, cpu };
+    const account = await settled();
+    const faults = faultsOf(account, due);
+    // A server that has ended says here why.
+    const server = await measured.ask('cpu', undefined).catch((error: Error) => {
+      faults.push(error.message);
+      return Number.NaN;
+    });
+    const clients = await subscribers.ask('cpu', undefined);
+    const cpu = { server: server - before.server, clients: clients - before.clients };
+    return { written, account, due, cpu, faults };
   }
 
   const running = begun.move();
@@ -143,7 +179,7 @@ function audiencesOf(people: readonly (Person | undefined)[]): Addressed['to'][]
 }
 
 /** What went wrong with deliveries, in words; nothing when each came exactly once. */
-export function faultsOf({ missing, repeated, stray, lost }: Account, due: number): string[] {
+function faultsOf({ missing, repeated, stray, lost }: Account, due: number): string[] {
   const percent = ((100 * missing) / due).toFixed(missing < due / 100 ? 2 : 0);
   return [
     ...(missing === 0 ? [] : [`lost ${missing} of ${due} deliveries (${percent} %)`]),

@@ -175,6 +175,9 @@ const handlers = {
     };
   },
 
+  /** Why connections were lost. */
+  losses: (): string[] => [...lost],
+
   /** What else has come since `expect`. */
   asides: (): Aside[] => asides,
 

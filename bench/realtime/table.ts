@@ -8,7 +8,8 @@ export type Samples = ReadonlyMap<ServerName, readonly Sample[]>;
 export function tableOf(row: Row, samples: Samples): string[] {
   const servers = row.servers.filter((server) => samples.has(server));
   const of: Medians = (figure, server) => {
-    const found = (samples.get(server) ?? []).flatMap(({ figures }) => figures[figure] ?? []);
+    const sound = samples.get(server)?.filter(({ faults }) => faults.length === 0) ?? [];
+    const found = sound.flatMap(({ figures }) => figures[figure] ?? []);
     return found.length === 0 ? undefined : median(found);
   };
   const lines = row.figures.map((figure) => [
@@ -16,17 +17,24 @@ export function tableOf(row: Row, samples: Samples): string[] {
     ...servers.map((server) => cellOf(figure, server, of)),
     goalsOf(figure, of),
   ]);
-  const faults = servers.flatMap((server) =>
-    [...new Set((samples.get(server) ?? []).flatMap((sample) => sample.faults))].map(
-      (fault) => `  ${server}: ${fault}`,
-    ),
-  );
+  const faults = servers.flatMap((server) => faultsOf(server, samples.get(server) ?? []));
   return [`${row.name}: ${row.says}`, ...aligned([['', ...servers, ''], ...lines]), ...faults, ''];
+}
+
+function faultsOf(server: ServerName, samples: readonly Sample[]): string[] {
+  const faulty = samples.filter(({ faults }) => faults.length > 0);
+  const rounds = `${faulty.length} of ${samples.length} rounds do not count`;
+  return faulty.length === 0
+    ? []
+    : [
+        `  ! ${server}: ${rounds}`,
+        ...faulty.flatMap(({ faults }) => faults.map((fault) => `      ${fault}`)),
+      ];
 }
 
 function cellOf({ name, digits }: Figure, server: ServerName, of: Medians): string {
   const value = of(name, server);
-  if (value === undefined || Number.isNaN(value)) return '–';
+  if (value === undefined) return '–';
   const bare = of(name, 'bare');
   const ratio =
     server === 'bare' || bare === undefined || bare === 0 ? '' : ` (${(value / bare).toFixed(2)}×)`;

@@ -1,5 +1,5 @@
 import { serverNames } from '../servers.ts';
-import { faultsOf, openStage } from '../stage.ts';
+import { openStage } from '../stage.ts';
 import { atMostBare, belowEveryPeer } from './goals.ts';
 import type { Row } from './row.ts';
 
@@ -29,13 +29,13 @@ export const cpu: Row = {
     const to = { engineers: engineers.map(({ topic }) => topic) };
     await stage.deliver({ to, rate, mayBatch, events: rate * warmUpSeconds });
     const events = rate * load.seconds;
-    const { written, account, cpu: used } = await stage.deliver({ to, rate, mayBatch, events });
+    const { written, account, cpu: used, faults } = await stage.deliver({ to, rate, mayBatch, events });
     const kept = ((events - 1) * 1_000) / ((written.sentAt.at(-1) ?? 0) - (written.sentAt[0] ?? 0));
     const delivered = events - account.missing;
     return {
       figures: { each: (used.server * 1_000) / delivered, rate: kept },
       faults: [
-        ...faultsOf(account, events),
+        ...faults,
         ...(kept < keptShare * rate ? [`wrote only ${kept.toFixed(0)} events a second`] : []),
       ],
     };

@@ -1,5 +1,5 @@
 import { serverNames } from '../servers.ts';
-import { faultsOf, openStage } from '../stage.ts';
+import { openStage } from '../stage.ts';
 import { atLeastBare, timesTheBestPeer } from './goals.ts';
 import type { Row } from './row.ts';
 
@@ -27,8 +27,7 @@ export const fanOut: Row = {
     await stage.connect(admins.slice(0, subscribers));
     const to = { organization: organizationId };
     await stage.deliver({ to, rate: null, events: warmUpEvents });
-    const { written, account, cpu } = await stage.deliver({ to, rate: null, events });
-    const due = events * subscribers;
+    const { written, account, due, cpu, faults } = await stage.deliver({ to, rate: null, events });
     const took = account.lastAt - (written.sentAt[0] ?? 0);
     const delivered = due - account.missing;
     return {
@@ -37,7 +36,7 @@ export const fanOut: Row = {
         perCpuSecond: (delivered * 1_000) / cpu.server,
         clients: (100 * cpu.clients) / took,
       },
-      faults: faultsOf(account, due),
+      faults,
     };
   },
 };

@@ -1,5 +1,5 @@
 import { serverNames } from '../servers.ts';
-import { faultsOf, openStage } from '../stage.ts';
+import { openStage } from '../stage.ts';
 import { median, quantile } from '../statistics.ts';
 import { atMost, atMostBare, holds } from './goals.ts';
 import type { Row } from './row.ts';
@@ -41,13 +41,13 @@ export const latency: Row = {
     const to = { engineers: engineers.map(({ topic }) => topic) };
     await stage.deliver({ to, rate, events: rate * warmUpSeconds });
     const events = rate * seconds;
-    const { written, account } = await stage.deliver({ to, rate, events });
+    const { written, account, faults } = await stage.deliver({ to, rate, events });
     const arrived = [...account.arrivedAt.keys()].filter((event) => !Number.isNaN(account.arrivedAt[event]));
     const took = arrived.map((event) => (account.arrivedAt[event] ?? 0) - (written.sentAt[event] ?? 0));
     const commits = arrived.map((event) => (written.takenAt[event] ?? 0) - (written.sentAt[event] ?? 0));
     return {
       figures: { p50: median(took), p99: quantile(took, 0.99), commit: median(commits) },
-      faults: faultsOf(account, events),
+      faults,
     };
   },
 };

@@ -5,7 +5,7 @@ import type { CustomerHandlers } from '../customer.ts';
 import { inLanes } from '../lanes.ts';
 import type { People } from '../people.ts';
 import { startProcess } from '../processes.ts';
-import { faultsOf, openStage } from '../stage.ts';
+import { openStage } from '../stage.ts';
 import { median, quantile } from '../statistics.ts';
 import { load } from './cpu.ts';
 import { atMost } from './goals.ts';
@@ -48,7 +48,7 @@ export const revoke: Row = {
     const loading = stage.deliver({ to, rate, mayBatch, events });
     const { url } = stage.started;
     const revoking = customer.ask('revoke', { url, token, grantIds, pause }, revokeDeadline);
-    const [{ account }, { sentAt, answeredAt }] = await Promise.all([loading, revoking]);
+    const [{ faults }, { sentAt, answeredAt }] = await Promise.all([loading, revoking]);
     const toldAt = new Map<number, number>();
     for (const { subscriber, at, text } of await stage.subscribers.ask('asides', undefined))
       if (text.includes('"type":"REVOKED"')) toldAt.set(subscriber - load.subscribers, at);
@@ -57,7 +57,7 @@ export const revoke: Row = {
     return {
       figures: { p50: median(took), p99: quantile(took, 0.99), answer: median(answered) },
       faults: [
-        ...faultsOf(account, events),
+        ...faults,
         ...(toldAt.size === samples ? [] : [`told only ${toldAt.size} of ${samples} engineers`]),
       ],
     };

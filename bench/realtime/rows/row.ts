@@ -5,11 +5,11 @@ import type { ServerName } from '../servers.ts';
 export type Sample = {
   /** By the names of the row's figures. */
   figures: Readonly<Record<string, number>>;
-  /** What was not as it should be, in words: a measurement with any counts, but not for more than it says. */
+  /** What was not as it should be, in words. With any, the figures are shown and not counted. */
   faults: readonly string[];
 };
 
-/** The medians of one figure over the rounds: of every server that was measured. */
+/** The medians of one figure over the rounds in which nothing was wrong. */
 export type Medians = (figure: string, server: ServerName) => number | undefined;
 
 /** A goal for Latchkey: whether it is met is unknown while a server it is compared with was not measured. */
