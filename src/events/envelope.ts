@@ -4,7 +4,6 @@
  * The kinds are open: `session` events join beside `grant`. A gateway passes over a kind that it does not
  * know yet, so that versions can run side by side.
  */
-import { z } from 'zod';
 import {
   GrantEndReason,
   GrantPath,
@@ -12,6 +11,20 @@ import {
   GrantState,
 } from '../../prisma/generated/client/enums.ts';
 import type { GrantModel } from '../../prisma/generated/client/models/Grant.ts';
+import {
+  count,
+  type Facts,
+  facts,
+  IllegalFactError,
+  isFacts,
+  moment,
+  oneOf,
+  orNull,
+  text,
+  texts,
+  uuid,
+  uuids,
+} from './facts.ts';
 
 /** Whom an event concerns. Who of them may hear it is decided by authorization, at every event. */
 export type EventAudience = {
@@ -23,18 +36,18 @@ export type EventAudience = {
   engineerIds: readonly string[];
 };
 
-export const grantEventTypes = [
-  'REQUESTED',
-  'AWAITING_GUARD',
-  'ACTIVATED',
-  'DENIED',
-  'WITHDRAWN',
-  'EXPIRED',
-  'REVOKED',
-  'ENDED',
-  'REASSIGNED',
-] as const;
-export type GrantEventType = (typeof grantEventTypes)[number];
+export const GrantEventType = {
+  REQUESTED: 'REQUESTED',
+  AWAITING_GUARD: 'AWAITING_GUARD',
+  ACTIVATED: 'ACTIVATED',
+  DENIED: 'DENIED',
+  WITHDRAWN: 'WITHDRAWN',
+  EXPIRED: 'EXPIRED',
+  REVOKED: 'REVOKED',
+  ENDED: 'ENDED',
+  REASSIGNED: 'REASSIGNED',
+} as const;
+export type GrantEventType = keyof typeof GrantEventType;
 
 /** The grant's facts right after the event. */
 export type GrantSnapshot = GrantModel;
@@ -81,63 +94,6 @@ export type ParsedEvent =
   /** Not an event: what is wrong with it. */
   | { outcome: 'ILLEGAL'; reason: string };
 
-const moment = z.codec(z.iso.datetime(), z.date(), {
-  decode: (text) => new Date(text),
-  encode: (date) => date.toISOString(),
-});
-
-const snapshot = z.object({
-  id: z.uuid(),
-  ticketId: z.uuid(),
-  siteId: z.uuid(),
-  scopeKind: z.enum(GrantScopeKind),
-  conversationIds: z.array(z.string()),
-  state: z.enum(GrantState),
-  path: z.enum(GrantPath).nullable(),
-  engineerId: z.uuid().nullable(),
-  requestedById: z.uuid(),
-  justification: z.string().nullable(),
-  requestedAt: moment,
-  approvalDueAt: moment,
-  customerApprovedAt: moment.nullable(),
-  customerApprovedById: z.uuid().nullable(),
-  activatedAt: moment.nullable(),
-  expiresAt: moment.nullable(),
-  endedAt: moment.nullable(),
-  endReason: z.enum(GrantEndReason).nullable(),
-  endedById: z.uuid().nullable(),
-  version: z.int().positive(),
-}) satisfies z.ZodType<GrantSnapshot>;
-
-const head = { id: z.uuid(), occurredAt: z.date() };
-
-const envelope = z.discriminatedUnion('kind', [
-  z.object({
-    ...head,
-    kind: z.literal('grant'),
-    type: z.enum(grantEventTypes),
-    audience: z.object({
-      organizationId: z.uuid(),
-      siteId: z.uuid(),
-      reporterId: z.uuid(),
-      engineerIds: z.array(z.uuid()),
-    }),
-    ticketId: z.uuid(),
-    grantId: z.uuid(),
-    grantVersion: z.int().positive(),
-    grant: snapshot,
-  }),
-  z.object({
-    ...head,
-    kind: z.literal('access'),
-    type: z.literal('ACCESS_CHANGED'),
-    accountId: z.uuid(),
-  }),
-]) satisfies z.ZodType<EventEnvelope>;
-
-const knownKinds: ReadonlySet<string> = new Set(envelope.options.map((option) => option.shape.kind.value));
-const anyKind = z.object({ kind: z.string() });
-
 /** What stands in the row's payload: the envelope without what has a column of its own. */
 export function payloadOf({
   id: _id,
@@ -149,12 +105,76 @@ export function payloadOf({
 }
 
 /** Reads a row of the table. Never throws: what a row is worth is for the caller to judge. */
-export function parseEvent({ id, type, occurredAt, payload }: EventRow): ParsedEvent {
-  const some = anyKind.safeParse(payload);
-  if (!some.success) return { outcome: 'ILLEGAL', reason: z.prettifyError(some.error) };
-  if (!knownKinds.has(some.data.kind)) return { outcome: 'UNKNOWN_KIND', kind: some.data.kind };
-  const parsed = envelope.safeParse({ ...Object(payload), id, type, occurredAt });
-  return parsed.success
-    ? { outcome: 'EVENT', event: parsed.data }
-    : { outcome: 'ILLEGAL', reason: z.prettifyError(parsed.error) };
+export function parseEvent(row: EventRow): ParsedEvent {
+  const { payload } = row;
+  if (!isFacts(payload)) return { outcome: 'ILLEGAL', reason: 'the payload must be an object' };
+  try {
+    const kind = text(payload, 'kind');
+    if (!Object.hasOwn(readers, kind)) return { outcome: 'UNKNOWN_KIND', kind };
+    return { outcome: 'EVENT', event: readers[kind as EventEnvelope['kind']](row, payload) };
+  } catch (error) {
+    if (error instanceof IllegalFactError) return { outcome: 'ILLEGAL', reason: error.message };
+    throw error;
+  }
 }
+
+/** By the kind that stands in the payload. */
+const readers: {
+  [Kind in EventEnvelope['kind']]: (row: EventRow, payload: Facts) => EventEnvelope & { kind: Kind };
+} = {
+  grant: (row, payload) => ({
+    id: row.id,
+    occurredAt: row.occurredAt,
+    kind: 'grant',
+    type: oneOf(GrantEventType, row, 'type'),
+    audience: audienceIn(facts(payload, 'audience')),
+    ticketId: uuid(payload, 'ticketId'),
+    grantId: uuid(payload, 'grantId'),
+    grantVersion: count(payload, 'grantVersion'),
+    grant: snapshotIn(facts(payload, 'grant')),
+  }),
+  access: (row, payload) => ({
+    id: row.id,
+    occurredAt: row.occurredAt,
+    kind: 'access',
+    type: oneOf({ ACCESS_CHANGED: 'ACCESS_CHANGED' } as const, row, 'type'),
+    accountId: uuid(payload, 'accountId'),
+  }),
+};
+
+function audienceIn(audience: Facts): EventAudience {
+  return {
+    organizationId: uuid(audience, 'organizationId'),
+    siteId: uuid(audience, 'siteId'),
+    reporterId: uuid(audience, 'reporterId'),
+    engineerIds: uuids(audience, 'engineerIds'),
+  };
+}
+
+function snapshotIn(grant: Facts): GrantSnapshot {
+  return {
+    id: uuid(grant, 'id'),
+    ticketId: uuid(grant, 'ticketId'),
+    siteId: uuid(grant, 'siteId'),
+    scopeKind: oneOf(GrantScopeKind, grant, 'scopeKind'),
+    conversationIds: texts(grant, 'conversationIds'),
+    state: oneOf(GrantState, grant, 'state'),
+    path: orNull(aPath, grant, 'path'),
+    engineerId: orNull(uuid, grant, 'engineerId'),
+    requestedById: uuid(grant, 'requestedById'),
+    justification: orNull(text, grant, 'justification'),
+    requestedAt: moment(grant, 'requestedAt'),
+    approvalDueAt: moment(grant, 'approvalDueAt'),
+    customerApprovedAt: orNull(moment, grant, 'customerApprovedAt'),
+    customerApprovedById: orNull(uuid, grant, 'customerApprovedById'),
+    activatedAt: orNull(moment, grant, 'activatedAt'),
+    expiresAt: orNull(moment, grant, 'expiresAt'),
+    endedAt: orNull(moment, grant, 'endedAt'),
+    endReason: orNull(anEndReason, grant, 'endReason'),
+    endedById: orNull(uuid, grant, 'endedById'),
+    version: count(grant, 'version'),
+  };
+}
+
+const aPath = (from: Facts, name: string) => oneOf(GrantPath, from, name);
+const anEndReason = (from: Facts, name: string) => oneOf(GrantEndReason, from, name);
