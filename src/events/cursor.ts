@@ -55,31 +55,49 @@ export function createCursorSigner(secrets: readonly [string, ...string[]]): Cur
     return createSecretKey(text, 'utf8');
   });
   if (secret === undefined) throw new TypeError('A cursor secret is needed');
-  return ({ viewerId, stream, filter }) => {
-    const viewerTag = tag(viewerId);
-    const streamTag = tag(`${stream} ${canonical(filter)}`);
-    const head = Buffer.concat([Buffer.of(version), viewerTag, streamTag]).toString('base64url');
-    const ownKey = keyFor(secret, head);
-    return {
-      encode: (position) => {
-        const text = textOf(position);
-        return head + text + sign(ownKey, text);
-      },
-      decode: (text) => {
-        const itsHead = text.slice(0, headLength);
-        const itsPosition = text.slice(headLength, -signatureLength);
-        const signature = text.slice(-signatureLength);
-        const isGenuine =
-          text.length <= longestText &&
-          [secret, ...former].some((one) => isSame(sign(keyFor(one, itsHead), itsPosition), signature));
-        const bytes = Buffer.from(itsHead, 'base64url');
-        if (!isGenuine || bytes[0] !== version) throw new MalformedCursorError();
-        if (!bytes.subarray(1, 1 + tagLength).equals(viewerTag)) throw new ForeignCursorError();
-        if (!bytes.subarray(1 + tagLength).equals(streamTag)) throw new OtherFilterCursorError();
-        return readPosition(Buffer.from(itsPosition, 'base64url'));
-      },
-    };
-  };
+  return (binding) => new SignedCursors(binding, secret, former);
+}
+
+/** Nothing is computed before it is needed: most subscriptions never read a cursor, and many give out none. */
+class SignedCursors implements Cursors {
+  readonly #binding: CursorBinding;
+  readonly #secret: KeyObject;
+  readonly #former: readonly KeyObject[];
+  #head: string | undefined;
+  #key: string | undefined;
+
+  constructor(binding: CursorBinding, secret: KeyObject, former: readonly KeyObject[]) {
+    this.#binding = binding;
+    this.#secret = secret;
+    this.#former = former;
+  }
+
+  encode(position: Position): string {
+    this.#head ??= Buffer.concat([Buffer.of(version), ...this.#tags()]).toString('base64url');
+    this.#key ??= keyFor(this.#secret, this.#head);
+    const text = textOf(position);
+    return this.#head + text + sign(this.#key, text);
+  }
+
+  decode(text: string): Position {
+    const head = text.slice(0, headLength);
+    const position = text.slice(headLength, -signatureLength);
+    const signature = text.slice(-signatureLength);
+    const isGenuine =
+      text.length <= longestText &&
+      [this.#secret, ...this.#former].some((one) => isSame(sign(keyFor(one, head), position), signature));
+    const bytes = Buffer.from(head, 'base64url');
+    if (!isGenuine || bytes[0] !== version) throw new MalformedCursorError();
+    const [viewerTag, streamTag] = this.#tags();
+    if (!bytes.subarray(1, 1 + tagLength).equals(viewerTag)) throw new ForeignCursorError();
+    if (!bytes.subarray(1 + tagLength).equals(streamTag)) throw new OtherFilterCursorError();
+    return readPosition(Buffer.from(position, 'base64url'));
+  }
+
+  #tags(): [viewer: Buffer, stream: Buffer] {
+    const { viewerId, stream, filter } = this.#binding;
+    return [tag(viewerId), tag(`${stream} ${canonical(filter)}`)];
+  }
 }
 
 /** The key of one subscription's cursors: they are signed with it at a third of the cost of an HMAC each. */

@@ -8,81 +8,87 @@ export type QueuedEvent = {
   readonly position: Position;
 };
 
+type Waiting = QueuedEvent & { hasLeft: boolean };
+
+const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
+
+/** What has left is cut off once it is so long. */
+const longestTail = 256;
+
 /**
  * What waits for one subscriber. Events leave in the order of the stream, except that the end of a grant's
  * use goes ahead of what waits of other grants. Events of one grant never pass each other.
  */
-export type DeliveryQueue = {
-  /** `event.position` lies behind everything that was pushed before. */
-  push(event: QueuedEvent): void;
+export class DeliveryQueue {
+  #waiting: Waiting[] = [];
+  #head = 0;
+  #size = 0;
+  #urgent = 0;
+  #delivered: Position;
+
+  /** @param start the position behind everything delivered before */
+  constructor(start: Position) {
+    this.#delivered = start;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether something waits that goes ahead of others. */
+  get isUrgent(): boolean {
+    return this.#urgent > 0;
+  }
+
+  /** @param position lies behind everything that was pushed before */
+  push(event: HeardEvent, position: Position): void {
+    this.#waiting.push({ event, position, hasLeft: false });
+    this.#size += 1;
+    if (urgentTypes.has(event.type)) this.#urgent += 1;
+  }
+
   /**
    * The next event, with the position from which nothing is missed afterwards: an event that went ahead
    * does not move it, since what it passed is still to come.
    */
-  take(): QueuedEvent | undefined;
-  clear(): void;
-  readonly size: number;
-};
+  take(): QueuedEvent | undefined {
+    const taken = this.#waiting[this.#urgent === 0 ? this.#head : this.#firstToGoAhead()];
+    if (taken === undefined) return undefined;
+    taken.hasLeft = true;
+    this.#size -= 1;
+    if (urgentTypes.has(taken.event.type)) this.#urgent -= 1;
+    this.#moveHead();
+    return taken.position === this.#delivered ? taken : { event: taken.event, position: this.#delivered };
+  }
 
-const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
-
-/** @param start the position behind everything delivered before */
-export function createDeliveryQueue(start: Position): DeliveryQueue {
-  type Waiting = QueuedEvent & { ahead: boolean };
-  let waiting: Waiting[] = [];
-  let head = 0;
-  let size = 0;
-  let urgent = 0;
-  let delivered = start;
+  clear(): void {
+    this.#waiting = [];
+    this.#head = 0;
+    this.#size = 0;
+    this.#urgent = 0;
+  }
 
   /** The first event of the first urgent one's grant: it or what it must not pass. */
-  function firstToGoAhead(): number {
-    for (let at = head; at < waiting.length; at += 1) {
-      const candidate = waiting[at];
-      if (candidate === undefined || candidate.ahead || !urgentTypes.has(candidate.event.type)) continue;
-      const { grantId } = candidate.event;
-      return waiting.findIndex(
-        (other, index) => index >= head && !other.ahead && other.event.grantId === grantId,
-      );
-    }
-    return head;
+  #firstToGoAhead(): number {
+    const urgent = this.#waiting.find(
+      ({ event, hasLeft }, at) => at >= this.#head && !hasLeft && urgentTypes.has(event.type),
+    );
+    return this.#waiting.findIndex(
+      ({ event, hasLeft }, at) => at >= this.#head && !hasLeft && event.grantId === urgent?.event.grantId,
+    );
   }
 
-  function takeAt(at: number): QueuedEvent | undefined {
-    const taken = waiting[at];
-    if (taken === undefined) return undefined;
-    taken.ahead = true;
-    size -= 1;
-    if (urgentTypes.has(taken.event.type)) urgent -= 1;
-    for (let next = waiting[head]; next?.ahead === true; next = waiting[head]) {
-      delivered = next.position;
-      head += 1;
+  #moveHead(): void {
+    for (let next = this.#waiting[this.#head]; next?.hasLeft === true; next = this.#waiting[this.#head]) {
+      this.#delivered = next.position;
+      this.#head += 1;
     }
-    if (head === waiting.length) {
-      waiting = [];
-      head = 0;
-    } else if (head > 256) {
-      waiting = waiting.slice(head);
-      head = 0;
+    if (this.#head === this.#waiting.length) {
+      this.#waiting.length = 0;
+      this.#head = 0;
+    } else if (this.#head > longestTail) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
     }
-    return { event: taken.event, position: delivered };
   }
-
-  return {
-    push(event) {
-      waiting.push({ ...event, ahead: false });
-      size += 1;
-      if (urgentTypes.has(event.event.type)) urgent += 1;
-    },
-    take: () => takeAt(urgent === 0 ? head : firstToGoAhead()),
-    clear() {
-      waiting = [];
-      head = 0;
-      size = 0;
-      urgent = 0;
-    },
-    get size() {
-      return size;
-    },
-  };
 }

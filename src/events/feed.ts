@@ -4,13 +4,13 @@
  * What one subscriber does or fails to do costs the others nothing: queues are bounded, and reads from the
  * database are limited.
  */
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { HeardEvent } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
 import type { Position } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
 import {
-  type Delivery,
+  type Deliveries,
   type SubscribeOptions,
   Subscription,
   type SubscriptionLimits,
@@ -18,7 +18,7 @@ import {
 } from './subscription.ts';
 import { createDirectory } from './topics.ts';
 
-export type { Delivery, SubscribeOptions } from './subscription.ts';
+export type { Deliveries, Delivery, SubscribeOptions, Take } from './subscription.ts';
 
 export type FeedOptions = Partial<SubscriptionLimits> & {
   relay: Relay;
@@ -46,7 +46,7 @@ export type Feed = {
    * CursorExpiredError, HistoryReplacedError, FeedUnavailableError, FeedClosedError; or with what `mayHear`,
    * `matches` or `topics` threw.
    */
-  subscribe(options: SubscribeOptions): AsyncIterableIterator<Delivery, undefined, undefined>;
+  subscribe(options: SubscribeOptions): Deliveries;
   stats(): FeedStats;
   /** Ends every subscription with a FeedClosedError; later ones end at once. */
   dispose(): void;
@@ -54,6 +54,9 @@ export type Feed = {
 
 /** Milliseconds between two tries to read the database. */
 const retryDelay = 250;
+
+/** Milliseconds for which subscribers are served without a pause. */
+const longestTurn = 10;
 
 export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Feed {
   const limits = { queueLength: 1000, outage: 30_000, ...options };
@@ -101,7 +104,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
     else theirs.add(subscription);
   }
 
-  function onEvents(batch: readonly StreamEvent[]): void {
+  async function onEvents(batch: readonly StreamEvent[]): Promise<void> {
     // Changes of rights first: nothing that became visible with one is judged by the rights of before.
     const heard: [HeardEvent, StreamEvent][] = [];
     for (const arrived of batch) {
@@ -109,8 +112,25 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
       if (event.kind !== 'access') heard.push([event, arrived]);
       else for (const each of byViewer.get(event.accountId) ?? []) each.rightsChanged();
     }
+    const concerned = new Set<Subscription>();
     for (const [event, arrived] of heard) {
-      for (const each of directory.membersFor(event)) each.receive(arrived);
+      for (const each of directory.membersFor(event)) {
+        each.receive(arrived);
+        concerned.add(each);
+      }
+    }
+    const urgent = [...concerned].filter((each) => each.isUrgent);
+    await serveAll(new Set([...urgent, ...concerned]));
+  }
+
+  /** In turns that are short, so that whatever else the gateway does goes on meanwhile. */
+  async function serveAll(subscribers: Iterable<Subscription>): Promise<void> {
+    let begun = performance.now();
+    for (const each of subscribers) {
+      each.serve();
+      if (performance.now() - begun < longestTurn) continue;
+      await nextTurn();
+      begun = performance.now();
     }
   }
 

@@ -56,8 +56,9 @@ export function covers(position: Position, other: Position): boolean {
 
 /** The position behind which lies everything that is behind one of the two. */
 export function union(one: Position, other: Position): Position {
-  if (covers(one, other)) return one;
+  // The second is mostly the further one.
   if (covers(other, one)) return other;
+  if (covers(one, other)) return one;
   const next = later(one.next, other.next);
   const open = new Map<bigint, OpenTransaction>();
   for (const { txid } of [...one.open, ...other.open]) {

@@ -22,8 +22,8 @@ import { createRecentEvents, type RecentEvents, type StreamEvent } from './recen
 export type { StreamEvent };
 
 export type RelayListener = {
-  /** Events that became visible together, in order. Called in the same turn for every listener. */
-  onEvents(batch: readonly StreamEvent[]): void;
+  /** Events that became visible together, in order. The next come when the promise is settled. */
+  onEvents(batch: readonly StreamEvent[]): Promise<void>;
   /** The database is not the one it was: what was read before means nothing for what comes. */
   onHistoryReplaced(): void;
 };
@@ -150,7 +150,7 @@ export function createRelay(options: RelayOptions): Relay {
     const batch = parsed(page);
     position = page.position;
     recent.add(batch, position);
-    handOn(batch);
+    await handOn(batch);
     return { events: batch.length, hasMore: page.hasMore };
   }
 
@@ -192,16 +192,18 @@ export function createRelay(options: RelayOptions): Relay {
     rouse = undefined;
   }
 
-  function handOn(batch: readonly StreamEvent[]): void {
+  async function handOn(batch: readonly StreamEvent[]): Promise<void> {
     if (batch.length === 0) return;
     stats.events += batch.length;
-    for (const listener of listeners) {
-      try {
-        listener.onEvents(batch);
-      } catch (error) {
-        logger.error({ err: error }, 'a listener failed on events');
-      }
-    }
+    await Promise.all(
+      [...listeners].map(async ({ onEvents }) => {
+        try {
+          await onEvents(batch);
+        } catch (error) {
+          logger.error({ err: error }, 'a listener failed on events');
+        }
+      }),
+    );
   }
 
   function parsed({ rows }: EventPage): StreamEvent[] {

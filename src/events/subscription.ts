@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { createDeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
+import { DeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
 import type { HeardEvent } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError } from './errors.ts';
 import { covers, isBehind, origin, type Position, union } from './position.ts';
@@ -18,8 +18,8 @@ export type SubscribeOptions = {
    * goes on; otherwise it ends with this reason. A throw is tried again for a few seconds.
    */
   recheck(): Promise<string | null>;
-  /** Whether the viewer may hear the event. Asked for every event, right before it is delivered. */
-  mayHear(event: HeardEvent): boolean | Promise<boolean>;
+  /** Whether the viewer may hear the event, by the rights loaded last. Asked right before each is delivered. */
+  mayHear(event: HeardEvent): boolean;
   /** Outside of which there is nothing to hear. Asked after every recheck. Left out: everything. */
   topics?(): Topics;
   /** The subscription's own filter. Left out: everything. */
@@ -27,6 +27,28 @@ export type SubscribeOptions = {
   /** Everything after this position comes first. Left out: what happens from now on. */
   after?: Position;
 };
+
+/**
+ * Takes events, one after the other. A promise is waited for before the next; `ENOUGH`, right away or by the
+ * promise, is for no more of them.
+ */
+export type Take<Event> = (event: Event) => 'ENOUGH' | undefined | Promise<'ENOUGH' | undefined>;
+
+/** What a subscription tells: to whoever asks for the next, or to whoever takes all that comes. */
+export type Deliveries = AsyncIterableIterator<Delivery, undefined, undefined> & {
+  /**
+   * Hands on every event as soon as it may be told, within the same turn of the event loop. Resolves with
+   * whether the subscription is over, or else `take` has had enough; rejects as `next` does.
+   */
+  handTo(take: Take<Delivery>): Promise<boolean>;
+  /**
+   * Undefined while the viewer's rights are known as they are now; or resolves as soon as they are. Rejects as
+   * `next` does when the subscription is over.
+   */
+  rights(): Promise<void> | undefined;
+};
+
+type Taker = { take: Take<Delivery>; done: PromiseWithResolvers<boolean> };
 
 export type SubscriptionLimits = {
   /** Events that wait in memory for one subscriber; beyond, it reads the database at its own pace. */
@@ -55,11 +77,13 @@ export type Surroundings = {
  * on. The change from one to the other happens within one turn of the event loop, so there is no gap and no
  * overlap. A subscriber whose queue is full goes back to catching up: what it has not read costs nothing.
  */
-export class Subscription implements AsyncIterableIterator<Delivery, undefined, undefined> {
+export class Subscription implements Deliveries {
   readonly #options: SubscribeOptions;
   readonly #surroundings: Surroundings;
-  readonly #queue: ReturnType<typeof createDeliveryQueue>;
-  readonly #requests: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] = [];
+  readonly #queue: DeliveryQueue;
+  /** Who waits: those that have asked for the next, in their order, or the one that takes all. */
+  #requests: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] | undefined;
+  #taker: Taker | undefined;
   #state: 'CATCHING_UP' | 'LIVE' | 'ENDED' = 'CATCHING_UP';
   #error: Error | undefined;
   /** Everything behind it has been put into the queue or does not concern this subscriber. */
@@ -77,7 +101,7 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     const now = surroundings.relay.position();
     this.#read = options.after ?? now;
     this.#readIsGenuine = options.after === undefined || (now !== undefined && covers(now, options.after));
-    this.#queue = createDeliveryQueue(this.#read ?? origin);
+    this.#queue = new DeliveryQueue(this.#read ?? origin);
     this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
   }
 
@@ -97,12 +121,26 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     return this.#queue.size;
   }
 
+  /** Whether an end of a grant's use waits. */
+  get isUrgent(): boolean {
+    return this.#queue.isUrgent;
+  }
+
   next(): Promise<IteratorResult<Delivery, undefined>> {
     if (this.#state === 'ENDED') return this.#farewell();
     const request = Promise.withResolvers<IteratorResult<Delivery, undefined>>();
+    this.#requests ??= [];
     this.#requests.push(request);
-    void this.#serve();
+    this.serve();
     return request.promise;
+  }
+
+  handTo(take: Take<Delivery>): Promise<boolean> {
+    if (this.#state === 'ENDED') return this.#farewell().then(() => true);
+    const done = Promise.withResolvers<boolean>();
+    this.#taker = { take, done };
+    this.serve();
+    return done.promise;
   }
 
   /** Ends the subscription at once, also while `next` is pending. */
@@ -125,6 +163,11 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     await this.return();
   }
 
+  rights(): Promise<void> | undefined {
+    if (this.#state === 'ENDED') return this.#farewell().then(() => undefined);
+    return this.#rightsLoading?.then(() => this.rights());
+  }
+
   /** Ends the subscription; what waits is not delivered. */
   end(error?: Error): void {
     if (this.#state === 'ENDED') return;
@@ -133,8 +176,11 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     this.#surroundings.forget(this);
     this.#queue.clear();
     this.#error = error;
-    for (const request of this.#requests.splice(0))
+    for (const request of this.#requests?.splice(0) ?? [])
       void this.#farewell().then(request.resolve, request.reject);
+    const taker = this.#taker;
+    this.#taker = undefined;
+    if (taker !== undefined) void this.#farewell().then(() => taker.done.resolve(true), taker.done.reject);
   }
 
   /** The viewer's rights have changed: nothing more is delivered until they are known again. */
@@ -147,7 +193,7 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
     this.#rightsLoading ??= this.#loadRights().catch((error) => this.end(asError(error)));
   }
 
-  /** An event from the relay, while live. */
+  /** An event from the relay, within the topics and while live: it waits until this is served. */
   receive(arrived: StreamEvent): void {
     if (this.#state !== 'LIVE') return;
     if (this.#queue.size >= this.#surroundings.limits.queueLength) {
@@ -159,47 +205,63 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
       this.#accept(arrived);
     } catch (error) {
       this.end(asError(error));
-      return;
     }
-    if (this.#requests.length > 0) void this.#serve();
   }
 
-  async #serve(): Promise<void> {
+  /** Hands on what there is to whoever waits for it, and goes on by itself after what it has to wait for. */
+  serve(): void {
     if (this.#serving) return;
     this.#serving = true;
     try {
-      while (this.#requests.length > 0) {
-        if (this.#rightsLoading !== undefined) {
-          await this.#rightsLoading;
-          continue;
-        }
-        const queued = this.#queue.take();
-        if (queued !== undefined) {
-          const answer = this.#options.mayHear(queued.event);
-          const allowed = typeof answer === 'boolean' ? answer : await this.#settledAnswer(queued, answer);
-          if (allowed) this.#requests.shift()?.resolve({ done: false, value: queued });
-        } else if (this.#state === 'CATCHING_UP') {
-          await this.#catchUp();
-        } else {
-          break;
-        }
+      const pause = this.#handOn();
+      if (pause !== undefined) {
+        void this.#serveAfter(pause);
+        return;
       }
     } catch (error) {
       this.end(asError(error));
-    } finally {
-      this.#serving = false;
     }
+    this.#serving = false;
   }
 
-  /** The answer, asked again for as long as rights change while it is given. */
-  async #settledAnswer({ event }: QueuedEvent, answer: boolean | Promise<boolean>): Promise<boolean> {
-    for (let pending = answer; ; pending = this.#options.mayHear(event)) {
-      const version = this.#rightsVersion;
-      const allowed = await pending;
-      if (version === this.#rightsVersion) return allowed;
-      await this.#rightsLoading;
-      if (this.#state === 'ENDED') return false;
+  async #serveAfter(pause: Promise<unknown>): Promise<void> {
+    try {
+      await pause;
+    } catch (error) {
+      this.end(asError(error));
     }
+    this.#serving = false;
+    this.serve();
+  }
+
+  /** Answers when there is nothing more to do for now: undefined; or before, with what is to be waited for. */
+  #handOn(): Promise<unknown> | undefined {
+    while (this.#taker !== undefined || (this.#requests?.length ?? 0) > 0) {
+      if (this.#rightsLoading !== undefined) return this.#rightsLoading;
+      const queued = this.#queue.take();
+      if (queued === undefined) return this.#state === 'CATCHING_UP' ? this.#catchUp() : undefined;
+      if (!this.#options.mayHear(queued.event)) continue;
+      const pause = this.#deliver(queued);
+      if (pause !== undefined) return pause;
+    }
+    return undefined;
+  }
+
+  #deliver(delivery: Delivery): Promise<unknown> | undefined {
+    const taker = this.#taker;
+    if (taker === undefined) {
+      this.#requests?.shift()?.resolve({ done: false, value: delivery });
+      return undefined;
+    }
+    const settle = (answer: 'ENOUGH' | undefined): void => {
+      if (answer === undefined || this.#taker !== taker) return;
+      this.#taker = undefined;
+      taker.done.resolve(false);
+    };
+    const answer = taker.take(delivery);
+    if (answer instanceof Promise) return answer.then(settle);
+    if (answer !== undefined) settle(answer);
+    return undefined;
   }
 
   async #catchUp(): Promise<void> {
@@ -234,8 +296,9 @@ export class Subscription implements AsyncIterableIterator<Delivery, undefined, 
       if (event.accountId === this.viewerId && !noticed) this.rightsChanged();
       return;
     }
-    if (!concerns(this.#topics, event) || this.#options.matches?.(event) === false) return;
-    this.#queue.push({ event, position: this.#read });
+    // While live, it was found by its topics.
+    if (this.#state !== 'LIVE' && !concerns(this.#topics, event)) return;
+    if (this.#options.matches?.(event) !== false) this.#queue.push(event, this.#read);
   }
 
   async #loadRights(): Promise<void> {

@@ -29,8 +29,8 @@ export type Directory<Member> = {
   /** Enters a member, or moves it to other topics. */
   place(member: Member, topics: Topics): void;
   remove(member: Member): void;
-  /** Everyone whose topics contain the event, each once. */
-  membersFor(event: HeardEvent): Set<Member>;
+  /** Everyone whose topics contain the event, each once. Changes with the directory: a copy costs, for each event. */
+  membersFor(event: HeardEvent): ReadonlySet<Member>;
   /** Members and, in total, their entries. */
   readonly size: { members: number; entries: number };
 };
@@ -68,9 +68,10 @@ export function createDirectory<Member>(): Directory<Member> {
     },
     remove,
     membersFor(event) {
-      const found = new Set(everywhere);
+      let found: ReadonlySet<Member> = everywhere;
       for (const topic of topicsOf(event)) {
-        for (const member of membersByTopic.get(topic) ?? []) found.add(member);
+        const members = membersByTopic.get(topic);
+        if (members !== undefined) found = found.size === 0 ? members : new Set([...found, ...members]);
       }
       return found;
     },

@@ -7,17 +7,18 @@
 import { mayHear, topicsFor } from '../authorization/hearing.ts';
 import { may } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/relations.ts';
-import { visibleGrants } from '../authorization/visibility.ts';
-import type { EventAudience, GrantEventEnvelope } from '../events/envelope.ts';
+import type { Cursors } from '../events/cursor.ts';
+import type { GrantEventEnvelope, HeardEvent } from '../events/envelope.ts';
 import { OtherFilterCursorError } from '../events/errors.ts';
-import type { Delivery } from '../events/feed.ts';
+import type { Deliveries, Delivery, SubscribeOptions, Take } from '../events/feed.ts';
 import { currentPosition } from '../events/outbox.ts';
 import type { Position } from '../events/position.ts';
-import { asOf, inStates } from '../grants/as-of.ts';
+import type { Topics } from '../events/topics.ts';
 import type { GrantRow } from '../grants/row.ts';
 import { findViewerById, type Viewer } from '../identity/viewer.ts';
-import { type Context, type Services, viewerOf } from './context.ts';
-import type { Told } from './subscribe.ts';
+import { type Context, viewerOf } from './context.ts';
+import { currentGrants } from './current-grants.ts';
+import type { Told, ToldStream } from './subscribe.ts';
 
 export type GrantEventFacts = {
   id: string;
@@ -42,157 +43,203 @@ export function grantEvents(
   context: Context,
   filter: GrantEventFilter,
   start: Start,
-): AsyncIterableIterator<GrantEvent> {
-  const { services } = context;
-  const viewer = viewerOf(context);
-  const cursors = cursorsFor(services, viewer, filter);
+): ToldStream<GrantEventFacts> {
+  const cursors = new GrantEventCursors(context, filter);
   const resumed = start.after === null ? null : cursors.read(start.after);
-  const state =
-    resumed === 'CURRENT_STATE' || (resumed === null && start.withCurrentState)
-      ? currentState(services, viewer, filter, cursors)
-      : null;
-  const shown = new Map<string, number>();
-  const listen = (after: Position | null) => listenTo(context, filter, after);
-  let deliveries = state === null ? listen(resumed === 'CURRENT_STATE' ? null : resumed) : null;
-  let ended = false;
-
-  const iterator: AsyncIterableIterator<GrantEvent> = {
-    async next() {
-      if (deliveries === null && state !== null) {
-        const { value, done } = await state.next();
-        if (done !== true) {
-          shown.set(value.of.grant.id, value.of.grant.version);
-          return { value, done: false };
-        }
-        deliveries = listen(value);
-        if (ended) await deliveries.return?.();
-      }
-      for (;;) {
-        const result = await deliveries?.next();
-        if (result === undefined || result.done === true) return { value: undefined, done: true };
-        const { event, position } = result.value;
-        const version = shown.get(event.grantId);
-        if (version !== undefined && event.grantVersion <= version) continue;
-        return { value: { of: event, cursor: cursors.at(position) }, done: false };
-      }
-    },
-    async return() {
-      ended = true;
-      await deliveries?.return?.();
-      return { value: undefined, done: true };
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
+  if (resumed === 'CURRENT_STATE' || (resumed === null && start.withCurrentState)) {
+    return new CurrentStateThenEvents(context, filter, cursors);
+  }
+  return new Events(context, filter, cursors, resumed);
 }
 
-function listenTo(
-  context: Context,
-  { siteId, ticketId, types }: GrantEventFilter,
-  after: Position | null,
-): AsyncIterableIterator<Delivery, undefined, undefined> {
-  const { services } = context;
-  const viewerId = viewerOf(context).id;
-  return services.feed.subscribe({
-    viewerId,
-    recheck: async () => {
-      const now = await findViewerById(services.database.prisma, viewerId);
-      if (now === null) return 'ACCOUNT_DEACTIVATED';
-      // What an operation selects of an event is read with these rights, too.
-      context.viewer = now;
-      return may('grantEvents', relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
-    },
-    topics: () => topicsFor(viewerOf(context)),
-    mayHear: ({ audience }) => mayHear(viewerOf(context), audience),
-    matches: (event) =>
-      (siteId == null || event.audience.siteId === siteId) &&
-      (ticketId == null || event.ticketId === ticketId) &&
-      (types == null || types.includes(event.type)),
-    ...(after === null ? {} : { after }),
-  });
-}
+/** What happens from now on, or after a position, as far as the viewer may hear of it. */
+class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
+  readonly viewerId: string;
+  readonly after?: Position;
+  readonly #context: Context;
+  readonly #filter: GrantEventFilter;
+  readonly #cursors: GrantEventCursors;
+  readonly #deliveries: Deliveries;
+  /** By grant, the version that the viewer has been shown before the stream began. */
+  readonly #shown: ReadonlyMap<string, number> | undefined;
 
-const statePage = 100;
+  constructor(
+    context: Context,
+    filter: GrantEventFilter,
+    cursors: GrantEventCursors,
+    after: Position | null,
+    shown?: ReadonlyMap<string, number>,
+  ) {
+    this.viewerId = viewerOf(context).id;
+    if (after !== null) this.after = after;
+    this.#context = context;
+    this.#filter = filter;
+    this.#cursors = cursors;
+    this.#shown = shown;
+    this.#deliveries = context.services.feed.subscribe(this);
+  }
 
-/** The open grants of which the viewer hears, as events; returns the position from which to go on. */
-async function* currentState(
-  { database, clock }: Services,
-  viewer: Viewer,
-  { siteId, ticketId, types }: GrantEventFilter,
-  cursors: ReturnType<typeof cursorsFor>,
-): AsyncGenerator<GrantEvent, Position, undefined> {
-  const position = await currentPosition(database.pool);
-  if (types != null && !types.includes('CURRENT')) return position;
-  let held: GrantRow | null = null;
-  let after: string | null = null;
-  for (;;) {
-    const now = clock();
-    const page = await listOpenGrants(database.prisma, viewer, { siteId, ticketId }, { after, now });
-    for (const { audience, row } of page) {
-      if (!mayHear(viewer, audience)) continue;
-      // Until the last has come, a cursor leads to the whole state again.
-      if (held !== null) yield current(held, cursors.toCurrentState(position), now);
-      held = asOf(row, now);
+  async recheck(): Promise<string | null> {
+    const now = await findViewerById(this.#context.services.database.prisma, this.viewerId);
+    if (now === null) return 'ACCOUNT_DEACTIVATED';
+    // What an operation selects of an event is read with these rights, too.
+    this.#context.viewer = now;
+    return may('grantEvents', relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
+  }
+
+  topics(): Topics {
+    return topicsFor(viewerOf(this.#context));
+  }
+
+  mayHear({ audience }: HeardEvent): boolean {
+    return mayHear(viewerOf(this.#context), audience);
+  }
+
+  matches({ audience, ticketId, type }: HeardEvent): boolean {
+    const wanted = this.#filter;
+    return (
+      (wanted.siteId == null || audience.siteId === wanted.siteId) &&
+      (wanted.ticketId == null || ticketId === wanted.ticketId) &&
+      (wanted.types == null || wanted.types.includes(type))
+    );
+  }
+
+  /** The viewer with the rights of the moment; rejects once the stream is over. */
+  async viewerNow(): Promise<Viewer> {
+    await this.#deliveries.rights();
+    return viewerOf(this.#context);
+  }
+
+  handTo(take: Take<GrantEvent>): Promise<boolean> {
+    return this.#deliveries.handTo((delivery) =>
+      this.#wasShown(delivery) ? undefined : take(this.#told(delivery)),
+    );
+  }
+
+  async next(): Promise<IteratorResult<GrantEvent, undefined>> {
+    for (;;) {
+      const { value, done } = await this.#deliveries.next();
+      if (done === true) return { value, done };
+      if (!this.#wasShown(value)) return { value: this.#told(value), done: false };
     }
-    after = page.at(-1)?.row.id ?? null;
-    if (page.length < statePage) {
-      if (held !== null) yield current(held, cursors.at(position), now);
-      return position;
+  }
+
+  async return(): Promise<IteratorResult<GrantEvent, undefined>> {
+    await this.#deliveries.return?.();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #wasShown({ event: { grantId, grantVersion } }: Delivery): boolean {
+    const version = this.#shown?.get(grantId);
+    return version !== undefined && grantVersion <= version;
+  }
+
+  #told({ event, position }: Delivery): GrantEvent {
+    return { of: event, cursor: this.#cursors.at(position) };
+  }
+}
+
+/** The open grants first. Events are listened to from the beginning, so that rights that end meanwhile end it. */
+class CurrentStateThenEvents implements ToldStream<GrantEventFacts> {
+  readonly #context: Context;
+  readonly #filter: GrantEventFilter;
+  readonly #cursors: GrantEventCursors;
+  readonly #shown = new Map<string, number>();
+  readonly #state: AsyncGenerator<GrantEvent, undefined, undefined>;
+  #events: Events | undefined;
+  #hasEnded = false;
+
+  constructor(context: Context, filter: GrantEventFilter, cursors: GrantEventCursors) {
+    this.#context = context;
+    this.#filter = filter;
+    this.#cursors = cursors;
+    this.#state = this.#currentState();
+  }
+
+  async handTo(take: Take<GrantEvent>): Promise<boolean> {
+    for (;;) {
+      const { value, done } = await this.#state.next();
+      if (this.#hasEnded || this.#events === undefined) return true;
+      if (done === true) return await this.#events.handTo(take);
+      if ((await take(value)) === 'ENOUGH') return false;
+    }
+  }
+
+  async next(): Promise<IteratorResult<GrantEvent, undefined>> {
+    const { value, done } = await this.#state.next();
+    if (this.#hasEnded || this.#events === undefined) return { value: undefined, done: true };
+    return done === true ? await this.#events.next() : { value, done: false };
+  }
+
+  async return(): Promise<IteratorResult<GrantEvent, undefined>> {
+    this.#hasEnded = true;
+    await this.#events?.return();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async *#currentState(): AsyncGenerator<GrantEvent, undefined, undefined> {
+    const position = await currentPosition(this.#context.services.database.pool);
+    if (this.#hasEnded) return;
+    const events = new Events(this.#context, this.#filter, this.#cursors, position, this.#shown);
+    this.#events = events;
+    const { types } = this.#filter;
+    if (types != null && !types.includes('CURRENT')) return;
+    const grants = currentGrants(this.#context.services, () => events.viewerNow(), this.#filter);
+    for await (const { grant, at, isLast } of grants) {
+      this.#shown.set(grant.id, grant.version);
+      const of = { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt: at, grant } as const;
+      // Until the last has come, a cursor leads to the whole state again.
+      yield { of, cursor: isLast ? this.#cursors.at(position) : this.#cursors.toCurrentState(position) };
     }
   }
 }
 
-async function listOpenGrants(
-  prisma: Services['database']['prisma'],
-  viewer: Viewer,
-  { siteId, ticketId }: Pick<GrantEventFilter, 'siteId' | 'ticketId'>,
-  { after, now }: { after: string | null; now: Date },
-): Promise<{ row: GrantRow; audience: EventAudience }[]> {
-  const found = await prisma.grant.findMany({
-    where: {
-      AND: [
-        visibleGrants(viewer),
-        inStates(['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'], now),
-        siteId == null ? {} : { siteId },
-        ticketId == null ? {} : { ticketId },
-        after === null ? {} : { id: { gt: after } },
-      ],
-    },
-    include: { ticket: { select: { reporterId: true, site: { select: { organizationId: true } } } } },
-    relationLoadStrategy: 'join',
-    orderBy: { id: 'asc' },
-    take: statePage,
-  });
-  return found.map(({ ticket: { reporterId, site }, ...row }) => ({
-    row,
-    audience: {
-      organizationId: site.organizationId,
-      siteId: row.siteId,
-      reporterId,
-      engineerIds: row.engineerId === null ? [] : [row.engineerId],
-    },
-  }));
-}
-
-function current(grant: GrantRow, cursor: string, occurredAt: Date): GrantEvent {
-  return { of: { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt, grant }, cursor };
-}
-
 /** The cursors of one viewer's stream with one filter: to a position, or to the current state. */
-function cursorsFor({ cursors }: Services, { id: viewerId }: Viewer, filter: GrantEventFilter) {
-  const events = cursors({ viewerId, stream: 'grantEvents', filter });
-  const state = cursors({ viewerId, stream: 'grantEvents from the current state', filter });
-  return {
-    at: (position: Position) => events.encode(position),
-    toCurrentState: (position: Position) => state.encode(position),
-    read: (cursor: string): Position | 'CURRENT_STATE' => {
-      try {
-        return events.decode(cursor);
-      } catch (error) {
-        if (!(error instanceof OtherFilterCursorError)) throw error;
-        state.decode(cursor);
-        return 'CURRENT_STATE';
-      }
-    },
-  };
+class GrantEventCursors {
+  readonly #context: Context;
+  readonly #filter: GrantEventFilter;
+  readonly #events: Cursors;
+  #state: Cursors | undefined;
+
+  constructor(context: Context, filter: GrantEventFilter) {
+    this.#context = context;
+    this.#filter = filter;
+    this.#events = this.#cursorsOf('grantEvents');
+  }
+
+  at(position: Position): string {
+    return this.#events.encode(position);
+  }
+
+  toCurrentState(position: Position): string {
+    return this.#ofState.encode(position);
+  }
+
+  read(cursor: string): Position | 'CURRENT_STATE' {
+    try {
+      return this.#events.decode(cursor);
+    } catch (error) {
+      if (!(error instanceof OtherFilterCursorError)) throw error;
+      this.#ofState.decode(cursor);
+      return 'CURRENT_STATE';
+    }
+  }
+
+  get #ofState(): Cursors {
+    this.#state ??= this.#cursorsOf('grantEvents from the current state');
+    return this.#state;
+  }
+
+  #cursorsOf(stream: string): Cursors {
+    const { services } = this.#context;
+    return services.cursors({ viewerId: viewerOf(this.#context).id, stream, filter: this.#filter });
+  }
 }

@@ -6,11 +6,11 @@ import type { GrantRow } from '../grants/row.ts';
 import type { Context } from './context.ts';
 import { ofTheEventItself } from './same-for-all-hearers.ts';
 
-/** Marks a row that tells of the past: it is shown as it was, whatever was done to it since. */
-const asItWas: unique symbol = Symbol('as it was');
+/** Rows that tell of the past: they are shown as they were, whatever was done since. */
+const pastRows = new WeakSet<GrantRow>();
 
 export function isPast(row: GrantRow): boolean {
-  return asItWas in row;
+  return pastRows.has(row);
 }
 
 type Around = { engineer?: Account | null; endedBy?: Account | null; decisions?: Decision[] };
@@ -25,8 +25,8 @@ export function grantAsItWas(
   context: Context,
   info: GraphQLResolveInfo,
 ): GrantRow | Promise<GrantRow> {
-  const past: GrantRow = Object.assign({ ...row }, { [asItWas]: true });
-  return selectsSurroundings(info) ? withSurroundings(past, moment, context, info) : past;
+  pastRows.add(row);
+  return selectsSurroundings(info) ? withSurroundings(row, moment, context, info) : row;
 }
 
 async function withSurroundings(
@@ -50,7 +50,9 @@ async function withSurroundings(
     ...(endedBy === undefined || past.endedById !== null ? {} : { endedBy: null }),
     ...(decisions === undefined ? {} : { decisions: decisions.filter(isKnownAt(past, moment)) }),
   };
-  return { ...now, ...past, ...around };
+  const whole: GrantRow = { ...now, ...past, ...around };
+  pastRows.add(whole);
+  return whole;
 }
 
 /** The clock of the gateway that wrote the event may be behind that of the one which wrote what came before. */

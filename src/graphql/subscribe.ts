@@ -14,6 +14,7 @@ import {
   execute,
   getOperationAST,
 } from 'graphql';
+import type { Take } from '../events/feed.ts';
 import { ofTheEventItself, variablesOfGroup } from './same-for-all-hearers.ts';
 import { type StraightLine, straightLineOf } from './straight-line.ts';
 
@@ -25,8 +26,18 @@ export type Told<Facts extends object = object> = {
   readonly cursor: string;
 };
 
+/** What a subscription tells: one after the other, or all that comes to whoever takes it. */
+export type ToldStream<Facts extends object = object> = AsyncIterableIterator<
+  Told<Facts>,
+  undefined,
+  undefined
+> & {
+  /** Where it can hand on all by itself. Resolves at the end, or when `take` has had enough. */
+  handTo?(take: Take<Told<Facts>>): Promise<unknown>;
+};
+
 /** Takes a result that is text already; what it answers is waited for before the next. */
-export type SendText = (result: string) => Promise<void> | undefined;
+export type SendText = (result: string) => Promise<undefined> | undefined;
 
 /** A result whose text is known. Whoever writes it asks `stringify`, where there is one. */
 export type WrittenResult = ExecutionResult & { stringify?: () => string };
@@ -40,44 +51,73 @@ export async function subscribe(
   sendText?: SendText,
 ): Promise<AsyncIterableIterator<WrittenResult, undefined> | ExecutionResult> {
   const source = await createSourceEventStream(args);
-  if (!(Symbol.asyncIterator in source)) return source;
-  return told(source as AsyncIterable<Told, undefined>, args, sendText);
+  return Symbol.asyncIterator in source ? new Results(source as ToldStream, args, sendText) : source;
 }
 
-function told(
-  source: AsyncIterable<Told, undefined>,
-  args: ExecutionArgs,
-  sendText: SendText | undefined,
-): AsyncIterableIterator<WrittenResult, undefined> {
-  const events = source[Symbol.asyncIterator]();
-  const group = groupOf(args);
-  const over: IteratorReturnResult<undefined> = { done: true, value: undefined };
-  let ended = false;
+class Results implements AsyncIterableIterator<WrittenResult, undefined> {
+  readonly #told: ToldStream;
+  readonly #args: ExecutionArgs;
+  readonly #sendText: SendText | undefined;
+  readonly #group: Group | null;
+  #hasEnded = false;
 
-  const results: AsyncIterableIterator<WrittenResult, undefined> = {
-    async next() {
-      for (;;) {
-        const { value: event, done } = await events.next();
-        if (done === true || ended) return over;
-        if (group === null) return { done: false, value: await execute({ ...args, rootValue: event }) };
-        const shared = group.tell(event, args);
-        const result = shared instanceof Promise ? await shared : shared;
-        if (ended) return over;
-        if (sendText === undefined || result.texts === null) {
-          return { done: false, value: resultFor(result, event) };
-        }
-        const caughtUp = sendText(result.texts.join(event.cursor));
-        if (caughtUp !== undefined) await caughtUp;
-      }
-    },
-    async return() {
-      ended = true;
-      await events.return?.();
-      return over;
-    },
-    [Symbol.asyncIterator]: () => results,
-  };
-  return results;
+  constructor(told: ToldStream, args: ExecutionArgs, sendText: SendText | undefined) {
+    this.#told = told;
+    this.#args = args;
+    this.#sendText = sendText;
+    this.#group = groupOf(args);
+  }
+
+  async next(): Promise<IteratorResult<WrittenResult, undefined>> {
+    const result =
+      this.#group === null || this.#sendText === undefined
+        ? await this.#nextForItself(this.#group)
+        : await this.#nextThatIsNoText(this.#group, this.#sendText);
+    return result === undefined || this.#hasEnded
+      ? { done: true, value: undefined }
+      : { done: false, value: result };
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#hasEnded = true;
+    await this.#told.return?.();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #nextForItself(group: Group | null): Promise<WrittenResult | undefined> {
+    const { value: event, done } = await this.#told.next();
+    if (done === true) return undefined;
+    if (group === null) return await execute({ ...this.#args, rootValue: event });
+    return resultFor(await group.tell(event, this.#args), event);
+  }
+
+  /** Sends texts as they come, until something comes that is none. */
+  async #nextThatIsNoText(group: Group, sendText: SendText): Promise<WrittenResult | undefined> {
+    const found: WrittenResult[] = [];
+    await handTo(this.#told, (event) => {
+      const tell = (shared: SharedResult) => {
+        if (this.#hasEnded) return 'ENOUGH';
+        if (shared.texts !== null) return sendText(shared.texts.join(event.cursor));
+        found.push(resultFor(shared, event));
+        return 'ENOUGH';
+      };
+      const shared = group.tell(event, this.#args);
+      return shared instanceof Promise ? shared.then(tell) : tell(shared);
+    });
+    return found[0];
+  }
+}
+
+async function handTo(told: ToldStream, take: Take<Told>): Promise<unknown> {
+  if (told.handTo !== undefined) return await told.handTo(take);
+  for (;;) {
+    const { value, done } = await told.next();
+    if (done === true || (await take(value)) === 'ENOUGH') return;
+  }
 }
 
 /** Stands for the cursor in what a group shares. Nobody can put it into a text of theirs: nobody knows it. */

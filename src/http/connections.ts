@@ -1,7 +1,9 @@
 /** Counts what each bearer has open, WebSockets and event streams together. */
 export type ConnectionCounter = {
-  /** Counts one more and returns how to give it back, or null when the bearer has the most allowed. */
-  acquire(bearer: string): (() => void) | null;
+  /** Counts one more; false when the bearer has the most allowed. */
+  acquire(bearer: string): boolean;
+  /** Gives back what was acquired, once. */
+  release(bearer: string): void;
 };
 
 export function createConnectionCounter(max: number): ConnectionCounter {
@@ -9,16 +11,14 @@ export function createConnectionCounter(max: number): ConnectionCounter {
   return {
     acquire(bearer) {
       const count = open.get(bearer) ?? 0;
-      if (count >= max) return null;
+      if (count >= max) return false;
       open.set(bearer, count + 1);
-      let held = true;
-      return () => {
-        if (!held) return;
-        held = false;
-        const left = (open.get(bearer) ?? 1) - 1;
-        if (left === 0) open.delete(bearer);
-        else open.set(bearer, left);
-      };
+      return true;
+    },
+    release(bearer) {
+      const left = (open.get(bearer) ?? 1) - 1;
+      if (left === 0) open.delete(bearer);
+      else open.set(bearer, left);
     },
   };
 }

@@ -13,16 +13,3 @@ export async function withDeadline<T>(work: T | PromiseLike<T>, ms: number, late
     clearTimeout(timer);
   }
 }
-
-const longestTimerMs = 2 ** 31 - 1;
-
-/** Calls `action` at `moment`, however far away, unless cancelled by the function returned. */
-export function at(moment: Date, action: () => void): () => void {
-  let timer: NodeJS.Timeout;
-  const wait = () => {
-    const left = moment.getTime() - Date.now();
-    timer = left > longestTimerMs ? setTimeout(wait, longestTimerMs) : setTimeout(action, Math.max(left, 0));
-  };
-  wait();
-  return () => clearTimeout(timer);
-}

@@ -5,7 +5,7 @@ import type { Engine } from './graphql.ts';
 import { goingAway, RequestRefusedError, requireBodyWithin, requireJson, retryAfterSeconds } from './json.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { OperationEndedError, startOperation } from './operation.ts';
+import { RunningOperation } from './operation.ts';
 import type { OriginPolicy } from './origins.ts';
 import type { Handler, Route } from './routes.ts';
 
@@ -29,12 +29,9 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     const session = await openSessionOrAnswer(request, response);
     if (session === null) return;
 
-    const operation = startOperation('HTTP', session);
+    const operation = new RunningOperation('HTTP', session);
     operation.signal.addEventListener('abort', () => {
-      const reason: unknown = operation.signal.reason;
-      if (reason instanceof OperationEndedError && reason.end === 'TOKEN_EXPIRED') {
-        cutUnlessFinished(response, limits.streamEndMs);
-      }
+      if (operation.ended === 'TOKEN_EXPIRED') cutUnlessFinished(response, limits.streamEndMs);
     });
     response.once('close', () => operation.end('CLIENT_GONE'));
     await engine(request, response, { operation });

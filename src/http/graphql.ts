@@ -8,19 +8,15 @@ import {
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { bearerKey } from './authentication.ts';
 import type { ConnectionCounter } from './connections.ts';
-import { at, withDeadline } from './deadline.ts';
+import { withDeadline } from './deadline.ts';
 import { findExcess, limitDocuments } from './document-limits.ts';
-import { endOnAbort } from './end-on-abort.ts';
+import { endWithOperation } from './end-with-operation.ts';
 import { createErrorMasker, type ErrorMasker, type ErrorPolicy, requestError } from './errors.ts';
+import type { Expiries } from './expiries.ts';
+import { goingAwayMessage } from './json.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import {
-  type EngineContext,
-  type Operation,
-  OperationEndedError,
-  type RunningOperation,
-  type SendText,
-} from './operation.ts';
+import type { EngineContext, Operation, RunningOperation, SendText } from './operation.ts';
 import { resumeEventStreams } from './stream-cursors.ts';
 
 /** Builds what resolvers get, anew for every operation. A plain object: the engine copies its properties. */
@@ -44,6 +40,8 @@ export type EngineOptions = {
   errors: ErrorPolicy;
   limits: Limits;
   connections: ConnectionCounter;
+  expiries: Expiries;
+  isDraining: () => boolean;
   log: Log;
 };
 
@@ -70,7 +68,7 @@ export function createEngine(options: EngineOptions): {
       checkParameters(),
       ...limitDocuments(limits),
       limitOperations(limits, options.subscribe ?? ((args) => subscribe(args))),
-      endStreams(options.connections),
+      endStreams(options),
       resumeEventStreams(),
     ],
     batching: false,
@@ -150,32 +148,46 @@ function limitOperations(limits: Limits, carryOut: Subscribe): Plugin<EngineCont
  * Ends a stream with its operation. On HTTP, where one stream is one connection, it also counts it and ends
  * it when the token expires; a WebSocket does both for all that run on it.
  */
-function endStreams(connections: ConnectionCounter): Plugin<EngineContext> {
+function endStreams({
+  connections,
+  expiries,
+  isDraining,
+}: Pick<EngineOptions, 'connections' | 'expiries' | 'isDraining'>): Plugin<EngineContext> {
+  /** Lets an event stream begin, and answers how to let go of it; or answers why it may not. */
+  function open(operation: RunningOperation): (() => void) | GraphQLError {
+    const { session } = operation;
+    if (operation.transport !== 'HTTP' || session.kind !== 'BEARER') return nothingToLetGo;
+    // Streams that began before were told to go elsewhere.
+    if (isDraining()) return requestError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage);
+    const bearer = bearerKey(session.claims);
+    if (!connections.acquire(bearer)) return requestError(429, 'TOO_MANY_CONNECTIONS', tooManyConnections);
+    const { expiresAt } = session.claims;
+    const stream = { expire: () => operation.end('TOKEN_EXPIRED') };
+    expiries.add(stream, expiresAt);
+    return () => {
+      connections.release(bearer);
+      expiries.remove(stream, expiresAt);
+    };
+  }
+
   return {
     onSubscribe({ args }) {
       const { operation } = args.contextValue;
       return {
         onSubscribeResult({ result, setResult }) {
           if (!isStream(result)) return;
-          let release: () => void = () => {};
-          if (operation.transport === 'HTTP' && operation.session.kind === 'BEARER') {
-            const { claims } = operation.session;
-            const giveBack = connections.acquire(bearerKey(claims));
-            if (giveBack === null) {
-              operation.end('CLIENT_GONE');
-              setResult({ errors: [requestError(429, 'TOO_MANY_CONNECTIONS', tooManyConnections)] });
-              return;
-            }
-            const cancelExpiry = at(claims.expiresAt, () => operation.end('TOKEN_EXPIRED'));
-            release = () => {
-              cancelExpiry();
-              giveBack();
-            };
+          const opened = open(operation);
+          if (opened instanceof GraphQLError) {
+            void endWithOperation(result, operation, { lastWord: () => undefined, onEnd: nothingToLetGo });
+            operation.end('CLIENT_GONE');
+            setResult({ errors: [opened] });
+            return;
           }
           setResult(
-            endOnAbort(result, operation.signal, {
-              lastWord: () => (hasExpired(operation) ? { errors: [tokenExpired()] } : undefined),
-              onEnd: release,
+            endWithOperation(result, operation, {
+              lastWord: () =>
+                operation.ended === 'TOKEN_EXPIRED' ? { errors: [tokenExpired()] } : undefined,
+              onEnd: opened,
             }),
           );
         },
@@ -184,12 +196,10 @@ function endStreams(connections: ConnectionCounter): Plugin<EngineContext> {
   };
 }
 
+const nothingToLetGo = (): void => {};
+
 const tooManyConnections =
   'You have too many event streams and WebSockets open. Close some, or run several subscriptions on one WebSocket.';
-
-function hasExpired({ signal }: Operation): boolean {
-  return signal.reason instanceof OperationEndedError && signal.reason.end === 'TOKEN_EXPIRED';
-}
 
 function tokenExpired(): GraphQLError {
   return new GraphQLError('The token has expired. Sign in again and resume with the new token.', {

@@ -10,7 +10,7 @@ export type EndOfOperation =
   | 'SHUTTING_DOWN';
 
 /** The reason of an operation's aborted signal. */
-export class OperationEndedError extends Error {
+class OperationEndedError extends Error {
   override readonly name = 'OperationEndedError';
   readonly end: EndOfOperation;
 
@@ -24,7 +24,7 @@ export class OperationEndedError extends Error {
 export type Operation = {
   readonly transport: 'HTTP' | 'WEBSOCKET';
   readonly session: Session;
-  /** Aborts when nobody will read the result any more, with an {@link OperationEndedError} as reason. */
+  /** Aborts when nobody will read the result any more, with an OperationEndedError as reason. */
   readonly signal: AbortSignal;
 };
 
@@ -32,35 +32,55 @@ export type Operation = {
  * Sends a result that is text already, without passing it through the stream of results; nothing once the
  * operation is over. A promise holds back what comes next until the client has caught up.
  */
-export type SendText = (result: string) => Promise<void> | undefined;
+export type SendText = (result: string) => Promise<undefined> | undefined;
 
-/** An operation together with the way to end it, which only transports have, and when it began. */
-export type RunningOperation = Operation & {
-  end(reason: EndOfOperation): void;
+/**
+ * An operation together with the way to end it, which only transports have. There is one for every idle
+ * subscriber, so it makes nothing before it is needed.
+ */
+export class RunningOperation implements Operation {
+  readonly transport: Operation['transport'];
+  readonly session: Session;
   /** Where a transport frames each result by itself. */
-  readonly sendText?: SendText;
+  readonly sendText: SendText | undefined;
   /** As `performance.now()` tells it. */
-  readonly begunAt: number;
-};
+  readonly begunAt = performance.now();
+  /** Whether it tells as long as it runs: nobody waits for an answer. */
+  isStream = false;
+  /** Why it is over; null while it is not. */
+  ended: EndOfOperation | null = null;
+  #listener: (() => void) | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(transport: Operation['transport'], session: Session, sendText?: SendText) {
+    this.transport = transport;
+    this.session = session;
+    this.sendText = sendText;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.ended !== null) this.#controller.abort(new OperationEndedError(this.ended));
+    }
+    return this.#controller.signal;
+  }
+
+  /** Calls the listener, the only one, when the operation is ended; at once when it is over. */
+  onEnd(listener: () => void): void {
+    if (this.ended === null) this.#listener = listener;
+    else listener();
+  }
+
+  /** Only the first end counts. */
+  end(reason: EndOfOperation): void {
+    if (this.ended !== null) return;
+    this.ended = reason;
+    this.#controller?.abort(new OperationEndedError(reason));
+    this.#listener?.();
+    this.#listener = undefined;
+  }
+}
 
 /** What a transport hands to the engine with each operation. */
 export type EngineContext = { operation: RunningOperation };
-
-export function startOperation(
-  transport: Operation['transport'],
-  session: Session,
-  sendText?: SendText,
-): RunningOperation {
-  const controller = new AbortController();
-  const { signal } = controller;
-  return {
-    transport,
-    session,
-    signal,
-    begunAt: performance.now(),
-    end: (reason) => controller.abort(new OperationEndedError(reason)),
-    ...(sendText === undefined
-      ? {}
-      : { sendText: (result) => (signal.aborted ? undefined : sendText(result)) }),
-  };
-}

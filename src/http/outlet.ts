@@ -1,47 +1,54 @@
-/** What goes out on one WebSocket. */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Limits } from './limits.ts';
 
-export type Outlet = {
+type OutletLimits = Pick<Limits, 'socketBufferBytes' | 'socketHighWaterBytes'>;
+
+/** What goes out on one WebSocket. */
+export class Outlet {
+  readonly #socket: WebSocket;
+  readonly #connection: Duplex;
+  readonly #limits: OutletLimits;
+  #isCorked = false;
+
+  /** @param connection what the WebSocket writes to */
+  constructor(socket: WebSocket, connection: Duplex, limits: OutletLimits) {
+    this.#socket = socket;
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  /** Whether so much waits for the client that it is to be cut rather than sent more. */
+  get isOverfull(): boolean {
+    return this.#socket.bufferedAmount > this.#limits.socketBufferBytes;
+  }
+
   /**
    * Sends a message, or nothing once the socket is closing; those of one turn of the event loop leave in one
    * write. While the client is behind, resolves only when it has caught up: what holds back the source of a
    * client that reads slowly. Otherwise undefined, and the next may follow.
    */
-  send(message: string): Promise<void> | undefined;
-};
+  send(message: string): Promise<undefined> | undefined {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN) return undefined;
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#connection.cork();
+      process.nextTick(uncork, this);
+    }
+    if (socket.bufferedAmount < this.#limits.socketHighWaterBytes) {
+      socket.send(message);
+      return undefined;
+    }
+    return new Promise((resolve) => socket.send(message, () => resolve(undefined)));
+  }
 
-/** @param onOverflow called instead of sending when more than `socketBufferBytes` wait */
-export function createOutlet(
-  socket: WebSocket,
-  connection: Duplex,
-  limits: Pick<Limits, 'socketBufferBytes' | 'socketHighWaterBytes'>,
-  onOverflow: (bufferedBytes: number) => void,
-): Outlet {
-  let corked = false;
-  const uncork = () => {
-    corked = false;
-    connection.uncork();
-  };
+  uncork(): void {
+    this.#isCorked = false;
+    this.#connection.uncork();
+  }
+}
 
-  return {
-    send(message) {
-      const { bufferedAmount } = socket;
-      if (socket.readyState === socket.OPEN && bufferedAmount > limits.socketBufferBytes) {
-        onOverflow(bufferedAmount);
-      }
-      if (socket.readyState !== socket.OPEN) return undefined;
-      if (!corked) {
-        corked = true;
-        connection.cork();
-        process.nextTick(uncork);
-      }
-      if (bufferedAmount < limits.socketHighWaterBytes) {
-        socket.send(message);
-        return undefined;
-      }
-      return new Promise((resolve) => socket.send(message, () => resolve()));
-    },
-  };
+function uncork(outlet: Outlet): void {
+  outlet.uncork();
 }

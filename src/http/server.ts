@@ -6,6 +6,7 @@ import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connections.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
 import type { ErrorPolicy } from './errors.ts';
+import { createExpiries } from './expiries.ts';
 import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
 import { type CreateContext, createEngine, type Subscribe } from './graphql.ts';
 import { graphqlRoute } from './graphql-route.ts';
@@ -16,7 +17,7 @@ import { defaultLimits, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { createOriginPolicy } from './origins.ts';
 import { createRouter, pathOf, type Route } from './routes.ts';
-import { createUnreadWatch } from './unread.ts';
+import { createUnreadWatch, type SocketOwner } from './unread.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 export type HttpServerOptions = {
@@ -61,6 +62,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
+  const expiries = createExpiries();
+  let draining = false;
+  const isDraining = () => draining;
   const { engine, maskError } = createEngine({
     schema: options.schema,
     createContext: options.createContext,
@@ -68,6 +72,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     errors: options.errors ?? {},
     limits,
     connections,
+    expiries,
+    isDraining,
     log,
   });
   const unread = createUnreadWatch(limits.unreadMs);
@@ -76,12 +82,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     maskError,
     authenticate,
     connections,
+    expiries,
     unread,
     limits,
     log,
   });
-  let draining = false;
-  const isDraining = () => draining;
 
   const router = createRouter(
     [
@@ -122,12 +127,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
   );
 
-  server.on('connection', (socket) => {
-    unread.watch(socket, () => {
+  const owner: SocketOwner = {
+    onUnread(socket) {
       log.warn({}, 'A connection was cut because its client does not read');
       socket.destroy();
-    });
-  });
+    },
+  };
+  server.on('connection', (socket) => unread.watch(socket, owner));
 
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ err: error }, 'A connection failed'));
@@ -161,6 +167,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     await closed;
     clearTimeout(cut);
     unread.dispose();
+    webSockets.dispose();
+    expiries.dispose();
     await engine.dispose();
   }
 

@@ -6,56 +6,65 @@
  */
 import type { Socket } from 'node:net';
 
+/** Who is told that a socket's client does not read: once, and it closes the socket. */
+export type SocketOwner = { onUnread(socket: Socket): void };
+
 export type UnreadWatch = {
-  /** Calls `onUnread` once, as soon as the client has not read for too long. Stops when the socket closes. */
-  watch(socket: Socket, onUnread: () => void): void;
+  /** Tells the owner, the one named last, as soon as the client has not read for too long. */
+  watch(socket: Socket, owner: SocketOwner): void;
   dispose(): void;
 };
 
 /** Milliseconds between two looks. */
 const lookInterval = 500;
 
-type Watched = { onUnread: () => void; waiting: number; taken: number; since: number };
+/** Bytes that waited and bytes that were taken when something moved last, and when that was. */
+type Standstill = { waiting: number; taken: number; since: number };
 
 /** @param patienceMs how long a client may take nothing of what waits for it */
 export function createUnreadWatch(patienceMs: number): UnreadWatch {
-  const sockets = new Map<Socket, Watched>();
+  const owners = new Map<Socket, SocketOwner>();
+  const standstills = new Map<Socket, Standstill>();
   let looking: NodeJS.Timeout | undefined;
 
-  function forget(socket: Socket): void {
-    sockets.delete(socket);
-    if (sockets.size > 0) return;
+  function forgetThis(this: Socket): void {
+    owners.delete(this);
+    standstills.delete(this);
+    if (owners.size > 0) return;
     clearInterval(looking);
     looking = undefined;
   }
 
   function look(): void {
     const now = performance.now();
-    for (const [socket, watched] of sockets) {
+    for (const [socket, owner] of owners) {
       const waiting = bytesWaiting(socket);
       if (waiting === 0) {
-        watched.waiting = 0;
+        standstills.delete(socket);
         continue;
       }
       const taken = socket.bytesWritten - socket.writableLength;
-      if (waiting !== watched.waiting || taken !== watched.taken) {
-        Object.assign(watched, { waiting, taken, since: now });
-      } else if (now - watched.since >= patienceMs) {
-        forget(socket);
-        watched.onUnread();
+      const before = standstills.get(socket);
+      if (before?.waiting !== waiting || before.taken !== taken) {
+        standstills.set(socket, { waiting, taken, since: now });
+      } else if (now - before.since >= patienceMs) {
+        standstills.delete(socket);
+        owners.delete(socket);
+        owner.onUnread(socket);
       }
     }
   }
 
   return {
-    watch(socket, onUnread) {
-      if (!sockets.has(socket)) socket.once('close', () => forget(socket));
-      sockets.set(socket, { onUnread, waiting: 0, taken: 0, since: performance.now() });
+    watch(socket, owner) {
+      if (!owners.has(socket)) socket.on('close', forgetThis);
+      owners.set(socket, owner);
       looking ??= setInterval(look, Math.min(lookInterval, patienceMs / 4));
     },
     dispose() {
       clearInterval(looking);
-      sockets.clear();
+      owners.clear();
+      standstills.clear();
     },
   };
 }
@@ -67,5 +76,5 @@ type WithQueue = Socket & { _handle?: { writeQueueSize?: number } | null };
  * is a large message seen to shrink; without it a message counts as a whole.
  */
 function bytesWaiting(socket: WithQueue): number {
-  return socket._handle?.writeQueueSize ?? socket.writableLength;
+  return socket.writableLength === 0 ? 0 : (socket._handle?.writeQueueSize ?? socket.writableLength);
 }

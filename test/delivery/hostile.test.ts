@@ -179,17 +179,24 @@ describe('pings', () => {
     socket.close();
   });
 
-  test.each(['reads', 'does not read'])('10,000 at once: a client that %s is cut', async (what) => {
-    const { socket } = await connect(gateway.url, token);
-    const close = closeOf(socket);
-    if (what === 'does not read') socket.pause();
-    await bystander.during(async () => {
-      for (let sent = 0; sent < 10_000; sent += 1) socket.ping('x'.repeat(125));
-      await new Promise((resolve) => socket.ping('the last', undefined, resolve));
-      socket.resume();
-      expect((await close).code).toBe(1006);
-    });
-  });
+  test.each(['reads', 'does not read until then'])(
+    '10,000 at once are answered to a client that %s',
+    async (what) => {
+      const { socket } = await connect(gateway.url, token);
+      let answers = 0;
+      socket.on('pong', () => {
+        answers += 1;
+      });
+      if (what !== 'reads') socket.pause();
+      await bystander.during(async () => {
+        for (let sent = 1; sent < 10_000; sent += 1) socket.ping('x'.repeat(125));
+        await new Promise((resolve) => socket.ping('the last', undefined, resolve));
+        socket.resume();
+        while (answers < 10_000) await once(socket, 'pong');
+      });
+      socket.close();
+    },
+  );
 
   test('of the subprotocol, faster than their answers are read: the socket is cut', async () => {
     const talk = await connect(gateway.url, token);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createDeliveryQueue } from '../../src/events/delivery-queue.ts';
+import { DeliveryQueue } from '../../src/events/delivery-queue.ts';
 import type { GrantEventType } from '../../src/events/envelope.ts';
 import { isBehind, origin, type Position } from '../../src/events/position.ts';
 import { grantEvent } from './events.ts';
@@ -9,14 +9,14 @@ const after = (txid: bigint): Position => ({ next: txid + 1n, open: [] });
 
 /** A queue into which events of named grants were pushed; the n-th is of transaction n. */
 function queueOf(...pushed: [grant: string, type: GrantEventType][]) {
-  const queue = createDeliveryQueue(origin);
+  const queue = new DeliveryQueue(origin);
   for (const [index, [grantId, type]] of pushed.entries()) {
-    queue.push({ event: grantEvent({ grantId, type }), position: after(BigInt(index + 1)) });
+    queue.push(grantEvent({ grantId, type }), after(BigInt(index + 1)));
   }
   return queue;
 }
 
-const drain = (queue: ReturnType<typeof queueOf>): string[] => {
+const drain = (queue: DeliveryQueue): string[] => {
   const taken: string[] = [];
   for (let next = queue.take(); next !== undefined; next = queue.take()) {
     taken.push(`${next.event.grantId} ${next.event.type} → ${next.position.next}`);
@@ -70,7 +70,7 @@ describe('the queue of a subscriber', () => {
     });
     fc.assert(
       fc.property(fc.array(fc.oneof(events, fc.constant('take' as const)), { maxLength: 600 }), (steps) => {
-        const queue = createDeliveryQueue(origin);
+        const queue = new DeliveryQueue(origin);
         const pushed: { id: string; grantId: string; txid: bigint }[] = [];
         const taken: string[] = [];
         const take = (): void => {
@@ -87,7 +87,7 @@ describe('the queue of a subscriber', () => {
           }
           const event = grantEvent(step);
           const txid = BigInt(pushed.length + 1);
-          queue.push({ event, position: after(txid) });
+          queue.push(event, after(txid));
           pushed.push({ id: event.id, grantId: event.grantId, txid });
         }
         while (queue.size > 0) take();

@@ -258,7 +258,7 @@ describe('a subscription', () => {
 });
 
 describe('authorization', () => {
-  test('is asked for every event, replayed or live, and keeps the order while it takes its time', async () => {
+  test('is asked for every event, replayed or live, in order', async () => {
     const at = await gateway();
     const [replayed, live] = [some(3), some(3)];
     const start = at.relay.position();
@@ -268,10 +268,9 @@ describe('authorization', () => {
     const subscribed = at.feed.subscribe(
       listener({
         after: start ?? origin,
-        mayHear: async (event) => {
-          asked.push(event.id);
-          await new Promise(setImmediate);
-          return !refused.has(event.id);
+        mayHear: ({ id }) => {
+          asked.push(id);
+          return !refused.has(id);
         },
       }),
     );
@@ -397,7 +396,7 @@ describe('authorization', () => {
     relayReads.letGo();
   });
 
-  test('a change while rights are loaded, or while somebody is asked, is not overlooked', async () => {
+  test('a change while rights are loaded is not overlooked', async () => {
     const at = await gateway();
     const viewerId = newId();
     const gates: PromiseWithResolvers<null>[] = [];
@@ -406,29 +405,19 @@ describe('authorization', () => {
       gates.push(gate);
       return gate.promise;
     };
-    const answers: PromiseWithResolvers<boolean>[] = [];
-    const ask = () => {
-      const answer = Promise.withResolvers<boolean>();
-      answers.push(answer);
-      return answer.promise;
-    };
-    const subscribed = at.feed.subscribe(listener({ viewerId, recheck: load, mayHear: ask }));
+    const asked: string[] = [];
+    const mayHear = ({ id }: { id: string }) => asked.push(id) > 0;
+    const subscribed = at.feed.subscribe(listener({ viewerId, recheck: load, mayHear }));
     const next = subscribed.next();
     const event = grantEvent();
     await tell(at, accessChanged(viewerId), event);
     await vi.waitFor(() => expect(at.relay.stats().events).toBe(2));
     gates[0]?.resolve(null);
     await vi.waitFor(() => expect(gates).toHaveLength(2));
-    expect(answers).toHaveLength(0);
+    expect(asked).toHaveLength(0);
     gates[1]?.resolve(null);
-    await vi.waitFor(() => expect(answers).toHaveLength(1));
-    await tell(at, accessChanged(viewerId));
-    await vi.waitFor(() => expect(gates).toHaveLength(3));
-    answers[0]?.resolve(true);
-    gates[2]?.resolve(null);
-    await vi.waitFor(() => expect(answers).toHaveLength(2));
-    answers[1]?.resolve(true);
     expect(await next).toMatchObject({ value: { event: { id: event.id } } });
+    expect(asked).toStrictEqual([event.id]);
   });
 
   test('rights that can not be loaded are tried again, and in the end end the subscription', async () => {
@@ -448,7 +437,6 @@ describe('authorization', () => {
 
   test.each<[string, Partial<SubscribeOptions>]>([
     ['mayHear', { mayHear: () => fail() }],
-    ['mayHear, later', { mayHear: async () => fail() }],
     ['matches', { matches: () => fail() }],
     ['topics', { topics: () => fail() }],
   ])('that fails (%s) delivers nothing and harms nobody else', async (_what, broken) => {
@@ -556,6 +544,52 @@ describe('a subscriber that does not keep up', () => {
       }
       await resumed.return?.();
     }
+  });
+});
+
+describe('whoever takes all that comes', () => {
+  test('gets it replayed and live, each once what the last answered is settled, until it has had enough', async () => {
+    const at = await gateway();
+    const start = at.relay.position() ?? origin;
+    const events = some(6);
+    await tell(at, ...events.slice(0, 3));
+    const subscribed = at.feed.subscribe(listener({ after: start }));
+    const taken: Delivery[] = [];
+    const gate = Promise.withResolvers<undefined>();
+    const isOver = subscribed.handTo((delivery) => {
+      taken.push(delivery);
+      if (taken.length === 2) return gate.promise;
+      return taken.length === 5 ? 'ENOUGH' : undefined;
+    });
+    await vi.waitFor(() => expect(taken).toHaveLength(2));
+    await tell(at, ...events.slice(3));
+    await vi.waitFor(() => expect(at.relay.stats().events).toBe(6));
+    expect(taken).toHaveLength(2);
+    gate.resolve(undefined);
+    expect(await isOver).toBe(false);
+    expect(idsOf([...taken, ...(await take(subscribed, 1))])).toStrictEqual(idsOf(events));
+    await subscribed.return?.();
+    expect(await subscribed.handTo(() => expect.fail('nothing is told after the end'))).toBe(true);
+  });
+
+  test('is told the end at once, with its reason', async () => {
+    const at = await gateway();
+    const [left, closed, broken] = [1, 2, 3].map(() => at.feed.subscribe(listener()));
+    const pending = [
+      left?.handTo(() => undefined),
+      closed?.handTo(() => undefined),
+      broken?.handTo(() => Promise.reject(new Error('broken'))),
+    ];
+    const ends = Promise.allSettled(pending);
+    await left?.return?.();
+    await tell(at, grantEvent());
+    await vi.waitFor(() => expect(at.feed.stats().subscriptions).toBe(1));
+    at.feed.dispose();
+    expect(await ends).toMatchObject([
+      { status: 'fulfilled', value: true },
+      { status: 'rejected', reason: { code: 'FEED_CLOSED' } },
+      { status: 'rejected', reason: { message: 'broken' } },
+    ]);
   });
 });
 

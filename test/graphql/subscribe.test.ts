@@ -1,6 +1,6 @@
 import { buildSchema, type DocumentNode, type ExecutionResult, type GraphQLSchema, parse } from 'graphql';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { subscribe, type Told, type WrittenResult } from '../../src/graphql/subscribe.ts';
+import { type SendText, subscribe, type Told, type WrittenResult } from '../../src/graphql/subscribe.ts';
 
 const resolved: string[] = [];
 let parked: { of: { state: string } };
@@ -59,7 +59,7 @@ async function begin(
   options: {
     document?: DocumentNode;
     events?: (typeof parked)[];
-    sendText?: (text: string) => Promise<void> | undefined;
+    sendText?: SendText;
   } = {},
 ) {
   const { document = shared, events = [parked], sendText } = options;
@@ -104,7 +104,7 @@ describe('an event that reads the same for all', () => {
   test('goes as text where text is taken, at the pace of whoever takes it', async () => {
     const schema = schemaWith({ state: ({ of }) => of.state });
     const texts: string[] = [];
-    const caughtUp = Promise.withResolvers<void>();
+    const caughtUp = Promise.withResolvers<undefined>();
     const events = [parked, { of: { state: 'REVOKED' } }];
     const sendText = (text: string) => {
       texts.push(text);
@@ -114,7 +114,7 @@ describe('an event that reads the same for all', () => {
     const end = all(results);
     await expect.poll(() => texts.length).toBe(1);
     expect(texts.map((text) => JSON.parse(text))).toEqual([isActive("Ann's")]);
-    caughtUp.resolve();
+    caughtUp.resolve(undefined);
     expect(await end).toEqual([]);
     expect(texts).toHaveLength(2);
   });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { endOnAbort } from '../../src/http/end-on-abort.ts';
+import { endWithOperation } from '../../src/http/end-with-operation.ts';
+import { RunningOperation } from '../../src/http/operation.ts';
 
 /** A source that gives what it is fed, and records how it was left. */
 function fed<T>() {
@@ -23,13 +24,13 @@ function fed<T>() {
 
 function setUp({ lastWord }: { lastWord?: string } = {}) {
   const source = fed<string>();
-  const controller = new AbortController();
+  const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   const ends: string[] = [];
-  const stream = endOnAbort(source, controller.signal, {
+  const stream = endWithOperation(source, operation, {
     lastWord: () => lastWord,
     onEnd: () => ends.push('end'),
   });
-  return { source, controller, ends, stream };
+  return { source, operation, ends, stream };
 }
 
 const done = { value: undefined, done: true };
@@ -47,45 +48,45 @@ test('gives what the source gives, and ends with it', async () => {
   expect(source.returned).toBe(0);
 });
 
-test('an abort ends it at once, though its source waits and is deaf', async () => {
-  const { source, controller, stream, ends } = setUp();
+test('the end of the operation ends it at once, though its source waits and is deaf', async () => {
+  const { source, operation, stream, ends } = setUp();
   const next = stream.next();
-  controller.abort();
+  operation.end('CLIENT_GONE');
   expect(await next).toEqual(done);
   expect(source.returned).toBe(1);
   expect(ends).toEqual(['end']);
 });
 
 test('the last word comes once, to who waits', async () => {
-  const { controller, stream } = setUp({ lastWord: 'bye' });
+  const { operation, stream } = setUp({ lastWord: 'bye' });
   const next = stream.next();
-  controller.abort();
+  operation.end('CLIENT_GONE');
   expect(await next).toEqual({ value: 'bye', done: false });
   expect(await stream.next()).toEqual(done);
 });
 
 test('or to who asks next', async () => {
-  const { controller, stream } = setUp({ lastWord: 'bye' });
-  controller.abort();
+  const { operation, stream } = setUp({ lastWord: 'bye' });
+  operation.end('CLIENT_GONE');
   expect(await stream.next()).toEqual({ value: 'bye', done: false });
   expect(await stream.next()).toEqual(done);
 });
 
 test('returning ends it at once, without a last word', async () => {
-  const { source, controller, stream, ends } = setUp({ lastWord: 'bye' });
+  const { source, operation, stream, ends } = setUp({ lastWord: 'bye' });
   const next = stream.next();
   expect(await stream.return?.()).toEqual(done);
   expect(await next).toEqual(done);
-  controller.abort();
+  operation.end('CLIENT_GONE');
   expect(await stream.next()).toEqual(done);
   expect(source.returned).toBe(1);
   expect(ends).toEqual(['end']);
 });
 
 test('what the source gives after the end is dropped', async () => {
-  const { source, controller, stream } = setUp();
+  const { source, operation, stream } = setUp();
   const next = stream.next();
-  controller.abort();
+  operation.end('CLIENT_GONE');
   source.give('late');
   expect(await next).toEqual(done);
 });
@@ -99,10 +100,12 @@ test('a failure of the source is passed on, and ends it', async () => {
   expect(ends).toEqual(['end']);
 });
 
-test('one that was aborted before it began never begins', async () => {
+test('one whose operation was over before it began never begins', async () => {
   const source = fed<string>();
   const ends: string[] = [];
-  const stream = endOnAbort(source, AbortSignal.abort(), {
+  const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
+  operation.end('CLIENT_GONE');
+  const stream = endWithOperation(source, operation, {
     lastWord: () => undefined,
     onEnd: () => ends.push('end'),
   });

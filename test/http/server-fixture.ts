@@ -53,6 +53,11 @@ class ValueSource {
 
 type TestContext = Operation & { serial: number };
 
+/** The operation as a plain object. */
+export function contextOf({ transport, session, signal }: Operation): Operation {
+  return { transport, session, signal };
+}
+
 function createTestSchema(source: ValueSource): GraphQLSchema {
   return createSchema<TestContext>({
     typeDefs: /* GraphQL */ `
@@ -196,7 +201,7 @@ export async function startTestServer(
     authenticate: (token) => issuer.verifier.verify(token),
     createContext: (operation) => {
       contexts += 1;
-      return { ...operation, serial: contexts } satisfies TestContext;
+      return { ...contextOf(operation), serial: contexts } satisfies TestContext;
     },
     errors: { isUnavailable: (error) => error instanceof DatabaseGoneError },
     log,

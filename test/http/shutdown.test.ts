@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { startHttpServer } from '../../src/http/server.ts';
-import { closeOf, recordingLog, startTestServer } from './server-fixture.ts';
+import { closeOf, contextOf, recordingLog, startTestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
 
@@ -40,7 +40,7 @@ test('a request under way is answered', async () => {
     async createContext(operation) {
       begin();
       await allowed;
-      return { ...operation };
+      return contextOf(operation);
     },
   });
   const response = server.post({ query: '{ hello }' });
@@ -130,7 +130,7 @@ test('a query under way on a WebSocket is answered before 1001, and another refu
     async createContext(operation) {
       begin();
       await allowed;
-      return { ...operation };
+      return contextOf(operation);
     },
   });
   const socket = server.openSocket();
@@ -185,7 +185,7 @@ test('clients that do not answer delay it by five seconds at most', async () => 
     limits: { socketCloseMs: 60_000 },
     createContext(operation) {
       begin();
-      return { ...operation };
+      return contextOf(operation);
     },
   });
   const stalled = server.openSocket();
