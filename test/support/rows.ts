@@ -94,6 +94,34 @@ export async function insertWithdrawnGrants(
   await insert(gateway, 'grants', rows);
 }
 
+/** A ticket of its own for each open request; answers the ids of the requests' grants, in order. */
+export async function insertOpenRequests(
+  gateway: TestGateway,
+  of: { project: string; siteId: string; productId: string; reporterId: string; engineerId: string | null },
+  count: number,
+  justification: string,
+): Promise<string[]> {
+  const now = new Date();
+  const tickets = times(count, (at) => ({
+    ...{ id: newId(), key: `${of.project}-${at + 1}`, summary: `Ticket ${at}`, status: 'OPEN', version: 1 },
+    ...{
+      site_id: of.siteId,
+      product_id: of.productId,
+      reporter_id: of.reporterId,
+      assignee_id: of.engineerId,
+    },
+  }));
+  const grants = tickets.map((ticket) => ({
+    ...{ id: newId(), ticket_id: ticket.id, site_id: of.siteId, requested_by_id: of.reporterId },
+    ...{ scope_kind: 'PRODUCT_DATA', conversation_ids: [], state: 'PENDING_APPROVAL', version: 1 },
+    ...{ engineer_id: of.engineerId, justification },
+    ...{ requested_at: now, approval_due_at: new Date(now.getTime() + 3_600_000) },
+  }));
+  await insert(gateway, 'tickets', tickets.map(created));
+  await insert(gateway, 'grants', grants);
+  return grants.map(({ id }) => id);
+}
+
 function times<Row>(count: number, make: (at: number) => Row): Row[] {
   return Array.from({ length: count }, (_, at) => make(at));
 }

@@ -1,0 +1,339 @@
+/** Rights that end under a subscription: nothing is told of what they opened from then on. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { globalId, insertOpenRequests, rawId } from '../support/rows.ts';
+import { buildWorld, type Customer, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+import { type Bystander, startBystander } from './bystander.ts';
+import { type Heard, type Listening, listen, type Transport, transports } from './listening.ts';
+
+let stack: AsyncDisposableStack;
+let gateway: TestGateway;
+let world: World;
+let bystander: Bystander;
+/** A token of the gateway's issuer for this person, good for so many seconds. */
+let tokenFor: (email: string, seconds?: number) => Promise<{ token: string; expiresAt: number }>;
+
+beforeAll(async () => {
+  stack = new AsyncDisposableStack();
+  const issuer = stack.use(await startIssuer());
+  const sign = await issuer.addKey('ES256');
+  tokenFor = async (email, seconds = 600) => {
+    const exp = Math.ceil(Date.now() / 1_000) + seconds;
+    return { token: await sign({ sub: email, email, email_verified: true, exp }), expiresAt: exp * 1_000 };
+  };
+  const identity = {
+    kind: 'oidc',
+    issuer: issuerName,
+    audience: audienceName,
+    jwksUrl: issuer.jwksUrl,
+  } as const;
+  const started = stack.use(await startGateway({ config: { identity } }));
+  gateway = {
+    ...started,
+    as: async (email) => ({ ...started.withToken((await tokenFor(email)).token), email }),
+  };
+  world = await buildWorld(gateway);
+  bystander = await startBystander(gateway, world);
+});
+afterAll(() => stack.disposeAsync());
+
+const plain = 'id type occurredAt grant { id state }';
+const queryFor = (start: string, selection = plain) =>
+  `subscription { grantEvents${start} { ${selection} } }`;
+
+/** Somebody listens, with a token of theirs that is good for long unless one is given. */
+async function listenAs(transport: Transport, email: string, query: string, token?: string) {
+  return listen(transport, { url: gateway.url, token: token ?? (await tokenFor(email)).token, query });
+}
+
+let admins = 0;
+
+/** A new admin of these sites of the customer, and their role on each. */
+async function addAdmin({ organizationId, sites }: Customer, ...names: SiteName[]) {
+  admins += 1;
+  const email = `admin-${admins}@customer.example`;
+  const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: email });
+  const roleIds = new Map<SiteName, string>();
+  for (const name of names) {
+    const role = { userId, role: 'USER_ACCESS_ADMIN', organizationId, siteId: sites[name].id };
+    roleIds.set(name, (await done(world.operator, 'assignRole', role)).id);
+  }
+  return { userId, email, roleIds };
+}
+
+/** Has a ticket filed on the site, and access asked for; answers the grant. */
+async function openRequest({ emails, sites }: Customer, site: SiteName): Promise<string> {
+  const reporter = await gateway.as(emails.reporter);
+  const ticket = { productId: sites[site].products.jira, summary: 'It is slow', grantDataAccess: false };
+  const { id } = await done(reporter, 'createTicket', ticket);
+  const { rows } = await gateway.sql.query('SELECT id FROM grants WHERE ticket_id = $1', [rawId(id)]);
+  return globalId('Grant', rows[0]?.id);
+}
+
+/** What was heard of a grant, in order. */
+const toldOf = (listening: Listening, grantId: string | null) =>
+  listening.heard.filter(({ grant }) => grant.id === grantId).map(({ type }) => type);
+
+const isAbout = (grantId: string | null, type?: string) => (event: Heard) =>
+  event.grant.id === grantId && (type === undefined || event.type === type);
+
+/** Of what happened on the site after this moment, something at least, this listener has heard nothing. */
+async function expectDeafSince({ heard }: Listening, moment: number, siteId: string): Promise<void> {
+  const { rows } = await gateway.sql.query(
+    `SELECT id FROM events WHERE occurred_at > $1 AND payload->'audience'->>'siteId' = $2`,
+    [new Date(moment), rawId(siteId)],
+  );
+  expect(rows.length, 'what happened afterwards').toBeGreaterThan(0);
+  const since = new Set(rows.map(({ id }) => id));
+  const heardSince = heard.filter(({ id }) => since.has(id));
+  expect(heardSince, 'what was heard of it').toEqual([]);
+}
+
+describe('the subscription ends', () => {
+  test.each(transports)('with its token: %s', async (transport) => {
+    const { sites, emails } = world.acme;
+    const { token, expiresAt } = await tokenFor(emails.organizationAdmin, 2);
+    const listening = await listenAs(transport, emails.organizationAdmin, queryFor(''), token);
+    const end = await bystander.during(async () => {
+      await listening.until(() => true);
+      return listening.end;
+    });
+    expect({ ...end, isTold: end.messages.join().includes('expired') }).toMatchObject(
+      transport === 'WebSocket'
+        ? { codes: [], isCompleted: false, closeCode: 4403 }
+        : { codes: ['UNAUTHENTICATED'], isTold: true, isCompleted: true },
+    );
+    expect(end.at - expiresAt, 'milliseconds after the expiry').toBeLessThan(1_000);
+    expect(end.at - expiresAt, 'milliseconds after the expiry').toBeGreaterThan(-100);
+    await expectOver(listening, end.at, sites.main.id);
+  });
+
+  const reasons = [
+    ['deactivated', 'ACCOUNT_DEACTIVATED', 'deactivateAccount', (userId: string) => ({ accountId: userId })],
+    [
+      'removed from the organization',
+      'NO_LONGER_ALLOWED',
+      'removeUser',
+      (userId: string) => ({ userId, organizationId: world.acme.organizationId }),
+    ],
+  ] as const;
+  describe.each(reasons)('with an account that is %s', (_how, reason, mutation, inputFor) => {
+    test.each(transports)('%s', async (transport) => {
+      const { userId, email } = await addAdmin(world.acme, 'main');
+      const listening = await listenAs(transport, email, queryFor(''));
+      const end = await bystander.during(async () => {
+        await listening.until(() => true);
+        await done(world.operator, mutation, inputFor(userId));
+        return listening.end;
+      });
+      expect(end).toMatchObject({ codes: ['ACCESS_ENDED'], isCompleted: true });
+      expect(end.messages).toEqual([expect.stringContaining(reason)]);
+      await expectOver(listening, end.at, world.acme.sites.main.id);
+    });
+  });
+
+  /** Events go on on the site, and none of them comes, nor anything else. */
+  async function expectOver(listening: Listening, endedAt: number, siteId: string): Promise<void> {
+    await bystander.during(async () => undefined);
+    await listening.drained();
+    await expectDeafSince(listening, endedAt, siteId);
+    expect(Math.max(...listening.heard.map(({ at }) => at)), 'the last arrival').toBeLessThanOrEqual(endedAt);
+  }
+});
+
+describe('the subscription goes on without', () => {
+  describe.each(['another engineer', 'nobody'])('a ticket that %s has now', (to) => {
+    test.each(transports)('%s', async (transport) => {
+      const { engineer, otherEngineer, operator, acme } = world;
+      const admin = await gateway.as(acme.emails.organizationAdmin);
+      const lost = await fileTicket(gateway, world);
+      const kept = await fileTicket(gateway, world);
+      const ofOther = await fileTicket(gateway, world);
+      const assign = (ticketId: string, engineerId: string | null) =>
+        done(operator, 'assignTicket', { ticketId, engineerId });
+      await assign(ofOther.ticketId, otherEngineer.id);
+      const former = await listenAs(transport, engineer.email, queryFor('(withCurrentState: true)'));
+      const other = await listenAs(transport, otherEngineer.email, queryFor('(withCurrentState: true)'));
+      await former.until(isAbout(kept.grantId, 'CURRENT'));
+      await other.until(isAbout(ofOther.grantId, 'CURRENT'));
+
+      const approveAndRevoke = async () => {
+        const { id: grantId } = await done(admin, 'approveDataAccess', { ticketId: lost.ticketId });
+        await done(admin, 'revokeDataAccess', { grantId });
+      };
+      await bystander.during(async () => {
+        await assign(lost.ticketId, to === 'nobody' ? null : otherEngineer.id);
+        await former.until(isAbout(lost.grantId, 'REASSIGNED'));
+        await approveAndRevoke();
+        // There is no request any more: a new one is opened, and approved at once.
+        await approveAndRevoke();
+        if (to === 'nobody') {
+          await assign(lost.ticketId, otherEngineer.id);
+          await approveAndRevoke();
+        }
+        // These do not go ahead of others: whatever else was told would have come before.
+        await done(admin, 'approveDataAccess', { ticketId: kept.ticketId });
+        await former.until(isAbout(kept.grantId, 'ACTIVATED'));
+        await done(admin, 'approveDataAccess', { ticketId: ofOther.ticketId });
+        await other.until(isAbout(ofOther.grantId, 'ACTIVATED'));
+      });
+
+      const { rows } = await gateway.sql.query('SELECT id FROM grants WHERE ticket_id = $1 ORDER BY id', [
+        rawId(lost.ticketId),
+      ]);
+      const toldOfTicket = (listening: Listening) =>
+        rows.flatMap(({ id }) => toldOf(listening, globalId('Grant', id)));
+      expect(toldOfTicket(former), 'what the former engineer heard').toEqual(['CURRENT', 'REASSIGNED']);
+      const anew = ['REQUESTED', 'ACTIVATED', 'REVOKED'];
+      expect(toldOfTicket(other), 'what the other engineer heard').toEqual(
+        to === 'nobody' ? anew : ['REASSIGNED', 'ACTIVATED', 'REVOKED', ...anew],
+      );
+    });
+  });
+
+  test.each(transports)('a site that a role reached which was removed: %s', async (transport) => {
+    const { acme } = world;
+    const { email, roleIds } = await addAdmin(acme, 'main', 'original');
+    const organizationAdmin = await gateway.as(acme.emails.organizationAdmin);
+    const listening = await listenAs(transport, email, queryFor(''));
+    const lostAt = await bystander.during(async () => {
+      await listening.until(() => true);
+      await done(organizationAdmin, 'removeRole', { roleAssignmentId: roleIds.get('main') });
+      const answeredAt = Date.now();
+      await openRequest(acme, 'main');
+      return answeredAt;
+    });
+    await listening.until(isAbout(await openRequest(acme, 'original'), 'REQUESTED'));
+    await expectDeafSince(listening, lostAt, acme.sites.main.id);
+  });
+});
+
+describe('a client that is held up while the current state comes is told no more', () => {
+  /** So many grants that the buffers between gateway and client cannot hold what is told of them. */
+  const many = 600;
+  const large = Array.from({ length: 8 }, (_, at) => `a${at}: grant { justification }`).join(' ');
+  /** What the gateway may have taken in hand for a subscription beyond the buffers of its connection. */
+  const mostInHand = 64 * 1024;
+  let engineer: { id: string; email: string };
+  /** Grants on the main site, and on the restricted one: these come last. */
+  let lost: string[];
+  let kept: string[];
+
+  beforeAll(async () => {
+    const { operator, globex } = world;
+    const email = 'busy@vendor.example';
+    engineer = { email, ...(await done(operator, 'addSupportEngineer', { email, name: 'Busy' })) };
+    const { rows } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [
+      globex.emails.reporter,
+    ]);
+    const open = async (project: string, site: SiteName, count: number) => {
+      const { id: siteId, products } = globex.sites[site];
+      const place = { project, siteId: rawId(siteId), productId: rawId(products.jira) };
+      const people = { reporterId: rows[0]?.id, engineerId: rawId(engineer.id) };
+      const ids = await insertOpenRequests(gateway, { ...place, ...people }, count, 'x'.repeat(4 * 1024));
+      return ids.map((id) => globalId('Grant', id));
+    };
+    lost = await open('LOST', 'main', many);
+    kept = await open('KEPT', 'restricted', 3);
+  });
+
+  /**
+   * One subscription whose client reads no more once the state has begun to come, and one of the same token
+   * that is read: what it hears, the gateway has noticed.
+   */
+  async function holdUp(transport: Transport, email: string, filter: string, token?: string) {
+    const some = queryFor(`(withCurrentState: true, filter: ${filter})`);
+    const reader = await listenAs(transport, email, some, token);
+    await reader.until(() => true);
+    const everything = queryFor('(withCurrentState: true)', `${plain} ${large}`);
+    const heldUp = await listenAs(transport, email, everything, token);
+    await heldUp.until(() => true);
+    heldUp.pause();
+    return { reader, heldUp };
+  }
+
+  /** Lets the client read on, and expects nothing of the lost grants but what was on its way to it already. */
+  async function expectNoMoreOfLost(heldUp: Listening, readOn: () => Promise<unknown>): Promise<void> {
+    const onItsWay = heldUp.bytesSent();
+    heldUp.resume();
+    await readOn();
+    const ids = new Set(lost);
+    const told = heldUp.heard.filter(({ grant }) => ids.has(grant.id));
+    const bytes = told.reduce((sum, event) => sum + event.bytes, 0);
+    expect(bytes - onItsWay, 'bytes told of what the rights no longer reached').toBeLessThan(mostInHand);
+    expect(told.length, 'grants that were told of').toBeLessThan(many);
+  }
+
+  const onKeptSite = () => `{ siteId: "${world.globex.sites.restricted.id}" }`;
+
+  test.each(transports)('after a role was removed, but of what other roles reach: %s', async (transport) => {
+    const { operator, globex } = world;
+    const { email, roleIds } = await addAdmin(globex, 'main', 'restricted');
+    await bystander.during(async () => {
+      const { reader, heldUp } = await holdUp(transport, email, onKeptSite());
+      await done(operator, 'removeRole', { roleAssignmentId: roleIds.get('main') });
+      const next = await openRequest(globex, 'restricted');
+      await reader.until(isAbout(next));
+      await expectNoMoreOfLost(heldUp, () => heldUp.until(isAbout(next)));
+      expect(kept.map((id) => toldOf(heldUp, id))).toEqual(kept.map(() => ['CURRENT']));
+    });
+  });
+
+  test.each(transports)('after its account was deactivated: %s', async (transport) => {
+    const { userId, email } = await addAdmin(world.globex, 'main', 'restricted');
+    await bystander.during(async () => {
+      const { reader, heldUp } = await holdUp(transport, email, onKeptSite());
+      await done(world.operator, 'deactivateAccount', { accountId: userId });
+      await reader.end;
+      await expectNoMoreOfLost(heldUp, () => heldUp.end);
+      await expectEnd(heldUp, { codes: ['ACCESS_ENDED'], isCompleted: true });
+    });
+  });
+
+  test.each(transports)('after its token expired: %s', async (transport) => {
+    const { email } = await addAdmin(world.globex, 'main', 'restricted');
+    await bystander.during(async () => {
+      const { token, expiresAt } = await tokenFor(email, 2);
+      const { reader, heldUp } = await holdUp(transport, email, onKeptSite(), token);
+      await reader.end;
+      await expectNoMoreOfLost(heldUp, () => heldUp.end);
+      const { at } = await expectEnd(
+        heldUp,
+        transport === 'WebSocket' ? { closeCode: 4403 } : { codes: ['UNAUTHENTICATED'], isCompleted: true },
+      );
+      expect(at - expiresAt, 'milliseconds after the expiry').toBeLessThan(1_000);
+    });
+  });
+
+  /** It ended like this, and nothing came behind the end, nor of what would have come last. */
+  async function expectEnd(heldUp: Listening, how: object) {
+    const end = await heldUp.end;
+    await heldUp.drained();
+    expect(end).toMatchObject(how);
+    expect(Math.max(...heldUp.heard.map(({ at }) => at)), 'the last arrival').toBeLessThanOrEqual(end.at);
+    expect(kept.flatMap((id) => toldOf(heldUp, id))).toEqual([]);
+    return end;
+  }
+
+  test.each(transports)('of a ticket that another engineer has now: %s', async (transport) => {
+    const { rows } = await gateway.sql.query(
+      'SELECT id, ticket_id FROM grants WHERE engineer_id = $1 ORDER BY id',
+      [rawId(engineer.id)],
+    );
+    // On one of the last pages, which are read after the loss; the page in hand was read before it.
+    const { id, ticket_id } = rows[many - 10];
+    const grantId = globalId('Grant', id);
+    const ticketId = globalId('Ticket', ticket_id);
+    await bystander.during(async () => {
+      const { reader, heldUp } = await holdUp(transport, engineer.email, `{ ticketId: "${ticketId}" }`);
+      await done(world.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
+      await reader.until(isAbout(grantId, 'REASSIGNED'));
+      heldUp.resume();
+      await heldUp.until(isAbout(grantId, 'REASSIGNED'));
+      expect(toldOf(heldUp, grantId)).toEqual(['REASSIGNED']);
+      const others = rows.map((row) => globalId('Grant', row.id)).filter((other) => other !== grantId);
+      expect(others.filter((other) => toldOf(heldUp, other).join() !== 'CURRENT')).toEqual([]);
+    });
+  });
+});
