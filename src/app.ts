@@ -8,6 +8,7 @@ import { createCursorSigner } from './events/cursor.ts';
 import { FeedError } from './events/errors.ts';
 import { createFeed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
+import { readerSettings } from './events/outbox.ts';
 import { createRedisBus } from './events/redis-bus.ts';
 import { createRelay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
@@ -76,8 +77,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   );
 
   // The relay reads through connections of its own, so that telling never waits for deciding.
-  const relayDatabase = begun.adopt(openDatabase({ url: databaseUrl, logger, poolSize: 2 }), (opened) =>
-    opened.dispose(),
+  const relayDatabase = begun.adopt(
+    openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings }),
+    (opened) => opened.dispose(),
   );
   const bus = begun.adopt(
     config.redis === null ? createInProcessBus().connect() : createRedisBus({ ...config.redis, logger }),

@@ -119,13 +119,20 @@ function tag(text: string): Buffer {
   return createHash('sha256').update(text).digest().subarray(0, tagLength);
 }
 
-const texts = new WeakMap<Position, string>();
+/** The positions written last, for events that go to many: the oldest first. */
+const texts = new Map<Position, string>();
+const mostTexts = 256;
 
 function textOf(position: Position): string {
-  let text = texts.get(position);
-  if (text === undefined) {
-    text = writePosition(withAtMostOpen(position, mostOpen)).toString('base64url');
-    texts.set(position, text);
+  const known = texts.get(position);
+  if (known !== undefined) return known;
+  const text = writePosition(withAtMostOpen(position, mostOpen)).toString('base64url');
+  texts.set(position, text);
+  if (texts.size > mostTexts) {
+    for (const oldest of texts.keys()) {
+      texts.delete(oldest);
+      break;
+    }
   }
   return text;
 }

@@ -77,7 +77,7 @@ function each<Value>(from: Facts, name: string, read: (value: unknown) => Value)
   return Array.isArray(value) ? value.map(read) : illegal(name, 'a list');
 }
 
-const uuidText = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const uuidText = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const isoMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
 
 function isUuid(value: unknown): value is string {

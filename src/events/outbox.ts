@@ -20,6 +20,12 @@ import {
 /** Whatever runs SQL in the writing transaction. */
 type Writer = { $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number> };
 
+/**
+ * Settings for connections that read events. A plan is made once for a connection, perhaps while the table is
+ * all but empty, and must not scan it from end to end when it has grown: what is read is found by its index.
+ */
+export const readerSettings = { enable_seqscan: 'off' };
+
 /** Whatever runs SQL on a connection to the primary: a pool or a client. */
 export type Reader = { query<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> };
 
@@ -155,7 +161,8 @@ function toPlacedRow(row: {
 }
 
 /**
- * Both halves are walks along the index on (txid, seq): the few transactions that were open, and the tail.
+ * Both halves are walks along the index on (txid, seq): a look-up for each of the few transactions that were
+ * open, and the tail.
  * The snapshot comes from the same statement, hence sees exactly what the statement sees.
  */
 function readAfter(limit: number): string {
@@ -167,10 +174,13 @@ function readAfter(limit: number): string {
       FROM (VALUES (1)) AS always
       LEFT JOIN LATERAL (
         SELECT * FROM (
-          (SELECT ${columns} FROM unnest($2::bigint[], $3::bigint[]) AS was_open(txid, through)
-             JOIN events e ON e.txid = was_open.txid AND e.seq > was_open.through
-            WHERE e.id <> $4::uuid
-            ORDER BY e.txid, e.seq LIMIT ${limit})
+          (SELECT later.* FROM unnest($2::bigint[], $3::bigint[]) AS was_open(txid, through)
+            CROSS JOIN LATERAL (
+              SELECT ${columns} FROM events e
+               WHERE e.txid = was_open.txid AND e.seq > was_open.through AND e.id <> $4::uuid
+               ORDER BY e.txid, e.seq LIMIT ${limit}
+            ) AS later
+            ORDER BY later.txid, later.seq LIMIT ${limit})
           UNION ALL
           (SELECT ${columns} FROM events e WHERE e.txid >= $1::bigint AND e.id <> $4::uuid
             ORDER BY e.txid, e.seq LIMIT ${limit})

@@ -1,41 +1,29 @@
-/** How gateways keep their own work in bounds when much is written: rarely at ease, together under load. */
+/** How gateways keep their own work in bounds when much is written: at once at ease, together under load. */
 
-/** A moment between two reads that grows while each brings many events, so that one read serves them all. */
+/** A moment from one time to the next that grows with what comes a second, so that one time serves many. */
 export type Pace = {
-  /** Milliseconds to leave before the next, after one that brought so many. */
-  after(events: number): number;
+  /** Milliseconds to leave before the next, after one that served so many. */
+  after(served: number): number;
 };
 
-/** Fewer do not need a pause; for more, the pause doubles. */
-const few = 2;
-const many = 4;
+/** Up to so many a second nothing waits; from so many on it waits as long as it may. */
+const ease = 150;
+const load = 800;
 
-/** @param shortest milliseconds, at ease; @param longest under any load */
-export function createPace({ shortest, longest }: { shortest: number; longest: number }): Pace {
-  let pause = shortest;
+/** Milliseconds over which what comes a second is measured. */
+const memory = 200;
+
+/** @param longest milliseconds, under any load */
+export function createPace({ longest }: { longest: number }): Pace {
+  let recent = 0;
+  let at = performance.now();
   return {
-    after(events) {
-      if (events > many) pause = Math.min(pause * 2, longest);
-      else if (events < few) pause = Math.max(pause / 2, shortest);
-      return pause;
-    },
-  };
-}
-
-/** Some at once, and then one every so often. */
-export type Allowance = {
-  /** Takes the next one; answers how many milliseconds to wait for it. */
-  take(): number;
-};
-
-export function createAllowance({ burst, every }: { burst: number; every: number }): Allowance {
-  /** When it is whole again. */
-  let wholeAt = 0;
-  return {
-    take() {
+    after(served) {
       const now = performance.now();
-      wholeAt = Math.max(wholeAt, now) + every;
-      return Math.max(0, wholeAt - now - burst * every);
+      recent = recent * Math.exp((at - now) / memory) + served;
+      at = now;
+      const perSecond = (recent * 1000) / memory;
+      return longest * Math.min(Math.max((perSecond - ease) / (load - ease), 0), 1);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import type { BusHealth, WakeBus } from './bus.ts';
-import { createAllowance } from './pace.ts';
+import { createPace } from './pace.ts';
 import { openRedisLink, type RedisLink, type RedisRoad } from './redis-link.ts';
 
 export type RedisBusOptions = RedisRoad & { logger: Logger };
@@ -14,8 +14,8 @@ const mostUnanswered = 3;
 const firstRetry = 50;
 const longestRetry = 1000;
 
-/** Wakes in a row, and milliseconds from one to the next beyond them: a wake speaks for all before it. */
-const wakes = { burst: 20, every: 5 };
+/** Milliseconds from one wake to the next at least, under load: a wake speaks for all before it. */
+const longestWakeGap = 33;
 
 /**
  * A bus over Redis pub/sub.
@@ -34,9 +34,14 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   let failures = 0;
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
-  const allowance = createAllowance(wakes);
+  const pace = createPace({ longest: longestWakeGap });
+  /** Publications that no wake has spoken for yet. */
+  let unsent = 0;
+  /** When the next wake may be, and the timer until then if one is due. */
+  let nextWakeAt = 0;
   let due: NodeJS.Timeout | undefined;
-  let publication: 'NONE' | 'DUE' | 'UNDER_WAY' | 'UNDER_WAY_AND_ANOTHER' = 'NONE';
+  /** The link on which a wake is under way: what is asked for meanwhile becomes one more after it. */
+  let underWay: RedisLink | undefined;
 
   const wake = (): void => {
     for (const listener of listeners) listener();
@@ -58,10 +63,10 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
     void current.gone.then((reason) => lose(current, reason));
     failures = 0;
     unanswered = 0;
-    publication = 'NONE';
     timer = setInterval(() => beat(current), heartbeat);
     setHealth('UP');
     wake();
+    sendInTime();
   }
 
   function hear(message: string): void {
@@ -107,26 +112,31 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
     if (state === 'UP') logger.info('Redis is in reach');
   }
 
-  /** One publication at a time: what is asked for meanwhile becomes one more after it. */
   function publish(): void {
-    const current = link;
-    if (current === undefined) return;
-    if (publication === 'UNDER_WAY') publication = 'UNDER_WAY_AND_ANOTHER';
-    if (publication !== 'NONE') return;
-    const delay = allowance.take();
-    publication = 'DUE';
-    if (delay === 0) send(current);
-    else due = setTimeout(send, delay, current);
+    unsent += 1;
+    sendInTime();
+  }
+
+  /** Without a link, what is unsent is left for the next one. */
+  function sendInTime(): void {
+    if (link === undefined || link === underWay || due !== undefined || unsent === 0) return;
+    const early = nextWakeAt - performance.now();
+    if (early <= 0) send(link);
+    else due = setTimeout(onDue, early);
+  }
+
+  function onDue(): void {
+    due = undefined;
+    sendInTime();
   }
 
   function send(current: RedisLink): void {
-    if (link !== current) return;
-    publication = 'UNDER_WAY';
+    nextWakeAt = performance.now() + pace.after(unsent);
+    unsent = 0;
+    underWay = current;
     const settle = (): void => {
-      if (link !== current) return;
-      const another = publication === 'UNDER_WAY_AND_ANOTHER';
-      publication = 'NONE';
-      if (another) publish();
+      if (underWay === current) underWay = undefined;
+      sendInTime();
     };
     current.publish(`${self} wake`).then(settle, settle);
   }

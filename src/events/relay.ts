@@ -71,10 +71,9 @@ export type RelayOptions = {
   pollInterval?: number;
   pollIntervalWithoutBus?: number;
   /**
-   * Milliseconds from one read to the next at least, so that many commits a moment apart cost one read: at
-   * ease, and under load. A commit after a pause is read at once.
+   * Milliseconds from one read to the next at least, under load, so that many commits a moment apart cost one
+   * read. At ease, and what this gateway itself has committed, is read at once.
    */
-  readGap?: number;
   longestReadGap?: number;
   /** Events read at once, and handed on without a pause. */
   pageSize?: number;
@@ -89,7 +88,7 @@ const longestRetry = 1000;
 export function createRelay(options: RelayOptions): Relay {
   const { db, bus, logger, pageSize = 100 } = options;
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
-  const pace = createPace({ shortest: options.readGap ?? 2, longest: options.longestReadGap ?? 16 });
+  const pace = createPace({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 4000);
   let ready = expected();
@@ -101,18 +100,24 @@ export function createRelay(options: RelayOptions): Relay {
     readAt: null,
   };
   let position: Position | undefined;
-  let awake = false;
-  let rouse: (() => void) | undefined;
+  /** What has been committed since the last read began: something by another gateway, or by this one. */
+  let news: 'NONE' | 'OTHERS' | 'OWN' = 'NONE';
+  let onNews: (() => void) | undefined;
   const disposal = new AbortController();
 
   function readSoon(): void {
-    awake = true;
-    rouse?.();
+    if (news === 'NONE') news = 'OTHERS';
+    onNews?.();
+  }
+
+  function readAtOnce(): void {
+    news = 'OWN';
+    onNews?.();
   }
 
   async function follow(): Promise<void> {
     while (!disposal.signal.aborted) {
-      awake = false;
+      news = 'NONE';
       let gap = 0;
       const begun = performance.now();
       try {
@@ -128,9 +133,9 @@ export function createRelay(options: RelayOptions): Relay {
         await recoverFrom(error);
         continue;
       }
-      if (!awake) await sleep(bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus);
-      const early = begun + gap - performance.now();
-      if (early > 0) await pause(early);
+      const interval = bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus;
+      await waitUntil(() => news !== 'NONE', begun + interval);
+      await waitUntil(() => news === 'OWN', begun + gap);
     }
   }
 
@@ -179,17 +184,19 @@ export function createRelay(options: RelayOptions): Relay {
     await wait(milliseconds, undefined, { signal: disposal.signal }).catch(() => undefined);
   }
 
-  /** Waits until woken or disposed, at most so many milliseconds. */
-  async function sleep(milliseconds: number): Promise<void> {
+  /** Waits until the news are such, or the moment has come, or disposed. */
+  async function waitUntil(isEnough: () => boolean, moment: number): Promise<void> {
+    const milliseconds = moment - performance.now();
+    if (milliseconds <= 0 || isEnough() || disposal.signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
-      rouse = () => {
+      onNews = () => {
+        if (!isEnough() && !disposal.signal.aborted) return;
         clearTimeout(timer);
         resolve();
       };
-      if (disposal.signal.aborted) rouse();
     });
-    rouse = undefined;
+    onNews = undefined;
   }
 
   async function handOn(batch: readonly StreamEvent[]): Promise<void> {
@@ -229,7 +236,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   return {
     wake() {
-      readSoon();
+      readAtOnce();
       bus.publish();
     },
     listen(listener) {
@@ -247,7 +254,7 @@ export function createRelay(options: RelayOptions): Relay {
     async dispose() {
       disposal.abort();
       unsubscribe();
-      rouse?.();
+      onNews?.();
       listeners.clear();
       recent.forget();
       ready.reject(new Error('The relay was disposed before it could read the database'));

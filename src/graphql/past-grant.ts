@@ -6,11 +6,11 @@ import type { GrantRow } from '../grants/row.ts';
 import type { Context } from './context.ts';
 import { ofTheEventItself } from './same-for-all-hearers.ts';
 
-/** Rows that tell of the past: they are shown as they were, whatever was done since. */
-const pastRows = new WeakSet<GrantRow>();
+/** Marks a row that tells of the past: it is shown as it was, whatever was done to it since. */
+const asItWas: unique symbol = Symbol('as it was');
 
 export function isPast(row: GrantRow): boolean {
-  return pastRows.has(row);
+  return asItWas in row;
 }
 
 type Around = { engineer?: Account | null; endedBy?: Account | null; decisions?: Decision[] };
@@ -25,8 +25,8 @@ export function grantAsItWas(
   context: Context,
   info: GraphQLResolveInfo,
 ): GrantRow | Promise<GrantRow> {
-  pastRows.add(row);
-  return selectsSurroundings(info) ? withSurroundings(row, moment, context, info) : row;
+  const past = { ...row, [asItWas]: true };
+  return selectsSurroundings(info) ? withSurroundings(past, moment, context, info) : past;
 }
 
 async function withSurroundings(
@@ -50,9 +50,7 @@ async function withSurroundings(
     ...(endedBy === undefined || past.endedById !== null ? {} : { endedBy: null }),
     ...(decisions === undefined ? {} : { decisions: decisions.filter(isKnownAt(past, moment)) }),
   };
-  const whole: GrantRow = { ...now, ...past, ...around };
-  pastRows.add(whole);
-  return whole;
+  return { ...now, ...past, ...around };
 }
 
 /** The clock of the gateway that wrote the event may be behind that of the one which wrote what came before. */

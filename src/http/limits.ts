@@ -28,7 +28,7 @@ export const defaultLimits = {
   /** For a WebSocket to send `connection_init`; then 4408. */
   connectionInitMs: 3_000,
   /** Between pings; a WebSocket that has not answered one by the next is terminated. */
-  pingMs: 12_000,
+  pingMs: 30_000,
   /** Operations under way on one WebSocket; one more is refused on its own id. */
   operationsPerSocket: 100,
   /** WebSockets and event streams under way for one bearer. */

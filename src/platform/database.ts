@@ -30,6 +30,8 @@ export interface DatabaseOptions {
   readonly logger: Logger;
   /** Connections at most. */
   readonly poolSize?: number;
+  /** Settings of PostgreSQL for the connections, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Called with the text of every statement sent, BEGIN and COMMIT included, before it is sent. */
   readonly onStatement?: (sql: string) => void;
 }
@@ -57,7 +59,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     idle_in_transaction_session_timeout: idleInTransactionDeadline,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    options: '-c default_transaction_isolation=read\\ committed',
+    options: optionsOf({ default_transaction_isolation: 'read committed', ...options.settings }),
     application_name: 'latchkey',
   });
   let disposing: Promise<void> | undefined;
@@ -103,6 +105,13 @@ export function openDatabase(options: DatabaseOptions): Database {
       return disposing;
     },
   };
+}
+
+/** As PostgreSQL takes them at connect: a backslash before what would end a value. */
+function optionsOf(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
+    .join(' ');
 }
 
 /**

@@ -1,18 +1,38 @@
-import { expect, test, vi } from 'vitest';
-import { createAllowance, createPace } from '../../src/events/pace.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { createPace } from '../../src/events/pace.ts';
 
-test('the pause grows while each read brings many events, up to its bound, and shrinks again', () => {
-  const pace = createPace({ shortest: 2, longest: 16 });
-  expect([1, 5, 5, 5, 5, 3, 1, 1, 0, 0].map((events) => pace.after(events))).toEqual([
-    2, 4, 8, 16, 16, 16, 8, 4, 2, 2,
-  ]);
-});
+afterEach(() => void vi.useRealTimers());
 
-test('some are allowed at once, then one every so often, and after a rest some at once again', () => {
-  const now = vi.spyOn(performance, 'now').mockReturnValue(1000);
-  const allowance = createAllowance({ burst: 3, every: 5 });
-  expect(Array.from({ length: 5 }, () => allowance.take())).toEqual([0, 0, 0, 5, 10]);
-  now.mockReturnValue(1025);
-  expect(Array.from({ length: 4 }, () => allowance.take())).toEqual([0, 0, 0, 5]);
-  now.mockRestore();
+/** The pause after two seconds in which so many came, in even steps of a few milliseconds. */
+function pauseAt(perSecond: number, stepMs: number): number {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const pace = createPace({ longest: 20 });
+  let pause = 0;
+  for (let passed = 0; passed < 2000; passed += stepMs) {
+    vi.advanceTimersByTime(stepMs);
+    pause = pace.after((perSecond * stepMs) / 1000);
+  }
+  return pause;
+}
+
+test.each([2, 10, 25])(
+  'nothing waits at ease, and each a while under load, looked at every %i ms',
+  (stepMs) => {
+    expect(pauseAt(0, stepMs)).toBe(0);
+    expect(pauseAt(100, stepMs)).toBe(0);
+    expect(pauseAt(475, stepMs)).toBeGreaterThan(5);
+    expect(pauseAt(475, stepMs)).toBeLessThan(15);
+    expect(pauseAt(1_000, stepMs)).toBe(20);
+    expect(pauseAt(100_000, stepMs)).toBe(20);
+  },
+);
+
+test('a burst after a rest does not wait, and load is soon forgotten', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const pace = createPace({ longest: 20 });
+  vi.advanceTimersByTime(5_000);
+  expect(pace.after(20)).toBe(0);
+  expect(pace.after(1_000)).toBe(20);
+  vi.advanceTimersByTime(2_000);
+  expect(pace.after(1)).toBe(0);
 });

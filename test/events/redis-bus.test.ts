@@ -91,9 +91,11 @@ describe('a bus over Redis', () => {
     one.publish();
     redis = await startRedis({ port: redis.port });
     await Promise.all([isUp(one), isUp(other)]);
-    expect(other.heard).toHaveBeenCalledTimes(2);
+    // It read when it could hear again; a wake that could not be sent is sent then.
+    await hears(other, 2);
+    const before = other.heard.mock.calls.length;
     one.publish();
-    await hears(other, 3);
+    await hears(other, before + 1);
   });
 
   test('notices within two seconds that nothing comes through any more, and returns by itself', async () => {
