@@ -131,14 +131,20 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   }
 
   function send(current: RedisLink): void {
-    nextWakeAt = performance.now() + pace.after(unsent);
+    const sent = unsent;
+    nextWakeAt = performance.now() + pace.after(sent);
     unsent = 0;
     underWay = current;
-    const settle = (): void => {
+    const settle = (lost: number): void => {
       if (underWay === current) underWay = undefined;
+      unsent += lost;
+      if (lost > 0) nextWakeAt = performance.now() + heartbeat;
       sendInTime();
     };
-    current.publish(`${self} wake`).then(settle, settle);
+    current.publish(`${self} wake`).then(
+      () => settle(0),
+      () => settle(sent),
+    );
   }
 
   let opening = open();

@@ -27,18 +27,19 @@ export async function* currentGrants(
 ): AsyncGenerator<CurrentGrant, undefined, undefined> {
   let after: string | null = null;
   for (let hasMore = true; hasMore; ) {
-    const at = clock();
     const viewer = await viewerNow();
+    const at = clock();
     const page = await listOpenGrants(database.prisma, viewer, place, { after, at });
     const heard = page.grants.filter(({ audience }) => mayHear(viewer, audience));
     const staleAt = performance.now() + freshFor;
     const last = heard.at(-1);
     let told: OpenGrant | undefined;
     for (const each of heard) {
+      const viewer = await viewerNow();
       if (told !== undefined && performance.now() > staleAt) break;
       told = each;
       const isLast = each === last && !page.hasMore;
-      if (mayHear(await viewerNow(), each.audience)) yield { grant: asOf(each.row, at), at, isLast };
+      if (mayHear(viewer, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
     }
     const isRead = told === last;
     after = (isRead ? page.grants.at(-1) : told)?.row.id ?? after;

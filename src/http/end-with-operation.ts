@@ -44,7 +44,8 @@ class EndingStream<T> implements AsyncIterableIterator<T, undefined> {
       },
       (error) => {
         if (!this.#waits(request)) return;
-        this.#finish();
+        // What failed may hold something all the same, and nobody else tells it that it is over.
+        this.#leave();
         request.reject(error);
       },
     );

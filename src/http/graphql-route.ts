@@ -27,7 +27,8 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
     const session = await openSessionOrAnswer(request, response);
-    if (session === null) return;
+    // Who has gone meanwhile would never be heard to go.
+    if (session === null || response.destroyed) return;
 
     const operation = new RunningOperation('HTTP', session);
     operation.signal.addEventListener('abort', () => {

@@ -34,8 +34,10 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   readonly #socket: WebSocket;
   readonly #outlet: Outlet;
   readonly #surroundings: ConnectionSurroundings;
-  /** By the message that asked for them: ids may be used again before the last of that id is over. */
+  /** By the message that asked for them. */
   readonly #operations = new Map<SubscribePayload, RunningOperation>();
+  /** Of those that are being prepared: one of the same id cannot be told from it. */
+  #idsInPreparation: readonly string[] = [];
   /** Of them, the queries and mutations under way: they are answered before the gateway leaves. */
   #unanswered = 0;
   #session: Session | null = null;
@@ -62,6 +64,8 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
 
   onMessage(receive: (data: string) => Promise<void>): void {
     this.#socket.on('message', (data) => {
+      // What comes until the client has answered the close frame is not carried out any more.
+      if (!this.isOpen) return;
       receive(String(data)).catch((error: unknown) => {
         this.#surroundings.log.error({ err: error }, 'A WebSocket message could not be handled');
         this.close(closeCodes.internalError, 'Internal server error');
@@ -107,8 +111,17 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
     this.#endOperations('SLOW_CONSUMER');
   }
 
-  /** Begins an operation whose results go out under this id. */
-  begin(id: string, payload: SubscribePayload, session: Session): RunningOperation {
+  get operationsUnderWay(): number {
+    return this.#operations.size;
+  }
+
+  /**
+   * Begins an operation whose results go out under this id. While one of the same id, completed by its client,
+   * is still being prepared, the protocol could not tell them apart: undefined then, and nothing begins.
+   */
+  begin(id: string, payload: SubscribePayload, session: Session): RunningOperation | undefined {
+    if (this.#idsInPreparation.includes(id)) return undefined;
+    this.#idsInPreparation = [...this.#idsInPreparation, id];
     const before = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
     const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, (result) =>
       operation.ended === null ? this.send(`${before}${result}}`) : undefined,
@@ -116,6 +129,11 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
     this.#operations.set(payload, operation);
     this.#unanswered += 1;
     return operation;
+  }
+
+  /** It is known what to carry out, or that nothing is. */
+  prepared(id: string): void {
+    this.#idsInPreparation = this.#idsInPreparation.filter((other) => other !== id);
   }
 
   /** It tells as long as it runs, and is not waited for. */

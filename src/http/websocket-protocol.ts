@@ -5,7 +5,7 @@ import {
   getOperationAST,
   OperationTypeNode,
 } from 'graphql';
-import { type Context, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
+import { CloseCode, type Context, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
 import { type ErrorMasker, requestError, withoutTransportNotes } from './errors.ts';
 import type { Engine } from './graphql.ts';
@@ -102,15 +102,24 @@ export function createProtocol({
       return connection.open(session) || refuse(closeCodes.tooManyConnections, 'Too many connections');
     },
 
-    async onSubscribe({ extra: connection, subscriptions }, id, payload) {
+    async onSubscribe({ extra: connection }, id, payload) {
       const { session } = connection;
       if (session === null) throw new Error('An operation began on a connection that is not open.');
       if (isDraining()) {
         connection.leave();
         return [requestError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage)];
       }
-      if (Object.keys(subscriptions).length > limits.operationsPerSocket) return [tooManyOperations(limits)];
-      const prepared = await prepare(payload, connection.begin(id, payload, session));
+      if (connection.operationsUnderWay >= limits.operationsPerSocket) return [tooManyOperations(limits)];
+      const operation = connection.begin(id, payload, session);
+      if (operation === undefined) {
+        connection.close(
+          CloseCode.SubscriberAlreadyExists,
+          `Subscriber for ${shortReason(id)} already exists`,
+        );
+        return [idInUse()];
+      }
+      const prepared = await prepare(payload, operation);
+      connection.prepared(id);
       if (!('document' in prepared)) connection.settle(payload);
       else if (isSubscription(prepared)) connection.isStream(payload);
       return prepared;
@@ -146,6 +155,10 @@ function tooManyOperations(limits: Limits): GraphQLError {
     `This WebSocket has ${limits.operationsPerSocket} operations under way, the most allowed. Complete some first.`,
     { extensions: { code: 'TOO_MANY_OPERATIONS' } },
   );
+}
+
+function idInUse(): GraphQLError {
+  return new GraphQLError('Another operation with this id is still being prepared. Use a fresh id.');
 }
 
 function noSuchOperation(): GraphQLError {

@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createFeed } from '../../src/events/feed.ts';
+import { origin } from '../../src/events/position.ts';
 import { createRelay } from '../../src/events/relay.ts';
 import { Subscription } from '../../src/events/subscription.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -63,7 +64,7 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
           by: number % 2 === 0 ? 'WebSocket' : 'event stream',
           stays: number % 5 !== 0,
         });
-        if (number % 25 === 0) await done(reporter, 'createTicket', ticket);
+        if (number % 25 === 0) await happen();
       }
     };
     await Promise.all(Array.from({ length: atATime }, comeAndGo));
@@ -71,6 +72,12 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
   const ticket = {
     ...{ productId: world.acme.sites.main.products.jira, summary: 'Meanwhile' },
     grantDataAccess: false,
+  };
+  let happened: Promise<unknown> = Promise.resolve();
+  /** One after the other: of requests at the same time, each leaves a connection to be used again. */
+  const happen = () => {
+    happened = happened.then(() => done(reporter, 'createTicket', ticket));
+    return happened;
   };
 
   /** What the gateway holds for its clients, and what it listens to. */
@@ -100,6 +107,8 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
     vi.waitFor(async () => expect(await census()).toEqual(alone), { timeout: 15_000, interval: 100 });
 
   await receive(warmUp);
+  // Two at a time: both connections for reading events are open from here on.
+  await Promise.all([relay?.read(origin), relay?.read(origin)]);
   await untilAlone();
   const [heapBefore, resourcesBefore] = [heapUsed(), resourcesInUse()];
 

@@ -91,13 +91,14 @@ test('what the source gives after the end is dropped', async () => {
   expect(await next).toEqual(done);
 });
 
-test('a failure of the source is passed on, and ends it', async () => {
+test('a failure of the source is passed on, and ends it: the source is told', async () => {
   const { source, stream, ends } = setUp();
   const next = stream.next();
   source.fail(new Error('broken'));
   await expect(next).rejects.toThrow('broken');
   expect(await stream.next()).toEqual(done);
   expect(ends).toEqual(['end']);
+  expect(source.returned).toBe(1);
 });
 
 test('one whose operation was over before it began never begins', async () => {

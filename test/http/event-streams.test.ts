@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createClient } from 'graphql-sse';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { startTestServer, type TestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
@@ -134,6 +135,33 @@ describe('the source of a stream is left', () => {
     await server.source.untilOpen(1);
     client.abort();
     await server.source.untilOpen(0);
+  });
+
+  test('or never begun when the client has gone while its token was judged', async () => {
+    const [judging, verdict] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const issuer = await createDevelopmentIssuer();
+    await using server = await startTestServer({
+      async authenticate(token) {
+        judging.resolve();
+        await verdict.promise;
+        return await issuer.verifier.verify(token);
+      },
+    });
+    const { token } = await issuer.issue(ada);
+    const accepted = once(diagnosticsOf('net.server.socket'), 'message');
+    const client = connect(Number(new URL(server.origin).port), '127.0.0.1');
+    const query = encodeURIComponent('subscription { values }');
+    const headers = ['host: localhost', 'accept: text/event-stream', `authorization: Bearer ${token}`];
+    client.write([`GET /graphql?query=${query} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
+    const [{ socket }] = await accepted;
+    await judging.promise;
+    client.destroy();
+    await once(socket, 'close');
+    verdict.resolve();
+    const other = await server.post({ query: '{ serial }' });
+    // No context was made for the one that had gone.
+    expect(await other.json()).toEqual({ data: { serial: 1 } });
+    expect(server.source.open).toBe(0);
   });
 
   test('when the token expires, which the client is told', async () => {

@@ -239,6 +239,24 @@ describe('the source of a subscription is left', () => {
   });
 });
 
+test('what comes while the socket is being closed is not carried out', async () => {
+  await using server = await startTestServer({ tokenLifetimeSeconds: 2, limits: { socketCloseMs: 1_000 } });
+  const socket = await openAcknowledged(server);
+  send(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } });
+  await server.source.untilOpen(1);
+  // It does not read, so it does not answer the close frame either.
+  socket.pause();
+  await server.source.untilOpen(0);
+  for (let id = 2; id < 10; id += 1) {
+    send(socket, { id: String(id), type: 'subscribe', payload: { query: 'mutation { add(to: 1) }' } });
+  }
+  socket.resume();
+  await once(socket, 'close');
+  const other = await server.connect('ben@customer.example');
+  // The subscription's context was the first.
+  expect(await runOverSocket(other, { query: '{ serial }' })).toEqual({ data: { serial: 2 } });
+});
+
 describe('what a client may have under way', () => {
   test('so many operations on a socket; one more is refused on its own id', async () => {
     await using server = await startTestServer({ limits: { operationsPerSocket: 2 } });
