@@ -3,6 +3,7 @@
  * subscription they were given for.
  */
 import { createHash, createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { ShortMemory } from '../platform/short-memory.ts';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from './errors.ts';
 import { type OpenTransaction, type Position, withAtMostOpen } from './position.ts';
 
@@ -119,21 +120,16 @@ function tag(text: string): Buffer {
   return createHash('sha256').update(text).digest().subarray(0, tagLength);
 }
 
-/** The positions written last, for events that go to many: the oldest first. */
-const texts = new Map<Position, string>();
-const mostTexts = 256;
+/** The positions written last, for events that go to many. */
+const texts = new ShortMemory<Position, string>();
+const mostTexts = 128;
 
 function textOf(position: Position): string {
   const known = texts.get(position);
   if (known !== undefined) return known;
   const text = writePosition(withAtMostOpen(position, mostOpen)).toString('base64url');
   texts.set(position, text);
-  if (texts.size > mostTexts) {
-    for (const oldest of texts.keys()) {
-      texts.delete(oldest);
-      break;
-    }
-  }
+  if (texts.size > mostTexts) texts.turn();
   return text;
 }
 

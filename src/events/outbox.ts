@@ -26,7 +26,10 @@ type Writer = { $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<nu
  */
 export const readerSettings = { enable_seqscan: 'off' };
 
-/** Whatever runs SQL on a connection to the primary: a pool or a client. */
+/**
+ * Whatever runs SQL on a connection to the primary, a pool or a client, and gives up by itself what is not
+ * answered in time: `openDatabase` does.
+ */
 export type Reader = { query<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> };
 
 /** A row of the table with its place. */
@@ -40,9 +43,6 @@ export type EventPage = {
   /** Whether more lay ahead at the moment of reading. */
   hasMore: boolean;
 };
-
-/** Milliseconds after which an unanswered statement, and its connection, is given up. */
-const deadline = { query_timeout: 3000 };
 
 /**
  * Appends events, in order, to the running transaction. One statement however many.
@@ -72,7 +72,6 @@ export async function appendEvents(tx: Writer, events: readonly EventEnvelope[])
  */
 export async function currentPosition(db: Reader): Promise<Position> {
   const { rows } = await db.query<{ snapshot: string; last: string | null }>({
-    ...deadline,
     text: 'SELECT pg_current_snapshot()::text AS snapshot, (SELECT max(txid) FROM events) AS last',
   });
   const [row] = rows;
@@ -86,7 +85,6 @@ export async function currentPosition(db: Reader): Promise<Position> {
  */
 export async function deleteForeignEvents(db: Reader): Promise<number> {
   const { rowCount } = await db.query({
-    ...deadline,
     text: 'DELETE FROM events WHERE txid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint',
   });
   return rowCount ?? 0;
@@ -115,7 +113,6 @@ export async function readEvents(db: Reader, after: Position, limit: number): Pr
     occurred_at: Date;
     payload: unknown;
   }>({
-    ...deadline,
     name: `events after a position, ${limit}`,
     text: readAfter(limit),
     values: [
@@ -201,7 +198,6 @@ const keptFromId = '00000000-0000-7000-8000-000000000000';
  */
 export async function deleteEventsBefore(db: Reader, moment: Date, limit: number): Promise<number> {
   const { rows } = await db.query<{ deleted: string }>({
-    ...deadline,
     text: `
       WITH old AS (
         SELECT id, txid FROM events

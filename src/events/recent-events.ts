@@ -23,46 +23,54 @@ export type RecentEvents = {
    * be here any more.
    */
   after(position: Position): StreamEvent[] | undefined;
-  find(id: string): StreamEvent | undefined;
   forget(): void;
-  readonly size: number;
 };
 
 /** @param capacity how many events are kept */
 export function createRecentEvents(capacity: number): RecentEvents {
-  /** In order; a Map keeps the order of insertion. */
-  const kept = new Map<string, StreamEvent>();
+  /** In order, beginning with `oldest` once it is full: each takes the place of the one that goes. */
+  const ring: StreamEvent[] = [];
+  let oldest = 0;
   let start: Position | undefined;
   let end: Position | undefined;
 
+  function clear(): void {
+    ring.length = 0;
+    oldest = 0;
+  }
+
+  function add(event: StreamEvent): void {
+    if (ring.length < capacity) {
+      ring.push(event);
+      return;
+    }
+    const { position } = ring[oldest] ?? event;
+    start = position;
+    if (capacity === 0) return;
+    ring[oldest] = event;
+    oldest = (oldest + 1) % capacity;
+  }
+
   return {
     startAt(position) {
-      kept.clear();
+      clear();
       start = position;
       end = position;
     },
     add(events, position) {
+      for (const event of events) add(event);
       end = position;
-      for (const event of events) kept.set(event.event.id, event);
-      for (const [id, event] of kept) {
-        if (kept.size <= capacity) break;
-        kept.delete(id);
-        start = event.position;
-      }
     },
     after(position) {
       if (start === undefined || end === undefined || !covers(position, start)) return undefined;
       if (covers(position, end)) return [];
-      return [...kept.values()].filter(({ place }) => !isBehind(position, place));
+      const inOrder = [...ring.slice(oldest), ...ring.slice(0, oldest)];
+      return inOrder.filter(({ place }) => !isBehind(position, place));
     },
-    find: (id) => kept.get(id),
     forget() {
-      kept.clear();
+      clear();
       start = undefined;
       end = undefined;
-    },
-    get size() {
-      return kept.size;
     },
   };
 }

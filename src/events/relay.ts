@@ -77,7 +77,10 @@ export type RelayOptions = {
   longestReadGap?: number;
   /** Events read at once, and handed on without a pause. */
   pageSize?: number;
-  /** How many events are kept in memory for those who have just missed them. */
+  /**
+   * How many events are kept in memory for those who have just missed them. They outlive collections of
+   * garbage, which costs.
+   */
   recentEvents?: number;
 };
 
@@ -90,7 +93,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
   const pace = createPace({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
-  const recent = createRecentEvents(options.recentEvents ?? 4000);
+  const recent = createRecentEvents(options.recentEvents ?? 2000);
   let ready = expected();
   const stats: Omit<RelayStats, 'listeners'> = {
     reads: 0,
@@ -215,7 +218,7 @@ export function createRelay(options: RelayOptions): Relay {
 
   function parsed({ rows }: EventPage): StreamEvent[] {
     return rows.flatMap(({ row, position: behind }) => {
-      const event = recent.find(row.id)?.event ?? parse(row);
+      const event = parse(row);
       return event === undefined ? [] : [{ event, place: row.place, position: behind }];
     });
   }

@@ -15,6 +15,7 @@ import {
   getOperationAST,
 } from 'graphql';
 import type { Take } from '../events/feed.ts';
+import { ShortMemory } from '../platform/short-memory.ts';
 import { ofTheEventItself, variablesOfGroup } from './same-for-all-hearers.ts';
 import { type StraightLine, straightLineOf } from './straight-line.ts';
 
@@ -136,8 +137,8 @@ const freshFor = 250;
 type Kept = { at: number; shared: SharedResult | Promise<SharedResult> };
 
 class Group {
-  /** The oldest first. */
-  readonly #kept = new Map<object, Kept>();
+  readonly #kept = new ShortMemory<object, Kept>();
+  #turnedAt = 0;
   readonly #inStraightLine: StraightLine | null;
 
   constructor(inStraightLine: StraightLine | null) {
@@ -147,12 +148,12 @@ class Group {
   /** What everybody in the group gets of an event, carried out for the first of them. */
   tell({ of }: Told, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
     const now = performance.now();
-    for (const [other, { at }] of this.#kept) {
-      if (now - at < freshFor) break;
-      this.#kept.delete(other);
+    if (now - this.#turnedAt >= freshFor) {
+      this.#kept.turn();
+      this.#turnedAt = now;
     }
     const known = this.#kept.get(of);
-    if (known !== undefined) return known.shared;
+    if (known !== undefined && now - known.at < freshFor) return known.shared;
     const kept: Kept = { at: now, shared: this.#carryOut({ of, cursor: cursorToCome }, args) };
     this.#kept.set(of, kept);
     if (kept.shared instanceof Promise) {

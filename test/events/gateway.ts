@@ -10,8 +10,9 @@ import {
   type SubscribeOptions,
 } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
-import { appendEvents, type Reader } from '../../src/events/outbox.ts';
+import { appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
+import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 
@@ -33,13 +34,14 @@ export async function openGateway(
   options: Partial<Omit<RelayOptions, 'db'>> & Partial<Omit<FeedOptions, 'relay'>> = {},
 ): Promise<Gateway> {
   const pool = openPool(url);
+  const reading = openDatabase({ url, logger: silent, poolSize: 10, settings: readerSettings });
   const bus = options.bus ?? createInProcessBus().connect();
   const holds: { held(): void; over: Promise<void> }[] = [];
   const disposal = Promise.withResolvers<void>();
   const db: Reader = {
     async query(statement) {
       const hold = holds.shift();
-      const answer = await pool.query(statement);
+      const answer = await reading.pool.query(statement);
       hold?.held();
       if (hold !== undefined) await Promise.race([hold.over, disposal.promise]);
       return answer;
@@ -63,7 +65,7 @@ export async function openGateway(
       feed.dispose();
       await relay.dispose();
       await bus.dispose();
-      await pool.end();
+      await Promise.all([reading.dispose(), pool.end()]);
     },
   };
 }
