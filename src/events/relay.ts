@@ -78,8 +78,8 @@ export type RelayOptions = {
   /** Events read at once, and handed on without a pause. */
   pageSize?: number;
   /**
-   * How many events are kept in memory for those who have just missed them. They outlive collections of
-   * garbage, which costs.
+   * How many events are kept in memory for those who have just missed them. What outlives a collection of
+   * garbage costs: docs/decisions/0014.
    */
   recentEvents?: number;
 };
@@ -93,7 +93,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
   const pace = createPace({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
-  const recent = createRecentEvents(options.recentEvents ?? 2000);
+  const recent = createRecentEvents(options.recentEvents ?? 1000);
   let ready = expected();
   const stats: Omit<RelayStats, 'listeners'> = {
     reads: 0,
