@@ -45,21 +45,29 @@ const mostTellings = 20;
 /** Engineers told by one event, while it is found out who hears. */
 const toldTogether = 100;
 
+export type StageOptions = {
+  /** Done to the database before the server starts on it. */
+  prepare?(databaseUrl: string): Promise<void>;
+  /** Whether every server's events are committed before they are published, and not only Latchkey's. */
+  mustCommit?: boolean;
+};
+
 export async function openStage(
   machinery: Machinery,
   server: ServerName,
-  prepare: (databaseUrl: string) => Promise<void> = async () => undefined,
+  { prepare, mustCommit = false }: StageOptions = {},
 ): Promise<Stage> {
   await using begun = new AsyncDisposableStack();
-  const database = server === 'latchkey' ? begun.use(await machinery.createDatabase()) : undefined;
+  const database =
+    server === 'latchkey' || mustCommit ? begun.use(await machinery.createDatabase()) : undefined;
   const setting: Setting = { redisUrl: machinery.redisUrl, databaseUrl: database?.url ?? '' };
-  if (database !== undefined) await prepare(database.url);
+  if (database !== undefined) await prepare?.(database.url);
   const measured = begun.use(startProcess<ServerHandlers>(`./servers/${server}.ts`));
   const writer = begun.use(startProcess<WriterHandlers>('./writer.ts'));
   const subscribers = begun.use(startProcess<SubscriberHandlers>('./subscribers.ts'));
   const [started] = await Promise.all([
     measured.ask('start', setting),
-    writer.ask('open', { ...setting, server }),
+    writer.ask('open', { ...setting, server, mustCommit }),
   ]);
   const connected: Person[] = [];
 

@@ -4,7 +4,7 @@ import { eventId } from './event-ids.ts';
 import type { Addressed } from './events.ts';
 import { moment } from './moment.ts';
 import { obey } from './processes.ts';
-import type { Publisher } from './publishers/publisher.ts';
+import { committing, type Publisher } from './publishers/publisher.ts';
 import type { Setting } from './servers/server.ts';
 import { publishers, type ServerName } from './servers.ts';
 
@@ -19,8 +19,14 @@ export type Writing = {
   mayBatch: boolean;
 };
 
-/** By event: the moment just before it was sent, and the one at which it was taken. */
+/** By event: the moment just before it was sent, and the one at which it was committed, or else taken by Redis. */
 export type Written = { sentAt: Float64Array; takenAt: Float64Array };
+
+export type Opening = Setting & {
+  server: ServerName;
+  /** Whether events are committed before they are published also where nothing keeps them. */
+  mustCommit: boolean;
+};
 
 let publisher: Publisher | undefined;
 
@@ -30,7 +36,7 @@ function opened(): Publisher {
 }
 
 async function write({ series, events, to, rate, mayBatch }: Writing): Promise<Written> {
-  const { lanes, publish } = opened();
+  const { lanes, commit, publish } = opened();
   const sentAt = new Float64Array(events);
   const takenAt = new Float64Array(events);
   const due: number[] = [];
@@ -47,8 +53,9 @@ async function write({ series, events, to, rate, mayBatch }: Writing): Promise<W
     underWay += 1;
     const batch = numbers.map(address);
     sentAt.set(numbers.map(moment), numbers[0]);
-    await publish(batch);
+    await (commit ?? publish)(batch);
     takenAt.set(numbers.map(moment), numbers[0]);
+    if (commit !== undefined) await publish(batch);
     underWay -= 1;
     taken += numbers.length;
     if (taken === events) over.resolve();
@@ -80,13 +87,17 @@ async function write({ series, events, to, rate, mayBatch }: Writing): Promise<W
 }
 
 const handlers = {
-  async open({ server, ...setting }: Setting & { server: ServerName }): Promise<void> {
-    publisher = await publishers[server](setting);
+  async open({ server, mustCommit, ...setting }: Opening): Promise<void> {
+    const plain = await publishers[server](setting);
+    publisher = mustCommit && plain.commit === undefined ? await committing(plain, setting) : plain;
   },
   write,
   /** One event, numbered, to these engineers; or to the organization. */
   async tell({ series, number, to }: { series: string; number: number; to: Addressed['to'] }): Promise<void> {
-    await opened().publish([{ id: eventId(series, number), to }]);
+    const { commit, publish } = opened();
+    const events = [{ id: eventId(series, number), to }];
+    await commit?.(events);
+    await publish(events);
   },
 };
 

@@ -34,12 +34,14 @@ export const revoke: Row = {
     const others = people.engineers.slice(0, load.subscribers);
     const losing = people.engineers.slice(load.subscribers, load.subscribers + warmUp + samples);
     let grantIds: string[] = [];
-    await using stage = await openStage(machinery, server, async (url) => {
-      grantIds = await activeGrants(
-        url,
-        people,
-        losing.map(({ id }) => id),
-      );
+    await using stage = await openStage(machinery, server, {
+      async prepare(url) {
+        grantIds = await activeGrants(
+          url,
+          people,
+          losing.map(({ id }) => id),
+        );
+      },
     });
     await using customer = startProcess<CustomerHandlers>('./customer.ts');
     const [token = ''] = await stage.credentialsOf(people.admins.slice(0, 1));
