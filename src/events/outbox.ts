@@ -21,10 +21,11 @@ import {
 type Writer = { $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number> };
 
 /**
- * Settings for connections that read events. A plan is made once for a connection, perhaps while the table is
- * all but empty, and must not scan it from end to end when it has grown: what is read is found by its index.
+ * Settings for connections that read events. A plan is made once for a connection: making it costs as much as
+ * the read itself. That may be while the table is all but empty, and the plan must not scan it from end to end
+ * when it has grown: what is read is found by its index.
  */
-export const readerSettings = { enable_seqscan: 'off' };
+export const readerSettings = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off' };
 
 /**
  * Whatever runs SQL on a connection to the primary, a pool or a client, and gives up by itself what is not
