@@ -77,6 +77,7 @@ class EndingStream<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #finish(): void {
+    if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#end.onEnd();
   }

@@ -12,11 +12,9 @@ export type EndOfOperation =
 /** The reason of an operation's aborted signal. */
 class OperationEndedError extends Error {
   override readonly name = 'OperationEndedError';
-  readonly end: EndOfOperation;
 
   constructor(end: EndOfOperation) {
     super(`The operation was ended: ${end}.`);
-    this.end = end;
   }
 }
 

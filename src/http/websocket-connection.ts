@@ -36,8 +36,8 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   readonly #surroundings: ConnectionSurroundings;
   /** By the message that asked for them. */
   readonly #operations = new Map<SubscribePayload, RunningOperation>();
-  /** Of those that are being prepared: one of the same id cannot be told from it. */
-  #idsInPreparation: readonly string[] = [];
+  /** Of all but streams: until one of them is over, another of the same id could not be told from it. */
+  #idsInUse: readonly string[] = [];
   /** Of them, the queries and mutations under way: they are answered before the gateway leaves. */
   #unanswered = 0;
   #session: Session | null = null;
@@ -117,11 +117,12 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
 
   /**
    * Begins an operation whose results go out under this id. While one of the same id, completed by its client,
-   * is still being prepared, the protocol could not tell them apart: undefined then, and nothing begins.
+   * is still being prepared or executed, the protocol could not tell them apart: undefined then, and nothing
+   * begins.
    */
   begin(id: string, payload: SubscribePayload, session: Session): RunningOperation | undefined {
-    if (this.#idsInPreparation.includes(id)) return undefined;
-    this.#idsInPreparation = [...this.#idsInPreparation, id];
+    if (this.#idsInUse.includes(id)) return undefined;
+    this.#idsInUse = [...this.#idsInUse, id];
     const before = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
     const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, (result) =>
       operation.ended === null ? this.send(`${before}${result}}`) : undefined,
@@ -131,26 +132,21 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
     return operation;
   }
 
-  /** It is known what to carry out, or that nothing is. */
-  prepared(id: string): void {
-    this.#idsInPreparation = this.#idsInPreparation.filter((other) => other !== id);
-  }
-
   /** It tells as long as it runs, and is not waited for. */
-  isStream(payload: SubscribePayload): void {
+  streams(id: string, payload: SubscribePayload): void {
     const operation = this.#operations.get(payload);
     if (operation === undefined || operation.isStream) return;
     operation.isStream = true;
-    this.#answered();
+    this.#answered(id);
   }
 
   /** The operation is over; what is left to say about it is sent within this turn of the event loop. */
-  settle(payload: SubscribePayload): void {
+  settle(id: string, payload: SubscribePayload): void {
     const operation = this.#operations.get(payload);
     if (operation === undefined) return;
     this.#operations.delete(payload);
     operation.end('CLIENT_GONE');
-    if (!operation.isStream) this.#answered();
+    if (!operation.isStream) this.#answered(id);
   }
 
   /** Closes with 1001, now or once the requests under way are answered. Streams end without being completed. */
@@ -172,7 +168,8 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
     this.#endOperations('CLIENT_GONE');
   }
 
-  #answered(): void {
+  #answered(id: string): void {
+    this.#idsInUse = this.#idsInUse.filter((other) => other !== id);
     this.#unanswered -= 1;
     if (this.#isLeaving) setImmediate(() => this.leave());
   }

@@ -119,9 +119,8 @@ export function createProtocol({
         return [idInUse()];
       }
       const prepared = await prepare(payload, operation);
-      connection.prepared(id);
-      if (!('document' in prepared)) connection.settle(payload);
-      else if (isSubscription(prepared)) connection.isStream(payload);
+      if (!('document' in prepared)) connection.settle(id, payload);
+      else if (isSubscription(prepared)) connection.streams(id, payload);
       return prepared;
     },
     execute: (args) => masked(() => engineOf(args).execute(args)),
@@ -134,7 +133,7 @@ export function createProtocol({
         ...(extensions === undefined ? {} : { extensions }),
       },
     onError: (_context, _id, _payload, errors) => errors.map(toWire),
-    onComplete: ({ extra: connection }, _id, payload) => connection.settle(payload),
+    onComplete: ({ extra: connection }, id, payload) => connection.settle(id, payload),
   });
 }
 
@@ -158,7 +157,7 @@ function tooManyOperations(limits: Limits): GraphQLError {
 }
 
 function idInUse(): GraphQLError {
-  return new GraphQLError('Another operation with this id is still being prepared. Use a fresh id.');
+  return new GraphQLError('Another operation with this id is still under way. Use a fresh id.');
 }
 
 function noSuchOperation(): GraphQLError {

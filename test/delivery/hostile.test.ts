@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { WebSocket } from 'ws';
 import { closeOf } from '../http/server-fixture.ts';
 import { type Json, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -151,6 +151,24 @@ test('an id used again while it is being prepared closes the socket with 4409: n
     }
     expect((await close).code).toBe(4409);
   });
+});
+
+test('an id used again while its query is executed closes the socket with 4409', async () => {
+  const talk = await connect(gateway.url, token);
+  const close = closeOf(talk.socket);
+  const locking = await gateway.sql.connect();
+  onTestFinished(() => locking.release(true));
+  await locking.query('BEGIN; LOCK TABLE tickets IN ACCESS EXCLUSIVE MODE');
+  talk.say(subscribe('1', { query: '{ tickets(first: 1) { edges { node { key } } } }' }));
+  await vi.waitFor(async () => {
+    const { rows } = await gateway.sql.query(
+      `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'tickets'::regclass`,
+    );
+    expect(rows).toHaveLength(1);
+  });
+  talk.say({ id: '1', type: 'complete' });
+  talk.say(subscribe('1'));
+  expect((await close).code).toBe(4409);
 });
 
 test('300 connections that never say who they are: each is closed with 4408 after 3 s', async () => {

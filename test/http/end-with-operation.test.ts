@@ -48,6 +48,15 @@ test('gives what the source gives, and ends with it', async () => {
   expect(source.returned).toBe(0);
 });
 
+test('ends once, however many wait for its next', async () => {
+  const { source, stream, ends } = setUp();
+  const waiting = [stream.next(), stream.next()];
+  source.finish();
+  source.finish();
+  expect(await Promise.all(waiting)).toEqual([done, done]);
+  expect(ends).toEqual(['end']);
+});
+
 test('the end of the operation ends it at once, though its source waits and is deaf', async () => {
   const { source, operation, stream, ends } = setUp();
   const next = stream.next();
