@@ -43,9 +43,10 @@ export type Deliveries = AsyncIterableIterator<Delivery, undefined, undefined> &
   handTo(take: Take<Delivery>): Promise<boolean>;
   /**
    * Undefined while the viewer's rights are known as they are now; or resolves as soon as they are. Rejects as
-   * `next` does when the subscription is over.
+   * `next` does when an error has ended the subscription.
    */
   rights(): Promise<void> | undefined;
+  readonly hasEnded: boolean;
 };
 
 type Taker = { take: Take<Delivery>; done: PromiseWithResolvers<boolean> };
@@ -80,7 +81,7 @@ export type Surroundings = {
 export class Subscription implements Deliveries {
   readonly #options: SubscribeOptions;
   readonly #surroundings: Surroundings;
-  readonly #queue: DeliveryQueue;
+  #queue: DeliveryQueue;
   /** Who waits: those that have asked for the next, in their order, or the one that takes all. */
   #requests: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] | undefined;
   #taker: Taker | undefined;
@@ -196,7 +197,7 @@ export class Subscription implements Deliveries {
   /** An event from the relay, within the topics and while live: it waits until this is served. */
   receive(arrived: StreamEvent): void {
     if (this.#state !== 'LIVE') return;
-    if (this.#queue.size >= this.#surroundings.limits.queueLength) {
+    if (this.#queue.held >= this.#surroundings.limits.queueLength) {
       this.#state = 'CATCHING_UP';
       this.#surroundings.leave(this);
       return;
@@ -268,6 +269,7 @@ export class Subscription implements Deliveries {
     const { relay, limits } = this.#surroundings;
     if (this.#read === undefined) {
       this.#read = await within(relay.ready(), limits.outage);
+      this.#queue = new DeliveryQueue(this.#read);
       return;
     }
     const recent = this.#readIsGenuine ? relay.recent.after(this.#read) : undefined;
@@ -280,7 +282,7 @@ export class Subscription implements Deliveries {
       return;
     }
     for (const event of recent) {
-      if (this.#queue.size >= limits.queueLength) return;
+      if (this.#queue.held >= limits.queueLength) return;
       this.#accept(event);
     }
     this.#state = 'LIVE';

@@ -35,11 +35,13 @@ export async function* currentGrants(
     const last = heard.at(-1);
     let told: OpenGrant | undefined;
     for (const each of heard) {
-      const viewer = await viewerNow();
-      if (told !== undefined && performance.now() > staleAt) break;
+      const viewerThen = await viewerNow();
+      // One of a page is told however long its reading took, unless rights had to be read again after it.
+      const isFresh = performance.now() <= staleAt || (told === undefined && viewerThen === viewer);
+      if (!isFresh) break;
       told = each;
       const isLast = each === last && !page.hasMore;
-      if (mayHear(viewer, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
+      if (mayHear(viewerThen, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
     }
     const isRead = told === last;
     after = (isRead ? page.grants.at(-1) : told)?.row.id ?? after;

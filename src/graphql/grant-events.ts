@@ -8,7 +8,7 @@ import { mayHear, topicsFor } from '../authorization/hearing.ts';
 import { may } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/relations.ts';
 import type { Cursors } from '../events/cursor.ts';
-import type { GrantEventEnvelope, HeardEvent } from '../events/envelope.ts';
+import type { EventAudience, GrantEventEnvelope, HeardEvent } from '../events/envelope.ts';
 import { OtherFilterCursorError } from '../events/errors.ts';
 import type { Deliveries, Delivery, SubscribeOptions, Take } from '../events/feed.ts';
 import { currentPosition } from '../events/outbox.ts';
@@ -26,6 +26,8 @@ export type GrantEventFacts = {
   occurredAt: Date;
   /** As it was right after the event. */
   grant: GrantRow;
+  /** Whom the event concerns. Not of the current state, of which every page is judged as it is told. */
+  audience?: EventAudience;
 };
 
 export type GrantEvent = Told<GrantEventFacts>;
@@ -91,7 +93,7 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
     return topicsFor(viewerOf(this.#context));
   }
 
-  mayHear({ audience }: HeardEvent): boolean {
+  mayHear({ audience }: Pick<HeardEvent, 'audience'>): boolean {
     return mayHear(viewerOf(this.#context), audience);
   }
 
@@ -104,7 +106,7 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
     );
   }
 
-  /** The viewer with the rights of the moment; rejects once the stream is over. */
+  /** The viewer with the rights of the moment. Rejects where an error has ended the stream. */
   async viewerNow(): Promise<Viewer> {
     await this.#deliveries.rights();
     return viewerOf(this.#context);
@@ -114,6 +116,11 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
     return this.#deliveries.handTo((delivery) =>
       this.#wasShown(delivery) ? undefined : take(this.#told(delivery)),
     );
+  }
+
+  async mayStillTell({ of: { audience } }: GrantEvent): Promise<boolean> {
+    await this.#deliveries.rights();
+    return !this.#deliveries.hasEnded && (audience === undefined || this.mayHear({ audience }));
   }
 
   async next(): Promise<IteratorResult<GrantEvent, undefined>> {
@@ -173,6 +180,10 @@ class CurrentStateThenEvents implements ToldStream<GrantEventFacts> {
     const { value, done } = await this.#state.next();
     if (this.#hasEnded || this.#events === undefined) return { value: undefined, done: true };
     return done === true ? await this.#events.next() : { value, done: false };
+  }
+
+  async mayStillTell(told: GrantEvent): Promise<boolean> {
+    return (await this.#events?.mayStillTell(told)) === true;
   }
 
   async return(): Promise<IteratorResult<GrantEvent, undefined>> {

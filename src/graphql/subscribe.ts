@@ -35,6 +35,8 @@ export type ToldStream<Facts extends object = object> = AsyncIterableIterator<
 > & {
   /** Where it can hand on all by itself. Resolves at the end, or when `take` has had enough. */
   handTo?(take: Take<Told<Facts>>): Promise<unknown>;
+  /** Whether what was told may be heard still, by the rights of the moment: asked after what takes time. */
+  mayStillTell?(told: Told<Facts>): Promise<boolean>;
 };
 
 /** Takes a result that is text already; what it answers is waited for before the next. */
@@ -90,10 +92,15 @@ class Results implements AsyncIterableIterator<WrittenResult, undefined> {
   }
 
   async #nextForItself(group: Group | null): Promise<WrittenResult | undefined> {
-    const { value: event, done } = await this.#told.next();
-    if (done === true) return undefined;
-    if (group === null) return await execute({ ...this.#args, rootValue: event });
-    return resultFor(await group.tell(event, this.#args), event);
+    for (;;) {
+      const { value: event, done } = await this.#told.next();
+      if (done === true) return undefined;
+      const result =
+        group === null
+          ? await execute({ ...this.#args, rootValue: event })
+          : resultFor(await group.tell(event, this.#args), event);
+      if (await this.#mayStillTell(event)) return result;
+    }
   }
 
   /** Sends texts as they come, until something comes that is none. */
@@ -107,9 +114,14 @@ class Results implements AsyncIterableIterator<WrittenResult, undefined> {
         return 'ENOUGH';
       };
       const shared = group.tell(event, this.#args);
-      return shared instanceof Promise ? shared.then(tell) : tell(shared);
+      if (!(shared instanceof Promise)) return tell(shared);
+      return shared.then(async (known) => ((await this.#mayStillTell(event)) ? tell(known) : undefined));
     });
     return found[0];
+  }
+
+  async #mayStillTell(event: Told): Promise<boolean> {
+    return (await this.#told.mayStillTell?.(event)) ?? true;
   }
 }
 
@@ -214,7 +226,9 @@ const mostGroups = 64;
 function groupOf(args: ExecutionArgs): Group | null {
   const { variables, inStraightLine, groups } = operationOf(args);
   if (variables === null) return null;
-  const key = JSON.stringify([...variables].map((variable) => args.variableValues?.[variable] ?? null));
+  // What was not given is not the same as null: it may have a default.
+  const given = [...variables].map((variable) => [variable, args.variableValues?.[variable]]);
+  const key = JSON.stringify(Object.fromEntries(given));
   const group = groups.get(key) ?? new Group(inStraightLine);
   if (groups.size < mostGroups) groups.set(key, group);
   return group;

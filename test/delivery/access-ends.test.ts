@@ -1,5 +1,5 @@
 /** Rights that end under a subscription: nothing is told of what they opened from then on. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { globalId, insertOpenRequests, rawId } from '../support/rows.ts';
@@ -208,6 +208,48 @@ describe('the subscription goes on without', () => {
     await expectDeafSince(listening, lostAt, acme.sites.main.id);
   });
 });
+
+test.each(transports)(
+  'what is being read for an event when a role is removed is not told: %s',
+  async (transport) => {
+    const { acme, operator } = world;
+    const { email, roleIds } = await addAdmin(acme, 'main', 'original');
+    const before = await openRequest(acme, 'main');
+    const after = await openRequest(acme, 'original');
+    const reading = await listenAs(
+      transport,
+      email,
+      queryFor('', `${plain} ofTicket: grant { ticket { key } }`),
+    );
+    const noticing = await listenAs(transport, email, queryFor(''));
+    await bystander.during(async () => {
+      await Promise.all([reading, noticing].map((each) => each.until(() => true)));
+    });
+
+    /** The request's event once more. What is added is of no matter, but the gateway looks for events then. */
+    const tellAgain = async (grantId: string): Promise<string> => {
+      const { rows } = await gateway.sql.query(
+        `INSERT INTO events (id, type, occurred_at, payload)
+         SELECT gen_random_uuid(), type, now(), payload FROM events
+          WHERE payload->>'grantId' = $1 AND type = 'REQUESTED' LIMIT 1 RETURNING id`,
+        [rawId(grantId)],
+      );
+      await addAdmin(acme, 'main');
+      return rows[0]?.id;
+    };
+    const locking = await gateway.sql.connect();
+    onTestFinished(() => locking.release(true));
+    await locking.query('BEGIN; LOCK TABLE tickets IN ACCESS EXCLUSIVE MODE');
+    const inHand = await tellAgain(before);
+    await noticing.until(({ id }) => id === inHand);
+    await done(operator, 'removeRole', { roleAssignmentId: roleIds.get('main') });
+    const next = await tellAgain(after);
+    await noticing.until(({ id }) => id === next);
+    await locking.query('ROLLBACK');
+    await reading.until(({ id }) => id === next);
+    expect(reading.heard.map(({ id }) => id)).not.toContain(inHand);
+  },
+);
 
 describe('a client that is held up while the current state comes is told no more', () => {
   /** So many grants that the buffers between gateway and client cannot hold what is told of them. */

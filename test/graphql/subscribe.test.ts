@@ -60,10 +60,13 @@ async function begin(
     document?: DocumentNode;
     events?: (typeof parked)[];
     sendText?: SendText;
+    variableValues?: Record<string, unknown>;
+    mayStillTell?: (told: Told) => Promise<boolean>;
   } = {},
 ) {
-  const { document = shared, events = [parked], sendText } = options;
-  const args = { schema, document, rootValue: toldTo(viewer, events), contextValue: viewer };
+  const { document = shared, events = [parked], sendText, variableValues, mayStillTell } = options;
+  const told = Object.assign(toldTo(viewer, events), mayStillTell && { mayStillTell });
+  const args = { schema, document, rootValue: told, contextValue: viewer, ...{ variableValues } };
   const results = await subscribe(args, sendText);
   if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
   return results;
@@ -131,6 +134,38 @@ describe('an event that reads the same for all', () => {
     expect(await next).toEqual({ done: true, value: undefined });
     await returned;
     expect(texts).toEqual([]);
+  });
+
+  test.each(['as text', 'as a result'])(
+    'is not told when it may not be heard any more once it has been read: %s',
+    async (how) => {
+      const gate = Promise.withResolvers<string>();
+      const schema = schemaWith({ state: ({ of }) => (of === parked.of ? gate.promise : of.state) });
+      const texts: string[] = [];
+      const stream = await begin(schema, 'Ann', {
+        events: [parked, { of: { state: 'REVOKED' } }],
+        mayStillTell: async ({ of }) => of !== parked.of,
+        ...(how === 'as text' && { sendText: (text: string) => void texts.push(text) }),
+      });
+      const end = all(stream);
+      gate.resolve('ACTIVE');
+      const results = await end;
+      const told = [...texts, ...results.map((result) => JSON.stringify(result))];
+      expect(told).toEqual([expect.stringContaining('REVOKED')]);
+    },
+  );
+
+  test('is not shared by who gave no variable and who gave null', async () => {
+    const schema = schemaWith({ state: ({ of }) => of.state });
+    const document = parse(
+      'subscription ($isWanted: Boolean = true) { grantEvents { cursor grant { state @include(if: $isWanted) } } }',
+    );
+    const [withNull] = await all(
+      await begin(schema, 'Ann', { document, variableValues: { isWanted: null } }),
+    );
+    const [without] = await all(await begin(schema, 'Ben', { document, variableValues: {} }));
+    expect(withNull?.errors).toHaveLength(1);
+    expect(without).toMatchObject(isActive("Ben's"));
   });
 
   test('comes as a result to each when it failed, and not as text', async () => {
