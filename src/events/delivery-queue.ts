@@ -35,6 +35,11 @@ export class DeliveryQueue {
     return this.#size;
   }
 
+  /** Events in memory: those that wait, and those that have gone ahead of one of them. */
+  get held(): number {
+    return this.#waiting.length - this.#head;
+  }
+
   /** Whether something waits that goes ahead of others. */
   get isUrgent(): boolean {
     return this.#urgent > 0;

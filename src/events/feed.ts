@@ -80,17 +80,25 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
     },
   };
 
+  /** Whether the last read by any of them worked. */
+  let isReachable = true;
+
   /** Reads for a subscription, again and again while the database is out of reach. */
   async function read(subscription: Subscription, after: Position): ReturnType<Relay['read']> {
     const deadline = Date.now() + limits.outage;
     for (;;) {
       try {
-        return await throughGate(() => {
+        const page = await throughGate(() => {
           if (subscription.hasEnded) throw new FeedClosedError();
+          // Who has only waited in line so far has no better prospects.
+          if (!isReachable && Date.now() >= deadline) throw new FeedUnavailableError();
           return relay.read(after);
         });
+        isReachable = true;
+        return page;
       } catch (error) {
         if (error instanceof FeedError) throw error;
+        isReachable = false;
         if (Date.now() + retryDelay >= deadline) throw new FeedUnavailableError({ cause: error });
         await wait(retryDelay);
       }

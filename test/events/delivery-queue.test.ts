@@ -32,6 +32,15 @@ describe('the queue of a subscriber', () => {
     expect(queue.size).toBe(0);
   });
 
+  test('holds what went ahead until what was passed has left', () => {
+    const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED'], ['c', 'REVOKED']);
+    queue.take();
+    queue.take();
+    expect([queue.size, queue.held]).toEqual([1, 3]);
+    queue.take();
+    expect([queue.size, queue.held]).toEqual([0, 0]);
+  });
+
   test.each(['REVOKED', 'ENDED', 'REASSIGNED'] as const)(
     'lets %s go ahead of other grants; the position waits for what was passed',
     (type) => {

@@ -657,6 +657,29 @@ describe('the end', () => {
     const anew = at.feed.subscribe(listener());
     expect(await untilNow(at, anew)).toStrictEqual([]);
   });
+
+  test('is followed by subscriptions that go on from where they began, also before that is known', async () => {
+    const at = await gateway();
+    const lost = at.feed.subscribe(listener()).next();
+    await vi.waitFor(() => expect(at.feed.stats().live).toBe(1));
+    await write(pool, grantEvent({ occurredAt: new Date('2020-01-01T00:00:00Z') }));
+    await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
+    at.relay.wake();
+    await expect(lost).rejects.toThrow(HistoryReplacedError);
+    expect(at.relay.position()).toBeUndefined();
+    const subscribed = at.feed.subscribe(listener());
+    const next = subscribed.next();
+    await vi.waitFor(() => expect(at.feed.stats().live).toBe(1));
+    const [passed, urgent] = [grantEvent(), grantEvent({ type: 'REVOKED' })];
+    await write(pool, passed, urgent);
+    at.relay.wake();
+    const { value } = await next;
+    expect(value?.event.id).toBe(urgent.id);
+    // From there the other one is still to come, and nothing of before.
+    const resumed = at.feed.subscribe(listener({ after: value?.position ?? origin }));
+    expect(idsOf(await take(resumed, 2))).toContain(passed.id);
+    expect(value?.position).not.toStrictEqual(origin);
+  });
 });
 
 describe('two gateways in one process', () => {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
+import { FeedUnavailableError } from '../../src/events/errors.ts';
 import type { Delivery } from '../../src/events/feed.ts';
 import { origin } from '../../src/events/position.ts';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
@@ -116,6 +117,16 @@ describe('two gateways on one Redis', () => {
 });
 
 describe('a gateway whose database', () => {
+  test('stays silent ends all who stand in line for it, though few are let through at a time', async () => {
+    const at = await openGateway(database.url, { readers: 1, outage: 1000, recentEvents: 0 });
+    gateways.push(at);
+    await database.freeze();
+    const resumed = Array.from({ length: 20 }, () => at.feed.subscribe(listener({ after: origin })).next());
+    const ends = await Promise.allSettled(resumed).finally(() => database.thaw());
+    expect(ends).toHaveLength(20);
+    for (const end of ends) expect(end).toMatchObject({ reason: expect.any(FeedUnavailableError) });
+  }, 20_000);
+
   const outages: [string, () => Promise<void>, () => Promise<void>][] = [
     ['is restarted', () => database.stop(), () => database.start()],
     ['crashes', () => database.crash(), () => database.start()],
