@@ -178,9 +178,12 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   return { ...Object.fromEntries(byList), '': all };
 }
 
-/** What of the other customer a text gives away: its name, or the id of something of its, however encoded. */
+/**
+ * What of the other customer a text gives away: its name, or the id of something of its, however encoded. The
+ * name is a word of its own wherever it stands; within a cursor it may stand by chance.
+ */
 export function findTraces(text: string, other: CustomerName, ids: ReadonlySet<string>): string[] {
-  const names = text.match(new RegExp(`.{0,60}${other}.{0,60}`, 'gi')) ?? [];
+  const names = text.match(new RegExp(`.{0,60}(?<![a-z0-9])${other}(?![a-z0-9]).{0,60}`, 'gi')) ?? [];
   const decoded = (text.match(/[\w+/=-]{24,}/g) ?? []).map((token) =>
     Buffer.from(token, 'base64').toString(),
   );
