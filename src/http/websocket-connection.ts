@@ -36,10 +36,11 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   readonly #surroundings: ConnectionSurroundings;
   /** By the message that asked for them. */
   readonly #operations = new Map<SubscribePayload, RunningOperation>();
-  /** Of all but streams: until one of them is over, another of the same id could not be told from it. */
-  #idsInUse: readonly string[] = [];
-  /** Of them, the queries and mutations under way: they are answered before the gateway leaves. */
-  #unanswered = 0;
+  /**
+   * Ids of queries and mutations under way, and of what is being prepared. They are answered before the gateway
+   * leaves; until then another of the same id could not be told from them.
+   */
+  #unanswered: readonly string[] = [];
   #session: Session | null = null;
   #isLeaving = false;
 
@@ -121,14 +122,13 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
    * begins.
    */
   begin(id: string, payload: SubscribePayload, session: Session): RunningOperation | undefined {
-    if (this.#idsInUse.includes(id)) return undefined;
-    this.#idsInUse = [...this.#idsInUse, id];
+    if (this.#unanswered.includes(id)) return undefined;
+    this.#unanswered = [...this.#unanswered, id];
     const before = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
     const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, (result) =>
       operation.ended === null ? this.send(`${before}${result}}`) : undefined,
     );
     this.#operations.set(payload, operation);
-    this.#unanswered += 1;
     return operation;
   }
 
@@ -152,7 +152,7 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   /** Closes with 1001, now or once the requests under way are answered. Streams end without being completed. */
   leave(): void {
     this.#isLeaving = true;
-    if (this.#unanswered > 0) return;
+    if (this.#unanswered.length > 0) return;
     this.close(closeCodes.goingAway, 'Going away');
     this.#endOperations('SHUTTING_DOWN');
   }
@@ -169,8 +169,7 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   }
 
   #answered(id: string): void {
-    this.#idsInUse = this.#idsInUse.filter((other) => other !== id);
-    this.#unanswered -= 1;
+    this.#unanswered = this.#unanswered.filter((other) => other !== id);
     if (this.#isLeaving) setImmediate(() => this.leave());
   }
 
