@@ -22,7 +22,7 @@ export type Writing = {
 /** By event: the moment just before it was sent, and the one at which it was committed, or else taken by Redis. */
 export type Written = { sentAt: Float64Array; takenAt: Float64Array };
 
-export type Opening = Setting & {
+type Opening = Setting & {
   server: ServerName;
   /** Whether events are committed before they are published also where nothing keeps them. */
   mustCommit: boolean;
