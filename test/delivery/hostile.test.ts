@@ -164,7 +164,7 @@ test('an id used again while its query is executed closes the socket with 4409',
     const { rows } = await gateway.sql.query(
       `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'tickets'::regclass`,
     );
-    expect(rows).toHaveLength(1);
+    expect(rows).not.toHaveLength(0);
   });
   talk.say({ id: '1', type: 'complete' });
   talk.say(subscribe('1'));
