@@ -2,7 +2,7 @@
 
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import type { Dependencies } from './commands/execute.ts';
-import { startUpkeep } from './commands/upkeep.ts';
+import { startMaintenance } from './commands/maintenance.ts';
 import type { Config, MailConfig } from './config.ts';
 import { createCursorSigner } from './events/cursor.ts';
 import { FeedError } from './events/errors.ts';
@@ -13,7 +13,7 @@ import { createRedisBus } from './events/redis-bus.ts';
 import { createRelay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
-import { subscribe } from './graphql/subscribe.ts';
+import { subscribe } from './graphql/subscriptions/subscribe.ts';
 import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from './identity/development-issuer.ts';
@@ -50,7 +50,7 @@ export type AppSeams = {
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
   /** `false`: nothing is swept and nothing forgotten unless the test does it. */
-  upkeep?: boolean;
+  maintenance?: boolean;
 };
 
 /**
@@ -95,8 +95,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
-  if (seams.upkeep !== false)
-    begun.adopt(startUpkeep(dependencies, openMailer(config.mail, logger)), (upkeep) => upkeep.dispose());
+  if (seams.maintenance !== false)
+    begun.adopt(startMaintenance(dependencies, openMailer(config.mail, logger)), (maintenance) =>
+      maintenance.dispose(),
+    );
 
   const identity = await openIdentity(config, clock);
   begun.defer(() => identity.verifier.dispose());

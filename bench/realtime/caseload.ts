@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { appendAuditEntries } from '../../src/audit/store.ts';
 import { changeGrant } from '../../src/commands/change-grant.ts';
-import { auditGrantChange, eventOfGrantChange } from '../../src/commands/record.ts';
+import { auditGrantChange, eventOfGrantChange } from '../../src/commands/grant-change-records.ts';
 import { appendEvents } from '../../src/events/outbox.ts';
 import { type Grant, isOpen, type OpenGrant } from '../../src/grants/grant.ts';
 import type { GrantCommand } from '../../src/grants/lifecycle.ts';

@@ -1,5 +1,5 @@
 import { RequestFailedError } from './errors.ts';
-import { readError } from './verdict.ts';
+import { readError } from './reconnect-policy.ts';
 
 /**
  * A token source for somebody who has an account on a gateway with the development issuer; it asks for a new

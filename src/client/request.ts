@@ -1,7 +1,7 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { print } from 'graphql';
 import { RequestFailedError } from './errors.ts';
-import { readError } from './verdict.ts';
+import { readError } from './reconnect-policy.ts';
 
 export type RequestOptions = {
   /** Milliseconds until the request is given up; 10,000 if left out. */

@@ -4,8 +4,8 @@ import { backoffMs } from './backoff.ts';
 import { type Connection, openStream } from './connection.ts';
 import { SubscriptionEndedError } from './errors.ts';
 import { createRecentIds } from './recent-ids.ts';
+import { judge, type ReconnectDecision } from './reconnect-policy.ts';
 import { textOf } from './request.ts';
-import { judge, type Verdict } from './verdict.ts';
 
 /** What every event of the gateway has. */
 export type ResumableEvent = { readonly id: string; readonly cursor: string };
@@ -123,7 +123,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
   /** One connection from its beginning to its end. Answers whether it was of any use, and what to do now. */
   async function stayConnected(
     lostAt: number | null,
-  ): Promise<{ wasUseful: boolean; verdict: Verdict | null }> {
+  ): Promise<{ wasUseful: boolean; verdict: ReconnectDecision | null }> {
     let acceptedAt: number | null = null;
     let hadEvents = false;
     const stream = openStream(connection, {

@@ -2,9 +2,9 @@ import type { GrantPath } from '../grants/grant.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
-import { settingOf, termsOf, ticketCommand } from './on-ticket.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
 import { noLongerOutstanding, notFound, versionConflict } from './refusal.ts';
+import { settingOf, termsOf, ticketCommand } from './ticket-command.ts';
 
 export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }) & {
   path: Exclude<GrantPath, 'TICKET_CREATION'>;

@@ -4,7 +4,7 @@ import type { Actor } from '../audit/entry.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand, type GrantEventType } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import type { RecordedGrantChange } from './record.ts';
+import type { RecordedGrantChange } from './grant-change-records.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 
 /** Where the changed grants are. */

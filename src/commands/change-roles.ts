@@ -11,7 +11,7 @@ import { newId } from '../platform/ids.ts';
 import { lockRightsOfHolder } from '../platform/locks.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
-import { alreadyExists, platformCommand } from './on-platform.ts';
+import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidInput } from './refusal.ts';
 
 export type AssignRoleInput = {

@@ -4,10 +4,10 @@ import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import type { Site, SiteWithOrganization } from '../organizations/store.ts';
 import { changeOpenGrants, settleLapsed } from './change-grant.ts';
 import type { Outcome } from './execute.ts';
-import { siteCommand } from './on-site.ts';
-import type { By } from './on-ticket.ts';
-import type { RecordedGrantChange } from './record.ts';
+import type { RecordedGrantChange } from './grant-change-records.ts';
 import { invalidState } from './refusal.ts';
+import { siteCommand } from './site-command.ts';
+import type { By } from './ticket-command.ts';
 
 /** Deactivating a site ends what is pending and active on it, so that nothing comes back with the site. */
 export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: OpenGrants }>({

@@ -5,8 +5,8 @@ import { updateTicket } from '../tickets/store.ts';
 import { decideTicket, type Ticket, type TicketCommand } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import { LostRaceError, type Outcome } from './execute.ts';
-import { type By, settingOf, type TicketFacts, ticketCommand } from './on-ticket.ts';
 import { invalidInput, invalidState } from './refusal.ts';
+import { type By, settingOf, type TicketFacts, ticketCommand } from './ticket-command.ts';
 
 function changeTicket(
   facts: TicketFacts,

@@ -8,10 +8,10 @@ import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';
 import type { Command } from './execute.ts';
-import { settingOf, termsOf } from './on-ticket.ts';
+import type { RecordedGrantChange } from './grant-change-records.ts';
 import { openRequest } from './open-request.ts';
-import type { RecordedGrantChange } from './record.ts';
 import { forbidden, invalidInput } from './refusal.ts';
+import { settingOf, termsOf } from './ticket-command.ts';
 
 export type CreateTicketInput = {
   productId: string;

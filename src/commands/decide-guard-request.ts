@@ -1,4 +1,4 @@
-import { grantCommand, termsOf } from './on-ticket.ts';
+import { grantCommand, termsOf } from './ticket-command.ts';
 
 /** The Guard admin's yes, in second place: only now does the engineer receive the grant. */
 export const approveGuardRequest = grantCommand(

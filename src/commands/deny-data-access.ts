@@ -1,4 +1,4 @@
-import { grantCommand } from './on-ticket.ts';
+import { grantCommand } from './ticket-command.ts';
 
 /** The customer's no to an outstanding request. */
 export const denyDataAccess = grantCommand('denyDataAccess', 'grant.deny', (_, { viewer }) => ({

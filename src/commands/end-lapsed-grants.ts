@@ -6,8 +6,8 @@ import { lockTicket } from '../platform/locks.ts';
 import { findTicket } from '../tickets/store.ts';
 import { settleLapsed } from './change-grant.ts';
 import type { Dependencies } from './execute.ts';
-import { settingOf } from './on-ticket.ts';
-import { auditGrantChange, eventOfGrantChange } from './record.ts';
+import { auditGrantChange, eventOfGrantChange } from './grant-change-records.ts';
+import { settingOf } from './ticket-command.ts';
 
 /** How many tickets one sweep settles at most; the next one goes on. */
 const ticketsPerSweep = 100;

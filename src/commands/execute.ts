@@ -21,13 +21,13 @@ import { type Database, isUniqueViolation, isWriteConflict, type Transaction } f
 import { newId } from '../platform/ids.ts';
 import { shareRights } from '../platform/locks.ts';
 import type { Logger } from '../platform/logger.ts';
-import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
 import {
   auditGrantChange,
   eventOfGrantChange,
   grantsPutBeforeGuard,
   type RecordedGrantChange,
-} from './record.ts';
+} from './grant-change-records.ts';
+import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
 export type Dependencies = {

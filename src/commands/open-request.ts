@@ -2,8 +2,8 @@
 import { type GrantScope, isOpen } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { TicketWithPlace } from '../tickets/store.ts';
-import type { TicketFacts } from './on-ticket.ts';
 import { invalidState, type Refusal } from './refusal.ts';
+import type { TicketFacts } from './ticket-command.ts';
 
 /** Why no request of this scope can be opened on the ticket now, or null when one can. */
 export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope['kind']): Refusal | null {

@@ -5,7 +5,7 @@ import type { ServiceCapability } from '../identity/viewer.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import { lockRights } from '../platform/locks.ts';
-import { alreadyExists, platformCommand } from './on-platform.ts';
+import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidInput, invalidState, notFound } from './refusal.ts';
 
 type Person = { email: string; name: string };

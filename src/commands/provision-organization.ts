@@ -15,7 +15,7 @@ import { newId } from '../platform/ids.ts';
 import { lockSite, lockSiteOfProduct } from '../platform/locks.ts';
 import type { Experience } from '../roles/role.ts';
 import { endGrants } from './change-site.ts';
-import { alreadyExists, platformCommand } from './on-platform.ts';
+import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidState } from './refusal.ts';
 
 export const createOrganization = platformCommand<

@@ -1,8 +1,8 @@
 import { type GrantRow, toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
-import { settingOf, ticketCommand } from './on-ticket.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
+import { settingOf, ticketCommand } from './ticket-command.ts';
 
 export type RequestDataAccessInput = {
   ticketId: string;

@@ -1,4 +1,4 @@
-import { grantCommand } from './on-ticket.ts';
+import { grantCommand } from './ticket-command.ts';
 
 /**
  * Ends access at once, at any time: by any eligible grantor, the person who approved, the reporter, or a

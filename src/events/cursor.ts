@@ -3,7 +3,7 @@
  * subscription they were given for.
  */
 import { createHash, createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
-import { ShortMemory } from '../platform/short-memory.ts';
+import { GenerationalCache } from '../platform/generational-cache.ts';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from './errors.ts';
 import { type OpenTransaction, type Position, withAtMostOpen } from './position.ts';
 
@@ -121,7 +121,7 @@ function tag(text: string): Buffer {
 }
 
 /** The positions written last, for events that go to many. */
-const texts = new ShortMemory<Position, string>();
+const texts = new GenerationalCache<Position, string>();
 const mostTexts = 128;
 
 function textOf(position: Position): string {

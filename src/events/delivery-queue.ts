@@ -1,9 +1,9 @@
-import type { GrantEventType, HeardEvent } from './envelope.ts';
+import type { DeliverableEvent, GrantEventType } from './envelope.ts';
 import type { Position } from './position.ts';
 
 /** An event on its way to one subscriber. */
 export type QueuedEvent = {
-  readonly event: HeardEvent;
+  readonly event: DeliverableEvent;
   /** Behind this event in the stream. */
   readonly position: Position;
 };
@@ -46,7 +46,7 @@ export class DeliveryQueue {
   }
 
   /** @param position lies behind everything that was pushed before */
-  push(event: HeardEvent, position: Position): void {
+  push(event: DeliverableEvent, position: Position): void {
     this.#waiting.push({ event, position, hasLeft: false });
     this.#size += 1;
     if (urgentTypes.has(event.type)) this.#urgent += 1;

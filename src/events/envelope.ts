@@ -24,7 +24,7 @@ import {
   texts,
   uuid,
   uuids,
-} from './facts.ts';
+} from './payload-reader.ts';
 
 /** Whom an event concerns. Who of them may hear it is decided by authorization, at every event. */
 export type EventAudience = {
@@ -82,7 +82,7 @@ export type AccessChangedEnvelope = {
 export type EventEnvelope = GrantEventEnvelope | AccessChangedEnvelope;
 
 /** What subscribers can hear. */
-export type HeardEvent = Exclude<EventEnvelope, AccessChangedEnvelope>;
+export type DeliverableEvent = Exclude<EventEnvelope, AccessChangedEnvelope>;
 
 /** An event as the table holds it. */
 export type EventRow = { id: string; type: string; occurredAt: Date; payload: unknown };

@@ -5,7 +5,7 @@
  * database are limited.
  */
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
-import type { HeardEvent } from './envelope.ts';
+import type { DeliverableEvent } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
 import type { Position } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
@@ -43,7 +43,7 @@ export type Feed = {
    * A subscription from now on, or from `after` on. It begins with this call, not with the first `next`.
    *
    * `next` rejects once, with a FeedError, when the subscription ends by itself: AccessEndedError,
-   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError, FeedClosedError; or with what `mayHear`,
+   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError, FeedClosedError; or with what `mayReceive`,
    * `matches` or `topics` threw.
    */
   subscribe(options: SubscribeOptions): Deliveries;
@@ -114,7 +114,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
 
   async function onEvents(batch: readonly StreamEvent[]): Promise<void> {
     // Changes of rights first: nothing that became visible with one is judged by the rights of before.
-    const heard: [HeardEvent, StreamEvent][] = [];
+    const heard: [DeliverableEvent, StreamEvent][] = [];
     for (const arrived of batch) {
       const { event } = arrived;
       if (event.kind !== 'access') heard.push([event, arrived]);

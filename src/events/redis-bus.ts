@@ -1,7 +1,7 @@
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
+import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { BusHealth, WakeBus } from './bus.ts';
-import { createPace } from './pace.ts';
 import { openRedisLink, type RedisLink, type RedisRoad } from './redis-link.ts';
 
 export type RedisBusOptions = RedisRoad & { logger: Logger };
@@ -34,7 +34,7 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   let failures = 0;
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
-  const pace = createPace({ longest: longestWakeGap });
+  const pace = createAdaptiveThrottle({ longest: longestWakeGap });
   /** Publications that no wake has spoken for yet. */
   let unsent = 0;
   /** When the next wake may be, and the timer until then if one is due. */

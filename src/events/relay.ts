@@ -4,6 +4,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../platform/logger.ts';
+import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { WakeBus } from './bus.ts';
 import { type EventEnvelope, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
@@ -15,7 +16,6 @@ import {
   type Reader,
   readEvents,
 } from './outbox.ts';
-import { createPace } from './pace.ts';
 import type { Position } from './position.ts';
 import { createRecentEvents, type RecentEvents, type StreamEvent } from './recent-events.ts';
 
@@ -91,7 +91,7 @@ const longestRetry = 1000;
 export function createRelay(options: RelayOptions): Relay {
   const { db, bus, logger, pageSize = 100 } = options;
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
-  const pace = createPace({ longest: options.longestReadGap ?? 33 });
+  const pace = createAdaptiveThrottle({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 1000);
   let ready = expected();

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { DeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
-import type { HeardEvent } from './envelope.ts';
+import type { DeliverableEvent } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError } from './errors.ts';
 import { covers, isBehind, origin, type Position, union } from './position.ts';
 import type { Relay, StreamEvent } from './relay.ts';
@@ -13,17 +13,17 @@ export type SubscribeOptions = {
   /** The account that listens: changes of its rights are noticed. */
   viewerId: string;
   /**
-   * Loads the viewer's rights anew, for `mayHear` and `topics` to go by. Called before the first event and
+   * Loads the viewer's rights anew, for `mayReceive` and `topics` to go by. Called before the first event and
    * whenever the rights have changed; nothing is delivered until it has answered. Null: the subscription
    * goes on; otherwise it ends with this reason. A throw is tried again for a few seconds.
    */
   recheck(): Promise<string | null>;
   /** Whether the viewer may hear the event, by the rights loaded last. Asked right before each is delivered. */
-  mayHear(event: HeardEvent): boolean;
+  mayReceive(event: DeliverableEvent): boolean;
   /** Outside of which there is nothing to hear. Asked after every recheck. Left out: everything. */
   topics?(): Topics;
   /** The subscription's own filter. Left out: everything. */
-  matches?(event: HeardEvent): boolean;
+  matches?(event: DeliverableEvent): boolean;
   /** Everything after this position comes first. Left out: what happens from now on. */
   after?: Position;
 };
@@ -241,7 +241,7 @@ export class Subscription implements Deliveries {
       if (this.#rightsLoading !== undefined) return this.#rightsLoading;
       const queued = this.#queue.take();
       if (queued === undefined) return this.#state === 'CATCHING_UP' ? this.#catchUp() : undefined;
-      if (!this.#options.mayHear(queued.event)) continue;
+      if (!this.#options.mayReceive(queued.event)) continue;
       const pause = this.#deliver(queued);
       if (pause !== undefined) return pause;
     }

@@ -1,4 +1,4 @@
-import type { HeardEvent } from './envelope.ts';
+import type { DeliverableEvent } from './envelope.ts';
 
 /**
  * What an event is about, as a key. A subscription names the topics outside of which it has nothing to
@@ -10,7 +10,7 @@ export type Topic = `${'organization' | 'site' | 'ticket' | 'reporter' | 'engine
 /** `EVERYTHING`: no topic would be sure to contain what the subscription may hear. */
 export type Topics = readonly Topic[] | 'EVERYTHING';
 
-export function topicsOf({ audience, ticketId }: HeardEvent): Topic[] {
+export function topicsOf({ audience, ticketId }: DeliverableEvent): Topic[] {
   return [
     `organization:${audience.organizationId}`,
     `site:${audience.siteId}`,
@@ -20,7 +20,7 @@ export function topicsOf({ audience, ticketId }: HeardEvent): Topic[] {
   ];
 }
 
-export function concerns(topics: Topics, event: HeardEvent): boolean {
+export function concerns(topics: Topics, event: DeliverableEvent): boolean {
   return topics === 'EVERYTHING' || topicsOf(event).some((topic) => topics.includes(topic));
 }
 
@@ -30,7 +30,7 @@ export type Directory<Member> = {
   place(member: Member, topics: Topics): void;
   remove(member: Member): void;
   /** Everyone whose topics contain the event, each once. Changes with the directory: a copy costs, for each event. */
-  membersFor(event: HeardEvent): ReadonlySet<Member>;
+  membersFor(event: DeliverableEvent): ReadonlySet<Member>;
   /** Members and, in total, their entries. */
   readonly size: { members: number; entries: number };
 };

@@ -3,10 +3,10 @@ import type { InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/cor
 import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/execute.ts';
 import { builder } from './builder.ts';
-import { carryOut } from './carry-out.ts';
 import type { Context } from './context.ts';
 import { mutationErrors } from './errors.ts';
 import { optionalIdempotencyKey } from './input.ts';
+import { carryOut } from './run-command.ts';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Of> ? Of : never;
 /** Makes the fields of an input. */

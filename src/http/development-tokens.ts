@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { RequestRefusedError, readJson, sendJson } from './json.ts';
 import { foreignOrigin, isAddressedAsLoopback, isSameOrigin } from './origins.ts';
+import { RequestRefusedError, readJson, sendJson } from './request-body.ts';
 import type { Route } from './routes.ts';
 
 /** Where tokens for development come from. Given only where anybody on this machine may be anyone. */

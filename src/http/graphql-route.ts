@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
-import type { Engine } from './graphql.ts';
-import { goingAway, RequestRefusedError, requireBodyWithin, requireJson, retryAfterSeconds } from './json.ts';
+import type { Engine } from './engine.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { RunningOperation } from './operation.ts';
 import type { OriginPolicy } from './origins.ts';
+import {
+  goingAway,
+  RequestRefusedError,
+  requireBodyWithin,
+  requireJson,
+  retryAfterSeconds,
+} from './request-body.ts';
 import type { Handler, Route } from './routes.ts';
 
 export type GraphQLRouteOptions = {

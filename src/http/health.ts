@@ -1,7 +1,7 @@
-import { withDeadline } from './deadline.ts';
-import { sendJson } from './json.ts';
+import { withDeadline } from '../platform/deadline.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
+import { sendJson } from './request-body.ts';
 import type { Route } from './routes.ts';
 
 /** One thing the gateway cannot serve without. */

@@ -38,7 +38,7 @@ export const defaultLimits = {
   /** Bytes waiting for a client that does not read; a WebSocket with more is cut. */
   socketBufferBytes: 8 * 1024 * 1024,
   /** For a client to read something of what waits for it; then 4413, or its event stream is cut. */
-  unreadMs: 4_000,
+  slowConsumerMs: 4_000,
   /** For a client to answer our close frame. */
   socketCloseMs: 2_000,
   /** An event stream that has not drained by then after its token expired is cut. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { RequestRefusedError } from './json.ts';
+import { RequestRefusedError } from './request-body.ts';
 
 /** Decides which web pages may talk to the gateway. Programs send no `Origin` and are not concerned. */
 export type OriginPolicy = {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { goingAway, RequestRefusedError, retryAfterSeconds, sendError } from './json.ts';
 import type { Log } from './log.ts';
+import { goingAway, RequestRefusedError, retryAfterSeconds, sendError } from './request-body.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 

@@ -3,21 +3,21 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
 import type { Authenticate } from './authentication.ts';
-import { createConnectionCounter } from './connections.ts';
+import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
+import { type DrainingClient, drainClients, whenClosed } from './drain.ts';
+import { type CreateContext, createEngine, type Subscribe } from './engine.ts';
 import type { ErrorPolicy } from './errors.ts';
-import { createExpiries } from './expiries.ts';
 import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
-import { type CreateContext, createEngine, type Subscribe } from './graphql.ts';
 import { graphqlRoute } from './graphql-route.ts';
 import { healthRoutes, type ReadinessCheck } from './health.ts';
-import { retryAfterSeconds, sendJson } from './json.ts';
-import { goneOf, type Leaving, leaveSpreadOut } from './leaving.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { createOriginPolicy } from './origins.ts';
+import { retryAfterSeconds, sendJson } from './request-body.ts';
 import { createRouter, pathOf, type Route } from './routes.ts';
-import { createUnreadWatch, type SocketOwner } from './unread.ts';
+import { createSlowConsumerWatch, type SocketOwner } from './slow-consumers.ts';
+import { createTokenExpiry } from './token-expiry.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 export type HttpServerOptions = {
@@ -62,7 +62,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
-  const expiries = createExpiries();
+  const expiries = createTokenExpiry();
   let draining = false;
   const isDraining = () => draining;
   const { engine, maskError } = createEngine({
@@ -76,7 +76,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     isDraining,
     log,
   });
-  const unread = createUnreadWatch(limits.unreadMs);
+  const unread = createSlowConsumerWatch(limits.slowConsumerMs);
   const webSockets = createWebSocketTransport({
     engine,
     maskError,
@@ -128,7 +128,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   );
 
   const owner: SocketOwner = {
-    onUnread(socket) {
+    onSlowConsumer(socket) {
       log.warn({}, 'A connection was cut because its client does not read');
       socket.destroy();
     },
@@ -159,7 +159,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       server.closeAllConnections();
     }, limits.shutdownMs);
     const streams = [...responses].filter(isEventStream);
-    await leaveSpreadOut([...webSockets.leave(), ...streams.map(leaveStream)], limits);
+    await drainClients([...webSockets.leave(), ...streams.map(leaveStream)], limits);
     // Until here, whoever came learnt that another gateway is to be asked.
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     // What had begun as a request in the meantime.
@@ -193,8 +193,8 @@ function homeRoute(hasPage: boolean): Route {
 }
 
 /** Cut short rather than completed: a client whose stream completes does not come back. */
-function leaveStream(response: ServerResponse): Leaving {
-  return { leave: () => response.destroy(), gone: goneOf(response) };
+function leaveStream(response: ServerResponse): DrainingClient {
+  return { leave: () => response.destroy(), gone: whenClosed(response) };
 }
 
 function isEventStream(response: ServerResponse): boolean {

@@ -2,13 +2,13 @@ import type { Socket } from 'node:net';
 import { CloseCode, type WebSocket as ProtocolSocket, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import { bearerKey, type Session } from './authentication.ts';
-import type { ConnectionCounter } from './connections.ts';
-import type { Expiries, Expiring } from './expiries.ts';
+import type { ConnectionCounter } from './connection-counter.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { type EndOfOperation, RunningOperation } from './operation.ts';
-import { Outlet } from './outlet.ts';
-import type { SocketOwner } from './unread.ts';
+import type { SocketOwner } from './slow-consumers.ts';
+import { SocketWriter } from './socket-writer.ts';
+import type { Expiring, TokenExpiry } from './token-expiry.ts';
 
 /** Codes with which the gateway closes a WebSocket, beside those of the graphql-transport-ws protocol. */
 export const closeCodes = {
@@ -24,7 +24,7 @@ export const closeCodes = {
 /** What all connections have in common. */
 export type ConnectionSurroundings = {
   connections: ConnectionCounter;
-  expiries: Expiries;
+  expiries: TokenExpiry;
   limits: Limits;
   log: Log;
 };
@@ -32,7 +32,7 @@ export type ConnectionSurroundings = {
 /** One client's WebSocket, with who they are and the operations under way on it. */
 export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   readonly #socket: WebSocket;
-  readonly #outlet: Outlet;
+  readonly #outlet: SocketWriter;
   readonly #surroundings: ConnectionSurroundings;
   /** By the message that asked for them. */
   readonly #operations = new Map<SubscribePayload, RunningOperation>();
@@ -47,7 +47,7 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   /** @param stream what the WebSocket writes to */
   constructor(socket: WebSocket, stream: Socket, surroundings: ConnectionSurroundings) {
     this.#socket = socket;
-    this.#outlet = new Outlet(socket, stream, surroundings.limits);
+    this.#outlet = new SocketWriter(socket, stream, surroundings.limits);
     this.#surroundings = surroundings;
   }
 
@@ -106,7 +106,7 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
   }
 
   /** The close frame waits behind what was not read: unless it is read in time, the connection is cut. */
-  onUnread(): void {
+  onSlowConsumer(): void {
     this.#surroundings.log.warn({}, 'A WebSocket was closed because its client does not read');
     this.close(closeCodes.slowConsumer, 'Slow consumer');
     this.#endOperations('SLOW_CONSUMER');

@@ -7,12 +7,12 @@ import {
 } from 'graphql';
 import { CloseCode, type Context, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
+import type { Engine } from './engine.ts';
 import { type ErrorMasker, requestError, withoutTransportNotes } from './errors.ts';
-import type { Engine } from './graphql.ts';
-import { goingAwayMessage } from './json.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { RunningOperation } from './operation.ts';
+import { goingAwayMessage } from './request-body.ts';
 import { type Connection, closeCodes } from './websocket-connection.ts';
 
 export type ProtocolOptions = {

@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
-import { goneOf, type Leaving } from './leaving.ts';
-import { createPings } from './pings.ts';
-import type { UnreadWatch } from './unread.ts';
+import { type DrainingClient, whenClosed } from './drain.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import type { SlowConsumerWatch } from './slow-consumers.ts';
 import { Connection, type ConnectionSurroundings } from './websocket-connection.ts';
 import { createProtocol, type ProtocolOptions } from './websocket-protocol.ts';
 
 export type WebSocketOptions = Omit<ProtocolOptions, 'isDraining'> &
-  ConnectionSurroundings & { unread: UnreadWatch };
+  ConnectionSurroundings & { unread: SlowConsumerWatch };
 
 export type WebSocketTransport = {
   /** Takes over an upgrade request whose path and origin have been checked. */
@@ -18,7 +18,7 @@ export type WebSocketTransport = {
    * How to leave each client: by closing with 1001, once the requests under way are answered; whoever does
    * not answer the close in time is cut. From now on, an operation that begins is refused.
    */
-  leave(): Leaving[];
+  leave(): DrainingClient[];
   /** Cuts whoever is left. */
   terminateAll(): void;
   dispose(): void;
@@ -38,7 +38,7 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
   };
   const server = new WebSocketServer(serverOptions);
   const open = new Map<WebSocket, Connection>();
-  const pings = createPings(limits.pingMs);
+  const pings = createHeartbeat(limits.pingMs);
   let draining = false;
   const protocol = createProtocol({ ...options, isDraining: () => draining });
 
@@ -72,7 +72,7 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
       draining = true;
       return [...open].map(([socket, connection]) => ({
         leave: () => connection.leave(),
-        gone: goneOf(socket),
+        gone: whenClosed(socket),
       }));
     },
     terminateAll() {

@@ -27,7 +27,7 @@ let operator: Person;
 let ahead = 0;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false, clock: () => new Date(Date.now() + ahead) });
+  gateway = await startGateway({ maintenance: false, clock: () => new Date(Date.now() + ahead) });
   world = await buildWorld(gateway);
   ({ acme, operator } = world);
 });

@@ -21,7 +21,7 @@ let everybody: Everybody;
 let written: () => Promise<Written[]>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   everybody = await gatherEverybody(gateway);
   written = await journal(gateway.sql);
 });

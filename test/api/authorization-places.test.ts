@@ -17,7 +17,7 @@ let gateway: TestGateway;
 let everybody: Everybody;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   everybody = await gatherEverybody(gateway);
 });
 afterAll(() => gateway.dispose());

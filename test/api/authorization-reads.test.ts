@@ -22,7 +22,7 @@ let target: { ticketId: string; key: string; grantId: string };
 let entries: { acme: string; vendor: string };
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   everybody = await gatherEverybody(gateway);
   const { reporter } = everybody.world.acme.emails;
   target = await fileTicketOf(reporter, 'acme', {

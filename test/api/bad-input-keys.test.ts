@@ -10,7 +10,7 @@ let admin: Person;
 let written: () => Promise<Written[]>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   world = await buildWorld(gateway);
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   written = await journal(gateway.sql);

@@ -17,7 +17,7 @@ let grantId: string;
 let written: () => Promise<Written[]>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   const world = await buildWorld(gateway);
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   await admin.ask('{ viewer { kind } }');

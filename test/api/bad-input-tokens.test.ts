@@ -20,7 +20,7 @@ beforeAll(async () => {
   sign = await issuer.addKey('RS256');
   const foreign = await issuer.addKey('RS256', { publish: false });
   guarded = await startGateway({
-    upkeep: false,
+    maintenance: false,
     config: {
       identity: { kind: 'oidc', issuer: issuerName, audience: audienceName, jwksUrl: issuer.jwksUrl },
     },

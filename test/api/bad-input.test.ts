@@ -34,7 +34,7 @@ let reporterId: string;
 let roleAssignmentId: string;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   world = await buildWorld(gateway);
   const { emails } = world.acme;
   people = {

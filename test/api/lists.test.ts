@@ -24,7 +24,7 @@ let ticketId: string;
 const ticketCount = 260;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   world = await buildWorld(gateway);
   const { organizationId, sites, emails } = world.acme;
   ({ ticketId } = await fileTicket(gateway, world));

@@ -84,7 +84,9 @@ export async function startLane(): Promise<Lane> {
   let now = beginning;
   const clock = () => new Date(now);
   await using begun = new AsyncDisposableStack();
-  const gateway = begun.use(await startGateway({ clock, upkeep: false, config: { databasePoolSize: 2 } }));
+  const gateway = begun.use(
+    await startGateway({ clock, maintenance: false, config: { databasePoolSize: 2 } }),
+  );
   const logger = createLogger('silent');
   const database = begun.adopt(openDatabase({ url: gateway.databaseUrl, logger, poolSize: 1 }), (opened) =>
     opened.dispose(),

@@ -102,7 +102,7 @@ describe('a filled deployment', () => {
   const fresh = (domain = 'acme.example') => `fresh-${++count}@${domain}`;
 
   beforeAll(async () => {
-    gateway = await startGateway({ upkeep: false });
+    gateway = await startGateway({ maintenance: false });
     world = await buildWorld(gateway);
     operator = world.operator;
     organizationId = world.acme.organizationId;

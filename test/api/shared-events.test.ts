@@ -1,8 +1,8 @@
 /** An event is carried out once for everybody who gets the same; nobody gets what is another's. */
 import { getNamedType, isEnumType, isInterfaceType, isObjectType, isScalarType } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sameForAllHearers } from '../../src/graphql/same-for-all-hearers.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { viewerIndependentFields } from '../../src/graphql/subscriptions/viewer-independent-fields.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 
@@ -10,7 +10,7 @@ let gateway: TestGateway;
 let world: World;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   world = await buildWorld(gateway);
 });
 afterAll(() => gateway.dispose());
@@ -19,7 +19,7 @@ afterAll(() => gateway.dispose());
 function everythingOf(typeName: string, depth: number): string {
   const type = schema.getType(typeName);
   if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`${typeName} has no fields`);
-  const selections = (sameForAllHearers[typeName] ?? []).map((name) => {
+  const selections = (viewerIndependentFields[typeName] ?? []).map((name) => {
     const field = type.getFields()[name];
     if (field === undefined) return name;
     const named = getNamedType(field.type);
@@ -76,7 +76,7 @@ async function people(): Promise<Person[]> {
 }
 
 test('what is named as the same for all exists, and takes no arguments', () => {
-  for (const [typeName, fields] of Object.entries(sameForAllHearers)) {
+  for (const [typeName, fields] of Object.entries(viewerIndependentFields)) {
     const type = schema.getType(typeName);
     if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`${typeName} is no type with fields`);
     for (const name of fields.filter((field) => field !== '__typename')) {

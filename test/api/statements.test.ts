@@ -23,7 +23,7 @@ let world: World;
 let acme: Customer;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false, onStatement: (sql) => sent.push(sql) });
+  gateway = await startGateway({ maintenance: false, onStatement: (sql) => sent.push(sql) });
   world = await buildWorld(gateway);
   acme = world.acme;
 });
@@ -645,7 +645,7 @@ describe('a subscription', () => {
     const { databaseUrl } = gateway;
     await using other = await startGateway({
       databaseUrl,
-      upkeep: false,
+      maintenance: false,
       onStatement: (sql) => read.push(sql),
     });
     const admin = await other.as(acme.emails.organizationAdmin);

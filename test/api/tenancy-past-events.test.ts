@@ -13,7 +13,7 @@ const subscription = `subscription ($after: String, $state: Boolean!) {
 }`;
 
 test('an event that is read later does not tell what has happened since', async () => {
-  await using gateway = await startGateway({ upkeep: false });
+  await using gateway = await startGateway({ maintenance: false });
   const world = await buildWorld(gateway);
   const { engineer: first, otherEngineer: second } = world;
   const engineer = await gateway.as(first.email);

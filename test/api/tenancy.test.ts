@@ -37,7 +37,7 @@ let possessions: Record<CustomerName, Record<string, string[]>>;
 let things: Record<CustomerName, Things>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   world = await buildMarkedWorld(gateway);
   people = { acme: [], globex: [] };
   for (const customer of customers) {

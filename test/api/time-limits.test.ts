@@ -25,7 +25,7 @@ let world: World;
 let sweepers: Database[];
 
 beforeAll(async () => {
-  gateway = await startGateway({ clock, upkeep: false });
+  gateway = await startGateway({ clock, maintenance: false });
   sweepers = [1, 2].map(() => openDatabase({ url: gateway.databaseUrl, logger, poolSize: 2 }));
   // The operator's token, taken from the future, outlives the tests.
   now += 20 * 365 * day;

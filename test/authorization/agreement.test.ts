@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { mayHear, topicsFor } from '../../src/authorization/hearing.ts';
+import { mayReceive, topicsFor } from '../../src/authorization/event-visibility.ts';
 import { may, type Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
@@ -338,7 +338,7 @@ test('whoever hears of a grant sees it, may subscribe, and has a topic it is tol
           engineerIds: assigneeId === null ? [] : [assigneeId],
         },
       };
-      if (!mayHear(viewer, event.audience)) return;
+      if (!mayReceive(viewer, event.audience)) return;
       heard += 1;
       expect(seesTicket(relationsToTicket(viewer, ticket, place, approverId))).toBe(true);
       expect(may('grantEvents', relationsToPlatform(viewer))).toBe(true);

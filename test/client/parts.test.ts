@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { backoffMs } from '../../src/client/backoff.ts';
 import { createRecentIds } from '../../src/client/recent-ids.ts';
-import { judge } from '../../src/client/verdict.ts';
+import { judge } from '../../src/client/reconnect-policy.ts';
 
 test('waits grow to half a minute, and are random from half of that on', () => {
   const earliest = [1, 2, 3, 8, 100].map((attempt) => backoffMs(attempt, () => 0));

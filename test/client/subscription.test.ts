@@ -231,7 +231,7 @@ describe('a subscription ends with a clear error', () => {
 
   test('when the account is deactivated', async () => {
     const email = 'leaving@vendor.example';
-    const { id } = await done(world.operator, 'addSupportEngineer', { email, name: 'Leaving' });
+    const { id } = await done(world.operator, 'addSupportEngineer', { email, name: 'DrainingClient' });
     await using events = engineerEvents(clientOf(email));
     await events.connected;
     await done(world.operator, 'deactivateAccount', { accountId: id });

@@ -34,7 +34,7 @@ const local = (globalId: string | null) =>
     .split(':')[1] ?? '';
 
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false });
+  gateway = await startGateway({ maintenance: false });
   world = await buildWorld(gateway);
   const logger = createLogger('silent');
   const database = openDatabase({ url: gateway.databaseUrl, logger, poolSize: 12 });

@@ -1,7 +1,7 @@
 /** Many clients of one gateway that all hear the same and read it at once: who heard what, how often, how late. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { withDeadline } from '../../src/http/deadline.ts';
+import { withDeadline } from '../../src/platform/deadline.ts';
 
 export type Audience = {
   readonly size: number;

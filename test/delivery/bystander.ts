@@ -1,7 +1,7 @@
 /** A subscriber that behaves, beside whatever others do: it must hear everything, once. */
 import { EventEmitter, once } from 'node:events';
 import { expect } from 'vitest';
-import { withDeadline } from '../../src/http/deadline.ts';
+import { withDeadline } from '../../src/platform/deadline.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { done, fileTicket, type World } from '../support/world.ts';
 

@@ -23,7 +23,7 @@ import {
   openSubscriber,
   type Subscriber,
 } from './subscriber.ts';
-import { createPace, type WrittenGrant, writeEvents } from './writers.ts';
+import { createAdaptiveThrottle, type WrittenGrant, writeEvents } from './writers.ts';
 
 const eventCount = Number(process.env['CUTS_EVENTS'] ?? 10_000);
 const eventsPerFault = 50;
@@ -187,7 +187,7 @@ test(
       logger: silent,
     });
     opened.adopt(bus, () => bus.dispose());
-    const pace = createPace();
+    const pace = createAdaptiveThrottle();
     const writers = writerCount - caseWorkers;
     const writing = writeEvents({ pool, grants, writers, pace, draw, wake: bus.publish });
     writing.catch(() => undefined);

@@ -58,7 +58,7 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
 
 /** Fills the database through a gateway that is gone afterwards. */
 async function fillDatabase(databaseUrl: string): Promise<World> {
-  await using office = await startGateway({ databaseUrl, upkeep: false });
+  await using office = await startGateway({ databaseUrl, maintenance: false });
   const world = await buildWorld(office);
   await fileTicket(office, world, { customer: 'acme' });
   const { ticketId } = await fileTicket(office, world, { customer: 'globex' });

@@ -5,7 +5,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { withDeadline } from '../../src/http/deadline.ts';
+import { withDeadline } from '../../src/platform/deadline.ts';
 import type { Json } from '../support/gateway.ts';
 
 export const transports = ['WebSocket', 'event stream'] as const;

@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import { developmentToken } from '../../src/client/development-token.ts';
 import type { WakeBus } from '../../src/events/bus.ts';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
-import { withDeadline } from '../../src/http/deadline.ts';
+import { withDeadline } from '../../src/platform/deadline.ts';
 import { grantEvent } from '../events/events.ts';
 import { openPool, silent, write } from '../events/gateway.ts';
 import { closeOf } from '../http/server-fixture.ts';
@@ -49,7 +49,7 @@ beforeAll(async () => {
   const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
   const redis = { url: redisServer.url, topology: 'SINGLE', channel: 'latchkey-stalled' } as const;
   pool = stack.adopt(openPool(database.url, 2), (opened) => opened.end());
-  await using office = await startGateway({ databaseUrl: database.url, upkeep: false });
+  await using office = await startGateway({ databaseUrl: database.url, maintenance: false });
   const world = await buildWorld(office);
   const watchers = await addWatchers(world.operator);
   // What the audience hears of when it begins; the others come when it listens.

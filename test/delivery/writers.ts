@@ -18,7 +18,7 @@ export type Pace = {
   hasCommitted(count: number): Promise<void>;
 };
 
-export function createPace(): Pace {
+export function createAdaptiveThrottle(): Pace {
   let allowed = 0;
   let begun = 0;
   let committed = 0;

@@ -268,7 +268,7 @@ describe('authorization', () => {
     const subscribed = at.feed.subscribe(
       listener({
         after: start ?? origin,
-        mayHear: ({ id }) => {
+        mayReceive: ({ id }) => {
           asked.push(id);
           return !refused.has(id);
         },
@@ -298,7 +298,7 @@ describe('authorization', () => {
       listener({
         viewerId,
         recheck,
-        mayHear: ({ audience }) => sites.includes(audience.siteId),
+        mayReceive: ({ audience }) => sites.includes(audience.siteId),
         topics: () => sites.map((id) => `site:${id}` as const),
       }),
     );
@@ -324,17 +324,17 @@ describe('authorization', () => {
   test('nothing is delivered on rights that have changed, not even what was waiting', async () => {
     const at = await gateway();
     const viewerId = newId();
-    let mayHear = true;
-    const subscribed = at.feed.subscribe(listener({ viewerId, mayHear: () => mayHear }));
+    let mayReceive = true;
+    const subscribed = at.feed.subscribe(listener({ viewerId, mayReceive: () => mayReceive }));
     const events = some(5);
     await tell(at, ...events);
     await take(subscribed, 1);
     await vi.waitFor(() => expect(at.feed.stats().queued).toBe(4));
-    mayHear = false;
+    mayReceive = false;
     await tell(at, accessChanged(viewerId));
     await vi.waitFor(() => expect(at.relay.stats().events).toBe(6));
     const next = subscribed.next();
-    mayHear = true;
+    mayReceive = true;
     const later = grantEvent();
     await tell(at, later);
     // All four were asked about anew after the change.
@@ -406,8 +406,8 @@ describe('authorization', () => {
       return gate.promise;
     };
     const asked: string[] = [];
-    const mayHear = ({ id }: { id: string }) => asked.push(id) > 0;
-    const subscribed = at.feed.subscribe(listener({ viewerId, recheck: load, mayHear }));
+    const mayReceive = ({ id }: { id: string }) => asked.push(id) > 0;
+    const subscribed = at.feed.subscribe(listener({ viewerId, recheck: load, mayReceive }));
     const next = subscribed.next();
     const event = grantEvent();
     await tell(at, accessChanged(viewerId), event);
@@ -436,7 +436,7 @@ describe('authorization', () => {
   });
 
   test.each<[string, Partial<SubscribeOptions>]>([
-    ['mayHear', { mayHear: () => fail() }],
+    ['mayReceive', { mayReceive: () => fail() }],
     ['matches', { matches: () => fail() }],
     ['topics', { topics: () => fail() }],
   ])('that fails (%s) delivers nothing and harms nobody else', async (_what, broken) => {
@@ -466,7 +466,7 @@ describe('authorization', () => {
         after: start,
         topics: () => [`engineer:${engineer}`],
         matches: ({ type }) => type === 'ACTIVATED',
-        mayHear: ({ id }) => asked.push(id) > 0,
+        mayReceive: ({ id }) => asked.push(id) > 0,
       }),
     );
     await take(subscribed, 1);

@@ -117,7 +117,7 @@ function transaction(db: Pick<pg.Pool, 'query'> | pg.PoolClient) {
 
 /** Somebody who may hear everything. */
 export function listener(options: Partial<SubscribeOptions> = {}): SubscribeOptions {
-  return { viewerId: newId(), recheck: async () => null, mayHear: () => true, ...options };
+  return { viewerId: newId(), recheck: async () => null, mayReceive: () => true, ...options };
 }
 
 export type Subscribed = AsyncIterableIterator<Delivery, undefined, undefined>;

@@ -22,7 +22,7 @@ const statements: string[] = [];
 
 /** The gateway itself sends nothing here: each test makes the rounds, when it wants to. */
 beforeAll(async () => {
-  gateway = await startGateway({ upkeep: false, onStatement: (sql) => void statements.push(sql) });
+  gateway = await startGateway({ maintenance: false, onStatement: (sql) => void statements.push(sql) });
   world = await buildWorld(gateway);
   database = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 8 });
   admin = await gateway.as(world.acme.emails.organizationAdmin);

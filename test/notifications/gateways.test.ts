@@ -20,7 +20,7 @@ let world: World;
 let origin: TestGateway;
 
 beforeAll(async () => {
-  origin = await startGateway({ upkeep: false });
+  origin = await startGateway({ maintenance: false });
   world = await buildWorld(origin);
 });
 

@@ -5,11 +5,11 @@ import { approveDataAccess } from '../../commands/approve-data-access.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
-import { carryOutEach } from '../carry-out.ts';
 import type { MutationError } from '../errors.ts';
 import { encodeGlobalId } from '../global-id.ts';
 import { globalId, optionalDate, optionalText } from '../input.ts';
 import { addMutation } from '../mutation.ts';
+import { runCommandForEach } from '../run-command.ts';
 import { ErrorInterface } from '../types/error.ts';
 import { Grant } from '../types/grant.ts';
 import { ApprovalPath } from './grants.ts';
@@ -87,7 +87,7 @@ addMutation({
   carryOut: async ({ grantIds: ids, path, expiresAt, reason }, context, key) => {
     const terms = { path, expiresAt: expiresAt ?? null, reason: reason ?? null, expectedVersion: null };
     const each = ids.map((grantId) => ({ grantId, ...terms }));
-    return payload(ids, await carryOutEach(context, approveDataAccess, each, keyFor(key)));
+    return payload(ids, await runCommandForEach(context, approveDataAccess, each, keyFor(key)));
   },
 });
 
@@ -106,7 +106,7 @@ addMutation({
   },
   carryOut: async ({ grantIds: ids, reason }, context, key) => {
     const each = ids.map((grantId) => ({ grantId, reason: reason ?? null, expectedVersion: null }));
-    return payload(ids, await carryOutEach(context, revokeDataAccess, each, keyFor(key)));
+    return payload(ids, await runCommandForEach(context, revokeDataAccess, each, keyFor(key)));
   },
 });
 

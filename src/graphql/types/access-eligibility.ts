@@ -9,7 +9,7 @@ import { obstacleTexts } from '../../roles/obstacles.ts';
 import type { GrantorsWindow } from '../../roles/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { described } from '../described.ts';
+import { enumValues } from '../enum-values.ts';
 import { byId, keysetConnection, type Ordering } from '../keyset-connection.ts';
 import { User, UserConnection, UserEdge } from './account.ts';
 import { Role } from './role-assignment.ts';
@@ -20,7 +20,7 @@ const obstacleMessages = Object.fromEntries(
 
 const ObstacleCodeEnum = builder.enumType('ObstacleCode', {
   description: 'Why somebody may not grant, in the order in which obstacles are to be looked at.',
-  values: described(obstacleMessages),
+  values: enumValues(obstacleMessages),
 });
 
 const Obstacle = builder.objectRef<ObstacleCode>('Obstacle').implement({

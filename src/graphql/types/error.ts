@@ -1,7 +1,7 @@
 import type { FieldProblem } from '../../commands/refusal.ts';
 import { stateMessages } from '../../commands/refusal.ts';
 import { builder } from '../builder.ts';
-import { described } from '../described.ts';
+import { enumValues } from '../enum-values.ts';
 import {
   ConflictError,
   ForbiddenError,
@@ -16,7 +16,7 @@ import { AccessEligibility } from './access-eligibility.ts';
 
 const ErrorCode = builder.enumType('ErrorCode', {
   description: 'What went wrong, for programs. The message says it for people.',
-  values: described({
+  values: enumValues({
     INVALID_INPUT: 'The input is malformed, or names what cannot be named here.',
     NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
     FORBIDDEN: 'The viewer may see it, but not do this to it.',

@@ -1,14 +1,14 @@
 import { builder } from '../builder.ts';
 import { readAnew } from '../context.ts';
-import { described } from '../described.ts';
-import { type GrantEvent, type GrantEventFacts, grantEvents } from '../grant-events.ts';
+import { enumValues } from '../enum-values.ts';
 import { optionalGlobalId } from '../input.ts';
-import { grantAsItWas } from '../past-grant.ts';
+import { type GrantEvent, type GrantEventFacts, grantEvents } from '../subscriptions/grant-events.ts';
+import { grantSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Grant } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'What happened to a grant.',
-  values: described<GrantEventFacts['type']>({
+  values: enumValues<GrantEventFacts['type']>({
     CURRENT: 'Nothing happened: this is how it stands. Only at the beginning, if asked for.',
     REQUESTED: 'It was asked for; the customer decides.',
     AWAITING_GUARD: 'The customer approved; a Guard admin decides.',
@@ -39,7 +39,7 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
     grant: t.field({
       type: Grant,
       description: 'The grant as it was right after the event.',
-      resolve: ({ of }, _, context, info) => grantAsItWas(of.grant, of.occurredAt, context, info),
+      resolve: ({ of }, _, context, info) => grantSnapshot(of.grant, of.occurredAt, context, info),
     }),
   }),
 });

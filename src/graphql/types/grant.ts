@@ -4,10 +4,10 @@ import { asOf, inStates } from '../../grants/as-of.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
-import { described } from '../described.ts';
+import { enumValues } from '../enum-values.ts';
 import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
-import { isPast } from '../past-grant.ts';
+import { isPast } from '../subscriptions/grant-snapshot.ts';
 import { Account, SupportEngineer, User } from './account.ts';
 
 const GrantState = builder.enumType('GrantState', {
@@ -43,7 +43,7 @@ export const GrantScopeKind = builder.enumType('GrantScopeKind', {
 
 const GrantEndReason = builder.enumType('GrantEndReason', {
   description: 'Why a grant is over.',
-  values: described({
+  values: enumValues({
     REVOKED_BY_CUSTOMER: "Somebody on the customer's side revoked it.",
     TICKET_CLOSED: 'The ticket closed.',
     TIME_ELAPSED: 'Its time ran out.',

@@ -22,16 +22,16 @@ const rowsPerRound = 5_000;
 /** Milliseconds that a mail may still take once the gateway stops. */
 const mailGrace = 2_000;
 
-export type Upkeep = {
+export type Maintenance = {
   /** Resolves when what is under way has ended. */
   dispose(): Promise<void>;
 };
 
 /**
- * Starts the upkeep. A round that fails is logged and tried again at the next turn. Without a mailer mail
+ * Starts the maintenance. A round that fails is logged and tried again at the next turn. Without a mailer mail
  * waits for a gateway that has one.
  */
-export function startUpkeep(dependencies: Dependencies, mailer: Mailer | null): Upkeep {
+export function startMaintenance(dependencies: Dependencies, mailer: Mailer | null): Maintenance {
   const stop = new AbortController();
   const cutMail = new AbortController();
   const loops = [
@@ -68,7 +68,7 @@ export function startUpkeep(dependencies: Dependencies, mailer: Mailer | null): 
       try {
         await work();
       } catch (error) {
-        dependencies.logger.warn({ err: error }, `Upkeep failed for now: ${what}`);
+        dependencies.logger.warn({ err: error }, `Maintenance failed for now: ${what}`);
       }
       await pause(interval);
     }

@@ -14,10 +14,10 @@ import {
   execute,
   getOperationAST,
 } from 'graphql';
-import type { Take } from '../events/feed.ts';
-import { ShortMemory } from '../platform/short-memory.ts';
-import { ofTheEventItself, variablesOfGroup } from './same-for-all-hearers.ts';
-import { type StraightLine, straightLineOf } from './straight-line.ts';
+import type { Take } from '../../events/feed.ts';
+import { GenerationalCache } from '../../platform/generational-cache.ts';
+import { type CompiledSelection, straightLineOf } from './compiled-selection.ts';
+import { ofTheEventItself, variablesOfGroup } from './viewer-independent-fields.ts';
 
 /** An event on its way to one subscriber. */
 export type Told<Facts extends object = object> = {
@@ -149,11 +149,11 @@ const freshFor = 250;
 type Kept = { at: number; shared: SharedResult | Promise<SharedResult> };
 
 class Group {
-  readonly #kept = new ShortMemory<object, Kept>();
+  readonly #kept = new GenerationalCache<object, Kept>();
   #turnedAt = 0;
-  readonly #inStraightLine: StraightLine | null;
+  readonly #inStraightLine: CompiledSelection | null;
 
-  constructor(inStraightLine: StraightLine | null) {
+  constructor(inStraightLine: CompiledSelection | null) {
     this.#inStraightLine = inStraightLine;
   }
 
@@ -212,7 +212,7 @@ function withCursor(event: unknown, cursor: string): unknown {
 
 type Operation = {
   variables: ReadonlySet<string> | null;
-  inStraightLine: StraightLine | null;
+  inStraightLine: CompiledSelection | null;
   groups: Map<string, Group>;
 };
 

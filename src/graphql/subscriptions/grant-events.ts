@@ -4,19 +4,19 @@
  * The state is read after a position was taken, and the events continue from that position. What the state
  * already shows does not come again as an event: versions of grants tell.
  */
-import { mayHear, topicsFor } from '../authorization/hearing.ts';
-import { may } from '../authorization/operations.ts';
-import { relationsToPlatform } from '../authorization/relations.ts';
-import type { Cursors } from '../events/cursor.ts';
-import type { EventAudience, GrantEventEnvelope, HeardEvent } from '../events/envelope.ts';
-import { OtherFilterCursorError } from '../events/errors.ts';
-import type { Deliveries, Delivery, SubscribeOptions, Take } from '../events/feed.ts';
-import { currentPosition } from '../events/outbox.ts';
-import type { Position } from '../events/position.ts';
-import type { Topics } from '../events/topics.ts';
-import type { GrantRow } from '../grants/row.ts';
-import { findViewerById, type Viewer } from '../identity/viewer.ts';
-import { type Context, viewerOf } from './context.ts';
+import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
+import { may } from '../../authorization/operations.ts';
+import { relationsToPlatform } from '../../authorization/relations.ts';
+import type { Cursors } from '../../events/cursor.ts';
+import type { DeliverableEvent, EventAudience, GrantEventEnvelope } from '../../events/envelope.ts';
+import { OtherFilterCursorError } from '../../events/errors.ts';
+import type { Deliveries, Delivery, SubscribeOptions, Take } from '../../events/feed.ts';
+import { currentPosition } from '../../events/outbox.ts';
+import type { Position } from '../../events/position.ts';
+import type { Topics } from '../../events/topics.ts';
+import type { GrantRow } from '../../grants/row.ts';
+import { findViewerById, type Viewer } from '../../identity/viewer.ts';
+import { type Context, viewerOf } from '../context.ts';
 import { currentGrants } from './current-grants.ts';
 import type { Told, ToldStream } from './subscribe.ts';
 
@@ -93,11 +93,11 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
     return topicsFor(viewerOf(this.#context));
   }
 
-  mayHear({ audience }: Pick<HeardEvent, 'audience'>): boolean {
-    return mayHear(viewerOf(this.#context), audience);
+  mayReceive({ audience }: Pick<DeliverableEvent, 'audience'>): boolean {
+    return mayReceive(viewerOf(this.#context), audience);
   }
 
-  matches({ audience, ticketId, type }: HeardEvent): boolean {
+  matches({ audience, ticketId, type }: DeliverableEvent): boolean {
     const wanted = this.#filter;
     return (
       (wanted.siteId == null || audience.siteId === wanted.siteId) &&
@@ -120,7 +120,7 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
 
   async mayStillTell({ of: { audience } }: GrantEvent): Promise<boolean> {
     await this.#deliveries.rights();
-    return !this.#deliveries.hasEnded && (audience === undefined || this.mayHear({ audience }));
+    return !this.#deliveries.hasEnded && (audience === undefined || this.mayReceive({ audience }));
   }
 
   async next(): Promise<IteratorResult<GrantEvent, undefined>> {

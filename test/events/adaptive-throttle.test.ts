@@ -1,12 +1,12 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { createPace } from '../../src/events/pace.ts';
+import { createAdaptiveThrottle } from '../../src/events/adaptive-throttle.ts';
 
 afterEach(() => void vi.useRealTimers());
 
 /** The pause after two seconds in which so many came, in even steps of a few milliseconds. */
 function pauseAt(perSecond: number, stepMs: number): number {
   vi.useFakeTimers({ toFake: ['performance'] });
-  const pace = createPace({ longest: 20 });
+  const pace = createAdaptiveThrottle({ longest: 20 });
   let pause = 0;
   for (let passed = 0; passed < 2000; passed += stepMs) {
     vi.advanceTimersByTime(stepMs);
@@ -29,7 +29,7 @@ test.each([2, 10, 25])(
 
 test('a burst after a rest does not wait, and load is soon forgotten', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  const pace = createPace({ longest: 20 });
+  const pace = createAdaptiveThrottle({ longest: 20 });
   vi.advanceTimersByTime(5_000);
   expect(pace.after(20)).toBe(0);
   expect(pace.after(1_000)).toBe(20);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { ShortMemory } from '../../src/platform/short-memory.ts';
+import { GenerationalCache } from '../../src/platform/generational-cache.ts';
 
 test('an entry is there until the memory has been turned twice', () => {
-  const memory = new ShortMemory<string, number>();
+  const memory = new GenerationalCache<string, number>();
   memory.set('first', 1);
   memory.turn();
   memory.set('second', 2);
@@ -14,7 +14,7 @@ test('an entry is there until the memory has been turned twice', () => {
 });
 
 test('the newer of two values for a key counts, and a deleted one is gone', () => {
-  const memory = new ShortMemory<string, number>();
+  const memory = new GenerationalCache<string, number>();
   memory.set('key', 1);
   memory.turn();
   memory.set('key', 2);

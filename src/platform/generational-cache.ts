@@ -6,7 +6,7 @@
  * every table that a Map outgrows to the one that follows it: as soon as one has become old, all that was ever
  * in those after it outlives every garbage collection but a full one, and is copied twice on its way there.
  */
-export class ShortMemory<Key, Value> {
+export class GenerationalCache<Key, Value> {
   #entries = new Map<Key, Value>();
   #before = new Map<Key, Value>();
 

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createExpiries, type Expiries } from '../../src/http/expiries.ts';
+import { createTokenExpiry, type TokenExpiry } from '../../src/http/token-expiry.ts';
 
-let expiries: Expiries;
+let expiries: TokenExpiry;
 let expired: string[];
 const named = (name: string) => ({ expire: () => void expired.push(name) });
 const after = (milliseconds: number) => new Date(Date.now() + milliseconds);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  expiries = createExpiries();
+  expiries = createTokenExpiry();
   expired = [];
 });
 afterEach(() => {

@@ -11,15 +11,15 @@ export type StreamEnd<T> = {
  * The same stream, which ends at once when its operation does, even while its source is waiting for a next
  * value. The source is told to return, and not waited for.
  */
-export function endWithOperation<T>(
+export function streamOfOperation<T>(
   source: AsyncIterable<T>,
   operation: Pick<RunningOperation, 'onEnd'>,
   end: StreamEnd<T>,
 ): AsyncIterableIterator<T, undefined> {
-  return new EndingStream(source[Symbol.asyncIterator](), operation, end);
+  return new OperationStream(source[Symbol.asyncIterator](), operation, end);
 }
 
-class EndingStream<T> implements AsyncIterableIterator<T, undefined> {
+class OperationStream<T> implements AsyncIterableIterator<T, undefined> {
   readonly #source: AsyncIterator<T>;
   readonly #end: StreamEnd<T>;
   #waiting: PromiseWithResolvers<IteratorResult<T, undefined>>[] = [];

@@ -1,6 +1,11 @@
 import { buildSchema, type DocumentNode, type ExecutionResult, type GraphQLSchema, parse } from 'graphql';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type SendText, subscribe, type Told, type WrittenResult } from '../../src/graphql/subscribe.ts';
+import {
+  type SendText,
+  subscribe,
+  type Told,
+  type WrittenResult,
+} from '../../../src/graphql/subscriptions/subscribe.ts';
 
 const resolved: string[] = [];
 let parked: { of: { state: string } };

@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws';
 
 /** Finds out which WebSockets have nobody at their other end any more. */
-export type Pings = {
-  /** Pings the socket every so often, and cuts it when it has not answered by the next time. */
+export type Heartbeat = {
+  /** Heartbeat the socket every so often, and cuts it when it has not answered by the next time. */
   watch(socket: WebSocket): void;
   /** To be called when the socket has closed. */
   forget(socket: WebSocket): void;
@@ -13,7 +13,7 @@ export type Pings = {
 const shareMs = 100;
 
 /** @param everyMs from one ping of a socket to the next */
-export function createPings(everyMs: number): Pings {
+export function createHeartbeat(everyMs: number): Heartbeat {
   const shares = Array.from(
     { length: Math.max(2, Math.round(everyMs / shareMs)) },
     () => new Set<WebSocket>(),

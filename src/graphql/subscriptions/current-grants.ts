@@ -1,11 +1,11 @@
 /** The open grants of which a viewer hears, as they stand: what a subscription may begin with. */
-import { mayHear } from '../authorization/hearing.ts';
-import { visibleGrants } from '../authorization/visibility.ts';
-import type { EventAudience } from '../events/envelope.ts';
-import { asOf, inStates } from '../grants/as-of.ts';
-import type { GrantRow } from '../grants/row.ts';
-import type { Viewer } from '../identity/viewer.ts';
-import type { Services } from './context.ts';
+import { mayReceive } from '../../authorization/event-visibility.ts';
+import { visibleGrants } from '../../authorization/visibility.ts';
+import type { EventAudience } from '../../events/envelope.ts';
+import { asOf, inStates } from '../../grants/as-of.ts';
+import type { GrantRow } from '../../grants/row.ts';
+import type { Viewer } from '../../identity/viewer.ts';
+import type { Services } from '../context.ts';
 
 /** A grant as it stands, and the moment of which it is. */
 export type CurrentGrant = { grant: GrantRow; at: Date /** Whether it is the last one. */; isLast: boolean };
@@ -30,7 +30,7 @@ export async function* currentGrants(
     const viewer = await viewerNow();
     const at = clock();
     const page = await listOpenGrants(database.prisma, viewer, place, { after, at });
-    const heard = page.grants.filter(({ audience }) => mayHear(viewer, audience));
+    const heard = page.grants.filter(({ audience }) => mayReceive(viewer, audience));
     const staleAt = performance.now() + freshFor;
     const last = heard.at(-1);
     let told: OpenGrant | undefined;
@@ -41,7 +41,7 @@ export async function* currentGrants(
       if (!isFresh) break;
       told = each;
       const isLast = each === last && !page.hasMore;
-      if (mayHear(viewerThen, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
+      if (mayReceive(viewerThen, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
     }
     const isRead = told === last;
     after = (isRead ? page.grants.at(-1) : told)?.row.id ?? after;

@@ -6,18 +6,18 @@ import {
   subscribe,
 } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { withDeadline } from '../platform/deadline.ts';
 import { bearerKey } from './authentication.ts';
-import type { ConnectionCounter } from './connections.ts';
-import { withDeadline } from './deadline.ts';
+import type { ConnectionCounter } from './connection-counter.ts';
 import { findExcess, limitDocuments } from './document-limits.ts';
-import { endWithOperation } from './end-with-operation.ts';
 import { createErrorMasker, type ErrorMasker, type ErrorPolicy, requestError } from './errors.ts';
-import type { Expiries } from './expiries.ts';
-import { goingAwayMessage } from './json.ts';
+import { resumeByLastEventId } from './last-event-id.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { EngineContext, Operation, RunningOperation, SendText } from './operation.ts';
-import { resumeEventStreams } from './stream-cursors.ts';
+import { goingAwayMessage } from './request-body.ts';
+import { streamOfOperation } from './stream-of-operation.ts';
+import type { TokenExpiry } from './token-expiry.ts';
 
 /** Builds what resolvers get, anew for every operation. A plain object: the engine copies its properties. */
 export type CreateContext = (operation: Operation) => object | Promise<object>;
@@ -40,7 +40,7 @@ export type EngineOptions = {
   errors: ErrorPolicy;
   limits: Limits;
   connections: ConnectionCounter;
-  expiries: Expiries;
+  expiries: TokenExpiry;
   isDraining: () => boolean;
   log: Log;
 };
@@ -69,7 +69,7 @@ export function createEngine(options: EngineOptions): {
       ...limitDocuments(limits),
       limitOperations(limits, options.subscribe ?? ((args) => subscribe(args))),
       endStreams(options),
-      resumeEventStreams(),
+      resumeByLastEventId(),
     ],
     batching: false,
     multipart: false,
@@ -178,13 +178,13 @@ function endStreams({
           if (!isStream(result)) return;
           const opened = open(operation);
           if (opened instanceof GraphQLError) {
-            void endWithOperation(result, operation, { lastWord: () => undefined, onEnd: nothingToLetGo });
+            void streamOfOperation(result, operation, { lastWord: () => undefined, onEnd: nothingToLetGo });
             operation.end('CLIENT_GONE');
             setResult({ errors: [opened] });
             return;
           }
           setResult(
-            endWithOperation(result, operation, {
+            streamOfOperation(result, operation, {
               lastWord: () =>
                 operation.ended === 'TOKEN_EXPIRED' ? { errors: [tokenExpired()] } : undefined,
               onEnd: opened,

@@ -14,7 +14,7 @@ const load = 800;
 const memory = 200;
 
 /** @param longest milliseconds, under any load */
-export function createPace({ longest }: { longest: number }): Pace {
+export function createAdaptiveThrottle({ longest }: { longest: number }): Pace {
   let recent = 0;
   let at = performance.now();
   return {

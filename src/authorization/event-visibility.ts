@@ -5,7 +5,7 @@ import type { Viewer } from '../identity/viewer.ts';
 import { reachesSite } from '../roles/role.ts';
 
 /** Whether the viewer, with the rights they have now, may hear of an event with this audience. */
-export function mayHear(viewer: Viewer, audience: EventAudience): boolean {
+export function mayReceive(viewer: Viewer, audience: EventAudience): boolean {
   switch (viewer.kind) {
     case 'SUPPORT_ENGINEER':
       return audience.engineerIds.includes(viewer.id);

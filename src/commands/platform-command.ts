@@ -11,8 +11,8 @@ import {
 } from '../authorization/relations.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { Command, Outcome } from './execute.ts';
-import type { By } from './on-ticket.ts';
 import { invalidState, type Refusal } from './refusal.ts';
+import type { By } from './ticket-command.ts';
 
 type PlatformSpec<Input, Facts extends object, Row extends object> = {
   operation: MutationName;

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { execute, getOperationAST, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { createContext } from '../../src/graphql/context.ts';
-import { ofTheEventItself } from '../../src/graphql/same-for-all-hearers.ts';
-import { schema } from '../../src/graphql/schema.ts';
-import { straightLineOf } from '../../src/graphql/straight-line.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import { openDatabase } from '../../src/platform/database.ts';
-import { newId } from '../../src/platform/ids.ts';
-import { grantEvent } from '../events/events.ts';
-import { silent } from '../events/gateway.ts';
+import { createContext } from '../../../src/graphql/context.ts';
+import { schema } from '../../../src/graphql/schema.ts';
+import { straightLineOf } from '../../../src/graphql/subscriptions/compiled-selection.ts';
+import { ofTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
+import { systemClock } from '../../../src/platform/clock.ts';
+import { openDatabase } from '../../../src/platform/database.ts';
+import { newId } from '../../../src/platform/ids.ts';
+import { grantEvent } from '../../events/events.ts';
+import { silent } from '../../events/gateway.ts';
 
 // Nothing listens there: whoever would read from the database fails.
 const database = openDatabase({ url: 'postgres://127.0.0.1:1/nowhere', logger: silent });

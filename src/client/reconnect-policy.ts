@@ -1,7 +1,7 @@
 import { RequestFailedError, SubscriptionEndedError } from './errors.ts';
 
 /** What to do after a subscription's connection was lost or its stream failed. */
-export type Verdict =
+export type ReconnectDecision =
   | { kind: 'RETRY'; reason: string }
   /** The token ran out: with another one it goes on. */
   | { kind: 'NEW_TOKEN'; reason: string }
@@ -27,9 +27,9 @@ const misunderstandings = new Set([4004, 4005, 4400, 4406, 4409]);
  * it. Null is a stream that the gateway completed.
  * @param wasAccepted whether the gateway had accepted the token on this connection
  */
-export function judge(ended: unknown, wasAccepted: boolean): Verdict {
+export function judge(ended: unknown, wasAccepted: boolean): ReconnectDecision {
   if (ended === null) return retry('the gateway completed the stream');
-  if (Array.isArray(ended)) return judgeErrors(ended);
+  if (Array.isArray(ended)) return decideOnErrors(ended);
   if (ended instanceof RequestFailedError && ended.status !== null && ended.status < 500) {
     return giveUp(ended.code, `There is no token: ${ended.message}`);
   }
@@ -48,7 +48,7 @@ export function judge(ended: unknown, wasAccepted: boolean): Verdict {
   return retry(closed);
 }
 
-function judgeErrors(errors: readonly unknown[]): Verdict {
+function decideOnErrors(errors: readonly unknown[]): ReconnectDecision {
   const [first] = errors;
   const { message, code } = readError(first);
   if (passing.has(code)) return retry(`${code}: ${message}`);
@@ -86,10 +86,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function retry(reason: string): Verdict {
+function retry(reason: string): ReconnectDecision {
   return { kind: 'RETRY', reason };
 }
 
-function giveUp(code: string, message: string): Verdict {
+function giveUp(code: string, message: string): ReconnectDecision {
   return { kind: 'GIVE_UP', error: new SubscriptionEndedError(code, message) };
 }

@@ -21,7 +21,7 @@ import type { EngineContext } from './operation.ts';
 const resumeArgument = 'after';
 const cursorField = 'cursor';
 
-export function resumeEventStreams(): Plugin<EngineContext> {
+export function resumeByLastEventId(): Plugin<EngineContext> {
   return {
     onSubscribe({ args, subscribeFn, setSubscribeFn }) {
       const { operation, request } = args.contextValue;

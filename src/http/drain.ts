@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { Limits } from './limits.ts';
 
 /** A client on a long-lived connection that is to go elsewhere. */
-export type Leaving = {
+export type DrainingClient = {
   /** Called once, unless the client went by itself before. */
   leave(): void;
   /** Resolves when the connection is closed. */
@@ -10,7 +10,7 @@ export type Leaving = {
 };
 
 /** Resolves when this has closed; pending for good when it had before. */
-export function goneOf(closing: EventEmitter): Promise<void> {
+export function whenClosed(closing: EventEmitter): Promise<void> {
   return new Promise((resolve) => closing.once('close', () => resolve()));
 }
 
@@ -18,8 +18,8 @@ export function goneOf(closing: EventEmitter): Promise<void> {
  * Leaves each client at a random moment, so that they do not all come to another gateway at once. Resolves
  * when all are gone, which is for their owners to see to.
  */
-export async function leaveSpreadOut(
-  clients: readonly Leaving[],
+export async function drainClients(
+  clients: readonly DrainingClient[],
   { drainMs, drainPerConnectionMs }: Limits,
 ): Promise<void> {
   const withinMs = Math.min(drainMs, clients.length * drainPerConnectionMs);

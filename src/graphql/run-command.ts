@@ -25,7 +25,7 @@ export async function carryOut<Input, Facts, Row extends object>(
 }
 
 /** Carries the command out for each input, each in a transaction of its own and with its own result, in order. */
-export async function carryOutEach<Input, Facts, Row extends object>(
+export async function runCommandForEach<Input, Facts, Row extends object>(
   context: Context,
   command: Command<Input, Facts, Row>,
   inputs: readonly Input[],

@@ -2,7 +2,7 @@
 export type Expiring = { expire(): void };
 
 /** One timer for all that expires, however many they are and however far away. */
-export type Expiries = {
+export type TokenExpiry = {
   /** Calls `expire` once, at the moment or within a few milliseconds after it, unless it is removed before. */
   add(item: Expiring, moment: Date): void;
   remove(item: Expiring, moment: Date): void;
@@ -11,7 +11,7 @@ export type Expiries = {
 
 const longestTimerMs = 2 ** 31 - 1;
 
-export function createExpiries(): Expiries {
+export function createTokenExpiry(): TokenExpiry {
   /** By moment, in milliseconds. Tokens expire at whole seconds, so there are few moments. */
   const due = new Map<number, Set<Expiring>>();
   let timer: NodeJS.Timeout | undefined;

@@ -2,17 +2,17 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Limits } from './limits.ts';
 
-type OutletLimits = Pick<Limits, 'socketBufferBytes' | 'socketHighWaterBytes'>;
+type SocketWriterLimits = Pick<Limits, 'socketBufferBytes' | 'socketHighWaterBytes'>;
 
 /** What goes out on one WebSocket. */
-export class Outlet {
+export class SocketWriter {
   readonly #socket: WebSocket;
   readonly #connection: Duplex;
-  readonly #limits: OutletLimits;
+  readonly #limits: SocketWriterLimits;
   #isCorked = false;
 
   /** @param connection what the WebSocket writes to */
-  constructor(socket: WebSocket, connection: Duplex, limits: OutletLimits) {
+  constructor(socket: WebSocket, connection: Duplex, limits: SocketWriterLimits) {
     this.#socket = socket;
     this.#connection = connection;
     this.#limits = limits;
@@ -49,6 +49,6 @@ export class Outlet {
   }
 }
 
-function uncork(outlet: Outlet): void {
+function uncork(outlet: SocketWriter): void {
   outlet.uncork();
 }

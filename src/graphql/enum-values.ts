@@ -1,5 +1,5 @@
 /** Enum values out of their descriptions: `{ OPEN: 'In work.' }`. */
-export function described<Name extends string>(
+export function enumValues<Name extends string>(
   texts: Readonly<Record<Name, string>>,
 ): Record<Name, { description: string }> {
   const values = Object.entries<string>(texts).map(([name, description]) => [name, { description }]);

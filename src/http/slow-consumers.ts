@@ -7,9 +7,9 @@
 import type { Socket } from 'node:net';
 
 /** Who is told that a socket's client does not read: once, and it closes the socket. */
-export type SocketOwner = { onUnread(socket: Socket): void };
+export type SocketOwner = { onSlowConsumer(socket: Socket): void };
 
-export type UnreadWatch = {
+export type SlowConsumerWatch = {
   /** Tells the owner, the one named last, as soon as the client has not read for too long. */
   watch(socket: Socket, owner: SocketOwner): void;
   dispose(): void;
@@ -22,7 +22,7 @@ const lookInterval = 500;
 type Standstill = { waiting: number; taken: number; since: number };
 
 /** @param patienceMs how long a client may take nothing of what waits for it */
-export function createUnreadWatch(patienceMs: number): UnreadWatch {
+export function createSlowConsumerWatch(patienceMs: number): SlowConsumerWatch {
   const owners = new Map<Socket, SocketOwner>();
   const standstills = new Map<Socket, Standstill>();
   let looking: NodeJS.Timeout | undefined;
@@ -50,7 +50,7 @@ export function createUnreadWatch(patienceMs: number): UnreadWatch {
       } else if (now - before.since >= patienceMs) {
         standstills.delete(socket);
         owners.delete(socket);
-        owner.onUnread(socket);
+        owner.onSlowConsumer(socket);
       }
     }
   }

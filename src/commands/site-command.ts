@@ -6,7 +6,7 @@ import { findSite, type SiteWithOrganization } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { lockSite } from '../platform/locks.ts';
 import type { Command, Outcome } from './execute.ts';
-import type { By } from './on-ticket.ts';
+import type { By } from './ticket-command.ts';
 
 type SiteSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;

@@ -1,10 +1,10 @@
 /** A grant as it was at a moment of the past, with the people and decisions of that moment around it. */
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import { type FieldNode, type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
-import type { Account, Decision } from '../../prisma/generated/client/client.ts';
-import type { GrantRow } from '../grants/row.ts';
-import type { Context } from './context.ts';
-import { ofTheEventItself } from './same-for-all-hearers.ts';
+import type { Account, Decision } from '../../../prisma/generated/client/client.ts';
+import type { GrantRow } from '../../grants/row.ts';
+import type { Context } from '../context.ts';
+import { ofTheEventItself } from './viewer-independent-fields.ts';
 
 /** Marks a row that tells of the past: it is shown as it was, whatever was done to it since. */
 const asItWas: unique symbol = Symbol('as it was');
@@ -19,7 +19,7 @@ type Around = { engineer?: Account | null; endedBy?: Account | null; decisions?:
  * The row with the relations that the operation selects of it. They are read as they are now, so what has
  * come since is left out: whoever hears of an event late may have lost the right to know of it.
  */
-export function grantAsItWas(
+export function grantSnapshot(
   row: GrantRow,
   moment: Date,
   context: Context,

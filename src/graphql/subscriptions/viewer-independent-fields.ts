@@ -15,7 +15,7 @@ import {
 const account = ['__typename', 'id', 'name', 'email', 'kind', 'isActive', 'createdAt'];
 
 /** By type. */
-export const sameForAllHearers: Readonly<Record<string, readonly string[]>> = {
+export const viewerIndependentFields: Readonly<Record<string, readonly string[]>> = {
   GrantEvent: ['__typename', 'id', 'cursor', 'type', 'occurredAt', 'grant'],
   Grant: [
     ...['__typename', 'id', 'state', 'scope', 'path', 'justification', 'version'],
@@ -72,7 +72,7 @@ export function variablesOfGroup(
       Field({ name }) {
         const parent = typeInfo.getParentType();
         if (isOfSubscription()) return;
-        if (parent == null || !sameForAllHearers[parent.name]?.includes(name.value)) isSame = false;
+        if (parent == null || !viewerIndependentFields[parent.name]?.includes(name.value)) isSame = false;
       },
     }),
   );

@@ -1,4 +1,4 @@
-import { grantCommand } from './on-ticket.ts';
+import { grantCommand } from './ticket-command.ts';
 
 /** The engineer takes back a request that is not decided yet. */
 export const withdrawDataAccessRequest = grantCommand(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { endWithOperation } from '../../src/http/end-with-operation.ts';
 import { RunningOperation } from '../../src/http/operation.ts';
+import { streamOfOperation } from '../../src/http/stream-of-operation.ts';
 
 /** A source that gives what it is fed, and records how it was left. */
 function fed<T>() {
@@ -26,7 +26,7 @@ function setUp({ lastWord }: { lastWord?: string } = {}) {
   const source = fed<string>();
   const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   const ends: string[] = [];
-  const stream = endWithOperation(source, operation, {
+  const stream = streamOfOperation(source, operation, {
     lastWord: () => lastWord,
     onEnd: () => ends.push('end'),
   });
@@ -115,7 +115,7 @@ test('one whose operation was over before it began never begins', async () => {
   const ends: string[] = [];
   const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   operation.end('CLIENT_GONE');
-  const stream = endWithOperation(source, operation, {
+  const stream = streamOfOperation(source, operation, {
     lastWord: () => undefined,
     onEnd: () => ends.push('end'),
   });

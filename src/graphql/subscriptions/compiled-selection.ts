@@ -24,7 +24,7 @@ import {
 } from 'graphql';
 
 /** Answers undefined where it takes `execute`: for a promise, an error, or a null that may not be. */
-export type StraightLine = (source: unknown, context: unknown) => Record<string, unknown> | undefined;
+export type CompiledSelection = (source: unknown, context: unknown) => Record<string, unknown> | undefined;
 
 /** Null where more is selected of the operation's only field than plain fields. */
 export function straightLineOf(
@@ -33,7 +33,7 @@ export function straightLineOf(
   operation: OperationDefinitionNode,
   /** Fields that are plain although they have fields of their own: nothing is read for them. By type. */
   plainObjects: Readonly<Record<string, readonly string[]>>,
-): StraightLine | null {
+): CompiledSelection | null {
   const rootType = schema.getRootType(operation.operation);
   const [root, ...others] = operation.selectionSet.selections;
   if (rootType == null || root?.kind !== Kind.FIELD || others.length > 0) return null;
