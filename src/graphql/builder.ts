@@ -14,6 +14,7 @@ import type { Context } from './context.ts';
 import { badUserInput, invalidInputFrom, notPermitted } from './errors.ts';
 import { decodeGlobalId, encodeGlobalId } from './global-id.ts';
 import { loadNodes } from './nodes.ts';
+import ViewerIndependencePlugin from './viewer-independence-plugin.ts';
 
 /** The longest page of any list, and the one given when nothing is asked. */
 export const pageSize = { max: 100, default: 20 };
@@ -29,7 +30,14 @@ export const builder = new SchemaBuilder<{
   };
   DefaultFieldNullability: false;
 }>({
-  plugins: [ErrorsPlugin, ScopeAuthPlugin, ValidationPlugin, PrismaPlugin, RelayPlugin],
+  plugins: [
+    ErrorsPlugin,
+    ScopeAuthPlugin,
+    ValidationPlugin,
+    PrismaPlugin,
+    RelayPlugin,
+    ViewerIndependencePlugin,
+  ],
   defaultFieldNullability: false,
   prisma: {
     client: ({ services }) => services.database.prisma,
@@ -57,7 +65,7 @@ export const builder = new SchemaBuilder<{
       resolve: (_, { ids }, context, info) => loadNodes(context, info, ids),
     },
     pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
-    idFieldOptions: { description: 'The global id.' },
+    idFieldOptions: { description: 'The global id.', viewerIndependent: true },
     edgesFieldOptions: { description: 'The items of the page, each with its cursor.' },
     nodeFieldOptions: { description: 'The item.' },
     cursorFieldOptions: { description: 'Where the item stands in the list.' },

@@ -31,8 +31,8 @@ export function straightLineOf(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  /** Fields that are plain although they have fields of their own: nothing is read for them. By type. */
-  plainObjects: Readonly<Record<string, readonly string[]>>,
+  /** Whether a field is plain although it has fields of its own: nothing is read for it. */
+  isPlainObject: (field: GraphQLField<unknown, unknown>) => boolean,
 ): CompiledSelection | null {
   const rootType = schema.getRootType(operation.operation);
   const [root, ...others] = operation.selectionSet.selections;
@@ -87,8 +87,8 @@ export function straightLineOf(
     const steps = [...fieldsOf(selected)].map(([key, node]): { key: string; step: Completion } => {
       if (node.name.value === '__typename') return { key, step: () => type.name };
       const field = type.getFields()[node.name.value];
-      const isPlain = node.selectionSet === undefined || plainObjects[type.name]?.includes(node.name.value);
-      if (field === undefined || field.args.length > 0 || isPlain !== true) throw new NotPlainError();
+      if (field === undefined || field.args.length > 0) throw new NotPlainError();
+      if (node.selectionSet !== undefined && !isPlainObject(field)) throw new NotPlainError();
       return { key, step: stepOf(type, field, node) };
     });
     return (source, context) => {

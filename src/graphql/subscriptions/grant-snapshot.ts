@@ -1,10 +1,17 @@
 /** A grant as it was at a moment of the past, with the people and decisions of that moment around it. */
 import { queryFromInfo } from '@pothos/plugin-prisma';
-import { type FieldNode, type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
+import {
+  type FieldNode,
+  type GraphQLResolveInfo,
+  getNamedType,
+  isObjectType,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql';
 import type { Account, Decision } from '../../../prisma/generated/client/client.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
-import { ofTheEventItself } from './viewer-independent-fields.ts';
+import { isOfTheEventItself } from './viewer-independent-fields.ts';
 
 /** Marks a row that tells of the past: it is shown as it was, whatever was done to it since. */
 const asItWas: unique symbol = Symbol('as it was');
@@ -64,12 +71,14 @@ function isKnownAt({ customerApprovedAt, activatedAt, endedAt }: GrantRow, momen
 const selecting = new WeakMap<FieldNode, boolean>();
 
 /** Whether anything is selected that has to be read from the database. */
-function selectsSurroundings({ fieldNodes, fragments }: GraphQLResolveInfo): boolean {
+function selectsSurroundings({ fieldNodes, fragments, returnType }: GraphQLResolveInfo): boolean {
+  const type = getNamedType(returnType);
+  const fields = isObjectType(type) ? type.getFields() : {};
   const doesSelect = ({ selectionSet }: { selectionSet?: SelectionSetNode | undefined }): boolean =>
     selectionSet?.selections.some((selection) => {
       if (selection.kind === Kind.FIELD) {
-        const isOfTheRow = ofTheEventItself['Grant']?.includes(selection.name.value);
-        return selection.selectionSet !== undefined && isOfTheRow !== true;
+        const field = fields[selection.name.value];
+        return selection.selectionSet !== undefined && (field === undefined || !isOfTheEventItself(field));
       }
       const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
       return fragment !== undefined && doesSelect(fragment);

@@ -17,7 +17,7 @@ import {
 import type { Take } from '../../events/feed.ts';
 import { GenerationalCache } from '../../platform/generational-cache.ts';
 import { type CompiledSelection, straightLineOf } from './compiled-selection.ts';
-import { ofTheEventItself, variablesOfGroup } from './viewer-independent-fields.ts';
+import { isOfTheEventItself, variablesOfGroup } from './viewer-independent-fields.ts';
 
 /** An event on its way to one subscriber. */
 export type Told<Facts extends object = object> = {
@@ -244,7 +244,7 @@ function operationOf({ schema, document, operationName }: ExecutionArgs): Operat
   const inStraightLine =
     definition == null || variables === null
       ? null
-      : straightLineOf(schema, document, definition, ofTheEventItself);
+      : straightLineOf(schema, document, definition, isOfTheEventItself);
   const operation: Operation = { variables, inStraightLine, groups: new Map() };
   operations.set(operationName ?? '', operation);
   return operation;

@@ -1,57 +1,49 @@
 /**
- * Which fields of an event read the same for everybody who hears it: such a selection is carried out once for
- * all of them. Whatever is not named here is carried out for each: a field whose answer depends on the
- * viewer, or might one day, does not belong here.
+ * Decides whether the result of an event's selection may be shared between viewers. Each field says so itself, by
+ * the options of viewer-independence-plugin.ts. A field that does not say so is not shared.
  */
 import {
   type DocumentNode,
+  type GraphQLField,
+  type GraphQLNamedOutputType,
   type GraphQLSchema,
+  isAbstractType,
+  isInterfaceType,
+  isObjectType,
   type OperationDefinitionNode,
   TypeInfo,
   visit,
   visitWithTypeInfo,
 } from 'graphql';
 
-const account = ['__typename', 'id', 'name', 'email', 'kind', 'isActive', 'createdAt'];
+type Field = GraphQLField<unknown, unknown>;
 
-/** By type. */
-export const viewerIndependentFields: Readonly<Record<string, readonly string[]>> = {
-  GrantEvent: ['__typename', 'id', 'cursor', 'type', 'occurredAt', 'grant'],
-  Grant: [
-    ...['__typename', 'id', 'state', 'scope', 'path', 'justification', 'version'],
-    ...['requestedAt', 'approvalDueAt', 'activatedAt', 'expiresAt', 'endedAt', 'endReason'],
-    ...['ticket', 'engineer', 'requestedBy', 'endedBy', 'decisions'],
-  ],
-  GrantScope: ['__typename', 'kind', 'conversationIds'],
-  Decision: ['__typename', 'stage', 'outcome', 'reason', 'decidedAt', 'decidedBy'],
-  Ticket: [
-    ...['__typename', 'id', 'key', 'summary', 'status', 'version', 'createdAt', 'closedAt'],
-    ...['reporter', 'assignee', 'product', 'site'],
-  ],
-  Product: ['__typename', 'id', 'key', 'name', 'isLicensed', 'site'],
-  Site: [
-    ...['__typename', 'id', 'url', 'name', 'status', 'experience', 'supportAccessRestricted'],
-    ...['dataResidencyRegion', 'createdAt', 'organization'],
-  ],
-  Organization: ['__typename', 'id', 'name', 'hasGuard', 'createdAt'],
-  Account: account.filter((field) => field !== 'id'),
-  Node: ['__typename', 'id'],
-  User: account,
-  SupportEngineer: account,
-  Operator: account,
-  ServiceAccount: account,
-};
-
-/** Of these, the ones that are of the event itself: nothing is read from the database for them. By type. */
-export const ofTheEventItself: Readonly<Record<string, readonly string[]>> = {
-  GrantEvent: ['grant'],
-  Grant: ['scope'],
-};
+/** Whether the field has fields of its own that need no database: they are in the event. */
+export function isOfTheEventItself({ extensions }: Field): boolean {
+  return extensions['ofTheEventItself'] === true;
+}
 
 /**
- * What tells apart subscribers of one document whose results differ although every field reads the same for
- * all: the variables within the selection. Null where a field is selected that may differ. The arguments of
- * the subscription itself do not count: they say which events come, not how one reads.
+ * Whether a field reads the same for every viewer. Of an interface: in every type that implements it, too.
+ * `__typename` reads the same everywhere.
+ */
+export function isViewerIndependent(
+  schema: GraphQLSchema,
+  parent: GraphQLNamedOutputType,
+  name: string,
+): boolean {
+  if (name === '__typename') return true;
+  const types = isAbstractType(parent) ? [parent, ...schema.getPossibleTypes(parent)] : [parent];
+  return types.every((type) => {
+    const field = isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined;
+    return field?.extensions['viewerIndependent'] === true;
+  });
+}
+
+/**
+ * The names of the variables that distinguish the subscribers of one document whose selections read the same for
+ * every viewer: those used within the selection. Null where a selected field may differ from viewer to viewer. The
+ * arguments of the subscription field do not count: they decide which events are delivered, not how one reads.
  */
 export function variablesOfGroup(
   schema: GraphQLSchema,
@@ -72,7 +64,7 @@ export function variablesOfGroup(
       Field({ name }) {
         const parent = typeInfo.getParentType();
         if (isOfSubscription()) return;
-        if (parent == null || !viewerIndependentFields[parent.name]?.includes(name.value)) isSame = false;
+        if (parent == null || !isViewerIndependent(schema, parent, name.value)) isSame = false;
       },
     }),
   );

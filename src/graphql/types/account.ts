@@ -35,11 +35,18 @@ export const Account = builder.prismaInterface('Account', {
   description: 'Somebody or something that can sign in.',
   resolveType: ({ kind }) => typenames[kind],
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'The display name.' }),
-    email: t.exposeString('email', { description: 'The email address, in lower case. Unique.' }),
-    kind: t.expose('kind', { type: AccountKind, description: 'What it is.' }),
-    isActive: t.exposeBoolean('active', { description: 'Whether it may sign in.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was added.' }),
+    name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
+    email: t.exposeString('email', {
+      viewerIndependent: true,
+      description: 'The email address, in lower case. Unique.',
+    }),
+    kind: t.expose('kind', { type: AccountKind, viewerIndependent: true, description: 'What it is.' }),
+    isActive: t.exposeBoolean('active', { viewerIndependent: true, description: 'Whether it may sign in.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'When it was added.',
+    }),
   }),
 });
 
@@ -58,7 +65,7 @@ export const User = builder.prismaNode('Account', {
   variant: 'User',
   description: "A customer's user: a reporter, a role holder, a Guard admin.",
   interfaces: [Account],
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
 });
 
 export const UserEdge = builder.edgeObject({
@@ -76,7 +83,7 @@ export const SupportEngineer = builder.prismaNode('Account', {
   variant: 'SupportEngineer',
   description: 'An engineer of the vendor who works on tickets.',
   interfaces: [Account],
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
 });
 
 export const Operator = builder.prismaNode('Account', {
@@ -84,16 +91,20 @@ export const Operator = builder.prismaNode('Account', {
   description:
     "The vendor's operator: provisions organizations, sites and accounts, and decides on no grant.",
   interfaces: [Account],
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
 });
 
 export const ServiceAccount = builder.prismaNode('Account', {
   variant: 'ServiceAccount',
   description: 'A program that signs in: a ticketing system, a product backend, a SIEM.',
   interfaces: [Account],
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
-    capabilities: t.expose('capabilities', { type: [ServiceCapability], description: 'What it may do.' }),
+    capabilities: t.expose('capabilities', {
+      type: [ServiceCapability],
+      viewerIndependent: true,
+      description: 'What it may do.',
+    }),
   }),
 });
 

@@ -84,7 +84,7 @@ function optionalIdOf(type: string, id: string | null): string | null {
 
 const AuditEntry = builder.prismaNode('AuditEntry', {
   description: 'One line of the record. It never changes and never goes.',
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
     occurredAt: t.expose('occurredAt', { type: 'DateTime', description: 'When.' }),
     actor: t.field({ type: AuditActor, description: 'Who.', resolve: (row) => row }),

@@ -27,17 +27,31 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
     'Something happened to a grant. The events of one grant come in the order in which they happened.',
   fields: (t) => ({
     id: t.id({
+      viewerIndependent: true,
       description: 'The same wherever and however often the event is delivered: what tells a repetition.',
       resolve: ({ of }) => of.id,
     }),
     cursor: t.exposeString('cursor', {
+      viewerIndependent: true,
       description:
         'Give it as `after` to get everything that came after. Good for this account and this filter.',
     }),
-    type: t.field({ type: GrantEventType, description: 'What happened.', resolve: ({ of }) => of.type }),
-    occurredAt: t.field({ type: 'DateTime', description: 'When.', resolve: ({ of }) => of.occurredAt }),
+    type: t.field({
+      type: GrantEventType,
+      viewerIndependent: true,
+      description: 'What happened.',
+      resolve: ({ of }) => of.type,
+    }),
+    occurredAt: t.field({
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'When.',
+      resolve: ({ of }) => of.occurredAt,
+    }),
     grant: t.field({
       type: Grant,
+      viewerIndependent: true,
+      ofTheEventItself: true,
       description: 'The grant as it was right after the event.',
       resolve: ({ of }, _, context, info) => grantSnapshot(of.grant, of.occurredAt, context, info),
     }),

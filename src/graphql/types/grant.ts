@@ -60,8 +60,13 @@ const GrantEndReason = builder.enumType('GrantEndReason', {
 const GrantScope = builder.objectRef<GrantRow>('GrantScope').implement({
   description: 'What the engineer may see.',
   fields: (t) => ({
-    kind: t.expose('scopeKind', { type: GrantScopeKind, description: 'What kind of data.' }),
+    kind: t.expose('scopeKind', {
+      type: GrantScopeKind,
+      viewerIndependent: true,
+      description: 'What kind of data.',
+    }),
     conversationIds: t.exposeStringList('conversationIds', {
+      viewerIndependent: true,
       description: 'The exact Rovo conversations; empty for product data.',
     }),
   }),
@@ -83,11 +88,23 @@ const DecisionOutcome = builder.enumType('DecisionOutcome', {
 builder.prismaObject('Decision', {
   description: 'A decision on a grant, by a named person.',
   fields: (t) => ({
-    stage: t.expose('stage', { type: ApprovalStage, description: 'In which place.' }),
-    outcome: t.expose('outcome', { type: DecisionOutcome, description: 'What was decided.' }),
-    reason: t.exposeString('reason', { nullable: true, description: 'The reason given.' }),
-    decidedAt: t.expose('decidedAt', { type: 'DateTime', description: 'When.' }),
-    decidedBy: t.relation('decidedBy', { type: User, description: 'By whom.' }),
+    stage: t.expose('stage', {
+      type: ApprovalStage,
+      viewerIndependent: true,
+      description: 'In which place.',
+    }),
+    outcome: t.expose('outcome', {
+      type: DecisionOutcome,
+      viewerIndependent: true,
+      description: 'What was decided.',
+    }),
+    reason: t.exposeString('reason', {
+      nullable: true,
+      viewerIndependent: true,
+      description: 'The reason given.',
+    }),
+    decidedAt: t.expose('decidedAt', { type: 'DateTime', viewerIndependent: true, description: 'When.' }),
+    decidedBy: t.relation('decidedBy', { type: User, viewerIndependent: true, description: 'By whom.' }),
   }),
 });
 
@@ -97,64 +114,93 @@ function settled(row: GrantRow, { services }: Context): GrantRow {
 
 export const Grant = builder.prismaNode('Grant', {
   description: "One permission for a ticket's assigned engineer to see the data in its scope.",
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
     state: t.field({
       type: GrantState,
+      viewerIndependent: true,
       description: 'Where it stands at this moment: time that has run out counts at once.',
       resolve: (row, _, context) => settled(row, context).state,
     }),
-    scope: t.field({ type: GrantScope, description: 'What it opens.', resolve: (row) => row }),
+    scope: t.field({
+      type: GrantScope,
+      viewerIndependent: true,
+      ofTheEventItself: true,
+      description: 'What it opens.',
+      resolve: (row) => row,
+    }),
     path: t.expose('path', {
       type: GrantPath,
       nullable: true,
+      viewerIndependent: true,
       description: 'Where the customer approved, once they have.',
     }),
-    justification: t.exposeString('justification', { nullable: true, description: 'Why it was asked for.' }),
-    requestedAt: t.expose('requestedAt', { type: 'DateTime', description: 'When it was asked for.' }),
+    justification: t.exposeString('justification', {
+      nullable: true,
+      viewerIndependent: true,
+      description: 'Why it was asked for.',
+    }),
+    requestedAt: t.expose('requestedAt', {
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'When it was asked for.',
+    }),
     approvalDueAt: t.expose('approvalDueAt', {
       type: 'DateTime',
+      viewerIndependent: true,
       description: 'Until when it waits for its decisions.',
     }),
     activatedAt: t.expose('activatedAt', {
       type: 'DateTime',
       nullable: true,
+      viewerIndependent: true,
       description: 'When the engineer received it, if ever.',
     }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,
+      viewerIndependent: true,
       description: 'When it ends by itself; null: when the ticket closes.',
     }),
     endedAt: t.field({
       type: 'DateTime',
       nullable: true,
+      viewerIndependent: true,
       description: 'When it ended, if it has.',
       resolve: (row, _, context) => settled(row, context).endedAt,
     }),
     endReason: t.field({
       type: GrantEndReason,
       nullable: true,
+      viewerIndependent: true,
       description: 'Why it ended, if it has.',
       resolve: (row, _, context) => settled(row, context).endReason,
     }),
     version: t.int({
+      viewerIndependent: true,
       description: 'Grows by one with every change. Give it as `expectedVersion` to decide on what you saw.',
       resolve: (row, _, context) => settled(row, context).version,
     }),
-    ticket: t.relation('ticket', { description: 'The ticket it hangs on.' }),
+    ticket: t.relation('ticket', { viewerIndependent: true, description: 'The ticket it hangs on.' }),
     engineer: t.relation('engineer', {
       type: SupportEngineer,
       nullable: true,
+      viewerIndependent: true,
       description: "The ticket's engineer while it is open, the last one once it is over.",
     }),
-    requestedBy: t.relation('requestedBy', { type: Account, description: 'Who asked for it.' }),
+    requestedBy: t.relation('requestedBy', {
+      type: Account,
+      viewerIndependent: true,
+      description: 'Who asked for it.',
+    }),
     endedBy: t.relation('endedBy', {
       type: Account,
       nullable: true,
+      viewerIndependent: true,
       description: 'Who ended it, where a person did.',
     }),
     decisions: t.relation('decisions', {
+      viewerIndependent: true,
       description: 'The decisions made on it, in order: at most one in each place.',
       query: { orderBy: { id: 'asc' } },
     }),

@@ -8,16 +8,22 @@ const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization
 
 export const Organization = builder.prismaNode('Organization', {
   description: 'A customer: it has sites, members, and the roles they hold.',
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'The display name.' }),
+    name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     hasGuard: t.exposeBoolean('hasGuard', {
+      viewerIndependent: true,
       description: 'Whether it has Guard, and so may restrict support access on its sites.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'When it was created.',
+    }),
     sites: t.connection(
       {
         type: Site,
+        viewerIndependent: false,
         description: 'Its sites that the viewer may see, newest first.',
         select: (args, context, nested) => ({
           sites: nested(relatedRows(args, itsSites, visibleSites(viewerOf(context))), nodesPath),

@@ -45,7 +45,7 @@ const RoleSyncState = builder.enumType('RoleSyncState', {
 
 export const RoleAssignment = builder.prismaNode('RoleAssignment', {
   description: 'Who holds which role over what.',
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
     role: t.expose('role', { type: Role, description: 'The role.' }),
     origin: t.expose('origin', { type: RoleOrigin, description: 'Where it comes from.' }),

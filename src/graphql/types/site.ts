@@ -26,14 +26,17 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
   description: 'The time limits of requests and grants on a site, and its two-person rule.',
   fields: (t) => ({
     requestWaitSeconds: t.exposeInt('requestWaitSeconds', {
+      viewerIndependent: true,
       description: 'How long a request waits for its decisions, in seconds.',
     }),
     maxGrantSeconds: t.exposeInt('maxGrantSeconds', {
       nullable: true,
+      viewerIndependent: true,
       description:
         'How long a grant lasts at most, in seconds from its activation; null: until the ticket closes.',
     }),
     samePersonMayApproveTwice: t.exposeBoolean('samePersonMayApproveTwice', {
+      viewerIndependent: true,
       description: "Whether one person may give both the customer's and the Guard's approval.",
     }),
   }),
@@ -43,31 +46,50 @@ const [everySite, itsProducts, itsTickets] = [byId('sites'), byId('Site.products
 
 export const Site = builder.prismaNode('Site', {
   description: 'A site of an organization, with products licensed on it.',
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
-    url: t.exposeString('url', { description: 'Where it is: `https://` and a host. Unique.' }),
-    name: t.exposeString('name', { description: 'The display name.' }),
-    status: t.expose('status', { type: SiteStatus, description: 'Whether it is in use.' }),
+    url: t.exposeString('url', {
+      viewerIndependent: true,
+      description: 'Where it is: `https://` and a host. Unique.',
+    }),
+    name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
+    status: t.expose('status', {
+      type: SiteStatus,
+      viewerIndependent: true,
+      description: 'Whether it is in use.',
+    }),
     experience: t.expose('experience', {
       type: UserManagementExperience,
+      viewerIndependent: true,
       description: 'How it manages its users, and with it which roles may grant.',
     }),
     supportAccessRestricted: t.exposeBoolean('supportAccessRestricted', {
+      viewerIndependent: true,
       description: 'Support access restrictions: while on, a Guard admin decides in second place.',
     }),
     dataResidencyRegion: t.exposeString('dataResidencyRegion', {
+      viewerIndependent: true,
       description: 'The region whose boundary its data does not leave.',
     }),
     supportAccessPolicy: t.field({
       type: SupportAccessPolicy,
+      viewerIndependent: true,
       description: 'Its time limits and its two-person rule.',
       resolve: (site) => site,
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
-    organization: t.relation('organization', { description: 'The organization it belongs to.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'When it was created.',
+    }),
+    organization: t.relation('organization', {
+      viewerIndependent: true,
+      description: 'The organization it belongs to.',
+    }),
     products: t.connection(
       {
         type: Product,
+        viewerIndependent: false,
         description: 'The products on it, licensed or not, newest first.',
         select: (args, _, nested) => ({ products: nested(relatedRows(args, itsProducts, {}), nodesPath) }),
         resolve: ({ products }, args) => pageOf(args, itsProducts, products),
@@ -78,6 +100,7 @@ export const Site = builder.prismaNode('Site', {
     tickets: t.connection(
       {
         type: Ticket,
+        viewerIndependent: false,
         description: 'The tickets about it that the viewer may see, newest first.',
         select: (args, context, nested) => ({
           tickets: nested(relatedRows(args, itsTickets, visibleTickets(viewerOf(context))), nodesPath),
@@ -103,14 +126,18 @@ export const SiteConnection = builder.connectionObject(
 
 export const Product = builder.prismaNode('Product', {
   description: 'A product on a site.',
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
-    key: t.exposeString('key', { description: 'What product it is, the same on every site: `jira`.' }),
-    name: t.exposeString('name', { description: 'The display name.' }),
+    key: t.exposeString('key', {
+      viewerIndependent: true,
+      description: 'What product it is, the same on every site: `jira`.',
+    }),
+    name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     isLicensed: t.exposeBoolean('licensed', {
+      viewerIndependent: true,
       description: 'Whether it is licensed; support never sees the data of a product that is not.',
     }),
-    site: t.relation('site', { description: 'The site it is on.' }),
+    site: t.relation('site', { viewerIndependent: true, description: 'The site it is on.' }),
   }),
 });
 

@@ -23,29 +23,49 @@ const [everyTicket, itsGrants] = [byId('tickets'), byId('Ticket.grants')];
 
 export const Ticket = builder.prismaNode('Ticket', {
   description: 'A support ticket: about one product on one site.',
-  id: { field: 'id', description: 'The global id.' },
+  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
-    key: t.exposeString('key', { description: 'What people call it: `SUP-1042`. Unique.' }),
-    summary: t.exposeString('summary', { description: 'What it is about, in one line.' }),
-    status: t.expose('status', { type: TicketStatus, description: 'Where it stands.' }),
-    version: t.exposeInt('version', { description: 'Grows by one with every change.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was filed.' }),
+    key: t.exposeString('key', {
+      viewerIndependent: true,
+      description: 'What people call it: `SUP-1042`. Unique.',
+    }),
+    summary: t.exposeString('summary', {
+      viewerIndependent: true,
+      description: 'What it is about, in one line.',
+    }),
+    status: t.expose('status', {
+      type: TicketStatus,
+      viewerIndependent: true,
+      description: 'Where it stands.',
+    }),
+    version: t.exposeInt('version', {
+      viewerIndependent: true,
+      description: 'Grows by one with every change.',
+    }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'When it was filed.',
+    }),
     closedAt: t.expose('closedAt', {
       type: 'DateTime',
       nullable: true,
+      viewerIndependent: true,
       description: 'When it was closed, while it is.',
     }),
-    site: t.relation('site', { description: 'The site it is about.' }),
-    product: t.relation('product', { description: 'The product it is about.' }),
-    reporter: t.relation('reporter', { type: User, description: 'Who filed it.' }),
+    site: t.relation('site', { viewerIndependent: true, description: 'The site it is about.' }),
+    product: t.relation('product', { viewerIndependent: true, description: 'The product it is about.' }),
+    reporter: t.relation('reporter', { type: User, viewerIndependent: true, description: 'Who filed it.' }),
     assignee: t.relation('assignee', {
       type: SupportEngineer,
       nullable: true,
+      viewerIndependent: true,
       description: 'The engineer who works on it, and who has its grants.',
     }),
     grants: t.connection(
       {
         type: Grant,
+        viewerIndependent: false,
         description: 'Its grants, open and over, newest first.',
         select: (args, context, nested) => ({
           grants: nested(relatedRows(args, itsGrants, visibleGrants(viewerOf(context))), nodesPath),
@@ -58,6 +78,7 @@ export const Ticket = builder.prismaNode('Ticket', {
     accessEligibility: t.field({
       type: AccessEligibility,
       select: { site: true, product: true },
+      viewerIndependent: false,
       description: 'Whether the viewer may grant data access on it, and if not, why and who may.',
       resolve: ({ site, product }, _, context) => {
         const viewer = viewerOf(context);

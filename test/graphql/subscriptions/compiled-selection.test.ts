@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createContext } from '../../../src/graphql/context.ts';
 import { schema } from '../../../src/graphql/schema.ts';
 import { straightLineOf } from '../../../src/graphql/subscriptions/compiled-selection.ts';
-import { ofTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
+import { isOfTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
 import { newId } from '../../../src/platform/ids.ts';
@@ -21,7 +21,7 @@ function lineOf(text: string) {
   const document = parse(text);
   const operation = getOperationAST(document);
   if (operation == null) throw new Error('There is no operation');
-  return { document, line: straightLineOf(schema, document, operation, ofTheEventItself) };
+  return { document, line: straightLineOf(schema, document, operation, isOfTheEventItself) };
 }
 
 const leaf = (names: readonly string[]) =>

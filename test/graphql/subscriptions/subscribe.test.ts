@@ -20,7 +20,7 @@ beforeEach(() => {
 
 type Resolve = (told: Told<{ state: string }>, viewer: string) => unknown;
 
-/** Types under the names that the table knows; what a field answers is noted. */
+/** Types of which every field but `accessEligibility` reads the same for all; what a field answers is noted. */
 function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): GraphQLSchema {
   const schema = buildSchema(`
     type Query { nothing: String }
@@ -34,6 +34,9 @@ function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): G
     if (type === undefined || !('getFields' in type)) throw new Error(name);
     return type.getFields();
   };
+  for (const field of ['GrantEvent', 'Grant', 'Ticket'].flatMap((name) => Object.values(fieldsOf(name)))) {
+    field.extensions = { viewerIndependent: field.name !== 'accessEligibility' };
+  }
   Object.assign(fieldsOf('Subscription')['grantEvents'] ?? {}, {
     subscribe: (source: AsyncIterable<unknown>) => source,
     resolve: (told: unknown) => told,
