@@ -1,0 +1,83 @@
+/** A page with the requests that wait for the customer, and what can be done to them. */
+import { graphql } from 'relay-runtime';
+
+export const page = graphql`
+  query OutstandingRequestsQuery($count: Int!) {
+    ...OutstandingRequests_query @arguments(count: $count)
+  }
+`;
+
+export const list = graphql`
+  fragment OutstandingRequests_query on Query
+  @refetchable(queryName: "OutstandingRequestsPageQuery")
+  @argumentDefinitions(count: { type: "Int!" }, cursor: { type: "String" }) {
+    grants(filter: { states: [PENDING_APPROVAL] }, first: $count, after: $cursor)
+      @connection(key: "OutstandingRequests_grants") {
+      __id
+      edges {
+        node {
+          id
+          state
+          version
+          ticket {
+            key
+          }
+        }
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`;
+
+export const deny = graphql`
+  mutation OutstandingRequestsDenyMutation($input: DenyDataAccessInput!, $connections: [ID!]!) {
+    denyDataAccess(input: $input) {
+      ... on Grant @alias(as: "grant") {
+        id @deleteEdge(connections: $connections)
+        state
+        version
+      }
+      ... on Error @alias(as: "refusal") {
+        code
+        message
+      }
+    }
+  }
+`;
+
+export const request = graphql`
+  mutation OutstandingRequestsRequestMutation($input: RequestDataAccessInput!, $connections: [ID!]!) {
+    requestDataAccess(input: $input) @prependNode(connections: $connections, edgeTypeName: "GrantEdge") {
+      ... on Grant @alias(as: "grant") {
+        id
+        state
+        version
+        ticket {
+          key
+        }
+      }
+      ... on Error @alias(as: "refusal") {
+        code
+        message
+      }
+    }
+  }
+`;
+
+export const watch = graphql`
+  subscription OutstandingRequestsSubscription($withCurrentState: Boolean!) {
+    grantEvents(withCurrentState: $withCurrentState) {
+      id
+      cursor
+      type
+      grant {
+        id
+        state
+        version
+      }
+    }
+  }
+`;

@@ -1,0 +1,135 @@
+import { DefaultHandlerProvider, type Environment, requestSubscription } from 'relay-runtime';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { done, fileTicket } from '../../support/world.ts';
+import { openStage, type Stage } from '../support/stage.ts';
+import type { OutstandingRequests_query$key } from './__generated__/OutstandingRequests_query.graphql';
+import type { OutstandingRequestsDenyMutation } from './__generated__/OutstandingRequestsDenyMutation.graphql';
+import type { OutstandingRequestsQuery } from './__generated__/OutstandingRequestsQuery.graphql';
+import type { OutstandingRequestsRequestMutation } from './__generated__/OutstandingRequestsRequestMutation.graphql';
+import type { OutstandingRequestsSubscription } from './__generated__/OutstandingRequestsSubscription.graphql';
+import { load, loadNext, mutate, read } from './client.ts';
+import { createEnvironment } from './environment.ts';
+import * as requests from './OutstandingRequests.ts';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+/** The engineer's page with `count` requests, and how to read it again. */
+async function openPage(environment: Environment, count: number) {
+  const key = await load<OutstandingRequestsQuery>(environment, requests.page, { count });
+  const list = () => read<OutstandingRequests_query$key>(environment, requests.list, key).grants;
+  return { list, ids: () => list().edges.map(({ node }) => node.id), connections: [list().__id] };
+}
+
+/** A ticket whose request was denied, so that its engineer may ask again. */
+async function ticketToAskOn(): Promise<string> {
+  const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+  await done(await stage.as('organizationAdmin'), 'denyDataAccess', { grantId });
+  return ticketId;
+}
+
+test('a list is read page by page, and grows', async () => {
+  const filed = await stage.fileRequests(5);
+  await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+  const { list, ids } = await openPage(environment, 2);
+  expect(ids()).toEqual(filed.slice(0, 2));
+  expect(list().pageInfo.hasNextPage).toBe(true);
+
+  await loadNext(environment, requests.list, 3, list().pageInfo.endCursor, {});
+  expect(ids()).toEqual(filed);
+});
+
+describe('a list after a mutation that removes a row', () => {
+  test('lost it, where the mutation was done', async () => {
+    const [last = '', first = ''] = await stage.fileRequests(2);
+    await using environment = createEnvironment(stage.accessOf(await stage.as('organizationAdmin')));
+    const { ids, connections } = await openPage(environment, 2);
+    const { denyDataAccess } = await mutate<OutstandingRequestsDenyMutation>(environment, requests.deny, {
+      input: { grantId: last },
+      connections,
+    });
+    expect(denyDataAccess.grant).toMatchObject({ id: last, state: 'DENIED' });
+    expect(denyDataAccess.refusal).toBeNull();
+    expect(ids()).toEqual([first]);
+  });
+
+  test('has it still, where the mutation was refused', async () => {
+    const filed = await stage.fileRequests(2);
+    await using environment = createEnvironment(stage.accessOf(await stage.as('organizationAdmin')));
+    const { ids, connections } = await openPage(environment, 2);
+    const { denyDataAccess } = await mutate<OutstandingRequestsDenyMutation>(environment, requests.deny, {
+      input: { grantId: filed[0] ?? '', expectedVersion: 999 },
+      connections,
+    });
+    expect(denyDataAccess.grant).toBeNull();
+    expect(denyDataAccess.refusal).toMatchObject({ code: 'VERSION_CONFLICT' });
+    expect(ids()).toEqual(filed);
+  });
+});
+
+describe('a list after a mutation that adds a row', () => {
+  test('has it, where the mutation was done', async () => {
+    const ticketId = await ticketToAskOn();
+    await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+    const { ids, connections } = await openPage(environment, 2);
+    const before = ids();
+    const { requestDataAccess } = await mutate<OutstandingRequestsRequestMutation>(
+      environment,
+      requests.request,
+      { input: { ticketId }, connections },
+    );
+    expect(requestDataAccess.grant?.state).toBe('PENDING_APPROVAL');
+    expect(ids()).toEqual([requestDataAccess.grant?.id, ...before]);
+  });
+
+  /** Asks for access on a ticket that has a request already. */
+  async function refusedRequest(environment: Environment) {
+    const { ticketId } = await fileTicket(stage.gateway, stage.world);
+    const page = await openPage(environment, 2);
+    const before = page.ids();
+    const { requestDataAccess } = await mutate<OutstandingRequestsRequestMutation>(
+      environment,
+      requests.request,
+      { input: { ticketId }, connections: page.connections },
+    );
+    expect(requestDataAccess.refusal?.code).toBe('ALREADY_REQUESTED');
+    return { before, after: page.ids() };
+  }
+
+  test('is as it was, where the mutation was refused', async () => {
+    await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+    const { before, after } = await refusedRequest(environment);
+    expect(after).toEqual(before);
+  });
+
+  test('has a row without an id, where it was refused and Relay has its default handlers', async () => {
+    await using environment = createEnvironment(
+      stage.accessOf(await stage.asEngineer()),
+      DefaultHandlerProvider,
+    );
+    const { before, after } = await refusedRequest(environment);
+    expect(after).toEqual([undefined, ...before]);
+  });
+});
+
+test('a subscription changes the rows that are shown', async () => {
+  const [grantId = ''] = await stage.fileRequests(1);
+  await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+  const { list } = await openPage(environment, 1);
+  const types: string[] = [];
+  const subscription = requestSubscription<OutstandingRequestsSubscription>(environment, {
+    subscription: requests.watch,
+    variables: { withCurrentState: true },
+    onNext: (data) => types.push(data?.grantEvents.type ?? ''),
+  });
+  // The current state is delivered first: the subscription is live from then on.
+  await vi.waitFor(() => expect(types).toContain('CURRENT'));
+  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+  await vi.waitFor(() => expect(types).toContain('ACTIVATED'));
+  expect(list().edges[0]?.node).toMatchObject({ id: grantId, state: 'ACTIVE' });
+  subscription.dispose();
+});
