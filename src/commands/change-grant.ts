@@ -53,7 +53,7 @@ export function changeOpenGrants(
 }
 
 /** Time ends a grant at its moment: before anything else is decided, what has lapsed is recorded as over. */
-export function settleLapsed(
+export function applyTimeLimits(
   grants: readonly Grant[],
   { organizationId, reporterOf }: Setting,
   now: Date,

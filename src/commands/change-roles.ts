@@ -56,7 +56,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     };
   },
   organizationId: ({ organization }) => organization.id,
-  about: (_, { accountId }) => ({ type: 'User', id: accountId }),
+  auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
   decide: ({ id, account, isMember, siteFits, productFits, isHeld }, input, { now }) => {
     if (account === null || !isMember) {
       return {
@@ -75,8 +75,8 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
         await tx.roleAssignment.create({ data: assignment });
       },
       entry: {
-        about: { type: 'RoleAssignment', id },
-        belongsTo: { organizationId: input.organizationId, siteId: input.siteId },
+        auditResource: { type: 'RoleAssignment', id },
+        auditContext: { organizationId: input.organizationId, siteId: input.siteId },
         details: { email: account.email, ...asRecorded(assignment) },
       },
       accessChangedFor: [account.id],
@@ -107,14 +107,14 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
     id: accountId,
     organizationIds: [organizationId],
   }),
-  about: ({ assignment: { id } }) => ({ type: 'RoleAssignment', id }),
+  auditResource: ({ assignment: { id } }) => ({ type: 'RoleAssignment', id }),
   decide: ({ assignment, email }) => ({
     answer: assignment,
     write: async (tx) => {
       await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
     },
     entry: {
-      belongsTo: { organizationId: assignment.organizationId, siteId: assignment.siteId },
+      auditContext: { organizationId: assignment.organizationId, siteId: assignment.siteId },
       details: { email, ...asRecorded(assignment) },
     },
     accessChangedFor: [assignment.accountId],
@@ -142,7 +142,7 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
     return { organization, waiting };
   },
   organizationId: ({ organization }) => organization.id,
-  about: ({ organization: { id } }) => ({ type: 'Organization', id }),
+  auditResource: ({ organization: { id } }) => ({ type: 'Organization', id }),
   decide: ({ organization, waiting }) => ({
     answer: organization,
     write: async (tx) => {

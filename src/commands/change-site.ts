@@ -2,12 +2,11 @@
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import type { Site, SiteWithOrganization } from '../organizations/store.ts';
-import { changeOpenGrants, settleLapsed } from './change-grant.ts';
-import type { Outcome } from './execute.ts';
+import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
+import type { DecisionContext, Outcome } from './command.ts';
 import type { RecordedGrantChange } from './grant-change-records.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
-import type { By } from './ticket-command.ts';
 
 /** Deactivating a site ends what is pending and active on it, so that nothing comes back with the site. */
 export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: OpenGrants }>({
@@ -65,7 +64,7 @@ export function endGrants(
   open: OpenGrants | undefined,
   command: GrantCommand,
   organizationId: string,
-  by: By,
+  by: DecisionContext,
 ): RecordedGrantChange[] {
   if (open === undefined) return [];
   const reporterOf = (ticketId: string) => {
@@ -74,7 +73,7 @@ export function endGrants(
     return reporterId;
   };
   const setting = { organizationId, reporterOf };
-  const settled = settleLapsed(open.grants, setting, by.now);
+  const settled = applyTimeLimits(open.grants, setting, by.now);
   return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...setting, by })];
 }
 

@@ -4,13 +4,15 @@ import type { Transaction } from '../platform/database.ts';
 import { updateTicket } from '../tickets/store.ts';
 import { decideTicket, type Ticket, type TicketCommand } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
-import { LostRaceError, type Outcome } from './execute.ts';
+import type { DecisionContext, Outcome } from './command.ts';
+import { LostRaceError } from './execute.ts';
 import { invalidInput, invalidState } from './refusal.ts';
-import { type By, settingOf, type TicketFacts, ticketCommand } from './ticket-command.ts';
+import { settingOf, ticketCommand } from './ticket-command.ts';
+import type { TicketFacts } from './ticket-facts.ts';
 
 function changeTicket(
   facts: TicketFacts,
-  by: By,
+  by: DecisionContext,
   command: TicketCommand,
   onGrants: GrantCommand | null,
   asRecorded = statusesOf,
@@ -74,10 +76,10 @@ export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerI
   operation: 'assignTicket',
   action: 'ticket.assign',
   extra: async (tx, { engineerId }) => ({
-    engineerIsKnown: engineerId === null || (await isEngineer(tx, engineerId)),
+    engineerIsKnown: engineerId !== null && (await isEngineer(tx, engineerId)),
   }),
   decide: (facts, { engineerId }, by) =>
-    facts.engineerIsKnown === true
+    engineerId === null || facts.engineerIsKnown === true
       ? changeTicket(facts, by, { type: 'Assign', engineerId }, { type: 'Reassign', engineerId }, engineersOf)
       : { refused: invalidInput('engineerId', 'must be an active support engineer.') },
 });

@@ -7,7 +7,7 @@ import { eligibility } from '../roles/eligibility.ts';
 import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';
-import type { Command } from './execute.ts';
+import type { Command } from './command.ts';
 import type { RecordedGrantChange } from './grant-change-records.ts';
 import { openRequest } from './open-request.ts';
 import { forbidden, invalidInput } from './refusal.ts';
@@ -51,8 +51,8 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   },
   relations: (viewer, { site }) => relationsToSite(viewer, site),
   isVisible: seesOrganization,
-  belongsTo: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
-  about: ({ id }) => ({ type: 'Product', id }),
+  auditContext: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
+  auditResource: ({ id }) => ({ type: 'Product', id }),
   decide: (facts, input, by) => {
     const { reporter: named, ticketKey: key, site, ...product } = facts;
     const { viewer, now } = by;
@@ -83,8 +83,8 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
       answer: ticket,
       write: (tx) => insertTicket(tx, ticket),
       entry: {
-        about: { type: 'Ticket', id: ticket.id },
-        belongsTo: { organizationId, siteId: site.id, ticketId: ticket.id },
+        auditResource: { type: 'Ticket', id: ticket.id },
+        auditContext: { organizationId, siteId: site.id, ticketId: ticket.id },
         details: { key, product: product.key, reporterId, grantDataAccess: input.grantDataAccess },
       },
       grants: consent(),

@@ -4,7 +4,7 @@ import { appendEvents } from '../events/outbox.ts';
 import { listGrantsOfTicket, listTicketsWithLapsedGrants, saveGrantChanges } from '../grants/store.ts';
 import { lockTicket } from '../platform/locks.ts';
 import { findTicket } from '../tickets/store.ts';
-import { settleLapsed } from './change-grant.ts';
+import { applyTimeLimits } from './change-grant.ts';
 import type { Dependencies } from './execute.ts';
 import { auditGrantChange, eventOfGrantChange } from './grant-change-records.ts';
 import { settingOf } from './ticket-command.ts';
@@ -25,7 +25,7 @@ export async function endLapsedGrants({ database, clock, wake }: Dependencies): 
       await lockTicket(tx, { ticketId });
       const ticket = await findTicket(tx, { ticketId });
       if (ticket === null) return 0;
-      const { changes } = settleLapsed(
+      const { changes } = applyTimeLimits(
         await listGrantsOfTicket(tx, ticketId, null),
         settingOf(ticket),
         clock(),

@@ -1,5 +1,6 @@
 import { isUnavailable } from '../platform/database.ts';
-import { type Caller, type Command, type Dependencies, execute } from './execute.ts';
+import type { Command } from './command.ts';
+import { type Caller, type Dependencies, execute } from './execute.ts';
 import type { Answer } from './idempotency.ts';
 import { RefusedError, unavailable } from './refusal.ts';
 

@@ -10,7 +10,6 @@ import { createHash } from 'node:crypto';
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
-import { type MutationName, may, type Relation } from '../authorization/operations.ts';
 import type { EventEnvelope } from '../events/envelope.ts';
 import { appendEvents } from '../events/outbox.ts';
 import { GrantMovedOnError, saveGrantChanges } from '../grants/store.ts';
@@ -21,13 +20,10 @@ import { type Database, isUniqueViolation, isWriteConflict, type Transaction } f
 import { newId } from '../platform/ids.ts';
 import { shareRights } from '../platform/locks.ts';
 import type { Logger } from '../platform/logger.ts';
-import {
-  auditGrantChange,
-  eventOfGrantChange,
-  grantsPutBeforeGuard,
-  type RecordedGrantChange,
-} from './grant-change-records.ts';
+import type { Command, OwnAuditEntry } from './command.ts';
+import { auditGrantChange, eventOfGrantChange, grantsPutBeforeGuard } from './grant-change-records.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
+import { judge } from './judge.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
 export type Dependencies = {
@@ -41,59 +37,10 @@ export type Dependencies = {
 /** Who gives a command, and under which key a repetition gets the first answer. */
 export type Caller = { accountId: string; idempotencyKey: string | null };
 
-/** What one command knows and decides; everything else is the same for all of them. */
-export type Command<Input, Facts, Row extends object> = {
-  /** Its row in the authorization table. */
-  operation: MutationName;
-  /** How it reads on the audit log. */
-  action: AuditAction;
-  /** What it names, in the words of the API: `Ticket`, `Grant`, `Site` … */
-  resource: string;
-  /** Takes the locks of what it touches, before anything is written. */
-  lock: (tx: Transaction, input: Input) => Promise<void>;
-  /** The facts it is decided on, or null when what it names does not exist. Read after the locks. */
-  load: (tx: Transaction, input: Input) => Promise<Facts | null>;
-  /** In which relations the caller stands to what it names. */
-  relations: (viewer: Viewer, facts: Facts) => ReadonlySet<Relation>;
-  /** Whether somebody in these relations may know that it exists; who may not is told it does not. */
-  isVisible: (relations: ReadonlySet<Relation>) => boolean;
-  /** What to answer somebody who may see it and may not do it. */
-  refuse?: (viewer: Viewer, facts: Facts) => Refusal;
-  /** Where its entries belong. */
-  belongsTo: (facts: Facts) => AuditContext;
-  /** What its line on the audit log is about: what it names, or what that belongs to. */
-  about: (facts: Facts, input: Input) => AuditResource;
-  /** What time has already ended, whatever is decided now. */
-  settle?: (facts: Facts, now: Date) => { facts: Facts; changes: RecordedGrantChange[] };
-  decide: (
-    facts: Facts,
-    input: Input,
-    by: { viewer: Viewer; now: Date; relations: ReadonlySet<Relation> },
-  ) => Outcome<Row>;
-};
-
-export type Outcome<Row extends object> =
-  | { refused: Refusal }
-  | {
-      /** The row the API answers with, as it is after the command. */
-      answer: Row;
-      /** What happened to grants, in order. */
-      grants?: readonly RecordedGrantChange[];
-      /** Writes the rows of other models. */
-      write?: (tx: Transaction) => Promise<void>;
-      /** The command's own line on the audit log; a command on a grant has the lines of its changes instead. */
-      entry?: Line;
-      /** Accounts whose rights this changes: their subscriptions are checked again. */
-      accessChangedFor?: readonly string[];
-    };
-
-/** A line of success; left out, it is about the same and belongs to the same as a refusal. */
-type Line = { about?: AuditResource; belongsTo?: AuditContext; details: Record<string, unknown> };
-
 /**
- * Carries out a command and answers the row it leaves.
+ * Runs a command and returns the row it leaves.
  *
- * @throws RefusedError when it is refused; the refusal is on record by then.
+ * @throws RefusedError when it is refused. The refusal is on the audit log by then.
  */
 export async function execute<Input, Facts, Row extends object>(
   { database, clock, wake }: Dependencies,
@@ -151,33 +98,30 @@ async function decideAndWrite<Input, Facts, Row extends object>(
 ): Promise<Answer<Row>> {
   const viewer = await findViewerById(tx, caller.accountId);
   if (viewer === null) return { refused: forbidden('Your account is not active.') };
-  const loaded = await command.load(tx, input);
+  const facts = await command.load(tx, input);
+  if (facts === null) return { refused: notFound(command.resource) };
+
   const now = clock();
-  const record = recorder(command, viewer, now);
-  if (loaded === null) return { refused: notFound(command.resource) };
-
-  const relations = command.relations(viewer, loaded);
-  const at = { belongsTo: command.belongsTo(loaded), about: command.about(loaded, input) };
-  if (!command.isVisible(relations)) {
-    const refused = notFound(command.resource);
-    await appendAuditEntries(tx, [record.refusal(refused, { ...at, belongsTo: { organizationId: null } })]);
-    return { refused };
-  }
-  const { facts, changes: settled } = command.settle?.(loaded, now) ?? { facts: loaded, changes: [] };
-  const outcome = may(command.operation, relations)
-    ? command.decide(facts, input, { viewer, now, relations })
-    : { refused: command.refuse?.(viewer, facts) ?? forbidden('Your role does not allow this.') };
-
-  const grants = [...settled, ...('refused' in outcome ? [] : (outcome.grants ?? []))];
+  const { isVisible, expired, outcome } = judge(command, facts, input, { viewer, now });
+  const subject: AuditSubject = {
+    auditResource: command.auditResource(facts, input),
+    // The organization is not shown the guesses of people who may not see what is its own.
+    auditContext: isVisible ? command.auditContext(facts) : { organizationId: null },
+  };
+  const entries = auditEntries(command.action, viewer, now);
   if ('refused' in outcome) {
-    await saveGrantChanges(tx, grants);
-    await appendAuditEntries(tx, [...settled.map(auditGrantChange), record.refusal(outcome.refused, at)]);
-    await appendEvents(tx, settled.map(eventOfGrantChange));
+    await saveGrantChanges(tx, expired);
+    await appendAuditEntries(tx, [
+      ...expired.map(auditGrantChange),
+      entries.refusal(outcome.refused, subject),
+    ]);
+    await appendEvents(tx, expired.map(eventOfGrantChange));
     return { refused: outcome.refused };
   }
+  const grants = [...expired, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
   await saveGrantChanges(tx, grants);
-  const own = outcome.entry === undefined ? [] : [record.success(outcome.entry, at)];
+  const own = outcome.entry === undefined ? [] : [entries.success(outcome.entry, subject)];
   await appendAuditEntries(tx, [...own, ...grants.map(auditGrantChange)]);
   await appendEvents(tx, [
     ...grants.map(eventOfGrantChange),
@@ -187,28 +131,30 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   return { answer: outcome.answer };
 }
 
-type Place = { belongsTo: AuditContext; about: AuditResource };
+type AuditSubject = { auditContext: AuditContext; auditResource: AuditResource };
 
-function recorder<Input, Facts, Row extends object>(
-  command: Command<Input, Facts, Row>,
-  viewer: Viewer,
-  now: Date,
-) {
+/** Makes the audit entries of one command. */
+function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
   const { kind, id, email, name } = viewer;
   const actor: Actor = { kind, id, email, name };
-  const line = (at: Place, refusalCode: string | null, details: Record<string, unknown>): AuditEntry => ({
-    ...at.belongsTo,
-    action: command.action,
+  const entry = (
+    { auditContext, auditResource }: AuditSubject,
+    refusalCode: string | null,
+    details: Record<string, unknown>,
+  ): AuditEntry => ({
+    ...auditContext,
+    action,
     actor,
-    resource: at.about,
+    resource: auditResource,
     refusalCode,
     occurredAt: now,
     details,
   });
   return {
-    refusal: (refused: Refusal, at: Place) =>
-      line(at, refused.code, refused.kind === 'NotEligible' ? { obstacles: refused.obstacles } : {}),
-    success: (entry: Line, at: Place) => line({ ...at, ...entry }, null, entry.details),
+    refusal: (refused: Refusal, subject: AuditSubject) =>
+      entry(subject, refused.code, refused.kind === 'NotEligible' ? { obstacles: refused.obstacles } : {}),
+    success: ({ details, ...own }: OwnAuditEntry, subject: AuditSubject) =>
+      entry({ ...subject, ...own }, null, details),
   };
 }
 

@@ -3,7 +3,7 @@ import { type GrantScope, isOpen } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { TicketWithPlace } from '../tickets/store.ts';
 import { invalidState, type Refusal } from './refusal.ts';
-import type { TicketFacts } from './ticket-command.ts';
+import type { TicketFacts } from './ticket-facts.ts';
 
 /** Why no request of this scope can be opened on the ticket now, or null when one can. */
 export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope['kind']): Refusal | null {

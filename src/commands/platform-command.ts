@@ -10,9 +10,8 @@ import {
   seesOrganization,
 } from '../authorization/relations.ts';
 import type { Transaction } from '../platform/database.ts';
-import type { Command, Outcome } from './execute.ts';
+import type { Command, DecisionContext, Outcome } from './command.ts';
 import { invalidState, type Refusal } from './refusal.ts';
-import type { By } from './ticket-command.ts';
 
 type PlatformSpec<Input, Facts extends object, Row extends object> = {
   operation: MutationName;
@@ -24,8 +23,8 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   organizationId?: (facts: Facts) => string;
   /** The account it is about, or whose role, with the organizations in which that is known. */
   account?: (facts: Facts) => { id: string; organizationIds: readonly string[] };
-  about: (facts: Facts, input: Input) => AuditResource;
-  decide: (facts: Facts, input: Input, by: By) => Outcome<Row>;
+  auditResource: (facts: Facts, input: Input) => AuditResource;
+  decide: (facts: Facts, input: Input, by: DecisionContext) => Outcome<Row>;
 };
 
 export function platformCommand<Input, Facts extends object, Row extends object>(
@@ -48,8 +47,8 @@ export function platformCommand<Input, Facts extends object, Row extends object>
       if (accountOf !== undefined) return seesAccount(relations);
       return organizationOf === undefined || seesOrganization(relations);
     },
-    belongsTo: (facts): AuditContext => ({ organizationId: organizationOf?.(facts) ?? null }),
-    about: spec.about,
+    auditContext: (facts): AuditContext => ({ organizationId: organizationOf?.(facts) ?? null }),
+    auditResource: spec.auditResource,
     decide: spec.decide,
   };
 }

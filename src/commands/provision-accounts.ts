@@ -22,7 +22,7 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
     return { id: newId(), organization, ...(await findMember(tx, organizationId, { email })) };
   },
   organizationId: ({ organization }) => organization.id,
-  about: ({ organization }) => ({ type: 'Organization', id: organization.id }),
+  auditResource: ({ organization }) => ({ type: 'Organization', id: organization.id }),
   decide: ({ id, organization, account: known, isMember }, { email, name }, { now }) => {
     if (isMember) return { refused: alreadyExists(`${email} is a member of the organization already.`) };
     if (known !== null && known.kind !== 'USER') {
@@ -38,8 +38,8 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
         });
       },
       entry: {
-        about: { type: 'User', id: account.id },
-        belongsTo: { organizationId: organization.id },
+        auditResource: { type: 'User', id: account.id },
+        auditContext: { organizationId: organization.id },
         details: { email, name: account.name },
       },
       accessChangedFor: [account.id],
@@ -65,7 +65,7 @@ export const removeUser = platformCommand<
     return { organization, ...(await findMember(tx, organizationId, { id: accountId })) };
   },
   organizationId: ({ organization }) => organization.id,
-  about: (_, { accountId }) => ({ type: 'User', id: accountId }),
+  auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
   decide: ({ organization, account, isMember }, { accountId }) => {
     if (account === null || !isMember) return { refused: notFound('User') };
     const membership = { organizationId: organization.id, accountId };
@@ -99,7 +99,7 @@ function addAccount<Input extends Newcomer>(
       isTaken: (await tx.account.count({ where: { email } })) > 0,
       organizationExists: organizationId == null || (await findOrganization(tx, organizationId)) !== null,
     }),
-    about: ({ id }) => ({ type: typenames[kind], id }),
+    auditResource: ({ id }) => ({ type: typenames[kind], id }),
     decide: ({ id, isTaken, organizationExists }, input, { now }) => {
       const { email, name } = input;
       if (isTaken) return { refused: alreadyExists(`There is an account with the email ${email} already.`) };
@@ -153,7 +153,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
       return { account, organizationIds: memberships.map(({ organizationId }) => organizationId) };
     },
     account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
-    about: ({ account: { id, kind } }) => ({ type: typenames[kind], id }),
+    auditResource: ({ account: { id, kind } }) => ({ type: typenames[kind], id }),
     decide: ({ account }, _, { viewer }) => {
       if (account.id === viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
       return {

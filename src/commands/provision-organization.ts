@@ -27,7 +27,7 @@ export const createOrganization = platformCommand<
   action: 'organization.create',
   resource: 'Organization',
   load: async () => ({ id: newId() }),
-  about: ({ id }) => ({ type: 'Organization', id }),
+  auditResource: ({ id }) => ({ type: 'Organization', id }),
   decide: ({ id }, input, { now }) => {
     const organization: Organization = { id, ...input, createdAt: now };
     return {
@@ -35,7 +35,7 @@ export const createOrganization = platformCommand<
       write: async (tx) => {
         await tx.organization.create({ data: organization });
       },
-      entry: { belongsTo: { organizationId: id }, details: input },
+      entry: { auditContext: { organizationId: id }, details: input },
     };
   },
 });
@@ -70,7 +70,7 @@ export const createSite = platformCommand<
     );
   },
   organizationId: ({ organization }) => organization.id,
-  about: ({ organization }) => ({ type: 'Organization', id: organization.id }),
+  auditResource: ({ organization }) => ({ type: 'Organization', id: organization.id }),
   decide: ({ id, organization, urlIsTaken }, input, { now }) => {
     if (urlIsTaken) return { refused: alreadyExists(`There is a site at ${input.url} already.`) };
     const site: Site = {
@@ -87,8 +87,8 @@ export const createSite = platformCommand<
         await tx.site.create({ data: site });
       },
       entry: {
-        about: { type: 'Site', id },
-        belongsTo: { organizationId: organization.id, siteId: id },
+        auditResource: { type: 'Site', id },
+        auditContext: { organizationId: organization.id, siteId: id },
         details: input,
       },
     };
@@ -115,7 +115,7 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
     );
   },
   organizationId: ({ site }) => site.organizationId,
-  about: ({ site }) => ({ type: 'Site', id: site.id }),
+  auditResource: ({ site }) => ({ type: 'Site', id: site.id }),
   decide: ({ site, product: known, id }, { siteId, key, name }, { now }) => {
     const product: Product = { id, createdAt: now, ...known, siteId, key, name, licensed: true };
     return {
@@ -128,8 +128,8 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
         });
       },
       entry: {
-        about: { type: 'Product', id: product.id },
-        belongsTo: { organizationId: site.organizationId, siteId },
+        auditResource: { type: 'Product', id: product.id },
+        auditContext: { organizationId: site.organizationId, siteId },
         details: { key, name },
       },
     };
@@ -149,7 +149,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
     return product && { ...product, open: await listOpenGrantsOfSite(tx, product.siteId, productId) };
   },
   organizationId: ({ site }) => site.organizationId,
-  about: ({ id }) => ({ type: 'Product', id }),
+  auditResource: ({ id }) => ({ type: 'Product', id }),
   decide: ({ open, site, ...product }, _, by) => {
     if (!product.licensed) return { refused: invalidState('PRODUCT_NOT_LICENSED') };
     return {
@@ -158,7 +158,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
         await tx.product.update({ where: { id: product.id }, data: { licensed: false } });
       },
       entry: {
-        belongsTo: { organizationId: site.organizationId, siteId: site.id },
+        auditContext: { organizationId: site.organizationId, siteId: site.id },
         details: { key: product.key },
       },
       grants: endGrants(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site.organizationId, by),

@@ -5,14 +5,17 @@ import { relationsToSite, seesOrganization } from '../authorization/relations.ts
 import { findSite, type SiteWithOrganization } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { lockSite } from '../platform/locks.ts';
-import type { Command, Outcome } from './execute.ts';
-import type { By } from './ticket-command.ts';
+import type { Command, DecisionContext, Outcome } from './command.ts';
 
 type SiteSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
   action: AuditAction;
   extra?: (tx: Transaction, input: Input) => Promise<Extra>;
-  decide: (facts: { site: SiteWithOrganization } & Partial<Extra>, input: Input, by: By) => Outcome<Row>;
+  decide: (
+    facts: { site: SiteWithOrganization } & Partial<Extra>,
+    input: Input,
+    by: DecisionContext,
+  ) => Outcome<Row>;
 };
 
 export function siteCommand<
@@ -33,8 +36,8 @@ export function siteCommand<
     },
     relations: (viewer, { site }) => relationsToSite(viewer, site),
     isVisible: seesOrganization,
-    belongsTo: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
-    about: ({ site }) => ({ type: 'Site', id: site.id }),
+    auditContext: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
+    auditResource: ({ site }) => ({ type: 'Site', id: site.id }),
     decide: spec.decide,
   };
 }

@@ -1,40 +1,26 @@
 /** What all commands on a ticket or one of its grants share: locks, facts, relations, time limits. */
 import type { AuditAction } from '../audit/actions.ts';
-import { type MutationName, may, type Relation } from '../authorization/operations.ts';
+import { type MutationName, may } from '../authorization/operations.ts';
 import { relationsToTicket, seesTicket } from '../authorization/relations.ts';
-import type { Grant } from '../grants/grant.ts';
 import type { GrantCommand, GrantTerms } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
-import { listGrantsOfTicket } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Site } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { lockTicket } from '../platform/locks.ts';
 import { eligibility } from '../roles/eligibility.ts';
-import { findTicket, type TicketWithPlace } from '../tickets/store.ts';
-import { changeGrant, type Setting, settleLapsed } from './change-grant.ts';
-import type { Command, Outcome } from './execute.ts';
+import type { TicketWithPlace } from '../tickets/store.ts';
+import { applyTimeLimits, changeGrant, type Setting } from './change-grant.ts';
+import type { Command, DecisionContext, Outcome } from './command.ts';
 import { forbidden, notFound, type Refusal, versionConflict } from './refusal.ts';
-
-export type TicketFacts = {
-  ticket: TicketWithPlace;
-  /** The ticket's open grants, and the named one even if it is over. */
-  grants: readonly Grant[];
-  /** The grant the input names, if it names one. */
-  grant: Grant | null;
-};
-
-export type By = { viewer: Viewer; now: Date; relations: ReadonlySet<Relation> };
-
-/** The ticket itself, or the grant of it that is meant. */
-export type TicketInput = { ticketId: string } | { grantId: string };
+import { findTicketFacts, type TicketFacts, type TicketInput } from './ticket-facts.ts';
 
 type TicketSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
   action: AuditAction;
   /** Facts beyond the ticket and its grants. */
   extra?: (tx: Transaction, input: Input) => Promise<Extra>;
-  decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: By) => Outcome<Row>;
+  decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
 };
 
 export function ticketCommand<Input extends TicketInput, Row extends object, Extra extends object = object>(
@@ -48,27 +34,25 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
       await lockTicket(tx, input);
     },
     load: async (tx, input) => {
-      const named = 'grantId' in input ? input.grantId : null;
-      const ticket = await findTicket(tx, input);
-      if (ticket === null) return null;
-      const grants = await listGrantsOfTicket(tx, ticket.id, named);
+      const facts = await findTicketFacts(tx, input);
+      if (facts === null) return null;
       const extra: Partial<Extra> = (await spec.extra?.(tx, input)) ?? {};
-      return { ...extra, ticket, grants, grant: grants.find(({ id }) => id === named) ?? null };
+      return { ...extra, ...facts };
     },
     relations: (viewer, { ticket, grant }) =>
       relationsToTicket(viewer, ticket, ticket, grant && 'path' in grant ? grant.customerApprovedById : null),
     isVisible: seesTicket,
     refuse: (viewer, facts) => refuseOnTicket(spec.operation, viewer, facts),
-    belongsTo: ({ ticket, grant }) => ({
+    auditContext: ({ ticket, grant }) => ({
       organizationId: ticket.site.organizationId,
       siteId: ticket.siteId,
       ticketId: ticket.id,
       grantId: grant?.id ?? null,
     }),
-    about: ({ ticket, grant }) =>
+    auditResource: ({ ticket, grant }) =>
       grant === null ? { type: 'Ticket', id: ticket.id } : { type: 'Grant', id: grant.id },
-    settle: (facts, now) => {
-      const { grants, changes } = settleLapsed(facts.grants, settingOf(facts.ticket), now);
+    applyTimeLimits: (facts, now) => {
+      const { grants, changes } = applyTimeLimits(facts.grants, settingOf(facts.ticket), now);
       return {
         facts: { ...facts, grants, grant: grants.find(({ id }) => id === facts.grant?.id) ?? null },
         changes,
@@ -84,7 +68,7 @@ export type GrantInput = { grantId: string; expectedVersion: number | null; reas
 export function grantCommand(
   operation: MutationName,
   action: Extract<AuditAction, `grant.${string}`>,
-  means: (facts: TicketFacts, by: By) => GrantCommand,
+  means: (facts: TicketFacts, by: DecisionContext) => GrantCommand,
 ): Command<GrantInput, TicketFacts, GrantRow> {
   return ticketCommand<GrantInput, GrantRow>({
     operation,

@@ -32,6 +32,21 @@ export async function listGrantsOfTicket(
   return rows.map(toGrant);
 }
 
+/** The open grants of these tickets. One statement. */
+export async function listOpenGrantsOfTickets(
+  db: Transaction,
+  ticketIds: readonly string[],
+): Promise<Grant[]> {
+  const rows = await db.grant.findMany({
+    where: {
+      ticketId: { in: [...ticketIds] },
+      state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
+    },
+    orderBy: { id: 'asc' },
+  });
+  return rows.map(toGrant);
+}
+
 /** Open grants of many tickets, and who filed each ticket. */
 export type OpenGrants = { grants: Grant[]; reporters: ReadonlyMap<string, string> };
 

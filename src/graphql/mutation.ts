@@ -1,7 +1,7 @@
 /** How every mutation looks: one input with an idempotency key, and a union of what it leaves and the typed errors. */
 import type { InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import type { MutationName } from '../authorization/operations.ts';
-import type { Command } from '../commands/execute.ts';
+import type { Command } from '../commands/command.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { mutationErrors } from './errors.ts';

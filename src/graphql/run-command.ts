@@ -1,5 +1,6 @@
 /** From a mutation's input to its command and back to its typed answer. */
-import { type Command, execute } from '../commands/execute.ts';
+import type { Command } from '../commands/command.ts';
+import { execute } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
 import { RefusedError } from '../commands/refusal.ts';
 import { type Context, readAnew, viewerOf } from './context.ts';

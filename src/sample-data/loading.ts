@@ -1,4 +1,5 @@
-import { type Command, type Dependencies, execute } from '../commands/execute.ts';
+import type { Command } from '../commands/command.ts';
+import { type Dependencies, execute } from '../commands/execute.ts';
 import type { PersonaEmail } from './personas.ts';
 
 /** What the sample data is made with: ids by email, site URL and product, and commands in people's names. */

@@ -2,13 +2,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { closeTicket } from '../../src/commands/change-ticket.ts';
-import {
-  type Caller,
-  type Command,
-  type Dependencies,
-  execute,
-  LostRaceError,
-} from '../../src/commands/execute.ts';
+import type { Command } from '../../src/commands/command.ts';
+import { type Caller, type Dependencies, execute, LostRaceError } from '../../src/commands/execute.ts';
 import { executeEach } from '../../src/commands/execute-each.ts';
 import { RefusedError } from '../../src/commands/refusal.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';

@@ -11,8 +11,10 @@ import type {
   WasActive,
 } from '../../src/grants/grant.ts';
 import type { GrantTerms } from '../../src/grants/lifecycle.ts';
+import type { Viewer } from '../../src/identity/viewer.ts';
 import type { Person, Place } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
+import type { TicketWithPlace } from '../../src/tickets/store.ts';
 
 /** The moment of every decision that does not name another. */
 export const NOW: Date = new Date('2026-03-02T10:00:00.000Z');
@@ -155,3 +157,64 @@ export const assignment = (
 
 /** A member of the site's organization who holds these roles. */
 export const member = (...assignments: RoleAssignment[]): Person => ({ isMember: true, assignments });
+
+/** An open ticket about Jira on an active site, filed by `reporter` and assigned to `engineer`. */
+export const ticket = ({
+  site = {},
+  product = {},
+  ...facts
+}: Partial<Omit<TicketWithPlace, 'site' | 'product'>> & {
+  site?: Partial<TicketWithPlace['site']>;
+  product?: Partial<TicketWithPlace['product']>;
+} = {}): TicketWithPlace => ({
+  id: 'ticket',
+  key: 'SUP-1000',
+  summary: 'The board does not load.',
+  siteId: 'site',
+  productId: 'jira@site',
+  reporterId: 'reporter',
+  assigneeId: 'engineer',
+  status: 'OPEN',
+  version: 1,
+  createdAt: fromNow(-DAY),
+  closedAt: null,
+  ...facts,
+  site: {
+    ...place().site,
+    url: 'https://site.example',
+    name: 'Site',
+    dataResidencyRegion: 'GLOBAL',
+    supportAccessRestricted: false,
+    requestWaitSeconds: 14 * 24 * 3600,
+    maxGrantSeconds: null,
+    samePersonMayApproveTwice: false,
+    createdAt: fromNow(-DAY),
+    ...site,
+  },
+  product: {
+    ...place().product,
+    siteId: 'site',
+    name: 'Jira',
+    createdAt: fromNow(-DAY),
+    ...product,
+  },
+});
+
+const named = (id: string) => ({ id, email: `${id}@example.com`, name: id });
+
+/** A member of the site's organization who holds these roles. */
+export const user = (id: string, ...assignments: RoleAssignment[]): Viewer => ({
+  ...named(id),
+  kind: 'USER',
+  organizationIds: ['organization'],
+  assignments,
+});
+
+export const engineer = (id: string = 'engineer'): Viewer => ({ ...named(id), kind: 'SUPPORT_ENGINEER' });
+export const operator = (): Viewer => ({ ...named('operator'), kind: 'OPERATOR' });
+export const ticketing = (): Viewer => ({
+  ...named('ticketing'),
+  kind: 'SERVICE_ACCOUNT',
+  capabilities: ['TICKETING'],
+  organizationId: null,
+});

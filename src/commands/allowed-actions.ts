@@ -1,0 +1,73 @@
+/**
+ * Which actions a viewer may take on a grant or a ticket now, and why not the others.
+ *
+ * The answers come from `judge`, which decides the commands themselves. Each command is judged with its
+ * simplest input: no reason, no earlier end, no expected version. So an input can still be refused for what
+ * is in it, and somebody else may be faster. Pure: facts in, answers out.
+ */
+import type { MutationName } from '../authorization/operations.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import { approveDataAccess } from './approve-data-access.ts';
+import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from './change-ticket.ts';
+import type { Command } from './command.ts';
+import { approveGuardRequest, denyGuardRequest } from './decide-guard-request.ts';
+import { denyDataAccess } from './deny-data-access.ts';
+import { judge } from './judge.ts';
+import type { Refusal } from './refusal.ts';
+import { requestDataAccess } from './request-data-access.ts';
+import { revokeDataAccess } from './revoke-data-access.ts';
+import type { GrantFacts, TicketFacts } from './ticket-facts.ts';
+import { releaseDataAccess, withdrawDataAccessRequest } from './withdraw-and-release.ts';
+
+/** One action and, where the viewer may not take it now, the refusal that its mutation would return. */
+export type AllowedAction = { action: MutationName; refusal: Refusal | null };
+
+type Question = { viewer: Viewer; now: Date };
+type Ask = (facts: TicketFacts, question: Question) => AllowedAction;
+
+/** Every action on the ticket. The facts name no grant. */
+export function allowedTicketActions(facts: TicketFacts, question: Question): AllowedAction[] {
+  return askEach(ticketActions(facts.ticket.id), { ...facts, grant: null }, question);
+}
+
+/** Every action on the grant that the facts name. */
+export function allowedGrantActions(facts: GrantFacts, question: Question): AllowedAction[] {
+  return askEach(grantActions(facts.grant.id), facts, question);
+}
+
+const decision = { reason: null, expectedVersion: null } as const;
+const approval = { ...decision, path: 'SUPPORT_PORTAL', expiresAt: null } as const;
+
+function ticketActions(ticketId: string): Ask[] {
+  return [
+    about(requestDataAccess, { ticketId, scope: 'PRODUCT_DATA', conversationIds: [], justification: null }),
+    about(approveDataAccess, { ...approval, ticketId }),
+    about(assignTicket, { ticketId, engineerId: null }),
+    about(updateTicketStatus, { ticketId, status: 'OPEN' }),
+    about(closeTicket, { ticketId }),
+    about(reopenTicket, { ticketId }),
+  ];
+}
+
+function grantActions(grantId: string): Ask[] {
+  return [
+    about(approveDataAccess, { ...approval, grantId }),
+    about(denyDataAccess, { ...decision, grantId }),
+    about(approveGuardRequest, { ...decision, grantId }),
+    about(denyGuardRequest, { ...decision, grantId }),
+    about(revokeDataAccess, { ...decision, grantId }),
+    about(withdrawDataAccessRequest, { ...decision, grantId }),
+    about(releaseDataAccess, { ...decision, grantId }),
+  ];
+}
+
+function about<Input, Row extends object>(command: Command<Input, TicketFacts, Row>, input: Input): Ask {
+  return (facts, question) => {
+    const { outcome } = judge(command, facts, input, question);
+    return { action: command.operation, refusal: 'refused' in outcome ? outcome.refused : null };
+  };
+}
+
+function askEach(asks: readonly Ask[], facts: TicketFacts, question: Question): AllowedAction[] {
+  return asks.map((ask) => ask(facts, question));
+}

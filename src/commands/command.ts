@@ -1,0 +1,61 @@
+/** What a command is: its locks, the facts it needs, who may run it, and the pure function that decides it. */
+import type { AuditAction } from '../audit/actions.ts';
+import type { AuditContext, AuditResource } from '../audit/entry.ts';
+import type { MutationName, Relation } from '../authorization/operations.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import type { Transaction } from '../platform/database.ts';
+import type { RecordedGrantChange } from './grant-change-records.ts';
+import type { Refusal } from './refusal.ts';
+
+/** Everything that differs from one command to the next. execute.ts does the rest, the same for all of them. */
+export type Command<Input, Facts, Row extends object> = {
+  /** The mutation that runs it: its row in the authorization table. */
+  operation: MutationName;
+  /** Its action on the audit log. */
+  action: AuditAction;
+  /** The API's name for what the input names: `Ticket`, `Grant`, `Site` … */
+  resource: string;
+  /** Takes the locks on what it changes, before the transaction's first write. */
+  lock: (tx: Transaction, input: Input) => Promise<void>;
+  /** Reads the facts it is decided on, after the locks. Null: what the input names does not exist. */
+  load: (tx: Transaction, input: Input) => Promise<Facts | null>;
+  /** The viewer's relations to what the input names. */
+  relations: (viewer: Viewer, facts: Facts) => ReadonlySet<Relation>;
+  /** Whether somebody in these relations may know that it exists. Anybody else is refused with `NOT_FOUND`. */
+  isVisible: (relations: ReadonlySet<Relation>) => boolean;
+  /** The refusal for a viewer who may see it and may not run the command. Default: a plain `FORBIDDEN`. */
+  refuse?: (viewer: Viewer, facts: Facts) => Refusal;
+  /** The organization, site, ticket and grant that its audit entries belong to. */
+  auditContext: (facts: Facts) => AuditContext;
+  /** The resource that its audit entry names. */
+  auditResource: (facts: Facts, input: Input) => AuditResource;
+  /** Ends what has run out of time by `now`, so that the decision is made on what is true at that moment. */
+  applyTimeLimits?: (facts: Facts, now: Date) => { facts: Facts; changes: RecordedGrantChange[] };
+  /** Decides. Pure: it reads nothing but its arguments, and changes nothing. */
+  decide: (facts: Facts, input: Input, context: DecisionContext) => Outcome<Row>;
+};
+
+/** Who asks, when, and how they are related to what the command names. */
+export type DecisionContext = { viewer: Viewer; now: Date; relations: ReadonlySet<Relation> };
+
+export type Outcome<Row extends object> =
+  | { refused: Refusal }
+  | {
+      /** The row that the mutation returns, as it is after the command. */
+      answer: Row;
+      /** The changes of grants, in order. */
+      grants?: readonly RecordedGrantChange[];
+      /** Writes the rows of other models. */
+      write?: (tx: Transaction) => Promise<void>;
+      /** The command's own audit entry. A command on a grant has none: each change of a grant is an entry. */
+      entry?: OwnAuditEntry;
+      /** Accounts whose rights this changes: their subscriptions are checked again. */
+      accessChangedFor?: readonly string[];
+    };
+
+/** Resource and context default to those of the command. */
+export type OwnAuditEntry = {
+  auditResource?: AuditResource;
+  auditContext?: AuditContext;
+  details: Record<string, unknown>;
+};

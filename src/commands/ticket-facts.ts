@@ -1,0 +1,49 @@
+/** The facts that every command on a ticket, or on one of its grants, is decided on. */
+import type { Grant } from '../grants/grant.ts';
+import { listGrantsOfTicket, listOpenGrantsOfTickets } from '../grants/store.ts';
+import type { Transaction } from '../platform/database.ts';
+import { findTicket, listTickets, type TicketWithPlace } from '../tickets/store.ts';
+
+export type TicketFacts = {
+  ticket: TicketWithPlace;
+  /** The ticket's open grants, and the named one even if it is over. */
+  grants: readonly Grant[];
+  /** The grant that the command names, if it names one. */
+  grant: Grant | null;
+};
+
+/** The facts of a command that names a grant. */
+export type GrantFacts = TicketFacts & { grant: Grant };
+
+/** Names the ticket itself, or one of its grants. */
+export type TicketInput = { ticketId: string } | { grantId: string };
+
+/** The facts for one command, or null when what it names does not exist. Two statements. */
+export async function findTicketFacts(tx: Transaction, input: TicketInput): Promise<TicketFacts | null> {
+  const named = 'grantId' in input ? input.grantId : null;
+  const ticket = await findTicket(tx, input);
+  if (ticket === null) return null;
+  const grants = await listGrantsOfTicket(tx, ticket.id, named);
+  return { ticket, grants, grant: grants.find(({ id }) => id === named) ?? null };
+}
+
+/**
+ * The facts of these tickets, in the order of the ids; null where there is no such ticket. No grant is named:
+ * use `withGrant` for the facts of a command on a grant. Two statements, however many tickets.
+ */
+export async function listTicketFacts(
+  db: Transaction,
+  ticketIds: readonly string[],
+): Promise<(TicketFacts | null)[]> {
+  const [tickets, grants] = await Promise.all([
+    listTickets(db, ticketIds),
+    listOpenGrantsOfTickets(db, ticketIds),
+  ]);
+  const byTicket = Map.groupBy(grants, ({ ticketId }) => ticketId);
+  return tickets.map((ticket) => ticket && { ticket, grants: byTicket.get(ticket.id) ?? [], grant: null });
+}
+
+/** The facts for a command that names this grant of the ticket, which may be over. */
+export function withGrant(facts: TicketFacts, grant: Grant): GrantFacts {
+  return { ...facts, grants: [...facts.grants.filter(({ id }) => id !== grant.id), grant], grant };
+}

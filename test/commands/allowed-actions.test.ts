@@ -1,0 +1,242 @@
+/** What a viewer may do with a grant and with a ticket, as tables. */
+import { describe, expect, test } from 'vitest';
+import {
+  type AllowedAction,
+  allowedGrantActions,
+  allowedTicketActions,
+} from '../../src/commands/allowed-actions.ts';
+import { withGrant } from '../../src/commands/ticket-facts.ts';
+import type { Grant } from '../../src/grants/grant.ts';
+import type { Viewer } from '../../src/identity/viewer.ts';
+import type { TicketWithPlace } from '../../src/tickets/store.ts';
+import {
+  active,
+  assignment,
+  DAY,
+  engineer,
+  fromNow,
+  MS,
+  NOW,
+  operator,
+  overOnceActive,
+  overUnapproved,
+  pendingApproval,
+  pendingGuardApproval,
+  ticket,
+  ticketing,
+  user,
+} from '../support/builders.ts';
+
+const organizationAdmin = assignment('ORGANIZATION_ADMIN', 'ORGANIZATION');
+const guardAdmin = assignment('GUARD_ADMIN', 'ORGANIZATION');
+
+/** Holds every right that a customer can hold on the ticket. */
+const customer = user('reporter', organizationAdmin, guardAdmin);
+
+const grantActions = [
+  'approveDataAccess',
+  'denyDataAccess',
+  'approveGuardRequest',
+  'denyGuardRequest',
+  'revokeDataAccess',
+  'withdrawDataAccessRequest',
+  'releaseDataAccess',
+] as const;
+const ticketActions = [
+  'requestDataAccess',
+  'approveDataAccess',
+  'assignTicket',
+  'updateTicketStatus',
+  'closeTicket',
+  'reopenTicket',
+] as const;
+
+type Cells<Action extends string> = { [Name in Action]: string };
+
+function onGrant(grant: Grant, viewer: Viewer, of: TicketWithPlace = ticket(), now = NOW) {
+  return codes(
+    allowedGrantActions(withGrant({ ticket: of, grants: [], grant: null }, grant), { viewer, now }),
+  );
+}
+
+function onTicket(grants: readonly Grant[], viewer: Viewer, of: TicketWithPlace = ticket()) {
+  return codes(allowedTicketActions({ ticket: of, grants, grant: null }, { viewer, now: NOW }));
+}
+
+function codes(actions: readonly AllowedAction[]): Record<string, string> {
+  return Object.fromEntries(actions.map(({ action, refusal }) => [action, refusal?.code ?? 'yes']));
+}
+
+/** A row of cells in the order of the actions. */
+function row<Action extends string>(actions: readonly Action[], cells: readonly string[]): Cells<Action> {
+  expect(cells).toHaveLength(actions.length);
+  return Object.fromEntries(actions.map((action, index) => [action, cells[index]])) as Cells<Action>;
+}
+
+const over = [...['ALREADY_OVER', 'ALREADY_OVER', 'ALREADY_OVER', 'ALREADY_OVER', 'ALREADY_OVER']] as const;
+
+describe('on a grant', () => {
+  test.each<[string, Grant, readonly string[]]>([
+    [
+      'that awaits the customer',
+      pendingApproval(),
+      ['yes', 'yes', 'NOT_AWAITING_GUARD', 'NOT_AWAITING_GUARD', 'NOT_APPROVED_YET'],
+    ],
+    [
+      'that awaits the Guard',
+      pendingGuardApproval(),
+      ['ALREADY_APPROVED', 'ALREADY_APPROVED', 'yes', 'yes', 'yes'],
+    ],
+    [
+      'that awaits the Guard, approved by the viewer',
+      pendingGuardApproval({ customerApprovedById: 'reporter' }),
+      ['ALREADY_APPROVED', 'ALREADY_APPROVED', 'SAME_PERSON_MAY_NOT_APPROVE_TWICE', 'yes', 'yes'],
+    ],
+    [
+      'that is active',
+      active(),
+      ['ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'yes'],
+    ],
+    ['that was denied', overUnapproved({ state: 'DENIED', endReason: 'DENIED_BY_CUSTOMER' }), over],
+    ['that was revoked', overOnceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }), over],
+    ['whose wait is over at this moment', pendingApproval({ approvalDueAt: NOW }), over],
+    ['whose time is over at this moment', active({ expiresAt: NOW }), over],
+    [
+      'whose time is over a millisecond later',
+      active({ expiresAt: fromNow(MS) }),
+      ['ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'yes'],
+    ],
+  ])('%s, a customer with every right', (_, grant, cells) => {
+    expect(onGrant(grant, customer)).toEqual(row(grantActions, [...cells, 'FORBIDDEN', 'FORBIDDEN']));
+  });
+
+  test.each<[string, Grant, string, string]>([
+    ['that awaits the customer', pendingApproval(), 'yes', 'NOT_ACTIVE'],
+    ['that awaits the Guard', pendingGuardApproval(), 'yes', 'NOT_ACTIVE'],
+    ['that is active', active(), 'ALREADY_ACTIVE', 'yes'],
+    [
+      'that was revoked',
+      overOnceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }),
+      'ALREADY_OVER',
+      'ALREADY_OVER',
+    ],
+  ])('%s, the assigned engineer', (_, grant, withdraw, release) => {
+    const others = Array(5).fill('FORBIDDEN');
+    expect(onGrant(grant, engineer())).toEqual(row(grantActions, [...others, withdraw, release]));
+  });
+
+  test.each<[string, Viewer, readonly string[]]>([
+    [
+      'the reporter without a role',
+      user('reporter'),
+      ['NOT_ELIGIBLE', 'NOT_ELIGIBLE', 'FORBIDDEN', 'FORBIDDEN', 'yes'],
+    ],
+    [
+      'the approver without a role',
+      user('customer'),
+      ['NOT_ELIGIBLE', 'NOT_ELIGIBLE', 'FORBIDDEN', 'FORBIDDEN', 'yes'],
+    ],
+    ['a Guard admin', user('guard', guardAdmin), ['NOT_ELIGIBLE', 'NOT_ELIGIBLE', 'yes', 'yes', 'yes']],
+    [
+      'an organization admin',
+      user('admin', organizationAdmin),
+      ['ALREADY_APPROVED', 'ALREADY_APPROVED', 'FORBIDDEN', 'FORBIDDEN', 'yes'],
+    ],
+    ['the ticketing system', ticketing(), Array(5).fill('FORBIDDEN')],
+    ['an operator', operator(), Array(5).fill('FORBIDDEN')],
+  ])('that awaits the Guard, %s', (_, viewer, cells) => {
+    expect(onGrant(pendingGuardApproval(), viewer)).toEqual(
+      row(grantActions, [...cells, 'FORBIDDEN', 'FORBIDDEN']),
+    );
+  });
+
+  test.each([
+    ['a member without a role', user('somebody')],
+    ['another engineer', engineer('another')],
+  ])('%s is told that there is none', (_, viewer) => {
+    expect(onGrant(active(), viewer)).toEqual(row(grantActions, Array(7).fill('NOT_FOUND')));
+  });
+
+  test('nobody may approve on a deactivated site or for a product without a licence; a viewer without a role may revoke there', () => {
+    for (const [facts, obstacle] of [
+      [{ site: { status: 'DEACTIVATED' } }, 'SITE_DEACTIVATED'],
+      [{ product: { licensed: false } }, 'PRODUCT_NOT_LICENSED'],
+    ] as const) {
+      const named = withGrant({ ticket: ticket(facts), grants: [], grant: null }, pendingApproval());
+      const [approve] = allowedGrantActions(named, { viewer: customer, now: NOW });
+      expect(approve).toMatchObject({
+        action: 'approveDataAccess',
+        refusal: { kind: 'NotEligible', obstacles: [obstacle], ticketId: 'ticket' },
+      });
+      expect(onGrant(active(), customer, ticket(facts))).toMatchObject({ revokeDataAccess: 'yes' });
+    }
+  });
+});
+
+describe('on a ticket', () => {
+  const closed = ticket({ status: 'CLOSED', closedAt: fromNow(-DAY) });
+
+  test.each<[string, readonly Grant[], TicketWithPlace, readonly string[]]>([
+    ['without a grant', [], ticket(), ['yes', 'yes', 'TICKET_NOT_CLOSED']],
+    ['with a request', [pendingApproval()], ticket(), ['ALREADY_REQUESTED', 'yes', 'TICKET_NOT_CLOSED']],
+    [
+      'with a request before the Guard',
+      [pendingGuardApproval()],
+      ticket(),
+      ['ALREADY_APPROVED', 'yes', 'TICKET_NOT_CLOSED'],
+    ],
+    ['with active access', [active()], ticket(), ['ALREADY_ACTIVE', 'yes', 'TICKET_NOT_CLOSED']],
+    [
+      'with access whose time is over at this moment',
+      [active({ expiresAt: NOW })],
+      ticket(),
+      ['yes', 'yes', 'TICKET_NOT_CLOSED'],
+    ],
+    [
+      'on a deactivated site',
+      [],
+      ticket({ site: { status: 'DEACTIVATED' } }),
+      ['SITE_DEACTIVATED', 'yes', 'TICKET_NOT_CLOSED'],
+    ],
+    [
+      'about a product without a licence',
+      [],
+      ticket({ product: { licensed: false } }),
+      ['PRODUCT_NOT_LICENSED', 'yes', 'TICKET_NOT_CLOSED'],
+    ],
+    ['that is closed', [], closed, ['TICKET_CLOSED', 'TICKET_CLOSED', 'yes']],
+  ])('%s, the assigned engineer', (_, grants, of, [request = '', close = '', reopen = '']) => {
+    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', close, close, reopen];
+    expect(onTicket(grants, engineer(), of)).toEqual(row(ticketActions, cells));
+  });
+
+  test.each<[string, readonly Grant[], TicketWithPlace, string]>([
+    ['without a grant', [], ticket(), 'yes'],
+    ['with a request', [pendingApproval()], ticket(), 'yes'],
+    ['with a request before the Guard', [pendingGuardApproval()], ticket(), 'ALREADY_APPROVED'],
+    ['with active access', [active()], ticket(), 'ALREADY_ACTIVE'],
+    ['on a deactivated site', [], ticket({ site: { status: 'DEACTIVATED' } }), 'NOT_ELIGIBLE'],
+    ['about a product without a licence', [], ticket({ product: { licensed: false } }), 'NOT_ELIGIBLE'],
+    ['that is closed', [], closed, 'TICKET_CLOSED'],
+  ])('%s, an organization admin', (_, grants, of, approve) => {
+    const cells = ['FORBIDDEN', approve, 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'];
+    expect(onTicket(grants, user('admin', organizationAdmin), of)).toEqual(row(ticketActions, cells));
+  });
+
+  test.each<[string, Viewer, readonly string[]]>([
+    [
+      'the reporter',
+      user('reporter'),
+      ['FORBIDDEN', 'NOT_ELIGIBLE', 'FORBIDDEN', 'FORBIDDEN', 'yes', 'TICKET_NOT_CLOSED'],
+    ],
+    [
+      'the ticketing system',
+      ticketing(),
+      ['FORBIDDEN', 'FORBIDDEN', 'yes', 'yes', 'yes', 'TICKET_NOT_CLOSED'],
+    ],
+    ['an operator', operator(), ['FORBIDDEN', 'FORBIDDEN', 'yes', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN']],
+    ['a member without a role', user('somebody'), Array(6).fill('NOT_FOUND')],
+  ])('that is open, %s', (_, viewer, cells) => {
+    expect(onTicket([], viewer)).toEqual(row(ticketActions, cells));
+  });
+});
