@@ -1,8 +1,9 @@
 /** From a lifecycle decision to what the record needs to know of it. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor } from '../audit/entry.ts';
+import type { GrantEventType } from '../events/grant-event-type.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
-import { decide, type GrantChange, type GrantCommand, type GrantEventType } from '../grants/lifecycle.ts';
+import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { RecordedGrantChange } from './grant-change-records.ts';
 import { invalidState, type Refusal } from './refusal.ts';

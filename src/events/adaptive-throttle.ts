@@ -1,29 +1,30 @@
-/** How gateways keep their own work in bounds when much is written: at once at ease, together under load. */
+/** Spaces out reads and wakes: no delay at a low event rate, batches at a high one. */
 
-/** A moment from one time to the next that grows with what comes a second, so that one time serves many. */
-export type Pace = {
-  /** Milliseconds to leave before the next, after one that served so many. */
-  after(served: number): number;
+/** A delay between two batches that grows with the event rate, so that one batch serves many events. */
+export type AdaptiveThrottle = {
+  /** Records a batch of `count` events. Returns the milliseconds to wait before the next batch. */
+  delayAfter(count: number): number;
 };
 
-/** Up to so many a second nothing waits; from so many on it waits as long as it may. */
-const ease = 150;
-const load = 800;
+/** Events per second: up to the first there is no delay, from the second on the longest delay. */
+const noDelayRate = 150;
+const fullDelayRate = 800;
 
-/** Milliseconds over which what comes a second is measured. */
-const memory = 200;
+/** Milliseconds over which the event rate is averaged. */
+const averagingWindow = 200;
 
-/** @param longest milliseconds, under any load */
-export function createAdaptiveThrottle({ longest }: { longest: number }): Pace {
+/** @param longest the longest delay, in milliseconds */
+export function createAdaptiveThrottle({ longest }: { longest: number }): AdaptiveThrottle {
   let recent = 0;
   let at = performance.now();
   return {
-    after(served) {
+    delayAfter(count) {
       const now = performance.now();
-      recent = recent * Math.exp((at - now) / memory) + served;
+      recent = recent * Math.exp((at - now) / averagingWindow) + count;
       at = now;
-      const perSecond = (recent * 1000) / memory;
-      return longest * Math.min(Math.max((perSecond - ease) / (load - ease), 0), 1);
+      const perSecond = (recent * 1000) / averagingWindow;
+      const load = (perSecond - noDelayRate) / (fullDelayRate - noDelayRate);
+      return longest * Math.min(Math.max(load, 0), 1);
     },
   };
 }

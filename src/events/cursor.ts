@@ -1,98 +1,102 @@
 /**
- * Cursors: positions as clients hold them. Opaque, signed, and of use only to the viewer and for the
- * subscription they were given for.
+ * Cursors: positions as clients hold them. A cursor is opaque and signed, and is valid only for the viewer and the
+ * subscription it was issued for.
  */
 import { createHash, createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { GenerationalCache } from '../platform/generational-cache.ts';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from './errors.ts';
 import { type OpenTransaction, type Position, withAtMostOpen } from './position.ts';
 
-/** What a cursor is good for. */
+/** What a cursor is valid for. */
 export type CursorBinding = {
-  /** The account it is given to. */
+  /** The account it is issued to. */
   viewerId: string;
   /** The name of the subscription field. */
   stream: string;
-  /** Its filter as the client gave it. Absent and `undefined` fields are the same; order of keys is none. */
+  /** Its filter as the client gave it. Absent and `undefined` fields are equal; the order of keys does not matter. */
   filter: unknown;
 };
 
 /** The cursors of one subscription. */
 export type Cursors = {
-  /** About 54 characters; longer while many transactions are open, at most about 1,100. */
+  /** About 54 characters; more while many transactions are open, at most about 1,100. */
   encode(position: Position): string;
   /**
-   * Throws a MalformedCursorError for what is no cursor of this deployment, a ForeignCursorError for one of
-   * another viewer, an OtherFilterCursorError for one of another subscription or filter.
+   * @throws MalformedCursorError if the text is no cursor of this deployment
+   * @throws ForeignCursorError if it was issued to another viewer
+   * @throws OtherFilterCursorError if it was issued for another subscription or filter
    */
   decode(text: string): Position;
 };
 
-/** Makes the cursors of a subscription. */
+/** Returns the encoder and decoder for one subscription's cursors. */
 export type CursorSigner = (binding: CursorBinding) => Cursors;
 
 /*
- * A cursor is text in three parts: the version and whom and what it is for, the position, the signature of
- * both. Every part is a whole number of base64url characters, so that each is written on its own: for an
- * event that goes to a thousand subscribers, the position is written once.
+ * A cursor is text in three parts: the head (version, tag of the viewer, tag of the subscription), the position,
+ * and the signature of both. Each part is a whole number of base64url characters and is encoded on its own: for an
+ * event with a thousand subscribers, the position is encoded once.
  */
 const version = 1;
 const tagLength = 7;
 const headLength = (4 * (1 + 2 * tagLength)) / 3;
 const signatureLength = 22;
 
-/** A cursor names at most so many open transactions; beyond that, resuming repeats some events. */
-const mostOpen = 64;
-const longestText = 2048;
+/** A cursor names at most this many open transactions; with more, a resumption repeats some events. */
+const maxOpenTransactions = 64;
+/** Characters of a text that may be a cursor. */
+const maxTextLength = 2048;
 
 /**
- * Makes and reads cursors. The first secret signs; the others, of before, are still accepted, so that a
- * secret can be replaced while clients hold cursors.
+ * Creates the signer of cursors. The first secret signs. The others are earlier secrets, whose cursors are still
+ * accepted, so that a secret can be replaced while clients hold cursors.
  * @param secrets at least 16 characters each, the same on every gateway
  */
 export function createCursorSigner(secrets: readonly [string, ...string[]]): CursorSigner {
-  const [secret, ...former] = secrets.map((text) => {
+  const [secret, ...earlier] = secrets.map((text) => {
     if (text.length < 16) throw new TypeError('A cursor secret needs at least 16 characters');
     return createSecretKey(text, 'utf8');
   });
   if (secret === undefined) throw new TypeError('A cursor secret is needed');
-  return (binding) => new SignedCursors(binding, secret, former);
+  return (binding) => new SignedCursors(binding, secret, earlier);
 }
 
-/** Nothing is computed before it is needed: most subscriptions never read a cursor, and many give out none. */
+/** Computes tags and keys at their first use: most subscriptions decode no cursor, and many encode none. */
 class SignedCursors implements Cursors {
   readonly #binding: CursorBinding;
   readonly #secret: KeyObject;
-  readonly #former: readonly KeyObject[];
+  readonly #earlier: readonly KeyObject[];
   #head: string | undefined;
   #key: string | undefined;
 
-  constructor(binding: CursorBinding, secret: KeyObject, former: readonly KeyObject[]) {
+  constructor(binding: CursorBinding, secret: KeyObject, earlier: readonly KeyObject[]) {
     this.#binding = binding;
     this.#secret = secret;
-    this.#former = former;
+    this.#earlier = earlier;
   }
 
   encode(position: Position): string {
     this.#head ??= Buffer.concat([Buffer.of(version), ...this.#tags()]).toString('base64url');
     this.#key ??= keyFor(this.#secret, this.#head);
-    const text = textOf(position);
+    const text = encodePosition(position);
     return this.#head + text + sign(this.#key, text);
   }
 
   decode(text: string): Position {
+    // Before anything is computed: any client can send any text.
+    if (text.length > maxTextLength) throw new MalformedCursorError();
     const head = text.slice(0, headLength);
     const position = text.slice(headLength, -signatureLength);
     const signature = text.slice(-signatureLength);
-    const isGenuine =
-      text.length <= longestText &&
-      [this.#secret, ...this.#former].some((one) => isSame(sign(keyFor(one, head), position), signature));
+    const isGenuine = [this.#secret, ...this.#earlier].some((secret) =>
+      areEqual(sign(keyFor(secret, head), position), signature),
+    );
     const bytes = Buffer.from(head, 'base64url');
     if (!isGenuine || bytes[0] !== version) throw new MalformedCursorError();
     const [viewerTag, streamTag] = this.#tags();
     if (!bytes.subarray(1, 1 + tagLength).equals(viewerTag)) throw new ForeignCursorError();
     if (!bytes.subarray(1 + tagLength).equals(streamTag)) throw new OtherFilterCursorError();
-    return readPosition(Buffer.from(position, 'base64url'));
+    return fromBytes(Buffer.from(position, 'base64url'));
   }
 
   #tags(): [viewer: Buffer, stream: Buffer] {
@@ -101,17 +105,17 @@ class SignedCursors implements Cursors {
   }
 }
 
-/** The key of one subscription's cursors: they are signed with it at a third of the cost of an HMAC each. */
+/** The key of one subscription's cursors: to sign with it costs a third of an HMAC. */
 function keyFor(secret: KeyObject, head: string): string {
   return createHmac('sha256', secret).update(head).digest('base64url');
 }
 
-/** 132 bits. SHA-512/256 of key and text is a sound signature: unlike SHA-256 it can not be extended. */
+/** 132 bits. SHA-512/256 of key and text is a sound signature: unlike SHA-256, it allows no length extension. */
 function sign(key: string, text: string): string {
   return hash('sha512-256', key + text, 'base64url').slice(0, signatureLength);
 }
 
-function isSame(expected: string, given: string): boolean {
+function areEqual(expected: string, given: string): boolean {
   const [one, other] = [Buffer.from(expected), Buffer.from(given)];
   return one.length === other.length && timingSafeEqual(one, other);
 }
@@ -120,16 +124,16 @@ function tag(text: string): Buffer {
   return createHash('sha256').update(text).digest().subarray(0, tagLength);
 }
 
-/** The positions written last, for events that go to many. */
+/** The texts of the positions encoded last, for events with many subscribers. */
 const texts = new GenerationalCache<Position, string>();
-const mostTexts = 128;
+const maxTexts = 128;
 
-function textOf(position: Position): string {
+function encodePosition(position: Position): string {
   const known = texts.get(position);
   if (known !== undefined) return known;
-  const text = writePosition(withAtMostOpen(position, mostOpen)).toString('base64url');
+  const text = toBytes(withAtMostOpen(position, maxOpenTransactions)).toString('base64url');
   texts.set(position, text);
-  if (texts.size > mostTexts) texts.turn();
+  if (texts.size > maxTexts) texts.rotate();
   return text;
 }
 
@@ -142,8 +146,8 @@ function canonical(value: unknown): string {
   );
 }
 
-/** `next`, then every open transaction as its distance below `next` and how far it was read. */
-function writePosition({ next, open }: Position): Buffer {
+/** Variable-length integers: `next`, then for each open transaction its distance below `next` and its `through`. */
+function toBytes({ next, open }: Position): Buffer {
   const numbers = [next, ...open.flatMap(({ txid, through }) => [next - txid, through])];
   const bytes: number[] = [];
   for (let number of numbers) {
@@ -153,7 +157,7 @@ function writePosition({ next, open }: Position): Buffer {
   return Buffer.from(bytes);
 }
 
-function readPosition(bytes: Buffer): Position {
+function fromBytes(bytes: Buffer): Position {
   const numbers: bigint[] = [];
   let number = 0n;
   let shift = 0n;

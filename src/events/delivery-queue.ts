@@ -1,98 +1,101 @@
-import type { DeliverableEvent, GrantEventType } from './envelope.ts';
+import type { DeliverableEvent } from './envelope.ts';
+import type { GrantEventType } from './grant-event-type.ts';
 import type { Position } from './position.ts';
 
-/** An event on its way to one subscriber. */
-export type QueuedEvent = {
+/** An event for one subscriber. Whoever received it can resume from `position` and misses nothing. */
+export type Delivery = {
   readonly event: DeliverableEvent;
-  /** Behind this event in the stream. */
   readonly position: Position;
 };
 
-type Waiting = QueuedEvent & { hasLeft: boolean };
+type Entry = Delivery & { isDequeued: boolean };
 
 const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
 
-/** What has left is cut off once it is so long. */
-const longestTail = 256;
+/** Dequeued entries stay at the front of the array until there are more of them than this; then they are cut off. */
+const maxDequeued = 256;
 
 /**
- * What waits for one subscriber. Events leave in the order of the stream, except that the end of a grant's
- * use goes ahead of what waits of other grants. Events of one grant never pass each other.
+ * The events that wait for one subscriber. They leave in the order of the stream, except that events which end
+ * the use of a grant overtake events of other grants. Events of one grant never overtake each other.
  */
 export class DeliveryQueue {
-  #waiting: Waiting[] = [];
+  #entries: Entry[] = [];
+  /** The index of the first entry that was not dequeued. */
   #head = 0;
   #size = 0;
   #urgent = 0;
   #delivered: Position;
 
-  /** @param start the position behind everything delivered before */
+  /** @param start includes everything delivered before */
   constructor(start: Position) {
     this.#delivered = start;
   }
 
+  /** Events that wait. */
   get size(): number {
     return this.#size;
   }
 
-  /** Events in memory: those that wait, and those that have gone ahead of one of them. */
+  /** Events that count against the queue's limit: those that wait, and those that overtook one of them. */
   get held(): number {
-    return this.#waiting.length - this.#head;
+    return this.#entries.length - this.#head;
   }
 
-  /** Whether something waits that goes ahead of others. */
+  /** Whether an event waits that overtakes others. */
   get isUrgent(): boolean {
     return this.#urgent > 0;
   }
 
-  /** @param position lies behind everything that was pushed before */
-  push(event: DeliverableEvent, position: Position): void {
-    this.#waiting.push({ event, position, hasLeft: false });
+  /** @param position includes the event and everything enqueued before it */
+  enqueue(event: DeliverableEvent, position: Position): void {
+    this.#entries.push({ event, position, isDequeued: false });
     this.#size += 1;
     if (urgentTypes.has(event.type)) this.#urgent += 1;
   }
 
   /**
-   * The next event, with the position from which nothing is missed afterwards: an event that went ahead
-   * does not move it, since what it passed is still to come.
+   * Removes the next event and returns it with the position from which nothing is missed. An event that overtook
+   * others does not advance this position, since the overtaken events are still to come.
    */
-  take(): QueuedEvent | undefined {
-    const taken = this.#waiting[this.#urgent === 0 ? this.#head : this.#firstToGoAhead()];
-    if (taken === undefined) return undefined;
-    taken.hasLeft = true;
+  dequeue(): Delivery | undefined {
+    const entry = this.#entries[this.#urgent === 0 ? this.#head : this.#nextUrgent()];
+    if (entry === undefined) return undefined;
+    entry.isDequeued = true;
     this.#size -= 1;
-    if (urgentTypes.has(taken.event.type)) this.#urgent -= 1;
-    this.#moveHead();
-    return taken.position === this.#delivered ? taken : { event: taken.event, position: this.#delivered };
+    if (urgentTypes.has(entry.event.type)) this.#urgent -= 1;
+    this.#advanceHead();
+    return entry.position === this.#delivered ? entry : { event: entry.event, position: this.#delivered };
   }
 
   clear(): void {
-    this.#waiting = [];
+    this.#entries = [];
     this.#head = 0;
     this.#size = 0;
     this.#urgent = 0;
   }
 
-  /** The first event of the first urgent one's grant: it or what it must not pass. */
-  #firstToGoAhead(): number {
-    const urgent = this.#waiting.find(
-      ({ event, hasLeft }, at) => at >= this.#head && !hasLeft && urgentTypes.has(event.type),
+  /** The index of the first event of the first urgent event's grant: the urgent one, or one it must not overtake. */
+  #nextUrgent(): number {
+    const urgent = this.#entries.find(
+      ({ event, isDequeued }, at) => at >= this.#head && !isDequeued && urgentTypes.has(event.type),
     );
-    return this.#waiting.findIndex(
-      ({ event, hasLeft }, at) => at >= this.#head && !hasLeft && event.grantId === urgent?.event.grantId,
+    return this.#entries.findIndex(
+      ({ event, isDequeued }, at) =>
+        at >= this.#head && !isDequeued && event.grantId === urgent?.event.grantId,
     );
   }
 
-  #moveHead(): void {
-    for (let next = this.#waiting[this.#head]; next?.hasLeft === true; next = this.#waiting[this.#head]) {
+  #advanceHead(): void {
+    for (let next = this.#entries[this.#head]; next?.isDequeued === true; next = this.#entries[this.#head]) {
       this.#delivered = next.position;
       this.#head += 1;
     }
-    if (this.#head === this.#waiting.length) {
-      this.#waiting.length = 0;
+    if (this.#head === this.#entries.length) {
+      this.#entries.length = 0;
       this.#head = 0;
-    } else if (this.#head > longestTail) {
-      this.#waiting = this.#waiting.slice(this.#head);
+    } else if (this.#head > maxDequeued) {
+      this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
   }

@@ -1,8 +1,8 @@
 /**
- * What the gateway tells its subscribers, as it is kept in the table of events and as it travels inside.
+ * Events, as the gateway handles them and as the table of events stores them.
  *
- * The kinds are open: `session` events join beside `grant`. A gateway passes over a kind that it does not
- * know yet, so that versions can run side by side.
+ * New kinds can be added beside `grant` and `access`. A gateway skips events of a kind it does not know, so that two
+ * versions can run side by side.
  */
 import {
   GrantEndReason,
@@ -11,45 +11,33 @@ import {
   GrantState,
 } from '../../prisma/generated/client/enums.ts';
 import type { GrantModel } from '../../prisma/generated/client/models/Grant.ts';
+import { GrantEventType } from './grant-event-type.ts';
 import {
-  count,
-  type Facts,
-  facts,
-  IllegalFactError,
-  isFacts,
-  moment,
+  type Fields,
+  InvalidPayloadError,
+  isObject,
+  nullable,
+  object,
   oneOf,
-  orNull,
-  text,
-  texts,
+  positiveInteger,
+  string,
+  strings,
+  timestamp,
   uuid,
   uuids,
 } from './payload-reader.ts';
 
-/** Whom an event concerns. Who of them may hear it is decided by authorization, at every event. */
+/** Whom an event concerns. Authorization decides at every event which viewers may receive it. */
 export type EventAudience = {
   organizationId: string;
   siteId: string;
   /** The ticket's reporter. */
   reporterId: string;
-  /** The engineers it concerns; at a reassignment, the one before and the one after. */
+  /** The engineers it concerns: for a reassignment, the previous one and the new one. */
   engineerIds: readonly string[];
 };
 
-export const GrantEventType = {
-  REQUESTED: 'REQUESTED',
-  AWAITING_GUARD: 'AWAITING_GUARD',
-  ACTIVATED: 'ACTIVATED',
-  DENIED: 'DENIED',
-  WITHDRAWN: 'WITHDRAWN',
-  EXPIRED: 'EXPIRED',
-  REVOKED: 'REVOKED',
-  ENDED: 'ENDED',
-  REASSIGNED: 'REASSIGNED',
-} as const;
-export type GrantEventType = keyof typeof GrantEventType;
-
-/** The grant's facts right after the event. */
+/** The grant right after the event. */
 export type GrantSnapshot = GrantModel;
 
 /** Something happened to a grant. */
@@ -62,14 +50,14 @@ export type GrantEventEnvelope = {
   audience: EventAudience;
   ticketId: string;
   grantId: string;
-  /** Grows with every event of the grant. */
+  /** Increases with every event of the grant. */
   grantVersion: number;
   grant: GrantSnapshot;
 };
 
 /**
- * What the account may see or do has changed: a role given, removed or synced, a membership, its
- * deactivation. Never delivered: the account's subscriptions ask again what they may hear.
+ * The account's rights changed: a role was given, removed or synced, a membership changed, or the account was
+ * deactivated. Never delivered: it makes the account's subscriptions reload its rights.
  */
 export type AccessChangedEnvelope = {
   id: string;
@@ -81,20 +69,20 @@ export type AccessChangedEnvelope = {
 
 export type EventEnvelope = GrantEventEnvelope | AccessChangedEnvelope;
 
-/** What subscribers can hear. */
+/** An event that subscribers can receive. */
 export type DeliverableEvent = Exclude<EventEnvelope, AccessChangedEnvelope>;
 
-/** An event as the table holds it. */
+/** An event as the table stores it. */
 export type EventRow = { id: string; type: string; occurredAt: Date; payload: unknown };
 
 export type ParsedEvent =
   | { outcome: 'EVENT'; event: EventEnvelope }
-  /** Of a kind that this gateway does not know. */
+  /** The event is of a kind that this gateway does not know. */
   | { outcome: 'UNKNOWN_KIND'; kind: string }
-  /** Not an event: what is wrong with it. */
-  | { outcome: 'ILLEGAL'; reason: string };
+  /** The row is not a valid event; `reason` says why. */
+  | { outcome: 'INVALID'; reason: string };
 
-/** What stands in the row's payload: the envelope without what has a column of its own. */
+/** The row's payload: the envelope without the fields that have columns of their own. */
 export function payloadOf({
   id: _id,
   type: _type,
@@ -104,34 +92,34 @@ export function payloadOf({
   return payload;
 }
 
-/** Reads a row of the table. Never throws: what a row is worth is for the caller to judge. */
+/** Parses a row of the table. Does not throw for an invalid row: the caller decides what to do with it. */
 export function parseEvent(row: EventRow): ParsedEvent {
   const { payload } = row;
-  if (!isFacts(payload)) return { outcome: 'ILLEGAL', reason: 'the payload must be an object' };
+  if (!isObject(payload)) return { outcome: 'INVALID', reason: 'the payload must be an object' };
   try {
-    const kind = text(payload, 'kind');
+    const kind = string(payload, 'kind');
     if (!Object.hasOwn(readers, kind)) return { outcome: 'UNKNOWN_KIND', kind };
     return { outcome: 'EVENT', event: readers[kind as EventEnvelope['kind']](row, payload) };
   } catch (error) {
-    if (error instanceof IllegalFactError) return { outcome: 'ILLEGAL', reason: error.message };
+    if (error instanceof InvalidPayloadError) return { outcome: 'INVALID', reason: error.message };
     throw error;
   }
 }
 
-/** By the kind that stands in the payload. */
+/** By the payload's `kind`. */
 const readers: {
-  [Kind in EventEnvelope['kind']]: (row: EventRow, payload: Facts) => EventEnvelope & { kind: Kind };
+  [Kind in EventEnvelope['kind']]: (row: EventRow, payload: Fields) => EventEnvelope & { kind: Kind };
 } = {
   grant: (row, payload) => ({
     id: row.id,
     occurredAt: row.occurredAt,
     kind: 'grant',
     type: oneOf(GrantEventType, row, 'type'),
-    audience: audienceIn(facts(payload, 'audience')),
+    audience: audienceIn(object(payload, 'audience')),
     ticketId: uuid(payload, 'ticketId'),
     grantId: uuid(payload, 'grantId'),
-    grantVersion: count(payload, 'grantVersion'),
-    grant: snapshotIn(facts(payload, 'grant')),
+    grantVersion: positiveInteger(payload, 'grantVersion'),
+    grant: snapshotIn(object(payload, 'grant')),
   }),
   access: (row, payload) => ({
     id: row.id,
@@ -142,7 +130,7 @@ const readers: {
   }),
 };
 
-function audienceIn(audience: Facts): EventAudience {
+function audienceIn(audience: Fields): EventAudience {
   return {
     organizationId: uuid(audience, 'organizationId'),
     siteId: uuid(audience, 'siteId'),
@@ -151,30 +139,30 @@ function audienceIn(audience: Facts): EventAudience {
   };
 }
 
-function snapshotIn(grant: Facts): GrantSnapshot {
+function snapshotIn(grant: Fields): GrantSnapshot {
   return {
     id: uuid(grant, 'id'),
     ticketId: uuid(grant, 'ticketId'),
     siteId: uuid(grant, 'siteId'),
     scopeKind: oneOf(GrantScopeKind, grant, 'scopeKind'),
-    conversationIds: texts(grant, 'conversationIds'),
+    conversationIds: strings(grant, 'conversationIds'),
     state: oneOf(GrantState, grant, 'state'),
-    path: orNull(aPath, grant, 'path'),
-    engineerId: orNull(uuid, grant, 'engineerId'),
+    path: nullable(grantPath, grant, 'path'),
+    engineerId: nullable(uuid, grant, 'engineerId'),
     requestedById: uuid(grant, 'requestedById'),
-    justification: orNull(text, grant, 'justification'),
-    requestedAt: moment(grant, 'requestedAt'),
-    approvalDueAt: moment(grant, 'approvalDueAt'),
-    customerApprovedAt: orNull(moment, grant, 'customerApprovedAt'),
-    customerApprovedById: orNull(uuid, grant, 'customerApprovedById'),
-    activatedAt: orNull(moment, grant, 'activatedAt'),
-    expiresAt: orNull(moment, grant, 'expiresAt'),
-    endedAt: orNull(moment, grant, 'endedAt'),
-    endReason: orNull(anEndReason, grant, 'endReason'),
-    endedById: orNull(uuid, grant, 'endedById'),
-    version: count(grant, 'version'),
+    justification: nullable(string, grant, 'justification'),
+    requestedAt: timestamp(grant, 'requestedAt'),
+    approvalDueAt: timestamp(grant, 'approvalDueAt'),
+    customerApprovedAt: nullable(timestamp, grant, 'customerApprovedAt'),
+    customerApprovedById: nullable(uuid, grant, 'customerApprovedById'),
+    activatedAt: nullable(timestamp, grant, 'activatedAt'),
+    expiresAt: nullable(timestamp, grant, 'expiresAt'),
+    endedAt: nullable(timestamp, grant, 'endedAt'),
+    endReason: nullable(grantEndReason, grant, 'endReason'),
+    endedById: nullable(uuid, grant, 'endedById'),
+    version: positiveInteger(grant, 'version'),
   };
 }
 
-const aPath = (from: Facts, name: string) => oneOf(GrantPath, from, name);
-const anEndReason = (from: Facts, name: string) => oneOf(GrantEndReason, from, name);
+const grantPath = (from: Fields, name: string) => oneOf(GrantPath, from, name);
+const grantEndReason = (from: Fields, name: string) => oneOf(GrantEndReason, from, name);

@@ -1,24 +1,26 @@
 /**
- * The subscriptions of a gateway: each gets what it may hear, in order, once, from the relay they share.
+ * The subscriptions of a gateway. Each receives the events its viewer may receive, in order and once, from the one
+ * relay they share.
  *
- * What one subscriber does or fails to do costs the others nothing: queues are bounded, and reads from the
- * database are limited.
+ * A slow or failing subscriber costs the others nothing: queues are bounded, and few subscribers read the database at
+ * the same time.
  */
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import type { DeliverableEvent } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
 import type { Position } from './position.ts';
-import type { Relay, StreamEvent } from './relay.ts';
+import type { PositionedEvent, Relay } from './relay.ts';
 import {
-  type Deliveries,
+  type EventSubscription,
+  retryDelay,
   type SubscribeOptions,
   Subscription,
+  type SubscriptionHost,
   type SubscriptionLimits,
-  type Surroundings,
 } from './subscription.ts';
-import { createDirectory } from './topics.ts';
+import { createTopicIndex } from './topics.ts';
 
-export type { Deliveries, Delivery, SubscribeOptions, Take } from './subscription.ts';
+export type { Consumer, Delivery, EventSubscription, SubscribeOptions } from './subscription.ts';
 
 export type FeedOptions = Partial<SubscriptionLimits> & {
   relay: Relay;
@@ -28,117 +30,114 @@ export type FeedOptions = Partial<SubscriptionLimits> & {
 
 export type FeedStats = {
   subscriptions: number;
-  /** Accounts that listen. */
+  /** Accounts with a subscription. */
   viewers: number;
-  /** Of them, those that live on what the relay hands on; the others are catching up. */
+  /** Subscriptions that receive events from the relay; the others are catching up. */
   live: number;
   /** Events waiting in all queues. */
   queued: number;
-  /** Entries in the directory of topics. */
+  /** Entries in the topic index. */
   topicEntries: number;
 };
 
 export type Feed = {
   /**
-   * A subscription from now on, or from `after` on. It begins with this call, not with the first `next`.
+   * Subscribes to everything from this call on, or after the position `after`; not from the first `next` on.
    *
    * `next` rejects once, with a FeedError, when the subscription ends by itself: AccessEndedError,
-   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError, FeedClosedError; or with what `mayReceive`,
-   * `matches` or `topics` threw.
+   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError or FeedClosedError; or with the error that
+   * `mayReceive`, `matches` or `topics` threw.
    */
-  subscribe(options: SubscribeOptions): Deliveries;
+  subscribe(options: SubscribeOptions): EventSubscription;
   stats(): FeedStats;
   /** Ends every subscription with a FeedClosedError; later ones end at once. */
   dispose(): void;
 };
 
-/** Milliseconds between two tries to read the database. */
-const retryDelay = 250;
-
-/** Milliseconds for which subscribers are served without a pause. */
-const longestTurn = 10;
+/** Milliseconds for which subscriptions are flushed before other work of the process gets its turn. */
+const maxTurn = 10;
 
 export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Feed {
   const limits = { queueLength: 1000, outage: 30_000, ...options };
   const subscriptions = new Set<Subscription>();
   const byViewer = new Map<string, Set<Subscription>>();
-  const directory = createDirectory<Subscription>();
-  const throughGate = createGate(readers);
+  const topicIndex = createTopicIndex<Subscription>();
+  const withReadSlot = createSemaphore(readers);
   let disposed = false;
 
-  const surroundings: Surroundings = {
+  const host: SubscriptionHost = {
     relay,
     limits,
     read,
-    enter: directory.place,
-    leave: directory.remove,
-    forget(subscription) {
+    setTopics: topicIndex.set,
+    clearTopics: topicIndex.delete,
+    onEnd(subscription) {
       subscriptions.delete(subscription);
-      const theirs = byViewer.get(subscription.viewerId);
-      theirs?.delete(subscription);
-      if (theirs?.size === 0) byViewer.delete(subscription.viewerId);
+      const ofViewer = byViewer.get(subscription.viewerId);
+      ofViewer?.delete(subscription);
+      if (ofViewer?.size === 0) byViewer.delete(subscription.viewerId);
     },
   };
 
-  /** Whether the last read by any of them worked. */
-  let isReachable = true;
+  /** Whether the last read of any subscription succeeded. */
+  let isAvailable = true;
 
-  /** Reads for a subscription, again and again while the database is out of reach. */
+  /** Reads for a subscription; retries while the database is unavailable, until the outage has lasted too long. */
   async function read(subscription: Subscription, after: Position): ReturnType<Relay['read']> {
     const deadline = Date.now() + limits.outage;
     for (;;) {
       try {
-        const page = await throughGate(() => {
+        const page = await withReadSlot(() => {
           if (subscription.hasEnded) throw new FeedClosedError();
-          // Who has only waited in line so far has no better prospects.
-          if (!isReachable && Date.now() >= deadline) throw new FeedUnavailableError();
+          // The wait for a slot may have taken all the time: one more read would fail like those before it.
+          if (!isAvailable && Date.now() >= deadline) throw new FeedUnavailableError();
           return relay.read(after);
         });
-        isReachable = true;
+        isAvailable = true;
         return page;
       } catch (error) {
         if (error instanceof FeedError) throw error;
-        isReachable = false;
+        isAvailable = false;
         if (Date.now() + retryDelay >= deadline) throw new FeedUnavailableError({ cause: error });
         await wait(retryDelay);
       }
     }
   }
 
-  function remember(subscription: Subscription): void {
+  function add(subscription: Subscription): void {
     subscriptions.add(subscription);
-    const theirs = byViewer.get(subscription.viewerId);
-    if (theirs === undefined) byViewer.set(subscription.viewerId, new Set([subscription]));
-    else theirs.add(subscription);
+    const ofViewer = byViewer.get(subscription.viewerId);
+    if (ofViewer === undefined) byViewer.set(subscription.viewerId, new Set([subscription]));
+    else ofViewer.add(subscription);
   }
 
-  async function onEvents(batch: readonly StreamEvent[]): Promise<void> {
-    // Changes of rights first: nothing that became visible with one is judged by the rights of before.
-    const heard: [DeliverableEvent, StreamEvent][] = [];
-    for (const arrived of batch) {
-      const { event } = arrived;
-      if (event.kind !== 'access') heard.push([event, arrived]);
+  async function onEvents(batch: readonly PositionedEvent[]): Promise<void> {
+    // Changes of rights first: an event that became visible with such a change is judged by the new rights.
+    const deliverable: [DeliverableEvent, PositionedEvent][] = [];
+    for (const positioned of batch) {
+      const { event } = positioned;
+      if (event.kind !== 'access') deliverable.push([event, positioned]);
       else for (const each of byViewer.get(event.accountId) ?? []) each.rightsChanged();
     }
-    const concerned = new Set<Subscription>();
-    for (const [event, arrived] of heard) {
-      for (const each of directory.membersFor(event)) {
-        each.receive(arrived);
-        concerned.add(each);
+    const recipients = new Set<Subscription>();
+    for (const [event, positioned] of deliverable) {
+      for (const each of topicIndex.match(event)) {
+        each.receive(positioned);
+        recipients.add(each);
       }
     }
-    const urgent = [...concerned].filter((each) => each.isUrgent);
-    await serveAll(new Set([...urgent, ...concerned]));
+    const urgent = [...recipients].filter((each) => each.isUrgent);
+    await flushAll(new Set([...urgent, ...recipients]));
   }
 
-  /** In turns that are short, so that whatever else the gateway does goes on meanwhile. */
-  async function serveAll(subscribers: Iterable<Subscription>): Promise<void> {
-    let begun = performance.now();
-    for (const each of subscribers) {
-      each.serve();
-      if (performance.now() - begun < longestTurn) continue;
+  /** In short turns of the event loop, so that the gateway's other work continues meanwhile. */
+  async function flushAll(recipients: Iterable<Subscription>): Promise<void> {
+    let startedAt = performance.now();
+    for (const each of recipients) {
+      each.flush();
+      if (performance.now() - startedAt < maxTurn) continue;
       await nextTurn();
-      begun = performance.now();
+      startedAt = performance.now();
     }
   }
 
@@ -153,8 +152,8 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
 
   return {
     subscribe(wanted) {
-      const subscription = new Subscription(wanted, surroundings);
-      remember(subscription);
+      const subscription = new Subscription(wanted, host);
+      add(subscription);
       if (disposed) subscription.end(new FeedClosedError());
       return subscription;
     },
@@ -170,7 +169,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
         viewers: byViewer.size,
         live,
         queued,
-        topicEntries: directory.size.entries,
+        topicEntries: topicIndex.size.entries,
       };
     },
     dispose() {
@@ -181,10 +180,10 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
   };
 }
 
-/** Lets so many tasks run at the same time; the others wait their turn. */
-function createGate(width: number): <Result>(task: () => Promise<Result>) => Promise<Result> {
+/** Runs at most `slots` tasks at the same time; the others wait in the order in which they came. */
+function createSemaphore(slots: number): <Result>(task: () => Promise<Result>) => Promise<Result> {
   const waiting: (() => void)[] = [];
-  let free = width;
+  let free = slots;
   return async (task) => {
     if (free > 0) free -= 1;
     else await new Promise<void>((resolve) => waiting.push(resolve));

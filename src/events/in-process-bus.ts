@@ -1,10 +1,10 @@
 import type { BusHealth, WakeBus } from './bus.ts';
 
-/** Joins gateways within one process; the only one there is needs no other bus. */
+/** Connects gateways within one process. A deployment of one gateway needs no other bus. */
 export type InProcessBus = {
-  /** The bus as one gateway has it. */
+  /** Connects one more gateway. */
   connect(): WakeBus;
-  /** How many gateways are on it. */
+  /** How many gateways are connected. */
   readonly size: number;
 };
 
@@ -22,19 +22,19 @@ function connect(gateways: Map<symbol, Set<() => void>>): WakeBus {
   const self = Symbol('gateway');
   const listeners = new Set<() => void>();
   const health: BusHealth = { state: 'UP', since: new Date() };
-  let due: NodeJS.Immediate | undefined;
+  let scheduled: NodeJS.Immediate | undefined;
   gateways.set(self, listeners);
 
   function wakeOthers(): void {
-    due = undefined;
-    for (const [gateway, theirs] of gateways) {
-      if (gateway !== self) for (const wake of theirs) wake();
+    scheduled = undefined;
+    for (const [gateway, theirListeners] of gateways) {
+      if (gateway !== self) for (const wake of theirListeners) wake();
     }
   }
 
   return {
     publish() {
-      if (gateways.has(self)) due ??= setImmediate(wakeOthers);
+      if (gateways.has(self)) scheduled ??= setImmediate(wakeOthers);
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -45,9 +45,9 @@ function connect(gateways: Map<symbol, Set<() => void>>): WakeBus {
     },
     health: () => health,
     async dispose() {
-      clearImmediate(due);
+      clearImmediate(scheduled);
       listeners.clear();
-      if (gateways.delete(self) && due !== undefined) wakeOthers();
+      if (gateways.delete(self) && scheduled !== undefined) wakeOthers();
     },
   };
 }

@@ -1,56 +1,56 @@
 /**
- * The table of events: written in the transaction that makes what they tell of, read in an order that no
- * late commit can slip past.
+ * The outbox: the table of events. An event is written in the transaction that makes the change it reports, and events
+ * are read in an order in which no late commit is missed.
  */
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { type EventEnvelope, type EventRow, payloadOf } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
 import {
   covers,
+  type EventOffset,
   origin,
-  type Place,
   type Position,
-  positionAfter,
-  positionAt,
+  positionAfterEvent,
+  positionAfterTransaction,
   positionOfSnapshot,
-  settled,
   union,
+  withoutFinished,
 } from './position.ts';
 
-/** Whatever runs SQL in the writing transaction. */
+/** Runs SQL in the writing transaction. */
 type Writer = { $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number> };
 
 /**
- * Settings for connections that read events. A plan is made once for a connection: making it costs as much as
- * the read itself. That may be while the table is all but empty, and the plan must not scan it from end to end
- * when it has grown: what is read is found by its index.
+ * PostgreSQL settings for connections that read events. Planning costs as much as the read itself, so each
+ * connection plans once. It may do so while the table is almost empty: without sequential scans, the plan uses the
+ * index and stays good when the table has grown.
  */
 export const readerSettings = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off' };
 
 /**
- * Whatever runs SQL on a connection to the primary, a pool or a client, and gives up by itself what is not
- * answered in time: `openDatabase` does.
+ * Runs SQL on a connection to the primary: a pool or a client. It must time out by itself, as the pools of
+ * `openDatabase` do.
  */
 export type Reader = { query<Row extends QueryResultRow>(statement: QueryConfig): Promise<QueryResult<Row>> };
 
-/** A row of the table with its place. */
-export type PlacedRow = EventRow & { place: Place };
+/** A row of the table with its offset. */
+export type StoredEvent = EventRow & { offset: EventOffset };
 
-/** Some of what lies after a position. */
+/** Events after a position, up to a limit. */
 export type EventPage = {
-  rows: { row: PlacedRow /** Behind this row. */; position: Position }[];
-  /** Behind the last row; the position asked from, when there was none. */
+  rows: { row: StoredEvent /** Includes this row. */; position: Position }[];
+  /** Includes every row of the page. */
   position: Position;
-  /** Whether more lay ahead at the moment of reading. */
+  /** Whether there may be more events to read right now. */
   hasMore: boolean;
 };
 
 /**
- * Appends events, in order, to the running transaction. One statement however many.
+ * Appends events, in order, to the running transaction, in one statement.
  *
- * Of any two transactions that tell of the same grant, the second must begin to write after the first has
- * committed (commands hold the locks of locks.ts before their first write): the order of the stream, by
- * transaction and number, is then the order in which things happened to the grant.
+ * Of any two transactions that write events of the same grant, the second must begin to write after the first has
+ * committed; commands ensure this by taking their locks before their first write. The order of the stream, by
+ * transaction and sequence number, is then the order in which the grant changed.
  */
 export async function appendEvents(tx: Writer, events: readonly EventEnvelope[]): Promise<void> {
   if (events.length === 0) return;
@@ -68,8 +68,8 @@ export async function appendEvents(tx: Writer, events: readonly EventEnvelope[])
 }
 
 /**
- * The position behind every event that is visible now. Inside a REPEATABLE READ transaction: behind every
- * event whose effect that transaction sees, so that a state read in it continues as a stream without a gap.
+ * The position that includes every event visible now. In a REPEATABLE READ transaction it includes exactly the
+ * events whose effects the transaction sees, so that a stream from it continues a state read there without a gap.
  */
 export async function currentPosition(db: Reader): Promise<Position> {
   const { rows } = await db.query<{ snapshot: string; last: string | null }>({
@@ -77,12 +77,15 @@ export async function currentPosition(db: Reader): Promise<Position> {
   });
   const [row] = rows;
   if (row === undefined) throw new TypeError('The database gave no snapshot');
-  return row.last === null ? origin : positionAfter(positionOfSnapshot(row.snapshot), BigInt(row.last));
+  return row.last === null
+    ? origin
+    : positionAfterTransaction(positionOfSnapshot(row.snapshot), BigInt(row.last));
 }
 
 /**
- * Deletes events of another history; tells how many there were. A database restored from a dump counts its
- * transactions anew: events that came with the dump would lie ahead of all that happens from now on.
+ * Deletes events with transaction numbers that this database has not reached, and returns how many there were. A
+ * database restored from a dump numbers its transactions from the start again: events in the dump would come after
+ * every event that is written from now on.
  */
 export async function deleteForeignEvents(db: Reader): Promise<number> {
   const { rowCount } = await db.query({
@@ -92,16 +95,16 @@ export async function deleteForeignEvents(db: Reader): Promise<number> {
 }
 
 /**
- * The next events after a position, oldest transaction first, at most `limit`.
+ * Reads the next events after a position, oldest transaction first, at most `limit`.
  *
- * Everything visible is read at once, however long some other transaction stays open; the positions given
- * back remember which transactions were open, so that nothing is missed and nothing comes twice.
+ * All visible events can be read at once, however long another transaction stays open: the returned positions name
+ * the open transactions, so that no event is missed or read twice.
  *
- * Positions never go beyond the last event read. After a crash PostgreSQL may give out again the numbers of
- * transactions that left no durable trace, and a committed event is the trace that rules this out below it.
+ * A position never goes beyond the last event read. After a crash PostgreSQL may reuse the numbers of transactions
+ * that left no durable trace; a committed event is such a trace, so no lower number is reused.
  *
- * Throws a CursorExpiredError where events after the position may have been deleted, and a
- * HistoryReplacedError where the position is ahead of the database.
+ * @throws CursorExpiredError if events after the position may have been deleted
+ * @throws HistoryReplacedError if the position is ahead of the database
  */
 export async function readEvents(db: Reader, after: Position, limit: number): Promise<EventPage> {
   const { rows } = await db.query<{
@@ -130,38 +133,37 @@ export async function readEvents(db: Reader, after: Position, limit: number): Pr
   if (first.kept !== null && !covers(after, { next: BigInt(first.kept), open: [] })) {
     throw new CursorExpiredError();
   }
-  const read = rows.flatMap((row) => (row.id === null ? [] : [toPlacedRow({ ...row, id: row.id })]));
+  const read = rows.flatMap((row) => (row.id === null ? [] : [storedEvent({ ...row, id: row.id })]));
   const hasMore = read.length === limit;
   let position = after;
-  const placed = read.map((row, index) => {
-    const { txid } = row.place;
+  const positioned = read.map((row, index) => {
+    const { txid } = row.offset;
     const following = read[index + 1];
-    const wholeTransaction = following === undefined ? !hasMore : following.place.txid !== txid;
+    const wholeTransaction = following === undefined ? !hasMore : following.offset.txid !== txid;
     position = union(
       position,
-      wholeTransaction ? positionAfter(snapshot, txid) : positionAt(snapshot, row.place),
+      wholeTransaction ? positionAfterTransaction(snapshot, txid) : positionAfterEvent(snapshot, row.offset),
     );
     return { row, position };
   });
-  return { rows: placed, position: hasMore ? position : settled(position, snapshot), hasMore };
+  return { rows: positioned, position: hasMore ? position : withoutFinished(position, snapshot), hasMore };
 }
 
-function toPlacedRow(row: {
+function storedEvent(row: {
   id: string;
   txid: string;
   seq: string;
   type: string;
   occurred_at: Date;
   payload: unknown;
-}): PlacedRow {
-  const place = { txid: BigInt(row.txid), seq: BigInt(row.seq) };
-  return { id: row.id, type: row.type, occurredAt: row.occurred_at, payload: row.payload, place };
+}): StoredEvent {
+  const offset = { txid: BigInt(row.txid), seq: BigInt(row.seq) };
+  return { id: row.id, type: row.type, occurredAt: row.occurred_at, payload: row.payload, offset };
 }
 
 /**
- * Both halves are walks along the index on (txid, seq): a look-up for each of the few transactions that were
- * open, and the tail.
- * The snapshot comes from the same statement, hence sees exactly what the statement sees.
+ * Both halves use the index on (txid, seq): one look-up for each of the few open transactions, and one range scan
+ * from `next` on. The snapshot is taken in the same statement, so it sees exactly what the statement sees.
  */
 function readAfter(limit: number): string {
   const columns = 'e.id, e.txid, e.seq, e.type, e.occurred_at, e.payload';
@@ -182,20 +184,20 @@ function readAfter(limit: number): string {
           UNION ALL
           (SELECT ${columns} FROM events e WHERE e.txid >= $1::bigint AND e.id <> $4::uuid
             ORDER BY e.txid, e.seq LIMIT ${limit})
-        ) AS ahead ORDER BY txid, seq LIMIT ${limit}
+        ) AS unread ORDER BY txid, seq LIMIT ${limit}
       ) AS page ON true
      ORDER BY page.txid, page.seq`;
 }
 
 /**
- * The row that says from which transaction on events are kept, in the table itself so that it is read in
- * the same snapshot as the events. Its id is its own; no event has it.
+ * The id of the row that says from which transaction on events are kept. The row is in the table of events, so that
+ * it is read in the same snapshot as the events. No event has this id.
  */
 const keptFromId = '00000000-0000-7000-8000-000000000000';
 
 /**
- * Deletes events that occurred before the moment, oldest first, at most `limit`; tells how many went.
- * Positions from which one of them could have been missed are refused from then on.
+ * Deletes events that occurred before the moment, oldest first, at most `limit`, and returns how many were deleted.
+ * From then on `readEvents` rejects positions from which one of them could be missed.
  */
 export async function deleteEventsBefore(db: Reader, moment: Date, limit: number): Promise<number> {
   const { rows } = await db.query<{ deleted: string }>({

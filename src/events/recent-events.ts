@@ -1,45 +1,43 @@
 import type { EventEnvelope } from './envelope.ts';
-import { covers, isBehind, type Place, type Position } from './position.ts';
+import { covers, type EventOffset, includes, type Position } from './position.ts';
 
-/** An event as it passes through the gateway: parsed once, shared by everyone it goes to. */
-export type StreamEvent = {
+/** An event with its place in the stream: parsed once, shared by every subscriber. */
+export type PositionedEvent = {
   readonly event: EventEnvelope;
-  readonly place: Place;
-  /** Behind this event: everything the gateway has read up to it. */
+  readonly offset: EventOffset;
+  /** Includes everything that the gateway has read up to this event, the event too. */
   readonly position: Position;
 };
 
 /**
- * The last events a gateway has handed on, so that subscribers who come back after a moment, all at once
- * perhaps, are served from memory.
+ * The last events that a gateway has read, so that subscribers which reconnect after a moment, perhaps all at
+ * once, are served from memory.
  */
 export type RecentEvents = {
-  /** Begins anew at a position, with nothing. */
+  /** Starts again at a position, without events. */
   startAt(position: Position): void;
-  /** Adds events that follow what is there; `position` lies behind the last of them. */
-  add(events: readonly StreamEvent[], position: Position): void;
-  /**
-   * Every event after the position that was handed on so far, in order; undefined when some of them may not
-   * be here any more.
-   */
-  after(position: Position): StreamEvent[] | undefined;
-  forget(): void;
+  /** Adds the events that follow; `position` includes the last of them. */
+  add(events: readonly PositionedEvent[], position: Position): void;
+  /** All events after the position, in order. Undefined if some of them may have been evicted. */
+  after(position: Position): PositionedEvent[] | undefined;
+  /** Discards everything; until `startAt` there is nothing to read. */
+  clear(): void;
 };
 
 /** @param capacity how many events are kept */
 export function createRecentEvents(capacity: number): RecentEvents {
-  /** In order, beginning with `oldest` once it is full: each takes the place of the one that goes. */
-  const ring: StreamEvent[] = [];
+  /** In order, beginning at `oldest` once it is full: a new event replaces the oldest. */
+  const ring: PositionedEvent[] = [];
   let oldest = 0;
   let start: Position | undefined;
   let end: Position | undefined;
 
-  function clear(): void {
+  function empty(): void {
     ring.length = 0;
     oldest = 0;
   }
 
-  function add(event: StreamEvent): void {
+  function add(event: PositionedEvent): void {
     if (ring.length < capacity) {
       ring.push(event);
       return;
@@ -53,7 +51,7 @@ export function createRecentEvents(capacity: number): RecentEvents {
 
   return {
     startAt(position) {
-      clear();
+      empty();
       start = position;
       end = position;
     },
@@ -65,10 +63,10 @@ export function createRecentEvents(capacity: number): RecentEvents {
       if (start === undefined || end === undefined || !covers(position, start)) return undefined;
       if (covers(position, end)) return [];
       const inOrder = [...ring.slice(oldest), ...ring.slice(0, oldest)];
-      return inOrder.filter(({ place }) => !isBehind(position, place));
+      return inOrder.filter(({ offset }) => !includes(position, offset));
     },
-    forget() {
-      clear();
+    clear() {
+      empty();
       start = undefined;
       end = undefined;
     },

@@ -1,31 +1,27 @@
+import { backoffDelay } from '../platform/backoff.ts';
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { BusHealth, WakeBus } from './bus.ts';
-import { openRedisLink, type RedisLink, type RedisRoad } from './redis-link.ts';
+import { openRedisLink, type RedisChannel, type RedisLink } from './redis-link.ts';
 
-export type RedisBusOptions = RedisRoad & { logger: Logger };
+export type RedisBusOptions = RedisChannel & { logger: Logger };
 
-/** Milliseconds between two heartbeats; three unanswered ones are a loss. */
-const heartbeat = 400;
-const mostUnanswered = 3;
+/** Milliseconds between two heartbeats. After three that did not come back, the connections are replaced. */
+const heartbeatInterval = 400;
+const maxUnanswered = 3;
 
-/** Milliseconds to wait before connecting again: the first time, and at most. Half of it is random. */
-const firstRetry = 50;
-const longestRetry = 1000;
-
-/** Milliseconds from one wake to the next at least, under load: a wake speaks for all before it. */
+/** Milliseconds from one wake to the next under full load: one wake stands for every publication before it. */
 const longestWakeGap = 33;
 
 /**
  * A bus over Redis pub/sub.
  *
- * The gateway hears its own heartbeats through the same channel, so a heartbeat that comes back proves the
- * whole way: publishing connection, server, subscription. When they stop coming, for whatever reason
- * (server gone, network silent, subscription forgotten), the connections are thrown away and new ones are
- * made, until it works again.
+ * The gateway receives its own heartbeats through the channel, so a heartbeat that comes back proves that the whole
+ * path works: publishing connection, server and subscription. When heartbeats stop coming back, for whatever reason
+ * (server gone, network silent, subscription lost), the bus replaces the connections until they work again.
  */
-export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
+export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus {
   const self = newId();
   const listeners = new Set<() => void>();
   const disposal = new AbortController();
@@ -34,14 +30,14 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   let failures = 0;
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
-  const pace = createAdaptiveThrottle({ longest: longestWakeGap });
-  /** Publications that no wake has spoken for yet. */
+  const throttle = createAdaptiveThrottle({ longest: longestWakeGap });
+  /** Publications since the last wake was sent. */
   let unsent = 0;
-  /** When the next wake may be, and the timer until then if one is due. */
+  /** The earliest moment of the next wake, and the timer until then if one is scheduled. */
   let nextWakeAt = 0;
-  let due: NodeJS.Timeout | undefined;
-  /** The link on which a wake is under way: what is asked for meanwhile becomes one more after it. */
-  let underWay: RedisLink | undefined;
+  let wakeTimer: NodeJS.Timeout | undefined;
+  /** The link on which a wake is in flight. Publications meanwhile are sent as one more wake after it. */
+  let inFlight: RedisLink | undefined;
 
   const wake = (): void => {
     for (const listener of listeners) listener();
@@ -50,9 +46,9 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   async function open(): Promise<void> {
     let current: RedisLink;
     try {
-      current = await openRedisLink(road, hear, disposal.signal);
+      current = await openRedisLink(target, onMessage, disposal.signal);
     } catch (error) {
-      retry(error);
+      reconnectLater(error);
       return;
     }
     if (disposal.signal.aborted) {
@@ -60,44 +56,45 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
       return;
     }
     link = current;
-    void current.gone.then((reason) => lose(current, reason));
+    void current.closed.then((reason) => replace(current, reason));
     failures = 0;
     unanswered = 0;
-    timer = setInterval(() => beat(current), heartbeat);
+    timer = setInterval(() => sendHeartbeat(current), heartbeatInterval);
     setHealth('UP');
     wake();
-    sendInTime();
+    sendWhenDue();
   }
 
-  function hear(message: string): void {
+  function onMessage(message: string): void {
     if (message === `${self} alive`) unanswered = 0;
     else if (message.endsWith(' wake') && !message.startsWith(self)) wake();
   }
 
-  function beat(current: RedisLink): void {
-    if (unanswered >= mostUnanswered) {
-      lose(current, new Error('Redis has fallen silent'));
+  function sendHeartbeat(current: RedisLink): void {
+    if (unanswered >= maxUnanswered) {
+      replace(current, new Error('Redis has stopped responding'));
       return;
     }
     unanswered += 1;
     current.publish(`${self} alive`).catch(() => undefined);
   }
 
-  function lose(lost: RedisLink, reason: unknown): void {
-    if (link !== lost) return;
+  function replace(broken: RedisLink, reason: unknown): void {
+    if (link !== broken) return;
     link = undefined;
     clearInterval(timer);
-    lost.close();
-    retry(reason);
+    broken.close();
+    reconnectLater(reason);
   }
 
-  function retry(reason: unknown): void {
+  function reconnectLater(reason: unknown): void {
     if (disposal.signal.aborted) return;
     if (failures === 0)
-      logger.warn({ err: reason }, 'Redis is out of reach: gateways read the database instead');
+      logger.warn({ err: reason }, 'Redis is unavailable: this gateway polls the database instead');
     setHealth('DOWN');
-    const delay = Math.min(firstRetry * 2 ** failures, longestRetry);
     failures += 1;
+    const delay = backoffDelay(failures);
+    // Half of the delay is random, so that gateways do not all connect at once.
     timer = setTimeout(
       () => {
         opening = open();
@@ -109,37 +106,37 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
   function setHealth(state: BusHealth['state']): void {
     if (health.state === state) return;
     health = { state, since: new Date() };
-    if (state === 'UP') logger.info('Redis is in reach');
+    if (state === 'UP') logger.info('Redis is available');
   }
 
   function publish(): void {
     unsent += 1;
-    sendInTime();
+    sendWhenDue();
   }
 
-  /** Without a link, what is unsent is left for the next one. */
-  function sendInTime(): void {
-    if (link === undefined || link === underWay || due !== undefined || unsent === 0) return;
-    const early = nextWakeAt - performance.now();
-    if (early <= 0) send(link);
-    else due = setTimeout(onDue, early);
+  /** Without a link, unsent publications wait for the next one. */
+  function sendWhenDue(): void {
+    if (link === undefined || link === inFlight || wakeTimer !== undefined || unsent === 0) return;
+    const delay = nextWakeAt - performance.now();
+    if (delay <= 0) send(link);
+    else wakeTimer = setTimeout(onWakeTimer, delay);
   }
 
-  function onDue(): void {
-    due = undefined;
-    sendInTime();
+  function onWakeTimer(): void {
+    wakeTimer = undefined;
+    sendWhenDue();
   }
 
   function send(current: RedisLink): void {
     const sent = unsent;
-    nextWakeAt = performance.now() + pace.after(sent);
+    nextWakeAt = performance.now() + throttle.delayAfter(sent);
     unsent = 0;
-    underWay = current;
+    inFlight = current;
     const settle = (lost: number): void => {
-      if (underWay === current) underWay = undefined;
+      if (inFlight === current) inFlight = undefined;
       unsent += lost;
-      if (lost > 0) nextWakeAt = performance.now() + heartbeat;
-      sendInTime();
+      if (lost > 0) nextWakeAt = performance.now() + heartbeatInterval;
+      sendWhenDue();
     };
     current.publish(`${self} wake`).then(
       () => settle(0),
@@ -159,7 +156,7 @@ export function createRedisBus({ logger, ...road }: RedisBusOptions): WakeBus {
     async dispose() {
       disposal.abort(new Error('The bus is closed'));
       clearTimeout(timer);
-      clearTimeout(due);
+      clearTimeout(wakeTimer);
       link?.close();
       link = undefined;
       setHealth('DOWN');

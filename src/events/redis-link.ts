@@ -1,27 +1,27 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
-/** Where the wakes of a deployment travel. */
-export type RedisRoad = {
-  /** `redis://` or `rediss://`, with credentials if there are any; of a cluster, any one node's. */
+/** The Redis channel of a deployment. */
+export type RedisChannel = {
+  /** `redis://` or `rediss://`, with credentials if there are any. For a cluster, the URL of any node. */
   url: string;
   /**
    * `SINGLE`: one server, or a primary behind one address. `CLUSTER`: Redis Cluster, with sharded pub/sub
    * (Redis 7), so that a wake goes to one shard and not to every node.
    */
   topology: 'SINGLE' | 'CLUSTER';
-  /** The same on every gateway of one deployment, and no other's. */
+  /** The channel's name: the same on every gateway of the deployment, and used by nothing else. */
   channel: string;
 };
 
-/** One life of the connections: it works until it is lost, and is then replaced by another. */
+/** A set of connections. It is never repaired: once it breaks, the bus replaces it by a new one. */
 export type RedisLink = {
   publish(message: string): Promise<unknown>;
-  /** Resolves with the reason when the connections are gone, closed or lost. */
-  readonly gone: Promise<Error>;
+  /** Resolves with the reason when the connections were closed or lost. */
+  readonly closed: Promise<Error>;
   close(): void;
 };
 
-/** Milliseconds. */
+/** Milliseconds for each step of connecting. */
 const connectDeadline = 1500;
 
 const connection = {
@@ -37,19 +37,19 @@ const connection = {
 } satisfies RedisOptions;
 
 /**
- * Connects and subscribes. Resolves when the server has acknowledged the subscription; every message
- * published from then on arrives while the link lasts.
+ * Connects and subscribes. Resolves when the server has acknowledged the subscription; every message published from
+ * then on arrives until the link breaks.
  *
- * Rejects when that fails, takes longer than three seconds, or is aborted. An established link that breaks
- * says so; one whose server has fallen silent does not know.
+ * Rejects if this fails, takes longer than three seconds, or is aborted. A broken connection resolves `closed`; a
+ * server that has stopped responding does not.
  */
 export async function openRedisLink(
-  road: RedisRoad,
+  target: RedisChannel,
   onMessage: (message: string) => void,
   signal: AbortSignal,
 ): Promise<RedisLink> {
-  const clients = road.topology === 'CLUSTER' ? clusterClients(road) : singleClients(road);
-  const gone = new Promise<Error>((resolve) => {
+  const clients = target.topology === 'CLUSTER' ? clusterClients(target) : singleClients(target);
+  const closed = new Promise<Error>((resolve) => {
     let reason = new Error('The connection to Redis was closed');
     for (const client of clients.all) {
       client.on('error', (error: Error) => {
@@ -61,9 +61,12 @@ export async function openRedisLink(
   const close = (): void => {
     for (const client of clients.all) client.disconnect();
   };
-  const limit = new AbortController();
-  const late = setTimeout(() => limit.abort(new Error('Redis did not answer in time')), 2 * connectDeadline);
-  const stop = AbortSignal.any([signal, limit.signal]);
+  const deadline = new AbortController();
+  const late = setTimeout(
+    () => deadline.abort(new Error('Redis did not respond in time')),
+    2 * connectDeadline,
+  );
+  const stop = AbortSignal.any([signal, deadline.signal]);
   const stopped = new Promise<never>((_resolve, reject) => {
     if (stop.aborted) reject(stop.reason);
     stop.addEventListener('abort', () => reject(stop.reason), { once: true });
@@ -71,15 +74,15 @@ export async function openRedisLink(
   try {
     const connected = Promise.all(clients.all.map((client) => client.connect()));
     const subscribed = connected.then(() => clients.subscribe(onMessage));
-    await Promise.race([subscribed, stopped, gone.then((reason) => Promise.reject(reason))]);
+    await Promise.race([subscribed, stopped, closed.then((reason) => Promise.reject(reason))]);
   } catch (error) {
     close();
     throw error;
   } finally {
     clearTimeout(late);
   }
-  void gone.then(close);
-  return { publish: clients.publish, gone, close };
+  void closed.then(close);
+  return { publish: clients.publish, closed, close };
 }
 
 type Clients = {
@@ -88,7 +91,7 @@ type Clients = {
   publish(message: string): Promise<unknown>;
 };
 
-function singleClients({ url, channel }: RedisRoad): Clients {
+function singleClients({ url, channel }: RedisChannel): Clients {
   const options = { ...connection, retryStrategy: null };
   const subscriber = new Redis(url, options);
   const publisher = new Redis(url, options);
@@ -102,7 +105,7 @@ function singleClients({ url, channel }: RedisRoad): Clients {
   };
 }
 
-function clusterClients({ url, channel }: RedisRoad): Clients {
+function clusterClients({ url, channel }: RedisChannel): Clients {
   const { username, password, protocol } = new URL(url);
   const { enableOfflineQueue: _queue, lazyConnect, ...options } = connection;
   const cluster = new Cluster([url], {

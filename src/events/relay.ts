@@ -1,8 +1,9 @@
 /**
- * The one reader of a gateway: follows the table of events and hands what is new to everything in the
- * gateway that listens, in order and once.
+ * The one reader of a gateway: it follows the table of events and passes every new event to its listeners, in order
+ * and once.
  */
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { backoffDelay } from '../platform/backoff.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { WakeBus } from './bus.ts';
@@ -12,29 +13,30 @@ import {
   currentPosition,
   deleteForeignEvents,
   type EventPage,
-  type PlacedRow,
   type Reader,
   readEvents,
+  type StoredEvent,
 } from './outbox.ts';
 import type { Position } from './position.ts';
-import { createRecentEvents, type RecentEvents, type StreamEvent } from './recent-events.ts';
+import { createRecentEvents, type PositionedEvent, type RecentEvents } from './recent-events.ts';
 
-export type { StreamEvent };
+export type { PositionedEvent };
 
 export type RelayListener = {
-  /** Events that became visible together, in order. The next come when the promise is settled. */
-  onEvents(batch: readonly StreamEvent[]): Promise<void>;
-  /** The database is not the one it was: what was read before means nothing for what comes. */
+  /** Called with events that were read together, in order; again only when the promise has settled. */
+  onEvents(batch: readonly PositionedEvent[]): Promise<void>;
+  /** The database was restored to an earlier moment, or events after the last one read are gone. */
   onHistoryReplaced(): void;
 };
 
 export type RelayStats = {
-  /** Reads of the table, events handed on, and rows passed over since the start. */
+  /** Successful reads of the table since the start. */
   reads: number;
+  /** Events passed to listeners since the start. */
   events: number;
-  /** Of a kind unknown to this version, or not legal: worth an alarm. */
+  /** Rows skipped since the start: of a kind unknown to this version, or invalid. Worth an alarm. */
   unreadable: number;
-  /** Reads that have failed since the last one that worked. */
+  /** Reads that have failed in a row. */
   failures: number;
   /** When the table was last read. */
   readAt: Date | null;
@@ -43,58 +45,54 @@ export type RelayStats = {
 
 export type Relay = {
   /**
-   * Says that this gateway has committed something: read it now, and let the other gateways know. Call it
-   * after the commit, never inside the transaction. Never throws, never waits.
+   * Call it after this gateway has committed events, never inside the transaction. The relay then reads at once, and
+   * wakes the other gateways. Never throws, never waits.
    */
   wake(): void;
-  /** Hears everything that is behind no position the relay has given out before. */
+  /** Passes every event after the present position to the listener, until the returned function is called. */
   listen(listener: RelayListener): () => void;
-  /** Behind everything handed to listeners so far; undefined while the relay has nothing to go on from. */
+  /** Includes everything passed to listeners so far. Undefined until the relay has read its start position. */
   position(): Position | undefined;
-  /** The position, once it is known; rejects when the relay is disposed before. */
+  /** Resolves with the position once it is known; rejects if the relay is disposed before. */
   ready(): Promise<Position>;
-  /** The events handed on last. */
+  /** The events passed on last. */
   readonly recent: RecentEvents;
-  /** Reads and parses what lies after a position, apart from what the relay itself is doing. */
-  read(after: Position): Promise<{ events: StreamEvent[]; position: Position; hasMore: boolean }>;
+  /** Reads and parses events after a position, independently of what the relay itself is reading. */
+  read(after: Position): Promise<{ events: PositionedEvent[]; position: Position; hasMore: boolean }>;
   stats(): RelayStats;
-  /** Resolves when the last read is over. */
+  /** Resolves when the last read has finished. */
   dispose(): Promise<void>;
 };
 
 export type RelayOptions = {
-  /** Connections to the primary. Best a small pool of its own, so that reading never waits for commands. */
+  /** Connections to the primary: a small pool of its own, so that reads never wait for commands. */
   db: Reader;
   bus: WakeBus;
   logger: Logger;
-  /** Milliseconds between reads that nobody asked for: while the bus works, and while it does not. */
+  /** Milliseconds between reads without a wake: while the bus is up, and while it is down. */
   pollInterval?: number;
   pollIntervalWithoutBus?: number;
   /**
-   * Milliseconds from one read to the next at least, under load, so that many commits a moment apart cost one
-   * read. At ease, and what this gateway itself has committed, is read at once.
+   * Milliseconds from one read to the next under full load, so that many commits cost one read. At a low event rate,
+   * and after a commit of this gateway, the relay reads at once.
    */
   longestReadGap?: number;
-  /** Events read at once, and handed on without a pause. */
+  /** Events read by one statement, and passed on together. */
   pageSize?: number;
   /**
-   * How many events are kept in memory for those who have just missed them. What outlives a collection of
-   * garbage costs: docs/decisions/0014.
+   * How many events are kept in memory for subscribers that have just missed them. Objects that survive a garbage
+   * collection cost time: docs/decisions/0014.
    */
   recentEvents?: number;
 };
 
-/** Milliseconds to wait after a read that failed: the first time, and at most. */
-const firstRetry = 50;
-const longestRetry = 1000;
-
 export function createRelay(options: RelayOptions): Relay {
   const { db, bus, logger, pageSize = 100 } = options;
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
-  const pace = createAdaptiveThrottle({ longest: options.longestReadGap ?? 33 });
+  const throttle = createAdaptiveThrottle({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 1000);
-  let ready = expected();
+  let ready = pendingPosition();
   const stats: Omit<RelayStats, 'listeners'> = {
     reads: 0,
     events: 0,
@@ -103,29 +101,29 @@ export function createRelay(options: RelayOptions): Relay {
     readAt: null,
   };
   let position: Position | undefined;
-  /** What has been committed since the last read began: something by another gateway, or by this one. */
-  let news: 'NONE' | 'OTHERS' | 'OWN' = 'NONE';
-  let onNews: (() => void) | undefined;
+  /** Whose commits have been signalled since the last read began: of other gateways only, or of this one too. */
+  let signal: 'NONE' | 'REMOTE' | 'LOCAL' = 'NONE';
+  let onSignal: (() => void) | undefined;
   const disposal = new AbortController();
 
   function readSoon(): void {
-    if (news === 'NONE') news = 'OTHERS';
-    onNews?.();
+    if (signal === 'NONE') signal = 'REMOTE';
+    onSignal?.();
   }
 
   function readAtOnce(): void {
-    news = 'OWN';
-    onNews?.();
+    signal = 'LOCAL';
+    onSignal?.();
   }
 
   async function follow(): Promise<void> {
     while (!disposal.signal.aborted) {
-      news = 'NONE';
+      signal = 'NONE';
       let gap = 0;
-      const begun = performance.now();
+      const startedAt = performance.now();
       try {
-        const { events, hasMore } = await readOn();
-        gap = pace.after(events);
+        const { events, hasMore } = await readNext();
+        gap = throttle.delayAfter(events);
         stats.failures = 0;
         if (hasMore) {
           await nextTurn();
@@ -137,12 +135,12 @@ export function createRelay(options: RelayOptions): Relay {
         continue;
       }
       const interval = bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus;
-      await waitUntil(() => news !== 'NONE', begun + interval);
-      await waitUntil(() => news === 'OWN', begun + gap);
+      await waitUntil(() => signal !== 'NONE', startedAt + interval);
+      await waitUntil(() => signal === 'LOCAL', startedAt + gap);
     }
   }
 
-  async function readOn(): Promise<{ events: number; hasMore: boolean }> {
+  async function readNext(): Promise<{ events: number; hasMore: boolean }> {
     if (position === undefined) {
       const foreign = await deleteForeignEvents(db);
       if (foreign > 0) logger.warn({ foreign }, 'deleted events that came from another database');
@@ -155,10 +153,10 @@ export function createRelay(options: RelayOptions): Relay {
     if (disposal.signal.aborted) return { events: 0, hasMore: false };
     stats.reads += 1;
     stats.readAt = new Date();
-    const batch = parsed(page);
+    const batch = parsePage(page);
     position = page.position;
     recent.add(batch, position);
-    await handOn(batch);
+    await passOn(batch);
     return { events: batch.length, hasMore: page.hasMore };
   }
 
@@ -166,43 +164,42 @@ export function createRelay(options: RelayOptions): Relay {
     if (error instanceof HistoryReplacedError || error instanceof CursorExpiredError) {
       logger.error(
         { err: error },
-        'the events after the last one read are gone: every subscription starts anew',
+        'the events after the last one read are gone: every subscription ends and must start again',
       );
       position = undefined;
-      ready = expected();
-      recent.forget();
+      ready = pendingPosition();
+      recent.clear();
       for (const listener of listeners) listener.onHistoryReplaced();
-      await pause(firstRetry);
+      await pause(backoffDelay(1));
       return;
     }
     if (stats.failures === 0)
-      logger.warn({ err: error }, 'events can not be read; trying again until they can');
-    const delay = Math.min(firstRetry * 2 ** stats.failures, longestRetry);
+      logger.warn({ err: error }, 'events cannot be read: trying again until they can');
     stats.failures += 1;
-    await pause(delay);
+    await pause(backoffDelay(stats.failures));
   }
 
-  /** Waits so many milliseconds, or until disposed. */
+  /** Waits so many milliseconds, or until the relay is disposed. */
   async function pause(milliseconds: number): Promise<void> {
     await wait(milliseconds, undefined, { signal: disposal.signal }).catch(() => undefined);
   }
 
-  /** Waits until the news are such, or the moment has come, or disposed. */
-  async function waitUntil(isEnough: () => boolean, moment: number): Promise<void> {
+  /** Waits for such a signal, until the moment at the latest, or until the relay is disposed. */
+  async function waitUntil(isSignalled: () => boolean, moment: number): Promise<void> {
     const milliseconds = moment - performance.now();
-    if (milliseconds <= 0 || isEnough() || disposal.signal.aborted) return;
+    if (milliseconds <= 0 || isSignalled() || disposal.signal.aborted) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
-      onNews = () => {
-        if (!isEnough() && !disposal.signal.aborted) return;
+      onSignal = () => {
+        if (!isSignalled() && !disposal.signal.aborted) return;
         clearTimeout(timer);
         resolve();
       };
     });
-    onNews = undefined;
+    onSignal = undefined;
   }
 
-  async function handOn(batch: readonly StreamEvent[]): Promise<void> {
+  async function passOn(batch: readonly PositionedEvent[]): Promise<void> {
     if (batch.length === 0) return;
     stats.events += batch.length;
     await Promise.all(
@@ -216,21 +213,18 @@ export function createRelay(options: RelayOptions): Relay {
     );
   }
 
-  function parsed({ rows }: EventPage): StreamEvent[] {
-    return rows.flatMap(({ row, position: behind }) => {
+  function parsePage({ rows }: EventPage): PositionedEvent[] {
+    return rows.flatMap(({ row, position: afterRow }) => {
       const event = parse(row);
-      return event === undefined ? [] : [{ event, place: row.place, position: behind }];
+      return event === undefined ? [] : [{ event, offset: row.offset, position: afterRow }];
     });
   }
 
-  function parse(row: PlacedRow): EventEnvelope | undefined {
+  function parse(row: StoredEvent): EventEnvelope | undefined {
     const parsing = parseEvent(row);
     if (parsing.outcome === 'EVENT') return parsing.event;
     stats.unreadable += 1;
-    logger.error(
-      { eventId: row.id, type: row.type, ...parsing },
-      'passed over an event that can not be read',
-    );
+    logger.error({ eventId: row.id, type: row.type, ...parsing }, 'skipped an event that cannot be read');
     return undefined;
   }
 
@@ -251,24 +245,24 @@ export function createRelay(options: RelayOptions): Relay {
     recent,
     async read(after) {
       const page = await readEvents(db, after, pageSize);
-      return { events: parsed(page), position: page.position, hasMore: page.hasMore };
+      return { events: parsePage(page), position: page.position, hasMore: page.hasMore };
     },
     stats: () => ({ ...stats, listeners: listeners.size }),
     async dispose() {
       disposal.abort();
       unsubscribe();
-      onNews?.();
+      onSignal?.();
       listeners.clear();
-      recent.forget();
+      recent.clear();
       ready.reject(new Error('The relay was disposed before it could read the database'));
       await following;
     },
   };
 }
 
-/** A position to come. Nobody needs to wait for it. */
-function expected(): PromiseWithResolvers<Position> {
-  const coming = Promise.withResolvers<Position>();
-  coming.promise.catch(() => undefined);
-  return coming;
+/** A position that is not yet known. Its rejection may remain unhandled: nobody has to wait for it. */
+function pendingPosition(): PromiseWithResolvers<Position> {
+  const pending = Promise.withResolvers<Position>();
+  pending.promise.catch(() => undefined);
+  return pending;
 }

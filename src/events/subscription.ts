@@ -1,108 +1,114 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { DeliveryQueue, type QueuedEvent } from './delivery-queue.ts';
+import { withDeadline } from '../platform/deadline.ts';
+import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
 import type { DeliverableEvent } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError } from './errors.ts';
-import { covers, isBehind, origin, type Position, union } from './position.ts';
-import type { Relay, StreamEvent } from './relay.ts';
+import { covers, includes, origin, type Position, union } from './position.ts';
+import type { PositionedEvent, Relay } from './relay.ts';
 import { concerns, type Topics } from './topics.ts';
 
-/** An event, and the position to resume from once it was received: behind it nothing is missed. */
-export type Delivery = QueuedEvent;
+export type { Delivery };
 
 export type SubscribeOptions = {
-  /** The account that listens: changes of its rights are noticed. */
+  /** The viewer's account: the subscription notices changes of its rights. */
   viewerId: string;
   /**
-   * Loads the viewer's rights anew, for `mayReceive` and `topics` to go by. Called before the first event and
-   * whenever the rights have changed; nothing is delivered until it has answered. Null: the subscription
-   * goes on; otherwise it ends with this reason. A throw is tried again for a few seconds.
+   * Reloads the viewer's rights, by which `mayReceive` and `topics` decide. Called before the first event and whenever
+   * the rights have changed; nothing is delivered until it has resolved. Resolves with null if the subscription
+   * continues, otherwise with the reason why it ends. A rejection is retried for as long as an outage may last.
    */
   recheck(): Promise<string | null>;
-  /** Whether the viewer may hear the event, by the rights loaded last. Asked right before each is delivered. */
+  /** Whether the viewer may receive the event, by the rights loaded last. Called right before each delivery. */
   mayReceive(event: DeliverableEvent): boolean;
-  /** Outside of which there is nothing to hear. Asked after every recheck. Left out: everything. */
+  /** The topics outside of which no event concerns the viewer. Called after every recheck. Left out: everything. */
   topics?(): Topics;
   /** The subscription's own filter. Left out: everything. */
   matches?(event: DeliverableEvent): boolean;
-  /** Everything after this position comes first. Left out: what happens from now on. */
+  /** Deliver everything after this position. Left out: what happens from now on. */
   after?: Position;
 };
 
 /**
- * Takes events, one after the other. A promise is waited for before the next; `ENOUGH`, right away or by the
- * promise, is for no more of them.
+ * Consumes events one after the other. If it returns a promise, the next event is delivered only when the promise has
+ * resolved. `STOP`, returned or resolved, ends the consumption.
  */
-export type Take<Event> = (event: Event) => 'ENOUGH' | undefined | Promise<'ENOUGH' | undefined>;
+export type Consumer<Event> = (event: Event) => 'STOP' | undefined | Promise<'STOP' | undefined>;
 
-/** What a subscription tells: to whoever asks for the next, or to whoever takes all that comes. */
-export type Deliveries = AsyncIterableIterator<Delivery, undefined, undefined> & {
+/** The events of one subscriber: pulled one by one, or pushed to a consumer. */
+export type EventSubscription = AsyncIterableIterator<Delivery, undefined, undefined> & {
   /**
-   * Hands on every event as soon as it may be told, within the same turn of the event loop. Resolves with
-   * whether the subscription is over, or else `take` has had enough; rejects as `next` does.
+   * Passes every event to the consumer as soon as it may be delivered, within the same turn of the event loop. Resolves
+   * with true when the subscription has ended, with false when the consumer has stopped; rejects as `next` does.
    */
-  handTo(take: Take<Delivery>): Promise<boolean>;
+  consume(consumer: Consumer<Delivery>): Promise<boolean>;
   /**
-   * Undefined while the viewer's rights are known as they are now; or resolves as soon as they are. Rejects as
-   * `next` does when an error has ended the subscription.
+   * Undefined while the viewer's rights are up to date; otherwise a promise that resolves as soon as they are. It
+   * rejects as `next` does if an error has ended the subscription.
    */
-  rights(): Promise<void> | undefined;
+  rightsLoaded(): Promise<void> | undefined;
   readonly hasEnded: boolean;
 };
 
-type Taker = { take: Take<Delivery>; done: PromiseWithResolvers<boolean> };
+type ActiveConsumer = { consumer: Consumer<Delivery>; done: PromiseWithResolvers<boolean> };
 
 export type SubscriptionLimits = {
-  /** Events that wait in memory for one subscriber; beyond, it reads the database at its own pace. */
+  /** Events that wait in memory for one subscriber. With more, it reads the database at its own speed. */
   queueLength: number;
-  /** Milliseconds for which the database may be out of reach. */
+  /** Milliseconds for which the database may be unavailable. */
   outage: number;
 };
 
-/** What a subscription needs of the feed it belongs to. */
-export type Surroundings = {
+/** What a subscription needs of its feed. */
+export type SubscriptionHost = {
   relay: Relay;
   limits: SubscriptionLimits;
-  /** Reads from the database what comes after the position, in its turn; rejects with a FeedError. */
+  /** Reads events after the position from the database, when its turn has come; rejects with a FeedError. */
   read(subscription: Subscription, after: Position): ReturnType<Relay['read']>;
-  /** From now on, `receive` is called for every event within the topics. */
-  enter(subscription: Subscription, topics: Topics): void;
-  leave(subscription: Subscription): void;
-  /** It is over. */
-  forget(subscription: Subscription): void;
+  /** From now on calls `receive` for every event within the topics. */
+  setTopics(subscription: Subscription, topics: Topics): void;
+  /** From now on calls `receive` no more. */
+  clearTopics(subscription: Subscription): void;
+  /** Called once, when the subscription has ended. */
+  onEnd(subscription: Subscription): void;
 };
 
+/** Milliseconds between two attempts to read the database. */
+export const retryDelay = 250;
+
 /**
- * One subscriber's way through the stream.
+ * The subscription of one subscriber.
  *
- * It catches up first, from the relay's memory or from the database, and then lives on what the relay hands
- * on. The change from one to the other happens within one turn of the event loop, so there is no gap and no
- * overlap. A subscriber whose queue is full goes back to catching up: what it has not read costs nothing.
+ * It first catches up, from the relay's memory or from the database, and then goes live: the relay passes events to
+ * it. The change from one to the other happens within one turn of the event loop, so that there is no gap and no
+ * overlap. When the queue is full, the subscription returns to catching up: events that were not read yet take no
+ * memory.
  */
-export class Subscription implements Deliveries {
+export class Subscription implements EventSubscription {
   readonly #options: SubscribeOptions;
-  readonly #surroundings: Surroundings;
+  readonly #host: SubscriptionHost;
   #queue: DeliveryQueue;
-  /** Who waits: those that have asked for the next, in their order, or the one that takes all. */
+  /** Pending calls of `next`, in their order. */
   #requests: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] | undefined;
-  #taker: Taker | undefined;
+  #consumer: ActiveConsumer | undefined;
   #state: 'CATCHING_UP' | 'LIVE' | 'ENDED' = 'CATCHING_UP';
   #error: Error | undefined;
-  /** Everything behind it has been put into the queue or does not concern this subscriber. */
-  #read: Position | undefined;
-  /** Whether `#read` is known to be of this database's history. */
-  #readIsGenuine: boolean;
+  /** Every event it includes has been queued, or does not concern this subscriber. */
+  #position: Position | undefined;
+  /** Whether `#position` is known to belong to this database's history. */
+  #isPositionVerified: boolean;
   #topics: Topics = 'EVERYTHING';
   #rightsVersion = 0;
   #rightsLoading: Promise<void> | undefined;
-  #serving = false;
+  #isFlushing = false;
 
-  constructor(options: SubscribeOptions, surroundings: Surroundings) {
+  constructor(options: SubscribeOptions, host: SubscriptionHost) {
     this.#options = options;
-    this.#surroundings = surroundings;
-    const now = surroundings.relay.position();
-    this.#read = options.after ?? now;
-    this.#readIsGenuine = options.after === undefined || (now !== undefined && covers(now, options.after));
-    this.#queue = new DeliveryQueue(this.#read ?? origin);
+    this.#host = host;
+    const now = host.relay.position();
+    this.#position = options.after ?? now;
+    this.#isPositionVerified =
+      options.after === undefined || (now !== undefined && covers(now, options.after));
+    this.#queue = new DeliveryQueue(this.#position ?? origin);
     this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
   }
 
@@ -122,29 +128,29 @@ export class Subscription implements Deliveries {
     return this.#queue.size;
   }
 
-  /** Whether an end of a grant's use waits. */
+  /** Whether an event waits that overtakes others. */
   get isUrgent(): boolean {
     return this.#queue.isUrgent;
   }
 
   next(): Promise<IteratorResult<Delivery, undefined>> {
-    if (this.#state === 'ENDED') return this.#farewell();
+    if (this.#state === 'ENDED') return this.#endResult();
     const request = Promise.withResolvers<IteratorResult<Delivery, undefined>>();
     this.#requests ??= [];
     this.#requests.push(request);
-    this.serve();
+    this.flush();
     return request.promise;
   }
 
-  handTo(take: Take<Delivery>): Promise<boolean> {
-    if (this.#state === 'ENDED') return this.#farewell().then(() => true);
+  consume(consumer: Consumer<Delivery>): Promise<boolean> {
+    if (this.#state === 'ENDED') return this.#endResult().then(() => true);
     const done = Promise.withResolvers<boolean>();
-    this.#taker = { take, done };
-    this.serve();
+    this.#consumer = { consumer, done };
+    this.flush();
     return done.promise;
   }
 
-  /** Ends the subscription at once, also while `next` is pending. */
+  /** Ends the subscription at once, even while `next` is pending. */
   return(): Promise<IteratorResult<Delivery, undefined>> {
     this.end();
     this.#error = undefined;
@@ -164,121 +170,122 @@ export class Subscription implements Deliveries {
     await this.return();
   }
 
-  rights(): Promise<void> | undefined {
-    if (this.#state === 'ENDED') return this.#farewell().then(() => undefined);
-    return this.#rightsLoading?.then(() => this.rights());
+  rightsLoaded(): Promise<void> | undefined {
+    if (this.#state === 'ENDED') return this.#endResult().then(() => undefined);
+    return this.#rightsLoading?.then(() => this.rightsLoaded());
   }
 
-  /** Ends the subscription; what waits is not delivered. */
+  /** Ends the subscription; queued events are not delivered. */
   end(error?: Error): void {
     if (this.#state === 'ENDED') return;
     this.#state = 'ENDED';
-    this.#surroundings.leave(this);
-    this.#surroundings.forget(this);
+    this.#host.clearTopics(this);
+    this.#host.onEnd(this);
     this.#queue.clear();
     this.#error = error;
     for (const request of this.#requests?.splice(0) ?? [])
-      void this.#farewell().then(request.resolve, request.reject);
-    const taker = this.#taker;
-    this.#taker = undefined;
-    if (taker !== undefined) void this.#farewell().then(() => taker.done.resolve(true), taker.done.reject);
+      void this.#endResult().then(request.resolve, request.reject);
+    const active = this.#consumer;
+    this.#consumer = undefined;
+    if (active !== undefined)
+      void this.#endResult().then(() => active.done.resolve(true), active.done.reject);
   }
 
-  /** The viewer's rights have changed: nothing more is delivered until they are known again. */
+  /** The viewer's rights have changed: nothing more is delivered until they are loaded again. */
   rightsChanged(): void {
     if (this.#state === 'ENDED') return;
     this.#rightsVersion += 1;
-    // What comes until the new topics are known could be within them.
+    // Until the new topics are known, any event could be within them.
     this.#topics = 'EVERYTHING';
-    if (this.#state === 'LIVE') this.#surroundings.enter(this, this.#topics);
+    if (this.#state === 'LIVE') this.#host.setTopics(this, this.#topics);
     this.#rightsLoading ??= this.#loadRights().catch((error) => this.end(asError(error)));
   }
 
-  /** An event from the relay, within the topics and while live: it waits until this is served. */
-  receive(arrived: StreamEvent): void {
+  /** Queues an event of the relay that is within the topics, while live. The next `flush` delivers it. */
+  receive(positioned: PositionedEvent): void {
     if (this.#state !== 'LIVE') return;
-    if (this.#queue.held >= this.#surroundings.limits.queueLength) {
+    if (this.#queue.held >= this.#host.limits.queueLength) {
       this.#state = 'CATCHING_UP';
-      this.#surroundings.leave(this);
+      this.#host.clearTopics(this);
       return;
     }
     try {
-      this.#accept(arrived);
+      this.#accept(positioned);
     } catch (error) {
       this.end(asError(error));
     }
   }
 
-  /** Hands on what there is to whoever waits for it, and goes on by itself after what it has to wait for. */
-  serve(): void {
-    if (this.#serving) return;
-    this.#serving = true;
+  /** Delivers what can be delivered now, and continues by itself after anything it has to wait for. */
+  flush(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
     try {
-      const pause = this.#handOn();
-      if (pause !== undefined) {
-        void this.#serveAfter(pause);
+      const pending = this.#deliverQueued();
+      if (pending !== undefined) {
+        void this.#flushAfter(pending);
         return;
       }
     } catch (error) {
       this.end(asError(error));
     }
-    this.#serving = false;
+    this.#isFlushing = false;
   }
 
-  async #serveAfter(pause: Promise<unknown>): Promise<void> {
+  async #flushAfter(pending: Promise<unknown>): Promise<void> {
     try {
-      await pause;
+      await pending;
     } catch (error) {
       this.end(asError(error));
     }
-    this.#serving = false;
-    this.serve();
+    this.#isFlushing = false;
+    this.flush();
   }
 
-  /** Answers when there is nothing more to do for now: undefined; or before, with what is to be waited for. */
-  #handOn(): Promise<unknown> | undefined {
-    while (this.#taker !== undefined || (this.#requests?.length ?? 0) > 0) {
+  /** Returns undefined when nothing more can be delivered for now, or a promise to wait for before continuing. */
+  #deliverQueued(): Promise<unknown> | undefined {
+    while (this.#consumer !== undefined || (this.#requests?.length ?? 0) > 0) {
       if (this.#rightsLoading !== undefined) return this.#rightsLoading;
-      const queued = this.#queue.take();
-      if (queued === undefined) return this.#state === 'CATCHING_UP' ? this.#catchUp() : undefined;
-      if (!this.#options.mayReceive(queued.event)) continue;
-      const pause = this.#deliver(queued);
-      if (pause !== undefined) return pause;
+      const delivery = this.#queue.dequeue();
+      if (delivery === undefined) return this.#state === 'CATCHING_UP' ? this.#catchUp() : undefined;
+      if (!this.#options.mayReceive(delivery.event)) continue;
+      const pending = this.#deliver(delivery);
+      if (pending !== undefined) return pending;
     }
     return undefined;
   }
 
   #deliver(delivery: Delivery): Promise<unknown> | undefined {
-    const taker = this.#taker;
-    if (taker === undefined) {
+    const active = this.#consumer;
+    if (active === undefined) {
       this.#requests?.shift()?.resolve({ done: false, value: delivery });
       return undefined;
     }
-    const settle = (answer: 'ENOUGH' | undefined): void => {
-      if (answer === undefined || this.#taker !== taker) return;
-      this.#taker = undefined;
-      taker.done.resolve(false);
+    const stopIfAsked = (result: 'STOP' | undefined): void => {
+      if (result === undefined || this.#consumer !== active) return;
+      this.#consumer = undefined;
+      active.done.resolve(false);
     };
-    const answer = taker.take(delivery);
-    if (answer instanceof Promise) return answer.then(settle);
-    if (answer !== undefined) settle(answer);
+    const result = active.consumer(delivery);
+    if (result instanceof Promise) return result.then(stopIfAsked);
+    if (result !== undefined) stopIfAsked(result);
     return undefined;
   }
 
   async #catchUp(): Promise<void> {
-    const { relay, limits } = this.#surroundings;
-    if (this.#read === undefined) {
-      this.#read = await within(relay.ready(), limits.outage);
-      this.#queue = new DeliveryQueue(this.#read);
+    const { relay, limits } = this.#host;
+    if (this.#position === undefined) {
+      this.#position = await withDeadline(relay.ready(), limits.outage, unavailable);
+      this.#queue = new DeliveryQueue(this.#position);
       return;
     }
-    const recent = this.#readIsGenuine ? relay.recent.after(this.#read) : undefined;
+    const recent = this.#isPositionVerified ? relay.recent.after(this.#position) : undefined;
     if (recent === undefined) {
-      const page = await this.#surroundings.read(this, this.#read);
+      const page = await this.#host.read(this, this.#position);
       if (this.#state === 'ENDED') return;
-      this.#readIsGenuine = true;
+      this.#isPositionVerified = true;
       for (const event of page.events) this.#accept(event);
-      this.#read = union(this.#read, page.position);
+      this.#position = union(this.#position, page.position);
       return;
     }
     for (const event of recent) {
@@ -286,29 +293,33 @@ export class Subscription implements Deliveries {
       this.#accept(event);
     }
     this.#state = 'LIVE';
-    this.#surroundings.enter(this, this.#topics);
+    this.#host.setTopics(this, this.#topics);
   }
 
-  #accept({ event, place, position }: StreamEvent): void {
-    if (this.#read === undefined || isBehind(this.#read, place)) return;
-    this.#read = union(this.#read, position);
+  #accept({ event, offset, position }: PositionedEvent): void {
+    if (this.#position === undefined || includes(this.#position, offset)) return;
+    this.#position = union(this.#position, position);
     if (event.kind === 'access') {
-      // What the relay has handed on already was noticed then, or came before the rights were first loaded.
-      const noticed = isBehind(this.#surroundings.relay.position() ?? origin, place);
-      if (event.accountId === this.viewerId && !noticed) this.rightsChanged();
+      // If the relay's position includes it, it was noticed when the relay passed it on, or is older than the rights.
+      const wasNoticed = includes(this.#host.relay.position() ?? origin, offset);
+      if (event.accountId === this.viewerId && !wasNoticed) this.rightsChanged();
       return;
     }
-    // While live, it was found by its topics.
+    // A live subscription was found by its topics.
     if (this.#state !== 'LIVE' && !concerns(this.#topics, event)) return;
-    if (this.#options.matches?.(event) !== false) this.#queue.push(event, this.#read);
+    if (this.#options.matches?.(event) !== false) this.#queue.enqueue(event, this.#position);
   }
 
   async #loadRights(): Promise<void> {
-    const deadline = Date.now() + this.#surroundings.limits.outage;
+    const deadline = Date.now() + this.#host.limits.outage;
     for (;;) {
       const version = this.#rightsVersion;
       try {
-        const reason = await within(this.#options.recheck(), deadline - Date.now());
+        const reason = await withDeadline(
+          this.#options.recheck(),
+          Math.max(deadline - Date.now(), 0),
+          unavailable,
+        );
         if (this.#state === 'ENDED') return;
         if (reason !== null) {
           this.end(new AccessEndedError(reason));
@@ -325,32 +336,20 @@ export class Subscription implements Deliveries {
       }
     }
     this.#topics = this.#options.topics?.() ?? 'EVERYTHING';
-    if (this.#state === 'LIVE') this.#surroundings.enter(this, this.#topics);
+    if (this.#state === 'LIVE') this.#host.setTopics(this, this.#topics);
     this.#rightsLoading = undefined;
   }
 
-  /** What a consumer gets after the end: the error once, then nothing. */
-  #farewell(): Promise<IteratorResult<Delivery, undefined>> {
+  /** What a consumer gets after the end: the error once, then the end. */
+  #endResult(): Promise<IteratorResult<Delivery, undefined>> {
     const error = this.#error;
     this.#error = undefined;
     return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 }
 
-/** Milliseconds between two tries to load a viewer's rights. */
-const retryDelay = 250;
-
-async function within<Value>(promise: Promise<Value>, milliseconds: number): Promise<Value> {
-  const late = new AbortController();
-  const deadline = wait(Math.max(milliseconds, 0), undefined, { signal: late.signal }).then((): never => {
-    throw new FeedUnavailableError();
-  });
-  try {
-    return await Promise.race([promise, deadline]);
-  } finally {
-    late.abort();
-    deadline.catch(() => undefined);
-  }
+function unavailable(): Error {
+  return new FeedUnavailableError();
 }
 
 function asError(error: unknown): Error {

@@ -1,13 +1,13 @@
 import type { DeliverableEvent } from './envelope.ts';
 
 /**
- * What an event is about, as a key. A subscription names the topics outside of which it has nothing to
- * hear, so that an event costs only those it may concern. Topics are no authorization: that is asked for
- * every event besides.
+ * What an event is about, as a key. A subscription names the topics outside of which no event concerns it, so
+ * that an event is offered only to subscriptions it may concern. Topics authorize nothing: the viewer's right to
+ * the event is checked as well.
  */
 export type Topic = `${'organization' | 'site' | 'ticket' | 'reporter' | 'engineer'}:${string}`;
 
-/** `EVERYTHING`: no topic would be sure to contain what the subscription may hear. */
+/** `EVERYTHING`: no list of topics is sure to contain every event that the subscription may receive. */
 export type Topics = readonly Topic[] | 'EVERYTHING';
 
 export function topicsOf({ audience, ticketId }: DeliverableEvent): Topic[] {
@@ -20,65 +20,70 @@ export function topicsOf({ audience, ticketId }: DeliverableEvent): Topic[] {
   ];
 }
 
+/** Whether one of the topics contains the event. */
 export function concerns(topics: Topics, event: DeliverableEvent): boolean {
   return topics === 'EVERYTHING' || topicsOf(event).some((topic) => topics.includes(topic));
 }
 
-/** Who is to be considered for an event, found by its topics and not by asking everyone. */
-export type Directory<Member> = {
-  /** Enters a member, or moves it to other topics. */
-  place(member: Member, topics: Topics): void;
-  remove(member: Member): void;
-  /** Everyone whose topics contain the event, each once. Changes with the directory: a copy costs, for each event. */
-  membersFor(event: DeliverableEvent): ReadonlySet<Member>;
-  /** Members and, in total, their entries. */
-  readonly size: { members: number; entries: number };
+/** Finds the subscribers of an event by its topics, without looking at all subscribers. */
+export type TopicIndex<Subscriber> = {
+  /** Adds a subscriber, or replaces its topics. */
+  set(subscriber: Subscriber, topics: Topics): void;
+  delete(subscriber: Subscriber): void;
+  /**
+   * Every subscriber with a topic that contains the event, each once. The result may change with the index: a
+   * copy for each event would cost too much.
+   */
+  match(event: DeliverableEvent): ReadonlySet<Subscriber>;
+  /** How many subscribers there are, and how many entries they have in total. */
+  readonly size: { subscribers: number; entries: number };
 };
 
-export function createDirectory<Member>(): Directory<Member> {
-  const topicsOfMember = new Map<Member, Topics>();
-  const membersByTopic = new Map<Topic, Set<Member>>();
-  const everywhere = new Set<Member>();
+export function createTopicIndex<Subscriber>(): TopicIndex<Subscriber> {
+  const topicsBySubscriber = new Map<Subscriber, Topics>();
+  const subscribersByTopic = new Map<Topic, Set<Subscriber>>();
+  const toEverything = new Set<Subscriber>();
 
-  function remove(member: Member): void {
-    const topics = topicsOfMember.get(member) ?? [];
-    topicsOfMember.delete(member);
-    everywhere.delete(member);
+  function remove(subscriber: Subscriber): void {
+    const topics = topicsBySubscriber.get(subscriber) ?? [];
+    topicsBySubscriber.delete(subscriber);
+    toEverything.delete(subscriber);
     if (topics === 'EVERYTHING') return;
     for (const topic of topics) {
-      const members = membersByTopic.get(topic);
-      members?.delete(member);
-      if (members?.size === 0) membersByTopic.delete(topic);
+      const subscribers = subscribersByTopic.get(topic);
+      subscribers?.delete(subscriber);
+      if (subscribers?.size === 0) subscribersByTopic.delete(topic);
     }
   }
 
   return {
-    place(member, topics) {
-      remove(member);
-      topicsOfMember.set(member, topics);
+    set(subscriber, topics) {
+      remove(subscriber);
+      topicsBySubscriber.set(subscriber, topics);
       if (topics === 'EVERYTHING') {
-        everywhere.add(member);
+        toEverything.add(subscriber);
         return;
       }
       for (const topic of topics) {
-        const members = membersByTopic.get(topic);
-        if (members === undefined) membersByTopic.set(topic, new Set([member]));
-        else members.add(member);
+        const subscribers = subscribersByTopic.get(topic);
+        if (subscribers === undefined) subscribersByTopic.set(topic, new Set([subscriber]));
+        else subscribers.add(subscriber);
       }
     },
-    remove,
-    membersFor(event) {
-      let found: ReadonlySet<Member> = everywhere;
+    delete: remove,
+    match(event) {
+      let found: ReadonlySet<Subscriber> = toEverything;
       for (const topic of topicsOf(event)) {
-        const members = membersByTopic.get(topic);
-        if (members !== undefined) found = found.size === 0 ? members : new Set([...found, ...members]);
+        const subscribers = subscribersByTopic.get(topic);
+        if (subscribers !== undefined)
+          found = found.size === 0 ? subscribers : new Set([...found, ...subscribers]);
       }
       return found;
     },
     get size() {
-      let entries = everywhere.size;
-      for (const members of membersByTopic.values()) entries += members.size;
-      return { members: topicsOfMember.size, entries };
+      let entries = toEverything.size;
+      for (const subscribers of subscribersByTopic.values()) entries += subscribers.size;
+      return { subscribers: topicsBySubscriber.size, entries };
     },
   };
 }

@@ -7,6 +7,7 @@
  * States on the right are final. Who may give a command is decided before (see authorization/ and
  * roles/eligibility.ts); here stands only what the command means in each state. Time and ids come in.
  */
+import type { GrantEventType } from '../events/grant-event-type.ts';
 import {
   type EndReason,
   type Grant,
@@ -54,18 +55,6 @@ export type GrantCommand =
   | { type: 'DeactivateSite'; by: string }
   | { type: 'UnlicenseProduct'; by: string }
   | { type: 'ElapseTime' };
-
-/** What happened; each is also what subscribers are told, with the grant as it is after it. */
-export type GrantEventType =
-  | 'REQUESTED'
-  | 'AWAITING_GUARD'
-  | 'ACTIVATED'
-  | 'DENIED'
-  | 'WITHDRAWN'
-  | 'EXPIRED'
-  | 'REVOKED'
-  | 'ENDED'
-  | 'REASSIGNED';
 
 export type GrantChange = {
   event: GrantEventType;

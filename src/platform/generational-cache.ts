@@ -1,22 +1,21 @@
 /**
- * Remembers for a while: an entry is there until the memory has been turned twice. For what passes through by
- * the thousand.
+ * A cache for short-lived entries that come by the thousand: an entry stays until the cache has been rotated twice.
  *
- * A Map whose oldest entries are deleted one by one would do the same, and cost more than it shows. V8 ties
- * every table that a Map outgrows to the one that follows it: as soon as one has become old, all that was ever
- * in those after it outlives every garbage collection but a full one, and is copied twice on its way there.
+ * A Map whose oldest entries are deleted one by one would do the same at a higher cost. V8 links every hash table
+ * that a Map outgrows to its successor. Once one of them is in the old generation, everything that was ever in the
+ * later tables survives every garbage collection except a full one, and is copied twice on the way there.
  */
 export class GenerationalCache<Key, Value> {
   #entries = new Map<Key, Value>();
-  #before = new Map<Key, Value>();
+  #previous = new Map<Key, Value>();
 
-  /** Entries since the last turn. */
+  /** Entries added since the last rotation. */
   get size(): number {
     return this.#entries.size;
   }
 
   get(key: Key): Value | undefined {
-    return this.#entries.get(key) ?? this.#before.get(key);
+    return this.#entries.get(key) ?? this.#previous.get(key);
   }
 
   set(key: Key, value: Value): void {
@@ -25,12 +24,12 @@ export class GenerationalCache<Key, Value> {
 
   delete(key: Key): void {
     this.#entries.delete(key);
-    this.#before.delete(key);
+    this.#previous.delete(key);
   }
 
-  /** Forgets what was there before the last turn. */
-  turn(): void {
-    this.#before = this.#entries;
+  /** Drops the entries added before the last rotation. */
+  rotate(): void {
+    this.#previous = this.#entries;
     this.#entries = new Map();
   }
 }

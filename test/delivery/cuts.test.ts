@@ -23,7 +23,7 @@ import {
   openSubscriber,
   type Subscriber,
 } from './subscriber.ts';
-import { createAdaptiveThrottle, type WrittenGrant, writeEvents } from './writers.ts';
+import { createEventBudget, type WrittenGrant, writeEvents } from './writers.ts';
 
 const eventCount = Number(process.env['CUTS_EVENTS'] ?? 10_000);
 const eventsPerFault = 50;
@@ -187,9 +187,9 @@ test(
       logger: silent,
     });
     opened.adopt(bus, () => bus.dispose());
-    const pace = createAdaptiveThrottle();
+    const budget = createEventBudget();
     const writers = writerCount - caseWorkers;
-    const writing = writeEvents({ pool, grants, writers, pace, draw, wake: bus.publish });
+    const writing = writeEvents({ pool, grants, writers, budget, draw, wake: bus.publish });
     writing.catch(() => undefined);
     const caseRoad = await openRoad();
     const caseload = startCaseload({
@@ -197,23 +197,23 @@ test(
       clientOf: (email) => clientOf(email, caseRoad.port),
       // A ticket is four events, and two decisions.
       mayBegin: async () => {
-        await pace.begin(4);
+        await budget.begin(4);
       },
-      onDecided: async () => pace.committed(2),
+      onDecided: async () => budget.committed(2),
     });
 
     const breaker = createBreaker([...roads, caseRoad]);
     const mendings: { at: number; mend: () => void }[] = [];
     for (const [index, fault] of faults.entries()) {
-      pace.allow(eventsPerFault);
-      await Promise.race([pace.hasCommitted(index * eventsPerFault), writing]);
+      budget.allow(eventsPerFault);
+      await Promise.race([budget.hasCommitted(index * eventsPerFault), writing]);
       for (const { mend } of mendings.filter(({ at }) => at === index)) mend();
       mendings.push({ at: index + 1 + fault.lasting, mend: await breaker.carryOut(fault) });
     }
     for (const { mend } of mendings.filter(({ at }) => at >= faults.length)) mend();
     await breaker.mended();
-    await Promise.race([pace.hasCommitted(eventCount), writing]);
-    pace.end();
+    await Promise.race([budget.hasCommitted(eventCount), writing]);
+    budget.end();
     const [written] = await Promise.all([writing, caseload.finish()]);
 
     const events = await committedEvents(pool, before);

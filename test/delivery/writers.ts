@@ -7,7 +7,7 @@ import { grantEvent } from '../events/events.ts';
 import { begin } from '../events/gateway.ts';
 
 /** Keeps writers in step with what else is done: they write what they are allowed to, and wait for more. */
-export type Pace = {
+export type EventBudget = {
   allow(count: number): void;
   /** Whoever waits is told that there is nothing more to write. */
   end(): void;
@@ -18,7 +18,7 @@ export type Pace = {
   hasCommitted(count: number): Promise<void>;
 };
 
-export function createAdaptiveThrottle(): Pace {
+export function createEventBudget(): EventBudget {
   let allowed = 0;
   let begun = 0;
   let committed = 0;
@@ -61,7 +61,7 @@ export type WrittenGrant = { id: string; audience: EventAudience };
 const types = ['REQUESTED', 'ACTIVATED', 'REVOKED', 'REASSIGNED'] as const;
 
 /**
- * Writes events until the pace ends; each grant is one writer's alone, so that its events are committed in turn.
+ * Writes events until the budget ends; each grant is one writer's alone, so that its events are committed in turn.
  * Resolves to the ids of what was committed.
  * @param wake called after every commit
  */
@@ -69,18 +69,18 @@ export async function writeEvents(options: {
   pool: pg.Pool;
   grants: readonly WrittenGrant[];
   writers: number;
-  pace: Pace;
+  budget: EventBudget;
   draw: Draw;
   wake: () => void;
 }): Promise<string[]> {
-  const { pool, grants, writers, pace, draw, wake } = options;
+  const { pool, grants, writers, budget, draw, wake } = options;
   const written: string[] = [];
 
   async function writeOn(own: readonly WrittenGrant[]): Promise<void> {
     let versions = new Map<string, number>();
     for (;;) {
       const count = 1 + draw.below(3);
-      if (!(await pace.begin(count))) return;
+      if (!(await budget.begin(count))) return;
       const next = new Map(versions);
       const events = Array.from({ length: count }, () => {
         const { id, audience } = draw.pick(own);
@@ -96,14 +96,14 @@ export async function writeEvents(options: {
       await wait(draw.below(30));
       if (draw.chance(10)) {
         await writer.rollback();
-        pace.rolledBack(count);
+        budget.rolledBack(count);
         continue;
       }
       await writer.commit();
       wake();
       versions = next;
       written.push(...events.map(({ id }) => id));
-      pace.committed(count);
+      budget.committed(count);
     }
   }
 

@@ -3,36 +3,36 @@ import { createAdaptiveThrottle } from '../../src/events/adaptive-throttle.ts';
 
 afterEach(() => void vi.useRealTimers());
 
-/** The pause after two seconds in which so many came, in even steps of a few milliseconds. */
-function pauseAt(perSecond: number, stepMs: number): number {
+/** The delay after two seconds at this event rate, with a batch every `stepMs`. */
+function delayAt(perSecond: number, stepMs: number): number {
   vi.useFakeTimers({ toFake: ['performance'] });
-  const pace = createAdaptiveThrottle({ longest: 20 });
-  let pause = 0;
+  const throttle = createAdaptiveThrottle({ longest: 20 });
+  let delay = 0;
   for (let passed = 0; passed < 2000; passed += stepMs) {
     vi.advanceTimersByTime(stepMs);
-    pause = pace.after((perSecond * stepMs) / 1000);
+    delay = throttle.delayAfter((perSecond * stepMs) / 1000);
   }
-  return pause;
+  return delay;
 }
 
 test.each([2, 10, 25])(
-  'nothing waits at ease, and each a while under load, looked at every %i ms',
+  'there is no delay at a low rate, and a delay under load, with a batch every %i ms',
   (stepMs) => {
-    expect(pauseAt(0, stepMs)).toBe(0);
-    expect(pauseAt(100, stepMs)).toBe(0);
-    expect(pauseAt(475, stepMs)).toBeGreaterThan(5);
-    expect(pauseAt(475, stepMs)).toBeLessThan(15);
-    expect(pauseAt(1_000, stepMs)).toBe(20);
-    expect(pauseAt(100_000, stepMs)).toBe(20);
+    expect(delayAt(0, stepMs)).toBe(0);
+    expect(delayAt(100, stepMs)).toBe(0);
+    expect(delayAt(475, stepMs)).toBeGreaterThan(5);
+    expect(delayAt(475, stepMs)).toBeLessThan(15);
+    expect(delayAt(1_000, stepMs)).toBe(20);
+    expect(delayAt(100_000, stepMs)).toBe(20);
   },
 );
 
-test('a burst after a rest does not wait, and load is soon forgotten', () => {
+test('a burst after a rest is not delayed, and load is soon forgotten', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
-  const pace = createAdaptiveThrottle({ longest: 20 });
+  const throttle = createAdaptiveThrottle({ longest: 20 });
   vi.advanceTimersByTime(5_000);
-  expect(pace.after(20)).toBe(0);
-  expect(pace.after(1_000)).toBe(20);
+  expect(throttle.delayAfter(20)).toBe(0);
+  expect(throttle.delayAfter(1_000)).toBe(20);
   vi.advanceTimersByTime(2_000);
-  expect(pace.after(1)).toBe(0);
+  expect(throttle.delayAfter(1)).toBe(0);
 });

@@ -1,24 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DeliveryQueue } from '../../src/events/delivery-queue.ts';
-import type { GrantEventType } from '../../src/events/envelope.ts';
-import { isBehind, origin, type Position } from '../../src/events/position.ts';
+import type { GrantEventType } from '../../src/events/grant-event-type.ts';
+import { includes, origin, type Position } from '../../src/events/position.ts';
 import { grantEvent } from './events.ts';
 
 const after = (txid: bigint): Position => ({ next: txid + 1n, open: [] });
 
-/** A queue into which events of named grants were pushed; the n-th is of transaction n. */
-function queueOf(...pushed: [grant: string, type: GrantEventType][]) {
+/** A queue of events of named grants; the n-th is of transaction n. */
+function queueOf(...events: [grant: string, type: GrantEventType][]) {
   const queue = new DeliveryQueue(origin);
-  for (const [index, [grantId, type]] of pushed.entries()) {
-    queue.push(grantEvent({ grantId, type }), after(BigInt(index + 1)));
+  for (const [index, [grantId, type]] of events.entries()) {
+    queue.enqueue(grantEvent({ grantId, type }), after(BigInt(index + 1)));
   }
   return queue;
 }
 
 const drain = (queue: DeliveryQueue): string[] => {
   const taken: string[] = [];
-  for (let next = queue.take(); next !== undefined; next = queue.take()) {
+  for (let next = queue.dequeue(); next !== undefined; next = queue.dequeue()) {
     taken.push(`${next.event.grantId} ${next.event.type} → ${next.position.next}`);
   }
   return taken;
@@ -32,30 +32,30 @@ describe('the queue of a subscriber', () => {
     expect(queue.size).toBe(0);
   });
 
-  test('holds what went ahead until what was passed has left', () => {
+  test('counts an event that overtook others as held until the others are delivered', () => {
     const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED'], ['c', 'REVOKED']);
-    queue.take();
-    queue.take();
+    queue.dequeue();
+    queue.dequeue();
     expect([queue.size, queue.held]).toEqual([1, 3]);
-    queue.take();
+    queue.dequeue();
     expect([queue.size, queue.held]).toEqual([0, 0]);
   });
 
   test.each(['REVOKED', 'ENDED', 'REASSIGNED'] as const)(
-    'lets %s go ahead of other grants; the position waits for what was passed',
+    'lets %s overtake events of other grants; the position advances with the overtaken events',
     (type) => {
       const queue = queueOf(['a', 'REQUESTED'], ['b', 'REQUESTED'], ['c', type], ['b', 'ACTIVATED']);
       expect(drain(queue)).toStrictEqual([
         `c ${type} → 0`,
         'a REQUESTED → 2',
-        // Behind this one lies the one that went ahead.
+        // This position includes the event that overtook it.
         'b REQUESTED → 4',
         'b ACTIVATED → 5',
       ]);
     },
   );
 
-  test('takes along what comes before it of the same grant', () => {
+  test('delivers earlier events of the same grant first', () => {
     const queue = queueOf(['a', 'REQUESTED'], ['b', 'REQUESTED'], ['b', 'ACTIVATED'], ['b', 'REVOKED']);
     expect(drain(queue)).toStrictEqual([
       'b REQUESTED → 0',
@@ -65,14 +65,14 @@ describe('the queue of a subscriber', () => {
     ]);
   });
 
-  test('goes on after it was cleared', () => {
+  test('is empty after it was cleared', () => {
     const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED']);
     queue.clear();
     expect(queue.size).toBe(0);
-    expect(queue.take()).toBeUndefined();
+    expect(queue.dequeue()).toBeUndefined();
   });
 
-  test('whatever happens: each event once, in order per grant, no position ahead of what is still to come', () => {
+  test('delivers each event once, in order per grant, with positions that include no event still to come', () => {
     const events = fc.record({
       grantId: fc.constantFrom('a', 'b', 'c', 'd'),
       type: fc.constantFrom<GrantEventType>('REQUESTED', 'ACTIVATED', 'REVOKED', 'REASSIGNED'),
@@ -83,11 +83,11 @@ describe('the queue of a subscriber', () => {
         const pushed: { id: string; grantId: string; txid: bigint }[] = [];
         const taken: string[] = [];
         const take = (): void => {
-          const next = queue.take();
+          const next = queue.dequeue();
           if (next === undefined) return;
           taken.push(next.event.id);
           const toCome = pushed.filter(({ id }) => !taken.includes(id));
-          for (const { txid } of toCome) expect(isBehind(next.position, { txid, seq: 1n })).toBe(false);
+          for (const { txid } of toCome) expect(includes(next.position, { txid, seq: 1n })).toBe(false);
         };
         for (const step of steps) {
           if (step === 'take') {
@@ -96,7 +96,7 @@ describe('the queue of a subscriber', () => {
           }
           const event = grantEvent(step);
           const txid = BigInt(pushed.length + 1);
-          queue.push(event, after(txid));
+          queue.enqueue(event, after(txid));
           pushed.push({ id: event.id, grantId: event.grantId, txid });
         }
         while (queue.size > 0) take();

@@ -3,7 +3,7 @@ import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/enve
 import { newId } from '../../src/platform/ids.ts';
 import { accessChanged, grantEvent } from './events.ts';
 
-/** As it comes back from a jsonb column. */
+/** The row, with the payload as a jsonb column returns it. */
 const rowOf = (event: EventEnvelope) => ({
   id: event.id,
   type: event.type,
@@ -12,7 +12,7 @@ const rowOf = (event: EventEnvelope) => ({
 });
 
 describe('an event', () => {
-  test('comes back from the table as it went in', () => {
+  test('is parsed to what was written', () => {
     const full = grantEvent({ type: 'ENDED', grantVersion: 9 });
     full.grant = {
       ...full.grant,
@@ -33,12 +33,12 @@ describe('an event', () => {
     }
   });
 
-  test('does not repeat in its payload what has a column of its own', () => {
+  test('has no field in its payload that has a column of its own', () => {
     expect(Object.keys(payloadOf(accessChanged(newId())))).toStrictEqual(['kind', 'accountId']);
     expect(payloadOf(grantEvent())).not.toHaveProperty('occurredAt');
   });
 
-  test('of a kind of tomorrow is told apart from one that is wrong', () => {
+  test('of an unknown kind is distinguished from an invalid one', () => {
     const row = rowOf(grantEvent());
     expect(parseEvent({ ...row, payload: { kind: 'session', anything: 1 } })).toStrictEqual({
       outcome: 'UNKNOWN_KIND',
@@ -50,17 +50,17 @@ describe('an event', () => {
     ['no object', { payload: 'grant' }],
     ['nothing', { payload: null }],
     ['without a kind', { payload: {} }],
-    ['without its facts', { payload: { kind: 'grant' } }],
+    ['without its fields', { payload: { kind: 'grant' } }],
     ['of an unknown type', { type: 'FORGOTTEN' }],
     ['of another kind’s type', { type: 'ACCESS_CHANGED' }],
-  ])('that is %s does not parse and does not throw', (_what, wrong) => {
+  ])('that is %s is invalid, and does not throw', (_what, wrong) => {
     const parsed = parseEvent({ ...rowOf(grantEvent()), ...wrong });
-    expect(parsed).toStrictEqual({ outcome: 'ILLEGAL', reason: expect.stringMatching(/./) });
+    expect(parsed).toStrictEqual({ outcome: 'INVALID', reason: expect.stringMatching(/./) });
   });
 
-  test('with an impossible fact does not parse', () => {
+  test('with an impossible value is invalid', () => {
     const event = grantEvent();
     const payload = { ...payloadOf(event), grant: { ...event.grant, requestedAt: 'yesterday' } };
-    expect(parseEvent({ ...rowOf(event), payload })).toMatchObject({ outcome: 'ILLEGAL' });
+    expect(parseEvent({ ...rowOf(event), payload })).toMatchObject({ outcome: 'INVALID' });
   });
 });

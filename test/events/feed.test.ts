@@ -556,10 +556,10 @@ describe('whoever takes all that comes', () => {
     const subscribed = at.feed.subscribe(listener({ after: start }));
     const taken: Delivery[] = [];
     const gate = Promise.withResolvers<undefined>();
-    const isOver = subscribed.handTo((delivery) => {
+    const isOver = subscribed.consume((delivery) => {
       taken.push(delivery);
       if (taken.length === 2) return gate.promise;
-      return taken.length === 5 ? 'ENOUGH' : undefined;
+      return taken.length === 5 ? 'STOP' : undefined;
     });
     await vi.waitFor(() => expect(taken).toHaveLength(2));
     await tell(at, ...events.slice(3));
@@ -569,16 +569,16 @@ describe('whoever takes all that comes', () => {
     expect(await isOver).toBe(false);
     expect(idsOf([...taken, ...(await take(subscribed, 1))])).toStrictEqual(idsOf(events));
     await subscribed.return?.();
-    expect(await subscribed.handTo(() => expect.fail('nothing is told after the end'))).toBe(true);
+    expect(await subscribed.consume(() => expect.fail('nothing is told after the end'))).toBe(true);
   });
 
   test('is told the end at once, with its reason', async () => {
     const at = await gateway();
     const [left, closed, broken] = [1, 2, 3].map(() => at.feed.subscribe(listener()));
     const pending = [
-      left?.handTo(() => undefined),
-      closed?.handTo(() => undefined),
-      broken?.handTo(() => Promise.reject(new Error('broken'))),
+      left?.consume(() => undefined),
+      closed?.consume(() => undefined),
+      broken?.consume(() => Promise.reject(new Error('broken'))),
     ];
     const ends = Promise.allSettled(pending);
     await left?.return?.();

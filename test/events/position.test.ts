@@ -2,21 +2,21 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   covers,
-  isBehind,
+  type EventOffset,
+  includes,
   origin,
-  type Place,
   type Position,
-  positionAfter,
-  positionAt,
+  positionAfterEvent,
+  positionAfterTransaction,
   positionOfSnapshot,
-  settled,
   union,
   withAtMostOpen,
+  withoutFinished,
 } from '../../src/events/position.ts';
 
-/** A world small enough to list: ten transactions of three events each. */
+/** A stream small enough to list: ten transactions of three events each. */
 const transactions = Array.from({ length: 10 }, (_, index) => BigInt(index));
-const places: Place[] = transactions.flatMap((txid) => [1n, 2n, 3n].map((seq) => ({ txid, seq })));
+const offsets: EventOffset[] = transactions.flatMap((txid) => [1n, 2n, 3n].map((seq) => ({ txid, seq })));
 
 const positions: fc.Arbitrary<Position> = fc
   .record({
@@ -36,11 +36,11 @@ const snapshots: fc.Arbitrary<Position> = positions.map(({ next, open }) => ({
   open: open.map(({ txid }) => ({ txid, through: 0n })),
 }));
 
-const behind = (position: Position): string[] =>
-  places.filter((place) => isBehind(position, place)).map(({ txid, seq }) => `${txid}/${seq}`);
+const includedIn = (position: Position): string[] =>
+  offsets.filter((offset) => includes(position, offset)).map(({ txid, seq }) => `${txid}/${seq}`);
 
 describe('a position', () => {
-  test('knows what a snapshot of PostgreSQL sees', () => {
+  test('of a PostgreSQL snapshot includes what the snapshot sees', () => {
     const position = positionOfSnapshot('4:8:4,6');
     expect(position).toStrictEqual({
       next: 8n,
@@ -49,76 +49,76 @@ describe('a position', () => {
         { txid: 6n, through: 0n },
       ],
     });
-    const seen = [3n, 4n, 5n, 6n, 7n, 8n].filter((txid) => isBehind(position, { txid, seq: 1n }));
+    const seen = [3n, 4n, 5n, 6n, 7n, 8n].filter((txid) => includes(position, { txid, seq: 1n }));
     expect(seen).toStrictEqual([3n, 5n, 7n]);
     expect(positionOfSnapshot('8:8:')).toStrictEqual({ next: 8n, open: [] });
     expect(() => positionOfSnapshot('8')).toThrow('Not a PostgreSQL snapshot: 8');
   });
 
-  test('has nothing behind it at the origin', () => {
-    expect(behind(origin)).toStrictEqual([]);
+  test('at the origin includes no event', () => {
+    expect(includedIn(origin)).toStrictEqual([]);
   });
 
-  test('covers another exactly when everything behind the other is behind it', () => {
+  test('covers another exactly when it includes every event that the other includes', () => {
     fc.assert(
       fc.property(positions, positions, (one, other) => {
-        const expected = behind(other).every((place) => behind(one).includes(place));
+        const expected = includedIn(other).every((offset) => includedIn(one).includes(offset));
         expect(covers(one, other)).toBe(expected);
       }),
       { numRuns: 2000 },
     );
   });
 
-  test('joined with another has behind it what is behind either', () => {
+  test('united with another includes every event that one of the two includes', () => {
     fc.assert(
       fc.property(positions, positions, (one, other) => {
-        const either = places
+        const either = offsets
           .map(({ txid, seq }) => `${txid}/${seq}`)
-          .filter((place) => behind(one).includes(place) || behind(other).includes(place));
-        expect(behind(union(one, other))).toStrictEqual(either);
+          .filter((offset) => includedIn(one).includes(offset) || includedIn(other).includes(offset));
+        expect(includedIn(union(one, other))).toStrictEqual(either);
       }),
       { numRuns: 2000 },
     );
   });
 
-  test('of a reader is behind what it has read in order of the snapshot, and ahead of all else', () => {
+  test('of a reader includes what it has read of the snapshot, and nothing else', () => {
     fc.assert(
-      fc.property(snapshots, fc.constantFrom(...places), (snapshot, place) => {
-        fc.pre(isBehind(snapshot, place));
-        const upTo = behind(snapshot).filter((other) => {
+      fc.property(snapshots, fc.constantFrom(...offsets), (snapshot, offset) => {
+        fc.pre(includes(snapshot, offset));
+        const upTo = includedIn(snapshot).filter((other) => {
           const [txid, seq] = other.split('/').map(BigInt);
-          return txid !== undefined && seq !== undefined && comesNotAfter({ txid, seq }, place);
+          return txid !== undefined && seq !== undefined && isNotAfter({ txid, seq }, offset);
         });
-        expect(behind(positionAt(snapshot, place))).toStrictEqual(upTo);
-        expect(positionAfter(snapshot, place.txid)).toStrictEqual({
-          ...positionAt(snapshot, place),
-          open: snapshot.open.filter(({ txid }) => txid < place.txid),
+        expect(includedIn(positionAfterEvent(snapshot, offset))).toStrictEqual(upTo);
+        expect(positionAfterTransaction(snapshot, offset.txid)).toStrictEqual({
+          ...positionAfterEvent(snapshot, offset),
+          open: snapshot.open.filter(({ txid }) => txid < offset.txid),
         });
       }),
     );
   });
 
-  test('settles transactions that are over, and no others', () => {
+  test('drops the transactions that have finished, and no others', () => {
     fc.assert(
       fc.property(positions, snapshots, (position, snapshot) => {
         const open = position.open.filter(({ txid }) => snapshot.open.some((still) => still.txid === txid));
-        expect(settled(position, snapshot)).toStrictEqual({ next: position.next, open });
+        expect(withoutFinished(position, snapshot)).toStrictEqual({ next: position.next, open });
       }),
     );
   });
 
-  test('cut to fewer open transactions stays before itself', () => {
+  test('limited to fewer open transactions is the same position or an earlier one', () => {
     fc.assert(
       fc.property(positions, fc.nat({ max: 10 }), (position, limit) => {
-        const cut = withAtMostOpen(position, limit);
-        expect(cut.open.length).toBeLessThanOrEqual(limit);
-        expect(covers(position, cut)).toBe(true);
-        if (position.open.length <= limit) expect(cut).toBe(position);
+        const limited = withAtMostOpen(position, limit);
+        expect(limited.open.length).toBeLessThanOrEqual(limit);
+        expect(covers(position, limited)).toBe(true);
+        if (position.open.length <= limit) expect(limited).toBe(position);
       }),
     );
   });
 });
 
-function comesNotAfter(one: Place, other: Place): boolean {
+function isNotAfter(one: EventOffset, other: EventOffset): boolean {
   return one.txid < other.txid || (one.txid === other.txid && one.seq <= other.seq);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { concerns, createDirectory, type Topics, topicsOf } from '../../src/events/topics.ts';
+import { concerns, createTopicIndex, type Topics, topicsOf } from '../../src/events/topics.ts';
 import { grantEvent } from './events.ts';
 
 const event = grantEvent({
@@ -8,7 +8,7 @@ const event = grantEvent({
 });
 
 describe('topics', () => {
-  test('say everything an event is about', () => {
+  test('name everything an event is about', () => {
     expect(topicsOf(event)).toStrictEqual([
       'organization:org',
       'site:site',
@@ -25,32 +25,32 @@ describe('topics', () => {
     [['site:other', 'organization:org'], true],
     [['site:other', 'engineer:rita'], false],
     [[], false],
-  ])('%j: concerned is %j, and the directory agrees', (topics, concerned) => {
+  ])('%j concern the event: %j, and the topic index agrees', (topics, concerned) => {
     expect(concerns(topics, event)).toBe(concerned);
-    const directory = createDirectory<string>();
-    directory.place('member', topics);
-    expect([...directory.membersFor(event)]).toStrictEqual(concerned ? ['member'] : []);
+    const index = createTopicIndex<string>();
+    index.set('subscriber', topics);
+    expect([...index.match(event)]).toStrictEqual(concerned ? ['subscriber'] : []);
   });
 });
 
-describe('the directory', () => {
-  test('names everyone once, however many topics they share with the event', () => {
-    const directory = createDirectory<string>();
-    directory.place('admin', ['site:site', 'organization:org', 'ticket:ticket']);
-    directory.place('operator', 'EVERYTHING');
-    directory.place('stranger', ['organization:else']);
-    expect([...directory.membersFor(event)].toSorted()).toStrictEqual(['admin', 'operator']);
+describe('the topic index', () => {
+  test('returns every subscriber once, however many topics it shares with the event', () => {
+    const index = createTopicIndex<string>();
+    index.set('admin', ['site:site', 'organization:org', 'ticket:ticket']);
+    index.set('operator', 'EVERYTHING');
+    index.set('stranger', ['organization:else']);
+    expect([...index.match(event)].toSorted()).toStrictEqual(['admin', 'operator']);
   });
 
-  test('moves and forgets without a trace', () => {
-    const directory = createDirectory<string>();
-    directory.place('one', ['site:site', 'organization:org']);
-    directory.place('one', 'EVERYTHING');
-    expect(directory.size).toStrictEqual({ members: 1, entries: 1 });
-    directory.place('one', ['site:else']);
-    expect([...directory.membersFor(event)]).toStrictEqual([]);
-    directory.remove('one');
-    directory.remove('one');
-    expect(directory.size).toStrictEqual({ members: 0, entries: 0 });
+  test('leaves no entry behind when topics are replaced or a subscriber is deleted', () => {
+    const index = createTopicIndex<string>();
+    index.set('one', ['site:site', 'organization:org']);
+    index.set('one', 'EVERYTHING');
+    expect(index.size).toStrictEqual({ subscribers: 1, entries: 1 });
+    index.set('one', ['site:else']);
+    expect([...index.match(event)]).toStrictEqual([]);
+    index.delete('one');
+    index.delete('one');
+    expect(index.size).toStrictEqual({ subscribers: 0, entries: 0 });
   });
 });

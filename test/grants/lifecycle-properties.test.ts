@@ -1,6 +1,7 @@
 /** What holds of every grant's life, whatever people do to it and whenever. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { GrantEventType } from '../../src/events/grant-event-type.ts';
 import {
   type EndReason,
   type FinalGrant,
@@ -10,7 +11,7 @@ import {
   isOpen,
   lapsesAt,
 } from '../../src/grants/grant.ts';
-import { decide, type GrantEventType } from '../../src/grants/lifecycle.ts';
+import { decide } from '../../src/grants/lifecycle.ts';
 import { deepFreeze } from '../support/deep-freeze.ts';
 import { grantAfter } from '../support/given-grant.ts';
 import { anyCommand, history, type Step } from '../support/grant-histories.ts';

@@ -3,8 +3,9 @@
  *
  * The types demand a row for every state and end reason, and in it a cell for every command.
  */
+import type { GrantEventType } from '../../src/events/grant-event-type.ts';
 import type { FinalGrant, Grant, GrantState, NeverActive } from '../../src/grants/grant.ts';
-import type { GrantChange, GrantCommand, GrantEventType, GrantRefusal } from '../../src/grants/lifecycle.ts';
+import type { GrantChange, GrantCommand, GrantRefusal } from '../../src/grants/lifecycle.ts';
 import {
   active,
   DAY,

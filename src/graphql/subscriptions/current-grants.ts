@@ -1,4 +1,4 @@
-/** The open grants of which a viewer hears, as they stand: what a subscription may begin with. */
+/** The open grants whose events a viewer may receive, in their present state: a subscription may begin with them. */
 import { mayReceive } from '../../authorization/event-visibility.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
 import type { EventAudience } from '../../events/envelope.ts';
@@ -7,45 +7,46 @@ import type { GrantRow } from '../../grants/row.ts';
 import type { Viewer } from '../../identity/viewer.ts';
 import type { Services } from '../context.ts';
 
-/** A grant as it stands, and the moment of which it is. */
+/** A grant's present state, and the moment at which it was read. */
 export type CurrentGrant = { grant: GrantRow; at: Date /** Whether it is the last one. */; isLast: boolean };
 
-/** Grants read at once. */
+/** Grants read by one statement. */
 const pageLength = 100;
 
-/** Milliseconds after which what has not been told is read again: whoever reads slowly is told how it stands. */
+/** Milliseconds after which grants not yet delivered are read again, so that a slow reader gets the present state. */
 const freshFor = 250;
 
 /**
- * One after the other, in no order to rely on. The right to hear of each is judged right before it is told.
- * @param viewerNow the viewer with the rights of the moment; a rejection ends the list
+ * Yields the grants one after the other, in no particular order. The viewer's right to each is checked right before
+ * it is yielded.
+ * @param currentViewer resolves with the viewer and their present rights; a rejection ends the list
  */
 export async function* currentGrants(
   { database, clock }: Pick<Services, 'database' | 'clock'>,
-  viewerNow: () => Promise<Viewer>,
-  place: { siteId?: string | null | undefined; ticketId?: string | null | undefined },
+  currentViewer: () => Promise<Viewer>,
+  filter: { siteId?: string | null | undefined; ticketId?: string | null | undefined },
 ): AsyncGenerator<CurrentGrant, undefined, undefined> {
   let after: string | null = null;
   for (let hasMore = true; hasMore; ) {
-    const viewer = await viewerNow();
+    const viewer = await currentViewer();
     const at = clock();
-    const page = await listOpenGrants(database.prisma, viewer, place, { after, at });
-    const heard = page.grants.filter(({ audience }) => mayReceive(viewer, audience));
+    const page = await listOpenGrants(database.prisma, viewer, filter, { after, at });
+    const receivable = page.grants.filter(({ audience }) => mayReceive(viewer, audience));
     const staleAt = performance.now() + freshFor;
-    const last = heard.at(-1);
-    let told: OpenGrant | undefined;
-    for (const each of heard) {
-      const viewerThen = await viewerNow();
-      // One of a page is told however long its reading took, unless rights had to be read again after it.
-      const isFresh = performance.now() <= staleAt || (told === undefined && viewerThen === viewer);
+    const last = receivable.at(-1);
+    let reached: OpenGrant | undefined;
+    for (const each of receivable) {
+      const viewerAfter = await currentViewer();
+      // The first of a page counts as fresh however long the read took, unless the rights were reloaded since.
+      const isFresh = performance.now() <= staleAt || (reached === undefined && viewerAfter === viewer);
       if (!isFresh) break;
-      told = each;
+      reached = each;
       const isLast = each === last && !page.hasMore;
-      if (mayReceive(viewerThen, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
+      if (mayReceive(viewerAfter, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
     }
-    const isRead = told === last;
-    after = (isRead ? page.grants.at(-1) : told)?.row.id ?? after;
-    hasMore = page.hasMore || !isRead;
+    const isPageDone = reached === last;
+    after = (isPageDone ? page.grants.at(-1) : reached)?.row.id ?? after;
+    hasMore = page.hasMore || !isPageDone;
   }
 }
 

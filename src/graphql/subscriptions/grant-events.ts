@@ -1,16 +1,17 @@
 /**
- * The stream behind `grantEvents`: the current state first if asked for, then what happens, without a gap.
+ * The source stream of `grantEvents`: the current state first if the client asked for it, then events, without a gap.
  *
- * The state is read after a position was taken, and the events continue from that position. What the state
- * already shows does not come again as an event: versions of grants tell.
+ * The state is read after a position was taken, and the events continue from that position. Events that the state
+ * already includes are left out, by the grants' versions.
  */
 import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
 import { may } from '../../authorization/operations.ts';
 import { relationsToPlatform } from '../../authorization/relations.ts';
 import type { Cursors } from '../../events/cursor.ts';
-import type { DeliverableEvent, EventAudience, GrantEventEnvelope } from '../../events/envelope.ts';
+import type { DeliverableEvent, EventAudience } from '../../events/envelope.ts';
 import { OtherFilterCursorError } from '../../events/errors.ts';
-import type { Deliveries, Delivery, SubscribeOptions, Take } from '../../events/feed.ts';
+import type { Consumer, Delivery, EventSubscription, SubscribeOptions } from '../../events/feed.ts';
+import type { GrantEventType } from '../../events/grant-event-type.ts';
 import { currentPosition } from '../../events/outbox.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
@@ -18,34 +19,34 @@ import type { GrantRow } from '../../grants/row.ts';
 import { findViewerById, type Viewer } from '../../identity/viewer.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { currentGrants } from './current-grants.ts';
-import type { Told, ToldStream } from './subscribe.ts';
+import type { SourceEvent, SourceStream } from './subscribe.ts';
 
-export type GrantEventFacts = {
+export type GrantEventPayload = {
   id: string;
-  type: GrantEventEnvelope['type'] | 'CURRENT';
+  type: GrantEventType | 'CURRENT';
   occurredAt: Date;
-  /** As it was right after the event. */
+  /** The grant right after the event. */
   grant: GrantRow;
-  /** Whom the event concerns. Not of the current state, of which every page is judged as it is told. */
+  /** Whom the event concerns. Absent in the current state, where the right to each grant is checked as it is read. */
   audience?: EventAudience;
 };
 
-export type GrantEvent = Told<GrantEventFacts>;
+export type GrantEvent = SourceEvent<GrantEventPayload>;
 
 export type GrantEventFilter = {
   siteId?: string | null | undefined;
   ticketId?: string | null | undefined;
-  types?: readonly GrantEventFacts['type'][] | null | undefined;
+  types?: readonly GrantEventPayload['type'][] | null | undefined;
 };
 
 type Start = { after: string | null; withCurrentState: boolean };
 
-/** Begins with this call, and ends at once when it is returned, even while an event is awaited. */
+/** The stream begins with this call. Its `return` ends it at once, even while an event is awaited. */
 export function grantEvents(
   context: Context,
   filter: GrantEventFilter,
   start: Start,
-): ToldStream<GrantEventFacts> {
+): SourceStream<GrantEventPayload> {
   const cursors = new GrantEventCursors(context, filter);
   const resumed = start.after === null ? null : cursors.read(start.after);
   if (resumed === 'CURRENT_STATE' || (resumed === null && start.withCurrentState)) {
@@ -54,37 +55,37 @@ export function grantEvents(
   return new Events(context, filter, cursors, resumed);
 }
 
-/** What happens from now on, or after a position, as far as the viewer may hear of it. */
-class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
+/** The events from now on, or after a position, that the viewer may receive. */
+class Events implements SourceStream<GrantEventPayload>, SubscribeOptions {
   readonly viewerId: string;
   readonly after?: Position;
   readonly #context: Context;
   readonly #filter: GrantEventFilter;
   readonly #cursors: GrantEventCursors;
-  readonly #deliveries: Deliveries;
-  /** By grant, the version that the viewer has been shown before the stream began. */
-  readonly #shown: ReadonlyMap<string, number> | undefined;
+  readonly #subscription: EventSubscription;
+  /** By grant, the version that was delivered as current state. */
+  readonly #deliveredVersions: ReadonlyMap<string, number> | undefined;
 
   constructor(
     context: Context,
     filter: GrantEventFilter,
     cursors: GrantEventCursors,
     after: Position | null,
-    shown?: ReadonlyMap<string, number>,
+    deliveredVersions?: ReadonlyMap<string, number>,
   ) {
     this.viewerId = viewerOf(context).id;
     if (after !== null) this.after = after;
     this.#context = context;
     this.#filter = filter;
     this.#cursors = cursors;
-    this.#shown = shown;
-    this.#deliveries = context.services.feed.subscribe(this);
+    this.#deliveredVersions = deliveredVersions;
+    this.#subscription = context.services.feed.subscribe(this);
   }
 
   async recheck(): Promise<string | null> {
     const now = await findViewerById(this.#context.services.database.prisma, this.viewerId);
     if (now === null) return 'ACCOUNT_DEACTIVATED';
-    // What an operation selects of an event is read with these rights, too.
+    // The fields that the operation selects of an event are resolved with these rights, too.
     this.#context.viewer = now;
     return may('grantEvents', relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
   }
@@ -106,33 +107,33 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
     );
   }
 
-  /** The viewer with the rights of the moment. Rejects where an error has ended the stream. */
-  async viewerNow(): Promise<Viewer> {
-    await this.#deliveries.rights();
+  /** Resolves with the viewer and their present rights. Rejects if an error has ended the stream. */
+  async currentViewer(): Promise<Viewer> {
+    await this.#subscription.rightsLoaded();
     return viewerOf(this.#context);
   }
 
-  handTo(take: Take<GrantEvent>): Promise<boolean> {
-    return this.#deliveries.handTo((delivery) =>
-      this.#wasShown(delivery) ? undefined : take(this.#told(delivery)),
+  consume(consumer: Consumer<GrantEvent>): Promise<boolean> {
+    return this.#subscription.consume((delivery) =>
+      this.#wasDelivered(delivery) ? undefined : consumer(this.#toSourceEvent(delivery)),
     );
   }
 
-  async mayStillTell({ of: { audience } }: GrantEvent): Promise<boolean> {
-    await this.#deliveries.rights();
-    return !this.#deliveries.hasEnded && (audience === undefined || this.mayReceive({ audience }));
+  async mayStillReceive({ payload: { audience } }: GrantEvent): Promise<boolean> {
+    await this.#subscription.rightsLoaded();
+    return !this.#subscription.hasEnded && (audience === undefined || this.mayReceive({ audience }));
   }
 
   async next(): Promise<IteratorResult<GrantEvent, undefined>> {
     for (;;) {
-      const { value, done } = await this.#deliveries.next();
+      const { value, done } = await this.#subscription.next();
       if (done === true) return { value, done };
-      if (!this.#wasShown(value)) return { value: this.#told(value), done: false };
+      if (!this.#wasDelivered(value)) return { value: this.#toSourceEvent(value), done: false };
     }
   }
 
   async return(): Promise<IteratorResult<GrantEvent, undefined>> {
-    await this.#deliveries.return?.();
+    await this.#subscription.return?.();
     return { value: undefined, done: true };
   }
 
@@ -140,22 +141,22 @@ class Events implements ToldStream<GrantEventFacts>, SubscribeOptions {
     return this;
   }
 
-  #wasShown({ event: { grantId, grantVersion } }: Delivery): boolean {
-    const version = this.#shown?.get(grantId);
+  #wasDelivered({ event: { grantId, grantVersion } }: Delivery): boolean {
+    const version = this.#deliveredVersions?.get(grantId);
     return version !== undefined && grantVersion <= version;
   }
 
-  #told({ event, position }: Delivery): GrantEvent {
-    return { of: event, cursor: this.#cursors.at(position) };
+  #toSourceEvent({ event, position }: Delivery): GrantEvent {
+    return { payload: event, cursor: this.#cursors.at(position) };
   }
 }
 
-/** The open grants first. Events are listened to from the beginning, so that rights that end meanwhile end it. */
-class CurrentStateThenEvents implements ToldStream<GrantEventFacts> {
+/** The open grants first. It subscribes to events from the beginning, so that a loss of rights meanwhile ends it. */
+class CurrentStateThenEvents implements SourceStream<GrantEventPayload> {
   readonly #context: Context;
   readonly #filter: GrantEventFilter;
   readonly #cursors: GrantEventCursors;
-  readonly #shown = new Map<string, number>();
+  readonly #deliveredVersions = new Map<string, number>();
   readonly #state: AsyncGenerator<GrantEvent, undefined, undefined>;
   #events: Events | undefined;
   #hasEnded = false;
@@ -167,12 +168,12 @@ class CurrentStateThenEvents implements ToldStream<GrantEventFacts> {
     this.#state = this.#currentState();
   }
 
-  async handTo(take: Take<GrantEvent>): Promise<boolean> {
+  async consume(consumer: Consumer<GrantEvent>): Promise<boolean> {
     for (;;) {
       const { value, done } = await this.#state.next();
       if (this.#hasEnded || this.#events === undefined) return true;
-      if (done === true) return await this.#events.handTo(take);
-      if ((await take(value)) === 'ENOUGH') return false;
+      if (done === true) return await this.#events.consume(consumer);
+      if ((await consumer(value)) === 'STOP') return false;
     }
   }
 
@@ -182,8 +183,8 @@ class CurrentStateThenEvents implements ToldStream<GrantEventFacts> {
     return done === true ? await this.#events.next() : { value, done: false };
   }
 
-  async mayStillTell(told: GrantEvent): Promise<boolean> {
-    return (await this.#events?.mayStillTell(told)) === true;
+  async mayStillReceive(event: GrantEvent): Promise<boolean> {
+    return (await this.#events?.mayStillReceive(event)) === true;
   }
 
   async return(): Promise<IteratorResult<GrantEvent, undefined>> {
@@ -199,21 +200,21 @@ class CurrentStateThenEvents implements ToldStream<GrantEventFacts> {
   async *#currentState(): AsyncGenerator<GrantEvent, undefined, undefined> {
     const position = await currentPosition(this.#context.services.database.pool);
     if (this.#hasEnded) return;
-    const events = new Events(this.#context, this.#filter, this.#cursors, position, this.#shown);
+    const events = new Events(this.#context, this.#filter, this.#cursors, position, this.#deliveredVersions);
     this.#events = events;
     const { types } = this.#filter;
     if (types != null && !types.includes('CURRENT')) return;
-    const grants = currentGrants(this.#context.services, () => events.viewerNow(), this.#filter);
+    const grants = currentGrants(this.#context.services, () => events.currentViewer(), this.#filter);
     for await (const { grant, at, isLast } of grants) {
-      this.#shown.set(grant.id, grant.version);
-      const of = { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt: at, grant } as const;
-      // Until the last has come, a cursor leads to the whole state again.
-      yield { of, cursor: isLast ? this.#cursors.at(position) : this.#cursors.toCurrentState(position) };
+      this.#deliveredVersions.set(grant.id, grant.version);
+      const payload = { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt: at, grant } as const;
+      // Before the last grant, a cursor leads to the whole state again.
+      yield { payload, cursor: isLast ? this.#cursors.at(position) : this.#cursors.toCurrentState(position) };
     }
   }
 }
 
-/** The cursors of one viewer's stream with one filter: to a position, or to the current state. */
+/** Encodes and decodes the cursors of one subscription. A cursor leads to a position, or to the current state. */
 class GrantEventCursors {
   readonly #context: Context;
   readonly #filter: GrantEventFilter;

@@ -1,4 +1,4 @@
-/** A grant as it was at a moment of the past, with the people and decisions of that moment around it. */
+/** A grant as it was at a past moment, with its people and decisions of that moment. */
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import {
   type FieldNode,
@@ -13,18 +13,18 @@ import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
 import { isOfTheEventItself } from './viewer-independent-fields.ts';
 
-/** Marks a row that tells of the past: it is shown as it was, whatever was done to it since. */
-const asItWas: unique symbol = Symbol('as it was');
+/** Marks a row as a snapshot: it is shown as it was, whatever has changed since. */
+const snapshotMark: unique symbol = Symbol('snapshot');
 
-export function isPast(row: GrantRow): boolean {
-  return asItWas in row;
+export function isSnapshot(row: GrantRow): boolean {
+  return snapshotMark in row;
 }
 
-type Around = { engineer?: Account | null; endedBy?: Account | null; decisions?: Decision[] };
+type Relations = { engineer?: Account | null; endedBy?: Account | null; decisions?: Decision[] };
 
 /**
- * The row with the relations that the operation selects of it. They are read as they are now, so what has
- * come since is left out: whoever hears of an event late may have lost the right to know of it.
+ * Returns the row with the relations that the operation selects of it. They are read in their present state, and what
+ * was added since the event is left out: a viewer who receives an event late may have lost the right to know it.
  */
 export function grantSnapshot(
   row: GrantRow,
@@ -32,46 +32,46 @@ export function grantSnapshot(
   context: Context,
   info: GraphQLResolveInfo,
 ): GrantRow | Promise<GrantRow> {
-  const past = { ...row, [asItWas]: true };
-  return selectsSurroundings(info) ? withSurroundings(past, moment, context, info) : past;
+  const snapshot = { ...row, [snapshotMark]: true };
+  return selectsRelations(info) ? withRelations(snapshot, moment, context, info) : snapshot;
 }
 
-async function withSurroundings(
-  past: GrantRow,
+async function withRelations(
+  snapshot: GrantRow,
   moment: Date,
   context: Context,
   info: GraphQLResolveInfo,
 ): Promise<GrantRow> {
   const query = queryFromInfo({ context, info, include: {} });
-  if (Object.keys(query.include ?? {}).length === 0) return past;
+  if (Object.keys(query.include ?? {}).length === 0) return snapshot;
   const { account, grant } = context.services.database.prisma;
-  const now: (GrantRow & Around) | null = await grant.findUnique({ ...query, where: { id: past.id } });
-  if (now === null) return past;
+  const now: (GrantRow & Relations) | null = await grant.findUnique({ ...query, where: { id: snapshot.id } });
+  if (now === null) return snapshot;
 
   const { engineer, endedBy, decisions } = now;
-  const { engineerId: id } = past;
-  const around: Around = {
+  const { engineerId: id } = snapshot;
+  const relations: Relations = {
     ...(engineer === undefined || now.engineerId === id
       ? {}
       : { engineer: id === null ? null : await account.findUnique({ where: { id } }) }),
-    ...(endedBy === undefined || past.endedById !== null ? {} : { endedBy: null }),
-    ...(decisions === undefined ? {} : { decisions: decisions.filter(isKnownAt(past, moment)) }),
+    ...(endedBy === undefined || snapshot.endedById !== null ? {} : { endedBy: null }),
+    ...(decisions === undefined ? {} : { decisions: decisions.filter(isKnownAt(snapshot, moment)) }),
   };
-  return { ...now, ...past, ...around };
+  return { ...now, ...snapshot, ...relations };
 }
 
-/** The clock of the gateway that wrote the event may be behind that of the one which wrote what came before. */
+/** Decisions made up to the event. Another gateway, whose clock is ahead, may have written the grant's earlier changes. */
 function isKnownAt({ customerApprovedAt, activatedAt, endedAt }: GrantRow, moment: Date) {
   const facts = [moment, customerApprovedAt, activatedAt, endedAt].filter((at) => at !== null);
   const latest = Math.max(...facts.map((at) => at.getTime()));
   return ({ decidedAt }: Decision) => decidedAt.getTime() <= latest;
 }
 
-/** By field of a document: what it selects does not change. */
-const selecting = new WeakMap<FieldNode, boolean>();
+/** By field node: a parsed document does not change. */
+const selectsRelationsByField = new WeakMap<FieldNode, boolean>();
 
-/** Whether anything is selected that has to be read from the database. */
-function selectsSurroundings({ fieldNodes, fragments, returnType }: GraphQLResolveInfo): boolean {
+/** Whether the selection contains anything that has to be read from the database. */
+function selectsRelations({ fieldNodes, fragments, returnType }: GraphQLResolveInfo): boolean {
   const type = getNamedType(returnType);
   const fields = isObjectType(type) ? type.getFields() : {};
   const doesSelect = ({ selectionSet }: { selectionSet?: SelectionSetNode | undefined }): boolean =>
@@ -84,8 +84,8 @@ function selectsSurroundings({ fieldNodes, fragments, returnType }: GraphQLResol
       return fragment !== undefined && doesSelect(fragment);
     }) ?? false;
   return fieldNodes.some((field) => {
-    const known = selecting.get(field) ?? doesSelect(field);
-    selecting.set(field, known);
+    const known = selectsRelationsByField.get(field) ?? doesSelect(field);
+    selectsRelationsByField.set(field, known);
     return known;
   });
 }

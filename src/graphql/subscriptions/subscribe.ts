@@ -1,9 +1,10 @@
 /**
- * Carries out subscriptions so that identical work is done once: an event is resolved and written as text for
- * the first of a group of subscribers, and the others get the same text with their own cursor in it.
+ * Runs subscriptions so that identical work is done once: an event is resolved and serialized for the first
+ * subscriber of a group, and the others get the same text with their own cursor in it.
  *
- * Who hears an event has been decided, for each of them, before it comes here. A group are subscribers of one
- * document with the same variables, whose whole selection reads the same for everybody who hears the event.
+ * Which subscribers receive an event has been decided, for each of them, before it arrives here. A group consists of
+ * the subscribers of one document with the same variables, if every field of its selection has the same value for
+ * every viewer who may receive the event.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -14,68 +15,68 @@ import {
   execute,
   getOperationAST,
 } from 'graphql';
-import type { Take } from '../../events/feed.ts';
+import type { Consumer } from '../../events/feed.ts';
 import { GenerationalCache } from '../../platform/generational-cache.ts';
-import { type CompiledSelection, straightLineOf } from './compiled-selection.ts';
+import { type CompiledSelection, compileSelection } from './compiled-selection.ts';
 import { isOfTheEventItself, variablesOfGroup } from './viewer-independent-fields.ts';
 
-/** An event on its way to one subscriber. */
-export type Told<Facts extends object = object> = {
-  /** What happened: the same object for everybody whom it is told. */
-  readonly of: Facts;
-  /** Where this subscriber goes on from. */
+/** An event of a source stream, as the GraphQL specification calls it, for one subscriber. */
+export type SourceEvent<Payload extends object = object> = {
+  /** What happened: the same object for every subscriber. */
+  readonly payload: Payload;
+  /** Where this subscriber resumes. */
   readonly cursor: string;
 };
 
-/** What a subscription tells: one after the other, or all that comes to whoever takes it. */
-export type ToldStream<Facts extends object = object> = AsyncIterableIterator<
-  Told<Facts>,
+/** The events of one subscription: pulled one by one, or pushed to a consumer. */
+export type SourceStream<Payload extends object = object> = AsyncIterableIterator<
+  SourceEvent<Payload>,
   undefined,
   undefined
 > & {
-  /** Where it can hand on all by itself. Resolves at the end, or when `take` has had enough. */
-  handTo?(take: Take<Told<Facts>>): Promise<unknown>;
-  /** Whether what was told may be heard still, by the rights of the moment: asked after what takes time. */
-  mayStillTell?(told: Told<Facts>): Promise<boolean>;
+  /** Pushes every event to the consumer. Resolves at the end of the stream, or when the consumer has stopped. */
+  consume?(consumer: Consumer<SourceEvent<Payload>>): Promise<unknown>;
+  /** Whether the viewer may still receive the event, by the present rights. Called after asynchronous work. */
+  mayStillReceive?(event: SourceEvent<Payload>): Promise<boolean>;
 };
 
-/** Takes a result that is text already; what it answers is waited for before the next. */
+/** Sends a serialized result. If it returns a promise, the next result is sent only when this has resolved. */
 export type SendText = (result: string) => Promise<undefined> | undefined;
 
-/** A result whose text is known. Whoever writes it asks `stringify`, where there is one. */
-export type WrittenResult = ExecutionResult & { stringify?: () => string };
+/** A result that may be serialized already: then transports write `stringify()` instead of serializing it again. */
+export type SerializedResult = ExecutionResult & { stringify?: () => string };
 
 /**
- * As `subscribe` of graphql. With `sendText`, results of a group go there, and the stream holds only what has
- * to be told in another way: errors, and results of viewers of their own.
+ * As `subscribe` of graphql. With `sendText`, a group's results are sent through it, and the returned stream contains
+ * only the other results: those with errors, and those that differ from viewer to viewer.
  */
 export async function subscribe(
   args: ExecutionArgs,
   sendText?: SendText,
-): Promise<AsyncIterableIterator<WrittenResult, undefined> | ExecutionResult> {
+): Promise<AsyncIterableIterator<SerializedResult, undefined> | ExecutionResult> {
   const source = await createSourceEventStream(args);
-  return Symbol.asyncIterator in source ? new Results(source as ToldStream, args, sendText) : source;
+  return Symbol.asyncIterator in source ? new ResponseStream(source as SourceStream, args, sendText) : source;
 }
 
-class Results implements AsyncIterableIterator<WrittenResult, undefined> {
-  readonly #told: ToldStream;
+class ResponseStream implements AsyncIterableIterator<SerializedResult, undefined> {
+  readonly #source: SourceStream;
   readonly #args: ExecutionArgs;
   readonly #sendText: SendText | undefined;
   readonly #group: Group | null;
   #hasEnded = false;
 
-  constructor(told: ToldStream, args: ExecutionArgs, sendText: SendText | undefined) {
-    this.#told = told;
+  constructor(source: SourceStream, args: ExecutionArgs, sendText: SendText | undefined) {
+    this.#source = source;
     this.#args = args;
     this.#sendText = sendText;
     this.#group = groupOf(args);
   }
 
-  async next(): Promise<IteratorResult<WrittenResult, undefined>> {
+  async next(): Promise<IteratorResult<SerializedResult, undefined>> {
     const result =
       this.#group === null || this.#sendText === undefined
-        ? await this.#nextForItself(this.#group)
-        : await this.#nextThatIsNoText(this.#group, this.#sendText);
+        ? await this.#nextPulled(this.#group)
+        : await this.#nextUnsent(this.#group, this.#sendText);
     return result === undefined || this.#hasEnded
       ? { done: true, value: undefined }
       : { done: false, value: result };
@@ -83,7 +84,7 @@ class Results implements AsyncIterableIterator<WrittenResult, undefined> {
 
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#hasEnded = true;
-    await this.#told.return?.();
+    await this.#source.return?.();
     return { done: true, value: undefined };
   }
 
@@ -91,107 +92,110 @@ class Results implements AsyncIterableIterator<WrittenResult, undefined> {
     return this;
   }
 
-  async #nextForItself(group: Group | null): Promise<WrittenResult | undefined> {
+  async #nextPulled(group: Group | null): Promise<SerializedResult | undefined> {
     for (;;) {
-      const { value: event, done } = await this.#told.next();
+      const { value: event, done } = await this.#source.next();
       if (done === true) return undefined;
       const result =
         group === null
           ? await execute({ ...this.#args, rootValue: event })
-          : resultFor(await group.tell(event, this.#args), event);
-      if (await this.#mayStillTell(event)) return result;
+          : resultFor(await group.resultOf(event, this.#args), event);
+      if (await this.#mayStillReceive(event)) return result;
     }
   }
 
-  /** Sends texts as they come, until something comes that is none. */
-  async #nextThatIsNoText(group: Group, sendText: SendText): Promise<WrittenResult | undefined> {
-    const found: WrittenResult[] = [];
-    await handTo(this.#told, (event) => {
-      const tell = (shared: SharedResult) => {
-        if (this.#hasEnded) return 'ENOUGH';
+  /** Sends serialized results as they come. Returns the first result that cannot be sent so. */
+  async #nextUnsent(group: Group, sendText: SendText): Promise<SerializedResult | undefined> {
+    const unsent: SerializedResult[] = [];
+    await consume(this.#source, (event) => {
+      const send = (shared: SharedResult) => {
+        if (this.#hasEnded) return 'STOP';
         if (shared.texts !== null) return sendText(shared.texts.join(event.cursor));
-        found.push(resultFor(shared, event));
-        return 'ENOUGH';
+        unsent.push(resultFor(shared, event));
+        return 'STOP';
       };
-      const shared = group.tell(event, this.#args);
-      if (!(shared instanceof Promise)) return tell(shared);
-      return shared.then(async (known) => ((await this.#mayStillTell(event)) ? tell(known) : undefined));
+      const shared = group.resultOf(event, this.#args);
+      if (!(shared instanceof Promise)) return send(shared);
+      return shared.then(async (known) => ((await this.#mayStillReceive(event)) ? send(known) : undefined));
     });
-    return found[0];
+    return unsent[0];
   }
 
-  async #mayStillTell(event: Told): Promise<boolean> {
-    return (await this.#told.mayStillTell?.(event)) ?? true;
+  async #mayStillReceive(event: SourceEvent): Promise<boolean> {
+    return (await this.#source.mayStillReceive?.(event)) ?? true;
   }
 }
 
-async function handTo(told: ToldStream, take: Take<Told>): Promise<unknown> {
-  if (told.handTo !== undefined) return await told.handTo(take);
+async function consume(source: SourceStream, consumer: Consumer<SourceEvent>): Promise<unknown> {
+  if (source.consume !== undefined) return await source.consume(consumer);
   for (;;) {
-    const { value, done } = await told.next();
-    if (done === true || (await take(value)) === 'ENOUGH') return;
+    const { value, done } = await source.next();
+    if (done === true || (await consumer(value)) === 'STOP') return;
   }
 }
 
-/** Stands for the cursor in what a group shares. Nobody can put it into a text of theirs: nobody knows it. */
-const cursorToCome = `cursor to come ${randomUUID()}`;
+/** Stands for the cursor in a shared result. It is random, so that no value in an event can contain it. */
+const cursorPlaceholder = `cursor placeholder ${randomUUID()}`;
 
 type SharedResult = {
   result: ExecutionResult;
-  /** The text around each cursor; null when there are errors, which every transport words by itself. */
+  /** The text around each cursor. Null if there are errors, since each transport serializes those in its own way. */
   texts: readonly string[] | null;
 };
 
-/** Milliseconds for which a result stands for others: what it tells of a ticket is as it is now. */
+/** Milliseconds for which a result is shared: it contains values that may change, such as the ticket's. */
 const freshFor = 250;
 
-/** What stands for the others of a group, and since when. */
-type Kept = { at: number; shared: SharedResult | Promise<SharedResult> };
+/** A group's result for one event, and when it was computed. */
+type Cached = { at: number; shared: SharedResult | Promise<SharedResult> };
 
 class Group {
-  readonly #kept = new GenerationalCache<object, Kept>();
-  #turnedAt = 0;
-  readonly #inStraightLine: CompiledSelection | null;
+  readonly #cache = new GenerationalCache<object, Cached>();
+  #rotatedAt = 0;
+  readonly #compiled: CompiledSelection | null;
 
-  constructor(inStraightLine: CompiledSelection | null) {
-    this.#inStraightLine = inStraightLine;
+  constructor(compiled: CompiledSelection | null) {
+    this.#compiled = compiled;
   }
 
-  /** What everybody in the group gets of an event, carried out for the first of them. */
-  tell({ of }: Told, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
+  /** The group's result for an event: executed for the first subscriber, cached for the others. */
+  resultOf({ payload }: SourceEvent, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
     const now = performance.now();
-    if (now - this.#turnedAt >= freshFor) {
-      this.#kept.turn();
-      this.#turnedAt = now;
+    if (now - this.#rotatedAt >= freshFor) {
+      this.#cache.rotate();
+      this.#rotatedAt = now;
     }
-    const known = this.#kept.get(of);
+    const known = this.#cache.get(payload);
     if (known !== undefined && now - known.at < freshFor) return known.shared;
-    const kept: Kept = { at: now, shared: this.#carryOut({ of, cursor: cursorToCome }, args) };
-    this.#kept.set(of, kept);
-    if (kept.shared instanceof Promise) {
-      kept.shared.then(
+    const cached: Cached = { at: now, shared: this.#execute({ payload, cursor: cursorPlaceholder }, args) };
+    this.#cache.set(payload, cached);
+    if (cached.shared instanceof Promise) {
+      cached.shared.then(
         (shared) => {
-          kept.shared = shared;
+          cached.shared = shared;
         },
-        () => this.#kept.delete(of),
+        () => this.#cache.delete(payload),
       );
     }
-    return kept.shared;
+    return cached.shared;
   }
 
-  #carryOut(told: Told, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
-    const data = this.#inStraightLine?.(told, args.contextValue);
-    if (data !== undefined) return write({ data });
-    const executed = execute({ ...args, rootValue: told });
-    return executed instanceof Promise ? executed.then(write) : write(executed);
+  #execute(event: SourceEvent, args: ExecutionArgs): SharedResult | Promise<SharedResult> {
+    const data = this.#compiled?.(event, args.contextValue);
+    if (data !== undefined) return serialize({ data });
+    const executed = execute({ ...args, rootValue: event });
+    return executed instanceof Promise ? executed.then(serialize) : serialize(executed);
   }
 }
 
-function write(result: ExecutionResult): SharedResult {
-  return { result, texts: result.errors === undefined ? JSON.stringify(result).split(cursorToCome) : null };
+function serialize(result: ExecutionResult): SharedResult {
+  return {
+    result,
+    texts: result.errors === undefined ? JSON.stringify(result).split(cursorPlaceholder) : null,
+  };
 }
 
-function resultFor({ result, texts }: SharedResult, { cursor }: Told): WrittenResult {
+function resultFor({ result, texts }: SharedResult, { cursor }: SourceEvent): SerializedResult {
   const data =
     result.data &&
     Object.fromEntries(Object.entries(result.data).map(([k, v]) => [k, withCursor(v, cursor)]));
@@ -202,35 +206,35 @@ function resultFor({ result, texts }: SharedResult, { cursor }: Told): WrittenRe
   };
 }
 
-/** The event, with its cursor under whatever names it was asked for. */
+/** The event with the cursor in place of the placeholder, under whichever response keys it was selected. */
 function withCursor(event: unknown, cursor: string): unknown {
   if (typeof event !== 'object' || event === null) return event;
   return Object.fromEntries(
-    Object.entries(event).map(([name, value]) => [name, value === cursorToCome ? cursor : value]),
+    Object.entries(event).map(([name, value]) => [name, value === cursorPlaceholder ? cursor : value]),
   );
 }
 
 type Operation = {
   variables: ReadonlySet<string> | null;
-  inStraightLine: CompiledSelection | null;
+  compiled: CompiledSelection | null;
   groups: Map<string, Group>;
 };
 
-/** By the document, which the parser's cache keeps one of for each text, and the operation's name in it. */
+/** By document and operation name. The parser's cache keeps one document for each text. */
 const operationsOfDocuments = new WeakMap<DocumentNode, Map<string, Operation>>();
 
-/** More groups of one operation than this are not remembered: each further subscriber is a group of its own. */
-const mostGroups = 64;
+/** Groups of one operation that are kept. Beyond that, each further subscriber is a group of its own. */
+const maxGroups = 64;
 
-/** The group of a subscriber; null where results differ from viewer to viewer. */
+/** The group of a subscriber. Null if results differ from viewer to viewer. */
 function groupOf(args: ExecutionArgs): Group | null {
-  const { variables, inStraightLine, groups } = operationOf(args);
+  const { variables, compiled, groups } = operationOf(args);
   if (variables === null) return null;
-  // What was not given is not the same as null: it may have a default.
+  // A variable that was not given is not the same as null: it may have a default.
   const given = [...variables].map((variable) => [variable, args.variableValues?.[variable]]);
   const key = JSON.stringify(Object.fromEntries(given));
-  const group = groups.get(key) ?? new Group(inStraightLine);
-  if (groups.size < mostGroups) groups.set(key, group);
+  const group = groups.get(key) ?? new Group(compiled);
+  if (groups.size < maxGroups) groups.set(key, group);
   return group;
 }
 
@@ -241,11 +245,11 @@ function operationOf({ schema, document, operationName }: ExecutionArgs): Operat
   if (known !== undefined) return known;
   const definition = getOperationAST(document, operationName);
   const variables = definition == null ? null : variablesOfGroup(schema, document, definition);
-  const inStraightLine =
+  const compiled =
     definition == null || variables === null
       ? null
-      : straightLineOf(schema, document, definition, isOfTheEventItself);
-  const operation: Operation = { variables, inStraightLine, groups: new Map() };
+      : compileSelection(schema, document, definition, isOfTheEventItself);
+  const operation: Operation = { variables, compiled, groups: new Map() };
   operations.set(operationName ?? '', operation);
   return operation;
 }

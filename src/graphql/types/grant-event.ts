@@ -2,13 +2,13 @@ import { builder } from '../builder.ts';
 import { readAnew } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { optionalGlobalId } from '../input.ts';
-import { type GrantEvent, type GrantEventFacts, grantEvents } from '../subscriptions/grant-events.ts';
+import { type GrantEvent, type GrantEventPayload, grantEvents } from '../subscriptions/grant-events.ts';
 import { grantSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Grant } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'What happened to a grant.',
-  values: enumValues<GrantEventFacts['type']>({
+  values: enumValues<GrantEventPayload['type']>({
     CURRENT: 'Nothing happened: this is how it stands. Only at the beginning, if asked for.',
     REQUESTED: 'It was asked for; the customer decides.',
     AWAITING_GUARD: 'The customer approved; a Guard admin decides.',
@@ -29,7 +29,7 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
     id: t.id({
       viewerIndependent: true,
       description: 'The same wherever and however often the event is delivered: what tells a repetition.',
-      resolve: ({ of }) => of.id,
+      resolve: ({ payload }) => payload.id,
     }),
     cursor: t.exposeString('cursor', {
       viewerIndependent: true,
@@ -40,20 +40,21 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
       type: GrantEventType,
       viewerIndependent: true,
       description: 'What happened.',
-      resolve: ({ of }) => of.type,
+      resolve: ({ payload }) => payload.type,
     }),
     occurredAt: t.field({
       type: 'DateTime',
       viewerIndependent: true,
       description: 'When.',
-      resolve: ({ of }) => of.occurredAt,
+      resolve: ({ payload }) => payload.occurredAt,
     }),
     grant: t.field({
       type: Grant,
       viewerIndependent: true,
       ofTheEventItself: true,
       description: 'The grant as it was right after the event.',
-      resolve: ({ of }, _, context, info) => grantSnapshot(of.grant, of.occurredAt, context, info),
+      resolve: ({ payload }, _, context, info) =>
+        grantSnapshot(payload.grant, payload.occurredAt, context, info),
     }),
   }),
 });

@@ -7,7 +7,7 @@ import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
-import { isPast } from '../subscriptions/grant-snapshot.ts';
+import { isSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Account, SupportEngineer, User } from './account.ts';
 
 const GrantState = builder.enumType('GrantState', {
@@ -109,7 +109,7 @@ builder.prismaObject('Decision', {
 });
 
 function settled(row: GrantRow, { services }: Context): GrantRow {
-  return isPast(row) ? row : asOf(row, services.clock());
+  return isSnapshot(row) ? row : asOf(row, services.clock());
 }
 
 export const Grant = builder.prismaNode('Grant', {

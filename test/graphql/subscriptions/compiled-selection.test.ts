@@ -3,7 +3,7 @@ import { execute, getOperationAST, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { createContext } from '../../../src/graphql/context.ts';
 import { schema } from '../../../src/graphql/schema.ts';
-import { straightLineOf } from '../../../src/graphql/subscriptions/compiled-selection.ts';
+import { compileSelection } from '../../../src/graphql/subscriptions/compiled-selection.ts';
 import { isOfTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
 import { systemClock } from '../../../src/platform/clock.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
@@ -11,17 +11,17 @@ import { newId } from '../../../src/platform/ids.ts';
 import { grantEvent } from '../../events/events.ts';
 import { silent } from '../../events/gateway.ts';
 
-// Nothing listens there: whoever would read from the database fails.
+// Nothing listens there: any read from the database would fail.
 const database = openDatabase({ url: 'postgres://127.0.0.1:1/nowhere', logger: silent });
 const services = { database, clock: systemClock, logger: silent, wake: () => undefined };
 const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@vendor.example', name: 'Erin' };
 const context = createContext(Object.create(services), { viewer, hasToken: true });
 
-function lineOf(text: string) {
+function compile(text: string) {
   const document = parse(text);
   const operation = getOperationAST(document);
   if (operation == null) throw new Error('There is no operation');
-  return { document, line: straightLineOf(schema, document, operation, isOfTheEventItself) };
+  return { document, compiled: compileSelection(schema, document, operation, isOfTheEventItself) };
 }
 
 const leaf = (names: readonly string[]) =>
@@ -36,10 +36,10 @@ const grant = fc
     fc.option(scope),
   )
   .map(([fields, of]) => (of === null ? fields : `${fields} ... on Grant { scope { ${of} } }`));
-const event = fc
+const eventSelection = fc
   .tuple(leaf(['id', 'cursor', 'next: cursor', 'type', 'occurredAt', '__typename']), fc.option(grant))
   .map(([fields, of]) => (of === null ? fields : `${fields} grant { ${of} }`));
-const facts = fc.record({
+const fields = fc.record({
   type: fc.constantFrom('REQUESTED', 'ACTIVATED', 'REVOKED') as fc.Arbitrary<'REQUESTED'>,
   justification: fc.option(fc.string({ unit: 'binary' })),
   expiresAt: fc.option(fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })),
@@ -47,18 +47,18 @@ const facts = fc.record({
   conversationIds: fc.array(fc.string()),
 });
 
-test('a straight line answers what graphql answers, whatever plain fields are selected', () => {
+test('a compiled selection returns what graphql returns, whatever plain fields are selected', () => {
   fc.assert(
-    fc.property(event, facts, fc.boolean(), (selection, { type, ...given }, inFragment) => {
-      const { document, line } = lineOf(
+    fc.property(eventSelection, fields, fc.boolean(), (selection, { type, ...given }, inFragment) => {
+      const { document, compiled } = compile(
         inFragment
-          ? `subscription { told: grantEvents { ...Told } } fragment Told on GrantEvent { ${selection} }`
+          ? `subscription { event: grantEvents { ...Fields } } fragment Fields on GrantEvent { ${selection} }`
           : `subscription { grantEvents(after: "x") { ${selection} } }`,
       );
-      const of = grantEvent({ type });
-      const told = { of: { ...of, grant: { ...of.grant, ...given } }, cursor: 'here' };
-      const answered = line?.(told, context);
-      const expected = execute({ schema, document, rootValue: told, contextValue: context });
+      const { grant: some, ...rest } = grantEvent({ type });
+      const event = { payload: { ...rest, grant: { ...some, ...given } }, cursor: 'here' };
+      const answered = compiled?.(event, context);
+      const expected = execute({ schema, document, rootValue: event, contextValue: context });
       expect(expected).not.toBeInstanceOf(Promise);
       expect({ data: answered }).toEqual(JSON.parse(JSON.stringify(expected), (_, value) => value));
     }),
@@ -66,27 +66,27 @@ test('a straight line answers what graphql answers, whatever plain fields are se
   );
 });
 
-describe('it is left to graphql', () => {
+describe('a selection is left to graphql', () => {
   test.each([
-    ['where anything is read from the database', '{ grantEvents { grant { engineer { name } } } }'],
-    ['where a directive decides', '{ grantEvents { id @include(if: true) } }'],
-    ['where a directive decides on a fragment', '{ grantEvents { ... @skip(if: true) { id } } }'],
-    ['where a field is selected twice', '{ grantEvents { grant { id } grant { state } } }'],
+    ['with a field that is read from the database', '{ grantEvents { grant { engineer { name } } } }'],
+    ['with a directive on a field', '{ grantEvents { id @include(if: true) } }'],
+    ['with a directive on a fragment', '{ grantEvents { ... @skip(if: true) { id } } }'],
+    ['with a field selected twice', '{ grantEvents { grant { id } grant { state } } }'],
     [
-      'where a field takes arguments',
+      'with a field that takes arguments',
       '{ grantEvents { grant { ticket { grants(first: 1) { edges { cursor } } } } } }',
     ],
   ])('%s', (_where, text) => {
-    expect(lineOf(`subscription ${text}`).line).toBeNull();
+    expect(compile(`subscription ${text}`).compiled).toBeNull();
   });
 
   test.each([
-    ['what may not be null is', { ...grantEvent(), occurredAt: null }],
-    ['a value is none of its type', { ...grantEvent(), occurredAt: 'yesterday or so' }],
-    ['a value is still to come', { ...grantEvent(), occurredAt: Promise.resolve(new Date()) }],
-  ])('when %s', (_what, of) => {
+    ['a non-null field is null', { ...grantEvent(), occurredAt: null }],
+    ['a value does not fit its type', { ...grantEvent(), occurredAt: 'yesterday or so' }],
+    ['a value is a promise', { ...grantEvent(), occurredAt: Promise.resolve(new Date()) }],
+  ])('when %s', (_what, payload) => {
     expect(
-      lineOf('subscription { grantEvents { occurredAt } }').line?.({ of, cursor: '' }, context),
+      compile('subscription { grantEvents { occurredAt } }').compiled?.({ payload, cursor: '' }, context),
     ).toBeUndefined();
   });
 });

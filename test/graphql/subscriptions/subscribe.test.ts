@@ -2,25 +2,25 @@ import { buildSchema, type DocumentNode, type ExecutionResult, type GraphQLSchem
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   type SendText,
+  type SerializedResult,
+  type SourceEvent,
   subscribe,
-  type Told,
-  type WrittenResult,
 } from '../../../src/graphql/subscriptions/subscribe.ts';
 
 const resolved: string[] = [];
-let parked: { of: { state: string } };
+let parked: { payload: { state: string } };
 let shared: DocumentNode;
 let own: DocumentNode;
 beforeEach(() => {
   resolved.length = 0;
-  parked = { of: { state: 'ACTIVE' } };
+  parked = { payload: { state: 'ACTIVE' } };
   shared = parse('subscription { grantEvents { cursor grant { state } } }');
   own = parse('subscription { grantEvents { cursor grant { ticket { accessEligibility } } } }');
 });
 
-type Resolve = (told: Told<{ state: string }>, viewer: string) => unknown;
+type Resolve = (event: SourceEvent<{ state: string }>, viewer: string) => unknown;
 
-/** Types of which every field but `accessEligibility` reads the same for all; what a field answers is noted. */
+/** Types whose fields, except `accessEligibility`, are viewer-independent. Each call of a resolver is recorded. */
 function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): GraphQLSchema {
   const schema = buildSchema(`
     type Query { nothing: String }
@@ -39,26 +39,26 @@ function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): G
   }
   Object.assign(fieldsOf('Subscription')['grantEvents'] ?? {}, {
     subscribe: (source: AsyncIterable<unknown>) => source,
-    resolve: (told: unknown) => told,
+    resolve: (event: unknown) => event,
   });
-  Object.assign(fieldsOf('GrantEvent')['grant'] ?? {}, { resolve: (told: unknown) => told });
-  Object.assign(fieldsOf('Grant')['ticket'] ?? {}, { resolve: (told: unknown) => told });
+  Object.assign(fieldsOf('GrantEvent')['grant'] ?? {}, { resolve: (event: unknown) => event });
+  Object.assign(fieldsOf('Grant')['ticket'] ?? {}, { resolve: (event: unknown) => event });
   for (const [type, field, answer] of [
     ['Grant', 'state', resolve.state],
     ['Ticket', 'accessEligibility', resolve.accessEligibility ?? (() => '')],
   ] as const) {
     Object.assign(fieldsOf(type)[field] ?? {}, {
-      resolve: (told: Told<{ state: string }>, _: unknown, viewer: string) => {
+      resolve: (event: SourceEvent<{ state: string }>, _: unknown, viewer: string) => {
         resolved.push(`${field} for ${viewer}`);
-        return answer(told, viewer);
+        return answer(event, viewer);
       },
     });
   }
   return schema;
 }
 
-async function* toldTo(viewer: string, events: readonly { of: { state: string } }[]) {
-  for (const { of } of events) yield { of, cursor: `${viewer}'s` } satisfies Told;
+async function* sourceFor(viewer: string, events: readonly { payload: { state: string } }[]) {
+  for (const { payload } of events) yield { payload, cursor: `${viewer}'s` } satisfies SourceEvent;
 }
 
 async function begin(
@@ -69,19 +69,19 @@ async function begin(
     events?: (typeof parked)[];
     sendText?: SendText;
     variableValues?: Record<string, unknown>;
-    mayStillTell?: (told: Told) => Promise<boolean>;
+    mayStillReceive?: (event: SourceEvent) => Promise<boolean>;
   } = {},
 ) {
-  const { document = shared, events = [parked], sendText, variableValues, mayStillTell } = options;
-  const told = Object.assign(toldTo(viewer, events), mayStillTell && { mayStillTell });
-  const args = { schema, document, rootValue: told, contextValue: viewer, ...{ variableValues } };
+  const { document = shared, events = [parked], sendText, variableValues, mayStillReceive } = options;
+  const source = Object.assign(sourceFor(viewer, events), mayStillReceive && { mayStillReceive });
+  const args = { schema, document, rootValue: source, contextValue: viewer, ...{ variableValues } };
   const results = await subscribe(args, sendText);
   if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
   return results;
 }
 
-async function all(results: AsyncIterable<WrittenResult>): Promise<WrittenResult[]> {
-  const taken: WrittenResult[] = [];
+async function all(results: AsyncIterable<SerializedResult>): Promise<SerializedResult[]> {
+  const taken: SerializedResult[] = [];
   for await (const result of results) taken.push(result);
   return taken;
 }
@@ -90,9 +90,9 @@ const isActive = (cursor: string): ExecutionResult => ({
   data: { grantEvents: { cursor, grant: { state: 'ACTIVE' } } },
 });
 
-describe('an event that reads the same for all', () => {
-  test('is carried out for the first, and each gets it with a cursor of their own', async () => {
-    const schema = schemaWith({ state: ({ of }) => of.state });
+describe('an event with the same result for every viewer', () => {
+  test('is executed for the first subscriber, and each gets the result with their own cursor', async () => {
+    const schema = schemaWith({ state: ({ payload }) => payload.state });
     const results = await Promise.all(
       ['Ann', 'Ben', 'Cyd'].map(async (viewer) => all(await begin(schema, viewer))),
     );
@@ -103,7 +103,7 @@ describe('an event that reads the same for all', () => {
     expect(resolved).toEqual(['state for Ann']);
   });
 
-  test('is carried out once also while the first is still waiting for it', async () => {
+  test('is executed once also while the first subscriber is still waiting for it', async () => {
     const gate = Promise.withResolvers<string>();
     const schema = schemaWith({ state: () => gate.promise });
     const pending = Promise.all(['Ann', 'Ben'].map(async (viewer) => all(await begin(schema, viewer))));
@@ -112,11 +112,11 @@ describe('an event that reads the same for all', () => {
     expect(resolved).not.toContain('state for Ben');
   });
 
-  test('goes as text where text is taken, at the pace of whoever takes it', async () => {
-    const schema = schemaWith({ state: ({ of }) => of.state });
+  test('is sent as text where text is accepted, and waits for the receiver', async () => {
+    const schema = schemaWith({ state: ({ payload }) => payload.state });
     const texts: string[] = [];
     const caughtUp = Promise.withResolvers<undefined>();
-    const events = [parked, { of: { state: 'REVOKED' } }];
+    const events = [parked, { payload: { state: 'REVOKED' } }];
     const sendText = (text: string) => {
       texts.push(text);
       return caughtUp.promise;
@@ -130,7 +130,7 @@ describe('an event that reads the same for all', () => {
     expect(texts).toHaveLength(2);
   });
 
-  test('is not sent once the subscription was ended', async () => {
+  test('is not sent after the subscription has ended', async () => {
     const gate = Promise.withResolvers<string>();
     const schema = schemaWith({ state: () => gate.promise });
     const texts: string[] = [];
@@ -145,26 +145,28 @@ describe('an event that reads the same for all', () => {
   });
 
   test.each(['as text', 'as a result'])(
-    'is not told when it may not be heard any more once it has been read: %s',
+    'is not delivered if the viewer lost the right to it during its execution: %s',
     async (how) => {
       const gate = Promise.withResolvers<string>();
-      const schema = schemaWith({ state: ({ of }) => (of === parked.of ? gate.promise : of.state) });
+      const schema = schemaWith({
+        state: ({ payload }) => (payload === parked.payload ? gate.promise : payload.state),
+      });
       const texts: string[] = [];
       const stream = await begin(schema, 'Ann', {
-        events: [parked, { of: { state: 'REVOKED' } }],
-        mayStillTell: async ({ of }) => of !== parked.of,
+        events: [parked, { payload: { state: 'REVOKED' } }],
+        mayStillReceive: async ({ payload }) => payload !== parked.payload,
         ...(how === 'as text' && { sendText: (text: string) => void texts.push(text) }),
       });
       const end = all(stream);
       gate.resolve('ACTIVE');
       const results = await end;
-      const told = [...texts, ...results.map((result) => JSON.stringify(result))];
-      expect(told).toEqual([expect.stringContaining('REVOKED')]);
+      const delivered = [...texts, ...results.map((result) => JSON.stringify(result))];
+      expect(delivered).toEqual([expect.stringContaining('REVOKED')]);
     },
   );
 
-  test('is not shared by who gave no variable and who gave null', async () => {
-    const schema = schemaWith({ state: ({ of }) => of.state });
+  test('is not shared between a missing variable and null', async () => {
+    const schema = schemaWith({ state: ({ payload }) => payload.state });
     const document = parse(
       'subscription ($isWanted: Boolean = true) { grantEvents { cursor grant { state @include(if: $isWanted) } } }',
     );
@@ -176,34 +178,34 @@ describe('an event that reads the same for all', () => {
     expect(without).toMatchObject(isActive("Ben's"));
   });
 
-  test('comes as a result to each when it failed, and not as text', async () => {
+  test('that failed is returned to each as a result, not as text', async () => {
     const schema = schemaWith({
       state() {
-        throw new Error('the database is away');
+        throw new Error('the database is unavailable');
       },
     });
     const texts: string[] = [];
     const sendText = (text: string) => void texts.push(text);
     for (const viewer of ['Ann', 'Ben']) {
       const [result] = await all(await begin(schema, viewer, { sendText }));
-      expect(result).toMatchObject({ data: null, errors: [{ message: 'the database is away' }] });
+      expect(result).toMatchObject({ data: null, errors: [{ message: 'the database is unavailable' }] });
       expect(result?.stringify).toBeUndefined();
     }
     expect(texts).toEqual([]);
   });
 
-  test('holds no cursor of somebody else, whatever people write into it', async () => {
-    const schema = schemaWith({ state: () => '"cursor to come", {}' });
+  test('contains no other cursor, whatever text its fields contain', async () => {
+    const schema = schemaWith({ state: () => '"cursor placeholder", {}' });
     const [result] = await all(await begin(schema, 'Ann'));
     expect(JSON.parse(result?.stringify?.() ?? '')).toEqual({
-      data: { grantEvents: { cursor: "Ann's", grant: { state: '"cursor to come", {}' } } },
+      data: { grantEvents: { cursor: "Ann's", grant: { state: '"cursor placeholder", {}' } } },
     });
   });
 });
 
-test('an event that may read differently is carried out for each viewer', async () => {
+test('an event whose result depends on the viewer is executed for each viewer', async () => {
   const schema = schemaWith({
-    state: ({ of }) => of.state,
+    state: ({ payload }) => payload.state,
     accessEligibility: (_, viewer) => `for ${viewer}`,
   });
   const results = await Promise.all(
@@ -217,8 +219,11 @@ test('an event that may read differently is carried out for each viewer', async 
   expect(resolved).toEqual(['accessEligibility for Ann', 'accessEligibility for Ben']);
 });
 
-test('what differs is found in fragments, and by the operation that is carried out', async () => {
-  const schema = schemaWith({ state: ({ of }) => of.state, accessEligibility: (_, viewer) => viewer });
+test('a field that depends on the viewer is found in fragments, too', async () => {
+  const schema = schemaWith({
+    state: ({ payload }) => payload.state,
+    accessEligibility: (_, viewer) => viewer,
+  });
   const document = parse(`
     subscription { grantEvents { grant { ...State ...Own } } }
     fragment State on Grant { state }
