@@ -24,6 +24,15 @@ export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }
 export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>({
   operation: 'approveDataAccess',
   action: 'grant.approve',
+  refusals: [
+    'VERSION_CONFLICT',
+    'TICKET_CLOSED',
+    'ALREADY_APPROVED',
+    'ALREADY_ACTIVE',
+    'ALREADY_OVER',
+    'EXPIRES_AT_IN_THE_PAST',
+    'EXPIRES_AT_BEYOND_POLICY',
+  ],
   decide: (facts, input, by) => {
     const { ticket } = facts;
     const recording = { ...settingOf(ticket), by, action: null, reason: input.reason };

@@ -38,6 +38,7 @@ type AssignFacts = {
 export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow>({
   operation: 'assignRole',
   action: 'role.assign',
+  refusals: ['ALREADY_EXISTS'],
   resource: 'RoleAssignment',
   load: async (tx, { accountId, role, organizationId, siteId, productId }) => {
     const organization = await findOrganization(tx, organizationId);
@@ -90,6 +91,7 @@ type HeldFacts = { assignment: RoleAssignmentRow; email: string };
 export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFacts, RoleAssignmentRow>({
   operation: 'removeRole',
   action: 'role.remove',
+  refusals: [],
   resource: 'RoleAssignment',
   lock: (tx, { roleAssignmentId }) => lockRightsOfHolder(tx, roleAssignmentId),
   load: async (tx, { roleAssignmentId }) => {
@@ -131,6 +133,7 @@ type SyncFacts = { organization: Organization; waiting: { id: string; accountId:
 export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
   operation: 'triggerScimSync',
   action: 'role.sync',
+  refusals: [],
   resource: 'Organization',
   load: async (tx, { organizationId }) => {
     const organization = await findOrganization(tx, organizationId);

@@ -12,9 +12,12 @@ import { siteCommand } from './site-command.ts';
 export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: OpenGrants }>({
   operation: 'deactivateSite',
   action: 'site.deactivate',
+  refusals: ['SITE_DEACTIVATED'],
   extra: async (tx, { siteId }) => ({ open: await listOpenGrantsOfSite(tx, siteId, null) }),
   decide: ({ site, open }, _, by) => {
-    if (site.status === 'DEACTIVATED') return { refused: invalidState('SITE_DEACTIVATED') };
+    if (site.status === 'DEACTIVATED') {
+      return { refused: invalidState('SITE_DEACTIVATED', 'The site is deactivated already.') };
+    }
     return {
       ...change(site, { status: 'DEACTIVATED' }),
       grants: endGrants(open, { type: 'DeactivateSite', by: by.viewer.id }, site.organizationId, by),
@@ -26,6 +29,7 @@ export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: Open
 export const reactivateSite = siteCommand<{ siteId: string }, Site>({
   operation: 'reactivateSite',
   action: 'site.reactivate',
+  refusals: ['SITE_NOT_DEACTIVATED'],
   decide: ({ site }) =>
     site.status === 'ACTIVE'
       ? { refused: invalidState('SITE_NOT_DEACTIVATED') }
@@ -39,6 +43,7 @@ export const reactivateSite = siteCommand<{ siteId: string }, Site>({
 export const setSupportAccessRestrictions = siteCommand<{ siteId: string; restricted: boolean }, Site>({
   operation: 'setSupportAccessRestrictions',
   action: 'site.set_support_access_restrictions',
+  refusals: ['ORGANIZATION_WITHOUT_GUARD'],
   decide: ({ site }, { restricted }) =>
     restricted && !site.organization.hasGuard
       ? { refused: invalidState('ORGANIZATION_WITHOUT_GUARD') }
@@ -56,6 +61,7 @@ export type SetSupportAccessPolicyInput = {
 export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, Site>({
   operation: 'setSupportAccessPolicy',
   action: 'site.set_support_access_policy',
+  refusals: [],
   decide: ({ site }, { siteId: _, ...policy }) => change(site, policy),
 });
 

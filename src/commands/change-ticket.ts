@@ -2,11 +2,11 @@
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
 import { updateTicket } from '../tickets/store.ts';
-import { decideTicket, type Ticket, type TicketCommand } from '../tickets/ticket.ts';
+import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { LostRaceError } from './execute.ts';
-import { invalidInput, invalidState } from './refusal.ts';
+import { invalidInput, invalidState, type Refusal } from './refusal.ts';
 import { settingOf, ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
@@ -19,7 +19,7 @@ function changeTicket(
 ): Outcome<Ticket> {
   const { site: _site, product: _product, ...ticket } = facts.ticket;
   const decision = decideTicket(ticket, command, by.now);
-  if ('refused' in decision) return { refused: invalidState(decision.refused) };
+  if ('refused' in decision) return { refused: refusalOf(command, decision.refused) };
   if ('unchanged' in decision) return { answer: ticket, entry: { details: asRecorded(ticket, ticket) } };
   const { changed } = decision;
   return {
@@ -33,7 +33,11 @@ function changeTicket(
   };
 }
 
-/** How a change of a ticket reads on the record. */
+function refusalOf({ type }: TicketCommand, code: TicketRefusal): Refusal {
+  return type === 'Close' ? invalidState(code, 'The ticket is closed already.') : invalidState(code);
+}
+
+/** The details of a change of status, for the audit log. */
 function statusesOf(before: Ticket, after: Ticket): Record<string, unknown> {
   return { from: before.status, to: after.status };
 }
@@ -46,6 +50,7 @@ function engineersOf(before: Ticket, after: Ticket): Record<string, unknown> {
 export const closeTicket = ticketCommand<{ ticketId: string }, Ticket>({
   operation: 'closeTicket',
   action: 'ticket.close',
+  refusals: ['TICKET_CLOSED'],
   decide: (facts, _, by) =>
     changeTicket(facts, by, { type: 'Close' }, { type: 'CloseTicket', by: by.viewer.id }),
 });
@@ -54,6 +59,7 @@ export const closeTicket = ticketCommand<{ ticketId: string }, Ticket>({
 export const reopenTicket = ticketCommand<{ ticketId: string }, Ticket>({
   operation: 'reopenTicket',
   action: 'ticket.reopen',
+  refusals: ['TICKET_NOT_CLOSED'],
   decide: (facts, _, by) => changeTicket(facts, by, { type: 'Reopen' }, null),
 });
 
@@ -66,6 +72,7 @@ export type UpdateTicketStatusInput = {
 export const updateTicketStatus = ticketCommand<UpdateTicketStatusInput, Ticket>({
   operation: 'updateTicketStatus',
   action: 'ticket.update_status',
+  refusals: ['TICKET_CLOSED'],
   decide: (facts, { status }, by) => changeTicket(facts, by, { type: 'UpdateStatus', status }, null),
 });
 
@@ -75,6 +82,7 @@ export type AssignTicketInput = { ticketId: string; engineerId: string | null };
 export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerIsKnown: boolean }>({
   operation: 'assignTicket',
   action: 'ticket.assign',
+  refusals: ['TICKET_CLOSED'],
   extra: async (tx, { engineerId }) => ({
     engineerIsKnown: engineerId !== null && (await isEngineer(tx, engineerId)),
   }),

@@ -5,7 +5,7 @@ import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { RecordedGrantChange } from './grant-change-records.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusal, RefusalCode } from './refusal.ts';
 
 /** Everything that differs from one command to the next. execute.ts does the rest, the same for all of them. */
 export type Command<Input, Facts, Row extends object> = {
@@ -23,6 +23,11 @@ export type Command<Input, Facts, Row extends object> = {
   relations: (viewer: Viewer, facts: Facts) => ReadonlySet<Relation>;
   /** Whether somebody in these relations may know that it exists. Anybody else is refused with `NOT_FOUND`. */
   isVisible: (relations: ReadonlySet<Relation>) => boolean;
+  /**
+   * Every code that it can be refused with. Its mutation's result type is made from this list, so `execute`
+   * treats any other refusal as a defect.
+   */
+  refusals: readonly RefusalCode[];
   /** The refusal for a viewer who may see it and may not run the command. Default: a plain `FORBIDDEN`. */
   refuse?: (viewer: Viewer, facts: Facts) => Refusal;
   /** The organization, site, ticket and grant that its audit entries belong to. */

@@ -10,7 +10,7 @@ import { changeGrant } from './change-grant.ts';
 import type { Command } from './command.ts';
 import type { RecordedGrantChange } from './grant-change-records.ts';
 import { openRequest } from './open-request.ts';
-import { forbidden, invalidInput } from './refusal.ts';
+import { forbidden, invalidInput, refusalsOfEveryCommand } from './refusal.ts';
 import { settingOf, termsOf } from './ticket-command.ts';
 
 export type CreateTicketInput = {
@@ -34,6 +34,7 @@ type Facts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string 
 export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   operation: 'createTicket',
   action: 'ticket.create',
+  refusals: [...refusalsOfEveryCommand, 'NOT_FOUND'],
   resource: 'Ticket',
   lock: async (tx, { productId, reporterId }) => {
     await shareSiteOfProduct(tx, productId);

@@ -4,11 +4,17 @@ import { grantCommand, termsOf } from './ticket-command.ts';
 export const approveGuardRequest = grantCommand(
   'approveGuardRequest',
   'grant.approve_as_guard',
+  ['NOT_AWAITING_GUARD', 'ALREADY_ACTIVE', 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'],
   ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
 );
 
 /** The Guard admin's no, in second place. */
-export const denyGuardRequest = grantCommand('denyGuardRequest', 'grant.deny_as_guard', (_, { viewer }) => ({
-  type: 'DenyAsGuard',
-  by: viewer.id,
-}));
+export const denyGuardRequest = grantCommand(
+  'denyGuardRequest',
+  'grant.deny_as_guard',
+  ['NOT_AWAITING_GUARD', 'ALREADY_ACTIVE'],
+  (_, { viewer }) => ({
+    type: 'DenyAsGuard',
+    by: viewer.id,
+  }),
+);

@@ -1,7 +1,12 @@
 import { grantCommand } from './ticket-command.ts';
 
 /** The customer's no to an outstanding request. */
-export const denyDataAccess = grantCommand('denyDataAccess', 'grant.deny', (_, { viewer }) => ({
-  type: 'Deny',
-  by: viewer.id,
-}));
+export const denyDataAccess = grantCommand(
+  'denyDataAccess',
+  'grant.deny',
+  ['ALREADY_APPROVED', 'ALREADY_ACTIVE'],
+  (_, { viewer }) => ({
+    type: 'Deny',
+    by: viewer.id,
+  }),
+);

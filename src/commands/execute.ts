@@ -59,11 +59,10 @@ export async function execute<Input, Facts, Row extends object>(
           : { accountId: caller.accountId, key, command: command.operation, inputHash: hash(input) };
       if (repetition !== null && (await keyHasAnswer(tx, repetition, clock()))) {
         const first = await findAnswer<Row>(tx, repetition);
-        return (await mayStillSee(tx, command, input, caller))
-          ? first
-          : { refused: notFound(command.resource) };
+        return (await refusalToShow(tx, command, input, caller)) ?? first;
       }
       const written = await decideAndWrite(tx, command, input, caller, clock);
+      if ('refused' in written) assertDeclared(command, written.refused);
       if (repetition !== null) await keepAnswer(tx, repetition, written);
       return written;
     }),
@@ -74,19 +73,32 @@ export async function execute<Input, Facts, Row extends object>(
 }
 
 /**
- * Whether a repetition may have the first answer: what hangs on the answered row is read anew, and the caller
- * may have lost the right to see it. What is gone altogether leaves nothing to see but the answer.
+ * Why the caller is not shown the answer to a repeated command, or null if they are: the answered row leads to
+ * others, and the caller may have lost the right to see them since. Once what the command names is gone there
+ * is nothing to see but the answer.
  */
-async function mayStillSee<Input, Facts, Row extends object>(
+async function refusalToShow<Input, Facts, Row extends object>(
   tx: Transaction,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
-): Promise<boolean> {
+): Promise<{ refused: Refusal } | null> {
   const viewer = await findViewerById(tx, caller.accountId);
-  if (viewer === null) return false;
+  if (viewer === null) return { refused: notActive };
   const facts = await command.load(tx, input);
-  return facts === null || command.isVisible(command.relations(viewer, facts));
+  return facts === null || command.isVisible(command.relations(viewer, facts))
+    ? null
+    : { refused: notFound(command.resource) };
+}
+
+const notActive = forbidden('Your account is not active.');
+
+function assertDeclared<Input, Facts, Row extends object>(
+  { operation, refusals }: Command<Input, Facts, Row>,
+  { code }: Refusal,
+): void {
+  if (!refusals.includes(code))
+    throw new Error(`${operation} was refused with ${code}, which it does not declare`);
 }
 
 async function decideAndWrite<Input, Facts, Row extends object>(
@@ -97,7 +109,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   clock: Clock,
 ): Promise<Answer<Row>> {
   const viewer = await findViewerById(tx, caller.accountId);
-  if (viewer === null) return { refused: forbidden('Your account is not active.') };
+  if (viewer === null) return { refused: notActive };
   const facts = await command.load(tx, input);
   if (facts === null) return { refused: notFound(command.resource) };
 

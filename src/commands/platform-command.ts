@@ -11,11 +11,13 @@ import {
 } from '../authorization/relations.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
-import { invalidState, type Refusal } from './refusal.ts';
+import { invalidState, type Refusal, refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';
 
 type PlatformSpec<Input, Facts extends object, Row extends object> = {
   operation: MutationName;
   action: AuditAction;
+  /** Beyond those that every such command shares. */
+  refusals: readonly StateRefusalCode[];
   resource: string;
   lock?: (tx: Transaction, input: Input) => Promise<void>;
   load: (tx: Transaction, input: Input) => Promise<Facts | null>;
@@ -34,6 +36,11 @@ export function platformCommand<Input, Facts extends object, Row extends object>
   return {
     operation: spec.operation,
     action: spec.action,
+    refusals: [
+      ...refusalsOfEveryCommand,
+      ...(organizationOf === undefined && accountOf === undefined ? [] : (['NOT_FOUND'] as const)),
+      ...spec.refusals,
+    ],
     resource: spec.resource,
     lock: spec.lock ?? (async () => {}),
     load: spec.load,
@@ -53,7 +60,7 @@ export function platformCommand<Input, Facts extends object, Row extends object>
   };
 }
 
-/** What is to be made is there already; says which and what to do. */
+/** What is to be created exists already. The message says what exists. */
 export function alreadyExists(message: string): Refusal {
-  return { ...invalidState('ALREADY_EXISTS'), message };
+  return invalidState('ALREADY_EXISTS', message);
 }

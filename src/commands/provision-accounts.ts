@@ -15,6 +15,7 @@ type MemberFacts = { id: string; organization: Organization; account: Account | 
 export const addUser = platformCommand<Person & { organizationId: string }, MemberFacts, Account>({
   operation: 'addUser',
   action: 'account.add_user',
+  refusals: ['ALREADY_EXISTS'],
   resource: 'Organization',
   load: async (tx, { organizationId, email }) => {
     const organization = await findOrganization(tx, organizationId);
@@ -57,6 +58,7 @@ export const removeUser = platformCommand<
 >({
   operation: 'removeUser',
   action: 'account.remove_user',
+  refusals: [],
   resource: 'Organization',
   lock: (tx, { accountId }) => lockRights(tx, accountId),
   load: async (tx, { organizationId, accountId }) => {
@@ -93,6 +95,7 @@ function addAccount<Input extends Newcomer>(
   return platformCommand<Input, NewcomerFacts, Account>({
     operation,
     action,
+    refusals: ['ALREADY_EXISTS'],
     resource: 'Account',
     load: async (tx, { email, organizationId }) => ({
       id: newId(),
@@ -140,6 +143,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
   return platformCommand<{ accountId: string }, { account: Account; organizationIds: string[] }, Account>({
     operation,
     action: active ? 'account.reactivate' : 'account.deactivate',
+    refusals: ['OWN_ACCOUNT'],
     resource: 'Account',
     lock: (tx, { accountId }) => lockRights(tx, accountId),
     load: async (tx, { accountId }) => {

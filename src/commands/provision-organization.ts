@@ -25,6 +25,7 @@ export const createOrganization = platformCommand<
 >({
   operation: 'createOrganization',
   action: 'organization.create',
+  refusals: [],
   resource: 'Organization',
   load: async () => ({ id: newId() }),
   auditResource: ({ id }) => ({ type: 'Organization', id }),
@@ -62,6 +63,7 @@ export const createSite = platformCommand<
 >({
   operation: 'createSite',
   action: 'site.create',
+  refusals: ['ALREADY_EXISTS'],
   resource: 'Organization',
   load: async (tx, { organizationId, url }) => {
     const organization = await findOrganization(tx, organizationId);
@@ -102,6 +104,7 @@ type ProductFacts = { site: SiteWithOrganization; product: Product | null; id: s
 export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts, Product>({
   operation: 'licenseProduct',
   action: 'product.license',
+  refusals: [],
   resource: 'Site',
   lock: (tx, { siteId }) => lockSite(tx, siteId),
   load: async (tx, { siteId, key }) => {
@@ -142,6 +145,7 @@ type LicensedProduct = ProductWithSite & { open: OpenGrants };
 export const unlicenseProduct = platformCommand<{ productId: string }, LicensedProduct, Product>({
   operation: 'unlicenseProduct',
   action: 'product.unlicense',
+  refusals: ['PRODUCT_NOT_LICENSED'],
   resource: 'Product',
   lock: (tx, { productId }) => lockSiteOfProduct(tx, productId),
   load: async (tx, { productId }) => {
@@ -151,7 +155,10 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
   organizationId: ({ site }) => site.organizationId,
   auditResource: ({ id }) => ({ type: 'Product', id }),
   decide: ({ open, site, ...product }, _, by) => {
-    if (!product.licensed) return { refused: invalidState('PRODUCT_NOT_LICENSED') };
+    if (!product.licensed) {
+      const message = 'The product is not licensed on this site, so there is no licence to end.';
+      return { refused: invalidState('PRODUCT_NOT_LICENSED', message) };
+    }
     return {
       answer: { ...product, licensed: false },
       write: async (tx: Transaction) => {

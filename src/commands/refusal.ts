@@ -1,4 +1,4 @@
-/** Why a command was not carried out, as data: it is answered, recorded, and kept for a repetition. */
+/** Why a command was refused, as data: returned to the caller, written to the audit log, kept for a repetition. */
 import type { GrantRefusal } from '../grants/lifecycle.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
 import type { TicketRefusal } from '../tickets/ticket.ts';
@@ -35,7 +35,42 @@ export type Refusal =
       currentVersion: number | null;
     };
 
-/** Thrown to the caller once the refusal is on record. */
+export type RefusalKind = Refusal['kind'];
+export type RefusalCode = Refusal['code'];
+
+/** What every command can be refused with: see execute.ts and the validation of a mutation's input. */
+export const refusalsOfEveryCommand = [
+  'INVALID_INPUT',
+  'FORBIDDEN',
+  'IDEMPOTENCY_KEY_REUSED',
+] as const satisfies RefusalCode[];
+
+/** The kinds that these codes belong to. */
+export function refusalKinds(codes: readonly RefusalCode[]): ReadonlySet<RefusalKind> {
+  return new Set(codes.map(kindOf));
+}
+
+function kindOf(code: RefusalCode): RefusalKind {
+  switch (code) {
+    case 'NOT_FOUND':
+      return 'NotFound';
+    case 'FORBIDDEN':
+      return 'Forbidden';
+    case 'NOT_ELIGIBLE':
+      return 'NotEligible';
+    case 'INVALID_INPUT':
+      return 'InvalidInput';
+    case 'SERVICE_UNAVAILABLE':
+      return 'Unavailable';
+    case 'VERSION_CONFLICT':
+    case 'IDEMPOTENCY_KEY_REUSED':
+      return 'Conflict';
+    default:
+      return 'InvalidState';
+  }
+}
+
+/** Thrown to the caller, after the refusal was written to the audit log. */
 export class RefusedError extends Error {
   readonly refusal: Refusal;
   constructor(refusal: Refusal) {
@@ -70,38 +105,40 @@ export function versionConflict(currentVersion: number): Refusal {
   return {
     kind: 'Conflict',
     code: 'VERSION_CONFLICT',
-    message: `It has changed since you read it: it is at version ${currentVersion} now. Read it again and decide anew.`,
+    message: `It has changed since you read it: it is now at version ${currentVersion}. Read it again, then decide.`,
     currentVersion,
   };
 }
 
-/** Whoever decided on a request that has been decided since does not mean a new one. */
+/** The viewer decided on a request that somebody else has decided since; that is no consent to a new one. */
 export const noLongerOutstanding: Refusal = {
   kind: 'Conflict',
   code: 'VERSION_CONFLICT',
-  message: 'The request you read is no longer outstanding. Look at the ticket again and decide anew.',
+  message: 'The request you read is no longer outstanding. Read the ticket again, then decide.',
   currentVersion: null,
 };
 
 export const idempotencyKeyReused: Refusal = {
   kind: 'Conflict',
   code: 'IDEMPOTENCY_KEY_REUSED',
-  message: 'This idempotency key was used with another input. Use a new key for every new intention.',
+  message:
+    'This idempotency key was used for another mutation or another input. Use a new key for each new intention.',
   currentVersion: null,
 };
 
-/** For one of many; a command of its own fails with the error itself. */
+/** For one item of a bulk mutation. A mutation on its own fails with the error itself. */
 export const unavailable: Refusal = {
   kind: 'Unavailable',
   code: 'SERVICE_UNAVAILABLE',
-  message: 'The gateway could not carry this one out. Try it again shortly, with the same idempotency key.',
+  message: 'The gateway could not run this one for now. Try it again shortly, with the same idempotency key.',
 };
 
-export function invalidState(code: StateRefusalCode): Refusal {
-  return { kind: 'InvalidState', code, message: stateMessages[code] };
+/** Give a message where the command has something better to say than the usual one. */
+export function invalidState(code: StateRefusalCode, message: string = stateMessages[code]): Refusal {
+  return { kind: 'InvalidState', code, message };
 }
 
-/** What each state refusal says to people. */
+/** What each state refusal says to people, whichever command it answers. */
 export const stateMessages: Record<StateRefusalCode, string> = {
   ALREADY_REQUESTED:
     'The ticket already has an open request of this scope. It can be approved, denied or withdrawn.',
@@ -111,7 +148,7 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   NOT_APPROVED_YET:
     'Nothing has been approved yet, so there is nothing to revoke. To refuse the request, deny it.',
   NOT_AWAITING_GUARD: 'The grant does not await a Guard admin: the customer decides first.',
-  NOT_ACTIVE: 'The grant is not active, so there is nothing to release. To take back a request, withdraw it.',
+  NOT_ACTIVE: 'The grant is not active yet. To take back a request that is still pending, withdraw it.',
   ALREADY_OVER: 'The grant is over, and that is final. The engineer may request access again.',
   NO_SUCH_GRANT: 'There is no such grant on this ticket.',
   SAME_PERSON_MAY_NOT_APPROVE_TWICE:
@@ -127,6 +164,6 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   PRODUCT_NOT_LICENSED: 'The product is not licensed on this site, so its data cannot be opened to support.',
   ORGANIZATION_WITHOUT_GUARD:
     'The organization does not have Guard, so support access cannot be restricted on its sites.',
-  OWN_ACCOUNT: 'You cannot deactivate your own account. Ask another operator.',
-  ALREADY_EXISTS: 'It exists already.',
+  OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
+  ALREADY_EXISTS: 'What you want to create exists already.',
 };

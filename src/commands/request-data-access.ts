@@ -16,6 +16,14 @@ export type RequestDataAccessInput = {
 export const requestDataAccess = ticketCommand<RequestDataAccessInput, GrantRow>({
   operation: 'requestDataAccess',
   action: 'grant.request',
+  refusals: [
+    'TICKET_CLOSED',
+    'SITE_DEACTIVATED',
+    'PRODUCT_NOT_LICENSED',
+    'ALREADY_REQUESTED',
+    'ALREADY_APPROVED',
+    'ALREADY_ACTIVE',
+  ],
   decide: (facts, { scope: kind, conversationIds, justification }, by) => {
     const { ticket } = facts;
     const refused = refuseOpening(facts, kind);

@@ -7,6 +7,7 @@ import { grantCommand } from './ticket-command.ts';
 export const revokeDataAccess = grantCommand(
   'revokeDataAccess',
   'grant.revoke',
+  ['NOT_APPROVED_YET'],
   (_, { viewer, relations }) => ({
     type: 'Revoke',
     by: viewer.id,

@@ -6,10 +6,13 @@ import { findSite, type SiteWithOrganization } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { lockSite } from '../platform/locks.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
+import { refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';
 
 type SiteSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
   action: AuditAction;
+  /** Beyond those that every command on a site shares. */
+  refusals: readonly StateRefusalCode[];
   extra?: (tx: Transaction, input: Input) => Promise<Extra>;
   decide: (
     facts: { site: SiteWithOrganization } & Partial<Extra>,
@@ -26,6 +29,7 @@ export function siteCommand<
   return {
     operation: spec.operation,
     action: spec.action,
+    refusals: [...refusalsOfEveryCommand, 'NOT_FOUND', ...spec.refusals],
     resource: 'Site',
     lock: (tx, { siteId }) => lockSite(tx, siteId),
     load: async (tx, input) => {

@@ -12,12 +12,22 @@ import { eligibility } from '../roles/eligibility.ts';
 import type { TicketWithPlace } from '../tickets/store.ts';
 import { applyTimeLimits, changeGrant, type Setting } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
-import { forbidden, notFound, type Refusal, versionConflict } from './refusal.ts';
+import {
+  forbidden,
+  notFound,
+  type Refusal,
+  type RefusalCode,
+  refusalsOfEveryCommand,
+  type StateRefusalCode,
+  versionConflict,
+} from './refusal.ts';
 import { findTicketFacts, type TicketFacts, type TicketInput } from './ticket-facts.ts';
 
 type TicketSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
   action: AuditAction;
+  /** Beyond those that every command on a ticket shares. */
+  refusals: readonly RefusalCode[];
   /** Facts beyond the ticket and its grants. */
   extra?: (tx: Transaction, input: Input) => Promise<Extra>;
   decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
@@ -29,6 +39,12 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
   return {
     operation: spec.operation,
     action: spec.action,
+    refusals: [
+      ...refusalsOfEveryCommand,
+      'NOT_FOUND',
+      ...(namesGrantors(spec.operation) ? (['NOT_ELIGIBLE'] as const) : []),
+      ...spec.refusals,
+    ],
     resource: spec.action.startsWith('grant.') ? 'Grant' : 'Ticket',
     lock: async (tx, input) => {
       await lockTicket(tx, input);
@@ -68,11 +84,13 @@ export type GrantInput = { grantId: string; expectedVersion: number | null; reas
 export function grantCommand(
   operation: MutationName,
   action: Extract<AuditAction, `grant.${string}`>,
+  refusals: readonly StateRefusalCode[],
   means: (facts: TicketFacts, by: DecisionContext) => GrantCommand,
 ): Command<GrantInput, TicketFacts, GrantRow> {
   return ticketCommand<GrantInput, GrantRow>({
     operation,
     action,
+    refusals: ['VERSION_CONFLICT', 'ALREADY_OVER', ...refusals],
     decide: (facts, { expectedVersion, reason }, by) => {
       const { grant, ticket } = facts;
       if (grant === null) return { refused: notFound('Grant') };
@@ -99,9 +117,14 @@ export function termsOf(site: Site): GrantTerms {
   };
 }
 
-/** Who would have to be a grantor is told why they are not; anybody else is only told no. */
+/** Whether the people who may grant for the ticket's product may run it. */
+function namesGrantors(operation: MutationName): boolean {
+  return may(operation, new Set(['GRANTOR']));
+}
+
+/** Tells a user why they are not a grantor, where being one would do. Anybody else gets a plain `FORBIDDEN`. */
 function refuseOnTicket(operation: MutationName, viewer: Viewer, { ticket }: TicketFacts): Refusal {
-  if (viewer.kind === 'USER' && may(operation, new Set(['GRANTOR']))) {
+  if (viewer.kind === 'USER' && namesGrantors(operation)) {
     const isMember = viewer.organizationIds.includes(ticket.site.organizationId);
     const verdict = eligibility({ isMember, assignments: viewer.assignments }, ticket);
     if (!verdict.allowed) {

@@ -4,6 +4,7 @@ import { grantCommand } from './ticket-command.ts';
 export const withdrawDataAccessRequest = grantCommand(
   'withdrawDataAccessRequest',
   'grant.withdraw',
+  ['ALREADY_ACTIVE'],
   (_, { viewer }) => ({
     type: 'Withdraw',
     by: viewer.id,
@@ -11,7 +12,12 @@ export const withdrawDataAccessRequest = grantCommand(
 );
 
 /** The engineer is done and gives active access back before it ends by itself. */
-export const releaseDataAccess = grantCommand('releaseDataAccess', 'grant.release', (_, { viewer }) => ({
-  type: 'Release',
-  by: viewer.id,
-}));
+export const releaseDataAccess = grantCommand(
+  'releaseDataAccess',
+  'grant.release',
+  ['NOT_ACTIVE'],
+  (_, { viewer }) => ({
+    type: 'Release',
+    by: viewer.id,
+  }),
+);

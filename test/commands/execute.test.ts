@@ -5,7 +5,7 @@ import { closeTicket } from '../../src/commands/change-ticket.ts';
 import type { Command } from '../../src/commands/command.ts';
 import { type Caller, type Dependencies, execute, LostRaceError } from '../../src/commands/execute.ts';
 import { executeEach } from '../../src/commands/execute-each.ts';
-import { RefusedError } from '../../src/commands/refusal.ts';
+import { RefusedError, versionConflict } from '../../src/commands/refusal.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -107,6 +107,19 @@ test('a command that fails while writing leaves nothing, and tells nobody', asyn
   const closed = await execute(dependencies, closeTicket, { ticketId }, caller(reporter, 'broken'));
   expect(closed.status).toBe('CLOSED');
   expect(wakes).toBe(1);
+});
+
+test('a refusal that the command does not declare is a defect, and leaves nothing', async () => {
+  const { ticketId } = await pendingGrant();
+  const before = await everything();
+  const unexpected: typeof closeTicket = {
+    ...closeTicket,
+    decide: () => ({ refused: versionConflict(7) }),
+  };
+  await expect(execute(dependencies, unexpected, { ticketId }, caller(reporter, 'odd'))).rejects.toThrow(
+    'closeTicket was refused with VERSION_CONFLICT, which it does not declare',
+  );
+  expect(await everything()).toEqual(before);
 });
 
 test('what cannot be put on record does not happen', async () => {

@@ -1,0 +1,207 @@
+/** Each command declares exactly the refusals that it can be refused with. */
+import { describe, expect, test } from 'vitest';
+import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
+import {
+  deactivateSite,
+  reactivateSite,
+  setSupportAccessPolicy,
+  setSupportAccessRestrictions,
+} from '../../src/commands/change-site.ts';
+import {
+  assignTicket,
+  closeTicket,
+  reopenTicket,
+  updateTicketStatus,
+} from '../../src/commands/change-ticket.ts';
+import type { Command } from '../../src/commands/command.ts';
+import { approveGuardRequest, denyGuardRequest } from '../../src/commands/decide-guard-request.ts';
+import { denyDataAccess } from '../../src/commands/deny-data-access.ts';
+import { judge } from '../../src/commands/judge.ts';
+import { type RefusalCode, refusalKinds, refusalsOfEveryCommand } from '../../src/commands/refusal.ts';
+import { requestDataAccess } from '../../src/commands/request-data-access.ts';
+import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
+import { type TicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
+import { releaseDataAccess, withdrawDataAccessRequest } from '../../src/commands/withdraw-and-release.ts';
+import type { Grant } from '../../src/grants/grant.ts';
+import type { Viewer } from '../../src/identity/viewer.ts';
+import type { SiteWithOrganization } from '../../src/organizations/store.ts';
+import {
+  active,
+  assignment,
+  DAY,
+  engineer,
+  fromNow,
+  HOUR,
+  NOW,
+  operator,
+  overOnceActive,
+  pendingApproval,
+  pendingGuardApproval,
+  ticket,
+  ticketing,
+  user,
+} from '../support/builders.ts';
+
+const customer = user('reporter', assignment('ORGANIZATION_ADMIN', 'ORGANIZATION'));
+const guard = user('customer', assignment('GUARD_ADMIN', 'ORGANIZATION'));
+const elsewhere = user('elsewhere', assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT'));
+const viewers: Viewer[] = [
+  elsewhere,
+  ...[customer, guard, user('somebody'), engineer(), engineer('another'), ticketing(), operator()],
+];
+const tickets = [
+  ticket(),
+  ticket({ status: 'CLOSED', closedAt: NOW }),
+  ticket({ site: { status: 'DEACTIVATED' } }),
+  ticket({ site: { maxGrantSeconds: 3600 } }),
+  ticket({ product: { licensed: false } }),
+];
+const grants: Grant[] = [
+  pendingApproval(),
+  pendingGuardApproval(),
+  active(),
+  overOnceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }),
+];
+
+/** Every code that the command is refused with, whoever tries it, on any of these facts, with any of these inputs. */
+function codesOf<Input, Facts>(
+  command: Command<Input, Facts, object>,
+  inputs: readonly Input[],
+  facts: readonly Facts[],
+): Set<RefusalCode> {
+  const codes = new Set<RefusalCode>();
+  for (const viewer of viewers)
+    for (const given of facts)
+      for (const input of inputs) {
+        const { outcome } = judge(command, given, input, { viewer, now: NOW });
+        if ('refused' in outcome) codes.add(outcome.refused.code);
+      }
+  return codes;
+}
+
+/** The codes it declares, without those that are found before and after the decision. */
+function declaredBy({ refusals }: { refusals: readonly RefusalCode[] }): Set<RefusalCode> {
+  return new Set(refusals.filter((code) => code !== 'INVALID_INPUT' && code !== 'IDEMPOTENCY_KEY_REUSED'));
+}
+
+const unnamed: TicketFacts[] = tickets.flatMap((one) =>
+  [[], ...grants.slice(0, 3).map((grant) => [grant])].map((open) => ({
+    ticket: one,
+    grants: open,
+    grant: null,
+  })),
+);
+const named: TicketFacts[] = unnamed.flatMap((facts) => grants.map((grant) => withGrant(facts, grant)));
+
+const decision = { reason: null, expectedVersion: null };
+const approval = { ...decision, path: 'ADMIN_CONSOLE', expiresAt: null } as const;
+
+describe('on a grant', () => {
+  const inputs = [null, 7, 3].map((expectedVersion) => ({ ...decision, grantId: 'grant', expectedVersion }));
+
+  test.each(
+    [
+      ...[denyDataAccess, revokeDataAccess, approveGuardRequest, denyGuardRequest],
+      ...[withdrawDataAccessRequest, releaseDataAccess],
+    ].map((command) => [command.operation, command] as const),
+  )('%s', (_, command) => {
+    expect(codesOf(command, inputs, named)).toEqual(declaredBy(command));
+  });
+
+  test('approveDataAccess, by grant and by ticket', () => {
+    const variants = [
+      approval,
+      { ...approval, expectedVersion: 3 },
+      { ...approval, expiresAt: NOW },
+      { ...approval, expiresAt: fromNow(2 * HOUR) },
+    ];
+    const byGrant = variants.map((input) => ({ ...input, grantId: 'grant' }));
+    const byTicket = variants.map((input) => ({ ...input, ticketId: 'ticket' }));
+    const codes = new Set([
+      ...codesOf(approveDataAccess, byGrant, named),
+      ...codesOf(approveDataAccess, byTicket, unnamed),
+    ]);
+    expect(codes).toEqual(declaredBy(approveDataAccess));
+  });
+});
+
+describe('on a ticket', () => {
+  const ticketId = 'ticket';
+
+  test('requestDataAccess', () => {
+    const inputs = (['PRODUCT_DATA', 'ROVO_CONVERSATIONS'] as const).map((scope) => ({
+      ...{ ticketId, scope, conversationIds: ['conversation'], justification: null },
+    }));
+    expect(codesOf(requestDataAccess, inputs, unnamed)).toEqual(declaredBy(requestDataAccess));
+  });
+
+  test('assignTicket, which also refuses an engineer that there is not', () => {
+    const codes = codesOf(
+      assignTicket,
+      [
+        { ticketId, engineerId: 'nobody' },
+        { ticketId, engineerId: null },
+      ],
+      unnamed,
+    );
+    expect(codes).toEqual(new Set([...declaredBy(assignTicket), 'INVALID_INPUT']));
+  });
+
+  test('updateTicketStatus', () => {
+    expect(codesOf(updateTicketStatus, [{ ticketId, status: 'RESOLVED' }], unnamed)).toEqual(
+      declaredBy(updateTicketStatus),
+    );
+  });
+
+  test.each([
+    ['closeTicket', closeTicket],
+    ['reopenTicket', reopenTicket],
+  ])('%s', (_, command) => {
+    expect(codesOf(command, [{ ticketId }], unnamed)).toEqual(declaredBy(command));
+  });
+});
+
+describe('on a site', () => {
+  const siteId = 'site';
+  const organization = { id: 'organization', name: 'Acme', createdAt: fromNow(-DAY) };
+  const facts: { site: SiteWithOrganization }[] = tickets.flatMap(({ site }) =>
+    [true, false].map((hasGuard) => ({ site: { ...site, organization: { ...organization, hasGuard } } })),
+  );
+  /** Nobody who belongs to another organization is among the viewers of tickets. */
+  const stranger = { ...user('stranger'), organizationIds: [] } as Viewer;
+
+  test.each([
+    ['deactivateSite', codesOf(deactivateSite, [{ siteId }], facts), deactivateSite],
+    ['reactivateSite', codesOf(reactivateSite, [{ siteId }], facts), reactivateSite],
+    [
+      'setSupportAccessRestrictions',
+      codesOf(
+        setSupportAccessRestrictions,
+        [true, false].map((restricted) => ({ siteId, restricted })),
+        facts,
+      ),
+      setSupportAccessRestrictions,
+    ],
+    [
+      'setSupportAccessPolicy',
+      codesOf(
+        setSupportAccessPolicy,
+        [{ siteId, requestWaitSeconds: 1, maxGrantSeconds: null, samePersonMayApproveTwice: true }],
+        facts,
+      ),
+      setSupportAccessPolicy,
+    ],
+  ])('%s', (_, codes, command) => {
+    const [first] = facts;
+    if (first === undefined) throw new Error('no site');
+    expect(command.isVisible(command.relations(stranger, first))).toBe(false);
+    expect(new Set([...codes, 'NOT_FOUND'])).toEqual(declaredBy(command));
+  });
+});
+
+test('a list of codes is a set of kinds', () => {
+  expect(refusalKinds(refusalsOfEveryCommand)).toEqual(new Set(['InvalidInput', 'Forbidden', 'Conflict']));
+  expect(
+    refusalKinds(['NOT_FOUND', 'NOT_ELIGIBLE', 'TICKET_CLOSED', 'ALREADY_OVER', 'SERVICE_UNAVAILABLE']),
+  ).toEqual(new Set(['NotFound', 'NotEligible', 'InvalidState', 'Unavailable']));
+});
