@@ -17,11 +17,7 @@ export const list = graphql`
       edges {
         node {
           id
-          state
-          version
-          ticket {
-            key
-          }
+          ...GrantRow_grant
         }
       }
       pageInfo {
@@ -54,10 +50,7 @@ export const request = graphql`
       ... on Grant @alias(as: "grant") {
         id
         state
-        version
-        ticket {
-          key
-        }
+        ...GrantRow_grant
       }
       ... on Error @alias(as: "refusal") {
         code

@@ -8,6 +8,7 @@ import {
   getFragment,
   getPaginationMetadata,
   getPaginationVariables,
+  getRefetchMetadata,
   getRequest,
   getSingularSelector,
   type MutationParameters,
@@ -51,6 +52,16 @@ export async function loadNext(
     paginationRequest,
     getPaginationVariables('forward', count, cursor, variables, {}, paginationMetadata),
   );
+}
+
+/** `useRefetchableFragment`'s `refetch`, for a fragment on something with an id. */
+export async function refetch(
+  environment: Environment,
+  fragment: GraphQLTaggedNode,
+  id: string,
+): Promise<void> {
+  const { refetchableRequest, identifierInfo } = getRefetchMetadata(getFragment(fragment), 'refetch');
+  await load(environment, refetchableRequest, { [identifierInfo?.identifierQueryVariableName ?? 'id']: id });
 }
 
 /** `useMutation`. */

@@ -1,14 +1,17 @@
 import { DefaultHandlerProvider, type Environment, requestSubscription } from 'relay-runtime';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { done, fileTicket } from '../../support/world.ts';
+import { eventually } from '../support/eventually.ts';
 import { openStage, type Stage } from '../support/stage.ts';
+import type { GrantRow_grant$key } from './__generated__/GrantRow_grant.graphql';
 import type { OutstandingRequests_query$key } from './__generated__/OutstandingRequests_query.graphql';
 import type { OutstandingRequestsDenyMutation } from './__generated__/OutstandingRequestsDenyMutation.graphql';
 import type { OutstandingRequestsQuery } from './__generated__/OutstandingRequestsQuery.graphql';
 import type { OutstandingRequestsRequestMutation } from './__generated__/OutstandingRequestsRequestMutation.graphql';
 import type { OutstandingRequestsSubscription } from './__generated__/OutstandingRequestsSubscription.graphql';
-import { load, loadNext, mutate, read } from './client.ts';
+import { load, loadNext, mutate, read, refetch } from './client.ts';
 import { createEnvironment } from './environment.ts';
+import { row } from './GrantRow.ts';
 import * as requests from './OutstandingRequests.ts';
 
 let stage: Stage;
@@ -22,7 +25,12 @@ afterAll(() => stage[Symbol.asyncDispose]());
 async function openPage(environment: Environment, count: number) {
   const key = await load<OutstandingRequestsQuery>(environment, requests.page, { count });
   const list = () => read<OutstandingRequests_query$key>(environment, requests.list, key).grants;
-  return { list, ids: () => list().edges.map(({ node }) => node.id), connections: [list().__id] };
+  return {
+    list,
+    ids: () => list().edges.map(({ node }) => node.id),
+    rows: () => list().edges.map(({ node }) => read<GrantRow_grant$key>(environment, row, node)),
+    connections: [list().__id],
+  };
 }
 
 /** A ticket whose request was denied, so that its engineer may ask again. */
@@ -41,6 +49,16 @@ test('a list is read page by page, and grows', async () => {
 
   await loadNext(environment, requests.list, 3, list().pageInfo.endCursor, {});
   expect(ids()).toEqual(filed);
+});
+
+test('a row is read again by its id', async () => {
+  const [grantId = ''] = await stage.fileRequests(1);
+  await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+  const { rows } = await openPage(environment, 1);
+  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+  expect(rows()).toMatchObject([{ id: grantId, state: 'PENDING_APPROVAL' }]);
+  await refetch(environment, row, grantId);
+  expect(rows()).toMatchObject([{ id: grantId, state: 'ACTIVE' }]);
 });
 
 describe('a list after a mutation that removes a row', () => {
@@ -119,7 +137,7 @@ describe('a list after a mutation that adds a row', () => {
 test('a subscription changes the rows that are shown', async () => {
   const [grantId = ''] = await stage.fileRequests(1);
   await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
-  const { list } = await openPage(environment, 1);
+  const { rows } = await openPage(environment, 1);
   const types: string[] = [];
   const subscription = requestSubscription<OutstandingRequestsSubscription>(environment, {
     subscription: requests.watch,
@@ -127,9 +145,9 @@ test('a subscription changes the rows that are shown', async () => {
     onNext: (data) => types.push(data?.grantEvents.type ?? ''),
   });
   // The current state is delivered first: the subscription is live from then on.
-  await vi.waitFor(() => expect(types).toContain('CURRENT'));
+  await eventually(() => expect(types).toContain('CURRENT'));
   await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
-  await vi.waitFor(() => expect(types).toContain('ACTIVATED'));
-  expect(list().edges[0]?.node).toMatchObject({ id: grantId, state: 'ACTIVE' });
+  await eventually(() => expect(types).toContain('ACTIVATED'));
+  expect(rows()).toMatchObject([{ id: grantId, state: 'ACTIVE' }]);
   subscription.dispose();
 });

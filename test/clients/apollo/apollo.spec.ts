@@ -1,0 +1,163 @@
+import { CombinedGraphQLErrors, gql, InMemoryCache, type TypedDocumentNode } from '@apollo/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  DenyDataAccessDocument,
+  GrantEventsDocument,
+  type GrantState,
+  GrantsDocument,
+  ViewerDocument,
+} from '../../../schema/generated/operations.ts';
+import { done, fileTicket } from '../../support/world.ts';
+import { eventually } from '../support/eventually.ts';
+import { openStage, type Stage } from '../support/stage.ts';
+import { createApolloClient } from './client.ts';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+const pending = { states: ['PENDING_APPROVAL'] satisfies GrantState[] };
+
+describe('a refused mutation', () => {
+  const refusedDenial = async (cache?: InMemoryCache) => {
+    const [grantId = ''] = await stage.fileRequests(1);
+    await using apollo = createApolloClient(
+      stage.accessOf(await stage.as('organizationAdmin')),
+      cache === undefined ? {} : { cache },
+    );
+    const { data } = await apollo.client.mutate({
+      mutation: DenyDataAccessDocument,
+      variables: { input: { grantId, expectedVersion: 999 } },
+      update: () => undefined,
+    });
+    return data?.denyDataAccess;
+  };
+
+  test('is read with its code and message', async () => {
+    expect(await refusedDenial()).toMatchObject({
+      __typename: 'ConflictError',
+      code: 'VERSION_CONFLICT',
+      message: expect.any(String),
+    });
+  });
+
+  test('is read without them by a cache without the possible types', async () => {
+    expect(await refusedDenial(new InMemoryCache())).toEqual({ __typename: 'ConflictError' });
+  });
+});
+
+test('a list is read page by page, and grows', async () => {
+  const filed = await stage.fileRequests(5);
+  await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
+  const query = apollo.client.watchQuery({ query: GrantsDocument, variables: { filter: pending, first: 2 } });
+  const subscription = query.subscribe({});
+  const ids = () => query.getCurrentResult().data?.grants?.edges?.map((edge) => edge?.node?.id);
+  await eventually(() => expect(ids()).toEqual(filed.slice(0, 2)));
+  const { endCursor } = query.getCurrentResult().data?.grants?.pageInfo ?? {};
+  await query.fetchMore({ variables: { first: 3, after: endCursor } });
+  await eventually(() => expect(ids()).toEqual(filed));
+  subscription.unsubscribe();
+});
+
+describe('a list after a mutation', () => {
+  async function denyFirst(expectedVersion?: number) {
+    const filed = await stage.fileRequests(2);
+    await using apollo = createApolloClient(stage.accessOf(await stage.as('organizationAdmin')));
+    const list = { query: GrantsDocument, variables: { filter: pending, first: 2 } };
+    await apollo.client.query(list);
+    await apollo.client.mutate({
+      mutation: DenyDataAccessDocument,
+      variables: { input: { grantId: filed[0] ?? '', expectedVersion } },
+      update(cache, { data }) {
+        const answer = data?.denyDataAccess;
+        if (answer?.__typename !== 'Grant') return;
+        cache.modify({
+          fields: {
+            grants: (grants, { readField }) => ({
+              ...grants,
+              edges: grants.edges.filter(
+                (edge: { node: { __ref: string } }) => readField('id', edge.node) !== answer.id,
+              ),
+            }),
+          },
+        });
+      },
+    });
+    const left = apollo.client.readQuery(list)?.grants?.edges?.map((edge) => edge?.node?.id);
+    return { filed, left };
+  }
+
+  test('lost the row, where the mutation was done', async () => {
+    const { filed, left } = await denyFirst();
+    expect(left).toEqual(filed.slice(1));
+  });
+
+  test('is as it was, where the mutation was refused', async () => {
+    const { filed, left } = await denyFirst(999);
+    expect(left).toEqual(filed);
+  });
+});
+
+test('a subscription changes the grants that are shown', async () => {
+  const [grantId = ''] = await stage.fileRequests(1);
+  await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
+  const list = { query: GrantsDocument, variables: { filter: pending, first: 1 } };
+  await apollo.client.query(list);
+  const types: (string | undefined)[] = [];
+  const subscription = apollo.client
+    .subscribe({ query: GrantEventsDocument, variables: { withCurrentState: true } })
+    .subscribe(({ data }) => types.push(data?.grantEvents.type));
+  await eventually(() => expect(types).toContain('CURRENT'));
+  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+  await eventually(() => expect(types).toContain('ACTIVATED'));
+  expect(apollo.client.readQuery(list)?.grants?.edges?.[0]?.node).toMatchObject({
+    id: grantId,
+    state: 'ACTIVE',
+  });
+  subscription.unsubscribe();
+});
+
+test('parts of a ticket that queries select differently are merged', async () => {
+  const { key } = await fileTicket(stage.gateway, stage.world);
+  await using apollo = createApolloClient(stage.accessOf(await stage.as('confluenceAdmin')));
+  type Variables = { key: string };
+  const allowed: TypedDocumentNode<{ ticket: { accessEligibility: { allowed: boolean } } }, Variables> = gql`
+    query Allowed($key: String!) {
+      ticket(key: $key) {
+        id
+        accessEligibility {
+          allowed
+        }
+      }
+    }
+  `;
+  const obstacles: TypedDocumentNode<{ ticket: { accessEligibility: { obstacles: unknown[] } } }, Variables> =
+    gql`
+    query Obstacles($key: String!) {
+      ticket(key: $key) {
+        id
+        accessEligibility {
+          obstacles {
+            code
+          }
+        }
+      }
+    }
+  `;
+  await apollo.client.query({ query: allowed, variables: { key } });
+  await apollo.client.query({ query: obstacles, variables: { key } });
+  expect(apollo.client.readQuery({ query: allowed, variables: { key } })).toMatchObject({
+    ticket: { accessEligibility: { allowed: false } },
+  });
+});
+
+test('a request without a good token rejects with the error of the API', async () => {
+  await using apollo = createApolloClient({ ...stage.accessOf(await stage.asEngineer()), token: 'none' });
+  const error = await apollo.client.query({ query: ViewerDocument }).catch((thrown: unknown) => thrown);
+  expect(CombinedGraphQLErrors.is(error) && error.errors[0]?.extensions).toMatchObject({
+    code: 'UNAUTHENTICATED',
+  });
+});

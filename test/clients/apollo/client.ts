@@ -1,0 +1,52 @@
+/** Apollo Client as its documentation configures it, with what this API needs beside. */
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
+import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { relayStylePagination } from '@apollo/client/utilities';
+import { OperationTypeNode } from 'graphql';
+import { createClient } from 'graphql-ws';
+import possibleTypes from '../support/possible-types.ts';
+import { sha256 } from '../support/sha256.ts';
+import type { Access } from '../support/stage.ts';
+
+export const createCache = (): InMemoryCache =>
+  new InMemoryCache({
+    // `... on Error` matches nothing without it: refusals are read empty.
+    possibleTypes,
+    typePolicies: {
+      Query: {
+        fields: {
+          accounts: relayStylePagination(['filter']),
+          auditLog: relayStylePagination(['filter']),
+          grants: relayStylePagination(['filter']),
+          tickets: relayStylePagination(['filter']),
+        },
+      },
+      // Parts of a ticket, a site and a grant: they have no id, and queries select different fields of them.
+      AccessEligibility: { merge: true },
+      SupportAccessPolicy: { merge: true },
+    },
+  });
+
+export type ApolloOptions = { cache?: InMemoryCache; persistedQueries?: boolean };
+
+export function createApolloClient({ httpUrl, webSocketUrl, token }: Access, options: ApolloOptions = {}) {
+  const authorization = `Bearer ${token}`;
+  const http = new HttpLink({ uri: httpUrl, headers: { authorization } });
+  const sockets = createClient({ url: webSocketUrl, connectionParams: { authorization } });
+  const client = new ApolloClient({
+    cache: options.cache ?? createCache(),
+    link: ApolloLink.split(
+      ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+      new GraphQLWsLink(sockets),
+      options.persistedQueries ? new PersistedQueryLink({ sha256 }).concat(http) : http,
+    ),
+  });
+  return {
+    client,
+    [Symbol.asyncDispose]: async () => {
+      client.stop();
+      await sockets.dispose();
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** urql with its normalized cache as its documentation configures them, with what this API needs beside. */
+import { readFileSync } from 'node:fs';
+import { cacheExchange } from '@urql/exchange-graphcache';
+import { relayPagination } from '@urql/exchange-graphcache/extras';
+import { getIntrospectedSchema, minifyIntrospectionQuery } from '@urql/introspection';
+import { createClient, type Sink } from 'graphql-ws';
+import { Client, fetchExchange, subscriptionExchange } from 'urql';
+import type { Access } from '../support/stage.ts';
+
+const schema = minifyIntrospectionQuery(getIntrospectedSchema(readFileSync('schema/schema.graphql', 'utf8')));
+
+// Types without an id are parts of what they stand in: refusals, eligibilities, policies.
+const embedded = schema.__schema.types.filter(
+  (type) => type.kind === 'OBJECT' && !type.fields.some(({ name }) => name === 'id'),
+);
+
+const createCacheExchange = () =>
+  cacheExchange({
+    // With the schema, `... on Error` matches exactly the errors.
+    schema,
+    keys: Object.fromEntries(embedded.map(({ name }) => [name, () => null])),
+    resolvers: {
+      Query: {
+        accounts: relayPagination(),
+        auditLog: relayPagination(),
+        grants: relayPagination(),
+        tickets: relayPagination(),
+      },
+    },
+    updates: {
+      Mutation: {
+        denyDataAccess(result, _args, cache) {
+          const answer = result['denyDataAccess'] as { __typename: string };
+          // A refusal changed nothing.
+          if (answer.__typename !== 'Grant') return;
+          for (const list of cache.inspectFields('Query')) {
+            if (list.fieldName === 'grants') cache.invalidate('Query', list.fieldName, list.arguments);
+          }
+        },
+      },
+    },
+  });
+
+export function createUrqlClient({ httpUrl, webSocketUrl, token }: Access) {
+  const authorization = `Bearer ${token}`;
+  const sockets = createClient({ url: webSocketUrl, connectionParams: { authorization } });
+  const client = new Client({
+    url: httpUrl,
+    fetchOptions: { headers: { authorization } },
+    exchanges: [
+      createCacheExchange(),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: (request) => ({
+          subscribe: (sink) => ({
+            unsubscribe: sockets.subscribe({ ...request, query: request.query ?? '' }, sink as Sink),
+          }),
+        }),
+      }),
+    ],
+  });
+  return { client, [Symbol.asyncDispose]: async () => await sockets.dispose() };
+}

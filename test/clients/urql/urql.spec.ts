@@ -1,0 +1,131 @@
+import type { AnyVariables, DocumentInput } from 'urql';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  type MockInstance,
+  test,
+  vi,
+} from 'vitest';
+import {
+  DenyDataAccessDocument,
+  GrantEventsDocument,
+  type GrantState,
+  GrantsDocument,
+  ViewerDocument,
+} from '../../../schema/generated/operations.ts';
+import { done } from '../../support/world.ts';
+import { eventually } from '../support/eventually.ts';
+import { openStage, type Stage } from '../support/stage.ts';
+import { createUrqlClient } from './client.ts';
+
+let stage: Stage;
+let warnings: MockInstance;
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+beforeEach(() => {
+  warnings = vi.spyOn(console, 'warn');
+});
+afterEach(() => {
+  // The cache says what it cannot normalize.
+  expect(warnings.mock.calls).toEqual([]);
+  warnings.mockRestore();
+});
+
+const pending = { states: ['PENDING_APPROVAL'] satisfies GrantState[] };
+
+/** What a component shows that runs this query: the newest result. */
+function show<Data, Variables extends AnyVariables>(
+  { client }: ReturnType<typeof createUrqlClient>,
+  query: DocumentInput<Data, Variables>,
+  variables: Variables,
+) {
+  let newest: Data | undefined;
+  const { unsubscribe } = client.query(query, variables).subscribe(({ data }) => {
+    newest = data;
+  });
+  return { data: () => newest, [Symbol.dispose]: unsubscribe };
+}
+
+/** A page of outstanding requests. */
+function showRequests(
+  urql: ReturnType<typeof createUrqlClient>,
+  page: { first: number; after?: string | null },
+) {
+  const shown = show(urql, GrantsDocument, { filter: pending, ...page });
+  const list = () => shown.data()?.grants;
+  const ids = () => list()?.edges?.map((edge) => edge?.node?.id);
+  return { list, ids, [Symbol.dispose]: shown[Symbol.dispose] };
+}
+
+test('a list is read page by page, and grows', async () => {
+  const filed = await stage.fileRequests(4);
+  await using urql = createUrqlClient(stage.accessOf(await stage.asEngineer()));
+  using page = showRequests(urql, { first: 2 });
+  await eventually(() => expect(page.ids()).toEqual(filed.slice(0, 2)));
+  using next = showRequests(urql, { first: 2, after: page.list()?.pageInfo.endCursor ?? null });
+  await eventually(() => expect(next.ids()).toEqual(filed));
+});
+
+describe('a mutation', () => {
+  async function denyFirst(expectedVersion?: number) {
+    const filed = await stage.fileRequests(2);
+    const urql = createUrqlClient(stage.accessOf(await stage.as('organizationAdmin')));
+    const page = showRequests(urql, { first: 2 });
+    await eventually(() => expect(page.ids()).toEqual(filed));
+    const { data } = await urql.client.mutation(DenyDataAccessDocument, {
+      input: { grantId: filed[0] ?? '', expectedVersion: expectedVersion ?? null },
+    });
+    return { filed, page, answer: data?.denyDataAccess, urql };
+  }
+
+  test('that was done has the list read again', async () => {
+    const { filed, page, answer, urql } = await denyFirst();
+    await using _ = urql;
+    expect(answer).toMatchObject({ __typename: 'Grant', state: 'DENIED' });
+    await eventually(() => expect(page.ids()?.[0]).toBe(filed[1]));
+  });
+
+  test('that was refused answers the refusal, and leaves the list', async () => {
+    const { filed, page, answer, urql } = await denyFirst(999);
+    await using _ = urql;
+    expect(answer).toMatchObject({
+      __typename: 'ConflictError',
+      code: 'VERSION_CONFLICT',
+      message: expect.any(String),
+    });
+    expect(page.ids()).toEqual(filed);
+  });
+});
+
+test('a subscription changes the grants that are shown', async () => {
+  const [grantId = ''] = await stage.fileRequests(1);
+  await using urql = createUrqlClient(stage.accessOf(await stage.asEngineer()));
+  using page = showRequests(urql, { first: 1 });
+  await eventually(() => expect(page.ids()).toEqual([grantId]));
+  const types: (string | undefined)[] = [];
+  const subscription = urql.client
+    .subscription(GrantEventsDocument, { withCurrentState: true })
+    .subscribe(({ data }) => types.push(data?.grantEvents.type));
+  await eventually(() => expect(types).toContain('CURRENT'));
+  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+  await eventually(() => expect(types).toContain('ACTIVATED'));
+  await eventually(() =>
+    expect(page.list()?.edges?.[0]?.node).toMatchObject({ id: grantId, state: 'ACTIVE' }),
+  );
+  subscription.unsubscribe();
+});
+
+test('a request without a good token has the error of the API', async () => {
+  await using urql = createUrqlClient({ ...stage.accessOf(await stage.asEngineer()), token: 'none' });
+  const { error } = await urql.client.query(ViewerDocument, {});
+  expect(error?.response.status).toBe(401);
+  expect(error?.graphQLErrors[0]?.extensions).toMatchObject({ code: 'UNAUTHENTICATED' });
+});
