@@ -1,22 +1,53 @@
-import { createRequire } from 'node:module';
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests of code that needs no server: they start no PostgreSQL, no Redis, no browser, no gateway and no
+ * process. `test/support/no-servers.ts` makes a file that does so fail. A file that is not listed here belongs
+ * to the project `database`.
+ */
+const unitTests = [
+  'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
+  'test/authorization/table.test.ts',
+  'test/client/parts.test.ts',
+  'test/events/{adaptive-throttle,cursor,delivery-queue,envelope,position,topics}.test.ts',
+  'test/grants/*.test.ts',
+  'test/graphql/subscriptions/*.test.ts',
+  'test/http/{stream-of-operation,token-expiry}.test.ts',
+  'test/identity/development-issuer.test.ts',
+  'test/notifications/guard-mail.test.ts',
+  'test/platform/{generational-cache,logger}.test.ts',
+  'test/roles/*.test.ts',
+];
+
 export default defineConfig({
-  resolve: {
-    alias: [
-      // Its ES modules are for bundlers only (`module` without `exports`): Node loads its `main`. Tests must
-      // load the same file, or there are two graphql packages that do not know each other's errors.
-      { find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') },
-    ],
-  },
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: 'test/support/global-setup.ts',
-    // Real processes, sockets and signals: each test file gets a process of its own.
-    pool: 'forks',
-    maxWorkers: 2,
-    // Generous: a slow machine must not look like a fault. What must be fast asserts it itself.
-    testTimeout: 90_000,
-    hookTimeout: 120_000,
+    // Node runs TypeScript as it is: the tests load the same files as production does, untransformed.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
+    maxWorkers: 3,
+    // Generous, so that a slow machine does not look like a fault. A test of speed asserts it itself.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: unitTests,
+          setupFiles: 'test/support/no-servers.ts',
+          pool: 'threads',
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'database',
+          include: ['test/**/*.test.ts'],
+          exclude: unitTests,
+          globalSetup: 'test/support/global-setup.ts',
+          // Real processes, sockets and signals: each test file gets a process of its own.
+          pool: 'forks',
+        },
+      },
+    ],
   },
 });

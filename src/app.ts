@@ -6,11 +6,11 @@ import { startMaintenance } from './commands/maintenance.ts';
 import type { Config, MailConfig } from './config.ts';
 import { createCursorSigner } from './events/cursor.ts';
 import { FeedError } from './events/errors.ts';
-import { createFeed } from './events/feed.ts';
+import { createFeed, type Feed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
 import { readerSettings } from './events/outbox.ts';
 import { createRedisBus } from './events/redis-bus.ts';
-import { createRelay } from './events/relay.ts';
+import { createRelay, type Relay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
 import { subscribe } from './graphql/subscriptions/subscribe.ts';
@@ -22,7 +22,7 @@ import { findViewerByClaims } from './identity/viewer.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
-import { type Database, isUnavailable, openDatabase } from './platform/database.ts';
+import { type Database, type DatabaseDeadlines, isUnavailable, openDatabase } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { applyMigrations } from './platform/migrations.ts';
@@ -47,10 +47,13 @@ export type AppSeams = {
   clock?: Clock;
   logger?: Logger;
   limits?: Partial<Limits>;
+  databaseDeadlines?: Partial<DatabaseDeadlines>;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
   /** `false`: nothing is swept and nothing forgotten unless the test does it. */
   maintenance?: boolean;
+  /** Called with the parts that deliver events, whose counters a test may read. */
+  onDeliveryCreated?: (parts: { feed: Feed; relay: Relay }) => void;
 };
 
 /**
@@ -65,12 +68,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 
   const databaseUrl = await startDatabase(config, logger, begun);
   await applyMigrations(databaseUrl);
-  const { onStatement } = seams;
+  const { onStatement, databaseDeadlines: deadlines = {} } = seams;
   const database = begun.adopt(
     openDatabase({
       url: databaseUrl,
       logger,
       poolSize: config.databasePoolSize,
+      deadlines,
       ...(onStatement === undefined ? {} : { onStatement }),
     }),
     (opened) => opened.dispose(),
@@ -78,7 +82,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 
   // The relay reads through connections of its own, so that telling never waits for deciding.
   const relayDatabase = begun.adopt(
-    openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings }),
+    openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings, deadlines }),
     (opened) => opened.dispose(),
   );
   const bus = begun.adopt(
@@ -89,6 +93,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     opened.dispose(),
   );
   const feed = begun.adopt(createFeed({ relay }), (opened) => opened.dispose());
+  seams.onDeliveryCreated?.({ feed, relay });
   const dependencies: Dependencies = { database, clock, logger, wake: relay.wake };
 
   const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';

@@ -32,6 +32,7 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** Settings of PostgreSQL for the connections, by name. */
   readonly settings?: Readonly<Record<string, string>>;
+  readonly deadlines?: Partial<DatabaseDeadlines>;
   /** Called with the text of every statement sent, BEGIN and COMMIT included, before it is sent. */
   readonly onStatement?: (sql: string) => void;
 }
@@ -40,23 +41,32 @@ export interface DatabaseOptions {
  * Milliseconds. A request meets at most one wait for a connection and one statement that is not answered
  * before it fails, and so is answered within five seconds whatever happens to the database.
  */
-const connectionDeadline = 2_000;
-const statementDeadline = 2_000;
-const answerDeadline = 2_500;
-const idleInTransactionDeadline = 3_000;
-const transactionDeadline = 4_000;
-const disposeDeadline = 3_000;
+const defaultDeadlines = {
+  /** For a free connection of the pool, a new one included. */
+  connectionMs: 2_000,
+  /** For the server to execute one statement. */
+  statementMs: 2_000,
+  /** For the answer to one statement to arrive, whatever the server does. */
+  answerMs: 2_500,
+  idleInTransactionMs: 3_000,
+  transactionMs: 4_000,
+  /** For statements under way when the database is disposed. */
+  disposeMs: 3_000,
+} as const;
+
+export type DatabaseDeadlines = { readonly [Name in keyof typeof defaultDeadlines]: number };
 
 const defaultPoolSize = 20;
 
 /** Connects at the first use. An unreachable database is an error of the call that needs it, not of this one. */
 export function openDatabase(options: DatabaseOptions): Database {
+  const deadlines = { ...defaultDeadlines, ...options.deadlines };
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize ?? defaultPoolSize,
-    connectionTimeoutMillis: connectionDeadline,
-    statement_timeout: statementDeadline,
-    idle_in_transaction_session_timeout: idleInTransactionDeadline,
+    connectionTimeoutMillis: deadlines.connectionMs,
+    statement_timeout: deadlines.statementMs,
+    idle_in_transaction_session_timeout: deadlines.idleInTransactionMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     options: optionsOf({ default_transaction_isolation: 'read committed', ...options.settings }),
@@ -72,14 +82,17 @@ export function openDatabase(options: DatabaseOptions): Database {
     clients.add(client);
     // The pool listens to idle connections only. One in use tells its user by the statement that fails.
     client.on('error', () => undefined);
-    watchStatements(client, options.onStatement);
+    watchStatements(client, deadlines.answerMs, options.onStatement);
   });
   pool.on('remove', (client) => clients.delete(client));
 
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, { statementNameGenerator: createStatementNames() }),
     // Prisma's own wait is longer than ours for a connection and for BEGIN together: ours say what happened.
-    transactionOptions: { maxWait: 5_000, timeout: transactionDeadline },
+    transactionOptions: {
+      maxWait: deadlines.connectionMs + deadlines.answerMs + 500,
+      timeout: deadlines.transactionMs,
+    },
     errorFormat: 'minimal',
   });
 
@@ -97,7 +110,7 @@ export function openDatabase(options: DatabaseOptions): Database {
           impatient = setTimeout(() => {
             for (const client of clients) abandon(client);
             resolve();
-          }, disposeDeadline);
+          }, deadlines.disposeMs);
         });
         await Promise.race([prisma.$disconnect().then(() => pool.end()), cutOff]);
         clearTimeout(impatient);
@@ -119,7 +132,11 @@ function optionsOf(settings: Readonly<Record<string, string>>): string {
  * where the server hangs or the network swallows its answer. Everything waiting on the connection fails at
  * once, a ROLLBACK included, and the pool drops it.
  */
-function watchStatements(client: pg.PoolClient, onStatement: ((sql: string) => void) | undefined): void {
+function watchStatements(
+  client: pg.PoolClient,
+  answerMs: number,
+  onStatement: ((sql: string) => void) | undefined,
+): void {
   let deadline: NodeJS.Timeout | undefined;
   const answered = (): void => {
     clearTimeout(deadline);
@@ -130,7 +147,7 @@ function watchStatements(client: pg.PoolClient, onStatement: ((sql: string) => v
   const send = client.query.bind(client);
   const watchedQuery = (statement: unknown, ...rest: unknown[]): unknown => {
     onStatement?.(textOf(statement));
-    deadline ??= setTimeout(() => abandon(client), answerDeadline);
+    deadline ??= setTimeout(() => abandon(client), answerMs);
     return Reflect.apply(send, client, [statement, ...rest]);
   };
   Object.assign(client, { query: watchedQuery });

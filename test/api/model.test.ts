@@ -2,15 +2,16 @@
  * Random people drive random commands against the API, beside the model; after every command the answer, all
  * state, the record and the events must agree.
  *
- * More sequences with MODEL_RUNS=20000. A failure prints what to set to see it again.
+ * `MODEL_RUNS=20000` runs more sequences. A failure prints the variables that repeat it.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { bySize } from '../support/size.ts';
 import type { Model, RoleHeld } from './model.ts';
 import { aPolicy, commands, opening, outcomes } from './model-commands.ts';
 import { beginning, startLane } from './model-lane.ts';
 
-const runs = Number(process.env['MODEL_RUNS'] ?? 2_000);
+const runs = Number(process.env['MODEL_RUNS'] ?? bySize(160, 2_000));
 const lanes = 2;
 const seed = Number(process.env['MODEL_SEED'] ?? Date.now() % 2 ** 31);
 const path = process.env['MODEL_PATH'];
@@ -110,7 +111,7 @@ test(
   600_000 + runs * 500,
 );
 
-/** Each is expected well over a dozen times in so many sequences. */
+/** Each is expected well over a dozen times in 2,000 sequences. */
 const mustHappen = [
   ...[
     'done',

@@ -1,12 +1,10 @@
 /** Many people at once, over two gateways on one database: one legal history, whoever comes first. */
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { bySize } from '../support/size.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
-
-// Many rounds; how long they take says nothing.
-vi.setConfig({ testTimeout: 180_000 });
 
 let one: TestGateway;
 let two: TestGateway;
@@ -17,7 +15,7 @@ let judgeRoles: string[];
 let organizationAdmin: Person;
 
 const seed = Number(process.env['RACES_SEED'] ?? Date.now() % 2 ** 31);
-const rounds = Number(process.env['RACES_ROUNDS'] ?? 25);
+const rounds = Number(process.env['RACES_ROUNDS'] ?? bySize(8, 25));
 
 beforeAll(async () => {
   one = await startGateway();

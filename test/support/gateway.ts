@@ -4,6 +4,7 @@ import pg from 'pg';
 import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
 import type { Config } from '../../src/config.ts';
+import type { DatabaseDeadlines } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { createTestDatabase } from './postgres.ts';
 
@@ -62,9 +63,23 @@ const development: Config = {
   shutdownGraceMs: 5_000,
 };
 
+/**
+ * Milliseconds: no machine is so slow that an operation takes as long. A test of the deadlines themselves gives
+ * its own.
+ */
+const unhurried = 240_000;
+const unhurriedDatabase: DatabaseDeadlines = {
+  connectionMs: unhurried,
+  statementMs: unhurried,
+  answerMs: unhurried,
+  idleInTransactionMs: unhurried,
+  transactionMs: unhurried,
+  disposeMs: unhurried,
+};
+
 /** Starts a gateway with the development issuer and one operator: `operator@vendor.example`. */
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
-  const { databaseUrl: given, config, ...seams } = options;
+  const { databaseUrl: given, config, limits, databaseDeadlines = unhurriedDatabase, ...seams } = options;
   await using begun = new AsyncDisposableStack();
   const own =
     given === undefined ? begun.adopt(await createTestDatabase(), (made) => made.dispose()) : undefined;
@@ -74,7 +89,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   const app = begun.adopt(
     await createApp(
       { ...development, database: { kind: 'url', url: databaseUrl }, ...config },
-      { logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'), ...seams },
+      {
+        logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'),
+        limits: { operationMs: unhurried, ...limits },
+        databaseDeadlines,
+        ...seams,
+      },
     ),
     (started) => started.dispose(),
   );
@@ -102,7 +122,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
         body: JSON.stringify({ query, variables }),
-        signal: AbortSignal.timeout(20_000),
+        signal: AbortSignal.timeout(unhurried),
       });
       const body = (await response.json()) as { data?: Json; errors?: Answer['errors'] };
       return { status: response.status, data: body.data ?? null, errors: body.errors ?? [] };
