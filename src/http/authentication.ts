@@ -1,14 +1,14 @@
 import { IdentityUnavailableError, InvalidTokenError, type TokenClaims } from '../identity/tokens.ts';
 
-/** Who is asking, as far as the transports know. What that person may do is for the schema to say. */
+/** Who sends a request, as far as the transports know. The schema decides what that person may do. */
 export type Session =
   | { readonly kind: 'ANONYMOUS' }
   | { readonly kind: 'BEARER'; readonly claims: TokenClaims };
 
-/** Resolves to a token's claims; rejects with InvalidTokenError or IdentityUnavailableError. */
+/** Resolves to a token's claims. Rejects with InvalidTokenError or IdentityUnavailableError. */
 export type Authenticate = (token: string) => Promise<TokenClaims>;
 
-/** A caller refused before any GraphQL was read. */
+/** How to refuse a caller whose token was not accepted, before any GraphQL is read. */
 export type AuthenticationRefusal = {
   status: 401 | 503;
   code: 'UNAUTHENTICATED' | 'IDENTITY_UNAVAILABLE';
@@ -17,7 +17,9 @@ export type AuthenticationRefusal = {
 
 /**
  * Opens a session for the value of an `Authorization` header, or of the field of that name in a WebSocket's
- * `connection_init`. None at all is anonymous; anything but a good bearer token rejects.
+ * `connection_init`. Undefined opens an anonymous session.
+ * @throws InvalidTokenError for anything but a valid bearer token; IdentityUnavailableError when the issuer's keys
+ *   cannot be fetched.
  */
 export async function openSession(
   authorization: string | undefined,
@@ -31,7 +33,7 @@ export async function openSession(
   return { kind: 'BEARER', claims: await authenticate(token) };
 }
 
-/** What to answer to a caller whose session could not be opened; null for an error of another kind. */
+/** The refusal for an error of {@link openSession}; null for an unexpected error. */
 export function describeRefusal(error: unknown): AuthenticationRefusal | null {
   if (error instanceof InvalidTokenError) {
     return { status: 401, code: 'UNAUTHENTICATED', message: error.message };
@@ -42,7 +44,7 @@ export function describeRefusal(error: unknown): AuthenticationRefusal | null {
   return null;
 }
 
-/** The same text for the same bearer, whatever token they use. */
+/** A key that is the same for all tokens of one account. */
 export function bearerKey({ issuer, subject }: TokenClaims): string {
   return JSON.stringify([issuer, subject]);
 }

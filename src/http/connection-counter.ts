@@ -1,8 +1,8 @@
-/** Counts what each bearer has open, WebSockets and event streams together. */
+/** Counts the open connections of each bearer: WebSockets and event streams together. */
 export type ConnectionCounter = {
-  /** Counts one more; false when the bearer has the most allowed. */
+  /** Counts one more connection; returns false, and counts nothing, when the bearer has the most allowed. */
   acquire(bearer: string): boolean;
-  /** Gives back what was acquired, once. */
+  /** Must be called once for each successful `acquire`. */
   release(bearer: string): void;
 };
 

@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { foreignOrigin, isAddressedAsLoopback, isSameOrigin } from './origins.ts';
-import { RequestRefusedError, readJson, sendJson } from './request-body.ts';
+import { readJson } from './request-body.ts';
+import { RequestRefusedError } from './request-refused.ts';
+import { sendJson } from './responses.ts';
 import type { Route } from './routes.ts';
 
-/** Where tokens for development come from. Given only where anybody on this machine may be anyone. */
+/** Issues development tokens. Only for a gateway where everybody on this machine may act as any account. */
 export type DevelopmentTokens = {
-  /** Resolves to null when nobody has this email. */
+  /** Resolves to null when no active account has this email. */
   issue(email: string): Promise<{ token: string; expiresAt: Date } | null>;
-  /** Emails one may ask for, to show to who asked for another. A few dozen at most. */
+  /** Emails to suggest to a caller who asked for an unknown one; a few dozen at most. */
   people(): Promise<readonly string[]>;
 };
 
@@ -17,8 +19,8 @@ const maxEmailCharacters = 320;
 /**
  * `POST /dev/token` `{"email": "…"}` → `{"token": "…", "expiresAt": "…"}`.
  *
- * Whoever gets here can become anyone, so a web page must not: other origins are refused, and so are hosts
- * other than this machine's own, which a page could be served under.
+ * Its callers can act as anybody, so web pages must not reach it. It refuses other origins, and every host name but
+ * this machine's own, because a page could have been served under such a name (DNS rebinding).
  */
 export function developmentTokenRoute({ issue, people }: DevelopmentTokens): Route {
   return {
@@ -33,7 +35,7 @@ export function developmentTokenRoute({ issue, people }: DevelopmentTokens): Rou
           throw new RequestRefusedError(
             404,
             'UNKNOWN_PERSON',
-            `Nobody here has the email ${JSON.stringify(email)}. Ask for one of: ${known.join(', ')}.`,
+            `No active account has the email ${JSON.stringify(email)}. Ask for one of: ${known.join(', ')}.`,
             { people: known },
           );
         }
@@ -48,7 +50,7 @@ function requireThisMachine(request: IncomingMessage): void {
     throw new RequestRefusedError(
       403,
       'HOST_NOT_ALLOWED',
-      'Tokens for development are only given at localhost or 127.0.0.1.',
+      'Development tokens are only issued at localhost or 127.0.0.1.',
     );
   }
   const site = request.headers['sec-fetch-site'];
@@ -60,7 +62,7 @@ function requireThisMachine(request: IncomingMessage): void {
 function readEmail(body: unknown): string {
   const email = typeof body === 'object' && body !== null && 'email' in body ? body.email : undefined;
   if (typeof email !== 'string' || email.length === 0 || email.length > maxEmailCharacters) {
-    throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send {"email": "…"}, the email of one person.');
+    throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send {"email": "…"}, the email of one account.');
   }
   return email;
 }

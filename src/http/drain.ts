@@ -1,22 +1,22 @@
 import type { EventEmitter } from 'node:events';
 import type { Limits } from './limits.ts';
 
-/** A client on a long-lived connection that is to go elsewhere. */
+/** A client on a long-lived connection, which has to reconnect to another gateway. */
 export type DrainingClient = {
-  /** Called once, unless the client went by itself before. */
-  leave(): void;
+  /** Starts to close the connection. Called at most once, and not after `closed` has resolved. */
+  startDraining(): void;
   /** Resolves when the connection is closed. */
-  readonly gone: Promise<void>;
+  readonly closed: Promise<void>;
 };
 
-/** Resolves when this has closed; pending for good when it had before. */
-export function whenClosed(closing: EventEmitter): Promise<void> {
-  return new Promise((resolve) => closing.once('close', () => resolve()));
+/** Resolves at the next `close` event. Never resolves for an emitter that had closed before the call. */
+export function whenClosed(emitter: EventEmitter): Promise<void> {
+  return new Promise((resolve) => emitter.once('close', () => resolve()));
 }
 
 /**
- * Leaves each client at a random moment, so that they do not all come to another gateway at once. Resolves
- * when all are gone, which is for their owners to see to.
+ * Starts to drain each client at a random moment, so that they do not all reconnect to another gateway at once.
+ * Resolves when all are closed. It cuts nobody: a connection that does not close is its owner's business.
  */
 export async function drainClients(
   clients: readonly DrainingClient[],
@@ -24,9 +24,9 @@ export async function drainClients(
 ): Promise<void> {
   const withinMs = Math.min(drainMs, clients.length * drainPerConnectionMs);
   await Promise.all(
-    clients.map(async ({ leave, gone }) => {
-      const timer = setTimeout(leave, Math.random() * withinMs);
-      await gone;
+    clients.map(async (client) => {
+      const timer = setTimeout(() => client.startDraining(), Math.random() * withinMs);
+      await client.closed;
       clearTimeout(timer);
     }),
   );

@@ -3,60 +3,60 @@ import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import type { Log } from './log.ts';
 
 export type ErrorPolicy = {
-  /** Whether an error means that the database (or another thing we need) cannot be reached for now. */
+  /** Whether an error means that the database, or something else the gateway needs, is unavailable. */
   isUnavailable?: (error: unknown) => boolean;
   /**
-   * The code for an error that carries none but whose message is written for the caller, such as a
-   * library's own validation errors; undefined for any other.
+   * The code for an error that has none, but whose message is meant for clients, such as a library's own validation
+   * errors. Undefined for all other errors.
    */
   codeFor?: (error: unknown) => string | undefined;
 };
 
-/** Makes the error that a caller gets out of whatever was thrown. */
+/** Returns the error that the client gets for whatever was thrown. */
 export type ErrorMasker = (error: unknown) => GraphQLError;
 
 /**
- * An error reaches the caller as it is when it was meant for them: a `GraphQLError` with a `code` among its
- * extensions, one that the engine raises about the caller's own document and values, or one `policy` names.
- * Everything else is logged under a fresh id, and the caller gets only that id.
+ * Creates the function that hides internal errors from clients. An error meant for the client stays as it is: a
+ * `GraphQLError` with a `code` in its extensions, one that GraphQL raises about the client's document or values, or
+ * one for which the policy has a code. Any other error is logged under a new id, and the client gets only the id.
  */
 export function createErrorMasker(policy: ErrorPolicy, log: Log): ErrorMasker {
   return (thrown) => {
     const origin = originOf(thrown);
-    if (isAboutTheRequest(thrown)) {
-      return hasCode(thrown) ? thrown : coded(thrown, thrown, 'BAD_USER_INPUT');
+    if (isAboutRequest(thrown)) {
+      return hasCode(thrown) ? thrown : withCode(thrown, thrown, 'BAD_USER_INPUT');
     }
     if (origin instanceof GraphQLError) {
       if (hasCode(origin)) return asGraphQLError(thrown, origin);
-      if (isAboutAnArgument(origin)) return coded(thrown, origin, 'BAD_USER_INPUT');
+      if (isAboutArgument(origin)) return withCode(thrown, origin, 'BAD_USER_INPUT');
     }
     const code = policy.codeFor?.(origin);
-    if (code !== undefined) return coded(thrown, origin, code);
+    if (code !== undefined) return withCode(thrown, origin, code);
     if (policy.isUnavailable?.(origin) === true) {
-      log.warn({ err: origin }, 'An operation failed because something it needs is unavailable');
-      return replaced(thrown, 'The gateway cannot reach its database for now. Try again shortly.', 503, {
+      log.warn({ err: origin }, 'An operation failed because a dependency is unavailable');
+      return masked(thrown, 'The gateway cannot reach its database at the moment. Try again shortly.', 503, {
         code: 'SERVICE_UNAVAILABLE',
       });
     }
     const errorId = randomUUID();
     log.error({ errorId, err: origin, path: pathOf(thrown) }, 'An operation failed unexpectedly');
-    return replaced(thrown, `Something went wrong on our side. Quote ${errorId} when you report it.`, 500, {
+    return masked(thrown, `Something went wrong on our side. Quote ${errorId} when you report it.`, 500, {
       code: 'INTERNAL_SERVER_ERROR',
       errorId,
     });
   };
 }
 
-/** The error as clients get it: without the notes by which the transports tell each other a status. */
-export function withoutTransportNotes(error: GraphQLError): GraphQLError {
+/** Removes the extensions that only set the HTTP response, for transports that send the error as it is. */
+export function withoutHttpExtensions(error: GraphQLError): GraphQLError {
   const { http: _http, unexpected: _unexpected, ...extensions } = error.extensions;
   return new GraphQLError(error.message, {
-    ...placeOf(error),
+    ...locationOf(error),
     extensions,
   });
 }
 
-/** An error about a request as a whole. Over HTTP it is answered with `status`. */
+/** Creates an error about a whole request. Over HTTP the response has this status and these headers. */
 export function requestError(
   status: number,
   code: string,
@@ -67,15 +67,15 @@ export function requestError(
   return new GraphQLError(message, { extensions: { code, http } });
 }
 
-/** What was first thrown: engines wrap an error to say where in the result it happened. */
+/** The error that was thrown first. GraphQL wraps it to add where in the result it happened. */
 function originOf(error: unknown): unknown {
   let origin = error;
   while (origin instanceof GraphQLError && origin.originalError != null) origin = origin.originalError;
   return origin;
 }
 
-/** Wrong variables, and the like: refused before anything began, at the variable or with this status. */
-function isAboutTheRequest(thrown: unknown): thrown is GraphQLError {
+/** Whether the request itself is wrong, such as its variables, so that nothing was executed. */
+function isAboutRequest(thrown: unknown): thrown is GraphQLError {
   if (!(thrown instanceof GraphQLError) || thrown.path !== undefined) return false;
   if (thrown.nodes?.[0]?.kind === Kind.VARIABLE_DEFINITION) return true;
   const { http } = thrown.extensions;
@@ -83,12 +83,12 @@ function isAboutTheRequest(thrown: unknown): thrown is GraphQLError {
 }
 
 /**
- * What the engine says about an argument, it reports at the argument. What it reports at a field is a fault
- * of the schema, which may quote data.
+ * Whether GraphQL reports the error at an argument. An error it reports at a field is a fault of the schema, and its
+ * message may quote data.
  */
-function isAboutAnArgument(origin: GraphQLError): boolean {
-  const place = origin.nodes?.[0]?.kind;
-  return place !== undefined && place !== Kind.FIELD;
+function isAboutArgument(origin: GraphQLError): boolean {
+  const kind = origin.nodes?.[0]?.kind;
+  return kind !== undefined && kind !== Kind.FIELD;
 }
 
 function hasCode({ extensions }: GraphQLError): boolean {
@@ -99,8 +99,8 @@ function pathOf(error: unknown): GraphQLError['path'] {
   return error instanceof GraphQLError ? error.path : undefined;
 }
 
-/** Where in the document and in the result it happened, as far as known. */
-function placeOf(error: unknown) {
+/** Where in the document and in the result the error happened, as far as known. */
+function locationOf(error: unknown) {
   if (!(error instanceof GraphQLError)) return {};
   const { nodes, source, positions, path } = error;
   return { nodes: nodes ?? null, source, positions, path };
@@ -110,17 +110,17 @@ function asGraphQLError(thrown: unknown, origin: GraphQLError): GraphQLError {
   return thrown instanceof GraphQLError ? thrown : origin;
 }
 
-function coded(thrown: unknown, origin: unknown, code: string): GraphQLError {
+function withCode(thrown: unknown, origin: unknown, code: string): GraphQLError {
   const message = origin instanceof Error ? origin.message : String(origin);
-  const isWhole = pathOf(thrown) === undefined;
+  const isAboutWholeRequest = pathOf(thrown) === undefined;
   return new GraphQLError(message, {
-    ...placeOf(thrown),
-    // To a client that only knows application/json, every well-formed answer is a 200.
-    extensions: isWhole ? { code, http: { status: 400, spec: true } } : { code },
+    ...locationOf(thrown),
+    // `spec`: with application/json, the response to a well-formed request has status 200.
+    extensions: isAboutWholeRequest ? { code, http: { status: 400, spec: true } } : { code },
   });
 }
 
-function replaced(
+function masked(
   thrown: unknown,
   message: string,
   status: number,
@@ -128,8 +128,8 @@ function replaced(
 ): GraphQLError {
   const path = pathOf(thrown);
   return new GraphQLError(message, {
-    ...placeOf(thrown),
-    // Where part of the result is good, the answer as a whole is.
+    ...locationOf(thrown),
+    // An error at a path leaves the rest of the result valid, so it must not change the response's status.
     extensions: path === undefined ? { ...extensions, http: { status } } : extensions,
   });
 }

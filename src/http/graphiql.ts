@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
-import { RequestRefusedError } from './request-body.ts';
+import { RequestRefusedError } from './request-refused.ts';
 import { type Handler, pathOf, type Route } from './routes.ts';
 
 /** A tab that GraphiQL opens with: one person, and something they can do. */

@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
-import type { Engine } from './engine.ts';
+import type { Engine } from './engine/engine.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { RunningOperation } from './operation.ts';
 import type { OriginPolicy } from './origins.ts';
-import {
-  goingAway,
-  RequestRefusedError,
-  requireBodyWithin,
-  requireJson,
-  retryAfterSeconds,
-} from './request-body.ts';
+import { requireBodyWithin, requireJson } from './request-body.ts';
+import { drainingError, RequestRefusedError } from './request-refused.ts';
+import { retryAfterSeconds } from './responses.ts';
 import type { Handler, Route } from './routes.ts';
+import { RunningOperation } from './running-operation.ts';
 
 export type GraphQLRouteOptions = {
   engine: Engine;
@@ -26,25 +22,26 @@ export type GraphQLRouteOptions = {
   page?: Handler;
 };
 
-/** `/graphql` over HTTP: queries by GET, everything by POST, subscriptions as server-sent events by both. */
+/** `/graphql` over HTTP: queries by GET, every operation by POST, subscriptions as server-sent events by both. */
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
   const { engine, authenticate, origins, limits, log, isDraining, page } = options;
 
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
-    const session = await openSessionOrAnswer(request, response);
-    // Who has gone meanwhile would never be heard to go.
+    const session = await openSessionOrRefuse(request, response);
+    // A client that left during authentication has had its `close` event: nothing would end the operation.
     if (session === null || response.destroyed) return;
 
     const operation = new RunningOperation('HTTP', session);
     operation.signal.addEventListener('abort', () => {
-      if (operation.ended === 'TOKEN_EXPIRED') cutUnlessFinished(response, limits.streamEndMs);
+      if (operation.ended === 'TOKEN_EXPIRED') destroyUnlessFinished(response, limits.streamEndMs);
     });
     response.once('close', () => operation.end('CLIENT_GONE'));
     await engine(request, response, { operation });
   };
 
-  async function openSessionOrAnswer(
+  /** Returns null after it has sent a refusal. */
+  async function openSessionOrRefuse(
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<Session | null> {
@@ -53,25 +50,25 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     } catch (error) {
       const refusal = describeRefusal(error);
       if (refusal === null) throw error;
-      if (refusal.status === 503) log.warn({ err: error }, 'A token could not be judged');
+      if (refusal.status === 503) log.warn({ err: error }, 'A token could not be verified');
       const headers =
         refusal.status === 401
           ? { 'www-authenticate': 'Bearer error="invalid_token"' }
-          : { 'retry-after': '5' };
+          : { 'retry-after': retryAfterSeconds.identityUnavailable };
       sendGraphQLError(request, response, refusal.status, refusal, headers);
       return null;
     }
   }
 
-  /** Clients of this path understand errors in the shape GraphQL has for them. */
+  /** Sends the handler's errors in the shape of a GraphQL response, which clients of this path understand. */
   const inGraphQLShape =
     (handler: Handler): Handler =>
     async (request, response) => {
       try {
         origins.apply(request, response);
         if (isDraining()) {
-          response.setHeader('retry-after', retryAfterSeconds);
-          throw goingAway();
+          response.setHeader('retry-after', retryAfterSeconds.draining);
+          throw drainingError();
         }
         await handler(request, response);
       } catch (error) {
@@ -92,7 +89,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
 
   return {
     path: /^\/graphql\/?$/,
-    // It refuses by itself, in the shape its clients understand.
+    // While draining it refuses by itself, in the shape of a GraphQL response.
     whileDraining: true,
     methods: {
       GET: inGraphQLShape((request, response) => {
@@ -125,18 +122,18 @@ function sendGraphQLError(
   { code, message, errorId }: { code: string; message: string; errorId?: string },
   headers: Record<string, string> = {},
 ): void {
-  const modern = request.headers.accept?.includes('application/graphql-response+json') === true;
-  // A body that was not read to its end would be taken for the next request on this connection.
+  const acceptsResponseJson = request.headers.accept?.includes('application/graphql-response+json') === true;
+  // On a connection that is kept, the unread rest of the body would be parsed as the next request.
   if (!request.complete) response.setHeader('connection', 'close');
   response.writeHead(status, {
-    'content-type': `application/${modern ? 'graphql-response+json' : 'json'}; charset=utf-8`,
+    'content-type': `application/${acceptsResponseJson ? 'graphql-response+json' : 'json'}; charset=utf-8`,
     ...headers,
   });
   const extensions = errorId === undefined ? { code } : { code, errorId };
   response.end(JSON.stringify({ errors: [{ message, extensions }] }));
 }
 
-function cutUnlessFinished(response: ServerResponse, afterMs: number): void {
+function destroyUnlessFinished(response: ServerResponse, afterMs: number): void {
   const timer = setTimeout(() => response.destroy(), afterMs);
   response.once('close', () => clearTimeout(timer));
 }

@@ -1,20 +1,23 @@
 import { withDeadline } from '../platform/deadline.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { sendJson } from './request-body.ts';
+import { sendJson } from './responses.ts';
 import type { Route } from './routes.ts';
 
-/** One thing the gateway cannot serve without. */
+/** Something the gateway cannot serve requests without. */
 export type ReadinessCheck = {
-  /** As it is shown to whoever asks, for example `database`. */
+  /** The public name: `database`. */
   name: string;
-  /** Resolves when it is there; rejects, or takes too long, when not. Never two at once. */
+  /**
+   * Resolves when it is available. Rejecting, or taking longer than `readinessCheckMs`, means it is not. One round of
+   * checks starts only after the last has finished.
+   */
   check: () => Promise<unknown>;
 };
 
 /**
- * `/healthz`: the process answers. `/readyz`: it can serve; otherwise 503 naming what is not ready, and
- * nothing else, since anybody may ask. The reasons are on the log.
+ * `/healthz`: 200 while the process answers. `/readyz`: 200 if all checks pass; otherwise 503 with the names of
+ * those that failed. It gives no reasons, because anybody may ask; those are in the log.
  */
 export function healthRoutes(options: {
   checks: readonly ReadinessCheck[];
@@ -23,7 +26,7 @@ export function healthRoutes(options: {
   log: Log;
 }): Route[] {
   const { checks, isDraining, limits, log } = options;
-  let underWay: Promise<string[]> | undefined;
+  let running: Promise<string[]> | undefined;
 
   const findUnready = async (): Promise<string[]> => {
     const unready = await Promise.all(
@@ -55,10 +58,10 @@ export function healthRoutes(options: {
             sendJson(response, 503, { status: 'DRAINING' });
             return;
           }
-          underWay ??= findUnready().finally(() => {
-            underWay = undefined;
+          running ??= findUnready().finally(() => {
+            running = undefined;
           });
-          const unready = await underWay;
+          const unready = await running;
           if (unready.length === 0) sendJson(response, 200, { status: 'READY' });
           else sendJson(response, 503, { status: 'NOT_READY', notReady: unready });
         },

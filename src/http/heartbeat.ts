@@ -1,35 +1,35 @@
 import type { WebSocket } from 'ws';
 
-/** Finds out which WebSockets have nobody at their other end any more. */
+/** Pings WebSockets and terminates those whose other end does not answer. */
 export type Heartbeat = {
-  /** Heartbeat the socket every so often, and cuts it when it has not answered by the next time. */
+  /** Pings the socket at every interval. Terminates it if it has not answered by the next ping. */
   watch(socket: WebSocket): void;
-  /** To be called when the socket has closed. */
+  /** Must be called when the socket has closed. */
   forget(socket: WebSocket): void;
   dispose(): void;
 };
 
-/** Milliseconds between two shares of the sockets: they are not pinged all at the same moment. */
-const shareMs = 100;
+/** Milliseconds between two groups of sockets: they are not all pinged at the same moment. */
+const groupIntervalMs = 100;
 
-/** @param everyMs from one ping of a socket to the next */
-export function createHeartbeat(everyMs: number): Heartbeat {
-  const shares = Array.from(
-    { length: Math.max(2, Math.round(everyMs / shareMs)) },
+/** @param intervalMs milliseconds from one ping of a socket to the next */
+export function createHeartbeat(intervalMs: number): Heartbeat {
+  const groups = Array.from(
+    { length: Math.max(2, Math.round(intervalMs / groupIntervalMs)) },
     () => new Set<WebSocket>(),
   );
-  const shareOf = new Map<WebSocket, Set<WebSocket>>();
+  const groupOf = new Map<WebSocket, Set<WebSocket>>();
   const unanswered = new Set<WebSocket>();
-  let at = 0;
+  let current = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  function hear(this: WebSocket): void {
+  function onPong(this: WebSocket): void {
     unanswered.delete(this);
   }
 
-  function pingNextShare(): void {
-    at = (at + 1) % shares.length;
-    for (const socket of shares[at] ?? []) {
+  function pingNextGroup(): void {
+    current = (current + 1) % groups.length;
+    for (const socket of groups[current] ?? []) {
       if (unanswered.has(socket)) {
         socket.terminate();
       } else if (socket.readyState === socket.OPEN) {
@@ -41,26 +41,26 @@ export function createHeartbeat(everyMs: number): Heartbeat {
 
   return {
     watch(socket) {
-      // The share that comes last from now on, so that the first ping comes after the whole time.
-      const share = shares[at];
-      if (share === undefined) return;
-      share.add(socket);
-      shareOf.set(socket, share);
-      socket.on('pong', hear);
-      timer ??= setInterval(pingNextShare, everyMs / shares.length);
+      // The current group's turn comes last, so the first ping comes after a whole interval.
+      const group = groups[current];
+      if (group === undefined) return;
+      group.add(socket);
+      groupOf.set(socket, group);
+      socket.on('pong', onPong);
+      timer ??= setInterval(pingNextGroup, intervalMs / groups.length);
     },
     forget(socket) {
-      shareOf.get(socket)?.delete(socket);
-      shareOf.delete(socket);
+      groupOf.get(socket)?.delete(socket);
+      groupOf.delete(socket);
       unanswered.delete(socket);
-      if (shareOf.size > 0) return;
+      if (groupOf.size > 0) return;
       clearInterval(timer);
       timer = undefined;
     },
     dispose() {
       clearInterval(timer);
-      for (const share of shares) share.clear();
-      shareOf.clear();
+      for (const group of groups) group.clear();
+      groupOf.clear();
       unanswered.clear();
     },
   };

@@ -1,57 +1,59 @@
 /**
- * Every bound of the transports, in one place. Those ending in `Ms` are milliseconds. They hold for HTTP,
- * server-sent events and WebSocket alike wherever the thing they bound exists there.
+ * All limits of the transports. Names ending in `Ms` are milliseconds. A limit holds for HTTP, server-sent events and
+ * WebSockets alike, wherever the thing it limits exists.
  */
 export const defaultLimits = {
   /** Bytes of one HTTP request body, and of one WebSocket message. */
   requestBytes: 256 * 1024,
 
-  /** Characters of one GraphQL document; what is longer is not even parsed, nor kept in the parser's cache. */
+  /** Characters of one GraphQL document. A longer one is not parsed, so the parser's cache does not keep it. */
   documentCharacters: 32 * 1024,
   /** Lexical tokens of one document. GraphiQL's introspection query has about 300. */
   documentTokens: 2_000,
-  /** Levels of fields, connections counting three (field, edges, node). Introspection has its own limit. */
+  /** Levels of fields. A connection counts three: field, edges, node. Introspection has a limit of its own. */
   documentDepth: 15,
-  /** Aliases in one operation. Clients that act on many things at once pass a list instead. */
+  /** Aliases in one operation. Clients that act on many things at once use the mutations in bulk instead. */
   documentAliases: 50,
-  /** Objects one operation may return at most, by the page sizes it asks for. */
+  /** Objects that one operation may return, estimated from the page sizes it asks for. */
   operationObjects: 10_000,
   /** From an operation's start to its result, or to the start of its stream. */
   operationMs: 4_500,
 
-  /** For a client to send its headers, and its whole request. */
+  /** For a client to send its headers. */
   requestHeadersMs: 5_000,
+  /** For a client to send its whole request. */
   requestMs: 10_000,
-  /** An idle connection stays open longer than the minute that proxies usually keep theirs. */
+  /** For an idle connection: longer than the minute for which load balancers usually keep theirs. */
   keepAliveMs: 65_000,
 
-  /** For a WebSocket to send `connection_init`; then 4408. */
+  /** For a WebSocket client to send `connection_init`. Later it is closed with 4408. */
   connectionInitMs: 3_000,
-  /** Between pings; a WebSocket that has not answered one by the next is terminated. */
+  /** Between two pings. A WebSocket that has not answered one by the next is terminated. */
   pingMs: 30_000,
-  /** Operations under way on one WebSocket; one more is refused on its own id. */
+  /** Concurrent operations on one WebSocket. One more is refused, and the others continue. */
   operationsPerSocket: 100,
-  /** WebSockets and event streams under way for one bearer. */
+  /** Concurrent WebSockets and event streams of one bearer. */
   connectionsPerBearer: 50,
-  /** Bytes waiting for a client that reads slowly; with more, what comes next waits with its source. */
+  /** Bytes buffered for one client, above which its subscriptions wait until it has read some (backpressure). */
   socketHighWaterBytes: 64 * 1024,
-  /** Bytes waiting for a client that does not read; a WebSocket with more is cut. */
+  /** Bytes buffered for one client, above which its WebSocket is terminated. */
   socketBufferBytes: 8 * 1024 * 1024,
-  /** For a client to read something of what waits for it; then 4413, or its event stream is cut. */
+  /**
+   * For a client to read any of the bytes that wait for it. Later its WebSocket is closed with 4413, or its event
+   * stream is cut.
+   */
   slowConsumerMs: 4_000,
-  /** For a client to answer our close frame. */
+  /** For a client to answer a close frame. Later its WebSocket is terminated. */
   socketCloseMs: 2_000,
-  /** An event stream that has not drained by then after its token expired is cut. */
+  /** From a token's expiry to the end of its event stream. Later the stream is cut. */
   streamEndMs: 900,
 
   readinessCheckMs: 1_000,
-  /**
-   * When the server is disposed, WebSockets and event streams are closed at random moments within the first
-   * of these, or within the second for each of them if that is less: few clients make no herd.
-   */
+  /** While draining, WebSockets and event streams are closed at random moments within this time. */
   drainMs: 2_500,
+  /** With few connections draining takes less: this much for each of them, up to `drainMs`. */
   drainPerConnectionMs: 10,
-  /** From the disposal on, for all that to be over and requests under way to finish; what is left is cut. */
+  /** From the start of draining until connections and requests that are left are cut. */
   shutdownMs: 3_500,
 } as const;
 

@@ -1,4 +1,4 @@
-/** The part of the gateway's logger that the transports use. */
+/** The methods of the gateway's logger that the transports use. */
 export type Log = {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;

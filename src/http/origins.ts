@@ -1,20 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { RequestRefusedError } from './request-body.ts';
+import { RequestRefusedError } from './request-refused.ts';
 
-/** Decides which web pages may talk to the gateway. Programs send no `Origin` and are not concerned. */
+/** Decides which web pages may use the gateway. Programs send no `Origin`, so it does not concern them. */
 export type OriginPolicy = {
-  /** True for no origin, the gateway's own, and the allowed ones. */
+  /** True for a request without an origin, of the gateway's own origin, or of an allowed one. */
   allows(request: IncomingMessage): boolean;
   /**
-   * Throws {@link RequestRefusedError} (403) for other origins; otherwise sets the headers by which a
-   * browser lets the page read the answer.
+   * Sets the CORS headers that let the page read the response.
+   * @throws RequestRefusedError 403 for an origin that is not allowed
    */
   apply(request: IncomingMessage, response: ServerResponse): void;
 };
 
 const preflightMaxAgeSeconds = 600;
 
-/** `allowedOrigins` are exact: scheme, host and port, as browsers send them. */
+/** @param allowedOrigins exact origins as browsers send them: scheme, host and port */
 export function createOriginPolicy(allowedOrigins: readonly string[]): OriginPolicy {
   const allowed = new Set(allowedOrigins);
   const allows = (request: IncomingMessage): boolean => {
@@ -39,8 +39,8 @@ export function createOriginPolicy(allowedOrigins: readonly string[]): OriginPol
 }
 
 /**
- * Whether a page of this very gateway asks, or no page at all. The scheme is not compared: in front of the
- * gateway a proxy may speak TLS.
+ * Whether the request comes from a page of this gateway, or from no page at all. The scheme is not compared, because
+ * a proxy in front of the gateway may terminate TLS.
  */
 export function isSameOrigin(request: IncomingMessage): boolean {
   const { origin, host } = request.headers;
@@ -49,8 +49,8 @@ export function isSameOrigin(request: IncomingMessage): boolean {
 }
 
 /**
- * Whether the client addressed the gateway as this machine. A page whose own name was made to point here
- * (DNS rebinding) has the same origin, but not such a host.
+ * Whether the `Host` header names this machine. An attacker's page whose own name was made to resolve to this
+ * machine (DNS rebinding) passes the same-origin check, but has another host name.
  */
 export function isAddressedAsLoopback(request: IncomingMessage): boolean {
   const name = /^(.*?)(:\d+)?$/.exec(request.headers.host?.toLowerCase() ?? '')?.[1] ?? '';

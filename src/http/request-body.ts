@@ -1,64 +1,11 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-
-/** A request refused for a reason its sender can act on. */
-export class RequestRefusedError extends Error {
-  override readonly name = 'RequestRefusedError';
-  readonly status: number;
-  readonly code: string;
-  /** Further facts for the answer's body. */
-  readonly details: Readonly<Record<string, unknown>>;
-
-  constructor(
-    status: number,
-    code: string,
-    message: string,
-    details: Readonly<Record<string, unknown>> = {},
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-    this.status = status;
-    this.code = code;
-    this.details = details;
-  }
-}
-
-/** What everybody is told who asks for something new while the gateway goes away. */
-export function goingAway(): RequestRefusedError {
-  return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage);
-}
-
-export const goingAwayMessage = 'This gateway is going away: connect again, to another, and repeat this.';
-
-/** Seconds after which to try again: by then a proxy has noticed, or the next gateway has started. */
-export const retryAfterSeconds = '1';
-
-/** Answers with JSON that no cache keeps. */
-export function sendJson(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers: OutgoingHttpHeaders = {},
-): void {
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'cache-control': 'no-store',
-    ...headers,
-  });
-  response.end(`${JSON.stringify(body)}\n`);
-}
-
-/** Answers `{"error": {"code", "message", …}}`, the shape of every error outside GraphQL. */
-export function sendError(response: ServerResponse, error: RequestRefusedError): void {
-  sendJson(response, error.status, {
-    error: { code: error.code, message: error.message, ...error.details },
-  });
-}
+import type { IncomingMessage } from 'node:http';
+import { RequestRefusedError } from './request-refused.ts';
 
 /**
- * The JSON value of a request's body.
+ * Reads a request's body and returns its JSON value.
  *
- * Rejects with {@link RequestRefusedError}: 415 unless the content type is application/json, 413 above
- * `maxBytes`, 400 when it is not JSON in UTF-8 or the client went away.
+ * @throws RequestRefusedError 415 unless the content type is application/json, 413 for more than `maxBytes`, 400
+ *   for a body that is not JSON in UTF-8 or that the client did not finish sending.
  */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   requireJson(request);
@@ -84,7 +31,10 @@ export async function readJson(request: IncomingMessage, maxBytes: number): Prom
   }
 }
 
-/** Whoever sends a form or plain text, as a web page may to any site, is refused with 415. */
+/**
+ * Throws a 415 unless the content type is application/json. Browsers let any page send forms and plain text to any
+ * site without a preflight request, so those are never read.
+ */
 export function requireJson(request: IncomingMessage): void {
   const mediaType = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
   if (mediaType === 'application/json') return;
@@ -95,7 +45,7 @@ export function requireJson(request: IncomingMessage): void {
   );
 }
 
-/** Refuses with 413 a body that is announced to be larger. One of unknown size must be counted as it is read. */
+/** Throws a 413 for a `Content-Length` above `maxBytes`. A body without one must be counted while it is read. */
 export function requireBodyWithin(request: IncomingMessage, maxBytes: number): void {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
 }

@@ -1,33 +1,34 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from './log.ts';
-import { goingAway, RequestRefusedError, retryAfterSeconds, sendError } from './request-body.ts';
+import { drainingError, RequestRefusedError } from './request-refused.ts';
+import { retryAfterSeconds, sendError } from './responses.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 /**
- * Answers one request. Throwing {@link RequestRefusedError} answers with its status and message; throwing
- * anything else answers 500 and logs it.
+ * Answers one request. If it throws a {@link RequestRefusedError}, the router sends that error's status and message;
+ * for anything else it logs the error and sends 500.
  */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 export type Route = {
-  /** The whole path, or the start of one when it ends in a slash and more. */
+  /** The exact path, or a pattern for it. */
   path: string | RegExp;
   methods: Partial<Record<Method, Handler>>;
-  /** Asked also while the gateway goes away, when all else is refused with 503. */
+  /** Handles requests also while the gateway drains; all other routes then answer 503. */
   whileDraining?: true;
 };
 
-/** The request's path without its query, as sent. Null for a target that is not a path, `*` for example. */
+/** The path of the request's target, without its query and not decoded. Null if the target is no path (`*`). */
 export function pathOf(request: IncomingMessage): string | null {
   const target = request.url ?? '';
   return target.startsWith('/') ? (target.split('?', 1)[0] ?? null) : null;
 }
 
 /**
- * Sends each request to the first route with its path: 404 when there is none, 405 with `Allow` when it has
- * another method. Where GET is answered, so is HEAD.
+ * Passes each request to the first route with its path. Answers 404 if there is none, and 405 with `Allow` if the
+ * route lacks the method. A route with GET also gets HEAD.
  */
 export function createRouter(routes: readonly Route[], isDraining: () => boolean, log: Log) {
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -40,8 +41,8 @@ export function createRouter(routes: readonly Route[], isDraining: () => boolean
         throw new RequestRefusedError(404, 'NOT_FOUND', 'There is nothing here. The API is at /graphql.');
       }
       if (isDraining() && route.whileDraining !== true) {
-        response.setHeader('retry-after', retryAfterSeconds);
-        throw goingAway();
+        response.setHeader('retry-after', retryAfterSeconds.draining);
+        throw drainingError();
       }
       const method = request.method === 'HEAD' ? 'GET' : request.method;
       const handle = route.methods[method as Method];
@@ -52,7 +53,7 @@ export function createRouter(routes: readonly Route[], isDraining: () => boolean
       }
       await handle(request, response);
     } catch (error) {
-      answerFailure(request, response, error, log);
+      sendFailure(request, response, error, log);
     }
   };
 }
@@ -61,13 +62,13 @@ function matches(pattern: string | RegExp, path: string): boolean {
   return typeof pattern === 'string' ? pattern === path : pattern.test(path);
 }
 
-function answerFailure(request: IncomingMessage, response: ServerResponse, error: unknown, log: Log): void {
+function sendFailure(request: IncomingMessage, response: ServerResponse, error: unknown, log: Log): void {
   const refusal = error instanceof RequestRefusedError ? error : unexpected(error, log);
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  // A body that was not read to its end would be taken for the next request on this connection.
+  // On a connection that is kept, the unread rest of the body would be parsed as the next request.
   if (!request.complete) response.setHeader('connection', 'close');
   sendError(response, refusal);
 }

@@ -6,18 +6,19 @@ import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
 import { type DrainingClient, drainClients, whenClosed } from './drain.ts';
-import { type CreateContext, createEngine, type Subscribe } from './engine.ts';
+import { type CreateContext, createEngine } from './engine/engine.ts';
+import type { Subscribe } from './engine/subscribe.ts';
 import type { ErrorPolicy } from './errors.ts';
+import { createExpiryTimer } from './expiry-timer.ts';
 import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
 import { graphqlRoute } from './graphql-route.ts';
 import { healthRoutes, type ReadinessCheck } from './health.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { createOriginPolicy } from './origins.ts';
-import { retryAfterSeconds, sendJson } from './request-body.ts';
+import { retryAfterSeconds, sendJson } from './responses.ts';
 import { createRouter, pathOf, type Route } from './routes.ts';
-import { createSlowConsumerWatch, type SocketOwner } from './slow-consumers.ts';
-import { createTokenExpiry } from './token-expiry.ts';
+import { createSlowConsumerWatch, type SlowConsumerHandler } from './slow-consumers.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 export type HttpServerOptions = {
@@ -27,19 +28,19 @@ export type HttpServerOptions = {
   schema: GraphQLSchema;
   authenticate: Authenticate;
   createContext: CreateContext;
-  /** Left out: that of graphql. */
+  /** Default: `subscribe` of the graphql package. */
   subscribe?: Subscribe;
   log: Log;
-  /** Which errors' messages callers may read, and which mean that we are cut off from something. */
+  /** Which errors clients may read, and which mean that a dependency is unavailable. */
   errors?: ErrorPolicy;
   readiness?: readonly ReadinessCheck[];
-  /** Origins of web pages, beside our own, that may use the gateway: `https://admin.customer.example`. */
+  /** Origins whose web pages may use the gateway, besides its own: `https://admin.customer.example`. */
   allowedOrigins?: readonly string[];
-  /** Served before ours, for what stands beside GraphQL. */
+  /** Additional routes. They take precedence over the server's own. */
   routes?: readonly Route[];
-  /** For development only: whoever can reach the gateway can be anyone. */
+  /** For development only: everybody who can reach the gateway can act as any account. */
   developmentTokens?: DevelopmentTokens;
-  /** Serves GraphiQL to browsers at /graphql, with a tab for each. */
+  /** Serves GraphiQL with these tabs to browsers at /graphql. */
   graphiql?: { tabs: readonly PreparedTab[] };
   limits?: Partial<Limits>;
 };
@@ -48,21 +49,21 @@ export type HttpServer = {
   /** Where the gateway listens, for example `http://127.0.0.1:4000`. */
   readonly url: string;
   /**
-   * Goes away. Readiness turns off and whatever is new is refused; requests under way finish; WebSockets are
-   * closed with 1001 and event streams cut, spread over a few seconds, so that their clients reconnect
-   * elsewhere. Resolves within `shutdownMs`, whatever the clients do.
+   * Drains and stops. `/readyz` and new requests answer 503; running requests finish. WebSockets are closed with
+   * 1001 and event streams cut, spread over a few seconds, so that their clients reconnect to another gateway.
+   * Resolves within `shutdownMs`, whatever the clients do.
    */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Rejects when the address cannot be listened on, with Node's error (`EADDRINUSE`, `EACCES` …). */
+/** Rejects with Node's error (`EADDRINUSE`, `EACCES` …) when it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { log, authenticate } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
-  const expiries = createTokenExpiry();
+  const expiryTimer = createExpiryTimer();
   let draining = false;
   const isDraining = () => draining;
   const { engine, maskError } = createEngine({
@@ -72,18 +73,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     errors: options.errors ?? {},
     limits,
     connections,
-    expiries,
+    expiryTimer,
     isDraining,
     log,
   });
-  const unread = createSlowConsumerWatch(limits.slowConsumerMs);
+  const slowConsumers = createSlowConsumerWatch(limits.slowConsumerMs);
   const webSockets = createWebSocketTransport({
     engine,
     maskError,
     authenticate,
     connections,
-    expiries,
-    unread,
+    expiryTimer,
+    slowConsumers,
     limits,
     log,
   });
@@ -127,13 +128,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
   );
 
-  const owner: SocketOwner = {
+  const slowConsumerHandler: SlowConsumerHandler = {
     onSlowConsumer(socket) {
       log.warn({}, 'A connection was cut because its client does not read');
       socket.destroy();
     },
   };
-  server.on('connection', (socket) => unread.watch(socket, owner));
+  server.on('connection', (socket) => slowConsumers.watch(socket, slowConsumerHandler));
 
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ err: error }, 'A connection failed'));
@@ -154,21 +155,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   async function shutDown(): Promise<void> {
     draining = true;
-    const cut = setTimeout(() => {
+    const cutTimer = setTimeout(() => {
       webSockets.terminateAll();
       server.closeAllConnections();
     }, limits.shutdownMs);
     const streams = [...responses].filter(isEventStream);
-    await drainClients([...webSockets.leave(), ...streams.map(leaveStream)], limits);
-    // Until here, whoever came learnt that another gateway is to be asked.
+    await drainClients([...webSockets.startDraining(), ...streams.map(drainingStream)], limits);
+    // Listens until here, so that new clients get a 503 that sends them to another gateway.
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    // What had begun as a request in the meantime.
+    // Event streams whose requests were running when draining started.
     for (const response of responses) if (isEventStream(response)) response.destroy();
     await closed;
-    clearTimeout(cut);
-    unread.dispose();
+    clearTimeout(cutTimer);
+    slowConsumers.dispose();
     webSockets.dispose();
-    expiries.dispose();
+    expiryTimer.dispose();
     await engine.dispose();
   }
 
@@ -192,9 +193,9 @@ function homeRoute(hasPage: boolean): Route {
   };
 }
 
-/** Cut short rather than completed: a client whose stream completes does not come back. */
-function leaveStream(response: ServerResponse): DrainingClient {
-  return { leave: () => response.destroy(), gone: whenClosed(response) };
+/** Cuts the stream rather than completing it: a client does not reconnect after its stream completes. */
+function drainingStream(response: ServerResponse): DrainingClient {
+  return { startDraining: () => response.destroy(), closed: whenClosed(response) };
 }
 
 function isEventStream(response: ServerResponse): boolean {

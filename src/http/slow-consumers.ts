@@ -1,80 +1,83 @@
 /**
- * Notices clients that do not read: bytes wait for them, and their kernel has taken none for a while.
+ * Detects slow consumers: clients for which bytes are waiting while their kernel has accepted none for a while.
  *
- * It looks at what the kernel takes, not at who asks for more: a slow resolver, a database that is away, or
- * a large page under way are no fault of the client's.
+ * It measures what the kernel accepts, not how fast results are produced: a slow resolver, an unavailable database
+ * or a large page that is still being computed are not the client's fault.
  */
 import type { Socket } from 'node:net';
 
-/** Who is told that a socket's client does not read: once, and it closes the socket. */
-export type SocketOwner = { onSlowConsumer(socket: Socket): void };
+/** Closes the socket of a slow consumer. Called once. */
+export type SlowConsumerHandler = { onSlowConsumer(socket: Socket): void };
 
 export type SlowConsumerWatch = {
-  /** Tells the owner, the one named last, as soon as the client has not read for too long. */
-  watch(socket: Socket, owner: SocketOwner): void;
+  /**
+   * Calls the handler as soon as the client has read nothing for too long. Watching a socket again replaces its
+   * handler.
+   */
+  watch(socket: Socket, handler: SlowConsumerHandler): void;
   dispose(): void;
 };
 
-/** Milliseconds between two looks. */
-const lookInterval = 500;
+/** Milliseconds between two checks. */
+const checkIntervalMs = 500;
 
-/** Bytes that waited and bytes that were taken when something moved last, and when that was. */
-type Standstill = { waiting: number; taken: number; since: number };
+/** Byte counts at the last progress, and when that was on the clock of `performance.now()`. */
+type Progress = { waiting: number; taken: number; since: number };
 
-/** @param patienceMs how long a client may take nothing of what waits for it */
-export function createSlowConsumerWatch(patienceMs: number): SlowConsumerWatch {
-  const owners = new Map<Socket, SocketOwner>();
-  const standstills = new Map<Socket, Standstill>();
-  let looking: NodeJS.Timeout | undefined;
+/** @param timeoutMs how many milliseconds a client may accept nothing of what waits for it */
+export function createSlowConsumerWatch(timeoutMs: number): SlowConsumerWatch {
+  const handlers = new Map<Socket, SlowConsumerHandler>();
+  const progress = new Map<Socket, Progress>();
+  let timer: NodeJS.Timeout | undefined;
 
   function forgetThis(this: Socket): void {
-    owners.delete(this);
-    standstills.delete(this);
-    if (owners.size > 0) return;
-    clearInterval(looking);
-    looking = undefined;
+    handlers.delete(this);
+    progress.delete(this);
+    if (handlers.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
   }
 
-  function look(): void {
+  function check(): void {
     const now = performance.now();
-    for (const [socket, owner] of owners) {
+    for (const [socket, handler] of handlers) {
       const waiting = bytesWaiting(socket);
       if (waiting === 0) {
-        standstills.delete(socket);
+        progress.delete(socket);
         continue;
       }
       const taken = socket.bytesWritten - socket.writableLength;
-      const before = standstills.get(socket);
-      if (before?.waiting !== waiting || before.taken !== taken) {
-        standstills.set(socket, { waiting, taken, since: now });
-      } else if (now - before.since >= patienceMs) {
-        standstills.delete(socket);
-        owners.delete(socket);
-        owner.onSlowConsumer(socket);
+      const last = progress.get(socket);
+      if (last?.waiting !== waiting || last.taken !== taken) {
+        progress.set(socket, { waiting, taken, since: now });
+      } else if (now - last.since >= timeoutMs) {
+        progress.delete(socket);
+        handlers.delete(socket);
+        handler.onSlowConsumer(socket);
       }
     }
   }
 
   return {
-    watch(socket, owner) {
-      if (!owners.has(socket)) socket.on('close', forgetThis);
-      owners.set(socket, owner);
-      looking ??= setInterval(look, Math.min(lookInterval, patienceMs / 4));
+    watch(socket, handler) {
+      if (!handlers.has(socket)) socket.on('close', forgetThis);
+      handlers.set(socket, handler);
+      timer ??= setInterval(check, Math.min(checkIntervalMs, timeoutMs / 4));
     },
     dispose() {
-      clearInterval(looking);
-      owners.clear();
-      standstills.clear();
+      clearInterval(timer);
+      handlers.clear();
+      progress.clear();
     },
   };
 }
 
-type WithQueue = Socket & { _handle?: { writeQueueSize?: number } | null };
+type SocketWithHandle = Socket & { _handle?: { writeQueueSize?: number } | null };
 
 /**
- * Bytes of the write under way that the kernel has not taken. Node tells it on the handle only, and only there
- * is a large message seen to shrink; without it a message counts as a whole.
+ * Bytes of the current write that the kernel has not accepted. Only Node's internal handle shows a large write
+ * shrink; where there is no handle, a write counts as a whole until it is finished.
  */
-function bytesWaiting(socket: WithQueue): number {
+function bytesWaiting(socket: SocketWithHandle): number {
   return socket.writableLength === 0 ? 0 : (socket._handle?.writeQueueSize ?? socket.writableLength);
 }

@@ -4,36 +4,37 @@ import type { Limits } from './limits.ts';
 
 type SocketWriterLimits = Pick<Limits, 'socketBufferBytes' | 'socketHighWaterBytes'>;
 
-/** What goes out on one WebSocket. */
+/** Writes the messages of one WebSocket, with backpressure. */
 export class SocketWriter {
   readonly #socket: WebSocket;
-  readonly #connection: Duplex;
+  readonly #stream: Duplex;
   readonly #limits: SocketWriterLimits;
   #isCorked = false;
 
-  /** @param connection what the WebSocket writes to */
-  constructor(socket: WebSocket, connection: Duplex, limits: SocketWriterLimits) {
+  /** @param stream the network connection below the WebSocket */
+  constructor(socket: WebSocket, stream: Duplex, limits: SocketWriterLimits) {
     this.#socket = socket;
-    this.#connection = connection;
+    this.#stream = stream;
     this.#limits = limits;
   }
 
-  /** Whether so much waits for the client that it is to be cut rather than sent more. */
+  /** Whether more bytes wait for the client than may be buffered: the connection should be terminated. */
   get isOverfull(): boolean {
     return this.#socket.bufferedAmount > this.#limits.socketBufferBytes;
   }
 
   /**
-   * Sends a message, or nothing once the socket is closing; those of one turn of the event loop leave in one
-   * write. While the client is behind, resolves only when it has caught up: what holds back the source of a
-   * client that reads slowly. Otherwise undefined, and the next may follow.
+   * Sends a message, or nothing once the socket is closing. All messages of one turn of the event loop leave in one
+   * write.
+   * @returns undefined when the next message may follow at once. Above the high-water mark, a promise that resolves
+   *   when this message is written; a source that awaits it produces no faster than its client reads.
    */
   send(message: string): Promise<undefined> | undefined {
     const socket = this.#socket;
     if (socket.readyState !== socket.OPEN) return undefined;
     if (!this.#isCorked) {
       this.#isCorked = true;
-      this.#connection.cork();
+      this.#stream.cork();
       process.nextTick(uncork, this);
     }
     if (socket.bufferedAmount < this.#limits.socketHighWaterBytes) {
@@ -45,10 +46,10 @@ export class SocketWriter {
 
   uncork(): void {
     this.#isCorked = false;
-    this.#connection.uncork();
+    this.#stream.uncork();
   }
 }
 
-function uncork(outlet: SocketWriter): void {
-  outlet.uncork();
+function uncork(writer: SocketWriter): void {
+  writer.uncork();
 }

@@ -3,14 +3,14 @@ import { CloseCode, type WebSocket as ProtocolSocket, type SubscribePayload } fr
 import type { WebSocket } from 'ws';
 import { bearerKey, type Session } from './authentication.ts';
 import type { ConnectionCounter } from './connection-counter.ts';
+import type { Expirable, ExpiryTimer } from './expiry-timer.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import { type EndOfOperation, RunningOperation } from './operation.ts';
-import type { SocketOwner } from './slow-consumers.ts';
+import { type OperationEndReason, RunningOperation } from './running-operation.ts';
+import type { SlowConsumerHandler } from './slow-consumers.ts';
 import { SocketWriter } from './socket-writer.ts';
-import type { Expiring, TokenExpiry } from './token-expiry.ts';
 
-/** Codes with which the gateway closes a WebSocket, beside those of the graphql-transport-ws protocol. */
+/** Codes with which the gateway closes WebSockets, in addition to those of the graphql-transport-ws protocol. */
 export const closeCodes = {
   goingAway: 1001,
   tryAgainLater: 1013,
@@ -21,34 +21,34 @@ export const closeCodes = {
   internalError: CloseCode.InternalServerError,
 } as const;
 
-/** What all connections have in common. */
-export type ConnectionSurroundings = {
+/** What all connections share. */
+export type ConnectionDependencies = {
   connections: ConnectionCounter;
-  expiries: TokenExpiry;
+  expiryTimer: ExpiryTimer;
   limits: Limits;
   log: Log;
 };
 
-/** One client's WebSocket, with who they are and the operations under way on it. */
-export class Connection implements ProtocolSocket, Expiring, SocketOwner {
+/** One client's WebSocket, with its session and its running operations. */
+export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandler {
   readonly #socket: WebSocket;
-  readonly #outlet: SocketWriter;
-  readonly #surroundings: ConnectionSurroundings;
-  /** By the message that asked for them. */
+  readonly #writer: SocketWriter;
+  readonly #dependencies: ConnectionDependencies;
+  /** By the payload of the `subscribe` message. */
   readonly #operations = new Map<SubscribePayload, RunningOperation>();
   /**
-   * Ids of queries and mutations under way, and of what is being prepared. They are answered before the gateway
-   * leaves; until then another of the same id could not be told from them.
+   * Ids of queries, mutations and operations in preparation. Draining waits until they are answered, and none of
+   * these ids can be used again before that.
    */
   #unanswered: readonly string[] = [];
   #session: Session | null = null;
-  #isLeaving = false;
+  #isDraining = false;
 
-  /** @param stream what the WebSocket writes to */
-  constructor(socket: WebSocket, stream: Socket, surroundings: ConnectionSurroundings) {
+  /** @param stream the network connection below the WebSocket */
+  constructor(socket: WebSocket, stream: Socket, dependencies: ConnectionDependencies) {
     this.#socket = socket;
-    this.#outlet = new SocketWriter(socket, stream, surroundings.limits);
-    this.#surroundings = surroundings;
+    this.#writer = new SocketWriter(socket, stream, dependencies.limits);
+    this.#dependencies = dependencies;
   }
 
   get protocol(): string {
@@ -65,36 +65,39 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
 
   onMessage(receive: (data: string) => Promise<void>): void {
     this.#socket.on('message', (data) => {
-      // What comes until the client has answered the close frame is not carried out any more.
+      // Ignores what arrives between our close frame and the client's.
       if (!this.isOpen) return;
       receive(String(data)).catch((error: unknown) => {
-        this.#surroundings.log.error({ err: error }, 'A WebSocket message could not be handled');
+        this.#dependencies.log.error({ err: error }, 'A WebSocket message could not be handled');
         this.close(closeCodes.internalError, 'Internal server error');
       });
     });
   }
 
   send(message: string): Promise<undefined> | undefined {
-    if (this.isOpen && this.#outlet.isOverfull) {
+    if (this.isOpen && this.#writer.isOverfull) {
       const { bufferedAmount } = this.#socket;
-      this.#surroundings.log.warn({ bufferedAmount }, 'A WebSocket was cut because its client does not read');
+      this.#dependencies.log.warn(
+        { bufferedAmount },
+        'A WebSocket was terminated because its client does not read',
+      );
       this.#socket.terminate();
     }
-    // Nothing holds back its sources any more: one that always has a next value would keep us busy with it.
+    // A closed socket gives no backpressure: a source that always has a next value would keep the process busy.
     if (!this.isOpen) this.#endOperations('CLIENT_GONE');
-    return this.#outlet.send(message);
+    return this.#writer.send(message);
   }
 
   close(code?: number, reason?: string): void {
     this.#socket.close(code, reason);
   }
 
-  /** Lets the bearer in, until the token expires; false when they have the most connections allowed. */
+  /** Opens the session, until its token expires. Returns false if the bearer has the most connections allowed. */
   open(session: Session): boolean {
     if (session.kind === 'BEARER') {
-      const { connections, expiries } = this.#surroundings;
+      const { connections, expiryTimer } = this.#dependencies;
       if (!connections.acquire(bearerKey(session.claims))) return false;
-      expiries.add(this, session.claims.expiresAt);
+      expiryTimer.schedule(this, session.claims.expiresAt);
     }
     this.#session = session;
     return true;
@@ -105,75 +108,78 @@ export class Connection implements ProtocolSocket, Expiring, SocketOwner {
     this.#endOperations('TOKEN_EXPIRED');
   }
 
-  /** The close frame waits behind what was not read: unless it is read in time, the connection is cut. */
+  /** The client reads the close frame after the bytes that wait for it. If it does not, its socket is terminated. */
   onSlowConsumer(): void {
-    this.#surroundings.log.warn({}, 'A WebSocket was closed because its client does not read');
+    this.#dependencies.log.warn({}, 'A WebSocket was closed because its client does not read');
     this.close(closeCodes.slowConsumer, 'Slow consumer');
     this.#endOperations('SLOW_CONSUMER');
   }
 
-  get operationsUnderWay(): number {
+  get operationCount(): number {
     return this.#operations.size;
   }
 
   /**
-   * Begins an operation whose results go out under this id. While one of the same id, completed by its client,
-   * is still being prepared or executed, the protocol could not tell them apart: undefined then, and nothing
-   * begins.
+   * Starts an operation whose results are sent under this id. Returns undefined, and starts nothing, while another
+   * operation with the same id is unanswered, even if the client has completed that one: the protocol could not tell
+   * their results apart.
    */
-  begin(id: string, payload: SubscribePayload, session: Session): RunningOperation | undefined {
+  startOperation(id: string, payload: SubscribePayload, session: Session): RunningOperation | undefined {
     if (this.#unanswered.includes(id)) return undefined;
     this.#unanswered = [...this.#unanswered, id];
-    const before = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+    const prefix = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
     const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, (result) =>
-      operation.ended === null ? this.send(`${before}${result}}`) : undefined,
+      operation.ended === null ? this.send(`${prefix}${result}}`) : undefined,
     );
     this.#operations.set(payload, operation);
     return operation;
   }
 
-  /** It tells as long as it runs, and is not waited for. */
-  streams(id: string, payload: SubscribePayload): void {
+  /** Marks the operation as a stream: it has no final answer that draining would have to wait for. */
+  markStream(id: string, payload: SubscribePayload): void {
     const operation = this.#operations.get(payload);
     if (operation === undefined || operation.isStream) return;
     operation.isStream = true;
-    this.#answered(id);
+    this.#onAnswered(id);
   }
 
-  /** The operation is over; what is left to say about it is sent within this turn of the event loop. */
-  settle(id: string, payload: SubscribePayload): void {
+  /** Ends an operation. The protocol sends its last message within the same turn of the event loop. */
+  endOperation(id: string, payload: SubscribePayload): void {
     const operation = this.#operations.get(payload);
     if (operation === undefined) return;
     this.#operations.delete(payload);
     operation.end('CLIENT_GONE');
-    if (!operation.isStream) this.#answered(id);
+    if (!operation.isStream) this.#onAnswered(id);
   }
 
-  /** Closes with 1001, now or once the requests under way are answered. Streams end without being completed. */
-  leave(): void {
-    this.#isLeaving = true;
+  /**
+   * Closes with 1001, now or as soon as the running requests are answered. Subscriptions end without a `complete`
+   * message, so that clients resume them on another gateway.
+   */
+  startDraining(): void {
+    this.#isDraining = true;
     if (this.#unanswered.length > 0) return;
     this.close(closeCodes.goingAway, 'Going away');
     this.#endOperations('SHUTTING_DOWN');
   }
 
-  /** To be called when the socket has closed. */
-  closed(): void {
+  /** Must be called when the socket has closed. */
+  onClosed(): void {
     if (this.#session?.kind === 'BEARER') {
       const { claims } = this.#session;
-      this.#surroundings.connections.release(bearerKey(claims));
-      this.#surroundings.expiries.remove(this, claims.expiresAt);
+      this.#dependencies.connections.release(bearerKey(claims));
+      this.#dependencies.expiryTimer.cancel(this, claims.expiresAt);
       this.#session = null;
     }
     this.#endOperations('CLIENT_GONE');
   }
 
-  #answered(id: string): void {
+  #onAnswered(id: string): void {
     this.#unanswered = this.#unanswered.filter((other) => other !== id);
-    if (this.#isLeaving) setImmediate(() => this.leave());
+    if (this.#isDraining) setImmediate(() => this.startDraining());
   }
 
-  #endOperations(reason: EndOfOperation): void {
+  #endOperations(reason: OperationEndReason): void {
     for (const operation of this.#operations.values()) operation.end(reason);
   }
 }

@@ -7,12 +7,13 @@ import {
 } from 'graphql';
 import { CloseCode, type Context, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
-import type { Engine } from './engine.ts';
-import { type ErrorMasker, requestError, withoutTransportNotes } from './errors.ts';
+import type { Engine } from './engine/engine.ts';
+import { isPersistedQuery, persistedQueryNotSupported } from './engine/persisted-queries.ts';
+import { type ErrorMasker, requestError, withoutHttpExtensions } from './errors.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
-import type { RunningOperation } from './operation.ts';
-import { goingAwayMessage } from './request-body.ts';
+import { drainingMessage } from './request-refused.ts';
+import type { RunningOperation } from './running-operation.ts';
 import { type Connection, closeCodes } from './websocket-connection.ts';
 
 export type ProtocolOptions = {
@@ -24,7 +25,7 @@ export type ProtocolOptions = {
   isDraining: () => boolean;
 };
 
-/** The graphql-transport-ws protocol: who is let in, and what is done with each message. */
+/** The server side of the graphql-transport-ws protocol: authenticates connections and handles their messages. */
 export function createProtocol({
   engine,
   maskError,
@@ -33,18 +34,18 @@ export function createProtocol({
   log,
   isDraining,
 }: ProtocolOptions): Server<Connection> {
-  // The engine's functions are made anew for each operation, so they travel beside its arguments.
+  // The engine creates new functions for each operation. They belong to its arguments until it is executed.
   const engines = new WeakMap<ExecutionArgs, ReturnType<Engine['getEnveloped']>>();
 
-  /** Answers once: what is carried out needs them no more. */
-  const engineOf = (args: ExecutionArgs) => {
+  /** Returns the functions and forgets them: each operation uses them once. */
+  const takeEngine = (args: ExecutionArgs) => {
     const enveloped = engines.get(args);
     if (enveloped === undefined) throw new Error('An operation was not prepared.');
     engines.delete(args);
     return enveloped;
   };
 
-  async function masked<T>(work: () => T | Promise<T>): Promise<T | { errors: GraphQLError[] }> {
+  async function withMaskedErrors<T>(work: () => T | Promise<T>): Promise<T | { errors: GraphQLError[] }> {
     try {
       return await work();
     } catch (error) {
@@ -52,11 +53,13 @@ export function createProtocol({
     }
   }
 
-  /** What to execute, or the errors of a document that cannot be: they concern its own id, not the socket. */
+  /** Returns what to execute, or why the operation cannot be executed; the socket stays open for others. */
   async function prepare(
-    { query, variables, operationName }: SubscribePayload,
+    payload: SubscribePayload,
     operation: RunningOperation,
   ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const { query, variables, operationName } = payload;
+    if (isPersistedQuery(payload)) return [persistedQueryNotSupported()];
     try {
       const enveloped = engine.getEnveloped({ operation });
       const document = enveloped.parse(query);
@@ -88,15 +91,15 @@ export function createProtocol({
       };
       const authorization = takeAuthorization(context);
       if (authorization === undefined)
-        return refuse(closeCodes.unauthorized, 'A token is needed: {"authorization": "Bearer …"}');
+        return refuse(closeCodes.unauthorized, 'Send a token: {"authorization": "Bearer …"}');
       let session: Session;
       try {
         session = await openSession(authorization, authenticate);
       } catch (error) {
         const refusal = describeRefusal(error);
         if (refusal?.status === 401) return refuse(closeCodes.forbidden, shortReason(refusal.message));
-        if (refusal === null) log.error({ err: error }, 'A token could not be judged');
-        return refuse(closeCodes.tryAgainLater, 'The token cannot be judged now');
+        if (refusal === null) log.error({ err: error }, 'A token could not be verified');
+        return refuse(closeCodes.tryAgainLater, 'The token cannot be verified now');
       }
       if (!connection.isOpen) return false;
       return connection.open(session) || refuse(closeCodes.tooManyConnections, 'Too many connections');
@@ -104,13 +107,13 @@ export function createProtocol({
 
     async onSubscribe({ extra: connection }, id, payload) {
       const { session } = connection;
-      if (session === null) throw new Error('An operation began on a connection that is not open.');
+      if (session === null) throw new Error('An operation started on a connection without a session.');
       if (isDraining()) {
-        connection.leave();
-        return [requestError(503, 'SERVICE_UNAVAILABLE', goingAwayMessage)];
+        connection.startDraining();
+        return [requestError(503, 'SERVICE_UNAVAILABLE', drainingMessage)];
       }
-      if (connection.operationsUnderWay >= limits.operationsPerSocket) return [tooManyOperations(limits)];
-      const operation = connection.begin(id, payload, session);
+      if (connection.operationCount >= limits.operationsPerSocket) return [tooManyOperations(limits)];
+      const operation = connection.startOperation(id, payload, session);
       if (operation === undefined) {
         connection.close(
           CloseCode.SubscriberAlreadyExists,
@@ -119,12 +122,12 @@ export function createProtocol({
         return [idInUse()];
       }
       const prepared = await prepare(payload, operation);
-      if (!('document' in prepared)) connection.settle(id, payload);
-      else if (isSubscription(prepared)) connection.streams(id, payload);
+      if (!('document' in prepared)) connection.endOperation(id, payload);
+      else if (isSubscription(prepared)) connection.markStream(id, payload);
       return prepared;
     },
-    execute: (args) => masked(() => engineOf(args).execute(args)),
-    subscribe: (args) => masked(() => engineOf(args).subscribe(args)),
+    execute: (args) => withMaskedErrors(() => takeEngine(args).execute(args)),
+    subscribe: (args) => withMaskedErrors(() => takeEngine(args).subscribe(args)),
 
     onNext: (_context, _id, _payload, _args, { errors, data, extensions }) =>
       errors && {
@@ -133,11 +136,11 @@ export function createProtocol({
         ...(extensions === undefined ? {} : { extensions }),
       },
     onError: (_context, _id, _payload, errors) => errors.map(toWire),
-    onComplete: ({ extra: connection }, id, payload) => connection.settle(id, payload),
+    onComplete: ({ extra: connection }, id, payload) => connection.endOperation(id, payload),
   });
 }
 
-/** What the client presents, which is not kept: only what the token says is. */
+/** Returns the authorization from the connection parameters, and removes them: only the claims are kept. */
 function takeAuthorization(context: Context<Record<string, unknown>, Connection>): string | undefined {
   const { authorization, Authorization = authorization, token } = context.connectionParams ?? {};
   Object.assign(context, { connectionParams: undefined });
@@ -146,18 +149,18 @@ function takeAuthorization(context: Context<Record<string, unknown>, Connection>
 }
 
 function toWire(error: GraphQLError): GraphQLFormattedError {
-  return withoutTransportNotes(error).toJSON();
+  return withoutHttpExtensions(error).toJSON();
 }
 
 function tooManyOperations(limits: Limits): GraphQLError {
   return new GraphQLError(
-    `This WebSocket has ${limits.operationsPerSocket} operations under way, the most allowed. Complete some first.`,
+    `This WebSocket has ${limits.operationsPerSocket} running operations, the most allowed. Complete some first.`,
     { extensions: { code: 'TOO_MANY_OPERATIONS' } },
   );
 }
 
 function idInUse(): GraphQLError {
-  return new GraphQLError('Another operation with this id is still under way. Use a fresh id.');
+  return new GraphQLError('Another operation with this id is still running. Use a new id.');
 }
 
 function noSuchOperation(): GraphQLError {
@@ -170,7 +173,7 @@ function isSubscription({ document, operationName }: ExecutionArgs): boolean {
   return getOperationAST(document, operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
 }
 
-/** A close frame holds at most 123 bytes of reason. */
+/** The reason in a close frame has at most 123 bytes. */
 function shortReason(text: string): string {
   return Buffer.from(text)
     .subarray(0, 123)

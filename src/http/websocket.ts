@@ -5,57 +5,57 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
 import { type DrainingClient, whenClosed } from './drain.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { SlowConsumerWatch } from './slow-consumers.ts';
-import { Connection, type ConnectionSurroundings } from './websocket-connection.ts';
+import { Connection, type ConnectionDependencies } from './websocket-connection.ts';
 import { createProtocol, type ProtocolOptions } from './websocket-protocol.ts';
 
 export type WebSocketOptions = Omit<ProtocolOptions, 'isDraining'> &
-  ConnectionSurroundings & { unread: SlowConsumerWatch };
+  ConnectionDependencies & { slowConsumers: SlowConsumerWatch };
 
 export type WebSocketTransport = {
   /** Takes over an upgrade request whose path and origin have been checked. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /**
-   * How to leave each client: by closing with 1001, once the requests under way are answered; whoever does
-   * not answer the close in time is cut. From now on, an operation that begins is refused.
+   * Refuses new operations from now on, and returns the connected clients. Draining one closes it with 1001 as soon
+   * as its running requests are answered; a client that does not answer the close frame in time is terminated.
    */
-  leave(): DrainingClient[];
-  /** Cuts whoever is left. */
+  startDraining(): DrainingClient[];
+  /** Terminates all connections that are left. */
   terminateAll(): void;
   dispose(): void;
 };
 
 /** GraphQL over WebSocket, by the graphql-transport-ws protocol, on the same engine as HTTP. */
 export function createWebSocketTransport(options: WebSocketOptions): WebSocketTransport {
-  const { unread, limits, log } = options;
+  const { slowConsumers, limits, log } = options;
   const serverOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     maxPayload: limits.requestBytes,
     perMessageDeflate: false,
-    // One message a turn: who sends many at once keeps nobody else waiting.
+    // One message per turn of the event loop: a client that sends many at once delays nobody else.
     allowSynchronousEvents: false,
     closeTimeout: limits.socketCloseMs,
     handleProtocols,
   };
   const server = new WebSocketServer(serverOptions);
-  const open = new Map<WebSocket, Connection>();
-  const pings = createHeartbeat(limits.pingMs);
+  const connections = new Map<WebSocket, Connection>();
+  const heartbeat = createHeartbeat(limits.pingMs);
   let draining = false;
   const protocol = createProtocol({ ...options, isDraining: () => draining });
 
-  // The client broke the WebSocket protocol or the limit on messages: ws closes with the code for it.
+  // The client broke the WebSocket protocol or exceeded the size of a message. The ws package closes the socket.
   const onError = (error: Error) => log.debug({ err: error }, 'A WebSocket failed');
 
   server.on('connection', (socket, { socket: stream }) => {
     const connection = new Connection(socket, stream, options);
-    open.set(socket, connection);
-    unread.watch(stream, connection);
-    pings.watch(socket);
+    connections.set(socket, connection);
+    slowConsumers.watch(stream, connection);
+    heartbeat.watch(socket);
     const closed = protocol.opened(connection, connection);
     socket.on('error', onError);
     socket.on('close', (code, reason) => {
-      open.delete(socket);
-      pings.forget(socket);
-      connection.closed();
+      connections.delete(socket);
+      heartbeat.forget(socket);
+      connection.onClosed();
       closed(code, String(reason)).catch((error: unknown) => {
         log.error({ err: error }, 'A closed WebSocket could not be cleaned up');
       });
@@ -68,16 +68,16 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
         server.emit('connection', webSocket, request);
       });
     },
-    leave() {
+    startDraining() {
       draining = true;
-      return [...open].map(([socket, connection]) => ({
-        leave: () => connection.leave(),
-        gone: whenClosed(socket),
+      return [...connections].map(([socket, connection]) => ({
+        startDraining: () => connection.startDraining(),
+        closed: whenClosed(socket),
       }));
     },
     terminateAll() {
       for (const socket of server.clients) socket.terminate();
     },
-    dispose: pings.dispose,
+    dispose: heartbeat.dispose,
   };
 }

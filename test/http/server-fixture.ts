@@ -5,16 +5,16 @@ import { createSchema } from 'graphql-yoga';
 import { WebSocket } from 'ws';
 import type { Limits } from '../../src/http/limits.ts';
 import type { Log } from '../../src/http/log.ts';
-import type { Operation } from '../../src/http/operation.ts';
+import type { OperationInfo } from '../../src/http/running-operation.ts';
 import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 
 class DatabaseGoneError extends Error {}
 
-/** As schema libraries throw them: a GraphQLError of their own, without a code. */
+/** Like the errors of schema libraries: a GraphQLError without a code. */
 export class WrongCursorError extends GraphQLError {}
 
-/** Values for the subscription `values`, and how many of its sources are open. */
+/** The source of the subscription `values`. It counts its open iterators. */
 class ValueSource {
   readonly #waiting = new Set<(value: number) => void>();
   readonly #events = new EventTarget();
@@ -25,12 +25,12 @@ class ValueSource {
     this.#waiting.clear();
   }
 
-  /** Resolves when this many sources are open. */
+  /** Resolves when exactly this many iterators are open. */
   async untilOpen(count: number): Promise<void> {
     while (this.open !== count) await once(this.#events, 'change');
   }
 
-  /** Like any generator it is deaf to `return` while it waits, so it needs the operation's signal. */
+  /** A generator cannot handle `return` while it waits for a promise, so it needs the operation's signal. */
   async *values(signal: AbortSignal): AsyncGenerator<number> {
     this.#change(+1);
     try {
@@ -51,10 +51,10 @@ class ValueSource {
   }
 }
 
-type TestContext = Operation & { serial: number };
+type TestContext = OperationInfo & { serial: number };
 
 /** The operation as a plain object. */
-export function contextOf({ transport, session, signal }: Operation): Operation {
+export function contextOf({ transport, session, signal }: OperationInfo): OperationInfo {
   return { transport, session, signal };
 }
 
@@ -64,9 +64,11 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       type Query {
         hello(name: String, times: Int): String!
         whoAmI: String
-        "Which context of this server this is."
+        "The number of this context: 1 for the first of the server."
         serial: Int!
         refused: String
+        "Null, with the error UNAUTHENTICATED, without a token."
+        whoAmIStrictly: String
         broken: String
         brokenNonNull: String!
         badValue: Int
@@ -83,13 +85,13 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       type Numbered { number: Int!, cursor: String!, text: String! }
       type Mutation { add(to: Int!): Int! }
       type Subscription {
-        "What the test emits."
+        "The numbers that the test emits."
         values: Int!
-        "Counts without a pause."
+        "Counts as fast as it can."
         count(to: Int!): Int!
-        "64 KiB each, without an end."
+        "64 KiB each, endlessly."
         blobs: String!
-        "Three of them, or those after one."
+        "Three of them, or those after the cursor."
         numbered(after: String): Numbered!
         refusedValues: Int!
         brokenValues: Int!
@@ -101,6 +103,10 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         hello: (_root, { name, times }) => `hello ${name ?? 'world'}`.repeat(times ?? 1),
         whoAmI: (_root, _args, { session }) => (session.kind === 'BEARER' ? session.claims.email : null),
         serial: (_root, _args, { serial }) => serial,
+        whoAmIStrictly(_root, _args, { session }) {
+          if (session.kind === 'BEARER') return session.claims.email;
+          throw new GraphQLError('Who are you?', { extensions: { code: 'UNAUTHENTICATED' } });
+        },
         refused() {
           throw new GraphQLError('You may not.', { extensions: { code: 'FORBIDDEN' } });
         },
@@ -182,7 +188,7 @@ export function recordingLog(): Log & { entries: LogEntry[] } {
 
 export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 
-/** The real server on a free port, with a schema that misbehaves on demand. */
+/** The real HTTP server on a free port, with a schema that fails on demand. */
 export async function startTestServer(
   options: Partial<Omit<HttpServerOptions, 'limits'>> & {
     limits?: Partial<Limits>;
@@ -233,7 +239,7 @@ export async function startTestServer(
         signal: AbortSignal.timeout(8_000),
       });
     },
-    /** The real WebSocket client, which does not reconnect. */
+    /** A client of graphql-ws that does not reconnect. */
     async connect(email: string, clientOptions: Partial<ClientOptions> = {}): Promise<Client> {
       const client = createClient({
         url: url.replace('http', 'ws'),
@@ -245,7 +251,7 @@ export async function startTestServer(
       clients.push(client);
       return client;
     },
-    /** A bare WebSocket, for what the client would not do. */
+    /** A plain WebSocket, for what the client would not do. */
     openSocket(protocol: string | string[] = 'graphql-transport-ws', headers: Record<string, string> = {}) {
       const socket = new WebSocket(url.replace('http', 'ws'), protocol, { headers });
       sockets.push(socket);

@@ -19,14 +19,15 @@ import {
 } from 'graphql';
 import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexity';
 import type { Plugin } from 'graphql-yoga';
-import { requestError } from './errors.ts';
-import type { Limits } from './limits.ts';
+import { requestError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
 
-/** Objects in a list without pages, and items of a page whose size the client left to us. */
+/** The estimated length of a list without pages. */
 const assumedListSize = 10;
+/** The length of a page for which the client gives no size. */
 const defaultPageSize = 20;
 
-/** Bounds what a document may look like, before anything is executed. The same on every transport. */
+/** Limits the length, depth and aliases of a document before anything is executed, on all transports. */
 export function limitDocuments(limits: Limits): Plugin[] {
   return [
     {
@@ -72,8 +73,8 @@ function report(message: string) {
 }
 
 /**
- * The error for an operation that asks for more objects than allowed; null when it is within the limit, or
- * cannot be counted because its variables are wrong, which executing it reports better.
+ * Returns the error for an operation that may return more objects than allowed. Returns null when it is within the
+ * limit, or when its variables are wrong: execution reports those better.
  */
 export function findExcess(
   operation: {
@@ -130,7 +131,7 @@ function operationOf(
   return operations.find((operation) => operation.name?.value === name) ?? null;
 }
 
-/** Each object counts one, times the sizes of the pages and lists it is in; pages themselves are free. */
+/** Counts one for each object, multiplied by the sizes of the pages and lists it is in. Pages themselves are free. */
 const objectsOf: ComplexityEstimator = ({ field, args, type, childComplexity }) => {
   if (field.name.startsWith('__') || !isCompositeType(getNamedType(field.type))) return 0;
   if (isConnection(field.type)) return pageSize(field, args) * childComplexity;
@@ -145,8 +146,8 @@ function isConnection(type: GraphQLOutputType): boolean {
 }
 
 function pageSize(field: GraphQLField<unknown, unknown>, args: Record<string, unknown>): number {
-  const asked = [args['first'], args['last']].filter((size) => typeof size === 'number');
-  if (asked.length > 0) return Math.max(0, ...asked);
+  const requested = [args['first'], args['last']].filter((size) => typeof size === 'number');
+  if (requested.length > 0) return Math.max(0, ...requested);
   return field.args.some(({ name }) => name === 'first' || name === 'last') ? defaultPageSize : 1;
 }
 

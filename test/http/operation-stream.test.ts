@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { RunningOperation } from '../../src/http/operation.ts';
-import { streamOfOperation } from '../../src/http/stream-of-operation.ts';
+import { endWithOperation } from '../../src/http/engine/operation-stream.ts';
+import { RunningOperation } from '../../src/http/running-operation.ts';
 
-/** A source that gives what it is fed, and records how it was left. */
-function fed<T>() {
+/** A source that the test controls. It counts the calls of its `return`. */
+function createSource<T>() {
   const waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void }[] = [];
   const source = {
     returned: 0,
@@ -12,7 +12,7 @@ function fed<T>() {
     fail: (error: Error) => waiting.shift()?.reject(error),
     [Symbol.asyncIterator]: () => ({
       next: () => new Promise<IteratorResult<T>>((resolve, reject) => waiting.push({ resolve, reject })),
-      // Deaf, like a generator that is waiting: this settles never.
+      // Like a generator that waits for a promise: it never settles.
       return: () => {
         source.returned += 1;
         return new Promise<IteratorResult<T>>(() => {});
@@ -22,12 +22,12 @@ function fed<T>() {
   return source;
 }
 
-function setUp({ lastWord }: { lastWord?: string } = {}) {
-  const source = fed<string>();
+function setUp({ finalValue }: { finalValue?: string } = {}) {
+  const source = createSource<string>();
   const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   const ends: string[] = [];
-  const stream = streamOfOperation(source, operation, {
-    lastWord: () => lastWord,
+  const stream = endWithOperation(source, operation, {
+    finalValue: () => finalValue,
     onEnd: () => ends.push('end'),
   });
   return { source, operation, ends, stream };
@@ -35,7 +35,7 @@ function setUp({ lastWord }: { lastWord?: string } = {}) {
 
 const done = { value: undefined, done: true };
 
-test('gives what the source gives, and ends with it', async () => {
+test('yields what the source yields, and ends with it', async () => {
   const { source, stream, ends } = setUp();
   const first = stream.next();
   source.give('a');
@@ -48,7 +48,7 @@ test('gives what the source gives, and ends with it', async () => {
   expect(source.returned).toBe(0);
 });
 
-test('ends once, however many wait for its next', async () => {
+test('ends once, however many calls of next are waiting', async () => {
   const { source, stream, ends } = setUp();
   const waiting = [stream.next(), stream.next()];
   source.finish();
@@ -57,7 +57,7 @@ test('ends once, however many wait for its next', async () => {
   expect(ends).toEqual(['end']);
 });
 
-test('the end of the operation ends it at once, though its source waits and is deaf', async () => {
+test('the end of the operation ends it at once, even if the `return` of its source never settles', async () => {
   const { source, operation, stream, ends } = setUp();
   const next = stream.next();
   operation.end('CLIENT_GONE');
@@ -66,23 +66,23 @@ test('the end of the operation ends it at once, though its source waits and is d
   expect(ends).toEqual(['end']);
 });
 
-test('the last word comes once, to who waits', async () => {
-  const { operation, stream } = setUp({ lastWord: 'bye' });
+test('the final value is yielded once, to the call that waits', async () => {
+  const { operation, stream } = setUp({ finalValue: 'bye' });
   const next = stream.next();
   operation.end('CLIENT_GONE');
   expect(await next).toEqual({ value: 'bye', done: false });
   expect(await stream.next()).toEqual(done);
 });
 
-test('or to who asks next', async () => {
-  const { operation, stream } = setUp({ lastWord: 'bye' });
+test('the final value is yielded to the next call if none waits', async () => {
+  const { operation, stream } = setUp({ finalValue: 'bye' });
   operation.end('CLIENT_GONE');
   expect(await stream.next()).toEqual({ value: 'bye', done: false });
   expect(await stream.next()).toEqual(done);
 });
 
-test('returning ends it at once, without a last word', async () => {
-  const { source, operation, stream, ends } = setUp({ lastWord: 'bye' });
+test('return ends it at once, without a final value', async () => {
+  const { source, operation, stream, ends } = setUp({ finalValue: 'bye' });
   const next = stream.next();
   expect(await stream.return?.()).toEqual(done);
   expect(await next).toEqual(done);
@@ -92,7 +92,7 @@ test('returning ends it at once, without a last word', async () => {
   expect(ends).toEqual(['end']);
 });
 
-test('what the source gives after the end is dropped', async () => {
+test('what the source yields after the end is dropped', async () => {
   const { source, operation, stream } = setUp();
   const next = stream.next();
   operation.end('CLIENT_GONE');
@@ -100,7 +100,7 @@ test('what the source gives after the end is dropped', async () => {
   expect(await next).toEqual(done);
 });
 
-test('a failure of the source is passed on, and ends it: the source is told', async () => {
+test('an error of the source is passed on and ends it, and the source is closed', async () => {
   const { source, stream, ends } = setUp();
   const next = stream.next();
   source.fail(new Error('broken'));
@@ -110,13 +110,13 @@ test('a failure of the source is passed on, and ends it: the source is told', as
   expect(source.returned).toBe(1);
 });
 
-test('one whose operation was over before it began never begins', async () => {
-  const source = fed<string>();
+test('a stream whose operation had ended before never starts', async () => {
+  const source = createSource<string>();
   const ends: string[] = [];
   const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   operation.end('CLIENT_GONE');
-  const stream = streamOfOperation(source, operation, {
-    lastWord: () => undefined,
+  const stream = endWithOperation(source, operation, {
+    finalValue: () => undefined,
     onEnd: () => ends.push('end'),
   });
   expect(await stream.next()).toEqual(done);

@@ -1,6 +1,6 @@
 /**
- * Event streams that resume as browsers do it: each event carries its cursor as `id`, and a request with the
- * last of them as `Last-Event-ID` goes on from there.
+ * Resumption of event streams as browsers do it: each event carries its cursor as `id`, and a request with that id
+ * in `Last-Event-ID` continues after the event.
  */
 import {
   type ArgumentNode,
@@ -15,9 +15,9 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { EngineContext } from './operation.ts';
+import type { EngineContext } from '../running-operation.ts';
 
-/** The argument that a subscription resumes by, and the field of its events to be given there. */
+/** A subscription resumes by this argument, whose value is this field of an earlier event. */
 const resumeArgument = 'after';
 const cursorField = 'cursor';
 
@@ -44,7 +44,7 @@ export function resumeByLastEventId(): Plugin<EngineContext> {
   };
 }
 
-/** The document with `after` where the subscription takes it and the request left it out. */
+/** Adds `after` to a document whose subscription has that argument, unless the request gives a value for it. */
 function resumedAfter(cursor: string, args: ExecutionArgs): DocumentNode {
   const { schema, document, variableValues } = args;
   const isLeftOut = ({ value }: ArgumentNode) =>
@@ -59,7 +59,7 @@ function resumedAfter(cursor: string, args: ExecutionArgs): DocumentNode {
   return visitRootFields(schema, document, resume);
 }
 
-/** Wherever the fields of the subscription type stand: in the operation, or in a fragment. */
+/** Changes the fields of the subscription type, in the operation and in fragments. */
 function visitRootFields(
   schema: GraphQLSchema,
   document: DocumentNode,
@@ -72,8 +72,8 @@ function visitRootFields(
       Field: {
         enter: () => (typeInfo.getParentType() === schema.getSubscriptionType() ? undefined : false),
         leave(field) {
-          const takesIt = typeInfo.getFieldDef()?.args.some(({ name }) => name === resumeArgument);
-          return takesIt === true ? change(field) : undefined;
+          const hasArgument = typeInfo.getFieldDef()?.args.some(({ name }) => name === resumeArgument);
+          return hasArgument === true ? change(field) : undefined;
         },
       },
     }),
@@ -88,19 +88,22 @@ function argumentOf(cursor: string): ArgumentNode {
   };
 }
 
-/** The cursor of a result's event, if it was asked for. */
+/** The cursor of a result's event; null if the document does not select it. */
 function cursorOf({ data }: ExecutionResult): string | null {
   const [event] = Object.values(data ?? {});
   if (typeof event !== 'object' || event === null || !(cursorField in event)) return null;
   const cursor = event[cursorField];
-  // A line break would end the field: what has one is no cursor of ours.
+  // A field of another meaning may be aliased to `cursor`. A line break in it would end the event's `id` line.
   return typeof cursor === 'string' && /^[\w.~-]+$/.test(cursor) ? cursor : null;
 }
 
 type SerializedResult = ExecutionResult & { stringify?: (result: ExecutionResult) => string };
 
-/** The engine writes `data: ` before a result and ends the event after it: in between there is room for `id`. */
+/**
+ * Adds a line with the event's `id`. Yoga writes `data: `, the serialized result and the end of the event, so the line
+ * has to be part of the serialized result.
+ */
 function withId(result: SerializedResult, cursor: string): SerializedResult {
   const { stringify = JSON.stringify } = result;
-  return { ...result, stringify: (told) => `${stringify(told)}\nid: ${cursor}` };
+  return { ...result, stringify: (original) => `${stringify(original)}\nid: ${cursor}` };
 }

@@ -1,25 +1,25 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createTokenExpiry, type TokenExpiry } from '../../src/http/token-expiry.ts';
+import { createExpiryTimer, type ExpiryTimer } from '../../src/http/expiry-timer.ts';
 
-let expiries: TokenExpiry;
+let expiryTimer: ExpiryTimer;
 let expired: string[];
 const named = (name: string) => ({ expire: () => void expired.push(name) });
 const after = (milliseconds: number) => new Date(Date.now() + milliseconds);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  expiries = createTokenExpiry();
+  expiryTimer = createExpiryTimer();
   expired = [];
 });
 afterEach(() => {
-  expiries.dispose();
+  expiryTimer.dispose();
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
 
-test('each expires at its moment, whatever the order in which they came', () => {
+test('everything expires at its time, in whatever order it was scheduled', () => {
   for (const [name, at] of Object.entries({ b: 2_000, a: 1_000, c: 3_000, d: 3_000 })) {
-    expiries.add(named(name), after(at));
+    expiryTimer.schedule(named(name), after(at));
   }
   vi.advanceTimersByTime(999);
   expect(expired).toEqual([]);
@@ -29,29 +29,29 @@ test('each expires at its moment, whatever the order in which they came', () => 
   expect(expired).toEqual(['a', 'b', 'c', 'd']);
 });
 
-test('what has expired already does so at once, but not within the call', () => {
-  expiries.add(named('late'), after(-1));
+test('a time in the past expires at once, but not during the call', () => {
+  expiryTimer.schedule(named('late'), after(-1));
   expect(expired).toEqual([]);
   vi.advanceTimersByTime(0);
   expect(expired).toEqual(['late']);
 });
 
-test('what is removed does not expire, and leaves no timer', () => {
+test('what is cancelled does not expire, and leaves no timer', () => {
   const [one, other] = [named('one'), named('other')];
   const [soon, later] = [after(1_000), after(2_000)];
-  expiries.add(one, soon);
-  expiries.add(other, later);
-  expiries.remove(one, soon);
+  expiryTimer.schedule(one, soon);
+  expiryTimer.schedule(other, later);
+  expiryTimer.cancel(one, soon);
   vi.advanceTimersByTime(1_500);
-  expiries.remove(other, later);
-  expiries.remove(other, later);
+  expiryTimer.cancel(other, later);
+  expiryTimer.cancel(other, later);
   expect(vi.getTimerCount()).toBe(0);
   vi.advanceTimersByTime(1_500);
   expect(expired).toEqual([]);
 });
 
-test('a moment farther away than a timer can reach is waited for', () => {
-  expiries.add(named('far'), after(60 * 86_400_000));
+test('a time beyond the longest delay of a timer is waited for', () => {
+  expiryTimer.schedule(named('far'), after(60 * 86_400_000));
   vi.advanceTimersByTime(59 * 86_400_000);
   expect(expired).toEqual([]);
   vi.advanceTimersByTime(86_400_000);

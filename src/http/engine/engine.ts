@@ -1,0 +1,67 @@
+import { type GraphQLSchema, subscribe } from 'graphql';
+import { createYoga, type YogaServerInstance } from 'graphql-yoga';
+import type { ConnectionCounter } from '../connection-counter.ts';
+import { createErrorMasker, type ErrorMasker, type ErrorPolicy } from '../errors.ts';
+import type { ExpiryTimer } from '../expiry-timer.ts';
+import type { Limits } from '../limits.ts';
+import type { Log } from '../log.ts';
+import type { EngineContext, OperationInfo } from '../running-operation.ts';
+import { limitDocuments } from './document-limits.ts';
+import { resumeByLastEventId } from './last-event-id.ts';
+import { limitOperations, withinOperationTime } from './operation-limits.ts';
+import { checkParameters } from './parameter-checks.ts';
+import { endStreams } from './stream-lifetime.ts';
+import type { Subscribe } from './subscribe.ts';
+import { requireTokens } from './token-requirement.ts';
+
+/** Creates the context that resolvers get, once for each operation. A plain object: yoga copies its properties. */
+export type CreateContext = (operation: OperationInfo) => object | Promise<object>;
+
+export type Engine = YogaServerInstance<EngineContext, object>;
+
+export type EngineOptions = {
+  schema: GraphQLSchema;
+  createContext: CreateContext;
+  subscribe?: Subscribe;
+  errors: ErrorPolicy;
+  limits: Limits;
+  connections: ConnectionCounter;
+  expiryTimer: ExpiryTimer;
+  isDraining: () => boolean;
+  log: Log;
+};
+
+/**
+ * Creates the GraphQL engine, which parses, validates, limits and executes. All transports use this one, so its
+ * plugins bind them all: HTTP and event streams call it as a request handler, WebSockets call its `getEnveloped`.
+ */
+export function createEngine(options: EngineOptions): {
+  engine: Engine;
+  maskError: ErrorMasker;
+} {
+  const { limits } = options;
+  const maskError = createErrorMasker(options.errors, options.log);
+  const engine = createYoga<EngineContext, object>({
+    schema: options.schema,
+    context: ({ operation }) => withinOperationTime(options.createContext(operation), operation, limits),
+    graphqlEndpoint: '/graphql',
+    maxRequestBodySize: limits.requestBytes,
+    maskedErrors: { maskError },
+    plugins: [
+      checkParameters(),
+      ...limitDocuments(limits),
+      requireTokens(),
+      limitOperations(limits, options.subscribe ?? ((args) => subscribe(args))),
+      endStreams(options),
+      resumeByLastEventId(),
+    ],
+    batching: false,
+    multipart: false,
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    // The error masker logs every error once.
+    logging: false,
+  });
+  return { engine, maskError };
+}

@@ -1,0 +1,79 @@
+import { GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { bearerKey } from '../authentication.ts';
+import type { ConnectionCounter } from '../connection-counter.ts';
+import { requestError } from '../errors.ts';
+import type { ExpiryTimer } from '../expiry-timer.ts';
+import { drainingMessage } from '../request-refused.ts';
+import type { EngineContext, RunningOperation } from '../running-operation.ts';
+import { endWithOperation, isStream } from './operation-stream.ts';
+
+type StreamLifetimeOptions = {
+  connections: ConnectionCounter;
+  expiryTimer: ExpiryTimer;
+  isDraining: () => boolean;
+};
+
+/**
+ * Ends each subscription's stream when its operation ends. An event stream over HTTP is a connection of its own, so
+ * this also counts it and ends it when its token expires. WebSockets do both for all the operations they carry.
+ */
+export function endStreams({
+  connections,
+  expiryTimer,
+  isDraining,
+}: StreamLifetimeOptions): Plugin<EngineContext> {
+  /** Registers an event stream. Returns the function that unregisters it, or the error that refuses it. */
+  function register(operation: RunningOperation): (() => void) | GraphQLError {
+    const { session } = operation;
+    if (operation.transport !== 'HTTP' || session.kind !== 'BEARER') return doNothing;
+    // Draining has collected the streams it is to close, so one that starts now would be missed.
+    if (isDraining()) return requestError(503, 'SERVICE_UNAVAILABLE', drainingMessage);
+    const bearer = bearerKey(session.claims);
+    if (!connections.acquire(bearer)) return requestError(429, 'TOO_MANY_CONNECTIONS', tooManyConnections);
+    const { expiresAt } = session.claims;
+    const stream = { expire: () => operation.end('TOKEN_EXPIRED') };
+    expiryTimer.schedule(stream, expiresAt);
+    return () => {
+      connections.release(bearer);
+      expiryTimer.cancel(stream, expiresAt);
+    };
+  }
+
+  return {
+    onSubscribe({ args }) {
+      const { operation } = args.contextValue;
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (!isStream(result)) return;
+          const registered = register(operation);
+          if (registered instanceof GraphQLError) {
+            // Nobody will iterate the stream: wrap it once more so that ending the operation closes its source.
+            void endWithOperation(result, operation, { finalValue: () => undefined, onEnd: doNothing });
+            operation.end('CLIENT_GONE');
+            setResult({ errors: [registered] });
+            return;
+          }
+          setResult(
+            endWithOperation(result, operation, {
+              finalValue: () =>
+                operation.ended === 'TOKEN_EXPIRED' ? { errors: [tokenExpired()] } : undefined,
+              onEnd: registered,
+            }),
+          );
+        },
+      };
+    },
+  };
+}
+
+const doNothing = (): void => {};
+
+const tooManyConnections =
+  'You have too many event streams and WebSockets open. Close some, or run several subscriptions on one WebSocket.';
+
+function tokenExpired(): GraphQLError {
+  return new GraphQLError('The token has expired. Sign in again and resume with the new token.', {
+    extensions: { code: 'UNAUTHENTICATED' },
+  });
+}

@@ -1,0 +1,30 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { RequestRefusedError } from './request-refused.ts';
+
+/**
+ * Values of the `Retry-After` header, in seconds. After the first, a load balancer has noticed that this gateway
+ * drains, or the next one has started.
+ */
+export const retryAfterSeconds = { draining: '1', identityUnavailable: '5' } as const;
+
+/** Sends JSON that no cache may store. */
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: OutgoingHttpHeaders = {},
+): void {
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+    ...headers,
+  });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+/** Sends `{"error": {"code", "message", …}}`, the shape of every error outside GraphQL. */
+export function sendError(response: ServerResponse, error: RequestRefusedError): void {
+  sendJson(response, error.status, {
+    error: { code: error.code, message: error.message, ...error.details },
+  });
+}

@@ -1,0 +1,79 @@
+import type { SendText } from '../graphql/subscriptions/subscribe.ts';
+import type { Session } from './authentication.ts';
+
+export type OperationEndReason =
+  /** The client completed the operation, closed its connection or vanished. Also used once the result was sent. */
+  | 'CLIENT_GONE'
+  | 'TOKEN_EXPIRED'
+  | 'TOOK_TOO_LONG'
+  /** The client does not read. Its connection is closed as well. */
+  | 'SLOW_CONSUMER'
+  | 'SHUTTING_DOWN';
+
+/** The `reason` of an ended operation's abort signal. */
+class OperationEndedError extends Error {
+  override readonly name = 'OperationEndedError';
+
+  constructor(reason: OperationEndReason) {
+    super(`The operation was ended: ${reason}.`);
+  }
+}
+
+/** What the schema's context may know about a running GraphQL operation. It cannot end the operation. */
+export type OperationInfo = {
+  readonly transport: 'HTTP' | 'WEBSOCKET';
+  readonly session: Session;
+  /** Aborts when nobody will read the result any more. The reason is an OperationEndedError. */
+  readonly signal: AbortSignal;
+};
+
+/**
+ * One running GraphQL operation, on any transport, with the means to end it. Every idle subscriber holds one, so
+ * it creates its AbortController only when somebody asks for the signal.
+ */
+export class RunningOperation implements OperationInfo {
+  readonly transport: OperationInfo['transport'];
+  readonly session: Session;
+  /** Sends a serialized result; undefined on transports that do not frame results themselves. */
+  readonly sendText: SendText | undefined;
+  /** In milliseconds on the clock of `performance.now()`. */
+  readonly startedAt = performance.now();
+  /** True for a subscription: the client waits for no final answer, so draining need not wait for one either. */
+  isStream = false;
+  /** Why the operation ended; null while it runs. */
+  ended: OperationEndReason | null = null;
+  #listener: (() => void) | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(transport: OperationInfo['transport'], session: Session, sendText?: SendText) {
+    this.transport = transport;
+    this.session = session;
+    this.sendText = sendText;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.ended !== null) this.#controller.abort(new OperationEndedError(this.ended));
+    }
+    return this.#controller.signal;
+  }
+
+  /** Calls the listener when the operation ends; at once if it has ended. A new listener replaces the last. */
+  onEnd(listener: () => void): void {
+    if (this.ended === null) this.#listener = listener;
+    else listener();
+  }
+
+  /** Ends the operation. Calls after the first have no effect. */
+  end(reason: OperationEndReason): void {
+    if (this.ended !== null) return;
+    this.ended = reason;
+    this.#controller?.abort(new OperationEndedError(reason));
+    this.#listener?.();
+    this.#listener = undefined;
+  }
+}
+
+/** What a transport passes to the engine with each operation. */
+export type EngineContext = { operation: RunningOperation };
