@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
 
-/** For what `fetch` does not let one send: any method, any Host, any target. */
+/** For requests that `fetch` does not allow: any method, any Host, any target. */
 async function rawRequest(
   server: TestServer,
   { method = 'GET', path = '/', headers = {}, body }: RawRequest,
@@ -23,15 +23,71 @@ async function rawRequest(
 }
 type RawRequest = { method?: string; path?: string; headers?: Record<string, string>; body?: string };
 
-describe('who asks', () => {
-  test('nobody in particular, who is let through as such', async () => {
+describe('a request without a token', () => {
+  const getUrl = (server: TestServer, query: string) => `${server.url}?query=${encodeURIComponent(query)}`;
+
+  test('gets what is open to everybody', async () => {
     await using server = await startTestServer();
-    const response = await server.post({ query: '{ whoAmI }' });
+    const response = await server.post({ query: '{ __typename whoAmI }' });
     expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({ data: { whoAmI: null } });
+    expect(await response.json()).toEqual({ data: { __typename: 'Query', whoAmI: null } });
+    const introspection = await server.post({ query: '{ __schema { queryType { name } } }' });
+    expect(introspection.status).toBe(200);
   });
 
-  test.each(['Bearer', 'bearer', 'BEARER  '])('the bearer of a token: %s', async (scheme) => {
+  describe.each(['application/json', 'application/graphql-response+json'])('accepting %s', (accept) => {
+    test.each(['GET', 'POST'])('by %s gets 401 when all it asks for needs a token', async (method) => {
+      await using server = await startTestServer();
+      const query = '{ whoAmIStrictly again: whoAmIStrictly }';
+      const response =
+        method === 'GET'
+          ? await fetch(getUrl(server, query), { headers: { accept } })
+          : await server.post({ query }, { headers: { accept } });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expect(response.headers.get('content-type')).toBe(`${accept}; charset=utf-8`);
+      expect(await response.json()).toEqual({
+        errors: [
+          { message: expect.stringContaining('bearer token'), extensions: { code: 'UNAUTHENTICATED' } },
+        ],
+      });
+    });
+  });
+
+  test('as an event stream gets 401', async () => {
+    await using server = await startTestServer();
+    for (const query of ['{ whoAmIStrictly }', 'subscription { values }']) {
+      const response = await server.post({ query }, { headers: { accept: 'text/event-stream' } });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('Bearer');
+      expect(await response.text()).toContain('UNAUTHENTICATED');
+    }
+  });
+
+  test('gets 200 with the rest of the data when only a part needs a token', async () => {
+    await using server = await startTestServer();
+    const response = await server.post({ query: '{ hello whoAmIStrictly }' });
+    expect(response.status).toBe(200);
+    expect(response.headers.get('www-authenticate')).toBeNull();
+    expect(await response.json()).toMatchObject({
+      data: { hello: 'hello world', whoAmIStrictly: null },
+      errors: [{ path: ['whoAmIStrictly'], extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+  });
+
+  test('keeps errors of another kind', async () => {
+    await using server = await startTestServer();
+    const response = await server.post({ query: '{ refused whoAmIStrictly }' });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      data: { refused: null, whoAmIStrictly: null },
+      errors: [{ extensions: { code: 'FORBIDDEN' } }, { extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+  });
+});
+
+describe('a request with a token', () => {
+  test.each(['Bearer', 'bearer', 'BEARER  '])("is its bearer's: %s", async (scheme) => {
     await using server = await startTestServer();
     const authorization = `${scheme} ${await server.tokenOf(ada)}`;
     const response = await server.post({ query: '{ whoAmI }' }, { headers: { authorization } });
@@ -45,7 +101,7 @@ describe('who asks', () => {
     'Bearer a b',
     'nonsense',
     'Bearer eyJhbGciOiJub25lIn0.e30.',
-  ])('is refused with a bad token, before anything is executed: %s', async (authorization) => {
+  ])('gets 401 if the token is bad, before anything is executed: %s', async (authorization) => {
     await using server = await startTestServer();
     const response = await server.post({ query: '{ serial }' }, { headers: { authorization } });
 
@@ -59,14 +115,14 @@ describe('who asks', () => {
     expect(await next.json()).toEqual({ data: { serial: 1 } });
   });
 
-  test('is told when a token has expired', async () => {
+  test('gets 401 with the reason if the token has expired', async () => {
     await using server = await startTestServer({ tokenLifetimeSeconds: -10 });
     const response = await server.post({ query: '{ hello }' }, { email: ada });
     expect(response.status).toBe(401);
     expect(await response.text()).toContain('expired');
   });
 
-  test('gets the media type asked for, in refusals too', async () => {
+  test('gets the media type it accepts, in refusals as well', async () => {
     await using server = await startTestServer();
     const response = await server.post(
       { query: '{ hello }' },
@@ -76,7 +132,7 @@ describe('who asks', () => {
     expect(response.headers.get('content-type')).toBe('application/graphql-response+json; charset=utf-8');
   });
 
-  test('cannot be told while the identity provider is away: neither refused nor let in', async () => {
+  test('gets 503 while the identity provider is unavailable', async () => {
     await using server = await startTestServer({
       authenticate: () => Promise.reject(new IdentityUnavailableError('No keys.')),
     });
@@ -87,7 +143,7 @@ describe('who asks', () => {
     });
   });
 
-  test('is not let in when judging the token fails for another reason', async () => {
+  test('gets 500 if verifying the token fails unexpectedly', async () => {
     await using server = await startTestServer({ authenticate: () => Promise.reject(new Error('hunter2')) });
     const response = await server.post({ query: '{ hello }' }, { email: ada });
     expect(response.status).toBe(500);
@@ -96,8 +152,8 @@ describe('who asks', () => {
   });
 });
 
-describe('what is asked', () => {
-  test('a query may come by GET, a mutation may not', async () => {
+describe('what is requested', () => {
+  test('GET runs a query, but no mutation', async () => {
     await using server = await startTestServer();
     const get = (query: string) => fetch(`${server.url}?query=${encodeURIComponent(query)}`);
 
@@ -108,7 +164,7 @@ describe('what is asked', () => {
   });
 
   test.each(['variables', 'extensions'])(
-    '%s that are no JSON in a URL are the caller’s fault',
+    '%s in a URL that are not JSON are answered with 400',
     async (name) => {
       await using server = await startTestServer();
       const response = await fetch(`${server.url}?query={hello}&${name}={`);
@@ -125,7 +181,7 @@ describe('what is asked', () => {
     'application/graphql+json',
     'application/json, text/plain',
     '',
-  ])('a body that a foreign page could send unasked is not read: %j', async (type) => {
+  ])('a body that any web page could send without a preflight is not read: %j', async (type) => {
     await using server = await startTestServer();
     const response = await rawRequest(server, {
       method: 'POST',
@@ -140,14 +196,14 @@ describe('what is asked', () => {
   });
 
   test.each([
-    ['no JSON', '{"query":'],
-    ['nothing', ''],
-    ['a list: batches are off', '[{"query":"{ hello }"},{"query":"{ hello }"}]'],
+    ['malformed JSON', '{"query":'],
+    ['an empty body', ''],
+    ['a list, because batching is off', '[{"query":"{ hello }"},{"query":"{ hello }"}]'],
     ['an empty list', '[]'],
     ['null', 'null'],
-    ['a text', '"{ hello }"'],
+    ['a string', '"{ hello }"'],
     ['no query', '{}'],
-    ['a query that is none', '{"query": 7}'],
+    ['a query of another type', '{"query": 7}'],
     ['an unknown parameter', '{"query": "{ hello }", "doc_id": "1"}'],
   ])('%s is answered with 400', async (_case, body) => {
     await using server = await startTestServer();
@@ -157,7 +213,39 @@ describe('what is asked', () => {
     expect(server.log.entries).toEqual([]);
   });
 
-  test('a body larger than allowed is refused by its announced length', async () => {
+  describe('a persisted query that is named by its hash only', () => {
+    const extensions = { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } };
+    const notSupported = {
+      errors: [
+        { message: 'PersistedQueryNotSupported', extensions: { code: 'PERSISTED_QUERY_NOT_SUPPORTED' } },
+      ],
+    };
+
+    test.each(['application/json', 'application/graphql-response+json'])(
+      'is answered as Apollo Server does, so that the client sends its text: accepting %s',
+      async (accept) => {
+        await using server = await startTestServer();
+        const url = `${server.url}?extensions=${encodeURIComponent(JSON.stringify(extensions))}`;
+        for (const response of [
+          await server.post({ extensions, operationName: 'Hello' }, { headers: { accept } }),
+          await server.post({ query: '', extensions }, { headers: { accept } }),
+          await fetch(url, { headers: { accept } }),
+        ]) {
+          expect(response.status).toBe(200);
+          expect(await response.json()).toEqual(notSupported);
+        }
+        expect(server.log.entries).toEqual([]);
+      },
+    );
+
+    test('is executed once its text is sent with the hash', async () => {
+      await using server = await startTestServer();
+      const response = await server.post({ query: '{ hello }', extensions });
+      expect(await response.json()).toEqual({ data: { hello: 'hello world' } });
+    });
+  });
+
+  test('a body that is too large is refused by its Content-Length', async () => {
     await using server = await startTestServer();
     const response = await server.post({
       query: '{ hello }',
@@ -167,7 +255,7 @@ describe('what is asked', () => {
     expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'REQUEST_TOO_LARGE' } }] });
   });
 
-  test('and as it is read, when it does not say how long it is', async () => {
+  test('a body without a Content-Length is refused once too much of it is read', async () => {
     await using server = await startTestServer();
     const body = ReadableStream.from(Array.from({ length: 5 }, () => new Uint8Array(64 * 1024).fill(0x20)));
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body, duplex: 'half' };
@@ -176,7 +264,7 @@ describe('what is asked', () => {
     expect((await server.post({ query: '{ hello }' })).status).toBe(200);
   });
 
-  test('a client that never finishes its request is cut off', async () => {
+  test('a client that does not finish its request gets 408', async () => {
     await using server = await startTestServer({ limits: { requestMs: 100, requestHeadersMs: 50 } });
     const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
     socket.write(
@@ -185,7 +273,7 @@ describe('what is asked', () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  test('answers are for nobody else: no cache keeps them', async () => {
+  test('responses are not cached', async () => {
     await using server = await startTestServer();
     const response = await server.post({ query: '{ hello }' });
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -193,10 +281,10 @@ describe('what is asked', () => {
   });
 });
 
-describe('web pages of other origins', () => {
+describe('a web page', () => {
   const allowedOrigins = ['https://admin.customer.example'];
 
-  test('are refused, whatever they send', async () => {
+  test('of another origin is refused, whatever it sends', async () => {
     await using server = await startTestServer({ allowedOrigins });
     for (const origin of [
       'https://evil.example',
@@ -213,7 +301,7 @@ describe('web pages of other origins', () => {
     expect(await (await server.post({ query: '{ serial }' })).json()).toEqual({ data: { serial: 1 } });
   });
 
-  test('are let in when allowed', async () => {
+  test('of an allowed origin may use the gateway', async () => {
     await using server = await startTestServer({ allowedOrigins });
     const headers = { origin: 'https://admin.customer.example' };
     const preflight = await fetch(server.url, {
@@ -232,14 +320,14 @@ describe('web pages of other origins', () => {
     expect(response.headers.get('access-control-allow-origin')).toBe('https://admin.customer.example');
   });
 
-  test('the gateway’s own pages always are', async () => {
+  test('of the gateway itself may use it', async () => {
     await using server = await startTestServer();
     const response = await server.post({ query: '{ hello }' }, { headers: { origin: server.origin } });
     expect(response.status).toBe(200);
   });
 });
 
-describe('other paths', () => {
+describe('a path', () => {
   test.each([
     '/unknown',
     '/graphql/unknown',
@@ -248,7 +336,7 @@ describe('other paths', () => {
     '/..%2f',
     '/dev/token',
     '/graphiql/graphiql.js',
-  ])('%s is not there', async (path) => {
+  ])('%s does not exist', async (path) => {
     await using server = await startTestServer();
     const response = await rawRequest(server, { path });
     expect(response.status).toBe(404);
@@ -260,19 +348,19 @@ describe('other paths', () => {
     ['PUT', '/graphql?query={hello}', 'GET, POST, OPTIONS'],
     ['POST', '/healthz', 'GET'],
     ['DELETE', '/', 'GET'],
-  ])('%s %s is refused with what is allowed', async (method, path, allow) => {
+  ])('%s %s is refused with the allowed methods', async (method, path, allow) => {
     await using server = await startTestServer();
     const response = await rawRequest(server, { method, path });
     expect(response.status).toBe(405);
     expect(response.headers).toMatchObject({ allow });
   });
 
-  test('the root says where the API is', async () => {
+  test('/ says where the API is', async () => {
     await using server = await startTestServer();
     expect(await (await fetch(server.origin)).json()).toMatchObject({ graphql: '/graphql' });
   });
 
-  test('others may be added, and their failures are answered', async () => {
+  test('can be added, and its unexpected errors are answered with 500', async () => {
     await using server = await startTestServer({
       routes: [
         { path: '/added', methods: { GET: (_request, response) => void response.end('here') } },

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { GraphQLError, type GraphQLSchema } from 'graphql';
-import { type Client, type ClientOptions, createClient } from 'graphql-ws';
+import { type Client, type ClientOptions, createClient, type SubscribePayload } from 'graphql-ws';
 import { createSchema } from 'graphql-yoga';
 import { WebSocket } from 'ws';
 import type { Limits } from '../../src/http/limits.ts';
@@ -271,11 +271,8 @@ export async function closeOf(socket: WebSocket): Promise<{ code: number; reason
   return { code, reason: String(reason) };
 }
 
-/** Resolves to the single result of an operation over WebSocket. */
-export async function runOverSocket(
-  client: Client,
-  payload: { query: string; variables?: Record<string, unknown>; operationName?: string },
-): Promise<unknown> {
+/** Runs an operation over WebSocket and resolves to its first result. */
+export async function runOverSocket(client: Client, payload: SubscribePayload): Promise<unknown> {
   for await (const result of client.iterate(payload)) return result;
   throw new Error('The operation completed without a result.');
 }

@@ -144,7 +144,7 @@ describe('before the protocol begins', () => {
   });
 });
 
-describe('what one operation does wrong concerns it alone', () => {
+describe('an error of one operation leaves the others alone', () => {
   test.each([
     ['malformed', { query: '{ hello' }],
     ['invalid', { query: '{ unknown }' }],
@@ -164,6 +164,18 @@ describe('what one operation does wrong concerns it alone', () => {
 
     server.source.emit(7);
     expect(await first).toMatchObject({ value: { data: { values: 7 } } });
+  });
+
+  test('a persisted query named by its hash only: the client can send its text', async () => {
+    await using server = await startTestServer();
+    const client = await server.connect(ada);
+    const extensions = { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } };
+    expect(await failureOf(runOverSocket(client, { query: '', extensions }))).toEqual([
+      { message: 'PersistedQueryNotSupported', extensions: { code: 'PERSISTED_QUERY_NOT_SUPPORTED' } },
+    ]);
+    expect(await runOverSocket(client, { query: '{ hello }', extensions })).toEqual({
+      data: { hello: 'hello world' },
+    });
   });
 
   test('an id already in use closes the socket with 4409, as the protocol has it', async () => {

@@ -1,0 +1,41 @@
+/** Requests without a token to a real gateway. */
+import { getIntrospectionQuery } from 'graphql';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.dispose());
+
+const post = (query: string) =>
+  fetch(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query }),
+  });
+
+const ticketId = 'VGlja2V0OjAxOTVhYTFlLTAwMDAtNzAwMC04MDAwLTAwMDAwMDAwMDAwMA==';
+
+test.each([
+  '{ viewer { kind } }',
+  '{ tickets { edges { node { id } } } }',
+  '{ tickets { edges { node { id } } } grants { edges { node { id } } } }',
+  `{ node(id: "${ticketId}") { id } }`,
+  `{ nodes(ids: ["${ticketId}"]) { id } }`,
+  '{ ticket(key: "SUP-1") { id } }',
+  'mutation { createOrganization(input: { name: "Acme", hasGuard: true }) { __typename } }',
+  `mutation { closeTicket(input: { ticketId: "${ticketId}" }) { __typename } }`,
+])('get 401: %s', async (query) => {
+  const response = await post(query);
+  expect(response.status).toBe(401);
+  expect(response.headers.get('www-authenticate')).toBe('Bearer');
+  expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+});
+
+test.each(['{ __typename }', getIntrospectionQuery()])('get 200: %.20s', async (query) => {
+  const response = await post(query);
+  expect(response.status).toBe(200);
+  expect(await response.json()).not.toHaveProperty('errors');
+});
