@@ -1,10 +1,13 @@
 import { defineConfig } from 'prisma/config';
 
-// `prisma generate` needs no schema engine, yet the CLI insists on finding one and would download it.
-// Any existing executable satisfies it; migrations are applied through the WASM engine instead.
-process.env['PRISMA_SCHEMA_ENGINE_BINARY'] ??= process.execPath;
+// `prisma generate` needs no schema engine, but Prisma's command line downloads one unless it is told of an
+// executable. Any does. Commands that need the engine (`prisma migrate`) download it.
+if (process.argv.includes('generate')) process.env['PRISMA_SCHEMA_ENGINE_BINARY'] ??= process.execPath;
+
+const url = process.env['DATABASE_URL'];
 
 export default defineConfig({
   schema: 'prisma/schema.prisma',
   migrations: { path: 'prisma/migrations' },
+  ...(url === undefined ? {} : { datasource: { url } }),
 });

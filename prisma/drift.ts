@@ -2,43 +2,46 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { MigrationList } from '@prisma/schema-engine-wasm';
 import { startEmbeddedPostgres } from '../src/platform/embedded-postgres.ts';
-import { noFilters, readMigrations } from '../src/platform/migrations.ts';
-import { withSchemaEngine } from '../src/platform/schema-engine.ts';
+import { type Migration, readMigrations } from '../src/platform/migrations.ts';
+import { migrationListOf, noFilters, withSchemaEngine } from './schema-engine.ts';
 
 const schemaFile = fileURLToPath(new URL('./schema.prisma', import.meta.url));
 
 /**
- * The SQL that would bring a database with all migrations to what schema.prisma says; empty if they agree.
- * Works on a database of its own. Rules the schema has no words for (CHECKs, partial uniques, triggers)
- * stand in the migrations alone and are no difference.
+ * Returns the SQL that would bring a database with all migrations to what schema.prisma says, or an empty text
+ * if they agree. Rules that the schema language cannot express (CHECKs, partial unique indexes, triggers) stand
+ * in the migrations only and are not reported.
  *
- * @param more migrations beyond those on disk
+ * @param serverUrl a database of a server on which the engine may create a temporary database
+ * @param more migrations beyond those in prisma/migrations
  */
-export async function findDrift(more: MigrationList['migrationDirectories'] = []): Promise<string> {
+export async function findDrift(serverUrl: string, more: readonly Migration[] = []): Promise<string> {
+  const migrations = [...(await readMigrations()), ...more];
+  const content = await readFile(schemaFile, 'utf8');
+  const { exitCode, stdout } = await withSchemaEngine(serverUrl, (engine) =>
+    engine.diff({
+      from: { tag: 'migrations', ...migrationListOf(migrations) },
+      to: { tag: 'schemaDatamodel', files: [{ path: schemaFile, content }] },
+      script: true,
+      exitCode: true,
+      filters: noFilters,
+    }),
+  );
+  return exitCode === 0 ? '' : (stdout ?? '');
+}
+
+/** As `findDrift`, on a PostgreSQL server that is started for it. */
+export async function findDriftOnOwnServer(): Promise<string> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-drift-'));
-  const postgres = await startEmbeddedPostgres({ dataFolder, settings: { fsync: 'off' } });
   try {
-    const migrations = await readMigrations();
-    const content = await readFile(schemaFile, 'utf8');
-    const deadlines = { connect: 5_000, statement: 60_000 };
-    const { exitCode, stdout } = await withSchemaEngine(postgres.url, deadlines, (engine) =>
-      engine.diff({
-        from: {
-          tag: 'migrations',
-          ...migrations,
-          migrationDirectories: [...migrations.migrationDirectories, ...more],
-        },
-        to: { tag: 'schemaDatamodel', files: [{ path: schemaFile, content }] },
-        script: true,
-        exitCode: true,
-        filters: noFilters,
-      }),
-    );
-    return exitCode === 0 ? '' : (stdout ?? '');
+    const postgres = await startEmbeddedPostgres({ dataFolder, settings: { fsync: 'off' } });
+    try {
+      return await findDrift(postgres.url);
+    } finally {
+      await postgres.stop();
+    }
   } finally {
-    await postgres.stop();
     await rm(dataFolder, { recursive: true, force: true });
   }
 }

@@ -1,57 +1,78 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { MigrationList } from '@prisma/schema-engine-wasm';
 import pg from 'pg';
 import { withoutCredentials } from './logger.ts';
-import { withSchemaEngine } from './schema-engine.ts';
 import { StartupError } from './startup-error.ts';
+
+/** One folder of prisma/migrations. */
+export interface Migration {
+  /** The folder's name. Migrations are applied in the order of their names. */
+  readonly name: string;
+  readonly sql: string;
+}
 
 const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
-/** Any number, the same for every gateway; Prisma's own commands use another. */
-const migrationLock = 5_284_871_022;
+/** Keys of advisory locks: the one that gateways take, and the one that Prisma's own commands take. */
+const gatewaysLock = 5_284_871_022;
+const prismasLock = 72_707_369;
 
-/** Milliseconds: to reach the database, to wait for a gateway that migrates, and for one migration. */
-const connectDeadline = 5_000;
-const lockDeadline = 60_000;
-const migrationDeadline = 300_000;
+/** Milliseconds: to connect, to wait for whoever else is migrating, and for each statement of a migration. */
+const connectTimeout = 5_000;
+const lockTimeout = 60_000;
+const migrationTimeout = 300_000;
 
 /**
- * Brings the database up to the migrations in prisma/migrations and returns the names of those applied now.
+ * Applies the migrations that the database does not have yet and returns their names.
  *
- * Keeps Prisma's own record (`_prisma_migrations`), so `prisma migrate deploy` may be used on the same
- * database. Gateways that start together wait for one another. A migration that fails changes nothing.
- * A database that cannot be reached, is too old or refuses a migration comes as a StartupError.
+ * Each migration runs in one transaction together with its row in `_prisma_migrations`, so a migration that
+ * fails changes nothing and the next start tries it again. The table is written as `prisma migrate deploy`
+ * writes it: Prisma's commands can be used on the same database. Gateways that start together wait for one
+ * another. Migrations of a newer version are left alone: this version runs beside it during an upgrade.
+ *
+ * @throws StartupError if the database cannot be reached, is too old, belongs to something else, has a
+ *   history that does not fit these migrations, or rejects one of them.
  */
-export async function applyMigrations(databaseUrl: string): Promise<string[]> {
-  const holder = await connect(databaseUrl);
+export async function applyMigrations(
+  databaseUrl: string,
+  migrations?: readonly Migration[],
+): Promise<string[]> {
+  const client = await connect(databaseUrl);
   try {
-    await requireVersion(holder);
-    await holder.query('SELECT pg_advisory_lock($1)', [migrationLock]);
-    const migrationsList = await readMigrations();
-    const { appliedMigrationNames } = await withSchemaEngine(
-      databaseUrl,
-      { connect: connectDeadline, statement: migrationDeadline },
-      (engine) => engine.applyMigrations({ migrationsList, filters: noFilters }),
-    );
-    return appliedMigrationNames;
+    await requireVersion(client);
+    // Both locks end with the connection.
+    await takeLocks(client);
+    const pending = findPending(migrations ?? (await readMigrations()), await readHistory(client));
+    for (const migration of pending) await apply(client, migration);
+    return pending.map(({ name }) => name);
   } catch (error) {
     if (error instanceof StartupError) throw error;
     throw new StartupError(`The database's tables could not be brought up to date (${reasonOf(error)}).`, {
       cause: error,
     });
   } finally {
-    // The lock ends with its connection.
-    await holder.end();
+    await client.end();
   }
+}
+
+/** The migrations of a folder, in the order in which they are applied. */
+export async function readMigrations(folder: string = migrationsFolder): Promise<Migration[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return await Promise.all(
+    names
+      .sort()
+      .map(async (name) => ({ name, sql: await readFile(join(folder, name, 'migration.sql'), 'utf8') })),
+  );
 }
 
 async function connect(databaseUrl: string): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: databaseUrl,
-    connectionTimeoutMillis: connectDeadline,
-    statement_timeout: lockDeadline,
+    connectionTimeoutMillis: connectTimeout,
+    statement_timeout: lockTimeout,
     keepAlive: true,
   });
   client.on('error', () => undefined);
@@ -80,6 +101,135 @@ async function requireVersion(client: pg.Client): Promise<void> {
   }
 }
 
+async function takeLocks(client: pg.Client): Promise<void> {
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [gatewaysLock]);
+    await client.query('SELECT pg_advisory_lock($1)', [prismasLock]);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || error.code !== statementTimedOut) throw error;
+    throw new StartupError(
+      `Somebody else has been migrating this database for ${lockTimeout / 1_000} s: start again when they have finished.`,
+      { cause: error },
+    );
+  }
+}
+
+const statementTimedOut = '57014';
+
+/** A row of `_prisma_migrations` that was not rolled back. */
+interface HistoryRow {
+  readonly name: string;
+  readonly checksum: string;
+  readonly startedAt: Date;
+  /** Null: the migration failed, or is one that Prisma is applying. */
+  readonly finishedAt: Date | null;
+}
+
+/** Reads what was applied to the database. In an empty database, creates the table for it. */
+async function readHistory(client: pg.Client): Promise<HistoryRow[]> {
+  const { rows: found } = await client.query<{ history: boolean; other: string | null }>(`
+    SELECT to_regclass('_prisma_migrations') IS NOT NULL AS history, (
+      SELECT min(relname) FROM pg_class
+      WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+        AND NOT EXISTS (
+          SELECT FROM pg_depend
+          WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
+    ) AS other`);
+  const { history = false, other = null } = found[0] ?? {};
+  if (!history) {
+    if (other !== null) {
+      throw new StartupError(
+        `The database is not empty and not Latchkey's (it has "${other}"): DATABASE_URL must lead to an empty database or one of Latchkey's.`,
+      );
+    }
+    await client.query(historyTable);
+  }
+  const { rows } = await client.query<HistoryRow>(`
+    SELECT migration_name AS name, checksum, started_at AS "startedAt", finished_at AS "finishedAt"
+    FROM _prisma_migrations WHERE rolled_back_at IS NULL`);
+  return rows;
+}
+
+/** As Prisma's schema engine creates it. */
+const historyTable = `
+  CREATE TABLE "_prisma_migrations" (
+    "id"                  VARCHAR(36) PRIMARY KEY NOT NULL,
+    "checksum"            VARCHAR(64) NOT NULL,
+    "finished_at"         TIMESTAMPTZ,
+    "migration_name"      VARCHAR(255) NOT NULL,
+    "logs"                TEXT,
+    "rolled_back_at"      TIMESTAMPTZ,
+    "started_at"          TIMESTAMPTZ NOT NULL DEFAULT now(),
+    "applied_steps_count" INTEGER NOT NULL DEFAULT 0
+  )`;
+
+/** Returns the migrations that the history lacks. @throws StartupError if the history does not fit them. */
+function findPending(migrations: readonly Migration[], history: readonly HistoryRow[]): Migration[] {
+  const failed = history.find(({ finishedAt }) => finishedAt === null);
+  if (failed !== undefined) {
+    const { name, startedAt } = failed;
+    throw new StartupError(
+      `Migration ${name} began on ${startedAt.toISOString()} and did not finish: docs/operating.md says what to do under "A migration that failed".`,
+    );
+  }
+  const applied = new Map(history.map((row) => [row.name, row]));
+  const last = migrations.at(-1)?.name ?? '';
+  const onDisk = new Set(migrations.map(({ name }) => name));
+  const missing = [...applied.keys()].sort().find((name) => name < last && !onDisk.has(name));
+  if (missing !== undefined) {
+    throw new StartupError(
+      `The database has migration ${missing}, which this version of Latchkey lacks: start the version that applied it, or a later one.`,
+    );
+  }
+  const changed = migrations.find(({ name, sql }) => {
+    const row = applied.get(name);
+    return row !== undefined && !checksumsOf(sql).includes(row.checksum);
+  });
+  if (changed !== undefined) {
+    throw new StartupError(
+      `Migration ${changed.name} is not the one that this database has: restore prisma/migrations/${changed.name}/migration.sql as it was released (for a development database, \`npm run reset\` clears it).`,
+    );
+  }
+  return migrations.filter(({ name }) => !applied.has(name));
+}
+
+/** The checksum that Prisma records, first as the file is and then with each kind of line ending. */
+function checksumsOf(sql: string): string[] {
+  const unix = sql.replaceAll('\r\n', '\n');
+  return [sql, unix, unix.replaceAll('\n', '\r\n')].map((text) =>
+    createHash('sha256').update(text).digest('hex'),
+  );
+}
+
+/**
+ * Applies one migration. Its file is sent as one query without parameters, so that the server and not a
+ * client splits it into statements: functions contain semicolons.
+ */
+async function apply(client: pg.Client, { name, sql }: Migration): Promise<void> {
+  const id = randomUUID();
+  try {
+    await client.query('BEGIN');
+    await client.query(`SET LOCAL statement_timeout = ${migrationTimeout}`);
+    await client.query(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)
+       VALUES ($1, $2, $3, clock_timestamp())`,
+      [id, checksumsOf(sql)[0], name],
+    );
+    await client.query(sql);
+    await client.query(
+      'UPDATE _prisma_migrations SET finished_at = clock_timestamp(), applied_steps_count = 1 WHERE id = $1',
+      [id],
+    );
+    await client.query('COMMIT');
+  } catch (error) {
+    // The connection is closed next, which rolls the transaction back.
+    throw new StartupError(
+      `Migration ${name} failed and was rolled back (${reasonOf(error)}): the database is as it was before.`,
+      { cause: error },
+    );
+  }
+}
+
 function addressOf(databaseUrl: string): string {
   const { host, pathname } = new URL(databaseUrl);
   return `${host}${pathname}`;
@@ -92,30 +242,4 @@ function reasonOf(error: unknown): string {
   return withoutCredentials(
     message.split('\n').find((line) => line.trim() !== '') ?? 'no reason given',
   ).trim();
-}
-
-/** The schema engine's way of saying that every table and enum is ours. */
-export const noFilters = { externalTables: [], externalEnums: [] };
-
-/** The migrations on disk, as the schema engine wants them. */
-export async function readMigrations(folder: string = migrationsFolder): Promise<MigrationList> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  return {
-    baseDir: folder,
-    lockfile: {
-      path: 'migration_lock.toml',
-      content: await readFile(join(folder, 'migration_lock.toml'), 'utf8'),
-    },
-    shadowDbInitScript: '',
-    migrationDirectories: await Promise.all(
-      names.sort().map(async (name) => ({
-        path: name,
-        migrationFile: {
-          path: 'migration.sql',
-          content: { tag: 'ok' as const, value: await readFile(join(folder, name, 'migration.sql'), 'utf8') },
-        },
-      })),
-    ),
-  };
 }

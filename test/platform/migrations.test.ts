@@ -1,23 +1,28 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { findDrift } from '../../prisma/drift.ts';
-import { applyMigrations, noFilters, readMigrations } from '../../src/platform/migrations.ts';
-import { withSchemaEngine } from '../../src/platform/schema-engine.ts';
+import { migrationListOf, noFilters, withSchemaEngine } from '../../prisma/schema-engine.ts';
+import { applyMigrations, type Migration, readMigrations } from '../../src/platform/migrations.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { createEmptyDatabase } from '../support/postgres.ts';
 
-const deadlines = { connect: 5_000, statement: 10_000 };
-
 let url: string;
 
-beforeEach(async () => {
+async function emptyDatabase(): Promise<string> {
   const database = await createEmptyDatabase();
   onTestFinished(() => database.dispose());
-  url = database.url;
+  return database.url;
+}
+
+beforeEach(async () => {
+  url = await emptyDatabase();
 });
 
-async function query(sql: string): Promise<unknown[]> {
-  const client = new pg.Client(url);
+async function query(sql: string, databaseUrl = url): Promise<unknown[]> {
+  const client = new pg.Client(databaseUrl);
   await client.connect();
   try {
     return (await client.query({ text: sql, rowMode: 'array' })).rows.flat();
@@ -26,9 +31,23 @@ async function query(sql: string): Promise<unknown[]> {
   }
 }
 
+/** The StartupError that applying these migrations ends with. */
+async function refusal(migrations?: readonly Migration[]): Promise<string> {
+  const error = await applyMigrations(url, migrations).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof StartupError)) throw new Error(`Not a StartupError: ${error}`);
+  expect(error.message).not.toContain('\n');
+  return error.message;
+}
+
+const first: Migration = { name: '20990101000000_first', sql: 'CREATE TABLE first (id int);\n' };
+const second: Migration = { name: '20990102000000_second', sql: 'CREATE TABLE second (id int);\n' };
+const third: Migration = { name: '20990103000000_third', sql: 'CREATE TABLE third (id int);\n' };
+
 test('an empty database gets every migration, in order, once', async () => {
-  const { migrationDirectories } = await readMigrations();
-  const names = migrationDirectories.map(({ path }) => path);
+  const names = (await readMigrations()).map(({ name }) => name);
   expect(names).toEqual([...names].sort());
   expect(await applyMigrations(url)).toEqual(names);
   expect(await applyMigrations(url)).toEqual([]);
@@ -41,28 +60,30 @@ test('of gateways that start together one applies them and the others wait for i
   const applied = await Promise.all(Array.from({ length: 5 }, () => applyMigrations(url)));
   expect(applied.filter((names) => names.length > 0)).toHaveLength(1);
   expect(await query('SELECT count(*)::int FROM _prisma_migrations')).toEqual([
-    (await readMigrations()).migrationDirectories.length,
+    (await readMigrations()).length,
   ]);
 });
 
-describe('a migration', () => {
-  async function apply(sql: string): Promise<unknown> {
-    const migrationsList = {
-      ...(await readMigrations()),
-      migrationDirectories: [
-        {
-          path: '20990101000000_x',
-          migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value: sql } },
-        },
-      ],
-    };
-    return await withSchemaEngine(url, deadlines, (engine) =>
-      engine.applyMigrations({ migrationsList, filters: noFilters }),
-    );
-  }
+test('a gateway waits for the lock of Prisma’s own commands', async () => {
+  const prisma = new pg.Client(url);
+  await prisma.connect();
+  await prisma.query('SELECT pg_advisory_lock(72707369)');
+  let finished = false;
+  const applied = applyMigrations(url, [first]).then((names) => {
+    finished = true;
+    return names;
+  });
+  const waiting = `SELECT count(*)::int FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event = 'advisory'`;
+  while ((await query(waiting))[0] === 0);
+  expect(finished).toBe(false);
+  await prisma.end();
+  expect(await applied).toEqual([first.name]);
+});
 
-  test('may hold semicolons within functions, texts and comments', async () => {
-    await apply(`
+describe('a migration', () => {
+  test('may contain semicolons within functions, texts and comments', async () => {
+    const sql = `
       CREATE FUNCTION answer() RETURNS int LANGUAGE plpgsql AS $$
         BEGIN
           PERFORM 1; -- one; two
@@ -70,45 +91,188 @@ describe('a migration', () => {
         END
       $$;
       CREATE TABLE said AS SELECT 'a;b' AS words;
-    `);
+    `;
+    await applyMigrations(url, [{ ...first, sql }]);
     expect(await query('SELECT answer()')).toEqual([42]);
     expect(await query('SELECT words FROM said')).toEqual(['a;b']);
   });
 
-  test('that fails changes nothing, and says what the database said', async () => {
-    await expect(apply('CREATE TABLE half (id int); SELECT nonsense;')).rejects.toThrow(
-      'column "nonsense" does not exist',
+  test('that fails changes nothing, says what the database said, and is tried again', async () => {
+    const broken = { ...second, sql: 'CREATE TABLE half (id int); SELECT nonsense;' };
+    expect(await refusal([first, broken])).toBe(
+      `Migration ${second.name} failed and was rolled back (column "nonsense" does not exist): the database is as it was before.`,
     );
-    expect(await query(`SELECT to_regclass('half')`)).toEqual([null]);
+    expect(await query(`SELECT to_regclass('half'), to_regclass('first')::text`)).toEqual([null, 'first']);
+    expect(await query('SELECT migration_name FROM _prisma_migrations')).toEqual([first.name]);
+    expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
+  });
+
+  test('of a newer version that ran before is left alone', async () => {
+    await applyMigrations(url, [first, second]);
+    expect(await applyMigrations(url, [first])).toEqual([]);
+  });
+
+  test('that is older than the newest one applied is applied', async () => {
+    await applyMigrations(url, [first, third]);
+    expect(await applyMigrations(url, [first, second, third])).toEqual([second.name]);
+  });
+
+  test('that has no file stops the start', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-migrations-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await mkdtemp(join(folder, '20990101000000_'));
+    await expect(readMigrations(folder)).rejects.toThrow('migration.sql');
+  });
+
+  test('has no statement that ends its transaction', async () => {
+    const endsTransaction = /^\s*(BEGIN|START|COMMIT|END|ROLLBACK|ABORT)\s*(WORK|TRANSACTION)?\s*$/i;
+    const withoutFunctions = (sql: string) => sql.replaceAll(/\$\$.*?\$\$/gs, '');
+    const ending = (await readMigrations()).filter(({ sql }) =>
+      withoutFunctions(sql)
+        .split(';')
+        .some((statement) => endsTransaction.test(statement)),
+    );
+    expect(ending.map(({ name }) => name)).toEqual([]);
   });
 });
 
-test('a database whose migration failed before, or that is not empty, is refused in one line', async () => {
-  await query('CREATE TABLE somebody_elses (id int)');
-  const refused = applyMigrations(url);
-  await expect(refused).rejects.toThrow(StartupError);
-  await expect(refused).rejects.toThrow(
-    /^The database's tables could not be brought up to date \([^\n]+\)[^\n]*$/,
-  );
-});
-
-test('the migrations lead to what the schema says', async () => {
-  expect(await findDrift()).toBe('');
-});
-
-test('what the schema cannot say is no drift, and what it could is', async () => {
-  const extend = (sql: string) => ({
-    path: '20990101000000_x',
-    migrationFile: { path: 'migration.sql', content: { tag: 'ok' as const, value: sql } },
+describe('a start is refused in one line', () => {
+  test('where the database is somebody else’s', async () => {
+    await query('CREATE TABLE somebody_elses (id int)');
+    expect(await refusal()).toBe(
+      `The database is not empty and not Latchkey's (it has "somebody_elses"): DATABASE_URL must lead to an empty database or one of Latchkey's.`,
+    );
   });
-  const beyondWords = `
-    ALTER TABLE tickets ADD CONSTRAINT positive CHECK (version > 0);
-    CREATE UNIQUE INDEX one_active ON grants (ticket_id, scope_kind) WHERE state = 'ACTIVE';
-    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
-    CREATE TRIGGER refuse_more BEFORE TRUNCATE ON audit_entries EXECUTE FUNCTION refuse();`;
-  expect(await findDrift([extend(beyondWords)])).toBe('');
-  expect(await findDrift([extend('ALTER TABLE tickets ADD COLUMN colour text')])).toMatch(
-    /DROP COLUMN "colour"/,
-  );
-  expect(await findDrift([extend('DROP INDEX "tickets_product_id_idx"')])).toMatch(/CREATE INDEX/);
+
+  test('but not where the database only has extensions', async () => {
+    await query('CREATE EXTENSION pg_stat_statements');
+    expect(await applyMigrations(url, [first])).toEqual([first.name]);
+  });
+
+  test('where an earlier migration failed, until that is marked as rolled back', async () => {
+    await applyMigrations(url, [first, second]);
+    await query('DROP TABLE second');
+    await query(`UPDATE _prisma_migrations SET finished_at = NULL,
+      started_at = '2026-01-02T03:04:05Z' WHERE migration_name = '${second.name}'`);
+    expect(await refusal([first, second])).toBe(
+      `Migration ${second.name} began on 2026-01-02T03:04:05.000Z and did not finish: docs/operating.md says what to do under "A migration that failed".`,
+    );
+    await query('UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL');
+    expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
+  });
+
+  test('where a migration was changed after it was applied', async () => {
+    await applyMigrations(url, [first, second]);
+    expect(await refusal([first, { ...second, sql: `${second.sql}-- better` }, third])).toMatch(
+      `Migration ${second.name} is not the one that this database has: restore`,
+    );
+    expect(await query(`SELECT to_regclass('third')`)).toEqual([null]);
+  });
+
+  test('but not where only the line endings differ', async () => {
+    await applyMigrations(url, [first]);
+    expect(await applyMigrations(url, [{ ...first, sql: first.sql.replace('\n', '\r\n') }])).toEqual([]);
+    await applyMigrations(url, [first, { ...second, sql: second.sql.replace('\n', '\r\n') }]);
+    expect(await applyMigrations(url, [first, second])).toEqual([]);
+  });
+
+  test('where the database has a migration between ours that we lack', async () => {
+    await applyMigrations(url, [first, second]);
+    expect(await refusal([first, third])).toBe(
+      `The database has migration ${second.name}, which this version of Latchkey lacks: start the version that applied it, or a later one.`,
+    );
+  });
+});
+
+describe('Prisma’s schema engine', () => {
+  const applyByEngine = (databaseUrl: string, migrations: readonly Migration[]) =>
+    withSchemaEngine(databaseUrl, (engine) =>
+      engine.applyMigrations({ migrationsList: migrationListOf(migrations), filters: noFilters }),
+    );
+
+  /** `_prisma_migrations`: its columns, its constraints, and its rows without ids and times. */
+  async function historyOf(databaseUrl: string): Promise<unknown> {
+    return {
+      columns: await query(
+        `SELECT attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid)
+         FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+         WHERE attrelid = '_prisma_migrations'::regclass AND attnum > 0 ORDER BY attnum`,
+        databaseUrl,
+      ),
+      constraints: await query(
+        `SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+         WHERE conrelid = '_prisma_migrations'::regclass ORDER BY 1`,
+        databaseUrl,
+      ),
+      rows: await query(
+        `SELECT migration_name, checksum, length(id), applied_steps_count, logs, rolled_back_at,
+                finished_at >= started_at
+         FROM _prisma_migrations ORDER BY started_at`,
+        databaseUrl,
+      ),
+    };
+  }
+
+  test('makes the same table and the same rows', async () => {
+    const other = await emptyDatabase();
+    const migrations = [...(await readMigrations()), { ...first, sql: '' }];
+    await applyMigrations(url, migrations);
+    await applyByEngine(other, migrations);
+    expect(await historyOf(url)).toEqual(await historyOf(other));
+  });
+
+  test('finds a database migrated by a gateway up to date, without drift, and migrates it further', async () => {
+    const migrations = await readMigrations();
+    await applyMigrations(url);
+    const migrationsList = migrationListOf(migrations);
+    await withSchemaEngine(url, async (engine) => {
+      const input = { migrationsList, filters: noFilters, optInToShadowDatabase: true };
+      expect(await engine.diagnoseMigrationHistory(input)).toEqual({
+        editedMigrationNames: [],
+        failedMigrationNames: [],
+        hasMigrationsTable: true,
+        history: null,
+      });
+      expect(await engine.devDiagnostic({ migrationsList, filters: noFilters })).toEqual({
+        action: { tag: 'createMigration' },
+      });
+    });
+    expect(await applyByEngine(url, [...migrations, first])).toEqual({
+      appliedMigrationNames: [first.name],
+    });
+  });
+
+  test('can migrate a database before a gateway does', async () => {
+    await applyByEngine(url, [first]);
+    expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
+  });
+
+  test('leaves the trace of a migration that failed by it', async () => {
+    await expect(applyByEngine(url, [{ ...first, sql: 'SELECT nonsense' }])).rejects.toThrow();
+    expect(await refusal([first])).toMatch(`Migration ${first.name} began on`);
+  });
+});
+
+describe('drift', () => {
+  const { serverUrl } = inject('postgres');
+
+  test('is none: the migrations lead to what the schema says', async () => {
+    expect(await findDrift(serverUrl)).toBe('');
+  });
+
+  test('is not what the schema language cannot say', async () => {
+    const sql = `
+      ALTER TABLE tickets ADD CONSTRAINT positive CHECK (version > 0);
+      CREATE UNIQUE INDEX one_active ON grants (ticket_id, scope_kind) WHERE state = 'ACTIVE';
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+      CREATE TRIGGER refuse_more BEFORE TRUNCATE ON audit_entries EXECUTE FUNCTION refuse();`;
+    expect(await findDrift(serverUrl, [{ ...first, sql }])).toBe('');
+  });
+
+  test.each([
+    { sql: 'ALTER TABLE tickets ADD COLUMN colour text', drift: /DROP COLUMN "colour"/ },
+    { sql: 'DROP INDEX "tickets_product_id_idx"', drift: /CREATE INDEX/ },
+  ])('is $sql', async ({ sql, drift }) => {
+    expect(await findDrift(serverUrl, [{ ...first, sql }])).toMatch(drift);
+  });
 });
