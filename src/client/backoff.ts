@@ -2,11 +2,25 @@ const firstDelayMs = 250;
 const longestDelayMs = 30_000;
 
 /**
- * Milliseconds to wait before trying again: doubled with every try in a row that failed, up to half a
- * minute, and a random half of it, so that clients cut off together do not come back together.
- * @param attempt 1 for the first try again
+ * Milliseconds to wait before reconnecting: exponential backoff from 250 ms to 30 s, less a random part of up to half,
+ * so that clients that lost their connections together do not reconnect together.
+ * @param attempt 1 for the first attempt after a connection was lost
  */
 export function backoffMs(attempt: number, random: () => number = Math.random): number {
   const full = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1));
   return Math.round(full * (0.5 + random() / 2));
+}
+
+/** Resolves after this many milliseconds, or as soon as the signal aborts. */
+export function delay(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+      resolve();
+    };
+    const timer = setTimeout(stop, ms);
+    signal.addEventListener('abort', stop);
+  });
 }

@@ -20,11 +20,11 @@ import {
 } from './subscription.ts';
 
 export type GatewayClientOptions = {
-  /** Where the gateway is: `http://127.0.0.1:4000`. The API is at `/graphql` below it. */
+  /** The gateway's base URL: `http://127.0.0.1:4000`. The API is at `/graphql` below it. */
   url: string;
   /**
-   * The bearer token, or how to get one. A function is asked for every request and every connection, so that
-   * subscriptions outlive a token; it caches as it likes.
+   * The bearer token, or a function that returns one. The function is called for every request and every connection,
+   * so subscriptions outlive a token. The client does not cache its results.
    */
   token: TokenSource;
 };
@@ -33,17 +33,16 @@ export type TokenSource = string | (() => string | Promise<string>);
 
 export type GatewayClient = {
   /**
-   * Sends a query or a mutation and answers its data. Refusals of mutations are part of the data.
-   * @throws RequestFailedError when there is no data: the gateway could not be reached within the time, or it
-   *   refused the request as a whole. A mutation may have taken effect all the same: repeat it with the same
-   *   idempotency key.
+   * Sends a query or a mutation and returns its data. The refusal of a mutation is part of the data.
+   * @throws RequestFailedError when the gateway did not respond in time, or responded with errors. A mutation may
+   *   have taken effect nevertheless: repeat it with the same idempotency key.
    */
   execute<Result, Variables extends Record<string, unknown>>(
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
     options?: RequestOptions,
   ): Promise<Result>;
-  /** Subscribes, and goes on from the last event received after every loss of the connection. */
+  /** Subscribes. Whenever the connection is lost, it reconnects and resumes after the last event received. */
   subscribeWithResume<Result, Variables extends { after?: unknown }, Event extends ResumableEvent>(
     options: ResumeOptions<Result, Variables, Event>,
   ): ResumingSubscription<Event>;

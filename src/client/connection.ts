@@ -1,31 +1,32 @@
-/** One stream over one WebSocket, by the graphql-transport-ws protocol: from its opening to its end. */
+/** One subscription over one WebSocket, by the graphql-transport-ws protocol. It does not reconnect. */
 import { createClient } from 'graphql-ws/client';
 
 export type Connection = {
   /** `ws://127.0.0.1:4000/graphql` */
   url: string;
   getToken: () => Promise<string>;
-  /** Whether `getToken` may answer another token next time. */
+  /** Whether `getToken` may return another token next time. */
   canRenewToken: boolean;
 };
 
 export type Stream = {
   /**
-   * How it ended: closed by us, or by what: GraphQL errors, a close event, anything else thrown, or null for
-   * a stream that was completed. Never rejects.
+   * Resolves when the stream has ended. `by` is an array of GraphQL errors, a close event, whatever else was thrown,
+   * or null for a stream that the gateway completed. Never rejects.
    */
   readonly ended: Promise<'CLOSED' | { by: unknown }>;
   close(): void;
 };
 
-/** Milliseconds to connect and be accepted. */
+/** Milliseconds for connecting and for the gateway to accept the token. */
 const acceptanceMs = 15_000;
+
 export function openStream(
   { url, getToken }: Connection,
   request: {
     query: string;
     variables: Record<string, unknown>;
-    /** Milliseconds of silence after which the gateway is asked for a sign of life; half as long for it. */
+    /** Milliseconds without a message after which the gateway is pinged. It has half as long to answer. */
     silenceMs: number;
     /** Called when the gateway has accepted the token. */
     onAccepted: () => void;
@@ -34,8 +35,8 @@ export function openStream(
   },
 ): Stream {
   const { promise: ended, resolve } = Promise.withResolvers<'CLOSED' | { by: unknown }>();
-  let signOfLife: NodeJS.Timeout | undefined;
-  let isOver = false;
+  let pongTimer: NodeJS.Timeout | undefined;
+  let hasEnded = false;
   const client = createClient({
     url,
     connectionParams: async () => ({ authorization: `Bearer ${await getToken()}` }),
@@ -45,26 +46,32 @@ export function openStream(
     connectionAckWaitTimeout: acceptanceMs,
     on: {
       connected() {
-        clearTimeout(acceptance);
-        if (!isOver) request.onAccepted();
+        clearTimeout(acceptanceTimer);
+        if (!hasEnded) request.onAccepted();
       },
       ping(received) {
         if (!received)
-          signOfLife = setTimeout(() => end({ by: new Error('no sign of life') }), request.silenceMs / 2);
+          pongTimer = setTimeout(
+            () => end({ by: new Error('the gateway did not answer a ping in time') }),
+            request.silenceMs / 2,
+          );
       },
       pong(received) {
-        if (received) clearTimeout(signOfLife);
+        if (received) clearTimeout(pongTimer);
       },
-      closed: () => clearTimeout(signOfLife),
+      closed: () => clearTimeout(pongTimer),
     },
   });
-  const acceptance = setTimeout(() => end({ by: new Error('not accepted in time') }), acceptanceMs);
+  const acceptanceTimer = setTimeout(
+    () => end({ by: new Error('the gateway did not accept the connection in time') }),
+    acceptanceMs,
+  );
 
   function end(how: 'CLOSED' | { by: unknown }): void {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(acceptance);
-    clearTimeout(signOfLife);
+    if (hasEnded) return;
+    hasEnded = true;
+    clearTimeout(acceptanceTimer);
+    clearTimeout(pongTimer);
     resolve(how);
     unsubscribe();
     client.terminate();
@@ -74,8 +81,8 @@ export function openStream(
     { query: request.query, variables: request.variables },
     {
       next({ data, errors }) {
-        if (isOver) return;
-        // An event that could not be told is one to resume before.
+        if (hasEnded) return;
+        // An event with errors was not delivered: the subscription resumes before it.
         if (errors !== undefined || data == null) end({ by: errors ?? null });
         else request.onData(data);
       },

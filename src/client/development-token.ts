@@ -2,9 +2,9 @@ import { RequestFailedError } from './errors.ts';
 import { readError } from './reconnect-policy.ts';
 
 /**
- * A token source for somebody who has an account on a gateway with the development issuer; it asks for a new
- * token each time.
- * @throws (from the source) RequestFailedError when nobody has this email, or the gateway has a real issuer.
+ * Creates a token source for an account on a gateway with the development issuer. It requests a new token each time.
+ * The source rejects with RequestFailedError when no active account has this email, or when the gateway has a real
+ * issuer.
  */
 export function developmentToken(url: string, email: string): () => Promise<string> {
   return async () => {

@@ -1,17 +1,17 @@
-/** What goes wrong between a client and the gateway, as errors that say what to do about it. */
+/** Errors of the client, with codes that say what to do about them. */
 
 /**
- * A request came back without data, or not at all. What a mutation refuses is no such error: it is data, a
- * member of the mutation's union.
+ * A request failed without data. A mutation's refusal is no such error: it is data, a member of the mutation's
+ * union.
  */
 export class RequestFailedError extends Error {
   override readonly name = 'RequestFailedError';
   /**
-   * The gateway's code (`UNAUTHENTICATED`, `SERVICE_UNAVAILABLE` …), or `UNREACHABLE`, `TIMED_OUT` or
-   * `NOT_A_GATEWAY` where no answer of a gateway came.
+   * The gateway's code (`UNAUTHENTICATED`, `SERVICE_UNAVAILABLE` …); without a response of a gateway, `UNREACHABLE`,
+   * `TIMED_OUT` or `NOT_A_GATEWAY`.
    */
   readonly code: string;
-  /** The HTTP status; null where none came. */
+  /** The HTTP status; null without a response. */
   readonly status: number | null;
 
   constructor(code: string, message: string, status: number | null, options?: ErrorOptions) {
@@ -22,17 +22,18 @@ export class RequestFailedError extends Error {
 }
 
 /**
- * A subscription is over and cannot be resumed from its last cursor. `code` says why:
+ * A subscription has ended and the client cannot resume it. `code` says why:
  *
- * - `CURSOR_EXPIRED`, `HISTORY_REPLACED`: what came after the cursor is not to be had any more. Read the
- *   current state, then subscribe without a cursor.
- * - `CURSOR_MALFORMED`, `CURSOR_OF_ANOTHER_VIEWER`, `CURSOR_OF_ANOTHER_FILTER`: the cursor is not one for this
+ * - `CURSOR_EXPIRED`, `HISTORY_REPLACED`: the events after the cursor are no longer available. Read the current
+ *   state, then subscribe without a cursor.
+ * - `CURSOR_MALFORMED`, `CURSOR_OF_ANOTHER_VIEWER`, `CURSOR_OF_ANOTHER_FILTER`: the cursor is not valid for this
  *   account, subscription and filter.
- * - `ACCESS_ENDED`, `UNAUTHENTICATED`: the account or its token is not good for it any more.
- * - `UNREACHABLE`: the gateway was out of reach for longer than the caller wanted to wait. The cursor is still
- *   good.
- * - anything else: the gateway's code for what is wrong with the request, or `CLOSED_4xxx` for a close code
- *   of the graphql-transport-ws protocol that says the two do not understand each other.
+ * - `ACCESS_ENDED`, `UNAUTHENTICATED`: the account may no longer receive these events, or its token is invalid.
+ * - `UNREACHABLE`: the gateway was unreachable for longer than `giveUpAfterMs`. The cursor is still valid.
+ * - `FAILED`: a callback of the subscription threw. The `cause` is what it threw.
+ * - `DISPOSED`: only from `connected`, when the subscription was disposed before it was connected.
+ * - `CLOSED_4xxx`, `CLOSED_1xxx`: the WebSocket was closed with this code, for a violation of the protocol.
+ * - anything else: the gateway's code for what is wrong with the request.
  */
 export class SubscriptionEndedError extends Error {
   override readonly name = 'SubscriptionEndedError';

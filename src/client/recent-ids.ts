@@ -1,13 +1,14 @@
-/** Remembers the last so many ids, to tell what was seen before. */
+/** Remembers the most recent ids, to recognize repeated events. */
 export type RecentIds = {
-  /** Whether the id is new; from now on it is not. */
-  isNew(id: string): boolean;
+  /** Adds the id. Returns whether it was not among those remembered. */
+  add(id: string): boolean;
 };
 
+/** @param capacity how many ids are remembered; beyond that the oldest are forgotten */
 export function createRecentIds(capacity: number): RecentIds {
   const ids = new Set<string>();
   return {
-    isNew(id) {
+    add(id) {
       if (ids.has(id)) return false;
       ids.add(id);
       if (ids.size > capacity) {

@@ -4,14 +4,17 @@ import { RequestFailedError } from './errors.ts';
 import { readError } from './reconnect-policy.ts';
 
 export type RequestOptions = {
-  /** Milliseconds until the request is given up; 10,000 if left out. */
+  /** Milliseconds until the request fails with TIMED_OUT. Default: 10,000. */
   timeoutMs?: number;
   signal?: AbortSignal;
 };
 
 const defaultTimeoutMs = 10_000;
 
-/** Sends one operation over HTTP. Answers its data, or rejects with a RequestFailedError. */
+/**
+ * Sends one operation over HTTP and returns its data.
+ * @throws RequestFailedError when there is no data; the signal's reason when the caller aborted
+ */
 export async function sendRequest<Result, Variables>(
   { endpoint, getToken }: { endpoint: string; getToken: () => Promise<string> },
   document: TypedDocumentNode<Result, Variables>,
@@ -66,7 +69,7 @@ export async function sendRequest<Result, Variables>(
 function notAGateway(endpoint: string, status: number, cause?: unknown): RequestFailedError {
   return new RequestFailedError(
     'NOT_A_GATEWAY',
-    `What answers at ${endpoint} does not speak GraphQL (HTTP ${status}).`,
+    `The server at ${endpoint} is not a GraphQL server (HTTP ${status}).`,
     status,
     { cause },
   );
@@ -74,7 +77,7 @@ function notAGateway(endpoint: string, status: number, cause?: unknown): Request
 
 const texts = new WeakMap<object, string>();
 
-/** The document as text, printed once. */
+/** Prints the document. The text is cached. */
 export function textOf(document: TypedDocumentNode<unknown, never>): string {
   const known = texts.get(document);
   if (known !== undefined) return known;

@@ -1,52 +1,52 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, delay } from './backoff.ts';
 import { type Connection, openStream } from './connection.ts';
 import { SubscriptionEndedError } from './errors.ts';
 import { createRecentIds } from './recent-ids.ts';
-import { judge, type ReconnectDecision } from './reconnect-policy.ts';
+import { decideReconnect, type ReconnectDecision } from './reconnect-policy.ts';
 import { textOf } from './request.ts';
 
-/** What every event of the gateway has. */
+/** The fields that the client needs of every event. */
 export type ResumableEvent = { readonly id: string; readonly cursor: string };
 
 export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
   document: TypedDocumentNode<Result, Variables>;
-  /** Those of the document. `after`, if given, is the cursor to start from. */
+  /** The variables of the document. `after`, if given, is the cursor to start after. */
   variables?: Variables;
-  /** The event within the subscription's data. */
+  /** Returns the event in the subscription's data. */
   eventOf: (data: Result) => Event;
-  /** Called when the connection was lost, before each try to connect again. */
+  /** Called after the connection was lost, before each attempt to reconnect; `delayMs` is the wait before it. */
   onReconnecting?: (attempt: { attempt: number; delayMs: number; reason: string }) => void;
   /**
-   * Called when it is connected again. `after` is the cursor it goes on from. Null: nothing was received yet,
-   * so what happened in the meantime is not told, unless the document asks for the current state.
+   * Called after the client has reconnected. `after` is the cursor it resumes after. It is null if no event was
+   * received before; the client then misses the events of the meantime, unless the document asks for the current
+   * state.
    */
   onReconnected?: (resumed: { after: string | null; awayMs: number }) => void;
-  /** Milliseconds in a row without the gateway after which it gives up; five minutes if left out. */
+  /** Milliseconds of failed attempts in a row after which it ends with UNREACHABLE. Default: five minutes. */
   giveUpAfterMs?: number;
-  /** How many ids of events are remembered to drop repetitions; 1,000 if left out. */
+  /** How many event ids are remembered in order to drop repeated events. Default: 1,000. */
   rememberedIds?: number;
   /**
-   * How many events may wait for the consumer; 1,000 if left out. With more it disconnects, and goes on from
-   * the last of them once they are taken, so that a slow consumer costs neither side memory.
+   * How many events may wait for the consumer. With more, the client disconnects, and resumes when the consumer has
+   * taken them, so that a slow consumer uses no more memory on either side. Default: 1,000.
    */
   waitingEvents?: number;
   /**
-   * Milliseconds of silence after which the gateway is asked for a sign of life, and after half as long again
-   * the connection is taken for lost; 10,000 if left out.
+   * Milliseconds without a message after which the client pings the gateway. If there is no answer after half as long
+   * again, the connection counts as lost. Default: 10,000.
    */
   silenceMs?: number;
 };
 
 /**
- * The events, in order, each once. It connects at once, and ends when it is disposed or the loop is left. It
- * throws a SubscriptionEndedError, once, when it cannot go on.
+ * Iterates over the events in order, each once. It connects immediately, and ends when it is disposed or its
+ * `for await` loop is left. When it cannot continue, `next` rejects once, with a SubscriptionEndedError.
  */
 export type ResumingSubscription<Event> = AsyncIterableIterator<Event, undefined, undefined> & {
-  /** Of the last event taken: the place to start from another time, as the variable `after`. */
+  /** The cursor of the last event taken. To resume later, pass it as the variable `after`. */
   readonly cursor: string | null;
-  /** Resolves when the gateway has accepted the first connection; rejects when it ends before. */
+  /** Resolves when the gateway has accepted the first connection. Rejects if the subscription ends before. */
   readonly connected: Promise<void>;
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -67,52 +67,54 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
   } = options;
   const variables: { after?: unknown } = { ...options.variables };
   const recent = createRecentIds(rememberedIds);
-  const waiting: Event[] = [];
+  /** Events received, but not taken yet. */
+  const queue: Event[] = [];
+  /** Calls of `next` that wait for an event. */
   const requests: PromiseWithResolvers<IteratorResult<Event, undefined>>[] = [];
   const connected = Promise.withResolvers<void>();
-  // Whoever does not wait for it hears of the end from the iteration.
+  // A caller that does not await it gets the error from the iteration.
   connected.promise.catch(() => undefined);
-  const over = new AbortController();
+  const ended = new AbortController();
   let wasConnected = false;
   let failure: SubscriptionEndedError | undefined;
-  let drained = Promise.withResolvers<void>();
-  /** Of the last event received, and of the last one taken. */
-  let received = typeof variables.after === 'string' ? variables.after : null;
-  let taken = received;
+  let queueEmptied = Promise.withResolvers<void>();
+  /** The cursors of the last event received, and of the last one taken. */
+  let receivedCursor = typeof variables.after === 'string' ? variables.after : null;
+  let takenCursor = receivedCursor;
 
   function end(error?: SubscriptionEndedError): void {
-    if (over.signal.aborted) return;
+    if (ended.signal.aborted) return;
     failure = error;
-    over.abort();
-    drained.resolve();
+    ended.abort();
+    queueEmptied.resolve();
     connected.reject(error ?? new SubscriptionEndedError('DISPOSED', 'The subscription was disposed.'));
-    // After a failure, what was received before it is still to be taken.
-    if (error === undefined) waiting.length = 0;
-    for (const request of requests.splice(0)) farewell().then(request.resolve, request.reject);
+    // After a failure the consumer still gets the events that were received before it.
+    if (error === undefined) queue.length = 0;
+    for (const request of requests.splice(0)) afterLast().then(request.resolve, request.reject);
     onEnd();
   }
 
-  /** What a consumer gets after the last event: the failure once, then nothing. */
-  function farewell(): Promise<IteratorResult<Event, undefined>> {
+  /** The result after the last event: the failure once, then `done`. */
+  function afterLast(): Promise<IteratorResult<Event, undefined>> {
     const error = failure;
     failure = undefined;
     return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 
   function receive(event: Event): void {
-    received = event.cursor;
-    if (!recent.isNew(event.id)) return;
+    receivedCursor = event.cursor;
+    if (!recent.add(event.id)) return;
     const request = requests.shift();
     if (request === undefined) {
-      waiting.push(event);
+      queue.push(event);
       return;
     }
-    taken = event.cursor;
+    takenCursor = event.cursor;
     request.resolve({ done: false, value: event });
   }
 
-  /** Runs what the caller gave; what it throws ends the subscription rather than the connection. */
-  function guarded(callback: () => void): void {
+  /** Runs a callback of the caller. If it throws, the subscription ends. */
+  function runCallback(callback: () => void): void {
     try {
       callback();
     } catch (cause) {
@@ -120,58 +122,63 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     }
   }
 
-  /** One connection from its beginning to its end. Answers whether it was of any use, and what to do now. */
-  async function stayConnected(
+  /**
+   * Runs one connection until it ends. Returns whether it worked, and what to do next; null if the client closed it.
+   * @param lostAt when the last working connection was lost, by `performance.now()`
+   */
+  async function runConnection(
     lostAt: number | null,
-  ): Promise<{ wasUseful: boolean; verdict: ReconnectDecision | null }> {
+  ): Promise<{ worked: boolean; decision: ReconnectDecision | null }> {
     let acceptedAt: number | null = null;
     let hadEvents = false;
     const stream = openStream(connection, {
       query: textOf(document),
-      variables: { ...variables, after: received },
+      variables: { ...variables, after: receivedCursor },
       silenceMs,
       onAccepted() {
         acceptedAt = performance.now();
         if (wasConnected && lostAt !== null) {
           const awayMs = Math.round(acceptedAt - lostAt);
-          guarded(() => options.onReconnected?.({ after: received, awayMs }));
+          runCallback(() => options.onReconnected?.({ after: receivedCursor, awayMs }));
         }
         wasConnected = true;
         connected.resolve();
       },
       onData(data) {
         hadEvents = true;
-        guarded(() => receive(eventOf(data as Result)));
-        if (waiting.length >= waitingEvents) stream.close();
+        runCallback(() => receive(eventOf(data as Result)));
+        if (queue.length >= waitingEvents) stream.close();
       },
     });
     const close = () => stream.close();
-    over.signal.addEventListener('abort', close);
-    if (over.signal.aborted) close();
-    const ended = await stream.ended;
-    over.signal.removeEventListener('abort', close);
-    const wasUseful = hadEvents || (acceptedAt !== null && performance.now() - acceptedAt > steadyMs);
-    return { wasUseful, verdict: ended === 'CLOSED' ? null : judge(ended.by, acceptedAt !== null) };
+    ended.signal.addEventListener('abort', close);
+    if (ended.signal.aborted) close();
+    const end = await stream.ended;
+    ended.signal.removeEventListener('abort', close);
+    const worked = hadEvents || (acceptedAt !== null && performance.now() - acceptedAt > stableAfterMs);
+    return { worked, decision: end === 'CLOSED' ? null : decideReconnect(end.by, acceptedAt !== null) };
   }
 
   async function run(): Promise<void> {
     let attempt = 0;
     let lostAt: number | null = null;
-    while (!over.signal.aborted) {
-      const { wasUseful, verdict } = await stayConnected(lostAt);
-      if (wasUseful) {
+    while (!ended.signal.aborted) {
+      const { worked, decision } = await runConnection(lostAt);
+      if (worked) {
         attempt = 0;
         lostAt = null;
       }
-      if (verdict === null) {
-        // Closed by ourselves: at the end, or until the consumer has taken what waits.
-        drained = Promise.withResolvers();
-        if (waiting.length > 0 && !over.signal.aborted) await drained.promise;
+      if (decision === null) {
+        // The subscription has ended, or it waits until the consumer has taken the events in the queue.
+        queueEmptied = Promise.withResolvers();
+        if (queue.length > 0 && !ended.signal.aborted) await queueEmptied.promise;
         continue;
       }
-      if (verdict.kind === 'GIVE_UP') return end(verdict.error);
-      if (verdict.kind === 'NEW_TOKEN' && !connection.canRenewToken) {
-        return end(new SubscriptionEndedError('UNAUTHENTICATED', `The token ran out: ${verdict.reason}`));
+      if (decision.kind === 'GIVE_UP') return end(decision.error);
+      if (decision.kind === 'NEW_TOKEN' && !connection.canRenewToken) {
+        return end(
+          new SubscriptionEndedError('UNAUTHENTICATED', `The token has expired: ${decision.reason}`),
+        );
       }
       lostAt ??= performance.now();
       attempt += 1;
@@ -180,14 +187,14 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
         return end(
           new SubscriptionEndedError(
             'UNREACHABLE',
-            `No subscription for ${Math.round(giveUpAfterMs / 1_000)} s; at last ${verdict.reason}.`,
+            `The gateway was unreachable for ${Math.round(giveUpAfterMs / 1_000)} s; at last ${decision.reason}.`,
           ),
         );
       }
-      const { reason } = verdict;
-      guarded(() => options.onReconnecting?.({ attempt, delayMs, reason }));
-      if (over.signal.aborted) return;
-      await wait(delayMs, undefined, { signal: over.signal }).catch(() => undefined);
+      const { reason } = decision;
+      runCallback(() => options.onReconnecting?.({ attempt, delayMs, reason }));
+      if (ended.signal.aborted) return;
+      await delay(delayMs, ended.signal);
     }
   }
 
@@ -197,17 +204,17 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
 
   const subscription: ResumingSubscription<Event> = {
     get cursor() {
-      return taken;
+      return takenCursor;
     },
     connected: connected.promise,
     next() {
-      const event = waiting.shift();
+      const event = queue.shift();
       if (event !== undefined) {
-        taken = event.cursor;
-        if (waiting.length === 0) drained.resolve();
+        takenCursor = event.cursor;
+        if (queue.length === 0) queueEmptied.resolve();
         return Promise.resolve({ done: false, value: event });
       }
-      if (over.signal.aborted) return farewell();
+      if (ended.signal.aborted) return afterLast();
       const request = Promise.withResolvers<IteratorResult<Event, undefined>>();
       requests.push(request);
       return request.promise;
@@ -227,5 +234,5 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
   return subscription;
 }
 
-/** Milliseconds after which a connection without events counts as one that works. */
-const steadyMs = 10_000;
+/** A connection without events counts as working after this many milliseconds. */
+const stableAfterMs = 10_000;

@@ -1,47 +1,144 @@
-import { expect, test } from 'vitest';
-import { backoffMs } from '../../src/client/backoff.ts';
-import { createRecentIds } from '../../src/client/recent-ids.ts';
-import { judge } from '../../src/client/reconnect-policy.ts';
+import { describe, expect, test } from 'vitest';
+import { RequestFailedError } from '../../src/client/errors.ts';
+import { decideReconnect, readError } from '../../src/client/reconnect-policy.ts';
 
-test('waits grow to half a minute, and are random from half of that on', () => {
-  const earliest = [1, 2, 3, 8, 100].map((attempt) => backoffMs(attempt, () => 0));
-  const latest = [1, 2, 3, 8, 100].map((attempt) => backoffMs(attempt, () => 1));
-  expect(latest).toEqual([250, 500, 1_000, 30_000, 30_000]);
-  expect(earliest).toEqual(latest.map((delay) => delay / 2));
+const graphqlError = (code: string) => [{ message: 'The reason.', extensions: { code } }];
+const close = (code: number) => ({ code, reason: 'The reason.' });
+
+describe('reconnects', () => {
+  test.for([
+    'FEED_UNAVAILABLE',
+    'FEED_CLOSED',
+    'SERVICE_UNAVAILABLE',
+    'IDENTITY_UNAVAILABLE',
+    'TOOK_TOO_LONG',
+    'TOO_MANY_OPERATIONS',
+    'TOO_MANY_CONNECTIONS',
+    'INTERNAL_SERVER_ERROR',
+  ])('after the transient error %s', (code) => {
+    const reason = `${code}: The reason.`;
+    expect(decideReconnect(graphqlError(code), true)).toEqual({ kind: 'RETRY', reason });
+  });
+
+  test.for([
+    [1000, 'a normal closure'],
+    [1001, 'a gateway that drains'],
+    [1005, 'a close frame without a code'],
+    [1006, 'a lost connection'],
+    [1011, 'a server error'],
+    [1012, 'a restart'],
+    [1013, 'a gateway that asks to try again later'],
+    [1014, 'a bad gateway'],
+    [4408, 'a connection_init that came late'],
+    [4413, 'a slow consumer'],
+    [4429, 'too many connections'],
+    [4500, 'an internal error'],
+  ] as const)('after close code %i: %s', ([code]) => {
+    expect(decideReconnect(close(code), true)).toEqual({
+      kind: 'RETRY',
+      reason: `the gateway closed the connection: ${code} The reason.`,
+    });
+  });
+
+  test('after a stream that the gateway completed', () => {
+    expect(decideReconnect(null, true).kind).toBe('RETRY');
+  });
+
+  test.for([
+    ['an error with a message', new Error('ECONNRESET'), 'the connection failed: ECONNRESET'],
+    ['an error without one', new Error(''), 'the connection failed'],
+    ['something else thrown', 'ECONNRESET', 'the connection failed'],
+  ] as const)('after a failed connection: %s', ([, thrown, reason]) => {
+    expect(decideReconnect(thrown, true)).toEqual({ kind: 'RETRY', reason });
+  });
+
+  test.for([null, 500, 503])('after a token source failed with status %s', (status) => {
+    const error = new RequestFailedError('UNREACHABLE', 'The reason.', status);
+    expect(decideReconnect(error, false).kind).toBe('RETRY');
+  });
 });
 
-test('as many ids are remembered as it says, and the oldest forgotten first', () => {
-  const ids = createRecentIds(2);
-  expect(['a', 'b', 'a', 'b', 'c', 'c', 'b', 'a'].map((id) => ids.isNew(id))).toEqual([
-    ...[true, true, false, false],
-    ...[true, false, false, true],
-  ]);
+describe('asks for a new token', () => {
+  test('after the error UNAUTHENTICATED', () => {
+    expect(decideReconnect(graphqlError('UNAUTHENTICATED'), true)).toEqual({
+      kind: 'NEW_TOKEN',
+      reason: 'The reason.',
+    });
+  });
+
+  test.for([4401, 4403])('after close code %i on a connection that was accepted', (code) => {
+    expect(decideReconnect(close(code), true).kind).toBe('NEW_TOKEN');
+  });
 });
 
-const graphqlError = (code: string) => [{ message: 'Told.', extensions: { code } }];
-const close = (code: number) => ({ code, reason: 'Told.' });
+/** The code and the message of the error with which a subscription ends. */
+function errorAfter(ended: unknown, wasAccepted: boolean) {
+  const decision = decideReconnect(ended, wasAccepted);
+  return decision.kind === 'GIVE_UP' ? decision.error : decision;
+}
 
-test.for<[string, unknown, boolean, string]>([
-  ['a completed stream', null, true, 'RETRY'],
-  ['a broken connection', new Error('ECONNRESET'), true, 'RETRY'],
-  ['a gateway that goes away', close(1001), true, 'RETRY'],
-  ['a cut', close(1006), true, 'RETRY'],
-  ['a gateway that asks to try later', close(1013), false, 'RETRY'],
-  ['too many connections', close(4429), false, 'RETRY'],
-  ['an internal error', close(4500), true, 'RETRY'],
-  ['a token refused at the door', close(4403), false, 'GIVE_UP'],
-  ['no token', close(4401), false, 'GIVE_UP'],
-  ['a token that ran out', close(4403), true, 'NEW_TOKEN'],
-  ['another subprotocol', close(4406), false, 'GIVE_UP'],
-  ['a message too large', close(1009), true, 'GIVE_UP'],
-  ['slowness', close(4413), true, 'RETRY'],
-  ['a database away', graphqlError('SERVICE_UNAVAILABLE'), true, 'RETRY'],
-  ['a feed that closes', graphqlError('FEED_CLOSED'), true, 'RETRY'],
-  ['an expired token', graphqlError('UNAUTHENTICATED'), true, 'NEW_TOKEN'],
-  ['an expired cursor', graphqlError('CURSOR_EXPIRED'), true, 'GIVE_UP'],
-  ['a history replaced', graphqlError('HISTORY_REPLACED'), true, 'GIVE_UP'],
-  ['lost rights', graphqlError('ACCESS_ENDED'), true, 'GIVE_UP'],
-  ['a document that is wrong', graphqlError('GRAPHQL_VALIDATION_FAILED'), true, 'GIVE_UP'],
-])('%s', ([, ended, wasAccepted, kind]) => {
-  expect(judge(ended, wasAccepted).kind).toBe(kind);
+describe('gives up', () => {
+  test.for([4401, 4403])('after close code %i on a connection that was not accepted', (code) => {
+    expect(errorAfter(close(code), false)).toMatchObject({
+      code: 'UNAUTHENTICATED',
+      message: 'The gateway does not accept the token: The reason.',
+    });
+    expect(errorAfter({ code, reason: '' }, false)).toMatchObject({
+      message: `The gateway does not accept the token: ${code}`,
+    });
+  });
+
+  test.for([4004, 4005, 4400, 4406, 4409])('after close code %i, a GraphQL protocol error', (code) => {
+    expect(errorAfter(close(code), true)).toMatchObject({ code: `CLOSED_${code}` });
+  });
+
+  test.for([1002, 1003, 1007, 1008, 1009, 1010, 1015])(
+    'after close code %i, a WebSocket protocol error',
+    (code) => {
+      expect(errorAfter(close(code), true)).toMatchObject({ code: `CLOSED_${code}` });
+    },
+  );
+
+  test.for([
+    'CURSOR_EXPIRED',
+    'CURSOR_MALFORMED',
+    'CURSOR_OF_ANOTHER_VIEWER',
+    'CURSOR_OF_ANOTHER_FILTER',
+    'HISTORY_REPLACED',
+    'ACCESS_ENDED',
+    'FORBIDDEN',
+    'GRAPHQL_VALIDATION_FAILED',
+  ])('after the error %s', (code) => {
+    expect(errorAfter(graphqlError(code), true)).toMatchObject({ code, message: 'The reason.' });
+  });
+
+  test.for([401, 404, 499])('after a token source failed with status %i', (status) => {
+    const error = new RequestFailedError('UNKNOWN_PERSON', 'The reason.', status);
+    expect(errorAfter(error, false)).toMatchObject({
+      code: 'UNKNOWN_PERSON',
+      message: 'The token source failed: The reason.',
+    });
+  });
+});
+
+describe('reads the message and the code of an error', () => {
+  test.for([
+    [
+      { message: 'm', extensions: { code: 'C' } },
+      { message: 'm', code: 'C' },
+    ],
+    [
+      { message: 'm', code: 'C' },
+      { message: 'm', code: 'C' },
+    ],
+    [{}, { message: 'The gateway gave no reason.', code: 'UNKNOWN' }],
+    [
+      { message: 7, extensions: { code: 7 } },
+      { message: 'The gateway gave no reason.', code: 'UNKNOWN' },
+    ],
+    [undefined, { message: 'The gateway gave no reason.', code: 'UNKNOWN' }],
+    [null, { message: 'The gateway gave no reason.', code: 'UNKNOWN' }],
+  ] as const)('%j', ([error, expected]) => {
+    expect(readError(error)).toEqual(expected);
+  });
 });

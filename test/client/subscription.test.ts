@@ -131,7 +131,7 @@ describe('a connection that is cut', () => {
     await take(events, 1);
     proxy.stall();
     const during = await ticket();
-    expect(await noticed.promise).toContain('no sign of life');
+    expect(await noticed.promise).toContain('did not answer a ping');
     proxy.cut();
     proxy.resume();
     expect(await take(events, 1)).toEqual([`${during.key} REASSIGNED`]);
