@@ -3,6 +3,7 @@
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { startMaintenance } from './commands/maintenance.ts';
+import { signIn } from './commands/sign-in.ts';
 import type { Config, MailConfig } from './config.ts';
 import { createCursorSigner } from './events/cursor.ts';
 import { FeedError } from './events/errors.ts';
@@ -18,7 +19,6 @@ import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from './identity/development-issuer.ts';
 import { createTokenVerifier, type TokenVerifier } from './identity/tokens.ts';
-import { findViewerByClaims } from './identity/viewer.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { type Clock, systemClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
@@ -119,8 +119,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       authenticate: (token) => identity.verifier.verify(token),
       createContext: async ({ session }) =>
         createContext(services, {
-          viewer:
-            session.kind === 'ANONYMOUS' ? null : await findViewerByClaims(database.prisma, session.claims),
+          viewer: session.kind === 'ANONYMOUS' ? null : await signIn(dependencies, session.claims),
           hasToken: session.kind !== 'ANONYMOUS',
         }),
       log: logger,

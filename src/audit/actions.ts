@@ -7,6 +7,7 @@ export const auditActions = [
   'account.add_service_account',
   'account.add_support_engineer',
   'account.add_user',
+  'account.bind_subject',
   'account.deactivate',
   'account.reactivate',
   'account.remove_user',

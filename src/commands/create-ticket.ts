@@ -1,5 +1,6 @@
 import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
-import { findViewerById, type UserViewer } from '../identity/viewer.ts';
+import type { UserViewer } from '../identity/viewer.ts';
+import { findViewerById } from '../identity/viewer-store.ts';
 import { findProduct, type ProductWithSite } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import { shareRights, shareSiteOfProduct } from '../platform/locks.ts';

@@ -5,6 +5,7 @@ import type { ServiceCapability } from '../identity/viewer.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import { lockRights } from '../platform/locks.ts';
+import { accountTypename } from './account-typename.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidInput, invalidState, notFound } from './refusal.ts';
 
@@ -102,7 +103,7 @@ function addAccount<Input extends Newcomer>(
       isTaken: (await tx.account.count({ where: { email } })) > 0,
       organizationExists: organizationId == null || (await findOrganization(tx, organizationId)) !== null,
     }),
-    auditResource: ({ id }) => ({ type: typenames[kind], id }),
+    auditResource: ({ id }) => ({ type: accountTypename[kind], id }),
     decide: ({ id, isTaken, organizationExists }, input, { now }) => {
       const { email, name } = input;
       if (isTaken) return { refused: alreadyExists(`There is an account with the email ${email} already.`) };
@@ -157,7 +158,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
       return { account, organizationIds: memberships.map(({ organizationId }) => organizationId) };
     },
     account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
-    auditResource: ({ account: { id, kind } }) => ({ type: typenames[kind], id }),
+    auditResource: ({ account: { id, kind } }) => ({ type: accountTypename[kind], id }),
     decide: ({ account }, _, { viewer }) => {
       if (account.id === viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
       return {
@@ -175,14 +176,6 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
 /** Whoever is deactivated can sign in no more, from the next request on, and their subscriptions end. */
 export const deactivateAccount = switchAccount('deactivateAccount', false);
 export const reactivateAccount = switchAccount('reactivateAccount', true);
-
-/** What the API calls an account of each kind. */
-const typenames: Record<Account['kind'], string> = {
-  USER: 'User',
-  SUPPORT_ENGINEER: 'SupportEngineer',
-  OPERATOR: 'Operator',
-  SERVICE_ACCOUNT: 'ServiceAccount',
-};
 
 function newAccount(id: string, kind: Account['kind'], { email, name }: Person, now: Date): Account {
   return {

@@ -18,7 +18,12 @@ describe('an empty deployment', () => {
       organizations: { edges: [] },
       sites: { edges: [] },
       tickets: { edges: [] },
-      auditLog: { edges: [{ node: { action: 'account.add_operator', actor: { kind: 'SYSTEM' } } }] },
+      auditLog: {
+        edges: [
+          { node: { action: 'account.bind_subject', actor: { kind: 'OPERATOR' } } },
+          { node: { action: 'account.add_operator', actor: { kind: 'SYSTEM' } } },
+        ],
+      },
     });
   });
 
