@@ -8,11 +8,11 @@ import { defineConfig } from 'vitest/config';
 const unitTests = [
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/authorization/table.test.ts',
-  'test/client/parts.test.ts',
+  'test/client/{backoff,recent-ids,reconnect-policy}.test.ts',
   'test/events/{adaptive-throttle,cursor,delivery-queue,envelope,position,topics}.test.ts',
   'test/grants/*.test.ts',
   'test/graphql/subscriptions/*.test.ts',
-  'test/http/{stream-of-operation,token-expiry}.test.ts',
+  'test/http/{expiry-timer,operation-stream}.test.ts',
   'test/identity/development-issuer.test.ts',
   'test/notifications/guard-mail.test.ts',
   'test/platform/{generational-cache,logger}.test.ts',
