@@ -1,0 +1,172 @@
+/**
+ * That an index serves every documented filter of a list. The operator sees everything, so that the conditions
+ * of the statement are those of the filter and nothing else; PostgreSQL is asked how it would read the rows if it
+ * could not read the whole table. A new filter fails here until it is classified.
+ */
+import { type GraphQLInputType, getNamedType, isInputObjectType, isListType } from 'graphql';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { schema } from '../../src/graphql/schema.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { globalId } from '../support/rows.ts';
+
+/** The column that a filter reads, and why no index begins with it where none does. */
+type Served = { readonly column: string; readonly unindexed?: string };
+
+const costly =
+  'every write of the log would pay for it: a search for a rare value is to name a time or a site, too';
+
+const served: Record<string, Record<string, Served>> = {
+  accounts: { kind: { column: 'accounts.kind' }, email: { column: 'accounts.email' } },
+  auditLog: {
+    organizationId: { column: 'audit_entries.organization_id' },
+    actorEmail: { column: 'audit_entries.actor_email' },
+    actorKind: { column: 'audit_entries.actor_kind', unindexed: costly },
+    action: { column: 'audit_entries.action' },
+    outcome: { column: 'audit_entries.outcome', unindexed: costly },
+    siteId: { column: 'audit_entries.site_id' },
+    ticketId: { column: 'audit_entries.ticket_id' },
+    grantId: { column: 'audit_entries.grant_id' },
+    from: { column: 'audit_entries.occurred_at' },
+    until: { column: 'audit_entries.occurred_at' },
+  },
+  grants: {
+    states: { column: 'grants.state' },
+    siteId: { column: 'grants.site_id' },
+    productId: { column: 'tickets.product_id' },
+    ticketId: { column: 'grants.ticket_id' },
+    engineerId: { column: 'grants.engineer_id' },
+    scope: {
+      column: 'grants.scope_kind',
+      unindexed: 'it has two values: pages are read in the order of the list',
+    },
+  },
+  roleAssignments: {
+    organizationId: { column: 'role_assignments.organization_id' },
+    siteId: { column: 'role_assignments.site_id' },
+    userId: { column: 'role_assignments.account_id' },
+    role: { column: 'role_assignments.role', unindexed: 'an organization has few: its index serves' },
+  },
+  tickets: {
+    siteId: { column: 'tickets.site_id' },
+    productId: { column: 'tickets.product_id' },
+    statuses: { column: 'tickets.status' },
+    reporterId: { column: 'tickets.reporter_id' },
+    assigneeId: { column: 'tickets.assignee_id' },
+    isAssigned: { column: 'tickets.assignee_id' },
+  },
+};
+
+/** What a filter accepts where its name and its type do not say it. */
+const types: Record<string, string> = {
+  engineerId: 'SupportEngineer',
+  assigneeId: 'SupportEngineer',
+  userId: 'User',
+  reporterId: 'User',
+};
+const texts: Record<string, string> = {
+  action: 'grant.approve',
+  actorEmail: 'a@b.example',
+  email: 'a@b.example',
+};
+
+/** The filters that the schema documents: of each list, the names with their types. */
+const documented = Object.values(schema.getQueryType()?.getFields() ?? {}).flatMap(({ name: list, args }) => {
+  const type = args.find(({ name }) => name === 'filter')?.type;
+  const input = type === undefined ? undefined : getNamedType(type);
+  return isInputObjectType(input)
+    ? Object.values(input.getFields()).map((field) => ({ list, filter: field.name, type: field.type }))
+    : [];
+});
+
+function valueFor(name: string, type: GraphQLInputType): unknown {
+  if (isListType(type)) return [valueFor(name, getNamedType(type))];
+  const named = getNamedType(type);
+  if ('getValues' in named) return named.getValues()[0]?.name;
+  if (named.name === 'Boolean') return false;
+  if (named.name === 'DateTime') return '2026-01-01T00:00:00Z';
+  if (named.name === 'String') return texts[name];
+  const [, entity = ''] = /^(.*)Id$/.exec(name) ?? [];
+  return globalId(types[name] ?? `${entity.charAt(0).toUpperCase()}${entity.slice(1)}`, newId());
+}
+
+const sent: string[] = [];
+let gateway: TestGateway;
+let operator: Person;
+
+beforeAll(async () => {
+  gateway = await startGateway({ maintenance: false, onStatement: (sql) => sent.push(sql) });
+  operator = await gateway.as('operator@vendor.example');
+});
+afterAll(() => gateway.dispose());
+
+/** The statement that reads the list, without the order and the bounds of the page. */
+async function statementOf(list: string, filter: string, type: GraphQLInputType): Promise<string> {
+  const input = schema
+    .getQueryType()
+    ?.getFields()
+    [list]?.args.find(({ name }) => name === 'filter')?.type;
+  sent.length = 0;
+  await operator.ask(`query ($filter: ${input}) { ${list}(filter: $filter) { edges { cursor } } }`, {
+    filter: { [filter]: valueFor(filter, type) },
+  });
+  const [statement, ...others] = sent.filter((sql) => sql.includes(' ORDER BY '));
+  if (statement === undefined || others.length > 0) throw new Error(`Not one statement: ${sent.join('\n')}`);
+  return statement.replace(/ ORDER BY .*$/s, '');
+}
+
+const Plan = z.looseObject({
+  'Index Cond': z.string().optional(),
+  get Plans() {
+    return z.array(Plan).default([]);
+  },
+});
+type Plan = z.infer<typeof Plan>;
+
+/** The conditions by which PostgreSQL would look up an index for any values, if it could not read whole tables. */
+async function indexConditions(statement: string): Promise<string> {
+  const client = await gateway.sql.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SET LOCAL enable_seqscan = off');
+    const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statement}`);
+    const flat = (plan: Plan): string[] => [plan['Index Cond'] ?? '', ...plan.Plans.flatMap(flat)];
+    return flat(Plan.parse(rows[0]['QUERY PLAN'][0].Plan)).join('\n');
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
+/** The columns, as `table.column`, with which an index over the whole table begins. */
+async function leadingColumns(): Promise<string[]> {
+  const { rows } = await gateway.sql.query<{ column: string }>(`
+    SELECT DISTINCT indrelid::regclass || '.' || attname AS column
+    FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+    WHERE indisvalid AND indpred IS NULL`);
+  return rows.map(({ column }) => column);
+}
+
+test('every documented filter is classified', () => {
+  const classified = Object.entries(served).flatMap(([list, filters]) =>
+    Object.keys(filters).map((filter) => `${list}.${filter}`),
+  );
+  expect(classified.sort()).toEqual(documented.map(({ list, filter }) => `${list}.${filter}`).sort());
+});
+
+test.each(documented)(
+  '$list by $filter: an index begins with its column, unless it is excepted',
+  async ({ list, filter, type }) => {
+    const { column = '', unindexed } = served[list]?.[filter] ?? {};
+    const conditions = await indexConditions(await statementOf(list, filter, type));
+    const [, name] = column.split('.');
+    if (unindexed === undefined) {
+      expect(conditions).toMatch(new RegExp(`\\b${name}\\b`));
+      expect(await leadingColumns()).toContain(column);
+    } else {
+      // An exception that no longer is one is to go.
+      expect(await leadingColumns()).not.toContain(column);
+    }
+  },
+);
