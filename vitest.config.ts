@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { generousMs } from './test/support/deadlines.ts';
 
 /**
  * Tests of code that needs no server: they start no PostgreSQL, no Redis, no browser, no gateway and no
@@ -9,8 +10,10 @@ const unitTests = [
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/authorization/table.test.ts',
   'test/client/{backoff,recent-ids,reconnect-policy}.test.ts',
+  'test/commands/{allowed-actions,refusals}.test.ts',
   'test/events/{adaptive-throttle,cursor,delivery-queue,envelope,position,topics}.test.ts',
   'test/grants/*.test.ts',
+  'test/graphql/viewer-independence.test.ts',
   'test/graphql/subscriptions/*.test.ts',
   'test/http/{expiry-timer,operation-stream}.test.ts',
   'test/identity/development-issuer.test.ts',
@@ -25,15 +28,17 @@ export default defineConfig({
     experimental: { viteModuleRunner: false, nodeLoader: false },
     maxWorkers: 3,
     // Generous, so that a slow machine does not look like a fault. A test of speed asserts it itself.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: generousMs + 60_000,
+    hookTimeout: generousMs + 60_000,
+    expect: { poll: { timeout: generousMs } },
+    setupFiles: 'test/support/wait-patiently.ts',
     projects: [
       {
         extends: true,
         test: {
           name: 'unit',
           include: unitTests,
-          setupFiles: 'test/support/no-servers.ts',
+          setupFiles: ['test/support/no-servers.ts'],
           pool: 'threads',
         },
       },

@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs these test files, by name, and tells the last line printed and the exit code. */
+/** Runs these test files, by name. Returns the last line printed and the exit code. */
 async function outcome(
   files: Record<string, string>,
 ): Promise<{ lastLine: string | undefined; code: number }> {
@@ -32,7 +32,7 @@ async function outcome(
 const passes = `test('a', () => {}); test('b', () => {});`;
 
 test.each([
-  ['all is well', { passes }, '2 passed, 0 failed', 0],
+  ['every test passes', { passes }, '2 passed, 0 failed', 0],
   ['a test fails', { passes, fails: `test('c', () => { throw new Error(); });` }, '2 passed, 1 failed', 1],
   ['a file cannot be loaded', { passes, broken: `import './nowhere.js';` }, '2 passed, 1 failed', 1],
   [
@@ -45,7 +45,7 @@ test.each([
     1,
   ],
   [
-    'an error is nobody’s',
+    'an error belongs to no test',
     {
       passes,
       stray: `test('c', async () => { Promise.reject(new Error()); await new Promise(setImmediate); });`,
@@ -55,6 +55,6 @@ test.each([
   ],
   ['every test is skipped', { skips: `test.skip('c', () => {});` }, '0 passed, 0 failed', 1],
   ['there is no test', {}, '0 passed, 0 failed', 1],
-])('npm test ends in its count when %s', async (_when, files, lastLine, code) => {
+])('npm test prints its count when %s', async (_when, files, lastLine, code) => {
   expect(await outcome(files)).toEqual({ lastLine, code });
 });

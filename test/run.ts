@@ -1,6 +1,6 @@
 /**
- * `npm test`: runs the tests and ends with the line `N passed, N failed`, true to the run. A test file that
- * cannot be loaded, a failing hook and an unhandled error count as failures; a run without tests fails.
+ * `npm test`: runs the tests and prints `N passed, N failed` as its last line. A test file that cannot be
+ * loaded, a hook that fails and an unhandled error count as failures. A run without tests fails.
  */
 import { parseCLI, startVitest } from 'vitest/node';
 

@@ -41,7 +41,7 @@ export interface DatabaseOptions {
  * Milliseconds. A request meets at most one wait for a connection and one statement that is not answered
  * before it fails, and so is answered within five seconds whatever happens to the database.
  */
-const defaultDeadlines = {
+export const defaultDatabaseDeadlines = {
   /** For a free connection of the pool, a new one included. */
   connectionMs: 2_000,
   /** For the server to execute one statement. */
@@ -54,13 +54,13 @@ const defaultDeadlines = {
   disposeMs: 3_000,
 } as const;
 
-export type DatabaseDeadlines = { readonly [Name in keyof typeof defaultDeadlines]: number };
+export type DatabaseDeadlines = { readonly [Name in keyof typeof defaultDatabaseDeadlines]: number };
 
 const defaultPoolSize = 20;
 
 /** Connects at the first use. An unreachable database is an error of the call that needs it, not of this one. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const deadlines = { ...defaultDeadlines, ...options.deadlines };
+  const deadlines = { ...defaultDatabaseDeadlines, ...options.deadlines };
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize ?? defaultPoolSize,

@@ -5,6 +5,7 @@
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { generousMs } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { attempt, buildWorld, fileTicket } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
@@ -48,7 +49,7 @@ async function send({ method = 'POST', path = '/graphql', headers = {}, body: se
         method,
         headers: { 'content-type': 'application/json', authorization: `Bearer ${admin.token}`, ...headers },
         agent: false,
-        signal: AbortSignal.timeout(10_000),
+        signal: AbortSignal.timeout(generousMs),
       },
       async (response) => resolve({ status: response.statusCode ?? 0, text: await text(response) }),
     );

@@ -1,6 +1,7 @@
 /** A WebSocket on which anything can be said, whatever the protocol allows. */
 import { expect } from 'vitest';
 import WebSocket from 'ws';
+import { generousMs } from '../support/deadlines.ts';
 import type { Json } from '../support/gateway.ts';
 
 export type Socket = AsyncDisposable & {
@@ -9,9 +10,6 @@ export type Socket = AsyncDisposable & {
   next(): Promise<Json>;
   closed(): Promise<number>;
 };
-
-/** Milliseconds until a message that does not come is given up. */
-const patience = 5_000;
 
 /** A WebSocket with nobody on it yet. */
 export async function open(url: string): Promise<Socket> {
@@ -28,7 +26,9 @@ export async function open(url: string): Promise<Socket> {
   const closed = new Promise<number>((resolve) => socket.on('close', resolve));
   const late = (what: string) =>
     new Promise<never>((_, reject) => {
-      AbortSignal.timeout(patience).addEventListener('abort', () => reject(new Error(`There is no ${what}`)));
+      AbortSignal.timeout(generousMs).addEventListener('abort', () =>
+        reject(new Error(`There is no ${what}`)),
+      );
     });
   await new Promise((resolve, reject) => {
     socket.once('open', resolve);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answersKeptFor, forgetAnswers } from '../../src/commands/idempotency.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
 import { expectLegalHistories, tryTo } from './races-history.ts';
@@ -245,7 +246,12 @@ describe('the same again', () => {
     const { jira } = world.acme.sites.main.products;
     const ticket = { productId: jira, summary: 'Long ago', grantDataAccess: false, idempotencyKey: newKey() };
     const first = await done(reporter, 'createTicket', ticket);
-    const database = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 1 });
+    const database = openDatabase({
+      url: gateway.databaseUrl,
+      logger: createLogger('silent'),
+      poolSize: 1,
+      deadlines: generousDatabaseDeadlines,
+    });
     try {
       const filedAt = Date.now();
       await forgetAnswers(database.prisma, new Date(filedAt + answersKeptFor - 60_000), 5_000);

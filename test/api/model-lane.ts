@@ -6,6 +6,7 @@ import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway } from '../support/gateway.ts';
 import { everybody, type Model, members, type Who } from './model.ts';
 import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
@@ -88,8 +89,9 @@ export async function startLane(): Promise<Lane> {
     await startGateway({ clock, maintenance: false, config: { databasePoolSize: 2 } }),
   );
   const logger = createLogger('silent');
-  const database = begun.adopt(openDatabase({ url: gateway.databaseUrl, logger, poolSize: 1 }), (opened) =>
-    opened.dispose(),
+  const database = begun.adopt(
+    openDatabase({ url: gateway.databaseUrl, logger, poolSize: 1, deadlines: generousDatabaseDeadlines }),
+    (opened) => opened.dispose(),
   );
 
   const accounts = Object.fromEntries(everybody.map((who) => [who, newId()])) as Record<Who, string>;

@@ -11,7 +11,9 @@ import type { Model, RoleHeld } from './model.ts';
 import { aPolicy, commands, opening, outcomes } from './model-commands.ts';
 import { beginning, startLane } from './model-lane.ts';
 
-const runs = Number(process.env['MODEL_RUNS'] ?? bySize(160, 2_000));
+const everydayRuns = 200;
+const fullRuns = 2_000;
+const runs = Number(process.env['MODEL_RUNS'] ?? bySize(everydayRuns, fullRuns));
 const lanes = 2;
 const seed = Number(process.env['MODEL_SEED'] ?? Date.now() % 2 ** 31);
 const path = process.env['MODEL_PATH'];
@@ -103,10 +105,10 @@ test(
     const asked = path === undefined ? Array.from({ length: lanes }, (_, lane) => seed + lane) : [seed];
     await Promise.all(asked.map((each) => driveLane(each, Math.ceil(runs / asked.length))));
     if (process.env['MODEL_OUTCOMES'] !== undefined) process.stdout.write(`${report()}\n`);
-    // So many sequences come by all of this, or they do not try what they are meant to.
-    if (runs >= 2_000 && path === undefined) {
-      expect(mustHappen.filter((outcome) => !outcomes.has(outcome))).toEqual([]);
-    }
+    // So many sequences come by all of this, the everyday ones by most of it: or they do not try what they should.
+    if (runs < everydayRuns || path !== undefined) return;
+    const missed = mustHappen.filter((outcome) => !outcomes.has(outcome));
+    expect(missed.length, missed.join()).toBeLessThanOrEqual(runs < fullRuns ? 10 : 0);
   },
   600_000 + runs * 500,
 );

@@ -3,6 +3,7 @@ import { getNamedType, isEnumType, isInterfaceType, isObjectType, isScalarType }
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { isViewerIndependent } from '../../src/graphql/subscriptions/viewer-independent-fields.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 
@@ -155,7 +156,7 @@ test('a cursor comes under whatever names it was asked for, on an event stream t
     body: JSON.stringify({
       query: subscription('type cursor goOnFrom: cursor grant { state }', ticketId),
     }),
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(generousMs),
   });
   let text = '';
   let acted = false;

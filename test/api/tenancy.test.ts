@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Answer, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
+import { bySize } from '../support/size.ts';
 import { done, fileTicket, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
 import { fileTickets, globalId, rawId } from './authorization-people.ts';
@@ -26,7 +27,7 @@ import {
 import { type Draw, drawFrom, drawSeeded, type Things, writeDocument } from './tenancy-documents.ts';
 
 const seed = Number(process.env['TENANCY_SEED'] ?? Date.now() % 2 ** 31);
-const runs = Number(process.env['TENANCY_RUNS'] ?? 400);
+const runs = Number(process.env['TENANCY_RUNS'] ?? bySize(150, 400));
 const told = `TENANCY_SEED=${seed}`;
 
 let gateway: TestGateway;
@@ -108,7 +109,7 @@ test(`whatever they read, ${told}`, async () => {
   // The requests were worth asking: most were answered, and many would have shown the other customer.
   expect(answered).toBeGreaterThan(runs * 0.5);
   expect(tempting).toBeGreaterThan(runs * 0.4);
-}, 120_000);
+});
 
 function unexpected(errors: Answer['errors']): Answer['errors'] {
   return errors.filter(({ extensions }) => extensions['code'] === 'INTERNAL_SERVER_ERROR');
@@ -253,7 +254,7 @@ test(`whatever they do, ${told}`, async () => {
     { seed, numRuns: runs, endOnFailure: true },
   );
   expect(refused.size).toBeGreaterThan(15);
-}, 120_000);
+});
 
 /** What was written is the other customer's; of the record, what is in its part of it. */
 function touches({ relation, row }: Written, other: CustomerName, named: ReadonlySet<string>): boolean {

@@ -1,13 +1,12 @@
 /** Time ends requests and grants at their moment: whatever reads or decides, and whenever it is recorded. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
 import { expectLegalHistories } from './races-history.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const ms = 1;
 const second = 1000 * ms;
@@ -26,7 +25,9 @@ let sweepers: Database[];
 
 beforeAll(async () => {
   gateway = await startGateway({ clock, maintenance: false });
-  sweepers = [1, 2].map(() => openDatabase({ url: gateway.databaseUrl, logger, poolSize: 2 }));
+  sweepers = [1, 2].map(() =>
+    openDatabase({ url: gateway.databaseUrl, logger, poolSize: 2, deadlines: generousDatabaseDeadlines }),
+  );
   // The operator's token, taken from the future, outlives the tests.
   now += 20 * 365 * day;
   world = await buildWorld(gateway);

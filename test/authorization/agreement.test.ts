@@ -37,6 +37,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import type { Place } from '../../src/roles/eligibility.ts';
 import { isWellFormed, type Role, type RoleAssignment, roleRules } from '../../src/roles/role.ts';
 import { pendingApproval } from '../support/builders.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
 let testDatabase: TestDatabase;
@@ -44,7 +45,11 @@ let database: Database;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
-  database = openDatabase({ url: testDatabase.url, logger: createLogger('silent') });
+  database = openDatabase({
+    url: testDatabase.url,
+    logger: createLogger('silent'),
+    deadlines: generousDatabaseDeadlines,
+  });
   await settle();
 });
 afterAll(async () => {

@@ -29,7 +29,8 @@ export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   plugins: [relayLiterals],
   resolve: {
-    // One graphql in the process: see the project's vitest.config.ts.
+    // Vite would load the `module` file of graphql, Node loads its `main`: two packages that do not know each
+    // other's errors.
     alias: [{ find: /^graphql$/, replacement: createRequire(import.meta.url).resolve('graphql') }],
   },
   test: {

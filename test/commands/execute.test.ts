@@ -11,6 +11,7 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { expectLegalHistories } from '../api/races-history.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { buildWorld, fileTicket, type World } from '../support/world.ts';
 
@@ -32,7 +33,12 @@ beforeAll(async () => {
   gateway = await startGateway({ maintenance: false });
   world = await buildWorld(gateway);
   const logger = createLogger('silent');
-  const database = openDatabase({ url: gateway.databaseUrl, logger, poolSize: 12 });
+  const database = openDatabase({
+    url: gateway.databaseUrl,
+    logger,
+    poolSize: 12,
+    deadlines: generousDatabaseDeadlines,
+  });
   const wake = () => {
     wakes += 1;
   };

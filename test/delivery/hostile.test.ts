@@ -16,7 +16,7 @@ let bystander: Bystander;
 let token: string;
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ limits: { connectionInitMs: 3_000 } });
   world = await buildWorld(gateway);
   bystander = await startBystander(gateway, world);
   token = (await gateway.as(world.acme.emails.organizationAdmin)).token;

@@ -15,6 +15,7 @@ import { createRelay, type Relay, type RelayOptions } from '../../src/events/rel
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 
 export const silent = createLogger('silent');
 
@@ -34,7 +35,13 @@ export async function openGateway(
   options: Partial<Omit<RelayOptions, 'db'>> & Partial<Omit<FeedOptions, 'relay'>> = {},
 ): Promise<Gateway> {
   const pool = openPool(url);
-  const reading = openDatabase({ url, logger: silent, poolSize: 10, settings: readerSettings });
+  const reading = openDatabase({
+    url,
+    logger: silent,
+    poolSize: 10,
+    settings: readerSettings,
+    deadlines: generousDatabaseDeadlines,
+  });
   const bus = options.bus ?? createInProcessBus().connect();
   const holds: { held(): void; over: Promise<void> }[] = [];
   const disposal = Promise.withResolvers<void>();

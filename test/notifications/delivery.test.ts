@@ -4,6 +4,7 @@ import { createSmtpMailer, type Mailer } from '../../src/notifications/mailer.ts
 import { deleteGuardMailsBefore, maxAttempts } from '../../src/notifications/store.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
 import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
@@ -24,7 +25,12 @@ const statements: string[] = [];
 beforeAll(async () => {
   gateway = await startGateway({ maintenance: false, onStatement: (sql) => void statements.push(sql) });
   world = await buildWorld(gateway);
-  database = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 8 });
+  database = openDatabase({
+    url: gateway.databaseUrl,
+    logger: createLogger('silent'),
+    poolSize: 8,
+    deadlines: generousDatabaseDeadlines,
+  });
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   guard = await gateway.as(world.acme.emails.guardAdmin);
   guardAdmins = [guard.email, await addGuardAdmin('of-site', { site: 'restricted' })].sort();
@@ -336,7 +342,12 @@ describe('a mail server that is away', () => {
 describe('two gateways', () => {
   test('at the same mails send each of them once', async () => {
     for (let ticket = 0; ticket < 8; ticket += 1) await awaitGuard();
-    const other = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 8 });
+    const other = openDatabase({
+      url: gateway.databaseUrl,
+      logger: createLogger('silent'),
+      poolSize: 8,
+      deadlines: generousDatabaseDeadlines,
+    });
     onTestFinished(() => other.dispose());
     const mailer = createSmtpMailer({ url: mailServer.url, from });
     const logger = createLogger('silent');

@@ -7,6 +7,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { loadSampleData } from '../../src/sample-data/load.ts';
 import { personas } from '../../src/sample-data/personas.ts';
 import { prepareTabs } from '../../src/sample-data/prepared-tabs.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 
@@ -14,7 +15,7 @@ const logger = createLogger('silent');
 
 async function openTestDatabase(): Promise<{ database: Database; url: string }> {
   const { url, dispose } = await createTestDatabase();
-  const database = openDatabase({ url, logger });
+  const database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
   onTestFinished(async () => {
     await database.dispose();
     await dispose();
@@ -105,7 +106,7 @@ describe('every prepared tab plays', () => {
   let database: Database;
   beforeAll(async () => {
     const { url } = await createTestDatabase();
-    database = openDatabase({ url, logger });
+    database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
     await loadSampleData(dependenciesOn(database));
     gateway = await startGateway({ databaseUrl: url });
   });

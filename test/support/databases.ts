@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { generousMs } from './deadlines.ts';
 
 /** The URL of another database on the same server. */
 export function databaseUrl(serverUrl: string, database: string): string {
@@ -9,7 +10,7 @@ export function databaseUrl(serverUrl: string, database: string): string {
 
 /** Carries out one statement that is about databases. */
 export async function administer(serverUrl: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: generousMs });
   await client.connect();
   try {
     await client.query(statement);

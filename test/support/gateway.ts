@@ -4,8 +4,9 @@ import pg from 'pg';
 import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
 import type { Config } from '../../src/config.ts';
-import type { DatabaseDeadlines } from '../../src/platform/database.ts';
+import type { Limits } from '../../src/http/limits.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines, generousMs } from './deadlines.ts';
 import { createTestDatabase } from './postgres.ts';
 
 export type Answer = {
@@ -63,23 +64,20 @@ const development: Config = {
   shutdownGraceMs: 5_000,
 };
 
-/**
- * Milliseconds: no machine is so slow that an operation takes as long. A test of the deadlines themselves gives
- * its own.
- */
-const unhurried = 240_000;
-const unhurriedDatabase: DatabaseDeadlines = {
-  connectionMs: unhurried,
-  statementMs: unhurried,
-  answerMs: unhurried,
-  idleInTransactionMs: unhurried,
-  transactionMs: unhurried,
-  disposeMs: unhurried,
+const generousLimits: Partial<Limits> = {
+  operationMs: generousMs,
+  connectionInitMs: generousMs,
+  requestHeadersMs: generousMs,
+  requestMs: generousMs,
+  readinessCheckMs: generousMs,
 };
 
-/** Starts a gateway with the development issuer and one operator: `operator@vendor.example`. */
+/**
+ * Starts a gateway with the development issuer and one operator: `operator@vendor.example`. Its deadlines for
+ * clients and for the database are generous: a test about one of them sets it.
+ */
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
-  const { databaseUrl: given, config, limits, databaseDeadlines = unhurriedDatabase, ...seams } = options;
+  const { databaseUrl: given, config, ...seams } = options;
   await using begun = new AsyncDisposableStack();
   const own =
     given === undefined ? begun.adopt(await createTestDatabase(), (made) => made.dispose()) : undefined;
@@ -91,9 +89,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
       { ...development, database: { kind: 'url', url: databaseUrl }, ...config },
       {
         logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'),
-        limits: { operationMs: unhurried, ...limits },
-        databaseDeadlines,
+        databaseDeadlines: generousDatabaseDeadlines,
         ...seams,
+        limits: { ...generousLimits, ...seams.limits },
       },
     ),
     (started) => started.dispose(),
@@ -122,7 +120,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
         body: JSON.stringify({ query, variables }),
-        signal: AbortSignal.timeout(unhurried),
+        signal: AbortSignal.timeout(generousMs),
       });
       const body = (await response.json()) as { data?: Json; errors?: Answer['errors'] };
       return { status: response.status, data: body.data ?? null, errors: body.errors ?? [] };

@@ -1,4 +1,5 @@
 /** A subscription over server-sent events, as text. */
+import { generousMs } from './deadlines.ts';
 import type { Person, TestGateway } from './gateway.ts';
 
 export type Listening = {
@@ -22,7 +23,7 @@ export async function listen(
       ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
     },
     body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(20_000)]),
+    signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(generousMs)]),
   });
   return {
     async until(enough) {

@@ -2,6 +2,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { loadSampleData } from '../../src/sample-data/load.ts';
+import { generousDatabaseDeadlines } from './deadlines.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { createTestDatabase } from './postgres.ts';
 
@@ -9,7 +10,7 @@ import { createTestDatabase } from './postgres.ts';
 export async function startSampleGateway(): Promise<TestGateway> {
   const { url, dispose: drop } = await createTestDatabase();
   const logger = createLogger('silent');
-  const database = openDatabase({ url, logger });
+  const database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
   await loadSampleData({ database, clock: systemClock, logger, wake: () => undefined });
   await database.dispose();
   const gateway = await startGateway({ databaseUrl: url });
