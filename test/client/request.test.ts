@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-test('answers the data of a query, and of a mutation that is refused', async () => {
+test('returns the data of a query, and of a mutation that is refused', async () => {
   const token = developmentToken(gateway.url, 'operator@vendor.example');
   const client = createGatewayClient({ url: gateway.url, token });
   const { viewer } = await client.execute(ViewerDocument, {});
@@ -25,8 +25,8 @@ test('answers the data of a query, and of a mutation that is refused', async () 
   });
 });
 
-describe('rejects with the code of what is wrong', () => {
-  test('with the token', async () => {
+describe('rejects with the code', () => {
+  test('UNAUTHENTICATED for an invalid token', async () => {
     const client = createGatewayClient({ url: gateway.url, token: 'nonsense' });
     await expect(client.execute(ViewerDocument, {})).rejects.toMatchObject({
       name: 'RequestFailedError',
@@ -35,7 +35,7 @@ describe('rejects with the code of what is wrong', () => {
     });
   });
 
-  test('with the address: nothing listens', async () => {
+  test('UNREACHABLE when nothing listens at the address', async () => {
     await using server = await listen(() => undefined);
     const { url } = server;
     await server[Symbol.asyncDispose]();
@@ -47,10 +47,10 @@ describe('rejects with the code of what is wrong', () => {
   });
 
   test.for<[string, RequestListener]>([
-    ['a page', (_, response) => response.end('<h1>Hello</h1>')],
-    ['JSON of its own', (_, response) => response.end('{"hello": "world"}')],
-    ['no object', (_, response) => response.end('null')],
-  ])('with the address: what listens answers %s', async ([, listener]) => {
+    ['an HTML page', (_, response) => response.end('<h1>Hello</h1>')],
+    ['JSON of another API', (_, response) => response.end('{"hello": "world"}')],
+    ['JSON that is no object', (_, response) => response.end('null')],
+  ])('NOT_A_GATEWAY when the server answers with %s', async ([, listener]) => {
     await using server = await listen(listener);
     const client = createGatewayClient({ url: server.url, token: 'any' });
     await expect(client.execute(ViewerDocument, {})).rejects.toMatchObject({
@@ -59,7 +59,7 @@ describe('rejects with the code of what is wrong', () => {
     });
   });
 
-  test('with the time it takes', async () => {
+  test('TIMED_OUT when there is no response in time', async () => {
     await using server = await listen(() => undefined);
     const client = createGatewayClient({ url: server.url, token: 'any' });
     await expect(client.execute(ViewerDocument, {}, { timeoutMs: 50 })).rejects.toMatchObject({
@@ -68,7 +68,7 @@ describe('rejects with the code of what is wrong', () => {
   });
 });
 
-test('a request that the caller aborts rejects with the reason given', async () => {
+test('a request that the caller aborts rejects with the reason of the signal', async () => {
   await using server = await listen(() => undefined);
   const client = createGatewayClient({ url: server.url, token: 'any' });
   const abort = new AbortController();

@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-/** A stretch of network before the gateway. */
+/** A TCP proxy in front of the gateway, to cut and stall connections. */
 async function startProxy(): Promise<TcpProxy & AsyncDisposable & { url: string }> {
   const proxy = await openTcpProxy(Number(new URL(gateway.url).port));
   return Object.assign(proxy, {
@@ -41,7 +41,7 @@ function clientOf(email: string, url = gateway.url): GatewayClient {
   return createGatewayClient({ url, token: developmentToken(gateway.url, email) });
 }
 
-function engineerEvents(client: GatewayClient, options: Options = {}) {
+function subscribe(client: GatewayClient, options: Options = {}) {
   return client.subscribeWithResume({
     document: GrantEventsDocument,
     eventOf: ({ grantEvents }) => grantEvents,
@@ -59,7 +59,7 @@ async function take(events: AsyncIterator<Event>, count: number): Promise<string
   return taken;
 }
 
-/** A ticket, filed and assigned: an event for the engineer each. */
+/** Files and assigns a ticket, which sends the engineer one event. */
 async function ticket(): Promise<{ ticketId: string; key: string; grantId: string | null }> {
   return fileTicket(gateway, world);
 }
@@ -75,13 +75,13 @@ async function endOf(events: AsyncIterator<Event>): Promise<SubscriptionEndedErr
   }
 }
 
-describe('a connection that is cut', () => {
-  test('is made again, and what happened in the meantime comes first, once', async () => {
+describe('a lost connection', () => {
+  test('is opened again, and the events of the meantime come first, each once', async () => {
     await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
     const reconnected = Promise.withResolvers<string | null>();
     const reasons: string[] = [];
-    await using events = engineerEvents(client, {
+    await using events = subscribe(client, {
       onReconnecting: ({ reason }) => reasons.push(reason),
       onReconnected: ({ after }) => reconnected.resolve(after),
     });
@@ -101,10 +101,10 @@ describe('a connection that is cut', () => {
     expect(events.cursor).not.toBe(cursor);
   });
 
-  test('again and again loses nothing and repeats nothing', async () => {
+  test('loses and repeats no event, however often it happens', async () => {
     await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
-    await using events = engineerEvents(client);
+    await using events = subscribe(client);
     await events.connected;
     const first = await ticket();
     const taken = await take(events, 1);
@@ -118,11 +118,11 @@ describe('a connection that is cut', () => {
     expect(taken).toEqual(filed.map((key) => `${key} REASSIGNED`));
   });
 
-  test('without a word, is noticed by the silence', async () => {
+  test('is noticed by the missing answer to a ping', async () => {
     await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
     const noticed = Promise.withResolvers<string>();
-    await using events = engineerEvents(client, {
+    await using events = subscribe(client, {
       silenceMs: 200,
       onReconnecting: ({ reason }) => noticed.resolve(reason),
     });
@@ -138,10 +138,10 @@ describe('a connection that is cut', () => {
     expect(during.key).not.toBe(before.key);
   });
 
-  test('is given up after a while, with the cursor still good', async () => {
+  test('ends the subscription after a while, and its cursor is still valid', async () => {
     await using proxy = await startProxy();
     await using client = clientOf(world.engineer.email, proxy.url);
-    await using events = engineerEvents(client, { giveUpAfterMs: 700 });
+    await using events = subscribe(client, { giveUpAfterMs: 700 });
     await events.connected;
     await ticket();
     await take(events, 1);
@@ -150,19 +150,19 @@ describe('a connection that is cut', () => {
     expect(await endOf(events)).toMatchObject({ name: 'SubscriptionEndedError', code: 'UNREACHABLE' });
     const missed = await ticket();
 
-    await using resumed = engineerEvents(clientOf(world.engineer.email), { variables: { after: cursor } });
+    await using resumed = subscribe(clientOf(world.engineer.email), { variables: { after: cursor } });
     expect(await take(resumed, 1)).toEqual([`${missed.key} REASSIGNED`]);
   });
 });
 
-test('a gateway that restarts is found again, with a token of its new issuer', async () => {
+test('the client reconnects to a gateway that has restarted, with a token of its new issuer', async () => {
   const first = await startGateway({ databaseUrl: gateway.databaseUrl });
   const port = Number(new URL(first.url).port);
   await using client = createGatewayClient({
     url: first.url,
     token: developmentToken(first.url, world.engineer.email),
   });
-  await using events = engineerEvents(client);
+  await using events = subscribe(client);
   await events.connected;
   const before = await ticket();
   expect(await take(events, 1)).toEqual([`${before.key} REASSIGNED`]);
@@ -174,22 +174,22 @@ test('a gateway that restarts is found again, with a token of its new issuer', a
 });
 
 const inAMinute = () => new Date(Date.now() + 60_000);
-const patience = { timeout: 30_000 };
+const waitOptions = { timeout: 30_000 };
 
-describe('a subscription ends with a clear error', () => {
+describe('a subscription ends with an error', () => {
   test.for([
-    ['made up', 'CURSOR_MALFORMED'],
-    ["somebody else's", 'CURSOR_OF_ANOTHER_VIEWER'],
-  ])('when its cursor is %s', async ([whose, code]) => {
+    ['invalid', 'CURSOR_MALFORMED'],
+    ["another viewer's", 'CURSOR_OF_ANOTHER_VIEWER'],
+  ])('when its cursor is %s', async ([kind, code]) => {
     let after = 'nonsense';
-    if (whose !== 'made up') {
-      await using other = engineerEvents(clientOf(world.acme.emails.organizationAdmin));
+    if (kind !== 'invalid') {
+      await using other = subscribe(clientOf(world.acme.emails.organizationAdmin));
       await other.connected;
       await ticket();
       await take(other, 1);
       after = other.cursor ?? '';
     }
-    await using events = engineerEvents(clientOf(world.engineer.email), { variables: { after } });
+    await using events = subscribe(clientOf(world.engineer.email), { variables: { after } });
     expect(await endOf(events)).toMatchObject({
       code,
       message: expect.stringContaining('leave `after` out'),
@@ -197,7 +197,7 @@ describe('a subscription ends with a clear error', () => {
     expect(await events.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('when what came after its cursor is no longer kept', async () => {
+  test('when the events after its cursor have been deleted', async () => {
     const own = await startGateway();
     const { databaseUrl } = own;
     const ownWorld = await buildWorld(own);
@@ -205,20 +205,20 @@ describe('a subscription ends with a clear error', () => {
       url: own.url,
       token: developmentToken(own.url, ownWorld.engineer.email),
     });
-    const events = engineerEvents(client);
+    const events = subscribe(client);
     await events.connected;
     await fileTicket(own, ownWorld);
     await fileTicket(own, ownWorld);
     await take(events, 1);
     const after = events.cursor ?? '';
-    // Once no transaction is open that began before them, in whatever database of the server.
+    // Deletes nothing while a transaction is open that began before the events, in any database of the server.
     await vi.waitFor(
       async () => expect(await deleteEventsBefore(own.sql, inAMinute(), 1_000)).toBeGreaterThan(0),
-      patience,
+      waitOptions,
     );
-    // Another gateway, since the first still remembers what happened a moment ago.
+    // The first gateway still has the events in memory, so this needs another.
     await using other = await startGateway({ databaseUrl });
-    await using later = engineerEvents(
+    await using later = subscribe(
       createGatewayClient({
         url: other.url,
         token: developmentToken(other.url, ownWorld.engineer.email),
@@ -230,29 +230,29 @@ describe('a subscription ends with a clear error', () => {
   });
 
   test('when the account is deactivated', async () => {
-    const email = 'leaving@vendor.example';
-    const { id } = await done(world.operator, 'addSupportEngineer', { email, name: 'DrainingClient' });
-    await using events = engineerEvents(clientOf(email));
+    const email = 'deactivated@vendor.example';
+    const { id } = await done(world.operator, 'addSupportEngineer', { email, name: 'Dana' });
+    await using events = subscribe(clientOf(email));
     await events.connected;
     await done(world.operator, 'deactivateAccount', { accountId: id });
     expect(['ACCESS_ENDED', 'UNAUTHENTICATED', 'FORBIDDEN']).toContain((await endOf(events)).code);
   });
 
-  test('when the token is not one', async () => {
+  test('when the token is invalid', async () => {
     const client = createGatewayClient({ url: gateway.url, token: 'nonsense' });
-    await using events = engineerEvents(client);
+    await using events = subscribe(client);
     await expect(events.connected).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(await endOf(events)).toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
-  test('when nobody has the email that a development token is asked for', async () => {
-    await using events = engineerEvents(clientOf('nobody@vendor.example'));
+  test('when no account has the email for which a development token is requested', async () => {
+    await using events = subscribe(clientOf('nobody@vendor.example'));
     expect(await endOf(events)).toMatchObject({ code: 'UNKNOWN_PERSON' });
   });
 
-  test('when a callback of its own throws', async () => {
-    const broken = new Error('mine');
-    await using events = engineerEvents(clientOf(world.engineer.email), {
+  test('when a callback of the caller throws', async () => {
+    const broken = new Error('the callback failed');
+    await using events = subscribe(clientOf(world.engineer.email), {
       eventOf: () => {
         throw broken;
       },
@@ -263,10 +263,10 @@ describe('a subscription ends with a clear error', () => {
   });
 });
 
-test('a consumer that takes nothing costs a bounded number of events, and misses none', async () => {
+test('a slow consumer holds a limited number of events in memory, and misses none', async () => {
   await using proxy = await startProxy();
   await using client = clientOf(world.engineer.email, proxy.url);
-  await using events = engineerEvents(client, { waitingEvents: 3 });
+  await using events = subscribe(client, { waitingEvents: 3 });
   await events.connected;
   const filed: string[] = [];
   for (let round = 0; round < 8; round += 1) filed.push((await ticket()).key);
@@ -277,7 +277,7 @@ test('a consumer that takes nothing costs a bounded number of events, and misses
 test('disposing ends the iteration and the connection', async () => {
   await using proxy = await startProxy();
   const client = clientOf(world.engineer.email, proxy.url);
-  const events = engineerEvents(client);
+  const events = subscribe(client);
   await events.connected;
   const next = events.next();
   await client.dispose();
@@ -285,7 +285,7 @@ test('disposing ends the iteration and the connection', async () => {
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });
 
-test('an event that comes again is dropped', async () => {
+test('a repeated event is dropped', async () => {
   const values = ['a', 'b', 'a', 'b', 'c'];
   const schema = buildSchema(
     'type Query { any: Int } type Event { id: ID! cursor: String! } type Subscription { grantEvents: Event! }',

@@ -32,7 +32,7 @@ function ask(origin: string, headers: Record<string, string>, body: string) {
 const json = { 'content-type': 'application/json' };
 const ada = JSON.stringify({ email: 'ada@customer.example' });
 
-test('gives a token to whoever names a person', async () => {
+test('returns a token for a known email', async () => {
   await using server = await startWithTokens();
   expect(await ask(server.origin, json, ada)).toEqual({
     status: 200,
@@ -40,7 +40,7 @@ test('gives a token to whoever names a person', async () => {
   });
 });
 
-test('is not there unless asked for', async () => {
+test('does not exist unless it is configured', async () => {
   await using server = await startTestServer();
   expect(await ask(server.origin, json, ada)).toMatchObject({
     status: 404,
@@ -48,7 +48,7 @@ test('is not there unless asked for', async () => {
   });
 });
 
-test('says whom one can ask for', async () => {
+test('lists the known emails when asked for an unknown one', async () => {
   await using server = await startWithTokens();
   expect(await ask(server.origin, json, '{"email": "eve@evil.example"}')).toEqual({
     status: 404,
@@ -63,28 +63,28 @@ test('says whom one can ask for', async () => {
 });
 
 test.each([
-  ['no JSON', '{', 400],
-  ['nothing', '', 400],
-  ['no UTF-8', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 400],
+  ['malformed JSON', '{', 400],
+  ['zero bytes', '', 400],
+  ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 400],
   ['no email', '{}', 400],
   ['null', 'null', 400],
   ['an empty email', '{"email": ""}', 400],
-  ['an email that is none', '{"email": {"toString": "ada"}}', 400],
-  ['an endless email', JSON.stringify({ email: 'a'.repeat(400) }), 400],
-  ['too much', JSON.stringify({ email: 'a'.repeat(5_000) }), 413],
+  ['an email of another type', '{"email": {"toString": "ada"}}', 400],
+  ['an email that is too long', JSON.stringify({ email: 'a'.repeat(400) }), 400],
+  ['too many bytes', JSON.stringify({ email: 'a'.repeat(5_000) }), 413],
 ])('refuses a body of %s', async (_case, body, status) => {
   await using server = await startWithTokens();
   expect(await ask(server.origin, json, body)).toMatchObject({ status });
 });
 
-test('refuses what a form or a script can send to another origin unasked', async () => {
+test('refuses a content type that web pages may send without a preflight', async () => {
   await using server = await startWithTokens();
   expect(await ask(server.origin, { 'content-type': 'text/plain' }, ada)).toMatchObject({ status: 415 });
 });
 
-describe('is for this machine', () => {
+describe('answers only this machine', () => {
   test.each(['localhost:4000', '127.0.0.1', '127.1.2.3:80', '[::1]:4000', 'latchkey.localhost', 'LOCALHOST'])(
-    'by the name %s',
+    'addressed as %s',
     async (host) => {
       await using server = await startWithTokens();
       expect(await ask(server.origin, { ...json, host }, ada)).toMatchObject({ status: 200 });
@@ -99,7 +99,7 @@ describe('is for this machine', () => {
     '0.0.0.0',
     'evil.example@localhost',
     '[::2]',
-  ])('and not by the name %s, which a page may have been served under', async (host) => {
+  ])('and refuses requests addressed as %s, a name under which a page may have been served', async (host) => {
     await using server = await startWithTokens();
     const { status, body } = await ask(server.origin, { ...json, host }, ada);
     expect(status).toBe(403);
@@ -110,9 +110,9 @@ describe('is for this machine', () => {
     ['another site', { origin: 'https://evil.example' }],
     ['another port of this machine', { origin: 'http://localhost:9999' }],
     ['a file', { origin: 'null' }],
-    ['another site, by the browser’s word', { 'sec-fetch-site': 'cross-site' }],
-    ['another port, by the browser’s word', { 'sec-fetch-site': 'same-site' }],
-  ])('and not for a page of %s, even one that may use the API', async (_case, headers) => {
+    ['another site, according to Sec-Fetch-Site', { 'sec-fetch-site': 'cross-site' }],
+    ['another port, according to Sec-Fetch-Site', { 'sec-fetch-site': 'same-site' }],
+  ])('and refuses a page of %s, even if it may use the API', async (_case, headers) => {
     await using server = await startTestServer({
       allowedOrigins: ['https://evil.example', 'http://localhost:9999'],
       developmentTokens: {
@@ -125,7 +125,7 @@ describe('is for this machine', () => {
     });
   });
 
-  test('but for its own page', async () => {
+  test('and its own pages', async () => {
     await using server = await startWithTokens();
     const headers = {
       ...json,

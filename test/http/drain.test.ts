@@ -1,4 +1,4 @@
-/** SIGTERM to a gateway with many clients, some of which have stopped reading. */
+/** SIGTERM to a gateway with many clients, some of which do not read. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,12 +10,12 @@ import { WebSocket } from 'ws';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { closeOf } from './server-fixture.ts';
 
-/** `DRAIN_SOCKETS=1000` for the promised number. */
+/** Run with `DRAIN_SOCKETS=1000` for the number that the documentation promises. */
 const socketCount = Number(process.env['DRAIN_SOCKETS'] ?? 300);
 const stalledCount = 10;
 const socketsPerEngineer = 45;
 
-/** The gateway as a process of its own, with its embedded database. */
+/** Starts the gateway as a process, with its embedded database. */
 async function startProcess() {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-drain-'));
   const port = await findFreePort();
@@ -47,7 +47,7 @@ async function postJson(url: string, body: object, headers: Record<string, strin
   return await response.json();
 }
 
-/** Tokens of engineers of this test's own, enough of them for all its sockets. */
+/** Creates enough engineers for all the sockets, and returns their tokens. */
 async function tokensFor(url: string): Promise<string[]> {
   const tokenOf = async (email: string): Promise<string> =>
     (await postJson(`${url}/dev/token`, { email })).token;
@@ -64,7 +64,7 @@ async function tokensFor(url: string): Promise<string[]> {
   return tokens;
 }
 
-/** A WebSocket with a subscription under way. */
+/** Opens a WebSocket with a running subscription. */
 async function openSubscribed(url: string, token: string): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   onTestFinished(() => socket.terminate());
@@ -76,7 +76,7 @@ async function openSubscribed(url: string, token: string): Promise<WebSocket> {
   return socket;
 }
 
-test(`${socketCount} sockets of which ${stalledCount} are stalled: gone within 5 s, each healthy one with 1001`, async () => {
+test(`${socketCount} sockets, ${stalledCount} of them stalled: all are closed within 5 s, each healthy one with 1001`, async () => {
   const gateway = await startProcess();
   const tokens = await tokensFor(gateway.url);
   const sockets: WebSocket[] = [];
@@ -100,7 +100,7 @@ test(`${socketCount} sockets of which ${stalledCount} are stalled: gone within 5
   const closed = await closes;
   expect(closed.map((close) => close.code)).toEqual(healthy.map(() => 1001));
   const moments = closed.map((close) => close.at - signalled).sort((a, b) => a - b);
-  // At random over 2.5 s: a fifth in each half second.
+  // At random within 2.5 s: about a fifth of them in each half second.
   for (let from = 0; from < 2_500; from += 500) {
     const share = moments.filter((moment) => moment >= from && moment < from + 500).length / moments.length;
     expect(share).toBeLessThan(0.4);

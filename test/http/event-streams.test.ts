@@ -8,7 +8,7 @@ import { startTestServer, type TestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
 
-/** The stream of a subscription, read with plain fetch. */
+/** Opens the event stream of a subscription with plain fetch. */
 async function openStream(
   server: TestServer,
   query: string,
@@ -26,7 +26,7 @@ async function openStream(
   return { response, events: events(response) };
 }
 
-/** Each event of the stream as `[name, data]`, without the pings. */
+/** Yields each event of the stream as `[name, data]`, without the comments that keep it alive. */
 async function* events(response: Response): AsyncGenerator<[string, unknown]> {
   let buffered = '';
   for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
@@ -41,7 +41,7 @@ async function* events(response: Response): AsyncGenerator<[string, unknown]> {
   }
 }
 
-/** One of Node's diagnostics channels as an emitter of `message`. */
+/** Returns one of Node's diagnostics channels as an emitter of `message`. */
 function diagnosticsOf(name: string): EventEmitter<{ message: [{ socket: Socket }] }> {
   const emitter = new EventEmitter<{ message: [{ socket: Socket }] }>();
   const forward = (message: unknown) => void emitter.emit('message', message as { socket: Socket });
@@ -50,7 +50,7 @@ function diagnosticsOf(name: string): EventEmitter<{ message: [{ socket: Socket 
   return emitter;
 }
 
-async function drain<T>(source: AsyncIterable<T>): Promise<T[]> {
+async function readAll<T>(source: AsyncIterable<T>): Promise<T[]> {
   const values: T[] = [];
   for await (const value of source) values.push(value);
   return values;
@@ -61,14 +61,14 @@ describe('a subscription as server-sent events', () => {
     await using server = await startTestServer();
     const { response, events } = await openStream(server, 'subscription { count(to: 2) }', { method });
     expect(response.headers.get('content-type')).toBe('text/event-stream');
-    expect(await drain(events)).toEqual([
+    expect(await readAll(events)).toEqual([
       ['next', { data: { count: 1 } }],
       ['next', { data: { count: 2 } }],
       ['complete', null],
     ]);
   });
 
-  test('through the client made for it', async () => {
+  test('through the client of graphql-sse', async () => {
     await using server = await startTestServer();
     const client = createClient({
       url: server.url,
@@ -94,7 +94,7 @@ describe('a subscription as server-sent events', () => {
     expect(server.source.open).toBe(0);
   });
 
-  test('is not left running for a client that cannot read it', async () => {
+  test('is closed for a client that does not accept event streams', async () => {
     await using server = await startTestServer();
     const response = await server.post(
       { query: 'subscription { values }' },
@@ -104,10 +104,10 @@ describe('a subscription as server-sent events', () => {
     await server.source.untilOpen(0);
   });
 
-  test('tells nothing of an error in mid-stream but its id', async () => {
+  test('reveals only the id of an unexpected error of its source', async () => {
     await using server = await startTestServer();
     const { events } = await openStream(server, 'subscription { brokenValues }');
-    const received = await drain(events);
+    const received = await readAll(events);
     expect(received).toMatchObject([
       ['next', { data: { brokenValues: 1 } }],
       ['next', { errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR', errorId: expect.any(String) } }] }],
@@ -118,8 +118,8 @@ describe('a subscription as server-sent events', () => {
   });
 });
 
-describe('the source of a stream is left', () => {
-  test('when the client goes', async () => {
+describe('the source of a stream is closed', () => {
+  test('when the client disconnects', async () => {
     await using server = await startTestServer();
     const client = new AbortController();
     await fetch(server.url, {
@@ -137,13 +137,13 @@ describe('the source of a stream is left', () => {
     await server.source.untilOpen(0);
   });
 
-  test('or never begun when the client has gone while its token was judged', async () => {
-    const [judging, verdict] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  test('or never opened, when the client disconnects while its token is verified', async () => {
+    const [verifying, verified] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const issuer = await createDevelopmentIssuer();
     await using server = await startTestServer({
       async authenticate(token) {
-        judging.resolve();
-        await verdict.promise;
+        verifying.resolve();
+        await verified.promise;
         return await issuer.verifier.verify(token);
       },
     });
@@ -154,21 +154,21 @@ describe('the source of a stream is left', () => {
     const headers = ['host: localhost', 'accept: text/event-stream', `authorization: Bearer ${token}`];
     client.write([`GET /graphql?query=${query} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
     const [{ socket }] = await accepted;
-    await judging.promise;
+    await verifying.promise;
     client.destroy();
     await once(socket, 'close');
-    verdict.resolve();
+    verified.resolve();
     const other = await server.post({ query: '{ serial }' });
-    // No context was made for the one that had gone.
+    // This is the first context: none was created for the client that disconnected.
     expect(await other.json()).toEqual({ data: { serial: 1 } });
     expect(server.source.open).toBe(0);
   });
 
-  test('when the token expires, which the client is told', async () => {
+  test('when the token expires, with an error for the client', async () => {
     await using server = await startTestServer({ tokenLifetimeSeconds: 2 });
     const expiry = Date.now() + 2_000;
     const { events } = await openStream(server, 'subscription { values }');
-    expect(await drain(events)).toEqual([
+    expect(await readAll(events)).toEqual([
       [
         'next',
         {
@@ -207,7 +207,7 @@ describe('the source of a stream is left', () => {
   });
 });
 
-test('a bearer has no more streams at once than allowed', async () => {
+test('a bearer has at most the allowed number of concurrent streams', async () => {
   await using server = await startTestServer({ limits: { connectionsPerBearer: 2 } });
   const streams = [
     await openStream(server, 'subscription { values }'),
@@ -217,7 +217,7 @@ test('a bearer has no more streams at once than allowed', async () => {
 
   const refused = await openStream(server, 'subscription { values }');
   expect(refused.response.status).toBe(429);
-  expect(await drain(refused.events)).toMatchObject([
+  expect(await readAll(refused.events)).toMatchObject([
     ['next', { errors: [{ extensions: { code: 'TOO_MANY_CONNECTIONS' } }] }],
     ['complete', null],
   ]);

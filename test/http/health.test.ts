@@ -6,7 +6,7 @@ const ready = async (server: TestServer) => {
   return { status: response.status, body: await response.json() };
 };
 
-test('/healthz answers whatever else is wrong', async () => {
+test('/healthz is 200 even if a check fails', async () => {
   await using server = await startTestServer({
     readiness: [{ name: 'database', check: () => Promise.reject(new Error('gone')) }],
   });
@@ -15,12 +15,12 @@ test('/healthz answers whatever else is wrong', async () => {
   expect(await response.json()).toEqual({ status: 'ALIVE' });
 });
 
-test('/readyz is 200 when everything is there', async () => {
+test('/readyz is 200 when all checks pass', async () => {
   await using server = await startTestServer({ readiness: [{ name: 'database', check: async () => 1 }] });
   expect(await ready(server)).toEqual({ status: 200, body: { status: 'READY' } });
 });
 
-test('/readyz names what is not there, and says no more than that', async () => {
+test('/readyz is 503 with only the names of the failed checks', async () => {
   await using server = await startTestServer({
     limits: { readinessCheckMs: 50 },
     readiness: [
@@ -36,7 +36,7 @@ test('/readyz names what is not there, and says no more than that', async () => 
   expect(server.log.entries.map(({ fields }) => fields['check'])).toEqual(['database', 'redis']);
 });
 
-test('/readyz recovers by itself', async () => {
+test('/readyz recovers when a check passes again', async () => {
   let isThere = false;
   await using server = await startTestServer({
     readiness: [
@@ -53,7 +53,7 @@ test('/readyz recovers by itself', async () => {
   expect(await ready(server)).toMatchObject({ status: 200 });
 });
 
-test('many who ask at once cost one check', async () => {
+test('concurrent requests share one check', async () => {
   let checks = 0;
   const { promise, resolve } = Promise.withResolvers<void>();
   await using server = await startTestServer({

@@ -1,4 +1,4 @@
-/** Event streams that carry cursors as their ids, and resume by `Last-Event-ID`. */
+/** Event streams whose events have their cursors as ids, and which resume by `Last-Event-ID`. */
 import { describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
 import { grantEvent } from '../events/events.ts';
@@ -27,46 +27,46 @@ async function* eventsOf(response: Response): AsyncGenerator<Event, undefined> {
   }
 }
 
-/** What a whole stream tells, as `[id, data]`. */
-async function tellAll(server: TestServer, body: StreamRequest, lastEventId?: string): Promise<unknown[]> {
+/** Reads a whole stream. Returns its events as `[id, data]`. */
+async function readAll(server: TestServer, body: StreamRequest, lastEventId?: string): Promise<unknown[]> {
   const headers = {
     accept: 'text/event-stream',
     ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
   };
   const response = await server.post(body, { email: ada, headers });
-  const told: unknown[] = [];
+  const received: unknown[] = [];
   for await (const { id, name, data } of eventsOf(response)) {
-    if (name === 'next') told.push([id, data?.['data']]);
+    if (name === 'next') received.push([id, data?.['data']]);
   }
-  return told;
+  return received;
 }
 
 const numbered = (...numbers: number[]) =>
   numbers.map((number) => [`cursor-${number}`, { numbered: { cursor: `cursor-${number}`, number } }]);
 
-describe('an event of a stream', () => {
+describe('an event', () => {
   test('has its cursor as id', async () => {
     await using server = await startTestServer();
-    const told = await tellAll(server, { query: 'subscription { numbered { cursor number } }' });
-    expect(told).toEqual(numbered(1, 2, 3));
+    const received = await readAll(server, { query: 'subscription { numbered { cursor number } }' });
+    expect(received).toEqual(numbered(1, 2, 3));
   });
 
   test.each([
-    ['did not ask for the cursor', '{ numbered { number } }', { numbered: { number: 1 } }],
+    ['does not select the cursor', '{ numbered { number } }', { numbered: { number: 1 } }],
     [
-      'calls something else so, that would end the id',
+      'gives the name of the cursor to a text with a line break',
       '{ numbered { cursor: text } }',
       { numbered: { cursor: 'two\nlines' } },
     ],
-    ['has no such events', '{ count(to: 1) }', { count: 1 }],
-  ])('has none where the request %s', async (_case, selection, data) => {
+    ['has events without a cursor', '{ count(to: 1) }', { count: 1 }],
+  ])('has no id if the request %s', async (_case, selection, data) => {
     await using server = await startTestServer();
-    const [first] = await tellAll(server, { query: `subscription ${selection}` });
+    const [first] = await readAll(server, { query: `subscription ${selection}` });
     expect(first).toEqual([undefined, data]);
   });
 });
 
-describe('a request with Last-Event-ID goes on behind it', () => {
+describe('a request with Last-Event-ID resumes after that event', () => {
   test.each<[string, StreamRequest]>([
     ['no `after`', { query: 'subscription { numbered { cursor number } }' }],
     ['null for it', { query: 'subscription { numbered(after: null) { cursor number } }' }],
@@ -85,10 +85,10 @@ describe('a request with Last-Event-ID goes on behind it', () => {
       'a fragment',
       { query: 'subscription { ...F } fragment F on Subscription { numbered { cursor number } }' },
     ],
-  ])('where it has %s', async (_case, body) => {
+  ])('if it has %s', async (_case, body) => {
     await using server = await startTestServer();
-    expect(await tellAll(server, body, 'cursor-1')).toEqual(numbered(2, 3));
-    expect(await tellAll(server, body)).toEqual(numbered(1, 2, 3));
+    expect(await readAll(server, body, 'cursor-1')).toEqual(numbered(2, 3));
+    expect(await readAll(server, body)).toEqual(numbered(1, 2, 3));
   });
 
   test.each<[string, StreamRequest]>([
@@ -100,22 +100,22 @@ describe('a request with Last-Event-ID goes on behind it', () => {
         variables: { after: 'cursor-2' },
       },
     ],
-  ])('unless it names another place %s', async (_case, body) => {
+  ])('unless it gives another cursor %s', async (_case, body) => {
     await using server = await startTestServer();
-    expect(await tellAll(server, body, 'cursor-1')).toEqual(numbered(3));
+    expect(await readAll(server, body, 'cursor-1')).toEqual(numbered(3));
   });
 
-  test('and nothing changes for a subscription that cannot resume', async () => {
+  test('unless the subscription cannot resume', async () => {
     await using server = await startTestServer();
-    const told = await tellAll(server, { query: 'subscription { count(to: 2) }' }, 'cursor-1');
-    expect(told).toEqual([
+    const received = await readAll(server, { query: 'subscription { count(to: 2) }' }, 'cursor-1');
+    expect(received).toEqual([
       [undefined, { count: 1 }],
       [undefined, { count: 2 }],
     ]);
   });
 });
 
-test('grant events resume so, also where the current state was asked for', async () => {
+test('grant events resume by Last-Event-ID, even if the request asks for the current state', async () => {
   await using gateway = await startGateway();
   await using own = openPoolOf(gateway.databaseUrl);
   const operator = await gateway.as('operator@vendor.example');
@@ -138,12 +138,12 @@ test('grant events resume so, also where the current state was asked for', async
     const body = JSON.stringify({ query: `subscription { ${field} { id cursor } }` });
     return eventsOf(await fetch(`${gateway.url}/graphql`, { method: 'POST', headers, body }));
   };
-  const [heard, missed] = [grantEvent({ audience }), grantEvent({ audience })];
+  const [before, missed] = [grantEvent({ audience }), grantEvent({ audience })];
 
   const stream = await open('grantEvents');
-  await write(own.pool, heard);
+  await write(own.pool, before);
   const { value: first } = await stream.next();
-  expect(first).toMatchObject({ data: { data: { grantEvents: { id: heard.id, cursor: first?.id } } } });
+  expect(first).toMatchObject({ data: { data: { grantEvents: { id: before.id, cursor: first?.id } } } });
   await stream.return(undefined);
 
   await write(own.pool, missed);

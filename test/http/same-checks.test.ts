@@ -8,7 +8,7 @@ type Result = {
   errors?: { message: string; path?: unknown; extensions?: Record<string, unknown> }[];
 };
 
-/** How each transport carries one operation to its first result. */
+/** Runs an operation over each transport, and resolves to its first result. */
 const transports: Record<string, (server: TestServer, payload: Payload) => Promise<Result>> = {
   async HTTP(server, payload) {
     const response = await server.post(payload, { email: 'ada@customer.example' });
@@ -51,10 +51,10 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       { whoAmI: 'ada@customer.example' },
     ],
     ['a mutation', { query: 'mutation { add(to: 1) }' }, { add: 2 }],
-    ['the bearer, as the resolvers see it', { query: '{ whoAmI }' }, { whoAmI: 'ada@customer.example' }],
+    ['the bearer, for the resolvers', { query: '{ whoAmI }' }, { whoAmI: 'ada@customer.example' }],
     ['as deep as allowed', { query: deep(15) }, { items: { nodes: [] } }],
     [
-      'as deep as allowed, through fragments, which are no levels of their own',
+      'as deep as allowed, through fragments, which do not count as levels',
       {
         query: `{ items { ...A } }
           fragment A on ItemConnection { nodes { ... on Item { ...B } } }
@@ -73,12 +73,12 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       { query: '{ items(first: 100) { nodes { items(first: 99) { nodes { id } } } } }' },
       { items: { nodes: [] } },
     ],
-  ])('answers: %s', async (_case, payload, data) => {
+  ])('executes: %s', async (_case, payload, data) => {
     await using server = await startTestServer();
     expect(await run(server, payload)).toEqual({ data });
   });
 
-  test('answers introspection, which is deep', async () => {
+  test('executes introspection, although it is deep', async () => {
     await using server = await startTestServer();
     const query = getIntrospectionQuery({
       inputValueDeprecation: true,
@@ -91,7 +91,7 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
   });
 
   test.each<[string, Payload, string, RegExp]>([
-    ['a document that is none', { query: '{ hello' }, 'GRAPHQL_PARSE_FAILED', /Syntax Error/],
+    ['a malformed document', { query: '{ hello' }, 'GRAPHQL_PARSE_FAILED', /Syntax Error/],
     [
       'an unknown field',
       { query: '{ unknown }' },
@@ -99,13 +99,13 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       /Cannot query field "unknown"/,
     ],
     [
-      'one of several operations, unnamed',
+      'several operations, none of them named',
       { query: 'query A { hello } query B { hello }' },
       'OPERATION_RESOLUTION_FAILURE',
       /operation/,
     ],
     [
-      'an operation that is not there',
+      'an unknown operation name',
       { query: 'query A { hello }', operationName: 'B' },
       'OPERATION_RESOLUTION_FAILURE',
       /operation/,
@@ -181,7 +181,7 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       'OPERATION_LIMIT_EXCEEDED',
       /10100 objects/,
     ],
-    ['what the schema refuses', { query: '{ refused }' }, 'FORBIDDEN', /^You may not\.$/],
+    ['a field the schema refuses', { query: '{ refused }' }, 'FORBIDDEN', /^You may not\.$/],
     [
       'a subscription the schema refuses',
       { query: 'subscription { refusedValues }' },
@@ -198,10 +198,10 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
   });
 
   test.each([
-    ['an error nobody foresaw', '{ broken }', /hunter2/],
-    ['a null where none may be', '{ brokenNonNull }', /Cannot return null/],
+    ['an unexpected error', '{ broken }', /hunter2/],
+    ['null for a non-null field', '{ brokenNonNull }', /Cannot return null/],
     ['a value of another type', '{ badValue }', /secret row/],
-  ])('says nothing of %s but an id that is on the log', async (_case, query, secret) => {
+  ])('reveals only the id of %s, which is logged', async (_case, query, secret) => {
     await using server = await startTestServer();
     const result = await run(server, { query });
 
@@ -215,7 +215,7 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
     expect(String(entry?.fields['err'])).toMatch(secret);
   });
 
-  test('leaves it to the policy what a library says to callers', async () => {
+  test('shows the errors of libraries for which the policy has a code', async () => {
     await using server = await startTestServer({
       errors: { codeFor: (error) => (error instanceof WrongCursorError ? 'BAD_USER_INPUT' : undefined) },
     });
@@ -230,7 +230,7 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
     });
   });
 
-  test('says that the database is away, and not where it is', async () => {
+  test('says that the database is unavailable, and reveals no address', async () => {
     await using server = await startTestServer();
     const result = await run(server, { query: '{ offline hello }' });
     expect(result).toMatchObject({
@@ -241,7 +241,7 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
   });
 
   test.each(['{ hangs }', 'subscription { hangingValues }'])(
-    'gives up on what takes too long: %s',
+    'ends an operation that takes too long: %s',
     async (query) => {
       await using server = await startTestServer({ limits: { operationMs: 50 } });
       const { errors } = await run(server, { query });
@@ -252,14 +252,14 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
   test.each([
     ['slow', () => new Promise<never>(() => {}), 'TOOK_TOO_LONG'],
     ['broken', () => Promise.reject(new Error('password is hunter2')), 'INTERNAL_SERVER_ERROR'],
-  ])('answers although finding out who asks is %s', async (_case, createContext, code) => {
+  ])('answers with an error if creating the context is %s', async (_case, createContext, code) => {
     await using server = await startTestServer({ limits: { operationMs: 50 }, createContext });
     const result = await run(server, { query: '{ hello }' });
     expect(result.errors).toMatchObject([{ extensions: { code } }]);
     expect(JSON.stringify(result)).not.toContain('hunter2');
   });
 
-  test('makes a fresh context for each operation', async () => {
+  test('creates a new context for each operation', async () => {
     await using server = await startTestServer();
     const serials = [];
     for (let n = 0; n < 3; n++) serials.push(await run(server, { query: '{ serial again: serial }' }));

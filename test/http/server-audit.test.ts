@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { failedAudits } from './server-audit.ts';
 import { startTestServer } from './server-fixture.ts';
 
-test('keeps the whole GraphQL over HTTP specification, MUST, SHOULD and MAY', async () => {
+test('passes every audit of the GraphQL over HTTP specification: MUST, SHOULD and MAY', async () => {
   await using server = await startTestServer();
   expect(await failedAudits(server.url)).toEqual([]);
 });
 
-test('keeps it for who presents a token, too', async () => {
+test('passes them with a token as well', async () => {
   await using server = await startTestServer();
   const authorization = `Bearer ${await server.tokenOf('ada@customer.example')}`;
   expect(await failedAudits(server.url, { authorization })).toEqual([]);

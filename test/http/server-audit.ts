@@ -1,8 +1,8 @@
 import { type AuditResult, auditServer } from 'graphql-http';
 
 /**
- * Runs every audit of the GraphQL over HTTP specification against a server, whatever its schema, and
- * resolves to those that it does not pass, each with the server's answer.
+ * Runs every audit of the GraphQL over HTTP specification against a server with any schema. Resolves to the audits
+ * that failed, each with the server's response.
  */
 export async function failedAudits(url: string, headers: Record<string, string> = {}): Promise<string[]> {
   const results = await auditServer({

@@ -6,7 +6,7 @@ import { closeOf, contextOf, recordingLog, startTestServer } from './server-fixt
 
 const ada = 'ada@customer.example';
 
-test('WebSockets are closed with 1001, and their subscriptions left', async () => {
+test('WebSockets are closed with 1001, and the sources of their subscriptions closed', async () => {
   await using server = await startTestServer();
   const client = await server.connect(ada);
   const outcome = client
@@ -19,7 +19,7 @@ test('WebSockets are closed with 1001, and their subscriptions left', async () =
   await server.source.untilOpen(0);
 });
 
-test('event streams are cut without being completed, so that their clients come back', async () => {
+test('event streams are cut without being completed, so that their clients reconnect', async () => {
   await using server = await startTestServer();
   const response = await server.post(
     { query: 'subscription { values }' },
@@ -33,7 +33,7 @@ test('event streams are cut without being completed, so that their clients come 
   await server.source.untilOpen(0);
 });
 
-test('a request under way is answered', async () => {
+test('a running request is answered', async () => {
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
   await using server = await startTestServer({
@@ -51,13 +51,13 @@ test('a request under way is answered', async () => {
   await disposal;
 });
 
-test('nothing new is accepted', async () => {
+test('new connections are refused', async () => {
   await using server = await startTestServer();
   await server.server.dispose();
   await expect(fetch(server.url)).rejects.toThrow();
 });
 
-test('whoever still has a connection learns that we are draining', async () => {
+test('a client with an open connection learns that the gateway drains', async () => {
   const slow = { begun: Promise.withResolvers<void>(), allowed: Promise.withResolvers<void>() };
   const arrived = Promise.withResolvers<void>();
   await using server = await startTestServer({
@@ -102,7 +102,7 @@ test('whoever still has a connection learns that we are draining', async () => {
   expect(received).toContain('DRAINING');
 });
 
-test('while clients are leaving, whoever comes is sent elsewhere', async () => {
+test('while connections drain, new requests get 503', async () => {
   await using server = await startTestServer({ limits: { socketCloseMs: 60_000, shutdownMs: 1_500 } });
   const stalled = server.openSocket();
   await once(stalled, 'open');
@@ -123,7 +123,7 @@ test('while clients are leaving, whoever comes is sent elsewhere', async () => {
   await disposal;
 });
 
-test('a query under way on a WebSocket is answered before 1001, and another refused on its own id', async () => {
+test('a running query on a WebSocket is answered before 1001, and a new one is refused', async () => {
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
   await using server = await startTestServer({
@@ -158,7 +158,7 @@ test('a query under way on a WebSocket is answered before 1001, and another refu
   await disposal;
 });
 
-test('many are left at moments of their own', async () => {
+test('connections are closed at random moments', async () => {
   await using server = await startTestServer({ limits: { connectionsPerBearer: 100, drainMs: 1_000 } });
   const sockets = await Promise.all(
     Array.from({ length: 100 }, async () => {
@@ -179,7 +179,7 @@ test('many are left at moments of their own', async () => {
   expect(inFirstHalf).toBeLessThan(80);
 });
 
-test('clients that do not answer delay it by five seconds at most', async () => {
+test('clients that do not answer delay shutdown by at most five seconds', async () => {
   const { promise: underWay, resolve: begin } = Promise.withResolvers<void>();
   await using server = await startTestServer({
     limits: { socketCloseMs: 60_000 },
@@ -208,13 +208,13 @@ test('clients that do not answer delay it by five seconds at most', async () => 
   expect(await hanging).toBe('CUT');
 }, 10_000);
 
-test('disposing twice is disposing once', async () => {
+test('disposing again has no effect', async () => {
   await using server = await startTestServer();
   await Promise.all([server.server.dispose(), server.server.dispose()]);
   await server.server.dispose();
 });
 
-test('a port in use is an error at start', async () => {
+test('starting fails when the port is in use', async () => {
   await using server = await startTestServer();
   const second = startHttpServer({
     host: '127.0.0.1',
@@ -227,7 +227,7 @@ test('a port in use is an error at start', async () => {
   await expect(second).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
-test('closing by the client does not wait for us', async () => {
+test('a close by the client is answered at once', async () => {
   await using server = await startTestServer();
   const socket = server.openSocket();
   await once(socket, 'open');

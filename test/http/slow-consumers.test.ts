@@ -1,4 +1,4 @@
-/** Clients that stop reading while events wait for them, before a real gateway. */
+/** Clients of a real gateway that stop reading while events wait for them. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -23,7 +23,7 @@ const waited = (ms: number) => once(AbortSignal.timeout(ms), 'abort');
 
 type Received = { id: string; cursor: string };
 
-/** A gateway with an engineer, and events for her which together are more than any kernel buffers. */
+/** Starts a gateway with an engineer, and writes more bytes of events for her than any kernel buffers. */
 async function openFlood() {
   const lines = new EventEmitter<{ line: [string] }>();
   const logger = createLogger('warn', { write: (line) => void lines.emit('line', line) });
@@ -48,7 +48,7 @@ async function openFlood() {
     httpUrl: `${gateway.url}/graphql`,
     socketUrl: `${gateway.url.replace('http', 'ws')}/graphql`,
     port: Number(new URL(gateway.url).port),
-    /** Writes small events until every one of these has come to pass. */
+    /** Writes small events until all these promises have resolved. */
     async writeUntil(...arrivals: Promise<unknown>[]) {
       let arrived = false;
       const all = Promise.all(arrivals).then(() => {
@@ -60,7 +60,7 @@ async function openFlood() {
       }
       await all;
     },
-    /** Writes the events that nobody who does not read can have been sent whole; resolves to their ids. */
+    /** Writes so many large events that a client that does not read cannot receive all. Resolves to their ids. */
     async flood(): Promise<string[]> {
       const ids: string[] = [];
       for (let written = 0; written < floodLength; written += 50) {
@@ -82,7 +82,7 @@ async function openFlood() {
 
 type Flood = Awaited<ReturnType<typeof openFlood>>;
 
-/** Subscribes on a socket of its own, and keeps what comes. */
+/** Subscribes on a new socket, and records what it receives. */
 async function subscribeOver({ socketUrl, token }: Flood, after: string | null = null) {
   const socket = new WebSocket(socketUrl, 'graphql-transport-ws');
   onTestFinished(() => socket.terminate());
@@ -115,7 +115,7 @@ async function subscribeOver({ socketUrl, token }: Flood, after: string | null =
   };
 }
 
-/** The gateway's end of the next connection it accepts. */
+/** Resolves to the gateway's end of the next connection it accepts. */
 async function nextAccepted(): Promise<Socket> {
   const accepted = Promise.withResolvers<Socket>();
   const note = (message: unknown) => accepted.resolve((message as { socket: Socket }).socket);
@@ -126,7 +126,7 @@ async function nextAccepted(): Promise<Socket> {
 
 const closedBecauseSlow = 'A WebSocket was closed because its client does not read';
 
-test('a WebSocket that does not read is closed with 4413 within 5 s, and nobody else notices', async () => {
+test('a WebSocket that does not read is closed with 4413 within 5 s, and other clients are not affected', async () => {
   await using flood = await openFlood();
   const stalled = await subscribeOver(flood);
   const healthy = await subscribeOver(flood);
@@ -148,7 +148,7 @@ test('a WebSocket that does not read is closed with 4413 within 5 s, and nobody 
   expect(healthy.socket.readyState).toBe(WebSocket.OPEN);
 });
 
-test('one that does not read its close frame either is cut, and resumes without a loss', async () => {
+test('a WebSocket that does not read its close frame is terminated, and resumes without loss', async () => {
   await using flood = await openFlood();
   const connection = nextAccepted();
   const stalled = await subscribeOver(flood);
@@ -172,7 +172,7 @@ test('one that does not read its close frame either is cut, and resumes without 
   expect(new Set(resumed.received.map(({ id }) => id)).size).toBe(resumed.received.length);
 });
 
-test('an event stream that is not read is cut, and resumes without a loss', async () => {
+test('an event stream that is not read is cut, and resumes without loss', async () => {
   await using flood = await openFlood();
   const connection = nextAccepted();
   const stalled = openEventStream(flood);
@@ -193,7 +193,7 @@ test('an event stream that is not read is cut, and resumes without a loss', asyn
   await resumed.hasAll(ids.filter((id) => !received.some((event) => event.id === id)));
 });
 
-/** Subscribes by server-sent events on a socket that can be paused. */
+/** Subscribes to an event stream on a socket that the test can pause. */
 function openEventStream({ port, token }: Flood) {
   const socket = connect(port, '127.0.0.1').setEncoding('utf8');
   onTestFinished(() => void socket.destroy());

@@ -6,7 +6,7 @@ import { closeOf, runOverSocket, startTestServer, type TestServer } from './serv
 
 const ada = 'ada@customer.example';
 
-/** A bare socket that has been acknowledged. */
+/** Opens a plain socket and waits for connection_ack. */
 async function openAcknowledged(server: TestServer): Promise<WebSocket> {
   const socket = server.openSocket();
   await once(socket, 'open');
@@ -25,7 +25,7 @@ async function messageOf(socket: WebSocket): Promise<unknown> {
   return JSON.parse(String(data));
 }
 
-/** What ends an operation of the client that is refused: its errors, or the closing of its socket. */
+/** Resolves to the reason why an operation of the client fails: its errors, or the socket's close event. */
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
   return work.then(
     () => expect.unreachable('it succeeded'),
@@ -45,9 +45,9 @@ describe('a WebSocket needs a token when it connects', () => {
   });
 
   test.each([
-    ['none', undefined],
-    ['none among the parameters', { other: 'x' }],
-    ['one that is no text', { authorization: 7 }],
+    ['no parameters', undefined],
+    ['parameters without a token', { other: 'x' }],
+    ['a token of another type', { authorization: 7 }],
   ])('%s: closed with 4401', async (_case, payload) => {
     await using server = await startTestServer();
     const socket = server.openSocket();
@@ -57,7 +57,7 @@ describe('a WebSocket needs a token when it connects', () => {
   });
 
   test.each(['Bearer nonsense', 'Basic eDp5', ''])(
-    'a bad one: closed with 4403 (%j)',
+    'an invalid token: closed with 4403 (%j)',
     async (authorization) => {
       await using server = await startTestServer();
       const socket = server.openSocket();
@@ -69,7 +69,7 @@ describe('a WebSocket needs a token when it connects', () => {
     },
   );
 
-  test('an expired one: closed with 4403, saying so', async () => {
+  test('an expired token: closed with 4403 and the reason', async () => {
     await using server = await startTestServer({ tokenLifetimeSeconds: -10 });
     const client = await server.connect(ada);
     expect(await failureOf(runOverSocket(client, { query: '{ hello }' }))).toMatchObject({
@@ -78,7 +78,7 @@ describe('a WebSocket needs a token when it connects', () => {
     });
   });
 
-  test('one that cannot be judged now: closed with 1013, so that clients try again', async () => {
+  test('a token that cannot be verified at the moment: closed with 1013, so that clients try again', async () => {
     await using server = await startTestServer({
       authenticate: () => Promise.reject(new IdentityUnavailableError('No keys.')),
     });
@@ -86,7 +86,7 @@ describe('a WebSocket needs a token when it connects', () => {
     expect(await failureOf(runOverSocket(client, { query: '{ hello }' }))).toMatchObject({ code: 1013 });
   });
 
-  test('before anything else: an operation sent earlier closes with 4401', async () => {
+  test('before its first operation, or it is closed with 4401', async () => {
     await using server = await startTestServer();
     const socket = server.openSocket();
     await once(socket, 'open');
@@ -94,12 +94,12 @@ describe('a WebSocket needs a token when it connects', () => {
     expect(await closeOf(socket)).toMatchObject({ code: 4401 });
   });
 
-  test('in time: a silent client is closed with 4408', async () => {
+  test('in time, or it is closed with 4408', async () => {
     await using server = await startTestServer({ limits: { connectionInitMs: 50 } });
     expect(await closeOf(server.openSocket())).toMatchObject({ code: 4408 });
   });
 
-  test('and only once: a second is closed with 4429', async () => {
+  test('only once: a second connection_init closes it with 4429', async () => {
     await using server = await startTestServer();
     const socket = await openAcknowledged(server);
     send(socket, { type: 'connection_init' });
@@ -113,7 +113,7 @@ describe('before the protocol begins', () => {
     expect(await closeOf(server.openSocket([]))).toMatchObject({ code: 4406 });
   });
 
-  test('a client of another subprotocol is not told that its own was chosen', async () => {
+  test('a client of another subprotocol is not offered its own', async () => {
     await using server = await startTestServer();
     const [error] = await once(server.openSocket('graphql-ws'), 'error');
     expect(String(error)).toContain('Server sent no subprotocol');
@@ -128,7 +128,7 @@ describe('before the protocol begins', () => {
     },
   );
 
-  test('a page of an allowed origin, or our own, is not', async () => {
+  test('a page of an allowed origin, or of the gateway, may connect', async () => {
     await using server = await startTestServer({ allowedOrigins: ['https://admin.customer.example'] });
     for (const origin of ['https://admin.customer.example', server.origin]) {
       await once(server.openSocket('graphql-transport-ws', { origin }), 'open');
@@ -152,7 +152,7 @@ describe('an error of one operation leaves the others alone', () => {
     ['a subscription refused', { query: 'subscription { refusedValues }' }],
     ['a subscription that breaks', { query: 'subscription { brokenValues }' }],
     ['a query that breaks', { query: '{ broken }' }],
-  ])('%s: others on the socket go on', async (_case, payload) => {
+  ])('%s: the others on the socket continue', async (_case, payload) => {
     await using server = await startTestServer();
     const client = await server.connect(ada);
     const values = client.iterate({ query: 'subscription { values }' });
@@ -178,7 +178,7 @@ describe('an error of one operation leaves the others alone', () => {
     });
   });
 
-  test('an id already in use closes the socket with 4409, as the protocol has it', async () => {
+  test('an id that is in use closes the socket with 4409, as the protocol requires', async () => {
     await using server = await startTestServer();
     const socket = await openAcknowledged(server);
     send(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } });
@@ -188,7 +188,7 @@ describe('an error of one operation leaves the others alone', () => {
   });
 
   test.each(['nonsense', '{"type":"unknown"}', '{"type":"subscribe","id":"1"}', '[]'])(
-    'a message that is none closes the socket with 4400: %s',
+    'an invalid message closes the socket with 4400: %s',
     async (message) => {
       await using server = await startTestServer();
       const socket = await openAcknowledged(server);
@@ -197,7 +197,7 @@ describe('an error of one operation leaves the others alone', () => {
     },
   );
 
-  test('a message larger than allowed closes the socket with 1009', async () => {
+  test('a message that is too large closes the socket with 1009', async () => {
     await using server = await startTestServer();
     const socket = await openAcknowledged(server);
     socket.send('x'.repeat(256 * 1024 + 1));
@@ -206,8 +206,8 @@ describe('an error of one operation leaves the others alone', () => {
   });
 });
 
-describe('the source of a subscription is left', () => {
-  test('when the client completes it, and its id can be used again at once', async () => {
+describe('the source of a subscription is closed', () => {
+  test('when the client completes it, and its id can be reused at once', async () => {
     await using server = await startTestServer();
     const socket = await openAcknowledged(server);
     const subscribe = { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } };
@@ -223,20 +223,23 @@ describe('the source of a subscription is left', () => {
     expect(await messageOf(socket)).toEqual({ id: '1', type: 'next', payload: { data: { values: 7 } } });
   });
 
-  test('when the socket closes, however it does', async () => {
+  test('when the socket closes in any way', async () => {
     await using server = await startTestServer();
-    for (const leave of [(socket: WebSocket) => socket.close(), (socket: WebSocket) => socket.terminate()]) {
+    for (const disconnect of [
+      (socket: WebSocket) => socket.close(),
+      (socket: WebSocket) => socket.terminate(),
+    ]) {
       const socket = await openAcknowledged(server);
       for (const id of ['1', '2', '3']) {
         send(socket, { id, type: 'subscribe', payload: { query: 'subscription { values }' } });
       }
       await server.source.untilOpen(3);
-      leave(socket);
+      disconnect(socket);
       await server.source.untilOpen(0);
     }
   });
 
-  test('when the token expires: the socket is closed with 4403 within a second of that', async () => {
+  test('when the token expires, and the socket is closed with 4403 within a second', async () => {
     await using server = await startTestServer({ tokenLifetimeSeconds: 2 });
     const socket = await openAcknowledged(server);
     const { expiresAt } = await server.issuer.issue(ada);
@@ -251,12 +254,12 @@ describe('the source of a subscription is left', () => {
   });
 });
 
-test('what comes while the socket is being closed is not carried out', async () => {
+test('messages that arrive while the socket is closing are ignored', async () => {
   await using server = await startTestServer({ tokenLifetimeSeconds: 2, limits: { socketCloseMs: 1_000 } });
   const socket = await openAcknowledged(server);
   send(socket, { id: '1', type: 'subscribe', payload: { query: 'subscription { values }' } });
   await server.source.untilOpen(1);
-  // It does not read, so it does not answer the close frame either.
+  // It does not read, so it does not answer the close frame.
   socket.pause();
   await server.source.untilOpen(0);
   for (let id = 2; id < 10; id += 1) {
@@ -265,12 +268,12 @@ test('what comes while the socket is being closed is not carried out', async () 
   socket.resume();
   await once(socket, 'close');
   const other = await server.connect('ben@customer.example');
-  // The subscription's context was the first.
+  // The subscription had the first context, and the mutations had none.
   expect(await runOverSocket(other, { query: '{ serial }' })).toEqual({ data: { serial: 2 } });
 });
 
-describe('what a client may have under way', () => {
-  test('so many operations on a socket; one more is refused on its own id', async () => {
+describe('a client is limited in', () => {
+  test('the concurrent operations on a socket: one more is refused, and the others continue', async () => {
     await using server = await startTestServer({ limits: { operationsPerSocket: 2 } });
     const client = await server.connect(ada);
     const running = [1, 2].map(() => {
@@ -289,7 +292,7 @@ describe('what a client may have under way', () => {
     expect(await runOverSocket(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello world' } });
   });
 
-  test('so many sockets and streams together; one more is closed with 4429', async () => {
+  test('the sockets and event streams together: one more is closed with 4429', async () => {
     await using server = await startTestServer({ limits: { connectionsPerBearer: 2 } });
     const first = await openAcknowledged(server);
     await openAcknowledged(server);
@@ -313,8 +316,8 @@ describe('what a client may have under way', () => {
   });
 });
 
-describe('a client that does not answer', () => {
-  test('pings is cut', async () => {
+describe('a client', () => {
+  test('that does not answer a ping is terminated', async () => {
     await using server = await startTestServer({ limits: { pingMs: 50 } });
     const socket = await openAcknowledged(server);
     socket.pause();
@@ -324,14 +327,14 @@ describe('a client that does not answer', () => {
     await server.source.untilOpen(0);
   });
 
-  test('pings is kept when it does', async () => {
+  test('that answers pings stays connected', async () => {
     await using server = await startTestServer({ limits: { pingMs: 30 } });
     const socket = await openAcknowledged(server);
     for (let pings = 0; pings < 4; pings++) await once(socket, 'ping');
     expect(socket.readyState).toBe(socket.OPEN);
   });
 
-  test('and asks on is cut before it fills our memory', async () => {
+  test('that does not read but sends more operations is terminated before it fills the memory', async () => {
     await using server = await startTestServer({ limits: { socketBufferBytes: 64 * 1024 } });
     const socket = await openAcknowledged(server);
     socket.pause();
@@ -345,7 +348,7 @@ describe('a client that does not answer', () => {
     ]);
   });
 
-  test('holds back only itself: a fast one gets every value of an endless stream', async () => {
+  test('that does not read delays no other, which gets every value of an endless stream', async () => {
     await using server = await startTestServer();
     const stalled = await openAcknowledged(server);
     stalled.pause();

@@ -15,6 +15,7 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import type { SerializedResult } from '../../graphql/subscriptions/subscribe.ts';
 import type { EngineContext } from '../running-operation.ts';
 
 /** A subscription resumes by this argument, whose value is this field of an earlier event. */
@@ -97,13 +98,11 @@ function cursorOf({ data }: ExecutionResult): string | null {
   return typeof cursor === 'string' && /^[\w.~-]+$/.test(cursor) ? cursor : null;
 }
 
-type SerializedResult = ExecutionResult & { stringify?: (result: ExecutionResult) => string };
-
 /**
  * Adds a line with the event's `id`. Yoga writes `data: `, the serialized result and the end of the event, so the line
  * has to be part of the serialized result.
  */
 function withId(result: SerializedResult, cursor: string): SerializedResult {
-  const { stringify = JSON.stringify } = result;
-  return { ...result, stringify: (original) => `${stringify(original)}\nid: ${cursor}` };
+  const { stringify = () => JSON.stringify(result) } = result;
+  return { ...result, stringify: () => `${stringify()}\nid: ${cursor}` };
 }
