@@ -1,5 +1,6 @@
 import { CombinedGraphQLErrors, gql, InMemoryCache, type TypedDocumentNode } from '@apollo/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import {
   DenyDataAccessDocument,
   GrantEventsDocument,
@@ -9,6 +10,7 @@ import {
 } from '../../../schema/generated/operations.ts';
 import { done, fileTicket } from '../../support/world.ts';
 import { eventually } from '../support/eventually.ts';
+import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
 import { createApolloClient } from './client.ts';
 
@@ -101,23 +103,65 @@ describe('a list after a mutation', () => {
   });
 });
 
-test('a subscription changes the grants that are shown', async () => {
-  const [grantId = ''] = await stage.fileRequests(1);
-  await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
-  const list = { query: GrantsDocument, variables: { filter: pending, first: 1 } };
-  await apollo.client.query(list);
-  const types: (string | undefined)[] = [];
-  const subscription = apollo.client
-    .subscribe({ query: GrantEventsDocument, variables: { withCurrentState: true } })
-    .subscribe(({ data }) => types.push(data?.grantEvents.type));
-  await eventually(() => expect(types).toContain('CURRENT'));
-  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
-  await eventually(() => expect(types).toContain('ACTIVATED'));
-  expect(apollo.client.readQuery(list)?.grants?.edges?.[0]?.node).toMatchObject({
-    id: grantId,
-    state: 'ACTIVE',
+describe('a subscription', () => {
+  function watch(
+    { client }: ReturnType<typeof createApolloClient>,
+    ticketId: string,
+  ): (string | undefined)[] {
+    const types: (string | undefined)[] = [];
+    client
+      .subscribe({ query: GrantEventsDocument, variables: { filter: { ticketId }, withCurrentState: true } })
+      .subscribe(({ data }) => types.push(data?.grantEvents.type));
+    return types;
+  }
+
+  test('changes the grants that are shown', async () => {
+    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+    await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
+    const list = { query: GrantsDocument, variables: { filter: pending, first: 1 } };
+    await apollo.client.query(list);
+    const types = watch(apollo, ticketId);
+    await eventually(() => expect(types).toContain('CURRENT'));
+    await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+    await eventually(() => expect(types).toContain('ACTIVATED'));
+    const shown = apollo.client.readQuery(list)?.grants?.edges?.[0]?.node;
+    expect(shown).toMatchObject({ id: grantId, state: 'ACTIVE' });
   });
-  subscription.unsubscribe();
+
+  test('receives after a lost connection what happened meanwhile', async () => {
+    const access = stage.accessOf(await stage.asEngineer());
+    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+    const reconnection = Promise.withResolvers<void>();
+    const sockets = createSockets(access, { retryWait: () => reconnection.promise });
+    await using apollo = createApolloClient(access, { sockets });
+    const types = watch(apollo, ticketId);
+    await eventually(() => expect(types).toContain('CURRENT'));
+    const admin = await stage.as('organizationAdmin');
+    await done(admin, 'approveDataAccess', { grantId });
+    await eventually(() => expect(types).toContain('ACTIVATED'));
+    sockets.terminate();
+    await done(admin, 'revokeDataAccess', { grantId });
+    reconnection.resolve();
+    await eventually(() => expect(types).toContain('REVOKED'));
+  });
+});
+
+test('a client of persisted queries sends whole documents once it has heard that there are none', async () => {
+  const access = stage.accessOf(await stage.asEngineer());
+  const sent: string[] = [];
+  const countingFetch: typeof fetch = (input, init) => {
+    sent.push(z.string().parse(init?.body));
+    return fetch(input, init);
+  };
+  await using apollo = createApolloClient(access, { persistedQueries: true, fetch: countingFetch });
+  const ask = () => apollo.client.query({ query: ViewerDocument, fetchPolicy: 'network-only' });
+  expect((await ask()).data?.viewer.kind).toBe('SUPPORT_ENGINEER');
+  expect((await ask()).data?.viewer.kind).toBe('SUPPORT_ENGINEER');
+  expect(sent.map((body) => ['persistedQuery', '"query":'].map((part) => body.includes(part)))).toEqual([
+    [true, false],
+    [false, true],
+    [false, true],
+  ]);
 });
 
 test('parts of a ticket that queries select differently are merged', async () => {

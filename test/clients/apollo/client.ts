@@ -4,9 +4,10 @@ import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { relayStylePagination } from '@apollo/client/utilities';
 import { OperationTypeNode } from 'graphql';
-import { createClient } from 'graphql-ws';
+import type { Client } from 'graphql-ws';
 import possibleTypes from '../support/possible-types.ts';
 import { sha256 } from '../support/sha256.ts';
+import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
 
 export const createCache = (): InMemoryCache =>
@@ -28,14 +29,23 @@ export const createCache = (): InMemoryCache =>
     },
   });
 
-export type ApolloOptions = { cache?: InMemoryCache; persistedQueries?: boolean };
+export type ApolloOptions = {
+  cache?: InMemoryCache;
+  persistedQueries?: boolean;
+  sockets?: Client;
+  fetch?: typeof fetch;
+};
 
-export function createApolloClient({ httpUrl, webSocketUrl, token }: Access, options: ApolloOptions = {}) {
-  const authorization = `Bearer ${token}`;
-  const http = new HttpLink({ uri: httpUrl, headers: { authorization } });
-  const sockets = createClient({ url: webSocketUrl, connectionParams: { authorization } });
+export function createApolloClient(access: Access, options: ApolloOptions = {}) {
+  const { httpUrl, token } = access;
+  const { cache = createCache(), sockets = createSockets(access) } = options;
+  const http = new HttpLink({
+    uri: httpUrl,
+    headers: { authorization: `Bearer ${token}` },
+    fetch: options.fetch ?? fetch,
+  });
   const client = new ApolloClient({
-    cache: options.cache ?? createCache(),
+    cache,
     link: ApolloLink.split(
       ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
       new GraphQLWsLink(sockets),

@@ -50,7 +50,10 @@ test('a refused mutation answers the refusal, and no exception', async () => {
   expect(revokeDataAccess).toMatchObject({ __typename: 'InvalidStateError', code: 'NOT_APPROVED_YET' });
 });
 
-test.each([['a token that is not good', 'none']])('a request with %s rejects: 401', async (_, token) => {
+test.each([
+  ['a token that is not good', 'none'],
+  ['no token', null],
+])('a request with %s rejects: 401', async (_, token) => {
   const error = await errorOf(clientOf(token).request(ViewerDocument));
   expect(error).toBeInstanceOf(ClientError);
   expect(error).toMatchObject({

@@ -61,8 +61,12 @@ export const request = graphql`
 `;
 
 export const watch = graphql`
-  subscription OutstandingRequestsSubscription($withCurrentState: Boolean!) {
-    grantEvents(withCurrentState: $withCurrentState) {
+  subscription OutstandingRequestsSubscription(
+    $filter: GrantEventFilter
+    $after: String
+    $withCurrentState: Boolean!
+  ) {
+    grantEvents(filter: $filter, after: $after, withCurrentState: $withCurrentState) {
       id
       cursor
       type

@@ -1,5 +1,5 @@
 /** Relay as its quick start configures it, with this API's token, its WebSocket, and lists that refusals stay out of. */
-import { createClient } from 'graphql-ws';
+import type { Client } from 'graphql-ws';
 import {
   DefaultHandlerProvider,
   Environment,
@@ -9,26 +9,29 @@ import {
   Observable,
   type SubscribeFunction,
 } from 'relay-runtime';
+import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
 
 export type HandlerProvider = typeof DefaultHandlerProvider;
 
 export function createEnvironment(
-  { httpUrl, webSocketUrl, token }: Access,
-  handlerProvider: HandlerProvider = withoutRefusals,
+  access: Access,
+  {
+    handlerProvider = withoutRefusals,
+    sockets = createSockets(access),
+  }: { handlerProvider?: HandlerProvider; sockets?: Client } = {},
 ): Environment & AsyncDisposable {
-  const authorization = `Bearer ${token}`;
+  const { httpUrl, token } = access;
 
   const fetchOperation: FetchFunction = async ({ text, name }, variables) => {
     const response = await fetch(httpUrl, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
       body: JSON.stringify({ query: text, operationName: name, variables }),
     });
     return (await response.json()) as GraphQLResponse;
   };
 
-  const sockets = createClient({ url: webSocketUrl, connectionParams: { authorization } });
   const subscribe: SubscribeFunction = ({ text, name }, variables) =>
     Observable.create((sink) =>
       sockets.subscribe(

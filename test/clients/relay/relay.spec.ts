@@ -2,6 +2,7 @@ import { DefaultHandlerProvider, type Environment, requestSubscription } from 'r
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { done, fileTicket } from '../../support/world.ts';
 import { eventually } from '../support/eventually.ts';
+import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
 import type { GrantRow_grant$key } from './__generated__/GrantRow_grant.graphql';
 import type { OutstandingRequests_query$key } from './__generated__/OutstandingRequests_query.graphql';
@@ -125,29 +126,51 @@ describe('a list after a mutation that adds a row', () => {
   });
 
   test('has a row without an id, where it was refused and Relay has its default handlers', async () => {
-    await using environment = createEnvironment(
-      stage.accessOf(await stage.asEngineer()),
-      DefaultHandlerProvider,
-    );
+    await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()), {
+      handlerProvider: DefaultHandlerProvider,
+    });
     const { before, after } = await refusedRequest(environment);
     expect(after).toEqual([undefined, ...before]);
   });
 });
 
-test('a subscription changes the rows that are shown', async () => {
-  const [grantId = ''] = await stage.fileRequests(1);
-  await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
-  const { rows } = await openPage(environment, 1);
-  const types: string[] = [];
-  const subscription = requestSubscription<OutstandingRequestsSubscription>(environment, {
-    subscription: requests.watch,
-    variables: { withCurrentState: true },
-    onNext: (data) => types.push(data?.grantEvents.type ?? ''),
+describe('a subscription', () => {
+  function watch(environment: Environment, ticketId: string): string[] {
+    const types: string[] = [];
+    requestSubscription<OutstandingRequestsSubscription>(environment, {
+      subscription: requests.watch,
+      variables: { filter: { ticketId }, withCurrentState: true },
+      onNext: (data) => types.push(data?.grantEvents.type ?? ''),
+    });
+    return types;
+  }
+
+  test('changes the rows that are shown', async () => {
+    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+    await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+    const { rows } = await openPage(environment, 1);
+    const types = watch(environment, ticketId);
+    // The current state is delivered first: the subscription is live from then on.
+    await eventually(() => expect(types).toContain('CURRENT'));
+    await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+    await eventually(() => expect(types).toContain('ACTIVATED'));
+    expect(rows()).toMatchObject([{ id: grantId, state: 'ACTIVE' }]);
   });
-  // The current state is delivered first: the subscription is live from then on.
-  await eventually(() => expect(types).toContain('CURRENT'));
-  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
-  await eventually(() => expect(types).toContain('ACTIVATED'));
-  expect(rows()).toMatchObject([{ id: grantId, state: 'ACTIVE' }]);
-  subscription.dispose();
+
+  test('receives after a lost connection what happened meanwhile', async () => {
+    const access = stage.accessOf(await stage.asEngineer());
+    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+    const reconnection = Promise.withResolvers<void>();
+    const sockets = createSockets(access, { retryWait: () => reconnection.promise });
+    await using environment = createEnvironment(access, { sockets });
+    const types = watch(environment, ticketId);
+    await eventually(() => expect(types).toContain('CURRENT'));
+    const admin = await stage.as('organizationAdmin');
+    await done(admin, 'approveDataAccess', { grantId });
+    await eventually(() => expect(types).toContain('ACTIVATED'));
+    sockets.terminate();
+    await done(admin, 'revokeDataAccess', { grantId });
+    reconnection.resolve();
+    await eventually(() => expect(types).toContain('REVOKED'));
+  });
 });

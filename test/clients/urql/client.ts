@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
 import { getIntrospectedSchema, minifyIntrospectionQuery } from '@urql/introspection';
-import { createClient, type Sink } from 'graphql-ws';
+import type { Sink } from 'graphql-ws';
 import { Client, fetchExchange, subscriptionExchange } from 'urql';
+import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
 
 const schema = minifyIntrospectionQuery(getIntrospectedSchema(readFileSync('schema/schema.graphql', 'utf8')));
@@ -41,12 +42,11 @@ const createCacheExchange = () =>
     },
   });
 
-export function createUrqlClient({ httpUrl, webSocketUrl, token }: Access) {
-  const authorization = `Bearer ${token}`;
-  const sockets = createClient({ url: webSocketUrl, connectionParams: { authorization } });
+export function createUrqlClient(access: Access, { sockets = createSockets(access) } = {}) {
+  const { httpUrl, token } = access;
   const client = new Client({
     url: httpUrl,
-    fetchOptions: { headers: { authorization } },
+    fetchOptions: { headers: { authorization: `Bearer ${token}` } },
     exchanges: [
       createCacheExchange(),
       fetchExchange,

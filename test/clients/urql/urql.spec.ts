@@ -17,8 +17,9 @@ import {
   GrantsDocument,
   ViewerDocument,
 } from '../../../schema/generated/operations.ts';
-import { done } from '../../support/world.ts';
+import { done, fileTicket } from '../../support/world.ts';
 import { eventually } from '../support/eventually.ts';
+import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
 import { createUrqlClient } from './client.ts';
 
@@ -105,22 +106,44 @@ describe('a mutation', () => {
   });
 });
 
-test('a subscription changes the grants that are shown', async () => {
-  const [grantId = ''] = await stage.fileRequests(1);
-  await using urql = createUrqlClient(stage.accessOf(await stage.asEngineer()));
-  using page = showRequests(urql, { first: 1 });
-  await eventually(() => expect(page.ids()).toEqual([grantId]));
-  const types: (string | undefined)[] = [];
-  const subscription = urql.client
-    .subscription(GrantEventsDocument, { withCurrentState: true })
-    .subscribe(({ data }) => types.push(data?.grantEvents.type));
-  await eventually(() => expect(types).toContain('CURRENT'));
-  await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
-  await eventually(() => expect(types).toContain('ACTIVATED'));
-  await eventually(() =>
-    expect(page.list()?.edges?.[0]?.node).toMatchObject({ id: grantId, state: 'ACTIVE' }),
-  );
-  subscription.unsubscribe();
+describe('a subscription', () => {
+  function watch({ client }: ReturnType<typeof createUrqlClient>, ticketId: string): (string | undefined)[] {
+    const types: (string | undefined)[] = [];
+    client
+      .subscription(GrantEventsDocument, { filter: { ticketId }, withCurrentState: true })
+      .subscribe(({ data }) => types.push(data?.grantEvents.type));
+    return types;
+  }
+
+  test('changes the grants that are shown', async () => {
+    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+    await using urql = createUrqlClient(stage.accessOf(await stage.asEngineer()));
+    using page = showRequests(urql, { first: 1 });
+    await eventually(() => expect(page.ids()).toEqual([grantId]));
+    const types = watch(urql, ticketId);
+    await eventually(() => expect(types).toContain('CURRENT'));
+    await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
+    await eventually(() => expect(types).toContain('ACTIVATED'));
+    const shown = () => page.list()?.edges?.[0]?.node;
+    await eventually(() => expect(shown()).toMatchObject({ id: grantId, state: 'ACTIVE' }));
+  });
+
+  test('receives after a lost connection what happened meanwhile', async () => {
+    const access = stage.accessOf(await stage.asEngineer());
+    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
+    const reconnection = Promise.withResolvers<void>();
+    const sockets = createSockets(access, { retryWait: () => reconnection.promise });
+    await using urql = createUrqlClient(access, { sockets });
+    const types = watch(urql, ticketId);
+    await eventually(() => expect(types).toContain('CURRENT'));
+    const admin = await stage.as('organizationAdmin');
+    await done(admin, 'approveDataAccess', { grantId });
+    await eventually(() => expect(types).toContain('ACTIVATED'));
+    sockets.terminate();
+    await done(admin, 'revokeDataAccess', { grantId });
+    reconnection.resolve();
+    await eventually(() => expect(types).toContain('REVOKED'));
+  });
 });
 
 test('a request without a good token has the error of the API', async () => {
