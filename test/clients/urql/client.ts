@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
 import { getIntrospectedSchema, minifyIntrospectionQuery } from '@urql/introspection';
-import type { Sink } from 'graphql-ws';
-import { Client, fetchExchange, subscriptionExchange } from 'urql';
+import type { Client, Sink } from 'graphql-ws';
+import { fetchExchange, subscriptionExchange, Client as UrqlClient } from 'urql';
 import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
 
@@ -42,10 +42,14 @@ const createCacheExchange = () =>
     },
   });
 
-export function createUrqlClient(access: Access, { sockets = createSockets(access) } = {}) {
+export type UrqlOptions = { sockets?: Client; fetch?: typeof fetch };
+
+export function createUrqlClient(access: Access, options: UrqlOptions = {}) {
+  const { sockets = createSockets(access) } = options;
   const { httpUrl, token } = access;
-  const client = new Client({
+  const client = new UrqlClient({
     url: httpUrl,
+    fetch: options.fetch ?? fetch,
     fetchOptions: { headers: { authorization: `Bearer ${token}` } },
     exchanges: [
       createCacheExchange(),

@@ -78,13 +78,16 @@ test('a list is read page by page, and grows', async () => {
 describe('a mutation', () => {
   async function denyFirst(expectedVersion?: number) {
     const filed = await stage.fileRequests(2);
-    const urql = createUrqlClient(stage.accessOf(await stage.as('organizationAdmin')));
+    const counted = vi.fn(fetch);
+    const access = stage.accessOf(await stage.as('organizationAdmin'));
+    const urql = createUrqlClient(access, { fetch: counted });
     const page = showRequests(urql, { first: 2 });
     await eventually(() => expect(page.ids()).toEqual(filed));
+    counted.mockClear();
     const { data } = await urql.client.mutation(DenyDataAccessDocument, {
       input: { grantId: filed[0] ?? '', expectedVersion: expectedVersion ?? null },
     });
-    return { filed, page, answer: data?.denyDataAccess, urql };
+    return { filed, page, answer: data?.denyDataAccess, urql, requests: counted.mock.calls };
   }
 
   test('that was done has the list read again', async () => {
@@ -95,13 +98,15 @@ describe('a mutation', () => {
   });
 
   test('that was refused answers the refusal, and leaves the list', async () => {
-    const { filed, page, answer, urql } = await denyFirst(999);
+    const { filed, page, answer, urql, requests } = await denyFirst(999);
     await using _ = urql;
     expect(answer).toMatchObject({
       __typename: 'ConflictError',
       code: 'VERSION_CONFLICT',
       message: expect.any(String),
     });
+    await urql.client.query(ViewerDocument, {});
+    expect(requests).toHaveLength(2);
     expect(page.ids()).toEqual(filed);
   });
 });
