@@ -150,6 +150,19 @@ describe('the same again', () => {
     expect(await traces()).toEqual(before);
   });
 
+  test('with another mutation that takes the same input is refused, and nothing is done', async () => {
+    const { grantId } = await fileTicket(gateway, world);
+    await done(admin, 'approveDataAccess', { grantId });
+    const input = { grantId, reason: 'No', idempotencyKey: newKey() };
+    expect(await attempt(admin, 'denyDataAccess', input)).toMatchObject({ code: 'ALREADY_ACTIVE' });
+    const before = await traces();
+    expect(await attempt(admin, 'revokeDataAccess', input)).toMatchObject({
+      ...{ code: 'IDEMPOTENCY_KEY_REUSED', currentVersion: null },
+    });
+    expect(await traces()).toEqual(before);
+    expect(await done(admin, 'revokeDataAccess', { grantId })).toMatchObject({ state: 'REVOKED' });
+  });
+
   test('at the same time with another input is done once and refused once', async () => {
     for (let round = 0; round < 10; round += 1) {
       const [one, two] = [await fileTicket(gateway, world), await fileTicket(gateway, world)];

@@ -25,6 +25,7 @@ import type { Viewer } from '../../src/identity/viewer.ts';
 import { findViewerById } from '../../src/identity/viewer-store.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { rawId } from '../support/rows.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
@@ -44,6 +45,7 @@ beforeAll(async () => {
   database = openDatabase({
     url: gateway.databaseUrl,
     logger: createLogger('silent'),
+    deadlines: generousDatabaseDeadlines,
     onStatement: (sql) => statements.push(sql),
   });
   const { emails, sites } = world.acme;

@@ -1,0 +1,129 @@
+/** A ticket filed for a reporter and the removal of the reporter's role wait for each other. */
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { removeRole } from '../../src/commands/change-roles.ts';
+import type { Command } from '../../src/commands/command.ts';
+import { type CreateTicketInput, createTicket } from '../../src/commands/create-ticket.ts';
+import { type Dependencies, execute } from '../../src/commands/execute.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { rawId } from '../support/rows.ts';
+import { buildWorld, done, type World } from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let dependencies: Dependencies;
+let ticketing: string;
+let operator: string;
+let reporters = 0;
+
+const accountOf = async (email: string): Promise<string> =>
+  (await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email])).rows[0].id;
+
+beforeAll(async () => {
+  gateway = await startGateway({ maintenance: false });
+  world = await buildWorld(gateway);
+  const logger = createLogger('silent');
+  const database = openDatabase({ url: gateway.databaseUrl, logger, deadlines: generousDatabaseDeadlines });
+  dependencies = { database, clock: () => new Date(), wake: () => {}, logger };
+  ticketing = await accountOf(world.services.ticketing);
+  operator = await accountOf('operator@vendor.example');
+});
+afterAll(async () => {
+  await dependencies.database.dispose();
+  await gateway.dispose();
+});
+
+/** A member who may grant for every product, by one role. */
+async function reporter(): Promise<{ reporterId: string; roleAssignmentId: string }> {
+  const { organizationId } = world.acme;
+  reporters += 1;
+  const email = `reporter-${reporters}@acme.example`;
+  const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Reporter' });
+  const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
+  const { id } = await done(world.operator, 'assignRole', role);
+  return { reporterId: rawId(userId), roleAssignmentId: rawId(id) };
+}
+
+const ticked = (reporterId: string): CreateTicketInput => ({
+  productId: rawId(world.acme.sites.main.products.jira),
+  summary: 'It is slow',
+  grantDataAccess: true,
+  reporterId,
+});
+
+/** The same command, which says when it has written, and commits once it may. */
+function pausedBeforeCommit<Input, Facts, Row extends object>(command: Command<Input, Facts, Row>) {
+  const written = Promise.withResolvers<void>();
+  const commit = Promise.withResolvers<void>();
+  const paused: Command<Input, Facts, Row> = {
+    ...command,
+    decide: (...given) => {
+      const outcome = command.decide(...given);
+      if ('refused' in outcome) return outcome;
+      return {
+        ...outcome,
+        write: async (tx) => {
+          await outcome.write?.(tx);
+          written.resolve();
+          await commit.promise;
+        },
+      };
+    },
+  };
+  return { paused, written: written.promise, commit: () => commit.resolve() };
+}
+
+/** Resolves once a transaction waits for an advisory lock; fails when the other is done without waiting. */
+async function toWaitForALock(other: Promise<unknown>): Promise<void> {
+  let isDone = false;
+  void other.finally(() => {
+    isDone = true;
+  });
+  await vi.waitFor(
+    async () => {
+      if (isDone) return;
+      const { rows } = await gateway.sql.query(
+        `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      );
+      expect(rows).not.toHaveLength(0);
+    },
+    { timeout: 60_000 },
+  );
+  expect(isDone, 'done without waiting').toBe(false);
+}
+
+const run = <Input, Facts, Row extends object>(
+  command: Command<Input, Facts, Row>,
+  input: Input,
+  accountId: string,
+): Promise<Row> => execute(dependencies, command, input, { accountId, idempotencyKey: null });
+
+async function grantOf(ticketId: string) {
+  const { rows } = await gateway.sql.query('SELECT state FROM grants WHERE ticket_id = $1', [ticketId]);
+  return rows;
+}
+
+test('a ticket that is filed while the role is being removed waits, and its ticked box counts for nothing', async () => {
+  const { reporterId, roleAssignmentId } = await reporter();
+  const { paused, written, commit } = pausedBeforeCommit(removeRole);
+  const removal = run(paused, { roleAssignmentId }, operator);
+  await written;
+  const filing = run(createTicket, ticked(reporterId), ticketing);
+  await toWaitForALock(filing).finally(commit);
+  await removal;
+  expect(await grantOf((await filing).id)).toEqual([{ state: 'PENDING_APPROVAL' }]);
+});
+
+test('a role that is removed while the ticket is being filed waits until the ticket stands', async () => {
+  const { reporterId, roleAssignmentId } = await reporter();
+  const { paused, written, commit } = pausedBeforeCommit(createTicket);
+  const filing = run(paused, ticked(reporterId), ticketing);
+  await written;
+  const removal = run(removeRole, { roleAssignmentId }, operator);
+  await toWaitForALock(removal).finally(commit);
+  const [{ id }] = await Promise.all([filing, removal]);
+  expect(await grantOf(id)).toEqual([{ state: 'ACTIVE' }]);
+});

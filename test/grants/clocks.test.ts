@@ -1,0 +1,57 @@
+/** The clocks of two gateways differ by a little: a decision never fails on that, and never precedes a fact. */
+import { describe, test } from 'vitest';
+import {
+  active,
+  fromNow,
+  pendingApproval,
+  pendingGuardApproval,
+  SECOND,
+  terms,
+} from '../support/builders.ts';
+import { given } from '../support/given-grant.ts';
+
+/** By the clock of the gateway that decided last. The one that decides now is a second late. */
+const ahead = fromNow(SECOND);
+
+const requested = pendingApproval({ requestedAt: ahead });
+const approved = pendingGuardApproval({ customerApprovedAt: ahead, customerApprovedById: 'customer' });
+const activated = active({ activatedAt: ahead });
+
+describe('a gateway whose clock is late', () => {
+  test('revokes at the moment of the activation', () => {
+    given(activated)
+      .when({ type: 'Revoke', by: 'reporter', asGuard: false })
+      .thenChanged('REVOKED', { endedAt: ahead, activatedAt: ahead });
+  });
+
+  test('takes an approval back at the moment of the approval', () => {
+    given(approved)
+      .when({ type: 'Revoke', by: 'reporter', asGuard: false })
+      .thenChanged('DENIED', { endedAt: ahead, customerApprovedAt: ahead });
+  });
+
+  test('activates at the moment of the request or the approval before it', () => {
+    given(requested)
+      .when({ type: 'Approve', by: 'admin', path: 'ADMIN_CONSOLE', expiresAt: null, terms: terms() })
+      .thenChanged('ACTIVATED', { customerApprovedAt: ahead, activatedAt: ahead });
+    given(approved)
+      .when({ type: 'ApproveAsGuard', by: 'guard', terms: terms({ guardRequired: true }) })
+      .thenChanged('ACTIVATED', { activatedAt: ahead });
+  });
+
+  test.each([
+    [{ type: 'Release', by: 'engineer' }, activated, 'ENDED'],
+    [{ type: 'CloseTicket', by: 'reporter' }, activated, 'REVOKED'],
+    [{ type: 'CloseTicket', by: 'reporter' }, approved, 'WITHDRAWN'],
+    [{ type: 'DeactivateSite', by: 'operator' }, activated, 'ENDED'],
+    [{ type: 'UnlicenseProduct', by: 'operator' }, requested, 'WITHDRAWN'],
+    [{ type: 'Deny', by: 'admin' }, requested, 'DENIED'],
+    [{ type: 'DenyAsGuard', by: 'guard' }, approved, 'DENIED'],
+    [{ type: 'Withdraw', by: 'engineer' }, requested, 'WITHDRAWN'],
+  ] as const)(
+    '$0.type of a grant in $1.state ends it no earlier than its last fact',
+    (command, grant, event) => {
+      given(grant).when(command).thenChanged(event, { endedAt: ahead });
+    },
+  );
+});
