@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import type { Log } from './log.ts';
+import { internalErrorMessage } from './request-refused.ts';
 
 export type ErrorPolicy = {
   /** Whether an error means that the database, or something else the gateway needs, is unavailable. */
@@ -40,7 +41,7 @@ export function createErrorMasker(policy: ErrorPolicy, log: Log): ErrorMasker {
     }
     const errorId = randomUUID();
     log.error({ errorId, err: origin, path: pathOf(thrown) }, 'An operation failed unexpectedly');
-    return masked(thrown, `Something went wrong on our side. Quote ${errorId} when you report it.`, 500, {
+    return masked(thrown, internalErrorMessage(errorId), 500, {
       code: 'INTERNAL_SERVER_ERROR',
       errorId,
     });

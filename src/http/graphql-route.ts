@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
 import type { Engine } from './engine/engine.ts';
@@ -6,8 +5,8 @@ import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import type { OriginPolicy } from './origins.ts';
 import { requireBodyWithin, requireJson } from './request-body.ts';
-import { drainingError, RequestRefusedError } from './request-refused.ts';
-import { retryAfterSeconds } from './responses.ts';
+import { drainingError, internalError, RequestRefusedError } from './request-refused.ts';
+import { closeAfterUnreadBody, retryAfterSeconds } from './responses.ts';
 import type { Handler, Route } from './routes.ts';
 import { RunningOperation } from './running-operation.ts';
 
@@ -55,7 +54,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
         refusal.status === 401
           ? { 'www-authenticate': 'Bearer error="invalid_token"' }
           : { 'retry-after': retryAfterSeconds.identityUnavailable };
-      sendGraphQLError(request, response, refusal.status, refusal, headers);
+      sendGraphQLError(request, response, refusal, headers);
       return null;
     }
   }
@@ -73,17 +72,11 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
         await handler(request, response);
       } catch (error) {
         if (response.headersSent) throw error;
-        if (error instanceof RequestRefusedError) {
-          sendGraphQLError(request, response, error.status, error);
-          return;
-        }
-        const errorId = randomUUID();
-        log.error({ errorId, err: error }, 'A GraphQL request failed unexpectedly');
-        sendGraphQLError(request, response, 500, {
-          code: 'INTERNAL_SERVER_ERROR',
-          message: `Something went wrong on our side. Quote ${errorId} when you report it.`,
-          errorId,
-        });
+        const refusal =
+          error instanceof RequestRefusedError
+            ? error
+            : internalError(error, log, 'A GraphQL request failed unexpectedly');
+        sendGraphQLError(request, response, refusal);
       }
     };
 
@@ -115,22 +108,27 @@ function wantsPage(request: IncomingMessage): boolean {
   return request.headers.accept?.includes('text/html') === true;
 }
 
+type RefusalToSend = {
+  status: number;
+  code: string;
+  message: string;
+  details?: Readonly<Record<string, unknown>>;
+};
+
+/** Sends an error as a GraphQL response, in the media type that the client accepts. */
 function sendGraphQLError(
   request: IncomingMessage,
   response: ServerResponse,
-  status: number,
-  { code, message, errorId }: { code: string; message: string; errorId?: string },
+  { status, code, message, details }: RefusalToSend,
   headers: Record<string, string> = {},
 ): void {
   const acceptsResponseJson = request.headers.accept?.includes('application/graphql-response+json') === true;
-  // On a connection that is kept, the unread rest of the body would be parsed as the next request.
-  if (!request.complete) response.setHeader('connection', 'close');
+  closeAfterUnreadBody(request, response);
   response.writeHead(status, {
     'content-type': `application/${acceptsResponseJson ? 'graphql-response+json' : 'json'}; charset=utf-8`,
     ...headers,
   });
-  const extensions = errorId === undefined ? { code } : { code, errorId };
-  response.end(JSON.stringify({ errors: [{ message, extensions }] }));
+  response.end(JSON.stringify({ errors: [{ message, extensions: { code, ...details } }] }));
 }
 
 function destroyUnlessFinished(response: ServerResponse, afterMs: number): void {

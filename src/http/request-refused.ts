@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import type { Log } from './log.ts';
+
 /** An HTTP request refused for a reason that its sender can act on. */
 export class RequestRefusedError extends Error {
   override readonly name = 'RequestRefusedError';
   /** The HTTP status of the response. */
   readonly status: number;
   readonly code: string;
-  /** Further members of the response's `error` object. */
+  /** Further members of the error in the response, beside its code. */
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(
@@ -27,4 +30,18 @@ export const drainingMessage =
 /** The refusal of any new request while the gateway drains. */
 export function drainingError(): RequestRefusedError {
   return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', drainingMessage);
+}
+
+/**
+ * Logs an unexpected error under a new id, and returns the error for the client: its message reveals only the id.
+ * @param logMessage what failed, for the log
+ */
+export function internalError(error: unknown, log: Log, logMessage: string): RequestRefusedError {
+  const errorId = randomUUID();
+  log.error({ errorId, err: error }, logMessage);
+  return new RequestRefusedError(500, 'INTERNAL_SERVER_ERROR', internalErrorMessage(errorId), { errorId });
+}
+
+export function internalErrorMessage(errorId: string): string {
+  return `Something went wrong on our side. Quote ${errorId} when you report it.`;
 }

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { RequestRefusedError } from './request-refused.ts';
 
 /**
@@ -6,6 +6,14 @@ import type { RequestRefusedError } from './request-refused.ts';
  * drains, or the next one has started.
  */
 export const retryAfterSeconds = { draining: '1', identityUnavailable: '5' } as const;
+
+/**
+ * Closes the connection after the response if the request's body was not read to its end: the rest of it would be
+ * parsed as the next request.
+ */
+export function closeAfterUnreadBody(request: IncomingMessage, response: ServerResponse): void {
+  if (!request.complete) response.setHeader('connection', 'close');
+}
 
 /** Sends JSON that no cache may store. */
 export function sendJson(

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from './log.ts';
-import { drainingError, RequestRefusedError } from './request-refused.ts';
-import { retryAfterSeconds, sendError } from './responses.ts';
+import { drainingError, internalError, RequestRefusedError } from './request-refused.ts';
+import { closeAfterUnreadBody, retryAfterSeconds, sendError } from './responses.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -63,23 +62,12 @@ function matches(pattern: string | RegExp, path: string): boolean {
 }
 
 function sendFailure(request: IncomingMessage, response: ServerResponse, error: unknown, log: Log): void {
-  const refusal = error instanceof RequestRefusedError ? error : unexpected(error, log);
+  const refusal =
+    error instanceof RequestRefusedError ? error : internalError(error, log, 'A request failed unexpectedly');
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  // On a connection that is kept, the unread rest of the body would be parsed as the next request.
-  if (!request.complete) response.setHeader('connection', 'close');
+  closeAfterUnreadBody(request, response);
   sendError(response, refusal);
-}
-
-function unexpected(error: unknown, log: Log): RequestRefusedError {
-  const errorId = randomUUID();
-  log.error({ errorId, err: error }, 'A request failed unexpectedly');
-  return new RequestRefusedError(
-    500,
-    'INTERNAL_SERVER_ERROR',
-    `Something went wrong on our side. Quote ${errorId} when you report it.`,
-    { errorId },
-  );
 }
