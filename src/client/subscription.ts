@@ -153,10 +153,13 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     const close = () => stream.close();
     ended.signal.addEventListener('abort', close);
     if (ended.signal.aborted) close();
-    const end = await stream.ended;
+    const streamEnd = await stream.ended;
     ended.signal.removeEventListener('abort', close);
     const worked = hadEvents || (acceptedAt !== null && performance.now() - acceptedAt > stableAfterMs);
-    return { worked, decision: end === 'CLOSED' ? null : decideReconnect(end.by, acceptedAt !== null) };
+    return {
+      worked,
+      decision: streamEnd === 'CLOSED' ? null : decideReconnect(streamEnd.by, acceptedAt !== null),
+    };
   }
 
   async function run(): Promise<void> {
