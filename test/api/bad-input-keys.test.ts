@@ -1,4 +1,4 @@
-/** Email addresses in any spelling, and idempotency keys that were used before. */
+/** Email addresses in other spellings, and idempotency keys that were used before. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-test('an address is the same in capitals', async () => {
+test('an email address is the same in capitals', async () => {
   const { organizationId } = world.acme;
   const input = { organizationId, email: 'Someone@Acme.Example', name: 'Someone' };
   await done(world.operator, 'addUser', input);
@@ -37,7 +37,7 @@ test('an address is the same in capitals', async () => {
   expect((await gateway.as('SomeOne@acme.example')).token).not.toBe('');
 });
 
-test('a key that was used stands for one input of one command of one account', async () => {
+test('an idempotency key stands for one input of one command of one account', async () => {
   const { main } = world.acme.sites;
   const filed = { productId: main.products.jira, grantDataAccess: false, idempotencyKey: 'one' };
   const first = await attempt(admin, 'createTicket', { ...filed, summary: 'Slow' });
@@ -55,7 +55,7 @@ test('a key that was used stands for one input of one command of one account', a
   );
   const left = (await written()).filter(({ relation }) => relation !== 'audit_entries');
   expect(left).toEqual([]);
-  // Somebody else's key of the same name is another key.
+  // The same key of another account is a different key.
   const reporter = await gateway.as(world.acme.emails.reporter);
   expect((await attempt(reporter, 'createTicket', { ...filed, summary: 'Slow' })).id).not.toBe(first.id);
 });

@@ -1,6 +1,6 @@
 /**
- * Requests that are wrong before any field of them is read: as HTTP, as documents, as messages on a WebSocket.
- * Each is answered properly, and nothing is written.
+ * Requests that are invalid as HTTP, as GraphQL documents or as WebSocket messages. Each gets the right error, and
+ * nothing is written.
  */
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -30,7 +30,7 @@ beforeAll(async () => {
 beforeEach(() => written());
 afterAll(() => gateway.dispose());
 
-/** A mutation that would be carried out, were it not for what is wrong around it. */
+/** A valid mutation, for requests that are invalid in another way. */
 const mutation =
   'mutation ($input: ApproveDataAccessInput!) { approveDataAccess(input: $input) { __typename } }';
 
@@ -40,7 +40,7 @@ function body(more: Record<string, unknown> = {}): string {
 
 type Sent = { method?: string; path?: string; headers?: Record<string, string>; body?: string | Buffer };
 
-/** Whatever one can put on the wire, which `fetch` would not. */
+/** Sends a request that `fetch` would refuse to send. */
 async function send({ method = 'POST', path = '/graphql', headers = {}, body: sent }: Sent) {
   return await new Promise<{ status: number; text: string }>((resolve, reject) => {
     const request = httpRequest(
@@ -154,7 +154,7 @@ describe('over HTTP', () => {
     expect(await written()).toEqual([]);
   });
 
-  test('a bulk of ten thousand is too much, and so is one of three thousand', async () => {
+  test('a bulk of ten thousand is too long, and so is one of three thousand', async () => {
     const grantIds = (count: number) => Array.from({ length: count }, () => grantId);
     const inBulk = `mutation ($input: ApproveDataAccessInBulkInput!) {
       approveDataAccessInBulk(input: $input) { __typename ... on Error { code } } }`;
@@ -174,7 +174,7 @@ describe('over HTTP', () => {
   });
 });
 
-/** Documents that are wrong, or too much, on either transport. */
+/** Documents that are invalid or exceed a limit, on either transport. */
 const documents: [what: string, document: () => string, code: string][] = [
   ['nothing at all', () => '', 'GRAPHQL_PARSE_FAILED'],
   ['no document', () => 'this is no document', 'GRAPHQL_PARSE_FAILED'],
@@ -249,11 +249,11 @@ describe('documents', () => {
     expect(await written()).toEqual([]);
   });
 
-  test.each(documents)('%s, over a WebSocket, which goes on', async (_, document, code) => {
+  test.each(documents)('%s, over a WebSocket, which stays open', async (_, document, code) => {
     await using socket = await connect(gateway.url, admin.token);
     socket.send({ id: '1', type: 'subscribe', payload: { query: document(), variables: {} } });
     const { id, type, payload } = await socket.next();
-    // Refused before its execution, or as the result of it: the protocol knows both.
+    // The protocol has a message for errors before the execution, and one for results with errors.
     const [error] = type === 'error' ? payload : payload.errors;
     expect({ id, code: error.extensions.code }).toEqual({ id: '1', code });
     if (type === 'next') expect(await socket.next()).toMatchObject({ id: '1', type: 'complete' });
@@ -287,13 +287,13 @@ describe('messages on a WebSocket', () => {
     expect(await written()).toEqual([]);
   });
 
-  test('an operation before the greeting', async () => {
+  test('an operation before connection_init', async () => {
     await using socket = await open(gateway.url);
     socket.send({ id: '1', type: 'subscribe', payload: { query: '{ viewer { kind } }' } });
     expect(await socket.closed()).toBe(4401);
   });
 
-  test.each(['approveDataAccess', 'denyDataAccess'])('%s with an input that is wrong', async (name) => {
+  test.each(['approveDataAccess', 'denyDataAccess'])('%s with an invalid input', async (name) => {
     await using socket = await connect(gateway.url, admin.token);
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
     const query = `mutation ($input: ${type}!) { result: ${name}(input: $input) { ... on Error { code } } }`;
@@ -309,7 +309,7 @@ describe('messages on a WebSocket', () => {
     expect(await ask('2', { grantId: 'garbage' })).toMatchObject({
       payload: { data: { result: { code: 'INVALID_INPUT' } } },
     });
-    // Over a WebSocket a variable that cannot be one ends the operation, like any error about it as a whole.
+    // Over a WebSocket an invalid variable ends the operation, like every request error.
     expect(JSON.stringify(await ask('3', { grantId, expectedVersion: 2_147_483_648 }))).toContain(
       'BAD_USER_INPUT',
     );

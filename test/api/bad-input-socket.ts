@@ -1,4 +1,4 @@
-/** A WebSocket on which anything can be said, whatever the protocol allows. */
+/** A WebSocket that sends any message, valid or not. */
 import { expect } from 'vitest';
 import WebSocket from 'ws';
 import { generousMs } from '../support/deadlines.ts';
@@ -11,7 +11,7 @@ export type Socket = AsyncDisposable & {
   closed(): Promise<number>;
 };
 
-/** A WebSocket with nobody on it yet. */
+/** Opens a WebSocket without connection_init. */
 export async function open(url: string): Promise<Socket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   const arrived: Json[] = [];
@@ -27,7 +27,7 @@ export async function open(url: string): Promise<Socket> {
   const late = (what: string) =>
     new Promise<never>((_, reject) => {
       AbortSignal.timeout(generousMs).addEventListener('abort', () =>
-        reject(new Error(`There is no ${what}`)),
+        reject(new Error(`The ${what} did not come`)),
       );
     });
   await new Promise((resolve, reject) => {
@@ -50,7 +50,7 @@ export async function open(url: string): Promise<Socket> {
   };
 }
 
-/** A WebSocket that has been greeted. */
+/** Opens a WebSocket and waits for connection_ack. */
 export async function connect(url: string, token: string): Promise<Socket> {
   const socket = await open(url);
   socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });

@@ -1,4 +1,4 @@
-/** Tokens that are not to be trusted: they open nothing on any transport, and nothing is written. */
+/** Invalid tokens are refused on every transport, and nothing is written. */
 import { exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
@@ -114,7 +114,7 @@ test.each(what)('a token %s opens nothing', async (which) => {
   expect(await written()).toEqual([]);
 });
 
-test('an address opens an account that nobody has signed in to, where it is verified', async () => {
+test('a verified email address signs in to an account that nobody has used yet', async () => {
   const email = 'second@vendor.example';
   const first = guarded.withToken(await sign(operator));
   await done(first, 'addOperator', { email, name: 'Second' });
@@ -130,11 +130,11 @@ test('an address opens an account that nobody has signed in to, where it is veri
   expect(viewer.account.email).toBe(email);
 });
 
-test('an address that belongs to somebody who has signed in belongs to nobody else', async () => {
+test('an account that has been signed in to is bound to that subject', async () => {
   const token = await sign({ sub: 'another', email: operator.email });
   const { errors } = await guarded.withToken(token).send('{ viewer { kind } }');
   expect(errors[0]?.extensions['code']).toBe('FORBIDDEN');
 });
 
-/** Undefined, so that it is not written at all: what the type does not allow for. */
+/** Undefined leaves the claim out, which the type does not allow. */
 const withoutExpiry: object = { exp: undefined };

@@ -1,7 +1,7 @@
 /**
- * Bad input to every mutation and every query, drawn from the schema: each field of each input is given what is
- * wrong for its type, all else being right. The answer is a typed error, and nothing is written; where a command
- * got as far as to be refused, the refusal is on the record, and nothing else.
+ * Invalid input to every mutation and query of the schema: each field of each input gets values that are invalid
+ * for its type, while all other fields are valid. The answer is a typed error and nothing is written, except an
+ * audit entry where the command itself refused.
  */
 import {
   type GraphQLArgument,
@@ -76,7 +76,7 @@ afterAll(() => gateway.dispose());
 
 type Given = { by: keyof typeof people; input: Record<string, unknown> };
 
-/** For each mutation who may give it, and an input that is right in every field. */
+/** For each mutation a person who may send it, and a valid input. */
 function rightInputs(): Record<string, Given> {
   const { organizationId, sites } = world.acme;
   const { main, deactivated } = sites;
@@ -172,7 +172,7 @@ function rightInputs(): Record<string, Given> {
   };
 }
 
-/** What is wrong wherever the type stands, by what it is. */
+/** Invalid values of each type, by description. */
 const wrongTexts: Record<string, unknown> = {
   nothing: '',
   'only spaces': '  \t ',
@@ -227,7 +227,7 @@ const wrongNumbers: Record<string, unknown> = {
   'a list of lists': [[1]],
 };
 
-/** Beyond what is wrong for its type, what is wrong for a field of this name. */
+/** More invalid values, for fields of this name. */
 const wrongByName: Record<string, Record<string, unknown>> = {
   email: { 'no address': 'nobody', 'no host': 'nobody@', 'two lines': 'a@b.example\nc@d.example' },
   url: {
@@ -267,7 +267,7 @@ const typesById: Record<string, readonly string[]> = {
   ids: ['Ticket'],
 };
 
-/** Everything that is wrong for a field, by what is wrong with it. */
+/** All invalid values of a field, by description. */
 function wrongFor(field: GraphQLInputField | GraphQLArgument): Record<string, unknown> {
   const { name } = field;
   const type = getNullableType(field.type);
@@ -296,7 +296,7 @@ function inputOf({ args }: GraphQLField<unknown, unknown>): GraphQLInputObjectTy
   return type;
 }
 
-/** The codes of what is answered; `SUCCEEDED` where nothing is wrong. */
+/** The code of each answer; `SUCCEEDED` where there is no error. */
 async function codesOf(person: Person, name: string, input: unknown): Promise<string> {
   const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
   const bulk = name.endsWith('InBulk') ? '... on BulkPayload { results { error { code } } }' : '';
@@ -316,7 +316,7 @@ describe('every field of every input', () => {
     const person = people[right.by];
     const fields = Object.values(inputOf(field).getFields());
     const given = Object.keys(right.input);
-    // Each field is tried in an input that is right in all others: it must be the one that is refused.
+    // All other fields are valid, so the error must be about this field.
     const alternatives = name === 'approveDataAccess' ? ['ticketId'] : [];
     expect(given.toSorted()).toEqual(
       fields
@@ -331,7 +331,7 @@ describe('every field of every input', () => {
       const left = await written();
       const others = left.filter(({ relation }) => relation !== 'audit_entries');
       const isRefusal = !['INVALID_INPUT', 'BAD_USER_INPUT', 'NOT_FOUND'].includes(code);
-      // Refused by the command itself, for what no field alone can say.
+      // Refused by the command itself, for a reason that concerns more than one field.
       const mayBeRecorded =
         ['EXPIRES_AT_IN_THE_PAST', 'INVALID_INPUT'].includes(code) || what === 'userId: unknown';
       if (isRefusal && code !== 'EXPIRES_AT_IN_THE_PAST') wrong.push(`${what}: ${code}`);
@@ -364,7 +364,7 @@ describe('every field of every input', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('and with every field right they are carried out, or refused for what they are about', async () => {
+  test('with valid fields they succeed, or are refused for what they are about', async () => {
     const codes: Record<string, string> = {};
     for (const [name, { by, input }] of Object.entries(rightInputs())) {
       codes[name] = await codesOf(people[by], name, { ...input, idempotencyKey: newId() });
@@ -387,7 +387,7 @@ describe('every argument of every list', () => {
       : [],
   );
 
-  /** How to come to the lists that hang on something. */
+  /** The path to each nested list. */
   const wayTo: Record<string, (list: string) => string> = {
     Organization: (list) => `{ organizations(first: 1) { edges { node { ${list} } } } }`,
     Site: (list) => `{ sites(first: 1) { edges { node { ${list} } } } }`,
@@ -431,7 +431,7 @@ describe('every argument of every list', () => {
       );
       const code = String(errors[0]?.extensions['code']);
       const due = ['BAD_USER_INPUT', 'OPERATION_LIMIT_EXCEEDED', 'GRAPHQL_VALIDATION_FAILED'];
-      // A page is never longer than a hundred; and a cursor with other digits may be a cursor of one's own list.
+      // A page has at most a hundred items; and a cursor with other digits may be valid for the same list.
       const isHarmless = what.endsWith('a million') || what === 'after: altered';
       const size = JSON.stringify(data)?.match(/"cursor"/g)?.length ?? 0;
       if (!due.includes(code) && !(isHarmless && errors.length === 0 && size <= 100))
@@ -476,7 +476,7 @@ describe('every argument of every list', () => {
           { value },
         );
         const code = errors.length === 0 ? null : String(errors[0]?.extensions['code']);
-        // What leads to nothing is answered with nothing: null, or a list.
+        // An id or key that finds nothing gives null or an empty list.
         const [shown] = [data?.[name]].flat();
         const isNothing = shown === null || shown?.__typename.endsWith('Connection');
         const isFine = code === null ? isNothing : ['BAD_USER_INPUT', 'INVALID_INPUT'].includes(code);
@@ -488,7 +488,7 @@ describe('every argument of every list', () => {
   );
 });
 
-/** Any type of thing may be looked up by its id. */
+/** Every type may be looked up by its id. */
 function isRightFor(argument: string, what: string): boolean {
   return /^ids?$/.test(argument) && what.startsWith('an id of another type');
 }

@@ -1,4 +1,4 @@
-/** What random people do: each command is sent to the gateway and given to the model, then both are compared. */
+/** The random commands: each runs against the gateway and the model, and both are compared afterwards. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Json } from '../support/gateway.ts';
@@ -47,7 +47,7 @@ import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
 
 type Command = fc.AsyncCommand<Model, Reality>;
 
-/** How often each command came to which answer, over all sequences of this process. */
+/** How often each command had each outcome, over all sequences of this process. */
 export const outcomes: Map<string, number> = new Map();
 
 function count(name: string, answer: Answer): void {
@@ -63,14 +63,14 @@ type Mutation = {
   name: string;
   answers: Answered;
   keyed?: boolean;
-  /** False while the model has nothing to do it to. */
+  /** False while the model has nothing that the command could act on. */
   possible?: (model: Model) => boolean;
-  /** Asked before the model changes. */
+  /** Called before the model changes. */
   input: (model: Model, reality: Reality) => Input;
   foresee: (model: Model) => Answer;
-  /** The order of lines about different things is nobody's promise. */
+  /** Entries about different things may come in any order. */
   anyOrder?: boolean;
-  /** What the answer tells of that later commands need. */
+  /** Keeps what later commands need of the answer. */
   learn?: (answer: Json, reality: Reality) => void;
   words?: string;
 };
@@ -121,7 +121,7 @@ function mutation(spec: Mutation): Command {
 // Who and what.
 
 const anybody = fc.constantFrom(...everybody);
-/** Mostly one of these, sometimes anybody. */
+/** Mostly one of these people, sometimes anybody. */
 const mostly = (...likely: Who[]) =>
   fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...likely) }, { weight: 1, arbitrary: anybody });
 const aSite: fc.Arbitrary<Site> = fc.constantFrom('one', 'one', 'one', 'two');
@@ -139,7 +139,7 @@ const grantors: Who[] = [
 ];
 const hasTickets = (model: Model) => model.tickets.length > 0;
 const hasGrants = (model: Model) => model.grants.length > 0;
-/** The newest are drawn most often: small numbers count from the end. */
+/** Draws the newest most often: small numbers count from the end. */
 const pick = (length: number, drawn: number) => length - 1 - (drawn % length);
 const aTicket = (model: Model, drawn: number) => pick(model.tickets.length, drawn);
 const aGrant = (model: Model, drawn: number) => pick(model.grants.length, drawn);
@@ -245,7 +245,7 @@ const requests: fc.Arbitrary<Command> = fc
     }),
   );
 
-/** An end of access: none, or so many seconds from now, or exactly when the policy has it end. */
+/** An expiry: none, a number of seconds from now, or exactly at the policy's limit. */
 const ends = fc.oneof(
   { weight: 4, arbitrary: fc.constant(null) },
   { weight: 2, arbitrary: fc.constantFrom(-1, 0, 1, 3600, 86_400, 20 * 86_400) },
@@ -299,7 +299,7 @@ const approvals: fc.Arbitrary<Command> = fc
     });
   });
 
-/** How every sequence begins, or nearly nothing could happen in it: half of them with an approval. */
+/** The first commands of every sequence, half of the time with an approval: without them little could happen. */
 export const opening: fc.Arbitrary<Command[]> = fc
   .tuple(createTickets, assigningBy(fc.constantFrom('operator', 'ticketing')), approvals, fc.boolean())
   .map(([create, assigned, approval, approved]) => [create, assigned, ...(approved ? [approval] : [])]);
@@ -492,7 +492,7 @@ const syncs: fc.Arbitrary<Command> = mostly('operator', 'unsyncedAdmin').map((wh
 
 // Time, looking, repeating.
 
-/** Seconds; or up to the moment at which the next grant lapses, or a millisecond before that. */
+/** Seconds; or until the next grant expires, or one millisecond before that. */
 const passing = fc.constantFrom(1, 3600, 86_400, 14 * 86_400, 'to the next end', 'just before the next end');
 
 const time: fc.Arbitrary<Command> = passing.map((how) => ({
@@ -603,7 +603,7 @@ const repetitions: fc.Arbitrary<Command> = fc.constant({
 
 const nothingThere = { code: 'NOT_FOUND' };
 
-/** Whoever has lost sight of a ticket or grant in between is told nothing of it, not even what they knew. */
+/** A person who no longer sees a ticket or grant gets nothing of it, not even what they were answered before. */
 function stillSees(model: Model, { tickets, grants }: Reality, who: Who, id: string): boolean {
   const grant = grants.findIndex((known) => globalId('Grant', known) === id);
   const ticket = tickets.findIndex((known) => globalId('Ticket', known) === id);
@@ -614,7 +614,7 @@ function stillSees(model: Model, { tickets, grants }: Reality, who: Who, id: str
   );
 }
 
-/** Everything that can happen, the likelier the more often. */
+/** All commands, listed more than once to be drawn more often. */
 export const commands: fc.Arbitrary<Command>[] = [
   ...[createTickets, assignTickets, changeTickets, changeTickets, updateStatuses],
   ...[requests, requests, approvals, approvals, approvals, approvals, bulks, looks, time, time, sweeps],

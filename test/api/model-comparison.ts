@@ -1,4 +1,4 @@
-/** Holds what the gateway answered, and what it left, beside the model. */
+/** Compares the gateway's answers and state with the model. */
 import { expect } from 'vitest';
 import type { Json } from '../support/gateway.ts';
 import { type Answer, asOfNow, type Grant, grantAt, type Model, ticketAt } from './model.ts';
@@ -10,7 +10,7 @@ export function globalId(typename: string, id: string | undefined): string {
   return Buffer.from(`${typename}:${id}`).toString('base64');
 }
 
-/** Reads everything and compares it; learns what new tickets and grants are called. */
+/** Reads the whole state and compares it. Notes the ids of new tickets and grants. */
 export async function compareAll(model: Model, reality: Reality, anyOrder: boolean): Promise<void> {
   const seen = await reality.lane.look(reality);
   reality.tickets = seen.tickets.map(({ id }) => id);
@@ -30,7 +30,7 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
   model.told = [];
 }
 
-/** Lines about different things in any order, those about the same thing in theirs. */
+/** Sorts lines by their subject, and keeps the order of lines about the same subject. */
 function grantByGrant(lines: readonly string[]): string[] {
   const subject = (line: string) => /(grant|ticket) \d+|ACCESS_CHANGED \w+/.exec(line)?.[0] ?? '';
   return [...lines].sort((one, other) => subject(one).localeCompare(subject(other)));
@@ -140,14 +140,14 @@ function toldLine({ lane, grants }: Reality, { type, payload }: Json): string {
     : `${type} grant ${grants.indexOf(payload.grantId)} version ${payload.grantVersion} ${payload.grant.state}`;
 }
 
-/** What the API should answer. */
+/** The answer that the API must return. */
 export function answerForeseen(model: Model, reality: Reality, answer: Answer): Json {
   return answerRetold(model, reality, answer)(model.now);
 }
 
 /**
- * The same answer once more, later: whatever has been decided since, but what has ended by time in between
- * is told as over.
+ * The answer to a later repetition with the same idempotency key: the first answer, except that a grant which
+ * has expired since is returned as expired.
  */
 export function answerRetold(model: Model, reality: Reality, answer: Answer): (now: number) => Json {
   if ('grant' in answer) {
@@ -183,7 +183,7 @@ function iso(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
-/** What the API did answer, in the same shape. */
+/** The answer of the API in the same shape. */
 export function answerSeen(answer: Json): Json {
   const { __typename, ...fields } = answer;
   if ('code' in fields) {

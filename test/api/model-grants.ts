@@ -1,4 +1,4 @@
-/** Asking for, deciding on and ending grants, in the model. */
+/** Commands on grants, in the model. */
 import {
   type Answer,
   change,
@@ -44,7 +44,7 @@ export function openRequest(
   return index;
 }
 
-/** Why no request of this scope can be opened on the ticket now; undefined: it can. */
+/** The reason why no request of this scope can be opened on the ticket now; undefined when it can. */
 function whatKeepsFromAsking(model: Model, index: number, scope: Scope): string | undefined {
   const { status, product } = ticketAt(model, index);
   const open = openGrants(model, (_, of) => of === index)
@@ -73,7 +73,7 @@ export function request(model: Model, who: Who, index: number, scope: Scope): An
   return { grant: openRequest(model, index, scope, who, who) };
 }
 
-/** What a person wants of a grant: named by itself, or (approving only) by its ticket. */
+/** A command on a grant, named by its id or, for an approval, by its ticket. */
 export type Wish = {
   action: 'approve' | 'deny' | 'approveAsGuard' | 'denyAsGuard' | 'revoke' | 'withdraw' | 'release';
   on: { grant: number } | { ticket: number };
@@ -92,7 +92,7 @@ const auditNames: Record<Wish['action'], string> = {
   release: 'grant.release',
 };
 
-/** Why a wish cannot come true in a state that is open; states not named allow it, final ones nothing. */
+/** The refusal of each command in each open state. A state that is missing allows it; final states allow none. */
 const notInState: Record<Wish['action'], Partial<Record<State, string>>> = {
   approve: { PENDING_GUARD_APPROVAL: 'ALREADY_APPROVED', ACTIVE: 'ALREADY_ACTIVE' },
   deny: { PENDING_GUARD_APPROVAL: 'ALREADY_APPROVED', ACTIVE: 'ALREADY_ACTIVE' },

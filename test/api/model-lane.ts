@@ -1,6 +1,6 @@
 /**
- * A gateway that one sequence after another is tried on: its own database and its own clock, and for each
- * sequence a customer that nobody has met before.
+ * A gateway that runs one sequence after another, with a database and a clock of its own. Each sequence gets a
+ * new customer.
  */
 import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
 import { openDatabase } from '../../src/platform/database.ts';
@@ -14,11 +14,11 @@ import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
 export const sites: Site[] = ['one', 'two'];
 export const products: Product[] = ['jira@one', 'confluence@one', 'jira@two'];
 
-/** Where every sequence begins, in milliseconds since 1970. */
+/** The start time of every sequence, in milliseconds since 1970. */
 export const beginning: number = Date.parse('2026-03-02T10:00:00.000Z');
 const year = 365 * 24 * 60 * 60 * 1000;
 
-/** One sequence's customer on the gateway, and what was seen of it so far. */
+/** The customer of one sequence on the gateway, and how far its audit log and events were read. */
 export type Reality = {
   lane: Lane;
   organizationId: string;
@@ -26,10 +26,10 @@ export type Reality = {
   products: Record<Product, string>;
   /** Ids of role assignments, in the order of the model's. */
   roles: string[];
-  /** Ids in the order in which they were made: the model's indexes. */
+  /** Ids in the order of creation, as the model numbers them. */
   tickets: string[];
   grants: string[];
-  /** The places of the last record and the last event seen: transaction and number. */
+  /** The last audit entry and the last event read: transaction and number. */
   seen: { record: [string, string]; told: [string, string] };
   /** The last command that had an idempotency key, and its answer. */
   repeatable: Repeatable | null;
@@ -40,14 +40,14 @@ export type Repeatable = {
   name: string;
   answers: Answered;
   input: Input;
-  /** What it is to be answered when it is said again. */
+  /** The answer that a repetition must get. */
   retold: (now: number) => Json;
 };
 
-/** A mutation's input: what it names, and what else there is. */
+/** The input of a mutation: ids of what it is about, and other fields. */
 export type Input = { ticketId?: string; grantId?: string; grantIds?: string[]; [more: string]: unknown };
 
-/** What the mutations answer with. */
+/** The types that mutations return. */
 export type Answered =
   | 'Ticket'
   | 'Grant'
@@ -62,14 +62,14 @@ export type Lane = {
   accounts: Record<Who, string>;
   setClock(now: number): void;
   sweep(): Promise<void>;
-  /** A customer as the model has it. */
+  /** Creates a customer in the state of the model. */
   begin(model: Model): Promise<Reality>;
-  /** All that is to be compared, read in one statement. */
+  /** Reads everything that is compared, in one statement. */
   look(reality: Reality): Promise<Seen>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Rows as JSON, by the columns' names. */
+/** Rows as JSON, by column name. */
 export type Seen = {
   tickets: Json[];
   grants: Json[];
@@ -111,7 +111,7 @@ export async function startLane(): Promise<Lane> {
   }
   const { rows } = await gateway.sql.query(`SELECT id FROM accounts WHERE kind = 'OPERATOR'`);
   accounts.operator = rows[0].id;
-  // The stranger is somebody's admin, though not of anything that is looked at.
+  // The stranger administers another organization.
   const elsewhere = newId();
   await gateway.sql.query(
     `INSERT INTO organizations VALUES ('${elsewhere}', 'Elsewhere', true, now());
@@ -206,7 +206,7 @@ function emailOf(who: Who): string {
   return who === 'operator' ? 'operator@vendor.example' : `${who.toLowerCase()}@model.example`;
 }
 
-/** Whose account it is, as the model calls them. */
+/** The model's name for an account. */
 export function nameOf({ accounts }: Lane, id: string | null): Who | null {
   if (id === null) return null;
   const found = everybody.find((who) => accounts[who] === id);
@@ -219,8 +219,8 @@ const lastSeen = `
          coalesce((SELECT ARRAY[txid, seq]::text[] FROM events ORDER BY txid DESC, seq DESC LIMIT 1), '{0,0}') AS told`;
 
 /**
- * Everything of the customer, and what is new on the record and among the events, in the order in which it
- * is read by clients: by transaction, then by number.
+ * The customer's rows, and the new audit entries and events in the order in which clients read them: by
+ * transaction, then by number.
  */
 const lookAround = `
   SELECT

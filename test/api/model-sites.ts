@@ -1,4 +1,4 @@
-/** What happens to sites, licences and roles, in the model, and to the grants under them. */
+/** Commands on sites, licences and roles, in the model, and their effects on grants. */
 import {
   type Answer,
   grantAt,

@@ -1,4 +1,4 @@
-/** What happens to tickets, in the model, and to the grants on them. */
+/** Commands on tickets, in the model, and their effects on grants. */
 import {
   type Answer,
   change,
@@ -131,7 +131,7 @@ function onTicket(
   if (typeof decided === 'string') return refuse(model, who, action, about, decided);
   const settled = model.record.splice(before);
   decided();
-  // The command's own line stands before those of the grants.
+  // The command's own entry comes before those of the grants.
   model.record.splice(before + 1, 0, ...settled);
   return { ticket: index };
 }

@@ -1,4 +1,4 @@
-/** The role table in the model's own words: who may grant for a product on a site, and what stands in the way. */
+/** The role table, written again for the model: who may grant for a product on a site, and the obstacles. */
 
 export type Site = 'one' | 'two';
 export type Product = 'jira@one' | 'confluence@one' | 'jira@two';
@@ -25,7 +25,7 @@ function kindOf(product: Product): string {
   return product.slice(0, product.indexOf('@'));
 }
 
-/** What a role covers under Centralized and under Original; a dash: it counts for nothing there. */
+/** What a role covers under Centralized and under Original; a dash where the role does not count. */
 const table: Record<Exclude<RoleName, 'GUARD_ADMIN'>, [centralized: Reach, original: Reach]> = {
   ORGANIZATION_ADMIN: ['everything', 'everything'],
   SITE_ADMIN: ['-', 'its site'],
@@ -37,7 +37,7 @@ const table: Record<Exclude<RoleName, 'GUARD_ADMIN'>, [centralized: Reach, origi
 };
 type Reach = '-' | 'everything' | 'its site' | 'its product' | 'listed site or product' | 'listed product';
 
-/** In the order in which they are told. */
+/** In the order of the API's answers. */
 const obstacles = [
   'WRONG_PRODUCT',
   'WRONG_SITE',
@@ -50,7 +50,7 @@ const obstacles = [
 ] as const;
 export type Obstacle = (typeof obstacles)[number];
 
-/** What keeps a member with these roles from granting for the product: nothing, when they may. */
+/** The obstacles for a member with these roles; empty when they may grant for the product. */
 export function whatKeepsFromGranting(
   held: readonly Held[],
   product: Product,

@@ -1,6 +1,6 @@
 /**
- * Random people drive random commands against the API, beside the model; after every command the answer, all
- * state, the record and the events must agree.
+ * Random people send random commands to the API and to a model of it. After every command the answer, the whole
+ * state, the audit log and the events must agree.
  *
  * `MODEL_RUNS=20000` runs more sequences. A failure prints the variables that repeat it.
  */
@@ -61,7 +61,7 @@ const aSite = fc
   })
   .map(({ policy, ...site }) => ({ ...site, ...policy }));
 
-/** A customer with sites of either experience, restricted or not; some without Guard. */
+/** A customer whose sites have either experience and may be restricted; some customers lack Guard. */
 const aBeginning: fc.Arbitrary<Model> = fc
   .record({ one: aSite, two: aSite, hasGuard: fc.integer({ min: 0, max: 8 }).map((drawn) => drawn > 0) })
   .map(({ one, two, hasGuard }) => {
@@ -105,7 +105,7 @@ test(
     const asked = path === undefined ? Array.from({ length: lanes }, (_, lane) => seed + lane) : [seed];
     await Promise.all(asked.map((each) => driveLane(each, Math.ceil(runs / asked.length))));
     if (process.env['MODEL_OUTCOMES'] !== undefined) process.stdout.write(`${report()}\n`);
-    // So many sequences come by all of this, the everyday ones by most of it: or they do not try what they should.
+    // Without these outcomes the random commands would not test what they should. A short run may miss a few.
     if (runs < everydayRuns || path !== undefined) return;
     const missed = mustHappen.filter((outcome) => !outcomes.has(outcome));
     expect(missed.length, missed.join()).toBeLessThanOrEqual(runs < fullRuns ? 10 : 0);

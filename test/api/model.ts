@@ -1,6 +1,6 @@
 /**
- * Latchkey in miniature: what the product's rules say, and nothing of how the gateway does it. One customer
- * with two sites; everybody and everything by name. Commands change the model and say what is answered.
+ * A model of Latchkey: the product's rules, without how the gateway implements them. It has one customer with
+ * two sites, and names for every person and thing. A command changes the model and returns the expected answer.
  */
 import {
   type Experience,
@@ -46,7 +46,7 @@ export type State =
 export type Scope = 'PRODUCT_DATA' | 'ROVO_CONVERSATIONS';
 export type Path = 'TICKET_CREATION' | 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
 
-/** Moments are milliseconds since 1970. */
+/** Times are milliseconds since 1970. */
 export type Grant = {
   ticket: number;
   scope: Scope;
@@ -95,12 +95,12 @@ export type Model = {
   roles: RoleHeld[];
   tickets: Ticket[];
   grants: Grant[];
-  /** What the audit log must hold, and what subscribers must be told, in order. */
+  /** The audit entries and the events that must follow, in order. */
   record: string[];
   told: string[];
 };
 
-/** Which grant or ticket is left, or which of them each of many; or the code of the refusal. */
+/** The grant or ticket returned, one answer for each item of a bulk, or the code of the refusal. */
 export type Answer =
   | { grant: number }
   | { ticket: number }
@@ -111,7 +111,7 @@ export type Answer =
 export const isOpen = ({ state }: Grant) =>
   ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'].includes(state);
 
-// Who stands where.
+// Who is who.
 
 export function isMember(who: Who): who is Member {
   return members.some((member) => member === who);
@@ -147,7 +147,7 @@ export function seesTicket(model: Model, who: Who, ticket: Ticket): boolean {
   return ticket.engineer === who;
 }
 
-/** Whoever approved sees what they approved, also when they hold no role any more: they may revoke it. */
+/** A person who approved a grant still sees it without any role, because they may revoke it. */
 export function hasApproved(
   model: Model,
   who: Who,
@@ -158,7 +158,7 @@ export function hasApproved(
   );
 }
 
-/** Members and what they hold: role holders, whoever holds it, and the operator. */
+/** A role is visible to every role holder, to the person who holds it and to the operator. */
 export function seesRole(model: Model, who: Who, index: number): boolean {
   return who === 'operator' || rolesOf(model, who).length > 0 || model.roles[index]?.who === who;
 }
@@ -167,7 +167,7 @@ export function seesOrganization(who: Who): boolean {
   return isMember(who) || who === 'operator' || who === 'ticketing';
 }
 
-// The record.
+// The audit log.
 
 export function write(
   model: Model,
@@ -230,7 +230,7 @@ export function openGrants(model: Model, belongs: (ticket: Ticket, index: number
 
 // Time.
 
-/** When time alone ends an open grant; null: only the ticket's end does. */
+/** When time alone ends an open grant; null when only the end of its ticket does. */
 export function lapsesAt(grant: Grant): number | null {
   switch (grant.state) {
     case 'PENDING_APPROVAL':
@@ -244,7 +244,7 @@ export function lapsesAt(grant: Grant): number | null {
   }
 }
 
-/** The grant as it is to be read now: its time may have run out with nobody having recorded it yet. */
+/** The grant as a reader must see it now: it may have expired before anything recorded that. */
 export function asOfNow(grant: Grant, now: number): Grant {
   const end = lapsesAt(grant);
   if (end === null || end > now) return grant;

@@ -1,6 +1,6 @@
 /**
- * The database goes away in the middle of a run of mutations. Clients that repeat with the same idempotency key
- * until they have an answer lose nothing, double nothing and wait for nothing; and the gateway recovers alone.
+ * The database becomes unavailable during a run of mutations. Clients that repeat with the same idempotency key
+ * until they have an answer lose nothing and double nothing, and the gateway recovers by itself.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { bySize } from '../support/size.ts';
 import { buildWorld, type World } from '../support/world.ts';
 import { expectLegalHistories } from './races-history.ts';
 
-/** Milliseconds in which everything is answered, whatever happens: five seconds, and as long for a busy machine. */
+/** Milliseconds. The gateway promises five seconds; a busy machine may add to that, but never a lost deadline. */
 const answerDeadline = 30_000;
 const disturbances = bySize(1, 2);
 const clients = 6;
@@ -43,12 +43,12 @@ afterAll(async () => {
   await postgres.dispose();
 });
 
-/** An answer that a client has in its hands. */
+/** An answer that a client has received. */
 type Acknowledged = { client: string; name: string; id: string; state: string; version: number };
 
 class Run {
   readonly acknowledged: Acknowledged[] = [];
-  /** How requests ended that were not answered by a result: the code, or what the connection came to. */
+  /** Requests without a result, by the code of the error or the failure of the connection. */
   readonly failures = new Map<string, number>();
   slowest = 0;
   #stop = false;
@@ -62,7 +62,7 @@ class Run {
     this.#running.catch(() => undefined);
   }
 
-  /** Resolves when so many more answers have come. */
+  /** Resolves when this many more answers have arrived. */
   async answers(more: number): Promise<void> {
     const enough = this.acknowledged.length + more;
     while (this.acknowledged.length < enough) {
@@ -70,7 +70,7 @@ class Run {
     }
   }
 
-  /** Resolves when so many more requests have failed. */
+  /** Resolves when this many more requests have failed. */
   async failuresSeen(more: number): Promise<void> {
     const count = () => [...this.failures.values()].reduce((sum, times) => sum + times, 0);
     const enough = count() + more;
@@ -79,13 +79,13 @@ class Run {
     }
   }
 
-  /** Lets every client finish the ticket it has in hand. */
+  /** Lets every client finish its present ticket. */
   async finish(): Promise<void> {
     this.#stop = true;
     await this.#running;
   }
 
-  /** One ticket after another, from its filing to the end of access. */
+  /** Takes one ticket after another from its creation to the end of access. */
   async #work(client: string): Promise<void> {
     const { jira } = world.acme.sites.main.products;
     const { admin, engineer, operator, reporter } = people;
@@ -104,7 +104,7 @@ class Run {
     }
   }
 
-  /** Repeats with the same key until it is answered. */
+  /** Repeats with the same key until there is an answer. */
   async #insist(client: string, by: Person, name: string, input: object): Promise<Json> {
     const idempotencyKey = `${client.replaceAll(' ', '-')}-${name}`;
     const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
@@ -128,7 +128,7 @@ class Run {
         this.#tell();
         return result;
       }
-      // As a client would: not at once again.
+      // A client does not try again at once, either.
       await wait(50);
     }
   }
@@ -144,7 +144,7 @@ class Run {
   }
 }
 
-/** Everything acknowledged is there, once and whole; nothing is there that nobody insisted on. */
+/** Every acknowledged change exists once and completely, and nothing else exists. */
 async function expectNothingLost(run: Run, name: string): Promise<void> {
   const id = (globalId: string) => Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
   const { rows: tickets } = await gateway.sql.query(
@@ -182,10 +182,10 @@ async function expectNothingLost(run: Run, name: string): Promise<void> {
   await expectLegalHistories(gateway);
 }
 
-/** Only what tells a client to try again: unavailable now, or taking too long. */
+/** Errors after which a client may try again. */
 const mayFailWith = new Set(['SERVICE_UNAVAILABLE', 'TOOK_TOO_LONG']);
 
-describe('nothing acknowledged is lost, and nothing is half done, when the database', () => {
+describe('no acknowledged change is lost or incomplete when the database', () => {
   test.each([
     [
       'restarts',
@@ -216,7 +216,7 @@ describe('nothing acknowledged is lost, and nothing is half done, when the datab
       async () => {
         for (let time = 0; time < bySize(2, 4); time += 1) {
           await postgres.freeze();
-          // Less than a statement is waited for.
+          // Shorter than the deadline of an answer.
           await wait(2_200);
           await postgres.thaw();
           await wait(time);
@@ -229,7 +229,7 @@ describe('nothing acknowledged is lost, and nothing is half done, when the datab
       await run.answers(clients * 8);
       await disturb(run);
     }
-    // By itself: nobody has touched the gateway.
+    // The gateway was not restarted.
     await run.answers(clients * 8);
     await run.finish();
     await expectNothingLost(run, what);
@@ -243,7 +243,7 @@ describe('nothing acknowledged is lost, and nothing is half done, when the datab
   });
 });
 
-test('while it is away, everything is answered in time, and that it is', async () => {
+test('while the database is stopped, every request is answered in time with SERVICE_UNAVAILABLE', async () => {
   const { admin, reporter } = people;
   const { jira } = world.acme.sites.main.products;
   await postgres.stop();
@@ -268,7 +268,7 @@ test('while it is away, everything is answered in time, and that it is', async (
   expect(await admin.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
 });
 
-test('of many, those that could not be carried out are done by a repetition', async () => {
+test('a repetition executes the items of a bulk that an outage prevented', async () => {
   const { admin } = people;
   const run = new Run('bulk');
   await run.answers(clients * 4);
@@ -314,5 +314,5 @@ async function eventually<T>(look: () => Promise<T | null>): Promise<T> {
     if (seen !== null) return seen;
     await wait(50);
   }
-  throw new Error('It did not come about in time');
+  throw new Error('It did not happen in time');
 }

@@ -1,11 +1,11 @@
-/** What is on record of grants, and whether it is one legal history. */
+/** Checks that rows, audit log and events of every grant are one legal history. */
 import { expect } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 
-/** What came back to one of many who acted at once. */
+/** The outcome of one of many concurrent mutations. */
 export type Outcome = { done: Json } | { refused: string } | { unavailable: string };
 
-/** Like `attempt`, for a mutation that may also be answered by an error of the whole operation. */
+/** Like `attempt`, for a mutation whose whole operation may fail. */
 export async function tryTo(person: Person, name: string, input: Record<string, unknown>): Promise<Outcome> {
   const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const { data, errors } = await person.send(
@@ -18,7 +18,7 @@ export async function tryTo(person: Person, name: string, input: Record<string, 
   return 'code' in result ? { refused: result.code } : { done: result };
 }
 
-/** Which event may follow in which state, and in which state it leaves the grant. */
+/** For each state, the earlier states and the events that lead to it. */
 const legal: Record<string, readonly [from: string, event: string][]> = {
   PENDING_APPROVAL: [['', 'REQUESTED']],
   PENDING_GUARD_APPROVAL: [['PENDING_APPROVAL', 'AWAITING_GUARD']],
@@ -42,17 +42,17 @@ const legal: Record<string, readonly [from: string, event: string][]> = {
   ENDED: [['ACTIVE', 'ENDED']],
 };
 
-/** The decisions that a grant's events must have left. */
+/** The decision that each event must have recorded. */
 const decisionsOf: Record<string, (from: string) => string | null> = {
   AWAITING_GUARD: () => 'CUSTOMER APPROVED',
   ACTIVATED: (from) => (from === 'PENDING_GUARD_APPROVAL' ? 'GUARD APPROVED' : 'CUSTOMER APPROVED'),
 };
 
 /**
- * Every grant of the database, from its rows, its record and its events: versions without a gap in the order
- * of the stream, legal steps only, each on record once, and the last one is how the grant stands.
+ * Checks every grant of the database: its versions have no gap in the order of the stream, every step is legal
+ * and has one audit entry, and the last step leads to the grant's present state.
  *
- * Answers how many steps there were.
+ * @returns the number of steps
  */
 export async function expectLegalHistories({ sql }: Pick<TestGateway, 'sql'>): Promise<number> {
   const { rows: grants } = await sql.query(`
@@ -98,7 +98,7 @@ export async function expectLegalHistories({ sql }: Pick<TestGateway, 'sql'>): P
   return steps;
 }
 
-/** At no moment of the stream had a ticket two open requests of one scope, or product data open twice. */
+/** Checks that no ticket ever had two open requests of one scope, or two active grants of product data. */
 async function expectAtMostOneOpen(sql: TestGateway['sql']): Promise<void> {
   const { rows } = await sql.query(`
     SELECT e.payload->'grant' AS grant FROM events e WHERE e.payload->>'kind' = 'grant' ORDER BY e.txid, e.seq`);

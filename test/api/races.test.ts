@@ -1,4 +1,4 @@
-/** Many people at once, over two gateways on one database: one legal history, whoever comes first. */
+/** Concurrent commands through two gateways on one database leave one legal history, whichever comes first. */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -9,7 +9,7 @@ import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
 let one: TestGateway;
 let two: TestGateway;
 let world: World;
-/** Organization admins, each on one of the two gateways. */
+/** Organization admins, alternately on the two gateways. */
 let judges: Person[];
 let judgeRoles: string[];
 let organizationAdmin: Person;
@@ -41,7 +41,7 @@ afterAll(async () => {
   await one.dispose();
 });
 
-/** Nobody is left with anything but success or the code of a refusal. */
+/** Every outcome is success (`done`) or a refusal: returns its code. */
 function codesOf(outcomes: readonly Outcome[]): string[] {
   for (const outcome of outcomes) expect(outcome).not.toHaveProperty('unavailable');
   return outcomes.map((outcome) => ('refused' in outcome ? outcome.refused : 'done'));
@@ -59,14 +59,14 @@ function localId(globalId: string): string {
   return Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
 }
 
-/** Lines of the record about the ticket: how many were done, how many refused. */
-async function recordOf(ticketId: string) {
+/** Counts the audit entries about the ticket's grants by outcome. */
+async function auditOutcomesOf(ticketId: string) {
   const { rows } = await one.sql.query(
-    `SELECT outcome, count(*)::int AS lines FROM audit_entries WHERE ticket_id = $1
+    `SELECT outcome, count(*)::int AS entries FROM audit_entries WHERE ticket_id = $1
         AND action IN ('grant.approve', 'grant.deny', 'grant.revoke') GROUP BY outcome`,
     [localId(ticketId)],
   );
-  return Object.fromEntries(rows.map(({ outcome, lines }) => [outcome, lines]));
+  return Object.fromEntries(rows.map(({ outcome, entries }) => [outcome, entries]));
 }
 
 describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
@@ -80,7 +80,7 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
       const { ticketId, grantId } = await fileTicket(one, world, { site });
       const outcomes = await Promise.all(
         judges.map((judge, index) => {
-          // Claiming a key is a write, which must not come before the locks.
+          // With an idempotency key too: claiming it is a write, which must come after the locks.
           const key = index % 3 === 0 ? {} : { idempotencyKey: `${ticketId.slice(-20)}-${index}` };
           switch (pressed[index]) {
             case 'approve the ticket':
@@ -98,7 +98,7 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
       );
       const codes = codesOf(outcomes);
       const succeeded = codes.filter((code) => code === 'done').length;
-      expect(await recordOf(ticketId)).toEqual({
+      expect(await auditOutcomesOf(ticketId)).toEqual({
         ...(succeeded === 0 ? {} : { SUCCEEDED: succeeded }),
         ...(succeeded === 10 ? {} : { REFUSED: 10 - succeeded }),
       });
@@ -113,7 +113,7 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
     ...['done', 'ALREADY_ACTIVE', 'ALREADY_APPROVED', 'ALREADY_OVER', 'NOT_APPROVED_YET', 'VERSION_CONFLICT'],
   ]);
 
-  test('two who approve where nothing is asked for open exactly one request', async () => {
+  test('concurrent approvals of a ticket without a request open exactly one', async () => {
     for (let round = 0; round < rounds; round += 1) {
       const { ticketId, grantId } = await fileTicket(one, world, { site });
       await done(organizationAdmin, 'denyDataAccess', { grantId });
@@ -131,7 +131,7 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
   });
 });
 
-test('an engineer who asks twice at once has one request', async () => {
+test('an engineer who asks twice at once gets one request of each scope', async () => {
   const engineers = [await one.as(world.engineer.email), await two.as(world.engineer.email)];
   for (let round = 0; round < rounds; round += 1) {
     const { ticketId, grantId } = await fileTicket(one, world);
@@ -145,7 +145,7 @@ test('an engineer who asks twice at once has one request', async () => {
   }
 });
 
-test('whoever approves while the ticket closes leaves nothing open on it', async () => {
+test('an approval while the ticket closes leaves no open grant on it', async () => {
   for (let round = 0; round < rounds; round += 1) {
     const { ticketId } = await fileTicket(one, world);
     const closer = await (round % 2 === 0 ? two : one).as(world.acme.emails.reporter);
@@ -161,7 +161,7 @@ test('whoever approves while the ticket closes leaves nothing open on it', async
   }
 });
 
-/** What ten judges and four reporters do to tickets on the main site; half of the requests are denied before. */
+/** Prepares tickets on the main site, half with a denied request. Returns what judges and reporters do to them. */
 async function rushAt(judgesAtWork: readonly Person[]): Promise<(() => Promise<Outcome>)[]> {
   const { jira } = world.acme.sites.main.products;
   const reporters = [await one.as(world.acme.emails.reporter), await two.as(world.acme.emails.reporter)];
@@ -172,14 +172,14 @@ async function rushAt(judgesAtWork: readonly Person[]): Promise<(() => Promise<O
   const approvals: (() => Promise<Outcome>)[] = [];
   for (const [index, judge] of judgesAtWork.entries()) {
     const { ticketId, grantId } = await fileTicket(one, world);
-    // Where nothing is outstanding, the approval opens what it approves.
+    // Where no request is open, the approval opens the one that it approves.
     if (index % 2 === 0) await done(organizationAdmin, 'denyDataAccess', { grantId });
     approvals.push(() => tryTo(judge, 'approveDataAccess', { ticketId }));
   }
   return [...filings, ...approvals];
 }
 
-/** All at once, with one thing in their midst. */
+/** Runs all of them concurrently, with one more act at this place among them. */
 async function amid(
   rush: readonly (() => Promise<Outcome>)[],
   place: number,
@@ -188,11 +188,11 @@ async function amid(
   const sent = [...rush.slice(0, place), act, ...rush.slice(place)].map((send) => send());
   const outcomes = await Promise.all(sent);
   const [acted] = outcomes.splice(place, 1);
-  if (acted === undefined) throw new Error('nothing came of it');
+  if (acted === undefined) throw new Error('The act has no outcome');
   return { codes: codesOf(outcomes), acted };
 }
 
-test('whoever approves or files while the site is deactivated leaves nothing open on it', async () => {
+test('approvals and new tickets while the site is deactivated leave no open grant on it', async () => {
   const siteId = world.acme.sites.main.id;
   for (let place = 0; place < rounds / 2; place += 1) {
     const rush = await rushAt(judges);
@@ -210,7 +210,7 @@ test('whoever approves or files while the site is deactivated leaves nothing ope
   }
 });
 
-test('whoever approves or files while the licence ends leaves nothing open for the product', async () => {
+test('approvals and new tickets while the licence ends leave no open grant for the product', async () => {
   const { id: siteId, products } = world.acme.sites.main;
   for (let place = 0; place < rounds / 2; place += 1) {
     const rush = await rushAt(judges);
@@ -256,7 +256,7 @@ test('an approval comes before or after a change of restrictions, never between'
   }
 });
 
-test('a role that is taken away counts for nothing that is decided after it', async () => {
+test('a removed role allows no decision after its removal', async () => {
   const { organizationId } = world.acme;
   for (let round = 0; round < rounds; round += 1) {
     const tickets: string[] = [];
@@ -284,7 +284,7 @@ test('a role that is taken away counts for nothing that is decided after it', as
   }
 });
 
-test('whoever is assigned in the end has the grants, however approvals came between', async () => {
+test('the last assigned engineer has the grants, whatever approvals came in between', async () => {
   const ticketing = [await one.as(world.services.ticketing), await two.as(world.services.ticketing)];
   for (let round = 0; round < rounds; round += 1) {
     const { ticketId } = await fileTicket(one, world);
@@ -304,7 +304,7 @@ test('whoever is assigned in the end has the grants, however approvals came betw
   }
 });
 
-test('bulks over the same grants decide each of them once', async () => {
+test('concurrent bulks over the same grants decide each grant once', async () => {
   const [first, second] = [judges[0] ?? organizationAdmin, judges[1] ?? organizationAdmin];
   for (let round = 0; round < rounds / 5; round += 1) {
     const grantIds: string[] = [];
@@ -331,7 +331,7 @@ test('bulks over the same grants decide each of them once', async () => {
   }
 });
 
-test('two tickets filed at once have keys of their own', async () => {
+test('tickets filed at the same time have different keys', async () => {
   const reporters = [await one.as(world.acme.emails.reporter), await two.as(world.acme.emails.reporter)];
   const { jira } = world.acme.sites.main.products;
   const filed = await Promise.all(

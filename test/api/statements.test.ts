@@ -1,7 +1,7 @@
 /**
- * How many SQL statements each operation costs: the count is part of what is promised, because every one is a
- * round trip. Each includes the one that finds the account behind the token; a mutation's include BEGIN and
- * COMMIT. A list costs as many for 30 rows as for one, whatever is selected on its rows.
+ * The number of SQL statements of each operation, each of which is a round trip. It includes the statement that
+ * finds the account of the token, and BEGIN and COMMIT of a mutation. A list needs as many for 30 rows as for
+ * one, whatever is selected on its rows.
  */
 import { GraphQLObjectType, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-/** Signed in before: the first request of an account binds it to its token. */
+/** The first request of an account binds it to its token: that one is not counted. */
 async function signedIn(email: string): Promise<Person> {
   const person = await gateway.as(email);
   await person.ask('{ viewer { kind } }');
@@ -44,7 +44,7 @@ async function statementsOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe('a query', () => {
-  /** Reads `$n` rows of each list; who may see that many, and how many statements it takes. */
+  /** Queries that read `$n` rows of each list, who may see that many, and the number of statements. */
   const queries: Record<
     string,
     { by: 'operator' | 'admin' | 'engineer'; statements: number; query: string }
@@ -130,7 +130,7 @@ describe('a query', () => {
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { grants(first: $n) { edges { node { state
           ticket { key } engineer { name } } } } } } } }`,
     },
-    // Lists of a row that are asked for twice, with other arguments, are read apart.
+    // The same list of a row with other arguments needs a statement of its own.
     'tickets with two pages of grants': {
       by: 'admin',
       statements: 3,
@@ -206,7 +206,7 @@ describe('a query', () => {
     expect(counts).toEqual({ 1: statements, 30: statements });
   });
 
-  /** 30 of everything, where the admin of Acme sees it. */
+  /** Creates 30 of everything that the admin of Acme sees. */
   async function fill(): Promise<Given> {
     const { operator } = world;
     const admin = await signedIn(acme.emails.organizationAdmin);
@@ -261,9 +261,9 @@ describe('a query', () => {
 
 describe('a mutation', () => {
   type Row = {
-    /** When only the kind of the answer is asked for. */
+    /** When only `__typename` of the answer is selected. */
     statements: number;
-    /** When everything about the answer is asked for, as the documents in schema/operations do. */
+    /** When the whole answer is selected, as in the documents of schema/operations. */
     withEverything: number;
     given: () => Promise<{ by: Person; input: Record<string, unknown> }>;
   };
@@ -439,7 +439,7 @@ describe('a mutation', () => {
         input: { grantIds: await grantsOf([ticket()]) },
       }),
     },
-    // Each of many is a transaction of its own; what is selected of them is read at once.
+    // Each item is a transaction of its own; the selected fields of all are read together.
     'approveDataAccessInBulk of ten': {
       statements: 111,
       withEverything: 112,
@@ -485,7 +485,7 @@ describe('a mutation', () => {
       withEverything: 10,
       given: async () => ({ by: await operator(), input: { siteId: await newSite() } }),
     },
-    // Two more for all that ends with it: the grants, and what is told of them.
+    // Two more statements for all grants: one ends them, one writes their events.
     'deactivateSite with thirty grants': {
       statements: 12,
       withEverything: 12,
@@ -627,7 +627,7 @@ describe('a mutation', () => {
 });
 
 describe('a subscription', () => {
-  /** Finding the account twice, where the stream stands, and the grants that are open: one page of them. */
+  /** The account (twice), the present position, and one page of open grants. */
   const toBegin = 4;
   const everything = `state requestedBy { name } endedBy { name } engineer { name } decisions { decidedBy { name } }
     ticket { key site { url organization { name } } product { key } reporter { name } grants(first: 5) { edges { node { id } } } }`;
@@ -637,8 +637,8 @@ describe('a subscription', () => {
   });
 
   test.each([
-    ['of what an event itself says', 'state version scope { kind }', 0],
-    ['of everything around its grant', everything, 1],
+    ['with the fields of the event itself', 'state version scope { kind }', 0],
+    ['with fields around its grant', everything, 1],
   ])('an event %s', async (_, selected, each) => {
     // What was read for one event is used again for 250 ms. Time stands still, so that nothing read becomes
     // stale and is read once more, however slow the machine is.
@@ -692,7 +692,7 @@ function fieldsOf(type: unknown): string[] {
   return type instanceof GraphQLObjectType ? Object.keys(type.getFields()) : [];
 }
 
-/** The length of the longest list anywhere in an answer. */
+/** The length of the longest list in an answer. */
 function longestList(answer: Json): number {
   if (typeof answer !== 'object' || answer === null) return 0;
   const within = Object.values(answer).map(longestList);

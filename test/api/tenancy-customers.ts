@@ -1,4 +1,4 @@
-/** Two customers whose every text and id tells whose it is, and random people of both. */
+/** Two customers whose texts and ids show whose they are, and random people of both. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
@@ -15,7 +15,7 @@ export function otherThan(name: CustomerName): CustomerName {
   return name === 'acme' ? 'globex' : 'acme';
 }
 
-/** Fills a deployment so that whatever is one customer's carries its name: people, places, tickets, texts. */
+/** Fills a deployment so that each customer's people, places, tickets and texts carry its name. */
 export async function buildMarkedWorld(gateway: TestGateway): Promise<World> {
   const world = await buildWorld(gateway);
   const { sql } = gateway;
@@ -44,7 +44,7 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
       });
       if (site === 'deactivated') continue;
       await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
-      // Somebody whose role does not do, so that the record has a refusal with obstacles.
+      // A person with the wrong role, so that the audit log has a refusal with obstacles.
       await attempt(await gateway.as(emails.unsyncedAdmin), 'approveDataAccess', { ticketId, reason });
       await done(admin, 'approveDataAccess', { ticketId, reason });
       await done(engineer, 'requestDataAccess', {
@@ -55,7 +55,7 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
   }
 }
 
-/** Random people of a customer: any roles there are over any of its places, counting or not. */
+/** Random people of a customer, with any roles over any of its places. */
 export async function addRandomPeople(
   gateway: TestGateway,
   world: World,
@@ -94,7 +94,7 @@ export async function addRandomPeople(
   return people;
 }
 
-/** Everything that is a customer's, by the type it has in the API; ids as the database has them. */
+/** The database ids of everything that belongs to a customer, by its type in the API. */
 export async function listPossessions(
   { sql }: TestGateway,
   organizationId: string,
@@ -123,7 +123,7 @@ export async function listPossessions(
   );
 }
 
-/** What random operations name: mostly what is the other customer's, and cursors it was given. */
+/** What random operations name: mostly the other customer's things, and its cursors. */
 export async function thingsToName(
   gateway: TestGateway,
   world: World,
@@ -158,7 +158,7 @@ export async function thingsToName(
   };
 }
 
-/** A cursor of every list, root or nested, as the other customer's admin was given them. */
+/** A cursor of every list, root or nested, that the other customer's admin received. */
 async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   const page = (selection = '') => `(first: 3) { edges { cursor ${selection} } }`;
   const answer: Json = await admin.ask(`{
@@ -179,8 +179,8 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
 }
 
 /**
- * What of the other customer a text gives away: its name, or the id of something of its, however encoded. The
- * name is a word of its own wherever it stands; within a cursor it may stand by chance.
+ * What a text shows of the other customer: its name, or the id of one of its things in any encoding. The name
+ * must be a word of its own, because it may occur by chance within a cursor.
  */
 export function findTraces(text: string, other: CustomerName, ids: ReadonlySet<string>): string[] {
   const names = text.match(new RegExp(`.{0,60}(?<![a-z0-9])${other}(?![a-z0-9]).{0,60}`, 'gi')) ?? [];

@@ -1,4 +1,4 @@
-/** Random operations out of the schema: any field, any argument, as deep as the gateway allows. */
+/** Random operations drawn from the schema: any field and argument, as deep as the gateway allows. */
 import fc, { type GeneratorValue } from 'fast-check';
 import {
   type GraphQLArgument,
@@ -23,24 +23,24 @@ import { schema } from '../../src/graphql/schema.ts';
 export type Things = {
   ids: Readonly<Record<string, readonly string[]>>;
   texts: Readonly<Record<string, readonly string[]>>;
-  /** By the name of the argument's list, and all of them under the empty name. */
+  /** By the name of the list, and all of them under the empty name. */
   cursors: Readonly<Record<string, readonly string[]>>;
 };
 
 export type Draw = {
-  /** A whole number from 0, below `n`. */
+  /** A whole number from 0 to `n - 1`. */
   below(n: number): number;
-  /** So often of a hundred times. */
+  /** True in this percentage of cases. */
   chance(percent: number): boolean;
   pick<T>(from: readonly T[]): T;
 };
 
-/** Draws from a property of fast-check; every number as likely as any other. */
+/** Draws from a property of fast-check, every number with the same probability. */
 export function drawFrom(generator: GeneratorValue): Draw {
   return drawWith((n) => generator(evenly, n));
 }
 
-/** Draws the same for the same seed, where there is no property. */
+/** Draws the same for the same seed, outside a property. */
 export function drawSeeded(seed: number): Draw {
   const numbers = fc.sample(evenly(2 ** 31), { numRuns: 1_000, seed });
   let next = 0;
@@ -64,10 +64,10 @@ function drawWith(below: Draw['below']): Draw {
   };
 }
 
-/** Levels of fields that a document may have, as the gateway counts them, with some to spare. */
+/** The deepest document, as the gateway counts levels of fields: somewhat below its limit. */
 const deepest = 13;
 
-/** A query for some root fields, or one mutation. */
+/** Writes a query with some root fields, or one mutation. */
 export function writeDocument(draw: Draw, kind: 'query' | 'mutation', things: Things): string {
   const root = schema.getRootType(kind as OperationTypeNode);
   const fields = Object.values(root?.getFields() ?? {});
@@ -133,7 +133,7 @@ function writeArgument(
   }
 }
 
-/** Which types the id in an argument of this name may be of; any, where nothing is said. */
+/** The types of the ids that an argument of this name takes; any type where it is missing. */
 const typesOf: Record<string, readonly string[]> = {
   organizationId: ['Organization'],
   siteId: ['Site'],

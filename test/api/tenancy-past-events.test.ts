@@ -1,6 +1,6 @@
 /**
- * An event shows its grant as it was at that moment. Whoever reads it later, an engineer who has lost the ticket
- * since above all, learns nothing of what came after.
+ * An event shows its grant as it was then. A subscriber who reads it later, such as an engineer who has lost the
+ * ticket since, sees nothing of what came after.
  */
 import { expect, test } from 'vitest';
 import { startGateway } from '../support/gateway.ts';
@@ -12,7 +12,7 @@ const subscription = `subscription ($after: String, $state: Boolean!) {
     state engineer { email } endedBy { email } decisions { stage outcome reason decidedBy { email } } } }
 }`;
 
-test('an event that is read later does not tell what has happened since', async () => {
+test('an event that is read later does not show what has happened since', async () => {
   await using gateway = await startGateway({ maintenance: false });
   const world = await buildWorld(gateway);
   const { engineer: first, otherEngineer: second } = world;
@@ -24,7 +24,7 @@ test('an event that is read later does not tell what has happened since', async 
   const before = await listen(gateway, engineer, subscription, { state: true });
   const after = /"cursor":"([^"]+)"/.exec(await before.until((text) => text.includes('"cursor"')))?.[1];
 
-  // The engineer has the ticket until after the customer's approval; the rest is none of their business.
+  // The engineer has the ticket until after the customer's approval, and may not see the rest.
   const { ticketId, grantId } = await fileTicket(gateway, world, { site: 'restricted' });
   await done(admin, 'approveDataAccess', { ticketId, reason: 'in time' });
   await done(world.operator, 'assignTicket', { ticketId, engineerId: second.id });
@@ -66,7 +66,7 @@ test('an event that is read later does not tell what has happened since', async 
     },
   ]);
 
-  // Read as it is now, it has everything.
+  // The grant itself shows everything.
   const { node } = await admin.ask(
     'query ($id: ID!) { node(id: $id) { ... on Grant { engineer { email } endedBy { email } decisions { reason } } } }',
     { id: grantId },

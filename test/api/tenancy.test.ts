@@ -1,10 +1,9 @@
 /**
- * Nobody sees anything of another customer. Random people of two customers ask for whatever the schema has, in
- * documents drawn from the schema itself, naming what is the other's by id, key, address, email and cursor; they
- * give every command on it, and listen for what happens to it. In no answer is a name or an id of the other.
+ * Nobody sees anything of another customer. Random people of two customers send random queries and mutations,
+ * drawn from the schema, which name the other customer's things by id, key, address, email and cursor; and they
+ * subscribe to the other's events. No answer contains a name or an id of the other customer.
  *
- * A failure prints the seed: TENANCY_SEED=… draws the same people and the same requests again. More of them
- * with TENANCY_RUNS=….
+ * A failure prints the seed: TENANCY_SEED=… draws the same people and requests again. TENANCY_RUNS=… draws more.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -73,7 +72,7 @@ function anyone(draw: Draw): { own: CustomerName; other: CustomerName; person: P
   return { own, other: otherThan(own), person: draw.pick(people[own]) };
 }
 
-test('everything of the other customer, by its id, is nothing', async () => {
+test('nothing of the other customer is found by its id', async () => {
   for (const own of customers) {
     const theirs = Object.entries(possessions[otherThan(own)]).flatMap(([type, all]) =>
       type === 'Decision' ? [] : all.map((id) => globalId(type, id)),
@@ -89,7 +88,7 @@ test('everything of the other customer, by its id, is nothing', async () => {
   }
 });
 
-test(`whatever they read, ${told}`, async () => {
+test(`no query shows another customer, ${told}`, async () => {
   let answered = 0;
   let tempting = 0;
   await fc.assert(
@@ -106,7 +105,7 @@ test(`whatever they read, ${told}`, async () => {
     }),
     { seed, numRuns: runs, endOnFailure: true },
   );
-  // The requests were worth asking: most were answered, and many would have shown the other customer.
+  // The queries tested something: most had data, and many would have shown the other customer to an operator.
   expect(answered).toBeGreaterThan(runs * 0.5);
   expect(tempting).toBeGreaterThan(runs * 0.4);
 });
@@ -116,11 +115,11 @@ function unexpected(errors: Answer['errors']): Answer['errors'] {
 }
 
 /**
- * Everybody listens, some to everything, some to a site or a ticket of the other customer's. Then something
- * happens at the other customer, and after that to a grant which the listener surely hears of, where it listens
- * to everything: what has not come by then does not come.
+ * Everybody subscribes, some to all events, some to a site or a ticket of the other customer. Then something
+ * happens at the other customer, and after that to a grant of the subscriber's own. When a subscriber to all
+ * events has received the latter, it would have received the former too.
  */
-test(`whatever they listen to, ${told}`, async () => {
+test(`no subscription shows another customer, ${told}`, async () => {
   const draw = drawSeeded(seed);
   const listeners = customers.flatMap((own) =>
     people[own].map((person) => ({ own, person, theirs: draw.chance(40) })),
@@ -153,7 +152,7 @@ test(`whatever they listen to, ${told}`, async () => {
   const heard = { acme: 0, globex: 0 };
   const check = async (index: number, enough: (text: string) => boolean) => {
     const [listener, stream] = [listeners[index], listening[index]];
-    if (listener === undefined || stream === undefined) throw new Error('Nobody listens');
+    if (listener === undefined || stream === undefined) throw new Error('Nobody subscribes');
     const { own, person } = listener;
     const text = await stream.until(enough);
     expect(findTraces(text, otherThan(own), ids[otherThan(own)]), person.email).toEqual([]);
@@ -169,7 +168,7 @@ test(`whatever they listen to, ${told}`, async () => {
   );
   for (const customer of customers) expect(heard[customer]).toBeGreaterThan(5);
 
-  // A stream that hears nothing is brought to its end by the end of the account.
+  // Ends the streams that receive nothing: their accounts are deactivated.
   for (const index of which(true)) {
     const { rows } = await gateway.sql.query<{ id: string; kind: string }>(
       'SELECT id, kind FROM accounts WHERE email = $1',
@@ -193,7 +192,7 @@ const subscription = `subscription ($filter: GrantEventFilter, $state: Boolean!)
     engineer { email } decisions { reason decidedBy { email } } } }
 }`;
 
-test('a cursor of somebody else opens nothing', async () => {
+test('the cursor of another viewer is refused', async () => {
   const [admin, thief] = await Promise.all(
     customers.map((customer) => gateway.as(world[customer].emails.organizationAdmin)),
   );
@@ -207,7 +206,7 @@ test('a cursor of somebody else opens nothing', async () => {
   expect(await stolen.until((text) => text.includes('"data"'))).toContain('CURSOR_OF_ANOTHER_VIEWER');
 });
 
-test('whoever has left is not given again what they were answered when they belonged', async () => {
+test('a former member does not get an earlier answer again by its idempotency key', async () => {
   const { ticketId } = await fileTicket(gateway, world, { customer: 'acme' });
   const { organizationId } = world.acme;
   const email = 'leaver@acme.example';
@@ -229,8 +228,8 @@ test('whoever has left is not given again what they were answered when they belo
   expect(await again()).toEqual({ approveDataAccess: { code: 'NOT_FOUND' } });
 });
 
-/** The last of all: people may well do away with what is their own. */
-test(`whatever they do, ${told}`, async () => {
+/** Comes last, because the mutations may end what people own. */
+test(`no mutation shows or changes another customer, ${told}`, async () => {
   const written = await journal(gateway.sql);
   const refused = new Set<string>();
   await fc.assert(
@@ -256,7 +255,7 @@ test(`whatever they do, ${told}`, async () => {
   expect(refused.size).toBeGreaterThan(15);
 });
 
-/** What was written is the other customer's; of the record, what is in its part of it. */
+/** Whether the written row belongs to the other customer; an audit entry, by its organization. */
 function touches({ relation, row }: Written, other: CustomerName, named: ReadonlySet<string>): boolean {
   if (relation === 'audit_entries') {
     if (row.organization_id === null) return false;
@@ -265,7 +264,7 @@ function touches({ relation, row }: Written, other: CustomerName, named: Readonl
   return findTraces(JSON.stringify(row), other, ids[other]).some((trace) => !named.has(trace));
 }
 
-/** For each listener a ticket with an outstanding request, filed by them where they are a member. */
+/** For each subscriber a ticket with an open request, reported by them where they are a member. */
 async function fileTicketsOf(listeners: readonly { own: CustomerName; person: Person }[]): Promise<string[]> {
   const { rows } = await gateway.sql.query<{ email: string; id: string }>(
     `SELECT email, id FROM accounts WHERE kind = 'USER'`,
@@ -288,7 +287,7 @@ async function fileTicketsOf(listeners: readonly { own: CustomerName; person: Pe
   return made.map(({ grantId }) => grantId);
 }
 
-/** The ticket and its grants are the customer's, too. */
+/** Notes that the ticket and its grants belong to the customer. */
 async function noteTicket(customer: CustomerName, ticketId: string): Promise<void> {
   const { rows } = await gateway.sql.query<{ id: string }>('SELECT id FROM grants WHERE ticket_id = $1', [
     ticketId,

@@ -1,4 +1,4 @@
-/** Time ends requests and grants at their moment: whatever reads or decides, and whenever it is recorded. */
+/** Requests and grants end at their time for every read and every decision, whenever the end is recorded. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
@@ -20,7 +20,7 @@ const logger = createLogger('silent');
 
 let gateway: TestGateway;
 let world: World;
-/** Two gateways' worth of connections to sweep through. */
+/** Databases of two gateways, for concurrent sweeps. */
 let sweepers: Database[];
 
 beforeAll(async () => {
@@ -50,7 +50,7 @@ const asAdmin = () => gateway.as(world.acme.emails.organizationAdmin);
 const asGuardAdmin = () => gateway.as(world.acme.emails.guardAdmin);
 const asEngineer = () => gateway.as(world.engineer.email);
 
-/** Sweeps as so many gateways would at once; answers how many grants each recorded as over. */
+/** Sweeps as this many gateways at once. Returns how many ends each recorded. */
 async function sweep(gateways = 1): Promise<number[]> {
   const sweeping = sweepers
     .slice(0, gateways)
@@ -79,7 +79,7 @@ async function openTicket(site: SiteName = 'main'): Promise<{ ticketId: string; 
   return { ticketId, grantId };
 }
 
-/** A grant as everything that reads shows it: by its id, on its ticket, and in the lists by state. */
+/** Reads a grant by its id, on its ticket and in the lists by state, and checks that all agree. */
 async function look(grantId: string): Promise<Json> {
   const reader = await asAdmin();
   const { node } = await reader.ask(
@@ -109,7 +109,7 @@ async function look(grantId: string): Promise<Json> {
   return grant;
 }
 
-/** What stands on the record about a grant, and what was told of it. */
+/** The audit entries and the events of a grant. */
 async function storyOf(grantId: string): Promise<{ record: string[]; told: string[] }> {
   const id = localId(grantId);
   const { rows: record } = await gateway.sql.query(
@@ -363,7 +363,7 @@ describe('the sweep', () => {
       const { record, told } = await storyOf(grantId);
       expect(record.slice(3)).toEqual(['SYSTEM grant.end SUCCEEDED']);
       expect(told.slice(3)).toEqual(['ENDED']);
-      // However late it is recorded.
+      // The end has its own time, however late it is recorded.
       expect(await look(grantId)).toMatchObject({ endedAt: at(begun + hour + index) });
     }
   });
@@ -408,7 +408,7 @@ describe('the sweep', () => {
   });
 
   test('comes by itself, and subscribers are told', async () => {
-    // A clock that runs, since sockets live by the real one, and can be put forward.
+    // A running clock that can be put forward: sockets use the real time.
     let ahead = 0;
     const running = () => new Date(Date.now() + ahead);
     await using own = await startGateway({ clock: running });

@@ -71,7 +71,7 @@ describe('on a database that answers', () => {
     await testDatabase.dispose();
   });
 
-  test('a transaction commits what its work did, and is told with every statement', async () => {
+  test('a transaction commits its work, and reports every statement', async () => {
     const made = organization();
     await database.transaction((tx) => tx.organization.create({ data: made }));
     expect(statements.map((sql) => sql.split(' ')[0])).toEqual(['BEGIN', 'INSERT', 'COMMIT']);
@@ -79,7 +79,7 @@ describe('on a database that answers', () => {
     expect(statements).toHaveLength(4);
   });
 
-  test('a transaction whose work fails changes nothing', async () => {
+  test('a transaction whose work fails is rolled back', async () => {
     const made = organization();
     const work = async (tx: Transaction) => {
       await tx.organization.create({ data: made });
@@ -132,7 +132,7 @@ describe('on a database that answers', () => {
     });
   });
 
-  describe('transactions in each other’s way', () => {
+  describe('conflicting transactions', () => {
     type Rename = (tx: Transaction, id: string) => Promise<unknown>;
     const ways: [string, Rename][] = [
       ['through Prisma', (tx, id) => tx.organization.update({ where: { id }, data: { name: 'Renamed' } })],
@@ -142,7 +142,7 @@ describe('on a database that answers', () => {
       ],
     ];
 
-    test.each(ways)('in a deadlock, %s, are a write conflict', async (_way, rename) => {
+    test.each(ways)('in a deadlock, %s, fail with a write conflict', async (_way, rename) => {
       const [one, other] = [organization(), organization()];
       await database.prisma.organization.createMany({ data: [one, other] });
       let arrived = 0;
@@ -165,7 +165,7 @@ describe('on a database that answers', () => {
       expect(isUnavailable(failed[0]?.reason)).toBe(false);
     });
 
-    test.each(ways)('that cannot be put in an order, %s, are a write conflict', async (_way, rename) => {
+    test.each(ways)('that cannot be serialized, %s, fail with a write conflict', async (_way, rename) => {
       const { id } = await database.prisma.organization.create({ data: organization() });
       const error = await failureOf(() =>
         database.prisma.$transaction(
@@ -182,7 +182,7 @@ describe('on a database that answers', () => {
     });
   });
 
-  describe('a connection the server ends', () => {
+  describe('a connection that the server closes', () => {
     const ownPid = async (tx: Transaction): Promise<number> => {
       const [row] = await tx.$queryRaw<[{ pid: number }]>`SELECT pg_backend_pid() AS pid`;
       return row.pid;
@@ -226,7 +226,7 @@ describe('on a database that answers', () => {
     });
   });
 
-  describe('a wait that is too long', () => {
+  describe('a deadline', () => {
     /** Generous except for the deadline that the test is about. */
     function openWith(deadline: Partial<DatabaseDeadlines>): Database {
       const deadlines = { ...generousDatabaseDeadlines, ...deadline };
@@ -240,7 +240,7 @@ describe('on a database that answers', () => {
       expect(isUnavailable(await failureOf(() => prisma.$queryRaw`SELECT pg_sleep(200)::text`))).toBe(true);
     });
 
-    test('for work that forgets its transaction', async () => {
+    test('for a transaction that stays idle', async () => {
       const { transaction } = openWith({ idleInTransactionMs: 100 });
       const error = await failureOf(() =>
         transaction(async (tx) => {
@@ -297,7 +297,7 @@ describe('on a database that answers', () => {
     for (const thrown of [undefined, null, 'text', 42, {}]) expect(isUnavailable(thrown)).toBe(false);
   });
 
-  test('disposed, it says it is unavailable, and may be disposed again', async () => {
+  test('after its disposal it is unavailable, and may be disposed again', async () => {
     const other = openDatabase({ url: testDatabase.url, logger });
     await other.ping();
     await Promise.all([other.dispose(), other.dispose()]);
@@ -306,7 +306,7 @@ describe('on a database that answers', () => {
     }
   });
 
-  test('disposing ends even what does not end by itself', async () => {
+  test('disposal closes a connection that is in use', async () => {
     const deadlines = { ...generousDatabaseDeadlines, disposeMs: 100 };
     const other = openDatabase({ url: testDatabase.url, logger, deadlines });
     const client = await other.pool.connect();
@@ -315,7 +315,7 @@ describe('on a database that answers', () => {
   });
 });
 
-describe('on a database that comes and goes', () => {
+describe('on a database that stops and starts', () => {
   let postgres: OwnPostgres;
   let database: Database;
 
@@ -339,14 +339,14 @@ describe('on a database that comes and goes', () => {
     ['a ping', () => database.ping()],
   ];
 
-  test('stopped, every call says so in time; started again, it goes on by itself', async () => {
+  test('while it is stopped every call fails as unavailable; after its start every call works', async () => {
     await postgres.stop();
     for (const [name, work] of ways) expect(isUnavailable(await failureOf(work)), name).toBe(true);
     await postgres.start();
     for (const [, work] of ways) await eventually(work);
   });
 
-  test('stopped in the middle of a transaction', async () => {
+  test('stopped during a transaction', async () => {
     const error = await failureOf(() =>
       database.transaction(async (tx) => {
         await tx.account.count();
@@ -359,18 +359,18 @@ describe('on a database that comes and goes', () => {
     await eventually(() => database.ping());
   });
 
-  test('gone silent, every call is answered in time; awake again, it goes on by itself', async () => {
+  test('while it does not answer every call fails as unavailable; afterwards every call works', async () => {
     await postgres.freeze();
     onTestFinished(() => postgres.thaw());
     const failures = await Promise.all(ways.map(([, work]) => failureOf(work)));
-    // The first ones met connections that had been open, these have to connect anew.
+    // The first calls used open connections; these need new ones.
     failures.push(...(await Promise.all(ways.map(([, work]) => failureOf(work)))));
     for (const error of failures) expect(isUnavailable(error)).toBe(true);
     await postgres.thaw();
     for (const [, work] of ways) await eventually(work);
   });
 
-  test('gone silent in the middle of a transaction, a rollback does not wait once more', async () => {
+  test('when it stops answering during a transaction, the rollback does not wait for another deadline', async () => {
     onTestFinished(() => postgres.thaw());
     const answerMs = 5_000;
     const patient = openDatabase({

@@ -18,10 +18,10 @@ let dataFolder: string;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'latchkey-embedded-'));
-  // Others may look in, unless a test says otherwise.
+  // Readable by other users, as folders usually are.
   await chmod(folder, 0o755);
   dataFolder = join(folder, 'data');
-  // What is asked for first is done last: when everything that runs in the folder has been stopped.
+  // Runs last, after everything that runs in the folder was stopped: callbacks run in reverse order.
   const made = folder;
   onTestFinished(() => rm(made, { recursive: true, force: true, maxRetries: 10 }));
 });
@@ -42,14 +42,14 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   }
 }
 
-/** The process that listens on the port: from the server's own lock file. */
+/** The process id of the server, from its lock file. */
 async function serverProcess(): Promise<number> {
   return Number.parseInt(await readFile(join(dataFolder, 'postgres/cluster/postmaster.pid'), 'utf8'), 10);
 }
 
 const gatewayScript = fileURLToPath(new URL('./embedded-postgres-gateway.ts', import.meta.url));
 
-/** Another process that runs a server on the data folder until it is stopped. */
+/** Starts another process that runs a server on the data folder until it is stopped. */
 async function startElsewhere(): Promise<{ process: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [gatewayScript, dataFolder], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -63,7 +63,7 @@ async function startElsewhere(): Promise<{ process: ChildProcess; url: string }>
   return { process: child, url };
 }
 
-test('a first start makes a cluster that the next start finds again', async () => {
+test('the first start creates a cluster, and the next start finds it', async () => {
   const first = await start();
   expect(await query(first.url, `SELECT current_setting('server_version_num')::int / 10000`)).toEqual([18]);
   await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -74,7 +74,7 @@ test('a first start makes a cluster that the next start finds again', async () =
   expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([42]);
 });
 
-test('only who knows the password kept in the data folder gets in, and only from this machine', async () => {
+test('the server accepts only the password of the data folder, and only this machine', async () => {
   const { url, port } = await start();
   const password = join(dataFolder, 'postgres/password');
   expect((await stat(password)).mode & 0o777).toBe(0o600);
@@ -86,7 +86,7 @@ test('only who knows the password kept in the data folder gets in, and only from
   expect(Number(new URL(url).port)).toBe(port);
 });
 
-test('stopping twice, and stopping with work under way, is in order', async () => {
+test('it can be stopped twice, and during a query', async () => {
   const postgres = await start();
   const working = query(postgres.url, 'SELECT pg_sleep(60)');
   const ended = expect(working).rejects.toThrow();
@@ -97,7 +97,7 @@ test('stopping twice, and stopping with work under way, is in order', async () =
 });
 
 describe('two gateways on one data folder', () => {
-  test('the second is refused at once, in one line that names the first', async () => {
+  test('the second is refused at once, with one line that names the process of the first', async () => {
     const first = await start();
     const refused = startEmbeddedPostgres({ dataFolder });
     await expect(refused).rejects.toThrow(StartupError);
@@ -129,7 +129,7 @@ describe('after a gateway that was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('the next start does not wait to be asked: it takes over the data as it was', async () => {
+  test('the next start takes over its data without any repair', async () => {
     const elsewhere = await startElsewhere();
     await query(elsewhere.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     elsewhere.process.kill('SIGKILL');
@@ -137,7 +137,7 @@ describe('after a gateway that was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('a lock file left behind is no obstacle, even if its process number is somebody else’s by now', async () => {
+  test('a stale lock file does not matter, even if its process id belongs to another process by now', async () => {
     const first = await start();
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     const server = await serverProcess();
@@ -149,7 +149,7 @@ describe('after a gateway that was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('a server that was frozen with it is ended', async () => {
+  test('a server that was suspended with it is killed', async () => {
     const elsewhere = await startElsewhere();
     const server = await serverProcess();
     process.kill(server, 'SIGSTOP');
@@ -159,7 +159,7 @@ describe('after a gateway that was killed', () => {
   });
 });
 
-test('a Ctrl-C, which every process of the terminal gets, leaves the server to its gateway', async () => {
+test('Ctrl-C in a terminal stops the server through its gateway only', async () => {
   const elsewhere = await startElsewhere();
   const server = await serverProcess();
   const pid = elsewhere.process.pid ?? 0;
@@ -172,7 +172,7 @@ test('a Ctrl-C, which every process of the terminal gets, leaves the server to i
   expect(await waitUntilGone(server, 0)).toBe(true);
 });
 
-describe('a data folder that will not do', () => {
+describe('a data folder that cannot be used', () => {
   async function refusal(at = dataFolder): Promise<string> {
     const started = await startEmbeddedPostgres({ dataFolder: at }).then(
       (postgres) => postgres.stop().then(() => 'it started'),

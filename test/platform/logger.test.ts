@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLogger, withoutCredentials } from '../../src/platform/logger.ts';
 
-/** What was logged, line by line. */
+/** The lines that were logged. */
 function logged(log: (logger: ReturnType<typeof createLogger>) => void): Record<string, unknown>[] {
   const lines: string[] = [];
   log(createLogger('debug', { write: (line) => void lines.push(line) }));
@@ -42,7 +42,7 @@ test.each([
   expect(JSON.stringify(lines)).toContain('[redacted]');
 });
 
-test('of an error the log tells what it is and why, and nothing else that hangs on it', () => {
+test('an error is logged with its type, message and cause, and without other properties', () => {
   const error = Object.assign(new TypeError('no', { cause: new Error('because') }), {
     code: 'ECONNRESET',
     client: { connection: 'all of it' },
@@ -57,14 +57,14 @@ test('of an error the log tells what it is and why, and nothing else that hangs 
   });
 });
 
-test('nor does a secret in the message itself', () => {
+test('a secret in the message itself is not logged, either', () => {
   const lines = logged((logger) =>
     logger.info(`connected to postgresql://latchkey:${secret}@db.example/latchkey`),
   );
   expect(lines[0]?.['msg']).toBe('connected to postgresql://[redacted]@db.example/latchkey');
 });
 
-test('what is no secret stays', () => {
+test('text without a secret stays as it is', () => {
   expect(withoutCredentials('https://login.vendor.example/keys?x=1, a@b.example')).toBe(
     'https://login.vendor.example/keys?x=1, a@b.example',
   );

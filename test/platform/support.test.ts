@@ -13,7 +13,7 @@ async function count(url: string, sql: string): Promise<number> {
   }
 }
 
-test('each test database is migrated, empty and apart from the others', async () => {
+test('each test database is migrated, empty and separate', async () => {
   const [one, other] = await Promise.all([createTestDatabase(), createTestDatabase()]);
   const insert = `WITH made AS (
     INSERT INTO organizations VALUES (gen_random_uuid(), 'Acme', false, now()) RETURNING 1

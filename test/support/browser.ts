@@ -5,8 +5,8 @@ import { type Browser, chromium } from 'playwright-core';
 const run = promisify(execFile);
 
 /**
- * A headless Chromium: the one `CHROMIUM` names, else this machine's own, else installed with apt where that
- * is possible. Rejects saying what to do when there is none.
+ * Starts a headless Chromium: the one that `CHROMIUM` names, else the one of this machine, else one installed with
+ * apt where that is possible. Rejects with an error that says what to do when there is none.
  */
 export async function launchBrowser(): Promise<Browser & AsyncDisposable> {
   const browser = await chromium.launch({

@@ -1,6 +1,6 @@
 /**
- * Grants, people and places as plain data for the tests of the rules. Every builder gives the usual case;
- * a test names only what its rule is about.
+ * Grants, people and places as plain data for the tests of the rules. Every builder returns the usual case; a
+ * test sets only the fields that its rule is about.
  */
 import type {
   ActiveGrant,
@@ -16,14 +16,14 @@ import type { Person, Place } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
 import type { TicketWithPlace } from '../../src/tickets/store.ts';
 
-/** The moment of every decision that does not name another. */
+/** The time of every decision that does not name another. */
 export const NOW: Date = new Date('2026-03-02T10:00:00.000Z');
 export const MS = 1;
 export const SECOND: number = 1000 * MS;
 export const HOUR: number = 3600 * SECOND;
 export const DAY: number = 24 * HOUR;
 
-/** The moment so many milliseconds after `NOW`; before it, when negative. */
+/** The time this many milliseconds after `NOW`, or before it when negative. */
 export const fromNow = (ms: number): Date => new Date(NOW.getTime() + ms);
 
 const asked = {
@@ -76,10 +76,10 @@ export const active = (facts: Partial<ActiveGrant> = {}): ActiveGrant => ({
   ...facts,
 });
 
-/** How a grant may be over: the state with the reasons that belong to it. */
+/** A final state with the end reasons that belong to it. */
 type End<Of extends FinalGrant> = Of extends FinalGrant ? Pick<Of, 'state' | 'endReason'> : never;
 
-/** Over before the customer had said yes. */
+/** Ended before the customer approved. */
 export const overUnapproved = (end: End<NeverActive>): NeverActive => ({
   ...asked,
   ...neverApproved,
@@ -87,7 +87,7 @@ export const overUnapproved = (end: End<NeverActive>): NeverActive => ({
   ...end,
 });
 
-/** Over after the customer's yes, while the Guard's decision was out. */
+/** Ended after the customer approved, before the Guard admin decided. */
 export const overUnguarded = (end: End<NeverActive>): NeverActive => ({
   ...asked,
   ...approved,
@@ -95,7 +95,7 @@ export const overUnguarded = (end: End<NeverActive>): NeverActive => ({
   ...end,
 });
 
-/** Over after it had been active. */
+/** Ended after it had been active. */
 export const overOnceActive = (end: End<WasActive>): WasActive => ({
   ...asked,
   ...approved,
@@ -124,7 +124,7 @@ export const place = (site: Partial<Place['site']> = {}, product: Partial<Place[
   product: { id: 'jira@site', key: 'jira', licensed: true, ...product },
 });
 
-/** What a role can be held over, seen from the place of the ticket. */
+/** What a role can be held over, relative to the place of the ticket. */
 export const holdings = {
   ORGANIZATION: { siteId: null, productId: null, productKey: null },
   THIS_SITE: { siteId: 'site', productId: null, productKey: null },

@@ -8,7 +8,7 @@ export function databaseUrl(serverUrl: string, database: string): string {
   return url.href;
 }
 
-/** Carries out one statement that is about databases. */
+/** Runs one statement that creates or drops databases. */
 export async function administer(serverUrl: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: generousMs });
   await client.connect();

@@ -1,4 +1,4 @@
-/** Makes the value and all it holds throw when something assigns to it. The time inside a `Date` stays writable. */
+/** Freezes the value and everything in it: an assignment throws. The time of a `Date` stays writable. */
 export function deepFreeze<Value>(value: Value): Value {
   if (typeof value === 'object' && value !== null) {
     Object.freeze(value);

@@ -1,4 +1,4 @@
-/** Filters of lists: whether their parts combine, each being a condition that must hold. */
+/** Checks that the fields of a list's filter combine, each as a condition that must hold. */
 import { isInputObjectType } from 'graphql';
 import { expect } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
@@ -7,8 +7,8 @@ import type { Json, Person } from './gateway.ts';
 export type FilterParts = Record<string, { value: unknown; fits: (row: Json) => boolean }>;
 
 /**
- * Asks for every combination of at most `together` parts, and expects exactly the rows that fit all of them.
- * Every part of the filter must be there, let some rows through and hold some back.
+ * Reads the list with every combination of at most `together` fields, and expects exactly the rows that match all
+ * of them. Every field of the filter must be given, and must match some rows but not all.
  */
 export async function expectToCombine(
   person: Person,
@@ -26,13 +26,13 @@ export async function expectToCombine(
     const expected = all.filter((row) => names.every((name) => parts[name]?.fits(row)));
     expect(await readAll(person, list, filter), JSON.stringify(filter)).toEqual(expected);
     if (names.length === 1) {
-      expect(expected.length, `${names[0]} lets some through`).toBeGreaterThan(0);
-      expect(expected.length, `${names[0]} holds some back`).toBeLessThan(all.length);
+      expect(expected.length, `${names[0]} matches some`).toBeGreaterThan(0);
+      expect(expected.length, `${names[0]} does not match all`).toBeLessThan(all.length);
     }
   }
 }
 
-/** Every row of the list, page after page. */
+/** Reads all rows of the list, page by page. */
 export async function readAll(
   person: Person,
   { field, filter: type, selected }: { field: string; filter: string; selected: string },

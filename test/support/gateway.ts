@@ -1,4 +1,4 @@
-/** A gateway of the test's own: the real app on a real database, and clients that act as people. */
+/** A gateway for one test: the real app on a real database, with clients that act as people. */
 import { type Client, createClient } from 'graphql-ws';
 import pg from 'pg';
 import WebSocket from 'ws';
@@ -11,7 +11,7 @@ import { createTestDatabase } from './postgres.ts';
 
 export type Answer = {
   status: number;
-  // The shape is the operation's; tests that want it typed use the typed documents.
+  // The shape depends on the operation; a test that needs types uses the typed documents.
   data: Json;
   errors: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
 };
@@ -23,7 +23,7 @@ export type Person = {
   readonly token: string;
   /** Sends an operation over HTTP. */
   send(query: string, variables?: Record<string, unknown>): Promise<Answer>;
-  /** Sends an operation that must come without errors, and answers its data. */
+  /** Sends an operation that must have no errors, and returns its data. */
   ask(query: string, variables?: Record<string, unknown>): Promise<Json>;
   /** A WebSocket client with this person's token; disposed with the gateway. */
   socket(): Client;
@@ -32,18 +32,18 @@ export type Person = {
 export type TestGateway = {
   readonly url: string;
   readonly databaseUrl: string;
-  /** For looking at, and arranging, what the API does not show. */
+  /** Reads and prepares what the API does not show. */
   readonly sql: pg.Pool;
-  /** Somebody who has an account. */
+  /** A person who has an account. */
   as(email: string): Promise<Person>;
-  /** Somebody with exactly this token, or none. */
+  /** A person with exactly this token, or none. */
   withToken(token: string | null): Person;
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
 export type GatewayOptions = AppSeams & {
-  /** On this database, which stays when the gateway goes; left out, one of its own. */
+  /** Uses this database and keeps it at disposal. Without it the gateway gets a database of its own. */
   databaseUrl?: string;
   config?: Partial<Config>;
 };

@@ -1,4 +1,4 @@
-/** Given a grant, when commands reach it, then it is changed, refused or left alone. */
+/** Tests of the lifecycle as given (a grant), when (commands), then (changed, refused or unchanged). */
 import { expect } from 'vitest';
 import type { Grant } from '../../src/grants/grant.ts';
 import {
@@ -21,7 +21,7 @@ type Decided = Given & {
   thenUnchanged(): void;
 };
 
-/** The grant, or null when there is none yet. Commands that follow each other meet what the last one left. */
+/** Begins with the grant, or null when there is none yet. Each command applies to what the last one left. */
 export function given(grant: Grant | null): Given {
   return {
     when(command, now = NOW) {
@@ -31,7 +31,7 @@ export function given(grant: Grant | null): Given {
   };
 }
 
-/** The grant that a decision leaves behind. */
+/** The grant after a decision. */
 export function grantAfter(grant: Grant | null, decision: GrantDecision): Grant | null {
   return 'changed' in decision ? decision.changed.grant : grant;
 }

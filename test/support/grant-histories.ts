@@ -1,11 +1,11 @@
-/** Random histories of one grant: commands of all kinds, by a few people, as time goes by. */
+/** Random histories of one grant: commands of all kinds, by a few people, while time passes. */
 import fc from 'fast-check';
 import type { Grant } from '../../src/grants/grant.ts';
 import { decide, type GrantCommand, type GrantDecision } from '../../src/grants/lifecycle.ts';
 import { DAY, HOUR, MS, NOW, SECOND } from './builders.ts';
 import { grantAfter } from './given-grant.ts';
 
-/** One step of a history, as it was: what stood, what was asked at which moment, what came of it. */
+/** One step of a history: the grant before it, the command and its time, the decision, the grant after it. */
 export type Step = {
   before: Grant | null;
   command: GrantCommand;
@@ -17,7 +17,7 @@ export type Step = {
 type Of<Type extends GrantCommand['type']> = Extract<GrantCommand, { type: Type }>;
 type Plan = { elapsedMs: number; command: GrantCommand; expiresInMs: number | null };
 
-/** Plain objects, as the code makes them, so that comparing them strictly compares only what they hold. */
+/** Records with the usual prototype, as the code creates them, so that strict comparisons work. */
 const record = <Model extends object>(
   model: {
     [Key in keyof Model]: fc.Arbitrary<Model[Key]>;
@@ -67,7 +67,7 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
   ElapseTime: record({ type: fc.constant('ElapseTime') }),
 };
 
-/** Any command at all, approvals of both kinds more often, so that histories get somewhere. */
+/** Any command, with more approvals, so that histories reach the later states. */
 export const anyCommand: fc.Arbitrary<GrantCommand> = fc.oneof(
   { weight: 4, arbitrary: commandOf.Approve },
   { weight: 4, arbitrary: commandOf.ApproveAsGuard },
@@ -84,7 +84,7 @@ const plan = (command: fc.Arbitrary<GrantCommand>): fc.Arbitrary<Plan> =>
     expiresInMs: fc.constantFrom(null, null, -MS, 0, MS, SECOND, HOUR, HOUR + MS, 30 * DAY),
   });
 
-/** A history from nothing: now and then something before the request, the request, then anything. */
+/** A history that begins without a grant: sometimes another command, then the request, then any commands. */
 export const history: fc.Arbitrary<Step[]> = fc
   .tuple(
     fc.array(plan(anyCommand), { maxLength: 1 }),

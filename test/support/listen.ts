@@ -3,11 +3,11 @@ import { generousMs } from './deadlines.ts';
 import type { Person, TestGateway } from './gateway.ts';
 
 export type Listening = {
-  /** Everything that was received, once `enough` says so or the stream has ended; ends the stream. */
+  /** Reads until `enough` returns true or the stream ends, ends the stream, and returns the whole text. */
   until(enough: (text: string) => boolean): Promise<string>;
 };
 
-/** Begins to listen. The stream is open when its headers have come: from then on nothing is missed. */
+/** Subscribes. The stream is open when the headers arrive: from then on no event is missed. */
 export async function listen(
   { url }: TestGateway,
   { token }: Person,

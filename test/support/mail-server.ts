@@ -4,21 +4,21 @@ import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 
-/** A mail as the server accepted it: the envelope, what came over the wire, and what a mail program reads in it. */
+/** An accepted mail: its envelope, its raw text, and the parsed message. */
 export type ReceivedMail = { to: string[]; raw: string; email: Email };
 
 export type MailServer = {
   readonly url: string;
   readonly port: number;
-  /** What was accepted so far, in order. */
+  /** The accepted mails so far, in order. */
   readonly received: readonly ReceivedMail[];
-  /** Resolves as soon as so many were accepted since the start. */
+  /** Resolves as soon as this many mails were accepted since the start. */
   accepted(count: number): Promise<void>;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** A mail server on this machine, without TLS. With `port`: there, so that a stopped one comes back. */
+/** Starts a mail server without TLS. With `port` a stopped server comes back at the same address. */
 export async function startMailServer(
   options: SMTPServerOptions & { port?: number } = {},
 ): Promise<MailServer> {
@@ -35,13 +35,13 @@ export async function startMailServer(
         session.envelope.rcptTo.map(({ address }) => address),
       ).then(
         () => answer(),
-        // The client left in the middle: nothing was accepted.
+        // The client disconnected before the end: nothing was accepted.
         (error: Error) => answer(error),
       );
     },
     ...own,
   });
-  // A client that goes away is the tests' business, not the process's end.
+  // Without a listener, a client that disconnects would end the process.
   server.on('error', () => undefined);
 
   async function accept(stream: AsyncIterable<Uint8Array>, to: string[]): Promise<void> {

@@ -13,7 +13,7 @@ import {
 import { applyMigrations } from '../../src/platform/migrations.ts';
 import { administer, databaseUrl } from './databases.ts';
 
-/** What the whole run shares: a server, and on it a migrated database to copy. */
+/** Shared by the whole run: a server, and on it a migrated database to copy. */
 export interface SharedPostgres {
   readonly serverUrl: string;
   readonly template: string;
@@ -30,12 +30,12 @@ export interface TestDatabase {
   dispose(): Promise<void>;
 }
 
-/** A migrated, empty database of the caller's own on the run's server. */
+/** Creates a migrated, empty database for the caller on the run's server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY WAL_LOG`);
 }
 
-/** A database of the caller's own on the run's server, without any table. */
+/** Creates a database without tables for the caller on the run's server. */
 export async function createEmptyDatabase(): Promise<TestDatabase> {
   return await createDatabase('');
 }
@@ -50,16 +50,16 @@ async function createDatabase(from: string): Promise<TestDatabase> {
   };
 }
 
-/** A server of the caller's own, to be stopped and started in the middle of things. Migrated. */
+/** A migrated server for one test, which can be stopped, killed and suspended. */
 export interface OwnPostgres {
   /** Stays the same across restarts. */
   readonly url: string;
   start(): Promise<void>;
-  /** Ends every connection and stops in order. */
+  /** Closes every connection and stops in order. */
   stop(): Promise<void>;
   /** Stops at once, as in a crash: the next start recovers from the log. */
   crash(): Promise<void>;
-  /** The server and its connections stay open and answer nothing. */
+  /** Suspends the server: it and its connections stay open and answer nothing. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
   dispose(): Promise<void>;
@@ -116,8 +116,8 @@ async function processesOf(dataFolder: string): Promise<number[]> {
 }
 
 /**
- * Nothing here need outlive the machine. What is acknowledged does outlive the server's own crash: with
- * synchronous_commit on, it is in the operating system's hands by then.
+ * The data need not survive a crash of the machine. An acknowledged commit does survive a crash of the server:
+ * with synchronous_commit on, the operating system has it by then.
  */
 const testSettings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' };
 

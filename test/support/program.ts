@@ -1,12 +1,12 @@
-/** Runs a program of ours as its user does, and waits for what it prints. */
+/** Runs a program of the project and waits for its output. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export type Program = {
-  /** Resolves with what it printed so far once that holds the text; rejects when it ends before. */
+  /** Resolves with the output so far once it contains the text; rejects when the program ends before. */
   printed(text: string): Promise<string>;
-  /** What Ctrl-C does. */
+  /** Sends SIGINT, as Ctrl-C does. */
   interrupt(): void;
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 };

@@ -16,11 +16,11 @@ export type RedisProgram = { readonly path: string } | { readonly missing: strin
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
-  /** Ends every connection and forgets everything. May be called again. */
+  /** Closes every connection and loses all data. May be called again. */
   stop(): Promise<void>;
 }
 
-/** A Redis server of the caller's own. With `port`: there, so that a stopped one comes back. */
+/** Starts a Redis server for the caller. With `port` a stopped server comes back at the same address. */
 export async function startRedisServer(
   program: RedisProgram,
   options: { port?: number } = {},
@@ -56,7 +56,7 @@ export async function startRedisServer(
   };
 }
 
-/** Finds the Redis server of this machine, installing it with apt where that is possible. */
+/** Finds the Redis server of this machine, and installs it with apt where that is possible. */
 export async function findRedis(named: string | undefined): Promise<RedisProgram> {
   const path = named ?? 'redis-server';
   if (await answers(path)) return { path };

@@ -9,7 +9,7 @@ declare module 'vitest' {
 
 export type TestRedis = RedisServer;
 
-/** A Redis server of the caller's own. With `port`: there, so that a stopped one comes back. */
+/** Starts a Redis server for the caller. With `port` a stopped server comes back at the same address. */
 export async function startRedis(options: { port?: number } = {}): Promise<TestRedis> {
   return await startRedisServer(inject('redis'), options);
 }

@@ -1,8 +1,8 @@
-/** Many rows at once, written past the API: for tests of what reading them costs and shows. */
+/** Inserts many rows at once, without the API, for tests that read them. */
 import { newId } from '../../src/platform/ids.ts';
 import type { TestGateway } from './gateway.ts';
 
-/** The global id of something of this type, and back. */
+/** The global id of an object of this type, and its database id. */
 export const globalId = (type: string, id: string): string => Buffer.from(`${type}:${id}`).toString('base64');
 export const rawId = (id: string): string =>
   Buffer.from(id, 'base64').toString().split(':').slice(1).join(':');
@@ -69,7 +69,7 @@ export async function insertAdmins(
   await insert(gateway, 'role_assignments', roles.map(created));
 }
 
-/** Requests on a ticket that were taken back. */
+/** Withdrawn requests on a ticket. */
 export async function insertWithdrawnGrants(
   gateway: TestGateway,
   of: { ticketId: string; siteId: string; requestedById: string },
@@ -94,7 +94,7 @@ export async function insertWithdrawnGrants(
   await insert(gateway, 'grants', rows);
 }
 
-/** A ticket of its own for each open request; answers the ids of the requests' grants, in order. */
+/** Inserts open requests, each on a ticket of its own. Returns the ids of the grants, in order. */
 export async function insertOpenRequests(
   gateway: TestGateway,
   of: { project: string; siteId: string; productId: string; reporterId: string; engineerId: string | null },

@@ -1,22 +1,22 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A stretch of network between a client and a server, to be spoilt in the middle of things. */
+/** A proxy between a client and a server that can break or stall their connections. */
 export interface TcpProxy {
   /** On 127.0.0.1; stays the same. */
   readonly port: number;
-  /** Connections from clients that are open. */
+  /** Open connections from clients. */
   readonly connections: number;
   /** Breaks every connection and refuses new ones. */
   cut(): void;
-  /** Accepts and keeps connections, and lets nothing through either way: as if packets were swallowed. */
+  /** Accepts and keeps connections but forwards nothing either way, as if packets were lost. */
   stall(): void;
-  /** Lets everything through again, what was held back included, and accepts connections. */
+  /** Forwards everything again, with what was held back, and accepts connections. */
   resume(): void;
   dispose(): Promise<void>;
 }
 
-/** Stands before a port of 127.0.0.1; before another for each connection, where a function says which. */
+/** Forwards to a port of 127.0.0.1; with a function, to the port that it returns for each connection. */
 export async function openTcpProxy(target: number | (() => number)): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
@@ -43,7 +43,7 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
       }
     });
     from.on('close', () => {
-      // While nothing gets through, the end of a connection does not either.
+      // While it is stalled, the end of a connection is not forwarded, either.
       if (state !== 'STALLED') to.destroy();
     });
   }

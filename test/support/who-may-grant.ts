@@ -1,12 +1,12 @@
 /**
- * Who may grant, written down from the role table by hand: what each role is worth for a product on a site,
- * by what it is held over. The code is checked against this, so nothing here is taken from the code.
+ * Who may grant, written by hand from the role table of the product: whether each role counts for a product on a
+ * site, by what it is held over. The code is tested against this table, so it shares nothing with the code.
  */
 import type { ObstacleCode, Place } from '../../src/roles/eligibility.ts';
 import type { Experience, Role, RoleAssignment } from '../../src/roles/role.ts';
 import type { Holding } from './builders.ts';
 
-/** `COUNTS`: its holder may grant. `NOTHING`: it is no role that grants. Otherwise what stands in its way. */
+/** `COUNTS`: its holder may grant. `NOTHING`: the role never grants. Otherwise the obstacles. */
 type Worth = 'COUNTS' | 'NOTHING' | readonly ObstacleCode[];
 type Worths = Partial<Record<Holding, Worth>>;
 
@@ -16,7 +16,7 @@ const wrongSite = ['WRONG_SITE'] as const;
 const wrongBoth = ['WRONG_PRODUCT', 'WRONG_SITE'] as const;
 const notListed = ['NOT_LISTED_AS_CONTACT'] as const;
 
-/** Only that product on that site. */
+/** Administers one product on one site. */
 const administersTheProduct = {
   THIS_PRODUCT: 'COUNTS',
   OTHER_PRODUCT: wrongProduct,
@@ -24,7 +24,7 @@ const administersTheProduct = {
   OTHER_PRODUCT_ON_OTHER_SITE: wrongBoth,
 } as const satisfies Worths;
 
-/** Products on sites where listed: for one product, or for the whole site. */
+/** Counts where listed as a contact, for one product or for a whole site. */
 const listedCentralized = {
   THIS_SITE: 'COUNTS',
   OTHER_SITE: notListed,
@@ -34,7 +34,7 @@ const listedCentralized = {
   OTHER_PRODUCT_ON_OTHER_SITE: notListed,
 } as const satisfies Worths;
 
-/** Only products where listed; a listing for the whole site is none. */
+/** Counts for the product where listed; a listing for a whole site does not count. */
 const listedOriginal = { ...listedCentralized, THIS_SITE: notListed } as const satisfies Worths;
 
 export const roleTable: Record<Role, Record<Experience, Worths>> = {
@@ -81,7 +81,7 @@ export const obstacleOrder: readonly ObstacleCode[] = [
   'NOT_A_MEMBER',
 ];
 
-/** A role as a person holds it, in the words of the table. */
+/** A role that a person holds, in the terms of the table. */
 export type Held = {
   role: Role;
   holding: Holding;
@@ -90,7 +90,7 @@ export type Held = {
   inThisOrganization: boolean;
 };
 
-/** Every obstacle that the table puts in the way of somebody who holds these roles, in order; none: may grant. */
+/** The obstacles, in order, for a person with these roles by the table; empty when the person may grant. */
 export function obstaclesByTable(held: readonly Held[], isMember: boolean, place: Place): ObstacleCode[] {
   const met: ObstacleCode[] = [];
   if (place.site.status === 'DEACTIVATED') met.push('SITE_DEACTIVATED');

@@ -1,16 +1,16 @@
-/** A small world for API tests: two customers, every role in every place, filled through the API. */
+/** A deployment for API tests: two customers with every role in every place, created through the API. */
 import { isUnionType } from 'graphql';
 import { schema } from '../../src/graphql/schema.ts';
 import type { Json, Person, TestGateway } from './gateway.ts';
 
-/** The operation's only field; fails the test when it is an error of the API. */
+/** Runs a mutation and returns its result; throws when it was refused. */
 export async function done(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
   const data = await attempt(person, name, input);
   if ('code' in data) throw new Error(`${name} was refused: ${JSON.stringify(data)}`);
   return data;
 }
 
-/** What a mutation answers: `{ id, … }` or `{ code, message, … }`. */
+/** Runs a mutation and returns its result: `{ id, … }` or `{ code, message, … }`. */
 export async function attempt(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
   const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const union = schema.getType(`${capitalized}Result`);
@@ -23,7 +23,7 @@ export async function attempt(person: Person, name: string, input: Record<string
   return data.result;
 }
 
-/** What is selected of each type a mutation answers with; of others, the id. */
+/** The selection on each type that mutations return; on other types, the id. */
 const selections: Record<string, string> = {
   Grant: 'id state version path endReason expiresAt',
   Ticket: 'id key status',
@@ -41,7 +41,7 @@ export type Customer = {
   organizationId: string;
   /** By name: `main` (Centralized), `original`, `restricted` (Centralized, Guard), `deactivated`. */
   sites: Record<SiteName, { id: string; url: string; products: Record<ProductKey, string> }>;
-  /** By what they are; see `people` below. */
+  /** By role; see `people` below. */
   emails: Record<PersonName, string>;
 };
 export type SiteName = 'main' | 'original' | 'restricted' | 'deactivated';
@@ -50,7 +50,7 @@ export type ProductKey = 'jira' | 'confluence';
 const siteNames: SiteName[] = ['main', 'original', 'restricted', 'deactivated'];
 const productKeys: ProductKey[] = ['jira', 'confluence'];
 
-/** Who they are, with the role they hold: over what, by site and product. */
+/** The people of a customer, each with a role and the site and product it is held over. */
 const people = {
   reporter: null,
   organizationAdmin: { role: 'ORGANIZATION_ADMIN' },
@@ -75,12 +75,12 @@ export type World = {
   globex: Customer;
   engineer: { id: string; email: string };
   otherEngineer: { id: string; email: string };
-  /** Service accounts of the vendor, one for each capability, and one bound to Acme. */
+  /** Service accounts of the vendor, one for each capability, and one that is limited to Acme. */
   services: Record<'ticketing' | 'watching' | 'auditing' | 'acmeWatching', string>;
   operator: Person;
 };
 
-/** Fills a deployment as an operator would. */
+/** Fills a deployment as an operator does. */
 export async function buildWorld(gateway: TestGateway): Promise<World> {
   const operator = await gateway.as('operator@vendor.example');
   const engineers = await Promise.all(
@@ -149,7 +149,7 @@ async function buildCustomer(operator: Person, name: string, gateway: TestGatewa
   return { organizationId, sites, emails };
 }
 
-/** Files a ticket as the reporter, and assigns the engineer. Answers the ticket and its outstanding request. */
+/** Creates a ticket as the reporter and assigns the engineer. Returns the ticket and its open request. */
 export async function fileTicket(
   gateway: TestGateway,
   world: World,

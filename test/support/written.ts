@@ -1,18 +1,18 @@
-/** A journal of what is written to the database, row by row: for tests that must know that nothing was. */
+/** A journal of every row written to the database, for tests that check that nothing was written. */
 import type pg from 'pg';
 
 export type Written = {
   /** The table. */
   relation: string;
   operation: 'INSERT' | 'UPDATE' | 'DELETE';
-  // The row as it is after it was written, or was before it was deleted: the columns are the table's.
+  // The row after it was written, or before it was deleted.
   // biome-ignore lint/suspicious/noExplicitAny: any table's row
   row: any;
 };
 
 /**
- * Begins the journal: every row that is inserted, updated or deleted in any table from now on, committed.
- * Answers how to take what was written since the last time.
+ * Starts the journal of every committed insert, update and delete in any table. Returns a function that returns
+ * the rows written since its last call.
  */
 export async function journal(sql: pg.Pool): Promise<() => Promise<Written[]>> {
   await sql.query(`
