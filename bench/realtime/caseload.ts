@@ -10,7 +10,8 @@ import { saveGrantChanges } from '../../src/grants/store.ts';
 import type { UserViewer } from '../../src/identity/viewer.ts';
 import type { Database } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { lockTicket, shareRights } from '../../src/platform/locks.ts';
+import { shareRights } from '../../src/roles/locks.ts';
+import { lockTicket } from '../../src/tickets/locks.ts';
 import type { People } from './people.ts';
 
 /** A ticket, and who decides on it. */

@@ -92,12 +92,12 @@ export const operations = {
   reactivateAccount: { kind: 'mutation', may: ['OPERATOR'] },
 } as const satisfies Record<string, Row>;
 
-export type Operation = keyof typeof operations;
+export type OperationName = keyof typeof operations;
 export type MutationName = {
-  [Name in Operation]: (typeof operations)[Name]['kind'] extends 'mutation' ? Name : never;
-}[Operation];
+  [Name in OperationName]: (typeof operations)[Name]['kind'] extends 'mutation' ? Name : never;
+}[OperationName];
 
 /** Whether somebody who stands in these relations may do the operation. */
-export function may(operation: Operation, relations: ReadonlySet<Relation>): boolean {
+export function may(operation: OperationName, relations: ReadonlySet<Relation>): boolean {
   return operations[operation].may.some((relation) => relations.has(relation));
 }

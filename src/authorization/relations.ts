@@ -1,6 +1,6 @@
 /** In which relations an account stands to the platform, an organization, a site, a ticket. Pure. */
 import type { ServiceCapability, Viewer } from '../identity/viewer.ts';
-import { eligibility, type Place } from '../roles/eligibility.ts';
+import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
 import type { Relation } from './operations.ts';
 
@@ -72,7 +72,7 @@ export function relationsToAccount(
 export function relationsToTicket(
   viewer: Viewer,
   ticket: TicketFacts,
-  place: Place,
+  place: ProductOnSite,
   approverId: string | null = null,
 ): Set<Relation> {
   const relations = relationsToSite(viewer, place.site);

@@ -8,7 +8,7 @@ import {
   type Organization,
 } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { lockRightsOfHolder } from '../platform/locks.ts';
+import { lockRightsOfHolder } from '../roles/locks.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';

@@ -1,11 +1,11 @@
 /** The commands that change a ticket, and what each does to the grants that hang on it. */
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
+import { WriteConflictError } from '../platform/write-conflict.ts';
 import { updateTicket } from '../tickets/store.ts';
 import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
-import { LostRaceError } from './execute.ts';
 import { invalidInput, invalidState, type Refusal } from './refusal.ts';
 import { settingOf, ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
@@ -28,7 +28,7 @@ function changeTicket(
     grants:
       onGrants === null ? [] : changeOpenGrants(facts.grants, onGrants, { ...settingOf(facts.ticket), by }),
     write: async (tx) => {
-      if (!(await updateTicket(tx, changed))) throw new LostRaceError();
+      if (!(await updateTicket(tx, changed))) throw new WriteConflictError();
     },
   };
 }

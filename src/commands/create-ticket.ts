@@ -1,10 +1,11 @@
 import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
 import type { UserViewer } from '../identity/viewer.ts';
 import { findViewerById } from '../identity/viewer-store.ts';
+import { shareSiteOfProduct } from '../organizations/locks.ts';
 import { findProduct, type ProductWithSite } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { shareRights, shareSiteOfProduct } from '../platform/locks.ts';
 import { eligibility } from '../roles/eligibility.ts';
+import { shareRights } from '../roles/locks.ts';
 import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';

@@ -2,7 +2,7 @@
 import { appendAuditEntries } from '../audit/store.ts';
 import { appendEvents } from '../events/outbox.ts';
 import { listGrantsOfTicket, listTicketsWithLapsedGrants, saveGrantChanges } from '../grants/store.ts';
-import { lockTicket } from '../platform/locks.ts';
+import { lockTicket } from '../tickets/locks.ts';
 import { findTicket } from '../tickets/store.ts';
 import { applyTimeLimits } from './change-grant.ts';
 import type { Dependencies } from './execute.ts';

@@ -12,15 +12,16 @@ import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/en
 import { appendAuditEntries } from '../audit/store.ts';
 import type { EventEnvelope } from '../events/envelope.ts';
 import { appendEvents } from '../events/outbox.ts';
-import { GrantMovedOnError, saveGrantChanges } from '../grants/store.ts';
+import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerById } from '../identity/viewer-store.ts';
 import { queueGuardMails } from '../notifications/store.ts';
 import type { Clock } from '../platform/clock.ts';
-import { type Database, isUniqueViolation, isWriteConflict, type Transaction } from '../platform/database.ts';
+import type { Database, Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
-import { shareRights } from '../platform/locks.ts';
 import type { Logger } from '../platform/logger.ts';
+import { retryOnWriteConflict } from '../platform/write-conflict.ts';
+import { shareRights } from '../roles/locks.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { auditGrantChange, eventOfGrantChange, grantsPutBeforeGuard } from './grant-change-records.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
@@ -49,7 +50,7 @@ export async function execute<Input, Facts, Row extends object>(
   input: Input,
   caller: Caller,
 ): Promise<Row> {
-  const answer = await retryOnConflict(() =>
+  const answer = await retryOnWriteConflict(() =>
     database.transaction(async (tx): Promise<Answer<Row>> => {
       await command.lock(tx, input);
       await shareRights(tx, caller.accountId);
@@ -183,30 +184,4 @@ function accessChanged(now: Date) {
 
 function hash(input: unknown): string {
   return createHash('sha256').update(JSON.stringify(input)).digest('hex');
-}
-
-/** Thrown by a command's `write` when somebody else changed the row since it was read. */
-export class LostRaceError extends Error {
-  constructor() {
-    super('The row was changed by somebody else in the meantime.');
-    this.name = 'LostRaceError';
-  }
-}
-
-const attempts = 3;
-
-/** A lost race is decided anew on what the winner left. Locks make it rare; nothing makes it impossible. */
-async function retryOnConflict<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const lostRace =
-        error instanceof GrantMovedOnError ||
-        error instanceof LostRaceError ||
-        isWriteConflict(error) ||
-        isUniqueViolation(error);
-      if (!lostRace || attempt === attempts) throw error;
-    }
-  }
 }

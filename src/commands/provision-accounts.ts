@@ -4,7 +4,7 @@ import type { AuditAction } from '../audit/actions.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { lockRights } from '../platform/locks.ts';
+import { lockRights } from '../roles/locks.ts';
 import { accountTypename } from './account-typename.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidInput, invalidState, notFound } from './refusal.ts';

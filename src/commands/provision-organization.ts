@@ -1,5 +1,6 @@
 /** Organizations, their sites, and the products licensed on them. */
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
+import { lockSite, lockSiteOfProduct } from '../organizations/locks.ts';
 import {
   findOrganization,
   findProduct,
@@ -12,7 +13,6 @@ import {
 } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
-import { lockSite, lockSiteOfProduct } from '../platform/locks.ts';
 import type { Experience } from '../roles/role.ts';
 import { endGrants } from './change-site.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';

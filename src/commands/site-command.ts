@@ -2,9 +2,9 @@
 import type { AuditAction } from '../audit/actions.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
+import { lockSite } from '../organizations/locks.ts';
 import { findSite, type SiteWithOrganization } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
-import { lockSite } from '../platform/locks.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import { refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';
 

@@ -1,17 +1,10 @@
 /** Grants in the database: the reads that commands need, and the one guarded write. */
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
+import { WriteConflictError } from '../platform/write-conflict.ts';
 import type { Grant } from './grant.ts';
 import type { GrantChange } from './lifecycle.ts';
 import { type GrantRow, toGrant, toRow } from './row.ts';
-
-/** Somebody else changed a grant since it was read; the whole command is decided anew. */
-export class GrantMovedOnError extends Error {
-  constructor() {
-    super('A grant was changed by somebody else in the meantime.');
-    this.name = 'GrantMovedOnError';
-  }
-}
 
 /** The open grants of a ticket and, open or not, the one that is named. One statement. */
 export async function listGrantsOfTicket(
@@ -97,7 +90,7 @@ export async function listTicketsWithLapsedGrants(
  * Writes what was decided: the grants and the decisions people made in them. At most two statements
  * however many grants. Each write names the version it was decided on.
  *
- * @throws GrantMovedOnError when a grant is no longer at that version.
+ * @throws WriteConflictError when a grant is no longer at that version.
  */
 export async function saveGrantChanges(
   tx: Transaction,
@@ -123,7 +116,7 @@ export async function saveGrantChanges(
                              WHERE (decided ->> 'id')::uuid = known.id)`,
     JSON.stringify(rows),
   );
-  if (written !== rows.length) throw new GrantMovedOnError();
+  if (written !== rows.length) throw new WriteConflictError();
 
   const decisions = changes.flatMap(({ grant, decision, reason }) =>
     decision === null

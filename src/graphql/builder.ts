@@ -8,7 +8,7 @@ import ValidationPlugin from '@pothos/plugin-validation';
 import { DateTimeISOResolver } from 'graphql-scalars';
 import type PrismaTypes from '../../prisma/generated/pothos.ts';
 import { getDatamodel } from '../../prisma/generated/pothos.ts';
-import { may, type Operation, operations } from '../authorization/operations.ts';
+import { may, type OperationName, operations } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/relations.ts';
 import type { Context } from './context.ts';
 import { badUserInput, invalidInputFrom, notPermitted } from './errors.ts';
@@ -22,7 +22,7 @@ export const pageSize = { max: 100, default: 20 };
 export const builder = new SchemaBuilder<{
   PrismaTypes: PrismaTypes;
   Context: Context;
-  AuthScopes: { operation: Operation };
+  AuthScopes: { operation: OperationName };
   Scalars: {
     DateTime: { Input: Date; Output: Date };
     JSONObject: { Input: Record<string, unknown>; Output: Record<string, unknown> };

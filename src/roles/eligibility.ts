@@ -5,7 +5,7 @@
  */
 import { type Experience, isWellFormed, type Role, type RoleAssignment, roleRules } from './role.ts';
 
-export type Place = {
+export type ProductOnSite = {
   site: { id: string; organizationId: string; status: 'ACTIVE' | 'DEACTIVATED'; experience: Experience };
   product: { id: string; key: string; licensed: boolean };
 };
@@ -30,7 +30,7 @@ export type ObstacleCode = (typeof obstacleCodes)[number];
 export type Eligibility = { allowed: true } | { allowed: false; obstacles: readonly ObstacleCode[] };
 
 /** Whether the person may grant for the product on the site now; if not, every obstacle, in order. */
-export function eligibility(person: Person, place: Place): Eligibility {
+export function eligibility(person: Person, place: ProductOnSite): Eligibility {
   const found = new Set<ObstacleCode>();
   if (place.site.status === 'DEACTIVATED') found.add('SITE_DEACTIVATED');
   if (!place.product.licensed) found.add('PRODUCT_NOT_LICENSED');
@@ -52,7 +52,7 @@ export function eligibility(person: Person, place: Place): Eligibility {
 }
 
 /** What one held role is worth here: it counts, or what stands in its way. A Guard admin grants nothing. */
-function assess(held: RoleAssignment, { site, product }: Place): 'COUNTS' | ObstacleCode[] {
+function assess(held: RoleAssignment, { site, product }: ProductOnSite): 'COUNTS' | ObstacleCode[] {
   const { covers, grantsIn } = roleRules[held.role];
   if (grantsIn.length === 0 || !isWellFormed(held)) return [];
   if (!grantsIn.some((experience) => experience === site.experience)) return ['ROLE_NOT_IN_THIS_EXPERIENCE'];
@@ -77,7 +77,11 @@ function assess(held: RoleAssignment, { site, product }: Place): 'COUNTS' | Obst
 }
 
 /** A site-wide listing (no product) counts only under Centralized. */
-function isListed(held: RoleAssignment, site: Place['site'], product: Place['product']): boolean {
+function isListed(
+  held: RoleAssignment,
+  site: ProductOnSite['site'],
+  product: ProductOnSite['product'],
+): boolean {
   if (held.siteId !== site.id) return false;
   return held.productId === null ? site.experience === 'CENTRALIZED' : held.productId === product.id;
 }

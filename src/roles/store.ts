@@ -1,12 +1,12 @@
 import type { Account, RoleAssignment as RoleAssignmentRow } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
-import { type Place, requiredRoles } from './eligibility.ts';
+import { type ProductOnSite, requiredRoles } from './eligibility.ts';
 
 export type { RoleAssignmentRow };
 
 /** Which of the people who may grant at a place: those with ids between two, in order, at most so many. */
 export type GrantorsWindow = {
-  place: Place;
+  place: ProductOnSite;
   below: string | null;
   above: string | null;
   order: 'asc' | 'desc';

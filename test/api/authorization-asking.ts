@@ -1,5 +1,5 @@
 /** Asking a gateway what the authorization table says. */
-import type { Operation } from '../../src/authorization/operations.ts';
+import type { OperationName } from '../../src/authorization/operations.ts';
 import type { Json, Person } from '../support/gateway.ts';
 
 /** The rows of a table by name, each with its cells by column. */
@@ -31,7 +31,7 @@ export type Attempt = {
 /** What the mutation answers; for one in bulk, what it answers for the one thing it names. */
 export async function attempt(
   person: Person,
-  name: Operation,
+  name: OperationName,
   input: Record<string, unknown>,
 ): Promise<Attempt> {
   const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;

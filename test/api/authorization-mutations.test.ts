@@ -1,6 +1,6 @@
 /** Every mutation × everybody, as the authorization table has it: what is answered, written and recorded. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Operation, operations } from '../../src/authorization/operations.ts';
+import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { journal, type Written } from '../support/written.ts';
@@ -30,8 +30,8 @@ afterAll(() => gateway.dispose());
 const parts = Object.values(tables).map(readTable);
 const mutations = [...(parts[0]?.keys() ?? [])].filter((row) => operations[nameOf(row)].kind === 'mutation');
 
-function nameOf(row: string): Operation {
-  return row.split(':')[0] as Operation;
+function nameOf(row: string): OperationName {
+  return row.split(':')[0] as OperationName;
 }
 
 /** One thing of its own for a cell to try on. */

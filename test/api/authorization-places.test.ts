@@ -1,6 +1,6 @@
 /** Every role × every place, as the tables have it: who may grant, revoke and decide for Guard where, and why not. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Operation } from '../../src/authorization/operations.ts';
+import type { OperationName } from '../../src/authorization/operations.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import type { ProductKey, SiteName } from '../support/world.ts';
 import { type Attempt, attempt, forEach, readTable } from './authorization-asking.ts';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => gateway.dispose());
 
 /** How the ticket or the grant is named, and the state in which the grant is. */
-type Way = [name: Operation, grant: TicketSpec['grant'], by: 'ticket' | 'grant' | 'bulk'];
+type Way = [name: OperationName, grant: TicketSpec['grant'], by: 'ticket' | 'grant' | 'bulk'];
 
 const waysToGrant: Way[] = [
   ['approveDataAccess', 'PENDING_APPROVAL', 'ticket'],

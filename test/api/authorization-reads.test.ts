@@ -1,6 +1,6 @@
 /** Every query and subscription × everybody, as the authorization table has it. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Operation, operations } from '../../src/authorization/operations.ts';
+import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { done } from '../support/world.ts';
@@ -45,7 +45,7 @@ beforeAll(async () => {
 afterAll(() => gateway.dispose());
 
 const rows = Object.values(tables).map(readTable);
-const isQuery = (row: string) => operations[row.split(':')[0] as Operation].kind === 'query';
+const isQuery = (row: string) => operations[row.split(':')[0] as OperationName].kind === 'query';
 const reads = [...(rows[0]?.keys() ?? [])].filter(isQuery);
 
 type Read = {

@@ -34,7 +34,7 @@ import type { ServiceCapability, Viewer } from '../../src/identity/viewer.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import type { Place } from '../../src/roles/eligibility.ts';
+import type { ProductOnSite } from '../../src/roles/eligibility.ts';
 import { isWellFormed, type Role, type RoleAssignment, roleRules } from '../../src/roles/role.ts';
 import { pendingApproval } from '../support/builders.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
@@ -59,13 +59,13 @@ afterAll(async () => {
 
 // Two customers, of which one has two sites; on each site two products.
 const organizations = [newId(), newId()];
-const sites: Place['site'][] = [0, 0, 1].map((organization, index) => ({
+const sites: ProductOnSite['site'][] = [0, 0, 1].map((organization, index) => ({
   id: newId(),
   organizationId: organizations[organization] ?? '',
   status: index === 1 ? 'DEACTIVATED' : 'ACTIVE',
   experience: index === 0 ? 'CENTRALIZED' : 'ORIGINAL',
 }));
-const places: Place[] = sites.flatMap((site) =>
+const places: ProductOnSite[] = sites.flatMap((site) =>
   ['jira', 'confluence'].map((key) => ({ site, product: { id: newId(), key, licensed: true } })),
 );
 const users = Array.from({ length: 6 }, (_, index) => ({
@@ -232,7 +232,7 @@ const select = { id: true } as const;
 const runs = { numRuns: 150 };
 
 /** An engineer sees what their tickets are about, and may do nothing to it. */
-function worksAt(viewer: Viewer, isThere: (place: Place) => boolean): boolean {
+function worksAt(viewer: Viewer, isThere: (place: ProductOnSite) => boolean): boolean {
   return tickets.some(({ assigneeId, place }) => assigneeId === viewer.id && isThere(place));
 }
 

@@ -3,13 +3,14 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { closeTicket } from '../../src/commands/change-ticket.ts';
 import type { Command } from '../../src/commands/command.ts';
-import { type Caller, type Dependencies, execute, LostRaceError } from '../../src/commands/execute.ts';
+import { type Caller, type Dependencies, execute } from '../../src/commands/execute.ts';
 import { executeEach } from '../../src/commands/execute-each.ts';
 import { RefusedError, versionConflict } from '../../src/commands/refusal.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { WriteConflictError } from '../../src/platform/write-conflict.ts';
 import { expectLegalHistories } from '../api/races-history.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
@@ -158,7 +159,7 @@ test('a lost race is decided anew on what the winner left, three times at most',
   const losing = (times: number) =>
     writing(closeTicket, async () => {
       races += 1;
-      if (races <= times) throw new LostRaceError();
+      if (races <= times) throw new WriteConflictError();
     });
   expect(await execute(dependencies, losing(2), { ticketId }, caller(reporter))).toMatchObject({
     version: 3,
@@ -168,7 +169,7 @@ test('a lost race is decided anew on what the winner left, three times at most',
   races = 0;
   const before = await everything();
   await expect(execute(dependencies, losing(3), { ticketId: another }, caller(reporter))).rejects.toThrow(
-    LostRaceError,
+    WriteConflictError,
   );
   expect(races).toBe(3);
   expect(await everything()).toEqual(before);

@@ -1,7 +1,7 @@
 /** What holds of eligibility for any set of roles, at any place. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { eligibility, type Person, type Place } from '../../src/roles/eligibility.ts';
+import { eligibility, type Person, type ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Role } from '../../src/roles/role.ts';
 import { assignment, type Holding, place } from '../support/builders.ts';
 import { deepFreeze } from '../support/deep-freeze.ts';
@@ -19,7 +19,7 @@ const anyHeld: fc.Arbitrary<Held> = fc
   )
   .map(([way, syncState, inThisOrganization]) => ({ ...way, syncState, inThisOrganization }));
 
-const anyPlace: fc.Arbitrary<Place> = fc
+const anyPlace: fc.Arbitrary<ProductOnSite> = fc
   .tuple(
     fc.constantFrom('CENTRALIZED' as const, 'ORIGINAL' as const),
     fc.constantFrom('ACTIVE' as const, 'ACTIVE' as const, 'DEACTIVATED' as const),

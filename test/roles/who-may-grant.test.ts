@@ -1,6 +1,6 @@
 /** The whole role table, held every way there is, against what the code says. */
 import { describe, expect, test } from 'vitest';
-import { eligibility, type Place } from '../../src/roles/eligibility.ts';
+import { eligibility, type ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Experience, Role, RoleAssignment } from '../../src/roles/role.ts';
 import { assignment, type Holding, place } from '../support/builders.ts';
 import { obstaclesByTable, roleTable } from '../support/who-may-grant.ts';
@@ -14,7 +14,7 @@ const rows = roles.flatMap((role) =>
 );
 
 const syncStates: RoleAssignment['syncState'][] = ['SYNCED', 'PENDING_SYNC'];
-const statuses: Place['site']['status'][] = ['ACTIVE', 'DEACTIVATED'];
+const statuses: ProductOnSite['site']['status'][] = ['ACTIVE', 'DEACTIVATED'];
 const either = [true, false];
 
 const circumstances = syncStates.flatMap((syncState) =>

@@ -12,7 +12,7 @@ import type {
 } from '../../src/grants/grant.ts';
 import type { GrantTerms } from '../../src/grants/lifecycle.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
-import type { Person, Place } from '../../src/roles/eligibility.ts';
+import type { Person, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
 import type { TicketWithPlace } from '../../src/tickets/store.ts';
 
@@ -113,7 +113,10 @@ export const terms = (facts: Partial<GrantTerms> = {}): GrantTerms => ({
 });
 
 /** Jira on an active site. */
-export const place = (site: Partial<Place['site']> = {}, product: Partial<Place['product']> = {}): Place => ({
+export const place = (
+  site: Partial<ProductOnSite['site']> = {},
+  product: Partial<ProductOnSite['product']> = {},
+): ProductOnSite => ({
   site: {
     id: 'site',
     organizationId: 'organization',

@@ -2,7 +2,7 @@
  * Who may grant, written by hand from the role table of the product: whether each role counts for a product on a
  * site, by what it is held over. The code is tested against this table, so it shares nothing with the code.
  */
-import type { ObstacleCode, Place } from '../../src/roles/eligibility.ts';
+import type { ObstacleCode, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Experience, Role, RoleAssignment } from '../../src/roles/role.ts';
 import type { Holding } from './builders.ts';
 
@@ -91,7 +91,11 @@ export type Held = {
 };
 
 /** The obstacles, in order, for a person with these roles by the table; empty when the person may grant. */
-export function obstaclesByTable(held: readonly Held[], isMember: boolean, place: Place): ObstacleCode[] {
+export function obstaclesByTable(
+  held: readonly Held[],
+  isMember: boolean,
+  place: ProductOnSite,
+): ObstacleCode[] {
   const met: ObstacleCode[] = [];
   if (place.site.status === 'DEACTIVATED') met.push('SITE_DEACTIVATED');
   if (!place.product.licensed) met.push('PRODUCT_NOT_LICENSED');

@@ -1,7 +1,7 @@
 import {
   type ObstacleCode,
   obstacleCodes,
-  type Place,
+  type ProductOnSite,
   type RequiredRole,
   requiredRoles,
 } from '../../roles/eligibility.ts';
@@ -66,7 +66,7 @@ const grantorsById: Ordering<{ id: string }, Span, GrantorsWindow['order']> = {
 };
 
 export const AccessEligibility = builder
-  .objectRef<{ obstacles: readonly ObstacleCode[]; place: Place }>('AccessEligibility')
+  .objectRef<{ obstacles: readonly ObstacleCode[]; place: ProductOnSite }>('AccessEligibility')
   .implement({
     description:
       'Whether the viewer may grant data access for the product on the site, and if not, why and who may.',
