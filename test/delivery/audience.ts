@@ -1,23 +1,23 @@
-/** Many clients of one gateway that all hear the same and read it at once: who heard what, how often, how late. */
+/** Many clients of one gateway that all hear the same and read it at once: who received what, how often, how late. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../src/platform/deadline.ts';
 
 export type Audience = {
   readonly size: number;
-  /** Resolves with how many milliseconds each needed, when all have heard all of these that were written then. */
-  hasHeard(ids: readonly string[], writtenAt: number): Promise<number[]>;
-  /** What was heard more than once by somebody: there must be nothing. */
+  /** Resolves when every client has received all of these events: with the latency of each delivery in milliseconds. */
+  hasReceived(ids: readonly string[], writtenAt: number): Promise<number[]>;
+  /** Events that a client received more than once: there must be none. */
   readonly repeated: readonly string[];
-  /** How sockets ended that nobody of the audience closed: there must be none. */
+  /** How sockets ended that no client closed: there must be none. */
   readonly ends: readonly string[];
   leave(): void;
 };
 
-/** Milliseconds until an event that has not come to everybody is given up. */
-const patience = 20_000;
+/** Milliseconds after which an event that has not reached every client counts as lost. */
+const patience = 60_000;
 
-/** How many join at the same time. */
+/** How many clients join at the same time. */
 const atOnce = 10;
 
 type Arrivals = {
@@ -27,7 +27,7 @@ type Arrivals = {
   everywhere: PromiseWithResolvers<void>;
 };
 
-/** Opens so many sockets in turn for these tokens; each listens when this resolves. */
+/** Opens so many sockets, with these tokens in turn. When it resolves, every client is subscribed. */
 export async function assemble(url: string, tokens: readonly string[], size: number): Promise<Audience> {
   const arrivals = new Map<string, Arrivals>();
   const repeated: string[] = [];
@@ -72,7 +72,7 @@ export async function assemble(url: string, tokens: readonly string[], size: num
       }
       const event = payload?.data?.grantEvents;
       if (event === undefined) ends.push(JSON.stringify({ type, payload }));
-      // The state comes after the position from which events go on: nothing may be missed from here on.
+      // The state is read after the position from which events continue: nothing may be missed from here on.
       else if (event.type === 'CURRENT') begun.resolve();
       else note(listener, event.id);
     });
@@ -82,21 +82,21 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     await once(socket, 'open');
     const authorization = `Bearer ${tokens[listener % tokens.length]}`;
     socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }));
-    await withDeadline(begun.promise, patience, () => new Error(`A listener could not begin: ${ends}`));
+    await withDeadline(begun.promise, patience, () => new Error(`A client could not subscribe: ${ends}`));
   }
 
-  // A few at a time: all their current states at once are another test's subject.
+  // A few at a time: simultaneous current states are another test's subject.
   for (let joined = 0; joined < size; joined += atOnce) {
     const next = Array.from({ length: Math.min(atOnce, size - joined) }, (_, at) => join(joined + at));
     await Promise.all(next);
   }
   return {
     size,
-    async hasHeard(ids, writtenAt) {
+    async hasReceived(ids, writtenAt) {
       const all = ids.map(arrivalsOf);
       await withDeadline(Promise.all(all.map(({ everywhere }) => everywhere.promise)), patience, () => {
         const missing = all.reduce((sum, arrival) => sum + arrival.missing, 0);
-        return new Error(`${missing} of ${ids.length} × ${size} deliveries did not come. Ended: ${ends}`);
+        return new Error(`${missing} of ${ids.length} × ${size} deliveries are missing. Ended: ${ends}`);
       });
       return all.flatMap(({ at }) => [...at].map((moment) => moment - writtenAt));
     },

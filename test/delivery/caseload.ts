@@ -1,4 +1,4 @@
-/** Customers and engineers at work: tickets from their filing to the end of access, one after another. */
+/** Customers and engineers at work: each worker takes one ticket after another from filing to the end of access. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import {
@@ -11,41 +11,41 @@ import type { GatewayClient } from '../../src/client/client.ts';
 import { RequestFailedError } from '../../src/client/errors.ts';
 import type { World } from '../support/world.ts';
 
-/** What somebody was answered: from then on it holds. */
+/** A decision that was acknowledged: from then on it is effective. */
 export type Decided = {
   grantId: string;
   state: string;
   version: number;
-  /** When the answer came, on `performance`'s clock. */
+  /** When the response arrived, on `performance`'s clock. */
   at: number;
 };
 
 export type Caseload = {
   readonly decided: readonly Decided[];
-  /** How requests ended that had to be repeated, and how often. */
+  /** Why requests had to be repeated, by error code, and how often. */
   readonly setbacks: ReadonlyMap<string, number>;
-  /** Resolves when so many more decisions were answered; rejects when somebody cannot go on. */
+  /** Resolves when so many more decisions were acknowledged; rejects when a worker fails. */
   decisions(more: number): Promise<void>;
   /** Resolves when so many more requests have had to be repeated. */
   setbacksSeen(more: number): Promise<void>;
-  /** Lets everybody finish the ticket in hand. */
+  /** Resolves when each worker has finished its current ticket. */
   finish(): Promise<void>;
 };
 
 export type CaseloadOptions = {
   world: World;
-  /** Through which gateway this person's next request goes. */
+  /** The client, and so the gateway, for this person's next request. */
   clientOf(email: string): GatewayClient;
   workers: number;
-  /** Told apart from those of another caseload on the same database. */
+  /** Distinguishes it from another caseload on the same database. */
   name: string;
   /** Awaited before each ticket. */
   mayBegin?(): Promise<void>;
-  /** Awaited right after each decision was answered. */
+  /** Awaited right after each decision was acknowledged. */
   onDecided?(decided: Decided): Promise<void>;
 };
 
-/** Begins to work. Every step is repeated with the same idempotency key until it is answered. */
+/** Starts the workers. Every step is repeated with the same idempotency key until it succeeds. */
 export function startCaseload(options: CaseloadOptions): Caseload {
   const { world, clientOf, name, workers } = options;
   const decided: Decided[] = [];
@@ -54,12 +54,12 @@ export function startCaseload(options: CaseloadOptions): Caseload {
   let setbackCount = 0;
   let progress = Promise.withResolvers<void>();
 
-  function tell(): void {
+  function notify(): void {
     progress.resolve();
     progress = Promise.withResolvers();
   }
 
-  async function insist<Result, Variables extends Record<string, unknown>>(
+  async function repeat<Result, Variables extends Record<string, unknown>>(
     email: string,
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
@@ -71,20 +71,20 @@ export function startCaseload(options: CaseloadOptions): Caseload {
         if (!(error instanceof RequestFailedError)) throw error;
         setbacks.set(error.code, (setbacks.get(error.code) ?? 0) + 1);
         setbackCount += 1;
-        tell();
-        // As a client would: not at once again.
+        notify();
+        // As a client would, not immediately.
         await wait(50);
       }
     }
   }
 
-  async function settle(grant: Granted | { __typename: string }): Promise<Granted> {
+  async function record(grant: Granted | { __typename: string }): Promise<Granted> {
     if (!isGranted(grant)) throw new Error(`A decision was refused: ${JSON.stringify(grant)}`);
     const { id: grantId, state, version } = grant;
-    const settled = { grantId, state, version, at: performance.now() };
-    decided.push(settled);
-    await options.onDecided?.(settled);
-    tell();
+    const decision = { grantId, state, version, at: performance.now() };
+    decided.push(decision);
+    await options.onDecided?.(decision);
+    notify();
     return grant;
   }
 
@@ -93,7 +93,7 @@ export function startCaseload(options: CaseloadOptions): Caseload {
     for (let number = 0; !stopped; number += 1) {
       await options.mayBegin?.();
       const key = `${worker}-${number}`;
-      const { createTicket } = await insist(emails.reporter, CreateTicketDocument, {
+      const { createTicket } = await repeat(emails.reporter, CreateTicketDocument, {
         input: {
           ...{ productId: sites.main.products.jira, summary: key, grantDataAccess: false },
           idempotencyKey: `${key}-file`,
@@ -101,17 +101,17 @@ export function startCaseload(options: CaseloadOptions): Caseload {
       });
       if (createTicket.__typename !== 'Ticket') throw new Error(JSON.stringify(createTicket));
       const ticketId = createTicket.id;
-      await insist(world.services.ticketing, AssignTicketDocument, {
+      await repeat(world.services.ticketing, AssignTicketDocument, {
         input: { ticketId, engineerId: world.engineer.id, idempotencyKey: `${key}-assign` },
       });
-      const { approveDataAccess } = await insist(emails.organizationAdmin, ApproveDataAccessDocument, {
+      const { approveDataAccess } = await repeat(emails.organizationAdmin, ApproveDataAccessDocument, {
         input: { ticketId, idempotencyKey: `${key}-approve` },
       });
-      const { id: grantId } = await settle(approveDataAccess);
-      const { revokeDataAccess } = await insist(emails.organizationAdmin, RevokeDataAccessDocument, {
+      const { id: grantId } = await record(approveDataAccess);
+      const { revokeDataAccess } = await repeat(emails.organizationAdmin, RevokeDataAccessDocument, {
         input: { grantId, idempotencyKey: `${key}-revoke` },
       });
-      await settle(revokeDataAccess);
+      await record(revokeDataAccess);
     }
   }
 

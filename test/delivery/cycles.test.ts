@@ -1,21 +1,24 @@
-/** Clients that come and go, however they go: the gateway is left as it was before them. */
+/** Clients that subscribe and leave, in every way a client can leave: the gateway holds nothing for them afterwards. */
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { queryObjects, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Redis } from 'ioredis';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Feed } from '../../src/events/feed.ts';
 import { origin } from '../../src/events/position.ts';
 import type { Relay } from '../../src/events/relay.ts';
 import { Subscription } from '../../src/events/subscription.ts';
+import { eventually } from '../support/eventually.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startRedis } from '../support/redis.ts';
+import { bySize } from '../support/size.ts';
 import { buildWorld, done, fileTicket } from '../support/world.ts';
+import { patientLimits } from './patient-limits.ts';
 
-const cycles = 500;
-const warmUp = 100;
+const cycles = bySize(150, 500);
+const warmUp = bySize(60, 100);
 const atATime = 10;
 const channel = 'latchkey-cycles';
 const query = 'subscription { grantEvents(withCurrentState: true) { id cursor } }';
@@ -26,11 +29,11 @@ type Visit = {
   token: string;
   by: 'WebSocket' | 'event stream';
   leave: (typeof waysToLeave)[number];
-  /** Whether it stays for its first event, or goes while its subscription begins. */
+  /** Whether it waits for its first event, or leaves while its subscription begins. */
   stays: boolean;
 };
 
-test(`${cycles} clients that subscribe and go leave nothing behind`, async () => {
+test(`${cycles} clients that subscribe and leave take up nothing afterwards`, async () => {
   await using stack = new AsyncDisposableStack();
   const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
   let feed: Feed | undefined;
@@ -40,6 +43,7 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
       onDeliveryCreated: (parts) => {
         ({ feed, relay } = parts);
       },
+      limits: patientLimits,
       // So few connections to the database that all of them are open from the beginning.
       config: { databasePoolSize: 2, redis: { url: redisServer.url, topology: 'SINGLE', channel } },
     }),
@@ -51,10 +55,10 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
   const tokens = await Promise.all(emails.map(async (email) => (await gateway.as(email)).token));
   const reporter = await gateway.as(world.acme.emails.reporter);
 
-  /** So many visits, some at a time, of every kind in turn, while things happen. */
-  async function receive(visits: number): Promise<void> {
+  /** So many visits, some at the same time, of every kind in turn, while events are written. */
+  async function makeVisits(visits: number): Promise<void> {
     let begun = 0;
-    const comeAndGo = async () => {
+    const visitInTurn = async () => {
       for (let number = begun++; number < visits; number = begun++) {
         const [token = ''] = tokens.slice(number % tokens.length);
         const [leave = 'cut'] = waysToLeave.slice(Math.floor(number / 2) % waysToLeave.length);
@@ -63,23 +67,23 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
           by: number % 2 === 0 ? 'WebSocket' : 'event stream',
           stays: number % 5 !== 0,
         });
-        if (number % 25 === 0) await happen();
+        if (number % 25 === 0) await writeEvent();
       }
     };
-    await Promise.all(Array.from({ length: atATime }, comeAndGo));
+    await Promise.all(Array.from({ length: atATime }, visitInTurn));
   }
-  const ticket = {
-    ...{ productId: world.acme.sites.main.products.jira, summary: 'Meanwhile' },
-    grantDataAccess: false,
-  };
-  let happened: Promise<unknown> = Promise.resolve();
-  /** One after the other: of requests at the same time, each leaves a connection to be used again. */
-  const happen = () => {
-    happened = happened.then(() => done(reporter, 'createTicket', ticket));
-    return happened;
+  let written: Promise<unknown> = Promise.resolve();
+  /** One after the other: each of several simultaneous requests would leave a connection open to be used again. */
+  const writeEvent = () => {
+    const ticket = {
+      ...{ productId: world.acme.sites.main.products.jira, summary: 'Meanwhile' },
+      grantDataAccess: false,
+    };
+    written = written.then(() => done(reporter, 'createTicket', ticket));
+    return written;
   };
 
-  /** What the gateway holds for its clients, and what it listens to. */
+  /** What the gateway holds for its clients, and the channels it is subscribed to. */
   const census = async () => ({
     feed: feed?.stats(),
     relayListeners: relay?.stats().listeners,
@@ -90,11 +94,11 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
         .trim()
         .split('\n').length,
     },
-    // What nothing holds on to is collected before it is counted.
+    // `queryObjects` collects garbage before it counts.
     subscriptionsInMemory: queryObjects(Subscription, { format: 'count' }),
     webSocketsInMemory: queryObjects(WebSocket, { format: 'count' }),
   });
-  const alone = {
+  const withoutClients = {
     feed: { subscriptions: 0, topicEntries: 0, viewers: 0, live: 0, queued: 0 },
     relayListeners: 1,
     // The gateway's two connections, and the test's.
@@ -102,24 +106,20 @@ test(`${cycles} clients that subscribe and go leave nothing behind`, async () =>
     subscriptionsInMemory: 0,
     webSocketsInMemory: 0,
   };
-  const untilAlone = () =>
-    vi.waitFor(async () => expect(await census()).toEqual(alone), { timeout: 15_000, interval: 100 });
+  const untilWithoutClients = () => eventually(async () => expect(await census()).toEqual(withoutClients));
 
-  await receive(warmUp);
-  // Two at a time: both connections for reading events are open from here on.
+  await makeVisits(warmUp);
+  // Two at the same time: both connections for reading events are open from here on.
   await Promise.all([relay?.read(origin), relay?.read(origin)]);
-  await untilAlone();
+  await untilWithoutClients();
   const [heapBefore, resourcesBefore] = [heapUsed(), resourcesInUse()];
 
-  await receive(cycles);
-  await untilAlone();
-  await vi.waitFor(
-    () => {
-      const more = [...resourcesInUse()].filter(([kind, count]) => count > (resourcesBefore.get(kind) ?? 0));
-      expect(more, 'timers and handles that are more than before').toEqual([]);
-    },
-    { timeout: 15_000, interval: 20 },
-  );
+  await makeVisits(cycles);
+  await untilWithoutClients();
+  await eventually(() => {
+    const more = [...resourcesInUse()].filter(([kind, count]) => count > (resourcesBefore.get(kind) ?? 0));
+    expect(more, 'timers and handles that are more than before').toEqual([]);
+  });
   const grownBy = heapUsed() - heapBefore;
   expect(grownBy, `bytes that the heap grew by in ${cycles} cycles`).toBeLessThan(cycles * 8 * 1024);
   for (const token of tokens) {
@@ -138,12 +138,16 @@ async function visitBySocket({ url, token, leave, stays }: Omit<Visit, 'by'>): P
   const socket = await openWebSocket(url, token);
   expect(await nextMessage(socket)).toEqual({ type: 'connection_ack' });
   socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
-  if (stays) expect(await nextMessage(socket)).toMatchObject({ type: 'next', payload: { data: {} } });
+  if (stays)
+    expect(await nextMessage(socket)).toMatchObject({ type: 'next', payload: { data: { grantEvents: {} } } });
   if (leave === 'complete') socket.send(JSON.stringify({ id: '1', type: 'complete' }));
   if (leave === 'cut') socket.terminate();
   else socket.close();
   await once(socket, 'close');
 }
+
+/** The data of the first event of a stream, once all of it has arrived. */
+const firstEvent = /^data: (\{.*)\n/m;
 
 async function visitByEventStream({ url, token, leave, stays }: Omit<Visit, 'by'>): Promise<void> {
   const asked = request(`${url}/graphql`, {
@@ -157,11 +161,13 @@ async function visitByEventStream({ url, token, leave, stays }: Omit<Visit, 'by'
   asked.on('error', () => undefined);
   asked.end(JSON.stringify({ query }));
   const [response] = await once(asked, 'response');
+  expect(response.statusCode).toBe(200);
   response.on('error', () => undefined);
   response.setEncoding('utf8');
   let text = '';
-  while (stays && !text.includes('data: {')) text += (await once(response, 'data'))[0];
-  expect(response.statusCode).toBe(200);
+  while (stays && !firstEvent.test(text)) text += (await once(response, 'data'))[0];
+  if (stays)
+    expect(JSON.parse(firstEvent.exec(text)?.[1] ?? '')).toMatchObject({ data: { grantEvents: {} } });
   const closed = once(asked, 'close');
   if (leave === 'complete') asked.destroy();
   if (leave === 'close') asked.socket?.end();
@@ -182,7 +188,7 @@ async function nextMessage(socket: WebSocket): Promise<unknown> {
   return JSON.parse(String(data));
 }
 
-/** How many connections this account may open until one is refused, and how that is closed. */
+/** How many connections this account may open until one is refused, and the close code of that one. */
 async function connectUntilRefused(url: string, token: string) {
   const sockets: WebSocket[] = [];
   onTestFinished(() => {
@@ -200,7 +206,7 @@ async function connectUntilRefused(url: string, token: string) {
   }
 }
 
-/** What keeps this process busy: timers, sockets and the like, by kind. */
+/** What keeps this process alive: timers, sockets and the like, by kind. */
 function resourcesInUse(): Map<string, number> {
   const counts = new Map<string, number>();
   for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);

@@ -1,4 +1,4 @@
-/** A deployment as it is run: two gateways as processes, on one database and one Redis, with a real issuer. */
+/** A real deployment: two gateway processes on one database and one Redis, with an OpenID issuer. */
 import { createGatewayClient, type GatewayClient } from '../../src/client/client.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -7,9 +7,9 @@ import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 
 export type Deployment = {
   readonly gateways: readonly [GatewayProcess, GatewayProcess];
-  /** Two customers, in each of which a ticket's request is open: `engineer` works for Acme, the other for Globex. */
+  /** Two customers, each with an open request: `engineer` is assigned at Acme, `otherEngineer` at Globex. */
   readonly world: World;
-  /** The client of somebody who comes through this port. Its subscriptions end with the deployment. */
+  /** A client for this person at this port. Its subscriptions end with the deployment. */
   clientOf(email: string, port: number): GatewayClient;
   tokenOf(email: string): Promise<string>;
   dispose(): Promise<void>;
@@ -21,7 +21,7 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
   const world = await fillDatabase(place.databaseUrl);
   const issuer = begun.use(await startIssuer());
   const sign = await issuer.addKey('ES256');
-  // The subject is the one by which accounts signed in when the world was made.
+  // The same subject as that by which the accounts first signed in.
   const tokenOf = (email: string) => sign({ sub: email, email, email_verified: true });
   const environment = {
     DATABASE_URL: place.databaseUrl,
@@ -56,7 +56,7 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
   };
 }
 
-/** Fills the database through a gateway that is gone afterwards. */
+/** Fills the database through a temporary gateway. */
 async function fillDatabase(databaseUrl: string): Promise<World> {
   await using office = await startGateway({ databaseUrl, maintenance: false });
   const world = await buildWorld(office);

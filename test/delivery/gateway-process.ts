@@ -1,4 +1,4 @@
-/** A gateway as its operator runs it: a process that can be told to stop, killed, and started again. */
+/** A gateway process that can be stopped, killed and started again. */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -8,31 +8,31 @@ import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 export type GatewayProcess = {
-  /** Of its present life; another after every start. */
+  /** Another one after every start. */
   readonly port: number;
   readonly isRunning: boolean;
   /** Resolves when it listens. */
   start(): Promise<void>;
-  /** `kill -9`. Resolves when it is gone. */
+  /** `kill -9`. Resolves when it has exited. */
   kill(): Promise<void>;
-  /** SIGTERM. Resolves when it is gone. */
+  /** SIGTERM. Resolves when it has exited. */
   terminate(): Promise<{ code: number | null; tookMs: number }>;
-  /** Kills it; rejects if it ended by itself before. */
+  /** Kills it; rejects if it had ended by itself. */
   dispose(): Promise<void>;
 };
 
-type Life = {
+type RunningProcess = {
   readonly port: number;
-  readonly gone: Promise<number | null>;
+  readonly exited: Promise<number | null>;
   signal(name: NodeJS.Signals): void;
 };
 
-/** @param environment everything it is configured with, its port excepted */
+/** @param environment its whole configuration except the port */
 export async function startGatewayProcess(
   environment: Readonly<Record<string, string>>,
 ): Promise<GatewayProcess> {
-  const mishaps: string[] = [];
-  let life: Life | undefined;
+  const crashes: string[] = [];
+  let current: RunningProcess | undefined;
   let port = 0;
 
   async function start(): Promise<void> {
@@ -41,42 +41,42 @@ export async function startGatewayProcess(
       env: { ...environment, PORT: String(port), NODE_ENV: 'production', LOG_LEVEL: 'info' },
     });
     const listening = Promise.withResolvers<void>();
-    const said: string[] = [];
-    for (const output of [child.stdout, child.stderr]) {
-      if (output === null) continue;
-      createInterface({ input: output }).on('line', (line) => {
+    const output: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on('line', (line) => {
         if (process.env['TEST_LOG'] !== undefined) process.stderr.write(`${line}\n`);
-        said.push(line);
-        if (said.length > 20) said.shift();
+        output.push(line);
+        if (output.length > 20) output.shift();
         if (line.includes('Latchkey is running')) listening.resolve();
       });
     }
-    let wasTold = false;
-    const gone = once(child, 'close').then(([code]): number | null => {
-      if (life === begun) life = undefined;
-      if (!wasTold) mishaps.push(`The gateway ended by itself, with ${code}:\n${said.join('\n')}`);
-      listening.reject(new Error(`The gateway did not start:\n${said.join('\n')}`));
+    let wasSignalled = false;
+    const exited = once(child, 'close').then(([code]): number | null => {
+      if (current === started) current = undefined;
+      if (!wasSignalled) crashes.push(`The gateway ended by itself, with ${code}:\n${output.join('\n')}`);
+      listening.reject(new Error(`The gateway did not start:\n${output.join('\n')}`));
       return code;
     });
-    const begun: Life = {
+    const started: RunningProcess = {
       port,
-      gone,
+      exited,
       signal(name) {
-        wasTold = true;
+        wasSignalled = true;
         child.kill(name);
       },
     };
     await listening.promise;
-    life = begun;
+    current = started;
   }
 
   async function end(name: NodeJS.Signals): Promise<{ code: number | null; tookMs: number }> {
-    if (life === undefined) throw new Error('The gateway is not running');
-    const ending = life;
-    life = undefined;
+    if (current === undefined) throw new Error('The gateway is not running');
+    const ending = current;
+    current = undefined;
     const since = performance.now();
     ending.signal(name);
-    return { code: await ending.gone, tookMs: performance.now() - since };
+    return { code: await ending.exited, tookMs: performance.now() - since };
   }
 
   await start();
@@ -85,7 +85,7 @@ export async function startGatewayProcess(
       return port;
     },
     get isRunning() {
-      return life !== undefined;
+      return current !== undefined;
     },
     start,
     async kill() {
@@ -93,8 +93,8 @@ export async function startGatewayProcess(
     },
     terminate: () => end('SIGTERM'),
     async dispose() {
-      if (life !== undefined) await end('SIGKILL');
-      if (mishaps.length > 0) throw new Error(mishaps.join('\n'));
+      if (current !== undefined) await end('SIGKILL');
+      if (crashes.length > 0) throw new Error(crashes.join('\n'));
     },
   };
 }

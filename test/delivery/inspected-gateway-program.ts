@@ -1,4 +1,4 @@
-/** A gateway in a process of its own, which tells what it costs: for tests that weigh it. */
+/** A gateway in a process of its own that reports its memory: for tests that measure it. */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { createApp } from '../../src/app.ts';

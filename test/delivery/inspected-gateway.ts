@@ -1,4 +1,4 @@
-/** The test's end of a gateway that runs in a process of its own and tells what it costs. */
+/** Starts a gateway in a process of its own and reads its reports of memory and connections. */
 import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -12,20 +12,20 @@ export type InspectedGatewayOptions = { databaseUrl: string; redis: RedisConfig 
 export type InspectedGatewayReport =
   | { kind: 'LISTENING'; url: string }
   | ({ kind: 'MEMORY' } & Memory)
-  /** The gateway let go of the connection whose other end has this port. */
+  /** The gateway closed the connection whose remote end has this port. */
   | { kind: 'GONE'; port: number };
 
-/** Bytes, after the garbage was collected: of the whole process, and of what its code holds. */
+/** Bytes after a garbage collection: of the whole process, and of its heap with external memory. */
 export type Memory = { rss: number; heap: number };
 
 export type InspectedGateway = {
   readonly url: string;
   memory(): Promise<Memory>;
-  /** Resolves when the gateway has let go of this connection. */
+  /** Resolves when the gateway has closed the connection with this remote port. */
   gone(port: number | undefined): Promise<void>;
   /** Resolves when it logs a line with this text. */
   logged(text: string): Promise<void>;
-  /** Stops it; rejects when it did not live so long, or did not end in order. */
+  /** Stops it; rejects if it had ended before, or ends with an error. */
   dispose(): Promise<void>;
 };
 
@@ -37,22 +37,22 @@ export async function startInspectedGateway(options: InspectedGatewayOptions): P
   });
   const reports = new EventEmitter<{ report: [InspectedGatewayReport]; line: [string] }>();
   reports.setMaxListeners(0);
-  const said: string[] = [];
+  const lines: string[] = [];
   for (const output of [child.stdout, child.stderr]) {
     if (output === null) continue;
     createInterface({ input: output }).on('line', (line) => {
-      said.push(line);
+      lines.push(line);
       reports.emit('line', line);
     });
   }
   child.on('message', (report) => void reports.emit('report', report as InspectedGatewayReport));
   const ended = once(child, 'exit').then(([code]): number | null => code);
   const died = ended.then((code): never => {
-    throw new Error(`The gateway ended with ${code}:\n${said.slice(-20).join('\n')}`);
+    throw new Error(`The gateway ended with ${code}:\n${lines.slice(-20).join('\n')}`);
   });
   died.catch(() => undefined);
 
-  /** What this makes of the first report, or line of the log, of which it makes something. */
+  /** Resolves with the first result other than undefined that these functions return for a report or a line of the log. */
   async function first<Result>(choose: {
     report?(report: InspectedGatewayReport): Result | undefined;
     line?(line: string): Result | undefined;

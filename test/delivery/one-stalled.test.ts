@@ -1,4 +1,4 @@
-/** One client of 200 stops reading: it is sent away in time, resumes without a loss, and costs nobody anything. */
+/** One of many clients stops reading: it is closed in time, resumes without a loss, and costs the others nothing. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -11,19 +11,21 @@ import { grantEvent } from '../events/events.ts';
 import { openPool, silent, write } from '../events/gateway.ts';
 import { closeOf } from '../http/server-fixture.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { measureLateness } from '../support/lateness.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { globalId } from '../support/rows.ts';
+import { bySize } from '../support/size.ts';
 import { buildWorld, done, type World } from '../support/world.ts';
 import { type Audience, assemble } from './audience.ts';
 import { type InspectedGateway, startInspectedGateway } from './inspected-gateway.ts';
 
-const clients = 200;
+const clients = bySize(50, 200);
 const megabyte = 1024 * 1024;
-/** What the gateway may cost more while a client is stalled, and after. */
+/** By how much the gateway's memory may grow while a client is stalled, and after. */
 const mostMemory = 32 * megabyte;
 const bigText = 'x'.repeat(6 * 1024);
-/** So many events, and open grants, that all they hold is more than the gateway may keep. */
+/** Events and open grants: so many that all their text is more than the gateway may keep in memory. */
 const flood = 150;
 
 /** 300 KB of each event. */
@@ -40,7 +42,7 @@ let pool: ReturnType<typeof openPool>;
 let bus: WakeBus;
 let audience: Audience;
 let stalledToken: string;
-/** The p99 of deliveries, in milliseconds, while everybody reads. */
+/** The p99 latency of deliveries, in milliseconds, while every client reads. */
 let calm: number;
 
 beforeAll(async () => {
@@ -52,7 +54,7 @@ beforeAll(async () => {
   await using office = await startGateway({ databaseUrl: database.url, maintenance: false });
   const world = await buildWorld(office);
   const watchers = await addWatchers(world.operator);
-  // What the audience hears of when it begins; the others come when it listens.
+  // The audience begins with this one; the others are opened when it is subscribed.
   await openRequests(office, world, 1);
   gateway = stack.adopt(await startInspectedGateway({ databaseUrl: database.url, redis }), (started) =>
     started.dispose(),
@@ -66,12 +68,12 @@ beforeAll(async () => {
   audience = stack.adopt(await assemble(gateway.url, tokens, clients - 1), (assembled) => assembled.leave());
   await openRequests(office, world, flood - 1);
   await pool.query('UPDATE grants SET justification = $1', [bigText]);
-  await tell(flood, bigText);
-  calm = p99(sorted(await tellOneByOne(300)));
+  await writeTogether(flood, bigText);
+  calm = p99(sorted(await writeOneByOne(bySize(100, 300))));
 });
 afterAll(() => stack.disposeAsync());
 
-/** Accounts that hear of everything. */
+/** Accounts that may receive every event. */
 async function addWatchers(operator: Person): Promise<string[]> {
   const emails = Array.from({ length: 6 }, (_, at) => `watching-${at}@vendor.example`);
   for (const email of emails)
@@ -86,8 +88,11 @@ async function openRequests(office: TestGateway, { acme }: World, count: number)
   for (let opened = 0; opened < count; opened += 1) await done(reporter, 'createTicket', ticket);
 }
 
-/** Writes so many events at once; resolves with each one's way to each of the audience when all have come. */
-async function tell(count: number, justification = 'small'): Promise<{ ids: string[]; latencies: number[] }> {
+/** Writes so many events in one transaction; resolves with the latency of each delivery when all have arrived. */
+async function writeTogether(
+  count: number,
+  justification = 'small',
+): Promise<{ ids: string[]; latencies: number[] }> {
   const events = Array.from({ length: count }, () => {
     const event = grantEvent();
     return { ...event, grant: { ...event.grant, justification } };
@@ -96,22 +101,23 @@ async function tell(count: number, justification = 'small'): Promise<{ ids: stri
   const writtenAt = performance.now();
   await write(pool, ...events);
   bus.publish();
-  return { ids, latencies: await audience.hasHeard(ids, writtenAt) };
+  return { ids, latencies: await audience.hasReceived(ids, writtenAt) };
 }
 
-/** Writes events, each when everybody has heard the one before: so many, and on until these have come to pass. */
-async function tellOneByOne(count: number, ...arrivals: Promise<unknown>[]): Promise<number[]> {
+/** Writes events, each when everybody has received the one before: `count`, and more until `arrivals` are resolved. */
+async function writeOneByOne(count: number, ...arrivals: Promise<unknown>[]): Promise<number[]> {
   let isOver = arrivals.length === 0;
   const all = withDeadline(
     Promise.all(arrivals),
-    20_000,
-    () => new Error('What was awaited did not come to pass.'),
+    60_000,
+    () => new Error('The gateway did not close the stalled client in time.'),
   ).finally(() => {
     isOver = true;
   });
   all.catch(() => undefined);
   const latencies: number[] = [];
-  for (let told = 0; told < count || !isOver; told += 1) latencies.push(...(await tell(1)).latencies);
+  for (let written = 0; written < count || !isOver; written += 1)
+    latencies.push(...(await writeTogether(1)).latencies);
   await all;
   return latencies;
 }
@@ -122,7 +128,7 @@ function p99(latencies: readonly number[]): number {
   return latencies[Math.floor(latencies.length * 0.99)] ?? 0;
 }
 
-type Heard = { id: string; cursor: string; type?: string; grant?: { id: string; version: number } };
+type Received = { id: string; cursor: string; type?: string; grant?: { id: string; version: number } };
 
 /** Subscribes on a socket of its own that can be paused, and keeps what comes. */
 async function subscribe(selection: string, variables: { after?: string; withCurrentState: boolean }) {
@@ -137,35 +143,35 @@ async function subscribe(selection: string, variables: { after?: string; withCur
     },
   });
   onTestFinished(() => socket.terminate());
-  const heard: Heard[] = [];
-  const say = (message: object) => socket.send(JSON.stringify(message));
+  const received: Received[] = [];
+  const send = (message: object) => socket.send(JSON.stringify(message));
   socket.on('message', (data) => {
     const { type, payload }: Json = JSON.parse(String(data));
     if (type === 'connection_ack')
-      say({ id: '1', type: 'subscribe', payload: { query: subscriptionFor(selection), variables } });
+      send({ id: '1', type: 'subscribe', payload: { query: subscriptionFor(selection), variables } });
     if (type !== 'next') return;
-    heard.push(payload.data.grantEvents);
-    socket.emit('heard');
+    received.push(payload.data.grantEvents);
+    socket.emit('received');
   });
   await once(socket, 'open');
-  say({ type: 'connection_init', payload: { authorization: `Bearer ${stalledToken}` } });
+  send({ type: 'connection_init', payload: { authorization: `Bearer ${stalledToken}` } });
   return {
     socket,
-    heard,
+    received,
     port,
     async until(enough: () => boolean): Promise<void> {
-      while (!enough()) await once(socket, 'heard');
+      while (!enough()) await once(socket, 'received');
     },
   };
 }
 
 type Stalled = {
   stalled: Awaited<ReturnType<typeof subscribe>>;
-  /** The events that it has heard, or that happened before it listened. */
+  /** The events that it has received, or that were written before it subscribed. */
   before: readonly string[];
 };
 
-/** What whoever resumes must have heard: by their ids, every event, or every grant that is open. */
+/** The ids of what a client that resumes must have received: every event, or every open grant. */
 async function written(what: 'events' | 'grants'): Promise<string[]> {
   const { rows } =
     what === 'events'
@@ -174,10 +180,10 @@ async function written(what: 'events' | 'grants'): Promise<string[]> {
   return rows.map(({ id }) => (what === 'events' ? id : globalId('Grant', id)));
 }
 
-/** Milliseconds by which deliveries differ on a machine that does other things, too. */
+/** Milliseconds by which latencies differ on a machine that does other work, too. */
 const noise = 250;
 
-/** Milliseconds in which the gateway fills the kernel's buffers for a client, generously. */
+/** Milliseconds, generously, in which the gateway fills the kernel's buffers for a client. */
 const filling = 1_000;
 
 type Case = {
@@ -185,8 +191,8 @@ type Case = {
   stall: () => Promise<Stalled>;
   /** Otherwise it is cut. */
   readsItsCloseFrame: boolean;
-  /** What it still has to hear when it resumes. */
-  stillToHear: 'events' | 'grants';
+  /** What it still has to receive when it resumes. */
+  stillToReceive: 'events' | 'grants';
 };
 
 test.for<Case>([
@@ -194,50 +200,51 @@ test.for<Case>([
     what: 'while events happen',
     async stall() {
       const stalled = await subscribe(greedy, { withCurrentState: false });
-      while (stalled.heard.length === 0) await tell(1);
+      while (stalled.received.length === 0) await writeTogether(1);
       stalled.socket.pause();
       const before = await written('events');
-      await tell(flood, bigText);
+      await writeTogether(flood, bigText);
       return { stalled, before };
     },
     readsItsCloseFrame: true,
-    stillToHear: 'events',
+    stillToReceive: 'events',
   },
   {
-    what: 'while it is told the current state',
+    what: 'while it receives the current state',
     async stall() {
       const stalled = await subscribe(greedy, { withCurrentState: true });
-      await stalled.until(() => stalled.heard.length > 0);
+      await stalled.until(() => stalled.received.length > 0);
       stalled.socket.pause();
-      // The state is told anew to whoever was cut off in it.
+      // A client that was cut off in the current state gets all of it again.
       return { stalled, before: [] };
     },
     readsItsCloseFrame: false,
-    stillToHear: 'grants',
+    stillToReceive: 'grants',
   },
   {
-    what: 'while it is told what it has missed',
+    what: 'while it receives what it has missed',
     async stall() {
       const first = await subscribe(modest, { withCurrentState: true });
-      await first.until(() => first.heard.length === flood);
+      await first.until(() => first.received.length === flood);
       first.socket.terminate();
       const before = await written('events');
-      await tell(flood, bigText);
+      await writeTogether(flood, bigText);
       const stalled = await subscribe(greedy, {
-        after: first.heard.at(-1)?.cursor ?? '',
+        after: first.received.at(-1)?.cursor ?? '',
         withCurrentState: false,
       });
-      await stalled.until(() => stalled.heard.length > 0);
+      await stalled.until(() => stalled.received.length > 0);
       stalled.socket.pause();
       return { stalled, before };
     },
     readsItsCloseFrame: false,
-    stillToHear: 'events',
+    stillToReceive: 'events',
   },
-])('a client of 200 that stops reading $what', async ({ stall, readsItsCloseFrame, stillToHear }) => {
+])('a client that stops reading $what', async ({ stall, readsItsCloseFrame, stillToReceive }) => {
   const memoryBefore = await gateway.memory();
   const closed = gateway.logged('closed because its client does not read');
   const { stalled, before } = await stall();
+  using lateness = measureLateness();
   const stalledAt = performance.now();
   const gone = gateway.gone(stalled.port);
   const close = closeOf(stalled.socket);
@@ -250,50 +257,56 @@ test.for<Case>([
   };
   const goneAfter = wait();
 
-  const atFirst = await tellOneByOne(50);
+  const atFirst = await writeOneByOne(bySize(20, 50));
   const memoryMeanwhile = await gateway.memory();
-  const latencies = sorted(atFirst.concat(await tellOneByOne(250, goneAfter)));
+  const latencies = sorted(atFirst.concat(await writeOneByOne(bySize(80, 250), goneAfter)));
   const memoryAfter = await gateway.memory();
   stalled.socket.resume();
 
   expect((await close).code, 'how it was closed').toBe(readsItsCloseFrame ? 4413 : 1006);
-  expect(await closedAfter, 'milliseconds until it was closed').toBeLessThan(5_000 + filling);
+  expect(await closedAfter, 'milliseconds until it was closed').toBeLessThan(
+    5_000 + filling + lateness.allowance(),
+  );
   if (!readsItsCloseFrame)
-    expect((await goneAfter) - (await closedAfter), 'milliseconds until it was cut').toBeLessThan(3_000);
+    expect((await goneAfter) - (await closedAfter), 'milliseconds until it was cut').toBeLessThan(
+      3_000 + lateness.allowance(),
+    );
 
   expect({ repeated: audience.repeated, ends: audience.ends }, 'what went wrong for the others').toEqual({
     repeated: [],
     ends: [],
   });
   expect(p99(latencies), `p99 of the others, which was ${calm} ms`).toBeLessThanOrEqual(
-    Math.max(3 * calm, noise),
+    Math.max(3 * calm, noise) + lateness.allowance(),
   );
-  expect(latencies.at(-1), 'the slowest of all deliveries, in milliseconds').toBeLessThan(3_000);
+  expect(latencies.at(-1), 'the slowest of all deliveries, in milliseconds').toBeLessThan(
+    3_000 + lateness.allowance(),
+  );
   for (const memory of [memoryMeanwhile, memoryAfter]) {
     expect(memory.heap - memoryBefore.heap, 'bytes that the heap grew by').toBeLessThan(mostMemory);
     expect(memory.rss - memoryBefore.rss, 'bytes that the process grew by').toBeLessThan(mostMemory);
   }
 
-  const after = stalled.heard.at(-1)?.cursor ?? '';
+  const after = stalled.received.at(-1)?.cursor ?? '';
   const resumed = await subscribe(modest, { after, withCurrentState: false });
-  const due = (await written(stillToHear)).filter((id) => !before.includes(id));
+  const due = (await written(stillToReceive)).filter((id) => !before.includes(id));
   const missing = () => {
-    const heard = new Set(
-      [...stalled.heard, ...resumed.heard].map(stillToHear === 'events' ? idOf : grantOf),
+    const received = new Set(
+      [...stalled.received, ...resumed.received].map(stillToReceive === 'events' ? idOf : grantOf),
     );
-    return due.filter((id) => !heard.has(id));
+    return due.filter((id) => !received.has(id));
   };
   await withDeadline(
     resumed.until(() => missing().length === 0),
-    20_000,
-    () => new Error(`It resumed, and missed ${missing().length} of ${due.length} ${stillToHear}.`),
+    60_000,
+    () => new Error(`It resumed, and missed ${missing().length} of ${due.length} ${stillToReceive}.`),
   );
-  const { ids } = await tell(10);
-  await resumed.until(() => resumed.heard.some(({ id }) => id === ids.at(-1)));
-  const ofResumed = resumed.heard.map(idOf);
+  const { ids } = await writeTogether(10);
+  await resumed.until(() => resumed.received.some(({ id }) => id === ids.at(-1)));
+  const ofResumed = resumed.received.map(idOf);
   expect(ofResumed.slice(-10), 'what happened after it resumed').toEqual(ids);
   expect(new Set(ofResumed).size, 'events of the resumption, each once').toBe(ofResumed.length);
 });
 
-const idOf = ({ id }: Heard) => id;
-const grantOf = ({ grant }: Heard) => grant?.id ?? '';
+const idOf = ({ id }: Received) => id;
+const grantOf = ({ grant }: Received) => grant?.id ?? '';

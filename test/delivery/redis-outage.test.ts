@@ -1,32 +1,34 @@
 /**
- * Redis goes away under whole gateways while people decide, or accepts connections and never answers. Nobody waits
- * longer than two seconds to be told, every decision holds at once at the other gateway, and delivery goes back to
- * Redis by itself.
+ * Redis stops under whole gateways while people decide on grants, or accepts connections and never responds. Every
+ * event is still delivered within two seconds, every decision is effective at the other gateway at once, and wakes go
+ * through Redis again by themselves.
  */
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NodeDocument } from '../../schema/generated/operations.ts';
 import { openPool } from '../events/gateway.ts';
+import { eventually } from '../support/eventually.ts';
+import { measureLateness } from '../support/lateness.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { bySize } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startCaseload } from './caseload.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
 import { committedEvents, expectContractKept, openSubscriber } from './subscriber.ts';
 
-/** REDIS_OUTAGE_SECONDS=30 for the promised length. */
-const outageMs = 1_000 * Number(process.env['REDIS_OUTAGE_SECONDS'] ?? 5);
-/** Milliseconds within which everything is told, whatever Redis does. */
-const tellingDeadline = 2_000;
+const outageMs = 1_000 * Number(process.env['REDIS_OUTAGE_SECONDS'] ?? bySize(2, 30));
+/** Milliseconds within which every event is delivered, whatever Redis does. */
+const deliveryDeadline = 2_000;
 const workers = 4;
 
 let running: AsyncDisposableStack;
 let deployment: Deployment;
 let pool: pg.Pool;
 let redis: TestRedis;
-/** From the gateways to the present Redis. */
+/** From the gateways to the current Redis server. */
 let road: TcpProxy;
 
 beforeAll(async () => {
@@ -42,14 +44,13 @@ beforeAll(async () => {
 });
 afterAll(() => running?.disposeAsync());
 
-/** Resolves when both gateways listen on Redis again, and one that decides wakes the other through it. */
+/** Resolves when both gateways are subscribed on Redis again, and one of them wakes the other through it. */
 async function wakesThroughRedis(): Promise<void> {
   using stack = new DisposableStack();
   const open = () => stack.adopt(new Redis(redis.url), (client) => client.disconnect());
   const [asking, listening] = [open(), open()];
-  await vi.waitFor(
-    async () => expect(await asking.pubsub('NUMSUB', 'latchkey'), 'listeners').toEqual(['latchkey', 2]),
-    { timeout: 15_000, interval: 50 },
+  await eventually(async () =>
+    expect(await asking.pubsub('NUMSUB', 'latchkey'), 'listeners').toEqual(['latchkey', 2]),
   );
   await listening.subscribe('latchkey');
   const woken = new Promise<void>((resolve) => {
@@ -57,7 +58,7 @@ async function wakesThroughRedis(): Promise<void> {
       if (message.endsWith(' wake')) resolve();
     });
   });
-  const late = once(AbortSignal.timeout(15_000), 'abort').then(() => {
+  const late = once(AbortSignal.timeout(60_000), 'abort').then(() => {
     throw new Error('No gateway wakes another through Redis');
   });
   await Promise.race([woken, late]);
@@ -82,14 +83,15 @@ test.each(outages)(
     const subscribers = await Promise.all(
       gateways.map(async ({ port }, index) => {
         const client = clientOf(world.services.watching, port);
-        return openSubscriber(client, { name: `the watcher at gateway ${index}`, hears: () => true });
+        return openSubscriber(client, { name: `the watcher at gateway ${index}`, mayReceive: () => true });
       }),
     );
 
+    using lateness = measureLateness();
     const stale: string[] = [];
     const caseload = startCaseload({
       ...{ name: what.replaceAll(' ', '-'), workers, world },
-      // At one gateway only, so that the other is told of nothing by itself.
+      // At one gateway only: the other learns of events through Redis or the database.
       clientOf: (email) => clientOf(email, gateways[0].port),
       async onDecided({ grantId, state, version }) {
         for (const { port } of gateways) {
@@ -107,34 +109,36 @@ test.each(outages)(
       await caseload.decisions(workers);
     }
     await end();
-    // By itself: nobody has touched the gateways.
+    // The gateways reconnect by themselves.
     await wakesThroughRedis();
     await caseload.decisions(workers * 4);
     await caseload.finish();
 
     const events = await committedEvents(pool, before);
     expect([...caseload.setbacks], 'requests that had to be repeated').toEqual([]);
-    expect(stale, 'answers that were behind a decision').toEqual([]);
+    expect(stale, 'reads that did not show a decision').toEqual([]);
     let latest = 0;
     for (const subscriber of subscribers) {
-      await expectContractKept(subscriber, events, { told: `while Redis ${what}`, deadlineMs: 10_000 });
-      const { name, heard, losses } = subscriber;
+      await expectContractKept(subscriber, events, { context: `while Redis ${what}`, deadlineMs: 60_000 });
+      const { name, received, losses } = subscriber;
       expect(losses, `connections lost by ${name}`).toEqual([]);
-      const heardAt = new Map(heard.map(({ event: { grant }, at }) => [`${grant.id} ${grant.version}`, at]));
-      const lateness = caseload.decided.map(
-        ({ grantId, version, at }) => (heardAt.get(`${grantId} ${version}`) ?? Number.NaN) - at,
+      const receivedAt = new Map(
+        received.map(({ event: { grant }, at }) => [`${grant.id} ${grant.version}`, at]),
       );
-      latest = Math.max(latest, ...lateness);
+      const delays = caseload.decided.map(
+        ({ grantId, version, at }) => (receivedAt.get(`${grantId} ${version}`) ?? Number.NaN) - at,
+      );
+      latest = Math.max(latest, ...delays);
       expect(
-        lateness.filter((ms) => !(ms <= tellingDeadline)),
-        `milliseconds by which decisions came too late to ${name}`,
+        delays.filter((ms) => !(ms <= deliveryDeadline + lateness.allowance())),
+        `milliseconds after which late decisions were delivered to ${name}`,
       ).toEqual([]);
     }
     if (process.env['OUTAGE_FIGURES'] !== undefined) {
       process.stdout.write(
-        `Redis ${what}: ${caseload.decided.length} decisions, told ${Math.round(latest)} ms later at most\n`,
+        `Redis ${what}: ${caseload.decided.length} decisions, delivered ${Math.round(latest)} ms later at most\n`,
       );
     }
   },
-  120_000 + 4 * outageMs,
+  300_000 + 4 * outageMs,
 );

@@ -1,19 +1,19 @@
-/** WebSockets of clients that may do whatever they like. */
+/** Raw WebSockets, on which a test can send any message. */
 import { EventEmitter, once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Json } from '../support/gateway.ts';
 
-export type Talk = {
+export type TestSocket = {
   readonly socket: WebSocket;
-  /** Every message received so far, but the answer to `connection_init`. */
+  /** Every message received so far, except the response to `connection_init`. */
   readonly messages: readonly Json[];
-  say(message: object): void;
-  /** Resolves once what was received is enough; rejects, saying what was, when the socket closes before. */
+  send(message: object): void;
+  /** Resolves once the received messages are enough; rejects if the socket closes before. */
   until(enough: (messages: readonly Json[]) => boolean): Promise<void>;
 };
 
-/** A WebSocket on which nothing was said yet. */
+/** Opens a WebSocket and sends nothing. */
 export async function openSocket(url: string): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
   onTestFinished(() => socket.terminate());
@@ -22,8 +22,8 @@ export async function openSocket(url: string): Promise<WebSocket> {
   return socket;
 }
 
-/** One that the gateway has acknowledged. */
-export async function connect(url: string, token: string): Promise<Talk> {
+/** Opens a WebSocket and waits until the gateway has acknowledged it. */
+export async function connect(url: string, token: string): Promise<TestSocket> {
   const socket = await openSocket(url);
   const messages: Json[] = [];
   const changes = new EventEmitter<{ change: [] }>().setMaxListeners(0);
@@ -36,10 +36,10 @@ export async function connect(url: string, token: string): Promise<Talk> {
     messages.push(JSON.parse(String(data)));
     changes.emit('change');
   });
-  const talk: Talk = {
+  const testSocket: TestSocket = {
     socket,
     messages,
-    say: (message) => socket.send(JSON.stringify(message)),
+    send: (message) => socket.send(JSON.stringify(message)),
     async until(enough) {
       while (!enough(messages)) {
         if (end !== undefined)
@@ -50,8 +50,8 @@ export async function connect(url: string, token: string): Promise<Talk> {
       }
     },
   };
-  talk.say({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
-  await talk.until(([first]) => first?.type === 'connection_ack');
+  testSocket.send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
+  await testSocket.until(([first]) => first?.type === 'connection_ack');
   messages.length = 0;
-  return talk;
+  return testSocket;
 }

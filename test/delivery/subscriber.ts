@@ -1,4 +1,4 @@
-/** Somebody who listens through the client of this repository, and keeps what came, as it came. */
+/** A subscriber that uses the client of this repository and keeps what it received, in order. */
 import { once } from 'node:events';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { parse } from 'graphql';
@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import type { GatewayClient } from '../../src/client/client.ts';
 import type { EventAudience } from '../../src/events/envelope.ts';
 
-export type ToldEvent = {
+export type ReceivedEvent = {
   id: string;
   cursor: string;
   type: string;
@@ -15,8 +15,8 @@ export type ToldEvent = {
   grant: { id: string; version: number; state: string; justification: string | null };
 };
 
-const document: TypedDocumentNode<{ grantEvents: ToldEvent }, { after?: string | null }> = parse(`
-  subscription Told($after: String) {
+const document: TypedDocumentNode<{ grantEvents: ReceivedEvent }, { after?: string | null }> = parse(`
+  subscription Subscriber($after: String) {
     grantEvents(after: $after, withCurrentState: true) {
       id cursor type occurredAt grant { id version state justification }
     }
@@ -24,37 +24,37 @@ const document: TypedDocumentNode<{ grantEvents: ToldEvent }, { after?: string |
 
 export type Subscriber = {
   readonly name: string;
-  /** Whether an event with this audience is one for them. */
-  readonly hears: (audience: EventAudience) => boolean;
-  /** What the application was given since it began, in order, with the moment on `performance`'s clock. */
-  readonly heard: readonly { event: ToldEvent; at: number }[];
-  /** How often anything arrived, repetitions included. */
+  /** Whether it may receive an event with this audience. */
+  readonly mayReceive: (audience: EventAudience) => boolean;
+  /** What the application received since it began, in order, with the moment on `performance`'s clock. */
+  readonly received: readonly { event: ReceivedEvent; at: number }[];
+  /** How many events arrived, repetitions included. */
   readonly deliveries: number;
-  /** Ids that were delivered again with another content than before: there must be none. */
+  /** Events that were delivered again with another content than before: there must be none. */
   readonly contradictions: readonly string[];
   /** Why connections were lost. */
   readonly losses: readonly string[];
-  /** The cursors from which it went on. */
+  /** The cursors from which it resumed. */
   readonly resumptions: readonly (string | null)[];
-  /** Resolves when all of these have come. This and the next two reject at their deadline, and when it ends. */
-  hasHeard(ids: Iterable<string>, deadlineMs: number): Promise<void>;
-  /** Resolves when so many more have come. */
-  hasHeardMore(count: number, deadlineMs: number): Promise<void>;
-  /** Resolves when it has gone on after a loss. */
+  /** Resolves when it has received all of these. This and the next two reject at their deadline, and when it ends. */
+  hasReceived(ids: Iterable<string>, deadlineMs: number): Promise<void>;
+  /** Resolves when it has received so many more. */
+  hasReceivedMore(count: number, deadlineMs: number): Promise<void>;
+  /** Resolves when it has resumed after a loss. */
   hasResumed(deadlineMs: number): Promise<void>;
 };
 
-export type Listener = Pick<Subscriber, 'name' | 'hears'> & {
-  /** Milliseconds of silence after which the connection is doubted. */
+export type Listener = Pick<Subscriber, 'name' | 'mayReceive'> & {
+  /** Milliseconds of silence after which the client checks the connection. */
   silenceMs?: number;
 };
 
-/** Subscribes; resolves when the current state has come, after which nothing may be missed. */
+/** Subscribes; resolves when the current state has arrived, after which nothing may be missed. */
 export async function openSubscriber(
   client: GatewayClient,
-  { name, hears, silenceMs = 10_000 }: Listener,
+  { name, mayReceive, silenceMs = 10_000 }: Listener,
 ): Promise<Subscriber> {
-  const heard: { event: ToldEvent; at: number }[] = [];
+  const received: { event: ReceivedEvent; at: number }[] = [];
   const known = new Set<string>();
   const contents = new Map<string, string>();
   const contradictions: string[] = [];
@@ -64,13 +64,13 @@ export async function openSubscriber(
   let deliveries = 0;
   let change = Promise.withResolvers<void>();
 
-  function tell(): void {
+  function notify(): void {
     change.resolve();
     change = Promise.withResolvers();
   }
 
-  /** Every delivery comes by here, also those that the client drops because it knows their id. */
-  function note({ cursor: _cursor, ...event }: ToldEvent): void {
+  /** Sees every delivery, also those that the client drops because it knows their id. */
+  function note({ cursor: _cursor, ...event }: ReceivedEvent): void {
     deliveries += 1;
     const content = JSON.stringify(event);
     const before = contents.get(event.id);
@@ -88,7 +88,7 @@ export async function openSubscriber(
     onReconnecting: ({ reason }) => losses.push(reason),
     onReconnected: ({ after }) => {
       resumptions.push(after);
-      tell();
+      notify();
     },
   });
 
@@ -98,9 +98,9 @@ export async function openSubscriber(
         begun.resolve();
         continue;
       }
-      heard.push({ event, at: performance.now() });
+      received.push({ event, at: performance.now() });
       known.add(event.id);
-      tell();
+      notify();
     }
   }
   const listening = listen();
@@ -110,42 +110,42 @@ export async function openSubscriber(
   ended.catch(() => undefined);
   await Promise.race([begun.promise, ended]);
 
-  async function until(isSo: () => boolean, told: () => string, deadlineMs: number): Promise<void> {
+  async function until(isDone: () => boolean, missing: () => string, deadlineMs: number): Promise<void> {
     const late = AbortSignal.timeout(deadlineMs);
     const tooLate = once(late, 'abort').then(() => {
       const lost = losses.length === 0 ? 'no connection was lost' : `last lost: ${losses.at(-1)}`;
-      throw new Error(`After ${deadlineMs} ms ${name} ${told()}; ${lost}`);
+      throw new Error(`After ${deadlineMs} ms ${name} ${missing()}; ${lost}`);
     });
-    while (!isSo()) await Promise.race([change.promise, ended, tooLate]);
+    while (!isDone()) await Promise.race([change.promise, ended, tooLate]);
     tooLate.catch(() => undefined);
   }
 
   return {
     name,
-    hears,
-    heard,
+    mayReceive,
+    received,
     get deliveries() {
       return deliveries;
     },
     contradictions,
     losses,
     resumptions,
-    hasHeard(ids, deadlineMs) {
+    hasReceived(ids, deadlineMs) {
       const awaited = new Set(ids);
       return until(
         () => {
           for (const id of awaited) if (known.has(id)) awaited.delete(id);
           return awaited.size === 0;
         },
-        () => `has not heard ${awaited.size} events, ${[...awaited].slice(0, 5).join(', ')} …`,
+        () => `has not received ${awaited.size} events, ${[...awaited].slice(0, 5).join(', ')} …`,
         deadlineMs,
       );
     },
-    hasHeardMore(count, deadlineMs) {
-      const enough = heard.length + count;
+    hasReceivedMore(count, deadlineMs) {
+      const enough = received.length + count;
       return until(
-        () => heard.length >= enough,
-        () => `has not heard ${enough - heard.length} more events`,
+        () => received.length >= enough,
+        () => `has not received ${enough - received.length} more events`,
         deadlineMs,
       );
     },
@@ -160,7 +160,7 @@ export async function openSubscriber(
 
 export type CommittedEvent = { id: string; audience: EventAudience };
 
-/** Every event of a grant that the database holds, apart from those known before. */
+/** Every event of a grant in the database, except those known before. */
 export async function committedEvents(
   sql: pg.Pool,
   before: ReadonlySet<string> = new Set(),
@@ -172,25 +172,25 @@ export async function committedEvents(
 }
 
 /**
- * The delivery contract, kept to this subscriber: each committed event that concerns it came to the application
- * once, nothing else did, the versions of each grant grew, and what was delivered again was the same.
- * @param told what to say when it was not kept
+ * Asserts the delivery contract for this subscriber: its application received each committed event that it may
+ * receive, once, and nothing else; the versions of each grant increased; repeated deliveries had the same content.
+ * @param context what a failure says first
  */
 export async function expectContractKept(
   subscriber: Subscriber,
   committed: readonly CommittedEvent[],
-  { told, deadlineMs }: { told: string; deadlineMs: number },
+  { context, deadlineMs }: { context: string; deadlineMs: number },
 ): Promise<void> {
-  const { name, hears, heard, contradictions } = subscriber;
-  const due = new Set(committed.filter(({ audience }) => hears(audience)).map(({ id }) => id));
-  expect(due.size, `${told}: nothing was written for ${name}`).toBeGreaterThan(0);
-  // What is missing at the end is told below, with everything else that is wrong.
-  const lateness = await subscriber.hasHeard(due, deadlineMs).catch((error: Error) => error.message);
+  const { name, mayReceive, received, contradictions } = subscriber;
+  const due = new Set(committed.filter(({ audience }) => mayReceive(audience)).map(({ id }) => id));
+  expect(due.size, `${context}: nothing was written for ${name}`).toBeGreaterThan(0);
+  // The last assertion reports what is missing, with everything else that is wrong.
+  const lateness = await subscriber.hasReceived(due, deadlineMs).catch((error: Error) => error.message);
 
   const times = new Map<string, number>();
   const versions = new Map<string, number>();
   const outOfOrder: string[] = [];
-  for (const { event } of heard) {
+  for (const { event } of received) {
     times.set(event.id, (times.get(event.id) ?? 0) + 1);
     const { id, version } = event.grant;
     const before = versions.get(id) ?? 0;
@@ -206,6 +206,6 @@ export async function expectContractKept(
       outOfOrder,
       contradictions,
     },
-    `${told}: what went wrong for ${name}`,
+    `${context}: what went wrong for ${name}`,
   ).toEqual({ lateness: undefined, lost: [], notDue: [], twice: [], outOfOrder: [], contradictions: [] });
 }

@@ -1,4 +1,4 @@
-/** Many who write events at once, each in transactions that stay open for as long as it comes. */
+/** Concurrent writers of events, whose transactions stay open for random times. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
 import type { EventAudience } from '../../src/events/envelope.ts';
@@ -6,12 +6,12 @@ import type { Draw } from '../api/tenancy-documents.ts';
 import { grantEvent } from '../events/events.ts';
 import { begin } from '../events/gateway.ts';
 
-/** Keeps writers in step with what else is done: they write what they are allowed to, and wait for more. */
+/** Limits how many events writers write: they wait until the test allows more. */
 export type EventBudget = {
   allow(count: number): void;
-  /** Whoever waits is told that there is nothing more to write. */
+  /** No more events may be written: pending calls of `begin` resolve with false. */
   end(): void;
-  /** Resolves when more may be written; false: nothing more is. */
+  /** Resolves with true when the caller may write so many, with false after the end. */
   begin(count: number): Promise<boolean>;
   committed(count: number): void;
   rolledBack(count: number): void;
@@ -20,35 +20,35 @@ export type EventBudget = {
 
 export function createEventBudget(): EventBudget {
   let allowed = 0;
-  let begun = 0;
+  let reserved = 0;
   let committed = 0;
   let isOver = false;
   let change = Promise.withResolvers<void>();
-  function tell(): void {
+  function notify(): void {
     change.resolve();
     change = Promise.withResolvers();
   }
   return {
     allow(count) {
       allowed += count;
-      tell();
+      notify();
     },
     end() {
       isOver = true;
-      tell();
+      notify();
     },
     async begin(count) {
-      while (!isOver && begun >= allowed) await change.promise;
-      begun += count;
+      while (!isOver && reserved >= allowed) await change.promise;
+      reserved += count;
       return !isOver;
     },
     committed(count) {
       committed += count;
-      tell();
+      notify();
     },
     rolledBack(count) {
-      begun -= count;
-      tell();
+      reserved -= count;
+      notify();
     },
     async hasCommitted(count) {
       while (committed < count) await change.promise;
@@ -61,8 +61,8 @@ export type WrittenGrant = { id: string; audience: EventAudience };
 const types = ['REQUESTED', 'ACTIVATED', 'REVOKED', 'REASSIGNED'] as const;
 
 /**
- * Writes events until the budget ends; each grant is one writer's alone, so that its events are committed in turn.
- * Resolves to the ids of what was committed.
+ * Writes events until the budget ends. Each grant has one writer, so that its events are committed in order. Resolves
+ * with the ids of the committed events.
  * @param wake called after every commit
  */
 export async function writeEvents(options: {
@@ -86,13 +86,13 @@ export async function writeEvents(options: {
         const { id, audience } = draw.pick(own);
         const grantVersion = (next.get(id) ?? 0) + 1;
         next.set(id, grantVersion);
-        // Of today: what is older than 30 days is swept away.
+        // Recent: events older than 30 days are deleted.
         const occurredAt = new Date();
         return grantEvent({ grantId: id, audience, grantVersion, occurredAt, type: draw.pick(types) });
       });
       const writer = await begin(pool);
       await writer.append(...events);
-      // For as long as it comes: transactions are committed in another order than they began.
+      // Random, so that transactions commit in another order than they began.
       await wait(draw.below(30));
       if (draw.chance(10)) {
         await writer.rollback();

@@ -1,3 +1,4 @@
+import { createHmac, hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type CursorBinding, createCursorSigner } from '../../src/events/cursor.ts';
@@ -22,6 +23,15 @@ const positions: fc.Arbitrary<Position> = fc
       .map(({ below, through }) => ({ txid: next + 5000n - below, through }))
       .sort((one, other) => (one.txid < other.txid ? -1 : 1)),
   }));
+
+/** A cursor of these parts with a valid signature: what this gateway, or another version of it, could have issued. */
+function signed(head: string, body: string): string {
+  const key = createHmac('sha256', secret).update(head).digest('base64url');
+  return head + body + hash('sha512-256', key + body, 'base64url').slice(0, 22);
+}
+
+const headOf = (text: string): string => text.slice(0, 20);
+const bodyOf = (text: string): string => text.slice(20, -22);
 
 describe('a cursor', () => {
   test('gives back the position it was made of', () => {
@@ -92,6 +102,36 @@ describe('a cursor', () => {
     );
     expect(() => cursors.decode(text.slice(0, -1))).toThrow(MalformedCursorError);
     expect(() => cursors.decode(`${text}=`)).toThrow(MalformedCursorError);
+  });
+
+  test('is refused if it is longer than 2,048 characters, even with a valid signature', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const text = cursors.encode(position);
+    /** Numbers that are all zero: a valid position as long as there is an odd number of them, as at these lengths. */
+    const ofLength = (length: number) => signed(headOf(text), 'A'.repeat(length - 42));
+    expect(signed(headOf(text), bodyOf(text)), 'the test signs as the signer does').toBe(text);
+    expect(cursors.decode(ofLength(2_046)).next).toBe(0n);
+    expect(() => cursors.decode(ofLength(2_052))).toThrow(MalformedCursorError);
+  });
+
+  test('is refused without computing a signature if it is too long', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const huge = 'A'.repeat(50_000_000);
+    const before = process.cpuUsage();
+    expect(() => cursors.decode(huge)).toThrow(MalformedCursorError);
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system, 'microseconds of processor time').toBeLessThan(20_000);
+  });
+
+  test('is refused if its version is another one, even with a valid signature', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const text = cursors.encode(position);
+    for (const version of [0, 2, 255]) {
+      const head = Buffer.from(headOf(text), 'base64url');
+      head[0] = version;
+      const other = signed(head.toString('base64url'), bodyOf(text));
+      expect(() => cursors.decode(other)).toThrow(MalformedCursorError);
+    }
   });
 
   test('is refused when it is anything else', () => {

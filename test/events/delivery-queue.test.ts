@@ -1,17 +1,20 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DeliveryQueue } from '../../src/events/delivery-queue.ts';
+import type { DeliverableEvent } from '../../src/events/envelope.ts';
 import type { GrantEventType } from '../../src/events/grant-event-type.ts';
 import { includes, origin, type Position } from '../../src/events/position.ts';
 import { grantEvent } from './events.ts';
 
-const after = (txid: bigint): Position => ({ next: txid + 1n, open: [] });
+const positionAt = (txid: bigint): Position => ({ next: txid + 1n, open: [] });
 
 /** A queue of events of named grants; the n-th is of transaction n. */
 function queueOf(...events: [grant: string, type: GrantEventType][]) {
   const queue = new DeliveryQueue(origin);
   for (const [index, [grantId, type]] of events.entries()) {
-    queue.enqueue(grantEvent({ grantId, type }), after(BigInt(index + 1)));
+    queue.enqueue(grantEvent({ grantId, type }), positionAt(BigInt(index + 1)));
   }
   return queue;
 }
@@ -23,6 +26,16 @@ const drain = (queue: DeliveryQueue): string[] => {
   }
   return taken;
 };
+
+/** Collects garbage, and expects at most so many of these objects to be held in memory. */
+async function expectAtMost(count: number, objects: readonly WeakRef<object>[]): Promise<void> {
+  // A WeakRef holds its object until the current job of the event loop is over.
+  await new Promise(setImmediate);
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  collect();
+  expect(objects.filter((each) => each.deref() !== undefined).length).toBeLessThanOrEqual(count);
+}
 
 describe('the queue of a subscriber', () => {
   test('keeps the order of the stream', () => {
@@ -72,6 +85,21 @@ describe('the queue of a subscriber', () => {
     expect(queue.dequeue()).toBeUndefined();
   });
 
+  test('keeps at most 256 delivered events in memory, however many pass through', async () => {
+    const queue = queueOf(['a', 'REQUESTED']);
+    const passed: WeakRef<DeliverableEvent>[] = [];
+    for (let txid = 2n; txid < 5_000n; txid += 1n) {
+      const event = grantEvent();
+      passed.push(new WeakRef(event));
+      queue.enqueue(event, positionAt(txid));
+      // The queue is never empty: that would cut everything off.
+      queue.dequeue();
+    }
+    await expectAtMost(258, passed);
+    // Also keeps the queue itself in memory until here.
+    expect(queue.size).toBe(1);
+  });
+
   test('delivers each event once, in order per grant, with positions that include no event still to come', () => {
     const events = fc.record({
       grantId: fc.constantFrom('a', 'b', 'c', 'd'),
@@ -96,7 +124,7 @@ describe('the queue of a subscriber', () => {
           }
           const event = grantEvent(step);
           const txid = BigInt(pushed.length + 1);
-          queue.enqueue(event, after(txid));
+          queue.enqueue(event, positionAt(txid));
           pushed.push({ id: event.id, grantId: event.grantId, txid });
         }
         while (queue.size > 0) take();

@@ -5,11 +5,11 @@ import { createInProcessBus } from '../../src/events/in-process-bus.ts';
 import { origin, type Position } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { bySize } from '../support/size.ts';
 import { grantEvent } from './events.ts';
 import { begin, type Gateway, idsOf, listener, openGateway, openPool, write } from './gateway.ts';
 
-/** TEST_EVENTS=100000 for the long run. */
-const eventCount = Number(process.env['TEST_EVENTS'] ?? 4000);
+const eventCount = Number(process.env['TEST_EVENTS'] ?? bySize(1_500, 100_000));
 const writerCount = 16;
 
 let database: TestDatabase;
@@ -122,5 +122,5 @@ test(
       }
     }
   },
-  60_000 + eventCount * 10,
+  300_000 + eventCount * 10,
 );

@@ -1,10 +1,12 @@
 import type pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
 import { FeedUnavailableError } from '../../src/events/errors.ts';
 import type { Delivery } from '../../src/events/feed.ts';
 import { origin } from '../../src/events/position.ts';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
+import { eventually } from '../support/eventually.ts';
+import { measureLateness } from '../support/lateness.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -48,12 +50,9 @@ async function openGateways(count: number, pollInterval = 1000): Promise<Gateway
 }
 
 const allAre = (state: 'UP' | 'DOWN') =>
-  vi.waitFor(
-    () => {
-      for (const { bus } of gateways) expect(bus.health().state).toBe(state);
-    },
-    { timeout: 15_000, interval: 10 },
-  );
+  eventually(() => {
+    for (const { bus } of gateways) expect(bus.health().state).toBe(state);
+  });
 
 /** Commits an event and wakes this gateway. */
 async function tell({ relay }: Gateway): Promise<GrantEventEnvelope> {
@@ -85,13 +84,14 @@ describe('two gateways on one Redis', () => {
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const subscribed = other.feed.subscribe(listener());
 
+    using lateness = measureLateness();
     for (const outage of [proxy.stall, proxy.cut]) {
       outage();
       // Not known to be lost yet, and known.
-      expect(await latency(one, subscribed)).toBeLessThan(2000);
+      expect(await latency(one, subscribed)).toBeLessThan(2000 + lateness.allowance());
       await allAre('DOWN');
       for (let count = 0; count < 3; count += 1) {
-        expect(await latency(one, subscribed)).toBeLessThan(2000);
+        expect(await latency(one, subscribed)).toBeLessThan(2000 + lateness.allowance());
       }
       proxy.resume();
       await allAre('UP');
@@ -125,7 +125,7 @@ describe('a gateway whose database', () => {
     const ends = await Promise.allSettled(resumed).finally(() => database.thaw());
     expect(ends).toHaveLength(20);
     for (const end of ends) expect(end).toMatchObject({ reason: expect.any(FeedUnavailableError) });
-  }, 20_000);
+  });
 
   const outages: [string, () => Promise<void>, () => Promise<void>][] = [
     ['is restarted', () => database.stop(), () => database.start()],
@@ -145,10 +145,10 @@ describe('a gateway whose database', () => {
     await begin();
     const resumed = other.feed.subscribe(listener({ after: first?.position ?? origin }));
     const resumption = resumed.next();
-    await vi.waitFor(() => expect(other.relay.stats().failures).toBeGreaterThan(0), { timeout: 10_000 });
+    await eventually(() => expect(other.relay.stats().failures).toBeGreaterThan(0));
     await end();
     for (const event of [grantEvent(), grantEvent()]) {
-      await vi.waitFor(() => write(pool, event), { timeout: 10_000 });
+      await eventually(() => write(pool, event));
       one.relay.wake();
       told.push(event);
     }

@@ -5,6 +5,8 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WakeBus } from '../../src/events/bus.ts';
 import { createRedisBus, type RedisBusOptions } from '../../src/events/redis-bus.ts';
+import { eventually } from '../support/eventually.ts';
+import { measureLateness } from '../support/lateness.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { silent } from './gateway.ts';
@@ -32,15 +34,10 @@ function openBus(options: Partial<RedisBusOptions> = {}): WakeBus & { heard: Ret
   return { ...bus, heard };
 }
 
-const isUp = (bus: WakeBus) =>
-  vi.waitFor(() => expect(bus.health().state).toBe('UP'), { timeout: 10_000, interval: 5 });
-const isDown = (bus: WakeBus) =>
-  vi.waitFor(() => expect(bus.health().state).toBe('DOWN'), { timeout: 10_000, interval: 5 });
+const isUp = (bus: WakeBus) => eventually(() => expect(bus.health().state).toBe('UP'));
+const isDown = (bus: WakeBus) => eventually(() => expect(bus.health().state).toBe('DOWN'));
 const hears = (bus: { heard: ReturnType<typeof vi.fn> }, count: number) =>
-  vi.waitFor(() => expect(bus.heard.mock.calls.length).toBeGreaterThanOrEqual(count), {
-    timeout: 10_000,
-    interval: 1,
-  });
+  eventually(() => expect(bus.heard.mock.calls.length).toBeGreaterThanOrEqual(count));
 
 describe('a bus over Redis', () => {
   test('wakes the others once it is up, and not itself', async () => {
@@ -62,7 +59,7 @@ describe('a bus over Redis', () => {
     const observer = new Redis(redis.url);
     await observer.client('PAUSE', 500, 'ALL');
     const bus = openBus();
-    await vi.waitFor(() => expect(proxy.connections).toBe(2));
+    await eventually(() => expect(proxy.connections).toBe(2));
     expect(bus.health().state).toBe('DOWN');
     await isUp(bus);
     expect(await observer.pubsub('NUMSUB', 'wakes')).toStrictEqual(['wakes', 1]);
@@ -73,13 +70,15 @@ describe('a bus over Redis', () => {
     const [one, other] = [openBus(), openBus()];
     await Promise.all([isUp(one), isUp(other)]);
     const observer = new Redis(redis.url);
-    const published = async () =>
-      Number(/cmdstat_publish:calls=(\d+)/.exec(await observer.info('commandstats'))?.[1] ?? 0);
-    const before = await published();
+    let wakes = 0;
+    observer.on('message', (_channel: string, message: string) => {
+      if (message.endsWith(' wake')) wakes += 1;
+    });
+    await observer.subscribe('wakes');
     for (let count = 0; count < 1000; count += 1) one.publish();
     await hears(other, 3);
-    // The first, and one more for all the others; a heartbeat or two may come between.
-    expect((await published()) - before).toBeLessThan(8);
+    // The first, and one more for all the others.
+    await eventually(() => expect(wakes).toBe(2));
     observer.disconnect();
   });
 
@@ -102,10 +101,11 @@ describe('a bus over Redis', () => {
     const [one, other] = [openBus(), openBus({ url: redis.url })];
     await Promise.all([isUp(one), isUp(other)]);
     proxy.stall();
+    using lateness = measureLateness();
     const since = Date.now();
     one.publish();
     await isDown(one);
-    expect(Date.now() - since).toBeLessThan(2000);
+    expect(Date.now() - since).toBeLessThan(2000 + lateness.allowance());
     expect(other.health().state).toBe('UP');
     proxy.resume();
     await isUp(one);
@@ -113,7 +113,7 @@ describe('a bus over Redis', () => {
     one.publish();
     await hears(other, before + 1);
     // The connections that were given up are gone.
-    await vi.waitFor(() => expect(proxy.connections).toBe(2), { timeout: 5000 });
+    await eventually(() => expect(proxy.connections).toBe(2));
   });
 
   test('starts without Redis, with one that never answers, and without delay when there is one', async () => {
@@ -128,9 +128,10 @@ describe('a bus over Redis', () => {
     expect([refused.health().state, unanswered.health().state]).toStrictEqual(['DOWN', 'DOWN']);
     proxy.resume();
     await isUp(refused);
+    using lateness = measureLateness();
     const since = Date.now();
     await unanswered.dispose();
-    expect(Date.now() - since).toBeLessThan(500);
+    expect(Date.now() - since).toBeLessThan(500 + lateness.allowance());
     mute.close();
   });
 
@@ -163,10 +164,10 @@ describe('a bus over Redis', () => {
       bus.publish();
       expect(bus.health().state).toBe('DOWN');
       proxy.resume();
-      await vi.waitFor(() => expect(proxy.connections).toBe(0), { timeout: 5000 });
+      await eventually(() => expect(proxy.connections).toBe(0));
     }
     // Waiting by a timer would count itself.
-    const deadline = performance.now() + 5000;
+    const deadline = performance.now() + 60_000;
     while (timers() > before && performance.now() < deadline) await nextTurn();
     expect(timers()).toBeLessThanOrEqual(before);
   });

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
+import { eventually } from '../support/eventually.ts';
 import { silent } from './gateway.ts';
 
 type Node = { port: number; busPort: number; start(): Promise<void>; kill(): Promise<void>; client: Redis };
@@ -71,16 +72,13 @@ async function openNode(): Promise<Node> {
 
 /** Every node sees every slot served by a node it reaches. */
 async function isWhole(): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      for (const { client } of nodes) {
-        const info = String(await client.call('CLUSTER', 'INFO'));
-        expect(info).toContain('cluster_state:ok');
-        expect(info).toContain('cluster_known_nodes:3');
-      }
-    },
-    { timeout: 20_000, interval: 50 },
-  );
+  await eventually(async () => {
+    for (const { client } of nodes) {
+      const info = String(await client.call('CLUSTER', 'INFO'));
+      expect(info).toContain('cluster_state:ok');
+      expect(info).toContain('cluster_known_nodes:3');
+    }
+  });
 }
 
 test('a bus over Redis Cluster speaks through one shard, and survives its end', async () => {
@@ -97,14 +95,11 @@ test('a bus over Redis Cluster speaks through one shard, and survives its end', 
   };
   const [one, other] = [open(), open()];
   const bothAre = (state: 'UP' | 'DOWN') =>
-    vi.waitFor(() => expect([one.health().state, other.health().state]).toStrictEqual([state, state]), {
-      timeout: 20_000,
-      interval: 10,
-    });
+    eventually(() => expect([one.health().state, other.health().state]).toStrictEqual([state, state]));
   try {
     await bothAre('UP');
     one.publish();
-    await vi.waitFor(() => expect(other.heard).toHaveBeenCalledTimes(2));
+    await eventually(() => expect(other.heard).toHaveBeenCalledTimes(2));
     expect(one.heard).toHaveBeenCalledTimes(1);
 
     const shards = await Promise.all(
@@ -122,7 +117,7 @@ test('a bus over Redis Cluster speaks through one shard, and survives its end', 
     await bothAre('UP');
     const before = other.heard.mock.calls.length;
     one.publish();
-    await vi.waitFor(() => expect(other.heard.mock.calls.length).toBeGreaterThan(before));
+    await eventually(() => expect(other.heard.mock.calls.length).toBeGreaterThan(before));
   } finally {
     await Promise.all([one.dispose(), other.dispose()]);
   }

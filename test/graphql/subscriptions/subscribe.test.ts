@@ -6,6 +6,7 @@ import {
   type SourceEvent,
   subscribe,
 } from '../../../src/graphql/subscriptions/subscribe.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const resolved: string[] = [];
 let parked: { payload: { state: string } };
@@ -123,7 +124,7 @@ describe('an event with the same result for every viewer', () => {
     };
     const results = await begin(schema, 'Ann', { events, sendText });
     const end = all(results);
-    await expect.poll(() => texts.length).toBe(1);
+    await eventually(() => expect(texts).toHaveLength(1));
     expect(texts.map((text) => JSON.parse(text))).toEqual([isActive("Ann's")]);
     caughtUp.resolve(undefined);
     expect(await end).toEqual([]);
@@ -136,7 +137,7 @@ describe('an event with the same result for every viewer', () => {
     const texts: string[] = [];
     const results = await begin(schema, 'Ann', { sendText: (text) => void texts.push(text) });
     const next = results.next();
-    await expect.poll(() => resolved).toContain('state for Ann');
+    await eventually(() => expect(resolved).toContain('state for Ann'));
     const returned = results.return?.();
     gate.resolve('ACTIVE');
     expect(await next).toEqual({ done: true, value: undefined });

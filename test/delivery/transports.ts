@@ -1,4 +1,4 @@
-/** Listening over either transport, on a connection that can be held up: what came, when, and how it ended. */
+/** Subscribers over either transport, on connections that can be paused: what arrived, when, and how each ended. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -11,7 +11,7 @@ import type { Json } from '../support/gateway.ts';
 export const transports = ['WebSocket', 'event stream'] as const;
 export type Transport = (typeof transports)[number];
 
-export type Heard = {
+export type Received = {
   readonly id: string;
   readonly type: string;
   readonly occurredAt: string;
@@ -23,45 +23,45 @@ export type Heard = {
 };
 
 type End = {
-  /** Of the errors that came. */
+  /** Of the errors received. */
   readonly codes: readonly string[];
   readonly messages: readonly string[];
-  /** Whether the subscription was ended on its own; otherwise its connection went. */
+  /** Whether the subscription was completed; otherwise its connection was lost. */
   readonly isCompleted: boolean;
-  /** With which the WebSocket was closed, if that was the end. */
+  /** The close code of the WebSocket, if its close was the end. */
   readonly closeCode: number | null;
   readonly at: number;
 };
 
-export type Listening = {
-  /** Everything that came, also what should come no more. */
-  readonly heard: readonly Heard[];
-  /** Resolves when this was heard; rejects when it does not come in time, or the subscription ends before. */
-  until(what: (event: Heard) => boolean): Promise<void>;
+export type Subscriber = {
+  /** Everything that arrived, also after the end. */
+  readonly received: readonly Received[];
+  /** Resolves when such an event was received; rejects if it does not arrive in time or the subscription ends before. */
+  until(what: (event: Received) => boolean): Promise<void>;
   readonly end: Promise<End>;
-  /** Resolves when all has arrived that the gateway had sent by now. */
+  /** Resolves when everything has arrived that the gateway has sent by now. */
   drained(): Promise<void>;
-  /** Reads no more, and so holds back the gateway once the buffers between them are full. */
+  /** Stops reading, so that the gateway has to wait once the buffers between them are full. */
   pause(): void;
   resume(): void;
-  /** How many bytes the gateway has sent or has in its buffers for this connection. */
+  /** Bytes that the gateway has sent on this connection or has in its buffers for it. */
   bytesSent(): number;
 };
 
-/** Milliseconds until what does not come is given up. */
-const patience = 15_000;
+/** Milliseconds that no load reaches: after them, an event counts as lost. */
+const patience = 60_000;
 
 /** Subscribes on a connection of its own. */
 export async function listen(
   transport: Transport,
   wanted: { url: string; token: string; query: string },
-): Promise<Listening> {
+): Promise<Subscriber> {
   const { ours, theirs } = await openConnection(Number(new URL(wanted.url).port));
   const notes = takeNotes();
-  const begin = transport === 'WebSocket' ? listenOverWebSocket : listenOverEventStream;
+  const begin = transport === 'WebSocket' ? subscribeOverWebSocket : subscribeOverEventStream;
   const controls = await begin(ours, wanted, notes);
   return {
-    heard: notes.heard,
+    received: notes.received,
     until: notes.until,
     end: notes.end,
     ...controls,
@@ -69,7 +69,7 @@ export async function listen(
   };
 }
 
-/** Our side of a connection to this port of our own process, and the side of whoever listens there. */
+/** Connects to a port of this process; returns both ends of the connection. */
 async function openConnection(port: number): Promise<{ ours: Socket; theirs: Socket }> {
   const accepted = new EventEmitter<{ socket: [Socket] }>();
   const noteAccepted = (message: unknown) =>
@@ -95,25 +95,25 @@ async function openConnection(port: number): Promise<{ ours: Socket; theirs: Soc
 type Notes = ReturnType<typeof takeNotes>;
 
 function takeNotes() {
-  const heard: Heard[] = [];
+  const received: Received[] = [];
   const errors: Json[] = [];
   const changes = new EventEmitter<{ change: [] }>();
   const over = Promise.withResolvers<End>();
   let end: End | undefined;
   return {
-    heard,
+    received,
     end: over.promise,
     next({ data, errors: those }: Json, bytes: number): void {
       errors.push(...(those ?? []));
-      // What the message was made large with is not kept.
+      // Fields that only make the message large are not kept.
       const { id, type, occurredAt, grant } = data?.grantEvents ?? {};
-      if (id !== undefined) heard.push({ id, type, occurredAt, grant, at: Date.now(), bytes });
+      if (id !== undefined) received.push({ id, type, occurredAt, grant, at: Date.now(), bytes });
       changes.emit('change');
     },
     error(those: Json[]): void {
       errors.push(...those);
     },
-    /** The first end counts: a WebSocket may be closed later, for reasons of its own. */
+    /** The first end counts: a WebSocket may be closed later for another reason. */
     over(how: { isCompleted: boolean; closeCode: number | null }): void {
       end ??= {
         codes: errors.map(({ extensions }) => extensions.code),
@@ -124,24 +124,26 @@ function takeNotes() {
       over.resolve(end);
       changes.emit('change');
     },
-    until(what: (event: Heard) => boolean): Promise<void> {
+    until(what: (event: Received) => boolean): Promise<void> {
       const coming = async () => {
-        while (!heard.some(what)) {
+        while (!received.some(what)) {
           if (end !== undefined) throw new Error(`The subscription ended: ${JSON.stringify(end)}`);
           await once(changes, 'change');
         }
       };
       const late = () =>
-        new Error(`It was not heard; ${heard.length} events were, the last ${JSON.stringify(heard.at(-1))}`);
+        new Error(
+          `The event was not received; ${received.length} others were, the last ${JSON.stringify(received.at(-1))}`,
+        );
       return withDeadline(coming(), patience, late);
     },
   };
 }
 
 type Wanted = Parameters<typeof listen>[1];
-type Controls = Pick<Listening, 'drained' | 'pause' | 'resume'>;
+type Controls = Pick<Subscriber, 'drained' | 'pause' | 'resume'>;
 
-async function listenOverWebSocket(
+async function subscribeOverWebSocket(
   connection: Socket,
   { url, token, query }: Wanted,
   notes: Notes,
@@ -161,16 +163,16 @@ async function listenOverWebSocket(
     if (type === 'error' || type === 'complete') notes.over({ isCompleted: true, closeCode: null });
   });
   await once(socket, 'open');
-  const say = (message: object) => socket.send(JSON.stringify(message));
-  say({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
+  const send = (message: object) => socket.send(JSON.stringify(message));
+  send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
   await Promise.race([acknowledged.promise, notes.end]);
-  say({ id: '1', type: 'subscribe', payload: { query } });
+  send({ id: '1', type: 'subscribe', payload: { query } });
   return {
     async drained() {
       if (socket.readyState === socket.CLOSED) return;
       const gone = once(socket, 'close');
       if (socket.readyState === socket.OPEN) socket.ping();
-      // The gateway answers behind all that it has sent.
+      // The pong arrives after everything that the gateway has sent.
       await withDeadline(Promise.race([once(socket, 'pong'), gone]), patience, notDrained);
     },
     pause: () => socket.pause(),
@@ -178,7 +180,7 @@ async function listenOverWebSocket(
   };
 }
 
-async function listenOverEventStream(
+async function subscribeOverEventStream(
   connection: Socket,
   { url, token, query }: Wanted,
   notes: Notes,
@@ -212,7 +214,7 @@ async function listenOverEventStream(
     }
   });
   return {
-    // A stream that is over is closed, which comes behind all that was sent.
+    // The end of the response arrives after everything that was sent.
     drained: () => withDeadline(gone.promise, patience, notDrained),
     pause: () => void response.pause(),
     resume: () => void response.resume(),
