@@ -1,4 +1,4 @@
-/** Tickets and grants of the benchmark, written as the gateway's commands write them. */
+/** Tickets and grants of the benchmark, written like the gateway's commands write them. */
 import pg from 'pg';
 import { appendAuditEntries } from '../../src/audit/store.ts';
 import { changeGrant } from '../../src/commands/change-grant.ts';
@@ -14,7 +14,7 @@ import { shareRights } from '../../src/roles/locks.ts';
 import { lockTicket } from '../../src/tickets/locks.ts';
 import type { People } from './people.ts';
 
-/** A ticket, and who decides on it. */
+/** A ticket with its people. */
 export type Case = {
   ticketId: string;
   siteId: string;
@@ -23,7 +23,7 @@ export type Case = {
   customer: { id: string; email: string };
 };
 
-/** A ticket for each of these engineers, on the site of the benchmark. */
+/** Opens a ticket for each of these engineers on the site of the benchmark. */
 export async function openCases(
   databaseUrl: string,
   { site, admins, organizationId }: People,
@@ -53,7 +53,7 @@ export async function openCases(
   return cases;
 }
 
-/** The next step of a case that goes round: asked for, approved, revoked, asked for anew. */
+/** The next step of a case's cycle: request, approve, revoke, request again. */
 function nextCommand(
   { customer, ticketId, siteId, engineerId }: Case,
   grant: OpenGrant | null,
@@ -71,14 +71,14 @@ function nextCommand(
 }
 
 /**
- * Takes the next step with what a command writes: its locks, the grant, the audit log and, unless it is silent,
- * the event. Answers the grant as it is then.
+ * Runs the next step as a command does: with its locks, the grant, the audit log and, unless `withoutEvents`, the
+ * event. Returns the grant after the step.
  */
-export async function takeNextStep(
+export async function runNextStep(
   database: Database,
   on: Case,
   grant: Grant | null,
-  { isSilent }: { isSilent: boolean },
+  { withoutEvents }: { withoutEvents: boolean },
 ): Promise<Grant> {
   const { ticketId, organizationId, customer } = on;
   const before = grant !== null && isOpen(grant) ? grant : null;
@@ -96,7 +96,7 @@ export async function takeNextStep(
     if ('refused' in decided) throw new Error(`A step was refused: ${decided.refused.code}`);
     await saveGrantChanges(tx, decided.changes);
     await appendAuditEntries(tx, decided.changes.map(auditGrantChange));
-    if (!isSilent) await appendEvents(tx, decided.changes.map(eventOfGrantChange));
+    if (!withoutEvents) await appendEvents(tx, decided.changes.map(eventOfGrantChange));
     return decided.grant;
   });
 }

@@ -1,11 +1,11 @@
-/** The process of commands: how many transactions a second writers get done, with events and without. */
+/** The process that runs commands: how many transactions a second its writers complete, with and without events. */
 
 import type { Grant } from '../../src/grants/grant.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { type Case, takeNextStep } from './caseload.ts';
-import { moment } from './moment.ts';
-import { obey } from './processes.ts';
+import { type Case, runNextStep } from './caseload.ts';
+import { now } from './clock.ts';
+import { answerRequests } from './processes.ts';
 
 type Writer = { on: Case; grant: Grant | null };
 
@@ -23,24 +23,30 @@ const handlers = {
     writers = cases.map((on) => ({ on, grant: null }));
   },
 
-  /** Transactions a second, of all writers together. */
-  async write({ isSilent, milliseconds }: { isSilent: boolean; milliseconds: number }): Promise<number> {
+  /** Runs the writers for so long; returns the transactions per second of all of them. */
+  async write({
+    withoutEvents,
+    milliseconds,
+  }: {
+    withoutEvents: boolean;
+    milliseconds: number;
+  }): Promise<number> {
     if (database === undefined) throw new TypeError('The process has not been opened');
     const open = database;
-    const begun = moment();
+    const begun = now();
     let done = 0;
     await Promise.all(
       writers.map(async (writer) => {
-        while (moment() - begun < milliseconds) {
-          writer.grant = await takeNextStep(open, writer.on, writer.grant, { isSilent });
+        while (now() - begun < milliseconds) {
+          writer.grant = await runNextStep(open, writer.on, writer.grant, { withoutEvents });
           done += 1;
         }
       }),
     );
-    return (done * 1_000) / (moment() - begun);
+    return (done * 1_000) / (now() - begun);
   },
 };
 
 export type CommandHandlers = typeof handlers;
 
-obey(handlers);
+answerRequests(handlers);

@@ -1,18 +1,18 @@
-/** The process of a customer who revokes: one grant after the other, over HTTP. */
+/** The process of a customer who revokes one grant after the other over HTTP. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { moment } from './moment.ts';
-import { obey } from './processes.ts';
+import { now } from './clock.ts';
+import { answerRequests } from './processes.ts';
 
 export type Revoking = {
   url: string;
   token: string;
   /** Global ids. */
   grantIds: string[];
-  /** Milliseconds between two, on average. */
+  /** Milliseconds between two revocations, on average. */
   pause: number;
 };
 
-/** By grant: the moment just before it was sent, and the one at which the answer was there. */
+/** By grant: when the request was sent, and when its response had arrived. */
 export type Revoked = { sentAt: Float64Array; answeredAt: Float64Array };
 
 const mutation =
@@ -26,14 +26,14 @@ const handlers = {
     for (const [at, grantId] of grantIds.entries()) {
       answers.push(
         (async () => {
-          sentAt[at] = moment();
+          sentAt[at] = now();
           const response = await fetch(url, {
             method: 'POST',
             headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
             body: JSON.stringify({ query: mutation, variables: { grantId } }),
           });
           const text = await response.text();
-          answeredAt[at] = moment();
+          answeredAt[at] = now();
           if (!text.includes('"state":"REVOKED"')) throw new Error(`A grant was not revoked: ${text}`);
         })(),
       );
@@ -46,4 +46,4 @@ const handlers = {
 
 export type CustomerHandlers = typeof handlers;
 
-obey(handlers);
+answerRequests(handlers);

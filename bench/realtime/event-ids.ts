@@ -1,10 +1,10 @@
 /**
- * Ids of the events of one measurement: the same beginning for all of them, then the number of the event. So
- * a client finds the number by a look into the bytes, whatever server wrapped it in whatever text.
+ * Ids of the events of one measurement: a prefix common to all of them, then the number of the event. A client
+ * finds the number in the bytes of a message, whatever server formatted it.
  */
 import { newId } from '../../src/platform/ids.ts';
 
-/** The beginning of ids that nothing else has. */
+/** A new prefix, which no other id has. */
 export function newSeries(): string {
   return newId().slice(0, numberAt);
 }
@@ -16,7 +16,7 @@ export function eventId(series: string, number: number): string {
   return series + number.toString(16).padStart(idLength - numberAt, '0');
 }
 
-/** The number of the event that is in the text, or -1 when none of the series is. */
+/** The number of the event in the text, or -1 if it contains none of the series. */
 export function eventNumber(series: Buffer, buffer: Buffer, start: number, end: number): number {
   const at = buffer.indexOf(series, start);
   if (at === -1 || at + idLength > end) return -1;

@@ -1,20 +1,20 @@
-/** One event of the benchmark: as Latchkey keeps it, and as its peers are given it. */
+/** An event of the benchmark: as Latchkey stores it, and as it is published to the other servers. */
 import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { grantEvent } from '../../test/events/events.ts';
 
-/** What is to be published: an event by its id, and who is to get it. */
+/** An event to publish: its id and its recipients. */
 export type Addressed = {
   id: string;
-  /** Engineers by account id, or everybody who administers the organization: topics, to the peers. */
+  /** Engineers by account id, or all admins of the organization. The other servers take these as topics. */
   to: { engineers: readonly string[] } | { organization: string };
 };
 
-/** What every GraphQL server is asked for. */
+/** The document sent to every GraphQL server. */
 export const subscription =
   'subscription { grantEvents { id cursor type occurredAt grant { id state version endReason expiresAt } } }';
 
-/** A customer approved, and an engineer has access for an hour. */
+/** The event of an approval: an engineer has access for an hour. */
 export function envelopeOf({ id, to }: Addressed): GrantEventEnvelope {
   const occurredAt = new Date();
   const engineerIds = 'engineers' in to ? [...to.engineers] : [newId()];
@@ -36,8 +36,8 @@ export function envelopeOf({ id, to }: Addressed): GrantEventEnvelope {
   };
 }
 
-/** The same, as it goes to a client: what Latchkey answers to `subscription`, with as many characters. */
-export function answerOf({ id }: Addressed) {
+/** The same event as a result for `subscription`: as long as the result that Latchkey sends. */
+export function resultOf({ id }: Addressed) {
   const occurredAt = new Date();
   return {
     id,
@@ -54,9 +54,9 @@ export function answerOf({ id }: Addressed) {
   };
 }
 
-export type Answer = ReturnType<typeof answerOf>;
+export type Answer = ReturnType<typeof resultOf>;
 
-/** The topics of an event, to servers that know only topics. */
+/** The topics of an event, for the servers that know only topics. */
 export function topicsOf({ to }: Addressed): readonly string[] {
   return 'engineers' in to ? to.engineers : [to.organization];
 }

@@ -1,6 +1,6 @@
 /**
- * A WebSocket client that costs next to nothing, so that a thousand of them are no bottleneck to the server
- * that is measured: one buffer to read into for all, no events, no copies, text handed on as the bytes it is.
+ * A WebSocket client that costs almost nothing, so that a thousand clients do not slow down the measured server: one
+ * read buffer for all of them, no events, no copies, text passed on as bytes.
  */
 import { connect } from 'node:net';
 
@@ -9,9 +9,9 @@ export type LightSocketOptions = {
   /** The subprotocol to ask for. */
   protocol: string;
   onOpen(): void;
-  /** The text lies in the buffer until this returns. */
+  /** The text is in the buffer until this returns. */
   onText(buffer: Buffer, start: number, end: number): void;
-  /** Once, with what is known of why. */
+  /** Called once, with the reason as far as it is known. */
   onClosed(reason: string): void;
 };
 
@@ -21,16 +21,16 @@ const readBuffer = Buffer.allocUnsafe(256 * 1024);
 const opcodes = { text: 0x81, close: 0x88, ping: 0x89, pong: 0x8a } as const;
 const nothing = Buffer.alloc(0);
 
-export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions): LightSocket {
+export function openLightSocket({ url, protocol, ...listener }: LightSocketOptions): LightSocket {
   let isOpen = false;
   let isClosed = false;
-  /** The beginning of a frame, or of the answer to the upgrade, whose end has not come yet. */
-  let begun = nothing;
+  /** The first bytes of a frame, or of the response to the upgrade, whose end has not arrived yet. */
+  let partial = nothing;
   const closed = (reason: string): void => {
     if (isClosed) return;
     isClosed = true;
     socket.destroy();
-    heard.onClosed(reason);
+    listener.onClosed(reason);
   };
 
   const socket = connect({
@@ -40,9 +40,9 @@ export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions)
     onread: {
       buffer: readBuffer,
       callback: (length) => {
-        if (begun.length === 0) keepFrom(readBuffer, read(readBuffer, length), length);
+        if (partial.length === 0) keepFrom(readBuffer, read(readBuffer, length), length);
         else {
-          const bytes = Buffer.concat([begun, readBuffer.subarray(0, length)]);
+          const bytes = Buffer.concat([partial, readBuffer.subarray(0, length)]);
           keepFrom(bytes, read(bytes, bytes.length), bytes.length);
         }
         return !isClosed;
@@ -61,7 +61,7 @@ export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions)
   }
 
   function keepFrom(bytes: Buffer, start: number, end: number): void {
-    begun = start === end ? nothing : Buffer.from(bytes.subarray(start, end));
+    partial = start === end ? nothing : Buffer.from(bytes.subarray(start, end));
   }
 
   function readUpgrade(bytes: Buffer, length: number): number {
@@ -73,11 +73,11 @@ export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions)
       return length;
     }
     isOpen = true;
-    heard.onOpen();
+    listener.onOpen();
     return readFrames(bytes, end + 4, length);
   }
 
-  /** Reads every whole frame; answers where the first begins that is not. */
+  /** Reads every complete frame; returns where the first incomplete one begins. */
   function readFrames(bytes: Buffer, from: number, to: number): number {
     let at = from;
     while (to - at >= 2 && !isClosed) {
@@ -95,14 +95,14 @@ export function openLightSocket({ url, protocol, ...heard }: LightSocketOptions)
   }
 
   function readFrame(bytes: Buffer, opcode: number, start: number, end: number): void {
-    if (opcode === opcodes.text) heard.onText(bytes, start, end);
+    if (opcode === opcodes.text) listener.onText(bytes, start, end);
     else if (opcode === opcodes.ping) write(opcodes.pong, bytes.subarray(start, end));
     else if (opcode === opcodes.close)
       closed(`closed: ${bytes.readUInt16BE(start)} ${bytes.toString('utf8', start + 2, end)}`);
     else closed(`sent a frame of kind ${opcode}, which this client does not read`);
   }
 
-  /** Masked with zeros, which leaves the payload as it is. */
+  /** Masks with zeros, which leaves the payload unchanged. */
   function write(opcode: number, payload: Buffer): void {
     const head = payload.length < 126 ? Buffer.alloc(6) : Buffer.alloc(8);
     head[0] = opcode;

@@ -1,10 +1,7 @@
-/**
- * Measures the delivery of events: Latchkey beside others, round by round on one machine. See
- * docs/benchmarks.md.
- */
+/** Compares the delivery of events by Latchkey and other servers, round by round on one machine: docs/benchmarks.md. */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Machinery, startMachinery } from './machinery.ts';
+import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
 import { killAllProcesses } from './processes.ts';
 import { cpu } from './rows/cpu.ts';
 import { fanOut } from './rows/fan-out.ts';
@@ -47,12 +44,12 @@ function say(line: string): void {
 }
 
 /** Every server in turn, and that round by round: what else the machine does meets all of them alike. */
-async function measureRow(machinery: Machinery, row: Row): Promise<Map<ServerName, Sample[]>> {
+async function measureRow(infrastructure: Infrastructure, row: Row): Promise<Map<ServerName, Sample[]>> {
   const samples = new Map<ServerName, Sample[]>();
   const servers = row.servers.filter((server) => wantedServers?.includes(server) ?? true);
   for (let round = 1; round <= rounds; round += 1) {
     for (const server of servers) {
-      const sample = await row.measure(machinery, server).catch(
+      const sample = await row.measure(infrastructure, server).catch(
         (error: unknown): Sample => ({
           figures: {},
           faults: [error instanceof Error ? error.message : String(error)],
@@ -79,14 +76,14 @@ async function run(): Promise<void> {
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
 
-  const machinery = running.use(await startMachinery());
+  const infrastructure = running.use(await startInfrastructure());
   say(
-    `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${machinery.versions}`,
+    `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${infrastructure.versions}`,
   );
   const begun = performance.now();
   const tables: string[] = [];
   for (const row of wantedRows) {
-    const samples = await measureRow(machinery, row);
+    const samples = await measureRow(infrastructure, row);
     tables.push(...tableOf(row, samples));
     const found = [...samples.values()].flat().some(({ figures }) => Object.keys(figures).length > 0);
     // A server that fails is a finding; where none of them has any figure, the benchmark itself did not run.

@@ -1,4 +1,4 @@
-/** The people of the benchmark: engineers who hear each of their own, and admins who all hear the same. */
+/** The people of the benchmark: engineers who each receive their own events, and admins who all receive the same. */
 import pg from 'pg';
 import { newId } from '../../src/platform/ids.ts';
 
@@ -6,7 +6,7 @@ export type Person = {
   kind: 'ENGINEER' | 'ADMIN';
   id: string;
   email: string;
-  /** What they hear of: an engineer by the account, an admin by the organization. */
+  /** The topic they subscribe to: an engineer's account id, or an admin's organization id. */
   topic: string;
 };
 

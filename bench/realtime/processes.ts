@@ -1,20 +1,20 @@
 /**
- * Processes of the benchmark: each does what it is asked over IPC, and is gone when this one is. Everything
- * that is measured, or that loads what is measured, has a process of its own.
+ * Child processes of the benchmark. Each handles requests over IPC and ends with this process. Everything that is
+ * measured, or that causes the load, has a process of its own.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** What a process can be asked, by name. */
-// biome-ignore lint/suspicious/noExplicitAny: each handler has an argument of its own, typed where it is asked
+/** A process's request handlers, by name. */
+// biome-ignore lint/suspicious/noExplicitAny: each handler has an argument of its own, typed where it is called
 export type Handlers = Record<string, (argument: any) => unknown>;
 
 type Asked = { id: number; name: string; argument: unknown };
 type Answered = { id: number; value?: unknown; error?: string };
 
-/** In the process: answers what it is asked, until whoever started it is gone. */
-export function obey(handlers: Handlers): void {
-  // Ctrl-C in a terminal reaches every process: the first one ends the others.
+/** Called in the child process: handles requests until the parent process is gone. */
+export function answerRequests(handlers: Handlers): void {
+  // Ctrl-C in a terminal reaches every process: the parent ends its children.
   process.on('SIGINT', () => undefined);
   process.on('disconnect', () => process.exit());
   process.on('message', (asked: Asked) => {
@@ -27,7 +27,7 @@ export function obey(handlers: Handlers): void {
 async function answer(handlers: Handlers, { id, name, argument }: Asked): Promise<Answered> {
   try {
     const handler = handlers[name];
-    if (handler === undefined) throw new TypeError(`This process knows no ${name}`);
+    if (handler === undefined) throw new TypeError(`This process has no handler ${name}`);
     return { id, value: await handler(argument) };
   } catch (error) {
     return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
@@ -35,22 +35,22 @@ async function answer(handlers: Handlers, { id, name, argument }: Asked): Promis
 }
 
 export type Process<Known extends Handlers> = {
-  /** Rejects when the process cannot, is gone, or has not answered after so many milliseconds. */
+  /** Rejects if the handler fails, the process has ended, or there is no response within so many milliseconds. */
   ask<Name extends keyof Known & string>(
     name: Name,
     argument: Parameters<Known[Name]>[0],
     deadline?: number,
   ): Promise<Awaited<ReturnType<Known[Name]>>>;
-  /** Why it ended by itself, if it did. */
+  /** Why it ended by itself; undefined if it did not. */
   readonly cause: string | undefined;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
 const children = new Set<ChildProcess>();
 const usualDeadline = 30_000;
-const said = 4_000;
+const maxErrorOutput = 4_000;
 
-/** Starts a file of the benchmark, which calls `obey`, with Node's garbage collector at hand. */
+/** Starts a file of the benchmark, which calls `answerRequests`; it can run the garbage collector. */
 export function startProcess<Known extends Handlers>(file: string): Process<Known> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const child = fork(path, [], {
@@ -61,12 +61,12 @@ export function startProcess<Known extends Handlers>(file: string): Process<Know
   });
   children.add(child);
   const waiting = new Map<number, PromiseWithResolvers<never>>();
-  let complaint = '';
+  let errorOutput = '';
   let cause: string | undefined;
   let isWanted = true;
   let asked = 0;
   child.stderr?.on('data', (text: Buffer) => {
-    complaint = (complaint + String(text)).slice(-said);
+    errorOutput = (errorOutput + String(text)).slice(-maxErrorOutput);
   });
   child.on('error', () => undefined);
   child.on('message', ({ id, value, error }: Answered) => {
@@ -78,7 +78,7 @@ export function startProcess<Known extends Handlers>(file: string): Process<Know
   const exited = new Promise<void>((settle) => {
     child.once('close', (code, signal) => {
       children.delete(child);
-      if (isWanted) cause = `${file} ended by itself (${signal ?? code}): ${summaryOf(complaint)}`;
+      if (isWanted) cause = `${file} ended by itself (${signal ?? code}): ${summaryOf(errorOutput)}`;
       for (const { reject } of waiting.values()) reject(new Error(cause ?? `${file} was stopped`));
       waiting.clear();
       settle();
@@ -94,7 +94,7 @@ export function startProcess<Known extends Handlers>(file: string): Process<Know
       waiting.set(id, answered);
       const late = setTimeout(() => {
         waiting.delete(id);
-        answered.reject(new Error(`${file} has not answered ${name} in ${deadline} ms`));
+        answered.reject(new Error(`${file} has not responded to ${name} within ${deadline} ms`));
       }, deadline);
       try {
         child.send({ id, name, argument } satisfies Asked);
@@ -114,13 +114,13 @@ export function startProcess<Known extends Handlers>(file: string): Process<Know
   };
 }
 
-/** For the end of the benchmark, however it comes. */
+/** For the end of the benchmark, in whatever way it ends. */
 export function killAllProcesses(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** The line that says most of what a process wrote before its end. */
+/** The most informative line of what a process wrote before its end. */
 function summaryOf(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.find((line) => /Error|FATAL/.test(line))?.trim() ?? lines.at(-1)?.trim() ?? 'it said nothing';
+  return lines.find((line) => /Error|FATAL/.test(line))?.trim() ?? lines.at(-1)?.trim() ?? 'it wrote nothing';
 }

@@ -1,38 +1,38 @@
-/** The process of the clients: connects subscribers, and keeps account of what reaches whom and when. */
+/** The process of the clients: connects subscribers and counts what each receives, and when. */
 import { setTimeout as wait } from 'node:timers/promises';
+import { now } from './clock.ts';
+import { mapConcurrently } from './concurrency.ts';
 import { eventNumber } from './event-ids.ts';
-import { inLanes } from './lanes.ts';
 import { type LightSocket, openLightSocket } from './light-socket.ts';
-import { moment } from './moment.ts';
-import { obey } from './processes.ts';
+import { answerRequests } from './processes.ts';
 
 export type Expected = {
-  /** The beginning of the ids of these events. */
+  /** The prefix of these events' ids. */
   series: string;
   events: number;
-  /** `EACH`: event n goes to subscriber n, counting round. `ALL`: every event to every subscriber. */
+  /** `EACH`: event n goes to subscriber n modulo their number. `ALL`: every event goes to every subscriber. */
   recipients: 'EACH' | 'ALL';
-  /** Only the first so many subscribers; the others expect none of these events. */
+  /** How many subscribers, from the first on, expect these events. */
   subscribers: number;
 };
 
 export type Account = {
-  /** Deliveries expected and never come; come more than once; come to somebody else. */
+  /** Deliveries that did not arrive, arrived again, or arrived at the wrong subscriber. */
   missing: number;
   repeated: number;
-  stray: number;
+  misdelivered: number;
   /** Why connections were lost: each reason once. */
   lost: string[];
   /** Bytes of an average delivery. */
   bytes: number;
-  /** By event, the moment of its first delivery; NaN while it has not come. */
+  /** By event, when its first delivery arrived; NaN if none has. */
   arrivedAt: Float64Array;
-  /** The moment of the last delivery. */
+  /** When the last delivery arrived. */
   lastAt: number;
 };
 
-/** A text in which no expected event was found. */
-type Aside = { subscriber: number; at: number; text: string };
+/** A message that contains no expected event. */
+type OtherText = { subscriber: number; at: number; text: string };
 
 const sockets: LightSocket[] = [];
 const lost = new Set<string>();
@@ -41,27 +41,27 @@ let isLeaving = false;
 let expected: Expected = { series: '-', events: 0, recipients: 'EACH', subscribers: 0 };
 let series = Buffer.from('-');
 let seen = new Uint8Array();
-let heard = new Uint32Array();
+let received = new Uint32Array();
 let arrivedAt = new Float64Array();
 let lastAt = 0;
 let due = 0;
 let deliveries = 0;
 let repeated = 0;
-let stray = 0;
+let misdelivered = 0;
 let bytes = 0;
-let asides: Aside[] = [];
+let otherTexts: OtherText[] = [];
 
 function receive(subscriber: number, buffer: Buffer, start: number, end: number): void {
   const number = eventNumber(series, buffer, start, end);
   if (number === -1) {
-    if (asides.length < 10_000)
-      asides.push({ subscriber, at: moment(), text: buffer.toString('utf8', start, end) });
+    if (otherTexts.length < 10_000)
+      otherTexts.push({ subscriber, at: now(), text: buffer.toString('utf8', start, end) });
     return;
   }
   const isAll = expected.recipients === 'ALL';
-  heard[subscriber] = (heard[subscriber] ?? 0) + 1;
+  received[subscriber] = (received[subscriber] ?? 0) + 1;
   if (number >= expected.events || (!isAll && number % expected.subscribers !== subscriber)) {
-    stray += 1;
+    misdelivered += 1;
     return;
   }
   const slot = isAll ? number * expected.subscribers + subscriber : number;
@@ -72,14 +72,14 @@ function receive(subscriber: number, buffer: Buffer, start: number, end: number)
   seen[slot] = 1;
   deliveries += 1;
   bytes += end - start;
-  lastAt = moment();
+  lastAt = now();
   if (Number.isNaN(arrivedAt[number])) arrivedAt[number] = lastAt;
 }
 
 type Connecting = {
   url: string;
   protocol: string;
-  /** What each subscriber says first, and what it says once that is acknowledged. */
+  /** The first message of each subscriber, and the message it sends once that is acknowledged. */
   greetings: string[];
   subscribe: string | null;
 };
@@ -115,11 +115,11 @@ async function connectAll({ url, protocol, greetings, subscribe }: Connecting): 
     sockets[subscriber] = socket;
     await acknowledged.promise;
   };
-  await inLanes(width, greetings, (greeting, at) => connectOne(greeting, first + at));
+  await mapConcurrently(width, greetings, (greeting, at) => connectOne(greeting, first + at));
 }
 
 async function signIn({ url, emails }: { url: string; emails: string[] }): Promise<string[]> {
-  return await inLanes(20, emails, async (email) => {
+  return await mapConcurrently(20, emails, async (email) => {
     const response = await fetch(url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -136,41 +136,43 @@ const handlers = {
   signIn,
   connect: connectAll,
 
-  /** From now on these are the events to keep account of. */
+  /** From now on counts these events. */
   expect(wanted: Expected): void {
     expected = wanted;
     series = Buffer.from(wanted.series, 'latin1');
     due = wanted.recipients === 'ALL' ? wanted.events * wanted.subscribers : wanted.events;
     seen = new Uint8Array(due);
-    heard = new Uint32Array(sockets.length);
+    received = new Uint32Array(sockets.length);
     arrivedAt = new Float64Array(wanted.events).fill(Number.NaN);
     lastAt = 0;
     deliveries = 0;
     repeated = 0;
-    stray = 0;
+    misdelivered = 0;
     bytes = 0;
-    asides = [];
+    otherTexts = [];
   },
 
-  /** Who from this one on has heard none of the expected events, once all have or after so many milliseconds. */
-  async deaf({ from, patience }: { from: number; patience: number }): Promise<number[]> {
-    const deadline = moment() + patience;
+  /** The subscribers from `from` on that have received no expected event: at once if none, else after `patience` ms. */
+  async unreached({ from, patience }: { from: number; patience: number }): Promise<number[]> {
+    const deadline = now() + patience;
     for (;;) {
-      const found = [...heard.keys()].filter((subscriber) => subscriber >= from && heard[subscriber] === 0);
-      if (found.length === 0 || moment() > deadline) return found;
+      const found = [...received.keys()].filter(
+        (subscriber) => subscriber >= from && received[subscriber] === 0,
+      );
+      if (found.length === 0 || now() > deadline) return found;
       await wait(10);
     }
   },
 
-  /** When everything expected has come, or nothing more has come for so many milliseconds. */
+  /** Resolves when all expected deliveries have arrived, or none has for so many milliseconds. */
   async account(patience: number): Promise<Account> {
-    let quietSince = moment();
-    for (let before = deliveries; deliveries < due && moment() - quietSince < patience; await wait(10)) {
-      if (deliveries !== before) quietSince = moment();
+    let quietSince = now();
+    for (let before = deliveries; deliveries < due && now() - quietSince < patience; await wait(10)) {
+      if (deliveries !== before) quietSince = now();
       before = deliveries;
     }
     return {
-      ...{ missing: due - deliveries, repeated, stray, lost: [...lost], arrivedAt, lastAt },
+      ...{ missing: due - deliveries, repeated, misdelivered, lost: [...lost], arrivedAt, lastAt },
       bytes: bytes / Math.max(1, deliveries),
     };
   },
@@ -178,8 +180,8 @@ const handlers = {
   /** Why connections were lost. */
   losses: (): string[] => [...lost],
 
-  /** What else has come since `expect`. */
-  asides: (): Aside[] => asides,
+  /** The other messages since `expect`. */
+  otherTexts: (): OtherText[] => otherTexts,
 
   /** Milliseconds of processor time so far. */
   cpu(): number {
@@ -195,4 +197,4 @@ const handlers = {
 
 export type SubscriberHandlers = typeof handlers;
 
-obey(handlers);
+answerRequests(handlers);

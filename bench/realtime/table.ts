@@ -1,4 +1,4 @@
-/** The figures as a person reads them. */
+/** Formats the figures as tables. */
 import type { Figure, Medians, Row, Sample } from './rows/row.ts';
 import type { ServerName } from './servers.ts';
 import { median } from './statistics.ts';
@@ -13,12 +13,12 @@ export function tableOf(row: Row, samples: Samples): string[] {
     return found.length === 0 ? undefined : median(found);
   };
   const lines = row.figures.map((figure) => [
-    `  ${figure.says}`,
+    `  ${figure.title}`,
     ...servers.map((server) => cellOf(figure, server, of)),
     goalsOf(figure, of),
   ]);
   const faults = servers.flatMap((server) => faultsOf(server, samples.get(server) ?? []));
-  return [`${row.name}: ${row.says}`, ...aligned([['', ...servers, ''], ...lines]), ...faults, ''];
+  return [`${row.name}: ${row.title}`, ...aligned([['', ...servers, ''], ...lines]), ...faults, ''];
 }
 
 function faultsOf(server: ServerName, samples: readonly Sample[]): string[] {
@@ -43,9 +43,9 @@ function cellOf({ name, digits }: Figure, server: ServerName, of: Medians): stri
 
 function goalsOf({ goals = [] }: Figure, of: Medians): string {
   return goals
-    .map(({ says, isMet }) => {
+    .map(({ title, isMet }) => {
       const met = isMet(of);
-      return `${says}: ${met === undefined ? 'not known' : met ? 'met' : 'NOT MET'}`;
+      return `${title}: ${met === undefined ? 'unknown' : met ? 'met' : 'NOT MET'}`;
     })
     .join('; ');
 }

@@ -1,9 +1,9 @@
-/** The process that writes: events at a rate or as fast as they go, and when each was sent and taken. */
+/** The process that writes events, at a rate or as fast as possible, and records when each was sent and accepted. */
 import { setTimeout as wait } from 'node:timers/promises';
+import { now } from './clock.ts';
 import { eventId } from './event-ids.ts';
 import type { Addressed } from './events.ts';
-import { moment } from './moment.ts';
-import { obey } from './processes.ts';
+import { answerRequests } from './processes.ts';
 import { committing, type Publisher } from './publishers/publisher.ts';
 import type { Setting } from './servers/server.ts';
 import { publishers, type ServerName } from './servers.ts';
@@ -11,20 +11,20 @@ import { publishers, type ServerName } from './servers.ts';
 export type Writing = {
   series: string;
   events: number;
-  /** Event n goes to engineer n, counting round; or every event to the whole organization. */
+  /** Event n goes to engineer n modulo their number; or every event goes to the whole organization. */
   to: { engineers: readonly string[] } | { organization: string };
-  /** Events a second, at moments left to chance; null: as fast as they go. */
+  /** Events per second, at random moments; null: as fast as possible. */
   rate: number | null;
-  /** Whether those that have come due in the meantime may go in one transaction. */
+  /** Whether events that became due in the meantime may be written in one transaction. */
   mayBatch: boolean;
 };
 
-/** By event: the moment just before it was sent, and the one at which it was committed, or else taken by Redis. */
-export type Written = { sentAt: Float64Array; takenAt: Float64Array };
+/** By event: when it was sent, and when it was committed, or accepted by Redis if nothing is committed. */
+export type Written = { sentAt: Float64Array; acceptedAt: Float64Array };
 
 type Opening = Setting & {
   server: ServerName;
-  /** Whether events are committed before they are published also where nothing keeps them. */
+  /** Whether events are committed before they are published, for servers that do not store them, too. */
   mustCommit: boolean;
 };
 
@@ -36,11 +36,11 @@ function opened(): Publisher {
 }
 
 async function write({ series, events, to, rate, mayBatch }: Writing): Promise<Written> {
-  const { lanes, commit, publish } = opened();
+  const { concurrency, commit, publish } = opened();
   const sentAt = new Float64Array(events);
-  const takenAt = new Float64Array(events);
+  const acceptedAt = new Float64Array(events);
   const due: number[] = [];
-  let underWay = 0;
+  let inFlight = 0;
   const over = Promise.withResolvers<void>();
   let taken = 0;
 
@@ -50,40 +50,40 @@ async function write({ series, events, to, rate, mayBatch }: Writing): Promise<W
   });
 
   async function send(numbers: readonly number[]): Promise<void> {
-    underWay += 1;
+    inFlight += 1;
     const batch = numbers.map(address);
-    sentAt.set(numbers.map(moment), numbers[0]);
+    sentAt.set(numbers.map(now), numbers[0]);
     await (commit ?? publish)(batch);
-    takenAt.set(numbers.map(moment), numbers[0]);
+    acceptedAt.set(numbers.map(now), numbers[0]);
     if (commit !== undefined) await publish(batch);
-    underWay -= 1;
+    inFlight -= 1;
     taken += numbers.length;
     if (taken === events) over.resolve();
     sendDue();
   }
 
-  /** No more together than it takes to have everything under way. */
+  /** Sends what is due, in batches no larger than needed to send all of it concurrently. */
   function sendDue(): void {
-    while (due.length > 0 && underWay < lanes) {
-      const together = mayBatch ? Math.max(1, Math.ceil(due.length / lanes)) : 1;
+    while (due.length > 0 && inFlight < concurrency) {
+      const together = mayBatch ? Math.max(1, Math.ceil(due.length / concurrency)) : 1;
       send(due.splice(0, together)).catch(over.reject);
     }
   }
 
-  const begun = moment();
+  const begun = now();
   let at = 0;
   for (let number = 0; number < events; number += 1) {
     due.push(number);
     if (rate === null) continue;
     sendDue();
     at += (-Math.log(1 - Math.random()) / rate) * 1_000;
-    // Timers are whole milliseconds: what comes due within one goes together, on average at its time.
-    const early = begun + at - moment();
+    // Timers have whole milliseconds: events due within the same one are sent together, on average on time.
+    const early = begun + at - now();
     if (early >= 1) await wait(Math.round(early));
   }
   sendDue();
   await over.promise;
-  return { sentAt, takenAt };
+  return { sentAt, acceptedAt };
 }
 
 const handlers = {
@@ -92,8 +92,8 @@ const handlers = {
     publisher = mustCommit && plain.commit === undefined ? await committing(plain, setting) : plain;
   },
   write,
-  /** One event, numbered, to these engineers; or to the organization. */
-  async tell({ series, number, to }: { series: string; number: number; to: Addressed['to'] }): Promise<void> {
+  /** Sends one numbered event to these engineers, or to the organization. */
+  async send({ series, number, to }: { series: string; number: number; to: Addressed['to'] }): Promise<void> {
     const { commit, publish } = opened();
     const events = [{ id: eventId(series, number), to }];
     await commit?.(events);
@@ -103,4 +103,4 @@ const handlers = {
 
 export type WriterHandlers = typeof handlers;
 
-obey(handlers);
+answerRequests(handlers);

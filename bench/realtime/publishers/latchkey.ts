@@ -9,7 +9,7 @@ export async function createLatchkeyPublisher({ redisUrl, databaseUrl }: Setting
   const table = await openEventTable(databaseUrl);
   const logger = createLogger('silent');
   const bus = createRedisBus({ url: redisUrl, topology: 'SINGLE', channel: 'latchkey', logger });
-  // Called when the way through Redis is open.
+  // Called when the connection to Redis is open.
   await new Promise<void>((open) => bus.subscribe(open));
   return { ...table, publish: async () => bus.publish() };
 }

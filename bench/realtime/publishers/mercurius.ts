@@ -1,5 +1,5 @@
 import createEmitter from 'mqemitter-redis';
-import { answerOf, topicsOf } from '../events.ts';
+import { resultOf, topicsOf } from '../events.ts';
 import type { Setting } from '../servers/server.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -10,11 +10,11 @@ export async function createMercuriusPublisher({ redisUrl }: Setting): Promise<P
       emitter.emit({ topic, payload }, (error) => (error == null ? resolve() : reject(error))),
     );
   return {
-    lanes: Number.POSITIVE_INFINITY,
+    concurrency: Number.POSITIVE_INFINITY,
     publish: (events) =>
       Promise.all(
         events.flatMap((event) => {
-          const payload = { grantEvents: answerOf(event) };
+          const payload = { grantEvents: resultOf(event) };
           return topicsOf(event).map((topic) => emit(topic, payload));
         }),
       ),

@@ -2,17 +2,17 @@ import type { Addressed } from '../events.ts';
 import type { Setting } from '../servers/server.ts';
 import { openEventTable } from './table.ts';
 
-/** How events reach a server: from a process that is not the server's, as from another gateway. */
+/** Publishes events to a server from another process, as another gateway would. */
 export type Publisher = {
-  /** Before they are published, where they are kept: resolves when they are on the disk. */
+  /** For servers that store events: resolves when they are committed. Called before `publish`. */
   commit?(events: readonly Addressed[]): Promise<unknown>;
-  /** Resolves when what carries them has them: Redis has answered, where its answer is waited for. */
+  /** Resolves when Redis has accepted the events, where its response is awaited. */
   publish(events: readonly Addressed[]): Promise<unknown>;
-  /** Publications under way at a time, at most. */
-  readonly lanes: number;
+  /** The maximum number of concurrent publications. */
+  readonly concurrency: number;
 };
 
-/** As a backend without a gateway does: commits what happened, just as Latchkey does, and publishes it then. */
+/** A publisher that commits events as Latchkey does and then publishes them, as a backend would. */
 export async function committing(publisher: Publisher, { databaseUrl }: Setting): Promise<Publisher> {
   return { ...publisher, ...(await openEventTable(databaseUrl)) };
 }

@@ -4,17 +4,17 @@ import { type Addressed, envelopeOf } from '../events.ts';
 
 const connections = 8;
 
-/** Commits events to the table, each call in a transaction of its own, so many at a time. */
+/** Commits events to the table, each call in a transaction of its own. */
 export async function openEventTable(
   databaseUrl: string,
-): Promise<{ commit(events: readonly Addressed[]): Promise<void>; lanes: number }> {
+): Promise<{ commit(events: readonly Addressed[]): Promise<void>; concurrency: number }> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: connections });
   pool.on('error', () => undefined);
   await Promise.all(Array.from({ length: connections }, () => pool.query('SELECT 1')));
-  // Each statement by itself is a transaction.
+  // Outside an explicit transaction, each statement is one.
   const writer = {
     $executeRawUnsafe: async (text: string, ...values: unknown[]) =>
       (await pool.query({ name: 'append', text, values })).rowCount ?? 0,
   };
-  return { commit: (events) => appendEvents(writer, events.map(envelopeOf)), lanes: connections };
+  return { commit: (events) => appendEvents(writer, events.map(envelopeOf)), concurrency: connections };
 }

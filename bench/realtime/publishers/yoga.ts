@@ -1,7 +1,7 @@
 import { createRedisEventTarget } from '@graphql-yoga/redis-event-target';
 import { createPubSub } from 'graphql-yoga';
 import { Redis } from 'ioredis';
-import { type Answer, answerOf, topicsOf } from '../events.ts';
+import { type Answer, resultOf, topicsOf } from '../events.ts';
 import type { Setting } from '../servers/server.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -10,13 +10,13 @@ export async function createYogaPublisher({ redisUrl }: Setting): Promise<Publis
   const eventTarget = createRedisEventTarget({ publishClient, subscribeClient: new Redis(redisUrl) });
   const pubSub = createPubSub<{ grantEvents: [topic: string, event: Answer] }>({ eventTarget });
   return {
-    lanes: Number.POSITIVE_INFINITY,
+    concurrency: Number.POSITIVE_INFINITY,
     async publish(events) {
       for (const event of events) {
-        const answer = answerOf(event);
+        const answer = resultOf(event);
         for (const topic of topicsOf(event)) pubSub.publish('grantEvents', topic, answer);
       }
-      // Answered after everything that was published before it on the same connection.
+      // The response arrives after everything published before on the same connection.
       await publishClient.ping();
     },
   };

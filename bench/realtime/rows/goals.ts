@@ -1,44 +1,44 @@
 import { type ServerName, serverNames } from '../servers.ts';
 import type { Goal, Medians } from './row.ts';
 
-/** Latchkey's figure is at most so much. */
+/** Latchkey's figure is at most the limit. */
 export function atMost(figure: string, limit: number, unit: string): Goal {
   return {
-    says: `≤ ${limit} ${unit}`,
+    title: `≤ ${limit} ${unit}`,
     isMet: (of) => holds((mine, most) => mine <= most, of(figure, 'latchkey'), limit),
   };
 }
 
 export function atMostBare(figure: string, times: number): Goal {
   return {
-    says: `≤ ${times}× bare`,
+    title: `≤ ${times}× bare`,
     isMet: (of) => holds((mine, its) => mine <= times * its, of(figure, 'latchkey'), of(figure, 'bare')),
   };
 }
 
 export function atLeastBare(figure: string, times: number): Goal {
   return {
-    says: `≥ ${times}× bare`,
+    title: `≥ ${times}× bare`,
     isMet: (of) => holds((mine, its) => mine >= times * its, of(figure, 'latchkey'), of(figure, 'bare')),
   };
 }
 
 export function belowEveryPeer(figure: string): Goal {
   return {
-    says: 'below every peer',
+    title: 'below every peer',
     isMet: (of) => holds((mine, its) => mine < its, of(figure, 'latchkey'), least(peersOf(figure, of))),
   };
 }
 
 export function timesTheBestPeer(figure: string, times: number): Goal {
   return {
-    says: `≥ ${times}× the best peer`,
+    title: `≥ ${times}× the best peer`,
     isMet: (of) =>
       holds((mine, its) => mine >= times * its, of(figure, 'latchkey'), greatest(peersOf(figure, of))),
   };
 }
 
-/** Whether it holds of both figures; unknown while one of them is. */
+/** Whether the test holds for the two figures; undefined if one of them is unknown. */
 export function holds(
   test: (mine: number, its: number) => boolean,
   mine: number | undefined,

@@ -1,26 +1,26 @@
-import type { Machinery } from '../machinery.ts';
+import type { Infrastructure } from '../infrastructure.ts';
 import type { ServerName } from '../servers.ts';
 
-/** What one measurement found. */
+/** The result of one measurement. */
 export type Sample = {
-  /** By the names of the row's figures. */
+  /** By the row's figure names. */
   figures: Readonly<Record<string, number>>;
-  /** What was not as it should be, in words. With any, the figures are shown and not counted. */
+  /** What went wrong, in words. The figures of a sample with faults are shown and not counted. */
   faults: readonly string[];
 };
 
-/** The medians of one figure over the rounds in which nothing was wrong. */
+/** The median of a figure over the rounds without faults. */
 export type Medians = (figure: string, server: ServerName) => number | undefined;
 
-/** A goal for Latchkey: whether it is met is unknown while a server it is compared with was not measured. */
-export type Goal = { says: string; isMet(of: Medians): boolean | undefined };
+/** A goal for Latchkey. Whether it is met is unknown if a server it is compared with was not measured. */
+export type Goal = { title: string; isMet(of: Medians): boolean | undefined };
 
-export type Figure = { name: string; says: string; digits: number; goals?: readonly Goal[] };
+export type Figure = { name: string; title: string; digits: number; goals?: readonly Goal[] };
 
 export type Row = {
   name: string;
-  says: string;
+  title: string;
   servers: readonly ServerName[];
   figures: readonly Figure[];
-  measure(machinery: Machinery, server: ServerName): Promise<Sample>;
+  measure(infrastructure: Infrastructure, server: ServerName): Promise<Sample>;
 };

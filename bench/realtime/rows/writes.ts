@@ -8,44 +8,44 @@ import type { Row } from './row.ts';
 const writers = 8;
 const warmUp = 2_000;
 const slice = 500;
-/** Short turns with and without, so that what else the machine does meets both alike. */
+/** Short turns with and without events, so that other load on the machine affects both equally. */
 const turns = 24;
 
 export const writes: Row = {
   name: 'writes',
-  says: `${writers} writers that ask, approve and revoke: transactions a second with the event and without`,
+  title: `${writers} writers that request, approve and revoke: transactions a second with the event and without`,
   servers: ['latchkey'],
   figures: [
-    { name: 'with', says: 'with the event', digits: 0 },
-    { name: 'without', says: 'without', digits: 0 },
+    { name: 'with', title: 'with the event', digits: 0 },
+    { name: 'without', title: 'without', digits: 0 },
     {
       name: 'share',
-      says: 'with, of without, %',
+      title: 'with, of without, %',
       digits: 1,
       goals: [
         {
-          says: '≥ 80 %',
+          title: '≥ 80 %',
           isMet: (of) => holds((share, least) => share >= least, of('share', 'latchkey'), 80),
         },
       ],
     },
   ],
-  async measure(machinery) {
-    await using database = await machinery.createDatabase();
+  async measure(infrastructure) {
+    await using database = await infrastructure.createDatabase();
     await using commands = startProcess<CommandHandlers>('./commands.ts');
-    const engineers = machinery.people.engineers.slice(0, writers);
+    const engineers = infrastructure.people.engineers.slice(0, writers);
     const cases = await openCases(
       database.url,
-      machinery.people,
+      infrastructure.people,
       engineers.map(({ id }) => id),
     );
     await commands.ask('open', { databaseUrl: database.url, cases });
-    await commands.ask('write', { isSilent: false, milliseconds: warmUp });
+    await commands.ask('write', { withoutEvents: false, milliseconds: warmUp });
     const rates = { with: [] as number[], without: [] as number[] };
     for (let turn = 0; turn < turns; turn += 1) {
-      const isSilent = turn % 2 === 0;
-      const rate = await commands.ask('write', { isSilent, milliseconds: slice });
-      (isSilent ? rates.without : rates.with).push(rate);
+      const withoutEvents = turn % 2 === 0;
+      const rate = await commands.ask('write', { withoutEvents, milliseconds: slice });
+      (withoutEvents ? rates.without : rates.with).push(rate);
     }
     const figures = { with: median(rates.with), without: median(rates.without) };
     return { figures: { ...figures, share: (100 * figures.with) / figures.without }, faults: [] };

@@ -1,4 +1,4 @@
-/** The least that delivers: topics of Redis to WebSockets, by hand, nothing checked, nothing kept. */
+/** The least that delivers: Redis channels to WebSockets, without authorization or resumption. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
@@ -9,7 +9,7 @@ serve(async ({ redisUrl }) => {
   const socketsByTopic = new Map<string, Set<WebSocket>>();
   const redis = new Redis(redisUrl);
   redis.on('message', (topic: string, text: string) => {
-    // Made once for all who get it.
+    // One buffer for all recipients.
     const data = Buffer.from(text);
     for (const socket of socketsByTopic.get(topic) ?? []) socket.send(data, { binary: false });
   });

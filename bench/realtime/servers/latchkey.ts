@@ -1,4 +1,4 @@
-/** Latchkey as it runs: the whole gateway, with its database, Redis and maintenance. */
+/** The whole gateway, with its database, Redis and maintenance. */
 import { createApp } from '../../../src/app.ts';
 import { serve } from './server.ts';
 

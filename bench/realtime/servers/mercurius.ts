@@ -1,4 +1,4 @@
-/** Mercurius with subscriptions through Redis, as its documentation sets them up. */
+/** Mercurius with subscriptions through Redis, as its documentation configures them. */
 import fastify from 'fastify';
 import mercurius, { type MercuriusContext } from 'mercurius';
 import createEmitter from 'mqemitter-redis';
@@ -25,7 +25,7 @@ serve(async ({ redisUrl }) => {
     },
     subscription: {
       emitter: createEmitter({ connectionString: redisUrl }),
-      // What is returned joins the context of the connection's subscriptions.
+      // The result is merged into the context of the connection's subscriptions.
       onConnect: ({ payload }) => ({ topic: payload.topic }),
     },
   });

@@ -1,4 +1,4 @@
-/** As much of Latchkey's schema as the benchmark asks for. */
+/** The part of Latchkey's schema that the benchmark selects. */
 export const peerSchema = `
   type Query {
     ready: Boolean!

@@ -1,6 +1,6 @@
-/** What every server that is measured has in common: it starts, and tells what it uses. */
+/** The request handlers of every measured server: to start it, and to measure its processor time and memory. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { obey } from '../processes.ts';
+import { answerRequests } from '../processes.ts';
 
 export type Setting = { redisUrl: string; databaseUrl: string };
 /** Where clients connect, and by which subprotocol. */
@@ -10,13 +10,13 @@ export function serve(start: (setting: Setting) => Promise<Started>) {
   const handlers = {
     start,
 
-    /** Milliseconds of processor time so far, in the program and in the kernel on its behalf. */
+    /** Milliseconds of processor time so far, user and system. */
     cpu(): number {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1_000;
     },
 
-    /** Bytes the process holds when all garbage is gone. */
+    /** Resident bytes after garbage collection. */
     async memory(): Promise<number> {
       let least = Number.POSITIVE_INFINITY;
       for (let unchanged = 0; unchanged < 3; ) {
@@ -29,7 +29,7 @@ export function serve(start: (setting: Setting) => Promise<Started>) {
       return least;
     },
   };
-  obey(handlers);
+  answerRequests(handlers);
   return handlers;
 }
 

@@ -1,4 +1,4 @@
-/** GraphQL Yoga with graphql-ws and events through Redis, as its documentation sets them up. */
+/** GraphQL Yoga with graphql-ws and events through Redis, as its documentation configures them. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRedisEventTarget } from '@graphql-yoga/redis-event-target';
@@ -12,7 +12,7 @@ import { peerSchema } from './peer-schema.ts';
 import { serve } from './server.ts';
 
 type Context = { connectionParams: { topic: string } };
-/** The functions of the operation, where the documentation puts them. */
+/** The functions of an operation, in its root value, as the documentation recommends. */
 type Enveloped = Pick<ReturnType<ReturnType<typeof createYoga>['getEnveloped']>, 'execute' | 'subscribe'>;
 
 serve(async ({ redisUrl }) => {

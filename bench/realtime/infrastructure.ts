@@ -1,4 +1,4 @@
-/** What the measured servers stand on: real PostgreSQL and Redis, and a database of people to copy. */
+/** PostgreSQL and Redis for the measured servers, and a template database with people. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { administer, databaseUrl } from '../../test/support/databases.ts';
 import { findRedis, startRedisServer } from '../../test/support/redis-server.ts';
 import { insertPeople, type People } from './people.ts';
 
-export type Machinery = {
+export type Infrastructure = {
   readonly redisUrl: string;
   readonly people: People;
   /** `PostgreSQL 18.0, Redis 7.0.15` */
@@ -22,14 +22,14 @@ export type Machinery = {
 
 const template = 'latchkey_bench';
 
-export async function startMachinery(): Promise<Machinery> {
+export async function startInfrastructure(): Promise<Infrastructure> {
   await using begun = new AsyncDisposableStack();
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'));
   begun.defer(() => rm(dataFolder, { recursive: true, force: true }));
   const redis = begun.adopt(await startRedisServer(await findRedis(process.env['REDIS_SERVER'])), (server) =>
     server.stop(),
   );
-  // As it runs for customers: what is committed is on the disk.
+  // As in production: a commit is on the disk before it is acknowledged.
   const postgres = begun.adopt(await startEmbeddedPostgres({ dataFolder }), (server) => server.stop());
   await administer(postgres.url, `CREATE DATABASE ${template}`);
   const templateUrl = databaseUrl(postgres.url, template);

@@ -1,7 +1,7 @@
-/** A server that is measured, with the processes that load it: fresh for each measurement. */
+/** The testbed of one measurement: a measured server, with the processes of its writer and its subscribers. */
 import { newSeries } from './event-ids.ts';
 import { type Addressed, subscription } from './events.ts';
-import type { Machinery } from './machinery.ts';
+import type { Infrastructure } from './infrastructure.ts';
 import type { Person } from './people.ts';
 import { type Process, startProcess } from './processes.ts';
 import type { ServerHandlers, Setting, Started } from './servers/server.ts';
@@ -9,16 +9,16 @@ import type { ServerName } from './servers.ts';
 import type { Account, SubscriberHandlers } from './subscribers.ts';
 import type { WriterHandlers, Writing, Written } from './writer.ts';
 
-export type Stage = {
+export type Testbed = {
   readonly started: Started;
   readonly server: Process<ServerHandlers>;
   readonly writer: Process<WriterHandlers>;
   readonly subscribers: Process<SubscriberHandlers>;
-  /** What lets these people in, in their order. */
+  /** The credentials with which these people connect, in their order. */
   credentialsOf(people: readonly Person[]): Promise<string[]>;
-  /** Connects subscribers after those already connected. Resolves when each has heard an event. */
+  /** Connects more subscribers. Resolves when each of them has received an event. */
   connect(people: readonly Person[], credentials?: readonly string[]): Promise<void>;
-  /** Writes events and waits until nothing more comes of them. */
+  /** Writes events and waits until all deliveries have arrived, or no more arrive. */
   deliver(wanted: Delivering): Promise<Delivered>;
 } & AsyncDisposable;
 
@@ -26,41 +26,41 @@ export type Delivering = Omit<Writing, 'series' | 'mayBatch'> & { mayBatch?: boo
 export type Delivered = {
   written: Written;
   account: Account;
-  /** How many deliveries there were to be. */
+  /** How many deliveries are expected. */
   due: number;
-  /** Milliseconds of processor time that it took; NaN of a server that does not answer any more. */
+  /** Milliseconds of processor time used; NaN for a server that no longer responds. */
   cpu: { server: number; clients: number };
-  /** What was not as it should be, in words. */
+  /** What went wrong, in words. */
   faults: string[];
 };
 
 const connectDeadline = 120_000;
 const settleDeadline = 30_000;
-/** Milliseconds without any delivery, after which nothing more is expected to come. */
+/** Milliseconds without any delivery, after which no more are expected. */
 const patience = 3_000;
-/** The share of that time for which a server may be busy, and is still taken to have nothing left to send. */
+/** The share of that time for which a server may be busy and still counts as having nothing left to send. */
 const idleShare = 0.1;
-const deafPatience = 2_000;
-const mostTellings = 20;
-/** Engineers told by one event, while it is found out who hears. */
-const toldTogether = 100;
+const unreachedPatience = 2_000;
+const maxProbes = 20;
+/** Engineers that one event is sent to, while the testbed finds out who is subscribed. */
+const engineersPerProbe = 100;
 
-export type StageOptions = {
-  /** Done to the database before the server starts on it. */
+export type TestbedOptions = {
+  /** Prepares the database before the server starts on it. */
   prepare?(databaseUrl: string): Promise<void>;
   /** Whether every server's events are committed before they are published, and not only Latchkey's. */
   mustCommit?: boolean;
 };
 
-export async function openStage(
-  machinery: Machinery,
+export async function startTestbed(
+  infrastructure: Infrastructure,
   server: ServerName,
-  { prepare, mustCommit = false }: StageOptions = {},
-): Promise<Stage> {
+  { prepare, mustCommit = false }: TestbedOptions = {},
+): Promise<Testbed> {
   await using begun = new AsyncDisposableStack();
   const database =
-    server === 'latchkey' || mustCommit ? begun.use(await machinery.createDatabase()) : undefined;
-  const setting: Setting = { redisUrl: machinery.redisUrl, databaseUrl: database?.url ?? '' };
+    server === 'latchkey' || mustCommit ? begun.use(await infrastructure.createDatabase()) : undefined;
+  const setting: Setting = { redisUrl: infrastructure.redisUrl, databaseUrl: database?.url ?? '' };
   if (database !== undefined) await prepare?.(database.url);
   const measured = begun.use(startProcess<ServerHandlers>(`./servers/${server}.ts`));
   const writer = begun.use(startProcess<WriterHandlers>('./writer.ts'));
@@ -90,38 +90,40 @@ export async function openStage(
         : JSON.stringify({ id: '1', type: 'subscribe', payload: { query: subscription } });
     await subscribers.ask('connect', { ...started, greetings, subscribe }, connectDeadline);
     connected.push(...people);
-    await tellAll(connected.length - people.length);
+    await waitUntilSubscribed(connected.length - people.length);
   }
 
-  /** Nothing else tells that a subscription has begun: events come, again and again, until all have heard one. */
-  async function tellAll(from: number): Promise<void> {
+  /** Nothing else shows that a subscription has begun: sends events again and again, until each has received one. */
+  async function waitUntilSubscribed(from: number): Promise<void> {
     const series = newSeries();
-    const expected = { series, events: mostTellings * connected.length, recipients: 'EACH' as const };
+    const expected = { series, events: maxProbes * connected.length, recipients: 'EACH' as const };
     await subscribers.ask('expect', { ...expected, subscribers: connected.length });
-    let deaf = Array.from({ length: connected.length - from }, (_, at) => from + at);
+    let unreached = Array.from({ length: connected.length - from }, (_, at) => from + at);
     let number = 0;
-    for (let telling = 0; telling < mostTellings && deaf.length > 0; telling += 1) {
-      for (const to of audiencesOf(deaf.map((subscriber) => connected[subscriber]))) {
-        await writer.ask('tell', { series, number, to });
+    for (let probe = 0; probe < maxProbes && unreached.length > 0; probe += 1) {
+      for (const to of probeRecipients(unreached.map((subscriber) => connected[subscriber]))) {
+        await writer.ask('send', { series, number, to });
         number += 1;
       }
-      deaf = await subscribers.ask('deaf', { from, patience: deafPatience });
+      unreached = await subscribers.ask('unreached', { from, patience: unreachedPatience });
       if (measured.cause !== undefined) throw new Error(measured.cause);
     }
-    if (deaf.length === 0) return;
-    const [instead] = await subscribers.ask('asides', undefined);
+    if (unreached.length === 0) return;
+    const [instead] = await subscribers.ask('otherTexts', undefined);
     const why = [
       ...(await subscribers.ask('losses', undefined)),
       ...(instead === undefined ? [] : [`one was sent ${instead.text}`]),
     ];
-    throw new Error([`${deaf.length} of ${connected.length} subscribers hear nothing`, ...why].join('; '));
+    throw new Error(
+      [`${unreached.length} of ${connected.length} subscribers receive nothing`, ...why].join('; '),
+    );
   }
 
   /**
-   * The account once everything has come, or nothing more does from a server that has nothing to do. One that is
-   * so busy that it sends nothing for a while is slow, and not said to lose anything.
+   * The account once everything has arrived, or nothing more arrives from an idle server. A server that is so busy that
+   * it sends nothing for a while is slow, and does not count as losing events.
    */
-  async function settled(): Promise<Account> {
+  async function finalAccount(): Promise<Account> {
     const ask = () => subscribers.ask('account', patience, patience + 2 * settleDeadline);
     const deadline = performance.now() + 2 * settleDeadline;
     let account = await ask();
@@ -147,9 +149,9 @@ export async function openStage(
     };
     const duration = writing.rate === null ? 0 : (events / writing.rate) * 1_000;
     const written = await writer.ask('write', { ...writing, series, mayBatch }, duration + settleDeadline);
-    const account = await settled();
+    const account = await finalAccount();
     const faults = faultsOf(account, due);
-    // A server that has ended says here why.
+    // For a server that has ended, this says why.
     const server = await measured.ask('cpu', undefined).catch((error: Error) => {
       faults.push(error.message);
       return Number.NaN;
@@ -172,8 +174,8 @@ function greetingOf(server: ServerName, credential: string): string {
   return JSON.stringify({ type: 'connection_init', payload });
 }
 
-/** Whom to tell so that each of these people hears: engineers by the hundred, organizations by themselves. */
-function audiencesOf(people: readonly (Person | undefined)[]): Addressed['to'][] {
+/** The recipients of events that together reach all of these people: engineers by the hundred, and organizations. */
+function probeRecipients(people: readonly (Person | undefined)[]): Addressed['to'][] {
   const engineers: string[] = [];
   const organizations = new Set<string>();
   for (const person of people) {
@@ -181,18 +183,18 @@ function audiencesOf(people: readonly (Person | undefined)[]): Addressed['to'][]
     else if (person !== undefined) organizations.add(person.topic);
   }
   const groups: Addressed['to'][] = [...organizations].map((organization) => ({ organization }));
-  for (let at = 0; at < engineers.length; at += toldTogether)
-    groups.push({ engineers: engineers.slice(at, at + toldTogether) });
+  for (let at = 0; at < engineers.length; at += engineersPerProbe)
+    groups.push({ engineers: engineers.slice(at, at + engineersPerProbe) });
   return groups;
 }
 
-/** What went wrong with deliveries, in words; nothing when each came exactly once. */
-function faultsOf({ missing, repeated, stray, lost }: Account, due: number): string[] {
+/** What went wrong with deliveries, in words; empty if each arrived exactly once. */
+function faultsOf({ missing, repeated, misdelivered, lost }: Account, due: number): string[] {
   const percent = ((100 * missing) / due).toFixed(missing < due / 100 ? 2 : 0);
   return [
     ...(missing === 0 ? [] : [`lost ${missing} of ${due} deliveries (${percent} %)`]),
     ...(repeated === 0 ? [] : [`repeated ${repeated} deliveries`]),
-    ...(stray === 0 ? [] : [`delivered ${stray} to somebody else`]),
+    ...(misdelivered === 0 ? [] : [`delivered ${misdelivered} to the wrong subscriber`]),
     ...lost.map((reason) => `connections were lost: ${reason}`),
   ];
 }
