@@ -164,15 +164,20 @@ async function visitByEventStream({ url, token, leave, stays }: Omit<Visit, 'by'
   expect(response.statusCode).toBe(200);
   response.on('error', () => undefined);
   response.setEncoding('utf8');
+  const arrived = Promise.withResolvers<void>();
   let text = '';
-  while (stays && !firstEvent.test(text)) text += (await once(response, 'data'))[0];
+  // One listener for all chunks: several of them may arrive in the same turn of the event loop.
+  response.on('data', (chunk: string) => {
+    text += chunk;
+    if (firstEvent.test(text)) arrived.resolve();
+  });
+  if (stays) await Promise.race([arrived.promise, once(response, 'end')]);
   if (stays)
     expect(JSON.parse(firstEvent.exec(text)?.[1] ?? '')).toMatchObject({ data: { grantEvents: {} } });
   const closed = once(asked, 'close');
   if (leave === 'complete') asked.destroy();
   if (leave === 'close') asked.socket?.end();
   if (leave === 'cut') asked.socket?.resetAndDestroy();
-  response.resume();
   await closed;
 }
 

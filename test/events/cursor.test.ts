@@ -34,7 +34,7 @@ const headOf = (text: string): string => text.slice(0, 20);
 const bodyOf = (text: string): string => text.slice(20, -22);
 
 describe('a cursor', () => {
-  test('gives back the position it was made of', () => {
+  test('decodes to the position it was encoded from', () => {
     const cursors = createCursorSigner([secret])(binding);
     fc.assert(
       fc.property(positions, (some) => {
@@ -43,7 +43,7 @@ describe('a cursor', () => {
     );
   });
 
-  test('stays short, at the price of repetitions, when a great many transactions are open', () => {
+  test('stays short, at the price of repetitions, when very many transactions are open', () => {
     const cursors = createCursorSigner([secret])(binding);
     const crowded: Position = {
       next: 10_000_000_000n,
@@ -58,13 +58,13 @@ describe('a cursor', () => {
     expect(cursors.encode(position).length).toBeLessThan(60);
   });
 
-  test('is of no use to another viewer', () => {
+  test('is refused for another viewer', () => {
     const sign = createCursorSigner([secret]);
     const text = sign(binding).encode(position);
     expect(() => sign({ ...binding, viewerId: 'bob' }).decode(text)).toThrow(ForeignCursorError);
   });
 
-  test('is of no use for another subscription or filter', () => {
+  test('is refused for another subscription or filter', () => {
     const sign = createCursorSigner([secret]);
     const text = sign(binding).encode(position);
     expect(() => sign({ ...binding, stream: 'auditEvents' }).decode(text)).toThrow(OtherFilterCursorError);
@@ -74,7 +74,7 @@ describe('a cursor', () => {
     );
   });
 
-  test('belongs to the filter, however it is written', () => {
+  test('is valid for an equal filter, whatever the order of its keys', () => {
     const sign = createCursorSigner([secret]);
     const written = {
       ...binding,
@@ -134,7 +134,7 @@ describe('a cursor', () => {
     }
   });
 
-  test('is refused when it is anything else', () => {
+  test('is refused if it is any other text', () => {
     const cursors = createCursorSigner([secret])(binding);
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
@@ -144,7 +144,7 @@ describe('a cursor', () => {
     expect(() => cursors.decode('A'.repeat(1_000_000))).toThrow(MalformedCursorError);
   });
 
-  test('is refused when signed with another secret, and accepted when signed with the one before', () => {
+  test('is refused if signed with another secret, and accepted if signed with an earlier one', () => {
     const text = createCursorSigner([secret])(binding).encode(position);
     const other = 'another secret of more than sixteen characters';
     expect(() => createCursorSigner([other])(binding).decode(text)).toThrow(MalformedCursorError);

@@ -1,4 +1,4 @@
-/** Events as plain data for the tests of this room: the usual case, in which a test names what it is about. */
+/** Builds events for tests: a typical event, with the fields that the test names. */
 import type { AccessChangedEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
 import { newId } from '../../src/platform/ids.ts';
 

@@ -67,7 +67,7 @@ const nothing = { subscriptions: 0, viewers: 0, live: 0, queued: 0, topicEntries
 const some = (count: number, facts: Partial<GrantEventEnvelope> = {}): GrantEventEnvelope[] =>
   Array.from({ length: count }, () => grantEvent(facts));
 
-/** Everything that arrives before an event that is written now. */
+/** Writes an event, and returns everything that is received before it. */
 async function untilNow(at: Gateway, subscribed: Subscribed): Promise<Delivery[]> {
   const mark = grantEvent();
   await tell(at, mark);
@@ -80,7 +80,7 @@ async function untilNow(at: Gateway, subscribed: Subscribed): Promise<Delivery[]
 }
 
 describe('a subscription', () => {
-  test('hears what is committed from the moment of the call on, in order', async () => {
+  test('receives, in order, what is committed after the call', async () => {
     const at = await gateway();
     await tell(at, grantEvent());
     await eventually(() => expect(at.relay.stats().events).toBe(1));
@@ -91,7 +91,7 @@ describe('a subscription', () => {
     expect(taken.map(({ event }) => event)).toStrictEqual(events);
   });
 
-  test('hears at once what is committed while an older transaction stays open, and that one when it ends', async () => {
+  test('receives at once what is committed while an older transaction is open, and that transaction when it commits', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     const slow = await begin(pool);
@@ -103,12 +103,12 @@ describe('a subscription', () => {
     await slow.commit();
     at.relay.wake();
     expect(idsOf(await take(subscribed, 1))).toStrictEqual([late.id]);
-    // The position given out while it was open is from before it.
+    // The position delivered while it was open does not include it.
     const resumed = at.feed.subscribe(listener({ after: first[0]?.position ?? origin }));
     expect(idsOf(await untilNow(at, resumed))).toStrictEqual([late.id]);
   });
 
-  test('hears what is committed while the gateway is reading', async () => {
+  test('receives what is committed while the gateway is reading', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     const next = subscribed.next();
@@ -125,7 +125,7 @@ describe('a subscription', () => {
     ['from memory', { recentEvents: 1000 }],
     ['from the database', { recentEvents: 0, pageSize: 2 }],
     ['from the database, then from memory', { recentEvents: 3, pageSize: 2 }],
-  ])('resumes behind every event it was given, %s', async (_where, options) => {
+  ])('resumes after every event it received, %s', async (_where, options) => {
     const at = await gateway(options);
     const events = some(9);
     const subscribed = at.feed.subscribe(listener());
@@ -141,20 +141,20 @@ describe('a subscription', () => {
     expect(idsOf(await untilNow(at, resumed))).toStrictEqual(idsOf(events.slice(1)));
   });
 
-  test('resumes at a gateway that has read less than the one before', async () => {
+  test('resumes at a gateway that has read less than the previous one', async () => {
     const [one, other] = [await gateway(), await gateway()];
     const subscribed = one.feed.subscribe(listener());
     const [known, next] = [some(3), some(2)];
     await tell(one, ...known);
     const last = (await take(subscribed, 3)).at(-1);
     const resumed = other.feed.subscribe(listener({ after: last?.position ?? origin }));
-    // The other gateway hears of all of it only now.
+    // The other gateway is woken only now.
     await tell(other, ...next);
     expect(idsOf(await take(resumed, 2))).toStrictEqual(idsOf(next));
     expect(await untilNow(other, resumed)).toStrictEqual([]);
   });
 
-  test('refuses a position from which something was deleted, and one of another history', async () => {
+  test('rejects a position after which events were deleted, and one of another history', async () => {
     const at = await gateway({ recentEvents: 0 });
     const subscribed = at.feed.subscribe(listener());
     await tell(at, ...some(3, { occurredAt: new Date('2020-01-01T00:00:00Z') }));
@@ -170,7 +170,7 @@ describe('a subscription', () => {
     await expect(foreign.next()).rejects.toThrow(HistoryReplacedError);
   });
 
-  test('hears what happens in a database restored from a dump, where events of before seem to lie ahead', async () => {
+  test('receives new events in a database restored from a dump, whose old events have higher transaction numbers', async () => {
     const { rows } = await pool.query<{ id: string }>(`
       INSERT INTO events (id, txid, type, occurred_at, payload)
       SELECT gen_random_uuid(), 1e12 + n, 'REVOKED', now(), '{"kind": "grant"}' FROM generate_series(1, 3) AS n
@@ -184,7 +184,7 @@ describe('a subscription', () => {
     expect(at.relay.stats().unreadable).toBe(0);
   });
 
-  test('passes over what it can not read, and says so in its figures', async () => {
+  test('skips unreadable events, and counts them', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     await pool.query(`
@@ -195,7 +195,7 @@ describe('a subscription', () => {
     expect(at.relay.stats().unreadable).toBe(3);
   });
 
-  test('whatever the order of commits: each event once, grants in order, and every position resumes', async () => {
+  test('in any order of commits: delivers each event once, each grant in order, and resumes at every position', async () => {
     const grants = ['a', 'b', 'c'].map(() => newId());
     /** A writer holds its grant from begin to end, as commands do. */
     const step = fc.record({
@@ -261,7 +261,7 @@ describe('a subscription', () => {
 });
 
 describe('authorization', () => {
-  test('is asked for every event, replayed or live, in order', async () => {
+  test('is checked for every event, replayed or live, in order', async () => {
     const at = await gateway();
     const [replayed, live] = [some(3), some(3)];
     const start = at.relay.position();
@@ -280,12 +280,12 @@ describe('authorization', () => {
     const first = await take(subscribed, 2);
     await tell(at, ...live);
     const second = await take(subscribed, 2);
-    const heard = [...replayed, ...live].filter(({ id }) => !refused.has(id));
-    expect(idsOf([...first, ...second])).toStrictEqual(idsOf(heard));
+    const received = [...replayed, ...live].filter(({ id }) => !refused.has(id));
+    expect(idsOf([...first, ...second])).toStrictEqual(idsOf(received));
     expect(asked).toStrictEqual(idsOf([...replayed, ...live]));
   });
 
-  test('rights are loaded before the first event, and again when they change', async () => {
+  test('loads rights before the first event, and again when they change', async () => {
     const at = await gateway();
     const viewerId = newId();
     const site = newId();
@@ -310,11 +310,11 @@ describe('authorization', () => {
     await tell(at, onSite());
     await eventually(() => expect(at.relay.stats().events).toBe(1));
     granted = true;
-    const heard = onSite();
-    // Of one commit: the right, and right after it what the right opens.
-    await write(pool, accessChanged(viewerId), heard);
+    const received = onSite();
+    // In one commit: the right, and an event that it permits.
+    await write(pool, accessChanged(viewerId), received);
     at.relay.wake();
-    expect(await next).toMatchObject({ value: { event: { id: heard.id } } });
+    expect(await next).toMatchObject({ value: { event: { id: received.id } } });
     granted = false;
     await tell(at, accessChanged(viewerId), onSite(), accessChanged(newId()));
     await eventually(() => expect([at.relay.stats().events, sites]).toStrictEqual([6, []]));
@@ -324,7 +324,7 @@ describe('authorization', () => {
     expect(idsOf(await take(subscribed, 1))).toStrictEqual([again.id]);
   });
 
-  test('nothing is delivered on rights that have changed, not even what was waiting', async () => {
+  test('delivers nothing by outdated rights, not even queued events', async () => {
     const at = await gateway();
     const viewerId = newId();
     let mayReceive = true;
@@ -340,11 +340,11 @@ describe('authorization', () => {
     mayReceive = true;
     const later = grantEvent();
     await tell(at, later);
-    // All four were asked about anew after the change.
+    // All four were checked again after the change.
     expect(idsOf([(await next).value ?? grantEvent()])).toStrictEqual([later.id]);
   });
 
-  test('ends the subscription with the reason, at once, whether or not the client is asking', async () => {
+  test('ends the subscription at once with the reason, whether or not the client is waiting for an event', async () => {
     const at = await gateway();
     const viewerId = newId();
     let reason: string | null = null;
@@ -355,17 +355,17 @@ describe('authorization', () => {
     const other = at.feed.subscribe(listener());
     await eventually(() => expect(at.feed.stats().live).toBe(1));
     reason = 'DEACTIVATED';
-    const unheard = grantEvent();
+    const unreceived = grantEvent();
     await write(pool, accessChanged(viewerId));
-    await tell(at, unheard);
+    await tell(at, unreceived);
     await expect(next).rejects.toMatchObject({ code: 'ACCESS_ENDED', reason: 'DEACTIVATED' });
     await expect(silent.next()).rejects.toThrow(AccessEndedError);
     expect(await silent.next()).toStrictEqual({ done: true, value: undefined });
-    expect(idsOf(await take(other, 1))).toStrictEqual([unheard.id]);
+    expect(idsOf(await take(other, 1))).toStrictEqual([unreceived.id]);
     expect(at.feed.stats()).toMatchObject({ subscriptions: 1 });
   });
 
-  test('what became visible together with a change of rights is judged by the new ones', async () => {
+  test('judges an event by the new rights if both became visible together', async () => {
     const at = await gateway();
     const viewerId = newId();
     let reason: string | null = null;
@@ -378,13 +378,13 @@ describe('authorization', () => {
     await expect(next).rejects.toThrow(AccessEndedError);
   });
 
-  test('a change that is read before the relay has come to it counts at once', async () => {
+  test('applies a change that a subscriber reads before the relay does', async () => {
     const at = await gateway({ recentEvents: 0 });
     const viewerId = newId();
     const subscribed = at.feed.subscribe(listener());
     await tell(at, ...some(2));
     const [first] = await take(subscribed, 2);
-    // Only behind what the relay has handed on does a subscriber read for itself.
+    // A subscriber reads the database only for what is before the relay's position.
     await eventually(() => expect(at.relay.stats().events).toBe(2));
     const relayReads = at.holdRead();
     at.relay.wake();
@@ -399,7 +399,7 @@ describe('authorization', () => {
     relayReads.letGo();
   });
 
-  test('a change while rights are loaded is not overlooked', async () => {
+  test('notices a change while rights are being loaded', async () => {
     const at = await gateway();
     const viewerId = newId();
     const gates: PromiseWithResolvers<null>[] = [];
@@ -423,7 +423,7 @@ describe('authorization', () => {
     expect(asked).toStrictEqual([event.id]);
   });
 
-  test('rights that can not be loaded are tried again, and in the end end the subscription', async () => {
+  test('retries to load rights, and ends the subscription if it fails for too long', async () => {
     const [at, impatient] = [await gateway(), await gateway({ outage: 300 })];
     const failure = new Error('out of reach');
     const recheck = vi.fn().mockRejectedValueOnce(failure).mockResolvedValue(null);
@@ -442,20 +442,20 @@ describe('authorization', () => {
     ['mayReceive', { mayReceive: () => fail() }],
     ['matches', { matches: () => fail() }],
     ['topics', { topics: () => fail() }],
-  ])('that fails (%s) delivers nothing and harms nobody else', async (_what, broken) => {
+  ])('delivers nothing if %s throws, and affects no other subscription', async (_what, broken) => {
     const at = await gateway();
     const failing = at.feed.subscribe(listener(broken));
     const next = expect(failing.next()).rejects.toThrow('broken');
     const other = at.feed.subscribe(listener());
-    const heard = other.next();
+    const received = other.next();
     const event = grantEvent();
     await tell(at, event);
     await next;
-    expect(await heard).toMatchObject({ value: { event: { id: event.id } } });
+    expect(await received).toMatchObject({ value: { event: { id: event.id } } });
     expect(at.feed.stats().subscriptions).toBe(1);
   });
 
-  test('topics and filter leave out what does not concern the subscriber, replayed or live', async () => {
+  test('topics and filter exclude events, replayed or live', async () => {
     const at = await gateway();
     const start = at.relay.position() ?? origin;
     const engineer = newId();
@@ -484,11 +484,11 @@ function fail(): never {
   throw new Error('broken');
 }
 
-describe('a subscriber that does not keep up', () => {
+describe('a slow subscriber', () => {
   test.each([
     ['from memory', { recentEvents: 1000 }],
     ['from the database', { recentEvents: 20, pageSize: 10 }],
-  ])('but goes on reading gets everything %s, with a queue that stays short', async (_where, options) => {
+  ])('receives everything %s, with a queue that stays short', async (_where, options) => {
     const at = await gateway({ queueLength: 10, ...options });
     const subscribed = at.feed.subscribe(listener());
     const events = some(300);
@@ -507,7 +507,7 @@ describe('a subscriber that does not keep up', () => {
     expect(await untilNow(at, subscribed)).toStrictEqual([]);
   });
 
-  test('and asks for nothing keeps a short queue, and gets all when it asks; the others notice nothing', async () => {
+  test('that has stopped reading has a short queue, does not affect others, and receives everything once it reads again', async () => {
     const at = await gateway({ queueLength: 10 });
     const stalled = at.feed.subscribe(listener());
     const others = Array.from({ length: 200 }, () => at.feed.subscribe(listener()));
@@ -515,15 +515,15 @@ describe('a subscriber that does not keep up', () => {
     const [first] = events;
     if (first !== undefined) await tell(at, first);
     await take(stalled, 1);
-    const heard = others.map((other) => take(other, events.length));
+    const received = others.map((other) => take(other, events.length));
     await tell(at, ...events.slice(1));
-    for (const each of await Promise.all(heard)) expect(idsOf(each)).toStrictEqual(idsOf(events));
+    for (const each of await Promise.all(received)) expect(idsOf(each)).toStrictEqual(idsOf(events));
     expect(at.feed.stats()).toMatchObject({ queued: 10, subscriptions: 201 });
     expect(idsOf(await take(stalled, 49))).toStrictEqual(idsOf(events.slice(1)));
     expect(at.feed.stats().queued).toBe(0);
   });
 
-  test('hears first what ends the use of a grant, and a resumption from there misses nothing', async () => {
+  test('receives the end of a grant first, and a resumption from there misses nothing', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     const grantId = newId();
@@ -550,8 +550,8 @@ describe('a subscriber that does not keep up', () => {
   });
 });
 
-describe('whoever takes all that comes', () => {
-  test('gets it replayed and live, each once what the last answered is settled, until it has had enough', async () => {
+describe('a consumer', () => {
+  test('receives events, replayed and live, each when its previous promise has settled, until it stops', async () => {
     const at = await gateway();
     const start = at.relay.position() ?? origin;
     const events = some(6);
@@ -572,10 +572,10 @@ describe('whoever takes all that comes', () => {
     expect(await isOver).toBe(false);
     expect(idsOf([...taken, ...(await take(subscribed, 1))])).toStrictEqual(idsOf(events));
     await subscribed.return?.();
-    expect(await subscribed.consume(() => expect.fail('nothing is told after the end'))).toBe(true);
+    expect(await subscribed.consume(() => expect.fail('nothing is delivered after the end'))).toBe(true);
   });
 
-  test('is told the end at once, with its reason', async () => {
+  test('is notified of the end at once, with the error', async () => {
     const at = await gateway();
     const [left, closed, broken] = [1, 2, 3].map(() => at.feed.subscribe(listener()));
     const pending = [
@@ -596,8 +596,19 @@ describe('whoever takes all that comes', () => {
   });
 });
 
+/** Writes an event and deletes it as expired, before the gateway can read it. */
+async function expireUnread(at: Gateway): Promise<void> {
+  const read = at.holdRead();
+  at.relay.wake();
+  await read.held;
+  await write(pool, grantEvent({ occurredAt: new Date('2020-01-01T00:00:00Z') }));
+  await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
+  at.relay.wake();
+  read.letGo();
+}
+
 describe('the end', () => {
-  test('by return comes at once, also to a pending next', async () => {
+  test('by `return` is immediate, for a pending `next`, too', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     const pending = [subscribed.next(), subscribed.next()];
@@ -612,7 +623,7 @@ describe('the end', () => {
     expect(at.feed.stats()).toStrictEqual(nothing);
   });
 
-  test('by dispose comes to everyone, and to whoever comes later', async () => {
+  test('by `dispose` ends all subscriptions, and later ones', async () => {
     const at = await gateway();
     const [asking, silent] = [at.feed.subscribe(listener()), at.feed.subscribe(listener())];
     const next = asking.next();
@@ -624,7 +635,7 @@ describe('the end', () => {
     expect(at.relay.stats().listeners).toBe(0);
   });
 
-  test('leaves nothing behind, 500 times over', async () => {
+  test('leaves nothing in memory, 500 times over', async () => {
     const at = await gateway();
     const events = some(2);
     await tell(at, ...events);
@@ -650,27 +661,23 @@ describe('the end', () => {
     expect(timers()).toBeLessThanOrEqual(before);
   });
 
-  test('comes to all when the gateway has slept past what is kept, and then it starts anew', async () => {
+  test('comes when events were deleted before the gateway could read them; then it starts again', async () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     const next = subscribed.next();
     await eventually(() => expect(at.feed.stats().live).toBe(1));
-    await write(pool, grantEvent({ occurredAt: new Date('2020-01-01T00:00:00Z') }));
-    await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
-    at.relay.wake();
+    await expireUnread(at);
     await expect(next).rejects.toThrow(HistoryReplacedError);
     await at.relay.ready();
     const anew = at.feed.subscribe(listener());
     expect(await untilNow(at, anew)).toStrictEqual([]);
   });
 
-  test('is followed by subscriptions that go on from where they began, also before that is known', async () => {
+  test('is followed by subscriptions that continue from their start, even before that position is known', async () => {
     const at = await gateway();
     const lost = at.feed.subscribe(listener()).next();
     await eventually(() => expect(at.feed.stats().live).toBe(1));
-    await write(pool, grantEvent({ occurredAt: new Date('2020-01-01T00:00:00Z') }));
-    await deleteEventsBefore(pool, new Date('2021-01-01T00:00:00Z'), 100);
-    at.relay.wake();
+    await expireUnread(at);
     await expect(lost).rejects.toThrow(HistoryReplacedError);
     expect(at.relay.position()).toBeUndefined();
     const subscribed = at.feed.subscribe(listener());
@@ -681,7 +688,7 @@ describe('the end', () => {
     at.relay.wake();
     const { value } = await next;
     expect(value?.event.id).toBe(urgent.id);
-    // From there the other one is still to come, and nothing of before.
+    // After that position, the other one is still delivered, and nothing older.
     const resumed = at.feed.subscribe(listener({ after: value?.position ?? origin }));
     expect(idsOf(await take(resumed, 2))).toContain(passed.id);
     expect(value?.position).not.toStrictEqual(origin);

@@ -24,12 +24,12 @@ export type Gateway = {
   feed: Feed;
   bus: WakeBus;
   pool: pg.Pool;
-  /** Holds back the answer to the gateway's next read, until it is let go. */
+  /** Holds back the result of the gateway's next read until `letGo` is called. */
   holdRead(): { held: Promise<void>; letGo(): void };
   dispose(): Promise<void>;
 };
 
-/** A gateway as far as events go, with a pool of its own. Reads only when woken, unless told otherwise. */
+/** The event part of a gateway, with its own pool. Unless the options say otherwise, it reads only when woken. */
 export async function openGateway(
   url: string,
   options: Partial<Omit<RelayOptions, 'db'>> & Partial<Omit<FeedOptions, 'relay'>> = {},
@@ -83,13 +83,13 @@ export function openPool(url: string, max = 10): pg.Pool {
   return pool;
 }
 
-/** Keeps the server from transactions of its own, so that only a test's are open. */
+/** Turns autovacuum off, so that only the test's transactions are open. */
 export async function withoutUpkeep(pool: pg.Pool): Promise<void> {
   await pool.query('ALTER SYSTEM SET autovacuum = off');
   await pool.query('SELECT pg_reload_conf()');
 }
 
-/** A transaction that is committed when its test says so. */
+/** A transaction that the test commits or rolls back. */
 export type Writer = {
   append(...events: EventEnvelope[]): Promise<void>;
   commit(): Promise<void>;
@@ -122,14 +122,14 @@ function transaction(db: Pick<pg.Pool, 'query'> | pg.PoolClient) {
   };
 }
 
-/** Somebody who may hear everything. */
+/** Options of a subscriber that may receive everything. */
 export function listener(options: Partial<SubscribeOptions> = {}): SubscribeOptions {
   return { viewerId: newId(), recheck: async () => null, mayReceive: () => true, ...options };
 }
 
 export type Subscribed = AsyncIterableIterator<Delivery, undefined, undefined>;
 
-/** The next so many deliveries. */
+/** Returns the next `count` deliveries. */
 export async function take(subscribed: Subscribed, count: number): Promise<Delivery[]> {
   const taken: Delivery[] = [];
   while (taken.length < count) {

@@ -37,7 +37,7 @@ afterAll(async () => {
   await database.dispose();
 });
 
-/** Holds whoever comes until others have come, and lets one of those it holds go at random; until it is opened. */
+/** Holds callers back: once more than `held` wait, each new one releases a random one of them; until it is opened. */
 function createTurnstile(held: number) {
   const waiting: (() => void)[] = [];
   let isOpen = false;
@@ -57,7 +57,7 @@ function createTurnstile(held: number) {
 }
 
 test(
-  `16 writers that commit in any order, readers that leave and resume: ${eventCount} events, each once`,
+  `16 writers that commit in random order, readers that disconnect and resume: ${eventCount} events, each once`,
   async () => {
     const start = gateways[0]?.relay.position() ?? origin;
     const turnstile = createTurnstile(writerCount / 2);
@@ -89,12 +89,12 @@ test(
       turnstile.open();
     }
 
-    /** Comes after everything else. */
+    /** The last event. */
     const last = grantEvent();
 
-    /** Reads for a while at one gateway, then at the other, from the last position it was given. */
+    /** Reads at one gateway, then at the other, from the last position it received, until the last event. */
     async function readOn(): Promise<GrantEventEnvelope[]> {
-      const heard: GrantEventEnvelope[] = [];
+      const received: GrantEventEnvelope[] = [];
       let after: Position = start;
       for (;;) {
         const gateway = gateways[Math.floor(Math.random() * 2)];
@@ -102,8 +102,8 @@ test(
         for (let left = Math.floor(Math.random() * 200); left > 0; left -= 1) {
           const next = await subscribed?.next();
           if (next === undefined || next.done) throw new Error('The subscription ended');
-          if (next.value.event.id === last.id) return heard;
-          heard.push(next.value.event);
+          if (next.value.event.id === last.id) return received;
+          received.push(next.value.event);
           after = next.value.position;
         }
         await subscribed?.return?.();
@@ -115,10 +115,10 @@ test(
     await write(pool, last);
     gateways[0]?.relay.wake();
     const ids = [...committed.values()].flat().toSorted();
-    for (const heard of await Promise.all(readers)) {
-      expect(idsOf(heard).toSorted()).toStrictEqual(ids);
+    for (const received of await Promise.all(readers)) {
+      expect(idsOf(received).toSorted()).toStrictEqual(ids);
       for (const [grantId, expected] of committed) {
-        expect(idsOf(heard.filter((event) => event.grantId === grantId))).toStrictEqual(expected);
+        expect(idsOf(received.filter((event) => event.grantId === grantId))).toStrictEqual(expected);
       }
     }
   },

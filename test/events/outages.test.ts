@@ -21,7 +21,7 @@ let gateways: Gateway[] = [];
 
 beforeAll(async () => {
   database = await startOwnPostgres();
-  // What is acknowledged must be kept, also through a crash.
+  // An acknowledged commit must survive a crash.
   pool = openPool(`${database.url}?options=-c%20synchronous_commit%3Don`);
 });
 beforeEach(async () => {
@@ -55,16 +55,16 @@ const allAre = (state: 'UP' | 'DOWN') =>
   });
 
 /** Commits an event and wakes this gateway. */
-async function tell({ relay }: Gateway): Promise<GrantEventEnvelope> {
+async function commitAt({ relay }: Gateway): Promise<GrantEventEnvelope> {
   const event = grantEvent();
   await write(pool, event);
   relay.wake();
   return event;
 }
 
-/** Commits an event at one gateway; how many milliseconds it takes to arrive at another. */
+/** Commits an event at one gateway; returns the milliseconds until it arrives at another. */
 async function latency(from: Gateway, subscribed: AsyncIterator<Delivery>): Promise<number> {
-  const { id } = await tell(from);
+  const { id } = await commitAt(from);
   const since = performance.now();
   const next = await subscribed.next();
   expect(next).toMatchObject({ value: { event: { id } } });
@@ -72,14 +72,14 @@ async function latency(from: Gateway, subscribed: AsyncIterator<Delivery>): Prom
 }
 
 describe('two gateways on one Redis', () => {
-  test('tell each other, before they would look for themselves', async () => {
+  test('wake each other before they would poll', async () => {
     const [one, other] = await openGateways(2, 600_000);
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const subscribed = other.feed.subscribe(listener());
     for (let count = 0; count < 20; count += 1) await latency(one, subscribed);
   });
 
-  test('hear of each other within two seconds while Redis is gone or silent', async () => {
+  test("deliver each other's events within two seconds while Redis is gone or unresponsive", async () => {
     const [one, other] = await openGateways(2);
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const subscribed = other.feed.subscribe(listener());
@@ -87,7 +87,7 @@ describe('two gateways on one Redis', () => {
     using lateness = measureLateness();
     for (const outage of [proxy.stall, proxy.cut]) {
       outage();
-      // Not known to be lost yet, and known.
+      // Before the loss of Redis is noticed, and after.
       expect(await latency(one, subscribed)).toBeLessThan(2000 + lateness.allowance());
       await allAre('DOWN');
       for (let count = 0; count < 3; count += 1) {
@@ -98,26 +98,26 @@ describe('two gateways on one Redis', () => {
     }
   });
 
-  test('lose nothing to a Redis that comes and goes', async () => {
+  test('lose nothing while Redis stops and starts', async () => {
     const [one, other] = await openGateways(2);
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const subscribed = other.feed.subscribe(listener());
-    const told: GrantEventEnvelope[] = [];
-    const heard: Delivery[] = [];
+    const committed: GrantEventEnvelope[] = [];
+    const received: Delivery[] = [];
     for (let round = 0; round < 5; round += 1) {
-      for (let count = 0; count < 20; count += 1) told.push(await tell(one));
+      for (let count = 0; count < 20; count += 1) committed.push(await commitAt(one));
       await redis.stop();
-      for (let count = 0; count < 20; count += 1) told.push(await tell(one));
+      for (let count = 0; count < 20; count += 1) committed.push(await commitAt(one));
       redis = await startRedis({ port: redis.port });
-      heard.push(...(await take(subscribed, 40)));
+      received.push(...(await take(subscribed, 40)));
       await allAre('UP');
     }
-    expect(idsOf(heard)).toStrictEqual(idsOf(told));
+    expect(idsOf(received)).toStrictEqual(idsOf(committed));
   });
 });
 
 describe('a gateway whose database', () => {
-  test('stays silent ends all who stand in line for it, though few are let through at a time', async () => {
+  test('does not respond ends all subscriptions that wait for it, though few may read at a time', async () => {
     const at = await openGateway(database.url, { readers: 1, outage: 1000, recentEvents: 0 });
     gateways.push(at);
     await database.freeze();
@@ -130,18 +130,18 @@ describe('a gateway whose database', () => {
   const outages: [string, () => Promise<void>, () => Promise<void>][] = [
     ['is restarted', () => database.stop(), () => database.start()],
     ['crashes', () => database.crash(), () => database.start()],
-    ['falls silent', () => database.freeze(), () => database.thaw()],
+    ['stops responding', () => database.freeze(), () => database.thaw()],
   ];
   test.each(outages)('%s keeps its subscriptions, and they miss nothing', async (_what, begin, end) => {
     const [one, other] = await openGateways(2);
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const live = other.feed.subscribe(listener());
-    const told = [await tell(one), await tell(one)];
-    const heard = await take(live, 2);
-    const [first] = heard;
+    const committed = [await commitAt(one), await commitAt(one)];
+    const received = await take(live, 2);
+    const [first] = received;
     const next = live.next();
-    // Committed, and perhaps not read any more before the outage.
-    told.push(await tell(one));
+    // Committed, and perhaps not read before the outage.
+    committed.push(await commitAt(one));
     await begin();
     const resumed = other.feed.subscribe(listener({ after: first?.position ?? origin }));
     const resumption = resumed.next();
@@ -150,24 +150,24 @@ describe('a gateway whose database', () => {
     for (const event of [grantEvent(), grantEvent()]) {
       await eventually(() => write(pool, event));
       one.relay.wake();
-      told.push(event);
+      committed.push(event);
     }
     const value = (await next).value;
-    if (value !== undefined) heard.push(value);
-    heard.push(...(await take(live, 2)));
-    expect(idsOf(heard)).toStrictEqual(idsOf(told));
+    if (value !== undefined) received.push(value);
+    received.push(...(await take(live, 2)));
+    expect(idsOf(received)).toStrictEqual(idsOf(committed));
     const again = [(await resumption).value, ...(await take(resumed, 3))].flatMap((one) => one ?? []);
-    expect(idsOf(again)).toStrictEqual(idsOf(told.slice(1)));
+    expect(idsOf(again)).toStrictEqual(idsOf(committed.slice(1)));
   });
 
-  test('is out of reach at the start begins when it comes', async () => {
+  test('is unavailable at the start begins once it is available', async () => {
     await database.stop();
     const opening = openGateway(database.url);
     await database.start();
     const gateway = await opening;
     gateways.push(gateway);
     const subscribed = gateway.feed.subscribe(listener());
-    const { id } = await tell(gateway);
+    const { id } = await commitAt(gateway);
     expect(idsOf(await take(subscribed, 1))).toStrictEqual([id]);
   });
 });

@@ -73,7 +73,7 @@ test('one plan is made for all reads, and finds by the index although the table 
 });
 
 describe('appending', () => {
-  test('keeps the order given, in one statement of the transaction it is given', async () => {
+  test('keeps the given order, in one statement of the given transaction', async () => {
     const statements: string[] = [];
     const db = openDatabase({
       url: database.url,
@@ -88,7 +88,7 @@ describe('appending', () => {
     expect(statements.filter((sql) => sql.includes('INSERT'))).toHaveLength(1);
   });
 
-  test('of a transaction that fails leaves nothing', async () => {
+  test('in a transaction that fails writes nothing', async () => {
     const writer = await begin(pool);
     await writer.append(grantEvent());
     await writer.rollback();
@@ -97,7 +97,7 @@ describe('appending', () => {
 });
 
 describe('reading', () => {
-  test('gives what is committed at once, and what an older transaction commits later, each once', async () => {
+  test('returns committed events at once, and later those of an older transaction, each once', async () => {
     const [old, young] = [grantEvent(), grantEvent()];
     const slow = await begin(pool);
     await slow.append(old);
@@ -112,7 +112,7 @@ describe('reading', () => {
     expect((await readEvents(pool, second.position, 10)).rows).toStrictEqual([]);
   });
 
-  test('forgets open transactions once they are over', async () => {
+  test('drops open transactions from positions once they have finished', async () => {
     const [slow, aborted] = [await begin(pool), await begin(pool)];
     await slow.append(grantEvent());
     await aborted.append(grantEvent());
@@ -132,7 +132,7 @@ describe('reading', () => {
     }
   });
 
-  test('never goes beyond the last event: numbers that left no trace may be given out again', async () => {
+  test('never goes beyond the last event, since transaction numbers without a trace may be reused', async () => {
     await write(pool, grantEvent());
     const { position } = await readEvents(pool, origin, 10);
     const lost = await begin(pool);
@@ -143,7 +143,7 @@ describe('reading', () => {
     expect((await currentPosition(pool)).next).toBe(position.next);
   });
 
-  test('starts from the state of a REPEATABLE READ transaction without a gap', async () => {
+  test('continues the state of a REPEATABLE READ transaction without a gap', async () => {
     const [seen, open, later] = [grantEvent(), grantEvent(), grantEvent()];
     await write(pool, seen);
     const slow = await begin(pool);
@@ -160,7 +160,7 @@ describe('reading', () => {
     expect((await readOn(position)).ids.toSorted()).toStrictEqual([open.id, later.id].toSorted());
   });
 
-  test('from nothing, while something is open, misses nothing', async () => {
+  test('from an empty table, while a transaction is open, misses nothing', async () => {
     const slow = await begin(pool);
     const event = grantEvent();
     await slow.append(event);
@@ -169,12 +169,12 @@ describe('reading', () => {
     expect((await readOn(position)).ids).toStrictEqual([event.id]);
   });
 
-  test('refuses a position ahead of the database', async () => {
+  test('rejects a position ahead of the database', async () => {
     const ahead: Position = { next: 2n ** 60n, open: [] };
     await expect(readEvents(pool, ahead, 10)).rejects.toThrow(HistoryReplacedError);
   });
 
-  test('walks along the index, however many events there are and however long something stays open', async () => {
+  test('uses the index, however many events there are and however long a transaction stays open', async () => {
     await pool.query(`
       INSERT INTO events (id, txid, type, occurred_at, payload)
       SELECT gen_random_uuid(), n, 'T', now(), '{}' FROM generate_series(1, 50000) AS n`);
@@ -225,7 +225,7 @@ describe('readers beside writers that commit in any order', () => {
     { minLength: 10, maxLength: 50 },
   );
 
-  test('read every committed event exactly once, and can resume behind every single one', async () => {
+  test('read every committed event exactly once, and can resume after each of them', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (schedule, limit) => {
         await pool.query('DELETE FROM events');
@@ -276,7 +276,7 @@ describe('retention', () => {
   const day = 86_400_000;
   const at = (days: number): Date => new Date(Date.UTC(2026, 0, 1) + days * day);
 
-  test('deletes what is old, in portions, and tells how much', async () => {
+  test('deletes old events in batches, and returns how many', async () => {
     const events = [1, 2, 3, 4, 5].map((days) => grantEvent({ occurredAt: at(days) }));
     for (const event of events) await write(pool, event);
     expect(await deleteEventsBefore(pool, at(4), 2)).toBe(2);
@@ -292,7 +292,7 @@ describe('retention', () => {
     );
   });
 
-  test('refuses positions from which something deleted would be missed, and only those', async () => {
+  test('makes positions invalid from which a deleted event would be missed, and only those', async () => {
     const events = [1, 2, 3].map((days) => grantEvent({ occurredAt: at(days) }));
     const positions: Position[] = [await currentPosition(pool)];
     for (const event of events) {
@@ -308,7 +308,7 @@ describe('retention', () => {
     expect((await readOn(afterThird ?? origin)).ids).toStrictEqual([]);
   });
 
-  test('of everything leaves a place to start from', async () => {
+  test('of everything leaves a position to start from', async () => {
     for (const days of [1, 2]) {
       await write(pool, grantEvent({ occurredAt: at(days) }));
       const atRest = (await readEvents(pool, await currentPosition(pool), 10)).position;
@@ -322,7 +322,7 @@ describe('retention', () => {
     }
   });
 
-  test('leaves what an open transaction has yet to tell', async () => {
+  test('keeps events that an open transaction has yet to commit', async () => {
     const late = grantEvent({ occurredAt: at(1) });
     const slow = await begin(pool);
     await slow.append(late);

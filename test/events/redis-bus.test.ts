@@ -66,7 +66,7 @@ describe('a bus over Redis', () => {
     observer.disconnect();
   });
 
-  test('makes few publications of many, and loses none to a publication under way', async () => {
+  test('combines publications, and loses none of those made while a wake is in flight', async () => {
     const [one, other] = [openBus(), openBus()];
     await Promise.all([isUp(one), isUp(other)]);
     const observer = new Redis(redis.url);
@@ -82,7 +82,7 @@ describe('a bus over Redis', () => {
     observer.disconnect();
   });
 
-  test('survives the end of the server, and says when it is back', async () => {
+  test('survives a restart of the server, and reports when it is back', async () => {
     const [one, other] = [openBus(), openBus()];
     await Promise.all([isUp(one), isUp(other)]);
     await redis.stop();
@@ -90,14 +90,14 @@ describe('a bus over Redis', () => {
     one.publish();
     redis = await startRedis({ port: redis.port });
     await Promise.all([isUp(one), isUp(other)]);
-    // It read when it could hear again; a wake that could not be sent is sent then.
+    // It is woken when it is connected again, and by the wake that could not be sent before.
     await hears(other, 2);
     const before = other.heard.mock.calls.length;
     one.publish();
     await hears(other, before + 1);
   });
 
-  test('notices within two seconds that nothing comes through any more, and returns by itself', async () => {
+  test('notices within two seconds that messages no longer arrive, and recovers by itself', async () => {
     const [one, other] = [openBus(), openBus({ url: redis.url })];
     await Promise.all([isUp(one), isUp(other)]);
     proxy.stall();
@@ -112,11 +112,11 @@ describe('a bus over Redis', () => {
     const before = other.heard.mock.calls.length;
     one.publish();
     await hears(other, before + 1);
-    // The connections that were given up are gone.
+    // The replaced connections are closed.
     await eventually(() => expect(proxy.connections).toBe(2));
   });
 
-  test('starts without Redis, with one that never answers, and without delay when there is one', async () => {
+  test('starts without Redis, and with a Redis that never responds; connects once Redis is available', async () => {
     const mute = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(mute, 'listening');
     const address = mute.address();
@@ -135,7 +135,7 @@ describe('a bus over Redis', () => {
     mute.close();
   });
 
-  test('notices that its subscription was forgotten', async () => {
+  test('notices that its subscription was lost', async () => {
     const bus = openBus();
     await isUp(bus);
     const observer = new Redis(redis.url);
@@ -147,7 +147,7 @@ describe('a bus over Redis', () => {
     observer.disconnect();
   });
 
-  test('leaves no connection and no timer, whatever it was doing', async () => {
+  test('leaves no connection and no timer when it is disposed, in any state', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
     for (const moment of ['AT_ONCE', 'UP', 'STALLED', 'CUT'] as const) {
