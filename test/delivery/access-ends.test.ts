@@ -1,12 +1,12 @@
 /** A viewer loses rights during a subscription: from then on, nothing is delivered that the rights had allowed. */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { globalId, insertOpenRequests, rawId } from '../support/rows.ts';
 import { buildWorld, type Customer, done, fileTicket, type SiteName, type World } from '../support/world.ts';
 import { type Bystander, startBystander } from './bystander.ts';
-import { patientLimits } from './patient-limits.ts';
 import { listen, type Received, type Subscriber, type Transport, transports } from './transports.ts';
 
 let stack: AsyncDisposableStack;
@@ -30,7 +30,9 @@ beforeAll(async () => {
     audience: audienceName,
     jwksUrl: issuer.jwksUrl,
   } as const;
-  const started = stack.use(await startGateway({ config: { identity }, limits: patientLimits }));
+  const started = stack.use(
+    await startGateway({ config: { identity }, limits: { slowConsumerMs: generousMs } }),
+  );
   gateway = {
     ...started,
     as: async (email) => ({ ...started.withToken((await tokenFor(email)).token), email }),

@@ -10,12 +10,12 @@ import type { Feed } from '../../src/events/feed.ts';
 import { origin } from '../../src/events/position.ts';
 import type { Relay } from '../../src/events/relay.ts';
 import { Subscription } from '../../src/events/subscription.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startRedis } from '../support/redis.ts';
 import { bySize } from '../support/size.ts';
 import { buildWorld, done, fileTicket } from '../support/world.ts';
-import { patientLimits } from './patient-limits.ts';
 
 const cycles = bySize(150, 500);
 const warmUp = bySize(60, 100);
@@ -43,7 +43,7 @@ test(`${cycles} clients that subscribe and leave take up nothing afterwards`, as
       onDeliveryCreated: (parts) => {
         ({ feed, relay } = parts);
       },
-      limits: patientLimits,
+      limits: { slowConsumerMs: generousMs },
       // So few connections to the database that all of them are open from the beginning.
       config: { databasePoolSize: 2, redis: { url: redisServer.url, topology: 'SINGLE', channel } },
     }),

@@ -12,7 +12,7 @@ import {
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
 import { appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
-import { openDatabase } from '../../src/platform/database.ts';
+import { type DatabaseDeadlines, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
@@ -32,7 +32,8 @@ export type Gateway = {
 /** The event part of a gateway, with its own pool. Unless the options say otherwise, it reads only when woken. */
 export async function openGateway(
   url: string,
-  options: Partial<Omit<RelayOptions, 'db'>> & Partial<Omit<FeedOptions, 'relay'>> = {},
+  options: Partial<Omit<RelayOptions, 'db'>> &
+    Partial<Omit<FeedOptions, 'relay'>> & { deadlines?: Partial<DatabaseDeadlines> } = {},
 ): Promise<Gateway> {
   const pool = openPool(url);
   const reading = openDatabase({
@@ -40,7 +41,7 @@ export async function openGateway(
     logger: silent,
     poolSize: 10,
     settings: readerSettings,
-    deadlines: generousDatabaseDeadlines,
+    deadlines: options.deadlines ?? generousDatabaseDeadlines,
   });
   const bus = options.bus ?? createInProcessBus().connect();
   const holds: { held(): void; over: Promise<void> }[] = [];

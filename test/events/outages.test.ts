@@ -39,11 +39,14 @@ afterAll(async () => {
   await database.dispose();
 });
 
+/** Milliseconds: so that a gateway soon notices that its database does not respond. */
+const deadlines = { connectionMs: 1_000, statementMs: 1_000, answerMs: 1_000, disposeMs: 1_000 };
+
 async function openGateways(count: number, pollInterval = 1000): Promise<Gateway[]> {
   const url = `redis://127.0.0.1:${proxy.port}`;
   for (let index = 0; index < count; index += 1) {
     const bus = createRedisBus({ url, topology: 'SINGLE', channel: 'wakes', logger: silent });
-    gateways.push(await openGateway(database.url, { bus, pollInterval }));
+    gateways.push(await openGateway(database.url, { bus, pollInterval, deadlines }));
   }
   await allAre('UP');
   return gateways;
@@ -118,7 +121,7 @@ describe('two gateways on one Redis', () => {
 
 describe('a gateway whose database', () => {
   test('does not respond ends all subscriptions that wait for it, though few may read at a time', async () => {
-    const at = await openGateway(database.url, { readers: 1, outage: 1000, recentEvents: 0 });
+    const at = await openGateway(database.url, { readers: 1, outage: 1000, recentEvents: 0, deadlines });
     gateways.push(at);
     await database.freeze();
     const resumed = Array.from({ length: 20 }, () => at.feed.subscribe(listener({ after: origin })).next());
