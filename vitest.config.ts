@@ -26,7 +26,7 @@ export default defineConfig({
   test: {
     // Node runs TypeScript as it is: the tests load the same files as production does, untransformed.
     experimental: { viteModuleRunner: false, nodeLoader: false },
-    maxWorkers: 3,
+    maxWorkers: 4,
     // Generous, so that a slow machine does not look like a fault. A test of speed asserts it itself.
     testTimeout: generousMs + 60_000,
     hookTimeout: generousMs + 60_000,
