@@ -15,10 +15,10 @@ const unitTests = [
   'test/grants/*.test.ts',
   'test/graphql/viewer-independence.test.ts',
   'test/graphql/subscriptions/*.test.ts',
-  'test/http/{expiry-timer,operation-stream}.test.ts',
+  'test/http/{connection-counter,drain-clients,expiry-timer,operation-stream}.test.ts',
   'test/identity/development-issuer.test.ts',
   'test/notifications/guard-mail.test.ts',
-  'test/platform/{generational-cache,logger}.test.ts',
+  'test/platform/{deadline,generational-cache,logger}.test.ts',
   'test/roles/*.test.ts',
 ];
 

@@ -1,4 +1,4 @@
-/** Where everything is put together: one gateway from one configuration, and its end. */
+/** Creates one gateway from its configuration, and disposes of it. */
 
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import type { Dependencies } from './commands/execute.ts';
@@ -33,16 +33,16 @@ import { prepareTabs } from './sample-data/prepared-tabs.ts';
 import { startScreen } from './start-screen.ts';
 
 export type App = {
-  /** Where it listens: `http://127.0.0.1:4000`. */
+  /** The URL it listens on: `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** What to show the person who started it; empty in production. */
+  /** Lines to print for the person who started it; empty in production. */
   readonly startScreen: readonly string[];
-  /** Ends it in order: no new work, streams closed, what runs finished, connections and database closed. */
+  /** Stops it in order: refuses new work, drains streams, finishes running requests, closes the database. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** What a test may put in the place of the real thing, or look through. */
+/** What a test may replace or observe. */
 export type AppSeams = {
   clock?: Clock;
   logger?: Logger;
@@ -50,16 +50,16 @@ export type AppSeams = {
   databaseDeadlines?: Partial<DatabaseDeadlines>;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
-  /** `false`: nothing is swept and nothing forgotten unless the test does it. */
+  /** `false`: no background job runs unless the test runs it. */
   maintenance?: boolean;
   /** Called with the parts that deliver events, whose counters a test may read. */
   onDeliveryCreated?: (parts: { feed: Feed; relay: Relay }) => void;
 };
 
 /**
- * Starts a gateway. When it rejects, everything begun is ended again.
+ * Starts a gateway. If it rejects, whatever it had started is stopped again.
  *
- * @throws StartupError for what the person starting it can mend.
+ * @throws StartupError for a problem that the person who starts it can solve
  */
 export async function createApp(config: Config, seams: AppSeams = {}): Promise<App> {
   await using begun = new AsyncDisposableStack();
@@ -80,7 +80,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     (opened) => opened.dispose(),
   );
 
-  // The relay reads through connections of its own, so that telling never waits for deciding.
+  // The relay has connections of its own, so that the delivery of events never waits for commands.
   const relayDatabase = begun.adopt(
     openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings, deadlines }),
     (opened) => opened.dispose(),
@@ -133,9 +133,11 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   );
 
   if (config.mail.kind === 'none')
-    logger.warn('SMTP_URL is not set: Guard admins will not be told by email of requests that await them');
+    logger.warn(
+      'SMTP_URL is not set: Guard admins will get no email about requests that await their decision',
+    );
 
-  // In production standard output is the log's alone, a JSON object a line.
+  // In production, standard output holds only the log: one JSON object per line.
   if (config.production) logger.info({ url: server.url }, 'Latchkey is running');
 
   const running = begun.move();
@@ -188,7 +190,7 @@ async function cursorSecrets({
   );
 }
 
-/** What only a development gateway offers: tokens for whoever asks, and a page to try the API in. */
+/** The routes of a development gateway only: tokens for any account, and GraphiQL. */
 async function developmentRoutes(issuer: DevelopmentIssuer, database: Database) {
   return {
     developmentTokens: {
