@@ -1,9 +1,8 @@
-/** Writes the committed schema, sorted: `schema/schema.graphql`. */
+/** Writes the committed files of the schema: `schema/schema.graphql` and `schema/possible-types.json`. */
 import { writeFile } from 'node:fs/promises';
-import { lexicographicSortSchema, printSchema } from 'graphql';
+import { printedPossibleTypes, printedSchema } from './printed-schema.ts';
 import { schema } from './schema.ts';
 
-await writeFile(
-  new URL('../../schema/schema.graphql', import.meta.url),
-  `${printSchema(lexicographicSortSchema(schema))}\n`,
-);
+const folder = new URL('../../schema/', import.meta.url);
+await writeFile(new URL('schema.graphql', folder), printedSchema(schema));
+await writeFile(new URL('possible-types.json', folder), printedPossibleTypes(schema));
