@@ -1,10 +1,13 @@
-/** Who hears which grant events: an engineer their tickets', a user their own tickets' and their sites'. Pure. */
+/**
+ * Decides which viewers may receive which grant events: an engineer those of assigned tickets, a user those of their own
+ * tickets and of the sites that their roles cover. Pure functions.
+ */
 import type { EventAudience } from '../events/envelope.ts';
 import type { Topics } from '../events/topics.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { reachesSite } from '../roles/role.ts';
 
-/** Whether the viewer, with the rights they have now, may hear of an event with this audience. */
+/** Whether the viewer, with the rights they have now, may receive an event with this audience. */
 export function mayReceive(viewer: Viewer, audience: EventAudience): boolean {
   switch (viewer.kind) {
     case 'SUPPORT_ENGINEER':
@@ -24,7 +27,7 @@ export function mayReceive(viewer: Viewer, audience: EventAudience): boolean {
   }
 }
 
-/** Outside of which the viewer hears nothing: an event is offered only to those it may concern. */
+/** The topics outside of which no event concerns the viewer: an event is offered only to viewers it may concern. */
 export function topicsFor(viewer: Viewer): Topics {
   switch (viewer.kind) {
     case 'SUPPORT_ENGINEER':

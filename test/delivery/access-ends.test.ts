@@ -7,7 +7,7 @@ import { measureLateness } from '../support/lateness.ts';
 import { globalId, insertOpenRequests, rawId } from '../support/rows.ts';
 import { buildWorld, type Customer, done, fileTicket, type SiteName, type World } from '../support/world.ts';
 import { type Bystander, startBystander } from './bystander.ts';
-import { listen, type Received, type Subscriber, type Transport, transports } from './transports.ts';
+import { type Received, type Subscriber, subscribeOver, type Transport, transports } from './transports.ts';
 
 let stack: AsyncDisposableStack;
 let gateway: TestGateway;
@@ -47,8 +47,8 @@ const queryFor = (start: string, selection = plain) =>
   `subscription { grantEvents${start} { ${selection} } }`;
 
 /** Subscribes as this person, with a token that stays valid unless another one is given. */
-async function listenAs(transport: Transport, email: string, query: string, token?: string) {
-  return listen(transport, { url: gateway.url, token: token ?? (await tokenFor(email)).token, query });
+async function subscribeAs(transport: Transport, email: string, query: string, token?: string) {
+  return subscribeOver(transport, { url: gateway.url, token: token ?? (await tokenFor(email)).token, query });
 }
 
 /** Begins something with a token that expires soon after; with a longer one if it took too long to begin. */
@@ -77,7 +77,7 @@ async function addAdmin({ organizationId, sites }: Customer, ...names: SiteName[
   return { userId, email, roleIds };
 }
 
-/** Has a ticket filed on the site, and access asked for; answers the grant. */
+/** Files a ticket on the site and requests access; returns the grant's id. */
 async function openRequest({ emails, sites }: Customer, site: SiteName): Promise<string> {
   const reporter = await gateway.as(emails.reporter);
   const ticket = { productId: sites[site].products.jira, summary: 'It is slow', grantDataAccess: false };
@@ -86,14 +86,14 @@ async function openRequest({ emails, sites }: Customer, site: SiteName): Promise
   return globalId('Grant', rows[0]?.id);
 }
 
-/** What was received of a grant, in order. */
+/** The types of the events received of a grant, in order. */
 const typesOf = (subscriber: Subscriber, grantId: string | null) =>
   subscriber.received.filter(({ grant }) => grant.id === grantId).map(({ type }) => type);
 
 const isAbout = (grantId: string | null, type?: string) => (event: Received) =>
   event.grant.id === grantId && (type === undefined || event.type === type);
 
-/** Of what happened on the site after this moment, something at least, this listener has received nothing. */
+/** Expects that events were written on the site after this moment, and that the subscriber received none of them. */
 async function expectNothingSince({ received }: Subscriber, moment: number, siteId: string): Promise<void> {
   const { rows } = await gateway.sql.query(
     `SELECT id FROM events WHERE occurred_at > $1 AND payload->'audience'->>'siteId' = $2`,
@@ -111,7 +111,7 @@ describe('the subscription ends', () => {
     using lateness = measureLateness();
     const { begun: subscriber, expiresAt } = await bystander.during(async () => {
       const beginning = await beginWithExpiringToken(emails.organizationAdmin, async (token) => {
-        const begun = await listenAs(transport, emails.organizationAdmin, queryFor(''), token);
+        const begun = await subscribeAs(transport, emails.organizationAdmin, queryFor(''), token);
         await begun.until(() => true);
         return begun;
       });
@@ -141,7 +141,7 @@ describe('the subscription ends', () => {
   describe.each(reasons)('with an account that is %s', (_how, reason, mutation, inputFor) => {
     test.each(transports)('%s', async (transport) => {
       const { userId, email } = await addAdmin(world.acme, 'main');
-      const subscriber = await listenAs(transport, email, queryFor(''));
+      const subscriber = await subscribeAs(transport, email, queryFor(''));
       const end = await bystander.during(async () => {
         await subscriber.until(() => true);
         await done(world.operator, mutation, inputFor(userId));
@@ -153,7 +153,7 @@ describe('the subscription ends', () => {
     });
   });
 
-  /** Events go on on the site, and none of them comes, nor anything else. */
+  /** Events continue on the site; none of them is delivered, nor anything else. */
   async function expectOver(subscriber: Subscriber, endedAt: number, siteId: string): Promise<void> {
     await bystander.during(async () => undefined);
     await subscriber.drained();
@@ -164,7 +164,7 @@ describe('the subscription ends', () => {
   }
 });
 
-describe('the subscription goes on without', () => {
+describe('the subscription continues without events of', () => {
   describe.each(['another engineer', 'nobody'])('a ticket that %s has now', (to) => {
     test.each(transports)('%s', async (transport) => {
       const { engineer, otherEngineer, operator, acme } = world;
@@ -175,8 +175,8 @@ describe('the subscription goes on without', () => {
       const assign = (ticketId: string, engineerId: string | null) =>
         done(operator, 'assignTicket', { ticketId, engineerId });
       await assign(ofOther.ticketId, otherEngineer.id);
-      const former = await listenAs(transport, engineer.email, queryFor('(withCurrentState: true)'));
-      const other = await listenAs(transport, otherEngineer.email, queryFor('(withCurrentState: true)'));
+      const former = await subscribeAs(transport, engineer.email, queryFor('(withCurrentState: true)'));
+      const other = await subscribeAs(transport, otherEngineer.email, queryFor('(withCurrentState: true)'));
       await former.until(isAbout(kept.grantId, 'CURRENT'));
       await other.until(isAbout(ofOther.grantId, 'CURRENT'));
 
@@ -188,13 +188,13 @@ describe('the subscription goes on without', () => {
         await assign(lost.ticketId, to === 'nobody' ? null : otherEngineer.id);
         await former.until(isAbout(lost.grantId, 'REASSIGNED'));
         await approveAndRevoke();
-        // There is no request any more: a new one is opened, and approved at once.
+        // There is no open request any more: this opens a new one and approves it at once.
         await approveAndRevoke();
         if (to === 'nobody') {
           await assign(lost.ticketId, otherEngineer.id);
           await approveAndRevoke();
         }
-        // These do not go ahead of others: whatever else was told would have come before.
+        // These overtake nothing: anything else would have been delivered before them.
         await done(admin, 'approveDataAccess', { ticketId: kept.ticketId });
         await former.until(isAbout(kept.grantId, 'ACTIVATED'));
         await done(admin, 'approveDataAccess', { ticketId: ofOther.ticketId });
@@ -214,11 +214,11 @@ describe('the subscription goes on without', () => {
     });
   });
 
-  test.each(transports)('a site that a role reached which was removed: %s', async (transport) => {
+  test.each(transports)('a site whose role was removed: %s', async (transport) => {
     const { acme } = world;
     const { email, roleIds } = await addAdmin(acme, 'main', 'original');
     const organizationAdmin = await gateway.as(acme.emails.organizationAdmin);
-    const subscriber = await listenAs(transport, email, queryFor(''));
+    const subscriber = await subscribeAs(transport, email, queryFor(''));
     const lostAt = await bystander.during(async () => {
       await subscriber.until(() => true);
       await done(organizationAdmin, 'removeRole', { roleAssignmentId: roleIds.get('main') });
@@ -232,24 +232,24 @@ describe('the subscription goes on without', () => {
 });
 
 test.each(transports)(
-  'what is being read for an event when a role is removed is not told: %s',
+  'an event is not delivered if its viewer loses the role while its fields are being read: %s',
   async (transport) => {
     const { acme, operator } = world;
     const { email, roleIds } = await addAdmin(acme, 'main', 'original');
     const before = await openRequest(acme, 'main');
     const after = await openRequest(acme, 'original');
-    const reading = await listenAs(
+    const reading = await subscribeAs(
       transport,
       email,
       queryFor('', `${plain} ofTicket: grant { ticket { key } }`),
     );
-    const noticing = await listenAs(transport, email, queryFor(''));
+    const noticing = await subscribeAs(transport, email, queryFor(''));
     await bystander.during(async () => {
       await Promise.all([reading, noticing].map((each) => each.until(() => true)));
     });
 
-    /** The request's event once more. What is added is of no matter, but the gateway looks for events then. */
-    const tellAgain = async (grantId: string): Promise<string> => {
+    /** Writes the request's event once more, and adds an admin only to make the gateway read events. */
+    const writeAgain = async (grantId: string): Promise<string> => {
       const { rows } = await gateway.sql.query(
         `INSERT INTO events (id, type, occurred_at, payload)
          SELECT gen_random_uuid(), type, now(), payload FROM events
@@ -262,10 +262,10 @@ test.each(transports)(
     const locking = await gateway.sql.connect();
     onTestFinished(() => locking.release(true));
     await locking.query('BEGIN; LOCK TABLE tickets IN ACCESS EXCLUSIVE MODE');
-    const inHand = await tellAgain(before);
+    const inHand = await writeAgain(before);
     await noticing.until(({ id }) => id === inHand);
     await done(operator, 'removeRole', { roleAssignmentId: roleIds.get('main') });
-    const next = await tellAgain(after);
+    const next = await writeAgain(after);
     await noticing.until(({ id }) => id === next);
     await locking.query('ROLLBACK');
     await reading.until(({ id }) => id === next);
@@ -273,14 +273,14 @@ test.each(transports)(
   },
 );
 
-describe('a client that is held up while the current state comes is told no more', () => {
-  /** So many grants that the buffers between gateway and client cannot hold what is told of them. */
+describe('a client that stops reading during the current state receives nothing more of it', () => {
+  /** So many grants that the buffers between gateway and client cannot hold them. */
   const many = 600;
   const large = Array.from({ length: 8 }, (_, at) => `a${at}: grant { justification }`).join(' ');
-  /** What the gateway may have taken in hand for a subscription beyond the buffers of its connection. */
+  /** Bytes that the gateway may have processed for a subscription beyond the buffers of its connection. */
   const mostInHand = 64 * 1024;
   let engineer: { id: string; email: string };
-  /** Grants on the main site, and on the restricted one: these come last. */
+  /** Grants on the main site, and on the restricted one; the latter are delivered last. */
   let lost: string[];
   let kept: string[];
 
@@ -303,35 +303,35 @@ describe('a client that is held up while the current state comes is told no more
   });
 
   /**
-   * One subscription whose client reads no more once the state has begun to come, and one of the same token
-   * that is read: what it mayReceive, the gateway has noticed.
+   * Opens a subscription whose client stops reading at the first event of the current state, and another one with the
+   * same token that is read: what it receives shows what the gateway has noticed.
    */
   async function holdUp(transport: Transport, email: string, filter: string, token?: string) {
     const some = queryFor(`(withCurrentState: true, filter: ${filter})`);
-    const reader = await listenAs(transport, email, some, token);
+    const reader = await subscribeAs(transport, email, some, token);
     await reader.until(() => true);
     const everything = queryFor('(withCurrentState: true)', `${plain} ${large}`);
-    const heldUp = await listenAs(transport, email, everything, token);
+    const heldUp = await subscribeAs(transport, email, everything, token);
     await heldUp.until(() => true);
     heldUp.pause();
     return { reader, heldUp };
   }
 
-  /** Lets the client read on, and expects nothing of the lost grants but what was on its way to it already. */
+  /** Lets the client continue to read, and expects of the lost grants only what had been sent already. */
   async function expectNoMoreOfLost(heldUp: Subscriber, readOn: () => Promise<unknown>): Promise<void> {
     const onItsWay = heldUp.bytesSent();
     heldUp.resume();
     await readOn();
     const ids = new Set(lost);
-    const told = heldUp.received.filter(({ grant }) => ids.has(grant.id));
-    const bytes = told.reduce((sum, event) => sum + event.bytes, 0);
-    expect(bytes - onItsWay, 'bytes told of what the rights no longer reached').toBeLessThan(mostInHand);
-    expect(told.length, 'grants that were told of').toBeLessThan(many);
+    const delivered = heldUp.received.filter(({ grant }) => ids.has(grant.id));
+    const bytes = delivered.reduce((sum, event) => sum + event.bytes, 0);
+    expect(bytes - onItsWay, 'bytes sent that the rights no longer allowed').toBeLessThan(mostInHand);
+    expect(delivered.length, 'grants delivered').toBeLessThan(many);
   }
 
   const onKeptSite = () => `{ siteId: "${world.globex.sites.restricted.id}" }`;
 
-  test.each(transports)('after a role was removed, but of what other roles reach: %s', async (transport) => {
+  test.each(transports)('after a role was removed, except what other roles allow: %s', async (transport) => {
     const { operator, globex } = world;
     const { email, roleIds } = await addAdmin(globex, 'main', 'restricted');
     await bystander.during(async () => {
@@ -373,7 +373,7 @@ describe('a client that is held up while the current state comes is told no more
     });
   });
 
-  /** It ended like this, and nothing came behind the end, nor of what would have come last. */
+  /** Expects this end, nothing after it, and nothing of what would have been delivered last. */
   async function expectEnd(heldUp: Subscriber, how: object) {
     const end = await heldUp.end;
     await heldUp.drained();
@@ -383,12 +383,12 @@ describe('a client that is held up while the current state comes is told no more
     return end;
   }
 
-  test.each(transports)('of a ticket that another engineer has now: %s', async (transport) => {
+  test.each(transports)('of a ticket that was reassigned to another engineer: %s', async (transport) => {
     const { rows } = await gateway.sql.query(
       'SELECT id, ticket_id FROM grants WHERE engineer_id = $1 ORDER BY id',
       [rawId(engineer.id)],
     );
-    // On one of the last pages, which are read after the loss; the page in hand was read before it.
+    // On one of the last pages, which are read after the loss; the current page was read before it.
     const { id, ticket_id } = rows[many - 10];
     const grantId = globalId('Grant', id);
     const ticketId = globalId('Ticket', ticket_id);

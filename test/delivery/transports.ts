@@ -52,7 +52,7 @@ export type Subscriber = {
 const patience = 60_000;
 
 /** Subscribes on a connection of its own. */
-export async function listen(
+export async function subscribeOver(
   transport: Transport,
   wanted: { url: string; token: string; query: string },
 ): Promise<Subscriber> {
@@ -140,7 +140,7 @@ function takeNotes() {
   };
 }
 
-type Wanted = Parameters<typeof listen>[1];
+type Wanted = Parameters<typeof subscribeOver>[1];
 type Controls = Pick<Subscriber, 'drained' | 'pause' | 'resume'>;
 
 async function subscribeOverWebSocket(

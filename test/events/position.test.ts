@@ -13,6 +13,7 @@ import {
   withAtMostOpen,
   withoutFinished,
 } from '../../src/events/position.ts';
+import { bySize } from '../support/size.ts';
 
 /** A stream small enough to list: ten transactions of three events each. */
 const transactions = Array.from({ length: 10 }, (_, index) => BigInt(index));
@@ -65,7 +66,7 @@ describe('a position', () => {
         const expected = includedIn(other).every((offset) => includedIn(one).includes(offset));
         expect(covers(one, other)).toBe(expected);
       }),
-      { numRuns: 2000 },
+      { numRuns: bySize(400, 5_000) },
     );
   });
 
@@ -77,7 +78,7 @@ describe('a position', () => {
           .filter((offset) => includedIn(one).includes(offset) || includedIn(other).includes(offset));
         expect(includedIn(union(one, other))).toStrictEqual(either);
       }),
-      { numRuns: 2000 },
+      { numRuns: bySize(400, 5_000) },
     );
   });
 
