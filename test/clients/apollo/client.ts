@@ -5,7 +5,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { relayStylePagination } from '@apollo/client/utilities';
 import { OperationTypeNode } from 'graphql';
 import type { Client } from 'graphql-ws';
-import possibleTypes from '../../../schema/possible-types.json' with { type: 'json' };
+import possibleTypes from '../support/possible-types.ts';
 import { sha256 } from '../support/sha256.ts';
 import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
