@@ -3,27 +3,27 @@ import { z } from 'zod';
 import type { LogLevel } from './platform/logger.ts';
 import { StartupError } from './platform/startup-error.ts';
 
-/** How one gateway runs. Plain data: what may go with what is `parseConfig`'s business. */
+/** How one gateway runs. Plain data: `parseConfig` checks which values may be combined. */
 export type Config = {
   readonly host: string;
-  /** 0 takes any free port. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly production: boolean;
   readonly logLevel: LogLevel;
   readonly database: DatabaseConfig;
-  /** Connections at most. */
+  /** The maximum number of connections. */
   readonly databasePoolSize: number;
-  /** Null: events travel within this process, and this is the only gateway. */
+  /** Null: events stay within this process, and this is the only gateway of the deployment. */
   readonly redis: RedisConfig | null;
   readonly identity: IdentityConfig;
-  /** The first signs cursors, all are accepted. Null: one is made and kept in the data folder. */
+  /** The first one signs cursors; each one verifies them. Null: a secret is made and kept in the data folder. */
   readonly cursorSecrets: readonly [string, ...string[]] | null;
-  /** Origins of web pages, beside the gateway's own, that may use it. */
+  /** Origins of web pages that may use the gateway from a browser, in addition to its own. */
   readonly allowedOrigins: readonly string[];
   readonly mail: MailConfig;
-  /** Who becomes the first operator of an empty deployment. */
+  /** The email of the person who becomes the first operator of a deployment without operators. */
   readonly bootstrapOperatorEmail: string | null;
-  /** For a stop in order, in milliseconds; what is not finished by then is cut. */
+  /** Milliseconds for a graceful stop; the process ends when it takes longer. */
   readonly shutdownGraceMs: number;
 };
 
@@ -38,7 +38,7 @@ export type RedisConfig = {
 };
 
 export type IdentityConfig =
-  /** Everybody is who they say they are. In the embedded default only. */
+  /** The gateway issues tokens itself, to anyone. Only on the embedded database. */
   | { readonly kind: 'development' }
   | {
       readonly kind: 'oidc';
@@ -47,17 +47,17 @@ export type IdentityConfig =
       readonly jwksUrl: string;
     };
 
-/** How Guard admins are written to. */
+/** How email to Guard admins is sent. */
 export type MailConfig =
   | { readonly kind: 'smtp'; readonly url: string; readonly from: Mailbox }
-  /** As files in the data folder, to be looked at. In the embedded default only. */
+  /** Mail is written to files in the data folder instead of being sent. Only on the embedded database. */
   | { readonly kind: 'files'; readonly dataFolder: string; readonly from: Mailbox }
-  /** Not at all. */
+  /** No mail is sent. */
   | { readonly kind: 'none' };
 
 export type Mailbox = { readonly name: string; readonly address: string };
 
-/** The environment is not one to start in. One line per variable, each saying what is wrong and what would do. */
+/** The environment is not valid. The message has a line for each invalid variable, which says what is accepted. */
 export class ConfigError extends StartupError {
   override name = 'ConfigError';
   readonly problems: readonly string[];
@@ -76,7 +76,7 @@ const absent = z
   .transform((text) => (text === '' ? undefined : text))
   .optional();
 
-/** A variable: left out or blank it is the default, otherwise it has to satisfy the schema. */
+/** A variable: the default when it is missing or blank, otherwise a value that satisfies the schema. */
 function variable<Schema extends z.ZodType, Default>(schema: Schema, byDefault: Default) {
   return absent.transform((text, context): z.output<Schema> | Default => {
     if (text === undefined) return byDefault;
@@ -108,7 +108,7 @@ function oneOf<const Choices extends readonly [string, ...string[]]>(choices: Ch
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
 }
 
-/** Over the network unprotected, keys could be swapped for others. */
+/** Over plain HTTP, somebody on the network could replace the issuer's keys. */
 const isProtected = ({ protocol, hostname }: URL): boolean =>
   protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname));
 
@@ -124,22 +124,19 @@ const isOrigin = (text: string): boolean => {
   return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text;
 };
 
-/** `Name <address>`, or the address alone. */
+/** `Name <address>`, or only the address. */
 const mailbox = z.string().transform((text, context): Mailbox => {
   const [, quoted = '', address = text] = /^([^<>"\r\n]*|"[^<>"\r\n]*" *)<([^<>]*)>$/.exec(text) ?? [];
   if (z.email().safeParse(address).success) return { name: quoted.replaceAll('"', '').trim(), address };
   context.addIssue({
     code: 'custom',
-    message: 'must be whom mail comes from, Latchkey <support@vendor.example>',
+    message: 'must be a sender: Latchkey <support@vendor.example>',
   });
   return z.NEVER;
 });
 
 const environment = z.object({
-  HOST: variable(
-    z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name, 127.0.0.1 say'),
-    '127.0.0.1',
-  ),
+  HOST: variable(z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'), '127.0.0.1'),
   PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), 4000),
   NODE_ENV: variable(oneOf(['production', 'development', 'test']), 'development' as const),
   LOG_LEVEL: variable(oneOf(logLevels), 'info' as const),
@@ -163,20 +160,23 @@ const environment = z.object({
     z.string().regex(/^[\w:.-]{1,100}$/, 'must be letters, digits and _ : . -'),
     'latchkey',
   ),
-  OIDC_ISSUER: variable(url('must be the issuer as its tokens name it, an https:// URL', isProtected), null),
+  OIDC_ISSUER: variable(
+    url('must be the https:// URL that the tokens have as their issuer', isProtected),
+    null,
+  ),
   OIDC_AUDIENCE: variable(z.string(), null),
-  OIDC_JWKS_URL: variable(url("must be the https:// URL of the issuer's published keys", isProtected), null),
+  OIDC_JWKS_URL: variable(url("must be the https:// URL of the issuer's keys", isProtected), null),
   CURSOR_SECRET: variable(
     list.refine(
       (secrets) => secrets.length > 0 && secrets.every((secret) => secret.length >= 32),
-      'must be at least 32 characters (`openssl rand -base64 32`); after a comma may follow earlier ones',
+      'must be at least 32 characters (`openssl rand -base64 32`); earlier secrets may follow, separated by commas',
     ),
     null,
   ),
   ALLOWED_ORIGINS: variable(
     list.refine(
       (origins) => origins.every(isOrigin),
-      'must be origins separated by commas, https://admin.customer.example: no path, no slash at the end',
+      'must be origins separated by commas, without a path or a final slash: https://admin.customer.example',
     ),
     [],
   ),
@@ -195,24 +195,30 @@ const environment = z.object({
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
-/** Every variable that means something, in the order of .env.example. */
+/** The variables that the gateway reads, in the order of .env.example. */
 export const variableNames: readonly string[] = Object.keys(environment.shape);
 
-/** The environment, completed by what a file named .env in the current folder says; what is set already wins. */
+/** The environment and the file .env in the current folder. A variable that is set in the environment wins. */
 export function readEnvironment(): NodeJS.ProcessEnv {
   try {
     process.loadEnvFile('.env');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-      throw new ConfigError(['.env cannot be read: it must be a file of lines NAME=value.']);
+      throw new ConfigError(['.env cannot be read: it must be a file with lines NAME=value.']);
     }
   }
   return process.env;
 }
 
+/** Whether `npm start` runs this process. */
+export function isRunByNpm(): boolean {
+  return process.env['npm_lifecycle_event'] === 'start';
+}
+
 /**
- * Reads the configuration from the environment. Throws a ConfigError that names everything wrong with it at
- * once; messages never quote a value, which may be a secret.
+ * Reads the configuration from the environment.
+ *
+ * @throws ConfigError that names every invalid variable. It never quotes a value, which may be a secret.
  */
 export function parseConfig(variables: Readonly<Record<string, string | undefined>>): Config {
   const parsed = environment.safeParse(variables);
@@ -224,11 +230,11 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
   const identity = chooseIdentity(values, problems);
   if (values.DATABASE_URL !== null && values.CURSOR_SECRET === null) {
     problems.push(
-      'CURSOR_SECRET must be set together with DATABASE_URL, the same on every gateway: `openssl rand -base64 32`.',
+      'CURSOR_SECRET must be set together with DATABASE_URL, to the same value on every gateway: `openssl rand -base64 32`.',
     );
   }
   if (values.SMTP_URL !== null && values.MAIL_FROM === null) {
-    problems.push('MAIL_FROM must be set together with SMTP_URL: whom mail to Guard admins comes from.');
+    problems.push('MAIL_FROM must be set together with SMTP_URL: it is the sender of mail to Guard admins.');
   }
   if (problems.length > 0 || identity === null) throw new ConfigError(problems);
   const [secret, ...earlierSecrets] = values.CURSOR_SECRET ?? [];
@@ -256,8 +262,9 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
 }
 
 /**
- * A real issuer, named whole; or the development issuer, and that only where nothing real is at stake: on
- * the embedded database, out of production, on this machine alone.
+ * The issuer that the three variables name, or the development issuer where none is set. Since that one issues
+ * tokens to anyone, it is allowed only on the embedded database, outside production, on a loopback address.
+ * Returns null and adds to the problems when neither is possible.
  */
 function chooseIdentity(values: z.output<typeof environment>, problems: string[]): IdentityConfig | null {
   const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = values;
@@ -266,14 +273,14 @@ function chooseIdentity(values: z.output<typeof environment>, problems: string[]
   }
   const isNamedInPart = issuer !== null || audience !== null || jwksUrl !== null;
   const reason = isNamedInPart
-    ? 'an issuer is named whole or not at all'
+    ? 'OIDC_ISSUER, OIDC_AUDIENCE and OIDC_JWKS_URL are set together or not at all'
     : values.DATABASE_URL !== null
-      ? 'with DATABASE_URL set, nobody can sign in without a real issuer'
+      ? 'with DATABASE_URL, nobody can sign in without an issuer'
       : values.NODE_ENV === 'production'
-        ? 'in production, nobody can sign in without a real issuer'
+        ? 'in production, nobody can sign in without an issuer'
         : isLoopback(values.HOST)
           ? null
-          : 'with a HOST that others can reach, nobody can sign in without a real issuer';
+          : 'with a HOST that other machines can reach, nobody can sign in without an issuer';
   if (reason === null) return { kind: 'development' };
   for (const [name, value] of Object.entries({
     OIDC_ISSUER: issuer,
@@ -285,7 +292,7 @@ function chooseIdentity(values: z.output<typeof environment>, problems: string[]
   return null;
 }
 
-/** Who has no mail to receive is not written to: files stand in for mail only where nothing real is at stake. */
+/** SMTP where a server is set; files on the embedded database outside production; otherwise no mail. */
 function chooseMail(values: z.output<typeof environment>): MailConfig {
   const { SMTP_URL: url, MAIL_FROM: given, DATABASE_URL, NODE_ENV, DATA_FOLDER: dataFolder } = values;
   const from = given ?? { name: 'Latchkey', address: 'no-reply@latchkey.invalid' };
@@ -300,26 +307,26 @@ function isLoopback(host: string): boolean {
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
 }
 
-/** The configuration as a person reads it, one line a subject, without any secret. */
+/** Describes the configuration for people, one line per subject, without secrets. */
 export function explainConfig(config: Config): string[] {
   const { database, redis, identity, mail } = config;
   return [
     `address    ${config.host}:${config.port}`,
-    `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, at most ${config.databasePoolSize} connections`,
-    `events     ${redis === null ? 'within this process: run one gateway only' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
+    `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections`,
+    `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${identity.jwksUrl}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
-    `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: Guard admins are not told of requests by email'}`,
+    `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: Guard admins receive no email about requests'}`,
     ...(config.bootstrapOperatorEmail === null
       ? []
-      : [`operator   ${config.bootstrapOperatorEmail}, if there is none`]),
+      : [`operator   ${config.bootstrapOperatorEmail}, if there is no operator yet`]),
     `log        ${config.logLevel}`,
     `stop       within ${config.shutdownGraceMs / 1_000} s`,
   ];
 }
 
-/** Where a URL leads: host, port and path, nothing that could be a credential. */
+/** Protocol, host, port and path of a URL: nothing that could be a credential. */
 function addressOf(text: string): string {
   const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname}`;

@@ -1,21 +1,30 @@
 /**
- * The gateway as a process. Exit codes: 0 after a stop in order, 1 when it could not start or did not stop
- * in time, 128 and the signal's number when a second signal cut the stop short.
+ * The gateway as a process. Exit codes: 0 after a graceful stop, 1 when it could not start or did not stop in
+ * time, 128 plus the signal's number when a second signal ended the process during the stop.
  */
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { createApp } from './app.ts';
-import { type Config, parseConfig, readEnvironment } from './config.ts';
+import { type Config, isRunByNpm, parseConfig, readEnvironment } from './config.ts';
 import { StartupError } from './platform/startup-error.ts';
 
-/** Aborted by the first signal; a second one ends the process at once. */
+/**
+ * Aborted by the first signal; a second one ends the process at once. npm forwards the signals that it receives,
+ * so after Ctrl-C in a terminal under `npm start` the same signal arrives twice.
+ */
 const stop = new AbortController();
+let repeats = isRunByNpm() ? 1 : 0;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(128 + constants.signals[signal]);
-    stop.abort();
+    if (!stop.signal.aborted) stop.abort();
+    else if (repeats > 0) repeats -= 1;
+    else process.exit(128 + constants.signals[signal]);
   });
 }
+
+// An npm that is killed forwards nothing: its end is a signal, too.
+const npm = process.ppid;
+if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000).unref();
 
 try {
   const config = parseConfig(readEnvironment());
@@ -26,7 +35,7 @@ try {
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
   const late = setTimeout(() => {
     process.stderr.write(
-      `The gateway did not stop within ${config.shutdownGraceMs / 1_000} s and was cut off.\n`,
+      `The gateway did not stop within ${config.shutdownGraceMs / 1_000} s and was ended.\n`,
     );
     process.exit(1);
   }, config.shutdownGraceMs);
@@ -34,22 +43,22 @@ try {
   clearTimeout(late);
   process.exit(0);
 } catch (error) {
-  const told =
+  const report =
     error instanceof StartupError ? error.message : error instanceof Error ? error.stack : String(error);
-  // Stopped while starting: what was cut short is not worth telling.
-  if (!stop.signal.aborted) process.stderr.write(`${told}\n`);
+  // A start that was stopped fails because of the stop, which is no error to report.
+  if (!stop.signal.aborted) process.stderr.write(`${report}\n`);
   process.exit(1);
 }
 
-/** What Node says when the address cannot be listened on, in our words. */
+/** Explains why the gateway cannot listen on its address; undefined for any other error. */
 function listenError(error: unknown, { host, port }: Config): StartupError | undefined {
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return undefined;
   if (error.syscall !== 'listen' && error.syscall !== 'getaddrinfo') return undefined;
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: `Port ${port} on ${host} is in use: stop what uses it, or set PORT to another.`,
-    EACCES: `Port ${port} may not be listened on by this user: set PORT to one above 1023.`,
-    EADDRNOTAVAIL: `${host} is not an address of this machine: set HOST to 127.0.0.1, or to one of its own.`,
-    ENOTFOUND: `${host} is not a known host name: set HOST to 127.0.0.1, or to an address of this machine.`,
+    EADDRINUSE: `Port ${port} on ${host} is in use: stop the program that uses it, or set PORT to another port.`,
+    EACCES: `This user may not listen on port ${port}: set PORT to a number above 1023.`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine: set HOST to 127.0.0.1 or to one of its addresses.`,
+    ENOTFOUND: `${host} is not a known host name: set HOST to 127.0.0.1 or to an address of this machine.`,
   };
   const reason = reasons[String(error.code)];
   return reason === undefined ? undefined : new StartupError(reason, { cause: error });

@@ -1,15 +1,15 @@
-/** `npm run reset`: clears the data folder, so that the next start begins anew. */
+/** `npm run reset`: clears the data folder, so that the next start has a new database. */
 import { parseConfig, readEnvironment } from './config.ts';
 import { clearDataFolder, inspectDataFolder } from './platform/data-folder.ts';
 import { refuseIfInUse } from './platform/embedded-postgres.ts';
 import { StartupError } from './platform/startup-error.ts';
 
-/** Returns what to tell. Throws a StartupError where there is something that is not ours to clear. */
+/** Returns what was done, for the user. Throws a StartupError where there is something that it must not clear. */
 async function reset(): Promise<string> {
   const { database } = parseConfig(readEnvironment());
   if (database.kind !== 'embedded') {
     throw new StartupError(
-      'DATABASE_URL is set: reset clears the embedded database only, and touched nothing.',
+      'DATABASE_URL is set: reset clears only the embedded database, and has changed nothing.',
     );
   }
   const { dataFolder } = database;
@@ -18,11 +18,11 @@ async function reset(): Promise<string> {
     case 'EMPTY':
       return `There is nothing to clear in ${dataFolder}.`;
     case 'FOREIGN':
-      throw new StartupError(`${dataFolder} is not a data folder of Latchkey's: reset touched nothing.`);
+      throw new StartupError(`${dataFolder} is not a data folder of Latchkey's: reset has changed nothing.`);
     case 'LATCHKEY':
       await refuseIfInUse(dataFolder);
       await clearDataFolder(dataFolder);
-      return `Cleared ${dataFolder}: the next start begins anew.`;
+      return `Cleared ${dataFolder}: the next start has a new database.`;
   }
 }
 

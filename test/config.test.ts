@@ -24,7 +24,7 @@ function problemsOf(variables: Record<string, string>): readonly string[] {
 }
 
 describe('nothing set', () => {
-  test('is the embedded default, for this machine alone', () => {
+  test('gives the embedded default, for this machine only', () => {
     expect(parseConfig({})).toEqual({
       host: '127.0.0.1',
       port: 4000,
@@ -46,7 +46,7 @@ describe('nothing set', () => {
     });
   });
 
-  test('blank is as good as left out', () => {
+  test('a blank variable counts as missing', () => {
     expect(parseConfig(Object.fromEntries(variableNames.map((name) => [name, ' '])))).toEqual(
       parseConfig({}),
     );
@@ -107,21 +107,21 @@ describe('the development issuer', () => {
 
   test.each([
     ['in production', { NODE_ENV: 'production' }, /in production/],
-    ['on a database of somebody', { DATABASE_URL: deployed.DATABASE_URL }, /with DATABASE_URL set/],
-    ['where others can reach it', { HOST: '0.0.0.0' }, /others can reach/],
+    ['with a database of its own', { DATABASE_URL: deployed.DATABASE_URL }, /with DATABASE_URL,/],
+    ['on an address that other machines can reach', { HOST: '0.0.0.0' }, /other machines can reach/],
   ])('cannot be on %s', (_where, variables, reason) => {
     const problems = problemsOf(variables).filter((problem) => problem.startsWith('OIDC_'));
     expect(problems).toHaveLength(3);
     for (const problem of problems) expect(problem).toMatch(reason);
   });
 
-  test.each(Object.keys(issuer))('is not put in the place of an issuer without %s', (missing) => {
+  test.each(Object.keys(issuer))('does not replace an issuer without %s', (missing) => {
     expect(problemsOf({ ...issuer, [missing]: '' })).toEqual([
-      `${missing} must be set: an issuer is named whole or not at all.`,
+      `${missing} must be set: OIDC_ISSUER, OIDC_AUDIENCE and OIDC_JWKS_URL are set together or not at all.`,
     ]);
   });
 
-  test.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost'])('may listen on %s', (HOST) => {
+  test.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost'])('works on %s', (HOST) => {
     expect(parseConfig({ HOST }).identity.kind).toBe('development');
   });
 });
@@ -160,14 +160,14 @@ test.each([
   ['MAIL_FROM', 'Latchkey\n<support@vendor.example> <a@b.example>'],
   ['BOOTSTRAP_OPERATOR_EMAIL', 'operator'],
   ['SHUTDOWN_GRACE_SECONDS', '0'],
-])('%s=%s is refused in one line that names it and does not quote it', (name, value) => {
+])('%s=%s is refused in one line that names the variable and does not quote the value', (name, value) => {
   const problems = problemsOf({ ...deployed, [name]: value });
   expect(problems).toHaveLength(1);
   expect(problems[0]).toMatch(new RegExp(`^${name} must be [^\\n]+\\.$`));
   if (value.length > 8) expect(problems[0]).not.toContain(value);
 });
 
-test('all that is wrong is told at once', () => {
+test('every invalid variable is reported', () => {
   expect(problemsOf({ PORT: 'x', LOG_LEVEL: 'x', REDIS_URL: 'x' }).map((line) => line.split(' ')[0])).toEqual(
     ['PORT', 'LOG_LEVEL', 'REDIS_URL'],
   );
@@ -184,26 +184,26 @@ describe('mail', () => {
     expect(parseConfig({ SMTP_URL, MAIL_FROM }).mail).toEqual({ kind: 'smtp', url: SMTP_URL, from });
   });
 
-  test('needs somebody to come from', () => {
+  test('needs a sender', () => {
     expect(problemsOf({ SMTP_URL })).toEqual([
       expect.stringMatching(/^MAIL_FROM must be set together with SMTP_URL/),
     ]);
   });
 
-  test('is written to files on the embedded database alone, and never in production', () => {
+  test('is written to files only on the embedded database, and never in production', () => {
     expect(parseConfig({ NODE_ENV: 'test' }).mail.kind).toBe('files');
     expect(parseConfig(deployed).mail.kind).toBe('none');
     expect(parseConfig({ ...issuer, NODE_ENV: 'production' }).mail.kind).toBe('none');
   });
 });
 
-test('gateways that share a database share the secret that signs cursors', () => {
+test('gateways on one database need a common secret for cursors', () => {
   expect(problemsOf({ ...deployed, CURSOR_SECRET: '' })).toEqual([
     expect.stringMatching(/^CURSOR_SECRET must be set together with DATABASE_URL/),
   ]);
 });
 
-test('the explanation tells where everything is and no secret', () => {
+test('the explanation says where everything is, and no secret', () => {
   const config = parseConfig({
     ...deployed,
     REDIS_URL: 'redis://user:hunter2@redis.example:6379/1',
@@ -211,7 +211,7 @@ test('the explanation tells where everything is and no secret', () => {
     MAIL_FROM: 'Latchkey <support@vendor.example>',
   });
   const explanation = explainConfig(config).join('\n');
-  for (const told of [
+  for (const address of [
     '127.0.0.1:4000',
     'db.example:5432/latchkey',
     'redis.example:6379',
@@ -219,18 +219,18 @@ test('the explanation tells where everything is and no secret', () => {
     'support@vendor.example',
     issuer.OIDC_ISSUER,
   ]) {
-    expect(explanation).toContain(told);
+    expect(explanation).toContain(address);
   }
   for (const secret of ['hunter2', deployed.CURSOR_SECRET]) expect(explanation).not.toContain(secret);
 });
 
-test('.env.example documents every variable there is, in order, and no other', () => {
+test('.env.example documents exactly the variables that the gateway reads, in order', () => {
   const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
   const documented = [...example.matchAll(/^(?:# )?([A-Z][A-Z_]+)=/gm)].map(([, name]) => name);
   expect(documented).toEqual(variableNames);
 });
 
-test('what .env.example shows as values is accepted', () => {
+test('the values in .env.example are valid', () => {
   const example = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
   const shown = Object.fromEntries(
     [...example.matchAll(/^# ([A-Z][A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),

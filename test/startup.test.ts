@@ -1,87 +1,126 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, watch } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { variableNames } from '../src/config.ts';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
-import { waitUntilGone } from '../src/platform/embedded-postgres-process.ts';
-import { createTestDatabase, startOwnPostgres } from './support/postgres.ts';
+import { isAlive } from '../src/platform/embedded-postgres-process.ts';
+import { createEmptyDatabase, createTestDatabase } from './support/postgres.ts';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const reset = fileURLToPath(new URL('../src/reset.ts', import.meta.url));
-
-let folder: string;
-let dataFolder: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'latchkey-startup-'));
-  dataFolder = join(folder, 'data');
-  // What is asked for first is done last: when everything that runs in the folder has been stopped.
-  const made = folder;
-  onTestFinished(() => rm(made, { recursive: true, force: true, maxRetries: 10 }));
-});
+const root = fileURLToPath(new URL('..', import.meta.url));
+const main = join(root, 'src/main.ts');
+const reset = join(root, 'src/reset.ts');
 
 type Variables = Readonly<Record<string, string>>;
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Running {
+type Outcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
+type Running = {
   readonly process: ChildProcess;
-  /** Resolves when the text has been printed, rejects when the process ends before. */
+  /** Resolves when the text has been printed; rejects when the process ends before. */
   printed(text: string): Promise<void>;
+  /** Resolves when the process and every process that shares its output have ended. */
   readonly ended: Promise<Outcome>;
-}
+};
+type Gateway = Running & { readonly url: string };
 
-/** Runs a program with exactly these variables, whatever the tests themselves run with. */
-function run(program: string, variables: Variables): Running {
-  const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [program], {
-    cwd: folder,
-    // Its own process group, as a terminal gives to what it starts.
-    detached: true,
-    env: { PATH, DATA_FOLDER: dataFolder, PORT: '0', ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(async () => {
-    child.kill('SIGKILL');
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  });
-  const said = { stdout: '', stderr: '' };
-  child.stdout.on('data', (text) => {
-    said.stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    said.stderr += text;
-  });
-  const ended = once(child, 'close').then(([code]): Outcome => ({ code, ...said }));
-  return {
-    process: child,
-    ended,
-    async printed(text) {
-      const gone = ended.then((outcome) => {
-        throw new Error(`It ended without printing ${text}: ${JSON.stringify(outcome)}`);
+/** A folder of its own, and the programs that run in it. */
+type Place = {
+  readonly folder: string;
+  readonly dataFolder: string;
+  /** Runs a program of ours with exactly these variables, whatever the tests themselves run with. */
+  run(program: string, variables?: Variables): Running;
+  /** Starts a gateway on a free port; resolves when it listens. */
+  start(variables?: Variables): Promise<Gateway>;
+  /** The same with `npm start`. */
+  startByNpm(): Promise<Gateway>;
+  /** Runs a gateway that cannot start; returns the one line that it prints. */
+  refusal(variables?: Variables): Promise<string>;
+  /** The process id of the embedded database that runs. */
+  databaseProcess(): Promise<number>;
+  /** Whether the embedded database was shut down, not killed. */
+  isShutDown(): boolean;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+async function createPlace(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-startup-'));
+  const dataFolder = join(folder, 'data');
+  const lockFile = join(dataFolder, 'postgres/cluster/postmaster.pid');
+  const started: Running[] = [];
+
+  function launch(command: readonly [string, ...string[]], cwd: string, variables: Variables): Running {
+    const [program, ...parameters] = command;
+    const { PATH = '', HOME = '' } = process.env;
+    const child = spawn(program, parameters, {
+      cwd,
+      // A process group of its own, as a terminal gives to each command.
+      detached: true,
+      env: { PATH, HOME, DATA_FOLDER: dataFolder, PORT: '0', ...variables },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].on('data', (text) => {
+        output[name] += text;
       });
-      while (!said.stdout.includes(text)) await Promise.race([once(child.stdout, 'data'), gone]);
-      gone.catch(() => undefined);
+    }
+    const ended = once(child, 'close').then(([code]): Outcome => ({ code, ...output }));
+    const running: Running = {
+      process: child,
+      ended,
+      async printed(text) {
+        const gone = ended.then((outcome) => {
+          throw new Error(`It ended without printing ${text}: ${JSON.stringify(outcome)}`);
+        });
+        gone.catch(() => undefined);
+        while (!output.stdout.includes(text)) await Promise.race([once(child.stdout, 'data'), gone]);
+      },
+    };
+    started.push(running);
+    return running;
+  }
+
+  const run = (program: string, variables: Variables = {}) =>
+    launch([process.execPath, program], folder, variables);
+  const listening = async (launched: (port: string) => Running): Promise<Gateway> => {
+    const port = String(await findFreePort());
+    const running = launched(port);
+    const url = `http://127.0.0.1:${port}`;
+    await running.printed(url);
+    return { ...running, url };
+  };
+  return {
+    folder,
+    dataFolder,
+    run,
+    start: (variables = {}) => listening((PORT) => run(main, { PORT, ...variables })),
+    startByNpm: () =>
+      listening((PORT) => {
+        // Blank variables win over a file .env of whoever runs the tests.
+        const blank = Object.fromEntries(variableNames.map((name) => [name, '']));
+        return launch(['npm', 'start'], root, { ...blank, DATA_FOLDER: dataFolder, PORT });
+      }),
+    async refusal(variables = {}) {
+      const { code, stdout, stderr } = await run(main, variables).ended;
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(/^[^\n]+\n$/);
+      expect(stderr).not.toContain('hunter2');
+      return stderr;
+    },
+    databaseProcess: async () => Number.parseInt(await readFile(lockFile, 'utf8'), 10),
+    isShutDown: () => !existsSync(lockFile),
+    async [Symbol.asyncDispose]() {
+      for (const { process: child } of started) {
+        if (child.pid !== undefined && isAlive(child.pid)) process.kill(-child.pid, 'SIGKILL');
+      }
+      await Promise.all(started.map(({ ended }) => ended));
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
-}
-
-/** A gateway that listens, on a port of its own. */
-async function startGateway(variables: Variables = {}): Promise<Running & { url: string }> {
-  const port = await findFreePort();
-  const running = run(main, { PORT: String(port), ...variables });
-  const url = `http://127.0.0.1:${port}`;
-  await running.printed(url);
-  return { ...running, url };
 }
 
 async function stop(running: Running): Promise<Outcome> {
@@ -89,6 +128,7 @@ async function stop(running: Running): Promise<Outcome> {
   return await running.ended;
 }
 
+const inOrder = { code: 0, stderr: '' };
 const deployed = {
   OIDC_ISSUER: 'https://login.vendor.example',
   OIDC_AUDIENCE: 'latchkey',
@@ -96,276 +136,235 @@ const deployed = {
   CURSOR_SECRET: 'k'.repeat(32),
 };
 
-/** A start that fails as it should: soon, with one line for the person who tried. */
-async function refusal(variables: Variables): Promise<string> {
-  const { code, stdout, stderr } = await run(main, variables).ended;
-  expect(code).toBe(1);
-  expect(stdout).toBe('');
-  expect(stderr).toMatch(/^[^\n]+\n$/);
-  expect(stderr).not.toContain('hunter2');
-  return stderr;
-}
-
-describe('a start', () => {
-  test('with nothing set serves from an embedded database, and the next one finds the same data', async () => {
-    const first = await startGateway();
-    expect(await (await fetch(`${first.url}/readyz`)).json()).toMatchObject({ status: 'READY' });
-    const token = await issueToken(first.url);
-    expect(await stop(first)).toMatchObject({ code: 0, stderr: '' });
-
-    const second = await startGateway();
-    expect(await statusFor(second.url, token)).toBe(200);
-    await stop(second);
+// These tests follow each other on one data folder, since making a database takes longest. Each can run alone.
+describe('on one data folder, one after the other', () => {
+  let place: Place;
+  beforeAll(async () => {
+    place = await createPlace();
   });
+  afterAll(() => place[Symbol.asyncDispose]());
 
-  test('on a database of somebody’s applies the migrations, with two gateways at once as with one', async () => {
-    const own = await startOwnPostgres();
-    onTestFinished(() => own.dispose());
-    const client = new pg.Client(own.url);
-    await client.connect();
-    await client.query('CREATE DATABASE fresh');
-    await client.end();
-    const DATABASE_URL = own.url.replace(/\/postgres$/, '/fresh');
-    const both = await Promise.all([
-      startGateway({ ...deployed, DATABASE_URL }),
-      startGateway({ ...deployed, DATABASE_URL }),
-    ]);
-    for (const { url } of both) expect((await fetch(`${url}/readyz`)).status).toBe(200);
-    for (const gateway of both) expect(await stop(gateway)).toMatchObject({ code: 0, stderr: '' });
-  });
+  test('a gateway with nothing set serves from an embedded database', async () => {
+    const gateway = await place.start();
+    expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ status: 'READY' });
+    const token = await issueToken(gateway.url);
 
-  test('with a real issuer offers no development tokens', async () => {
-    const database = await createTestDatabase();
-    onTestFinished(() => database.dispose());
-    const gateway = await startGateway({ ...deployed, DATABASE_URL: database.url });
-    const answer = await fetch(`${gateway.url}/dev/token`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ email: 'operator@vendor.example' }),
-    });
-    expect(answer.status).toBe(404);
-    await stop(gateway);
-  });
-});
-
-describe('a start that cannot be says why in one line and exits with 1', () => {
-  test('port in use', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
-    await once(taken, 'listening');
-    onTestFinished(() => {
-      taken.close();
-    });
-    const address = taken.address();
-    const port = typeof address === 'object' ? String(address?.port) : '';
-    expect(await refusal({ PORT: port })).toBe(
-      `Port ${port} on 127.0.0.1 is in use: stop what uses it, or set PORT to another.\n`,
+    // Nothing else may use its data folder.
+    expect(await place.refusal()).toMatch(
+      new RegExp(`in use by another gateway \\(process ${gateway.process.pid}\\)`),
     );
-    // And nothing of it is left running on the data folder.
-    await stop(await startGateway());
+    const refused = await place.run(reset).ended;
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/^[^\n]*in use by another gateway[^\n]*\n$/);
+    expect(await statusFor(gateway.url, token)).toBe(200);
+
+    // A killed gateway loses nothing, and the next one finds the same data.
+    gateway.process.kill('SIGKILL');
+    await gateway.ended;
+    const next = await place.start();
+    expect(await statusFor(next.url, token)).toBe(200);
+    expect(await stop(next)).toMatchObject(inOrder);
+    expect(place.isShutDown()).toBe(true);
   });
 
-  test('an address of another machine', async () => {
-    const variables = { ...deployed, CURSOR_SECRET: '', HOST: '192.0.2.1' };
-    expect(await refusal(variables)).toMatch(/192\.0\.2\.1 is not an address of this machine: set HOST/);
+  test.each([
+    ['SIGINT', (pid: number) => process.kill(pid, 'SIGINT')],
+    ['Ctrl-C, which signals the whole process group', (pid: number) => process.kill(-pid, 'SIGINT')],
+  ])('%s ends a gateway and its database in order', async (_how, end) => {
+    const gateway = await place.start();
+    const database = await place.databaseProcess();
+    end(gateway.process.pid ?? 0);
+    expect(await gateway.ended).toMatchObject(inOrder);
+    expect(isAlive(database)).toBe(false);
+    expect(place.isShutDown()).toBe(true);
   });
 
-  test('an unreachable database', async () => {
-    const port = await findFreePort();
-    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
-    expect(await refusal({ ...deployed, DATABASE_URL })).toBe(
-      `The database at 127.0.0.1:${port}/latchkey cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): start it, or correct DATABASE_URL.\n`,
-    );
+  test.each([
+    ['SIGTERM to npm', (pid: number) => process.kill(pid, 'SIGTERM'), inOrder],
+    ['Ctrl-C, which signals npm and its gateway', (pid: number) => process.kill(-pid, 'SIGINT'), inOrder],
+    ['SIGKILL to npm', (pid: number) => process.kill(pid, 'SIGKILL'), { code: null, stderr: '' }],
+  ])('%s ends what npm start runs, in order', async (_how, end, outcome) => {
+    const gateway = await place.startByNpm();
+    const database = await place.databaseProcess();
+    end(gateway.process.pid ?? 0);
+    expect(await gateway.ended).toMatchObject(outcome);
+    expect(isAlive(database)).toBe(false);
+    expect(place.isShutDown()).toBe(true);
+    await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow('fetch failed');
   });
 
-  test('a database that never answers', async () => {
-    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    onTestFinished(() => {
-      silent.close();
-    });
-    const address = silent.address();
-    const port = typeof address === 'object' ? address?.port : 0;
-    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
-    expect(await refusal({ ...deployed, DATABASE_URL })).toMatch(/cannot be reached \(.*time.*\)/);
-  });
-
-  test('a wrong password, a database that does not exist', async () => {
-    const { url, dispose } = await createTestDatabase();
-    onTestFinished(dispose);
-    const wrongPassword = url.replace(/:[^:@]+@/, ':hunter2@');
-    expect(await refusal({ ...deployed, DATABASE_URL: wrongPassword })).toMatch(
-      /password authentication failed/,
-    );
-    expect(await refusal({ ...deployed, DATABASE_URL: `${url}_not` })).toMatch(/does not exist/);
-  });
-
-  test('a broken data folder', async () => {
-    await stop(await startGateway());
-    await rm(join(dataFolder, 'postgres/cluster/global/pg_control'));
-    expect(await refusal({})).toMatch(/does not start \(.*\): `npm run reset` clears it/);
-  });
-
-  test('a data folder of something else', async () => {
-    await mkdir(dataFolder);
-    await writeFile(join(dataFolder, 'thesis.txt'), '');
-    expect(await refusal({})).toMatch(/is not one of Latchkey's/);
-  });
-
-  test('a data folder another gateway runs on', async () => {
-    const running = await startGateway();
-    expect(await refusal({})).toMatch(
-      new RegExp(`in use by another gateway \\(process ${running.process.pid}\\)`),
-    );
-    expect((await fetch(`${running.url}/healthz`)).status).toBe(200);
-    await stop(running);
-  });
-
-  test('a wrong .env beside it; what is set in the environment itself wins over it', async () => {
-    await writeFile(join(folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\n');
-    expect(await refusal({ PORT: '0' })).toMatch(/^LOG_LEVEL must be /);
-  });
-
-  test('a wrong environment: one line for each variable', async () => {
-    const { code, stderr } = await run(main, { PORT: 'x', LOG_LEVEL: 'loud' }).ended;
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^PORT must be [^\n]+\nLOG_LEVEL must be [^\n]+\n$/);
-  });
-});
-
-describe('an end', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)(
-    'by %s is in order, with 0, and leaves nothing running',
-    async (signal) => {
-      const gateway = await startGateway();
-      const server = await databaseProcess();
-      gateway.process.kill(signal);
-      expect(await gateway.ended).toMatchObject({ code: 0, stderr: '' });
-      expect(await waitUntilGone(server, 0)).toBe(true);
-    },
-  );
-
-  test('by Ctrl-C, which the whole process group gets, is in order all the same', async () => {
-    const gateway = await startGateway();
-    const server = await databaseProcess();
-    process.kill(-(gateway.process.pid ?? 0), 'SIGINT');
-    expect(await gateway.ended).toMatchObject({ code: 0, stderr: '' });
-    expect(await waitUntilGone(server, 0)).toBe(true);
-  });
-
-  test('asked for twice is at once', async () => {
-    const gateway = await startGateway();
+  test('a second signal ends a gateway at once', async () => {
+    const gateway = await place.start();
     // With its database frozen, a stop in order would take its time.
-    process.kill(await databaseProcess(), 'SIGSTOP');
+    const database = await place.databaseProcess();
+    process.kill(database, 'SIGSTOP');
     gateway.process.kill('SIGTERM');
-    await expect(listening(gateway.url)).rejects.toThrow('fetch failed');
+    await expect(untilUnreachable(gateway.url)).rejects.toThrow('fetch failed');
     gateway.process.kill('SIGINT');
     expect(await gateway.ended).toMatchObject({ code: 130 });
-    process.kill(await databaseProcess(), 'SIGCONT');
-    await stop(await startGateway());
+    process.kill(database, 'SIGCONT');
   });
 
-  test('while it starts waits for the start, and leaves nothing running', async () => {
-    const gateway = run(main, {});
-    await waitForFolder();
-    gateway.process.kill('SIGINT');
-    const { code } = await gateway.ended;
-    expect(code).toBe(0);
-    await stop(await startGateway());
+  test('a port in use is reported, and leaves no database running', async () => {
+    await using taken = await listen();
+    expect(await place.refusal({ PORT: String(taken.port) })).toBe(
+      `Port ${taken.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another port.\n`,
+    );
+    expect(place.isShutDown()).toBe(true);
   });
 
-  test('by a hard kill is made up for by the next start', async () => {
-    const first = await startGateway();
-    const token = await issueToken(first.url);
-    first.process.kill('SIGKILL');
-    await first.ended;
-    const second = await startGateway();
-    expect(await statusFor(second.url, token)).toBe(200);
-    await stop(second);
+  test('an address of another machine is reported', async () => {
+    const variables = { ...deployed, CURSOR_SECRET: '', HOST: '192.0.2.1' };
+    expect(await place.refusal(variables)).toMatch(
+      /192\.0\.2\.1 is not an address of this machine: set HOST/,
+    );
   });
-});
 
-describe('npm run reset', () => {
-  test('clears what a gateway left, and nothing else', async () => {
-    await stop(await startGateway());
-    await mkdir(join(dataFolder, 'mail'), { recursive: true });
-    expect(await readdir(dataFolder)).toContain('postgres');
-    expect(await run(reset, {}).ended).toMatchObject({ code: 0, stderr: '' });
-    expect(await readdir(folder)).toEqual([]);
-    expect(await run(reset, {}).ended).toMatchObject({
+  test('a broken database is reported, and reset clears what a gateway left, and nothing else', async () => {
+    await stop(await place.start());
+    await rm(join(place.dataFolder, 'postgres/cluster/global/pg_control'));
+    expect(await place.refusal()).toMatch(/does not start \(.*\): `npm run reset` clears it/);
+
+    await mkdir(join(place.dataFolder, 'mail'), { recursive: true });
+    await writeFile(join(place.dataFolder, 'notes.txt'), 'mine');
+    expect(await place.run(reset).ended).toMatchObject(inOrder);
+    expect(await readdir(place.dataFolder)).toEqual(['notes.txt']);
+    await rm(join(place.dataFolder, 'notes.txt'));
+    expect(await place.run(reset).ended).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/nothing to clear/),
     });
   });
+});
 
-  test('spares a file somebody put beside the data', async () => {
-    await stop(await startGateway());
-    await writeFile(join(dataFolder, 'notes.txt'), 'mine');
-    expect(await run(reset, {}).ended).toMatchObject({ code: 0 });
-    expect(await readdir(dataFolder)).toEqual(['notes.txt']);
+describe.concurrent('in a folder of its own', () => {
+  test('on somebody’s database, two gateways at once apply the migrations and issue no tokens', async () => {
+    await using place = await createPlace();
+    await using databases = new AsyncDisposableStack();
+    const { url: DATABASE_URL } = databases.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
+    const both = await Promise.all([1, 2].map(() => place.start({ ...deployed, DATABASE_URL })));
+    for (const { url } of both) expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
+    for (const gateway of both) expect(await stop(gateway)).toMatchObject(inOrder);
   });
 
-  test('refuses while a gateway runs on it', async () => {
-    const gateway = await startGateway();
-    const { code, stderr } = await run(reset, {}).ended;
+  test('a signal during the start ends the gateway after it, and leaves no database running', async () => {
+    await using place = await createPlace();
+    const watcher = watch(place.folder);
+    const gateway = place.run(main);
+    // The gateway has its signal handlers before it creates its data folder.
+    await once(watcher, 'change');
+    watcher.close();
+    gateway.process.kill('SIGINT');
+    expect(await gateway.ended).toMatchObject({ code: 0 });
+    expect(place.isShutDown()).toBe(true);
+  });
+
+  test('an unreachable database is reported', async () => {
+    await using place = await createPlace();
+    const port = await findFreePort();
+    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
+    expect(await place.refusal({ ...deployed, DATABASE_URL })).toBe(
+      `The database at 127.0.0.1:${port}/latchkey cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): start it, or correct DATABASE_URL.\n`,
+    );
+  });
+
+  test('a database that never answers is reported', async () => {
+    await using place = await createPlace();
+    await using silent = await listen();
+    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${silent.port}/latchkey`;
+    expect(await place.refusal({ ...deployed, DATABASE_URL })).toMatch(/cannot be reached \(.*time.*\)/);
+  });
+
+  test('a wrong password and a database that does not exist are reported', async () => {
+    await using place = await createPlace();
+    await using databases = new AsyncDisposableStack();
+    const { url } = databases.adopt(await createTestDatabase(), ({ dispose }) => dispose());
+    const refusals = await Promise.all([
+      place.refusal({ ...deployed, DATABASE_URL: url.replace(/:[^:@]+@/, ':hunter2@') }),
+      place.refusal({ ...deployed, DATABASE_URL: `${url}_not` }),
+    ]);
+    expect(refusals[0]).toMatch(/password authentication failed/);
+    expect(refusals[1]).toMatch(/does not exist/);
+  });
+
+  test('a data folder of something else is refused', async () => {
+    await using place = await createPlace();
+    await mkdir(place.dataFolder);
+    await writeFile(join(place.dataFolder, 'thesis.txt'), '');
+    expect(await place.refusal()).toMatch(/is not one of Latchkey's/);
+  });
+
+  test('a wrong file .env is reported, and variables of the environment win over it', async () => {
+    await using place = await createPlace();
+    await writeFile(join(place.folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\n');
+    expect(await place.refusal({ PORT: '0' })).toMatch(/^LOG_LEVEL must be /);
+  });
+
+  test('a wrong environment is reported in one line for each variable', async () => {
+    await using place = await createPlace();
+    const { code, stderr } = await place.run(main, { PORT: 'x', LOG_LEVEL: 'loud' }).ended;
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^[^\n]*in use by another gateway[^\n]*\n$/);
-    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
-    await stop(gateway);
+    expect(stderr).toMatch(/^PORT must be [^\n]+\nLOG_LEVEL must be [^\n]+\n$/);
   });
 
-  test('refuses a folder that is not a gateway’s, and a database that is not embedded', async () => {
-    await mkdir(join(dataFolder, 'postgres'), { recursive: true });
-    expect(await run(reset, {}).ended).toMatchObject({
+  test('reset refuses a folder that is not a gateway’s, and a database that is not embedded', async () => {
+    await using place = await createPlace();
+    await mkdir(join(place.dataFolder, 'postgres'), { recursive: true });
+    expect(await place.run(reset).ended).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/is not a data folder of Latchkey's/),
     });
     const DATABASE_URL = 'postgresql://latchkey:hunter2@127.0.0.1:1/latchkey';
-    expect(await run(reset, { ...deployed, DATABASE_URL }).ended).toMatchObject({
+    expect(await place.run(reset, { ...deployed, DATABASE_URL }).ended).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/DATABASE_URL is set/),
     });
-    expect(await readdir(dataFolder)).toEqual(['postgres']);
+    expect(await readdir(place.dataFolder)).toEqual(['postgres']);
   });
 });
 
-async function databaseProcess(): Promise<number> {
-  return Number.parseInt(await readFile(join(dataFolder, 'postgres/cluster/postmaster.pid'), 'utf8'), 10);
+/** A port that is listened on and never answers. */
+async function listen(): Promise<{ port: number } & AsyncDisposable> {
+  const server: Server = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
 }
 
-/** Until nothing listens there any more: then it rejects. */
-async function listening(url: string): Promise<never> {
-  const deadline = AbortSignal.timeout(10_000);
-  for (;;) await fetch(`${url}/healthz`, { signal: deadline });
+/** Rejects when nothing listens there any more. */
+async function untilUnreachable(url: string): Promise<never> {
+  for (;;) await fetch(`${url}/healthz`);
 }
 
-/** Until the gateway has begun with its data folder: its signal handlers are there by then. */
-async function waitForFolder(): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000);
-  while (!(await readdir(folder)).includes('data')) {
-    deadline.throwIfAborted();
-    await new Promise(setImmediate);
-  }
-}
-
-async function issueToken(url: string): Promise<string> {
-  const answer = await fetch(`${url}/dev/token`, {
+function requestToken(url: string): Promise<Response> {
+  return fetch(`${url}/dev/token`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ email: 'operator@vendor.example' }),
   });
-  expect(answer.status).toBe(200);
-  const body: unknown = await answer.json();
-  if (typeof body === 'object' && body !== null && 'token' in body) return String(body.token);
-  throw new Error('No token in the answer');
 }
 
-/** The status with which the gateway answers the bearer of the token. */
+async function issueToken(url: string): Promise<string> {
+  const response = await requestToken(url);
+  expect(response.status).toBe(200);
+  const body: unknown = await response.json();
+  if (typeof body === 'object' && body !== null && 'token' in body) return String(body.token);
+  throw new Error('The response has no token');
+}
+
+/** The status of a response to the bearer of the token. */
 async function statusFor(url: string, token: string): Promise<number> {
-  const answer = await fetch(`${url}/graphql`, {
+  const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ query: '{ viewer { __typename } }' }),
   });
-  expect(await answer.json()).toMatchObject({ data: { viewer: { __typename: expect.any(String) } } });
-  return answer.status;
+  expect(await response.json()).toMatchObject({ data: { viewer: { __typename: expect.any(String) } } });
+  return response.status;
 }
