@@ -20,6 +20,7 @@ const unitTests = [
   'test/notifications/guard-mail.test.ts',
   'test/platform/{deadline,generational-cache,logger}.test.ts',
   'test/roles/*.test.ts',
+  'test/tour/arguments.test.ts',
 ];
 
 export default defineConfig({

@@ -1,11 +1,12 @@
-/** What the person who started a gateway sees: where it is, how it is set up, and what to do next. */
 import { type Config, explainConfig } from './config.ts';
 
 type Person = { readonly email: string; readonly title: string; readonly can: string };
 
 /**
+ * Returns the lines for the person who started a gateway: its addresses, its configuration, and what to do next.
+ *
  * @param url where the gateway listens: `http://127.0.0.1:4000`
- * @param people the sample people; empty where there are none
+ * @param people the sample people; empty without sample data
  */
 export function startScreen(url: string, config: Config, people: readonly Person[]): string[] {
   const isDevelopment = config.identity.kind === 'development';
@@ -20,14 +21,14 @@ export function startScreen(url: string, config: Config, people: readonly Person
       ['Ready?', `${url}/readyz`],
     ]),
     '',
-    'Its configuration (.env.example tells of every variable):',
+    'Configuration (.env.example explains every variable):',
     ...explainConfig(config).map((line) => `  ${line}`),
     '',
     ...(people.length > 0 ? peopleAndCommands(url, people) : nextSteps(config)),
     '',
     config.database.kind === 'embedded'
       ? 'Ctrl-C stops everything. The next start keeps the data; `npm run reset` clears it.'
-      : 'Ctrl-C or SIGTERM stops it in order.',
+      : 'Ctrl-C or SIGTERM stops it.',
     '',
   ];
 }
@@ -35,18 +36,18 @@ export function startScreen(url: string, config: Config, people: readonly Person
 function peopleAndCommands(url: string, people: readonly Person[]): string[] {
   const at = url === 'http://127.0.0.1:4000' ? '' : ` -- ${url}`;
   return [
-    'Whom you can be (POST /dev/token {"email": "…"} answers a token; GraphiQL has a tab for most):',
+    'You can act as any of these people (POST /dev/token {"email": "…"} returns a token):',
     ...table(people.map(({ email, title, can }) => [email, title, can])),
     '',
-    'See it work. In a second terminal, be the support engineer, and leave it running:',
+    'See it work. In a second terminal, act as the support engineer, and leave it running:',
     '',
     `  npm run watch${at}`,
     '',
-    'In a third, be the customer who approves, and look at the second:',
+    'In a third terminal, act as a customer who approves, and look at the second:',
     '',
     `  npm run approve${at}`,
     '',
-    'Then the rules, one after the other, each checked:',
+    'See the rules, each of them checked:',
     '',
     `  npm run tour${at}`,
   ];
@@ -55,12 +56,12 @@ function peopleAndCommands(url: string, people: readonly Person[]): string[] {
 function nextSteps({ bootstrapOperatorEmail }: Config): string[] {
   const start =
     bootstrapOperatorEmail === null
-      ? 'Where there is no operator yet, set BOOTSTRAP_OPERATOR_EMAIL and start again.'
-      : `An operator, at first ${bootstrapOperatorEmail}, sets up everything else through the API.`;
+      ? 'If there is no operator yet, set BOOTSTRAP_OPERATOR_EMAIL and start again.'
+      : `An operator sets up everything else through the API: ${bootstrapOperatorEmail}, if there was none yet.`;
   return [start, 'docs/operating.md says how to fill and run a deployment.'];
 }
 
-/** Columns as wide as they need to be; the last one as it is. */
+/** Aligns the cells in columns. */
 function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {

@@ -14,11 +14,11 @@ const deployed: Config = parseConfig({
   CURSOR_SECRET: 'k'.repeat(32),
 });
 
-/** The commands a screen tells to paste. */
+/** The commands on a screen. */
 const commandsOf = (screen: readonly string[]) =>
   screen.filter((line) => /^ +npm run /.test(line)).map((line) => line.trim());
 
-test('a first start is told whom to be, and three commands to paste', () => {
+test('a first start shows the sample people and three commands to paste', () => {
   const screen = startScreen('http://127.0.0.1:4000', embedded, personas);
   const text = screen.join('\n');
   for (const { email } of personas) expect(text).toContain(email);
@@ -28,7 +28,7 @@ test('a first start is told whom to be, and three commands to paste', () => {
   expect(commandsOf(screen)).toEqual(['npm run watch', 'npm run approve', 'npm run tour']);
 });
 
-test('the commands are scripts there are, and name a gateway that listens elsewhere', () => {
+test('the commands are scripts of package.json, and name a gateway that listens elsewhere', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
   const commands = commandsOf(startScreen('http://127.0.0.1:4100', embedded, personas));
   expect(commands).toHaveLength(3);
@@ -38,7 +38,7 @@ test('the commands are scripts there are, and name a gateway that listens elsewh
   }
 });
 
-test('a deployment is told of its configuration without secrets, and of nobody to be', () => {
+test('a deployment shows its configuration without secrets, and no people', () => {
   const screen = startScreen('http://0.0.0.0:4000', deployed, []);
   const text = screen.join('\n');
   expect(text).toContain('db.internal:5432/latchkey');

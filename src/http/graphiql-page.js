@@ -4,14 +4,27 @@ import { createClient } from '/graphiql/graphql-ws/client.js';
 const settings = JSON.parse(document.getElementById('settings').textContent);
 
 globalThis.MonacoEnvironment = {
-  globalAPI: false,
+  // Makes the editors reachable as `monaco`.
+  globalAPI: true,
   getWorkerUrl: (_module, label) =>
     `/graphiql/${label === 'json' || label === 'graphql' ? label : 'editor'}.worker.js`,
 };
+await loadScript('/graphiql/graphiql.js');
+// GraphiQL wraps the lines of a response; this wraps those of a query, its variables and headers as well.
+globalThis.monaco.editor.onDidCreateEditor((editor) => editor.updateOptions({ wordWrap: 'on' }));
+
+/** Resolves when the classic script has run. It reads MonacoEnvironment, which must be set before. */
+function loadScript(src) {
+  return new Promise((resolve, reject) => {
+    document.head.append(
+      Object.assign(document.createElement('script'), { src, onload: resolve, onerror: reject }),
+    );
+  });
+}
 
 /**
- * What GraphiQL remembers: for each window, so that several people can be watched side by side, and apart
- * from that of other GraphiQLs on this host and port.
+ * The storage of GraphiQL. Each window has its own, so that several people can be shown side by side. The prefix
+ * keeps it apart from that of other GraphiQL pages on this host and port.
  */
 const storage = {
   getItem: (key) => sessionStorage.getItem(`${settings.storagePrefix}:${key}`),
@@ -32,7 +45,7 @@ function ownKeys() {
 const oneMinuteMs = 60_000;
 const tokens = new Map();
 
-/** A token of this person that lasts at least another minute. */
+/** Returns a token of this person that is valid for at least one more minute. */
 async function tokenOf(email) {
   const known = tokens.get(email);
   if (known !== undefined && known.expiresAt - Date.now() > oneMinuteMs) return known.token;
@@ -47,7 +60,7 @@ async function tokenOf(email) {
   return answer.token;
 }
 
-/** The tab's headers, with a token in place of the person's email. */
+/** The tab's headers, with a token of the person instead of their email. */
 async function headersToSend({ 'act-as': email, ...headers } = {}) {
   return email === undefined ? headers : { ...headers, authorization: `Bearer ${await tokenOf(email)}` };
 }
@@ -70,8 +83,8 @@ async function fetcher({ query, variables, operationName }, { headers } = {}) {
 }
 
 /**
- * The operation of this name, else the first. Read from the text: what GraphiQL knows of it lags a moment
- * behind a change of tabs, and may still name an operation of the last one.
+ * Returns the operation with this name, or the first one. It is read from the text, because for a moment after a
+ * change of tabs the name that GraphiQL gives may be that of an operation in the previous tab.
  */
 function chooseOperation(query, operationName) {
   const code = query.replace(/#.*|"""[\s\S]*?"""|"(?:\\.|[^"\\])*"/g, '');
@@ -81,47 +94,84 @@ function chooseOperation(query, operationName) {
   return operations.find(({ name }) => name === operationName) ?? operations[0];
 }
 
+/** How many events of a subscription are shown, at most. */
+const eventsShown = 100;
+
+/** Ends the subscription that runs in this window; undefined while there is none. */
+let endSubscription;
+
 /**
- * One WebSocket for each subscription, since each tab is another person. Not a generator: that could not be
- * told to stop while it waits for the next event.
+ * An observable of what to show for a subscription: whether it runs, and every event that arrived, the newest
+ * first. Each subscription has a WebSocket of its own, since each tab is another person.
+ *
+ * It is an observable because GraphiQL drops an async iterator without asking for a last value.
  */
 function subscribe(parameters, connectionParams) {
-  const url = new URL('/graphql', location.href);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  const client = createClient({ url: url.href, connectionParams, retryAttempts: 0 });
-  const results = client.iterate(parameters);
-  let failed = false;
   return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      if (failed) return { value: undefined, done: true };
-      try {
-        return await results.next();
-      } catch (error) {
-        failed = true;
-        return { value: asResult(error), done: false };
-      }
-    },
-    async return() {
-      client.dispose();
-      return results.return();
+    subscribe(observer) {
+      const url = new URL('/graphql', location.href);
+      url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+      const client = createClient({ url: url.href, connectionParams, retryAttempts: 0 });
+      const events = [];
+      let count = 0;
+      let isOver = false;
+      const show = (subscription, errors) =>
+        observer.next({ subscription, ...errors, received: count, events });
+      const end = (how, errors) => {
+        if (isOver) return;
+        isOver = true;
+        endSubscription = undefined;
+        show(how, errors);
+        observer.complete();
+        client.dispose();
+      };
+      client.on('connected', () => {
+        if (!isOver && count === 0) show('Running. Each event appears here when it arrives.');
+      });
+      client.subscribe(parameters, {
+        next(result) {
+          if (isOver) return;
+          count += 1;
+          events.unshift({ receivedAt: new Date().toISOString(), ...result });
+          events.length = Math.min(events.length, eventsShown);
+          show(
+            `Running. ${count > eventsShown ? `The last ${eventsShown} events` : 'Its events'}, the newest first:`,
+          );
+        },
+        error: (error) => end('Ended with an error.', asResult(error)),
+        complete: () => end('Ended by the gateway.'),
+      });
+      endSubscription = end;
+      return { unsubscribe: () => end('Ended: you pressed the stop button.') };
     },
   };
 }
 
-/** Any failure as a result, which is what GraphiQL shows best. */
+// GraphiQL ends the subscription of a tab when another tab is opened, and would leave the old tab as it was.
+document.addEventListener(
+  'click',
+  ({ target }) => {
+    const tab = target.closest('.graphiql-tab');
+    if (tab !== null && !tab.classList.contains('graphiql-tab-active')) {
+      endSubscription?.(
+        'Ended: another tab was opened. To see events beside another tab, open a second window.',
+      );
+    }
+  },
+  { capture: true },
+);
+
+/** A failure in the form of a GraphQL result, which GraphiQL can show. */
 function asResult(error) {
   if (Array.isArray(error)) return { errors: error };
   const isClose = typeof error?.code === 'number' && 'reason' in error;
   const message = isClose
-    ? `The WebSocket was closed: ${error.code} ${error.reason}`
+    ? `The WebSocket was closed: ${error.code} ${error.reason}`.trim()
     : String(error?.message);
   return { errors: [{ message }] };
 }
 
-/** The operation that the address names: /graphql#EngineerWatches opens with that tab. */
+/** The name of the operation whose tab opens first: /graphql#ErinWatches. */
 const named = location.hash.slice(1);
 
 function preparedTabs() {
@@ -130,8 +180,8 @@ function preparedTabs() {
 }
 
 /**
- * Puts the active one of the tabs that GraphiQL remembers into its editors. It remembers those separately,
- * later, and opens one tab more when they differ. Returns whether there are any.
+ * Copies the active one of the stored tabs into the stored editors. GraphiQL stores both, at different times, and
+ * opens an additional tab when they differ. Returns whether tabs are stored.
  */
 function restoreActiveTab() {
   const state = JSON.parse(storage.getItem('graphiql:tabState') ?? '{}');
@@ -156,10 +206,10 @@ globalThis.YogaGraphiQL.renderYogaGraphiQL(document.getElementById('root'), {
   logo: '',
   defaultTabs: tabs,
   defaultHeaders: tabs[0]?.headers,
-  // The editors of the first tab are filled from these; later from what the browser remembers.
+  // On the first visit these fill the editors; later the storage does.
   ...(isFirstVisit && tabs[0]
     ? { initialVariables: tabs[0].variables, initialHeaders: tabs[0].headers }
     : {}),
-  // By default the page's address would follow the query, and a reload would open it in a further tab.
+  // By default GraphiQL puts the query into the page's address, and a reload opens it in an additional tab.
   onEditQuery() {},
 });

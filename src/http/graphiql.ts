@@ -4,18 +4,18 @@ import type { ServerResponse } from 'node:http';
 import { RequestRefusedError } from './request-refused.ts';
 import { type Handler, pathOf, type Route } from './routes.ts';
 
-/** A tab that GraphiQL opens with: one person, and something they can do. */
+/** A tab that GraphiQL opens with: a person, and an operation for them. */
 export type PreparedTab = {
-  /** Who this is, in a few words: `Support engineer`. */
+  /** Who this is, and what the operation does. */
   title: string;
   /** The tab's requests carry a development token of this person. */
   email: string;
-  /** Its operation's name is the tab's label. */
+  /** The name of its operation is the tab's label. */
   query: string;
   variables?: Readonly<Record<string, unknown>>;
 };
 
-/** The page loads nothing from elsewhere, and could not. Its editor sets styles by itself. */
+/** The page can load nothing from other hosts. Inline styles are allowed, because the editor sets them. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -30,18 +30,18 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 /**
- * GraphiQL, with a tab for each person. A tab names its person in the header `act-as`; the page's script
- * replaces that by a fresh token from `/dev/token`, so that tabs a browser remembers never go stale.
+ * Serves GraphiQL with these tabs. A tab names its person in the header `act-as`. The page's script replaces that
+ * header by a new token from `/dev/token`, so that the tabs stored in a browser hold no token that expires.
  */
 export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
   const settings = JSON.stringify({
     tabs: tabs.map(({ title, email, query, variables }) => ({
       name: /\b(?:query|mutation|subscription)\s+(\w+)/.exec(query)?.[1] ?? '',
-      query: `# You are ${oneLine(title)}\n# Several at once? Open this page in two windows.\n\n${query.trim()}\n`,
+      query: `# You are ${title.replace(/\s+/g, ' ')}\n\n${query.trim()}\n`,
       variables: variables === undefined ? '' : JSON.stringify(variables, null, 2),
       headers: JSON.stringify({ 'act-as': email }, null, 2),
     })),
-    // What a browser remembers of other tabs, of an earlier version or another project, is left alone.
+    // Other tabs, of an earlier version or another project, have another prefix.
     storagePrefix: `latchkey-${createHash('sha256').update(JSON.stringify(tabs)).digest('hex').slice(0, 12)}`,
   });
   const html = `<!doctype html>
@@ -56,7 +56,6 @@ export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
     <noscript>GraphiQL needs JavaScript.</noscript>
     <div id="root"></div>
     <script type="application/json" id="settings">${settings.replaceAll('<', '\\u003c')}</script>
-    <script src="/graphiql/graphiql.js"></script>
     <script type="module" src="/graphiql/page.js"></script>
   </body>
 </html>
@@ -71,7 +70,7 @@ export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
   };
 }
 
-/** What the page loads, all of it from installed packages. */
+/** The files that the page loads: its own script, and those of installed packages. */
 export function graphiqlRoutes(): Route[] {
   return [
     asset('/graphiql/graphiql.js', 'text/javascript', async () => (await loadPackage()).js),
@@ -91,24 +90,24 @@ export function graphiqlRoutes(): Route[] {
   ];
 }
 
-/**
- * GraphiQL's tabs carry the offset of a drag from the start. Pressed, a tab would jump aside by it, and the
- * click be lost.
- */
 const ownStyle = `
 body { margin: 0; }
 #root { height: 100vh; }
+/* While a tab is pressed, GraphiQL moves it by the distance of a drag, and the click misses it. */
 .graphiql-tab { transform: none !important; }
+/* Space for the button that closes a tab on the active tab only, so that all prepared tabs fit beside each other. */
+.graphiql-tab:not(.graphiql-tab-active) .graphiql-tab-button { padding-right: var(--px-8); }
+.graphiql-tab:not(.graphiql-tab-active) .graphiql-tab-close { display: none; }
 `;
 
-/** Nine megabytes, so only loaded when somebody opens the page. */
+/** The package has nine megabytes, so it is loaded only when somebody opens the page. */
 const loadPackage = () => import('@graphql-yoga/render-graphiql/graphiql');
 
 function asset(path: string, type: string, read: () => Promise<string>): Route {
   return { path, methods: { GET: async (_request, response) => send(response, type, await read()) } };
 }
 
-/** The WebSocket client's module and those it imports, which lie beside it in its package. */
+/** Serves the module of the WebSocket client and the modules that it imports from its own folder. */
 const sendGraphqlWsFile: Handler = async (request, response) => {
   const name = pathOf(request)?.split('/').at(-1) ?? '';
   const entry = import.meta.resolve('graphql-ws/client');
@@ -122,8 +121,4 @@ const sendGraphqlWsFile: Handler = async (request, response) => {
 function send(response: ServerResponse, type: string, body: string): void {
   response.writeHead(200, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-cache' });
   response.end(body);
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ');
 }

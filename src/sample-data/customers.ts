@@ -1,4 +1,4 @@
-/** The sample organizations: their sites, and who holds which role there. */
+/** The sample organizations with their sites, members and roles. */
 import type { Experience, Role } from '../roles/role.ts';
 import type { PersonaEmail } from './personas.ts';
 
@@ -14,10 +14,10 @@ export const productNames = { jira: 'Jira', confluence: 'Confluence' } as const;
 
 export type SampleRole = {
   readonly role: Role;
-  /** Over a site, or a product on it; over the whole organization when neither is named. */
+  /** The site that the role is over, or the product on it. Without a site it is over the organization. */
   readonly site?: string;
   readonly product?: ProductKey;
-  /** Pushed by the identity provider, and not synced yet. */
+  /** Created by the identity provider, and not synced yet. */
   readonly scim?: true;
 };
 
@@ -25,7 +25,7 @@ export type SampleCustomer = {
   readonly name: string;
   readonly hasGuard: boolean;
   readonly sites: readonly SampleSite[];
-  /** Its people, with the roles they hold. */
+  /** Its members and their roles. */
   readonly members: Readonly<Partial<Record<PersonaEmail, readonly SampleRole[]>>>;
 };
 
@@ -49,7 +49,7 @@ export const customers: readonly SampleCustomer[] = [
       },
       { url: labs, name: 'Acme Labs', experience: 'ORIGINAL', region: 'GLOBAL', products: ['jira'] },
       { url: vault, name: 'Acme Vault', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
-      { url: old, name: 'Acme, the old site', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
+      { url: old, name: 'Acme (old site)', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
     ],
     members: {
       'rita@acme.example': [],

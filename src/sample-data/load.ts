@@ -1,4 +1,3 @@
-/** Fills an empty database with the sample organizations, as an operator and their people would. */
 import { addFirstOperator } from '../commands/add-first-operator.ts';
 import { assignRole } from '../commands/change-roles.ts';
 import { deactivateSite, setSupportAccessRestrictions } from '../commands/change-site.ts';
@@ -12,15 +11,15 @@ import { type Loading, startLoading } from './loading.ts';
 import { nameOf, type PersonaEmail } from './personas.ts';
 import { fileSampleTickets } from './tickets.ts';
 
-/** The one that is added last: with it, everything is there. */
+/** The account that is added last: when it exists, the sample data is complete. */
 const last: PersonaEmail = 'siem@acme.example';
 
 /**
- * Loads the sample organizations into a database without any; does nothing where there are others, or where
- * they are loaded already. A load that was cut short is completed.
+ * Loads the sample organizations by the commands that an operator and the people would use. Does nothing in a
+ * database that has other organizations, or the sample organizations already. Completes a load that was interrupted.
  *
- * @returns whether the sample organizations are there now
- * @throws StartupError when what is left of a load cut short days ago cannot be completed.
+ * @returns whether the database has the sample organizations now
+ * @throws StartupError when an interrupted load is too old to be completed: its idempotency keys have expired.
  */
 export async function loadSampleData(dependencies: Dependencies): Promise<boolean> {
   const { prisma } = dependencies.database;
@@ -50,7 +49,7 @@ export async function loadSampleData(dependencies: Dependencies): Promise<boolea
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     throw new StartupError(
-      'The sample data was loaded only in part, too long ago to complete it: `npm run reset` clears it.',
+      'The sample data is incomplete, and too old to be completed: `npm run reset` clears it.',
       { cause: error },
     );
   }

@@ -2,10 +2,10 @@ import type { Command } from '../commands/command.ts';
 import { type Dependencies, execute } from '../commands/execute.ts';
 import type { PersonaEmail } from './personas.ts';
 
-/** What the sample data is made with: ids by email, site URL and product, and commands in people's names. */
+/** What the functions that load the sample data share: the ids so far, and a way to run commands as people. */
 export type Loading = {
   readonly dependencies: Dependencies;
-  /** Of accounts by email, sites by URL, products by URL and key: `https://acme.example/jira`. */
+  /** The ids of accounts by email, of sites by URL, of products by URL and key: `https://acme.example/jira`. */
   readonly ids: Map<string, string>;
   id(of: string): string;
   as<Input, Facts, Row extends object>(
@@ -27,7 +27,7 @@ export function startLoading(dependencies: Dependencies, operatorId: string): Lo
     dependencies,
     ids,
     id,
-    // The steps are always the same, so a load that was cut short goes on where it was.
+    // The steps are always the same, so their idempotency keys let an interrupted load continue.
     as: (email, command, input) => {
       steps += 1;
       return execute(dependencies, command, input, {

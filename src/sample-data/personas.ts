@@ -1,11 +1,11 @@
-/** The people of the sample organizations: whom to be when trying things out. */
+/** The people of the sample organizations. */
 
 export type Persona = {
   readonly email: string;
   readonly name: string;
-  /** What they are, in a few words. */
+  /** Their role, in a few words. */
   readonly title: string;
-  /** What to be them for. */
+  /** What they can do. */
   readonly can: string;
 };
 
@@ -14,19 +14,19 @@ export const personas = [
     email: 'operator@vendor.example',
     name: 'Otto',
     title: 'Operator of the vendor',
-    can: 'adds organizations, sites and accounts, and decides on no grant',
+    can: 'adds organizations, sites and accounts; may not grant',
   },
   {
     email: 'erin@vendor.example',
     name: 'Erin',
     title: 'Support engineer',
-    can: 'asks for access on her tickets, hears what becomes of it, releases it',
+    can: 'requests access on her tickets, receives the decisions, releases access',
   },
   {
     email: 'sam@vendor.example',
     name: 'Sam',
     title: 'Support engineer',
-    can: 'the same on his tickets, and sees none of Erin’s',
+    can: 'the same on his tickets; does not see Erin’s',
   },
   {
     email: 'ticketing@vendor.example',
@@ -38,13 +38,13 @@ export const personas = [
     email: 'jira@vendor.example',
     name: 'Jira',
     title: 'Service account',
-    can: 'watches every grant, as a product’s backend does',
+    can: 'receives the events of every grant, like the backend of a product',
   },
   {
     email: 'rita@acme.example',
     name: 'Rita',
     title: 'Reporter at Acme',
-    can: 'files tickets, closes and revokes, and may grant nothing',
+    can: 'files tickets, closes them, revokes access; may not grant',
   },
   {
     email: 'olivia@acme.example',
@@ -62,7 +62,7 @@ export const personas = [
     email: 'carla@acme.example',
     name: 'Carla',
     title: 'Product admin: Confluence',
-    can: 'grants for Confluence on acme.example, and is refused for Jira',
+    can: 'grants for Confluence on acme.example; is refused for Jira',
   },
   {
     email: 'ursula@acme.example',
@@ -74,31 +74,31 @@ export const personas = [
     email: 'tess@acme.example',
     name: 'Tess',
     title: 'Technical contact',
-    can: 'grants where listed: Confluence on acme.example',
+    can: 'grants where she is listed: Confluence on acme.example',
   },
   {
     email: 'penny@acme.example',
     name: 'Penny',
     title: 'Product admin, not synced',
-    can: 'may not grant: her role came through SCIM and waits for a sync',
+    can: 'may not grant: her role came through SCIM and is not synced yet',
   },
   {
     email: 'gina@acme.example',
     name: 'Gina',
     title: 'Guard admin',
-    can: 'decides in second place on acme-vault.example, and reads the audit log',
+    can: 'gives the second approval on acme-vault.example; reads the audit log',
   },
   {
     email: 'vera@acme.example',
     name: 'Vera',
     title: 'Product and Guard admin',
-    can: 'approves in first or in second place on acme-vault.example, never in both',
+    can: 'gives the first or the second approval on acme-vault.example, never both',
   },
   {
     email: 'sid@acme.example',
     name: 'Sid',
     title: 'Site admin',
-    can: 'grants on acme-labs.example, which manages users the original way',
+    can: 'grants on acme-labs.example, which has original user management',
   },
   {
     email: 'tom@acme.example',
@@ -116,7 +116,7 @@ export const personas = [
     email: 'gus@globex.example',
     name: 'Gus',
     title: 'Organization admin',
-    can: 'grants anywhere at Globex, and sees nothing of Acme',
+    can: 'grants anywhere at Globex; sees nothing of Acme',
   },
   {
     email: 'gil@globex.example',
@@ -128,7 +128,7 @@ export const personas = [
 
 export type PersonaEmail = (typeof personas)[number]['email'];
 
-/** The display name of a persona. */
+/** Returns the display name of a persona. */
 export function nameOf(email: string): string {
   return personas.find((persona) => persona.email === email)?.name ?? email;
 }

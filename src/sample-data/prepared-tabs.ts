@@ -1,51 +1,75 @@
-/** What GraphiQL opens with: the sample ticket's story, a tab for each step, each ready to be played. */
 import type { PreparedTab } from '../http/graphiql.ts';
 import type { Database } from '../platform/database.ts';
-import { boardTicket, vaultTicket } from './tickets.ts';
+import { ticketOfStep } from './tickets.ts';
 
-/** Empty where there is no sample data. */
+type Step = keyof typeof ticketOfStep;
+
+/**
+ * The tabs that GraphiQL opens with: a step of a grant's life each, as the person who takes it. A step needs none
+ * of the other steps. Returns none where there is no sample data.
+ */
 export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> {
-  const [board, vault] = await Promise.all(
-    [boardTicket, vaultTicket].map((summary) =>
-      prisma.ticket.findFirst({
-        where: { summary, reporter: { email: 'rita@acme.example' } },
-        orderBy: { createdAt: 'asc' },
-        include: { grants: { orderBy: { requestedAt: 'desc' }, take: 1 } },
-      }),
-    ),
-  );
-  const [restricted] = vault?.grants ?? [];
-  if (board == null || restricted === undefined) return [];
-  const onBoard = { input: { ticketId: globalId('Ticket', board.id) } };
+  const tickets = await prisma.ticket.findMany({
+    where: { summary: { in: Object.values(ticketOfStep) }, reporter: { email: 'rita@acme.example' } },
+    orderBy: { createdAt: 'desc' },
+    include: { grants: { orderBy: { requestedAt: 'asc' }, take: 1 } },
+  });
+  // Of several with the same summary, the oldest is the sample ticket.
+  const bySummary = new Map(tickets.map((ticket) => [ticket.summary, ticket]));
+  const of = (step: Step) => bySummary.get(ticketOfStep[step]);
+  const [approve, close, reopen] = [of('approve'), of('close'), of('reopen')];
+  const restricted = of('decideAsGuard')?.grants[0];
+  if (approve === undefined || close === undefined || reopen === undefined || restricted === undefined)
+    return [];
   return [
     {
-      title: 'Erin, the support engineer: leave this running, and approve in another window',
+      title:
+        'Erin, a support engineer: press play and leave this running. Events arrive here when a customer decides, with `npm run approve` or in a second window.',
       email: 'erin@vendor.example',
-      query: `subscription EngineerWatches {
+      query: `subscription ErinWatches {
   grantEvents {
     type
     occurredAt
-    grant { state ticket { key summary } engineer { email } endReason version }
+    grant {
+      state
+      endReason
+      ticket { key summary }
+      engineer { email }
+    }
     cursor
   }
 }`,
     },
     {
-      title: `Jack, product admin of Jira: may he decide on ${board.key}, and what is there to decide?`,
+      title: `Jack, product admin of Jira: what does ${approve.key} wait for, and may he decide it?`,
       email: 'jack@acme.example',
-      query: `query AdminLooks($key: String!) {
+      query: `query JackLooks($key: String!) {
   ticket(key: $key) {
-    summary status assignee { email }
-    accessEligibility { allowed requiredRoles { role over } eligibleGrantors { edges { node { email } } } }
-    grants { edges { node { id state requestedBy { email } decisions { stage outcome decidedBy { email } } version } } }
+    summary
+    status
+    assignee { email }
+    accessEligibility {
+      allowed
+      requiredRoles { role over }
+      eligibleGrantors { edges { node { email } } }
+    }
+    grants {
+      edges {
+        node {
+          state
+          requestedBy { email }
+          decisions { stage outcome decidedBy { email } }
+        }
+      }
+    }
   }
 }`,
-      variables: { key: board.key },
+      variables: { key: approve.key },
     },
     {
-      title: 'Carla, product admin of Confluence: the wrong product, so she is refused and told why',
+      title: `Carla, product admin of Confluence: she tries to approve ${approve.key}, which is about Jira. She is refused, and told why and who may.`,
       email: 'carla@acme.example',
-      query: `mutation WrongAdminApproves($input: ApproveDataAccessInput!) {
+      query: `mutation CarlaTries($input: ApproveDataAccessInput!) {
   approveDataAccess(input: $input) {
     __typename
     ... on Grant { state }
@@ -59,72 +83,106 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
     }
   }
 }`,
-      variables: onBoard,
+      variables: onTicket(approve.id),
     },
     {
-      title: 'Jack, product admin of Jira: he may',
+      title: `Jack: he approves ${approve.key}. Erin has access from now on.`,
       email: 'jack@acme.example',
-      query: `mutation AdminApproves($input: ApproveDataAccessInput!) {
+      query: `mutation JackApproves($input: ApproveDataAccessInput!) {
   approveDataAccess(input: $input) {
     __typename
-    ... on Grant { id state activatedAt engineer { email } version }
+    ... on Grant {
+      id
+      state
+      activatedAt
+      engineer { email }
+      version
+    }
     ... on Error { code message }
   }
 }`,
-      variables: onBoard,
+      variables: onTicket(approve.id),
     },
     {
-      title: 'Rita, who filed the ticket: closing it revokes the access at once',
+      title: `Rita, who filed ${close.key}: Erin has access on it. Closing the ticket revokes the access at once.`,
       email: 'rita@acme.example',
-      query: `mutation ReporterCloses($input: CloseTicketInput!) {
+      query: `mutation RitaCloses($input: CloseTicketInput!) {
   closeTicket(input: $input) {
     __typename
-    ... on Ticket { status grants(first: 1) { edges { node { state endReason } } } }
+    ... on Ticket {
+      status
+      grants(first: 1) { edges { node { state endReason } } }
+    }
     ... on Error { code message }
   }
 }`,
-      variables: onBoard,
+      variables: onTicket(close.id),
     },
     {
-      title: 'Rita again: reopening revives no access. Approve once more, and it is given anew',
+      title: `Rita: ${reopen.key} is closed. Reopening a ticket does not bring back access: a customer has to approve again.`,
       email: 'rita@acme.example',
-      query: `mutation ReporterReopens($input: ReopenTicketInput!) {
+      query: `mutation RitaReopens($input: ReopenTicketInput!) {
   reopenTicket(input: $input) {
     __typename
-    ... on Ticket { status grants(first: 1) { edges { node { state endReason } } } }
+    ... on Ticket {
+      status
+      grants(first: 1) { edges { node { state endReason } } }
+    }
     ... on Error { code message }
   }
 }`,
-      variables: onBoard,
+      variables: onTicket(reopen.id),
     },
     {
-      title: 'Gina, Guard admin: she decides in second place on the restricted site',
+      title:
+        'Gina, Guard admin: on a restricted site Vera has approved as the customer, and Gina gives the second approval.',
       email: 'gina@acme.example',
-      query: `mutation GuardApproves($input: ApproveGuardRequestInput!) {
+      query: `mutation GinaApproves($input: ApproveGuardRequestInput!) {
   approveGuardRequest(input: $input) {
     __typename
-    ... on Grant { state decisions { stage outcome decidedBy { email } } }
+    ... on Grant {
+      state
+      decisions { stage outcome decidedBy { email } }
+    }
     ... on Error { code message }
   }
 }`,
       variables: { input: { grantId: globalId('Grant', restricted.id) } },
     },
     {
-      title: 'Olivia, organization admin: every request that waits',
+      title: 'Olivia, organization admin: every request that waits for a decision.',
       email: 'olivia@acme.example',
-      query: `query OutstandingRequests {
-  grants(filter: { states: [PENDING_APPROVAL, PENDING_GUARD_APPROVAL] }) {
-    edges { node { id state ticket { key summary site { url } product { name } } approvalDueAt } }
+      query: `query OliviaLists {
+  grants(
+    filter: { states: [PENDING_APPROVAL, PENDING_GUARD_APPROVAL] }
+  ) {
+    edges {
+      node {
+        id
+        state
+        ticket { key summary site { url } product { name } }
+        approvalDueAt
+      }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }`,
     },
     {
-      title: 'Olivia: who did what, and who was refused',
+      title: 'Olivia: who did what, and who was refused.',
       email: 'olivia@acme.example',
-      query: `query AuditLog {
+      query: `query OliviaAudits {
   auditLog(first: 20) {
-    edges { node { occurredAt actor { email } action outcome refusalCode details } }
+    edges {
+      node {
+        occurredAt
+        actor { email }
+        action
+        outcome
+        refusalCode
+        details
+      }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }`,
@@ -132,7 +190,11 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
   ];
 }
 
-/** As the API names things. */
+function onTicket(id: string) {
+  return { input: { ticketId: globalId('Ticket', id) } };
+}
+
+/** The id of an object in the API. */
 function globalId(typename: string, id: string): string {
   return Buffer.from(`${typename}:${id}`).toString('base64');
 }

@@ -10,27 +10,35 @@ type SampleTicket = {
   readonly summary: string;
   readonly product: string;
   readonly reporter: PersonaEmail;
-  /** The consent box. */
+  /** Whether the consent box is ticked. */
   readonly ticked: boolean;
   readonly engineer: 'erin@vendor.example' | 'sam@vendor.example' | null;
-  /** What happened next: who did what. */
-  readonly followedBy?: { readonly by: PersonaEmail; readonly what: 'APPROVED' | 'DENIED' | 'CLOSED' };
+  /** What happens after the engineer is assigned, in order. */
+  readonly followedBy?: readonly Step[];
 };
 
-/** The ticket that everything on the start screen and in GraphiQL is about. */
-export const boardTicket = 'The board takes a minute to load';
-/** The one that a Guard admin is to decide on. */
-export const vaultTicket = 'Automation rules have stopped running';
+type Step = { readonly by: PersonaEmail; readonly what: 'APPROVED' | 'DENIED' | 'CLOSED' };
+
+/**
+ * The tickets of GraphiQL's tabs, by the step that a tab shows. Each changing step has a ticket of its own, which
+ * nothing else uses, so that it can be taken whatever happened before.
+ */
+export const ticketOfStep = {
+  approve: 'The board takes a minute to load',
+  decideAsGuard: 'Automation rules have stopped running',
+  close: 'Attachments open as blank pages',
+  reopen: 'Dashboards show the numbers of last week',
+} as const;
 
 const tickets: readonly SampleTicket[] = [
   {
-    ...{ summary: boardTicket, product: `${siteUrls.main}/jira` },
+    ...{ summary: ticketOfStep.approve, product: `${siteUrls.main}/jira` },
     ...{ reporter: 'rita@acme.example', ticked: false, engineer: 'erin@vendor.example' },
   },
   {
-    ...{ summary: vaultTicket, product: `${siteUrls.vault}/jira` },
+    ...{ summary: ticketOfStep.decideAsGuard, product: `${siteUrls.vault}/jira` },
     ...{ reporter: 'rita@acme.example', ticked: false, engineer: 'erin@vendor.example' },
-    followedBy: { by: 'vera@acme.example', what: 'APPROVED' },
+    followedBy: [{ by: 'vera@acme.example', what: 'APPROVED' }],
   },
   {
     ...{ summary: 'The import stops at 80 %', product: `${siteUrls.main}/jira` },
@@ -39,12 +47,12 @@ const tickets: readonly SampleTicket[] = [
   {
     ...{ summary: 'Pages export without their images', product: `${siteUrls.main}/confluence` },
     ...{ reporter: 'carla@acme.example', ticked: true, engineer: 'sam@vendor.example' },
-    followedBy: { by: 'carla@acme.example', what: 'CLOSED' },
+    followedBy: [{ by: 'carla@acme.example', what: 'CLOSED' }],
   },
   {
     ...{ summary: 'Search finds nothing since Monday', product: `${siteUrls.main}/confluence` },
     ...{ reporter: 'rita@acme.example', ticked: false, engineer: 'sam@vendor.example' },
-    followedBy: { by: 'tess@acme.example', what: 'DENIED' },
+    followedBy: [{ by: 'tess@acme.example', what: 'DENIED' }],
   },
   {
     ...{ summary: 'Filters cannot be saved', product: `${siteUrls.labs}/jira` },
@@ -58,37 +66,52 @@ const tickets: readonly SampleTicket[] = [
     ...{ summary: 'Notifications come twice', product: `${siteUrls.globex}/jira` },
     ...{ reporter: 'gil@globex.example', ticked: false, engineer: 'sam@vendor.example' },
   },
+  {
+    ...{ summary: ticketOfStep.close, product: `${siteUrls.main}/jira` },
+    ...{ reporter: 'rita@acme.example', ticked: false, engineer: 'erin@vendor.example' },
+    followedBy: [{ by: 'jack@acme.example', what: 'APPROVED' }],
+  },
+  {
+    ...{ summary: ticketOfStep.reopen, product: `${siteUrls.main}/jira` },
+    ...{ reporter: 'rita@acme.example', ticked: false, engineer: 'erin@vendor.example' },
+    followedBy: [
+      { by: 'jack@acme.example', what: 'APPROVED' },
+      { by: 'rita@acme.example', what: 'CLOSED' },
+    ],
+  },
 ];
 
-/** A ticket in each state that is worth looking at. */
-export async function fileSampleTickets({ as, id, dependencies }: Loading): Promise<void> {
-  for (const { summary, product, reporter, ticked: grantDataAccess, engineer, followedBy } of tickets) {
+/** Files the sample tickets: at least one in each state that is worth a look. */
+export async function fileSampleTickets(loading: Loading): Promise<void> {
+  const { as, id } = loading;
+  for (const { summary, product, reporter, ticked: grantDataAccess, engineer, followedBy = [] } of tickets) {
     const ticket = { productId: id(product), summary, grantDataAccess, reporterId: null };
     const { id: ticketId } = await as(reporter, createTicket, ticket);
     if (engineer !== null) {
       await as('ticketing@vendor.example', assignTicket, { ticketId, engineerId: id(engineer) });
     }
-    const noWords = { reason: null, expectedVersion: null };
-    switch (followedBy?.what) {
-      case 'APPROVED':
-        await as(followedBy.by, approveDataAccess, {
-          ...{ ticketId, path: 'SUPPORT_PORTAL', expiresAt: null, ...noWords },
-        });
-        break;
-      case 'DENIED': {
-        const { prisma } = dependencies.database;
-        const { id: grantId } = await prisma.grant.findFirstOrThrow({ where: { ticketId } });
-        await as(followedBy.by, denyDataAccess, {
-          ...{ grantId, expectedVersion: null },
-          reason: 'The space holds personal data: a screen share will do.',
-        });
-        break;
-      }
-      case 'CLOSED':
-        await as(followedBy.by, closeTicket, { ticketId });
-        break;
-      case undefined:
-        break;
+    for (const step of followedBy) await take(step, ticketId, loading);
+  }
+}
+
+async function take({ by, what }: Step, ticketId: string, { as, dependencies }: Loading): Promise<void> {
+  switch (what) {
+    case 'APPROVED':
+      await as(by, approveDataAccess, {
+        ...{ ticketId, path: 'SUPPORT_PORTAL', expiresAt: null, reason: null, expectedVersion: null },
+      });
+      break;
+    case 'DENIED': {
+      const { prisma } = dependencies.database;
+      const { id: grantId } = await prisma.grant.findFirstOrThrow({ where: { ticketId } });
+      await as(by, denyDataAccess, {
+        ...{ grantId, expectedVersion: null },
+        reason: 'The space holds personal data: a screen share will do.',
+      });
+      break;
     }
+    case 'CLOSED':
+      await as(by, closeTicket, { ticketId });
+      break;
   }
 }

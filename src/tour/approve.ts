@@ -1,33 +1,39 @@
-/** `npm run approve`: a customer approves the first request that waits for them. */
+/**
+ * `npm run approve`: a customer files a ticket, an engineer is assigned, and an admin of the customer approves the
+ * engineer's request. Each run files a ticket of its own, so that it can be repeated and changes no other ticket.
+ */
 import {
   ApproveDataAccessDocument,
   AssignTicketDocument,
   CreateTicketDocument,
-  RequestsToDecideDocument,
   SiteDocument,
 } from '../../schema/generated/operations.ts';
-import { readArguments } from './arguments.ts';
+import { readArguments, UsageError } from './arguments.ts';
 import { type Player, signIn } from './player.ts';
 import { runProgram } from './program.ts';
 
-/** Who approves unless somebody else is named, and for whom there is always something to approve. */
 const jack = 'jack@acme.example';
+
+/** The people who may approve, each with a product that they may approve for. */
+const productOf: Readonly<Record<string, { site: string; key: string }>> = {
+  [jack]: { site: 'acme', key: 'jira' },
+  'olivia@acme.example': { site: 'acme', key: 'jira' },
+  'ursula@acme.example': { site: 'acme', key: 'jira' },
+  'carla@acme.example': { site: 'acme', key: 'confluence' },
+  'tess@acme.example': { site: 'acme', key: 'confluence' },
+  'sid@acme.example': { site: 'acme-labs', key: 'jira' },
+  'tom@acme.example': { site: 'acme-labs', key: 'jira' },
+  'vera@acme.example': { site: 'acme-vault', key: 'jira' },
+  'gus@globex.example': { site: 'globex', key: 'jira' },
+};
 
 await runProgram(async () => {
   const { url, email } = readArguments();
   const approver = await signIn(url, email ?? jack);
-  const request = (await findRequest(approver)) ?? (await fileTicket(url, approver));
-  if (request === null) {
-    print(`No request waits for ${approver.name} to decide. Close a ticket and have access asked for again.`);
-    return;
-  }
-  const { ticket, engineer } = request;
-  const about = `${ticket.key} "${ticket.summary}", ${ticket.product.name} on ${new URL(ticket.site.url).host}`;
-  print(`${approver.name} (${approver.email}) approves access on ${about} …`);
+  const { ticketId, engineer } = await fileTicket(url, approver);
   const sentAt = performance.now();
   const answer = await approver.attempt(ApproveDataAccessDocument, {
-    ...{ ticketId: ticket.id, path: 'SUPPORT_PORTAL' },
-    idempotencyKey: crypto.randomUUID(),
+    ...{ ticketId, path: 'SUPPORT_PORTAL', idempotencyKey: crypto.randomUUID() },
   });
   const took = (performance.now() - sentAt).toFixed(0);
   if (answer.__typename !== 'Grant') {
@@ -35,39 +41,43 @@ await runProgram(async () => {
     process.exitCode = 1;
     return;
   }
-  const whose = engineer === null ? 'Whoever is assigned has' : `${engineer.name} has`;
+  print(`${approver.name} (${approver.email}) approves. The answer took ${took} ms.`);
   print(
     answer.state === 'ACTIVE'
-      ? `${whose} access from now on. The answer took ${took} ms.`
-      : `Approved; a Guard admin decides now. The answer took ${took} ms.`,
+      ? `${engineer.name} has access from now on.`
+      : 'Nobody has access before a Guard admin approves as well.',
   );
 });
 
-/** The oldest request that waits for this person. */
-async function findRequest({ client }: Player) {
-  const { grants } = await client.execute(RequestsToDecideDocument, {});
-  const waiting = grants.edges.map(({ node }) => node).reverse();
-  return waiting.find(({ ticket }) => ticket.accessEligibility.allowed) ?? null;
-}
-
-/** The reporter files a ticket about what Jack administers, and Erin is assigned. */
-async function fileTicket(url: string, approver: Player) {
-  if (approver.email !== jack) return null;
-  const reporter = await signIn(url, 'rita@acme.example');
-  const { site } = await reporter.client.execute(SiteDocument, { url: 'https://acme.example' });
-  const jira = site?.products.edges.map(({ node }) => node).find(({ key }) => key === 'jira');
-  if (jira === undefined) return null;
-  const ticket = await reporter.attempt(CreateTicketDocument, {
-    ...{ productId: jira.id, summary: 'A board has lost its columns', grantDataAccess: false },
-  });
-  if (ticket.__typename !== 'Ticket') throw new Error(ticket.message);
-  const [engineer, ticketing] = await Promise.all([
+/** Files a ticket that this person may approve, and assigns Erin to it. */
+async function fileTicket(url: string, approver: Player): Promise<{ ticketId: string; engineer: Player }> {
+  const about = productOf[approver.email];
+  if (about === undefined) {
+    throw new UsageError(
+      `${approver.name} may not approve. These people may: ${Object.keys(productOf).join(', ')}.`,
+    );
+  }
+  const [reporter, engineer, ticketing] = await Promise.all([
+    signIn(url, about.site === 'globex' ? 'gil@globex.example' : 'rita@acme.example'),
     signIn(url, 'erin@vendor.example'),
     signIn(url, 'ticketing@vendor.example'),
   ]);
-  await ticketing.attempt(AssignTicketDocument, { ticketId: ticket.id, engineerId: engineer.id });
-  print(`Nothing waits, so ${reporter.name} files ${ticket.key}, and ${engineer.name} is assigned.`);
-  return await findRequest(approver);
+  const host = `${about.site}.example`;
+  const { site } = await reporter.client.execute(SiteDocument, { url: `https://${host}` });
+  const product = site?.products.edges.map(({ node }) => node).find(({ key }) => key === about.key);
+  if (product === undefined) throw new UsageError(`${reporter.name} finds no ${about.key} on ${host}.`);
+  const ticket = await reporter.attempt(CreateTicketDocument, {
+    ...{ productId: product.id, summary: 'Every page loads slowly', grantDataAccess: false },
+  });
+  if (ticket.__typename !== 'Ticket') throw new UsageError(ticket.message);
+  const assigned = await ticketing.attempt(AssignTicketDocument, {
+    ...{ ticketId: ticket.id, engineerId: engineer.id },
+  });
+  if (assigned.__typename !== 'Ticket') throw new UsageError(assigned.message);
+  print(
+    `${reporter.name} files ${ticket.key} about ${product.name} on ${host}. ${engineer.name} is assigned.`,
+  );
+  return { ticketId: ticket.id, engineer };
 }
 
 function print(line: string): void {

@@ -2,39 +2,39 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../../schema/generated/operations.ts';
 import type { Timeline } from './timeline.ts';
 
-/** A step of the tour differs from the rules. */
+/** A step of the tour had another result than the rules demand. */
 export class UnmetExpectationError extends Error {
   override readonly name = 'UnmetExpectationError';
 
-  constructor(expectation: string, expected: unknown, came: unknown) {
-    super(`Expected: ${expectation}: ${show(expected)}\nCame:     ${show(came)}`);
+  constructor(expectation: string, expected: unknown, actual: unknown) {
+    super(`Expected: ${expectation}: ${show(expected)}\nActual:   ${show(actual)}`);
   }
 }
 
-/** Everything a mutation may answer: the thing, or an error with a code. */
+/** The result of a mutation: an object, or an error with a code. */
 type Answer = { readonly __typename: string };
 type ErrorOf<Result extends Answer> = Extract<Result, { code: ErrorCode }>;
 type DoneOf<Result extends Answer> = Exclude<Result, { code: ErrorCode }>;
 
 export type Expect = {
-  /** Values are equal. `what` says so in words, as the timeline shows it. */
-  equal(what: string, came: unknown, expected: unknown): void;
-  /** A mutation was carried out; answers what it left. */
+  /** Expects equal values. The timeline shows `what`. */
+  equal(what: string, actual: unknown, expected: unknown): void;
+  /** Expects that a mutation succeeded; returns its object. */
   done<Result extends Answer>(what: string, answer: Result): DoneOf<Result>;
-  /** A mutation was refused with this code; answers the error. */
+  /** Expects that a mutation was refused with this code; returns the error. */
   refused<Result extends Answer>(what: string, answer: Result, code: ErrorCode): ErrorOf<Result>;
 };
 
-/** Expectations that are told on the timeline when met, and thrown as an UnmetExpectationError when not. */
+/** Expectations that the timeline shows when they are met. Otherwise they throw an UnmetExpectationError. */
 export function createExpect(timeline: Timeline): Expect {
   return {
-    equal(what, came, expected) {
-      if (!isDeepStrictEqual(came, expected)) throw new UnmetExpectationError(what, expected, came);
-      timeline.meet(saysItAll(expected) ? what : `${what}: ${show(came)}`);
+    equal(what, actual, expected) {
+      if (!isDeepStrictEqual(actual, expected)) throw new UnmetExpectationError(what, expected, actual);
+      timeline.meet(isSaidByWords(expected) ? what : `${what}: ${show(actual)}`);
     },
     done(what, answer) {
-      if (isError(answer)) throw new UnmetExpectationError(what, 'it is carried out', answer);
-      // What is no error of a union is one of the rest.
+      if (isError(answer)) throw new UnmetExpectationError(what, 'success', answer);
+      // Every member of the union that is not an error is a result.
       return answer as DoneOf<typeof answer>;
     },
     refused(what, answer, code) {
@@ -49,8 +49,8 @@ function isError<Result extends Answer>(answer: Result): answer is ErrorOf<Resul
   return 'code' in answer;
 }
 
-/** With these, the words alone say what came. */
-function saysItAll(expected: unknown): boolean {
+/** Whether the words of an expectation say its value, too. */
+function isSaidByWords(expected: unknown): boolean {
   return expected === null || typeof expected === 'boolean' || typeof expected === 'number';
 }
 

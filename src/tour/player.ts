@@ -3,22 +3,22 @@ import { ViewerDocument } from '../../schema/generated/operations.ts';
 import { createGatewayClient, type GatewayClient } from '../client/client.ts';
 import { developmentToken } from '../client/development-token.ts';
 
-/** Somebody who uses a gateway, signed in as themselves. */
+/** A person who is signed in to a gateway. */
 export type Player = {
   readonly id: string;
   readonly name: string;
   readonly email: string;
   readonly client: GatewayClient;
-  /** Gives a mutation and answers its one field: the thing, or why not. */
+  /** Runs a mutation and returns the value of its only field: an object, or the reason for a refusal. */
   attempt<Result extends Record<string, unknown>, Input>(
     document: TypedDocumentNode<Result, { input: Input }>,
     input: Input,
   ): Promise<Result[keyof Result]>;
 };
 
-/** Signs in with a development token, and asks the gateway who that is. */
+/** Signs in with a development token, and reads the account from the gateway. */
 export async function signIn(url: string, email: string): Promise<Player> {
-  // One token does for a short program; a long subscription asks for its own.
+  // Requests share one token. A subscription may outlive it, so it gets a new token each time it connects.
   let token: Promise<string> | undefined;
   const getToken = developmentToken(url, email);
   const requests = createGatewayClient({ url, token: () => (token ??= getToken()) });
@@ -36,7 +36,7 @@ export async function signIn(url: string, email: string): Promise<Player> {
     async attempt(document, input) {
       const result = await client.execute(document, { input });
       const [answer] = Object.values(result);
-      // A mutation document has one field, so this is it.
+      // A mutation document has exactly one field.
       return answer as (typeof result)[keyof typeof result];
     },
   };

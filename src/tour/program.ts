@@ -1,7 +1,8 @@
-/** How the programs of this folder run: exit code 0, or one clear line and 1. */
 import { RequestFailedError, SubscriptionEndedError } from '../client/errors.ts';
+import { StartupError } from '../platform/startup-error.ts';
 import { UsageError } from './arguments.ts';
 
+/** Runs a program of this folder. When it fails, prints why in one line and sets the exit code 1. */
 export async function runProgram(program: () => Promise<void>): Promise<void> {
   try {
     await program();
@@ -11,14 +12,16 @@ export async function runProgram(program: () => Promise<void>): Promise<void> {
   }
 }
 
+/** The message of an error that the user can act on; the stack of any other. */
 function explain(error: unknown): string {
   if (error instanceof RequestFailedError && error.code === 'UNREACHABLE') {
-    return `${error.message} Is the gateway running? Start it with \`npm start\`, or give its URL.`;
+    return `${error.message} Start the gateway with \`npm start\`. For one on another port, set PORT or give its URL.`;
   }
-  const isPlain =
+  const isClear =
     error instanceof UsageError ||
+    error instanceof StartupError ||
     error instanceof RequestFailedError ||
     error instanceof SubscriptionEndedError;
-  if (isPlain) return error.message;
+  if (isClear) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

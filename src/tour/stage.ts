@@ -1,4 +1,4 @@
-/** What every chapter of the tour plays on: the people, their sites, the timeline, and the tour's own tickets. */
+/** What the chapters of the tour share: the people, their products, the timeline, and the tour's own tickets. */
 import {
   AssignTicketDocument,
   CloseTicketDocument,
@@ -7,7 +7,7 @@ import {
   SiteDocument,
 } from '../../schema/generated/operations.ts';
 import { createExpect, type Expect, UnmetExpectationError } from './expectations.ts';
-import { type Listener, listen } from './listening.ts';
+import { type Inbox, openInbox } from './inbox.ts';
 import { type Player, signIn } from './player.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -36,9 +36,9 @@ export type Stage = {
   readonly people: Cast;
   readonly timeline: Timeline;
   readonly expect: Expect;
-  /** What Erin hears, and what Sam hears. */
-  readonly hearing: { readonly erin: Listener; readonly sam: Listener };
-  /** Files a ticket as somebody of Acme; closed when the tour is over, however it ends. */
+  /** The events that Erin and Sam receive. */
+  readonly inbox: { readonly erin: Inbox; readonly sam: Inbox };
+  /** Files a ticket as a person of Acme. It is closed when the stage is disposed of. */
   file(
     by: Player,
     ticket: { site: SiteName; product?: 'jira' | 'confluence'; summary: string; ticked?: boolean },
@@ -54,8 +54,8 @@ export async function setStage(url: string, timeline: Timeline): Promise<Stage> 
   const names = Object.keys(cast) as (keyof typeof cast)[];
   const signedIn = await Promise.all(names.map(async (name) => [name, await signIn(url, cast[name])]));
   const people = Object.fromEntries(signedIn) as Cast;
-  const erin = begun.use(await listen(people.erin));
-  const sam = begun.use(await listen(people.sam));
+  const erin = begun.use(await openInbox(people.erin));
+  const sam = begun.use(await openInbox(people.sam));
 
   const products = new Map<string, string>();
   async function productId(site: SiteName, key: string): Promise<string> {
@@ -67,7 +67,7 @@ export async function setStage(url: string, timeline: Timeline): Promise<Stage> 
     }
     const id = products.get(`${siteUrl} ${key}`);
     if (id === undefined)
-      throw new UnmetExpectationError('the sample data has it', `${key} on ${siteUrl}`, null);
+      throw new UnmetExpectationError('the sample data has the product', `${key} on ${siteUrl}`, null);
     return id;
   }
 
@@ -80,7 +80,7 @@ export async function setStage(url: string, timeline: Timeline): Promise<Stage> 
     people,
     timeline,
     expect,
-    hearing: { erin, sam },
+    inbox: { erin, sam },
     async file(by, { site, product = 'jira', summary, ticked = false }) {
       const ticket = expect.done(
         'the ticket is filed',

@@ -1,16 +1,15 @@
-/** What the tour prints: chapters, who does what, and what was found to be as the rules say. */
-
 const nameWidth = 10;
 
+/** What the tour prints: its chapters, who does what, and which expectations were met. */
 export type Timeline = {
   chapter(title: string): void;
-  /** Somebody does something, or hears of it. */
+  /** A person does something or receives an event. */
   line(who: string, what: string): void;
-  /** More about the line before. */
+  /** More about the previous line. */
   detail(text: string): void;
-  /** How many expectations were met; told at the end. */
+  /** How many expectations were met so far. */
   readonly met: number;
-  /** An expectation was met. */
+  /** Prints an expectation that was met, and counts it. */
   meet(what: string): void;
 };
 

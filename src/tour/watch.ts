@@ -1,4 +1,4 @@
-/** `npm run watch`: prints what happens to the grants that somebody may hear of, as it happens. */
+/** `npm run watch`: prints the grant events that a person receives, as they arrive. */
 import { WatchGrantsDocument, type WatchGrantsSubscription } from '../../schema/generated/operations.ts';
 import { readArguments } from './arguments.ts';
 import { signIn } from './player.ts';
@@ -12,24 +12,25 @@ await runProgram(async () => {
     eventOf: ({ grantEvents }) => grantEvents,
     giveUpAfterMs: Number.POSITIVE_INFINITY,
     onReconnecting: ({ attempt, reason }) => {
-      if (attempt === 1) print(`The connection is lost (${reason}). Trying again until it is back …`);
+      if (attempt === 1) print(`The connection is lost (${reason}). Reconnecting …`);
     },
     onReconnected: ({ awayMs }) => {
-      print(`Connected again after ${(awayMs / 1_000).toFixed(1)} s. What was missed comes first.`);
+      print(`Connected again after ${(awayMs / 1_000).toFixed(1)} s. The missed events come first.`);
     },
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void events.dispose());
   await events.connected;
-  print(`${name} (${known}) is told what happens to grants. Ctrl-C ends it.`);
+  print(`Watching grant events as ${name} (${known}). Ctrl-C ends it.`);
   for await (const event of events) print(describe(event));
 });
 
-/** The latency compares this machine's clock with the gateway's: for gateways on this machine. */
+/** The latency is right only for a gateway on this machine: it compares two clocks. */
 function describe({ type, occurredAt, grant }: WatchGrantsSubscription['grantEvents']): string {
   const latencyMs = Date.now() - Date.parse(occurredAt);
   const { key, summary, site, product } = grant.ticket;
   const why = grant.endReason === null ? '' : ` (${grant.endReason})`;
-  return `${occurredAt.slice(11, 23)}  ${type}${why}  ${key} "${summary}", ${product.name} on ${new URL(site.url).host}  told ${latencyMs} ms after it was decided`;
+  const about = `${key} "${summary}", ${product.name} on ${new URL(site.url).host}`;
+  return `${occurredAt.slice(11, 23)}  ${`${type}${why}`.padEnd(10)}  ${about}  received ${latencyMs} ms after the decision`;
 }
 
 function print(line: string): void {

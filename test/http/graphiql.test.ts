@@ -1,8 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import type { Page } from 'playwright-core';
-import { describe, expect, test } from 'vitest';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { launchBrowser } from '../support/browser.ts';
+import { runProgram } from '../support/program.ts';
+import { startSampleGateway } from '../support/sample-gateway.ts';
 import { startTestServer } from './server-fixture.ts';
 
 const tabs = [
@@ -18,6 +20,14 @@ const tabs = [
     variables: { to: 41 },
   },
   { title: 'Reporter', email: 'ben@customer.example', query: 'query ReporterIs {\n  whoAmI\n}' },
+  {
+    title:
+      'Somebody with a title that is far longer than a line of the editor, and an operation that is, too',
+    email: 'ben@customer.example',
+    query: 'subscription Counts {\n  first: count(to: 3)\n}',
+    variables: { text: 'A value without any use that is longer than a line of the editor shows in one row' },
+  },
+  { title: 'Refused', email: 'ben@customer.example', query: 'subscription IsRefused {\n  unknown\n}' },
 ];
 
 async function startWithGraphiql() {
@@ -33,7 +43,8 @@ async function startWithGraphiql() {
 }
 
 const pressPlay = (page: Page) => page.getByRole('button', { name: /Execute query|Stop query/ }).click();
-const openTab = (page: Page, name: string) => page.getByRole('tab', { name }).click();
+const openTab = (page: Page, name: string) =>
+  page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${name}$`) }).click();
 const result = (page: Page) => page.locator('.result-window');
 
 test('is for browsers at /graphql, and only when asked for', async () => {
@@ -59,10 +70,15 @@ test('serves no other file of the packages it is made from', async () => {
 });
 
 describe('in a browser', { timeout: 300_000 }, () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser.close());
+
   test('every person can do at once what their tab says', async () => {
     await using server = await startWithGraphiql();
-    await using browser = await launchBrowser();
-    const context = await browser.newContext({ viewport: { width: 1400, height: 800 } });
+    const context = await newContext(browser);
     const page = await context.newPage();
     const problems: string[] = [];
     const elsewhere: string[] = [];
@@ -83,7 +99,6 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await server.source.untilOpen(1);
     server.source.emit(7);
     await result(page).getByText('"values": 7').waitFor();
-    await screenshot(page, 'subscription');
 
     // The admin in a second window, while the engineer goes on watching.
     const admin = await context.newPage();
@@ -93,9 +108,12 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await result(admin).getByText('"add": 42').waitFor();
     await screenshot(admin, 'mutation');
     server.source.emit(8);
+    // The second event is added to the first.
     await result(page).getByText('"values": 8').waitFor();
+    await result(page).getByText('"values": 7').waitFor();
+    await screenshot(page, 'subscription');
 
-    // The admin in the same window: GraphiQL ends the subscription of the tab one leaves.
+    // The admin in the same window: opening another tab ends the subscription.
     await openTab(page, 'AdminAdds');
     await page.getByText('You are Site </script> admin').waitFor();
     await server.source.untilOpen(0);
@@ -108,6 +126,13 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await pressPlay(page);
     await result(page).getByText('"whoAmI": "ben@customer.example"').waitFor();
 
+    // The engineer's tab still has its events, and says that it receives no more.
+    await openTab(page, 'EngineerWatches');
+    await result(page).getByText('Ended: another tab was opened.').waitFor();
+    await result(page).getByText('"values": 8').waitFor();
+    await openTab(page, 'ReporterIs');
+    await page.getByText('You are Reporter').waitFor();
+
     // And all of it still works when the page is opened again.
     await page.waitForFunction(() => {
       const key = Object.keys(sessionStorage).find((name) => name.endsWith('graphiql:tabState'));
@@ -115,10 +140,12 @@ describe('in a browser', { timeout: 300_000 }, () => {
     });
     await page.reload();
     await page.getByText('You are Reporter').waitFor();
-    expect(await page.locator('.graphiql-tab-button').allTextContents()).toEqual([
+    expect(await tabNames(page)).toEqual([
       'EngineerWatches',
       'AdminAdds',
       'ReporterIs',
+      'Counts',
+      'IsRefused',
     ]);
     await openTab(page, 'AdminAdds');
     await page.getByText('You are Site </script> admin').waitFor();
@@ -129,12 +156,146 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await page.goto(`${server.url}#ReporterIs`);
     await page.reload();
     await page.getByText('You are Reporter').waitFor();
-    expect(await page.locator('.graphiql-tab-button').count()).toBe(3);
+    expect(await tabNames(page)).toHaveLength(5);
 
     expect(problems).toEqual([]);
     expect(elsewhere).toEqual([]);
   });
+
+  test('a subscription says how it ended', async () => {
+    await using server = await startWithGraphiql();
+    const page = await openPage(browser, server.url);
+
+    await page.getByText('You are Support engineer').waitFor();
+    await pressPlay(page);
+    await result(page).getByText('"received": 0').waitFor();
+    await server.source.untilOpen(1);
+    server.source.emit(7);
+    await result(page).getByText('"values": 7').waitFor();
+    await pressPlay(page);
+    await result(page).getByText('Ended: you pressed the stop button.').waitFor();
+    await result(page).getByText('"values": 7').waitFor();
+    await server.source.untilOpen(0);
+
+    await openTab(page, 'Counts');
+    await page.getByText('You are Somebody').waitFor();
+    await pressPlay(page);
+    await result(page).getByText('Ended by the gateway.').waitFor();
+    await result(page).getByText('"received": 3').waitFor();
+    for (const count of [1, 2, 3]) await result(page).getByText(`"first": ${count}`).waitFor();
+    await page.getByRole('button', { name: 'Execute query' }).waitFor();
+
+    await openTab(page, 'IsRefused');
+    await page.getByText('You are Refused').waitFor();
+    await pressPlay(page);
+    await result(page).getByText('Ended with an error.').waitFor();
+
+    await openTab(page, 'EngineerWatches');
+    await page.getByText('You are Support engineer').waitFor();
+    await pressPlay(page);
+    await server.source.untilOpen(1);
+    await server.server.dispose();
+    await result(page).getByText('Ended with an error.').waitFor();
+    await result(page).getByText('The WebSocket was closed: 1001').waitFor();
+  });
+
+  test('shows every tab and every line whole in a window 1,280 pixels wide', async () => {
+    await using gateway = await startSampleGateway();
+    await using server = await startWithGraphiql();
+    for (const url of [`${gateway.url}/graphql`, server.url]) {
+      const page = await openPage(browser, url);
+      await page.getByText('You are').first().waitFor();
+      for (const name of await tabNames(page)) {
+        await openTab(page, name);
+        await page.locator('.graphiql-tab-active', { hasText: name }).waitFor();
+        expect(await clipped(page), `${url} ${name}`).toEqual([]);
+      }
+    }
+  });
+
+  const story = [
+    'JackLooks',
+    'CarlaTries',
+    'JackApproves',
+    'RitaCloses',
+    'RitaReopens',
+    'GinaApproves',
+    'OliviaLists',
+    'OliviaAudits',
+  ];
+  test.each([
+    ['in their order', story],
+    ['in the opposite order', story.toReversed()],
+  ])('every prepared tab shows its step after the approval and the tour, %s', async (_order, names) => {
+    await using gateway = await startSampleGateway();
+    for (const program of ['src/tour/approve.ts', 'src/tour/main.ts']) {
+      expect(await runProgram(program, gateway.url).ended).toMatchObject({ code: 0, stderr: '' });
+    }
+    const erin = await openPage(browser, `${gateway.url}/graphql`);
+    await erin.getByText('You are Erin').waitFor();
+    expect(await tabNames(erin)).toEqual(['ErinWatches', ...story]);
+    await pressPlay(erin);
+    await result(erin).getByText('"received": 0').waitFor();
+
+    const page = await openPage(browser, `${gateway.url}/graphql`);
+    const shown: Record<string, string> = {
+      JackLooks: '"allowed": true',
+      CarlaTries: '"code": "WRONG_PRODUCT"',
+      JackApproves: '"state": "ACTIVE"',
+      RitaCloses: '"endReason": "TICKET_CLOSED"',
+      RitaReopens: '"state": "REVOKED"',
+      GinaApproves: '"state": "ACTIVE"',
+      OliviaLists: '"state": "PENDING_APPROVAL"',
+      OliviaAudits: '"action": "',
+    };
+    for (const name of names) {
+      await openTab(page, name);
+      await page
+        .getByText(name === 'JackApproves' ? 'he approves' : 'You are')
+        .first()
+        .waitFor();
+      await pressPlay(page);
+      await result(page)
+        .getByText(shown[name] ?? '')
+        .first()
+        .waitFor();
+      await screenshot(page, name);
+    }
+    await result(erin).getByText('"received": 3').waitFor();
+    await screenshot(erin, 'ErinWatches');
+  });
 });
+
+async function newContext(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(120_000);
+  onTestFinished(() => context.close());
+  return context;
+}
+
+async function openPage(browser: Browser, url: string): Promise<Page> {
+  const context = await newContext(browser);
+  const page = await context.newPage();
+  await page.goto(url);
+  return page;
+}
+
+const tabNames = (page: Page) => page.locator('.graphiql-tab-button').allTextContents();
+
+/** What does not fit: the bar of the tabs, and editors with a line that is not wrapped. */
+function clipped(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const tabs = document.querySelector('.graphiql-tabs');
+    const found = tabs === null || tabs.scrollWidth > tabs.clientWidth ? ['tabs'] : [];
+    for (const line of document.querySelectorAll('.view-line > span')) {
+      const editor = line.closest('.monaco-scrollable-element');
+      if (editor !== null && line.getBoundingClientRect().right > editor.getBoundingClientRect().right) {
+        found.push(line.textContent);
+      }
+    }
+    return found;
+  });
+}
 
 /** For a human to look at, where `SCREENSHOTS` names a folder. */
 async function screenshot(page: Page, name: string): Promise<void> {

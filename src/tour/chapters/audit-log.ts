@@ -2,10 +2,10 @@ import { AuditLogDocument } from '../../../schema/generated/operations.ts';
 import { RequestFailedError } from '../../client/errors.ts';
 import type { Stage } from '../stage.ts';
 
-/** What the record says about the ticket of the first chapter. */
+/** Reads the audit log of the first chapter's ticket. */
 export async function auditLog(stage: Stage, ticketId: string): Promise<void> {
   const { people, timeline, expect } = stage;
-  timeline.chapter('All of it is on record');
+  timeline.chapter('The audit log');
   const read = { filter: { ticketId }, first: 100 };
   const { auditLog: log } = await people.olivia.client.execute(AuditLogDocument, read);
   const entries = log.edges.map(({ node }) => node).reverse();

@@ -2,10 +2,10 @@ import {
   ApproveDataAccessDocument,
   RequestDataAccessDocument,
 } from '../../../schema/generated/operations.ts';
+import { obstaclesOf, printEligibility } from '../report.ts';
 import type { Stage } from '../stage.ts';
-import { obstaclesOf, tellEligibility } from '../words.ts';
 
-/** A site pending deletion accepts tickets, and rejects grants. */
+/** A site that is about to be deleted accepts tickets, and refuses grants. */
 export async function deactivatedSite(stage: Stage): Promise<void> {
   const { people, timeline, expect } = stage;
   const { rita, erin, olivia } = people;
@@ -14,10 +14,10 @@ export async function deactivatedSite(stage: Stage): Promise<void> {
   const ticket = await stage.file(rita, { site: 'acme-old', summary: 'One more export', ticked: true });
   timeline.line('Rita', `files ${ticket.key} about acme-old.example, which is deactivated`);
   expect.equal('the ticket is accepted', ticket.status, 'OPEN');
-  expect.equal('without a request', ticket.grants.edges.length, 0);
+  expect.equal('it has no request for access', ticket.grants.edges.length, 0);
   await stage.assign(ticket.id, erin);
   expect.refused(
-    'Erin may not ask',
+    'Erin may not ask for access',
     await erin.attempt(RequestDataAccessDocument, { ticketId: ticket.id }),
     'SITE_DEACTIVATED',
   );
@@ -28,7 +28,7 @@ export async function deactivatedSite(stage: Stage): Promise<void> {
     'NOT_ELIGIBLE',
   );
   if (refused.__typename === 'NotEligibleError') {
-    tellEligibility(timeline, refused.eligibility);
+    printEligibility(timeline, refused.eligibility);
     expect.equal('because of the site', obstaclesOf(refused.eligibility), ['SITE_DEACTIVATED']);
   }
 }

@@ -6,9 +6,9 @@ import {
 } from '../../../schema/generated/operations.ts';
 import type { Stage } from '../stage.ts';
 
-/** Many at once, each with a result of its own. */
+/** Decisions on several grants in one mutation, each with its own result. */
 export async function inBulk(stage: Stage): Promise<void> {
-  const { people, timeline, expect, hearing } = stage;
+  const { people, timeline, expect, inbox } = stage;
   const { rita, erin, olivia } = people;
   timeline.chapter('Many requests at once');
 
@@ -28,28 +28,28 @@ export async function inBulk(stage: Stage): Promise<void> {
   expect.equal('Olivia finds all three among the outstanding requests', grantIds.length, 3);
   const [first, withdrawn, last] = grantIds;
 
-  timeline.line('Erin', 'takes one of the requests back');
+  timeline.line('Erin', 'withdraws one of the requests');
   expect.done(
     'the engineer may withdraw',
     await erin.attempt(WithdrawDataAccessRequestDocument, { grantId: withdrawn ?? '' }),
   );
-  timeline.line('Olivia', 'approves all three in one go');
+  timeline.line('Olivia', 'approves all three at once');
   const { results } = expect.done(
     'Olivia may approve in bulk',
     await olivia.attempt(ApproveDataAccessInBulkDocument, { grantIds }),
   );
   expect.equal(
-    'each has its own result, in the order given',
+    'each has its own result, in the given order',
     results.map(({ grant, error }) => grant?.state ?? error?.code),
     ['ACTIVE', 'ALREADY_OVER', 'ACTIVE'],
   );
   for (const id of ticketIds) {
     const ticketOfWithdrawn = waiting.find((grant) => grant.id === withdrawn)?.ticket.id;
-    if (id !== ticketOfWithdrawn) await hearing.erin.hear('ACTIVATED', id);
+    if (id !== ticketOfWithdrawn) await inbox.erin.receive('ACTIVATED', id);
   }
-  timeline.line('Erin', 'is told of both');
+  timeline.line('Erin', 'receives ACTIVATED for both');
 
-  timeline.line('Olivia', 'revokes them in one go');
+  timeline.line('Olivia', 'revokes both at once');
   const revoked = expect.done(
     'Olivia may revoke in bulk',
     await olivia.attempt(RevokeDataAccessInBulkDocument, { grantIds: [first ?? '', last ?? ''] }),

@@ -8,11 +8,11 @@ import {
 } from '../../../schema/generated/operations.ts';
 import type { Stage } from '../stage.ts';
 
-/** Denied, withdrawn, released, handed over: on a site that manages its users the original way. */
+/** The other ways for a grant to end, and a change of engineers, on a site with original user management. */
 export async function otherEndings(stage: Stage): Promise<void> {
-  const { people, timeline, expect, hearing } = stage;
+  const { people, timeline, expect, inbox } = stage;
   const { rita, erin, sam, tom, sid } = people;
-  timeline.chapter('Every other way: deny, withdraw, release, hand over');
+  timeline.chapter('Deny, withdraw, hand over, release');
 
   const ticket = await stage.file(rita, { site: 'acme-labs', summary: 'Webhooks arrive late' });
   const { id: ticketId } = ticket;
@@ -28,9 +28,9 @@ export async function otherEndings(stage: Stage): Promise<void> {
     }),
   );
   expect.equal('it is over', [denied.state, denied.endReason], ['DENIED', 'DENIED_BY_CUSTOMER']);
-  await hearing.erin.hear('DENIED', ticketId);
+  await inbox.erin.receive('DENIED', ticketId);
 
-  timeline.line('Erin', 'asks again, and takes it back');
+  timeline.line('Erin', 'asks again, and withdraws the request');
   const asked = expect.done(
     'Erin may ask again',
     await erin.attempt(RequestDataAccessDocument, { ticketId }),
@@ -41,31 +41,31 @@ export async function otherEndings(stage: Stage): Promise<void> {
   );
   expect.equal('it is over', [withdrawn.state, withdrawn.endReason], ['WITHDRAWN', 'WITHDRAWN_BY_ENGINEER']);
 
-  timeline.line('Sid', 'is site admin there, and approves though nothing is asked for');
+  timeline.line('Sid', 'is site admin there, and approves without a request');
   const given = expect.done(
-    'Sid may approve on a ticket',
+    'Sid may approve on the ticket',
     await sid.attempt(ApproveDataAccessDocument, { ticketId, path: 'ADMIN_CONSOLE' }),
   );
   expect.equal('access is given', [given.state, given.path], ['ACTIVE', 'ADMIN_CONSOLE']);
-  await hearing.erin.hear('ACTIVATED', ticketId);
+  await inbox.erin.receive('ACTIVATED', ticketId);
 
-  timeline.line('Erin', 'hands the ticket over to Sam');
+  timeline.line('Erin', 'is replaced by Sam');
   await stage.assign(ticketId, sam);
-  const received = await hearing.sam.hear('REASSIGNED', ticketId);
-  await hearing.erin.hear('REASSIGNED', ticketId);
+  const received = await inbox.sam.receive('REASSIGNED', ticketId);
+  await inbox.erin.receive('REASSIGNED', ticketId);
   expect.equal(
-    'Sam has the access now',
+    'Sam has access now',
     [received.event.grant.state, received.event.grant.engineer?.email],
     ['ACTIVE', sam.email],
   );
   const { ticket: unseen } = await erin.client.execute(TicketDocument, { key: ticket.key });
-  expect.equal('and Erin sees the ticket no more', unseen, null);
+  expect.equal('Erin no longer sees the ticket', unseen, null);
 
-  timeline.line('Sam', 'is done, and releases it');
+  timeline.line('Sam', 'has finished, and releases the access');
   const released = expect.done(
     'Sam may release',
     await sam.attempt(ReleaseDataAccessDocument, { grantId: given.id }),
   );
   expect.equal('it is over', [released.state, released.endReason], ['ENDED', 'RELEASED_BY_ENGINEER']);
-  await hearing.sam.hear('ENDED', ticketId);
+  await inbox.sam.receive('ENDED', ticketId);
 }

@@ -5,18 +5,18 @@ import {
   RequestDataAccessDocument,
   TicketDocument,
 } from '../../../schema/generated/operations.ts';
+import { grantorsOf, latency, obstaclesOf, printEligibility, timed } from '../report.ts';
 import type { Stage } from '../stage.ts';
-import { grantorsOf, latency, obstaclesOf, tellEligibility, timed } from '../words.ts';
 
-/** The whole life of a grant: asked for, refused to the wrong admin, given by the right one, ended by closing. */
+/** The life of a grant: requested, refused for the wrong admin, approved by the right one, revoked by closing. */
 export async function untickedTicket(stage: Stage): Promise<string> {
-  const { people, timeline, expect, hearing } = stage;
+  const { people, timeline, expect, inbox } = stage;
   const { rita, erin, sam, carla, penny, jack, gus } = people;
   timeline.chapter('A ticket without consent waits for the right admin');
 
   const ticket = await stage.file(rita, { site: 'acme', summary: 'Boards are slow since the update' });
-  timeline.line('Rita', `files ${ticket.key} about Jira on acme.example, the consent box not ticked`);
-  expect.equal('access was asked for, and waits', statesOf(ticket), ['PENDING_APPROVAL']);
+  timeline.line('Rita', `files ${ticket.key} about Jira on acme.example, without the consent box`);
+  expect.equal('access is requested, and waits', statesOf(ticket), ['PENDING_APPROVAL']);
   expect.equal('she may not grant it herself', obstaclesOf(ticket.accessEligibility), ['NO_MATCHING_ROLE']);
   expect.equal('she sees who may', grantorsOf(ticket.accessEligibility), [
     'jack@acme.example',
@@ -24,24 +24,24 @@ export async function untickedTicket(stage: Stage): Promise<string> {
     'ursula@acme.example',
   ]);
   await stage.assign(ticket.id, erin);
-  const { event } = await hearing.erin.hear('REASSIGNED', ticket.id);
-  timeline.line('Erin', `is assigned, and told so: ${event.type}`);
+  const { event } = await inbox.erin.receive('REASSIGNED', ticket.id);
+  timeline.line('Erin', `is assigned, and receives ${event.type}`);
   expect.refused(
-    'asking again is refused, it is asked for already',
+    'asking again is refused: there is a request',
     await erin.attempt(RequestDataAccessDocument, { ticketId: ticket.id }),
     'ALREADY_REQUESTED',
   );
   const seen = await erin.client.execute(TicketDocument, { key: ticket.key });
-  const told = seen.ticket?.accessEligibility;
+  const eligibility = seen.ticket?.accessEligibility;
   expect.equal(
-    'she is told which roles may grant',
-    [...new Set(told?.requiredRoles.map(({ role }) => role))],
+    'she sees which roles may grant',
+    [...new Set(eligibility?.requiredRoles.map(({ role }) => role))],
     ['ORGANIZATION_ADMIN', 'USER_ACCESS_ADMIN', 'PRODUCT_ADMIN', 'BILLING_ADMIN', 'TECHNICAL_CONTACT'],
   );
-  expect.equal('but not who holds them', told?.eligibleGrantors, null);
+  expect.equal('but not who has them', eligibility?.eligibleGrantors, null);
   for (const stranger of [sam, gus]) {
     const { ticket: unseen } = await stranger.client.execute(TicketDocument, { key: ticket.key });
-    expect.equal(`${stranger.name} (${stranger.email}) sees no such ticket`, unseen, null);
+    expect.equal(`${stranger.name} (${stranger.email}) does not see the ticket`, unseen, null);
   }
 
   timeline.line('Carla', 'is product admin of Confluence, and tries to approve');
@@ -51,10 +51,10 @@ export async function untickedTicket(stage: Stage): Promise<string> {
     'NOT_ELIGIBLE',
   );
   if (refused.__typename === 'NotEligibleError') {
-    tellEligibility(timeline, refused.eligibility);
+    printEligibility(timeline, refused.eligibility);
     expect.equal('for the wrong product', obstaclesOf(refused.eligibility), ['WRONG_PRODUCT']);
   }
-  timeline.line('Penny', 'is product admin of Jira through SCIM, not synced yet, and tries to approve');
+  timeline.line('Penny', 'is product admin of Jira by a role that is not synced yet, and tries to approve');
   const unsynced = expect.refused(
     'she is refused',
     await penny.attempt(ApproveDataAccessDocument, { ticketId: ticket.id }),
@@ -69,8 +69,8 @@ export async function untickedTicket(stage: Stage): Promise<string> {
   timeline.line('Jack', 'is product admin of Jira, and approves');
   const approval = await timed(() => jack.attempt(ApproveDataAccessDocument, { ticketId: ticket.id }));
   const grant = expect.done('Jack may approve', approval.result);
-  const activated = await hearing.erin.hear('ACTIVATED', ticket.id);
-  timeline.line('Erin', `is told: ACTIVATED, ${latency(activated, approval)}`);
+  const activated = await inbox.erin.receive('ACTIVATED', ticket.id);
+  timeline.line('Erin', `receives ACTIVATED, ${latency(activated, approval)}`);
   expect.equal(
     'she has access, by his decision',
     [grant.state, grant.engineer?.email, grant.decisions.map(({ decidedBy }) => decidedBy.email).join()],
@@ -79,12 +79,12 @@ export async function untickedTicket(stage: Stage): Promise<string> {
 
   const closing = await timed(() => rita.attempt(CloseTicketDocument, { ticketId: ticket.id }));
   expect.done('the reporter may close', closing.result);
-  const revoked = await hearing.erin.hear('REVOKED', ticket.id);
+  const revoked = await inbox.erin.receive('REVOKED', ticket.id);
   timeline.line('Rita', 'closes the ticket');
-  timeline.line('Erin', `is told: REVOKED, ${latency(revoked, closing)}`);
+  timeline.line('Erin', `receives REVOKED, ${latency(revoked, closing)}`);
   expect.equal('because the ticket closed', revoked.event.grant.endReason, 'TICKET_CLOSED');
   expect.refused(
-    'a closed ticket takes no approval',
+    'a closed ticket accepts no approval',
     await jack.attempt(ApproveDataAccessDocument, { ticketId: ticket.id }),
     'TICKET_CLOSED',
   );
@@ -92,7 +92,7 @@ export async function untickedTicket(stage: Stage): Promise<string> {
   timeline.line('Rita', 'reopens it');
   expect.done('the reporter may reopen', await rita.attempt(ReopenTicketDocument, { ticketId: ticket.id }));
   const reopened = await jack.client.execute(TicketDocument, { key: ticket.key });
-  expect.equal('no access comes back', reopened.ticket && statesOf(reopened.ticket), ['REVOKED']);
+  expect.equal('the access does not come back', reopened.ticket && statesOf(reopened.ticket), ['REVOKED']);
   const again = expect.done(
     'the engineer may ask again',
     await erin.attempt(RequestDataAccessDocument, {
@@ -101,10 +101,13 @@ export async function untickedTicket(stage: Stage): Promise<string> {
   );
   timeline.line('Erin', 'asks again');
   expect.equal('it waits for the customer', again.state, 'PENDING_APPROVAL');
-  expect.done('closed again', await rita.attempt(CloseTicketDocument, { ticketId: ticket.id }));
-  const withdrawn = await hearing.erin.hear('WITHDRAWN', ticket.id);
+  expect.done(
+    'the reporter may close again',
+    await rita.attempt(CloseTicketDocument, { ticketId: ticket.id }),
+  );
+  const withdrawn = await inbox.erin.receive('WITHDRAWN', ticket.id);
   timeline.line('Rita', 'closes it again');
-  expect.equal('the request went with it', withdrawn.event.grant.endReason, 'TICKET_CLOSED');
+  expect.equal('the request ended as well', withdrawn.event.grant.endReason, 'TICKET_CLOSED');
   return ticket.id;
 }
 

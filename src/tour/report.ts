@@ -1,10 +1,10 @@
 import type { EligibilityFieldsFragment } from '../../schema/generated/operations.ts';
-import type { Heard } from './listening.ts';
+import type { ReceivedEvent } from './inbox.ts';
 import type { Timeline } from './timeline.ts';
 
-/** Milliseconds between a mutation and an event it led to, as the person who sent it and waited would say. */
+/** Describes when an event was received, relative to the mutation that caused it. */
 export function latency(
-  { at }: Heard,
+  { at }: ReceivedEvent,
   { sentAt, answeredAt }: { sentAt: number; answeredAt: number },
 ): string {
   const sinceAnswer = at - answeredAt;
@@ -15,7 +15,7 @@ function ms(milliseconds: number): string {
   return `${milliseconds.toFixed(1)} ms`;
 }
 
-/** Runs it and tells, by `performance.now()`, when it began and when it was answered. */
+/** Runs the work, and measures by `performance.now()` when it was sent and when it was answered. */
 export async function timed<Result>(
   work: () => Promise<Result>,
 ): Promise<{ result: Result; sentAt: number; answeredAt: number }> {
@@ -24,8 +24,8 @@ export async function timed<Result>(
   return { result, sentAt, answeredAt: performance.now() };
 }
 
-/** Why somebody may not grant, and who may. */
-export function tellEligibility(timeline: Timeline, eligibility: EligibilityFieldsFragment): void {
+/** Prints why a person may not grant, and who may. */
+export function printEligibility(timeline: Timeline, eligibility: EligibilityFieldsFragment): void {
   for (const { code, message, howToConfirm, fix } of eligibility.obstacles) {
     timeline.detail(`${code}: ${message}`);
     timeline.detail(`   to confirm: ${howToConfirm}`);
@@ -35,11 +35,11 @@ export function tellEligibility(timeline: Timeline, eligibility: EligibilityFiel
   const roles = [...reaches].map(
     ([role, required]) => `${role} (${required.map(({ over }) => over.toLowerCase()).join(' or ')})`,
   );
-  timeline.detail(`Roles that would do: ${roles.join(', ')}`);
-  timeline.detail(`Who may now: ${grantorsOf(eligibility).join(', ') || 'nobody'}`);
+  timeline.detail(`Roles that may grant: ${roles.join(', ')}`);
+  timeline.detail(`People who may grant now: ${grantorsOf(eligibility).join(', ') || 'nobody'}`);
 }
 
-/** The emails of those who may grant; empty for those who are not told. */
+/** The emails of the people who may grant; empty when the viewer may not see them. */
 export function grantorsOf({ eligibleGrantors }: EligibilityFieldsFragment): string[] {
   return (eligibleGrantors?.edges ?? []).map(({ node }) => node.email).sort();
 }

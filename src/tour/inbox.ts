@@ -4,62 +4,63 @@ import type { Player } from './player.ts';
 
 export type GrantEvent = WatchGrantsSubscription['grantEvents'];
 
-/** An event, and when it came by `performance.now()`. */
-export type Heard = { event: GrantEvent; at: number };
+/** An event, and when it was received, by `performance.now()`. */
+export type ReceivedEvent = { event: GrantEvent; at: number };
 
-/** What somebody hears of grants, collected from now on. */
-export type Listener = {
+/** The grant events that a person has received since the inbox was opened. */
+export type Inbox = {
   readonly player: Player;
   /**
-   * The next event of this type about the ticket, heard or yet to come.
-   * @throws UnmetExpectationError when it does not come in time.
+   * Removes and returns the first event of this type about the ticket; waits for it when there is none yet.
+   * @throws UnmetExpectationError when it is not received in time.
    */
-  hear(type: GrantEvent['type'], ticketId: string): Promise<Heard>;
+  receive(type: GrantEvent['type'], ticketId: string): Promise<ReceivedEvent>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Milliseconds for an event to come. */
-const eventDeadlineMs = 5_000;
+/** How long to wait for an event, in milliseconds. */
+const eventDeadlineMs = 30_000;
 
-export async function listen(player: Player): Promise<Listener> {
+/** Subscribes the person to grant events; resolves when the subscription runs. */
+export async function openInbox(player: Player): Promise<Inbox> {
   const events = player.client.subscribeWithResume({
     document: WatchGrantsDocument,
     eventOf: ({ grantEvents }) => grantEvents,
     giveUpAfterMs: eventDeadlineMs,
   });
-  const heard: Heard[] = [];
+  const received: ReceivedEvent[] = [];
   let arrival = Promise.withResolvers<void>();
   const collecting = (async () => {
     for await (const event of events) {
-      heard.push({ event, at: performance.now() });
+      received.push({ event, at: performance.now() });
       arrival.resolve();
       arrival = Promise.withResolvers();
     }
   })();
-  // A subscription that fails is told to whoever waits for an event.
+  // A failure of the subscription rejects the wait for the next event.
   collecting.catch((error: unknown) => arrival.reject(error));
   arrival.promise.catch(() => undefined);
   await events.connected;
 
-  const unheard = (ticketId: string) =>
-    heard.filter(({ event }) => event.grant.ticket.id === ticketId).map(({ event }) => event.type);
+  const typesAbout = (ticketId: string) =>
+    received.filter(({ event }) => event.grant.ticket.id === ticketId).map(({ event }) => event.type);
   return {
     player,
-    async hear(type, ticketId) {
+    async receive(type, ticketId) {
       const deadline = Promise.withResolvers<'LATE'>();
       const timer = setTimeout(() => deadline.resolve('LATE'), eventDeadlineMs);
       try {
         for (;;) {
-          const index = heard.findIndex(
+          const index = received.findIndex(
             ({ event }) => event.type === type && event.grant.ticket.id === ticketId,
           );
-          const [found] = index === -1 ? [] : heard.splice(index, 1);
+          const [found] = index === -1 ? [] : received.splice(index, 1);
           if (found !== undefined) return found;
           if ((await Promise.race([arrival.promise, deadline.promise])) === 'LATE') {
             throw new UnmetExpectationError(
-              `${player.name} hears of it within ${eventDeadlineMs / 1_000} s`,
+              `${player.name} receives the event within ${eventDeadlineMs / 1_000} s`,
               type,
-              unheard(ticketId),
+              typesAbout(ticketId),
             );
           }
         }
