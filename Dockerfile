@@ -1,10 +1,10 @@
-# A gateway with production dependencies only, as an unprivileged user. It brings no database of its own:
-# DATABASE_URL is required, and so is a real issuer.
+# A gateway with production dependencies only, as an unprivileged user. It contains no database: DATABASE_URL and an
+# issuer (OIDC_*) are required.
 
 FROM node:24-bookworm-slim AS generated
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Install scripts would only fetch another Node and engines that are not used here.
+# Install scripts would only download another Node, and engines that are not used here.
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 COPY prisma.config.ts ./
 COPY prisma ./prisma
@@ -13,7 +13,7 @@ RUN node node_modules/prisma/build/index.js generate
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Without the optional ones: they are what development brings along, Prisma's command line among them.
+# Without optional dependencies, which only development needs: the command line of Prisma is one of them.
 RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-bookworm-slim
@@ -26,8 +26,8 @@ COPY package.json LICENSE ./
 COPY src ./src
 USER node
 EXPOSE 4000
-# Alive, not ready: a gateway without its database must not be restarted for it.
+# Health, not readiness: a gateway must not be restarted because its database is away.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# Not through npm, which would keep signals from the gateway.
+# Without npm, which is not needed to run a gateway.
 CMD ["node", "src/main.ts"]

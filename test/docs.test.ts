@@ -9,7 +9,7 @@ const read = (path: string): string => readFileSync(path, 'utf8');
 const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md')];
 const schema = buildSchema(read('schema/schema.graphql'));
 
-/** What stands between fences of this language on a page. */
+/** The code blocks in this language on a page. */
 const blocks = (page: string, language: string): string[] =>
   [...read(page).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
     ([, text = '']) => text,
@@ -24,7 +24,7 @@ function firstColumn(page: string, heading: string): string[] {
   );
 }
 
-test('links lead somewhere', () => {
+test('every link has a target', () => {
   const broken = pages.flatMap((page) =>
     [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
       .map(([, target = '']) => target)
@@ -34,7 +34,7 @@ test('links lead somewhere', () => {
   expect(broken).toEqual([]);
 });
 
-test('files and scripts named are there', () => {
+test('every named file and script exists', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const wrong = pages.flatMap((page) => {
     const text = read(page);
@@ -47,6 +47,13 @@ test('files and scripts named are there', () => {
     return [...missing, ...unknown].map((name) => `${page}: ${name}`);
   });
   expect(wrong).toEqual([]);
+});
+
+test('the README shows what watch and approve print within its first screen', () => {
+  const screen = read('README.md').split('\n').slice(0, 20).join('\n');
+  for (const line of ['npm ci && npm start', 'npm run watch', 'npm run approve', 'ACTIVATED']) {
+    expect(screen).toContain(line);
+  }
 });
 
 test('the table of configuration has every variable', () => {
@@ -85,7 +92,7 @@ describe('documents', () => {
     expect(all.flatMap((text) => validate(schema, parse(text)).map(({ message }) => message))).toEqual([]);
   });
 
-  test('fill an empty deployment, as told', async () => {
+  test('fill an empty deployment as described', async () => {
     await using gateway = await startGateway();
     const operator = await gateway.as('operator@vendor.example');
     const ids: Record<string, string> = {};
