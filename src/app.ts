@@ -1,8 +1,8 @@
 /** Creates one gateway from its configuration, and disposes of it. */
 
 import { addFirstOperator } from './commands/add-first-operator.ts';
+import { startBackgroundJobs } from './commands/background-jobs.ts';
 import type { Dependencies } from './commands/execute.ts';
-import { startMaintenance } from './commands/maintenance.ts';
 import { signIn } from './commands/sign-in.ts';
 import type { Config, MailConfig } from './config.ts';
 import { createCursorSigner } from './events/cursor.ts';
@@ -101,7 +101,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
   if (seams.maintenance !== false)
-    begun.adopt(startMaintenance(dependencies, openMailer(config.mail, logger)), (maintenance) =>
+    begun.adopt(startBackgroundJobs(dependencies, openMailer(config.mail, logger)), (maintenance) =>
       maintenance.dispose(),
     );
 

@@ -2,7 +2,7 @@
 import pg from 'pg';
 import { appendAuditEntries } from '../../src/audit/store.ts';
 import { changeGrant } from '../../src/commands/change-grant.ts';
-import { auditGrantChange, eventOfGrantChange } from '../../src/commands/grant-change-records.ts';
+import { grantChangeAuditEntry, grantChangeEvent } from '../../src/commands/grant-change-effects.ts';
 import { appendEvents } from '../../src/events/outbox.ts';
 import { type Grant, isOpen, type OpenGrant } from '../../src/grants/grant.ts';
 import type { GrantCommand } from '../../src/grants/lifecycle.ts';
@@ -95,8 +95,8 @@ export async function runNextStep(
     });
     if ('refused' in decided) throw new Error(`A step was refused: ${decided.refused.code}`);
     await saveGrantChanges(tx, decided.changes);
-    await appendAuditEntries(tx, decided.changes.map(auditGrantChange));
-    if (!withoutEvents) await appendEvents(tx, decided.changes.map(eventOfGrantChange));
+    await appendAuditEntries(tx, decided.changes.map(grantChangeAuditEntry));
+    if (!withoutEvents) await appendEvents(tx, decided.changes.map(grantChangeEvent));
     return decided.grant;
   });
 }

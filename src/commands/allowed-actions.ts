@@ -14,10 +14,11 @@ import { approveGuardRequest, denyGuardRequest } from './decide-guard-request.ts
 import { denyDataAccess } from './deny-data-access.ts';
 import { judge } from './judge.ts';
 import type { Refusal } from './refusal.ts';
+import { releaseDataAccess } from './release-data-access.ts';
 import { requestDataAccess } from './request-data-access.ts';
 import { revokeDataAccess } from './revoke-data-access.ts';
 import type { GrantFacts, TicketFacts } from './ticket-facts.ts';
-import { releaseDataAccess, withdrawDataAccessRequest } from './withdraw-and-release.ts';
+import { withdrawDataAccessRequest } from './withdraw-data-access-request.ts';
 
 /** One action and, where the viewer may not take it now, the refusal that its mutation would return. */
 export type AllowedAction = { action: MutationName; refusal: Refusal | null };

@@ -4,7 +4,7 @@ import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
 import { noLongerOutstanding, notFound, versionConflict } from './refusal.ts';
-import { settingOf, termsOf, ticketCommand } from './ticket-command.ts';
+import { grantSubjectOf, termsOf, ticketCommand } from './ticket-command.ts';
 
 export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }) & {
   path: Exclude<GrantPath, 'TICKET_CREATION'>;
@@ -35,7 +35,7 @@ export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>
   ],
   decide: (facts, input, by) => {
     const { ticket } = facts;
-    const recording = { ...settingOf(ticket), by, action: null, reason: input.reason };
+    const changeContext = { ...grantSubjectOf(ticket), by, action: null, reason: input.reason };
     const approval = {
       type: 'Approve',
       by: by.viewer.id,
@@ -57,7 +57,7 @@ export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>
     }
 
     if (outstanding !== null) {
-      const approved = changeGrant(outstanding, approval, recording);
+      const approved = changeGrant(outstanding, approval, changeContext);
       return 'refused' in approved ? approved : { answer: toRow(approved.grant), grants: approved.changes };
     }
 
@@ -65,9 +65,9 @@ export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>
     if (refused !== null) return { refused };
     if (expectedVersion !== null) return { refused: noLongerOutstanding };
     const request = openRequest(ticket, { kind: 'PRODUCT_DATA' }, by.viewer.id, null, newId());
-    const opened = changeGrant(null, request, recording);
+    const opened = changeGrant(null, request, changeContext);
     if ('refused' in opened) return opened;
-    const approved = changeGrant(opened.grant, approval, recording);
+    const approved = changeGrant(opened.grant, approval, changeContext);
     if ('refused' in approved) return approved;
     return { answer: toRow(approved.grant), grants: [...opened.changes, ...approved.changes] };
   },

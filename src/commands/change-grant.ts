@@ -5,13 +5,13 @@ import type { GrantEventType } from '../events/grant-event-type.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import type { RecordedGrantChange } from './grant-change-records.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 
 /** Where the changed grants are. */
-export type Setting = { organizationId: string; reporterOf: (ticketId: string) => string };
+export type GrantSubject = { organizationId: string; reporterOf: (ticketId: string) => string };
 
-export type Recording = Setting & {
+export type ChangeContext = GrantSubject & {
   by: { viewer: Viewer; now: Date };
   /** How it reads on the audit log; null: as what happened to the grant. */
   action: AuditAction | null;
@@ -22,8 +22,8 @@ export type Recording = Setting & {
 export function changeGrant(
   before: Grant | null,
   command: GrantCommand,
-  { organizationId, reporterOf, by, action, reason }: Recording,
-): { refused: Refusal } | { grant: Grant; changes: RecordedGrantChange[] } {
+  { organizationId, reporterOf, by, action, reason }: ChangeContext,
+): { refused: Refusal } | { grant: Grant; changes: DecidedGrantChange[] } {
   const decision = decide(before, command, by.now);
   if ('refused' in decision) return { refused: invalidState(decision.refused) };
   if ('unchanged' in decision) {
@@ -45,10 +45,10 @@ export function changeGrant(
 export function changeOpenGrants(
   grants: readonly Grant[],
   command: GrantCommand,
-  recording: Omit<Recording, 'action' | 'reason'>,
-): RecordedGrantChange[] {
+  changeContext: Omit<ChangeContext, 'action' | 'reason'>,
+): DecidedGrantChange[] {
   return grants.filter(isOpen).flatMap((grant) => {
-    const decided = changeGrant(grant, command, { ...recording, action: null, reason: null });
+    const decided = changeGrant(grant, command, { ...changeContext, action: null, reason: null });
     return 'refused' in decided ? [] : decided.changes;
   });
 }
@@ -56,10 +56,10 @@ export function changeOpenGrants(
 /** Time ends a grant at its moment: before anything else is decided, what has lapsed is recorded as over. */
 export function applyTimeLimits(
   grants: readonly Grant[],
-  { organizationId, reporterOf }: Setting,
+  { organizationId, reporterOf }: GrantSubject,
   now: Date,
-): { grants: Grant[]; changes: RecordedGrantChange[] } {
-  const changes: RecordedGrantChange[] = [];
+): { grants: Grant[]; changes: DecidedGrantChange[] } {
+  const changes: DecidedGrantChange[] = [];
   const settled = grants.map((before) => {
     const decision = decide(before, { type: 'ElapseTime' }, now);
     if (!('changed' in decision)) return before;

@@ -78,7 +78,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
       entry: {
         auditResource: { type: 'RoleAssignment', id },
         auditContext: { organizationId: input.organizationId, siteId: input.siteId },
-        details: { email: account.email, ...asRecorded(assignment) },
+        details: { email: account.email, ...auditDetails(assignment) },
       },
       accessChangedFor: [account.id],
     };
@@ -117,13 +117,13 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
     },
     entry: {
       auditContext: { organizationId: assignment.organizationId, siteId: assignment.siteId },
-      details: { email, ...asRecorded(assignment) },
+      details: { email, ...auditDetails(assignment) },
     },
     accessChangedFor: [assignment.accountId],
   }),
 });
 
-function asRecorded({ accountId: userId, role, siteId, productId, origin, syncState }: RoleAssignmentRow) {
+function auditDetails({ accountId: userId, role, siteId, productId, origin, syncState }: RoleAssignmentRow) {
   return { userId, role, siteId, productId, origin, syncState };
 }
 

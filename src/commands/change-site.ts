@@ -4,7 +4,7 @@ import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import type { Site, SiteWithOrganization } from '../organizations/store.ts';
 import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
-import type { RecordedGrantChange } from './grant-change-records.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
 
@@ -71,16 +71,16 @@ export function endGrants(
   command: GrantCommand,
   organizationId: string,
   by: DecisionContext,
-): RecordedGrantChange[] {
+): DecidedGrantChange[] {
   if (open === undefined) return [];
   const reporterOf = (ticketId: string) => {
     const reporterId = open.reporters.get(ticketId);
     if (reporterId === undefined) throw new Error(`Ticket ${ticketId} was read without its reporter`);
     return reporterId;
   };
-  const setting = { organizationId, reporterOf };
-  const settled = applyTimeLimits(open.grants, setting, by.now);
-  return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...setting, by })];
+  const subject = { organizationId, reporterOf };
+  const settled = applyTimeLimits(open.grants, subject, by.now);
+  return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...subject, by })];
 }
 
 function change({ organization: _, ...site }: SiteWithOrganization, changes: Partial<Site>): Outcome<Site> {

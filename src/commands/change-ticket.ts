@@ -7,7 +7,7 @@ import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } fro
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { invalidInput, invalidState, type Refusal } from './refusal.ts';
-import { settingOf, ticketCommand } from './ticket-command.ts';
+import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
 function changeTicket(
@@ -15,18 +15,20 @@ function changeTicket(
   by: DecisionContext,
   command: TicketCommand,
   onGrants: GrantCommand | null,
-  asRecorded = statusesOf,
+  auditDetails = statusesOf,
 ): Outcome<Ticket> {
   const { site: _site, product: _product, ...ticket } = facts.ticket;
   const decision = decideTicket(ticket, command, by.now);
   if ('refused' in decision) return { refused: refusalOf(command, decision.refused) };
-  if ('unchanged' in decision) return { answer: ticket, entry: { details: asRecorded(ticket, ticket) } };
+  if ('unchanged' in decision) return { answer: ticket, entry: { details: auditDetails(ticket, ticket) } };
   const { changed } = decision;
   return {
     answer: changed,
-    entry: { details: asRecorded(ticket, changed) },
+    entry: { details: auditDetails(ticket, changed) },
     grants:
-      onGrants === null ? [] : changeOpenGrants(facts.grants, onGrants, { ...settingOf(facts.ticket), by }),
+      onGrants === null
+        ? []
+        : changeOpenGrants(facts.grants, onGrants, { ...grantSubjectOf(facts.ticket), by }),
     write: async (tx) => {
       if (!(await updateTicket(tx, changed))) throw new WriteConflictError();
     },

@@ -4,7 +4,7 @@ import type { AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Transaction } from '../platform/database.ts';
-import type { RecordedGrantChange } from './grant-change-records.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import type { Refusal, RefusalCode } from './refusal.ts';
 
 /** Everything that differs from one command to the next. execute.ts does the rest, the same for all of them. */
@@ -35,7 +35,7 @@ export type Command<Input, Facts, Row extends object> = {
   /** The resource that its audit entry names. */
   auditResource: (facts: Facts, input: Input) => AuditResource;
   /** Ends what has run out of time by `now`, so that the decision is made on what is true at that moment. */
-  applyTimeLimits?: (facts: Facts, now: Date) => { facts: Facts; changes: RecordedGrantChange[] };
+  applyTimeLimits?: (facts: Facts, now: Date) => { facts: Facts; changes: DecidedGrantChange[] };
   /** Decides. Pure: it reads nothing but its arguments, and changes nothing. */
   decide: (facts: Facts, input: Input, context: DecisionContext) => Outcome<Row>;
 };
@@ -49,7 +49,7 @@ export type Outcome<Row extends object> =
       /** The row that the mutation returns, as it is after the command. */
       answer: Row;
       /** The changes of grants, in order. */
-      grants?: readonly RecordedGrantChange[];
+      grants?: readonly DecidedGrantChange[];
       /** Writes the rows of other models. */
       write?: (tx: Transaction) => Promise<void>;
       /** The command's own audit entry. A command on a grant has none: each change of a grant is an entry. */

@@ -10,10 +10,10 @@ import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';
 import type { Command } from './command.ts';
-import type { RecordedGrantChange } from './grant-change-records.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { openRequest } from './open-request.ts';
 import { forbidden, invalidInput, refusalsOfEveryCommand } from './refusal.ts';
-import { settingOf, termsOf } from './ticket-command.ts';
+import { grantSubjectOf, termsOf } from './ticket-command.ts';
 
 export type CreateTicketInput = {
   productId: string;
@@ -94,9 +94,9 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
     };
 
     /** The outstanding request, and the reporter's approval of it where box and role allow. */
-    function consent(): RecordedGrantChange[] {
+    function consent(): DecidedGrantChange[] {
       if (site.status === 'DEACTIVATED' || !product.licensed) return [];
-      const recording = { ...settingOf({ site, reporterId }), by, action: null, reason: null };
+      const changeContext = { ...grantSubjectOf({ site, reporterId }), by, action: null, reason: null };
       const place = { site, product };
       const request = openRequest(
         { ...ticket, ...place },
@@ -105,7 +105,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
         null,
         newId(),
       );
-      const opened = changeGrant(null, request, recording);
+      const opened = changeGrant(null, request, changeContext);
       if ('refused' in opened) return [];
       if (!input.grantDataAccess || !eligibility({ isMember: true, assignments }, place).allowed)
         return opened.changes;
@@ -115,7 +115,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
         expiresAt: null,
         terms: termsOf(site),
       } as const;
-      const approved = changeGrant(opened.grant, { type: 'Approve', ...approval }, recording);
+      const approved = changeGrant(opened.grant, { type: 'Approve', ...approval }, changeContext);
       return 'refused' in approved ? opened.changes : [...opened.changes, ...approved.changes];
     }
   },

@@ -23,7 +23,7 @@ import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { shareRights } from '../roles/locks.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
-import { auditGrantChange, eventOfGrantChange, grantsPutBeforeGuard } from './grant-change-records.ts';
+import { grantChangeAuditEntry, grantChangeEvent, grantsAwaitingGuard } from './grant-change-effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
 import { judge } from './judge.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
@@ -126,22 +126,22 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   if ('refused' in outcome) {
     await saveGrantChanges(tx, expired);
     await appendAuditEntries(tx, [
-      ...expired.map(auditGrantChange),
+      ...expired.map(grantChangeAuditEntry),
       entries.refusal(outcome.refused, subject),
     ]);
-    await appendEvents(tx, expired.map(eventOfGrantChange));
+    await appendEvents(tx, expired.map(grantChangeEvent));
     return { refused: outcome.refused };
   }
   const grants = [...expired, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
   await saveGrantChanges(tx, grants);
   const own = outcome.entry === undefined ? [] : [entries.success(outcome.entry, subject)];
-  await appendAuditEntries(tx, [...own, ...grants.map(auditGrantChange)]);
+  await appendAuditEntries(tx, [...own, ...grants.map(grantChangeAuditEntry)]);
   await appendEvents(tx, [
-    ...grants.map(eventOfGrantChange),
+    ...grants.map(grantChangeEvent),
     ...(outcome.accessChangedFor ?? []).map(accessChanged(now)),
   ]);
-  await queueGuardMails(tx, grantsPutBeforeGuard(grants), now);
+  await queueGuardMails(tx, grantsAwaitingGuard(grants), now);
   return { answer: outcome.answer };
 }
 

@@ -1,14 +1,14 @@
 import { may } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Command, Outcome } from './command.ts';
-import type { RecordedGrantChange } from './grant-change-records.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { forbidden, notFound } from './refusal.ts';
 
 export type Judgement<Row extends object> = {
   /** Whether the viewer may know that what the command names exists. */
   isVisible: boolean;
   /** The grants whose time had run out before the command was decided. They are over even if it is refused. */
-  expired: readonly RecordedGrantChange[];
+  expired: readonly DecidedGrantChange[];
   outcome: Outcome<Row>;
 };
 

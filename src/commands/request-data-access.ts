@@ -2,7 +2,7 @@ import { type GrantRow, toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
-import { settingOf, ticketCommand } from './ticket-command.ts';
+import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 
 export type RequestDataAccessInput = {
   ticketId: string;
@@ -31,7 +31,7 @@ export const requestDataAccess = ticketCommand<RequestDataAccessInput, GrantRow>
     const scope = kind === 'PRODUCT_DATA' ? { kind } : { kind, conversationIds };
     const request = openRequest(ticket, scope, by.viewer.id, justification, newId());
     const decided = changeGrant(null, request, {
-      ...settingOf(ticket),
+      ...grantSubjectOf(ticket),
       by,
       action: null,
       reason: justification,

@@ -10,7 +10,7 @@ import type { Transaction } from '../platform/database.ts';
 import { eligibility } from '../roles/eligibility.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import type { TicketWithPlace } from '../tickets/store.ts';
-import { applyTimeLimits, changeGrant, type Setting } from './change-grant.ts';
+import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import {
   forbidden,
@@ -68,7 +68,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     auditResource: ({ ticket, grant }) =>
       grant === null ? { type: 'Ticket', id: ticket.id } : { type: 'Grant', id: grant.id },
     applyTimeLimits: (facts, now) => {
-      const { grants, changes } = applyTimeLimits(facts.grants, settingOf(facts.ticket), now);
+      const { grants, changes } = applyTimeLimits(facts.grants, grantSubjectOf(facts.ticket), now);
       return {
         facts: { ...facts, grants, grant: grants.find(({ id }) => id === facts.grant?.id) ?? null },
         changes,
@@ -97,14 +97,17 @@ export function grantCommand(
       if (expectedVersion !== null && expectedVersion !== grant.version) {
         return { refused: versionConflict(grant.version) };
       }
-      const decided = changeGrant(grant, means(facts, by), { ...settingOf(ticket), by, action, reason });
+      const decided = changeGrant(grant, means(facts, by), { ...grantSubjectOf(ticket), by, action, reason });
       return 'refused' in decided ? decided : { answer: toRow(decided.grant), grants: decided.changes };
     },
   });
 }
 
 /** Where the grants of the ticket are, for the record. */
-export function settingOf({ site, reporterId }: Pick<TicketWithPlace, 'site' | 'reporterId'>): Setting {
+export function grantSubjectOf({
+  site,
+  reporterId,
+}: Pick<TicketWithPlace, 'site' | 'reporterId'>): GrantSubject {
   return { organizationId: site.organizationId, reporterOf: () => reporterId };
 }
 

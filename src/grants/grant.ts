@@ -96,7 +96,7 @@ export function isOpen(grant: Grant): grant is OpenGrant {
  * ticket's end ends it. A pending grant is over when its wait is, or when the window that the
  * customer approved has already gone by.
  */
-export function lapsesAt(grant: OpenGrant): Date | null {
+export function expiryOf(grant: OpenGrant): Date | null {
   switch (grant.state) {
     case 'PENDING_APPROVAL':
       return grant.approvalDueAt;
@@ -110,7 +110,7 @@ export function lapsesAt(grant: OpenGrant): Date | null {
 }
 
 /** Whether time alone has ended the grant by `now`; the end itself belongs to the grant, not to the sweep. */
-export function hasLapsed(grant: OpenGrant, now: Date): boolean {
-  const end = lapsesAt(grant);
+export function hasExpired(grant: OpenGrant, now: Date): boolean {
+  const end = expiryOf(grant);
   return end !== null && end <= now;
 }

@@ -10,12 +10,12 @@
 import type { GrantEventType } from '../events/grant-event-type.ts';
 import {
   type EndReason,
+  expiryOf,
   type Grant,
   type GrantPath,
   type GrantScope,
-  hasLapsed,
+  hasExpired,
   isOpen,
-  lapsesAt,
   type OpenGrant,
 } from './grant.ts';
 
@@ -92,10 +92,10 @@ export function decide(grant: Grant | null, command: GrantCommand, now: Date): G
   if (command.type === 'Request') return { refused: 'ALREADY_REQUESTED' };
   if (!isOpen(grant)) return decideOnFinal(command);
   if (command.type === 'ElapseTime') {
-    return hasLapsed(grant, now) ? elapse(grant) : { unchanged: true };
+    return hasExpired(grant, now) ? elapse(grant) : { unchanged: true };
   }
-  if (hasLapsed(grant, now)) return decideOnFinal(command);
-  return decideOnOpen(grant, command, later(now, lastFactOf(grant)));
+  if (hasExpired(grant, now)) return decideOnFinal(command);
+  return decideOnOpen(grant, command, later(now, lastChangeOf(grant)));
 }
 
 /**
@@ -131,9 +131,9 @@ function decideOnOpen(
         ? over(grant, 'REVOKED', 'TICKET_CLOSED', now, command.by)
         : neverActive(grant, 'WITHDRAWN', 'TICKET_CLOSED', now, command.by);
     case 'DeactivateSite':
-      return endWithItsSubject(grant, 'SITE_DEACTIVATED', now, command.by);
+      return endWithSiteOrLicence(grant, 'SITE_DEACTIVATED', now, command.by);
     case 'UnlicenseProduct':
-      return endWithItsSubject(grant, 'PRODUCT_UNLICENSED', now, command.by);
+      return endWithSiteOrLicence(grant, 'PRODUCT_UNLICENSED', now, command.by);
   }
 }
 
@@ -274,7 +274,7 @@ function reassign(grant: OpenGrant, engineerId: string | null): GrantDecision {
 }
 
 /** The site or the licence is gone: what is active ends, what is pending is withdrawn; neither comes back. */
-function endWithItsSubject(
+function endWithSiteOrLicence(
   grant: OpenGrant,
   reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED',
   now: Date,
@@ -287,7 +287,7 @@ function endWithItsSubject(
 
 /** The end is the moment the time ran out, however late the sweep comes. */
 function elapse(grant: OpenGrant): GrantDecision {
-  const at = lapsesAt(grant);
+  const at = expiryOf(grant);
   if (at === null) return { unchanged: true };
   return grant.state === 'ACTIVE'
     ? over(grant, 'ENDED', 'TIME_ELAPSED', at, null)
@@ -341,7 +341,7 @@ function neverActive<State extends 'DENIED' | 'WITHDRAWN' | 'EXPIRED'>(
   return { changed: { event: state, grant: ended, decision } };
 }
 
-function lastFactOf(grant: OpenGrant): Date {
+function lastChangeOf(grant: OpenGrant): Date {
   switch (grant.state) {
     case 'PENDING_APPROVAL':
       return grant.requestedAt;

@@ -66,7 +66,7 @@ export async function listOpenGrantsOfSite(
 }
 
 /** Tickets that hold grants whose time ran out before `now`, at most `limit`. One statement, two partial indexes. */
-export async function listTicketsWithLapsedGrants(
+export async function listTicketsWithExpiredGrants(
   db: Transaction,
   now: Date,
   limit: number,

@@ -6,10 +6,10 @@ import {
   type Answer,
   asOfNow,
   everybody,
+  expiryOf,
   grantAt,
   hasApproved,
   isMember,
-  lapsesAt,
   type Model,
   members,
   obstaclesOf,
@@ -498,7 +498,7 @@ const passing = fc.constantFrom(1, 3600, 86_400, 14 * 86_400, 'to the next end',
 const time: fc.Arbitrary<Command> = passing.map((how) => ({
   check: () => true,
   async run(model, reality) {
-    const ahead = model.grants.map(lapsesAt).filter((end) => end !== null && end > model.now + 1);
+    const ahead = model.grants.map(expiryOf).filter((end) => end !== null && end > model.now + 1);
     const next = ahead.length === 0 ? model.now + 1000 : Math.min(...ahead.map(Number));
     if (typeof how === 'number') model.now += how * 1000;
     else model.now = how === 'to the next end' ? next : next - 1;

@@ -2,7 +2,7 @@
  * A gateway that runs one sequence after another, with a database and a clock of its own. Each sequence gets a
  * new customer.
  */
-import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
+import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -193,7 +193,7 @@ export async function startLane(): Promise<Lane> {
       now = moment;
     },
     sweep: async () => {
-      await endLapsedGrants({ database, clock, logger, wake: () => undefined });
+      await endExpiredGrants({ database, clock, logger, wake: () => undefined });
     },
     begin,
     look,

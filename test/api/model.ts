@@ -231,7 +231,7 @@ export function openGrants(model: Model, belongs: (ticket: Ticket, index: number
 // Time.
 
 /** When time alone ends an open grant; null when only the end of its ticket does. */
-export function lapsesAt(grant: Grant): number | null {
+export function expiryOf(grant: Grant): number | null {
   switch (grant.state) {
     case 'PENDING_APPROVAL':
       return grant.waitsUntil;
@@ -246,7 +246,7 @@ export function lapsesAt(grant: Grant): number | null {
 
 /** The grant as a reader must see it now: it may have expired before anything recorded that. */
 export function asOfNow(grant: Grant, now: number): Grant {
-  const end = lapsesAt(grant);
+  const end = expiryOf(grant);
   if (end === null || end > now) return grant;
   const [state, endReason] =
     grant.state === 'ACTIVE'

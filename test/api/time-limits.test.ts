@@ -1,6 +1,6 @@
 /** Requests and grants end at their time for every read and every decision, whenever the end is recorded. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { endLapsedGrants } from '../../src/commands/end-lapsed-grants.ts';
+import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
@@ -54,7 +54,7 @@ const asEngineer = () => gateway.as(world.engineer.email);
 async function sweep(gateways = 1): Promise<number[]> {
   const sweeping = sweepers
     .slice(0, gateways)
-    .map((database) => endLapsedGrants({ database, clock, logger, wake: () => undefined }));
+    .map((database) => endExpiredGrants({ database, clock, logger, wake: () => undefined }));
   return await Promise.all(sweeping);
 }
 

@@ -17,10 +17,11 @@ import { approveGuardRequest, denyGuardRequest } from '../../src/commands/decide
 import { denyDataAccess } from '../../src/commands/deny-data-access.ts';
 import { type Dependencies, execute } from '../../src/commands/execute.ts';
 import { type Refusal, RefusedError } from '../../src/commands/refusal.ts';
+import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { findTicketFacts, listTicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
-import { releaseDataAccess, withdrawDataAccessRequest } from '../../src/commands/withdraw-and-release.ts';
+import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-access-request.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import { findViewerById } from '../../src/identity/viewer-store.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';

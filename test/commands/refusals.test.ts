@@ -18,10 +18,11 @@ import { approveGuardRequest, denyGuardRequest } from '../../src/commands/decide
 import { denyDataAccess } from '../../src/commands/deny-data-access.ts';
 import { judge } from '../../src/commands/judge.ts';
 import { type RefusalCode, refusalKinds, refusalsOfEveryCommand } from '../../src/commands/refusal.ts';
+import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { type TicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
-import { releaseDataAccess, withdrawDataAccessRequest } from '../../src/commands/withdraw-and-release.ts';
+import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-access-request.ts';
 import type { Grant } from '../../src/grants/grant.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { SiteWithOrganization } from '../../src/organizations/store.ts';

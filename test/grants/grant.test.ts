@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type FinalGrant, hasLapsed, isOpen, lapsesAt, type OpenGrant } from '../../src/grants/grant.ts';
+import { expiryOf, type FinalGrant, hasExpired, isOpen, type OpenGrant } from '../../src/grants/grant.ts';
 import {
   active,
   DAY,
@@ -58,7 +58,7 @@ describe('the moment at which time alone ends a grant', () => {
     ['active, whatever its wait was: at its end', active({ approvalDueAt: sooner, expiresAt: later }), later],
     ['active until the ticket closes: never', active({ expiresAt: null }), null],
   ])('%s', (_, grant, moment) => {
-    expect(lapsesAt(grant)).toEqual(moment);
+    expect(expiryOf(grant)).toEqual(moment);
   });
 });
 
@@ -69,13 +69,13 @@ describe('whether time has ended a grant', () => {
     pendingGuardApproval({ expiresAt: NOW }),
     active({ expiresAt: NOW }),
   ])('$state: not one millisecond before, from the moment itself on', (grant) => {
-    expect(hasLapsed(grant, fromNow(-MS))).toBe(false);
-    expect(hasLapsed(grant, NOW)).toBe(true);
-    expect(hasLapsed(grant, fromNow(MS))).toBe(true);
+    expect(hasExpired(grant, fromNow(-MS))).toBe(false);
+    expect(hasExpired(grant, NOW)).toBe(true);
+    expect(hasExpired(grant, fromNow(MS))).toBe(true);
   });
 
   test('no end means never, neither now nor at the end of time', () => {
-    expect(hasLapsed(active({ expiresAt: null }), new Date(0))).toBe(false);
-    expect(hasLapsed(active({ expiresAt: null }), new Date(8.64e15))).toBe(false);
+    expect(hasExpired(active({ expiresAt: null }), new Date(0))).toBe(false);
+    expect(hasExpired(active({ expiresAt: null }), new Date(8.64e15))).toBe(false);
   });
 });

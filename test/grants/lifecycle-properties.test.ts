@@ -4,12 +4,12 @@ import { describe, expect, test } from 'vitest';
 import type { GrantEventType } from '../../src/events/grant-event-type.ts';
 import {
   type EndReason,
+  expiryOf,
   type FinalGrant,
   type Grant,
   type GrantState,
-  hasLapsed,
+  hasExpired,
   isOpen,
-  lapsesAt,
 } from '../../src/grants/grant.ts';
 import { decide } from '../../src/grants/lifecycle.ts';
 import { deepFreeze } from '../support/deep-freeze.ts';
@@ -115,7 +115,8 @@ describe('change', () => {
 
   test('gives every engineer who is assigned while it is open the grant, and nobody else', () => {
     holdsInEveryStep(({ before, command, now, after }) => {
-      if (command.type !== 'Reassign' || before === null || !isOpen(before) || hasLapsed(before, now)) return;
+      if (command.type !== 'Reassign' || before === null || !isOpen(before) || hasExpired(before, now))
+        return;
       expect(after).toEqual({
         ...before,
         engineerId: command.engineerId,
@@ -203,7 +204,7 @@ describe('access', () => {
 
   test('is refused from the moment it is over: nothing a person does finds it active', () => {
     holdsInEveryStep(({ before, command, now, decision }) => {
-      if (before === null || !isOpen(before) || !hasLapsed(before, now)) return;
+      if (before === null || !isOpen(before) || !hasExpired(before, now)) return;
       const settled = grantAfter(before, decide(before, { type: 'ElapseTime' }, now));
       expect(settled !== null && isOpen(settled)).toBe(false);
       if (command.type !== 'ElapseTime') expect(decision).toStrictEqual(decide(settled, command, now));
@@ -219,7 +220,7 @@ describe('a grant that is over', () => {
       if (isOpen(grant) || before === null || !isOpen(before)) return expect.unreachable();
       expect(reasons[grant.state]).toContain(grant.endReason);
       const byTime = ['TIME_ELAPSED', 'APPROVAL_TIMED_OUT'].includes(grant.endReason);
-      expect(grant.endedAt).toEqual(byTime ? lapsesAt(before) : now);
+      expect(grant.endedAt).toEqual(byTime ? expiryOf(before) : now);
       expect(grant.endedById === null).toBe(byTime);
       expect(grant.endedAt.getTime()).toBeGreaterThanOrEqual(grant.requestedAt.getTime());
       expect('activatedAt' in grant).toBe(before.state === 'ACTIVE');

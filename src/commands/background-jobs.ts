@@ -1,10 +1,10 @@
 /** What a gateway does by itself: ends what time has ended, writes to Guard admins, forgets what is kept long enough. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
-import { deliverGuardMails } from '../notifications/delivery.ts';
+import { deliverGuardMails } from '../notifications/guard-mail-delivery.ts';
 import type { Mailer } from '../notifications/mailer.ts';
 import { deleteGuardMailsBefore } from '../notifications/store.ts';
-import { endLapsedGrants } from './end-lapsed-grants.ts';
+import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
 import { forgetAnswers } from './idempotency.ts';
 
@@ -22,7 +22,7 @@ const rowsPerRound = 5_000;
 /** Milliseconds that a mail may still take once the gateway stops. */
 const mailGrace = 2_000;
 
-export type Maintenance = {
+export type BackgroundJobs = {
   /** Resolves when what is under way has ended. */
   dispose(): Promise<void>;
 };
@@ -31,11 +31,11 @@ export type Maintenance = {
  * Starts the maintenance. A round that fails is logged and tried again at the next turn. Without a mailer mail
  * waits for a gateway that has one.
  */
-export function startMaintenance(dependencies: Dependencies, mailer: Mailer | null): Maintenance {
+export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer | null): BackgroundJobs {
   const stop = new AbortController();
   const cutMail = new AbortController();
   const loops = [
-    repeat('end lapsed grants', sweepInterval, () => endLapsedGrants(dependencies)),
+    repeat('end lapsed grants', sweepInterval, () => endExpiredGrants(dependencies)),
     repeat('forget', forgetInterval, async () => {
       const { database, clock } = dependencies;
       const now = clock();

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { deliverGuardMails } from '../../src/notifications/delivery.ts';
+import { deliverGuardMails } from '../../src/notifications/guard-mail-delivery.ts';
 import { createSmtpMailer, type Mailer } from '../../src/notifications/mailer.ts';
 import { deleteGuardMailsBefore, maxAttempts } from '../../src/notifications/store.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';

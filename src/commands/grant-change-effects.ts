@@ -8,7 +8,7 @@ import { toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 
 /** A change with what only the command knows: who, why, where, and what the grant was before. */
-export type RecordedGrantChange = GrantChange & {
+export type DecidedGrantChange = GrantChange & {
   before: Grant | null;
   actor: Actor;
   action: AuditAction;
@@ -19,7 +19,7 @@ export type RecordedGrantChange = GrantChange & {
   occurredAt: Date;
 };
 
-export function auditGrantChange(change: RecordedGrantChange): AuditEntry {
+export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
   const { grant, before, reason } = change;
   const row = toRow(grant);
   return {
@@ -47,7 +47,7 @@ export function auditGrantChange(change: RecordedGrantChange): AuditEntry {
 }
 
 /** The engineer who loses a grant hears of it as well as the one who receives it. */
-export function eventOfGrantChange(change: RecordedGrantChange): GrantEventEnvelope {
+export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope {
   const { grant, before } = change;
   const engineers = [grant.engineerId, before?.engineerId ?? null].filter((id) => id !== null);
   return {
@@ -69,6 +69,6 @@ export function eventOfGrantChange(change: RecordedGrantChange): GrantEventEnvel
 }
 
 /** The grants whose requests a Guard admin is to be told of by email. */
-export function grantsPutBeforeGuard(changes: readonly RecordedGrantChange[]): string[] {
+export function grantsAwaitingGuard(changes: readonly DecidedGrantChange[]): string[] {
   return changes.filter(({ event }) => event === 'AWAITING_GUARD').map(({ grant }) => grant.id);
 }
