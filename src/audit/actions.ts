@@ -1,6 +1,6 @@
 /**
- * Every action that the record knows, as `resource.verb`. What the `details` of each hold stands in
- * docs/audit.md. An action that is no longer written stays here: its lines do not go.
+ * Every action on the audit log, as `resource.verb`. docs/audit.md has the shape of each one's `details`. An
+ * action that is no longer written stays here, because its entries stay.
  */
 export const auditActions = [
   'account.add_operator',

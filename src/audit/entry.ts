@@ -1,4 +1,4 @@
-/** One line of the record: who did what to which thing, how it went, and what it belongs to. */
+/** One entry of the audit log: who did what to which resource, with which outcome, and where it belongs. */
 import type { AuditAction } from './actions.ts';
 
 export type Actor =
@@ -11,12 +11,12 @@ export type Actor =
   /** Latchkey itself: time limits, its first operator, mail that was not accepted. */
   | { kind: 'SYSTEM' };
 
-/** A thing by its type's name in the API, and its id. */
+/** A resource: the name of its type in the API, and its id. */
 export type AuditResource = { type: string; id: string };
 
-/** Whose record it goes into, and where it can be found from. */
+/** The organization whose audit log has the entry, and the site, ticket and grant it belongs to. */
 export type AuditContext = {
-  /** Null: the vendor's record alone; no customer sees it. */
+  /** Null: the entry is on the vendor's audit log alone; no customer sees it. */
   organizationId: string | null;
   siteId?: string | null;
   ticketId?: string | null;

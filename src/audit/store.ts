@@ -2,7 +2,7 @@ import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { AuditEntry } from './entry.ts';
 
-/** Appends entries, in order, to the record of the running transaction. One statement however many. */
+/** Appends entries to the audit log, in order, in the running transaction. One statement, however many. */
 export async function appendAuditEntries(tx: Transaction, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const rows = entries.map(({ actor, ...entry }) => ({

@@ -1,15 +1,15 @@
 /**
  * Who may do what: every operation of the API in one table. What is not listed is denied.
  *
- * A row names the relations of which any one suffices. For mutations they are relations to the thing
- * the mutation is about, asserted by the command pipeline (commands/execute.ts). For queries and
- * subscriptions they open the door; which rows come back is visibility.ts.
+ * A row lists relations; any one of them is enough. For a mutation they are relations to what the mutation
+ * names, checked by commands/judge.ts. For a query or subscription they allow the operation as such; visibility.ts
+ * says which rows it returns.
  */
 
 export type Relation =
   /** Any active account. */
   | 'SIGNED_IN'
-  /** The account that it is about, or whose role. */
+  /** The account itself, where the operation names an account or a role that it holds. */
   | 'SELF'
   /** The vendor's platform operator: provisions everything, decides no grant. */
   | 'OPERATOR'
@@ -24,7 +24,7 @@ export type Relation =
   | 'ASSIGNED_ENGINEER'
   /** A user who belongs to the organization. */
   | 'MEMBER'
-  /** A member holding any role in the organization, synced or not: enough to look, not to decide. */
+  /** A member who holds any role in the organization, synced or not. May look, not decide. */
   | 'ROLE_HOLDER'
   | 'ORGANIZATION_ADMIN'
   /** Guard admin of the site or its organization. */
@@ -97,7 +97,7 @@ export type MutationName = {
   [Name in OperationName]: (typeof operations)[Name]['kind'] extends 'mutation' ? Name : never;
 }[OperationName];
 
-/** Whether somebody who stands in these relations may do the operation. */
+/** Whether somebody in these relations may run the operation. */
 export function may(operation: OperationName, relations: ReadonlySet<Relation>): boolean {
   return operations[operation].may.some((relation) => relations.has(relation));
 }

@@ -1,4 +1,4 @@
-/** In which relations an account stands to the platform, an organization, a site, a ticket. Pure. */
+/** The relations of an account to the platform, an organization, a site, a ticket. Pure. */
 import type { ServiceCapability, Viewer } from '../identity/viewer.ts';
 import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
@@ -7,7 +7,7 @@ import type { Relation } from './operations.ts';
 type SiteFacts = { id: string; organizationId: string };
 type TicketFacts = { reporterId: string; assigneeId: string | null };
 
-/** What the account is, wherever it looks; for a user, what it is in any organization. */
+/** The relations that do not depend on a resource; for a user, those to any of their organizations. */
 export function relationsToPlatform(viewer: Viewer): Set<Relation> {
   switch (viewer.kind) {
     case 'OPERATOR':
@@ -68,7 +68,7 @@ export function relationsToAccount(
   return relations;
 }
 
-/** The relations to a ticket and, where one is meant, to the grant whose approver is given. */
+/** The relations to a ticket and, if an approver is given, to the grant that they approved. */
 export function relationsToTicket(
   viewer: Viewer,
   ticket: TicketFacts,
@@ -87,8 +87,8 @@ export function relationsToTicket(
 }
 
 /**
- * Whether somebody in these relations knows that the ticket exists: who filed it, who works on it, who
- * approved on it, and every role holder of the organization, who may then be told why a role does not do.
+ * Whether somebody in these relations may know that the ticket exists: its reporter, its engineer, whoever
+ * approved on it, and every role holder of the organization, so that they can learn why their role does not count.
  */
 export function seesTicket(relations: ReadonlySet<Relation>): boolean {
   return ticketReaders.some((relation) => relations.has(relation));
@@ -110,12 +110,12 @@ export function seesOrganization(relations: ReadonlySet<Relation>): boolean {
   );
 }
 
-/** Whether somebody in these relations knows of the account and of its roles: themselves, and who holds a role. */
+/** Whether somebody in these relations may see the account and its roles: the account itself, and role holders. */
 export function seesAccount(relations: ReadonlySet<Relation>): boolean {
   return (['OPERATOR', 'SELF', 'ROLE_HOLDER'] as const).some((relation) => relations.has(relation));
 }
 
-/** A role that is not synced yet is still a reason to be told so: it lets its holder see, never decide. */
+/** An unsynced role counts here: its holder may see, and learn that it is not synced, but never decide. */
 function holdsRoleIn(viewer: Extract<Viewer, { kind: 'USER' }>, organizationId: string): boolean {
   return viewer.assignments.some((held) => held.organizationId === organizationId);
 }

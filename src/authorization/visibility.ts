@@ -1,12 +1,11 @@
 /**
- * What an account can see, as conditions every read carries: lists, look-ups by id, `node`, replays.
- * The row conditions here and the relations of relations.ts say the same thing; a property test holds
- * them together.
+ * What an account may see, as conditions on every read: lists, look-ups by id, `node`, replays. The conditions
+ * here and the relations in relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 
-/** Matches nothing: the answer wherever no rule opens the door. */
+/** Matches no row: the default where no rule allows more. */
 const nothing = { id: { in: [] } };
 
 export function visibleOrganizations(viewer: Viewer): Prisma.OrganizationWhereInput {
@@ -55,7 +54,7 @@ export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
         OR: [
           { site: { organizationId: { in: organizationsWithRole(viewer) } } },
           { reporterId: viewer.id, ...asMember },
-          // Whoever approved may revoke, also when they hold no role any more.
+          // Whoever approved may revoke, even if they no longer hold a role.
           { grants: { some: { customerApprovedById: viewer.id } }, ...asMember },
         ],
       };
@@ -67,7 +66,7 @@ export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
   return viewer.kind === 'OPERATOR' ? {} : { ticket: visibleTickets(viewer) };
 }
 
-/** Own roles; a role holder sees who else holds roles in the organization. */
+/** One's own roles; role holders also see the other roles in the organization. */
 export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
@@ -80,7 +79,7 @@ export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhe
   }
 }
 
-/** Oneself; a role holder sees the members of the organization. Names met on a visible ticket come with it. */
+/** Oneself; role holders also see the members of the organization. A visible ticket also shows the names on it. */
 export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
@@ -98,7 +97,7 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   }
 }
 
-/** The organization's record for its admins and Guard admins, a site's for a Guard admin of that site alone. */
+/** The organization's entries for its admins and Guard admins; a site's entries for a Guard admin of that site. */
 export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
@@ -125,7 +124,7 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
   }
 }
 
-/** The organizations of the user in which they hold any role. */
+/** The organizations in which the user holds any role. */
 function organizationsWithRole(viewer: UserViewer): string[] {
   return viewer.organizationIds.filter((id) => viewer.assignments.some((held) => held.organizationId === id));
 }

@@ -1,4 +1,4 @@
-/** What a gateway does by itself: ends what time has ended, writes to Guard admins, forgets what is kept long enough. */
+/** The background jobs of a gateway: end expired grants, send mail to Guard admins, delete old rows. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverGuardMails } from '../notifications/guard-mail-delivery.ts';
@@ -8,7 +8,7 @@ import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
 import { forgetAnswers } from './idempotency.ts';
 
-/** Milliseconds between two sweeps for lapsed grants, two rounds of mail, and two rounds of forgetting. */
+/** Milliseconds between two runs of each job. */
 const sweepInterval = 1_000;
 const mailInterval = 1_000;
 const forgetInterval = 60_000;
@@ -16,27 +16,27 @@ const forgetInterval = 60_000;
 /** How long events are kept for clients that resume, in milliseconds: 30 days. Mail is kept as long. */
 const eventsKeptFor = 30 * 24 * 60 * 60 * 1000;
 
-/** How many rows one round forgets of a kind at most. */
+/** At most so many rows of each table are deleted in one run. */
 const rowsPerRound = 5_000;
 
-/** Milliseconds that a mail may still take once the gateway stops. */
+/** Milliseconds for mail that is being sent when the gateway stops. */
 const mailGrace = 2_000;
 
 export type BackgroundJobs = {
-  /** Resolves when what is under way has ended. */
+  /** Stops the jobs. Resolves when the runs in progress have ended. */
   dispose(): Promise<void>;
 };
 
 /**
- * Starts the maintenance. A round that fails is logged and tried again at the next turn. Without a mailer mail
- * waits for a gateway that has one.
+ * Starts the jobs. A run that fails is logged, and the job runs again at its next turn. Without a mailer, mail
+ * stays queued for a gateway that has one.
  */
 export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer | null): BackgroundJobs {
   const stop = new AbortController();
   const cutMail = new AbortController();
   const loops = [
-    repeat('end lapsed grants', sweepInterval, () => endExpiredGrants(dependencies)),
-    repeat('forget', forgetInterval, async () => {
+    repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies)),
+    repeat('delete old rows', forgetInterval, async () => {
       const { database, clock } = dependencies;
       const now = clock();
       await forgetAnswers(database.prisma, now, rowsPerRound);
@@ -44,10 +44,10 @@ export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer |
       await deleteEventsBefore(database.pool, past, rowsPerRound);
       await deleteGuardMailsBefore(database.prisma, past, rowsPerRound);
     }),
-    // Not at once: a gateway that turns out not to start writes to nobody.
+    // Not at once: a gateway that fails to start sends no mail.
     ...(mailer === null
       ? []
-      : [repeat('write to Guard admins', mailInterval, () => deliverAll(mailer), mailInterval)]),
+      : [repeat('send mail to Guard admins', mailInterval, () => deliverAll(mailer), mailInterval)]),
   ];
 
   async function deliverAll(mailer: Mailer): Promise<void> {
@@ -68,7 +68,7 @@ export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer |
       try {
         await work();
       } catch (error) {
-        dependencies.logger.warn({ err: error }, `Maintenance failed for now: ${what}`);
+        dependencies.logger.warn({ err: error }, `Background job failed, and will be run again: ${what}`);
       }
       await pause(interval);
     }

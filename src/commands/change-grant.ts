@@ -1,4 +1,4 @@
-/** From a lifecycle decision to what the record needs to know of it. */
+/** Runs lifecycle commands on grants, and adds to each change what its audit entry and its event need. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor } from '../audit/entry.ts';
 import type { GrantEventType } from '../events/grant-event-type.ts';
@@ -8,12 +8,12 @@ import type { Viewer } from '../identity/viewer.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 
-/** Where the changed grants are. */
+/** The organization that the changed grants are in, and who filed the ticket of each. */
 export type GrantSubject = { organizationId: string; reporterOf: (ticketId: string) => string };
 
 export type ChangeContext = GrantSubject & {
   by: { viewer: Viewer; now: Date };
-  /** How it reads on the audit log; null: as what happened to the grant. */
+  /** The action of its audit entry; null: the one that belongs to the change. */
   action: AuditAction | null;
   reason: string | null;
 };
@@ -41,7 +41,7 @@ export function changeGrant(
   };
 }
 
-/** The same lifecycle command on every open grant among these; a grant it cannot change stays as it is. */
+/** Runs one lifecycle command on every open grant among these. A grant that refuses it stays as it is. */
 export function changeOpenGrants(
   grants: readonly Grant[],
   command: GrantCommand,
@@ -53,7 +53,7 @@ export function changeOpenGrants(
   });
 }
 
-/** Time ends a grant at its moment: before anything else is decided, what has lapsed is recorded as over. */
+/** Ends the grants among these whose time has run out by `now`. Run it before deciding anything else on them. */
 export function applyTimeLimits(
   grants: readonly Grant[],
   { organizationId, reporterOf }: GrantSubject,

@@ -1,4 +1,4 @@
-/** Time's own command: what has run out is recorded as over, and told, without anybody asking. */
+/** Writes down that expired grants are over, with their audit entries and events. */
 import { appendAuditEntries } from '../audit/store.ts';
 import { appendEvents } from '../events/outbox.ts';
 import { listGrantsOfTicket, listTicketsWithExpiredGrants, saveGrantChanges } from '../grants/store.ts';
@@ -9,13 +9,13 @@ import type { Dependencies } from './execute.ts';
 import { grantChangeAuditEntry, grantChangeEvent } from './grant-change-effects.ts';
 import { grantSubjectOf } from './ticket-command.ts';
 
-/** How many tickets one sweep settles at most; the next one goes on. */
+/** At most so many tickets in one run; the next run continues. */
 const ticketsPerSweep = 100;
 
 /**
- * Records every lapsed grant as over; answers how many were. Nobody's access waits for this: a lapsed
- * grant counts for nothing wherever it is used. Two gateways may sweep at once: each ticket is settled
- * under its lock, and what is settled is lapsed no more.
+ * Ends every expired grant, and returns how many it ended. Nobody keeps access until then: an expired grant
+ * counts for nothing wherever it is used. Two gateways may run this at once: each ticket is locked, and a grant
+ * that the other has ended is no longer found expired.
  */
 export async function endExpiredGrants({ database, clock, wake }: Dependencies): Promise<number> {
   const tickets = await listTicketsWithExpiredGrants(database.prisma, clock(), ticketsPerSweep);

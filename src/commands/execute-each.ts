@@ -4,15 +4,15 @@ import { type Caller, type Dependencies, execute } from './execute.ts';
 import type { Answer } from './idempotency.ts';
 import { RefusedError, unavailable } from './refusal.ts';
 
-/** How many are carried out at the same time: enough to fill the waits, few enough to leave others room. */
+/** How many run at the same time: enough to use the waiting times, few enough to leave connections to others. */
 const atOnce = 4;
 
 /**
- * Carries out one command for many inputs. Each is a transaction of its own and has its own answer, in the
- * order of the inputs: one that is refused or fails does not touch the others.
+ * Runs one command for many inputs, each in a transaction of its own, and returns their answers in the order of
+ * the inputs. One that is refused or fails does not affect the others.
  *
- * Once the database has gone away, those not yet begun are answered as unavailable instead of each waiting
- * in turn; what was answered before stays done.
+ * Once the database is unavailable, those not yet started are answered as unavailable, so that they do not each
+ * wait for a timeout. Those answered before stay done.
  */
 export async function executeEach<Input, Facts, Row extends object>(
   dependencies: Dependencies,

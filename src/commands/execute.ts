@@ -3,8 +3,8 @@
  *
  *     lock → repeat? → load → authorize → decide (pure) → write state + audit + events + mail → commit → wake
  *
- * All of it is one transaction. A refusal is written too: it is an entry of the audit log, and the answer
- * to a repetition. Nothing outside the database happens before the commit.
+ * All of it is one transaction. A refusal is written too: it has an entry on the audit log, and it is the answer
+ * to a repetition. Nothing happens outside the database before the commit.
  */
 import { createHash } from 'node:crypto';
 import type { AuditAction } from '../audit/actions.ts';
@@ -31,12 +31,12 @@ import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 export type Dependencies = {
   database: Database;
   clock: Clock;
-  /** Tells the relay that something was committed; returns at once. */
+  /** Wakes the relay after a commit. Returns at once. */
   wake: () => void;
   logger: Logger;
 };
 
-/** Who gives a command, and under which key a repetition gets the first answer. */
+/** Who runs a command, and the key under which a repetition gets the first answer. */
 export type Caller = { accountId: string; idempotencyKey: string | null };
 
 /**

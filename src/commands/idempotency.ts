@@ -1,4 +1,4 @@
-/** The first answer to a mutation, kept with what it did, so that a repetition is a no-op that gets it again. */
+/** Keeps the first answer to a command under its idempotency key, so that a repetition gets it and does nothing. */
 import type { Transaction } from '../platform/database.ts';
 import { idempotencyKeyReused, type Refusal } from './refusal.ts';
 
@@ -6,10 +6,10 @@ export type Answer<Row extends object> = { answer: Row } | { refused: Refusal };
 
 export type Repetition = { accountId: string; key: string; command: string; inputHash: string };
 
-/** How long an answer is kept at least, in milliseconds: a day. */
+/** How long an answer is kept at least, in milliseconds: one day. */
 export const answersKeptFor = 24 * 60 * 60 * 1000;
 
-/** Claims the key for this transaction; true when it was claimed before, by a transaction now committed. */
+/** Claims the key for this transaction. Returns true when a committed transaction has claimed it before. */
 export async function keyHasAnswer(tx: Transaction, of: Repetition, now: Date): Promise<boolean> {
   const claimed = await tx.$executeRawUnsafe(
     `INSERT INTO idempotency_keys (account_id, key, command, input_hash, created_at)
@@ -44,7 +44,7 @@ export async function keepAnswer<Row extends object>(
   );
 }
 
-/** Forgets answers older than they are kept for, at most `limit`; answers how many. */
+/** Deletes at most `limit` answers that are old enough, and returns how many. */
 export async function forgetAnswers(db: Transaction, now: Date, limit: number): Promise<number> {
   return await db.$executeRawUnsafe(
     `DELETE FROM idempotency_keys WHERE (account_id, key) IN (
@@ -54,7 +54,7 @@ export async function forgetAnswers(db: Transaction, now: Date, limit: number): 
   );
 }
 
-/** A row out of JSON: every column named `…At` is a moment. */
+/** Restores a row from JSON: every column named `…At` is a date. */
 function revive<T>(json: unknown): T {
   return JSON.parse(JSON.stringify(json), (name, value: unknown) =>
     /At$/.test(name) && typeof value === 'string' ? new Date(value) : value,

@@ -1,19 +1,19 @@
-/** How a grant's row is to be read at a moment: time ends a grant at its moment, not when the sweep comes. */
+/** Grants as they are at a moment: a grant whose time has run out is over then, even if no row says so yet. */
 
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { GrantState } from './grant.ts';
 import { decide } from './lifecycle.ts';
 import { type GrantRow, toGrant, toRow } from './row.ts';
 
-/** The row as it would be were the sweep always in time. */
+/** The row as it is at `now`, with an expiry that the background job has not written yet. */
 export function asOf(row: GrantRow, now: Date): GrantRow {
   const decision = decide(toGrant(row), { type: 'ElapseTime' }, now);
   return 'changed' in decision ? toRow(decision.changed.grant) : row;
 }
 
-/** The condition for grants that are, at the moment, in one of the states. */
+/** The condition for grants that are in one of the states at `now`. */
 export function inStates(states: readonly GrantState[], now: Date): Prisma.GrantWhereInput {
-  // An empty OR is no condition at all.
+  // Prisma takes an empty OR for no condition.
   return states.length === 0
     ? { id: { in: [] } }
     : { OR: [...new Set(states)].map((state) => inState(state, now)) };

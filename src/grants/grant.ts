@@ -1,8 +1,8 @@
 /**
  * A grant: one permission for a ticket's assigned engineer to see the data in its scope.
  *
- * The union holds what is true in each state and nothing else, so that a state with the wrong
- * facts cannot be built: an `ACTIVE` grant has an activation time, a pending one has none.
+ * The union has exactly the facts of each state, so that a grant with facts of another state does not compile:
+ * an `ACTIVE` grant has an activation time, a pending one has none.
  */
 
 export type GrantPath = 'TICKET_CREATION' | 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
@@ -35,13 +35,13 @@ type Every = {
   /** What the engineer (or customer) wrote when asking. */
   justification: string | null;
   requestedAt: Date;
-  /** Until when the request waits for all its decisions. */
+  /** When the request expires if it is not fully decided by then. */
   approvalDueAt: Date;
-  /** Grows by one with every change; the compare-and-set of concurrent writers. */
+  /** Grows by one with every change. Concurrent writers compare it before they write. */
   version: number;
 };
 
-/** The customer has said yes. */
+/** The customer's approval. */
 type CustomerApproved = {
   path: GrantPath;
   customerApprovedAt: Date;
@@ -53,7 +53,7 @@ type CustomerApproved = {
 /** Over, and final. `endedById` is null when no person ended it. */
 type Over = { endedAt: Date; endedById: string | null };
 
-/** What a grant that never became active may carry of the customer's approval. */
+/** The customer's approval of a grant that never became active, if there was one. */
 type MaybeApproved = { [Key in keyof CustomerApproved]: CustomerApproved[Key] | null };
 
 export type PendingApproval = Every & { state: 'PENDING_APPROVAL' };
@@ -92,9 +92,8 @@ export function isOpen(grant: Grant): grant is OpenGrant {
 }
 
 /**
- * The moment at which an open grant is over without anybody doing anything, or null when only the
- * ticket's end ends it. A pending grant is over when its wait is, or when the window that the
- * customer approved has already gone by.
+ * The moment at which time alone ends an open grant, or null when it lasts until the ticket closes. A pending
+ * grant expires when its wait ends, or when the period that the customer approved is already over.
  */
 export function expiryOf(grant: OpenGrant): Date | null {
   switch (grant.state) {
@@ -109,7 +108,7 @@ export function expiryOf(grant: OpenGrant): Date | null {
   }
 }
 
-/** Whether time alone has ended the grant by `now`; the end itself belongs to the grant, not to the sweep. */
+/** Whether time alone has ended the grant by `now`, whether or not that has been written yet. */
 export function hasExpired(grant: OpenGrant, now: Date): boolean {
   const end = expiryOf(grant);
   return end !== null && end <= now;

@@ -4,8 +4,8 @@
  *     (none) ──► PENDING_APPROVAL ──► [PENDING_GUARD_APPROVAL ──►] ACTIVE ──► REVOKED | ENDED
  *                       └────────────────────┴──► DENIED | WITHDRAWN | EXPIRED
  *
- * States on the right are final. Who may give a command is decided before (see authorization/ and
- * roles/eligibility.ts); here stands only what the command means in each state. Time and ids come in.
+ * States on the right are final. This file says only what each command does in each state. Who may run it is
+ * decided before: see authorization/ and roles/eligibility.ts. Pure: time and ids are arguments.
  */
 import type { GrantEventType } from '../events/grant-event-type.ts';
 import {
@@ -19,9 +19,9 @@ import {
   type OpenGrant,
 } from './grant.ts';
 
-/** The limits of a site that bear on a grant. */
+/** The settings of a site that apply to its grants. */
 export type GrantTerms = {
-  /** Support access restrictions are on: a Guard admin decides in second place. */
+  /** Support access restrictions are on: a Guard admin decides after the customer. */
   guardRequired: boolean;
   /** How long a grant lasts at most, in seconds from its activation; null: until the ticket closes. */
   maxGrantSeconds: number | null;
@@ -82,8 +82,8 @@ export type GrantDecision = { changed: GrantChange } | { unchanged: true } | { r
 /**
  * Decides a command on a grant (null: there is none yet) at the moment `now`.
  *
- * A grant whose time has run out is treated as over even before the sweep has said so, which is
- * why callers settle a grant with `ElapseTime` first and record that as a change of its own.
+ * A grant whose time has run out is treated as over even before that is written. So callers apply `ElapseTime`
+ * first, which makes the expiry a change of its own.
  */
 export function decide(grant: Grant | null, command: GrantCommand, now: Date): GrantDecision {
   if (grant === null) {
@@ -99,8 +99,8 @@ export function decide(grant: Grant | null, command: GrantCommand, now: Date): G
 }
 
 /**
- * `now` is never before what is already known of the grant: the clocks of two gateways differ by a little,
- * and a revocation must not fail on that.
+ * `now` is never before the last change of the grant: the clocks of two gateways differ a little, and a
+ * revocation must not fail because of that.
  */
 function decideOnOpen(
   grant: OpenGrant,
@@ -137,7 +137,7 @@ function decideOnOpen(
   }
 }
 
-/** Terminal states are final: nobody's command changes them, and what only follows events passes by. */
+/** No command changes a grant in a final state. Those that follow from something else leave it as it is. */
 function decideOnFinal(command: Exclude<GrantCommand, { type: 'Request' }>): GrantDecision {
   switch (command.type) {
     case 'Reassign':
@@ -240,8 +240,8 @@ function notAwaitingGuard(grant: OpenGrant): GrantRefusal {
 }
 
 /**
- * Revoking ends an active grant. While the Guard's decision is still out it takes the customer's
- * approval back, so that nothing can become active after the customer has said stop.
+ * Revoking ends an active grant. While a grant awaits the Guard, it takes the customer's approval back, so that
+ * the grant cannot become active afterwards.
  */
 function revoke(grant: OpenGrant, { by, asGuard }: Of<'Revoke'>, now: Date): GrantDecision {
   switch (grant.state) {
@@ -261,7 +261,7 @@ function withdraw(grant: OpenGrant, by: string, now: Date): GrantDecision {
   return neverActive(grant, 'WITHDRAWN', 'WITHDRAWN_BY_ENGINEER', now, by);
 }
 
-/** Whoever is assigned to the ticket has its grants; whoever no longer is, has none of them. */
+/** The engineer assigned to the ticket has its grants; an engineer who is unassigned loses them. */
 function reassign(grant: OpenGrant, engineerId: string | null): GrantDecision {
   if (grant.engineerId === engineerId) return { unchanged: true };
   return {
@@ -273,7 +273,7 @@ function reassign(grant: OpenGrant, engineerId: string | null): GrantDecision {
   };
 }
 
-/** The site or the licence is gone: what is active ends, what is pending is withdrawn; neither comes back. */
+/** After the site was deactivated or the licence ended: an active grant ends, a pending one is withdrawn. */
 function endWithSiteOrLicence(
   grant: OpenGrant,
   reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED',
@@ -285,7 +285,7 @@ function endWithSiteOrLicence(
     : neverActive(grant, 'WITHDRAWN', reason, now, by);
 }
 
-/** The end is the moment the time ran out, however late the sweep comes. */
+/** The grant ended at the moment its time ran out, however late that is written. */
 function elapse(grant: OpenGrant): GrantDecision {
   const at = expiryOf(grant);
   if (at === null) return { unchanged: true };

@@ -1,10 +1,10 @@
-/** A grant as the database holds it, and as the rules see it. */
+/** Converts a grant's row to the model that the rules use, and back. */
 import type { Grant as GrantRow } from '../../prisma/generated/client/client.ts';
 import type { EndReason, Grant, GrantPath, GrantScope, GrantState } from './grant.ts';
 
 export type { GrantRow };
 
-/** A row that breaks the rules of its state; the database's CHECKs make it impossible, so it is a defect. */
+/** The columns of a row do not fit its state. The database's CHECKs prevent that, so it is a defect. */
 class IllegalGrantRowError extends Error {
   constructor(row: GrantRow) {
     super(`Grant ${row.id} is ${row.state}, but its other columns do not fit that state.`);

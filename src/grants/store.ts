@@ -1,4 +1,4 @@
-/** Grants in the database: the reads that commands need, and the one guarded write. */
+/** Grants in the database: the reads that commands need, and the one write, which compares versions. */
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
@@ -87,8 +87,8 @@ export async function listTicketsWithExpiredGrants(
 }
 
 /**
- * Writes what was decided: the grants and the decisions people made in them. At most two statements
- * however many grants. Each write names the version it was decided on.
+ * Writes decided changes: the grants, and the decisions that people made in them. At most two statements, however
+ * many grants. A grant is written only over the version that the change was decided on.
  *
  * @throws WriteConflictError when a grant is no longer at that version.
  */

@@ -12,15 +12,15 @@ import {
 import { type TokenVerifier, verifyToken } from './tokens.ts';
 
 /**
- * An identity provider that lives inside the gateway and believes everybody. For development only: whoever
- * can call `issue` can be anyone.
+ * An identity provider inside the gateway that issues a token for any email. For development only: whoever can
+ * call `issue` can be anybody.
  */
 export type DevelopmentIssuer = {
   readonly issuer: string;
   readonly audience: string;
   /** The public keys, in the form a real issuer publishes. */
   readonly jwks: JSONWebKeySet;
-  /** A token for whoever has this email; whether anybody has it is for the caller to know. */
+  /** A token for this email. It does not check that there is such an account. */
   issue(email: string): Promise<{ token: string; expiresAt: Date }>;
   /** Verifies this issuer's tokens, without a network. */
   readonly verifier: TokenVerifier;
@@ -31,7 +31,7 @@ export type DevelopmentIssuerOptions = {
   audience?: string;
   /** How long a token lasts, in seconds. One hour by default. */
   lifetimeSeconds?: number;
-  /** Where the signing key is kept, so that tokens outlive a restart. Without it the key is in memory. */
+  /** The file with the signing key, so that tokens stay valid after a restart. Without it the key is in memory. */
   keyFile?: string;
   clock?: () => Date;
 };

@@ -29,7 +29,7 @@ export type TokenFault =
   | 'UNKNOWN_KEY'
   | 'BAD_SIGNATURE';
 
-/** The token is not one to accept. The message says what to do about it and never quotes the token. */
+/** The token is not valid. The message says what to do about it, and never contains the token. */
 export class InvalidTokenError extends Error {
   override readonly name = 'InvalidTokenError';
   readonly fault: TokenFault;
@@ -40,7 +40,7 @@ export class InvalidTokenError extends Error {
   }
 }
 
-/** The issuer's keys cannot be had now, so that no token can be judged: neither accepted nor refused. */
+/** The issuer's keys cannot be fetched now, so no token can be verified: neither accepted nor refused. */
 export class IdentityUnavailableError extends Error {
   override readonly name = 'IdentityUnavailableError';
 }
@@ -51,7 +51,7 @@ export type TokenVerifier = {
    * Rejects with {@link InvalidTokenError}, or {@link IdentityUnavailableError} when it cannot tell.
    */
   verify(token: string): Promise<TokenClaims>;
-  /** Gives up a fetch of keys under way; later calls to `verify` reject with IdentityUnavailableError. */
+  /** Aborts a fetch of keys; later calls to `verify` reject with IdentityUnavailableError. */
   dispose(): void;
 };
 
@@ -75,7 +75,7 @@ const maxSubjectCharacters = 255;
 const maxEmailCharacters = 320;
 const keysFetchTimeoutMs = 2_000;
 const keysMaxAgeMs = 10 * 60_000;
-/** At most one fetch in this time for keys we do not know, or random key ids would hammer the issuer. */
+/** At most one fetch in this time for unknown keys. Otherwise random key ids would flood the issuer. */
 const keysCooldownMs = 30_000;
 const lastSecondOfYear9999 = 253_402_300_799;
 
@@ -111,7 +111,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   };
 }
 
-/** Judges one token with the keys given. See {@link TokenVerifier.verify} for what it rejects with. */
+/** Verifies one token with the given keys. Rejects like {@link TokenVerifier.verify}. */
 export async function verifyToken(
   token: string,
   options: { issuer: string; audience: string; keys: JWTVerifyGetKey; clock?: (() => Date) | undefined },

@@ -1,4 +1,4 @@
-/** Delivers the mail that waits for Guard admins, at least once each. */
+/** Delivers the queued mail to Guard admins: each mail at least once. */
 import { appendAuditEntries } from '../audit/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
@@ -9,17 +9,17 @@ import { type DueGuardMail, maxAttempts, recordGuardMail, takeUpGuardMails } fro
 
 export type Delivery = { database: Database; clock: Clock; logger: Logger; mailer: Mailer };
 
-/** How many mails are handed over at the same time. */
+/** How many mails are sent at the same time. */
 const atOnce = 5;
 
 /**
- * Takes up some of the mails that are due and makes one attempt with each; answers whether more may be due.
+ * Claims some of the mails that are due and makes one attempt to send each. Returns whether more may be due.
  *
- * Any number of gateways may do so at once: a mail is taken up by one of them, and comes up again only when
- * its pause is over and nothing was recorded. So it is sent twice only if a gateway ended between the mail
- * server's yes and its record, and then under the same Message-ID.
+ * Any number of gateways may run this at once: each mail is claimed by one of them. It becomes due again only
+ * after its retry delay, and only if no result was saved. So a mail is sent twice only if a gateway stops after
+ * the mail server accepted it and before that is saved. Both copies then have the same Message-ID.
  *
- * @param signal cuts off what is being handed over; it is tried again later.
+ * @param signal aborts what is being sent; it is tried again later.
  */
 export async function deliverGuardMails(delivery: Delivery, signal: AbortSignal): Promise<boolean> {
   const mails = await takeUpGuardMails(delivery.database.pool, delivery.clock(), atOnce);
@@ -30,7 +30,7 @@ export async function deliverGuardMails(delivery: Delivery, signal: AbortSignal)
 
 async function attempt(delivery: Delivery, mail: DueGuardMail, signal: AbortSignal): Promise<void> {
   const { database, clock, mailer } = delivery;
-  // Decided, withdrawn, expired, or no longer this person's to decide: nobody is to be told any more.
+  // The request is decided, withdrawn or expired, or this person may no longer decide it: send nothing.
   if (!mail.isWanted) {
     await recordGuardMail(database.prisma, mail, { state: 'DROPPED', settledAt: clock() });
     return;
@@ -69,7 +69,7 @@ async function recordFailure(
   const now = clock();
   await database.transaction(async (tx) => {
     await recordGuardMail(tx, mail, { state: 'GIVEN_UP', settledAt: now, lastError });
-    // Why it failed is the vendor's to know, and stands in the log: the customer reads this entry.
+    // The customer reads this entry. Why the mail failed concerns the vendor, and is in the gateway's log.
     await appendAuditEntries(tx, [
       {
         ...{ organizationId, siteId, ticketId, grantId },
@@ -84,7 +84,7 @@ async function recordFailure(
   });
 }
 
-/** One line, bounded: mail servers can be wordy. */
+/** One line of limited length. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';

@@ -1,9 +1,9 @@
 /**
- * What a Guard admin is told by email when a request awaits the Guard. Plain text without links, in short lines,
- * so that it is readable as it is sent.
+ * The text of the mail to a Guard admin when a request awaits the Guard. Plain text without links, in short
+ * lines, so that every mail program shows it as it was sent.
  */
 
-/** A request that awaits the Guard, as one Guard admin is told of it. */
+/** What the mail to one Guard admin says of a request that awaits the Guard. */
 export type GuardRequest = {
   grantId: string;
   ticketKey: string;
@@ -69,10 +69,10 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
   };
 }
 
-/** What would end a line, or turn the direction of what follows: not something a name or a summary may do here. */
+/** Characters that end a line or change the direction of text. Names and summaries must not bring them in. */
 const lineBreakers = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
 
-/** People's words as one line of at most `max` characters, so that they cannot pass for ours. */
+/** Text that people wrote, as one line of at most `max` characters, so that it cannot pass for the gateway's own. */
 function oneLine(text: string, max: number): string {
   const line = text.replace(lineBreakers, ' ').trim();
   const characters = [...line];

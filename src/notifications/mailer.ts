@@ -1,4 +1,4 @@
-/** The ways out for mail: a mail server, or files to look at where there is none. */
+/** Sends mail to a mail server, or writes it to files in development. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTransport, type SendMailOptions } from 'nodemailer';
@@ -17,13 +17,13 @@ export type Mail = {
 
 export type Mailer = {
   /**
-   * Resolves when the mail is in other hands. Rejects when it was refused, when that took too long, or when
-   * the signal cut it off; the mail may have been accepted nevertheless.
+   * Resolves when the mail was accepted. Rejects when it was refused, took too long, or was aborted by the
+   * signal. The mail may have been accepted nevertheless.
    */
   send(mail: Mail, signal: AbortSignal): Promise<void>;
 };
 
-/** Milliseconds in which a mail server must have accepted a mail, from connecting to its last word. */
+/** Deadline in milliseconds for sending one mail, from connecting to the last reply of the mail server. */
 const acceptanceDeadline = 20_000;
 
 /**
@@ -53,7 +53,7 @@ export function createSmtpMailer({
   };
 }
 
-/** How many files are kept; the oldest requests' go first. */
+/** How many files are kept. Those of the oldest requests are deleted first. */
 const filesKept = 200;
 
 /** Writes each mail into the folder as a file any mail program opens, and says so in the log. */
@@ -85,7 +85,7 @@ function toMessage({ id, to, date, subject, text }: Mail, from: Mailbox): SendMa
   return {
     ...{ from, to, date, subject, text },
     messageId: `<${id}@${domain}>`,
-    // Out-of-office replies to a machine help nobody.
+    // Asks mail programs not to send out-of-office replies.
     headers: { 'Auto-Submitted': 'auto-generated' },
     disableFileAccess: true,
     disableUrlAccess: true,

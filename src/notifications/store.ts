@@ -1,22 +1,22 @@
-/** Mail to Guard admins in the database: written with the customer's approval, taken up by a delivery. */
+/** The queue of mail to Guard admins: written with the customer's approval, claimed by the delivery. */
 import type { Pool } from 'pg';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { GuardRequest } from './guard-mail.ts';
 
-/** How many Guard admins are told of one request at most. */
+/** At most so many Guard admins get mail about one request. */
 const recipientsPerRequest = 50;
 
 /**
- * Seconds from one attempt to the next: eight attempts within about a day. Even the shortest pause is longer
- * than an attempt may last, so that nobody takes up a mail while it is being handed over.
+ * Retry delays in seconds, from one attempt to the next: eight attempts within about a day. Even the shortest
+ * is longer than the deadline of an attempt, so that no mail is claimed while it is being sent.
  */
 const pauses = [60, 300, 900, 3_600, 10_800, 21_600, 43_200] as const;
 export const maxAttempts = pauses.length + 1;
 
 export type GuardMailKey = { grantId: string; recipientId: string };
 
-/** A mail taken up for one attempt. */
+/** A mail claimed for one attempt. */
 export type DueGuardMail = GuardMailKey &
   GuardRequest & {
     recipientEmail: string;
@@ -42,8 +42,8 @@ const mayDecide = `
        AND (r.site_id IS NULL OR r.site_id = s.id))`;
 
 /**
- * Writes a mail to everybody who may decide as the Guard on these grants, which this transaction has just put
- * before the Guard. One statement; none when there are no grants.
+ * Queues a mail to everybody who may decide as the Guard on these grants, whose requests began to await the
+ * Guard in this transaction. One statement; none when there are no grants.
  */
 export async function queueGuardMails(
   tx: Transaction,
@@ -65,8 +65,8 @@ export async function queueGuardMails(
 }
 
 /**
- * Takes up due mails, the longest due first, at most `limit`: each counts as attempted and is due again after
- * its pause, whatever becomes of this attempt. No two callers take up the same. One statement.
+ * Claims at most `limit` due mails, the longest due first. Each counts as attempted and is due again after its
+ * retry delay, whatever the result of this attempt. No two callers claim the same mail. One statement.
  */
 export async function takeUpGuardMails(pool: Pool, now: Date, limit: number): Promise<DueGuardMail[]> {
   const { rows } = await pool.query<DueGuardMail>(
@@ -104,7 +104,7 @@ export async function takeUpGuardMails(pool: Pool, now: Date, limit: number): Pr
   return rows;
 }
 
-/** Records what became of a mail that was taken up. */
+/** Saves the result for a claimed mail. */
 export async function recordGuardMail(
   db: Transaction,
   { grantId, recipientId }: GuardMailKey,
@@ -113,7 +113,7 @@ export async function recordGuardMail(
   await db.guardMail.updateMany({ where: { grantId, recipientId, state: 'WAITING' }, data: outcome });
 }
 
-/** Forgets mails written before the moment, whatever became of them, at most `limit`. */
+/** Deletes at most `limit` mails that were queued before the moment, whatever their result. */
 export async function deleteGuardMailsBefore(db: Transaction, moment: Date, limit: number): Promise<void> {
   await db.guardMail.deleteMany({ where: { createdAt: { lt: moment } }, limit });
 }

@@ -10,7 +10,7 @@ export async function findOrganization(tx: Transaction, id: string): Promise<Org
   return await tx.organization.findUnique({ where: { id } });
 }
 
-/** Somebody, and whether they belong to the organization. One statement. */
+/** An account, and whether it belongs to the organization. One statement. */
 export async function findMember(
   tx: Transaction,
   organizationId: string,

@@ -12,7 +12,7 @@ export type ProductOnSite = {
 
 export type Person = { isMember: boolean; assignments: readonly RoleAssignment[] };
 
-/** In the order in which they are reported: the first is the one to look at first. */
+/** In the order in which they are reported: the first is the first to look at. */
 export const obstacleCodes = [
   'WRONG_PRODUCT',
   'WRONG_SITE',
@@ -51,7 +51,7 @@ export function eligibility(person: Person, place: ProductOnSite): Eligibility {
     : { allowed: false, obstacles: obstacleCodes.filter((code) => found.has(code)) };
 }
 
-/** What one held role is worth here: it counts, or what stands in its way. A Guard admin grants nothing. */
+/** Whether one role assignment counts for the product on the site, or its obstacles. Guard admins grant nothing. */
 function assess(held: RoleAssignment, { site, product }: ProductOnSite): 'COUNTS' | ObstacleCode[] {
   const { covers, grantsIn } = roleRules[held.role];
   if (grantsIn.length === 0 || !isWellFormed(held)) return [];
@@ -86,10 +86,10 @@ function isListed(
   return held.productId === null ? site.experience === 'CENTRALIZED' : held.productId === product.id;
 }
 
-/** A role that would do, and over what it must be held. */
+/** A role that allows granting, and what it must be held over. */
 export type RequiredRole = { role: Role; over: 'ORGANIZATION' | 'SITE' | 'PRODUCT' };
 
-/** Every role that would do for a product on a site of this experience, in the order of the role table. */
+/** Every role that allows granting on a site with this experience, in the order of the role table. */
 export function requiredRoles(experience: Experience): RequiredRole[] {
   const roles = (Object.keys(roleRules) as Role[]).filter((role) =>
     roleRules[role].grantsIn.some((one) => one === experience),

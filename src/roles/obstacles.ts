@@ -1,4 +1,4 @@
-/** Each obstacle in words for the person who meets it: what is wrong, how to confirm it, how to fix it. */
+/** The text of each obstacle: what is wrong, how to confirm it, how to fix it. */
 import type { ObstacleCode } from './eligibility.ts';
 
 export type ObstacleText = { message: string; howToConfirm: string; fix: string };

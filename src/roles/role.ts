@@ -73,7 +73,7 @@ export function isWellFormed({
   }
 }
 
-/** Whether a counting Guard admin assignment reaches the site. */
+/** Whether somebody with these roles is a Guard admin of the site or its organization. Unsynced roles do not count. */
 export function isGuardAdminOf(
   assignments: readonly RoleAssignment[],
   site: { id: string; organizationId: string },
@@ -88,7 +88,7 @@ export function isGuardAdminOf(
   );
 }
 
-/** Whether the person is an admin of the whole organization, by an assignment that counts. */
+/** Whether somebody with these roles is an organization admin. Unsynced roles do not count. */
 export function isOrganizationAdminOf(
   assignments: readonly RoleAssignment[],
   organizationId: string,
@@ -102,8 +102,8 @@ export function isOrganizationAdminOf(
 }
 
 /**
- * Whether an assignment reaches the site at all: over its organization, over it, or over something on it.
- * That is how far a role holder sees; what they may decide is narrower.
+ * Whether a synced role covers the site, its organization, or a product on it. Its holder may see the site; what
+ * they may decide is narrower.
  */
 export function reachesSite(held: RoleAssignment, site: { id: string; organizationId: string }): boolean {
   return (

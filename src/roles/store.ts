@@ -4,7 +4,7 @@ import { type ProductOnSite, requiredRoles } from './eligibility.ts';
 
 export type { RoleAssignmentRow };
 
-/** Which of the people who may grant at a place: those with ids between two, in order, at most so many. */
+/** One page of the people who may grant for a product on a site: the bounds of their ids, order and size. */
 export type GrantorsWindow = {
   place: ProductOnSite;
   below: string | null;
@@ -14,8 +14,8 @@ export type GrantorsWindow = {
 };
 
 /**
- * Who may grant for a product on a site now, for many places at once: active members whose synced role
- * covers it. One statement.
+ * Who may grant for a product on a site now: active members whose synced role covers it. Many pages in one
+ * statement.
  */
 export async function listEligibleGrantors(
   db: Transaction,

@@ -3,7 +3,7 @@ import type { Transaction } from '../platform/database.ts';
 
 export type TicketWithPlace = Ticket & { site: Site; product: Product };
 
-/** The ticket, or that of the grant, with its site and product, as they are now. One statement. */
+/** The ticket, or the ticket of the grant, with its site and product. One statement. */
 export async function findTicket(
   tx: Transaction,
   by: { ticketId: string } | { grantId: string },
@@ -29,7 +29,7 @@ export async function listTickets(
   return ids.map((id) => byId.get(id) ?? null);
 }
 
-/** The next number in the running of ticket keys: `SUP-1042`. Numbers may be skipped, never repeated. */
+/** The next ticket key, such as `SUP-1042`. Numbers may be skipped, never repeated. */
 export async function nextTicketKey(tx: Transaction): Promise<string> {
   const [row] = await tx.$queryRawUnsafe<{ number: string }[]>(
     `SELECT nextval('ticket_numbers')::text AS number`,
@@ -42,7 +42,7 @@ export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<voi
   await tx.ticket.create({ data: ticket });
 }
 
-/** Writes a decided ticket over the version it was decided on; false when somebody else was first. */
+/** Writes a ticket over the version that the change was decided on. False: another transaction was first. */
 export async function updateTicket(tx: Transaction, { id, ...ticket }: Ticket): Promise<boolean> {
   const { status, assigneeId, closedAt, version } = ticket;
   const { count } = await tx.ticket.updateMany({

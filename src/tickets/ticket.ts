@@ -1,4 +1,4 @@
-/** A support ticket: about one product on one site. Its status is what grants hang on. Pure. */
+/** A support ticket about one product on one site. Its grants end when it closes. Pure. */
 import type { Ticket } from '../../prisma/generated/client/client.ts';
 
 export type { Ticket };
