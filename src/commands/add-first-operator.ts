@@ -4,8 +4,8 @@ import { newId } from '../platform/ids.ts';
 import type { Dependencies } from './execute.ts';
 
 /**
- * Makes somebody the first operator of a deployment that has none yet, so that everything else can be done
- * through the API. Does nothing where there is an operator, or an account with this email.
+ * Adds the first operator of a deployment, so that everything else can be done through the API. Does nothing
+ * where there is an operator, or an account with this email.
  */
 export async function addFirstOperator({ database, clock }: Dependencies, email: string): Promise<void> {
   const now = clock();
@@ -33,7 +33,7 @@ export async function addFirstOperator({ database, clock }: Dependencies, email:
       ]);
     });
   } catch (error) {
-    // Another gateway of the same deployment was first.
+    // Another gateway of this deployment was faster.
     if (!isUniqueViolation(error)) throw error;
   }
 }

@@ -15,11 +15,11 @@ export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }
 };
 
 /**
- * The customer's yes, in the ticket's sidebar or the admin console, for oneself or on the reporter's behalf.
+ * The customer approves, in the ticket's sidebar or the admin console, also on the reporter's behalf.
  *
- * Named by its ticket, it approves the outstanding request for product data; where there is none (after
- * a revocation, say) it opens one and approves it in the same step. Rovo conversations are approved by
- * naming their grant, since only the engineer can say which conversations are needed.
+ * With a ticket's id it approves the outstanding request for product data. Where there is none, for example after
+ * a revocation, it opens one and approves it in the same step. Requests for Rovo conversations are approved by
+ * their grant's id, because only the engineer can say which conversations are needed.
  */
 export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>({
   operation: 'approveDataAccess',

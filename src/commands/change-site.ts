@@ -8,7 +8,7 @@ import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
 
-/** Deactivating a site ends what is pending and active on it, so that nothing comes back with the site. */
+/** Deactivating a site ends the pending and active grants on it, so that none comes back with the site. */
 export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: OpenGrants }>({
   operation: 'deactivateSite',
   action: 'site.deactivate',
@@ -37,8 +37,8 @@ export const reactivateSite = siteCommand<{ siteId: string }, Site>({
 });
 
 /**
- * Switches the Guard's second approval on or off for approvals to come. What awaits a Guard admin goes on
- * awaiting one; what is active stays active.
+ * Switches the Guard's second approval on or off, for future approvals. Requests that await a Guard admin still
+ * do; active grants stay active.
  */
 export const setSupportAccessRestrictions = siteCommand<{ siteId: string; restricted: boolean }, Site>({
   operation: 'setSupportAccessRestrictions',
@@ -57,7 +57,7 @@ export type SetSupportAccessPolicyInput = {
   samePersonMayApproveTwice: boolean;
 };
 
-/** The site's time limits and its two-person rule, for requests and approvals to come. */
+/** Sets the site's time limits and its two-person rule, for future requests and approvals. */
 export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, Site>({
   operation: 'setSupportAccessPolicy',
   action: 'site.set_support_access_policy',
@@ -65,7 +65,7 @@ export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, S
   decide: ({ site }, { siteId: _, ...policy }) => change(site, policy),
 });
 
-/** Ends every open grant among these; one whose time had run out before is recorded as that. */
+/** Ends every open grant among these. A grant whose time had already run out ends as expired. */
 export function endGrants(
   open: OpenGrants | undefined,
   command: GrantCommand,

@@ -1,4 +1,4 @@
-/** The commands that change a ticket, and what each does to the grants that hang on it. */
+/** The commands that change a ticket, and what each does to the ticket's grants. */
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';

@@ -29,9 +29,9 @@ type Facts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string 
 /**
  * Files a ticket, with an outstanding request for the data of its product.
  *
- * With the box ticked the reporter approves that request in the same step, if their role allows it; if
- * not, the ticket stands all the same and the request waits for somebody who may. A deactivated site
- * accepts the ticket and no request.
+ * With the consent box ticked, the reporter approves that request in the same step, if their role allows it. If
+ * not, the ticket is filed all the same, and the request waits for somebody who may approve. A deactivated site
+ * accepts the ticket without a request.
  */
 export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   operation: 'createTicket',
@@ -93,7 +93,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
       grants: consent(),
     };
 
-    /** The outstanding request, and the reporter's approval of it where box and role allow. */
+    /** The outstanding request, and the reporter's approval of it if the box is ticked and the role allows it. */
     function consent(): DecidedGrantChange[] {
       if (site.status === 'DEACTIVATED' || !product.licensed) return [];
       const changeContext = { ...grantSubjectOf({ site, reporterId }), by, action: null, reason: null };

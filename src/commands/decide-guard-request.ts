@@ -1,6 +1,6 @@
 import { grantCommand, termsOf } from './ticket-command.ts';
 
-/** The Guard admin's yes, in second place: only now does the engineer receive the grant. */
+/** A Guard admin approves after the customer. Only now does the engineer get the grant. */
 export const approveGuardRequest = grantCommand(
   'approveGuardRequest',
   'grant.approve_as_guard',
@@ -8,7 +8,7 @@ export const approveGuardRequest = grantCommand(
   ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
 );
 
-/** The Guard admin's no, in second place. */
+/** A Guard admin denies after the customer has approved. */
 export const denyGuardRequest = grantCommand(
   'denyGuardRequest',
   'grant.deny_as_guard',

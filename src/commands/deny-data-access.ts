@@ -1,6 +1,6 @@
 import { grantCommand } from './ticket-command.ts';
 
-/** The customer's no to an outstanding request. */
+/** The customer denies an outstanding request. */
 export const denyDataAccess = grantCommand(
   'denyDataAccess',
   'grant.deny',

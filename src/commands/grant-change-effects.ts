@@ -1,4 +1,4 @@
-/** How a change of a grant reads on the audit log and on the event stream, and which are written about. */
+/** What follows from a change of a grant: its audit entry, its event, and mail to Guard admins. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditEntry } from '../audit/entry.ts';
 import type { GrantEventEnvelope } from '../events/envelope.ts';
@@ -7,7 +7,7 @@ import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 
-/** A change with what only the command knows: who, why, where, and what the grant was before. */
+/** A change with what the command adds to it: who, why, in which organization, and the grant before. */
 export type DecidedGrantChange = GrantChange & {
   before: Grant | null;
   actor: Actor;
@@ -46,7 +46,7 @@ export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
   };
 }
 
-/** The engineer who loses a grant hears of it as well as the one who receives it. */
+/** Both the engineer who loses the grant and the engineer who gets it receive the event. */
 export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope {
   const { grant, before } = change;
   const engineers = [grant.engineerId, before?.engineerId ?? null].filter((id) => id !== null);
@@ -68,7 +68,7 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
   };
 }
 
-/** The grants whose requests a Guard admin is to be told of by email. */
+/** The ids of the grants that began to await the Guard: Guard admins get mail about them. */
 export function grantsAwaitingGuard(changes: readonly DecidedGrantChange[]): string[] {
   return changes.filter(({ event }) => event === 'AWAITING_GUARD').map(({ grant }) => grant.id);
 }

@@ -1,4 +1,4 @@
-/** Opening a request on a ticket: when it is possible, and the lifecycle command that does it. */
+/** Opens a request on a ticket: when that is possible, and the lifecycle command for it. */
 import { type GrantScope, isOpen } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { TicketWithPlace } from '../tickets/store.ts';
@@ -13,7 +13,7 @@ export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope
   const open = grants.filter((grant) => isOpen(grant) && grant.scope.kind === scope);
   if (open.some((grant) => grant.state === 'PENDING_APPROVAL')) return invalidState('ALREADY_REQUESTED');
   if (open.some((grant) => grant.state === 'PENDING_GUARD_APPROVAL')) return invalidState('ALREADY_APPROVED');
-  // More conversations may be asked for beside those granted; product data is either open or not.
+  // The engineer may ask for more conversations beside those granted. Product data is either open or not.
   if (scope === 'PRODUCT_DATA' && open.length > 0) return invalidState('ALREADY_ACTIVE');
   return null;
 }

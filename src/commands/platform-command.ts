@@ -1,4 +1,4 @@
-/** What the commands share that provision organizations, sites, products and accounts. */
+/** What the commands share that provision organizations, sites, products, accounts and roles. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
@@ -21,9 +21,9 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   resource: string;
   lock?: (tx: Transaction, input: Input) => Promise<void>;
   load: (tx: Transaction, input: Input) => Promise<Facts | null>;
-  /** The organization it is about; none: the platform itself, which everybody may know of. */
+  /** The organization that the command changes. Left out: it changes the platform, which everybody may know of. */
   organizationId?: (facts: Facts) => string;
-  /** The account it is about, or whose role, with the organizations in which that is known. */
+  /** The account that the command changes, or whose role, with the organizations it belongs to. */
   account?: (facts: Facts) => { id: string; organizationIds: readonly string[] };
   auditResource: (facts: Facts, input: Input) => AuditResource;
   decide: (facts: Facts, input: Input, by: DecisionContext) => Outcome<Row>;

@@ -173,7 +173,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
   });
 }
 
-/** Whoever is deactivated can sign in no more, from the next request on, and their subscriptions end. */
+/** A deactivated account can do nothing from the next request on, and its subscriptions end. */
 export const deactivateAccount = switchAccount('deactivateAccount', false);
 export const reactivateAccount = switchAccount('reactivateAccount', true);
 

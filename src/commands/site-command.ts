@@ -1,4 +1,4 @@
-/** What all commands on a site share: its lock, so that no command on its tickets runs meanwhile. */
+/** What all commands on a site share. They lock the site, so that no command on its tickets runs meanwhile. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import { relationsToSite, seesOrganization } from '../authorization/relations.ts';

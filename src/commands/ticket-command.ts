@@ -80,7 +80,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
 
 export type GrantInput = { grantId: string; expectedVersion: number | null; reason: string | null };
 
-/** A command on one existing grant: it becomes the lifecycle command that `means` gives. */
+/** A command on one existing grant. `means` returns the lifecycle command that it runs. */
 export function grantCommand(
   operation: MutationName,
   action: Extract<AuditAction, `grant.${string}`>,
@@ -103,7 +103,7 @@ export function grantCommand(
   });
 }
 
-/** Where the grants of the ticket are, for the record. */
+/** The organization and reporter of the ticket's grants. */
 export function grantSubjectOf({
   site,
   reporterId,
@@ -111,7 +111,7 @@ export function grantSubjectOf({
   return { organizationId: site.organizationId, reporterOf: () => reporterId };
 }
 
-/** The limits of a site, as the lifecycle needs them. */
+/** The settings of a site that the lifecycle of a grant depends on. */
 export function termsOf(site: Site): GrantTerms {
   return {
     guardRequired: site.supportAccessRestricted,
