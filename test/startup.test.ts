@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, watch } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { variableNames } from '../src/config.ts';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
@@ -180,13 +181,13 @@ describe('on one data folder, one after the other', () => {
   });
 
   test.each([
-    ['SIGTERM to npm', (pid: number) => process.kill(pid, 'SIGTERM'), inOrder],
-    ['Ctrl-C, which signals npm and its gateway', (pid: number) => process.kill(-pid, 'SIGINT'), inOrder],
-    ['SIGKILL to npm', (pid: number) => process.kill(pid, 'SIGKILL'), { code: null, stderr: '' }],
+    ['SIGTERM to npm', ({ process: npm }: Gateway) => npm.kill('SIGTERM'), inOrder],
+    ['Ctrl-C, which reaches the gateway directly and through npm', pressControlC, inOrder],
+    ['SIGKILL to npm', ({ process: npm }: Gateway) => npm.kill('SIGKILL'), { code: null, stderr: '' }],
   ])('%s ends what npm start runs, in order', async (_how, end, outcome) => {
     const gateway = await place.startByNpm();
     const database = await place.databaseProcess();
-    end(gateway.process.pid ?? 0);
+    await end(gateway);
     expect(await gateway.ended).toMatchObject(outcome);
     expect(isAlive(database)).toBe(false);
     expect(place.isShutDown()).toBe(true);
@@ -335,6 +336,14 @@ async function listen(): Promise<{ port: number } & AsyncDisposable> {
       server.close();
     },
   };
+}
+
+/** Signals the gateway that npm runs, and npm, which forwards the signal when the gateway is already stopping. */
+async function pressControlC({ process: npm, url }: Gateway): Promise<void> {
+  const { stdout } = await promisify(execFile)('pgrep', ['-P', String(npm.pid)]);
+  process.kill(Number(stdout), 'SIGINT');
+  await expect(untilUnreachable(url)).rejects.toThrow('fetch failed');
+  npm.kill('SIGINT');
 }
 
 /** Rejects when nothing listens there any more. */
