@@ -207,9 +207,9 @@ describe('the subscription continues without events of', () => {
       const typesForTicket = (subscriber: Subscriber) =>
         rows.flatMap(({ id }) => typesOf(subscriber, globalId('Grant', id)));
       expect(typesForTicket(former), 'what the former engineer received').toEqual(['CURRENT', 'REASSIGNED']);
-      const anew = ['REQUESTED', 'ACTIVATED', 'REVOKED'];
+      const newGrant = ['REQUESTED', 'ACTIVATED', 'REVOKED'];
       expect(typesForTicket(other), 'what the other engineer received').toEqual(
-        to === 'nobody' ? anew : ['REASSIGNED', 'ACTIVATED', 'REVOKED', ...anew],
+        to === 'nobody' ? newGrant : ['REASSIGNED', 'ACTIVATED', 'REVOKED', ...newGrant],
       );
     });
   });

@@ -1,4 +1,4 @@
-/** Many clients of one gateway that all hear the same and read it at once: who received what, how often, how late. */
+/** Many clients of one gateway that receive the same events: what each received, how often, and how late. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../src/platform/deadline.ts';
@@ -46,20 +46,20 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     return fresh;
   }
 
-  function note(listener: number, id: string): void {
+  function note(client: number, id: string): void {
     const arrival = arrivalsOf(id);
-    const count = (arrival.counts[listener] ?? 0) + 1;
-    arrival.counts[listener] = count;
+    const count = (arrival.counts[client] ?? 0) + 1;
+    arrival.counts[client] = count;
     if (count > 1) {
       repeated.push(id);
       return;
     }
-    arrival.at[listener] = performance.now();
+    arrival.at[client] = performance.now();
     arrival.missing -= 1;
     if (arrival.missing === 0) arrival.everywhere.resolve();
   }
 
-  async function join(listener: number): Promise<void> {
+  async function join(client: number): Promise<void> {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
     sockets.push(socket);
     const begun = Promise.withResolvers<void>();
@@ -74,13 +74,13 @@ export async function assemble(url: string, tokens: readonly string[], size: num
       if (event === undefined) ends.push(JSON.stringify({ type, payload }));
       // The state is read after the position from which events continue: nothing may be missed from here on.
       else if (event.type === 'CURRENT') begun.resolve();
-      else note(listener, event.id);
+      else note(client, event.id);
     });
     socket.on('close', (code, reason) => {
       if (!isOver) ends.push(`${code} ${reason}`);
     });
     await once(socket, 'open');
-    const authorization = `Bearer ${tokens[listener % tokens.length]}`;
+    const authorization = `Bearer ${tokens[client % tokens.length]}`;
     socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }));
     await withDeadline(begun.promise, patience, () => new Error(`A client could not subscribe: ${ends}`));
   }

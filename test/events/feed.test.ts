@@ -669,8 +669,8 @@ describe('the end', () => {
     await expireUnread(at);
     await expect(next).rejects.toThrow(HistoryReplacedError);
     await at.relay.ready();
-    const anew = at.feed.subscribe(listener());
-    expect(await untilNow(at, anew)).toStrictEqual([]);
+    const restarted = at.feed.subscribe(listener());
+    expect(await untilNow(at, restarted)).toStrictEqual([]);
   });
 
   test('is followed by subscriptions that continue from their start, even before that position is known', async () => {

@@ -35,7 +35,7 @@ afterAll(async () => {
   await database.dispose();
 });
 
-/** Everything after a position, read in pages; the position behind it all. */
+/** Reads everything after a position, page by page; returns the ids and the last position. */
 async function readOn(from: Position, limit = 3): Promise<{ ids: string[]; position: Position }> {
   const ids: string[] = [];
   let position = from;

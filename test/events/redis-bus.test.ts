@@ -25,34 +25,34 @@ afterEach(async () => {
   await redis.stop();
 });
 
-function openBus(options: Partial<RedisBusOptions> = {}): WakeBus & { heard: ReturnType<typeof vi.fn> } {
+function openBus(options: Partial<RedisBusOptions> = {}): WakeBus & { onWake: ReturnType<typeof vi.fn> } {
   const url = `redis://127.0.0.1:${proxy.port}`;
   const bus = createRedisBus({ url, topology: 'SINGLE', channel: 'wakes', logger: silent, ...options });
   buses.push(bus);
-  const heard = vi.fn();
-  bus.subscribe(heard);
-  return { ...bus, heard };
+  const onWake = vi.fn();
+  bus.subscribe(onWake);
+  return { ...bus, onWake };
 }
 
 const isUp = (bus: WakeBus) => eventually(() => expect(bus.health().state).toBe('UP'));
 const isDown = (bus: WakeBus) => eventually(() => expect(bus.health().state).toBe('DOWN'));
-const hears = (bus: { heard: ReturnType<typeof vi.fn> }, count: number) =>
-  eventually(() => expect(bus.heard.mock.calls.length).toBeGreaterThanOrEqual(count));
+const wasWoken = (bus: { onWake: ReturnType<typeof vi.fn> }, count: number) =>
+  eventually(() => expect(bus.onWake.mock.calls.length).toBeGreaterThanOrEqual(count));
 
 describe('a bus over Redis', () => {
   test('wakes the others once it is up, and not itself', async () => {
     const [one, other] = [openBus(), openBus()];
     await Promise.all([isUp(one), isUp(other)]);
     // Once for the way being open.
-    expect([one.heard.mock.calls.length, other.heard.mock.calls.length]).toStrictEqual([1, 1]);
+    expect([one.onWake.mock.calls.length, other.onWake.mock.calls.length]).toStrictEqual([1, 1]);
     for (let round = 2; round < 12; round += 1) {
       one.publish();
-      await hears(other, round);
+      await wasWoken(other, round);
     }
-    expect(one.heard).toHaveBeenCalledTimes(1);
+    expect(one.onWake).toHaveBeenCalledTimes(1);
     other.publish();
-    await hears(one, 2);
-    expect(other.heard).toHaveBeenCalledTimes(11);
+    await wasWoken(one, 2);
+    expect(other.onWake).toHaveBeenCalledTimes(11);
   });
 
   test('is up only when the server has acknowledged the subscription', async () => {
@@ -76,7 +76,7 @@ describe('a bus over Redis', () => {
     });
     await observer.subscribe('wakes');
     for (let count = 0; count < 1000; count += 1) one.publish();
-    await hears(other, 3);
+    await wasWoken(other, 3);
     // The first, and one more for all the others.
     await eventually(() => expect(wakes).toBe(2));
     observer.disconnect();
@@ -91,10 +91,10 @@ describe('a bus over Redis', () => {
     redis = await startRedis({ port: redis.port });
     await Promise.all([isUp(one), isUp(other)]);
     // It is woken when it is connected again, and by the wake that could not be sent before.
-    await hears(other, 2);
-    const before = other.heard.mock.calls.length;
+    await wasWoken(other, 2);
+    const before = other.onWake.mock.calls.length;
     one.publish();
-    await hears(other, before + 1);
+    await wasWoken(other, before + 1);
   });
 
   test('notices within two seconds that messages no longer arrive, and recovers by itself', async () => {
@@ -109,9 +109,9 @@ describe('a bus over Redis', () => {
     expect(other.health().state).toBe('UP');
     proxy.resume();
     await isUp(one);
-    const before = other.heard.mock.calls.length;
+    const before = other.onWake.mock.calls.length;
     one.publish();
-    await hears(other, before + 1);
+    await wasWoken(other, before + 1);
     // The replaced connections are closed.
     await eventually(() => expect(proxy.connections).toBe(2));
   });
@@ -142,7 +142,7 @@ describe('a bus over Redis', () => {
     const clients = String(await observer.client('LIST', 'TYPE', 'PUBSUB'));
     const id = /id=(\d+)/.exec(clients)?.[1] ?? '';
     await observer.client('KILL', 'ID', Number(id));
-    await hears(bus, 2);
+    await wasWoken(bus, 2);
     await isUp(bus);
     observer.disconnect();
   });
