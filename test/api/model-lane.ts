@@ -220,7 +220,7 @@ const lastSeen = `
 
 /**
  * The customer's rows, and the new audit entries and events in the order in which clients read them: by
- * transaction, then by number.
+ * transaction, then by number. First sign-ins are not of the model.
  */
 const lookAround = `
   SELECT
@@ -234,7 +234,7 @@ const lookAround = `
     (SELECT coalesce(json_agg(r), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,
     (SELECT json_agg(p.id) FROM products p JOIN sites s ON s.id = p.site_id
       WHERE s.organization_id = $1 AND p.licensed) AS licensed,
-    (SELECT coalesce(json_agg(a ORDER BY a.txid, a.seq), '[]') FROM audit_entries a 
-      WHERE (a.txid, a.seq) > ($2::bigint, $3::bigint)) AS record,
+    (SELECT coalesce(json_agg(a ORDER BY a.txid, a.seq), '[]') FROM audit_entries a
+      WHERE (a.txid, a.seq) > ($2::bigint, $3::bigint) AND a.action <> 'account.bind_subject') AS record,
     (SELECT coalesce(json_agg(e ORDER BY e.txid, e.seq), '[]') FROM events e 
       WHERE (e.txid, e.seq) > ($4::bigint, $5::bigint)) AS told`;
