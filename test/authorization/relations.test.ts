@@ -1,0 +1,178 @@
+/** In which relations each kind of account stands to the platform, to an organization, a site, a ticket, an account. */
+import { describe, expect, test } from 'vitest';
+import type { Relation } from '../../src/authorization/operations.ts';
+import {
+  relationsToAccount,
+  relationsToOrganization,
+  relationsToPlatform,
+  relationsToSite,
+  relationsToTicket,
+  seesAccount,
+  seesOrganization,
+  seesTicket,
+} from '../../src/authorization/relations.ts';
+import type { ServiceViewer, Viewer } from '../../src/identity/viewer.ts';
+import { assignment, engineer, operator, place, user } from '../support/builders.ts';
+
+const site = place().site;
+const otherSite = { ...site, id: 'other-site' };
+const service = (organizationId: string | null, ...capabilities: ServiceViewer['capabilities'][number][]) =>
+  ({
+    ...{ id: 'service', email: 'service@example.com', name: 'Service', kind: 'SERVICE_ACCOUNT' as const },
+    ...{ capabilities, organizationId },
+  }) satisfies Viewer;
+
+const plain = user('plain');
+const organizationAdmin = user('admin', assignment('ORGANIZATION_ADMIN', 'ORGANIZATION'));
+const unsyncedAdmin = user(
+  'unsynced',
+  assignment('ORGANIZATION_ADMIN', 'ORGANIZATION', { syncState: 'PENDING_SYNC' }),
+);
+const productAdmin = user('product-admin', assignment('PRODUCT_ADMIN', 'THIS_PRODUCT'));
+const guardAdmin = user('guard', assignment('GUARD_ADMIN', 'THIS_SITE'));
+const unsyncedGuard = user('unsynced', assignment('GUARD_ADMIN', 'THIS_SITE', { syncState: 'PENDING_SYNC' }));
+const former: Viewer = {
+  ...user('former', assignment('GUARD_ADMIN', 'ORGANIZATION')),
+  ...{ organizationIds: [] },
+};
+const bystander = service(null);
+
+const sorted = (relations: ReadonlySet<Relation>): Relation[] => [...relations].toSorted();
+const only = (...relations: Relation[]): Relation[] => ['SIGNED_IN' as const, ...relations].toSorted();
+
+describe('to the platform', () => {
+  test.each<[string, Viewer, Relation[]]>([
+    ['an operator', operator(), ['OPERATOR']],
+    ['an engineer', engineer(), ['SUPPORT_ENGINEER']],
+    [
+      'a service account',
+      service('organization', 'TICKETING', 'AUDIT_READING'),
+      ['AUDIT_READING', 'TICKETING'],
+    ],
+    ['a user without roles', plain, ['MEMBER']],
+    ['an organization admin', organizationAdmin, ['MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN']],
+    ['a product admin', productAdmin, ['MEMBER', 'ROLE_HOLDER']],
+    ['a Guard admin of a site', guardAdmin, ['MEMBER', 'ROLE_HOLDER', 'GUARD_ADMIN']],
+    ['a Guard admin who is not synced', unsyncedGuard, ['MEMBER', 'ROLE_HOLDER']],
+  ])('%s', (_, viewer, expected) => {
+    expect(sorted(relationsToPlatform(viewer))).toEqual(only(...expected));
+  });
+});
+
+describe('to an organization', () => {
+  test.each<[string, Viewer, Relation[]]>([
+    ['an operator', operator(), ['OPERATOR']],
+    ['an engineer', engineer(), ['SUPPORT_ENGINEER']],
+    ['a service account of the vendor', service(null, 'GRANT_WATCHING'), ['GRANT_WATCHING']],
+    ['a service account bound to it', service('organization', 'TICKETING'), ['TICKETING']],
+    ['a service account bound to another', service('elsewhere', 'TICKETING'), []],
+    ['a member without roles', plain, ['MEMBER']],
+    ['its admin', organizationAdmin, ['MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN']],
+    ['its admin who is not synced', unsyncedAdmin, ['MEMBER', 'ROLE_HOLDER']],
+    [
+      'a member whose role is elsewhere',
+      user('x', assignment('SITE_ADMIN', 'THIS_SITE', { organizationId: 'elsewhere' })),
+      ['MEMBER'],
+    ],
+    ['a former member whose role is left', former, []],
+  ])('%s', (_, viewer, expected) => {
+    expect(sorted(relationsToOrganization(viewer, 'organization'))).toEqual(only(...expected));
+  });
+});
+
+describe('to a site', () => {
+  test.each<[string, Viewer, typeof site, Relation[]]>([
+    ['its Guard admin', guardAdmin, site, ['MEMBER', 'ROLE_HOLDER', 'GUARD_ADMIN']],
+    ['the Guard admin of another site', guardAdmin, otherSite, ['MEMBER', 'ROLE_HOLDER']],
+    ['its Guard admin who is not synced', unsyncedGuard, site, ['MEMBER', 'ROLE_HOLDER']],
+    ['a former member who was Guard admin', former, site, []],
+    ['an engineer', engineer(), site, ['SUPPORT_ENGINEER']],
+  ])('%s', (_, viewer, where, expected) => {
+    expect(sorted(relationsToSite(viewer, where))).toEqual(only(...expected));
+  });
+});
+
+describe('to an account', () => {
+  const account = { id: 'plain', organizationIds: ['elsewhere', 'organization'] };
+
+  test.each<[string, Viewer, Relation[]]>([
+    ['an operator', operator(), ['OPERATOR']],
+    ['itself', plain, ['MEMBER', 'SELF']],
+    ['a member of one of its organizations', user('other'), ['MEMBER']],
+    [
+      'an admin of one of its organizations',
+      organizationAdmin,
+      ['MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN'],
+    ],
+    ['somebody with no organization in common', former, []],
+  ])('%s', (_, viewer, expected) => {
+    expect(sorted(relationsToAccount(viewer, account))).toEqual(only(...expected));
+  });
+
+  test('that is in no organization: an operator', () => {
+    expect(sorted(relationsToAccount(operator(), { id: 'x', organizationIds: [] }))).toEqual(
+      only('OPERATOR'),
+    );
+    expect(sorted(relationsToAccount(plain, { id: 'x', organizationIds: [] }))).toEqual(only());
+  });
+});
+
+describe('to a ticket', () => {
+  const ticket = { reporterId: 'reporter', assigneeId: 'engineer' };
+
+  test.each<[string, Viewer, Relation[], string?]>([
+    ['the assigned engineer', engineer(), ['SUPPORT_ENGINEER', 'ASSIGNED_ENGINEER']],
+    ['another engineer', engineer('other'), ['SUPPORT_ENGINEER']],
+    ['the reporter', user('reporter'), ['MEMBER', 'REPORTER']],
+    ['the reporter who left', { ...former, id: 'reporter' }, []],
+    ['a member', plain, ['MEMBER']],
+    ['who approved the grant', plain, ['MEMBER', 'APPROVER'], 'plain'],
+    ['who approved no grant', plain, ['MEMBER'], 'somebody'],
+    ['a product admin', productAdmin, ['MEMBER', 'ROLE_HOLDER', 'GRANTOR']],
+    ['a Guard admin', guardAdmin, ['MEMBER', 'ROLE_HOLDER', 'GUARD_ADMIN']],
+    ['an account with an engineer’s id that is none', service(null), []],
+  ])('%s', (_, viewer, expected, approverId) => {
+    expect(sorted(relationsToTicket(viewer, ticket, place(), approverId))).toEqual(only(...expected));
+  });
+
+  test('a user with the assignee’s id is not its engineer, nor an engineer with the reporter’s id its reporter', () => {
+    expect(sorted(relationsToTicket(user('engineer'), ticket, place()))).toEqual(only('MEMBER'));
+    const filed = { reporterId: 'engineer', assigneeId: null };
+    expect(sorted(relationsToTicket(engineer(), filed, place(), 'engineer'))).toEqual(
+      only('SUPPORT_ENGINEER'),
+    );
+  });
+
+  test('a service account without capabilities has none', () => {
+    expect(sorted(relationsToTicket(bystander, ticket, place()))).toEqual(only());
+  });
+});
+
+describe('who sees', () => {
+  const every = [
+    ...(['SIGNED_IN', 'SELF', 'OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'] as const),
+    ...(['SUPPORT_ENGINEER', 'ASSIGNED_ENGINEER', 'MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN'] as const),
+    ...(['GUARD_ADMIN', 'REPORTER', 'GRANTOR', 'APPROVER'] as const),
+  ] satisfies Relation[];
+
+  test.each([
+    {
+      what: 'a ticket',
+      sees: seesTicket,
+      by: [
+        ...['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'ASSIGNED_ENGINEER'],
+        ...['ROLE_HOLDER', 'REPORTER', 'APPROVER'],
+      ],
+    },
+    {
+      what: 'an organization',
+      sees: seesOrganization,
+      by: ['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'MEMBER'],
+    },
+    { what: 'an account', sees: seesAccount, by: ['SELF', 'OPERATOR', 'ROLE_HOLDER'] },
+  ])('$what: any one of these relations, beside others', ({ sees, by }) => {
+    expect(every.filter((relation) => sees(new Set(['SIGNED_IN', relation]))).toSorted()).toEqual(
+      by.toSorted(),
+    );
+  });
+});

@@ -1,0 +1,84 @@
+/** The condition for grants in a state says the same as the rules, at every moment and of every grant. */
+import { describe, expect, test } from 'vitest';
+import { asOf, inStates } from '../../src/grants/as-of.ts';
+import type { Grant, GrantState } from '../../src/grants/grant.ts';
+import { toRow } from '../../src/grants/row.ts';
+import {
+  active,
+  DAY,
+  fromNow,
+  HOUR,
+  MS,
+  NOW,
+  overOnceActive,
+  overUnapproved,
+  pendingApproval,
+  pendingGuardApproval,
+} from '../support/builders.ts';
+
+const [past, future] = [fromNow(-MS), fromNow(HOUR)];
+const grants: Record<string, Grant> = {
+  'waits for the customer': pendingApproval({ approvalDueAt: future }),
+  'waited until now': pendingApproval({ approvalDueAt: NOW }),
+  'waited long enough': pendingApproval({ approvalDueAt: past }),
+  'waits for the Guard': pendingGuardApproval({ approvalDueAt: future, expiresAt: null }),
+  'waits for the Guard, with an end': pendingGuardApproval({
+    approvalDueAt: future,
+    expiresAt: fromNow(DAY),
+  }),
+  'waited for the Guard until now': pendingGuardApproval({ approvalDueAt: NOW, expiresAt: null }),
+  'waited for the Guard beyond its end': pendingGuardApproval({ approvalDueAt: future, expiresAt: NOW }),
+  'active until the ticket closes': active({ expiresAt: null }),
+  'active until later': active({ expiresAt: future }),
+  'active until now': active({ expiresAt: NOW }),
+  'active until before': active({ expiresAt: past }),
+  denied: overUnapproved({ state: 'DENIED', endReason: 'DENIED_BY_CUSTOMER' }),
+  withdrawn: overUnapproved({ state: 'WITHDRAWN', endReason: 'TICKET_CLOSED' }),
+  expired: overUnapproved({ state: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
+  revoked: overOnceActive({ state: 'REVOKED', endReason: 'TICKET_CLOSED' }),
+  ended: overOnceActive({ state: 'ENDED', endReason: 'TIME_ELAPSED' }),
+};
+const states = [
+  ...(['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE', 'DENIED', 'WITHDRAWN'] as const),
+  ...(['EXPIRED', 'REVOKED', 'ENDED'] as const),
+] satisfies GrantState[];
+
+/** Whether the row meets the condition, for the few words that the conditions of grants have. */
+function meets(row: Readonly<Record<string, unknown>>, where: object): boolean {
+  return Object.entries(where).every(([name, condition]) => {
+    if (name === 'OR') return condition.some((one: object) => meets(row, one));
+    const value = row[name];
+    if (typeof condition !== 'object' || condition === null) return value === condition;
+    return Object.entries(condition).every(([operator, operand]) => {
+      if (operator === 'in') return Array.isArray(operand) && operand.includes(value);
+      if (!(value instanceof Date && operand instanceof Date)) return false;
+      if (operator === 'gt') return value > operand;
+      if (operator === 'lte') return value <= operand;
+      throw new Error(`No meaning for ${operator}`);
+    });
+  });
+}
+
+describe.each(Object.entries(grants))('a grant that is %s', (_, grant) => {
+  const row = toRow(grant);
+
+  test.each(states)('is found by %s if it is in that state now', (state) => {
+    expect(meets(row, inStates([state], NOW))).toBe(asOf(row, NOW).state === state);
+  });
+
+  test('is found by any of several states, and by none if none is named', () => {
+    expect(meets(row, inStates([...states, 'ACTIVE'], NOW))).toBe(true);
+    expect(meets(row, inStates([], NOW))).toBe(false);
+  });
+});
+
+test('each state makes one condition, however often it is named', () => {
+  expect(inStates(['ACTIVE', 'DENIED', 'ACTIVE'], NOW).OR).toHaveLength(2);
+});
+
+test('a row whose time is up reads as over since that moment; any other as it is', () => {
+  const row = toRow(active({ expiresAt: past }));
+  expect(asOf(row, NOW)).toMatchObject({ state: 'ENDED', endReason: 'TIME_ELAPSED', endedAt: past });
+  const running = toRow(active({ expiresAt: future }));
+  expect(asOf(running, NOW)).toBe(running);
+});

@@ -1,0 +1,38 @@
+/**
+ * A part of the pure code, and the unit tests that are to find every fault in it. Property tests are left out: they
+ * would find more, by chance, and take seconds for each change.
+ */
+export interface Room {
+  readonly mutate: readonly string[];
+  readonly tests: readonly string[];
+}
+
+export const rooms: Readonly<Record<string, Room>> = {
+  grants: {
+    mutate: ['src/grants/grant.ts', 'src/grants/lifecycle.ts', 'src/grants/as-of.ts'],
+    tests: ['test/grants/{grant,lifecycle,time-limits,two-approvals,as-of}.test.ts'],
+  },
+  roles: {
+    mutate: ['src/roles/role.ts', 'src/roles/eligibility.ts', 'src/roles/obstacles.ts'],
+    tests: ['test/roles/{role,eligibility,obstacles,required-roles}.test.ts'],
+  },
+  authorization: {
+    mutate: [
+      'src/authorization/operations.ts',
+      'src/authorization/relations.ts',
+      'src/authorization/event-visibility.ts',
+    ],
+    tests: ['test/authorization/{operations,relations,event-visibility}.test.ts'],
+  },
+  events: {
+    mutate: ['src/events/cursor.ts', 'src/events/position.ts', 'src/events/delivery-queue.ts'],
+    tests: ['test/events/{cursor,position,delivery-queue}.test.ts'],
+  },
+};
+
+/** The room that `npm run test:mutation` runs at the moment. */
+export function roomNamed(name: string): Room {
+  const room = rooms[name];
+  if (room === undefined) throw new Error(`No room ${name}: there are ${Object.keys(rooms).join(', ')}.`);
+  return room;
+}
