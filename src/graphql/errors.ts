@@ -48,17 +48,18 @@ export class ConflictError extends ApiError<'VERSION_CONFLICT' | 'IDEMPOTENCY_KE
 
 export class UnavailableError extends ApiError<'SERVICE_UNAVAILABLE'> {}
 
-/** Every error a mutation may answer with, for the plugin that turns them into union members. */
-export const mutationErrors = [
-  InvalidInputError,
-  NotFoundError,
-  ForbiddenError,
-  NotEligibleError,
-  InvalidStateError,
-  ConflictError,
-];
+/** The typed errors by the kind of refusal that becomes each. */
+export const errorTypes = {
+  InvalidInput: InvalidInputError,
+  NotFound: NotFoundError,
+  Forbidden: ForbiddenError,
+  NotEligible: NotEligibleError,
+  InvalidState: InvalidStateError,
+  Conflict: ConflictError,
+  Unavailable: UnavailableError,
+} as const satisfies Record<Refusal['kind'], unknown>;
 
-export type MutationError = InstanceType<(typeof mutationErrors)[number]> | UnavailableError;
+export type MutationError = InstanceType<(typeof errorTypes)[Refusal['kind']]>;
 
 export function toApiError(refusal: Refusal): MutationError {
   switch (refusal.kind) {

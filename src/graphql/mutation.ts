@@ -1,10 +1,11 @@
-/** How every mutation looks: one input with an idempotency key, and a union of what it leaves and the typed errors. */
+/** The shape of every mutation: one input with an idempotency key; the result is a union of the thing and typed errors. */
 import type { InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
+import type { Refusal } from '../commands/refusal.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
-import { mutationErrors } from './errors.ts';
+import { errorTypes } from './errors.ts';
 import { optionalIdempotencyKey } from './input.ts';
 import { carryOut } from './run-command.ts';
 
@@ -14,15 +15,22 @@ export type InputFields = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObjec
 
 type Given<Fields extends InputFieldMap> = InputShapeFromFields<Fields> & { idempotencyKey?: string | null };
 
+/** What a mutation returns when it succeeds: one type, or several of which each row is one. */
+type Success<Row extends object> =
+  | ObjectRef<Types, Row>
+  | { types: readonly ObjectRef<Types, Row>[]; typeNameOf: (row: Row) => string };
+
 type MutationSpec<Fields extends InputFieldMap, Row extends object> = {
   name: MutationName;
-  type: ObjectRef<Types, Row>;
+  type: Success<Row>;
   description: string;
+  /** The errors that it can return: exactly these are in its union. */
+  errors: readonly Refusal['kind'][];
   input: {
     description: string;
     fields: (t: InputFields) => Fields;
   };
-  /** Throws an InvalidInputError for what the fields alone cannot say. */
+  /** Throws an InvalidInputError for what the validation of single fields cannot express. */
   carryOut: (
     input: InputShapeFromFields<Fields>,
     context: Context,
@@ -30,7 +38,7 @@ type MutationSpec<Fields extends InputFieldMap, Row extends object> = {
   ) => Promise<Row>;
 };
 
-/** Adds a mutation to the schema: its input type, its result union, its row of the authorization table. */
+/** Adds a mutation to the schema: its input type and its result union. */
 export function addMutation<Fields extends InputFieldMap, Row extends object>(
   spec: MutationSpec<Fields, Row>,
 ): void {
@@ -41,22 +49,24 @@ export function addMutation<Fields extends InputFieldMap, Row extends object>(
     fields: (t) => ({
       ...spec.input.fields(t),
       idempotencyKey: t
-        .string({ description: 'A repetition with the same key gets the first answer, and does nothing.' })
+        .string({
+          description:
+            'Identifies what the caller means to do: 1 to 100 visible ASCII characters. A repetition by the same account with the same key and input changes nothing and returns the first result, for at least 24 hours.',
+        })
         .validate(optionalIdempotencyKey),
     }),
   });
+  const Result = resultUnion(
+    `${capitalized}Result`,
+    `The result of \`${name}\`: what it changed, as it is afterwards, or the reason why it changed nothing.`,
+    type,
+    spec.errors,
+  );
   builder.mutationField(name, (t) =>
     t.field({
-      type,
+      type: Result,
       description,
       authScopes: { operation: name },
-      errors: {
-        types: mutationErrors,
-        union: {
-          name: `${capitalized}Result`,
-          description: `What \`${name}\` leaves, or why it was not carried out.`,
-        },
-      },
       args: { input: t.arg({ type: Input, required: true, description: spec.input.description }) },
       // The compiler cannot follow the fields through the generic; the input type above has exactly these.
       resolve: (_, args, context) => {
@@ -67,19 +77,42 @@ export function addMutation<Fields extends InputFieldMap, Row extends object>(
   );
 }
 
-/** Adds the mutation that gives one command; `toInput` turns what the client gave into the command's input. */
+/** A union of what a success returns and of these typed errors; a field of this type returns or throws either. */
+export function resultUnion<Row extends object>(
+  name: string,
+  description: string,
+  success: Success<Row>,
+  errors: readonly Refusal['kind'][],
+) {
+  const { types, typeNameOf } =
+    'types' in success ? success : { types: [success], typeNameOf: () => success.name };
+  return builder.errorUnion(name, {
+    description,
+    types: [...types, ...errors.map((kind) => errorTypes[kind])],
+    resolveType: (row) => typeNameOf(row as Row),
+  });
+}
+
+/** Every command can be refused to its caller, and its idempotency key can be malformed or used before. */
+const errorsOfEveryCommand = ['InvalidInput', 'Forbidden', 'Conflict'] as const;
+
+/** Adds the mutation that runs one command; `toInput` turns what the client gave into the command's input. */
 export function addCommand<Fields extends InputFieldMap, Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   {
     toInput,
+    errors,
     ...spec
   }: Omit<MutationSpec<Fields, Row>, 'name' | 'carryOut'> & {
+    /** Beyond those that every command can return. */
+    errors: readonly Exclude<Refusal['kind'], (typeof errorsOfEveryCommand)[number]>[];
     toInput: (input: InputShapeFromFields<Fields>) => Input;
   },
 ): void {
   addMutation({
     ...spec,
     name: command.operation,
+    errors: [...errorsOfEveryCommand, ...errors],
     carryOut: (input, context, key) => carryOut(context, command, toInput(input), key),
   });
 }

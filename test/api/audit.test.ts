@@ -515,7 +515,10 @@ describe('what is done and refused', () => {
     await newEntries();
     const grantIds = [one.grantId, two.grantId];
     const approve = await attempt(await member('jiraAdmin'), 'approveDataAccessInBulk', { grantIds });
-    expect(approve.results).toMatchObject([{ error: null }, { error: { code: 'NOT_ELIGIBLE' } }]);
+    expect(approve.results).toMatchObject([
+      { result: { state: 'ACTIVE' } },
+      { result: { code: 'NOT_ELIGIBLE' } },
+    ]);
     const byGrant = async () => {
       const entries = await newEntries();
       everything.push(...entries);

@@ -37,8 +37,8 @@ export async function attempt(
   const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const inBulk = name.endsWith('InBulk');
   const error =
-    '... on Error { code message } ... on NotEligibleError { eligibility { obstacles { code } } }';
-  const selection = inBulk ? `... on BulkPayload { results { error { ${error} } } } ${error}` : error;
+    '... on Error { code message ... on NotEligibleError { eligibility { obstacles { code } } } }';
+  const selection = inBulk ? `... on BulkPayload { results { result { ${error} } } } ${error}` : error;
   const { data, errors } = await person.send(
     `mutation ($input: ${type}Input!) { result: ${name}(input: $input) { __typename ${selection} } }`,
     { input },
@@ -46,7 +46,7 @@ export async function attempt(
   const refused: Json = errors[0]
     ? { code: errors[0].extensions['code'], message: errors[0].message }
     : inBulk && data.result.code === undefined
-      ? (data.result.results[0].error ?? {})
+      ? data.result.results[0].result
       : data.result;
   const { code, message = '', eligibility } = refused;
   const found = eligibility?.obstacles.map((obstacle: Json) => obstacle.code) ?? [];

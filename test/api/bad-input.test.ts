@@ -299,13 +299,15 @@ function inputOf({ args }: GraphQLField<unknown, unknown>): GraphQLInputObjectTy
 /** The code of each answer; `SUCCEEDED` where there is no error. */
 async function codesOf(person: Person, name: string, input: unknown): Promise<string> {
   const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
-  const bulk = name.endsWith('InBulk') ? '... on BulkPayload { results { error { code } } }' : '';
+  const bulk = name.endsWith('InBulk')
+    ? '... on BulkPayload { results { result { ... on Error { code } } } }'
+    : '';
   const { status, data, errors } = await person.send(
     `mutation ($input: ${type}!) { result: ${name}(input: $input) { __typename ... on Error { code message } ${bulk} } }`,
     { input },
   );
   if (errors.length > 0) return String(errors[0]?.extensions['code'] ?? status);
-  if (data.result.results !== undefined) return data.result.results[0].error?.code ?? 'SUCCEEDED';
+  if (data.result.results !== undefined) return data.result.results[0].result.code ?? 'SUCCEEDED';
   return data.result.code ?? 'SUCCEEDED';
 }
 

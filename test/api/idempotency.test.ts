@@ -213,7 +213,7 @@ describe('the same again', () => {
     await done(admin, 'denyDataAccess', { grantId: grantIds[2] });
     const bulk = { grantIds, idempotencyKey: newKey() };
     const { results } = await repeat(jiraAdmin, 'approveDataAccessInBulk', bulk);
-    expect(results.map(({ grant, error }: Json) => grant?.state ?? error.code)).toEqual([
+    expect(results.map(({ result }: Json) => result.state ?? result.code)).toEqual([
       ...['ACTIVE', 'ACTIVE', 'ALREADY_OVER', 'ACTIVE', 'ACTIVE', 'ACTIVE'],
     ]);
     // One more under the same key: those before are not done again, and the new one is done.
@@ -223,9 +223,9 @@ describe('the same again', () => {
       grantIds: [more.grantId, ...grantIds],
     });
     expect(extended.results.slice(1)).toEqual(results);
-    expect(extended.results[0]).toMatchObject({ grantId: more.grantId, grant: { state: 'ACTIVE' } });
+    expect(extended.results[0]).toMatchObject({ grantId: more.grantId, result: { state: 'ACTIVE' } });
     const revoked = await repeat(admin, 'revokeDataAccessInBulk', { grantIds, idempotencyKey: newKey() });
-    expect(revoked.results.map(({ grant, error }: Json) => grant?.state ?? error.code)).toEqual([
+    expect(revoked.results.map(({ result }: Json) => result.state ?? result.code)).toEqual([
       ...['REVOKED', 'REVOKED', 'ALREADY_OVER', 'REVOKED', 'REVOKED', 'REVOKED'],
     ]);
   });

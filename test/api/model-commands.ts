@@ -82,8 +82,8 @@ const selections: Record<Answered, string> = {
   Product: 'id',
   RoleAssignment: 'id',
   Organization: 'id',
-  BulkPayload: `results { grant { __typename id state version endReason expiresAt endedAt }
-                          error { __typename code ... on NotEligibleError { eligibility { obstacles { code } } } } }`,
+  BulkPayload: `results { result { __typename ... on Grant { id state version endReason expiresAt endedAt }
+                          ... on Error { code } ... on NotEligibleError { eligibility { obstacles { code } } } } }`,
 };
 
 async function send(reality: Reality, who: Who, name: string, answers: Answered, input: object) {

@@ -192,9 +192,7 @@ export function answerSeen(answer: Json): Json {
     return { code, obstacles: eligibility.obstacles.map((obstacle: Json) => obstacle.code) };
   }
   if (__typename === 'BulkPayload') {
-    return fields.results.map(({ grant, error }: Json) =>
-      grant === null ? answerSeen(error) : answerSeen(grant),
-    );
+    return fields.results.map(({ result }: Json) => answerSeen(result));
   }
   return __typename === 'Grant' || __typename === 'Ticket' ? fields : 'done';
 }

@@ -280,7 +280,7 @@ describe('a filled deployment', () => {
   test('a user of one organization may join another, and stays the same user', async () => {
     const { id, email } = await addMember();
     const again = { organizationId: world.globex.organizationId, email, name: 'Another name' };
-    expect(await done(operator, 'addUser', again)).toEqual({ __typename: 'User', id });
+    expect(await done(operator, 'addUser', again)).toMatchObject({ __typename: 'User', id });
     const { viewer } = await (await gateway.as(email)).ask(
       '{ viewer { account { name } organizations { id } } }',
     );
@@ -333,7 +333,8 @@ describe('a filled deployment', () => {
     expect(await grantors()).toContain(email);
 
     expect(await attempt(operator, 'deactivateAccount', { accountId })).toMatchObject({
-      account: { email, isActive: false },
+      email,
+      isActive: false,
     });
     for (const query of [
       '{ viewer { kind } }',
@@ -348,7 +349,7 @@ describe('a filled deployment', () => {
     expect(await grantors()).not.toContain(email);
 
     expect(await attempt(operator, 'reactivateAccount', { accountId })).toMatchObject({
-      account: { isActive: true },
+      isActive: true,
     });
     expect(await attempt(person, 'approveDataAccess', { ticketId })).toMatchObject({ state: 'ACTIVE' });
     expect(await attempt(operator, 'deactivateAccount', { accountId: nowhere('User') })).toMatchObject({
@@ -384,7 +385,7 @@ describe('a filled deployment', () => {
       const kinds = answers.map(
         ({ data, errors }) => data?.deactivateAccount?.__typename ?? errors[0]?.extensions['code'],
       );
-      expect(kinds.sort()).toEqual(['AccountPayload', expect.stringMatching(/^FORBIDDEN$|^ForbiddenError$/)]);
+      expect(kinds.sort()).toEqual([expect.stringMatching(/^FORBIDDEN$|^ForbiddenError$/), 'Operator']);
       const { nodes } = await operator.ask(
         `{ nodes(ids: ["${one.id}", "${two.id}"]) { ... on Account { isActive } } }`,
       );

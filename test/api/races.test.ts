@@ -317,7 +317,7 @@ test('concurrent bulks over the same grants decide each grant once', async () =>
     const [approved, approvedToo, revoked] = bulks.map(
       ({ results }) =>
         new Map<string, string>(
-          results.map((result: Json) => [result.grantId, result.grant?.state ?? result.error.code]),
+          results.map(({ grantId, result }: Json) => [grantId, result.state ?? result.code]),
         ),
     );
     for (const grantId of grantIds) {

@@ -140,7 +140,7 @@ describe('an approval on a restricted site', () => {
     'of many at once': async () => {
       const { grantId, key } = await fileTicket(gateway, world, { site: 'restricted' });
       const { results } = await done(admin, 'approveDataAccessInBulk', { grantIds: [grantId] });
-      expect(results[0].grant.state).toBe('PENDING_GUARD_APPROVAL');
+      expect(results[0].result.state).toBe('PENDING_GUARD_APPROVAL');
       return { key };
     },
   };

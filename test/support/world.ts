@@ -27,8 +27,11 @@ export async function attempt(person: Person, name: string, input: Record<string
 const selections: Record<string, string> = {
   Grant: 'id state version path endReason expiresAt',
   Ticket: 'id key status',
-  BulkPayload: 'results { grantId grant { state version } error { code message } }',
-  AccountPayload: 'account { email isActive }',
+  BulkPayload: 'results { grantId result { ... on Grant { state version } ... on Error { code message } } }',
+  User: 'id email isActive',
+  SupportEngineer: 'id email isActive',
+  Operator: 'id email isActive',
+  ServiceAccount: 'id email isActive',
   NotFoundError: 'code message',
   ForbiddenError: 'code message',
   InvalidStateError: 'code message',

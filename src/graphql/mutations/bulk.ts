@@ -1,5 +1,4 @@
 /** Deciding on many grants at once, each with its own result. */
-import { brandWithType } from '@pothos/core';
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
@@ -8,9 +7,8 @@ import { builder } from '../builder.ts';
 import type { MutationError } from '../errors.ts';
 import { encodeGlobalId } from '../global-id.ts';
 import { globalId, optionalDate, optionalText } from '../input.ts';
-import { addMutation } from '../mutation.ts';
+import { addMutation, resultUnion } from '../mutation.ts';
 import { runCommandForEach } from '../run-command.ts';
-import { ErrorInterface } from '../types/error.ts';
 import { Grant } from '../types/grant.ts';
 import { ApprovalPath } from './grants.ts';
 
@@ -23,36 +21,36 @@ const grantIds = z
   .max(maxGrants, `must name at most ${maxGrants} grants.`)
   .refine((ids) => new Set(ids).size === ids.length, 'must not name a grant twice.');
 
-type Result = { grantId: string } & ({ row: GrantRow } | { error: MutationError });
+type Item = { grantId: string } & ({ row: GrantRow } | { error: MutationError });
 
-const BulkResult = builder.objectRef<Result>('BulkResult').implement({
-  description: 'What became of one grant of many: the grant, or why it was not carried out.',
+const BulkItemResult = resultUnion(
+  'BulkItemResult',
+  'The result for one grant of a bulk mutation: the grant as it is afterwards, or the reason why it was not changed.',
+  Grant,
+  ['NotFound', 'Forbidden', 'NotEligible', 'InvalidState', 'Conflict', 'Unavailable'],
+);
+
+const BulkItem = builder.objectRef<Item>('BulkItem').implement({
+  description: 'One grant of a bulk mutation, with its own result.',
   fields: (t) => ({
     grantId: t.id({
-      description: 'The global id that was given.',
+      description: 'The global id of the grant, as the caller gave it.',
       resolve: ({ grantId }) => encodeGlobalId('Grant', grantId),
     }),
-    grant: t.field({
-      type: Grant,
-      nullable: true,
-      description: 'The grant afterwards; null with an error.',
-      resolve: (result) => ('row' in result ? result.row : null),
-    }),
-    error: t.field({
-      type: ErrorInterface,
-      nullable: true,
-      description: 'Why it was not carried out; null with a grant.',
-      resolve: (result) => ('error' in result ? told(result.error) : null),
+    result: t.field({
+      type: BulkItemResult,
+      description: 'The result for this grant, independent of the others.',
+      resolve: (item) => ('row' in item ? item.row : item.error) as never,
     }),
   }),
 });
 
-const BulkPayload = builder.objectRef<{ results: Result[] }>('BulkPayload').implement({
-  description: 'What became of each grant, in the order given.',
+const BulkPayload = builder.objectRef<{ results: Item[] }>('BulkPayload').implement({
+  description: 'The results of a bulk mutation.',
   fields: (t) => ({
     results: t.field({
-      type: [BulkResult],
-      description: 'One for each grant.',
+      type: [BulkItem],
+      description: 'One item for each grant, in the order of `grantIds`.',
       resolve: ({ results }) => results,
     }),
   }),
@@ -61,6 +59,8 @@ const BulkPayload = builder.objectRef<{ results: Result[] }>('BulkPayload').impl
 addMutation({
   name: 'approveDataAccessInBulk',
   type: BulkPayload,
+  // Every other error is the result of one grant.
+  errors: ['InvalidInput'],
   description:
     'Approves many outstanding requests, each on its own: one that fails does not touch the others.',
   input: {
@@ -94,6 +94,8 @@ addMutation({
 addMutation({
   name: 'revokeDataAccessInBulk',
   type: BulkPayload,
+  // Every other error is the result of one grant.
+  errors: ['InvalidInput'],
   description: 'Ends many grants at once, each on its own: one that fails does not touch the others.',
   input: {
     description: 'Which grants to end.',
@@ -109,13 +111,6 @@ addMutation({
     return payload(ids, await runCommandForEach(context, revokeDataAccess, each, keyFor(key)));
   },
 });
-
-/** The error as a value: a resolver that answers an `Error` is taken to have thrown it. */
-function told(error: MutationError): MutationError {
-  const value = { ...error, message: error.message };
-  brandWithType(value, error.constructor.name as never);
-  return value;
-}
 
 function payload(ids: readonly string[], results: readonly ({ row: GrantRow } | { error: MutationError })[]) {
   return { results: results.map((result, index) => ({ grantId: ids[index] ?? '', ...result })) };

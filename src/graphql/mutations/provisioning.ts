@@ -1,6 +1,5 @@
 /** Filling a deployment: organizations, sites, products, accounts. */
 import { z } from 'zod';
-import type { Account as AccountRow } from '../../../prisma/generated/client/client.ts';
 import {
   addOperator,
   addServiceAccount,
@@ -16,11 +15,10 @@ import {
   licenseProduct,
   unlicenseProduct,
 } from '../../commands/provision-organization.ts';
-import { builder } from '../builder.ts';
 import { email, globalId, line, optionalGlobalId, productKey, siteUrl } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
 import {
-  Account,
+  accountTypeOf,
   Operator,
   ServiceAccount,
   ServiceCapability,
@@ -32,6 +30,7 @@ import { Product, Site, UserManagementExperience } from '../types/site.ts';
 
 addCommand(createOrganization, {
   type: Organization,
+  errors: [],
   description: 'Creates an organization.',
   input: {
     description: 'A new customer.',
@@ -45,6 +44,7 @@ addCommand(createOrganization, {
 
 addCommand(createSite, {
   type: Site,
+  errors: ['NotFound', 'InvalidState'],
   description: 'Creates a site of an organization.',
   input: {
     description: 'A new site.',
@@ -74,6 +74,7 @@ addCommand(createSite, {
 
 addCommand(licenseProduct, {
   type: Product,
+  errors: ['NotFound'],
   description: 'Licenses a product on a site, for the first time or again.',
   input: {
     description: 'Which product on which site.',
@@ -90,6 +91,7 @@ addCommand(licenseProduct, {
 
 addCommand(unlicenseProduct, {
   type: Product,
+  errors: ['NotFound', 'InvalidState'],
   description: 'Ends the licence of a product on its site, and with it every open grant for it.',
   input: {
     description: 'Which product.',
@@ -111,6 +113,7 @@ function person(t: InputFields) {
 
 addCommand(addUser, {
   type: User,
+  errors: ['NotFound', 'InvalidState'],
   description: 'Makes somebody a member of an organization: a new user, or one of another organization.',
   input: {
     description: 'Who becomes a member of what.',
@@ -126,6 +129,7 @@ addCommand(addUser, {
 
 addCommand(removeUser, {
   type: User,
+  errors: ['NotFound'],
   description: 'Ends a membership, and with it every role the user holds in the organization.',
   input: {
     description: 'Who leaves what.',
@@ -141,6 +145,7 @@ addCommand(removeUser, {
 
 addCommand(addSupportEngineer, {
   type: SupportEngineer,
+  errors: ['InvalidState'],
   description: 'Adds a support engineer of the vendor.',
   input: { description: 'Who.', fields: person },
   toInput: (input) => input,
@@ -148,6 +153,7 @@ addCommand(addSupportEngineer, {
 
 addCommand(addOperator, {
   type: Operator,
+  errors: ['InvalidState'],
   description: 'Adds an operator of the vendor.',
   input: { description: 'Who.', fields: person },
   toInput: (input) => input,
@@ -155,6 +161,7 @@ addCommand(addOperator, {
 
 addCommand(addServiceAccount, {
   type: ServiceAccount,
+  errors: ['InvalidState'],
   description: "Adds a program: for one organization, or the vendor's own for all of them.",
   input: {
     description: 'Which program, and what it may do.',
@@ -176,17 +183,6 @@ addCommand(addServiceAccount, {
   toInput: ({ organizationId, ...input }) => ({ ...input, organizationId: organizationId ?? null }),
 });
 
-const AccountPayload = builder.objectRef<AccountRow>('AccountPayload').implement({
-  description: 'An account of any kind.',
-  fields: (t) => ({
-    account: t.field({
-      type: Account,
-      description: 'The account as it is now.',
-      resolve: (account) => account,
-    }),
-  }),
-});
-
 for (const [command, description] of [
   [
     deactivateAccount,
@@ -195,7 +191,8 @@ for (const [command, description] of [
   [reactivateAccount, 'Reactivates an account.'],
 ] as const) {
   addCommand(command, {
-    type: AccountPayload,
+    type: { types: [User, SupportEngineer, Operator, ServiceAccount], typeNameOf: accountTypeOf },
+    errors: ['NotFound', 'InvalidState'],
     description,
     input: {
       description: 'Which account.',

@@ -8,6 +8,7 @@ import { Ticket } from '../types/ticket.ts';
 
 addCommand(createTicket, {
   type: Ticket,
+  errors: ['NotFound'],
   description:
     'Files a ticket with an outstanding request. With the box ticked it is approved at once, if the reporter may; `accessEligibility` says why not and who may.',
   input: {
@@ -33,6 +34,7 @@ addCommand(createTicket, {
 
 addCommand(assignTicket, {
   type: Ticket,
+  errors: ['NotFound', 'InvalidState'],
   description:
     "Assigns an engineer, who receives the ticket's open grants; whoever was assigned loses them at once.",
   input: {
@@ -58,6 +60,7 @@ const OpenTicketStatus = builder.enumType('OpenTicketStatus', {
 
 addCommand(updateTicketStatus, {
   type: Ticket,
+  errors: ['NotFound', 'InvalidState'],
   description: 'Says where an open ticket stands. Grants are not touched.',
   input: {
     description: 'Where a ticket stands now.',
@@ -71,6 +74,7 @@ addCommand(updateTicketStatus, {
 
 addCommand(closeTicket, {
   type: Ticket,
+  errors: ['NotFound', 'InvalidState'],
   description: 'Closes a ticket: what is active on it is revoked, what is pending is withdrawn.',
   input: {
     description: 'Which ticket to close.',
@@ -83,6 +87,7 @@ addCommand(closeTicket, {
 
 addCommand(reopenTicket, {
   type: Ticket,
+  errors: ['NotFound', 'InvalidState'],
   description: 'Reopens a closed ticket. No grant comes back: the engineer asks again.',
   input: {
     description: 'Which ticket to reopen.',

@@ -11,6 +11,11 @@ const typenames = {
   SERVICE_ACCOUNT: 'ServiceAccount',
 } as const;
 
+/** The name of the type of an account of this kind. */
+export function accountTypeOf({ kind }: { kind: keyof typeof typenames }): string {
+  return typenames[kind];
+}
+
 export const AccountKind = builder.enumType('AccountKind', {
   description: 'What an account is; it never changes.',
   values: {
@@ -33,7 +38,7 @@ export const ServiceCapability = builder.enumType('ServiceCapability', {
 export const Account = builder.prismaInterface('Account', {
   name: 'Account',
   description: 'Somebody or something that can sign in.',
-  resolveType: ({ kind }) => typenames[kind],
+  resolveType: accountTypeOf,
   fields: (t) => ({
     name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     email: t.exposeString('email', {

@@ -28,7 +28,7 @@ const ErrorCode = builder.enumType('ErrorCode', {
   }),
 });
 
-export const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
+const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
   description:
     'Why a mutation was not carried out. Nothing was changed; decisions refused are on the audit log.',
   fields: (t) => ({

@@ -1,0 +1,472 @@
+/** Each mutation returns each type of its union, and no other: every row below provokes all of them through a gateway. */
+import { isUnionType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { MutationName } from '../../src/authorization/operations.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let people: Record<
+  'reporter' | 'organizationAdmin' | 'jiraAdmin' | 'confluenceAdmin' | 'guardAdmin' | 'engineer' | 'operator',
+  Person
+>;
+
+beforeAll(async () => {
+  gateway = await startGateway({ maintenance: false });
+  world = await buildWorld(gateway);
+  const { reporter, organizationAdmin, jiraAdmin, confluenceAdmin, guardAdmin } = world.acme.emails;
+  people = {
+    reporter: await gateway.as(reporter),
+    organizationAdmin: await gateway.as(organizationAdmin),
+    jiraAdmin: await gateway.as(jiraAdmin),
+    confluenceAdmin: await gateway.as(confluenceAdmin),
+    guardAdmin: await gateway.as(guardAdmin),
+    engineer: await gateway.as(world.engineer.email),
+    operator: world.operator,
+  };
+});
+afterAll(() => gateway.dispose());
+
+type Input = Record<string, unknown>;
+type Case = () => Promise<{ as: Person; input: Input }>;
+
+/** What provokes each type of a mutation's union. */
+type Row = {
+  /** One for each type that a success returns. */
+  succeeds: Case[];
+  /** Somebody who may see the subject, and may not do this to it. */
+  ForbiddenError?: Case;
+  /** Changes the input of the first success, and so provokes the ConflictError: the idempotency key is the same. */
+  otherInput?: Input;
+  NotFoundError?: Case;
+  NotEligibleError?: Case;
+  InvalidStateError?: Case;
+};
+
+const nowhere = (type: string) =>
+  Buffer.from(`${type}:01890000-0000-7000-8000-000000000000`).toString('base64');
+let count = 0;
+function fresh(what: string): string {
+  count += 1;
+  return `${what}-${count}`;
+}
+const by =
+  (who: keyof typeof people, input: Input | (() => Promise<Input>)): Case =>
+  async () => ({ as: people[who], input: typeof input === 'function' ? await input() : input });
+
+const ticket =
+  (more: Input = {}, change: (ticketId: string) => Promise<unknown> = async () => undefined) =>
+  async (): Promise<Input> => {
+    const { ticketId } = await fileTicket(gateway, world);
+    await change(ticketId);
+    return { ticketId, ...more };
+  };
+const close = (ticketId: string) => done(people.reporter, 'closeTicket', { ticketId });
+
+type Stage = 'PENDING_APPROVAL' | 'PENDING_GUARD_APPROVAL' | 'ACTIVE' | 'DENIED';
+/** A grant in this state. */
+const grant =
+  (state: Stage, site: SiteName = state === 'PENDING_GUARD_APPROVAL' ? 'restricted' : 'main') =>
+  async (): Promise<{ grantId: string }> => {
+    const { grantId } = await fileTicket(gateway, world, { site });
+    if (grantId === null) throw new Error('The ticket came without a request');
+    if (state === 'DENIED') await done(people.organizationAdmin, 'denyDataAccess', { grantId });
+    if (state === 'ACTIVE' || state === 'PENDING_GUARD_APPROVAL') {
+      await done(people.organizationAdmin, 'approveDataAccess', { grantId });
+    }
+    return { grantId };
+  };
+const noGrant: Input = { grantId: nowhere('Grant') };
+
+const site = async (): Promise<{ siteId: string }> => {
+  const { organizationId } = world.acme;
+  const name = fresh('site');
+  const { id } = await done(people.operator, 'createSite', {
+    ...{ organizationId, name, url: `https://${name}.example` },
+  });
+  return { siteId: id };
+};
+const mainSite = async () => ({ siteId: world.acme.sites.main.id });
+const noSite: Input = { siteId: nowhere('Site') };
+/** A site of an organization without Guard, as its admin sees it. */
+const siteWithoutGuard: Case = async () => {
+  const name = fresh('guardless');
+  const { id: organizationId } = await done(people.operator, 'createOrganization', { name });
+  const { id: siteId } = await done(people.operator, 'createSite', {
+    ...{ organizationId, name, url: `https://${name}.example` },
+  });
+  const email = `admin@${name}.example`;
+  const { id: userId } = await done(people.operator, 'addUser', { organizationId, email, name });
+  await done(people.operator, 'assignRole', { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
+  return { as: await gateway.as(email), input: { siteId, restricted: true } };
+};
+
+const person = () => ({ email: `${fresh('person')}@acme.example`, name: 'Fresh' });
+const member = async () => {
+  const { organizationId } = world.acme;
+  const { email, ...input } = person();
+  const user = await done(people.operator, 'addUser', { organizationId, email, ...input });
+  return { organizationId, userId: user.id as string, email };
+};
+const product = async () => {
+  const input = { siteId: world.acme.sites.main.id, key: fresh('wiki'), name: 'Wiki' };
+  const { id } = await done(people.operator, 'licenseProduct', input);
+  return { productId: id };
+};
+const assigned = async (role: Input = { role: 'ORGANIZATION_ADMIN' }) => {
+  const { userId, organizationId, email } = await member();
+  const { id } = await done(people.operator, 'assignRole', { userId, organizationId, ...role });
+  return { roleAssignmentId: id as string, email };
+};
+const account = (mutation: MutationName, more: Input) => async () => ({
+  accountId: (await done(people.operator, mutation, { ...person(), ...more })).id,
+});
+const service: Input = { capabilities: ['TICKETING'] };
+const accountsOfEveryKind = (): Case[] => [
+  by('operator', async () => ({ accountId: (await member()).userId })),
+  by('operator', account('addSupportEngineer', {})),
+  by('operator', account('addOperator', {})),
+  by('operator', account('addServiceAccount', service)),
+];
+const ownAccount: Case = async () => {
+  const { viewer } = await people.operator.ask('{ viewer { account { ... on Node { id } } } }');
+  return { as: people.operator, input: { accountId: viewer.account.id } };
+};
+const switchesAccount: Row = {
+  succeeds: accountsOfEveryKind(),
+  ForbiddenError: by('organizationAdmin', async () => ({ accountId: (await member()).userId })),
+  otherInput: { accountId: nowhere('User') },
+  NotFoundError: by('operator', { accountId: nowhere('User') }),
+  InvalidStateError: ownAccount,
+};
+/** An account that is not a member's, and one with an email address that is in use. */
+const addsAccount = (more: Input = {}): Row => ({
+  succeeds: [by('operator', async () => ({ ...person(), ...more }))],
+  ForbiddenError: by('reporter', async () => ({ ...person(), ...more })),
+  otherInput: { name: 'Another' },
+  InvalidStateError: by('operator', async () => ({ ...person(), ...more, email: world.engineer.email })),
+});
+const decidesOn = (
+  state: Stage,
+  wrongState: Stage,
+  who: keyof typeof people,
+  onlooker: keyof typeof people,
+): Row => ({
+  succeeds: [by(who, grant(state))],
+  ForbiddenError: by(onlooker, grant(state)),
+  otherInput: { reason: 'Another' },
+  NotFoundError: by(who, noGrant),
+  InvalidStateError: by(who, grant(wrongState, state === 'PENDING_GUARD_APPROVAL' ? 'restricted' : 'main')),
+});
+
+const rows: Record<MutationName, () => Row> = {
+  createTicket: () => {
+    const input = {
+      productId: world.acme.sites.main.products.jira,
+      summary: 'It is slow',
+      grantDataAccess: false,
+    };
+    return {
+      succeeds: [by('reporter', input)],
+      ForbiddenError: by('operator', input),
+      otherInput: { summary: 'It is slower' },
+      NotFoundError: by('reporter', { ...input, productId: nowhere('Product') }),
+    };
+  },
+  assignTicket: () => ({
+    succeeds: [by('operator', ticket({ engineerId: world.otherEngineer.id }))],
+    ForbiddenError: by('reporter', ticket()),
+    otherInput: { engineerId: null },
+    NotFoundError: by('operator', { ticketId: nowhere('Ticket') }),
+    InvalidStateError: by('operator', ticket({}, close)),
+  }),
+  updateTicketStatus: () => ({
+    succeeds: [by('engineer', ticket({ status: 'RESOLVED' }))],
+    ForbiddenError: by('operator', ticket({ status: 'RESOLVED' })),
+    otherInput: { status: 'OPEN' },
+    NotFoundError: by('engineer', { ticketId: nowhere('Ticket'), status: 'OPEN' }),
+    InvalidStateError: by('engineer', ticket({ status: 'RESOLVED' }, close)),
+  }),
+  closeTicket: () => ({
+    succeeds: [by('reporter', ticket())],
+    ForbiddenError: by('operator', ticket()),
+    otherInput: { ticketId: nowhere('Ticket') },
+    NotFoundError: by('reporter', { ticketId: nowhere('Ticket') }),
+    InvalidStateError: by('reporter', ticket({}, close)),
+  }),
+  reopenTicket: () => ({
+    succeeds: [by('reporter', ticket({}, close))],
+    ForbiddenError: by('operator', ticket({}, close)),
+    otherInput: { ticketId: nowhere('Ticket') },
+    NotFoundError: by('reporter', { ticketId: nowhere('Ticket') }),
+    InvalidStateError: by('reporter', ticket()),
+  }),
+  requestDataAccess: () => {
+    const rovo = { scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] };
+    return {
+      succeeds: [by('engineer', ticket(rovo))],
+      ForbiddenError: by('reporter', ticket(rovo)),
+      otherInput: { justification: 'Another' },
+      NotFoundError: by('engineer', { ticketId: nowhere('Ticket') }),
+      InvalidStateError: by('engineer', ticket()),
+    };
+  },
+  withdrawDataAccessRequest: () => decidesOn('PENDING_APPROVAL', 'DENIED', 'engineer', 'reporter'),
+  releaseDataAccess: () => decidesOn('ACTIVE', 'PENDING_APPROVAL', 'engineer', 'reporter'),
+  approveDataAccess: () => ({
+    ...decidesOn('PENDING_APPROVAL', 'DENIED', 'jiraAdmin', 'engineer'),
+    NotEligibleError: by('confluenceAdmin', grant('PENDING_APPROVAL')),
+  }),
+  denyDataAccess: () => ({
+    ...decidesOn('PENDING_APPROVAL', 'DENIED', 'jiraAdmin', 'engineer'),
+    NotEligibleError: by('confluenceAdmin', grant('PENDING_APPROVAL')),
+  }),
+  revokeDataAccess: () => ({
+    ...decidesOn('ACTIVE', 'PENDING_APPROVAL', 'jiraAdmin', 'engineer'),
+    NotEligibleError: by('confluenceAdmin', grant('ACTIVE')),
+  }),
+  approveGuardRequest: () =>
+    decidesOn('PENDING_GUARD_APPROVAL', 'PENDING_APPROVAL', 'guardAdmin', 'reporter'),
+  denyGuardRequest: () => decidesOn('PENDING_GUARD_APPROVAL', 'PENDING_APPROVAL', 'guardAdmin', 'reporter'),
+  approveDataAccessInBulk: () => ({ succeeds: [by('jiraAdmin', { grantIds: [nowhere('Grant')] })] }),
+  revokeDataAccessInBulk: () => ({ succeeds: [by('jiraAdmin', { grantIds: [nowhere('Grant')] })] }),
+  setSupportAccessRestrictions: () => ({
+    succeeds: [by('organizationAdmin', async () => ({ ...(await mainSite()), restricted: false }))],
+    ForbiddenError: by('reporter', async () => ({ ...(await mainSite()), restricted: false })),
+    otherInput: { restricted: true },
+    NotFoundError: by('organizationAdmin', { ...noSite, restricted: true }),
+    InvalidStateError: siteWithoutGuard,
+  }),
+  setSupportAccessPolicy: () => {
+    const policy = { requestWaitSeconds: 1_209_600, samePersonMayApproveTwice: false };
+    return {
+      succeeds: [by('organizationAdmin', async () => ({ ...(await mainSite()), ...policy }))],
+      ForbiddenError: by('reporter', async () => ({ ...(await mainSite()), ...policy })),
+      otherInput: { requestWaitSeconds: 60 },
+      NotFoundError: by('organizationAdmin', { ...noSite, ...policy }),
+    };
+  },
+  deactivateSite: () => ({
+    succeeds: [by('operator', site)],
+    ForbiddenError: by('reporter', site),
+    otherInput: noSite,
+    NotFoundError: by('operator', noSite),
+    InvalidStateError: by('operator', async () => ({ siteId: world.acme.sites.deactivated.id })),
+  }),
+  reactivateSite: () => {
+    const deactivated = async () => {
+      const input = await site();
+      await done(people.operator, 'deactivateSite', input);
+      return input;
+    };
+    return {
+      succeeds: [by('operator', deactivated)],
+      ForbiddenError: by('reporter', deactivated),
+      otherInput: noSite,
+      NotFoundError: by('operator', noSite),
+      InvalidStateError: by('operator', mainSite),
+    };
+  },
+  assignRole: () => {
+    const input = async () => {
+      const { organizationId, userId } = await member();
+      return { organizationId, userId, role: 'ORGANIZATION_ADMIN' };
+    };
+    return {
+      succeeds: [by('operator', input)],
+      ForbiddenError: by('reporter', input),
+      otherInput: { role: 'GUARD_ADMIN' },
+      NotFoundError: by('operator', async () => ({
+        ...(await input()),
+        organizationId: nowhere('Organization'),
+      })),
+      InvalidStateError: by('operator', async () => {
+        const given = await input();
+        await done(people.operator, 'assignRole', given);
+        return given;
+      }),
+    };
+  },
+  removeRole: () => ({
+    succeeds: [by('operator', async () => ({ roleAssignmentId: (await assigned()).roleAssignmentId }))],
+    ForbiddenError: async () => {
+      const { roleAssignmentId, email } = await assigned({ role: 'GUARD_ADMIN' });
+      return { as: await gateway.as(email), input: { roleAssignmentId } };
+    },
+    otherInput: { roleAssignmentId: nowhere('RoleAssignment') },
+    NotFoundError: by('operator', { roleAssignmentId: nowhere('RoleAssignment') }),
+  }),
+  triggerScimSync: () => ({
+    succeeds: [by('operator', async () => ({ organizationId: world.acme.organizationId }))],
+    ForbiddenError: by('reporter', async () => ({ organizationId: world.acme.organizationId })),
+    otherInput: { organizationId: nowhere('Organization') },
+    NotFoundError: by('operator', { organizationId: nowhere('Organization') }),
+  }),
+  createOrganization: () => ({
+    succeeds: [by('operator', { name: 'Initech' })],
+    ForbiddenError: by('reporter', { name: 'Initech' }),
+    otherInput: { name: 'Initrode' },
+  }),
+  createSite: () => {
+    const input = async () => {
+      const name = fresh('site');
+      return { organizationId: world.acme.organizationId, name, url: `https://${name}.example` };
+    };
+    return {
+      succeeds: [by('operator', input)],
+      ForbiddenError: by('reporter', input),
+      otherInput: { name: 'Another' },
+      NotFoundError: by('operator', async () => ({
+        ...(await input()),
+        organizationId: nowhere('Organization'),
+      })),
+      InvalidStateError: by('operator', async () => ({ ...(await input()), url: world.acme.sites.main.url })),
+    };
+  },
+  licenseProduct: () => {
+    const wiki = { key: 'wiki', name: 'Wiki' };
+    return {
+      succeeds: [by('operator', async () => ({ ...(await mainSite()), ...wiki }))],
+      ForbiddenError: by('reporter', async () => ({ ...(await mainSite()), ...wiki })),
+      otherInput: { name: 'Another' },
+      NotFoundError: by('operator', { ...noSite, ...wiki }),
+    };
+  },
+  unlicenseProduct: () => ({
+    succeeds: [by('operator', product)],
+    ForbiddenError: by('reporter', product),
+    otherInput: { productId: nowhere('Product') },
+    NotFoundError: by('operator', { productId: nowhere('Product') }),
+    InvalidStateError: by('operator', async () => {
+      const input = await product();
+      await done(people.operator, 'unlicenseProduct', input);
+      return input;
+    }),
+  }),
+  addUser: () => ({
+    ...addsAccount({ organizationId: world.acme.organizationId }),
+    NotFoundError: by('operator', async () => ({ ...person(), organizationId: nowhere('Organization') })),
+  }),
+  removeUser: () => {
+    const leaving = async () => {
+      const { organizationId, userId } = await member();
+      return { organizationId, userId };
+    };
+    return {
+      succeeds: [by('operator', leaving)],
+      ForbiddenError: by('reporter', leaving),
+      otherInput: { userId: nowhere('User') },
+      NotFoundError: by('operator', async () => ({ ...(await leaving()), userId: nowhere('User') })),
+    };
+  },
+  addSupportEngineer: () => addsAccount(),
+  addOperator: () => addsAccount(),
+  addServiceAccount: () => addsAccount(service),
+  deactivateAccount: () => switchesAccount,
+  reactivateAccount: () => switchesAccount,
+};
+
+function membersOf(union: string): string[] {
+  const type = schema.getType(union);
+  if (!isUnionType(type)) throw new Error(`${union} is no union`);
+  return type.getTypes().map(({ name }) => name);
+}
+
+/** The types that the mutation returned to every call of its row, by the type that the call is to provoke. */
+async function returnedBy(name: MutationName, row: Row): Promise<Record<string, string[]>> {
+  const typeOf = async (run: Case, more: Input = {}): Promise<string> => {
+    const { as, input } = await run();
+    return (await attempt(as, name, { ...input, ...more })).__typename;
+  };
+  const { succeeds, otherInput, ...refusals } = row;
+  const [first] = succeeds;
+  if (first === undefined) throw new Error('A mutation succeeds in some way');
+  const { as, input } = await first();
+  const key = { idempotencyKey: fresh(name) };
+  const successes = [(await attempt(as, name, { ...input, ...key })).__typename];
+  for (const run of succeeds.slice(1)) successes.push(await typeOf(run));
+  const returned: Record<string, string[]> = {
+    success: successes,
+    InvalidInputError: [await typeOf(first, { idempotencyKey: 'two words' })],
+  };
+  if (otherInput !== undefined) {
+    const again = await attempt(as, name, { ...input, ...otherInput, ...key });
+    returned['ConflictError'] = [again.__typename];
+  }
+  for (const [error, run] of Object.entries(refusals)) returned[error] = [await typeOf(run)];
+  return returned;
+}
+
+describe('each type of the union, and no other, is returned by', () => {
+  test.each(Object.keys(rows) as MutationName[])('%s', async (name) => {
+    const { success = [], ...refused } = await returnedBy(name, rows[name]());
+    for (const [error, seen] of Object.entries(refused)) expect(seen, error).toEqual([error]);
+    expect(success.filter((type) => type.endsWith('Error'))).toEqual([]);
+    const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    expect([...success, ...Object.keys(refused)].sort()).toEqual(membersOf(`${capitalized}Result`).sort());
+  });
+});
+
+describe.each(['approveDataAccessInBulk', 'revokeDataAccessInBulk'] as const)('one grant of %s', (name) => {
+  const before: Stage = name === 'approveDataAccessInBulk' ? 'PENDING_APPROVAL' : 'ACTIVE';
+
+  async function resultFor(as: Person, grantId: unknown, more: Input = {}): Promise<string> {
+    const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    const { bulk }: Json = await as.ask(
+      `mutation ($input: ${type}Input!) {
+         bulk: ${name}(input: $input) { ... on BulkPayload { results { grantId result { __typename } } } } }`,
+      { input: { grantIds: [grantId], ...more } },
+    );
+    expect(bulk.results).toEqual([{ grantId, result: { __typename: expect.any(String) } }]);
+    return bulk.results[0].result.__typename;
+  }
+
+  test('is returned as each type of the union', async () => {
+    const { jiraAdmin, confluenceAdmin, engineer } = people;
+    const { grantId } = await grant(before)();
+    const key = { idempotencyKey: fresh(name) };
+    const seen = {
+      NotFoundError: await resultFor(jiraAdmin, noGrant['grantId']),
+      ForbiddenError: await resultFor(engineer, grantId),
+      NotEligibleError: await resultFor(confluenceAdmin, grantId),
+      InvalidStateError: await resultFor(jiraAdmin, (await grant('DENIED')()).grantId),
+      Grant: await resultFor(jiraAdmin, grantId, key),
+      ConflictError: await resultFor(jiraAdmin, grantId, { ...key, reason: 'Another' }),
+      UnavailableError: await whileConnectionsBreak((await grant(before)()).grantId, (id) =>
+        resultFor(jiraAdmin, id),
+      ),
+    };
+    expect(seen).toEqual(Object.fromEntries(Object.keys(seen).map((type) => [type, type])));
+    expect(Object.keys(seen).sort()).toEqual(membersOf('BulkItemResult').sort());
+  });
+});
+
+/** Runs a mutation on the grant whose connection to the database breaks while it waits for the ticket's lock. */
+async function whileConnectionsBreak<T>(grantId: string, run: (grantId: string) => Promise<T>): Promise<T> {
+  const id = Buffer.from(grantId, 'base64').toString().replace('Grant:', '');
+  const holder = await gateway.sql.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query(
+      'SELECT pg_advisory_xact_lock(hashtextextended(ticket_id::text, 2)) FROM grants WHERE id = $1',
+      [id],
+    );
+    const result = run(grantId);
+    await expect
+      .poll(async () => {
+        const { rows: broken } = await gateway.sql.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_locks
+            WHERE locktype = 'advisory' AND NOT granted
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
+        return broken.length;
+      })
+      .toBeGreaterThan(0);
+    return await result;
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+}
