@@ -60,6 +60,7 @@ export const builder = new SchemaBuilder<{
     },
     nodesQueryOptions: {
       description: `The things with these global ids, at most ${pageSize.max}, in their order; null where there is none that the viewer may see.`,
+      nullable: { list: true, items: true },
       authScopes: { operation: 'nodes' },
       args: { ids: { description: 'The global ids.' } },
       resolve: (_, { ids }, context, info) => loadNodes(context, info, ids),

@@ -26,7 +26,7 @@ export function createContext(
   services: Services,
   { viewer, hasToken }: Pick<Context, 'viewer' | 'hasToken'>,
 ): Context {
-  return { viewer, hasToken, services, loaders: new Loaders(services.database) };
+  return { viewer, hasToken, services, loaders: new Loaders(services.database, viewer) };
 }
 
 /**
@@ -35,7 +35,7 @@ export function createContext(
  */
 export function readAnew(context: Context): void {
   Object.assign(context, initContextCache());
-  context.loaders = new Loaders(context.services.database);
+  context.loaders = new Loaders(context.services.database, context.viewer);
 }
 
 /** The viewer of a field that the authorization table opens to signed-in accounts only. */

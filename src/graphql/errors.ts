@@ -1,6 +1,6 @@
 /** The typed errors of the API. A refusal of a command becomes the one that fits. */
 import { GraphQLError } from 'graphql';
-import type { FieldProblem, Refusal, StateRefusalCode } from '../commands/refusal.ts';
+import type { FieldProblem, Refusal, RefusalKind, StateRefusalCode } from '../commands/refusal.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
 
@@ -57,9 +57,9 @@ export const errorTypes = {
   InvalidState: InvalidStateError,
   Conflict: ConflictError,
   Unavailable: UnavailableError,
-} as const satisfies Record<Refusal['kind'], unknown>;
+} as const satisfies Record<RefusalKind, unknown>;
 
-export type MutationError = InstanceType<(typeof errorTypes)[Refusal['kind']]>;
+export type MutationError = InstanceType<(typeof errorTypes)[RefusalKind]>;
 
 export function toApiError(refusal: Refusal): MutationError {
   switch (refusal.kind) {

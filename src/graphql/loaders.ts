@@ -1,17 +1,30 @@
+import { brandWithType } from '@pothos/core';
 import DataLoader from 'dataloader';
 import type { Account } from '../../prisma/generated/client/client.ts';
+import { listTicketFacts, type TicketFacts } from '../commands/ticket-facts.ts';
+import type { GrantRow } from '../grants/row.ts';
+import type { Viewer } from '../identity/viewer.ts';
 import type { Database } from '../platform/database.ts';
 import { type GrantorsWindow, listEligibleGrantors } from '../roles/store.ts';
 import { listTickets, type TicketWithPlace } from '../tickets/store.ts';
+import { listResourceNames, type Resource } from './resource-names.ts';
+import { listVisibleRows } from './visible-rows.ts';
 
 /** Loaders that turn what many fields of one operation ask into one statement. Each is made when first used. */
 export class Loaders {
   readonly #prisma: Database['prisma'];
+  readonly #viewer: Viewer | null;
   #eligibleGrantors: DataLoader<GrantorsWindow, Account[], string> | undefined;
   #tickets: DataLoader<string, TicketWithPlace | null> | undefined;
+  #ticketFacts: DataLoader<string, TicketFacts | null> | undefined;
+  #grants: DataLoader<string, GrantRow | null> | undefined;
+  #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
+  #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
-  constructor({ prisma }: Database) {
+  /** Of an operation of this viewer; null where nobody is signed in, who may see nothing. */
+  constructor({ prisma }: Database, viewer: Viewer | null) {
     this.#prisma = prisma;
+    this.#viewer = viewer;
   }
 
   get eligibleGrantors(): DataLoader<GrantorsWindow, Account[], string> {
@@ -27,5 +40,57 @@ export class Loaders {
   get tickets(): DataLoader<string, TicketWithPlace | null> {
     this.#tickets ??= new DataLoader((ids) => listTickets(this.#prisma, ids), { maxBatchSize: 100 });
     return this.#tickets;
+  }
+
+  /** The facts on which commands on a ticket are decided, by ticket id; null where there is no such ticket. */
+  get ticketFacts(): DataLoader<string, TicketFacts | null> {
+    this.#ticketFacts ??= new DataLoader((ids) => listTicketFacts(this.#prisma, ids), { maxBatchSize: 100 });
+    return this.#ticketFacts;
+  }
+
+  /** Grants as they are in the database now, by id. */
+  get grants(): DataLoader<string, GrantRow | null> {
+    this.#grants ??= new DataLoader(
+      async (ids) => {
+        const found = await this.#prisma.grant.findMany({ where: { id: { in: [...ids] } } });
+        const byId = new Map(found.map((row) => [row.id, row]));
+        return ids.map((id) => byId.get(id) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#grants;
+  }
+
+  /** Nodes by type and id; null where there is none that the viewer may see. One statement for each type. */
+  get visibleNodes(): DataLoader<Resource, object | null, string> {
+    this.#visibleNodes ??= new DataLoader((resources) => this.#listVisibleNodes(resources), {
+      cacheKeyFn: ({ type, id }) => `${type}:${id}`,
+      maxBatchSize: 500,
+    });
+    return this.#visibleNodes;
+  }
+
+  /** What people call the resources of audit entries; null for what does not exist. One statement for each type. */
+  get resourceNames(): DataLoader<Resource, string | null, string> {
+    this.#resourceNames ??= new DataLoader((resources) => listResourceNames(this.#prisma, resources), {
+      cacheKeyFn: ({ type, id }) => `${type}:${id}`,
+      maxBatchSize: 500,
+    });
+    return this.#resourceNames;
+  }
+
+  async #listVisibleNodes(resources: readonly Resource[]): Promise<(object | null)[]> {
+    const viewer = this.#viewer;
+    if (viewer === null) return resources.map(() => null);
+    const nodes = new Map<string, object>();
+    const readAll = [...Map.groupBy(resources, ({ type }) => type)].map(async ([type, ofType]) => {
+      const ids = ofType.map(({ id }) => id);
+      for (const row of await listVisibleRows(this.#prisma, viewer, type, { ids, query: {} })) {
+        brandWithType(row, type as never);
+        nodes.set(`${type}:${row.id}`, row);
+      }
+    });
+    await Promise.all(readAll);
+    return resources.map(({ type, id }) => nodes.get(`${type}:${id}`) ?? null);
   }
 }

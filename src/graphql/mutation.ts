@@ -2,7 +2,7 @@
 import type { InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
-import type { Refusal } from '../commands/refusal.ts';
+import { type RefusalKind, refusalKinds } from '../commands/refusal.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { errorTypes } from './errors.ts';
@@ -25,7 +25,7 @@ type MutationSpec<Fields extends InputFieldMap, Row extends object> = {
   type: Success<Row>;
   description: string;
   /** The errors that it can return: exactly these are in its union. */
-  errors: readonly Refusal['kind'][];
+  errors: readonly RefusalKind[];
   input: {
     description: string;
     fields: (t: InputFields) => Fields;
@@ -82,7 +82,7 @@ export function resultUnion<Row extends object>(
   name: string,
   description: string,
   success: Success<Row>,
-  errors: readonly Refusal['kind'][],
+  errors: readonly RefusalKind[],
 ) {
   const { types, typeNameOf } =
     'types' in success ? success : { types: [success], typeNameOf: () => success.name };
@@ -93,26 +93,23 @@ export function resultUnion<Row extends object>(
   });
 }
 
-/** Every command can be refused to its caller, and its idempotency key can be malformed or used before. */
-const errorsOfEveryCommand = ['InvalidInput', 'Forbidden', 'Conflict'] as const;
-
-/** Adds the mutation that runs one command; `toInput` turns what the client gave into the command's input. */
+/**
+ * Adds the mutation that runs one command; `toInput` turns what the client gave into the command's input. Its errors
+ * are those that the command declares.
+ */
 export function addCommand<Fields extends InputFieldMap, Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   {
     toInput,
-    errors,
     ...spec
-  }: Omit<MutationSpec<Fields, Row>, 'name' | 'carryOut'> & {
-    /** Beyond those that every command can return. */
-    errors: readonly Exclude<Refusal['kind'], (typeof errorsOfEveryCommand)[number]>[];
+  }: Omit<MutationSpec<Fields, Row>, 'name' | 'errors' | 'carryOut'> & {
     toInput: (input: InputShapeFromFields<Fields>) => Input;
   },
 ): void {
   addMutation({
     ...spec,
     name: command.operation,
-    errors: [...errorsOfEveryCommand, ...errors],
+    errors: [...refusalKinds(command.refusals)],
     carryOut: (input, context, key) => carryOut(context, command, toInput(input), key),
   });
 }

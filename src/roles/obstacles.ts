@@ -19,6 +19,11 @@ export const obstacleTexts: Record<ObstacleCode, ObstacleText> = {
     howToConfirm: 'Look up the contacts listed for the affected product on this site.',
     fix: 'Have yourself listed as a contact for the affected product, or ask an organization admin.',
   },
+  TICKET_CLOSED: {
+    message: 'The ticket is closed. A closed ticket takes no requests and no grants.',
+    howToConfirm: "Look at the ticket's status.",
+    fix: 'Reopen the ticket, or open a new one.',
+  },
   SITE_DEACTIVATED: {
     message: 'The site is deactivated. It accepts tickets, but no grants.',
     howToConfirm: "Look at the site's status.",

@@ -109,7 +109,7 @@ function questions(): Record<string, Read> {
     'auditLog: of the vendor': inList(
       'auditLog',
       entries.vendor,
-      ', filter: { action: "account.add_support_engineer" }',
+      ', filter: { action: ACCOUNT_ADD_SUPPORT_ENGINEER }',
     ),
   };
 }

@@ -20,8 +20,8 @@ describe('an empty deployment', () => {
       tickets: { edges: [] },
       auditLog: {
         edges: [
-          { node: { action: 'account.bind_subject', actor: { kind: 'OPERATOR' } } },
-          { node: { action: 'account.add_operator', actor: { kind: 'SYSTEM' } } },
+          { node: { action: 'ACCOUNT_BIND_SUBJECT', actor: { kind: 'OPERATOR' } } },
+          { node: { action: 'ACCOUNT_ADD_OPERATOR', actor: { kind: 'SYSTEM' } } },
         ],
       },
     });
@@ -542,7 +542,7 @@ describe('a filled deployment', () => {
       const synced = async () => {
         await done(operator, 'triggerScimSync', place);
         const { auditLog } = await operator.ask(
-          `query ($organizationId: ID!) { auditLog(first: 1, filter: { organizationId: $organizationId, action: "role.sync" }) {
+          `query ($organizationId: ID!) { auditLog(first: 1, filter: { organizationId: $organizationId, action: ROLE_SYNC }) {
             edges { node { details } } } }`,
           place,
         );

@@ -124,6 +124,18 @@ describe('a query', () => {
           grants(first: 2) { edges { node { state ticket { key } engineer { name } decisions { decidedBy { name } } } } }
           accessEligibility { allowed obstacles { code } requiredRoles { role } eligibleGrantors(first: 5) { edges { node { name } } } } } } } }`,
     },
+    'tickets with what the viewer may do': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { key viewerMay { approveDataAccess { allowed code message }
+          closeTicket { allowed code } } } } } }`,
+    },
+    'grants with what the viewer may do': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($n: Int!) { grants(first: $n) { edges { node { state viewerMay { approveDataAccess { allowed code message }
+          revokeDataAccess { allowed code message } } } } } }`,
+    },
     'tickets with a page of grants': {
       by: 'engineer',
       statements: 2,
@@ -170,7 +182,13 @@ describe('a query', () => {
       by: 'admin',
       statements: 2,
       query:
-        'query ($n: Int!) { auditLog(first: $n) { edges { node { action actor { name } resource { id } details ticketId } } } }',
+        'query ($n: Int!) { auditLog(first: $n) { edges { node { action actor { name } resource { type } details ticketId } } } }',
+    },
+    'auditLog with names and objects': {
+      by: 'admin',
+      statements: 10,
+      query: `query ($n: Int!) { auditLog(first: $n) { edges { node { action resource { name node { id } }
+          organizationName organization { name } siteUrl site { url } ticketKey ticket { key } grant { state } } } } }`,
     },
   };
 
@@ -380,7 +398,7 @@ describe('a mutation', () => {
       given: async () => ({ by: await member('jiraAdmin'), input: { grantId: (await ticket()).grantId } }),
     },
     'approveDataAccess with an idempotency key': {
-      statements: 14,
+      statements: 10,
       withEverything: 15,
       given: async () => ({
         by: await member('jiraAdmin'),

@@ -149,7 +149,7 @@ export async function thingsToName(
       url: Object.values(world[other].sites).map((site) => site.url),
       email: Object.values(world[other].emails),
       actorEmail: Object.values(world[other].emails),
-      action: ['grant.approve', 'ticket.create', 'role.assign', 'site.deactivate'],
+      action: ['GRANT_APPROVE', 'TICKET_CREATE', 'ROLE_ASSIGN', 'SITE_DEACTIVATE'],
       ...{ name: [`${own} name`], summary: [`${own} summary`], reason: [`${own} reason`] },
       ...{ justification: [`${own} justification`], conversationIds: [`${own}-conversation`] },
       ...{ idempotencyKey: ['once', 'twice'], dataResidencyRegion: [`${own}-region`] },

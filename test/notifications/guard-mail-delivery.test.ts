@@ -322,7 +322,7 @@ describe('a mail server that is away', () => {
     const { auditLog } = await admin.ask(
       `query Log($filter: AuditLogFilter!) { auditLog(first: 10, filter: $filter) { edges { node {
          actor { kind name } resource { type } outcome ticketId details } } } }`,
-      { filter: { action: 'guard_mail.give_up' } },
+      { filter: { action: 'GUARD_MAIL_GIVE_UP' } },
     );
     expect(auditLog.edges).toHaveLength(guardAdmins.length);
     expect(auditLog.edges[0].node).toEqual({

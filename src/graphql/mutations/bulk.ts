@@ -1,6 +1,7 @@
 /** Deciding on many grants at once, each with its own result. */
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
+import { type RefusalKind, refusalKinds } from '../../commands/refusal.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
@@ -23,11 +24,16 @@ const grantIds = z
 
 type Item = { grantId: string } & ({ row: GrantRow } | { error: MutationError });
 
+/** A command's errors but those of its input, which the bulk mutation returns itself; and that it could not be run. */
+const errorsOfItems: readonly RefusalKind[] = [
+  ...refusalKinds([...approveDataAccess.refusals, ...revokeDataAccess.refusals, 'SERVICE_UNAVAILABLE']),
+].filter((kind) => kind !== 'InvalidInput');
+
 const BulkItemResult = resultUnion(
   'BulkItemResult',
   'The result for one grant of a bulk mutation: the grant as it is afterwards, or the reason why it was not changed.',
   Grant,
-  ['NotFound', 'Forbidden', 'NotEligible', 'InvalidState', 'Conflict', 'Unavailable'],
+  errorsOfItems,
 );
 
 const BulkItem = builder.objectRef<Item>('BulkItem').implement({

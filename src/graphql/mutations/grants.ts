@@ -25,7 +25,6 @@ export const ApprovalPath = builder.enumType('ApprovalPath', {
 
 addCommand(requestDataAccess, {
   type: Grant,
-  errors: ['NotFound', 'InvalidState'],
   description: 'The assigned engineer asks for access on a ticket.',
   input: {
     description: 'Asks for access on an assigned ticket.',
@@ -59,7 +58,6 @@ addCommand(requestDataAccess, {
 
 addCommand(approveDataAccess, {
   type: Grant,
-  errors: ['NotFound', 'NotEligible', 'InvalidState'],
   description: "The customer's yes, for oneself or on the reporter's behalf.",
   input: {
     description: 'Approves on a ticket, or exactly one request. Name the ticket or the grant, not both.',
@@ -101,33 +99,16 @@ addCommand(approveDataAccess, {
   },
 });
 
-for (const [command, description, errors] of [
-  [
-    denyDataAccess,
-    "The customer's no to an outstanding request.",
-    ['NotFound', 'NotEligible', 'InvalidState'],
-  ],
-  [
-    revokeDataAccess,
-    'Ends access at once, or takes back an approval that awaits the Guard.',
-    ['NotFound', 'NotEligible', 'InvalidState'],
-  ],
-  [approveGuardRequest, "The Guard admin's yes, in second place.", ['NotFound', 'InvalidState']],
-  [denyGuardRequest, "The Guard admin's no, in second place.", ['NotFound', 'InvalidState']],
-  [
-    withdrawDataAccessRequest,
-    'The engineer takes back a request that is not decided yet.',
-    ['NotFound', 'InvalidState'],
-  ],
-  [
-    releaseDataAccess,
-    'The engineer gives active access back before it ends by itself.',
-    ['NotFound', 'InvalidState'],
-  ],
+for (const [command, description] of [
+  [denyDataAccess, "The customer's no to an outstanding request."],
+  [revokeDataAccess, 'Ends access at once, or takes back an approval that awaits the Guard.'],
+  [approveGuardRequest, "The Guard admin's yes, in second place."],
+  [denyGuardRequest, "The Guard admin's no, in second place."],
+  [withdrawDataAccessRequest, 'The engineer takes back a request that is not decided yet.'],
+  [releaseDataAccess, 'The engineer gives active access back before it ends by itself.'],
 ] as const) {
   addCommand(command, {
     type: Grant,
-    errors,
     description,
     input: {
       description: 'Which grant, and why.',

@@ -30,7 +30,6 @@ import { Product, Site, UserManagementExperience } from '../types/site.ts';
 
 addCommand(createOrganization, {
   type: Organization,
-  errors: [],
   description: 'Creates an organization.',
   input: {
     description: 'A new customer.',
@@ -44,7 +43,6 @@ addCommand(createOrganization, {
 
 addCommand(createSite, {
   type: Site,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Creates a site of an organization.',
   input: {
     description: 'A new site.',
@@ -74,7 +72,6 @@ addCommand(createSite, {
 
 addCommand(licenseProduct, {
   type: Product,
-  errors: ['NotFound'],
   description: 'Licenses a product on a site, for the first time or again.',
   input: {
     description: 'Which product on which site.',
@@ -91,7 +88,6 @@ addCommand(licenseProduct, {
 
 addCommand(unlicenseProduct, {
   type: Product,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Ends the licence of a product on its site, and with it every open grant for it.',
   input: {
     description: 'Which product.',
@@ -113,7 +109,6 @@ function person(t: InputFields) {
 
 addCommand(addUser, {
   type: User,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Makes somebody a member of an organization: a new user, or one of another organization.',
   input: {
     description: 'Who becomes a member of what.',
@@ -129,7 +124,6 @@ addCommand(addUser, {
 
 addCommand(removeUser, {
   type: User,
-  errors: ['NotFound'],
   description: 'Ends a membership, and with it every role the user holds in the organization.',
   input: {
     description: 'Who leaves what.',
@@ -145,7 +139,6 @@ addCommand(removeUser, {
 
 addCommand(addSupportEngineer, {
   type: SupportEngineer,
-  errors: ['InvalidState'],
   description: 'Adds a support engineer of the vendor.',
   input: { description: 'Who.', fields: person },
   toInput: (input) => input,
@@ -153,7 +146,6 @@ addCommand(addSupportEngineer, {
 
 addCommand(addOperator, {
   type: Operator,
-  errors: ['InvalidState'],
   description: 'Adds an operator of the vendor.',
   input: { description: 'Who.', fields: person },
   toInput: (input) => input,
@@ -161,7 +153,6 @@ addCommand(addOperator, {
 
 addCommand(addServiceAccount, {
   type: ServiceAccount,
-  errors: ['InvalidState'],
   description: "Adds a program: for one organization, or the vendor's own for all of them.",
   input: {
     description: 'Which program, and what it may do.',
@@ -192,7 +183,6 @@ for (const [command, description] of [
 ] as const) {
   addCommand(command, {
     type: { types: [User, SupportEngineer, Operator, ServiceAccount], typeNameOf: accountTypeOf },
-    errors: ['NotFound', 'InvalidState'],
     description,
     input: {
       description: 'Which account.',

@@ -7,7 +7,6 @@ import { Role, RoleAssignment, RoleOrigin } from '../types/role-assignment.ts';
 
 addCommand(assignRole, {
   type: RoleAssignment,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Gives a member of an organization a role. One that comes through SCIM counts after a sync.',
   input: {
     description: 'Who gets which role over what.',
@@ -43,7 +42,6 @@ addCommand(assignRole, {
 
 addCommand(removeRole, {
   type: RoleAssignment,
-  errors: ['NotFound'],
   description: 'Takes a role away; it stops counting at once. Answers the assignment as it was.',
   input: {
     description: 'Which assignment to remove.',
@@ -58,7 +56,6 @@ addCommand(removeRole, {
 
 addCommand(triggerScimSync, {
   type: Organization,
-  errors: ['NotFound'],
   description: 'Makes the roles count that the identity provider has pushed and that wait for a sync.',
   input: {
     description: 'Which organization to sync.',

@@ -11,7 +11,6 @@ import { Site } from '../types/site.ts';
 
 addCommand(setSupportAccessRestrictions, {
   type: Site,
-  errors: ['NotFound', 'InvalidState'],
   description: "Switches the Guard admin's second approval on or off, for approvals to come.",
   input: {
     description: 'Whether support access is restricted on a site.',
@@ -28,7 +27,6 @@ addCommand(setSupportAccessRestrictions, {
 
 addCommand(setSupportAccessPolicy, {
   type: Site,
-  errors: ['NotFound'],
   description: "Sets the site's time limits and its two-person rule, for requests and approvals to come.",
   input: {
     description: 'The whole policy of a site.',
@@ -53,7 +51,6 @@ addCommand(setSupportAccessPolicy, {
 
 addCommand(deactivateSite, {
   type: Site,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Deactivates a site: what is pending and active on it ends, and none of it comes back.',
   input: {
     description: 'Which site to deactivate.',
@@ -66,7 +63,6 @@ addCommand(deactivateSite, {
 
 addCommand(reactivateSite, {
   type: Site,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Reactivates a site: it accepts grants again.',
   input: {
     description: 'Which site to reactivate.',

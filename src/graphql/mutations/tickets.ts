@@ -8,7 +8,6 @@ import { Ticket } from '../types/ticket.ts';
 
 addCommand(createTicket, {
   type: Ticket,
-  errors: ['NotFound'],
   description:
     'Files a ticket with an outstanding request. With the box ticked it is approved at once, if the reporter may; `accessEligibility` says why not and who may.',
   input: {
@@ -34,7 +33,6 @@ addCommand(createTicket, {
 
 addCommand(assignTicket, {
   type: Ticket,
-  errors: ['NotFound', 'InvalidState'],
   description:
     "Assigns an engineer, who receives the ticket's open grants; whoever was assigned loses them at once.",
   input: {
@@ -60,7 +58,6 @@ const OpenTicketStatus = builder.enumType('OpenTicketStatus', {
 
 addCommand(updateTicketStatus, {
   type: Ticket,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Says where an open ticket stands. Grants are not touched.',
   input: {
     description: 'Where a ticket stands now.',
@@ -74,7 +71,6 @@ addCommand(updateTicketStatus, {
 
 addCommand(closeTicket, {
   type: Ticket,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Closes a ticket: what is active on it is revoked, what is pending is withdrawn.',
   input: {
     description: 'Which ticket to close.',
@@ -87,7 +83,6 @@ addCommand(closeTicket, {
 
 addCommand(reopenTicket, {
   type: Ticket,
-  errors: ['NotFound', 'InvalidState'],
   description: 'Reopens a closed ticket. No grant comes back: the engineer asks again.',
   input: {
     description: 'Which ticket to reopen.',

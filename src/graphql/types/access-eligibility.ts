@@ -65,45 +65,57 @@ const grantorsById: Ordering<{ id: string }, Span, GrantorsWindow['order']> = {
   orderBy: (direction) => direction,
 };
 
-export const AccessEligibility = builder
-  .objectRef<{ obstacles: readonly ObstacleCode[]; place: ProductOnSite }>('AccessEligibility')
-  .implement({
-    description:
-      'Whether the viewer may grant data access for the product on the site, and if not, why and who may.',
-    fields: (t) => ({
-      allowed: t.boolean({
-        description: 'Whether the viewer may grant now.',
-        resolve: ({ obstacles }) => obstacles.length === 0,
-      }),
-      obstacles: t.field({
-        type: [Obstacle],
-        description: 'Everything that stands in the way, the first to look at first; empty when allowed.',
-        resolve: ({ obstacles }) => [...obstacles],
-      }),
-      requiredRoles: t.field({
-        type: [RequiredRoleType],
-        description: 'Every role that would do, the widest first.',
-        resolve: ({ place }) => requiredRoles(place.site.experience),
-      }),
-      eligibleGrantors: t.connection(
-        {
-          type: User,
-          nullable: true,
-          description:
-            'Who may grant now, newest first. Null for those outside the organization, the engineer among them.',
-          resolve: async ({ place }, args, context) => {
-            const viewer = viewerOf(context);
-            const isInside =
-              viewer.kind === 'OPERATOR' ||
-              (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
-            if (!isInside) return null;
-            return await keysetConnection(args, grantorsById, ({ where, orderBy: order, take: limit }) =>
-              context.loaders.eligibleGrantors.load({ place, ...where, order, limit }),
-            );
-          },
-        },
-        UserConnection,
-        UserEdge,
-      ),
+type Eligibility = { obstacles: readonly ObstacleCode[]; place: ProductOnSite; isClosed: boolean };
+
+/** The eligibility on a ticket. On a closed ticket nobody may grant, whatever their role. */
+export function accessEligibilityOf(
+  { site, product, status }: ProductOnSite & { status: string },
+  ofViewer: readonly ObstacleCode[],
+): Eligibility {
+  const isClosed = status === 'CLOSED';
+  const obstacles = obstacleCodes.filter(
+    (code) => ofViewer.includes(code) || (isClosed && code === 'TICKET_CLOSED'),
+  );
+  return { obstacles, place: { site, product }, isClosed };
+}
+
+export const AccessEligibility = builder.objectRef<Eligibility>('AccessEligibility').implement({
+  description:
+    'Whether the viewer may grant data access for the product on the site, and if not, why and who may.',
+  fields: (t) => ({
+    allowed: t.boolean({
+      description: 'Whether the viewer may grant now.',
+      resolve: ({ obstacles }) => obstacles.length === 0,
     }),
-  });
+    obstacles: t.field({
+      type: [Obstacle],
+      description: 'Everything that stands in the way, the first to look at first; empty when allowed.',
+      resolve: ({ obstacles }) => [...obstacles],
+    }),
+    requiredRoles: t.field({
+      type: [RequiredRoleType],
+      description: 'Every role that would do, the widest first.',
+      resolve: ({ place }) => requiredRoles(place.site.experience),
+    }),
+    eligibleGrantors: t.connection(
+      {
+        type: User,
+        nullable: true,
+        description:
+          'Who may grant now, newest first. Null for those outside the organization, the engineer among them.',
+        resolve: async ({ place, isClosed }, args, context) => {
+          const viewer = viewerOf(context);
+          const isInside =
+            viewer.kind === 'OPERATOR' ||
+            (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
+          if (!isInside) return null;
+          return await keysetConnection(args, grantorsById, async ({ where, orderBy: order, take: limit }) =>
+            isClosed ? [] : await context.loaders.eligibleGrantors.load({ place, ...where, order, limit }),
+          );
+        },
+      },
+      UserConnection,
+      UserEdge,
+    ),
+  }),
+});

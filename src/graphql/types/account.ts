@@ -38,6 +38,7 @@ export const ServiceCapability = builder.enumType('ServiceCapability', {
 export const Account = builder.prismaInterface('Account', {
   name: 'Account',
   description: 'Somebody or something that can sign in.',
+  interfaces: [builder.nodeInterfaceRef()],
   resolveType: accountTypeOf,
   fields: (t) => ({
     name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
@@ -125,6 +126,7 @@ builder.queryField('accounts', (t) =>
   t.connection(
     {
       type: Account,
+      nullable: true,
       description:
         "The accounts the viewer may see: all for an operator, the organization's members for role holders.",
       authScopes: { operation: 'accounts' },

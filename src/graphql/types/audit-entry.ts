@@ -1,14 +1,18 @@
 import { JSONObjectResolver } from 'graphql-scalars';
-import { z } from 'zod';
 import type { AuditEntry as AuditRow, Prisma } from '../../../prisma/generated/client/client.ts';
-import { auditActions } from '../../audit/actions.ts';
 import { visibleAuditEntries } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
-import { viewerOf } from '../context.ts';
+import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { encodeGlobalId } from '../global-id.ts';
 import { optionalDate, optionalGlobalId, optionalLine } from '../input.ts';
 import { keysetConnection, type Ordering } from '../keyset-connection.ts';
+import { AuditActionEnum, knownAction } from './audit-action.ts';
+import { ErrorCode, knownErrorCode } from './error.ts';
+import { Grant } from './grant.ts';
+import { Organization } from './organization.ts';
+import { Site } from './site.ts';
+import { Ticket } from './ticket.ts';
 
 builder.addScalarType('JSONObject', JSONObjectResolver);
 
@@ -48,15 +52,44 @@ const AuditActor = builder.objectRef<AuditRow>('AuditActor').implement({
 });
 
 const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
-  description: 'What was acted on.',
+  description: 'What an action was about.',
   fields: (t) => ({
-    type: t.exposeString('resourceType', { description: 'The name of its type: `Grant`.' }),
-    id: t.string({
-      description: 'Its global id.',
-      resolve: ({ resourceType, resourceId }) => encodeGlobalId(resourceType, resourceId),
+    type: t.exposeString('resourceType', {
+      description: "The name of its type in this schema, for example `Grant`: the node's `__typename`.",
+    }),
+    name: t.string({
+      nullable: true,
+      description:
+        'What people call it: the key of a ticket or of a product, the ticket key of a grant, the URL of a site, the email address of an account or of the holder of a role, the name of an organization. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
+      resolve: async ({ resourceType: type, resourceId: id, details }, _, { loaders }) =>
+        (await loaders.resourceNames.load({ type, id })) ?? nameIn(type, details),
+    }),
+    node: t.field({
+      type: builder.nodeInterfaceRef(),
+      nullable: true,
+      description:
+        'The resource as it is now. Null where it does not exist any more, or the viewer may not see it.',
+      resolve: async ({ resourceType: type, resourceId: id }, _, { loaders }) =>
+        (await loaders.visibleNodes.load({ type, id })) as never,
     }),
   }),
 });
+
+/** The name of a role assignment that was removed, or of an account: its entry has the email address. */
+function nameIn(type: string, details: unknown): string | null {
+  const isPerson = ['RoleAssignment', 'User', 'SupportEngineer', 'Operator', 'ServiceAccount'].includes(type);
+  const email = isPerson ? (details as Record<string, unknown>)['email'] : undefined;
+  return typeof email === 'string' ? email : null;
+}
+
+/** The node that an entry belongs to, as far as the viewer may see it. */
+async function nodeOf<Row>({ loaders }: Context, type: string, id: string | null): Promise<Row | null> {
+  return id === null ? null : ((await loaders.visibleNodes.load({ type, id })) as Row | null);
+}
+
+async function nameOf({ loaders }: Context, type: string, id: string | null): Promise<string | null> {
+  return id === null ? null : await loaders.resourceNames.load({ type, id });
+}
 
 /** Of what type the things are that details name by their ids. */
 const typesOfIds: Readonly<Record<string, string>> = {
@@ -83,42 +116,107 @@ function optionalIdOf(type: string, id: string | null): string | null {
 }
 
 const AuditEntry = builder.prismaNode('AuditEntry', {
-  description: 'One line of the record. It never changes and never goes.',
+  description:
+    'One entry of the audit log: an action, done or refused. Entries are never changed and never removed.',
   id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
   fields: (t) => ({
-    occurredAt: t.expose('occurredAt', { type: 'DateTime', description: 'When.' }),
-    actor: t.field({ type: AuditActor, description: 'Who.', resolve: (row) => row }),
-    action: t.exposeString('action', { description: 'What, as `resource.verb`: `grant.approve`.' }),
-    resource: t.field({ type: AuditResource, description: 'To what.', resolve: (row) => row }),
-    outcome: t.expose('outcome', { type: AuditOutcome, description: 'How it went.' }),
-    refusalCode: t.exposeString('refusalCode', {
+    occurredAt: t.expose('occurredAt', {
+      type: 'DateTime',
+      description: 'The time of the action, by the clock of the gateway that ran it.',
+    }),
+    actor: t.field({
+      type: AuditActor,
+      description: 'Who acted.',
+      resolve: (row) => row,
+    }),
+    action: t.field({
+      type: AuditActionEnum,
       nullable: true,
-      description: 'Why it was refused, if it was.',
+      description:
+        'What was done or refused. Null only where a newer version of the gateway has recorded an action that this version does not know.',
+      resolve: ({ action }) => knownAction(action),
+    }),
+    resource: t.field({
+      type: AuditResource,
+      description: 'What the action was about.',
+      resolve: (row) => row,
+    }),
+    outcome: t.expose('outcome', { type: AuditOutcome, description: 'Whether it was done or refused.' }),
+    refusalCode: t.field({
+      type: ErrorCode,
+      nullable: true,
+      description: 'Why it was refused. Null where it was done.',
+      resolve: ({ refusalCode }) => knownErrorCode(refusalCode),
     }),
     details: t.field({
       type: 'JSONObject',
-      description: 'What changed: docs/audit.md has the shape for each action.',
+      description:
+        'What changed, with global ids: `docs/audit.md` has the shape for each action. Empty where there is nothing to add.',
       resolve: ({ details }) => withGlobalIds(details as Record<string, unknown>),
     }),
     organizationId: t.id({
       nullable: true,
-      description: "The global id of the organization whose record it is in; null: the vendor's alone.",
+      description:
+        "The global id of the organization whose log it is in. Null for an entry of the vendor's own log, which operators read.",
       resolve: ({ organizationId }) => optionalIdOf('Organization', organizationId),
+    }),
+    organization: t.field({
+      type: Organization,
+      nullable: true,
+      description:
+        'The organization whose log it is in. Null without one, or where the viewer may not see it.',
+      resolve: ({ organizationId }, _, context) => nodeOf(context, 'Organization', organizationId),
+    }),
+    organizationName: t.string({
+      nullable: true,
+      description: 'The present display name of the organization. Null without one.',
+      resolve: ({ organizationId }, _, context) => nameOf(context, 'Organization', organizationId),
     }),
     siteId: t.id({
       nullable: true,
-      description: 'The global id of the site it belongs to, if it belongs to one.',
+      description: 'The global id of the site it belongs to. Null for an action that is not about one site.',
       resolve: ({ siteId }) => optionalIdOf('Site', siteId),
+    }),
+    site: t.field({
+      type: Site,
+      nullable: true,
+      description: 'The site it belongs to. Null without one, or where the viewer may not see it.',
+      resolve: ({ siteId }, _, context) => nodeOf(context, 'Site', siteId),
+    }),
+    siteUrl: t.string({
+      nullable: true,
+      description: 'The URL of the site, which never changes. Null without one.',
+      resolve: ({ siteId }, _, context) => nameOf(context, 'Site', siteId),
     }),
     ticketId: t.id({
       nullable: true,
-      description: 'The global id of the ticket it belongs to, if it belongs to one.',
+      description:
+        'The global id of the ticket it belongs to. Null for an action that is not about one ticket.',
       resolve: ({ ticketId }) => optionalIdOf('Ticket', ticketId),
+    }),
+    ticket: t.field({
+      type: Ticket,
+      nullable: true,
+      description: 'The ticket it belongs to. Null without one, or where the viewer may not see it.',
+      resolve: ({ ticketId }, _, context) => nodeOf(context, 'Ticket', ticketId),
+    }),
+    ticketKey: t.string({
+      nullable: true,
+      description: 'The key of the ticket, for example `SUP-1042`, which never changes. Null without one.',
+      resolve: ({ ticketId }, _, context) => nameOf(context, 'Ticket', ticketId),
     }),
     grantId: t.id({
       nullable: true,
-      description: 'The global id of the grant it belongs to, if it belongs to one.',
+      description:
+        'The global id of the grant it belongs to. Null for an action that is not about one grant.',
       resolve: ({ grantId }) => optionalIdOf('Grant', grantId),
+    }),
+    grant: t.field({
+      type: Grant,
+      nullable: true,
+      description:
+        'The grant it belongs to, as it is now. Null without one, or where the viewer may not see it.',
+      resolve: ({ grantId }, _, context) => nodeOf(context, 'Grant', grantId),
     }),
   }),
 });
@@ -134,8 +232,6 @@ const AuditEntryConnection = builder.connectionObject(
   AuditEntryEdge,
 );
 
-const knownAction = z.enum(auditActions, { error: 'must be an action that docs/audit.md lists.' }).nullish();
-
 const AuditLogFilter = builder.inputType('AuditLogFilter', {
   description: 'Which entries; everything given must hold.',
   fields: (t) => ({
@@ -144,7 +240,7 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
       .string({ description: 'By the actor with exactly this email address.' })
       .validate(optionalLine(254)),
     actorKind: t.field({ type: ActorKind, description: 'By an actor of this kind.' }),
-    action: t.string({ description: 'Of exactly this action.' }).validate(knownAction),
+    action: t.field({ type: AuditActionEnum, description: 'Only entries of this action.' }),
     outcome: t.field({ type: AuditOutcome, description: 'With this outcome.' }),
     siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
     ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),
@@ -179,6 +275,7 @@ builder.queryField('auditLog', (t) =>
   t.connection(
     {
       type: AuditEntry,
+      nullable: true,
       description:
         "The record of the viewer's organizations, newest first: every decision and every refusal.",
       authScopes: { operation: 'auditLog' },

@@ -12,21 +12,30 @@ import {
   NotFoundError,
   UnavailableError,
 } from '../errors.ts';
-import { AccessEligibility } from './access-eligibility.ts';
+import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 
-const ErrorCode = builder.enumType('ErrorCode', {
-  description: 'What went wrong, for programs. The message says it for people.',
-  values: enumValues({
-    INVALID_INPUT: 'The input is malformed, or names what cannot be named here.',
-    NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
-    FORBIDDEN: 'The viewer may see it, but not do this to it.',
-    NOT_ELIGIBLE: 'The viewer may not decide on data access here; the eligibility says why and who may.',
-    VERSION_CONFLICT: 'It has changed since it was read.',
-    IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used with another input.',
-    SERVICE_UNAVAILABLE: 'The gateway could not carry this one of many out for now.',
-    ...stateMessages,
-  }),
+const errorTexts = {
+  INVALID_INPUT: 'The input is malformed, or names what cannot be named here.',
+  NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
+  FORBIDDEN: 'The viewer may see it, but not do this to it.',
+  NOT_ELIGIBLE: 'The viewer may not decide on data access here; the eligibility says why and who may.',
+  VERSION_CONFLICT: 'It has changed since it was read.',
+  IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used with another input.',
+  SERVICE_UNAVAILABLE: 'The gateway could not carry this one of many out for now.',
+  ...stateMessages,
+};
+
+export const ErrorCode = builder.enumType('ErrorCode', {
+  description: 'Why a mutation changed nothing, for programs. The message says it for people.',
+  values: enumValues(errorTexts),
 });
+
+type Code = keyof typeof errorTexts;
+
+/** The code of a refusal on the audit log; null for one that only a newer version of the gateway knows. */
+export function knownErrorCode(code: string | null): Code | null {
+  return code !== null && Object.hasOwn(errorTexts, code) ? (code as Code) : null;
+}
 
 const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
   description:
@@ -81,7 +90,7 @@ builder.objectType(NotEligibleError, {
       resolve: async ({ ticketId, obstacles }, _, { loaders }) => {
         const ticket = await loaders.tickets.load(ticketId);
         if (ticket === null) throw new Error(`Ticket ${ticketId} has gone`);
-        return { obstacles, place: ticket };
+        return accessEligibilityOf(ticket, obstacles);
       },
     }),
   }),

@@ -9,6 +9,7 @@ import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Account, SupportEngineer, User } from './account.ts';
+import { GrantPermissions, grantPermissions } from './permissions.ts';
 
 const GrantState = builder.enumType('GrantState', {
   description: 'Where a grant stands. The last five are final.',
@@ -199,6 +200,13 @@ export const Grant = builder.prismaNode('Grant', {
       viewerIndependent: true,
       description: 'Who ended it, where a person did.',
     }),
+    viewerMay: t.field({
+      type: GrantPermissions,
+      viewerIndependent: false,
+      description:
+        'What the viewer may do with the grant at this moment: also in an event, which shows the grant as it was.',
+      resolve: (row, _, context) => grantPermissions(row, context),
+    }),
     decisions: t.relation('decisions', {
       viewerIndependent: true,
       description: 'The decisions made on it, in order: at most one in each place.',
@@ -237,6 +245,7 @@ builder.queryField('grants', (t) =>
   t.connection(
     {
       type: Grant,
+      nullable: true,
       description: 'The grants the viewer may see, newest first.',
       authScopes: { operation: 'grants' },
       args: { filter: t.arg({ type: GrantFilter, description: 'Which of them.' }) },

@@ -51,6 +51,7 @@ builder.queryField('organizations', (t) =>
   t.connection(
     {
       type: Organization,
+      nullable: true,
       description: 'The organizations the viewer may see, newest first.',
       authScopes: { operation: 'organizations' },
       resolve: (_, args, context, info) =>

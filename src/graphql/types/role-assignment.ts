@@ -103,6 +103,7 @@ builder.queryField('roleAssignments', (t) =>
   t.connection(
     {
       type: RoleAssignment,
+      nullable: true,
       description: "The viewer's own roles and, for role holders, those of their organization; newest first.",
       authScopes: { operation: 'roleAssignments' },
       args: { filter: t.arg({ type: RoleAssignmentFilter, description: 'Which of them.' }) },

@@ -171,6 +171,7 @@ builder.queryField('sites', (t) =>
   t.connection(
     {
       type: Site,
+      nullable: true,
       description: 'The sites the viewer may see, newest first.',
       authScopes: { operation: 'sites' },
       resolve: (_, args, context, info) =>

@@ -5,9 +5,10 @@ import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { line, optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
-import { AccessEligibility } from './access-eligibility.ts';
+import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
 import { Grant, GrantConnection, GrantEdge } from './grant.ts';
+import { TicketPermissions, ticketPermissions } from './permissions.ts';
 
 const TicketStatus = builder.enumType('TicketStatus', {
   description: 'Where a ticket stands.',
@@ -75,12 +76,18 @@ export const Ticket = builder.prismaNode('Ticket', {
       GrantConnection,
       GrantEdge,
     ),
+    viewerMay: t.field({
+      type: TicketPermissions,
+      viewerIndependent: false,
+      description: 'What the viewer may do with the ticket at this moment.',
+      resolve: ({ id }, _, context) => ticketPermissions(id, context),
+    }),
     accessEligibility: t.field({
       type: AccessEligibility,
       select: { site: true, product: true },
       viewerIndependent: false,
       description: 'Whether the viewer may grant data access on it, and if not, why and who may.',
-      resolve: ({ site, product }, _, context) => {
+      resolve: ({ site, product, status }, _, context) => {
         const viewer = viewerOf(context);
         const person =
           viewer.kind === 'USER'
@@ -89,9 +96,8 @@ export const Ticket = builder.prismaNode('Ticket', {
                 assignments: viewer.assignments,
               }
             : { isMember: false, assignments: [] };
-        const place = { site, product };
-        const verdict = eligibility(person, place);
-        return { place, obstacles: verdict.allowed ? [] : verdict.obstacles };
+        const verdict = eligibility(person, { site, product });
+        return accessEligibilityOf({ site, product, status }, verdict.allowed ? [] : verdict.obstacles);
       },
     }),
   }),
@@ -141,6 +147,7 @@ builder.queryField('tickets', (t) =>
   t.connection(
     {
       type: Ticket,
+      nullable: true,
       description: 'The tickets the viewer may see, newest first.',
       authScopes: { operation: 'tickets' },
       args: { filter: t.arg({ type: TicketFilter, description: 'Which of them.' }) },

@@ -1,12 +1,18 @@
 import type { Viewer as ViewerShape } from '../../identity/viewer.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
+import { encodeGlobalId } from '../global-id.ts';
 import { Account, AccountKind, ServiceCapability } from './account.ts';
 import { Organization } from './organization.ts';
 
 const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
   description: 'Who is asking.',
   fields: (t) => ({
+    id: t.id({
+      description:
+        "The global id of the account as a viewer: one for each account, and not the id of the account itself. For caches; `node` doesn't find it.",
+      resolve: ({ id }) => encodeGlobalId('Viewer', id),
+    }),
     kind: t.field({ type: AccountKind, description: 'What the account is.', resolve: ({ kind }) => kind }),
     capabilities: t.field({
       type: [ServiceCapability],

@@ -25,7 +25,9 @@ export const auditPage = graphql`
           action
           resource {
             type
-            id
+            node {
+              id
+            }
           }
         }
       }

@@ -1,0 +1,77 @@
+/** What people call a resource of the audit log. It is read with the entry, by whoever may read the entry. */
+import type { PrismaClient } from '../../prisma/generated/client/client.ts';
+
+export type Resource = { type: string; id: string };
+
+type Read = (prisma: PrismaClient, ids: string[]) => Promise<{ id: string; name: string }[]>;
+
+const accounts: Read = async (prisma, ids) => {
+  const found = await prisma.account.findMany({
+    where: { id: { in: ids } },
+    select: { id: true, email: true },
+  });
+  return found.map(({ id, email }) => ({ id, name: email }));
+};
+
+/** By type. None of these names ever changes, but the display name of an organization. */
+const reads: Readonly<Record<string, Read>> = {
+  Organization: (prisma, ids) =>
+    prisma.organization.findMany({ where: { id: { in: ids } }, select: { id: true, name: true } }),
+  Site: async (prisma, ids) => {
+    const found = await prisma.site.findMany({ where: { id: { in: ids } }, select: { id: true, url: true } });
+    return found.map(({ id, url }) => ({ id, name: url }));
+  },
+  Product: async (prisma, ids) => {
+    const found = await prisma.product.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, key: true },
+    });
+    return found.map(({ id, key }) => ({ id, name: key }));
+  },
+  Ticket: async (prisma, ids) => {
+    const found = await prisma.ticket.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, key: true },
+    });
+    return found.map(({ id, key }) => ({ id, name: key }));
+  },
+  Grant: async (prisma, ids) => {
+    const found = await prisma.grant.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, ticket: { select: { key: true } } },
+      relationLoadStrategy: 'join',
+    });
+    return found.map(({ id, ticket }) => ({ id, name: ticket.key }));
+  },
+  RoleAssignment: async (prisma, ids) => {
+    const found = await prisma.roleAssignment.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, account: { select: { email: true } } },
+      relationLoadStrategy: 'join',
+    });
+    return found.map(({ id, account }) => ({ id, name: account.email }));
+  },
+  User: accounts,
+  SupportEngineer: accounts,
+  Operator: accounts,
+  ServiceAccount: accounts,
+};
+
+/** The names, in the order of the resources; null for what does not exist. One statement for each type. */
+export async function listResourceNames(
+  prisma: PrismaClient,
+  resources: readonly Resource[],
+): Promise<(string | null)[]> {
+  const names = new Map<string, string>();
+  const byType = Map.groupBy(resources, ({ type }) => type);
+  const readAll = [...byType].map(async ([type, ofType]) => {
+    const found =
+      (await reads[type]?.(
+        prisma,
+        ofType.map(({ id }) => id),
+      )) ?? [];
+    for (const { id, name } of found) names.set(`${type}:${id}`, name);
+  });
+  await Promise.all(readAll);
+  return resources.map(({ type, id }) => names.get(`${type}:${id}`) ?? null);
+}

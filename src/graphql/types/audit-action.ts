@@ -1,0 +1,64 @@
+/** The actions of the audit log as values of an enum: `grant.approve` is `GRANT_APPROVE`. */
+import { type AuditAction, auditActions } from '../../audit/actions.ts';
+import { builder } from '../builder.ts';
+
+const texts: Record<AuditAction, string> = {
+  'account.add_operator':
+    "An operator of the vendor was added, by another operator or at the gateway's first start.",
+  'account.add_service_account': 'A service account was added.',
+  'account.add_support_engineer': 'A support engineer was added.',
+  'account.add_user': 'A user became a member of the organization.',
+  'account.bind_subject':
+    'An account signed in for the first time, and was bound to the subject of its token.',
+  'account.deactivate': 'An account was deactivated.',
+  'account.reactivate': 'An account was reactivated.',
+  'account.remove_user': 'A user ceased to be a member of the organization, and lost every role held in it.',
+  'grant.approve':
+    "The customer approved a request, in the ticket's sidebar, in the admin console or by the consent box.",
+  'grant.approve_as_guard': 'A Guard admin approved a request that the customer had approved.',
+  'grant.deny': "The customer denied a request, or took an approval back before the Guard admin's decision.",
+  'grant.deny_as_guard': 'A Guard admin denied a request that the customer had approved.',
+  'grant.end':
+    'A grant ended: its time ran out, or its site was deactivated, or its product is no longer licensed.',
+  'grant.expire': 'A request expired: nobody decided in time.',
+  'grant.reassign': 'A grant passed to another engineer, or to nobody, with the assignment of its ticket.',
+  'grant.release': 'The engineer gave a grant back.',
+  'grant.request': 'Access was requested, by the engineer or by the filing of a ticket.',
+  'grant.revoke': 'A grant was revoked, by a person or by the closing of its ticket.',
+  'grant.withdraw': 'A request was withdrawn, by the engineer or because its ticket, site or product went.',
+  'guard_mail.give_up':
+    "An email that asks a Guard admin for a decision was given up: the mail server doesn't accept it.",
+  'organization.create': 'An organization was created.',
+  'product.license': 'A product was licensed on a site.',
+  'product.unlicense': 'The licence of a product on a site ended.',
+  'role.assign': 'A role was assigned.',
+  'role.remove': 'A role was removed.',
+  'role.sync': 'The roles that the identity provider had pushed were synced.',
+  'site.create': 'A site was created.',
+  'site.deactivate': 'A site was deactivated.',
+  'site.reactivate': 'A site was reactivated.',
+  'site.set_support_access_policy':
+    "The time limits and the two-person rule of a site's support access were set.",
+  'site.set_support_access_restrictions': "The Guard admin's approval was switched on or off for a site.",
+  'ticket.assign': 'A ticket was assigned to an engineer, or to nobody.',
+  'ticket.close': 'A ticket was closed.',
+  'ticket.create': 'A ticket was filed.',
+  'ticket.reopen': 'A ticket was reopened.',
+  'ticket.update_status': 'The status of an open ticket was changed.',
+};
+
+const values = auditActions.map((action) => [
+  action.replace('.', '_').toUpperCase(),
+  { value: action, description: `\`${action}\`: ${texts[action]}` },
+]);
+
+export const AuditActionEnum = builder.enumType('AuditAction', {
+  description:
+    'An action on the audit log. An entry with the outcome `REFUSED` says that somebody tried it. `docs/audit.md` has the `details` of each.',
+  values: Object.fromEntries(values) as Record<string, { value: AuditAction; description: string }>,
+});
+
+/** The action, or null for one that only a newer version of the gateway knows. */
+export function knownAction(action: string): AuditAction | null {
+  return auditActions.find((known) => known === action) ?? null;
+}

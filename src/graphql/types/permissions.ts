@@ -1,0 +1,123 @@
+/** What a viewer may do with a grant or a ticket now: one field for each mutation on it. */
+import {
+  type AllowedAction,
+  allowedGrantActions,
+  allowedTicketActions,
+} from '../../commands/allowed-actions.ts';
+import { withGrant } from '../../commands/ticket-facts.ts';
+import { isOpen } from '../../grants/grant.ts';
+import { type GrantRow, toGrant } from '../../grants/row.ts';
+import { builder } from '../builder.ts';
+import { type Context, viewerOf } from '../context.ts';
+import { ErrorCode } from './error.ts';
+
+const Permission = builder.objectRef<AllowedAction>('Permission').implement({
+  description:
+    'Whether the viewer may do one thing now, and if not, why. The mutation decides by the same rules.',
+  fields: (t) => ({
+    allowed: t.boolean({
+      description:
+        'Whether the mutation would succeed now, with nothing in its input but what it is about. An input with more can still be refused, and so can one that comes after somebody else has acted.',
+      resolve: ({ refusal }) => refusal === null,
+    }),
+    code: t.field({
+      type: ErrorCode,
+      nullable: true,
+      description: 'Why the mutation would be refused, for programs. Null where it is allowed.',
+      resolve: ({ refusal }) => refusal?.code ?? null,
+    }),
+    message: t.string({
+      nullable: true,
+      description: 'Why the mutation would be refused and what to do, for people. Null where it is allowed.',
+      resolve: ({ refusal }) => refusal?.message ?? null,
+    }),
+  }),
+});
+
+type Permissions = readonly AllowedAction[];
+
+/** A type with a field for each of the mutations, under the mutation's name. */
+function permissionsType<Action extends AllowedAction['action']>(
+  name: string,
+  description: string,
+  texts: Readonly<Record<Action, string>>,
+) {
+  return builder.objectRef<Permissions>(name).implement({
+    description,
+    fields: (t) =>
+      Object.fromEntries(
+        Object.entries<string>(texts).map(([action, text]) => [
+          action,
+          t.field({
+            type: Permission,
+            description: `Whether the viewer may use \`${action}\`: ${text}`,
+            resolve: (permissions: Permissions) => permissionFor(permissions, action),
+          }),
+        ]),
+      ),
+  });
+}
+
+function permissionFor(permissions: Permissions, action: string): AllowedAction {
+  const found = permissions.find((each) => each.action === action);
+  if (found === undefined) throw new Error(`It was not decided whether the viewer may use ${action}`);
+  return found;
+}
+
+export const GrantPermissions = permissionsType(
+  'GrantPermissions',
+  'What the viewer may do with a grant now: one field for each mutation on a grant, of the same name.',
+  {
+    approveDataAccess: 'approve the request for the customer.',
+    denyDataAccess: 'deny the request for the customer.',
+    approveGuardRequest: 'approve as a Guard admin what the customer has approved.',
+    denyGuardRequest: 'deny as a Guard admin what the customer has approved.',
+    revokeDataAccess: 'end the access at once, or take back an approval that awaits a Guard admin.',
+    withdrawDataAccessRequest: 'take back the request as its engineer.',
+    releaseDataAccess: 'give the access back as its engineer.',
+  },
+);
+
+export const TicketPermissions = permissionsType(
+  'TicketPermissions',
+  'What the viewer may do with a ticket now: one field for each mutation on a ticket, of the same name.',
+  {
+    requestDataAccess: 'ask for access to the data of its product, as its engineer.',
+    approveDataAccess:
+      'approve the outstanding request for the data of its product, or open and approve one where none is outstanding.',
+    assignTicket: 'assign it to an engineer, or to nobody.',
+    updateTicketStatus: 'set its status to one that is not closed.',
+    closeTicket: 'close it.',
+    reopenTicket: 'reopen it.',
+  },
+);
+
+export async function ticketPermissions(ticketId: string, context: Context): Promise<Permissions> {
+  return allowedTicketActions(await factsOf(ticketId, context), questionOf(context));
+}
+
+/** The grant is judged as it is now, also where the row shows how it was: in an event, in a repeated result. */
+export async function grantPermissions(row: GrantRow, context: Context): Promise<Permissions> {
+  const facts = await factsOf(row.ticketId, context);
+  const shown = toGrant(row);
+  const open = facts.grants.find(({ id }) => id === row.id);
+  // What is over stays as it is.
+  const now = open ?? (isOpen(shown) ? await grantNow(row.id, context) : shown);
+  return allowedGrantActions(withGrant(facts, now), questionOf(context));
+}
+
+async function grantNow(id: string, { loaders }: Context) {
+  const row = await loaders.grants.load(id);
+  if (row === null) throw new Error(`Grant ${id} does not exist`);
+  return toGrant(row);
+}
+
+async function factsOf(ticketId: string, { loaders }: Context) {
+  const facts = await loaders.ticketFacts.load(ticketId);
+  if (facts === null) throw new Error(`Ticket ${ticketId} does not exist`);
+  return facts;
+}
+
+function questionOf(context: Context) {
+  return { viewer: viewerOf(context), now: context.services.clock() };
+}
