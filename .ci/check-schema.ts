@@ -1,16 +1,20 @@
-/** `npm run check:schema`: fails if schema/schema.graphql is not what the code serves, and says what differs. */
+/**
+ * `npm run check:schema`: fails if schema/schema.graphql or schema/possible-types.json is not what the code serves,
+ * and says what differs.
+ */
 import { readFile } from 'node:fs/promises';
 import { diff } from '@graphql-inspector/core';
-import { buildSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { buildSchema } from 'graphql';
+import { committedFiles } from '../src/graphql/print-schema.ts';
 import { schema } from '../src/graphql/schema.ts';
 
-const committed = await readFile(new URL('../schema/schema.graphql', import.meta.url), 'utf8');
-const served = `${printSchema(lexicographicSortSchema(schema))}\n`;
-if (committed !== served) {
-  const changes = await diff(buildSchema(committed), buildSchema(served));
-  for (const { message } of changes) process.stderr.write(`${message}\n`);
-  process.stderr.write(
-    `schema/schema.graphql is not what the code serves${changes.length === 0 ? ' to the letter' : ''}: \`npm run schema\` writes it anew.\n`,
-  );
+for (const [path, served] of Object.entries(committedFiles(schema))) {
+  const committed = await readFile(new URL(`../${path}`, import.meta.url), 'utf8').catch(() => '');
+  if (committed === served) continue;
+  process.stderr.write(`${path} is not what the code serves: \`npm run schema\` writes it anew.\n`);
+  if (path.endsWith('.graphql') && committed !== '') {
+    const changes = await diff(buildSchema(committed), buildSchema(served));
+    for (const { message } of changes) process.stderr.write(`${message}\n`);
+  }
   process.exitCode = 1;
 }

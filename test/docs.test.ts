@@ -64,7 +64,7 @@ test('every code of an error that a mutation answers is explained', () => {
   const codes = schema.getType('ErrorCode');
   const known = isEnumType(codes) ? codes.getValues().map(({ name }) => name) : [];
   expect(known.length).toBeGreaterThan(10);
-  expect(firstColumn('docs/api.md', 'What a mutation may answer instead').sort()).toEqual(known.sort());
+  expect(firstColumn('docs/api.md', 'Errors of a mutation').sort()).toEqual(known.sort());
 });
 
 test('every code of an error of a request is explained, and there is one for each explained', () => {

@@ -51,36 +51,47 @@ export const builder = new SchemaBuilder<{
     cursorType: 'String',
     encodeGlobalID: (typename, id) => encodeGlobalId(typename, String(id)),
     decodeGlobalID: (globalId) => decodeGlobalId(globalId) ?? { typename: '', id: '' },
-    nodeTypeOptions: { description: 'Anything with a global id.' },
+    nodeTypeOptions: { description: 'An object with a global id.' },
     nodeQueryOptions: {
-      description: 'The thing with this global id, or null where there is none that the viewer may see.',
+      description:
+        'The object with this global id. Null where it does not exist or the viewer may not see it.',
       authScopes: { operation: 'node' },
       args: { id: { description: 'The global id.' } },
       resolve: async (_, { id }, context, info) => (await loadNodes(context, info, [id]))[0] ?? null,
     },
     nodesQueryOptions: {
-      description: `The things with these global ids, at most ${pageSize.max}, in their order; null where there is none that the viewer may see.`,
+      description: `The objects with these global ids, at most ${pageSize.max}, in their order. An item is null where its object does not exist or the viewer may not see it; the list is null with an error.`,
       nullable: { list: true, items: true },
       authScopes: { operation: 'nodes' },
       args: { ids: { description: 'The global ids.' } },
       resolve: (_, { ids }, context, info) => loadNodes(context, info, ids),
     },
-    pageInfoTypeOptions: { description: 'Where a page stands in its list.' },
-    idFieldOptions: { description: 'The global id.', viewerIndependent: true },
+    pageInfoTypeOptions: { description: 'The position of a page in its list.' },
+    idFieldOptions: {
+      description: 'The global id: opaque, and unique in the whole schema.',
+      viewerIndependent: true,
+    },
     edgesFieldOptions: { description: 'The items of the page, each with its cursor.' },
     nodeFieldOptions: { description: 'The item.' },
-    cursorFieldOptions: { description: 'Where the item stands in the list.' },
-    pageInfoFieldOptions: { description: 'Where the page stands in the list.' },
-    hasNextPageFieldOptions: { description: 'Whether there is more after the page.' },
-    hasPreviousPageFieldOptions: { description: 'Whether there is more before the page.' },
-    startCursorFieldOptions: { description: "The first item's cursor." },
-    endCursorFieldOptions: { description: "The last item's cursor: give it as `after` for the next page." },
-    firstArgOptions: {
-      description: `How many at most, from the start: ${pageSize.default} if left out, ${pageSize.max} at most.`,
+    cursorFieldOptions: { description: 'The position of the item in the list.' },
+    pageInfoFieldOptions: { description: 'The position of the page in the list, and whether there is more.' },
+    hasNextPageFieldOptions: {
+      description: 'Whether there are items after the page. With `last`, whether `before` was given.',
     },
-    lastArgOptions: { description: `How many at most, from the end: ${pageSize.max} at most.` },
-    afterArgOptions: { description: 'Only what comes after this cursor.' },
-    beforeArgOptions: { description: 'Only what comes before this cursor.' },
+    hasPreviousPageFieldOptions: {
+      description: 'Whether there are items before the page. With `first`, whether `after` was given.',
+    },
+    startCursorFieldOptions: { description: 'The cursor of the first item. Null where the page is empty.' },
+    endCursorFieldOptions: {
+      description:
+        'The cursor of the last item: give it as `after` for the next page. Null where the page is empty.',
+    },
+    firstArgOptions: {
+      description: `The number of items from the start of the list. Default ${pageSize.default}, at most ${pageSize.max}.`,
+    },
+    lastArgOptions: { description: `The number of items from the end of the list, at most ${pageSize.max}.` },
+    afterArgOptions: { description: 'Only items after this cursor.' },
+    beforeArgOptions: { description: 'Only items before this cursor.' },
   },
   // The table decides. A mutation's row speaks of what the mutation is about, so its command asserts it.
   scopeAuth: {
@@ -102,9 +113,13 @@ export const builder = new SchemaBuilder<{
   errors: { directResult: true, unsafelyHandleInputErrors: true },
 });
 
-builder.queryType({ description: 'What the viewer may see.' });
+builder.queryType({ description: 'What the viewer may read.' });
 builder.mutationType({
-  description: 'What the viewer may do; every decision and refusal is on the audit log.',
+  description: 'What the viewer may change. Every change and every refusal is on the audit log.',
 });
-builder.subscriptionType({ description: 'What the viewer is told as it happens.' });
-builder.addScalarType('DateTime', DateTimeISOResolver);
+builder.subscriptionType({ description: 'What the viewer may receive as it happens.' });
+builder.addScalarType('DateTime', DateTimeISOResolver, {
+  description:
+    'A moment in UTC, as RFC 3339 writes it, with milliseconds: `2026-11-26T12:30:00.000Z`. Input may have any offset.',
+  specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
+});

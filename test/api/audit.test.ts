@@ -92,7 +92,7 @@ describe('what is done and refused', () => {
     const until = Date.now() + ahead;
     const written = await newEntries();
     // Whoever asks for the first time has signed in before that.
-    const entries = written.filter(({ action }) => action !== 'account.bind_subject');
+    const entries = written.filter(({ action }) => action !== 'ACCOUNT_BIND_SUBJECT');
     const title = `${name} answers ${JSON.stringify(answer)}`;
     expect(
       entries.map(({ action, outcome }) => `${action} ${outcome}`),
@@ -172,7 +172,7 @@ describe('what is done and refused', () => {
     );
     await expectOne('triggerScimSync', { organizationId }, 'ROLE_SYNC', { details: { synced: 1 } });
     await expectOne('removeRole', { roleAssignmentId }, 'ROLE_REMOVE', {
-      resource: { type: 'RoleAssignment', node: { id: roleAssignmentId } },
+      resource: { type: 'RoleAssignment', node: null },
       details: { ...held, origin: 'SCIM', syncState: 'SYNCED' },
     });
     await expectOne('removeUser', { organizationId, userId }, 'ACCOUNT_REMOVE_USER', {
@@ -528,13 +528,13 @@ describe('what is done and refused', () => {
       return Object.fromEntries(entries.map((entry) => [entry.grantId, `${entry.action} ${entry.outcome}`]));
     };
     expect(await byGrant()).toEqual({
-      [one.grantId ?? '']: 'grant.approve SUCCEEDED',
-      [two.grantId ?? '']: 'grant.approve REFUSED',
+      [one.grantId ?? '']: 'GRANT_APPROVE SUCCEEDED',
+      [two.grantId ?? '']: 'GRANT_APPROVE REFUSED',
     });
     await attempt(await member('organizationAdmin'), 'revokeDataAccessInBulk', { grantIds });
     expect(await byGrant()).toEqual({
-      [one.grantId ?? '']: 'grant.revoke SUCCEEDED',
-      [two.grantId ?? '']: 'grant.revoke REFUSED',
+      [one.grantId ?? '']: 'GRANT_REVOKE SUCCEEDED',
+      [two.grantId ?? '']: 'GRANT_REVOKE REFUSED',
     });
     for (const name of ['approveDataAccessInBulk', 'revokeDataAccessInBulk']) {
       attempted.set(name, new Set(['done', 'refused']));

@@ -68,12 +68,15 @@ addMutation({
   // Every other error is the result of one grant.
   errors: ['InvalidInput'],
   description:
-    'Approves many outstanding requests, each on its own: one that fails does not touch the others.',
+    'Approves many outstanding requests, each in a transaction of its own: one that is refused does not affect the others.',
   input: {
-    description: 'Which requests to approve.',
+    description: 'The requests to approve.',
     fields: (t) => ({
       grantIds: t
-        .idList({ required: true, description: `The requests, 1 to ${maxGrants}.` })
+        .idList({
+          required: true,
+          description: `The global ids of the requests, 1 to ${maxGrants}, each once.`,
+        })
         .validate(grantIds),
       path: t.field({
         type: ApprovalPath,
@@ -84,10 +87,13 @@ addMutation({
       expiresAt: t
         .field({
           type: 'DateTime',
-          description: "When access ends by itself, if earlier than the sites' policies say.",
+          description:
+            "The time at which access ends by itself. Default: as late as each site's policy allows.",
         })
         .validate(optionalDate),
-      reason: t.string({ description: 'Why, for the record.' }).validate(optionalText(2000)),
+      reason: t
+        .string({ description: 'The reason, for the audit log: at most 2,000 characters.' })
+        .validate(optionalText(2000)),
     }),
   },
   carryOut: async ({ grantIds: ids, path, expiresAt, reason }, context, key) => {
@@ -102,14 +108,20 @@ addMutation({
   type: BulkPayload,
   // Every other error is the result of one grant.
   errors: ['InvalidInput'],
-  description: 'Ends many grants at once, each on its own: one that fails does not touch the others.',
+  description:
+    'Revokes many grants, each in a transaction of its own: one that is refused does not affect the others.',
   input: {
-    description: 'Which grants to end.',
+    description: 'The grants to revoke.',
     fields: (t) => ({
       grantIds: t
-        .idList({ required: true, description: `The grants, 1 to ${maxGrants}.` })
+        .idList({
+          required: true,
+          description: `The global ids of the grants, 1 to ${maxGrants}, each once.`,
+        })
         .validate(grantIds),
-      reason: t.string({ description: 'Why, for the record.' }).validate(optionalText(2000)),
+      reason: t
+        .string({ description: 'The reason, for the audit log: at most 2,000 characters.' })
+        .validate(optionalText(2000)),
     }),
   },
   carryOut: async ({ grantIds: ids, reason }, context, key) => {

@@ -16,7 +16,7 @@ import { Grant, GrantScopeKind } from '../types/grant.ts';
 
 /** Where a customer approves after the ticket was created. */
 export const ApprovalPath = builder.enumType('ApprovalPath', {
-  description: 'Where the customer approves, once the ticket exists.',
+  description: 'Where the customer approves a request after the ticket was filed.',
   values: {
     SUPPORT_PORTAL: { description: "The ticket's sidebar." },
     ADMIN_CONSOLE: { description: "The site's support access settings." },
@@ -25,22 +25,25 @@ export const ApprovalPath = builder.enumType('ApprovalPath', {
 
 addCommand(requestDataAccess, {
   type: Grant,
-  description: 'The assigned engineer asks for access on a ticket.',
+  description: 'Requests access to data on a ticket, as its assigned engineer.',
   input: {
-    description: 'Asks for access on an assigned ticket.',
+    description: 'The ticket and the data to request access to.',
     fields: (t) => ({
       ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
       scope: t.field({
         type: GrantScopeKind,
         required: true,
         defaultValue: 'PRODUCT_DATA',
-        description: 'What is asked for.',
+        description: 'The kind of data to request access to.',
       }),
       conversationIds: t
-        .stringList({ description: 'For ROVO_CONVERSATIONS: the exact conversations, 1 to 100.' })
+        .stringList({
+          description:
+            'The ids of the Rovo conversations, 1 to 100. Required for `ROVO_CONVERSATIONS`; must be left out for `PRODUCT_DATA`.',
+        })
         .validate(z.array(line(200)).max(100, 'must name at most 100 conversations.').nullish()),
       justification: t
-        .string({ description: 'Why access is needed, for the customer to read.' })
+        .string({ description: 'Why access is needed, for the customer to read: at most 2,000 characters.' })
         .validate(optionalText(2000)),
     }),
   },
@@ -58,17 +61,18 @@ addCommand(requestDataAccess, {
 
 addCommand(approveDataAccess, {
   type: Grant,
-  description: "The customer's yes, for oneself or on the reporter's behalf.",
+  description:
+    'Approves access for the customer: a request, or on a ticket without an outstanding request, one that is opened with it. On a restricted site, a Guard admin decides next.',
   input: {
-    description: 'Approves on a ticket, or exactly one request. Name the ticket or the grant, not both.',
+    description: 'What to approve: the ticket or the grant, exactly one of them.',
     fields: (t) => ({
       ticketId: t
         .id({
           description:
-            'Approves the outstanding request for product data; where there is none, opens and approves one.',
+            'The ticket whose outstanding request for product data is approved. Where there is none, one is opened and approved.',
         })
         .validate(optionalGlobalId('Ticket')),
-      grantId: t.id({ description: 'Approves exactly this request.' }).validate(optionalGlobalId('Grant')),
+      grantId: t.id({ description: 'The request to approve.' }).validate(optionalGlobalId('Grant')),
       path: t.field({
         type: ApprovalPath,
         required: true,
@@ -78,7 +82,8 @@ addCommand(approveDataAccess, {
       expiresAt: t
         .field({
           type: 'DateTime',
-          description: "When access ends by itself, if earlier than the site's policy says.",
+          description:
+            "The time at which access ends by itself. Default: as late as the site's policy allows; a later time is refused.",
         })
         .validate(optionalDate),
       ...whyAndVersion(t),
@@ -100,18 +105,21 @@ addCommand(approveDataAccess, {
 });
 
 for (const [command, description] of [
-  [denyDataAccess, "The customer's no to an outstanding request."],
-  [revokeDataAccess, 'Ends access at once, or takes back an approval that awaits the Guard.'],
-  [approveGuardRequest, "The Guard admin's yes, in second place."],
-  [denyGuardRequest, "The Guard admin's no, in second place."],
-  [withdrawDataAccessRequest, 'The engineer takes back a request that is not decided yet.'],
-  [releaseDataAccess, 'The engineer gives active access back before it ends by itself.'],
+  [denyDataAccess, 'Denies an outstanding request for the customer.'],
+  [revokeDataAccess, "Ends access at once, or takes an approval back before the Guard admin's decision."],
+  [
+    approveGuardRequest,
+    'Approves as a Guard admin what the customer has approved. The engineer receives access.',
+  ],
+  [denyGuardRequest, 'Denies as a Guard admin what the customer has approved.'],
+  [withdrawDataAccessRequest, 'Takes back a request that is not decided yet, as its engineer.'],
+  [releaseDataAccess, 'Gives active access back before it ends by itself, as its engineer.'],
 ] as const) {
   addCommand(command, {
     type: Grant,
     description,
     input: {
-      description: 'Which grant, and why.',
+      description: 'The grant and the reason.',
       fields: (t) => ({
         grantId: t.id({ required: true, description: 'The grant.' }).validate(globalId('Grant')),
         ...whyAndVersion(t),
@@ -127,9 +135,14 @@ for (const [command, description] of [
 
 function whyAndVersion(t: InputFields) {
   return {
-    reason: t.string({ description: 'Why, for the record.' }).validate(optionalText(2000)),
+    reason: t
+      .string({ description: 'The reason, for the audit log: at most 2,000 characters.' })
+      .validate(optionalText(2000)),
     expectedVersion: t
-      .int({ description: 'The version of the grant that was decided on; refused if it has moved on.' })
+      .int({
+        description:
+          'The version of the grant that the caller has read. The mutation is refused with `VERSION_CONFLICT` if it is another one now.',
+      })
       .validate(optionalVersion),
   };
 }

@@ -32,10 +32,16 @@ addCommand(createOrganization, {
   type: Organization,
   description: 'Creates an organization.',
   input: {
-    description: 'A new customer.',
+    description: 'The new organization.',
     fields: (t) => ({
-      name: t.string({ required: true, description: 'The display name.' }).validate(line(200)),
-      hasGuard: t.boolean({ required: true, defaultValue: false, description: 'Whether it has Guard.' }),
+      name: t
+        .string({ required: true, description: 'The display name, at most 200 characters.' })
+        .validate(line(200)),
+      hasGuard: t.boolean({
+        required: true,
+        defaultValue: false,
+        description: 'Whether the organization has Guard.',
+      }),
     }),
   },
   toInput: (input) => input,
@@ -45,24 +51,31 @@ addCommand(createSite, {
   type: Site,
   description: 'Creates a site of an organization.',
   input: {
-    description: 'A new site.',
+    description: 'The new site.',
     fields: (t) => ({
       organizationId: t
         .id({ required: true, description: 'The organization.' })
         .validate(globalId('Organization')),
-      url: t.string({ required: true, description: 'Where it is: `https://` and a host.' }).validate(siteUrl),
-      name: t.string({ required: true, description: 'The display name.' }).validate(line(200)),
+      url: t
+        .string({
+          required: true,
+          description: 'The URL: `https://` and a host, without a path. No other site may have it.',
+        })
+        .validate(siteUrl),
+      name: t
+        .string({ required: true, description: 'The display name, at most 200 characters.' })
+        .validate(line(200)),
       experience: t.field({
         type: UserManagementExperience,
         required: true,
         defaultValue: 'CENTRALIZED',
-        description: 'How it manages its users.',
+        description: 'How the site manages its users.',
       }),
       dataResidencyRegion: t
         .string({
           required: true,
           defaultValue: 'GLOBAL',
-          description: 'The region its data stays in: `EU`.',
+          description: 'The region that its data does not leave, for example `EU`.',
         })
         .validate(line(40)),
     }),
@@ -74,13 +87,18 @@ addCommand(licenseProduct, {
   type: Product,
   description: 'Licenses a product on a site, for the first time or again.',
   input: {
-    description: 'Which product on which site.',
+    description: 'The site and the product.',
     fields: (t) => ({
       siteId: t.id({ required: true, description: 'The site.' }).validate(globalId('Site')),
       key: t
-        .string({ required: true, description: 'What product it is, the same on every site: `jira`.' })
+        .string({
+          required: true,
+          description: 'Which product it is, the same on every site, for example `jira`.',
+        })
         .validate(productKey),
-      name: t.string({ required: true, description: 'The display name.' }).validate(line(200)),
+      name: t
+        .string({ required: true, description: 'The display name, at most 200 characters.' })
+        .validate(line(200)),
     }),
   },
   toInput: (input) => input,
@@ -88,9 +106,9 @@ addCommand(licenseProduct, {
 
 addCommand(unlicenseProduct, {
   type: Product,
-  description: 'Ends the licence of a product on its site, and with it every open grant for it.',
+  description: 'Ends the licence of a product on its site. Every open request and grant for it ends.',
   input: {
-    description: 'Which product.',
+    description: 'The product on its site.',
     fields: (t) => ({
       productId: t
         .id({ required: true, description: 'The product on its site.' })
@@ -102,16 +120,24 @@ addCommand(unlicenseProduct, {
 
 function person(t: InputFields) {
   return {
-    email: t.string({ required: true, description: 'The email address in their tokens.' }).validate(email),
-    name: t.string({ required: true, description: 'The display name.' }).validate(line(200)),
+    email: t
+      .string({
+        required: true,
+        description: 'The email address, as it is in the tokens of the account. Kept in lower case.',
+      })
+      .validate(email),
+    name: t
+      .string({ required: true, description: 'The display name, at most 200 characters.' })
+      .validate(line(200)),
   };
 }
 
 addCommand(addUser, {
   type: User,
-  description: 'Makes somebody a member of an organization: a new user, or one of another organization.',
+  description:
+    'Adds a user to an organization: a new account, or the user of another organization with this email address, whose name stays.',
   input: {
-    description: 'Who becomes a member of what.',
+    description: 'The organization and the user.',
     fields: (t) => ({
       organizationId: t
         .id({ required: true, description: 'The organization.' })
@@ -124,9 +150,9 @@ addCommand(addUser, {
 
 addCommand(removeUser, {
   type: User,
-  description: 'Ends a membership, and with it every role the user holds in the organization.',
+  description: 'Removes a user from an organization, and every role that they hold in it.',
   input: {
-    description: 'Who leaves what.',
+    description: 'The organization and the user.',
     fields: (t) => ({
       organizationId: t
         .id({ required: true, description: 'The organization.' })
@@ -140,26 +166,26 @@ addCommand(removeUser, {
 addCommand(addSupportEngineer, {
   type: SupportEngineer,
   description: 'Adds a support engineer of the vendor.',
-  input: { description: 'Who.', fields: person },
+  input: { description: 'The new account.', fields: person },
   toInput: (input) => input,
 });
 
 addCommand(addOperator, {
   type: Operator,
   description: 'Adds an operator of the vendor.',
-  input: { description: 'Who.', fields: person },
+  input: { description: 'The new account.', fields: person },
   toInput: (input) => input,
 });
 
 addCommand(addServiceAccount, {
   type: ServiceAccount,
-  description: "Adds a program: for one organization, or the vendor's own for all of them.",
+  description: 'Adds a service account: of one organization, or of the vendor for all organizations.',
   input: {
-    description: 'Which program, and what it may do.',
+    description: 'The new account and what it may do.',
     fields: (t) => ({
       ...person(t),
       capabilities: t
-        .field({ type: [ServiceCapability], required: true, description: 'What it may do.' })
+        .field({ type: [ServiceCapability], required: true, description: 'What it may do, at least one.' })
         .validate(
           z
             .array(z.enum(['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING']))
@@ -167,7 +193,7 @@ addCommand(addServiceAccount, {
             .transform((names) => [...new Set(names)]),
         ),
       organizationId: t
-        .id({ description: 'The one organization it is bound to; left out: all of them.' })
+        .id({ description: 'The organization that it is bound to. Default: all organizations.' })
         .validate(optionalGlobalId('Organization')),
     }),
   },
@@ -177,15 +203,15 @@ addCommand(addServiceAccount, {
 for (const [command, description] of [
   [
     deactivateAccount,
-    'Deactivates an account: from the next request on it can do nothing, and its subscriptions end.',
+    'Deactivates an account. It cannot sign in from the next request on, and its subscriptions end.',
   ],
-  [reactivateAccount, 'Reactivates an account.'],
+  [reactivateAccount, 'Reactivates an account, which can sign in again.'],
 ] as const) {
   addCommand(command, {
     type: { types: [User, SupportEngineer, Operator, ServiceAccount], typeNameOf: accountTypeOf },
     description,
     input: {
-      description: 'Which account.',
+      description: 'The account.',
       fields: (t) => ({
         accountId: t
           .id({ required: true, description: 'The account.' })

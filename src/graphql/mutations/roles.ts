@@ -7,28 +7,31 @@ import { Role, RoleAssignment, RoleOrigin } from '../types/role-assignment.ts';
 
 addCommand(assignRole, {
   type: RoleAssignment,
-  description: 'Gives a member of an organization a role. One that comes through SCIM counts after a sync.',
+  description: 'Assigns a role to a member of an organization. A role from SCIM counts only after a sync.',
   input: {
-    description: 'Who gets which role over what.',
+    description: 'The user, the role, and what it is held over.',
     fields: (t) => ({
       userId: t
-        .id({ required: true, description: 'A member of the organization.' })
+        .id({ required: true, description: 'The user, a member of the organization.' })
         .validate(globalId('User')),
       role: t.field({ type: Role, required: true, description: 'The role.' }),
       organizationId: t
         .id({ required: true, description: 'The organization.' })
         .validate(globalId('Organization')),
       siteId: t
-        .id({ description: 'The site, for roles over a site or less.' })
+        .id({
+          description:
+            'The site, for a role over a site or over a product. Left out for a role over the organization.',
+        })
         .validate(optionalGlobalId('Site')),
       productId: t
-        .id({ description: 'The product on that site, for roles over a product.' })
+        .id({ description: 'The product on that site, for a role over a product. Left out for other roles.' })
         .validate(optionalGlobalId('Product')),
       origin: t.field({
         type: RoleOrigin,
         required: true,
         defaultValue: 'DIRECT',
-        description: 'Where it comes from.',
+        description: 'Whether it is assigned here or pushed by the identity provider.',
       }),
     }),
   },
@@ -42,9 +45,9 @@ addCommand(assignRole, {
 
 addCommand(removeRole, {
   type: RoleAssignment,
-  description: 'Takes a role away; it stops counting at once. Answers the assignment as it was.',
+  description: 'Removes a role assignment, which stops counting at once. Returns it as it was.',
   input: {
-    description: 'Which assignment to remove.',
+    description: 'The assignment to remove.',
     fields: (t) => ({
       roleAssignmentId: t
         .id({ required: true, description: 'The assignment.' })
@@ -56,9 +59,9 @@ addCommand(removeRole, {
 
 addCommand(triggerScimSync, {
   type: Organization,
-  description: 'Makes the roles count that the identity provider has pushed and that wait for a sync.',
+  description: 'Syncs the roles that the identity provider has pushed: they count from now on.',
   input: {
-    description: 'Which organization to sync.',
+    description: 'The organization whose roles to sync.',
     fields: (t) => ({
       organizationId: t
         .id({ required: true, description: 'The organization.' })

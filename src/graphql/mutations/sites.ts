@@ -11,14 +11,14 @@ import { Site } from '../types/site.ts';
 
 addCommand(setSupportAccessRestrictions, {
   type: Site,
-  description: "Switches the Guard admin's second approval on or off, for approvals to come.",
+  description: "Switches the Guard admin's approval on or off, for approvals from now on.",
   input: {
-    description: 'Whether support access is restricted on a site.',
+    description: 'The site and whether its support access is restricted.',
     fields: (t) => ({
       siteId: t.id({ required: true, description: 'The site.' }).validate(globalId('Site')),
       restricted: t.boolean({
         required: true,
-        description: 'Whether a Guard admin decides in second place.',
+        description: 'Whether a Guard admin decides after the customer.',
       }),
     }),
   },
@@ -27,17 +27,21 @@ addCommand(setSupportAccessRestrictions, {
 
 addCommand(setSupportAccessPolicy, {
   type: Site,
-  description: "Sets the site's time limits and its two-person rule, for requests and approvals to come.",
+  description: "Sets a site's time limits and its two-person rule, for requests and approvals from now on.",
   input: {
-    description: 'The whole policy of a site.',
+    description: 'The site and its whole policy.',
     fields: (t) => ({
       siteId: t.id({ required: true, description: 'The site.' }).validate(globalId('Site')),
       requestWaitSeconds: t
-        .int({ required: true, description: 'How long a request waits for its decisions, in seconds.' })
+        .int({
+          required: true,
+          description: 'How long a request waits for its decisions, in seconds: at most ten years.',
+        })
         .validate(seconds),
       maxGrantSeconds: t
         .int({
-          description: 'How long a grant lasts at most, in seconds; left out: until the ticket closes.',
+          description:
+            'How long a grant lasts at most, in seconds from its activation. Default: until its ticket is closed.',
         })
         .validate(seconds.nullish()),
       samePersonMayApproveTwice: t.boolean({
@@ -51,9 +55,9 @@ addCommand(setSupportAccessPolicy, {
 
 addCommand(deactivateSite, {
   type: Site,
-  description: 'Deactivates a site: what is pending and active on it ends, and none of it comes back.',
+  description: 'Deactivates a site. Its open requests and grants end for good.',
   input: {
-    description: 'Which site to deactivate.',
+    description: 'The site to deactivate.',
     fields: (t) => ({
       siteId: t.id({ required: true, description: 'The site.' }).validate(globalId('Site')),
     }),
@@ -63,9 +67,9 @@ addCommand(deactivateSite, {
 
 addCommand(reactivateSite, {
   type: Site,
-  description: 'Reactivates a site: it accepts grants again.',
+  description: 'Reactivates a site. It accepts requests and grants again.',
   input: {
-    description: 'Which site to reactivate.',
+    description: 'The site to reactivate.',
     fields: (t) => ({
       siteId: t.id({ required: true, description: 'The site.' }).validate(globalId('Site')),
     }),

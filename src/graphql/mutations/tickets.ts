@@ -9,22 +9,27 @@ import { Ticket } from '../types/ticket.ts';
 addCommand(createTicket, {
   type: Ticket,
   description:
-    'Files a ticket with an outstanding request. With the box ticked it is approved at once, if the reporter may; `accessEligibility` says why not and who may.',
+    'Files a ticket with an outstanding request for the data of its product. With `grantDataAccess` the request is approved at once if the reporter may grant access; `accessEligibility` of the ticket says why not, and who may. On a deactivated site, or for an unlicensed product, there is no request.',
   input: {
-    description: 'A support ticket about one product on one site.',
+    description: 'The ticket to file.',
     fields: (t) => ({
       productId: t
         .id({ required: true, description: 'The product on its site.' })
         .validate(globalId('Product')),
       summary: t
-        .string({ required: true, description: 'What it is about, in one line.' })
+        .string({
+          required: true,
+          description: 'What the ticket is about, in one line of at most 200 characters.',
+        })
         .validate(line(200)),
       grantDataAccess: t.boolean({
         required: true,
         description: 'The consent box: the reporter permits support to access the data of the product.',
       }),
       reporterId: t
-        .id({ description: 'For whom the ticketing system files it; left out, the viewer is the reporter.' })
+        .id({
+          description: 'The reporter, for whom the ticketing system files the ticket. Default: the viewer.',
+        })
         .validate(optionalGlobalId('User')),
     }),
   },
@@ -34,13 +39,13 @@ addCommand(createTicket, {
 addCommand(assignTicket, {
   type: Ticket,
   description:
-    "Assigns an engineer, who receives the ticket's open grants; whoever was assigned loses them at once.",
+    'Assigns a ticket to an engineer, who receives its open grants. The engineer before loses them at once.',
   input: {
-    description: 'Who works on a ticket.',
+    description: 'The ticket and its engineer.',
     fields: (t) => ({
       ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
       engineerId: t
-        .id({ description: 'The engineer; left out or null, nobody.' })
+        .id({ description: 'The engineer. Default: nobody.' })
         .validate(optionalGlobalId('SupportEngineer')),
     }),
   },
@@ -52,18 +57,18 @@ const OpenTicketStatus = builder.enumType('OpenTicketStatus', {
   values: {
     OPEN: { description: 'The engineer works on it.' },
     WAITING_FOR_CUSTOMER: { description: 'The engineer waits for the customer.' },
-    RESOLVED: { description: 'Solved; grants go on until it closes.' },
+    RESOLVED: { description: 'The ticket is solved. Its grants last until it is closed.' },
   } as const,
 });
 
 addCommand(updateTicketStatus, {
   type: Ticket,
-  description: 'Says where an open ticket stands. Grants are not touched.',
+  description: 'Sets the status of a ticket that is not closed. Grants do not change.',
   input: {
-    description: 'Where a ticket stands now.',
+    description: 'The ticket and its status.',
     fields: (t) => ({
       ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
-      status: t.field({ type: OpenTicketStatus, required: true, description: 'Where it stands.' }),
+      status: t.field({ type: OpenTicketStatus, required: true, description: 'The new status.' }),
     }),
   },
   toInput: (input) => input,
@@ -71,9 +76,9 @@ addCommand(updateTicketStatus, {
 
 addCommand(closeTicket, {
   type: Ticket,
-  description: 'Closes a ticket: what is active on it is revoked, what is pending is withdrawn.',
+  description: 'Closes a ticket. Its active grants are revoked, and its requests withdrawn.',
   input: {
-    description: 'Which ticket to close.',
+    description: 'The ticket to close.',
     fields: (t) => ({
       ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
     }),
@@ -83,9 +88,9 @@ addCommand(closeTicket, {
 
 addCommand(reopenTicket, {
   type: Ticket,
-  description: 'Reopens a closed ticket. No grant comes back: the engineer asks again.',
+  description: 'Reopens a closed ticket. Its grants stay as they are: the engineer requests access again.',
   input: {
-    description: 'Which ticket to reopen.',
+    description: 'The ticket to reopen.',
     fields: (t) => ({
       ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
     }),

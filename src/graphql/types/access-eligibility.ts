@@ -19,25 +19,33 @@ const obstacleMessages = Object.fromEntries(
 ) as Record<ObstacleCode, string>;
 
 const ObstacleCodeEnum = builder.enumType('ObstacleCode', {
-  description: 'Why somebody may not grant, in the order in which obstacles are to be looked at.',
+  description:
+    'A reason why somebody may not grant access. The reasons are ordered: look at the first one first.',
   values: enumValues(obstacleMessages),
 });
 
 const Obstacle = builder.objectRef<ObstacleCode>('Obstacle').implement({
-  description: 'One thing that stands in the way of granting.',
+  description: 'A reason why the viewer may not grant access, and what to do about it.',
   fields: (t) => ({
-    code: t.field({ type: ObstacleCodeEnum, description: 'For programs.', resolve: (code) => code }),
-    message: t.string({ description: 'What is wrong.', resolve: (code) => obstacleTexts[code].message }),
+    code: t.field({
+      type: ObstacleCodeEnum,
+      description: 'Which obstacle it is, for programs.',
+      resolve: (code) => code,
+    }),
+    message: t.string({
+      description: 'What is wrong, for people.',
+      resolve: (code) => obstacleTexts[code].message,
+    }),
     howToConfirm: t.string({
-      description: 'How to see that it is so.',
+      description: 'How to confirm that it is so.',
       resolve: (code) => obstacleTexts[code].howToConfirm,
     }),
-    fix: t.string({ description: 'What to do about it.', resolve: (code) => obstacleTexts[code].fix }),
+    fix: t.string({ description: 'How to fix it.', resolve: (code) => obstacleTexts[code].fix }),
   }),
 });
 
 const RoleReach = builder.enumType('RoleReach', {
-  description: 'Over what a role is held.',
+  description: 'What a role must cover.',
   values: {
     ORGANIZATION: { description: 'The whole organization.' },
     SITE: { description: 'The site of the ticket.' },
@@ -46,12 +54,12 @@ const RoleReach = builder.enumType('RoleReach', {
 });
 
 const RequiredRoleType = builder.objectRef<RequiredRole>('RequiredRole').implement({
-  description: 'A role that would do, and over what it must be held.',
+  description: 'A role that may grant access here, and what it must cover.',
   fields: (t) => ({
     role: t.field({ type: Role, description: 'The role.', resolve: ({ role }) => role }),
     over: t.field({
       type: RoleReach,
-      description: 'Over what it must be held.',
+      description: 'What the role must cover.',
       resolve: ({ over }) => over,
     }),
   }),
@@ -81,20 +89,21 @@ export function accessEligibilityOf(
 
 export const AccessEligibility = builder.objectRef<Eligibility>('AccessEligibility').implement({
   description:
-    'Whether the viewer may grant data access for the product on the site, and if not, why and who may.',
+    'Whether the viewer may grant access to the data of the product of a ticket, and if not, why, and who may.',
   fields: (t) => ({
     allowed: t.boolean({
-      description: 'Whether the viewer may grant now.',
+      description: 'Whether the viewer may grant access now, once there is something to approve.',
       resolve: ({ obstacles }) => obstacles.length === 0,
     }),
     obstacles: t.field({
       type: [Obstacle],
-      description: 'Everything that stands in the way, the first to look at first; empty when allowed.',
+      description:
+        'Every reason why the viewer may not, the first to look at first. Empty where `allowed` is true.',
       resolve: ({ obstacles }) => [...obstacles],
     }),
     requiredRoles: t.field({
       type: [RequiredRoleType],
-      description: 'Every role that would do, the widest first.',
+      description: 'Every role that may grant access here, the widest first.',
       resolve: ({ place }) => requiredRoles(place.site.experience),
     }),
     eligibleGrantors: t.connection(
@@ -102,7 +111,7 @@ export const AccessEligibility = builder.objectRef<Eligibility>('AccessEligibili
         type: User,
         nullable: true,
         description:
-          'Who may grant now, newest first. Null for those outside the organization, the engineer among them.',
+          'The users who may grant access now, newest first. Null where the viewer is neither a member of the organization nor an operator.',
         resolve: async ({ place, isClosed }, args, context) => {
           const viewer = viewerOf(context);
           const isInside =

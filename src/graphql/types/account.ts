@@ -17,9 +17,9 @@ export function accountTypeOf({ kind }: { kind: keyof typeof typenames }): strin
 }
 
 export const AccountKind = builder.enumType('AccountKind', {
-  description: 'What an account is; it never changes.',
+  description: 'The kind of an account. It never changes.',
   values: {
-    USER: { description: "A customer's user." },
+    USER: { description: "A customer's user: a reporter, a role holder, a Guard admin." },
     SUPPORT_ENGINEER: { description: 'An engineer of the vendor who works on tickets.' },
     OPERATOR: { description: "The vendor's operator of this gateway." },
     SERVICE_ACCOUNT: { description: 'A program: a ticketing system, a product backend, a SIEM.' },
@@ -27,31 +27,40 @@ export const AccountKind = builder.enumType('AccountKind', {
 });
 
 export const ServiceCapability = builder.enumType('ServiceCapability', {
-  description: 'What a service account may do.',
+  description: 'What a service account may do, in the organizations it serves.',
   values: {
-    TICKETING: { description: 'File, assign and close tickets.' },
-    GRANT_WATCHING: { description: 'See tickets and grants, and hear of every change.' },
+    TICKETING: { description: 'File tickets for users, assign them, change their status and close them.' },
+    GRANT_WATCHING: {
+      description: 'See tickets and grants, and receive the events of every change of a grant.',
+    },
     AUDIT_READING: { description: 'Read the audit log.' },
   } as const,
 });
 
 export const Account = builder.prismaInterface('Account', {
   name: 'Account',
-  description: 'Somebody or something that can sign in.',
+  description: 'A person or a program that can sign in.',
   interfaces: [builder.nodeInterfaceRef()],
   resolveType: accountTypeOf,
   fields: (t) => ({
     name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     email: t.exposeString('email', {
       viewerIndependent: true,
-      description: 'The email address, in lower case. Unique.',
+      description: 'The email address, in lower case. No two accounts have the same.',
     }),
-    kind: t.expose('kind', { type: AccountKind, viewerIndependent: true, description: 'What it is.' }),
-    isActive: t.exposeBoolean('active', { viewerIndependent: true, description: 'Whether it may sign in.' }),
+    kind: t.expose('kind', {
+      type: AccountKind,
+      viewerIndependent: true,
+      description: 'Whether it is a user, a support engineer, an operator or a service account.',
+    }),
+    isActive: t.exposeBoolean('active', {
+      viewerIndependent: true,
+      description: 'Whether it may sign in. An account that was deactivated may not.',
+    }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'When it was added.',
+      description: 'The time when the account was added.',
     }),
   }),
 });
@@ -71,7 +80,11 @@ export const User = builder.prismaNode('Account', {
   variant: 'User',
   description: "A customer's user: a reporter, a role holder, a Guard admin.",
   interfaces: [Account],
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
 });
 
 export const UserEdge = builder.edgeObject({
@@ -89,7 +102,11 @@ export const SupportEngineer = builder.prismaNode('Account', {
   variant: 'SupportEngineer',
   description: 'An engineer of the vendor who works on tickets.',
   interfaces: [Account],
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
 });
 
 export const Operator = builder.prismaNode('Account', {
@@ -97,28 +114,38 @@ export const Operator = builder.prismaNode('Account', {
   description:
     "The vendor's operator: provisions organizations, sites and accounts, and decides on no grant.",
   interfaces: [Account],
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
 });
 
 export const ServiceAccount = builder.prismaNode('Account', {
   variant: 'ServiceAccount',
   description: 'A program that signs in: a ticketing system, a product backend, a SIEM.',
   interfaces: [Account],
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     capabilities: t.expose('capabilities', {
       type: [ServiceCapability],
       viewerIndependent: true,
-      description: 'What it may do.',
+      description: 'What it may do. Never empty.',
     }),
   }),
 });
 
 const AccountFilter = builder.inputType('AccountFilter', {
-  description: 'Which accounts; everything given must hold.',
+  description: 'Selects accounts. All the conditions given must hold.',
   fields: (t) => ({
-    kind: t.field({ type: AccountKind, description: 'Of this kind.' }),
-    email: t.string({ description: 'With exactly this email address.' }).validate(optionalLine(254)),
+    kind: t.field({ type: AccountKind, description: 'Only accounts of this kind.' }),
+    email: t
+      .string({ description: 'Only the account with exactly this email address, in any case.' })
+      .validate(optionalLine(254)),
   }),
 });
 
@@ -128,9 +155,14 @@ builder.queryField('accounts', (t) =>
       type: Account,
       nullable: true,
       description:
-        "The accounts the viewer may see: all for an operator, the organization's members for role holders.",
+        'The accounts that the viewer may see, newest first: all of them for an operator; their own, and the members of the organizations in which they hold a role, for a user. Null with an error.',
       authScopes: { operation: 'accounts' },
-      args: { filter: t.arg({ type: AccountFilter, description: 'Which of them.' }) },
+      args: {
+        filter: t.arg({
+          type: AccountFilter,
+          description: 'Which accounts. Default: all that the viewer may see.',
+        }),
+      },
       resolve: (_, args, context) =>
         keysetConnection(args, byId('accounts'), ({ where, ...window }) => {
           const { kind, email } = args.filter ?? {};

@@ -17,37 +17,39 @@ import { Ticket } from './ticket.ts';
 builder.addScalarType('JSONObject', JSONObjectResolver);
 
 const ActorKind = builder.enumType('ActorKind', {
-  description: 'Who acted.',
+  description: 'The kind of whoever acted.',
   values: {
     USER: { description: "A customer's user." },
     SUPPORT_ENGINEER: { description: 'A support engineer.' },
     OPERATOR: { description: "The vendor's operator." },
-    SERVICE_ACCOUNT: { description: 'A program.' },
-    SYSTEM: { description: 'Latchkey itself: a time limit.' },
+    SERVICE_ACCOUNT: { description: 'A service account.' },
+    SYSTEM: {
+      description: 'Latchkey itself: a time limit, its first operator, mail that could not be delivered.',
+    },
   } as const,
 });
 
 const AuditOutcome = builder.enumType('AuditOutcome', {
-  description: 'How it went.',
+  description: 'The outcome of an action.',
   values: {
-    SUCCEEDED: { description: 'It was done.' },
-    REFUSED: { description: 'It was refused; nothing changed.' },
+    SUCCEEDED: { description: 'The action was done.' },
+    REFUSED: { description: 'The action was refused. Nothing changed.' },
   } as const,
 });
 
 const AuditActor = builder.objectRef<AuditRow>('AuditActor').implement({
-  description: 'Who acted, as they were then.',
+  description: 'Whoever acted, as they were at the time.',
   fields: (t) => ({
     kind: t.field({
       type: ActorKind,
-      description: 'What they are.',
+      description: 'The kind of account they had, or `SYSTEM`.',
       resolve: ({ actorKind }) => actorKind as typeof ActorKind.$inferType,
     }),
     email: t.exposeString('actorEmail', {
       nullable: true,
-      description: 'Their email address; null for Latchkey itself.',
+      description: 'The email address. Null for `SYSTEM`.',
     }),
-    name: t.exposeString('actorName', { description: 'Their name.' }),
+    name: t.exposeString('actorName', { description: 'The display name: `Latchkey` for `SYSTEM`.' }),
   }),
 });
 
@@ -118,7 +120,11 @@ function optionalIdOf(type: string, id: string | null): string | null {
 const AuditEntry = builder.prismaNode('AuditEntry', {
   description:
     'One entry of the audit log: an action, done or refused. Entries are never changed and never removed.',
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     occurredAt: t.expose('occurredAt', {
       type: 'DateTime',
@@ -233,24 +239,36 @@ const AuditEntryConnection = builder.connectionObject(
 );
 
 const AuditLogFilter = builder.inputType('AuditLogFilter', {
-  description: 'Which entries; everything given must hold.',
+  description: 'Selects audit entries. All the conditions given must hold.',
   fields: (t) => ({
-    organizationId: t.id({ description: 'Of this organization.' }).validate(optionalGlobalId('Organization')),
+    organizationId: t
+      .id({ description: "Only entries in this organization's log." })
+      .validate(optionalGlobalId('Organization')),
     actorEmail: t
-      .string({ description: 'By the actor with exactly this email address.' })
+      .string({ description: 'Only entries of the actor with exactly this email address, in any case.' })
       .validate(optionalLine(254)),
-    actorKind: t.field({ type: ActorKind, description: 'By an actor of this kind.' }),
+    actorKind: t.field({ type: ActorKind, description: 'Only entries of actors of this kind.' }),
     action: t.field({ type: AuditActionEnum, description: 'Only entries of this action.' }),
-    outcome: t.field({ type: AuditOutcome, description: 'With this outcome.' }),
-    siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
-    ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),
-    grantId: t.id({ description: 'On this grant.' }).validate(optionalGlobalId('Grant')),
-    from: t.field({ type: 'DateTime', description: 'At this moment or later.' }).validate(optionalDate),
-    until: t.field({ type: 'DateTime', description: 'Before this moment.' }).validate(optionalDate),
+    outcome: t.field({ type: AuditOutcome, description: 'Only entries with this outcome.' }),
+    siteId: t
+      .id({ description: 'Only entries that belong to this site.' })
+      .validate(optionalGlobalId('Site')),
+    ticketId: t
+      .id({ description: 'Only entries that belong to this ticket.' })
+      .validate(optionalGlobalId('Ticket')),
+    grantId: t
+      .id({ description: 'Only entries that belong to this grant.' })
+      .validate(optionalGlobalId('Grant')),
+    from: t
+      .field({ type: 'DateTime', description: 'Only entries with `occurredAt` at this time or later.' })
+      .validate(optionalDate),
+    until: t
+      .field({ type: 'DateTime', description: 'Only entries with `occurredAt` before this time.' })
+      .validate(optionalDate),
   }),
 });
 
-/** By the place where entries became visible: transaction, then number. */
+/** In the order in which entries became visible: transaction, then number. */
 const byPosition: Ordering<
   AuditRow,
   Prisma.AuditEntryWhereInput,
@@ -277,9 +295,14 @@ builder.queryField('auditLog', (t) =>
       type: AuditEntry,
       nullable: true,
       description:
-        "The record of the viewer's organizations, newest first: every decision and every refusal.",
+        'The audit log of the organizations whose log the viewer may read, newest first: every change and every refusal. Null with an error.',
       authScopes: { operation: 'auditLog' },
-      args: { filter: t.arg({ type: AuditLogFilter, description: 'Which entries.' }) },
+      args: {
+        filter: t.arg({
+          type: AuditLogFilter,
+          description: 'Which entries. Default: all that the viewer may read.',
+        }),
+      },
       resolve: (_, args, context) => {
         const {
           organizationId,

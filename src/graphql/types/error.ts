@@ -15,13 +15,16 @@ import {
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 
 const errorTexts = {
-  INVALID_INPUT: 'The input is malformed, or names what cannot be named here.',
-  NOT_FOUND: 'There is no such thing, or the viewer may not know of it.',
-  FORBIDDEN: 'The viewer may see it, but not do this to it.',
-  NOT_ELIGIBLE: 'The viewer may not decide on data access here; the eligibility says why and who may.',
-  VERSION_CONFLICT: 'It has changed since it was read.',
-  IDEMPOTENCY_KEY_REUSED: 'The idempotency key was used with another input.',
-  SERVICE_UNAVAILABLE: 'The gateway could not carry this one of many out for now.',
+  INVALID_INPUT: 'The input is malformed, or names an object that does not fit here.',
+  NOT_FOUND: 'What the input names does not exist, or the viewer may not see it.',
+  FORBIDDEN: 'The viewer may see what the input names, and may not do this to it.',
+  NOT_ELIGIBLE:
+    'The viewer may not decide on data access for this product on this site. The `eligibility` says why, and who may.',
+  VERSION_CONFLICT:
+    'What the input names has another version than `expectedVersion`: it has changed since the caller read it.',
+  IDEMPOTENCY_KEY_REUSED: 'The caller has used the idempotency key with another input or another mutation.',
+  SERVICE_UNAVAILABLE:
+    'The database could not be reached for this item of a bulk mutation. Send it again with the same idempotency key.',
   ...stateMessages,
 };
 
@@ -39,29 +42,31 @@ export function knownErrorCode(code: string | null): Code | null {
 
 const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
   description:
-    'Why a mutation was not carried out. Nothing was changed; decisions refused are on the audit log.',
+    'Why a mutation changed nothing. The refusal is on the audit log where what it is about exists.',
   fields: (t) => ({
-    code: t.field({ type: ErrorCode, description: 'For programs.', resolve: ({ code }) => code }),
-    message: t.exposeString('message', { description: 'For people: what is wrong and what to do.' }),
+    code: t.field({ type: ErrorCode, description: 'Why, for programs.', resolve: ({ code }) => code }),
+    message: t.exposeString('message', { description: 'What is wrong and what to do, for people.' }),
   }),
 });
 
 const FieldProblemType = builder.objectRef<FieldProblem>('FieldProblem').implement({
-  description: 'What is wrong with one field of the input.',
+  description: 'One problem of the input.',
   fields: (t) => ({
-    path: t.exposeString('path', { description: 'The path from the arguments: `input.summary`.' }),
-    message: t.exposeString('message', { description: 'What it must be.' }),
+    path: t.exposeString('path', {
+      description: 'The path of the field from the arguments, with dots: `input.summary`.',
+    }),
+    message: t.exposeString('message', { description: 'What the field must be.' }),
   }),
 });
 
 builder.objectType(InvalidInputError, {
   name: 'InvalidInputError',
-  description: 'The input is malformed or names what cannot be named here.',
+  description: 'The input is malformed, or names an object that does not fit here.',
   interfaces: [ErrorInterface],
   fields: (t) => ({
     fields: t.field({
       type: [FieldProblemType],
-      description: 'Every problem found.',
+      description: 'Every problem that was found, at least one.',
       resolve: ({ fields }) => [...fields],
     }),
   }),
@@ -69,24 +74,25 @@ builder.objectType(InvalidInputError, {
 
 builder.objectType(NotFoundError, {
   name: 'NotFoundError',
-  description: 'There is no such thing, or the viewer may not know of it.',
+  description: 'What the input names does not exist, or the viewer may not see it.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(ForbiddenError, {
   name: 'ForbiddenError',
-  description: 'The viewer may see it, but not do this to it.',
+  description: 'The viewer may see what the input names, and may not do this to it.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(NotEligibleError, {
   name: 'NotEligibleError',
-  description: 'The viewer may not decide on data access here. The eligibility says why, and who may.',
+  description: 'The viewer may not decide on data access for this product on this site.',
   interfaces: [ErrorInterface],
   fields: (t) => ({
     eligibility: t.field({
       type: AccessEligibility,
-      description: "The same answer as the ticket's `accessEligibility`.",
+      description:
+        "Why the viewer may not, which roles may, and who holds them: what the ticket's `accessEligibility` says.",
       resolve: async ({ ticketId, obstacles }, _, { loaders }) => {
         const ticket = await loaders.tickets.load(ticketId);
         if (ticket === null) throw new Error(`Ticket ${ticketId} has gone`);
@@ -98,24 +104,27 @@ builder.objectType(NotEligibleError, {
 
 builder.objectType(InvalidStateError, {
   name: 'InvalidStateError',
-  description: 'What it is about is not in a state in which this can be done.',
+  description:
+    'The mutation does not fit the present state of what the input names. The code says which state.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(ConflictError, {
   name: 'ConflictError',
-  description: 'Somebody else was first, or an idempotency key was used for something else.',
+  description: 'The input was made for another version, or its idempotency key was used for something else.',
   interfaces: [ErrorInterface],
   fields: (t) => ({
     currentVersion: t.exposeInt('currentVersion', {
       nullable: true,
-      description: 'The version it is at now, where versions are in conflict.',
+      description:
+        'The present version. Null where the code is `IDEMPOTENCY_KEY_REUSED`, or where there is no version to compare with.',
     }),
   }),
 });
 
 builder.objectType(UnavailableError, {
   name: 'UnavailableError',
-  description: 'The gateway could not carry this one of many out for now. Try it again.',
+  description:
+    'The database could not be reached for this item of a bulk mutation. Send it again with the same idempotency key.',
   interfaces: [ErrorInterface],
 });

@@ -7,52 +7,55 @@ import { grantSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Grant } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
-  description: 'What happened to a grant.',
+  description: 'The type of an event of a grant.',
   values: enumValues<GrantEventPayload['type']>({
-    CURRENT: 'Nothing happened: this is how it stands. Only at the beginning, if asked for.',
-    REQUESTED: 'It was asked for; the customer decides.',
-    AWAITING_GUARD: 'The customer approved; a Guard admin decides.',
-    ACTIVATED: 'The engineer has access from now on.',
-    DENIED: 'The customer or a Guard admin said no.',
-    WITHDRAWN: 'The request was taken back, or what it was about went first.',
-    EXPIRED: 'Nobody decided in time.',
-    REVOKED: 'Access is over: taken away, or the ticket closed.',
-    ENDED: 'Access is over: its time, its use, its site or its licence ended.',
-    REASSIGNED: 'Another engineer has it from now on, or nobody.',
+    CURRENT: 'No event: the grant as it is at the start of a subscription with `withCurrentState`.',
+    REQUESTED: 'Access was requested. The customer decides next.',
+    AWAITING_GUARD: 'The customer approved. A Guard admin decides next.',
+    ACTIVATED: 'The engineer has received access.',
+    DENIED: 'The customer or a Guard admin denied the request.',
+    WITHDRAWN:
+      'The request was taken back, or its ticket, site or product was closed, deactivated or unlicensed.',
+    EXPIRED: 'Nobody decided before `approvalDueAt`.',
+    REVOKED: 'Access has ended: it was revoked, or the ticket was closed.',
+    ENDED:
+      'Access has ended: its time ran out, it was released, or its site or product was deactivated or unlicensed.',
+    REASSIGNED: 'The grant has passed to another engineer, or to nobody.',
   }),
 });
 
 const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
   description:
-    'Something happened to a grant. The events of one grant come in the order in which they happened.',
+    'An event of a grant. The events of one grant are delivered in the order in which they happened.',
   fields: (t) => ({
     id: t.id({
       viewerIndependent: true,
-      description: 'The same wherever and however often the event is delivered: what tells a repetition.',
+      description: 'Identifies the event. A repeated delivery has the same id.',
       resolve: ({ payload }) => payload.id,
     }),
     cursor: t.exposeString('cursor', {
       viewerIndependent: true,
       description:
-        'Give it as `after` to get everything that came after. Good for this account and this filter.',
+        'The position of this event: a subscription with it as `after` continues with the next event. Valid for the same account and the same filter.',
     }),
     type: t.field({
       type: GrantEventType,
       viewerIndependent: true,
-      description: 'What happened.',
+      description: 'What happened to the grant.',
       resolve: ({ payload }) => payload.type,
     }),
     occurredAt: t.field({
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'When.',
+      description: 'The time of the event. For `CURRENT`, the time at which the grant was read.',
       resolve: ({ payload }) => payload.occurredAt,
     }),
     grant: t.field({
       type: Grant,
       viewerIndependent: true,
       ofTheEventItself: true,
-      description: 'The grant as it was right after the event.',
+      description:
+        'The grant as it was right after the event. `viewerMay`, its ticket and other objects around it are as they are now.',
       resolve: ({ payload }, _, context, info) =>
         grantSnapshot(payload.grant, payload.occurredAt, context, info),
     }),
@@ -60,11 +63,13 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
 });
 
 const GrantEventFilter = builder.inputType('GrantEventFilter', {
-  description: 'Which events; everything given must hold.',
+  description: 'Selects events. All the conditions given must hold.',
   fields: (t) => ({
-    siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
-    ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),
-    types: t.field({ type: [GrantEventType], description: 'Of one of these types.' }),
+    siteId: t.id({ description: 'Only events of grants on this site.' }).validate(optionalGlobalId('Site')),
+    ticketId: t
+      .id({ description: 'Only events of grants of this ticket.' })
+      .validate(optionalGlobalId('Ticket')),
+    types: t.field({ type: [GrantEventType], description: 'Only events of these types.' }),
   }),
 });
 
@@ -72,15 +77,22 @@ builder.subscriptionField('grantEvents', (t) =>
   t.field({
     type: GrantEventRef,
     description:
-      'What happens to grants: for an engineer on their tickets, for a user on their own tickets and on the sites their roles reach, for a service account wherever it watches.',
+      'The events of grants: of the tickets of an engineer; of the tickets that a user filed and the sites that their roles cover; of the organizations that a service account watches. Each event is delivered at least once, and in order for each grant.',
     authScopes: { operation: 'grantEvents' },
     args: {
-      filter: t.arg({ type: GrantEventFilter, description: 'Which of them.' }),
-      after: t.arg.string({ description: 'The last `cursor` received: everything after it comes first.' }),
+      filter: t.arg({
+        type: GrantEventFilter,
+        description: 'Which events. Default: all that the viewer may receive.',
+      }),
+      after: t.arg.string({
+        description:
+          'The `cursor` of the last event received: the subscription continues with the event after it. Default: it starts with the next event.',
+      }),
       withCurrentState: t.arg.boolean({
         required: true,
         defaultValue: false,
-        description: 'Without `after`: the open grants come first, as events of type `CURRENT`.',
+        description:
+          'Whether a subscription without `after` starts with the open grants, as events of type `CURRENT`.',
       }),
     },
     subscribe: (_, { filter, after, withCurrentState }, context) =>

@@ -12,21 +12,27 @@ import { Account, SupportEngineer, User } from './account.ts';
 import { GrantPermissions, grantPermissions } from './permissions.ts';
 
 const GrantState = builder.enumType('GrantState', {
-  description: 'Where a grant stands. The last five are final.',
+  description: 'The state of a grant. DENIED, WITHDRAWN, EXPIRED, REVOKED and ENDED are final.',
   values: {
-    PENDING_APPROVAL: { description: 'Asked for; the customer decides.' },
-    PENDING_GUARD_APPROVAL: { description: 'Approved by the customer; a Guard admin decides.' },
+    PENDING_APPROVAL: { description: 'Access was requested. The customer decides next.' },
+    PENDING_GUARD_APPROVAL: { description: 'The customer approved. A Guard admin decides next.' },
     ACTIVE: { description: "The ticket's engineer has access." },
-    DENIED: { description: 'The customer or a Guard admin said no.' },
-    WITHDRAWN: { description: 'The engineer took it back, or what it was about went first.' },
-    EXPIRED: { description: 'Nobody decided in time.' },
-    REVOKED: { description: 'The customer took it away, or the ticket closed.' },
-    ENDED: { description: 'Its time ran out, the engineer released it, or what it was about went.' },
+    DENIED: { description: 'The customer or a Guard admin denied the request.' },
+    WITHDRAWN: {
+      description:
+        'The engineer took the request back, or its ticket was closed, its site deactivated or its product unlicensed before a decision.',
+    },
+    EXPIRED: { description: 'Nobody decided before `approvalDueAt`.' },
+    REVOKED: { description: 'The customer revoked it, or its ticket was closed.' },
+    ENDED: {
+      description:
+        'Its time ran out, the engineer released it, or its site was deactivated or its product unlicensed.',
+    },
   } as const,
 });
 
 const GrantPath = builder.enumType('GrantPath', {
-  description: 'Where the customer approved.',
+  description: 'Where the customer approved a request.',
   values: {
     TICKET_CREATION: { description: 'The consent box of the request form.' },
     SUPPORT_PORTAL: { description: "The ticket's sidebar." },
@@ -35,55 +41,61 @@ const GrantPath = builder.enumType('GrantPath', {
 });
 
 export const GrantScopeKind = builder.enumType('GrantScopeKind', {
-  description: 'What a grant opens.',
+  description: 'The kind of data that a grant opens.',
   values: {
     PRODUCT_DATA: { description: "The data of the ticket's product." },
-    ROVO_CONVERSATIONS: { description: 'Exactly the Rovo conversations named; always a grant of its own.' },
+    ROVO_CONVERSATIONS: {
+      description: 'The Rovo conversations that the grant names, and no others. Always a grant of its own.',
+    },
   } as const,
 });
 
 const GrantEndReason = builder.enumType('GrantEndReason', {
   description: 'Why a grant is over.',
   values: enumValues({
-    REVOKED_BY_CUSTOMER: "Somebody on the customer's side revoked it.",
-    TICKET_CLOSED: 'The ticket closed.',
-    TIME_ELAPSED: 'Its time ran out.',
-    RELEASED_BY_ENGINEER: 'The engineer was done.',
-    SITE_DEACTIVATED: 'The site was deactivated.',
-    PRODUCT_UNLICENSED: 'The product is no longer licensed on the site.',
-    DENIED_BY_CUSTOMER: 'The customer said no, or took the approval back before the Guard decided.',
-    DENIED_BY_GUARD: 'A Guard admin said no.',
+    REVOKED_BY_CUSTOMER: 'A person of the customer revoked it.',
+    TICKET_CLOSED: 'Its ticket was closed.',
+    TIME_ELAPSED: '`expiresAt` was reached.',
+    RELEASED_BY_ENGINEER: 'The engineer released it.',
+    SITE_DEACTIVATED: 'Its site was deactivated.',
+    PRODUCT_UNLICENSED: 'Its product is no longer licensed on the site.',
+    DENIED_BY_CUSTOMER:
+      'The customer denied the request, or took the approval back before the Guard admin decided.',
+    DENIED_BY_GUARD: 'A Guard admin denied the request.',
     WITHDRAWN_BY_ENGINEER: 'The engineer took the request back.',
-    APPROVAL_TIMED_OUT: 'Nobody decided in time.',
+    APPROVAL_TIMED_OUT: 'Nobody decided before `approvalDueAt`.',
   }),
 });
 
 const GrantScope = builder.objectRef<GrantRow>('GrantScope').implement({
-  description: 'What the engineer may see.',
+  description: 'The data that the engineer may see.',
   fields: (t) => ({
     kind: t.expose('scopeKind', {
       type: GrantScopeKind,
       viewerIndependent: true,
-      description: 'What kind of data.',
+      description: 'The kind of data.',
     }),
     conversationIds: t.exposeStringList('conversationIds', {
       viewerIndependent: true,
-      description: 'The exact Rovo conversations; empty for product data.',
+      description: 'The ids of the Rovo conversations. Empty for `PRODUCT_DATA`.',
     }),
   }),
 });
 
 const ApprovalStage = builder.enumType('ApprovalStage', {
-  description: 'In which place a decision is made.',
+  description: 'The stage of an approval. Where the site restricts support access, both are needed.',
   values: {
-    CUSTOMER: { description: 'In first place.' },
-    GUARD: { description: 'In second place.' },
+    CUSTOMER: { description: "The customer's decision, which comes first." },
+    GUARD: { description: "The Guard admin's decision, which comes second." },
   } as const,
 });
 
 const DecisionOutcome = builder.enumType('DecisionOutcome', {
-  description: 'What was decided.',
-  values: { APPROVED: { description: 'Yes.' }, DENIED: { description: 'No.' } } as const,
+  description: 'The outcome of a decision.',
+  values: {
+    APPROVED: { description: 'The request was approved.' },
+    DENIED: { description: 'The request was denied.' },
+  } as const,
 });
 
 builder.prismaObject('Decision', {
@@ -92,20 +104,28 @@ builder.prismaObject('Decision', {
     stage: t.expose('stage', {
       type: ApprovalStage,
       viewerIndependent: true,
-      description: 'In which place.',
+      description: 'The stage that was decided.',
     }),
     outcome: t.expose('outcome', {
       type: DecisionOutcome,
       viewerIndependent: true,
-      description: 'What was decided.',
+      description: 'Whether it was approved or denied.',
     }),
     reason: t.exposeString('reason', {
       nullable: true,
       viewerIndependent: true,
-      description: 'The reason given.',
+      description: 'The reason that the person gave. Null where none was given.',
     }),
-    decidedAt: t.expose('decidedAt', { type: 'DateTime', viewerIndependent: true, description: 'When.' }),
-    decidedBy: t.relation('decidedBy', { type: User, viewerIndependent: true, description: 'By whom.' }),
+    decidedAt: t.expose('decidedAt', {
+      type: 'DateTime',
+      viewerIndependent: true,
+      description: 'The time of the decision.',
+    }),
+    decidedBy: t.relation('decidedBy', {
+      type: User,
+      viewerIndependent: true,
+      description: 'The person who decided.',
+    }),
   }),
 });
 
@@ -114,91 +134,100 @@ function settled(row: GrantRow, { services }: Context): GrantRow {
 }
 
 export const Grant = builder.prismaNode('Grant', {
-  description: "One permission for a ticket's assigned engineer to see the data in its scope.",
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  description:
+    "A permission, asked for or given, for a ticket's assigned engineer to see the data in its scope.",
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     state: t.field({
       type: GrantState,
       viewerIndependent: true,
-      description: 'Where it stands at this moment: time that has run out counts at once.',
+      description: 'The state at this moment. A time limit counts from the moment it is reached.',
       resolve: (row, _, context) => settled(row, context).state,
     }),
     scope: t.field({
       type: GrantScope,
       viewerIndependent: true,
       ofTheEventItself: true,
-      description: 'What it opens.',
+      description: 'The data that it opens.',
       resolve: (row) => row,
     }),
     path: t.expose('path', {
       type: GrantPath,
       nullable: true,
       viewerIndependent: true,
-      description: 'Where the customer approved, once they have.',
+      description: 'Where the customer approved. Null as long as they have not.',
     }),
     justification: t.exposeString('justification', {
       nullable: true,
       viewerIndependent: true,
-      description: 'Why it was asked for.',
+      description: 'Why the engineer asks for access. Null where no reason was given.',
     }),
     requestedAt: t.expose('requestedAt', {
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'When it was asked for.',
+      description: 'The time of the request.',
     }),
     approvalDueAt: t.expose('approvalDueAt', {
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'Until when it waits for its decisions.',
+      description:
+        'The time until which the request waits for its decisions. After it, an undecided request is EXPIRED.',
     }),
     activatedAt: t.expose('activatedAt', {
       type: 'DateTime',
       nullable: true,
       viewerIndependent: true,
-      description: 'When the engineer received it, if ever.',
+      description: 'The time when the engineer received access. Null where that has not happened.',
     }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',
       nullable: true,
       viewerIndependent: true,
-      description: 'When it ends by itself; null: when the ticket closes.',
+      description:
+        'The time at which access ends by itself. Null where it ends with its ticket, and before an approval.',
     }),
     endedAt: t.field({
       type: 'DateTime',
       nullable: true,
       viewerIndependent: true,
-      description: 'When it ended, if it has.',
+      description: 'The time at which it reached its final state. Null as long as it is open.',
       resolve: (row, _, context) => settled(row, context).endedAt,
     }),
     endReason: t.field({
       type: GrantEndReason,
       nullable: true,
       viewerIndependent: true,
-      description: 'Why it ended, if it has.',
+      description: 'Why it reached its final state. Null as long as it is open.',
       resolve: (row, _, context) => settled(row, context).endReason,
     }),
     version: t.int({
       viewerIndependent: true,
-      description: 'Grows by one with every change. Give it as `expectedVersion` to decide on what you saw.',
+      description:
+        'Starts at 1 and grows by one with every change. A mutation with it as `expectedVersion` is refused if the grant has changed since.',
       resolve: (row, _, context) => settled(row, context).version,
     }),
-    ticket: t.relation('ticket', { viewerIndependent: true, description: 'The ticket it hangs on.' }),
+    ticket: t.relation('ticket', { viewerIndependent: true, description: 'The ticket it belongs to.' }),
     engineer: t.relation('engineer', {
       type: SupportEngineer,
       nullable: true,
       viewerIndependent: true,
-      description: "The ticket's engineer while it is open, the last one once it is over.",
+      description:
+        "The engineer who has it: the ticket's assigned engineer as long as the grant is open, and the last one after that. Null where nobody was assigned.",
     }),
     requestedBy: t.relation('requestedBy', {
       type: Account,
       viewerIndependent: true,
-      description: 'Who asked for it.',
+      description: 'The account that asked for it: the engineer, or the reporter with the ticket.',
     }),
     endedBy: t.relation('endedBy', {
       type: Account,
       nullable: true,
       viewerIndependent: true,
-      description: 'Who ended it, where a person did.',
+      description: 'The account that ended it. Null as long as it is open, and where a time limit ended it.',
     }),
     viewerMay: t.field({
       type: GrantPermissions,
@@ -209,7 +238,7 @@ export const Grant = builder.prismaNode('Grant', {
     }),
     decisions: t.relation('decisions', {
       viewerIndependent: true,
-      description: 'The decisions made on it, in order: at most one in each place.',
+      description: 'The decisions made on it, in order: at most one of each stage.',
       query: { orderBy: { id: 'asc' } },
     }),
   }),
@@ -227,17 +256,22 @@ export const GrantConnection = builder.connectionObject(
 );
 
 const GrantFilter = builder.inputType('GrantFilter', {
-  description: 'Which grants; everything given must hold.',
+  description: 'Selects grants. All the conditions given must hold.',
   fields: (t) => ({
     states: t.field({
       type: [GrantState],
-      description: 'In one of these states now. Outstanding requests are `[PENDING_APPROVAL]`.',
+      description:
+        'Only grants in one of these states now. `[PENDING_APPROVAL]` are the outstanding requests.',
     }),
-    siteId: t.id({ description: 'On this site.' }).validate(optionalGlobalId('Site')),
-    productId: t.id({ description: 'For this product on its site.' }).validate(optionalGlobalId('Product')),
-    ticketId: t.id({ description: 'On this ticket.' }).validate(optionalGlobalId('Ticket')),
-    engineerId: t.id({ description: 'Held by this engineer.' }).validate(optionalGlobalId('SupportEngineer')),
-    scope: t.field({ type: GrantScopeKind, description: 'Of this kind.' }),
+    siteId: t.id({ description: 'Only grants on this site.' }).validate(optionalGlobalId('Site')),
+    productId: t
+      .id({ description: 'Only grants for this product on its site.' })
+      .validate(optionalGlobalId('Product')),
+    ticketId: t.id({ description: 'Only grants of this ticket.' }).validate(optionalGlobalId('Ticket')),
+    engineerId: t
+      .id({ description: 'Only grants of this engineer.' })
+      .validate(optionalGlobalId('SupportEngineer')),
+    scope: t.field({ type: GrantScopeKind, description: 'Only grants of this kind of data.' }),
   }),
 });
 
@@ -246,9 +280,14 @@ builder.queryField('grants', (t) =>
     {
       type: Grant,
       nullable: true,
-      description: 'The grants the viewer may see, newest first.',
+      description: 'The grants that the viewer may see, newest first. Null with an error.',
       authScopes: { operation: 'grants' },
-      args: { filter: t.arg({ type: GrantFilter, description: 'Which of them.' }) },
+      args: {
+        filter: t.arg({
+          type: GrantFilter,
+          description: 'Which grants. Default: all that the viewer may see.',
+        }),
+      },
       resolve: (_, args, context, info) =>
         keysetConnection(args, byId('grants'), ({ where, ...window }) => {
           const { states, siteId, productId, ticketId, engineerId, scope } = args.filter ?? {};

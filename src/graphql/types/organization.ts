@@ -7,18 +7,22 @@ import { Site, SiteConnection, SiteEdge } from './site.ts';
 const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
 
 export const Organization = builder.prismaNode('Organization', {
-  description: 'A customer: it has sites, members, and the roles they hold.',
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  description: 'A customer of the vendor, with sites, members and their roles.',
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     hasGuard: t.exposeBoolean('hasGuard', {
       viewerIndependent: true,
-      description: 'Whether it has Guard, and so may restrict support access on its sites.',
+      description: 'Whether it has Guard, with which it can restrict support access on its sites.',
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'When it was created.',
+      description: 'The time when the organization was created.',
     }),
     sites: t.connection(
       {
@@ -52,7 +56,7 @@ builder.queryField('organizations', (t) =>
     {
       type: Organization,
       nullable: true,
-      description: 'The organizations the viewer may see, newest first.',
+      description: 'The organizations that the viewer may see, newest first. Null with an error.',
       authScopes: { operation: 'organizations' },
       resolve: (_, args, context, info) =>
         keysetConnection(args, everyOrganization, ({ where, ...window }) =>

@@ -22,21 +22,21 @@ export const Role = builder.enumType('Role', {
       description: 'Grants where listed: for a product, or under Centralized for a whole site.',
     },
     GUARD_ADMIN: {
-      description: 'Decides in second place on restricted sites; grants nothing in first place.',
+      description: "Decides after the customer on restricted sites. Does not give the customer's approval.",
     },
   } as const,
 });
 
 export const RoleOrigin = builder.enumType('RoleOrigin', {
-  description: 'Where a role comes from.',
+  description: 'Where a role assignment comes from.',
   values: {
-    DIRECT: { description: 'Assigned here.' },
-    SCIM: { description: 'Pushed by the identity provider.' },
+    DIRECT: { description: 'It was made with `assignRole` by a person.' },
+    SCIM: { description: 'The identity provider pushed it through SCIM.' },
   } as const,
 });
 
 const RoleSyncState = builder.enumType('RoleSyncState', {
-  description: 'Whether a role counts.',
+  description: 'Whether a role assignment counts.',
   values: {
     SYNCED: { description: 'It counts.' },
     PENDING_SYNC: { description: 'Changed through SCIM and not yet synced: it does not count.' },
@@ -44,17 +44,27 @@ const RoleSyncState = builder.enumType('RoleSyncState', {
 });
 
 export const RoleAssignment = builder.prismaNode('RoleAssignment', {
-  description: 'Who holds which role over what.',
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  description: 'A role that a user holds over an organization, a site, or a product on a site.',
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     role: t.expose('role', { type: Role, description: 'The role.' }),
-    origin: t.expose('origin', { type: RoleOrigin, description: 'Where it comes from.' }),
-    syncState: t.expose('syncState', { type: RoleSyncState, description: 'Whether it counts.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was assigned.' }),
+    origin: t.expose('origin', {
+      type: RoleOrigin,
+      description: 'Whether it was assigned here or pushed by the identity provider.',
+    }),
+    syncState: t.expose('syncState', {
+      type: RoleSyncState,
+      description: 'Whether it counts, or waits for a sync.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'The time when it was assigned.' }),
     // `resolve` is for the assignment that was just removed: what it was about is still there.
     user: t.relation('account', {
       type: User,
-      description: 'Who holds it.',
+      description: 'The user who holds it.',
       resolve: (query, { accountId: id }, _, { services }) =>
         services.database.prisma.account.findUniqueOrThrow({ ...query, where: { id } }),
     }),
@@ -65,13 +75,13 @@ export const RoleAssignment = builder.prismaNode('RoleAssignment', {
     }),
     site: t.relation('site', {
       nullable: true,
-      description: 'The site it is held over; null: the whole organization.',
+      description: 'The site it is held over. Null where it is held over the whole organization.',
       resolve: (query, { siteId: id }, _, { services }) =>
         id === null ? null : services.database.prisma.site.findUnique({ ...query, where: { id } }),
     }),
     product: t.relation('product', {
       nullable: true,
-      description: 'The product it is held over; null: the whole site or organization.',
+      description: 'The product it is held over. Null where it is held over a whole site or organization.',
       resolve: (query, { productId: id }, _, { services }) =>
         id === null ? null : services.database.prisma.product.findUnique({ ...query, where: { id } }),
     }),
@@ -90,12 +100,16 @@ const RoleAssignmentConnection = builder.connectionObject(
 );
 
 const RoleAssignmentFilter = builder.inputType('RoleAssignmentFilter', {
-  description: 'Which role assignments; everything given must hold.',
+  description: 'Selects role assignments. All the conditions given must hold.',
   fields: (t) => ({
-    organizationId: t.id({ description: 'In this organization.' }).validate(optionalGlobalId('Organization')),
-    siteId: t.id({ description: 'Over this site or something on it.' }).validate(optionalGlobalId('Site')),
-    userId: t.id({ description: 'Held by this user.' }).validate(optionalGlobalId('User')),
-    role: t.field({ type: Role, description: 'Of this role.' }),
+    organizationId: t
+      .id({ description: 'Only assignments in this organization.' })
+      .validate(optionalGlobalId('Organization')),
+    siteId: t
+      .id({ description: 'Only assignments over this site or a product on it.' })
+      .validate(optionalGlobalId('Site')),
+    userId: t.id({ description: 'Only assignments of this user.' }).validate(optionalGlobalId('User')),
+    role: t.field({ type: Role, description: 'Only assignments of this role.' }),
   }),
 });
 
@@ -104,9 +118,15 @@ builder.queryField('roleAssignments', (t) =>
     {
       type: RoleAssignment,
       nullable: true,
-      description: "The viewer's own roles and, for role holders, those of their organization; newest first.",
+      description:
+        "The viewer's own roles and, for a role holder, those of their organizations, newest first. Null with an error.",
       authScopes: { operation: 'roleAssignments' },
-      args: { filter: t.arg({ type: RoleAssignmentFilter, description: 'Which of them.' }) },
+      args: {
+        filter: t.arg({
+          type: RoleAssignmentFilter,
+          description: 'Which assignments. Default: all that the viewer may see.',
+        }),
+      },
       resolve: (_, args, context, info) =>
         keysetConnection(args, byId('roleAssignments'), ({ where, ...window }) => {
           const { organizationId, siteId, userId, role } = args.filter ?? {};

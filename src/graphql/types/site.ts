@@ -7,15 +7,17 @@ import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } fr
 import { Ticket, TicketConnection, TicketEdge } from './ticket.ts';
 
 const SiteStatus = builder.enumType('SiteStatus', {
-  description: 'Whether a site is in use.',
+  description: 'The status of a site.',
   values: {
-    ACTIVE: { description: 'In use.' },
-    DEACTIVATED: { description: 'Pending deletion: accepts tickets, rejects grants.' },
+    ACTIVE: { description: 'The site is in use.' },
+    DEACTIVATED: {
+      description: 'The site is to be deleted: it accepts tickets, and rejects requests and grants.',
+    },
   } as const,
 });
 
 export const UserManagementExperience = builder.enumType('UserManagementExperience', {
-  description: 'How a site manages its users, and with it which roles may grant.',
+  description: 'How a site manages its users. It decides which roles may grant access.',
   values: {
     CENTRALIZED: { description: 'Users are managed for the whole organization, in one directory.' },
     ORIGINAL: { description: 'Users are managed on each site.' },
@@ -33,7 +35,7 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
       nullable: true,
       viewerIndependent: true,
       description:
-        'How long a grant lasts at most, in seconds from its activation; null: until the ticket closes.',
+        'How long a grant lasts at most, in seconds from its activation. Null: until its ticket is closed.',
     }),
     samePersonMayApproveTwice: t.exposeBoolean('samePersonMayApproveTwice', {
       viewerIndependent: true,
@@ -46,41 +48,45 @@ const [everySite, itsProducts, itsTickets] = [byId('sites'), byId('Site.products
 
 export const Site = builder.prismaNode('Site', {
   description: 'A site of an organization, with products licensed on it.',
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     url: t.exposeString('url', {
       viewerIndependent: true,
-      description: 'Where it is: `https://` and a host. Unique.',
+      description: 'The URL: `https://` and a host. Unique, and never changed.',
     }),
     name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     status: t.expose('status', {
       type: SiteStatus,
       viewerIndependent: true,
-      description: 'Whether it is in use.',
+      description: 'Whether the site is in use.',
     }),
     experience: t.expose('experience', {
       type: UserManagementExperience,
       viewerIndependent: true,
-      description: 'How it manages its users, and with it which roles may grant.',
+      description: 'How the site manages its users. It decides which roles may grant access.',
     }),
     supportAccessRestricted: t.exposeBoolean('supportAccessRestricted', {
       viewerIndependent: true,
-      description: 'Support access restrictions: while on, a Guard admin decides in second place.',
+      description: 'Whether support access is restricted: a Guard admin decides after the customer.',
     }),
     dataResidencyRegion: t.exposeString('dataResidencyRegion', {
       viewerIndependent: true,
-      description: 'The region whose boundary its data does not leave.',
+      description: 'The region that its data does not leave, for example `EU` or `GLOBAL`.',
     }),
     supportAccessPolicy: t.field({
       type: SupportAccessPolicy,
       viewerIndependent: true,
-      description: 'Its time limits and its two-person rule.',
+      description: 'The time limits of its requests and grants, and its two-person rule.',
       resolve: (site) => site,
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'When it was created.',
+      description: 'The time when the site was created.',
     }),
     organization: t.relation('organization', {
       viewerIndependent: true,
@@ -101,7 +107,7 @@ export const Site = builder.prismaNode('Site', {
       {
         type: Ticket,
         viewerIndependent: false,
-        description: 'The tickets about it that the viewer may see, newest first.',
+        description: 'The tickets about the site that the viewer may see, newest first.',
         select: (args, context, nested) => ({
           tickets: nested(relatedRows(args, itsTickets, visibleTickets(viewerOf(context))), nodesPath),
         }),
@@ -125,17 +131,21 @@ export const SiteConnection = builder.connectionObject(
 );
 
 export const Product = builder.prismaNode('Product', {
-  description: 'A product on a site.',
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  description: 'A product on one site.',
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     key: t.exposeString('key', {
       viewerIndependent: true,
-      description: 'What product it is, the same on every site: `jira`.',
+      description: 'Which product it is, the same on every site, for example `jira`. Never changed.',
     }),
     name: t.exposeString('name', { viewerIndependent: true, description: 'The display name.' }),
     isLicensed: t.exposeBoolean('licensed', {
       viewerIndependent: true,
-      description: 'Whether it is licensed; support never sees the data of a product that is not.',
+      description: 'Whether it is licensed. Support never sees the data of an unlicensed product.',
     }),
     site: t.relation('site', { viewerIndependent: true, description: 'The site it is on.' }),
   }),
@@ -156,9 +166,15 @@ builder.queryField('site', (t) =>
   t.prismaField({
     type: Site,
     nullable: true,
-    description: 'The site at this address, or null where there is none that the viewer may see.',
+    description: 'The site with this URL. Null where it does not exist or the viewer may not see it.',
     authScopes: { operation: 'site' },
-    args: { url: t.arg.string({ required: true, description: '`https://` and a host.', validate: siteUrl }) },
+    args: {
+      url: t.arg.string({
+        required: true,
+        description: 'The URL: `https://` and a host, in any case.',
+        validate: siteUrl,
+      }),
+    },
     resolve: (query, _, { url }, context) =>
       context.services.database.prisma.site.findFirst({
         ...query,
@@ -172,7 +188,7 @@ builder.queryField('sites', (t) =>
     {
       type: Site,
       nullable: true,
-      description: 'The sites the viewer may see, newest first.',
+      description: 'The sites that the viewer may see, newest first. Null with an error.',
       authScopes: { operation: 'sites' },
       resolve: (_, args, context, info) =>
         keysetConnection(args, everySite, ({ where, ...window }) =>

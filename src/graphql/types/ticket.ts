@@ -11,63 +11,72 @@ import { Grant, GrantConnection, GrantEdge } from './grant.ts';
 import { TicketPermissions, ticketPermissions } from './permissions.ts';
 
 const TicketStatus = builder.enumType('TicketStatus', {
-  description: 'Where a ticket stands.',
+  description: 'The status of a ticket.',
   values: {
     OPEN: { description: 'The engineer works on it.' },
     WAITING_FOR_CUSTOMER: { description: 'The engineer waits for the customer.' },
-    RESOLVED: { description: 'Solved; grants go on until it closes.' },
-    CLOSED: { description: 'Over: its grants ended with it.' },
+    RESOLVED: { description: 'The ticket is solved. Its grants last until it is closed.' },
+    CLOSED: { description: 'The ticket is closed, and its grants ended when it was.' },
   } as const,
 });
 
 const [everyTicket, itsGrants] = [byId('tickets'), byId('Ticket.grants')];
 
 export const Ticket = builder.prismaNode('Ticket', {
-  description: 'A support ticket: about one product on one site.',
-  id: { field: 'id', viewerIndependent: true, description: 'The global id.' },
+  description: 'A support ticket about one product on one site.',
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     key: t.exposeString('key', {
       viewerIndependent: true,
-      description: 'What people call it: `SUP-1042`. Unique.',
+      description: 'The key that people call it by, for example `SUP-1042`. Unique, and never changed.',
     }),
     summary: t.exposeString('summary', {
       viewerIndependent: true,
-      description: 'What it is about, in one line.',
+      description: 'What the ticket is about, in one line.',
     }),
     status: t.expose('status', {
       type: TicketStatus,
       viewerIndependent: true,
-      description: 'Where it stands.',
+      description: 'The present status.',
     }),
     version: t.exposeInt('version', {
       viewerIndependent: true,
-      description: 'Grows by one with every change.',
+      description: 'Starts at 1 and grows by one with every change.',
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'When it was filed.',
+      description: 'The time when it was filed.',
     }),
     closedAt: t.expose('closedAt', {
       type: 'DateTime',
       nullable: true,
       viewerIndependent: true,
-      description: 'When it was closed, while it is.',
+      description:
+        'The time when it was closed. Null as long as it is not closed, and after it was reopened.',
     }),
     site: t.relation('site', { viewerIndependent: true, description: 'The site it is about.' }),
     product: t.relation('product', { viewerIndependent: true, description: 'The product it is about.' }),
-    reporter: t.relation('reporter', { type: User, viewerIndependent: true, description: 'Who filed it.' }),
+    reporter: t.relation('reporter', {
+      type: User,
+      viewerIndependent: true,
+      description: 'The user who filed it, or for whom it was filed.',
+    }),
     assignee: t.relation('assignee', {
       type: SupportEngineer,
       nullable: true,
       viewerIndependent: true,
-      description: 'The engineer who works on it, and who has its grants.',
+      description: 'The engineer who works on it and who has its grants. Null where nobody is assigned.',
     }),
     grants: t.connection(
       {
         type: Grant,
         viewerIndependent: false,
-        description: 'Its grants, open and over, newest first.',
+        description: 'Its grants in every state, newest first.',
         select: (args, context, nested) => ({
           grants: nested(relatedRows(args, itsGrants, visibleGrants(viewerOf(context))), nodesPath),
         }),
@@ -86,7 +95,8 @@ export const Ticket = builder.prismaNode('Ticket', {
       type: AccessEligibility,
       select: { site: true, product: true },
       viewerIndependent: false,
-      description: 'Whether the viewer may grant data access on it, and if not, why and who may.',
+      description:
+        'Whether the viewer may grant access to the data of its product, and if not, why, and who may.',
       resolve: ({ site, product, status }, _, context) => {
         const viewer = viewerOf(context);
         const person =
@@ -118,9 +128,15 @@ builder.queryField('ticket', (t) =>
   t.prismaField({
     type: Ticket,
     nullable: true,
-    description: 'The ticket with this key, or null where there is none that the viewer may see.',
+    description: 'The ticket with this key. Null where it does not exist or the viewer may not see it.',
     authScopes: { operation: 'ticket' },
-    args: { key: t.arg.string({ required: true, description: '`SUP-1042`', validate: line(40) }) },
+    args: {
+      key: t.arg.string({
+        required: true,
+        description: 'The key, in any case, for example `SUP-1042`.',
+        validate: line(40),
+      }),
+    },
     resolve: (query, _, { key }, context) =>
       context.services.database.prisma.ticket.findFirst({
         ...query,
@@ -130,16 +146,20 @@ builder.queryField('ticket', (t) =>
 );
 
 const TicketFilter = builder.inputType('TicketFilter', {
-  description: 'Which tickets; everything given must hold.',
+  description: 'Selects tickets. All the conditions given must hold.',
   fields: (t) => ({
-    siteId: t.id({ description: 'About this site.' }).validate(optionalGlobalId('Site')),
-    productId: t.id({ description: 'About this product on its site.' }).validate(optionalGlobalId('Product')),
-    statuses: t.field({ type: [TicketStatus], description: 'In one of these statuses.' }),
-    reporterId: t.id({ description: 'Filed by this user.' }).validate(optionalGlobalId('User')),
+    siteId: t.id({ description: 'Only tickets about this site.' }).validate(optionalGlobalId('Site')),
+    productId: t
+      .id({ description: 'Only tickets about this product on its site.' })
+      .validate(optionalGlobalId('Product')),
+    statuses: t.field({ type: [TicketStatus], description: 'Only tickets in one of these statuses.' }),
+    reporterId: t.id({ description: 'Only tickets of this reporter.' }).validate(optionalGlobalId('User')),
     assigneeId: t
-      .id({ description: 'Assigned to this engineer.' })
+      .id({ description: 'Only tickets of this engineer.' })
       .validate(optionalGlobalId('SupportEngineer')),
-    isAssigned: t.boolean({ description: 'Whether an engineer is assigned.' }),
+    isAssigned: t.boolean({
+      description: 'True: only tickets with an engineer. False: only tickets without one.',
+    }),
   }),
 });
 
@@ -148,9 +168,14 @@ builder.queryField('tickets', (t) =>
     {
       type: Ticket,
       nullable: true,
-      description: 'The tickets the viewer may see, newest first.',
+      description: 'The tickets that the viewer may see, newest first. Null with an error.',
       authScopes: { operation: 'tickets' },
-      args: { filter: t.arg({ type: TicketFilter, description: 'Which of them.' }) },
+      args: {
+        filter: t.arg({
+          type: TicketFilter,
+          description: 'Which tickets. Default: all that the viewer may see.',
+        }),
+      },
       resolve: (_, args, context, info) =>
         keysetConnection(args, everyTicket, ({ where, ...window }) => {
           const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};

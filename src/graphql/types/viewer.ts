@@ -6,17 +6,21 @@ import { Account, AccountKind, ServiceCapability } from './account.ts';
 import { Organization } from './organization.ts';
 
 const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
-  description: 'Who is asking.',
+  description: 'The account that sent the request, as a viewer.',
   fields: (t) => ({
     id: t.id({
       description:
         "The global id of the account as a viewer: one for each account, and not the id of the account itself. For caches; `node` doesn't find it.",
       resolve: ({ id }) => encodeGlobalId('Viewer', id),
     }),
-    kind: t.field({ type: AccountKind, description: 'What the account is.', resolve: ({ kind }) => kind }),
+    kind: t.field({
+      type: AccountKind,
+      description: 'The kind of the account.',
+      resolve: ({ kind }) => kind,
+    }),
     capabilities: t.field({
       type: [ServiceCapability],
-      description: 'What a service account may do; empty for people.',
+      description: 'What a service account may do. Empty for people.',
       resolve: (viewer) => (viewer.kind === 'SERVICE_ACCOUNT' ? [...viewer.capabilities] : []),
     }),
     account: t.field({
@@ -27,7 +31,7 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
     }),
     organizations: t.field({
       type: [Organization],
-      description: 'The organizations a user belongs to; empty for others.',
+      description: 'The organizations that a user is a member of, at most 100. Empty for other accounts.',
       resolve: (viewer, _, { services }) =>
         services.database.prisma.organization.findMany({
           where: { id: { in: viewer.kind === 'USER' ? [...viewer.organizationIds] : [] } },
@@ -41,7 +45,7 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
 builder.queryField('viewer', (t) =>
   t.field({
     type: Viewer,
-    description: 'Who is asking.',
+    description: 'The account that sent the request.',
     authScopes: { operation: 'viewer' },
     resolve: (_, __, context) => viewerOf(context),
   }),

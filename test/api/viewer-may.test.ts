@@ -1,0 +1,157 @@
+/** `viewerMay` says what the mutations then do: in every state, for everybody who sees the ticket, and in events. */
+import { isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { schema } from '../../src/graphql/schema.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let people: Record<string, Person>;
+let organizationAdmin: Person;
+
+beforeAll(async () => {
+  gateway = await startGateway({ maintenance: false });
+  world = await buildWorld(gateway);
+  const { reporter, jiraAdmin, confluenceAdmin, guardAdmin } = world.acme.emails;
+  const emails = { reporter, jiraAdmin, confluenceAdmin, guardAdmin, engineer: world.engineer.email };
+  const signedIn = await Promise.all(
+    Object.entries({ ...emails, ...world.services }).map(async ([who, email]) => [
+      who,
+      await gateway.as(email),
+    ]),
+  );
+  people = Object.fromEntries(signedIn);
+  organizationAdmin = await gateway.as(world.acme.emails.organizationAdmin);
+});
+afterAll(() => gateway.dispose());
+
+type Subject = { ticketId: string; grantId: string };
+
+/** Brings a new ticket and its grant into a state. */
+const states: Record<string, () => Promise<Subject>> = {
+  PENDING_APPROVAL: () => file(),
+  PENDING_GUARD_APPROVAL: async () => {
+    const restrict = (restricted: boolean) =>
+      done(organizationAdmin, 'setSupportAccessRestrictions', {
+        siteId: world.acme.sites.main.id,
+        restricted,
+      });
+    const subject = await file();
+    await restrict(true);
+    await done(organizationAdmin, 'approveDataAccess', { grantId: subject.grantId });
+    await restrict(false);
+    return subject;
+  },
+  ACTIVE: async () => {
+    const subject = await file();
+    await done(organizationAdmin, 'approveDataAccess', { grantId: subject.grantId });
+    return subject;
+  },
+  DENIED: async () => {
+    const subject = await file();
+    await done(organizationAdmin, 'denyDataAccess', { grantId: subject.grantId });
+    return subject;
+  },
+  'WITHDRAWN, the ticket closed': async () => {
+    const subject = await file();
+    await done(await gateway.as(world.acme.emails.reporter), 'closeTicket', { ticketId: subject.ticketId });
+    return subject;
+  },
+};
+
+async function file(): Promise<Subject> {
+  const { ticketId, grantId } = await fileTicket(gateway, world);
+  if (grantId === null) throw new Error('The ticket came without a request');
+  return { ticketId, grantId };
+}
+
+const actionsOf = (type: string): string[] => {
+  const found = schema.getType(type);
+  return isObjectType(found) ? Object.keys(found.getFields()) : [];
+};
+const permissions = (type: string) =>
+  `viewerMay { ${actionsOf(type)
+    .map((action) => `${action} { allowed code message }`)
+    .join(' ')} }`;
+
+/** Each action with its permission and the input that the permission is about. */
+async function permissionsOf(person: Person, { ticketId, grantId }: Subject) {
+  const { ticket, grant }: Json = await person.ask(
+    `query ($ticketId: ID!, $grantId: ID!) {
+       ticket: node(id: $ticketId) { ... on Ticket { ${permissions('TicketPermissions')} accessEligibility { allowed } } }
+       grant: node(id: $grantId) { ... on Grant { ${permissions('GrantPermissions')} } } }`,
+    { ticketId, grantId },
+  );
+  if (ticket === null) return [];
+  const more: Record<string, object> = { updateTicketStatus: { status: 'OPEN' } };
+  const of = (permitted: Json, subject: object) =>
+    Object.entries<Json>(permitted).map(([action, permission]) => ({
+      ...{ action, permission, input: { ...subject, ...more[action] } },
+    }));
+  if (ticket.accessEligibility.allowed === false) {
+    expect(ticket.viewerMay.approveDataAccess.allowed).toBe(false);
+  }
+  return [...of(ticket.viewerMay, { ticketId }), ...of(grant.viewerMay, { grantId })];
+}
+
+describe.each(Object.keys(states))('%s', (state) => {
+  test('what is allowed succeeds, and what is not is refused in the same words', async () => {
+    const arrange = states[state];
+    if (arrange === undefined) throw new Error(state);
+    const subject = await arrange();
+    for (const [who, person] of Object.entries(people)) {
+      for (const [at, { action, permission, input }] of (await permissionsOf(person, subject)).entries()) {
+        const title = `${who} ${action} ${JSON.stringify(input)}`;
+        if (!permission.allowed) {
+          const { code, message } = await attempt(person, action, input);
+          expect({ allowed: false, code, message }, title).toEqual(permission);
+          continue;
+        }
+        expect(permission, title).toEqual({ allowed: true, code: null, message: null });
+        const own = await arrange();
+        const fresh = (await permissionsOf(person, own))[at];
+        const result = await attempt(person, action, fresh?.input ?? {});
+        expect(result.code, `${title}: ${JSON.stringify(result)}`).toBeUndefined();
+      }
+    }
+  });
+});
+
+test('in an event it is of the viewer and of now, while the grant is as it was', async () => {
+  const { grantId, ticketId } = await file();
+  const query = `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }, withCurrentState: true) {
+    cursor type grant { state viewerMay { revokeDataAccess { allowed code } releaseDataAccess { allowed } } } } }`;
+  const { jiraAdmin, engineer } = people;
+  if (jiraAdmin === undefined || engineer === undefined) throw new Error('nobody');
+  const next = async (stream: AsyncIterableIterator<Json>): Promise<Json> => {
+    const { value } = await stream.next();
+    if (value.errors !== undefined) throw new Error(JSON.stringify(value.errors));
+    return value.data.grantEvents;
+  };
+  const [admins, engineers] = [jiraAdmin, engineer].map((person) => person.socket().iterate({ query }));
+  if (admins === undefined || engineers === undefined) throw new Error('no stream');
+  const { cursor: after } = await next(admins);
+  await next(engineers);
+  await done(organizationAdmin, 'approveDataAccess', { grantId });
+  expect((await next(admins)).grant).toEqual({
+    state: 'ACTIVE',
+    viewerMay: { revokeDataAccess: { allowed: true, code: null }, releaseDataAccess: { allowed: false } },
+  });
+  expect((await next(engineers)).grant).toEqual({
+    state: 'ACTIVE',
+    viewerMay: {
+      revokeDataAccess: { allowed: false, code: 'FORBIDDEN' },
+      releaseDataAccess: { allowed: true },
+    },
+  });
+  await done(organizationAdmin, 'revokeDataAccess', { grantId });
+  await Promise.all([admins.return?.(), engineers.return?.()]);
+
+  const late = jiraAdmin.socket().iterate({ query, variables: { after } });
+  expect(await next(late)).toMatchObject({
+    type: 'ACTIVATED',
+    grant: { state: 'ACTIVE', viewerMay: { revokeDataAccess: { allowed: false, code: 'ALREADY_OVER' } } },
+  });
+  await late.return?.();
+});
