@@ -42,7 +42,7 @@ beforeAll(async () => {
     requestedById: rawId(node.reporter.id),
   };
   await insertWithdrawnGrants(gateway, of, 120);
-}, 120_000);
+});
 afterAll(() => gateway.dispose());
 
 async function fileTickets(count: number): Promise<void> {

@@ -196,7 +196,7 @@ describe('a query', () => {
   let given: Given;
   beforeAll(async () => {
     given = await fill();
-  }, 120_000);
+  });
 
   test('each has a row', () => {
     const named = Object.keys(queries).map((name) => name.split(' ')[0]);

@@ -174,7 +174,7 @@ test('the client reconnects to a gateway that has restarted, with a token of its
 });
 
 const inAMinute = () => new Date(Date.now() + 60_000);
-const waitOptions = { timeout: 30_000 };
+const waitOptions = { timeout: 240_000 };
 
 describe('a subscription ends with an error', () => {
   test.for([
@@ -270,7 +270,7 @@ test('a slow consumer holds a limited number of events in memory, and misses non
   await events.connected;
   const filed: string[] = [];
   for (let round = 0; round < 8; round += 1) filed.push((await ticket()).key);
-  await vi.waitFor(() => expect(proxy.connections).toBe(0), { timeout: 10_000 });
+  await vi.waitFor(() => expect(proxy.connections).toBe(0));
   expect(await take(events, 8)).toEqual(filed.map((key) => `${key} REASSIGNED`));
 });
 

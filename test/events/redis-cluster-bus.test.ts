@@ -121,4 +121,4 @@ test('a bus over Redis Cluster uses one shard, and survives its failure', async 
   } finally {
     await Promise.all([one.dispose(), other.dispose()]);
   }
-}, 60_000);
+});
