@@ -1,5 +1,5 @@
-import { CombinedGraphQLErrors, gql, InMemoryCache, type TypedDocumentNode } from '@apollo/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CombinedGraphQLErrors, InMemoryCache } from '@apollo/client';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import {
   DenyDataAccessDocument,
@@ -9,6 +9,13 @@ import {
   ViewerDocument,
 } from '../../../schema/generated/operations.ts';
 import { done, fileTicket } from '../../support/world.ts';
+import {
+  eligibilityAllowed,
+  eligibilityObstacles,
+  startPage,
+  viewerKind,
+  viewerName,
+} from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
@@ -47,7 +54,10 @@ describe('a refused mutation', () => {
   });
 
   test('is read without them by a cache without the possible types', async () => {
+    const said = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     expect(await refusedDenial(new InMemoryCache())).toEqual({ __typename: 'ConflictError' });
+    expect(said).toHaveBeenCalled();
+    said.mockRestore();
   });
 });
 
@@ -164,38 +174,34 @@ test('a client of persisted queries sends whole documents once it has heard that
   ]);
 });
 
-test('parts of a ticket that queries select differently are merged', async () => {
-  const { key } = await fileTicket(stage.gateway, stage.world);
-  await using apollo = createApolloClient(stage.accessOf(await stage.as('confluenceAdmin')));
-  type Variables = { key: string };
-  const allowed: TypedDocumentNode<{ ticket: { accessEligibility: { allowed: boolean } } }, Variables> = gql`
-    query Allowed($key: String!) {
-      ticket(key: $key) {
-        id
-        accessEligibility {
-          allowed
-        }
-      }
-    }
-  `;
-  const obstacles: TypedDocumentNode<{ ticket: { accessEligibility: { obstacles: unknown[] } } }, Variables> =
-    gql`
-    query Obstacles($key: String!) {
-      ticket(key: $key) {
-        id
-        accessEligibility {
-          obstacles {
-            code
-          }
-        }
-      }
-    }
-  `;
-  await apollo.client.query({ query: allowed, variables: { key } });
-  await apollo.client.query({ query: obstacles, variables: { key } });
-  expect(apollo.client.readQuery({ query: allowed, variables: { key } })).toMatchObject({
-    ticket: { accessEligibility: { allowed: false } },
+describe('what queries select differently', () => {
+  test('of a ticket is merged', async () => {
+    const { key } = await fileTicket(stage.gateway, stage.world);
+    await using apollo = createApolloClient(stage.accessOf(await stage.as('confluenceAdmin')));
+    const variables = { key };
+    await apollo.client.query({ query: eligibilityAllowed, variables });
+    await apollo.client.query({ query: eligibilityObstacles, variables });
+    expect(apollo.client.readQuery({ query: eligibilityAllowed, variables })).toMatchObject({
+      ticket: { accessEligibility: { allowed: false } },
+    });
   });
+
+  test('of the viewer is merged', async () => {
+    await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
+    await apollo.client.query({ query: viewerKind });
+    await apollo.client.query({ query: viewerName });
+    expect(apollo.client.readQuery({ query: viewerKind })?.viewer.kind).toBe('SUPPORT_ENGINEER');
+  });
+});
+
+test('a page shows the rest to somebody who may not read one of its lists', async () => {
+  await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
+  const { data, error } = await apollo.client.query({ query: startPage, errorPolicy: 'all' });
+  // relayStylePagination makes an empty list of null: only the error tells.
+  expect(data).toMatchObject({ viewer: { kind: 'SUPPORT_ENGINEER' }, auditLog: { edges: [] } });
+  expect(CombinedGraphQLErrors.is(error) && error.errors).toMatchObject([
+    { path: ['auditLog'], extensions: { code: 'FORBIDDEN' } },
+  ]);
 });
 
 test('a request without a good token rejects with the error of the API', async () => {

@@ -5,7 +5,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { relayStylePagination } from '@apollo/client/utilities';
 import { OperationTypeNode } from 'graphql';
 import type { Client } from 'graphql-ws';
-import possibleTypes from '../support/possible-types.ts';
+import possibleTypes from '../../../schema/possible-types.json' with { type: 'json' };
 import { sha256 } from '../support/sha256.ts';
 import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
@@ -23,9 +23,11 @@ export const createCache = (): InMemoryCache =>
           tickets: relayStylePagination(['filter']),
         },
       },
-      // Parts of a ticket, a site and a grant: they have no id, and queries select different fields of them.
+      // Parts of other objects: they have no id, and queries select different fields of them.
       AccessEligibility: { merge: true },
+      GrantPermissions: { merge: true },
       SupportAccessPolicy: { merge: true },
+      TicketPermissions: { merge: true },
     },
   });
 

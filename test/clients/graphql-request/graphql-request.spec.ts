@@ -1,3 +1,4 @@
+import { print } from 'graphql';
 import { ClientError, GraphQLClient } from 'graphql-request';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
@@ -5,6 +6,7 @@ import {
   RevokeDataAccessDocument,
   ViewerDocument,
 } from '../../../schema/generated/operations.ts';
+import { startPage } from '../support/documents.ts';
 import { openStage, type Stage } from '../support/stage.ts';
 
 let stage: Stage;
@@ -16,10 +18,11 @@ beforeAll(async () => {
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 
-function clientOf(token: string | null): GraphQLClient {
+function clientOf(token: string | null, options: { errorPolicy?: 'all' } = {}): GraphQLClient {
   const { httpUrl } = stage.accessOf(stage.gateway.withToken(token));
   return new GraphQLClient(httpUrl, {
     headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    ...options,
   });
 }
 
@@ -66,4 +69,11 @@ test('a wrong document rejects with the errors of the API', async () => {
   expect(error).toMatchObject({
     response: { errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }] },
   });
+});
+
+test('a page shows the rest to somebody who may not read one of its lists', async () => {
+  const engineer = clientOf((await stage.asEngineer()).token, { errorPolicy: 'all' });
+  const { data, errors } = await engineer.rawRequest(print(startPage));
+  expect(data).toMatchObject({ viewer: { kind: 'SUPPORT_ENGINEER' }, auditLog: null });
+  expect(errors).toMatchObject([{ path: ['auditLog'], extensions: { code: 'FORBIDDEN' } }]);
 });

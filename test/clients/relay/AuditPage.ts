@@ -1,4 +1,4 @@
-/** An audit log page beside a page of one grant that its entries are about. */
+/** An audit log page beside a page of one grant that its entries are about, and beside a page of the viewer. */
 import { graphql } from 'relay-runtime';
 
 export const grantPage = graphql`
@@ -9,6 +9,7 @@ export const grantPage = graphql`
         id
         state
         ticket {
+          id
           key
         }
       }
@@ -18,14 +19,24 @@ export const grantPage = graphql`
 
 export const auditPage = graphql`
   query AuditPageQuery($grantId: ID!) {
-    auditLog(filter: { grantId: $grantId }, first: 20) {
+    viewer {
+      id
+      account {
+        id
+        name
+      }
+    }
+    auditLog(filter: { grantId: $grantId }, first: 20) @catch {
       edges {
         node {
           id
           action
+          ticketKey
           resource {
             type
+            name
             node {
+              __typename
               id
             }
           }

@@ -12,7 +12,8 @@ export const list = graphql`
   @refetchable(queryName: "OutstandingRequestsPageQuery")
   @argumentDefinitions(count: { type: "Int!" }, cursor: { type: "String" }) {
     grants(filter: { states: [PENDING_APPROVAL] }, first: $count, after: $cursor)
-      @connection(key: "OutstandingRequests_grants") {
+      @connection(key: "OutstandingRequests_grants")
+      @required(action: THROW) {
       __id
       edges {
         node {
@@ -35,6 +36,32 @@ export const deny = graphql`
         id @deleteEdge(connections: $connections)
         state
         version
+      }
+      ... on Error @alias(as: "refusal") {
+        code
+        message
+      }
+    }
+  }
+`;
+
+export const revokeAll = graphql`
+  mutation OutstandingRequestsRevokeAllMutation($input: RevokeDataAccessInBulkInput!) {
+    revokeDataAccessInBulk(input: $input) {
+      ... on BulkPayload @alias(as: "payload") {
+        results {
+          grantId
+          result {
+            ... on Grant @alias(as: "grant") {
+              id
+              state
+            }
+            ... on Error @alias(as: "refusal") {
+              code
+              message
+            }
+          }
+        }
       }
       ... on Error @alias(as: "refusal") {
         code

@@ -1,15 +1,25 @@
-import { DefaultHandlerProvider, type Environment, requestSubscription } from 'relay-runtime';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  createOperationDescriptor,
+  DefaultHandlerProvider,
+  type Environment,
+  getRequest,
+  requestSubscription,
+} from 'relay-runtime';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { done, fileTicket } from '../../support/world.ts';
 import { eventually } from '../support/eventually.ts';
 import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
+import type { AuditPageGrantQuery } from './__generated__/AuditPageGrantQuery.graphql';
+import type { AuditPageQuery } from './__generated__/AuditPageQuery.graphql';
 import type { GrantRow_grant$key } from './__generated__/GrantRow_grant.graphql';
 import type { OutstandingRequests_query$key } from './__generated__/OutstandingRequests_query.graphql';
 import type { OutstandingRequestsDenyMutation } from './__generated__/OutstandingRequestsDenyMutation.graphql';
 import type { OutstandingRequestsQuery } from './__generated__/OutstandingRequestsQuery.graphql';
 import type { OutstandingRequestsRequestMutation } from './__generated__/OutstandingRequestsRequestMutation.graphql';
+import type { OutstandingRequestsRevokeAllMutation } from './__generated__/OutstandingRequestsRevokeAllMutation.graphql';
 import type { OutstandingRequestsSubscription } from './__generated__/OutstandingRequestsSubscription.graphql';
+import { auditPage, grantPage } from './AuditPage.ts';
 import { load, loadNext, mutate, read, refetch } from './client.ts';
 import { createEnvironment } from './environment.ts';
 import { row } from './GrantRow.ts';
@@ -88,6 +98,22 @@ describe('a list after a mutation that removes a row', () => {
     expect(denyDataAccess.refusal).toMatchObject({ code: 'VERSION_CONFLICT' });
     expect(ids()).toEqual(filed);
   });
+});
+
+test('a mutation in bulk says of each grant what became of it', async () => {
+  const [pending = '', approved = ''] = await stage.fileRequests(2);
+  const admin = await stage.as('organizationAdmin');
+  await done(admin, 'approveDataAccess', { grantId: approved });
+  await using environment = createEnvironment(stage.accessOf(admin));
+  const { revokeDataAccessInBulk } = await mutate<OutstandingRequestsRevokeAllMutation>(
+    environment,
+    requests.revokeAll,
+    { input: { grantIds: [pending, approved] } },
+  );
+  expect(revokeDataAccessInBulk.payload?.results).toMatchObject([
+    { grantId: pending, result: { grant: null, refusal: { code: 'NOT_APPROVED_YET' } } },
+    { grantId: approved, result: { grant: { id: approved, state: 'REVOKED' }, refusal: null } },
+  ]);
 });
 
 describe('a list after a mutation that adds a row', () => {
@@ -172,5 +198,39 @@ describe('a subscription', () => {
     await done(admin, 'revokeDataAccess', { grantId });
     reconnection.resolve();
     await eventually(() => expect(types).toContain('REVOKED'));
+  });
+});
+
+describe('an audit page', () => {
+  test('leaves the grant page beside it as it is', async () => {
+    const { grantId: id, key } = await fileTicket(stage.gateway, stage.world);
+    if (id === null) throw new Error('A ticket without an outstanding request');
+    const admin = await stage.as('organizationAdmin');
+    await done(admin, 'denyDataAccess', { grantId: id });
+    await using environment = createEnvironment(stage.accessOf(admin));
+    // Relay warns of ids that two objects share.
+    const warnings = vi.spyOn(console, 'error');
+    const before = await load<AuditPageGrantQuery>(environment, grantPage, { id });
+    expect(before.node).toMatchObject({ __typename: 'Grant', grant: { state: 'DENIED' } });
+
+    const { auditLog } = await load<AuditPageQuery>(environment, auditPage, { grantId: id });
+    const entries = auditLog.ok ? auditLog.value?.edges.map(({ node }) => node) : [];
+    expect(entries?.[0]).toMatchObject({
+      action: 'GRANT_DENY',
+      ticketKey: key,
+      resource: { type: 'Grant', node: { __typename: 'Grant', id } },
+    });
+    const { fragment } = createOperationDescriptor(getRequest(grantPage), { id });
+    expect(environment.lookup(fragment).data).toEqual(before);
+    expect(warnings.mock.calls).toEqual([]);
+    warnings.mockRestore();
+  });
+
+  test('shows the rest to somebody who may not read the log', async () => {
+    const [grantId = ''] = await stage.fileRequests(1);
+    await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+    const { viewer, auditLog } = await load<AuditPageQuery>(environment, auditPage, { grantId });
+    expect(viewer.account.name).toBe('erin');
+    expect(auditLog).toMatchObject({ ok: false, errors: [{ extensions: { code: 'FORBIDDEN' } }] });
   });
 });

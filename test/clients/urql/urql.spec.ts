@@ -18,6 +18,7 @@ import {
   ViewerDocument,
 } from '../../../schema/generated/operations.ts';
 import { done, fileTicket } from '../../support/world.ts';
+import { startPage, viewerKind, viewerName } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
@@ -156,4 +157,19 @@ test('a request without a good token has the error of the API', async () => {
   const { error } = await urql.client.query(ViewerDocument, {});
   expect(error?.response.status).toBe(401);
   expect(error?.graphQLErrors[0]?.extensions).toMatchObject({ code: 'UNAUTHENTICATED' });
+});
+
+test('what queries select differently of the viewer is merged', async () => {
+  await using urql = createUrqlClient(stage.accessOf(await stage.asEngineer()));
+  await urql.client.query(viewerKind, {});
+  await urql.client.query(viewerName, {});
+  const { data } = await urql.client.query(viewerKind, {}, { requestPolicy: 'cache-only' });
+  expect(data?.viewer.kind).toBe('SUPPORT_ENGINEER');
+});
+
+test('a page shows the rest to somebody who may not read one of its lists', async () => {
+  await using urql = createUrqlClient(stage.accessOf(await stage.asEngineer()));
+  const { data, error } = await urql.client.query(startPage, {});
+  expect(data).toMatchObject({ viewer: { kind: 'SUPPORT_ENGINEER' }, auditLog: null });
+  expect(error?.graphQLErrors).toMatchObject([{ path: ['auditLog'], extensions: { code: 'FORBIDDEN' } }]);
 });
