@@ -106,7 +106,7 @@ export const builder = new SchemaBuilder<{
   validation: {
     validationError: ({ issues }, args) => {
       const problem = invalidInputFrom(issues);
-      // A mutation, and nothing else, has an `input`, and answers what is wrong with it.
+      // Only mutations have an `input`, and they return what is wrong with it as a typed error.
       return 'input' in args ? problem : badUserInput(problem.message);
     },
   },

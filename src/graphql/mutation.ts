@@ -7,7 +7,7 @@ import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { errorTypes } from './errors.ts';
 import { optionalIdempotencyKey } from './input.ts';
-import { carryOut } from './run-command.ts';
+import { runCommand } from './run-command.ts';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Of> ? Of : never;
 /** Makes the fields of an input. */
@@ -31,7 +31,7 @@ type MutationSpec<Fields extends InputFieldMap, Row extends object> = {
     fields: (t: InputFields) => Fields;
   };
   /** Throws an InvalidInputError for what the validation of single fields cannot express. */
-  carryOut: (
+  run: (
     input: InputShapeFromFields<Fields>,
     context: Context,
     idempotencyKey: string | null | undefined,
@@ -71,7 +71,7 @@ export function addMutation<Fields extends InputFieldMap, Row extends object>(
       // The compiler cannot follow the fields through the generic; the input type above has exactly these.
       resolve: (_, args, context) => {
         const { idempotencyKey, ...input } = (args as unknown as { input: Given<Fields> }).input;
-        return spec.carryOut(input as InputShapeFromFields<Fields>, context, idempotencyKey) as never;
+        return spec.run(input as InputShapeFromFields<Fields>, context, idempotencyKey) as never;
       },
     }),
   );
@@ -102,7 +102,7 @@ export function addCommand<Fields extends InputFieldMap, Input, Facts, Row exten
   {
     toInput,
     ...spec
-  }: Omit<MutationSpec<Fields, Row>, 'name' | 'errors' | 'carryOut'> & {
+  }: Omit<MutationSpec<Fields, Row>, 'name' | 'errors' | 'run'> & {
     toInput: (input: InputShapeFromFields<Fields>) => Input;
   },
 ): void {
@@ -110,6 +110,6 @@ export function addCommand<Fields extends InputFieldMap, Input, Facts, Row exten
     ...spec,
     name: command.operation,
     errors: [...refusalKinds(command.refusals)],
-    carryOut: (input, context, key) => carryOut(context, command, toInput(input), key),
+    run: (input, context, key) => runCommand(context, command, toInput(input), key),
   });
 }

@@ -6,8 +6,8 @@ import { RefusedError } from '../commands/refusal.ts';
 import { type Context, readAnew, viewerOf } from './context.ts';
 import { type MutationError, toApiError } from './errors.ts';
 
-/** Carries the command out for the viewer; a refusal is thrown as the typed error of the API. */
-export async function carryOut<Input, Facts, Row extends object>(
+/** Runs a command for the viewer and returns its row. Throws the typed error of the API where it is refused. */
+export async function runCommand<Input, Facts, Row extends object>(
   context: Context,
   command: Command<Input, Facts, Row>,
   input: Input,
@@ -25,7 +25,7 @@ export async function carryOut<Input, Facts, Row extends object>(
   }
 }
 
-/** Carries the command out for each input, each in a transaction of its own and with its own result, in order. */
+/** Runs a command for each input, each in a transaction of its own, and returns the results in the order of the inputs. */
 export async function runCommandForEach<Input, Facts, Row extends object>(
   context: Context,
   command: Command<Input, Facts, Row>,

@@ -329,7 +329,7 @@ describe('a mutation', () => {
   const mutations: Record<string, Row> = {
     createTicket: {
       statements: 12,
-      withEverything: 14,
+      withEverything: 16,
       given: async () => ({
         by: await member('reporter'),
         input: { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: false },
@@ -337,7 +337,7 @@ describe('a mutation', () => {
     },
     'createTicket with consent': {
       statements: 13,
-      withEverything: 15,
+      withEverything: 17,
       given: async () => ({
         by: await member('organizationAdmin'),
         input: { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: true },
@@ -398,7 +398,7 @@ describe('a mutation', () => {
       given: async () => ({ by: await member('jiraAdmin'), input: { grantId: (await ticket()).grantId } }),
     },
     'approveDataAccess with an idempotency key': {
-      statements: 10,
+      statements: 14,
       withEverything: 15,
       given: async () => ({
         by: await member('jiraAdmin'),

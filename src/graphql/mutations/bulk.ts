@@ -96,7 +96,7 @@ addMutation({
         .validate(optionalText(2000)),
     }),
   },
-  carryOut: async ({ grantIds: ids, path, expiresAt, reason }, context, key) => {
+  run: async ({ grantIds: ids, path, expiresAt, reason }, context, key) => {
     const terms = { path, expiresAt: expiresAt ?? null, reason: reason ?? null, expectedVersion: null };
     const each = ids.map((grantId) => ({ grantId, ...terms }));
     return payload(ids, await runCommandForEach(context, approveDataAccess, each, keyFor(key)));
@@ -124,7 +124,7 @@ addMutation({
         .validate(optionalText(2000)),
     }),
   },
-  carryOut: async ({ grantIds: ids, reason }, context, key) => {
+  run: async ({ grantIds: ids, reason }, context, key) => {
     const each = ids.map((grantId) => ({ grantId, reason: reason ?? null, expectedVersion: null }));
     return payload(ids, await runCommandForEach(context, revokeDataAccess, each, keyFor(key)));
   },
