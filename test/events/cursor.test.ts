@@ -151,6 +151,13 @@ describe('a cursor', () => {
     const rotated = createCursorSigner([other, secret])(binding);
     expect(rotated.decode(text)).toStrictEqual(position);
     expect(rotated.encode(position)).not.toBe(text);
-    expect(() => createCursorSigner(['too short'])).toThrow('at least 16 characters');
+  });
+
+  test('needs secrets of at least 16 characters', () => {
+    const tooShort = 'A cursor secret needs at least 16 characters';
+    expect(() => createCursorSigner(['fifteen letters'])).toThrow(tooShort);
+    expect(() => createCursorSigner([secret, 'fifteen letters'])).toThrow(tooShort);
+    const shortest = createCursorSigner(['sixteen letters!'])(binding);
+    expect(shortest.decode(shortest.encode(position))).toStrictEqual(position);
   });
 });

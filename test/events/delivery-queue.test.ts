@@ -78,6 +78,14 @@ describe('the queue of a subscriber', () => {
     ]);
   });
 
+  test('is urgent while an event waits that ends the use of a grant', () => {
+    expect(queueOf(['a', 'REQUESTED'], ['b', 'ACTIVATED']).isUrgent).toBe(false);
+    const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED'], ['c', 'ENDED']);
+    const seen = [queue.isUrgent];
+    while (queue.dequeue() !== undefined) seen.push(queue.isUrgent);
+    expect(seen).toEqual([true, true, false, false]);
+  });
+
   test('is empty after it was cleared', () => {
     const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED']);
     queue.clear();

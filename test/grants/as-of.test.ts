@@ -32,6 +32,7 @@ const grants: Record<string, Grant> = {
   'active until later': active({ expiresAt: future }),
   'active until now': active({ expiresAt: NOW }),
   'active until before': active({ expiresAt: past }),
+  'active beyond the wait of its request': active({ approvalDueAt: past, expiresAt: null }),
   denied: overUnapproved({ state: 'DENIED', endReason: 'DENIED_BY_CUSTOMER' }),
   withdrawn: overUnapproved({ state: 'WITHDRAWN', endReason: 'TICKET_CLOSED' }),
   expired: overUnapproved({ state: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
