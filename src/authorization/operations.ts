@@ -2,7 +2,7 @@
  * Who may do what: every operation of the API in one table. What is not listed is denied.
  *
  * A row lists relations; any one of them is enough. For a mutation they are relations to what the mutation
- * names, checked by commands/judge.ts. For a query or subscription they allow the operation as such; visibility.ts
+ * names, checked by commands/decide-command.ts. For a query or subscription they allow the operation as such; visibility.ts
  * says which rows it returns.
  */
 

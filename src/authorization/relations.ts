@@ -2,6 +2,7 @@
 import type { ServiceCapability, Viewer } from '../identity/viewer.ts';
 import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
+import { counts } from '../roles/role-counts.ts';
 import type { Relation } from './operations.ts';
 
 type SiteFacts = { id: string; organizationId: string };
@@ -17,9 +18,7 @@ export function relationsToPlatform(viewer: Viewer): Set<Relation> {
       return new Set(['SIGNED_IN', ...viewer.capabilities]);
     case 'USER': {
       const own = viewer.organizationIds.flatMap((id) => [...relationsToOrganization(viewer, id)]);
-      const guard = viewer.assignments.some(
-        ({ role, syncState }) => role === 'GUARD_ADMIN' && syncState === 'SYNCED',
-      );
+      const guard = viewer.assignments.some((held) => held.role === 'GUARD_ADMIN' && counts(held));
       return new Set<Relation>(['SIGNED_IN', ...own, ...(guard ? (['GUARD_ADMIN'] as const) : [])]);
     }
   }

@@ -4,6 +4,7 @@
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
+import { counts } from '../roles/role-counts.ts';
 
 /** Matches no row: the default where no rule allows more. */
 const nothing = { id: { in: [] } };
@@ -107,7 +108,7 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
       return viewer.organizationId === null ? {} : { organizationId: viewer.organizationId };
     case 'USER': {
       const counting = viewer.assignments.filter(
-        (held) => held.syncState === 'SYNCED' && viewer.organizationIds.includes(held.organizationId),
+        (held) => counts(held) && viewer.organizationIds.includes(held.organizationId),
       );
       const whole = counting.filter(
         ({ role, siteId }) => role === 'ORGANIZATION_ADMIN' || (role === 'GUARD_ADMIN' && siteId === null),

@@ -1,7 +1,7 @@
 /**
  * Which actions a viewer may take on a grant or a ticket now, and why not the others.
  *
- * The answers come from `judge`, which decides the commands themselves. Each command is judged with its
+ * The answers come from `decideCommand`, which decides the commands themselves. Each command is judged with its
  * simplest input: no reason, no earlier end, no expected version. So an input can still be refused for what
  * is in it, and somebody else may be faster. Pure: facts in, answers out.
  */
@@ -10,9 +10,9 @@ import type { Viewer } from '../identity/viewer.ts';
 import { approveDataAccess } from './approve-data-access.ts';
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from './change-ticket.ts';
 import type { Command } from './command.ts';
+import { decideCommand } from './decide-command.ts';
 import { approveGuardRequest, denyGuardRequest } from './decide-guard-request.ts';
 import { denyDataAccess } from './deny-data-access.ts';
-import { judge } from './judge.ts';
 import type { Refusal } from './refusal.ts';
 import { releaseDataAccess } from './release-data-access.ts';
 import { requestDataAccess } from './request-data-access.ts';
@@ -64,7 +64,7 @@ function grantActions(grantId: string): Ask[] {
 
 function about<Input, Row extends object>(command: Command<Input, TicketFacts, Row>, input: Input): Ask {
   return (facts, question) => {
-    const { outcome } = judge(command, facts, input, question);
+    const { outcome } = decideCommand(command, facts, input, question);
     return { action: command.operation, refusal: 'refused' in outcome ? outcome.refused : null };
   };
 }

@@ -23,9 +23,9 @@ import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { shareRights } from '../roles/locks.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
+import { decideCommand } from './decide-command.ts';
 import { grantChangeAuditEntry, grantChangeEvent, grantsAwaitingGuard } from './grant-change-effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
-import { judge } from './judge.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
 export type Dependencies = {
@@ -116,7 +116,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   if (facts === null) return { refused: notFound(command.resource) };
 
   const now = clock();
-  const { isVisible, expired, outcome } = judge(command, facts, input, { viewer, now });
+  const { isVisible, expired, outcome } = decideCommand(command, facts, input, { viewer, now });
   const subject: AuditSubject = {
     auditResource: command.auditResource(facts, input),
     // The organization is not shown the guesses of people who may not see what is its own.

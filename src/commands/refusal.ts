@@ -1,4 +1,4 @@
-/** Why a command was refused, as data: returned to the caller, written to the audit log, kept for a repetition. */
+/** Refusals as data: why a command was not run, and what people are told. Each is returned, audited, and kept for its idempotency key. */
 import type { GrantRefusal } from '../grants/lifecycle.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
 import type { TicketRefusal } from '../tickets/ticket.ts';
@@ -90,6 +90,16 @@ export function notFound(what: string): Refusal {
 
 export function forbidden(message: string): Refusal {
   return { kind: 'Forbidden', code: 'FORBIDDEN', message };
+}
+
+export function notEligible(ticketId: string, obstacles: readonly ObstacleCode[]): Refusal {
+  return {
+    kind: 'NotEligible',
+    code: 'NOT_ELIGIBLE',
+    message: 'You cannot decide on data access for this product on this site. The obstacles say why.',
+    ticketId,
+    obstacles,
+  };
 }
 
 export function invalidInput(path: string, message: string): Refusal {

@@ -14,6 +14,7 @@ import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import {
   forbidden,
+  notEligible,
   notFound,
   type Refusal,
   type RefusalCode,
@@ -131,15 +132,7 @@ function refuseOnTicket(operation: MutationName, viewer: Viewer, { ticket }: Tic
     const isMember = viewer.organizationIds.includes(ticket.site.organizationId);
     const verdict = eligibility({ isMember, assignments: viewer.assignments }, ticket);
     if (!verdict.allowed) {
-      const message =
-        'You cannot decide on data access for this product on this site. The obstacles say why.';
-      return {
-        kind: 'NotEligible',
-        code: 'NOT_ELIGIBLE',
-        message,
-        ticketId: ticket.id,
-        obstacles: verdict.obstacles,
-      };
+      return notEligible(ticket.id, verdict.obstacles);
     }
   }
   return forbidden('Your relation to this ticket does not allow this.');

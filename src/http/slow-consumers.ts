@@ -3,10 +3,13 @@
  *
  * It measures what the kernel accepts, not how fast results are produced: a slow resolver, an unavailable database
  * or a large page that is still being computed are not the client's fault.
+ *
+ * The handler closes the connection: websocket-connection.ts with 4413, server.ts by destroying the socket of an event
+ * stream. A WebSocket is also cut when too many bytes wait for it: socket-writer.ts.
  */
 import type { Socket } from 'node:net';
 
-/** Closes the socket of a slow consumer. Called once. */
+/** Called once, to close the connection of a slow consumer. */
 export type SlowConsumerHandler = { onSlowConsumer(socket: Socket): void };
 
 export type SlowConsumerWatch = {

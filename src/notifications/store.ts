@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
+import { countsInSql } from '../roles/role-counts.ts';
 import type { GuardRequest } from './guard-mail.ts';
 
 /** At most so many Guard admins get mail about one request. */
@@ -38,7 +39,7 @@ export type DueGuardMail = GuardMailKey &
 const mayDecide = `
   a.active AND (s.same_person_may_approve_twice OR a.id <> g.customer_approved_by_id) AND a.id IN (
     SELECT r.account_id FROM role_assignments r
-     WHERE r.role = 'GUARD_ADMIN' AND r.sync_state = 'SYNCED' AND r.organization_id = s.organization_id
+     WHERE r.role = 'GUARD_ADMIN' AND ${countsInSql} AND r.organization_id = s.organization_id
        AND (r.site_id IS NULL OR r.site_id = s.id))`;
 
 /**

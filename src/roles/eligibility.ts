@@ -4,6 +4,7 @@
  * One function answers the query, every refusal and every grant path, so they cannot disagree.
  */
 import { type Experience, isWellFormed, type Role, type RoleAssignment, roleRules } from './role.ts';
+import { counts } from './role-counts.ts';
 
 export type ProductOnSite = {
   site: { id: string; organizationId: string; status: 'ACTIVE' | 'DEACTIVATED'; experience: Experience };
@@ -73,7 +74,7 @@ function assess(held: RoleAssignment, { site, product }: ProductOnSite): 'COUNTS
       if (!isListed(held, site, product)) obstacles.push('NOT_LISTED_AS_CONTACT');
       break;
   }
-  if (obstacles.length === 0 && held.syncState === 'PENDING_SYNC') obstacles.push('ROLE_NOT_SYNCED');
+  if (obstacles.length === 0 && !counts(held)) obstacles.push('ROLE_NOT_SYNCED');
   return obstacles.length === 0 ? 'COUNTS' : obstacles;
 }
 

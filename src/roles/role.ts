@@ -1,4 +1,5 @@
 /** Roles, what each covers, and in which user management experience it counts. */
+import { counts } from './role-counts.ts';
 
 export type Role =
   | 'ORGANIZATION_ADMIN'
@@ -82,7 +83,7 @@ export function isGuardAdminOf(
     (held) =>
       held.role === 'GUARD_ADMIN' &&
       isWellFormed(held) &&
-      held.syncState === 'SYNCED' &&
+      counts(held) &&
       held.organizationId === site.organizationId &&
       (held.siteId === null || held.siteId === site.id),
   );
@@ -94,10 +95,7 @@ export function isOrganizationAdminOf(
   organizationId: string,
 ): boolean {
   return assignments.some(
-    (held) =>
-      held.role === 'ORGANIZATION_ADMIN' &&
-      held.syncState === 'SYNCED' &&
-      held.organizationId === organizationId,
+    (held) => held.role === 'ORGANIZATION_ADMIN' && counts(held) && held.organizationId === organizationId,
   );
 }
 
@@ -107,7 +105,7 @@ export function isOrganizationAdminOf(
  */
 export function reachesSite(held: RoleAssignment, site: { id: string; organizationId: string }): boolean {
   return (
-    held.syncState === 'SYNCED' &&
+    counts(held) &&
     held.organizationId === site.organizationId &&
     (held.siteId === null || held.siteId === site.id)
   );

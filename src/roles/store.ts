@@ -1,6 +1,7 @@
 import type { Account, RoleAssignment as RoleAssignmentRow } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { type ProductOnSite, requiredRoles } from './eligibility.ts';
+import { countsInSql } from './role-counts.ts';
 
 export type { RoleAssignmentRow };
 
@@ -42,7 +43,7 @@ export async function listEligibleGrantors(
          WHERE a.active AND (asked.below IS NULL OR a.id < asked.below) AND (asked.above IS NULL OR a.id > asked.above)
            AND a.id IN (
              SELECT r.account_id FROM role_assignments r
-              WHERE r.organization_id = asked.organization_id AND r.sync_state = 'SYNCED'
+              WHERE r.organization_id = asked.organization_id AND ${countsInSql}
                 AND (r.site_id IS NULL AND r.role::text = ANY (asked.over_organization)
                   OR r.site_id = asked.site_id AND r.product_id IS NULL AND r.role::text = ANY (asked.over_site)
                   OR r.product_id = asked.product_id AND r.role::text = ANY (asked.over_product)))

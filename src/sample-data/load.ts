@@ -1,5 +1,5 @@
 import { addFirstOperator } from '../commands/add-first-operator.ts';
-import { assignRole } from '../commands/change-roles.ts';
+import { assignRole } from '../commands/assign-and-remove-roles.ts';
 import { deactivateSite, setSupportAccessRestrictions } from '../commands/change-site.ts';
 import type { Dependencies } from '../commands/execute.ts';
 import { addServiceAccount, addSupportEngineer, addUser } from '../commands/provision-accounts.ts';

@@ -14,9 +14,9 @@ import {
   updateTicketStatus,
 } from '../../src/commands/change-ticket.ts';
 import type { Command } from '../../src/commands/command.ts';
+import { decideCommand } from '../../src/commands/decide-command.ts';
 import { approveGuardRequest, denyGuardRequest } from '../../src/commands/decide-guard-request.ts';
 import { denyDataAccess } from '../../src/commands/deny-data-access.ts';
-import { judge } from '../../src/commands/judge.ts';
 import { type RefusalCode, refusalKinds, refusalsOfEveryCommand } from '../../src/commands/refusal.ts';
 import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
@@ -74,7 +74,7 @@ function codesOf<Input, Facts>(
   for (const viewer of viewers)
     for (const given of facts)
       for (const input of inputs) {
-        const { outcome } = judge(command, given, input, { viewer, now: NOW });
+        const { outcome } = decideCommand(command, given, input, { viewer, now: NOW });
         if ('refused' in outcome) codes.add(outcome.refused.code);
       }
   return codes;

@@ -1,6 +1,6 @@
 /** A ticket filed for a reporter and the removal of the reporter's role wait for each other. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { removeRole } from '../../src/commands/change-roles.ts';
+import { removeRole } from '../../src/commands/assign-and-remove-roles.ts';
 import type { Command } from '../../src/commands/command.ts';
 import { type CreateTicketInput, createTicket } from '../../src/commands/create-ticket.ts';
 import { type Dependencies, execute } from '../../src/commands/execute.ts';

@@ -1,5 +1,5 @@
 /** Giving and taking roles. */
-import { assignRole, removeRole, triggerScimSync } from '../../commands/change-roles.ts';
+import { assignRole, removeRole, triggerScimSync } from '../../commands/assign-and-remove-roles.ts';
 import { globalId, optionalGlobalId } from '../input.ts';
 import { addCommand } from '../mutation.ts';
 import { Organization } from '../types/organization.ts';

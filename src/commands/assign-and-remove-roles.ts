@@ -1,4 +1,4 @@
-/** Who holds which role. */
+/** The commands that assign, remove and synchronize roles. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import {
   findMember,

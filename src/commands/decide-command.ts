@@ -1,3 +1,4 @@
+/** Decides a command on its facts: who may know of the thing, what has expired, and what the command does or why not. */
 import { may } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Command, Outcome } from './command.ts';
@@ -18,7 +19,7 @@ export type Judgement<Row extends object> = {
  * Pure. `execute` runs commands by it, and allowed-actions.ts answers by it what a viewer may do, so that the
  * two cannot disagree.
  */
-export function judge<Input, Facts, Row extends object>(
+export function decideCommand<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   loaded: Facts,
   input: Input,
