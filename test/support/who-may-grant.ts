@@ -73,6 +73,7 @@ export const obstacleOrder: readonly ObstacleCode[] = [
   'WRONG_PRODUCT',
   'WRONG_SITE',
   'NOT_LISTED_AS_CONTACT',
+  'TICKET_CLOSED',
   'SITE_DEACTIVATED',
   'PRODUCT_NOT_LICENSED',
   'ROLE_NOT_SYNCED',
