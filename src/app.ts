@@ -5,8 +5,8 @@ import { startBackgroundJobs } from './commands/background-jobs.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { signIn } from './commands/sign-in.ts';
 import type { Config, MailConfig } from './config.ts';
-import { createCursorSigner } from './events/cursor.ts';
 import { FeedError } from './events/errors.ts';
+import { createCursorSigner } from './events/event-cursor.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
 import { readerSettings } from './events/outbox.ts';
@@ -27,9 +27,9 @@ import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { applyMigrations } from './platform/migrations.ts';
 import { StartupError } from './platform/startup-error.ts';
+import { prepareTabs } from './sample-data/graphiql-tabs.ts';
 import { loadSampleData } from './sample-data/load.ts';
 import { personas } from './sample-data/personas.ts';
-import { prepareTabs } from './sample-data/prepared-tabs.ts';
 import { startScreen } from './start-screen.ts';
 
 export type App = {

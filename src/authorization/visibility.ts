@@ -1,6 +1,6 @@
 /**
  * What an account may see, as conditions on every read: lists, look-ups by id, `node`, replays. The conditions
- * here and the relations in relations.ts must agree; test/authorization/agreement.test.ts compares them.
+ * here and the relations in viewer-relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';

@@ -1,4 +1,4 @@
-import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
+import { relationsToSite, seesOrganization } from '../authorization/viewer-relations.ts';
 import type { UserViewer } from '../identity/viewer.ts';
 import { findViewerById } from '../identity/viewer-store.ts';
 import { shareSiteOfProduct } from '../organizations/locks.ts';

@@ -8,7 +8,7 @@ import {
   relationsToPlatform,
   seesAccount,
   seesOrganization,
-} from '../authorization/relations.ts';
+} from '../authorization/viewer-relations.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import { invalidState, type Refusal, refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';

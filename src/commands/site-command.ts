@@ -1,7 +1,7 @@
 /** What all commands on a site share. They lock the site, so that no command on its tickets runs meanwhile. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { MutationName } from '../authorization/operations.ts';
-import { relationsToSite, seesOrganization } from '../authorization/relations.ts';
+import { relationsToSite, seesOrganization } from '../authorization/viewer-relations.ts';
 import { lockSite } from '../organizations/locks.ts';
 import { findSite, type SiteWithOrganization } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';

@@ -1,7 +1,7 @@
 /** What all commands on a ticket or one of its grants share: locks, facts, relations, time limits. */
 import type { AuditAction } from '../audit/actions.ts';
 import { type MutationName, may } from '../authorization/operations.ts';
-import { relationsToTicket, seesTicket } from '../authorization/relations.ts';
+import { relationsToTicket, seesTicket } from '../authorization/viewer-relations.ts';
 import type { GrantCommand, GrantTerms } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';

@@ -9,7 +9,7 @@ import { DateTimeISOResolver } from 'graphql-scalars';
 import type PrismaTypes from '../../prisma/generated/pothos.ts';
 import { getDatamodel } from '../../prisma/generated/pothos.ts';
 import { may, type OperationName, operations } from '../authorization/operations.ts';
-import { relationsToPlatform } from '../authorization/relations.ts';
+import { relationsToPlatform } from '../authorization/viewer-relations.ts';
 import type { Context } from './context.ts';
 import { badUserInput, invalidInputFrom, notPermitted } from './errors.ts';
 import { decodeGlobalId, encodeGlobalId } from './global-id.ts';

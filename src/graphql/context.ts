@@ -1,7 +1,7 @@
 /** What every resolver gets: who asks, what the gateway offers, and loaders that live for one operation. */
 import { initContextCache } from '@pothos/core';
 import type { Dependencies } from '../commands/execute.ts';
-import type { CursorSigner } from '../events/cursor.ts';
+import type { CursorSigner } from '../events/event-cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { Loaders } from './loaders.ts';

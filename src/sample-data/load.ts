@@ -7,7 +7,7 @@ import { createOrganization, createSite, licenseProduct } from '../commands/prov
 import { RefusedError } from '../commands/refusal.ts';
 import { StartupError } from '../platform/startup-error.ts';
 import { customers, productNames, type SampleCustomer, siteUrls } from './customers.ts';
-import { type Loading, startLoading } from './loading.ts';
+import { createLoadingContext, type LoadingContext } from './loading-context.ts';
 import { nameOf, type PersonaEmail } from './personas.ts';
 import { fileSampleTickets } from './tickets.ts';
 
@@ -31,7 +31,7 @@ export async function loadSampleData(dependencies: Dependencies): Promise<boolea
   const operator = await prisma.account.findUnique({ where: { email: 'operator@vendor.example' } });
   if (operator?.kind !== 'OPERATOR') return false;
 
-  const loading = startLoading(dependencies, operator.id);
+  const loading = createLoadingContext(dependencies, operator.id);
   try {
     await addVendor(loading);
     for (const customer of customers) await addCustomer(loading, customer);
@@ -55,7 +55,7 @@ export async function loadSampleData(dependencies: Dependencies): Promise<boolea
   }
 }
 
-async function addVendor({ as, ids }: Loading): Promise<void> {
+async function addVendor({ as, ids }: LoadingContext): Promise<void> {
   const operator = 'operator@vendor.example';
   for (const email of ['erin@vendor.example', 'sam@vendor.example'] as const) {
     const { id } = await as(operator, addSupportEngineer, { email, name: nameOf(email) });
@@ -72,7 +72,7 @@ async function addVendor({ as, ids }: Loading): Promise<void> {
   }
 }
 
-async function addCustomer({ as, ids, id: idOf }: Loading, customer: SampleCustomer): Promise<void> {
+async function addCustomer({ as, ids, id: idOf }: LoadingContext, customer: SampleCustomer): Promise<void> {
   const operator = 'operator@vendor.example';
   const { name, hasGuard, sites, members } = customer;
   const { id: organizationId } = await as(operator, createOrganization, { name, hasGuard });

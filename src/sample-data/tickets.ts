@@ -3,7 +3,7 @@ import { assignTicket, closeTicket } from '../commands/change-ticket.ts';
 import { createTicket } from '../commands/create-ticket.ts';
 import { denyDataAccess } from '../commands/deny-data-access.ts';
 import { siteUrls } from './customers.ts';
-import type { Loading } from './loading.ts';
+import type { LoadingContext } from './loading-context.ts';
 import type { PersonaEmail } from './personas.ts';
 
 type SampleTicket = {
@@ -82,7 +82,7 @@ const tickets: readonly SampleTicket[] = [
 ];
 
 /** Files the sample tickets: at least one in each state that is worth a look. */
-export async function fileSampleTickets(loading: Loading): Promise<void> {
+export async function fileSampleTickets(loading: LoadingContext): Promise<void> {
   const { as, id } = loading;
   for (const { summary, product, reporter, ticked: grantDataAccess, engineer, followedBy = [] } of tickets) {
     const ticket = { productId: id(product), summary, grantDataAccess, reporterId: null };
@@ -94,7 +94,11 @@ export async function fileSampleTickets(loading: Loading): Promise<void> {
   }
 }
 
-async function take({ by, what }: Step, ticketId: string, { as, dependencies }: Loading): Promise<void> {
+async function take(
+  { by, what }: Step,
+  ticketId: string,
+  { as, dependencies }: LoadingContext,
+): Promise<void> {
   switch (what) {
     case 'APPROVED':
       await as(by, approveDataAccess, {

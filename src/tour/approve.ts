@@ -9,7 +9,7 @@ import {
   SiteDocument,
 } from '../../schema/generated/operations.ts';
 import { readArguments, UsageError } from './arguments.ts';
-import { type Player, signIn } from './player.ts';
+import { type Person, signIn } from './person.ts';
 import { runProgram } from './program.ts';
 
 const jack = 'jack@acme.example';
@@ -50,7 +50,7 @@ await runProgram(async () => {
 });
 
 /** Files a ticket that this person may approve, and assigns Erin to it. */
-async function fileTicket(url: string, approver: Player): Promise<{ ticketId: string; engineer: Player }> {
+async function fileTicket(url: string, approver: Person): Promise<{ ticketId: string; engineer: Person }> {
   const about = productOf[approver.email];
   if (about === undefined) {
     throw new UsageError(

@@ -1,6 +1,6 @@
 import { WatchGrantsDocument, type WatchGrantsSubscription } from '../../schema/generated/operations.ts';
 import { UnmetExpectationError } from './expectations.ts';
-import type { Player } from './player.ts';
+import type { Person } from './person.ts';
 
 export type GrantEvent = WatchGrantsSubscription['grantEvents'];
 
@@ -9,7 +9,7 @@ export type ReceivedEvent = { event: GrantEvent; at: number };
 
 /** The grant events that a person has received since the inbox was opened. */
 export type Inbox = {
-  readonly player: Player;
+  readonly player: Person;
   /**
    * Removes and returns the first event of this type about the ticket; waits for it when there is none yet.
    * @throws UnmetExpectationError when it is not received in time.
@@ -22,7 +22,7 @@ export type Inbox = {
 const eventDeadlineMs = 30_000;
 
 /** Subscribes the person to grant events; resolves when the subscription runs. */
-export async function openInbox(player: Player): Promise<Inbox> {
+export async function openInbox(player: Person): Promise<Inbox> {
   const events = player.client.subscribeWithResume({
     document: WatchGrantsDocument,
     eventOf: ({ grantEvents }) => grantEvents,

@@ -8,7 +8,7 @@ import {
 } from '../../schema/generated/operations.ts';
 import { createExpect, type Expect, UnmetExpectationError } from './expectations.ts';
 import { type Inbox, openInbox } from './inbox.ts';
-import { type Player, signIn } from './player.ts';
+import { type Person, signIn } from './person.ts';
 import type { Timeline } from './timeline.ts';
 
 const cast = {
@@ -28,7 +28,7 @@ const cast = {
   gus: 'gus@globex.example',
 } as const;
 
-export type Cast = Readonly<Record<keyof typeof cast, Player>>;
+export type Cast = Readonly<Record<keyof typeof cast, Person>>;
 export type SiteName = 'acme' | 'acme-labs' | 'acme-vault' | 'acme-old';
 export type FiledTicket = Extract<CreateTicketMutation['createTicket'], { __typename: 'Ticket' }>;
 
@@ -40,11 +40,11 @@ export type Stage = {
   readonly inbox: { readonly erin: Inbox; readonly sam: Inbox };
   /** Files a ticket as a person of Acme. It is closed when the stage is disposed of. */
   file(
-    by: Player,
+    by: Person,
     ticket: { site: SiteName; product?: 'jira' | 'confluence'; summary: string; ticked?: boolean },
   ): Promise<FiledTicket>;
   /** Assigns an engineer, as the ticketing system does. */
-  assign(ticketId: string, engineer: Player): Promise<void>;
+  assign(ticketId: string, engineer: Person): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 

@@ -1,7 +1,7 @@
 /** `npm run watch`: prints the grant events that a person receives, as they arrive. */
 import { WatchGrantsDocument, type WatchGrantsSubscription } from '../../schema/generated/operations.ts';
 import { readArguments } from './arguments.ts';
-import { signIn } from './player.ts';
+import { signIn } from './person.ts';
 import { runProgram } from './program.ts';
 
 await runProgram(async () => {

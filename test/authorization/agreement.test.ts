@@ -16,7 +16,7 @@ import {
   seesAccount,
   seesOrganization,
   seesTicket,
-} from '../../src/authorization/relations.ts';
+} from '../../src/authorization/viewer-relations.ts';
 import {
   visibleAccounts,
   visibleAuditEntries,

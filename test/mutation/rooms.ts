@@ -13,20 +13,25 @@ export const rooms: Readonly<Record<string, Room>> = {
     tests: ['test/grants/{grant,lifecycle,time-limits,two-approvals,as-of}.test.ts'],
   },
   roles: {
-    mutate: ['src/roles/role.ts', 'src/roles/eligibility.ts', 'src/roles/obstacles.ts'],
-    tests: ['test/roles/{role,eligibility,obstacles,required-roles}.test.ts'],
+    mutate: [
+      'src/roles/role.ts',
+      'src/roles/role-counts.ts',
+      'src/roles/eligibility.ts',
+      'src/roles/obstacle-messages.ts',
+    ],
+    tests: ['test/roles/{role,eligibility,obstacle-messages,required-roles}.test.ts'],
   },
   authorization: {
     mutate: [
       'src/authorization/operations.ts',
-      'src/authorization/relations.ts',
+      'src/authorization/viewer-relations.ts',
       'src/authorization/event-visibility.ts',
     ],
-    tests: ['test/authorization/{operations,relations,event-visibility}.test.ts'],
+    tests: ['test/authorization/{operations,viewer-relations,event-visibility}.test.ts'],
   },
   events: {
-    mutate: ['src/events/cursor.ts', 'src/events/position.ts', 'src/events/delivery-queue.ts'],
-    tests: ['test/events/{cursor,position,delivery-queue}.test.ts'],
+    mutate: ['src/events/event-cursor.ts', 'src/events/position.ts', 'src/events/delivery-queue.ts'],
+    tests: ['test/events/{event-cursor,position,delivery-queue}.test.ts'],
   },
 };
 

@@ -6,10 +6,10 @@
  */
 import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
 import { may } from '../../authorization/operations.ts';
-import { relationsToPlatform } from '../../authorization/relations.ts';
-import type { Cursors } from '../../events/cursor.ts';
+import { relationsToPlatform } from '../../authorization/viewer-relations.ts';
 import type { DeliverableEvent, EventAudience } from '../../events/envelope.ts';
 import { OtherFilterCursorError } from '../../events/errors.ts';
+import type { Cursors } from '../../events/event-cursor.ts';
 import type { Consumer, Delivery, EventSubscription, SubscribeOptions } from '../../events/feed.ts';
 import type { GrantEventType } from '../../events/grant-event-type.ts';
 import { currentPosition } from '../../events/outbox.ts';

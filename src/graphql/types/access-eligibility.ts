@@ -5,7 +5,7 @@ import {
   type RequiredRole,
   requiredRoles,
 } from '../../roles/eligibility.ts';
-import { obstacleTexts } from '../../roles/obstacles.ts';
+import { obstacleTexts } from '../../roles/obstacle-messages.ts';
 import type { GrantorsWindow } from '../../roles/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';

@@ -4,7 +4,7 @@ import { createGatewayClient, type GatewayClient } from '../client/client.ts';
 import { developmentToken } from '../client/development-token.ts';
 
 /** A person who is signed in to a gateway. */
-export type Player = {
+export type Person = {
   readonly id: string;
   readonly name: string;
   readonly email: string;
@@ -17,7 +17,7 @@ export type Player = {
 };
 
 /** Signs in with a development token, and reads the account from the gateway. */
-export async function signIn(url: string, email: string): Promise<Player> {
+export async function signIn(url: string, email: string): Promise<Person> {
   // Requests share one token. A subscription may outlive it, so it gets a new token each time it connects.
   let token: Promise<string> | undefined;
   const getToken = developmentToken(url, email);

@@ -1,7 +1,7 @@
 /** Every obstacle tells its person what is wrong, how to confirm it and how to fix it. */
 import { describe, expect, test } from 'vitest';
 import { obstacleCodes } from '../../src/roles/eligibility.ts';
-import { obstacleTexts } from '../../src/roles/obstacles.ts';
+import { obstacleTexts } from '../../src/roles/obstacle-messages.ts';
 import { obstacleOrder } from '../support/who-may-grant.ts';
 
 describe.each(obstacleOrder)('%s', (code) => {

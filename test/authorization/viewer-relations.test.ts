@@ -10,7 +10,7 @@ import {
   seesAccount,
   seesOrganization,
   seesTicket,
-} from '../../src/authorization/relations.ts';
+} from '../../src/authorization/viewer-relations.ts';
 import type { ServiceViewer, Viewer } from '../../src/identity/viewer.ts';
 import { assignment, engineer, operator, place, user } from '../support/builders.ts';
 

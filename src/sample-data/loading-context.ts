@@ -3,7 +3,7 @@ import { type Dependencies, execute } from '../commands/execute.ts';
 import type { PersonaEmail } from './personas.ts';
 
 /** What the functions that load the sample data share: the ids so far, and a way to run commands as people. */
-export type Loading = {
+export type LoadingContext = {
   readonly dependencies: Dependencies;
   /** The ids of accounts by email, of sites by URL, of products by URL and key: `https://acme.example/jira`. */
   readonly ids: Map<string, string>;
@@ -15,7 +15,7 @@ export type Loading = {
   ): Promise<Row>;
 };
 
-export function startLoading(dependencies: Dependencies, operatorId: string): Loading {
+export function createLoadingContext(dependencies: Dependencies, operatorId: string): LoadingContext {
   const ids = new Map([['operator@vendor.example', operatorId]]);
   let steps = 0;
   const id = (of: string): string => {

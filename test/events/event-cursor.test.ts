@@ -1,8 +1,8 @@
 import { createHmac, hash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CursorBinding, createCursorSigner } from '../../src/events/cursor.ts';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from '../../src/events/errors.ts';
+import { type CursorBinding, createCursorSigner } from '../../src/events/event-cursor.ts';
 import { covers, type Position } from '../../src/events/position.ts';
 
 const secret = 'a secret of more than sixteen characters';
