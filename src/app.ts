@@ -1,4 +1,4 @@
-/** Creates one gateway from its configuration, and disposes of it. */
+/** Creates a gateway from its configuration and disposes of it. */
 
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import { startBackgroundJobs } from './commands/background-jobs.ts';
@@ -37,12 +37,12 @@ export type App = {
   readonly url: string;
   /** Lines to print for the person who started it; empty in production. */
   readonly startScreen: readonly string[];
-  /** Stops it in order: refuses new work, drains streams, finishes running requests, closes the database. */
+  /** Graceful shutdown: refuses new requests, drains streams, finishes running requests, closes the database. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** What a test may replace or observe. */
+/** Dependencies that a test may replace, and hooks through which it may observe the gateway. */
 export type AppSeams = {
   clock?: Clock;
   logger?: Logger;
@@ -50,16 +50,16 @@ export type AppSeams = {
   databaseDeadlines?: Partial<DatabaseDeadlines>;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
-  /** `false`: no background job runs unless the test runs it. */
+  /** `false`: background jobs do not start; a test runs them itself. */
   maintenance?: boolean;
-  /** Called with the parts that deliver events, whose counters a test may read. */
+  /** Called with the feed and the relay, so that a test can read their counters. */
   onDeliveryCreated?: (parts: { feed: Feed; relay: Relay }) => void;
 };
 
 /**
- * Starts a gateway. If it rejects, whatever it had started is stopped again.
+ * Starts a gateway. If the start fails, everything that was started is stopped again.
  *
- * @throws StartupError for a problem that the person who starts it can solve
+ * @throws StartupError for a problem that the person who starts the gateway can fix
  */
 export async function createApp(config: Config, seams: AppSeams = {}): Promise<App> {
   await using begun = new AsyncDisposableStack();
@@ -80,7 +80,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     (opened) => opened.dispose(),
   );
 
-  // The relay has connections of its own, so that the delivery of events never waits for commands.
+  // The relay has its own connection pool, so that event delivery never waits for commands.
   const relayDatabase = begun.adopt(
     openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings, deadlines }),
     (opened) => opened.dispose(),
@@ -190,7 +190,7 @@ async function cursorSecrets({
   );
 }
 
-/** The routes of a development gateway only: tokens for any account, and GraphiQL. */
+/** Routes that only a development gateway has: tokens for any account, and GraphiQL. */
 async function developmentRoutes(issuer: DevelopmentIssuer, database: Database) {
   return {
     developmentTokens: {

@@ -1,6 +1,6 @@
 /**
- * The gateway as a process. Exit codes: 0 after a graceful stop, 1 when it could not start or did not stop in
- * time, 128 plus the signal's number when a second signal ended the process during the stop.
+ * The entry point of the gateway process. Exit codes: 0 after a graceful shutdown; 1 if it could not start or did
+ * not stop in time; 128 plus the signal's number if a second signal ended the process during the shutdown.
  */
 import { once } from 'node:events';
 import { constants } from 'node:os';
@@ -22,7 +22,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-// An npm that is killed forwards nothing: its end is a signal, too.
+// npm forwards no signal when it is killed, so the gateway also stops when its parent process is gone.
 const npm = process.ppid;
 if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000).unref();
 
@@ -45,7 +45,7 @@ try {
 } catch (error) {
   const report =
     error instanceof StartupError ? error.message : error instanceof Error ? error.stack : String(error);
-  // A start that was stopped fails because of the stop, which is no error to report.
+  // A signal during the start makes the start fail. That is intended, so it is not reported.
   if (!stop.signal.aborted) process.stderr.write(`${report}\n`);
   process.exit(1);
 }

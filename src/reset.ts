@@ -4,7 +4,7 @@ import { clearDataFolder, inspectDataFolder } from './platform/data-folder.ts';
 import { refuseIfInUse } from './platform/embedded-postgres.ts';
 import { StartupError } from './platform/startup-error.ts';
 
-/** Returns what was done, for the user. Throws a StartupError where there is something that it must not clear. */
+/** Returns a message for the user. Throws a StartupError if the data must not be cleared. */
 async function reset(): Promise<string> {
   const { database } = parseConfig(readEnvironment());
   if (database.kind !== 'embedded') {

@@ -1,4 +1,4 @@
-/** The present moment. Passed in wherever time matters, so that tests can choose it. */
+/** Returns the current time. Passed in wherever time matters, so that tests can set it. */
 export type Clock = () => Date;
 
 export const systemClock: Clock = () => new Date();

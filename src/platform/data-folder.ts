@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { StartupError } from './startup-error.ts';
 
 /**
- * What a data folder holds. Nothing else in it is ever touched.
+ * The contents of a data folder. The gateway never touches anything else in it.
  *
- * - `latchkey-data.txt`: the mark by which a data folder is known
+ * - `latchkey-data.txt`: the marker file that identifies a data folder
  * - `postgres/`: the embedded database's cluster and its password
- * - `cursor-secret`: the key with which cursors are signed, when none is configured
+ * - `cursor-secret`: the key that signs cursors if none is configured
  * - `development-issuer-key.json`: the key with which the development issuer signs tokens
- * - `mail/`: mail that would be sent, when no mail server is configured
+ * - `mail/`: outgoing mail, written to files if no mail server is configured
  */
 const markName = 'latchkey-data.txt';
 const markText = 'This folder holds the data of a Latchkey gateway. `npm run reset` clears it.\n';
@@ -28,7 +28,7 @@ const contentNames = [
 
 export type DataFolderContent = 'ABSENT' | 'EMPTY' | 'LATCHKEY' | 'FOREIGN';
 
-/** What stands at the path: nothing, an empty folder, a gateway's data, or something that is not ours. */
+/** Returns what is at the path: nothing, an empty folder, a data folder of Latchkey, or something else. */
 export async function inspectDataFolder(folder: string): Promise<DataFolderContent> {
   let names: string[];
   try {
@@ -43,8 +43,9 @@ export async function inspectDataFolder(folder: string): Promise<DataFolderConte
 }
 
 /**
- * Makes the folder a data folder of this gateway if it is absent or empty.
- * Throws a StartupError where it holds something else or cannot be written.
+ * Creates the data folder, or turns an empty folder into one.
+ *
+ * @throws StartupError if the folder holds something else or cannot be written
  */
 export async function prepareDataFolder(folder: string): Promise<void> {
   const content = await inspectDataFolder(folder);
@@ -61,24 +62,24 @@ export async function prepareDataFolder(folder: string): Promise<void> {
   }
 }
 
-/** Where the embedded database lives within the data folder. */
+/** The path of the embedded database in the data folder. */
 export function postgresFolder(folder: string): string {
   return join(folder, postgresFolderName);
 }
 
-/** Where the development issuer keeps its key within the data folder. */
+/** The path of the development issuer's key in the data folder. */
 export function developmentIssuerKeyFile(folder: string): string {
   return join(folder, developmentIssuerKeyName);
 }
 
-/** Where mail is written within the data folder when it cannot be sent. */
+/** The path in the data folder where mail is written if no mail server is configured. */
 export function mailFolder(folder: string): string {
   return join(folder, mailFolderName);
 }
 
 /**
- * The secret kept in the data folder, made at the first call: 32 random bytes in base64url, readable by
- * the gateway's user alone. Signed cursors so survive a restart.
+ * Returns the secret in the data folder, and creates it at the first call: 32 random bytes in base64url, readable
+ * only by the gateway's user. It is stored so that signed cursors stay valid after a restart.
  */
 export async function keptCursorSecret(folder: string): Promise<string> {
   const path = join(folder, cursorSecretName);
@@ -97,14 +98,14 @@ export async function keptCursorSecret(folder: string): Promise<string> {
   }
 }
 
-/** Removes everything of Latchkey's from the folder, and the folder itself if nothing else is in it. */
+/** Deletes Latchkey's files from the folder, and the folder itself if it holds nothing else. */
 export async function clearDataFolder(folder: string): Promise<void> {
   const isOurs = (name: string): boolean =>
     contentNames.includes(name) ||
-    // Left by a first start that was killed.
+    // Left over from a first start that was killed.
     name.startsWith(`${postgresFolderName}.`);
   const names = await readdir(folder);
-  // The mark goes last, so that clearing can be repeated if it is cut short.
+  // The marker file is deleted last, so that an interrupted call can be repeated.
   const ours = names.filter(isOurs).sort((a, b) => Number(a === markName) - Number(b === markName));
   for (const name of ours) await rm(join(folder, name), { recursive: true, force: true });
   if (ours.length === names.length) await rmdir(folder);
@@ -113,7 +114,7 @@ export async function clearDataFolder(folder: string): Promise<void> {
 function unusable(folder: string, error: unknown): StartupError {
   const reason = error instanceof Error ? error.message : String(error);
   return new StartupError(
-    `The data folder ${folder} cannot be used (${reason}): mend it, or set DATA_FOLDER to another folder.`,
+    `The data folder ${folder} cannot be used (${reason}): fix it, or set DATA_FOLDER to another folder.`,
     { cause: error },
   );
 }

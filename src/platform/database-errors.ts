@@ -1,12 +1,12 @@
 /**
- * What went wrong with a database call, asked of any error that `database.ts` lets through: Prisma's own,
- * its driver adapter's, node-postgres' or the socket's. Prisma reports one and the same failure in different
- * shapes, depending on whether the statement was raw and on how the connection was lost.
+ * Classifies the errors of database calls, whether they come from Prisma, its driver adapter, node-postgres or the
+ * socket. Prisma reports the same failure in different shapes, depending on whether the statement was raw and on how
+ * the connection was lost.
  */
 
 /**
- * The database did not answer, or answered that it cannot now: stopped, restarting, unreachable, overloaded,
- * too slow. The statement may or may not have taken effect if it was a COMMIT. Trying again later is right.
+ * Whether the error is transient: the database is stopped, restarting, unreachable, overloaded or too slow. The caller
+ * may retry later. If the statement was a COMMIT, it may or may not have taken effect.
  */
 export function isUnavailable(error: unknown): boolean {
   const { prismaCode, kind, state, message } = describe(error);
@@ -18,7 +18,7 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
-/** Another transaction stood in the way (serialization failure, deadlock): the same work may be tried again. */
+/** Whether the transaction conflicted with another one (serialization failure, deadlock) and may be retried. */
 export function isWriteConflict(error: unknown): boolean {
   const { prismaCode, kind, state } = describe(error);
   return (
@@ -26,14 +26,14 @@ export function isWriteConflict(error: unknown): boolean {
   );
 }
 
-/** A row with that key exists. With `constraint`: the key of that name, as the migrations call it. */
+/** Whether a unique constraint was violated; with `constraint`, that one, by its name in the migrations. */
 export function isUniqueViolation(error: unknown, constraint?: string): boolean {
   const { prismaCode, kind, state, constraint: violated } = describe(error);
   const unique = prismaCode === 'P2002' || kind === 'UniqueConstraintViolation' || state === '23505';
   return unique && (constraint === undefined || violated === constraint);
 }
 
-/** Reaching the database, reaching it in time, and Prisma's deadlines for a transaction. */
+/** Failed or timed-out connections, refused logins, and Prisma's timeouts for a transaction. */
 const unavailablePrismaCodes = new Set([
   'P1000',
   'P1001',
@@ -61,9 +61,9 @@ const unavailableKinds = new Set([
 ]);
 
 /**
- * SQLSTATEs: connection exceptions, insufficient resources, operator intervention (a statement cancelled by
- * its time limit among them), a lock not had in time, a transaction idle or open too long, read-only (a
- * replica during a failover), a refused login; and the codes of a socket that did not connect or hold.
+ * SQLSTATEs: connection exceptions, insufficient resources, operator intervention (which includes a statement timeout),
+ * a lock timeout, a transaction that was idle or open for too long, read-only (a replica during a failover), a refused
+ * login; and the error codes of a socket that could not connect or lost its connection.
  */
 const unavailableStates =
   /^(08...|28...|53...|57...|3D000|55P03|25P0[34]|25006|ECONN[A-Z]+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|E(HOST|NET)(UNREACH|DOWN))$/;
@@ -83,7 +83,7 @@ interface Description {
 function describe(error: unknown): Description {
   const code = text(error, 'code');
   const prismaCode = code !== undefined && /^P\d{4}$/.test(code) ? code : undefined;
-  // Prisma's errors hold the adapter's in `meta`; an adapter's error on its own is its own cause's holder.
+  // A Prisma error holds the adapter's error in `meta`; without Prisma, `error` is the adapter's error itself.
   const cause = field(field(field(error, 'meta'), 'driverAdapterError') ?? error, 'cause');
   return {
     prismaCode,

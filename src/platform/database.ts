@@ -6,51 +6,51 @@ import type { Logger } from './logger.ts';
 
 export { isUnavailable, isUniqueViolation, isWriteConflict } from './database-errors.ts';
 
-/** What a unit of work writes and reads through: all of it is committed, or none. */
+/** The client of one transaction: everything it writes is committed, or nothing is. */
 export type Transaction = Prisma.TransactionClient;
 
 export interface Database {
   readonly prisma: PrismaClient;
-  /** For statements Prisma has no words for. The same connections as `prisma`. */
+  /** For statements that Prisma cannot express. Shares its connections with `prisma`. */
   readonly pool: pg.Pool;
   /**
-   * Runs the work in one READ COMMITTED transaction: committed when the work's promise resolves, rolled back
-   * when it rejects. Never repeated here. Where a commit's answer is lost the error is `isUnavailable`, and
-   * the work may have been committed nevertheless.
+   * Runs the work in one READ COMMITTED transaction: commits when the work's promise resolves, rolls back when it
+   * rejects. Never retries. If the response to the COMMIT is lost, it rejects with an error that `isUnavailable`
+   * recognizes, and the work may have been committed nevertheless.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Resolves if the database answers, rejects within five seconds if it does not. */
+  /** Resolves if the database answers; rejects within five seconds if it does not. */
   ping(): Promise<void>;
-  /** Waits a moment for what is under way, then closes every connection. May be called again. */
+  /** Waits up to `disposeMs` for running statements, then closes every connection. May be called again. */
   dispose(): Promise<void>;
 }
 
 export interface DatabaseOptions {
   readonly url: string;
   readonly logger: Logger;
-  /** Connections at most. */
+  /** The maximum number of connections. */
   readonly poolSize?: number;
-  /** Settings of PostgreSQL for the connections, by name. */
+  /** PostgreSQL settings for the connections, by name. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly deadlines?: Partial<DatabaseDeadlines>;
-  /** Called with the text of every statement sent, BEGIN and COMMIT included, before it is sent. */
+  /** Called with the text of every statement before it is sent, BEGIN and COMMIT included. */
   readonly onStatement?: (sql: string) => void;
 }
 
 /**
- * Milliseconds. A request meets at most one wait for a connection and one statement that is not answered
- * before it fails, and so is answered within five seconds whatever happens to the database.
+ * Milliseconds. Before a request fails, it waits at most once for a connection and once for an unanswered statement.
+ * So every request gets a response within five seconds, whatever happens to the database.
  */
 export const defaultDatabaseDeadlines = {
-  /** For a free connection of the pool, a new one included. */
+  /** To get a connection from the pool, including the time to open a new one. */
   connectionMs: 2_000,
   /** For the server to execute one statement. */
   statementMs: 2_000,
-  /** For the answer to one statement to arrive, whatever the server does. */
+  /** For the response to one statement to arrive, even if the server hangs. */
   answerMs: 2_500,
   idleInTransactionMs: 3_000,
   transactionMs: 4_000,
-  /** For statements under way when the database is disposed. */
+  /** For statements that are running when the database is disposed. */
   disposeMs: 3_000,
 } as const;
 
@@ -58,7 +58,7 @@ export type DatabaseDeadlines = { readonly [Name in keyof typeof defaultDatabase
 
 const defaultPoolSize = 20;
 
-/** Connects at the first use. An unreachable database is an error of the call that needs it, not of this one. */
+/** Connects at the first use: if the database is unreachable, that use fails, not this call. */
 export function openDatabase(options: DatabaseOptions): Database {
   const deadlines = { ...defaultDatabaseDeadlines, ...options.deadlines };
   const pool = new pg.Pool({
@@ -73,14 +73,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: 'latchkey',
   });
   let disposing: Promise<void> | undefined;
-  // Idle connections that the server closes say so here; unheard, it would end the process.
+  // Emitted when the server closes an idle connection. Without a listener it would end the process.
   pool.on('error', (error) => {
     if (disposing === undefined) options.logger.warn({ err: error }, 'database connection lost');
   });
   const clients = new Set<pg.PoolClient>();
   pool.on('connect', (client) => {
     clients.add(client);
-    // The pool listens to idle connections only. One in use tells its user by the statement that fails.
+    // The pool listens only to idle connections. If a connection in use is lost, its statement fails.
     client.on('error', () => undefined);
     watchStatements(client, deadlines.answerMs, options.onStatement);
   });
@@ -88,7 +88,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, { statementNameGenerator: createStatementNames() }),
-    // Prisma's own wait is longer than ours for a connection and for BEGIN together: ours say what happened.
+    // Longer than our timeouts for a connection and for BEGIN together: our errors say more than Prisma's.
     transactionOptions: {
       maxWait: deadlines.connectionMs + deadlines.answerMs + 500,
       timeout: deadlines.transactionMs,
@@ -105,22 +105,22 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     dispose() {
       disposing ??= (async () => {
-        let impatient: NodeJS.Timeout | undefined;
+        let timer: NodeJS.Timeout | undefined;
         const cutOff = new Promise<void>((resolve) => {
-          impatient = setTimeout(() => {
+          timer = setTimeout(() => {
             for (const client of clients) abandon(client);
             resolve();
           }, deadlines.disposeMs);
         });
         await Promise.race([prisma.$disconnect().then(() => pool.end()), cutOff]);
-        clearTimeout(impatient);
+        clearTimeout(timer);
       })();
       return disposing;
     },
   };
 }
 
-/** As PostgreSQL takes them at connect: a backslash before what would end a value. */
+/** Formats the settings as a connection's `options` parameter: spaces and backslashes are escaped. */
 function optionsOf(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
@@ -128,9 +128,9 @@ function optionsOf(settings: Readonly<Record<string, string>>): string {
 }
 
 /**
- * Ends a connection whose statement is not answered in time: the server's own statement_timeout is of no use
- * where the server hangs or the network swallows its answer. Everything waiting on the connection fails at
- * once, a ROLLBACK included, and the pool drops it.
+ * Destroys a connection when the response to a statement does not arrive in time. The server's statement_timeout does
+ * not help if the server hangs or the network loses the response. Everything that waits on the connection fails at
+ * once, including a ROLLBACK, and the pool drops the connection.
  */
 function watchStatements(
   client: pg.PoolClient,
@@ -166,12 +166,12 @@ function textOf(statement: unknown): string {
     : '';
 }
 
-/** Statements prepared per connection at most: the server keeps each in memory. */
+/** The maximum number of prepared statements per connection: the server keeps each in memory. */
 const preparedStatements = 500;
 
 /**
- * Names for prepared statements, so that the server parses a statement once per connection. Texts beyond the
- * limit (IN lists of every length) stay unnamed and are parsed each time.
+ * Names prepared statements, so that the server parses each statement once per connection. Statements beyond the
+ * limit (IN lists of every length) stay unnamed and are parsed every time.
  */
 function createStatementNames(): (query: { sql: string; args: readonly unknown[] }) => string {
   const names = new Map<string, string>();

@@ -1,8 +1,8 @@
 /**
  * Settles as `work` does, or rejects with the error that `late` creates if `work` takes longer than `ms`
- * milliseconds; zero and less count as one millisecond.
+ * milliseconds. Zero or a negative number counts as one millisecond.
  *
- * The work itself is not stopped. What it returns or throws after the deadline is ignored.
+ * The work itself is not stopped. Its result or error after the deadline is ignored.
  */
 export async function withDeadline<T>(work: T | PromiseLike<T>, ms: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

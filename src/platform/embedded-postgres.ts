@@ -21,39 +21,40 @@ import { spawnWatched, watched } from './watched-process.ts';
 
 const run = promisify(execFile);
 
-/** Milliseconds. Recovery after a hard stop is the slow case. */
+/** Milliseconds. Recovery after a crash takes longest. */
 const startDeadline = 60_000;
 const stopDeadline = 5_000;
 const portAttempts = 5;
 
 export interface EmbeddedPostgres {
-  /** Of the database `postgres`, over TCP on 127.0.0.1, with the password in it. */
+  /** The URL of the database `postgres` over TCP on 127.0.0.1, including the password. */
   readonly url: string;
   readonly port: number;
-  /** Settles when the server is gone, whoever stopped it. */
+  /** Settles when the server has ended, whoever stopped it. */
   readonly exited: Promise<void>;
-  /** Stops the server in order (PostgreSQL's fast shutdown). May be called again. */
+  /** Stops the server with PostgreSQL's fast shutdown. May be called again. */
   stop(): Promise<void>;
 }
 
 export interface EmbeddedPostgresOptions {
-  /** Made if absent; holds the cluster across starts. */
+  /** Created if absent. Keeps the cluster between starts. */
   readonly dataFolder: string;
   readonly logger?: Logger;
-  /** Server settings as they stand in postgresql.conf, `{ fsync: 'off' }`. */
+  /** Server settings as in postgresql.conf, for example `{ fsync: 'off' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** A free one if left out. */
+  /** A free port if not given. */
   readonly port?: number;
 }
 
 /**
- * Starts the PostgreSQL that comes with the development dependencies on the cluster in the data folder,
- * making the cluster at the first start.
+ * Starts the PostgreSQL server of the development dependencies on the cluster in the data folder, and creates the
+ * cluster at the first start.
  *
- * Only one gateway runs on a data folder: a second is refused with a StartupError. The server is its own
- * process group, so a Ctrl-C in the terminal reaches the gateway alone, which then stops it in order; and a
- * watcher beside the server stops it if the gateway is gone without doing so (`kill -9`). What is wrong with
- * the folder or the server comes as a StartupError of one line.
+ * Only one gateway runs on a data folder. The server has its own process group, so Ctrl-C in a terminal reaches only
+ * the gateway, which then shuts the server down. A watcher process stops the server if the gateway dies without
+ * doing so (`kill -9`).
+ *
+ * @throws StartupError, in one line, if another gateway uses the folder, or if the folder or the server does not work
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = await findPostgresBinaries();
@@ -105,8 +106,8 @@ const ownSettings = {
 };
 
 /**
- * Throws a StartupError while a gateway runs on the data folder. A server that outlived its gateway is
- * stopped: its watcher is at it, or was killed along with the gateway.
+ * Throws a StartupError while a gateway runs on the data folder. Stops a server whose gateway has died: its watcher
+ * may not have stopped it yet, or may have been killed as well.
  */
 export async function refuseIfInUse(dataFolder: string): Promise<void> {
   const cluster = join(postgresFolder(await realpath(dataFolder)), 'cluster');
@@ -117,14 +118,14 @@ export async function refuseIfInUse(dataFolder: string): Promise<void> {
     try {
       process.kill(server.pid, signal);
     } catch {
-      // Gone already, or not ours to stop: the wait tells.
+      // It has ended already, or belongs to another user. The wait below shows which.
     }
     if (await waitUntilGone(server.pid, stopDeadline)) return;
   }
   throw inUse(dataFolder);
 }
 
-/** Made beside its place and then moved there, so that a start that was cut short leaves nothing half made. */
+/** Creates the cluster in a temporary folder and renames it, so that an interrupted start leaves no partial cluster. */
 async function createCluster(initdb: string, home: string, user: ServerUser | undefined): Promise<void> {
   const draft = `${home}.${randomBytes(4).toString('hex')}`;
   const cluster = join(draft, 'cluster');
@@ -155,7 +156,7 @@ async function createCluster(initdb: string, home: string, user: ServerUser | un
     );
     await run(command.program, command.parameters, { ...command.options, cwd: '/', timeout: startDeadline });
     await rename(draft, home).catch(async (error: unknown) => {
-      // Another gateway made it in the meantime: whoever starts the server first has it.
+      // Another gateway created it in the meantime. The one that starts its server first gets the folder.
       if (!(await exists(home))) throw error;
     });
   } catch (error) {
@@ -215,7 +216,7 @@ async function startServer(
   };
 }
 
-/** Fast shutdown, then immediate shutdown, then the end: each when the one before was not heeded in time. */
+/** Fast shutdown, immediate shutdown, kill: each is sent if the one before had no effect in time. */
 const stopSignals = ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const;
 
 async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<void> {
@@ -231,7 +232,7 @@ async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<vo
   }
 }
 
-/** The last thing the server said it died of, with the detail it gave. */
+/** Returns the last fatal error that the server printed, with its detail line if it has one. */
 function whyItFailed(complaints: readonly string[]): string {
   const fatal = complaints.findLastIndex((line) => /FATAL|PANIC/.test(line));
   if (fatal === -1) return complaints.at(-1) ?? 'it gave no reason';
@@ -252,8 +253,8 @@ async function withinDeadline(outcome: Promise<boolean>, milliseconds: number): 
 }
 
 /**
- * A TCP port that was free on 127.0.0.1 a moment ago; none of those that systems hand out for outgoing
- * connections, so that no such connection takes it in the meantime.
+ * Returns a TCP port that was free on 127.0.0.1 a moment ago. It is outside the ephemeral port range, so that no
+ * outgoing connection takes it in the meantime.
  */
 export async function findFreePort(): Promise<number> {
   for (let tries = 0; tries < 50; tries += 1) {

@@ -1,8 +1,8 @@
 /**
- * A cache for short-lived entries that come by the thousand: an entry stays until the cache has been rotated twice.
+ * A cache for many short-lived entries: an entry stays until the cache has been rotated twice.
  *
- * A Map whose oldest entries are deleted one by one would do the same at a higher cost. V8 links every hash table
- * that a Map outgrows to its successor. Once one of them is in the old generation, everything that was ever in the
+ * A single Map whose oldest entries are deleted one by one would cost more. When a Map grows, V8 links its old hash
+ * table to the new one. Once one of them is in the old generation, everything that was ever in the
  * later tables survives every garbage collection except a full one, and is copied twice on the way there.
  */
 export class GenerationalCache<Key, Value> {

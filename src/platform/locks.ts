@@ -1,25 +1,25 @@
 /**
- * The advisory locks that put everything about one grant into one order, and the order they are taken in.
+ * Advisory locks. They serialize the commands on one grant.
  *
- * A command takes them in this order: the sites, the tickets, then the rights of accounts. On a ticket it
- * takes the ticket's lock exclusively and its site's lock shared; on a site it takes the site's lock exclusively.
- * Every command takes a shared lock on the rights of its caller. A command that takes rights away takes that lock
- * exclusively, so that no decision commits after the rights it relied on are gone.
+ * A command acquires its locks in this order: sites, tickets, then the rights of accounts. A command on a ticket takes
+ * an exclusive lock on the ticket and a shared lock on its site; a command on a site takes an exclusive lock on the
+ * site. Every command takes a shared lock on the rights of its caller. A command that removes rights takes that lock
+ * exclusively, so that no decision commits after the rights it relied on were removed.
  *
- * They are taken before the transaction's first write, because PostgreSQL gives a transaction its id at the
- * first write. So two transactions on the same grant have ids in the order of their commits, and the event
- * stream, which is ordered by transaction id, has each grant's events in order.
+ * Locks are acquired before the transaction's first write, because PostgreSQL assigns the transaction id at the first
+ * write. So two transactions on the same grant have ids in the order of their commits, and the event stream, which is
+ * ordered by transaction id, has each grant's events in order.
  */
 
-/** The kinds of what is locked, in the order of locking. The number is the seed of the hash of the id. */
+/** The kinds of locks, in the order of acquisition. The number is the seed of the hash of the id. */
 const seeds = { site: 1, ticket: 2, rights: 3 } as const;
 
-/** SQL that takes an exclusive lock until the transaction ends. `id` is SQL of type text. */
+/** Returns SQL that takes an exclusive lock until the transaction ends. `id` is an SQL expression of type text. */
 export function exclusiveLock(kind: keyof typeof seeds, id: string): string {
   return `pg_advisory_xact_lock(hashtextextended(${id}, ${seeds[kind]}))`;
 }
 
-/** SQL that takes a shared lock until the transaction ends: others may share it, nobody may hold it exclusively. */
+/** Returns SQL that takes a shared lock until the transaction ends. `id` is an SQL expression of type text. */
 export function sharedLock(kind: keyof typeof seeds, id: string): string {
   return `pg_advisory_xact_lock_shared(hashtextextended(${id}, ${seeds[kind]}))`;
 }

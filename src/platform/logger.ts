@@ -24,7 +24,7 @@ const secretNames = [
   'CURSOR_SECRET',
 ];
 
-/** Wherever a secret's name may stand in a log object: at the top or up to three levels deep. */
+/** The paths at which a secret's name is redacted: at the top level of a log object and up to three levels below. */
 const redactedPaths = secretNames.flatMap((name) => {
   const key = name.includes('-') ? `["${name}"]` : name;
   const nested = name.includes('-') ? key : `.${key}`;
@@ -34,19 +34,19 @@ const redactedPaths = secretNames.flatMap((name) => {
 const credentialsInUrl = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
 const bearerToken = /\b(bearer)\s+[\w.~+/=-]+/gi;
 
-/** The same text without the credentials of any URL and without bearer tokens. */
+/** Redacts bearer tokens and the credentials in URLs. */
 export function withoutCredentials(text: string): string {
   return text.replace(credentialsInUrl, '$1[redacted]@').replace(bearerToken, '$1 [redacted]');
 }
 
-/** Causes of causes are followed so far. */
-const causesTold = 3;
+/** The maximum length of a logged chain of causes. */
+const maxCauses = 3;
 
 /**
- * What the log says about an error. Nothing else that hangs on it: drivers attach their connections, with
- * all they hold.
+ * Returns the logged properties of an error. Other properties are left out, because drivers attach their connections
+ * with all their settings.
  */
-function describeError(error: unknown, causesLeft = causesTold): unknown {
+function describeError(error: unknown, causesLeft = maxCauses): unknown {
   if (!(error instanceof Error)) return error;
   return {
     type: error.name,
@@ -60,9 +60,9 @@ function describeError(error: unknown, causesLeft = causesTold): unknown {
 }
 
 /**
- * The gateway's structured log: one JSON object a line, on standard output unless told otherwise.
- * Values under a secret's name are replaced, and so are credentials inside any line: error messages of
- * drivers quote connection strings.
+ * Creates the gateway's structured log: one JSON object per line, on standard output by default. It redacts values
+ * under a secret's name, and credentials anywhere in a line, because drivers quote connection strings in their error
+ * messages.
  */
 export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
   return pino(

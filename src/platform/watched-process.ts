@@ -1,21 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
 /**
- * Beside the process runs a watcher that reads from a pipe whose other end only this process holds. The end
- * of the pipe without a word means this process died, and the watched one is told to stop; a word means that
- * the watched one is gone.
+ * A shell script that starts a watcher in the background and then becomes the watched program. The watcher reads from
+ * a pipe whose other end only this process holds. If the pipe closes without a line, this process has died, and the
+ * watcher sends SIGINT to the watched one. A line means that the watched process has ended.
  */
-const besideWatcher = '{ read -r _ || kill -INT $$; } <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
+const startWithWatcher = '{ read -r _ || kill -INT $$; } <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
 
-/** The program and parameters that start a process with its watcher: for `spawnWatched`, or behind `setpriv`. */
+/** Returns the program and parameters that start a process with its watcher, for `spawnWatched` or `setpriv`. */
 export function watched(program: string, parameters: readonly string[]): [string, string[]] {
-  return ['/bin/sh', ['-c', besideWatcher, 'watched', program, ...parameters]];
+  return ['/bin/sh', ['-c', startWithWatcher, 'watched', program, ...parameters]];
 }
 
 /**
- * Spawns what `watched` made: standard output and error are readable, and SIGINT is what it gets when this
- * process dies without stopping it. It is its own process group, so a Ctrl-C in the terminal does not reach
- * it: stopping it in order is up to the caller.
+ * Spawns a command returned by `watched`, with standard output and error readable. It receives SIGINT if this process
+ * dies without stopping it. It has its own process group, so Ctrl-C in a terminal does not reach it: the caller must
+ * stop it.
  */
 export function spawnWatched(
   program: string,

@@ -1,6 +1,6 @@
 import { isUniqueViolation, isWriteConflict } from './database-errors.ts';
 
-/** Thrown when a row was changed by another transaction since it was read, found by comparing its version. */
+/** Thrown if a row's version shows that another transaction has changed the row since it was read. */
 export class WriteConflictError extends Error {
   constructor() {
     super('The row was changed by another transaction since it was read.');
@@ -11,8 +11,8 @@ export class WriteConflictError extends Error {
 const attempts = 3;
 
 /**
- * Runs the work, and runs it again when another transaction was faster: three times at most, then the error is
- * the caller's. The work must be a whole transaction. Locks make conflicts rare; nothing makes them impossible.
+ * Runs the work and retries it on a write conflict: at most three attempts, then it rejects with the last error. The
+ * work must be a whole transaction. Locks make conflicts rare but not impossible.
  */
 export async function retryOnWriteConflict<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
