@@ -1,6 +1,6 @@
 /**
- * Decides which viewers may receive which grant events: an engineer those of assigned tickets, a user those of their own
- * tickets and of the sites that their roles cover. Pure functions.
+ * Decides which viewers may receive which grant events: an engineer those of assigned tickets, a user those of their
+ * own tickets and of the sites that their roles cover. Pure functions.
  */
 import type { EventAudience } from '../events/envelope.ts';
 import type { Topics } from '../events/topics.ts';
@@ -27,7 +27,10 @@ export function mayReceive(viewer: Viewer, audience: EventAudience): boolean {
   }
 }
 
-/** The topics outside of which no event concerns the viewer: an event is offered only to viewers it may concern. */
+/**
+ * The topics of all events that the viewer may receive. Only the events of these topics are checked with
+ * `mayReceive`.
+ */
 export function topicsFor(viewer: Viewer): Topics {
   switch (viewer.kind) {
     case 'SUPPORT_ENGINEER':

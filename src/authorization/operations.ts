@@ -1,9 +1,9 @@
 /**
- * Who may do what: every operation of the API in one table. What is not listed is denied.
+ * Who may do what: every operation of the API in one table. What no row allows is denied.
  *
  * A row lists relations; any one of them is enough. For a mutation they are relations to what the mutation
- * names, checked by commands/decide-command.ts. For a query or subscription they allow the operation as such; visibility.ts
- * says which rows it returns.
+ * names, checked by commands/decide-command.ts. For a query or subscription they allow the operation as such;
+ * visibility.ts says which rows it returns.
  */
 
 export type Relation =
@@ -24,7 +24,7 @@ export type Relation =
   | 'ASSIGNED_ENGINEER'
   /** A user who belongs to the organization. */
   | 'MEMBER'
-  /** A member who holds any role in the organization, synced or not. May look, not decide. */
+  /** A member who holds any role in the organization, synced or not. May see tickets and grants, not decide on them. */
   | 'ROLE_HOLDER'
   | 'ORGANIZATION_ADMIN'
   /** Guard admin of the site or its organization. */

@@ -1,4 +1,6 @@
-/** The relations of an account to the platform, an organization, a site, a ticket. Pure. */
+/**
+ * The relations of an account to the platform, an organization, a site, a ticket or another account. Pure functions.
+ */
 import type { ServiceCapability, Viewer } from '../identity/viewer.ts';
 import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
@@ -86,8 +88,9 @@ export function relationsToTicket(
 }
 
 /**
- * Whether somebody in these relations may know that the ticket exists: its reporter, its engineer, whoever
- * approved on it, and every role holder of the organization, so that they can learn why their role does not count.
+ * Whether somebody in these relations may know that the ticket exists: its reporter, its engineer, the people who
+ * approved a grant on it, and every role holder of the organization, so that they can learn why their role does not
+ * count.
  */
 export function seesTicket(relations: ReadonlySet<Relation>): boolean {
   return ticketReaders.some((relation) => relations.has(relation));
@@ -114,7 +117,10 @@ export function seesAccount(relations: ReadonlySet<Relation>): boolean {
   return (['OPERATOR', 'SELF', 'ROLE_HOLDER'] as const).some((relation) => relations.has(relation));
 }
 
-/** An unsynced role counts here: its holder may see, and learn that it is not synced, but never decide. */
+/**
+ * An unsynced role counts here: its holder may see the ticket, and learn that the role is not synced, but may not
+ * decide.
+ */
 function holdsRoleIn(viewer: Extract<Viewer, { kind: 'USER' }>, organizationId: string): boolean {
   return viewer.assignments.some((held) => held.organizationId === organizationId);
 }

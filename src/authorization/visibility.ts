@@ -1,12 +1,12 @@
 /**
- * What an account may see, as conditions on every read: lists, look-ups by id, `node`, replays. The conditions
+ * What an account may see, as conditions on every read: lists, look-ups by id, `node`, subscriptions. The conditions
  * here and the relations in viewer-relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import { counts } from '../roles/role-counts.ts';
 
-/** Matches no row: the default where no rule allows more. */
+/** Matches no row: for accounts that may see none. */
 const nothing = { id: { in: [] } };
 
 export function visibleOrganizations(viewer: Viewer): Prisma.OrganizationWhereInput {
@@ -55,7 +55,7 @@ export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
         OR: [
           { site: { organizationId: { in: organizationsWithRole(viewer) } } },
           { reporterId: viewer.id, ...asMember },
-          // Whoever approved may revoke, even if they no longer hold a role.
+          // A person who approved may revoke, even if they no longer hold a role.
           { grants: { some: { customerApprovedById: viewer.id } }, ...asMember },
         ],
       };
@@ -67,7 +67,7 @@ export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
   return viewer.kind === 'OPERATOR' ? {} : { ticket: visibleTickets(viewer) };
 }
 
-/** One's own roles; role holders also see the other roles in the organization. */
+/** Users see their own roles; role holders also see the other roles in the organization. */
 export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
@@ -80,7 +80,10 @@ export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhe
   }
 }
 
-/** Oneself; role holders also see the members of the organization. A visible ticket also shows the names on it. */
+/**
+ * Accounts see themselves; role holders also see the members of the organization. A visible ticket also shows the
+ * people on it.
+ */
 export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
@@ -98,7 +101,9 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   }
 }
 
-/** The organization's entries for its admins and Guard admins; a site's entries for a Guard admin of that site. */
+/**
+ * Organization admins and Guard admins see their organization's entries; a Guard admin of one site sees that site's.
+ */
 export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':

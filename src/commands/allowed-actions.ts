@@ -1,7 +1,7 @@
 /**
  * Which actions a viewer may take on a grant or a ticket now, and why not the others.
  *
- * The answers come from `decideCommand`, which decides the commands themselves. Each command is judged with its
+ * The answers come from `decideCommand`, which decides the commands themselves. Each command is decided with its
  * simplest input: no reason, no earlier end, no expected version. So an input can still be refused for what
  * is in it, and somebody else may be faster. Pure: facts in, answers out.
  */

@@ -1,11 +1,14 @@
-/** Decides a command on its facts: who may know of the thing, what has expired, and what the command does or why not. */
+/**
+ * Decides a command on its facts: whether the viewer may see its resource, what has expired, and what it changes or
+ * why it is refused.
+ */
 import { may } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Command, Outcome } from './command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { forbidden, notFound } from './refusal.ts';
 
-export type Judgement<Row extends object> = {
+export type CommandDecision<Row extends object> = {
   /** Whether the viewer may know that what the command names exists. */
   isVisible: boolean;
   /** The grants whose time had run out before the command was decided. They are over even if it is refused. */
@@ -24,7 +27,7 @@ export function decideCommand<Input, Facts, Row extends object>(
   loaded: Facts,
   input: Input,
   { viewer, now }: { viewer: Viewer; now: Date },
-): Judgement<Row> {
+): CommandDecision<Row> {
   const relations = command.relations(viewer, loaded);
   if (!command.isVisible(relations)) {
     return { isVisible: false, expired: [], outcome: { refused: notFound(command.resource) } };

@@ -1,7 +1,7 @@
 /** Opens a request on a ticket: when that is possible, and the lifecycle command for it. */
 import { type GrantScope, isOpen } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
-import type { TicketWithPlace } from '../tickets/store.ts';
+import type { TicketOnProduct } from '../tickets/store.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
@@ -19,7 +19,7 @@ export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope
 }
 
 export function openRequest(
-  ticket: TicketWithPlace,
+  ticket: TicketOnProduct,
   scope: GrantScope,
   requestedById: string,
   justification: string | null,

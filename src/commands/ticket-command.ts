@@ -9,7 +9,7 @@ import type { Site } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { eligibility } from '../roles/eligibility.ts';
 import { lockTicket } from '../tickets/locks.ts';
-import type { TicketWithPlace } from '../tickets/store.ts';
+import type { TicketOnProduct } from '../tickets/store.ts';
 import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import {
@@ -27,9 +27,9 @@ import { findTicketFacts, type TicketFacts, type TicketInput } from './ticket-fa
 type TicketSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
   action: AuditAction;
-  /** Beyond those that every command on a ticket shares. */
+  /** The refusals of this command, without those that every command on a ticket shares. */
   refusals: readonly RefusalCode[];
-  /** Facts beyond the ticket and its grants. */
+  /** Loads facts other than the ticket and its grants. */
   extra?: (tx: Transaction, input: Input) => Promise<Extra>;
   decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
 };
@@ -81,12 +81,12 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
 
 export type GrantInput = { grantId: string; expectedVersion: number | null; reason: string | null };
 
-/** A command on one existing grant. `means` returns the lifecycle command that it runs. */
+/** A command on one existing grant. `toGrantCommand` returns the lifecycle command to run. */
 export function grantCommand(
   operation: MutationName,
   action: Extract<AuditAction, `grant.${string}`>,
   refusals: readonly StateRefusalCode[],
-  means: (facts: TicketFacts, by: DecisionContext) => GrantCommand,
+  toGrantCommand: (facts: TicketFacts, by: DecisionContext) => GrantCommand,
 ): Command<GrantInput, TicketFacts, GrantRow> {
   return ticketCommand<GrantInput, GrantRow>({
     operation,
@@ -98,7 +98,12 @@ export function grantCommand(
       if (expectedVersion !== null && expectedVersion !== grant.version) {
         return { refused: versionConflict(grant.version) };
       }
-      const decided = changeGrant(grant, means(facts, by), { ...grantSubjectOf(ticket), by, action, reason });
+      const decided = changeGrant(grant, toGrantCommand(facts, by), {
+        ...grantSubjectOf(ticket),
+        by,
+        action,
+        reason,
+      });
       return 'refused' in decided ? decided : { answer: toRow(decided.grant), grants: decided.changes };
     },
   });
@@ -108,7 +113,7 @@ export function grantCommand(
 export function grantSubjectOf({
   site,
   reporterId,
-}: Pick<TicketWithPlace, 'site' | 'reporterId'>): GrantSubject {
+}: Pick<TicketOnProduct, 'site' | 'reporterId'>): GrantSubject {
   return { organizationId: site.organizationId, reporterOf: () => reporterId };
 }
 
@@ -121,12 +126,12 @@ export function termsOf(site: Site): GrantTerms {
   };
 }
 
-/** Whether the people who may grant for the ticket's product may run it. */
+/** Whether the people who may grant for the ticket's product may run the operation. */
 function namesGrantors(operation: MutationName): boolean {
   return may(operation, new Set(['GRANTOR']));
 }
 
-/** Tells a user why they are not a grantor, where being one would do. Anybody else gets a plain `FORBIDDEN`. */
+/** Returns the obstacles if a user could run the operation as a grantor; otherwise a plain `FORBIDDEN`. */
 function refuseOnTicket(operation: MutationName, viewer: Viewer, { ticket }: TicketFacts): Refusal {
   if (viewer.kind === 'USER' && namesGrantors(operation)) {
     const isMember = viewer.organizationIds.includes(ticket.site.organizationId);

@@ -2,10 +2,10 @@
 import type { Grant } from '../grants/grant.ts';
 import { listGrantsOfTicket, listOpenGrantsOfTickets } from '../grants/store.ts';
 import type { Transaction } from '../platform/database.ts';
-import { findTicket, listTickets, type TicketWithPlace } from '../tickets/store.ts';
+import { findTicket, listTickets, type TicketOnProduct } from '../tickets/store.ts';
 
 export type TicketFacts = {
-  ticket: TicketWithPlace;
+  ticket: TicketOnProduct;
   /** The ticket's open grants, and the named one even if it is over. */
   grants: readonly Grant[];
   /** The grant that the command names, if it names one. */

@@ -1,19 +1,19 @@
-/** Grants as they are at a moment: a grant whose time has run out is over then, even if no row says so yet. */
+/** Grants as they are at a moment: a grant whose time has run out is over, even if that is not in the database yet. */
 
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { GrantState } from './grant.ts';
 import { decide } from './lifecycle.ts';
 import { type GrantRow, toGrant, toRow } from './row.ts';
 
-/** The row as it is at `now`, with an expiry that the background job has not written yet. */
+/** Returns the row as it is at `now`, including an expiry that the background job has not written yet. */
 export function asOf(row: GrantRow, now: Date): GrantRow {
   const decision = decide(toGrant(row), { type: 'ElapseTime' }, now);
   return 'changed' in decision ? toRow(decision.changed.grant) : row;
 }
 
-/** The condition for grants that are in one of the states at `now`. */
+/** The condition for grants that are in one of the states at `now`. With no states it matches no row. */
 export function inStates(states: readonly GrantState[], now: Date): Prisma.GrantWhereInput {
-  // Prisma takes an empty OR for no condition.
+  // Prisma drops an empty OR within an AND, where it would then match every row.
   return states.length === 0
     ? { id: { in: [] } }
     : { OR: [...new Set(states)].map((state) => inState(state, now)) };

@@ -1,8 +1,8 @@
 /**
  * A grant: one permission for a ticket's assigned engineer to see the data in its scope.
  *
- * The union has exactly the facts of each state, so that a grant with facts of another state does not compile:
- * an `ACTIVE` grant has an activation time, a pending one has none.
+ * Each member of the union has exactly the facts of its state, so that a grant with facts of another state does not
+ * compile: an `ACTIVE` grant has an activation time, a pending one has none.
  */
 
 export type GrantPath = 'TICKET_CREATION' | 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
@@ -29,7 +29,7 @@ type Every = {
   ticketId: string;
   siteId: string;
   scope: GrantScope;
-  /** The ticket's engineer while the grant is open; the last one once it is over. */
+  /** The engineer who is assigned to the ticket. Once the grant is over: the one who was assigned at its end. */
   engineerId: string | null;
   requestedById: string;
   /** What the engineer (or customer) wrote when asking. */
@@ -37,7 +37,7 @@ type Every = {
   requestedAt: Date;
   /** When the request expires if it is not fully decided by then. */
   approvalDueAt: Date;
-  /** Grows by one with every change. Concurrent writers compare it before they write. */
+  /** Starts at 1 and grows by one with every change. A write succeeds only over the version that it was decided on. */
   version: number;
 };
 
@@ -46,11 +46,11 @@ type CustomerApproved = {
   path: GrantPath;
   customerApprovedAt: Date;
   customerApprovedById: string;
-  /** When the access ends by itself; null: when the ticket closes. */
+  /** When access ends by itself; null: only when the ticket closes. */
   expiresAt: Date | null;
 };
 
-/** Over, and final. `endedById` is null when no person ended it. */
+/** The facts of a grant in a final state. `endedById` is null if no person ended it. */
 type Over = { endedAt: Date; endedById: string | null };
 
 /** The customer's approval of a grant that never became active, if there was one. */
@@ -108,7 +108,7 @@ export function expiryOf(grant: OpenGrant): Date | null {
   }
 }
 
-/** Whether time alone has ended the grant by `now`, whether or not that has been written yet. */
+/** Whether time alone has ended the grant by `now`, even if that is not in the database yet. */
 export function hasExpired(grant: OpenGrant, now: Date): boolean {
   const end = expiryOf(grant);
   return end !== null && end <= now;

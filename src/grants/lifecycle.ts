@@ -99,8 +99,8 @@ export function decide(grant: Grant | null, command: GrantCommand, now: Date): G
 }
 
 /**
- * `now` is never before the last change of the grant: the clocks of two gateways differ a little, and a
- * revocation must not fail because of that.
+ * Returns `now`, or the time of the grant's last change if that is later: the clocks of two gateways differ a little,
+ * and a revocation must not fail because of that.
  */
 function decideOnOpen(
   grant: OpenGrant,
@@ -137,7 +137,10 @@ function decideOnOpen(
   }
 }
 
-/** No command changes a grant in a final state. Those that follow from something else leave it as it is. */
+/**
+ * No command changes a grant in a final state: commands of people are refused, and consequences of other changes do
+ * nothing.
+ */
 function decideOnFinal(command: Exclude<GrantCommand, { type: 'Request' }>): GrantDecision {
   switch (command.type) {
     case 'Reassign':
@@ -285,7 +288,7 @@ function endWithSiteOrLicence(
     : neverActive(grant, 'WITHDRAWN', reason, now, by);
 }
 
-/** The grant ended at the moment its time ran out, however late that is written. */
+/** Ends the grant at the moment when its time ran out, however late that is written. */
 function elapse(grant: OpenGrant): GrantDecision {
   const at = expiryOf(grant);
   if (at === null) return { unchanged: true };

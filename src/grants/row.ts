@@ -4,7 +4,7 @@ import type { EndReason, Grant, GrantPath, GrantScope, GrantState } from './gran
 
 export type { GrantRow };
 
-/** The columns of a row do not fit its state. The database's CHECKs prevent that, so it is a defect. */
+/** The columns of a row do not fit its state. CHECK constraints of the database prevent that, so it is a defect. */
 class IllegalGrantRowError extends Error {
   constructor(row: GrantRow) {
     super(`Grant ${row.id} is ${row.state}, but its other columns do not fit that state.`);

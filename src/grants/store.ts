@@ -1,4 +1,4 @@
-/** Grants in the database: the reads that commands need, and the one write, which compares versions. */
+/** Grants in the database: the reads that commands need, and the one write, which checks versions. */
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
@@ -6,7 +6,7 @@ import type { Grant } from './grant.ts';
 import type { GrantChange } from './lifecycle.ts';
 import { type GrantRow, toGrant, toRow } from './row.ts';
 
-/** The open grants of a ticket and, open or not, the one that is named. One statement. */
+/** The open grants of a ticket and the grant with the id `named`, open or not. One statement. */
 export async function listGrantsOfTicket(
   tx: Transaction,
   ticketId: string,
@@ -65,7 +65,10 @@ export async function listOpenGrantsOfSite(
   };
 }
 
-/** Tickets that hold grants whose time ran out before `now`, at most `limit`. One statement, two partial indexes. */
+/**
+ * The ids of at most `limit` tickets with open grants whose time has run out by `now`. One statement, two partial
+ * indexes.
+ */
 export async function listTicketsWithExpiredGrants(
   db: Transaction,
   now: Date,
@@ -87,7 +90,7 @@ export async function listTicketsWithExpiredGrants(
 }
 
 /**
- * Writes decided changes: the grants, and the decisions that people made in them. At most two statements, however
+ * Writes changes of grants, and the decisions that people made in them. At most two statements, however
  * many grants. A grant is written only over the version that the change was decided on.
  *
  * @throws WriteConflictError when a grant is no longer at that version.

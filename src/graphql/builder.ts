@@ -1,4 +1,4 @@
-/** The schema builder: plugins, scalars and defaults. It knows no type of the product. */
+/** The schema builder: plugins, scalars and defaults. The types of the product are in types/ and mutations/. */
 import SchemaBuilder from '@pothos/core';
 import ErrorsPlugin from '@pothos/plugin-errors';
 import PrismaPlugin from '@pothos/plugin-prisma';
@@ -16,7 +16,7 @@ import { decodeGlobalId, encodeGlobalId } from './global-id.ts';
 import { loadNodes } from './nodes.ts';
 import ViewerIndependencePlugin from './viewer-independence-plugin.ts';
 
-/** The longest page of any list, and the one given when nothing is asked. */
+/** The number of items on a page of any list: the maximum, and the default. */
 export const pageSize = { max: 100, default: 20 };
 
 export const builder = new SchemaBuilder<{
@@ -93,7 +93,8 @@ export const builder = new SchemaBuilder<{
     afterArgOptions: { description: 'Only items after this cursor.' },
     beforeArgOptions: { description: 'Only items before this cursor.' },
   },
-  // The table decides. A mutation's row speaks of what the mutation is about, so its command asserts it.
+  // Queries and subscriptions are checked here. A mutation's relations depend on what its input names, so the command
+  // checks them.
   scopeAuth: {
     authScopes: ({ viewer }) => ({
       operation: (operation) =>
@@ -106,7 +107,7 @@ export const builder = new SchemaBuilder<{
   validation: {
     validationError: ({ issues }, args) => {
       const problem = invalidInputFrom(issues);
-      // Only mutations have an `input`, and they return what is wrong with it as a typed error.
+      // Only mutations have an `input`, and they return invalid input as a typed error.
       return 'input' in args ? problem : badUserInput(problem.message);
     },
   },

@@ -1,4 +1,4 @@
-/** What every resolver gets: who asks, what the gateway offers, and loaders that live for one operation. */
+/** The context of every resolver: the viewer, the gateway's services, and the loaders of one operation. */
 import { initContextCache } from '@pothos/core';
 import type { Dependencies } from '../commands/execute.ts';
 import type { CursorSigner } from '../events/event-cursor.ts';
@@ -6,14 +6,14 @@ import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { Loaders } from './loaders.ts';
 
-/** What the gateway offers to the API. */
+/** The services of the gateway that resolvers use. */
 export type Services = Dependencies & {
   feed: Feed;
   cursors: CursorSigner;
 };
 
 export type Context = {
-  /** Null: no token, or a valid token of nobody we know. */
+  /** Null without a token, and with a valid token that belongs to no active account. */
   viewer: Viewer | null;
   /** Whether a valid token was presented. */
   hasToken: boolean;
@@ -21,7 +21,7 @@ export type Context = {
   loaders: Loaders;
 };
 
-/** A context for one operation; its viewer was read when the operation began. */
+/** Creates the context of one operation. The viewer has their rights at the start of the operation. */
 export function createContext(
   services: Services,
   { viewer, hasToken }: Pick<Context, 'viewer' | 'hasToken'>,
@@ -30,15 +30,15 @@ export function createContext(
 }
 
 /**
- * From here on the operation reads anew: an operation may hold several mutations, or many events, and nothing
- * that was read, or planned to be read, before one of them counts after it.
+ * Drops everything that the operation has cached or planned to read, so that later reads see the present state. An
+ * operation may have several mutations or many events, and each of them may change what was read before it.
  */
 export function readAnew(context: Context): void {
   Object.assign(context, initContextCache());
   context.loaders = new Loaders(context.services.database, context.viewer);
 }
 
-/** The viewer of a field that the authorization table opens to signed-in accounts only. */
+/** Returns the viewer of a field that only signed-in accounts may use. */
 export function viewerOf({ viewer }: Context): Viewer {
   if (viewer === null) throw new Error('A field was resolved without a viewer: its authScopes are missing.');
   return viewer;

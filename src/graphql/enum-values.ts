@@ -1,4 +1,4 @@
-/** Enum values out of their descriptions: `{ OPEN: 'In work.' }`. */
+/** Makes enum values from their descriptions: `{ OPEN: 'The engineer works on it.' }`. */
 export function enumValues<Name extends string>(
   texts: Readonly<Record<Name, string>>,
 ): Record<Name, { description: string }> {

@@ -1,4 +1,4 @@
-/** The typed errors of the API. A refusal of a command becomes the one that fits. */
+/** The typed errors of the API, and the conversion of a command's refusal to one of them. */
 import { GraphQLError } from 'graphql';
 import type { FieldProblem, Refusal, RefusalKind, StateRefusalCode } from '../commands/refusal.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -48,7 +48,7 @@ export class ConflictError extends ApiError<'VERSION_CONFLICT' | 'IDEMPOTENCY_KE
 
 export class UnavailableError extends ApiError<'SERVICE_UNAVAILABLE'> {}
 
-/** The typed errors by the kind of refusal that becomes each. */
+/** The class of the typed error for each kind of refusal. */
 export const errorTypes = {
   InvalidInput: InvalidInputError,
   NotFound: NotFoundError,
@@ -82,7 +82,7 @@ export function toApiError(refusal: Refusal): MutationError {
   }
 }
 
-/** One field is wrong in a way its own schema cannot say. */
+/** The error for one invalid field, found by a check that needs more than the field itself. */
 export function invalidField(path: string, message: string): InvalidInputError {
   return new InvalidInputError(`${path}: ${message}`, [{ path, message }]);
 }
@@ -97,7 +97,10 @@ export function invalidInputFrom(issues: readonly Issue[]): InvalidInputError {
   return new InvalidInputError(fields.map(({ path, message }) => `${path}: ${message}`).join('; '), fields);
 }
 
-/** Why a field is closed to this viewer: no token, a token of nobody we know, or the table says no. */
+/**
+ * The error for a field that the viewer may not use: no token, no active account for the token, or not allowed by the
+ * authorization table.
+ */
 export function notPermitted(viewer: Viewer | null, hasToken: boolean): GraphQLError {
   if (viewer !== null) {
     return new GraphQLError('Your account may not do this.', { extensions: { code: 'FORBIDDEN' } });

@@ -1,9 +1,9 @@
-/** What input may look like: ids of a type, bounded texts without control characters, moments. */
+/** Validation of single input values: ids of a type, texts of limited length without control characters, times. */
 import { z } from 'zod';
 import { isId } from '../platform/ids.ts';
 import { decodeGlobalId } from './global-id.ts';
 
-/** The global id of one of the types, decoded to the id it holds. */
+/** Accepts a global id of one of these types and decodes it to the database id. */
 export function globalId(...typenames: string[]) {
   return z.string().transform((text, context) => {
     const named = decodeGlobalId(text);
@@ -15,15 +15,17 @@ export function globalId(...typenames: string[]) {
   });
 }
 
-/** The same, where it may be left out. */
+/** As `globalId`, or null or absent. */
 export function optionalGlobalId(...typenames: string[]) {
   return globalId(...typenames).nullish();
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern finds control characters
 const controlCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u2028\u2029]/;
 
-/** A text of 1 to `max` characters, trimmed, without control characters (line breaks and tabs are fine). */
+/**
+ * A text of 1 to `max` characters after trimming. Line breaks and tabs are allowed, other control characters are not.
+ */
 function text(max: number) {
   return z
     .string()
@@ -79,7 +81,7 @@ export const optionalDate = z
 
 export const optionalVersion = z.int().min(1, 'must be at least 1.').nullish();
 
-/** What makes a repetition recognizable; its scope is the caller's account. */
+/** Identifies repetitions of a mutation by the same account. */
 export const optionalIdempotencyKey = z
   .string()
   .regex(/^[\x21-\x7e]{1,100}$/, 'must be 1 to 100 visible ASCII characters.')

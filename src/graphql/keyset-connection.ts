@@ -1,6 +1,6 @@
 /**
- * Relay connections over ordered lists. A page is found through the index by the key it starts after, so
- * it costs the same at any depth.
+ * Relay connections with keyset pagination. A page is read from the index by the key of the row before it, so a page
+ * costs the same however deep in the list it is.
  */
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
@@ -16,9 +16,9 @@ export type PageArguments = {
   before?: string | null | undefined;
 };
 
-/** What a list is ordered by: how a row's key reads, and what is below or above a key. */
+/** The order of a list: the key of each row, and the conditions for rows below or above a key. */
 export type Ordering<Row, Where, OrderBy> = {
-  /** Marks the list's cursors: another list's are refused. */
+  /** The name of the list, which is part of its cursors: a cursor of another list is an error. */
   list: string;
   keyOf: (row: Row) => string;
   isKey: (text: string) => boolean;
@@ -28,7 +28,7 @@ export type Ordering<Row, Where, OrderBy> = {
 
 type ById = Ordering<{ id: string }, { id?: { lt?: string; gt?: string } }, { id: 'asc' | 'desc' }>;
 
-/** By id: ids are made in the order of time. */
+/** Orders a list by id. Ids increase with the time at which they are made. */
 export function byId(list: string): ById {
   return {
     list,
@@ -52,10 +52,10 @@ export type Page<Row> = {
   };
 };
 
-/** Which rows to read for a page: one more than it holds, to know whether there is another page. */
+/** The rows to read for a page: one more than its size, which shows whether there is another page. */
 type Window<Where, OrderBy> = { where: Where; orderBy: OrderBy; take: number };
 
-/** One page of a list, highest keys (newest) first. */
+/** Returns one page of a list, highest keys (newest) first. */
 export async function keysetConnection<Row, Where, OrderBy>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
@@ -65,15 +65,15 @@ export async function keysetConnection<Row, Where, OrderBy>(
 }
 
 /**
- * Which rows to read for the page that is asked for.
+ * Returns which rows to read for the requested page.
  *
- * @throws BAD_USER_INPUT for negative sizes, both directions at once, or a cursor that is not this list's.
+ * @throws BAD_USER_INPUT for a negative size, for `first` together with `last`, or for a cursor of another list.
  */
 function windowOf<Row, Where, OrderBy>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
 ): Window<Where, OrderBy> {
-  if (args.first != null && args.last != null) throw badUserInput('Ask for first or for last, not both.');
+  if (args.first != null && args.last != null) throw badUserInput('Give first or last, not both.');
   const size = sizeOf(args);
   if (size < 0) throw badUserInput('first and last must not be negative.');
   return {
@@ -83,7 +83,7 @@ function windowOf<Row, Where, OrderBy>(
   };
 }
 
-/** The page out of the rows that were read in its window. */
+/** Makes the page from the rows that were read for its window. */
 export function pageOf<Row, Where, OrderBy>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
@@ -105,23 +105,23 @@ export function pageOf<Row, Where, OrderBy>(
   };
 }
 
-/** What a type selects of a list related to it: a page's rows among those that the viewer may see. */
+/** The query for a page of a relation: the rows of the page among those that the viewer may see. */
 export function relatedRows<Row, Where, OrderBy, Visible>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
   visible: Visible,
 ): Window<{ AND: (Visible | Where)[] }, OrderBy> {
   const { where, ...window } = windowOf(args, ordering);
-  // Cursors are made of the id, also where an operation asks for no node. Where it asks for one, all of the
-  // row is read, which is why the type does not tell of this narrower selection.
+  // Cursors need the id even if an operation selects no node. If it selects nodes, Pothos reads whole rows, so the
+  // return type does not mention this narrower selection.
   const atLeast = { select: { id: true } };
   return { where: { AND: [visible, where] }, ...window, ...atLeast };
 }
 
-/** Where the nodes are in what an operation selects of a connection. */
+/** The path from a connection to its nodes. */
 export const nodesPath = ['edges', 'node'];
 
-/** The relations that the operation selects on the nodes, so that they are read with them. */
+/** The Prisma query that reads the nodes together with the relations that the operation selects on them. */
 export function nodesQuery(context: Context, info: GraphQLResolveInfo) {
   return queryFromInfo({ context, info, path: nodesPath, include: {} });
 }
@@ -144,7 +144,7 @@ function keyFrom(
   const key = text.slice(list.length + 1);
   if (!text.startsWith(`${list}:`) || !isKey(key)) {
     throw badUserInput(
-      `${argument} is not a cursor of this list. Use an endCursor or a startCursor as it was given.`,
+      `${argument} is not a cursor of this list. Use a cursor of this list exactly as it was returned.`,
     );
   }
   return key;

@@ -6,22 +6,22 @@ import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Database } from '../platform/database.ts';
 import { type GrantorsWindow, listEligibleGrantors } from '../roles/store.ts';
-import { listTickets, type TicketWithPlace } from '../tickets/store.ts';
+import { listTickets, type TicketOnProduct } from '../tickets/store.ts';
 import { listResourceNames, type Resource } from './resource-names.ts';
 import { listVisibleRows } from './visible-rows.ts';
 
-/** Loaders that turn what many fields of one operation ask into one statement. Each is made when first used. */
+/** Loaders that batch the reads of many fields of one operation into one statement. Each is created on first use. */
 export class Loaders {
   readonly #prisma: Database['prisma'];
   readonly #viewer: Viewer | null;
   #eligibleGrantors: DataLoader<GrantorsWindow, Account[], string> | undefined;
-  #tickets: DataLoader<string, TicketWithPlace | null> | undefined;
+  #tickets: DataLoader<string, TicketOnProduct | null> | undefined;
   #ticketFacts: DataLoader<string, TicketFacts | null> | undefined;
   #grants: DataLoader<string, GrantRow | null> | undefined;
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
-  /** Of an operation of this viewer; null where nobody is signed in, who may see nothing. */
+  /** @param viewer who runs the operation; null: nobody is signed in, so no node is visible */
   constructor({ prisma }: Database, viewer: Viewer | null) {
     this.#prisma = prisma;
     this.#viewer = viewer;
@@ -36,19 +36,19 @@ export class Loaders {
     return this.#eligibleGrantors;
   }
 
-  /** Tickets with their places, by id; null where there is none. */
-  get tickets(): DataLoader<string, TicketWithPlace | null> {
+  /** Tickets with their site and product, by id; null for an id without a ticket. */
+  get tickets(): DataLoader<string, TicketOnProduct | null> {
     this.#tickets ??= new DataLoader((ids) => listTickets(this.#prisma, ids), { maxBatchSize: 100 });
     return this.#tickets;
   }
 
-  /** The facts on which commands on a ticket are decided, by ticket id; null where there is no such ticket. */
+  /** The facts on which commands on a ticket are decided, by ticket id; null for an id without a ticket. */
   get ticketFacts(): DataLoader<string, TicketFacts | null> {
     this.#ticketFacts ??= new DataLoader((ids) => listTicketFacts(this.#prisma, ids), { maxBatchSize: 100 });
     return this.#ticketFacts;
   }
 
-  /** Grants as they are in the database now, by id. */
+  /** Grants as they are in the database now, by id; null for an id without a grant. */
   get grants(): DataLoader<string, GrantRow | null> {
     this.#grants ??= new DataLoader(
       async (ids) => {
@@ -61,7 +61,10 @@ export class Loaders {
     return this.#grants;
   }
 
-  /** Nodes by type and id; null where there is none that the viewer may see. One statement for each type. */
+  /**
+   * Nodes by type and id; null for a node that does not exist or that the viewer may not see. One statement for each
+   * type.
+   */
   get visibleNodes(): DataLoader<Resource, object | null, string> {
     this.#visibleNodes ??= new DataLoader((resources) => this.#listVisibleNodes(resources), {
       cacheKeyFn: ({ type, id }) => `${type}:${id}`,
@@ -70,7 +73,10 @@ export class Loaders {
     return this.#visibleNodes;
   }
 
-  /** What people call the resources of audit entries; null for what does not exist. One statement for each type. */
+  /**
+   * The names of the resources of audit entries; null for a resource that does not exist. One statement for each
+   * type.
+   */
   get resourceNames(): DataLoader<Resource, string | null, string> {
     this.#resourceNames ??= new DataLoader((resources) => listResourceNames(this.#prisma, resources), {
       cacheKeyFn: ({ type, id }) => `${type}:${id}`,

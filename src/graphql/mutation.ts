@@ -1,4 +1,7 @@
-/** The shape of every mutation: one input with an idempotency key; the result is a union of the thing and typed errors. */
+/**
+ * The shape of every mutation: one input with an idempotency key, and a result that is a union of the success and
+ * typed errors.
+ */
 import type { InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/core';
 import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
@@ -10,12 +13,14 @@ import { optionalIdempotencyKey } from './input.ts';
 import { runCommand } from './run-command.ts';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Of> ? Of : never;
-/** Makes the fields of an input. */
+/** Builds the fields of an input type. */
 export type InputFields = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
 
 type Given<Fields extends InputFieldMap> = InputShapeFromFields<Fields> & { idempotencyKey?: string | null };
 
-/** What a mutation returns when it succeeds: one type, or several of which each row is one. */
+/**
+ * What a mutation returns when it succeeds: one type, or several types with a function that names the type of a row.
+ */
 type Success<Row extends object> =
   | ObjectRef<Types, Row>
   | { types: readonly ObjectRef<Types, Row>[]; typeNameOf: (row: Row) => string };
@@ -24,13 +29,13 @@ type MutationSpec<Fields extends InputFieldMap, Row extends object> = {
   name: MutationName;
   type: Success<Row>;
   description: string;
-  /** The errors that it can return: exactly these are in its union. */
+  /** The errors that it can return. Its union has exactly these. */
   errors: readonly RefusalKind[];
   input: {
     description: string;
     fields: (t: InputFields) => Fields;
   };
-  /** Throws an InvalidInputError for what the validation of single fields cannot express. */
+  /** Throws an InvalidInputError if fields that are valid on their own do not fit together. */
   run: (
     input: InputShapeFromFields<Fields>,
     context: Context,
@@ -68,7 +73,7 @@ export function addMutation<Fields extends InputFieldMap, Row extends object>(
       description,
       authScopes: { operation: name },
       args: { input: t.arg({ type: Input, required: true, description: spec.input.description }) },
-      // The compiler cannot follow the fields through the generic; the input type above has exactly these.
+      // TypeScript cannot derive the argument's type from the generic fields. The input type above has exactly these.
       resolve: (_, args, context) => {
         const { idempotencyKey, ...input } = (args as unknown as { input: Given<Fields> }).input;
         return spec.run(input as InputShapeFromFields<Fields>, context, idempotencyKey) as never;
@@ -77,7 +82,7 @@ export function addMutation<Fields extends InputFieldMap, Row extends object>(
   );
 }
 
-/** A union of what a success returns and of these typed errors; a field of this type returns or throws either. */
+/** Adds a union of the success types and these typed errors. A field of this type may return or throw the errors. */
 export function resultUnion<Row extends object>(
   name: string,
   description: string,
@@ -94,8 +99,8 @@ export function resultUnion<Row extends object>(
 }
 
 /**
- * Adds the mutation that runs one command; `toInput` turns what the client gave into the command's input. Its errors
- * are those that the command declares.
+ * Adds the mutation that runs one command. `toInput` converts the input of the API to the input of the command. The
+ * mutation's errors are the refusals that the command declares.
  */
 export function addCommand<Fields extends InputFieldMap, Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,

@@ -1,4 +1,4 @@
-/** Reads objects by their global ids, each under the same visibility as its list. One statement for each type. */
+/** Reads objects by global id, with the same visibility conditions as lists. One statement for each type. */
 import { brandWithType } from '@pothos/core';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import { type GraphQLResolveInfo, isObjectType } from 'graphql';
@@ -36,7 +36,10 @@ export async function loadNodes(
   return ids.map(({ typename, id }) => found.get(`${typename}:${id}`) ?? null);
 }
 
-/** `queryFromInfo` knows the types of the schema only, and a client may write any name into an id. */
+/**
+ * Whether the schema has a node type of this name. A client may put any name into an id, and `queryFromInfo` throws
+ * for an unknown one.
+ */
 function isNodeType({ schema }: GraphQLResolveInfo, name: string): boolean {
   const type = schema.getType(name);
   return isObjectType(type) && type.getInterfaces().some((one) => one.name === 'Node');

@@ -1,10 +1,13 @@
-/** Prints what clients build on: the schema, sorted, and the possible types of its interfaces and unions. */
+/**
+ * Prints the files that clients are built with: the sorted schema, and the possible types of its interfaces and
+ * unions.
+ */
 import { type GraphQLSchema, isAbstractType, lexicographicSortSchema, printSchema } from 'graphql';
 
-/** The committed files, by their paths. */
+/** Returns the contents of the committed files by path. */
 export function committedFiles(schema: GraphQLSchema): Record<string, string> {
   const sorted = lexicographicSortSchema(schema);
-  // By the name of an interface or a union, the names of its types: what InMemoryCache of Apollo Client takes.
+  // The names of the types of each interface and union, in the format of Apollo Client's InMemoryCache.
   const possibleTypes = Object.values(sorted.getTypeMap())
     .filter(isAbstractType)
     .map((type) => [type.name, sorted.getPossibleTypes(type).map(({ name }) => name)]);

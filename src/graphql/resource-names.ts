@@ -1,4 +1,4 @@
-/** What people call a resource of the audit log. It is read with the entry, by whoever may read the entry. */
+/** The names of the resources of audit entries. Whoever may read an entry may read the name of its resource. */
 import type { PrismaClient } from '../../prisma/generated/client/client.ts';
 
 export type Resource = { type: string; id: string };
@@ -13,7 +13,7 @@ const accounts: Read = async (prisma, ids) => {
   return found.map(({ id, email }) => ({ id, name: email }));
 };
 
-/** By type. None of these names ever changes, but the display name of an organization. */
+/** By type. Only the name of an organization can change. */
 const reads: Readonly<Record<string, Read>> = {
   Organization: (prisma, ids) =>
     prisma.organization.findMany({ where: { id: { in: ids } }, select: { id: true, name: true } }),
@@ -57,7 +57,10 @@ const reads: Readonly<Record<string, Read>> = {
   ServiceAccount: accounts,
 };
 
-/** The names, in the order of the resources; null for what does not exist. One statement for each type. */
+/**
+ * Returns the names in the order of the resources; null for a resource that does not exist. One statement for each
+ * type.
+ */
 export async function listResourceNames(
   prisma: PrismaClient,
   resources: readonly Resource[],

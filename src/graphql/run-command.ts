@@ -1,4 +1,4 @@
-/** From a mutation's input to its command and back to its typed answer. */
+/** Runs the command of a mutation and converts a refusal to the typed error of the API. */
 import type { Command } from '../commands/command.ts';
 import { execute } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
@@ -6,7 +6,7 @@ import { RefusedError } from '../commands/refusal.ts';
 import { type Context, readAnew, viewerOf } from './context.ts';
 import { type MutationError, toApiError } from './errors.ts';
 
-/** Runs a command for the viewer and returns its row. Throws the typed error of the API where it is refused. */
+/** Runs a command for the viewer and returns its row. Throws the typed error of the API if the command is refused. */
 export async function runCommand<Input, Facts, Row extends object>(
   context: Context,
   command: Command<Input, Facts, Row>,
@@ -25,7 +25,10 @@ export async function runCommand<Input, Facts, Row extends object>(
   }
 }
 
-/** Runs a command for each input, each in a transaction of its own, and returns the results in the order of the inputs. */
+/**
+ * Runs a command for each input, each in a transaction of its own, and returns the results in the order of the
+ * inputs.
+ */
 export async function runCommandForEach<Input, Facts, Row extends object>(
   context: Context,
   command: Command<Input, Facts, Row>,

@@ -21,7 +21,10 @@ import './types/viewer.ts';
 /** The whole API. */
 export const schema: GraphQLSchema = withPlainIds(builder.toSchema());
 
-/** Global ids are made at once: the plugin makes a promise of each, and with it of everything around it. */
+/**
+ * Resolves global ids synchronously. The Relay plugin returns a promise for each, which makes every enclosing value a
+ * promise.
+ */
 function withPlainIds(whole: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(whole.getTypeMap())) {
     if (!isObjectType(type) || !type.getInterfaces().some(({ name }) => name === 'Node')) continue;

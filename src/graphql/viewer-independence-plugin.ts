@@ -1,11 +1,12 @@
 /**
- * Two options for every field of the schema. They end up in the field's extensions, where the subscriptions read
+ * Adds two options to every field of the schema. It copies them to the field's extensions, where subscriptions read
  * them (subscriptions/viewer-independent-fields.ts):
  *
  * - `viewerIndependent`: whether the field reads the same for every viewer who receives the event it is selected in.
- *   The result of such a selection is computed once and shared. `false` for whatever depends on the viewer, or on
- *   arguments that name a part of it.
- * - `ofTheEventItself`: the field has fields of its own, and none of them needs the database: they are in the event.
+ *   The result of such a selection is computed once and shared. `false` if the value depends on the viewer, or on
+ *   arguments that select a part of it.
+ * - `ofTheEventItself`: the field returns an object that is part of the event, so none of its fields needs the
+ *   database.
  *
  * A field without the option is never shared. A test fails until it is classified.
  */
@@ -33,7 +34,7 @@ declare global {
     interface Plugins<Types extends SchemaTypes> {
       viewerIndependence: ViewerIndependencePlugin<Types>;
     }
-    // The parameters must be named as Pothos names them, also those without a use here.
+    // TypeScript merges this with the interface of Pothos only if all type parameters have the same names.
     interface FieldOptions<
       Types extends SchemaTypes = SchemaTypes,
       ParentShape = unknown,

@@ -1,4 +1,4 @@
-/** Reads rows by the name of their type and their ids, as far as the viewer may see them. */
+/** Reads rows by type name and ids. Rows that the viewer may not see are left out. */
 import type { PrismaClient } from '../../prisma/generated/client/client.ts';
 import {
   visibleAccounts,
@@ -13,7 +13,7 @@ import {
 import type { Viewer } from '../identity/viewer.ts';
 
 type Row = { id: string };
-/** Which rows, and with them the relations that the operation selects. */
+/** The ids of the rows, and the relations to read with them. */
 type Wanted = { ids: string[]; query: { include?: object } };
 type Load = (prisma: PrismaClient, viewer: Viewer, wanted: Wanted) => Promise<Row[]>;
 
@@ -52,7 +52,7 @@ const loads: Readonly<Record<string, Load>> = {
   ServiceAccount: accounts('SERVICE_ACCOUNT'),
 };
 
-/** Those of the rows that exist and that the viewer may see, in any order. One statement. No type of this name: none. */
+/** Returns the rows that exist and that the viewer may see, in any order; none for an unknown type. One statement. */
 export async function listVisibleRows(
   prisma: PrismaClient,
   viewer: Viewer,

@@ -1,4 +1,4 @@
-/** Delivers the queued mail to Guard admins: each mail at least once. */
+/** Sends the queued mail to Guard admins, each mail at least once. */
 import { appendAuditEntries } from '../audit/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
@@ -9,7 +9,7 @@ import { type DueGuardMail, maxAttempts, recordGuardMail, takeUpGuardMails } fro
 
 export type Delivery = { database: Database; clock: Clock; logger: Logger; mailer: Mailer };
 
-/** How many mails are sent at the same time. */
+/** The number of mails that are sent at the same time. */
 const atOnce = 5;
 
 /**
@@ -19,7 +19,7 @@ const atOnce = 5;
  * after its retry delay, and only if no result was saved. So a mail is sent twice only if a gateway stops after
  * the mail server accepted it and before that is saved. Both copies then have the same Message-ID.
  *
- * @param signal aborts what is being sent; it is tried again later.
+ * @param signal aborts the attempts; the mails are tried again later
  */
 export async function deliverGuardMails(delivery: Delivery, signal: AbortSignal): Promise<boolean> {
   const mails = await takeUpGuardMails(delivery.database.pool, delivery.clock(), atOnce);
@@ -61,11 +61,14 @@ async function recordFailure(
   const lastError = reasonOf(error);
   const about = { err: error, grantId, recipientId, attempts };
   if (attempts < maxAttempts) {
-    logger.warn(about, 'a mail to a Guard admin was not accepted; it is tried again');
+    logger.warn(about, 'a mail to a Guard admin was not accepted; it will be tried again');
     await recordGuardMail(database.prisma, mail, { lastError });
     return;
   }
-  logger.error(about, 'a mail to a Guard admin was given up: nobody has told them of the request');
+  logger.error(
+    about,
+    'a mail to a Guard admin could not be delivered and was given up: they were not notified of the request',
+  );
   const now = clock();
   await database.transaction(async (tx) => {
     await recordGuardMail(tx, mail, { state: 'GIVEN_UP', settledAt: now, lastError });
@@ -84,7 +87,7 @@ async function recordFailure(
   });
 }
 
-/** One line of limited length. */
+/** The message of an error as one line of limited length, without credentials. */
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';

@@ -3,7 +3,7 @@
  * lines, so that every mail program shows it as it was sent.
  */
 
-/** What the mail to one Guard admin says of a request that awaits the Guard. */
+/** The facts about a request that awaits the Guard, for the mail to one Guard admin. */
 export type GuardRequest = {
   grantId: string;
   ticketKey: string;
@@ -11,7 +11,7 @@ export type GuardRequest = {
   siteName: string;
   siteUrl: string;
   productName: string;
-  /** How many Rovo conversations are asked for; null: the data of the product. */
+  /** The number of requested Rovo conversations; null: the data of the product is requested. */
   conversations: number | null;
   /** Null: nobody is assigned to the ticket yet. */
   engineerName: string | null;
@@ -19,9 +19,9 @@ export type GuardRequest = {
   approverName: string;
   approverEmail: string;
   approvedAt: Date;
-  /** When the access ends by itself, if the customer or the site's policy has set that already. */
+  /** When access ends by itself; null: neither the customer nor the site's policy has set that yet. */
   expiresAt: Date | null;
-  /** When the request is over without a decision. */
+  /** When the request expires without a decision. */
   decideBy: Date;
   recipientName: string;
 };
@@ -69,10 +69,12 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
   };
 }
 
-/** Characters that end a line or change the direction of text. Names and summaries must not bring them in. */
+/** Characters that end a line or change the direction of text. They are removed from names and summaries. */
 const lineBreakers = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
 
-/** Text that people wrote, as one line of at most `max` characters, so that it cannot pass for the gateway's own. */
+/**
+ * Text that people wrote, as one line of at most `max` characters, so that it cannot imitate the gateway's own lines.
+ */
 function oneLine(text: string, max: number): string {
   const line = text.replace(lineBreakers, ' ').trim();
   const characters = [...line];

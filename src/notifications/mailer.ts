@@ -6,7 +6,7 @@ import type { Mailbox } from '../config.ts';
 import type { Logger } from '../platform/logger.ts';
 
 export type Mail = {
-  /** The left half of its Message-ID: the same at every attempt, so that receivers can drop repetitions. */
+  /** The part of its Message-ID before the `@`: the same at every attempt, so that receivers can drop repetitions. */
   id: string;
   to: Mailbox;
   date: Date;
@@ -17,8 +17,8 @@ export type Mail = {
 
 export type Mailer = {
   /**
-   * Resolves when the mail was accepted. Rejects when it was refused, took too long, or was aborted by the
-   * signal. The mail may have been accepted nevertheless.
+   * Resolves when the mail server has accepted the mail. Rejects when it was refused, took too long, or was aborted
+   * by the signal. The mail may have been accepted nevertheless.
    */
   send(mail: Mail, signal: AbortSignal): Promise<void>;
 };
@@ -27,7 +27,7 @@ export type Mailer = {
 const acceptanceDeadline = 20_000;
 
 /**
- * Sends through a mail server: `smtps://` speaks TLS from the start, `smtp://` as soon as the server offers
+ * Sends through a mail server: `smtps://` uses TLS from the start, `smtp://` as soon as the server offers
  * it. A password never goes over a connection without TLS.
  */
 export function createSmtpMailer({
@@ -47,16 +47,16 @@ export function createSmtpMailer({
   });
   return {
     async send(mail, signal) {
-      const soon = AbortSignal.any([signal, AbortSignal.timeout(deadline)]);
-      await transport.sendMail({ ...toMessage(mail, from), signal: soon });
+      const either = AbortSignal.any([signal, AbortSignal.timeout(deadline)]);
+      await transport.sendMail({ ...toMessage(mail, from), signal: either });
     },
   };
 }
 
-/** How many files are kept. Those of the oldest requests are deleted first. */
+/** The number of files that are kept. Those of the oldest requests are deleted first. */
 const filesKept = 200;
 
-/** Writes each mail into the folder as a file any mail program opens, and says so in the log. */
+/** Writes each mail to the folder as a file that any mail program can open, and logs the file's path. */
 export function createFolderMailer({
   folder,
   from,
@@ -75,7 +75,7 @@ export function createFolderMailer({
       await writeFile(file, message);
       const files = (await readdir(folder)).filter((name) => name.endsWith('.eml')).sort();
       for (const name of files.slice(0, -filesKept)) await rm(join(folder, name), { force: true });
-      logger.info({ file, subject: mail.subject }, 'without SMTP_URL, a mail was written to a file');
+      logger.info({ file, subject: mail.subject }, 'SMTP_URL is not set: the mail was written to a file');
     },
   };
 }

@@ -1,11 +1,11 @@
-/** The queue of mail to Guard admins: written with the customer's approval, claimed by the delivery. */
+/** The queue of mail to Guard admins. A mail is queued with the customer's approval, and claimed to be sent. */
 import type { Pool } from 'pg';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { countsInSql } from '../roles/role-counts.ts';
 import type { GuardRequest } from './guard-mail.ts';
 
-/** At most so many Guard admins get mail about one request. */
+/** The maximum number of Guard admins who get mail about one request. */
 const recipientsPerRequest = 50;
 
 /**
@@ -33,8 +33,8 @@ export type DueGuardMail = GuardMailKey &
 
 /**
  * Which accounts `a` may decide as the Guard on the grant `g` on the site `s`: active, with a synced Guard
- * admin role that reaches the site (as roles/role.ts has it), and two different people unless the site's
- * policy says otherwise (as grants/lifecycle.ts has it).
+ * admin role that reaches the site (as in roles/role.ts), and not the person who approved unless the site's
+ * policy allows that (as in grants/lifecycle.ts).
  */
 const mayDecide = `
   a.active AND (s.same_person_may_approve_twice OR a.id <> g.customer_approved_by_id) AND a.id IN (
@@ -43,7 +43,7 @@ const mayDecide = `
        AND (r.site_id IS NULL OR r.site_id = s.id))`;
 
 /**
- * Queues a mail to everybody who may decide as the Guard on these grants, whose requests began to await the
+ * Queues a mail to everybody who may decide as the Guard on these grants, which began to await the
  * Guard in this transaction. One statement; none when there are no grants.
  */
 export async function queueGuardMails(

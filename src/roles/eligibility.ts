@@ -1,7 +1,7 @@
 /**
  * Who may grant data access for a product on a site, and why somebody may not.
  *
- * One function answers the query, every refusal and every grant path, so they cannot disagree.
+ * The query, every refusal and every grant path use the same function, so they cannot disagree.
  */
 import { type Experience, isWellFormed, type Role, type RoleAssignment, roleRules } from './role.ts';
 import { counts } from './role-counts.ts';
@@ -13,7 +13,7 @@ export type ProductOnSite = {
 
 export type Person = { isMember: boolean; assignments: readonly RoleAssignment[] };
 
-/** In the order in which they are reported: the first is the first to look at. */
+/** In the order in which they are reported: the first is the one to fix first. */
 export const obstacleCodes = [
   'WRONG_PRODUCT',
   'WRONG_SITE',
@@ -31,7 +31,7 @@ export type ObstacleCode = (typeof obstacleCodes)[number];
 
 export type Eligibility = { allowed: true } | { allowed: false; obstacles: readonly ObstacleCode[] };
 
-/** Whether the person may grant for the product on the site now; if not, every obstacle, in order. */
+/** Decides whether the person may grant for the product on the site now; if not, returns every obstacle, in order. */
 export function eligibility(person: Person, place: ProductOnSite): Eligibility {
   const found = new Set<ObstacleCode>();
   if (place.site.status === 'DEACTIVATED') found.add('SITE_DEACTIVATED');
@@ -53,7 +53,10 @@ export function eligibility(person: Person, place: ProductOnSite): Eligibility {
     : { allowed: false, obstacles: obstacleCodes.filter((code) => found.has(code)) };
 }
 
-/** Whether one role assignment counts for the product on the site, or its obstacles. Guard admins grant nothing. */
+/**
+ * Decides whether one role assignment counts for the product on the site; if not, returns its obstacles, none for a
+ * role that never grants or is malformed.
+ */
 function assess(held: RoleAssignment, { site, product }: ProductOnSite): 'COUNTS' | ObstacleCode[] {
   const { covers, grantsIn } = roleRules[held.role];
   if (grantsIn.length === 0 || !isWellFormed(held)) return [];

@@ -20,7 +20,7 @@ export const obstacleTexts: Record<ObstacleCode, ObstacleText> = {
     fix: 'Have yourself listed as a contact for the affected product, or ask an organization admin.',
   },
   TICKET_CLOSED: {
-    message: 'The ticket is closed. A closed ticket takes no requests and no grants.',
+    message: 'The ticket is closed. A closed ticket accepts no requests and no grants.',
     howToConfirm: "Look at the ticket's status.",
     fix: 'Reopen the ticket, or open a new one.',
   },

@@ -2,7 +2,7 @@
  * When a held role counts, and when it stops counting.
  *
  * A role pushed by SCIM counts once it is synced. A removed role stops counting at once: its row is deleted
- * (commands/assign-and-remove-roles.ts), and every command and every event reads the roles anew. Which roles count
+ * (commands/assign-and-remove-roles.ts), and every command and every event reads the present roles. Which roles count
  * for granting on a site's user management experience is in eligibility.ts.
  */
 export function counts({ syncState }: { syncState: 'SYNCED' | 'PENDING_SYNC' }): boolean {

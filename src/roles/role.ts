@@ -18,7 +18,7 @@ type Coverage = 'ORGANIZATION' | 'SITE' | 'PRODUCT' | 'LISTING' | 'ORGANIZATION_
 
 type RoleRule = {
   covers: Coverage;
-  /** In which experiences a holder may grant data access. */
+  /** The experiences in which a holder may grant data access. */
   grantsIn: readonly Experience[];
   label: string;
 };

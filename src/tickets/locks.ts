@@ -2,8 +2,8 @@ import type { Transaction } from '../platform/database.ts';
 import { exclusiveLock, sharedLock } from '../platform/locks.ts';
 
 /**
- * Locks a ticket, or the ticket of a grant, exclusively, and its site shared. Does nothing where there is no such
- * ticket. One statement.
+ * Takes an exclusive lock on a ticket, or on the ticket of a grant, and a shared lock on its site. Does nothing if
+ * there is no such ticket. One statement.
  */
 export async function lockTicket(
   tx: Transaction,

@@ -1,13 +1,14 @@
 import type { Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 
-export type TicketWithPlace = Ticket & { site: Site; product: Product };
+/** A ticket with the product that it is about and the site of that product. */
+export type TicketOnProduct = Ticket & { site: Site; product: Product };
 
 /** The ticket, or the ticket of the grant, with its site and product. One statement. */
 export async function findTicket(
   tx: Transaction,
   by: { ticketId: string } | { grantId: string },
-): Promise<TicketWithPlace | null> {
+): Promise<TicketOnProduct | null> {
   return await tx.ticket.findFirst({
     where: 'ticketId' in by ? { id: by.ticketId } : { grants: { some: { id: by.grantId } } },
     include: { site: true, product: true },
@@ -15,11 +16,11 @@ export async function findTicket(
   });
 }
 
-/** The tickets with these ids, in their order; null where there is none. One statement. */
+/** The tickets with these ids, in the same order; null for an id without a ticket. One statement. */
 export async function listTickets(
   tx: Transaction,
   ids: readonly string[],
-): Promise<(TicketWithPlace | null)[]> {
+): Promise<(TicketOnProduct | null)[]> {
   const found = await tx.ticket.findMany({
     where: { id: { in: [...ids] } },
     include: { site: true, product: true },
@@ -29,7 +30,7 @@ export async function listTickets(
   return ids.map((id) => byId.get(id) ?? null);
 }
 
-/** The next ticket key, such as `SUP-1042`. Numbers may be skipped, never repeated. */
+/** The next ticket key, such as `SUP-1042`. Numbers may be skipped, but never repeated. */
 export async function nextTicketKey(tx: Transaction): Promise<string> {
   const [row] = await tx.$queryRawUnsafe<{ number: string }[]>(
     `SELECT nextval('ticket_numbers')::text AS number`,
@@ -42,7 +43,10 @@ export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<voi
   await tx.ticket.create({ data: ticket });
 }
 
-/** Writes a ticket over the version that the change was decided on. False: another transaction was first. */
+/**
+ * Writes a ticket if it still has the version that the change was decided on. Returns false if another transaction
+ * was first.
+ */
 export async function updateTicket(tx: Transaction, { id, ...ticket }: Ticket): Promise<boolean> {
   const { status, assigneeId, closedAt, version } = ticket;
   const { count } = await tx.ticket.updateMany({

@@ -1,4 +1,4 @@
-/** A support ticket about one product on one site. Its grants end when it closes. Pure. */
+/** A support ticket about one product on one site. Its grants end when it closes. Pure functions. */
 import type { Ticket } from '../../prisma/generated/client/client.ts';
 
 export type { Ticket };
@@ -12,7 +12,10 @@ export type TicketCommand =
 export type TicketRefusal = 'TICKET_CLOSED' | 'TICKET_NOT_CLOSED';
 export type TicketDecision = { changed: Ticket } | { unchanged: true } | { refused: TicketRefusal };
 
-/** What a command does to a ticket. Reopening revives no grant: the engineer asks again. */
+/**
+ * Decides what a command does to a ticket. Reopening a ticket does not reopen its grants: the engineer requests
+ * access again.
+ */
 export function decideTicket(ticket: Ticket, command: TicketCommand, now: Date): TicketDecision {
   const closed = ticket.status === 'CLOSED';
   switch (command.type) {

@@ -8,7 +8,7 @@ import {
 import { withGrant } from '../../src/commands/ticket-facts.ts';
 import type { Grant } from '../../src/grants/grant.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
-import type { TicketWithPlace } from '../../src/tickets/store.ts';
+import type { TicketOnProduct } from '../../src/tickets/store.ts';
 import {
   active,
   assignment,
@@ -53,13 +53,13 @@ const ticketActions = [
 
 type Cells<Action extends string> = { [Name in Action]: string };
 
-function onGrant(grant: Grant, viewer: Viewer, of: TicketWithPlace = ticket(), now = NOW) {
+function onGrant(grant: Grant, viewer: Viewer, of: TicketOnProduct = ticket(), now = NOW) {
   return codes(
     allowedGrantActions(withGrant({ ticket: of, grants: [], grant: null }, grant), { viewer, now }),
   );
 }
 
-function onTicket(grants: readonly Grant[], viewer: Viewer, of: TicketWithPlace = ticket()) {
+function onTicket(grants: readonly Grant[], viewer: Viewer, of: TicketOnProduct = ticket()) {
   return codes(allowedTicketActions({ ticket: of, grants, grant: null }, { viewer, now: NOW }));
 }
 
@@ -176,7 +176,7 @@ describe('on a grant', () => {
 describe('on a ticket', () => {
   const closed = ticket({ status: 'CLOSED', closedAt: fromNow(-DAY) });
 
-  test.each<[string, readonly Grant[], TicketWithPlace, readonly string[]]>([
+  test.each<[string, readonly Grant[], TicketOnProduct, readonly string[]]>([
     ['without a grant', [], ticket(), ['yes', 'yes', 'TICKET_NOT_CLOSED']],
     ['with a request', [pendingApproval()], ticket(), ['ALREADY_REQUESTED', 'yes', 'TICKET_NOT_CLOSED']],
     [
@@ -210,7 +210,7 @@ describe('on a ticket', () => {
     expect(onTicket(grants, engineer(), of)).toEqual(row(ticketActions, cells));
   });
 
-  test.each<[string, readonly Grant[], TicketWithPlace, string]>([
+  test.each<[string, readonly Grant[], TicketOnProduct, string]>([
     ['without a grant', [], ticket(), 'yes'],
     ['with a request', [pendingApproval()], ticket(), 'yes'],
     ['with a request before the Guard', [pendingGuardApproval()], ticket(), 'ALREADY_APPROVED'],

@@ -14,7 +14,7 @@ import type { GrantTerms } from '../../src/grants/lifecycle.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { Person, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
-import type { TicketWithPlace } from '../../src/tickets/store.ts';
+import type { TicketOnProduct } from '../../src/tickets/store.ts';
 
 /** The time of every decision that does not name another. */
 export const NOW: Date = new Date('2026-03-02T10:00:00.000Z');
@@ -166,10 +166,10 @@ export const ticket = ({
   site = {},
   product = {},
   ...facts
-}: Partial<Omit<TicketWithPlace, 'site' | 'product'>> & {
-  site?: Partial<TicketWithPlace['site']>;
-  product?: Partial<TicketWithPlace['product']>;
-} = {}): TicketWithPlace => ({
+}: Partial<Omit<TicketOnProduct, 'site' | 'product'>> & {
+  site?: Partial<TicketOnProduct['site']>;
+  product?: Partial<TicketOnProduct['product']>;
+} = {}): TicketOnProduct => ({
   id: 'ticket',
   key: 'SUP-1000',
   summary: 'The board does not load.',

@@ -1,4 +1,4 @@
-/** Deciding on many grants at once, each with its own result. */
+/** Mutations that decide on many grants, each with its own result. */
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
 import { type RefusalKind, refusalKinds } from '../../commands/refusal.ts';
@@ -13,7 +13,7 @@ import { runCommandForEach } from '../run-command.ts';
 import { Grant } from '../types/grant.ts';
 import { ApprovalPath } from './grants.ts';
 
-/** How many grants one bulk mutation takes. */
+/** The maximum number of grants in one bulk mutation. */
 const maxGrants = 200;
 
 const grantIds = z
@@ -24,7 +24,7 @@ const grantIds = z
 
 type Item = { grantId: string } & ({ row: GrantRow } | { error: MutationError });
 
-/** A command's errors but those of its input, which the bulk mutation returns itself; and that it could not be run. */
+/** The errors of one item: those of the commands, without invalid input, which is the result of the whole mutation. */
 const errorsOfItems: readonly RefusalKind[] = [
   ...refusalKinds([...approveDataAccess.refusals, ...revokeDataAccess.refusals, 'SERVICE_UNAVAILABLE']),
 ].filter((kind) => kind !== 'InvalidInput');
@@ -134,7 +134,10 @@ function payload(ids: readonly string[], results: readonly ({ row: GrantRow } | 
   return { results: results.map((result, index) => ({ grantId: ids[index] ?? '', ...result })) };
 }
 
-/** Each of many has a key of its own under the one given, so that a repetition finds what each came to. */
+/**
+ * Derives a key for each item from the key of the mutation, so that a repetition returns the first result of each
+ * item.
+ */
 function keyFor(
   key: string | null | undefined,
 ): (input: { grantId: string } | { ticketId: string }) => string | null {

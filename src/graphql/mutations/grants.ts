@@ -1,4 +1,4 @@
-/** Deciding on grants. */
+/** Mutations on one grant. */
 
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';

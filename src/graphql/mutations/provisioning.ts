@@ -1,4 +1,4 @@
-/** Filling a deployment: organizations, sites, products, accounts. */
+/** Mutations that provision organizations, sites, products and accounts. */
 import { z } from 'zod';
 import {
   addOperator,

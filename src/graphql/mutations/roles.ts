@@ -1,4 +1,4 @@
-/** Giving and taking roles. */
+/** Mutations that assign, remove and sync roles. */
 import { assignRole, removeRole, triggerScimSync } from '../../commands/assign-and-remove-roles.ts';
 import { globalId, optionalGlobalId } from '../input.ts';
 import { addCommand } from '../mutation.ts';

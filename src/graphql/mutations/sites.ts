@@ -1,4 +1,4 @@
-/** Settings and life of a site. */
+/** Mutations that change the settings of a site, deactivate it and reactivate it. */
 import {
   deactivateSite,
   reactivateSite,

@@ -1,4 +1,4 @@
-/** Filing, assigning and closing tickets. */
+/** Mutations that file, assign, update, close and reopen tickets. */
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from '../../commands/change-ticket.ts';
 import { createTicket } from '../../commands/create-ticket.ts';
 import { builder } from '../builder.ts';

@@ -11,7 +11,7 @@ const typenames = {
   SERVICE_ACCOUNT: 'ServiceAccount',
 } as const;
 
-/** The name of the type of an account of this kind. */
+/** The name of the GraphQL type for accounts of this kind. */
 export function accountTypeOf({ kind }: { kind: keyof typeof typenames }): string {
   return typenames[kind];
 }

@@ -77,14 +77,17 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
   }),
 });
 
-/** The name of a role assignment that was removed, or of an account: its entry has the email address. */
+/**
+ * The name of an account or of a role assignment from the details of its entry: it is there even if the row was
+ * deleted.
+ */
 function nameIn(type: string, details: unknown): string | null {
   const isPerson = ['RoleAssignment', 'User', 'SupportEngineer', 'Operator', 'ServiceAccount'].includes(type);
   const email = isPerson ? (details as Record<string, unknown>)['email'] : undefined;
   return typeof email === 'string' ? email : null;
 }
 
-/** The node that an entry belongs to, as far as the viewer may see it. */
+/** Loads a node; null if it does not exist or the viewer may not see it. */
 async function nodeOf<Row>({ loaders }: Context, type: string, id: string | null): Promise<Row | null> {
   return id === null ? null : ((await loaders.visibleNodes.load({ type, id })) as Row | null);
 }
@@ -93,7 +96,7 @@ async function nameOf({ loaders }: Context, type: string, id: string | null): Pr
   return id === null ? null : await loaders.resourceNames.load({ type, id });
 }
 
-/** Of what type the things are that details name by their ids. */
+/** The types of the ids in `details`, by key. */
 const typesOfIds: Readonly<Record<string, string>> = {
   engineerId: 'SupportEngineer',
   formerEngineerId: 'SupportEngineer',

@@ -1,4 +1,4 @@
-/** What a viewer may do with a grant or a ticket now: one field for each mutation on it. */
+/** The permissions of the viewer on a grant or a ticket now: one field for each mutation on it. */
 import {
   type AllowedAction,
   allowedGrantActions,
@@ -60,7 +60,7 @@ function permissionsType<Action extends AllowedAction['action']>(
 
 function permissionFor(permissions: Permissions, action: string): AllowedAction {
   const found = permissions.find((each) => each.action === action);
-  if (found === undefined) throw new Error(`It was not decided whether the viewer may use ${action}`);
+  if (found === undefined) throw new Error(`There is no decision on whether the viewer may use ${action}`);
   return found;
 }
 
@@ -96,12 +96,12 @@ export async function ticketPermissions(ticketId: string, context: Context): Pro
   return allowedTicketActions(await factsOf(ticketId, context), questionOf(context));
 }
 
-/** The grant is judged as it is now, also where the row shows how it was: in an event, in a repeated result. */
+/** Decides on the present grant, even if the row is an earlier state of it: in an event, or in a repeated result. */
 export async function grantPermissions(row: GrantRow, context: Context): Promise<Permissions> {
   const facts = await factsOf(row.ticketId, context);
   const shown = toGrant(row);
   const open = facts.grants.find(({ id }) => id === row.id);
-  // What is over stays as it is.
+  // A grant in a final state never changes, so its row needs no second read.
   const now = open ?? (isOpen(shown) ? await grantNow(row.id, context) : shown);
   return allowedGrantActions(withGrant(facts, now), questionOf(context));
 }

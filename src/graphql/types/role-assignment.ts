@@ -61,7 +61,8 @@ export const RoleAssignment = builder.prismaNode('RoleAssignment', {
       description: 'Whether it counts, or waits for a sync.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'The time when it was assigned.' }),
-    // `resolve` is for the assignment that was just removed: what it was about is still there.
+    // `resolve` is for an assignment that was just removed: its row is gone, but the rows that it refers to still
+    // exist.
     user: t.relation('account', {
       type: User,
       description: 'The user who holds it.',
