@@ -1,7 +1,6 @@
 /**
- * What lists show, what look-ups find, what commands admit to and what subscriptions tell are one rule, said
- * four times: as conditions of reads, as relations, as who hears, and as topics. Here random people are held
- * against all four.
+ * One rule says who may see what. The code has it four times: as conditions of reads, as relations of commands, as
+ * the check of each event, and as topics of subscriptions. These tests compare all four for random viewers.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -57,7 +56,7 @@ afterAll(async () => {
   await testDatabase.dispose();
 });
 
-// Two customers, of which one has two sites; on each site two products.
+// Two customers, one of them with two sites; two products on each site.
 const organizations = [newId(), newId()];
 const sites: ProductOnSite['site'][] = [0, 0, 1].map((organization, index) => ({
   id: newId(),
@@ -75,7 +74,7 @@ const users = Array.from({ length: 6 }, (_, index) => ({
 const engineers = [newId(), newId()];
 const services = [newId(), newId()];
 
-// Every user has filed in every place, for each engineer and for none; every other user has approved once.
+// Every user has filed a ticket for every product, for each engineer and for none; every other user has approved once.
 const tickets = places.flatMap((place) =>
   users.flatMap(({ id: reporterId }, index) =>
     [null, ...engineers].map((assigneeId, nth) => ({
@@ -166,7 +165,7 @@ async function settle(): Promise<void> {
   });
 }
 
-// Who asks: anybody, with any rights there are. A user's rights are not those in the database but random ones.
+// The viewers: of every kind, with any rights. A user's rights are random, not those in the database.
 
 const anyAssignment: fc.Arbitrary<RoleAssignment> = fc
   .record({
@@ -193,7 +192,7 @@ const anyUser: fc.Arbitrary<Viewer> = fc
   })
   .map(({ id, organizationIds, assignments }) => ({
     ...{ kind: 'USER', ...someone(id), organizationIds },
-    // Roles are members': who has left has none.
+    // Only members hold roles.
     assignments: assignments
       .filter(({ organizationId }) => organizationIds.includes(organizationId))
       .map((one) => ({ ...one, accountId: id })),
@@ -231,12 +230,12 @@ async function sameIds(viewer: Viewer, list: Ids, expected: readonly { id: strin
 const select = { id: true } as const;
 const runs = { numRuns: 150 };
 
-/** An engineer sees what their tickets are about, and may do nothing to it. */
+/** An engineer sees the organization, site and product of their tickets, and may do nothing to them. */
 function worksAt(viewer: Viewer, isThere: (place: ProductOnSite) => boolean): boolean {
   return tickets.some(({ assigneeId, place }) => assigneeId === viewer.id && isThere(place));
 }
 
-test('organizations, sites and products are listed for those who know of them', async () => {
+test('organizations, sites and products are listed for the viewers to whom the relations make them visible', async () => {
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const { prisma } = database;
@@ -266,7 +265,7 @@ test('organizations, sites and products are listed for those who know of them', 
   );
 });
 
-test('tickets and grants are listed for those who know of them', async () => {
+test('tickets and grants are listed for the viewers to whom the relations make them visible', async () => {
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const { prisma } = database;
@@ -284,7 +283,7 @@ test('tickets and grants are listed for those who know of them', async () => {
   );
 });
 
-test('accounts and roles are listed for those who know of them', async () => {
+test('accounts and roles are listed for the viewers to whom the relations make them visible', async () => {
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const { prisma } = database;
@@ -306,12 +305,12 @@ test('accounts and roles are listed for those who know of them', async () => {
   );
 });
 
-test('the record is listed for its readers, who may then open it', async () => {
+test('audit entries are listed only for viewers who may use auditLog', async () => {
   const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'];
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const known = entries.filter(({ organizationId, siteId }) => {
-        // What no customer's record has, is for those who read all of the vendor's.
+        // Entries that belong to no organization are only for viewers who may read every organization's log.
         if (organizationId === null)
           return viewer.kind === 'SERVICE_ACCOUNT'
             ? viewer.organizationId === null && viewer.capabilities.includes('AUDIT_READING')
@@ -330,7 +329,7 @@ test('the record is listed for its readers, who may then open it', async () => {
   );
 });
 
-test('whoever hears of a grant sees it, may subscribe, and has a topic it is told under', () => {
+test('a viewer who may receive an event of a grant sees the grant, may subscribe, and has one of its topics', () => {
   let heard = 0;
   fc.assert(
     fc.property(anybody, fc.constantFrom(...tickets), (viewer, ticket) => {

@@ -1,4 +1,4 @@
-/** Which viewers may receive an event, and which topics contain all that they may receive. */
+/** Which viewers may receive an event, and in which topics those events are. */
 import { describe, expect, test } from 'vitest';
 import { mayReceive, topicsFor } from '../../src/authorization/event-visibility.ts';
 import type { ServiceCapability, Viewer } from '../../src/identity/viewer.ts';

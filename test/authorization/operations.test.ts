@@ -1,4 +1,4 @@
-/** The authorization table, seen from the other side: what each relation opens. */
+/** The authorization table by relation: the operations that each relation allows. */
 import { describe, expect, test } from 'vitest';
 import { may, type OperationName, operations, type Relation } from '../../src/authorization/operations.ts';
 
@@ -47,17 +47,17 @@ const opened: Record<Relation, readonly string[]> = {
 const names = Object.keys(operations) as OperationName[];
 
 describe.each(Object.entries(opened) as [Relation, string[]][])('%s', (relation, expected) => {
-  test('opens exactly these operations', () => {
+  test('allows exactly these operations', () => {
     expect(names.filter((name) => may(name, new Set([relation]))).toSorted()).toEqual(expected.toSorted());
   });
 });
 
-test('nobody without a relation may do anything, and one relation that suffices is enough', () => {
+test('without a relation nothing is allowed, and one sufficient relation is enough', () => {
   expect(names.filter((name) => may(name, new Set()))).toEqual([]);
   expect(may('closeTicket', new Set(['SIGNED_IN', 'REPORTER']))).toBe(true);
 });
 
-test('an operation that changes nothing is a query or a subscription', () => {
+test('the queries and the subscription are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
   expect(kinds.subscription).toEqual(['grantEvents']);
   expect(kinds.query?.toSorted()).toEqual(

@@ -1,4 +1,7 @@
-/** The authorization table is whole: a row for every operation, a cell for everybody, and no more than that. */
+/**
+ * The authorization tables of the tests are complete: a row for every operation, a cell for every person, and no
+ * others.
+ */
 import type { GraphQLObjectType } from 'graphql';
 import { expect, test } from 'vitest';
 import { operations } from '../../src/authorization/operations.ts';
@@ -28,7 +31,7 @@ const rootFields = {
 
 const columns = { outsiders, people, guardsAndUnsynced, vendor };
 
-test("the gateway's own table has exactly the operations of the schema, each of its kind", () => {
+test("the gateway's table has exactly the operations of the schema, each with its kind", () => {
   const listed = Object.entries(operations).map(([name, { kind }]) => `${kind} ${name}`);
   const served = Object.entries(rootFields).flatMap(([kind, names]) =>
     names.map((name) => `${kind} ${name}`),
@@ -36,13 +39,16 @@ test("the gateway's own table has exactly the operations of the schema, each of 
   expect(listed.toSorted()).toEqual(served.toSorted());
 });
 
-test.each(Object.entries(tables))('%s: every operation has a row, every row its operation', (_, table) => {
-  const rows = [...readTable(table).keys()];
-  const named = new Set(rows.map((row) => row.split(':')[0] ?? ''));
-  expect([...named].toSorted()).toEqual(Object.values(rootFields).flat().toSorted());
-  expect(new Set(rows).size).toBe(rows.length);
-  expect(rows).toEqual([...readTable(tables.outsiders).keys()]);
-});
+test.each(Object.entries(tables))(
+  '%s: every operation has a row, and every row is for an operation',
+  (_, table) => {
+    const rows = [...readTable(table).keys()];
+    const named = new Set(rows.map((row) => row.split(':')[0] ?? ''));
+    expect([...named].toSorted()).toEqual(Object.values(rootFields).flat().toSorted());
+    expect(new Set(rows).size).toBe(rows.length);
+    expect(rows).toEqual([...readTable(tables.outsiders).keys()]);
+  },
+);
 
 test.each(Object.entries(tables))(
   '%s: everybody has a cell in every row, of words that mean something',
@@ -55,7 +61,7 @@ test.each(Object.entries(tables))(
   },
 );
 
-test('the tables of places speak of people and obstacles that there are', () => {
+test('the tables of places name only people and obstacles that exist', () => {
   const everybody = Object.values(columns).flatMap((names) => Object.keys(names));
   for (const table of [whoMayGrant, whoMayRevoke, whoMayDecideForGuard]) {
     for (const [name, cells] of readTable(table)) {

@@ -1,4 +1,4 @@
-/** In which relations each kind of account stands to the platform, to an organization, a site, a ticket, an account. */
+/** The relations of each kind of account to the platform, to an organization, a site, a ticket and an account. */
 import { describe, expect, test } from 'vitest';
 import type { Relation } from '../../src/authorization/operations.ts';
 import {
@@ -135,7 +135,7 @@ describe('to a ticket', () => {
     expect(sorted(relationsToTicket(viewer, ticket, place(), approverId))).toEqual(only(...expected));
   });
 
-  test('a user with the assignee’s id is not its engineer, nor an engineer with the reporter’s id its reporter', () => {
+  test('only an engineer can be the assigned engineer of a ticket, and only a user its reporter', () => {
     expect(sorted(relationsToTicket(user('engineer'), ticket, place()))).toEqual(only('MEMBER'));
     const filed = { reporterId: 'engineer', assigneeId: null };
     expect(sorted(relationsToTicket(engineer(), filed, place(), 'engineer'))).toEqual(

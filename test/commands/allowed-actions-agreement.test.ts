@@ -1,4 +1,4 @@
-/** What a viewer is told they may do is what happens when they try it, on a real database. */
+/** The allowed actions of a viewer agree with what happens when the viewer runs the commands, on a real database. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type AllowedAction,
@@ -101,7 +101,7 @@ afterAll(async () => {
 
 class RolledBack extends Error {}
 
-/** What the commands come to in a transaction that is rolled back, so that each is tried on the same facts. */
+/** The outcomes of the commands. Each runs in a transaction that is rolled back, so that all run on the same facts. */
 function trying(): Dependencies {
   const transaction: Database['transaction'] = async (work) => {
     const results: Awaited<ReturnType<typeof work>>[] = [];
@@ -167,7 +167,7 @@ async function tried(viewer: Viewer, { ticketId, grantId }: Case) {
 }
 
 describe('what is allowed', () => {
-  test('is what succeeds, and the refusals are those of the commands', async () => {
+  test('succeeds, and the refusals are those of the commands', async () => {
     let refusals = 0;
     for (const one of cases) {
       const facts = await findTicketFacts(database.prisma, { grantId: one.grantId });
@@ -188,12 +188,12 @@ describe('what is allowed', () => {
         });
       }
     }
-    // Some of everything: neither all allowed nor all refused.
+    // The comparison tested both: some commands are allowed, and some are refused.
     expect(refusals).toBeGreaterThan(cases.length);
     expect(refusals).toBeLessThan(cases.length * viewers.length * 7);
   });
 
-  test('costs two statements for a page of tickets', async () => {
+  test('needs two statements for a page of tickets', async () => {
     const ids = cases.map(({ ticketId }) => ticketId);
     statements.length = 0;
     const facts = await listTicketFacts(database.prisma, [...ids, crypto.randomUUID()]);

@@ -1,4 +1,4 @@
-/** What the database refuses by itself, whatever the code above it believes. */
+/** The rules that the database enforces by itself, whatever the gateway's code does. */
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
@@ -7,9 +7,9 @@ import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
-/** One connection in one transaction that is rolled back after each test. */
+/** One connection, in a transaction that is rolled back after each test. */
 let sql: pg.PoolClient;
-/** A ticket, and who is who. */
+/** The ids of a ticket and of the people and places around it. */
 let ids: Record<
   'ticket' | 'site' | 'otherSite' | 'product' | 'reporter' | 'admin' | 'engineer' | 'organization',
   string
@@ -64,7 +64,7 @@ afterAll(async () => {
   await gateway.dispose();
 });
 
-/** Which constraint, or which words, the database refuses it with; undefined when it does not. */
+/** The constraint, or the message, with which the database refuses the statement; undefined if it accepts it. */
 async function refusalOf(statement: string, values: unknown[] = []): Promise<string | undefined> {
   try {
     await sql.query(statement, values);
@@ -79,7 +79,7 @@ const moment = '2026-03-02T10:00:00.000Z';
 const later = '2026-03-02T11:00:00.000Z';
 const latest = '2026-03-16T10:00:00.000Z';
 
-/** A legal outstanding request on a ticket of its own, with these columns instead. */
+/** Inserts a valid outstanding request on a new ticket, with these columns changed. */
 async function insertGrant(columns: Record<string, unknown>): Promise<string | undefined> {
   const ticket = newId();
   await sql.query(
@@ -210,7 +210,7 @@ describe('a grant has the facts of its state', () => {
     expect(await insertGrant(facts())).toContain(refusal);
   });
 
-  test('and there is one open request of a scope on a ticket, and product data open once', async () => {
+  test('and a ticket has at most one open request of each scope, and one open grant for product data', async () => {
     const again = (id: string, columns = '') =>
       refusalOf(
         `INSERT INTO grants SELECT (jsonb_populate_record(g, jsonb_build_object('id', $1::uuid ${columns}))).* FROM grants g WHERE id = $2`,
@@ -241,7 +241,7 @@ test.each<[string, () => string, string]>([
   expect(await refusalOf(`UPDATE grants SET ${set()} WHERE id = $1`, [grants.revoked])).toContain(refusal);
 });
 
-describe.each(['audit_entries', 'decisions'])('%s are only ever added', (table) => {
+describe.each(['audit_entries', 'decisions'])('%s are only inserted, never changed or deleted', (table) => {
   test.each([
     `UPDATE ${table} SET id = id`,
     `UPDATE ${table} SET id = id WHERE false`,
@@ -251,7 +251,7 @@ describe.each(['audit_entries', 'decisions'])('%s are only ever added', (table) 
     'TRUNCATE accounts CASCADE',
     'TRUNCATE grants CASCADE',
   ])('%s', async (statement) => {
-    // What hangs on no account and no grant is not reached by emptying those.
+    // Truncating another table reaches this one only through a foreign key.
     const reaches = table === 'decisions' || !/accounts|grants/.test(statement);
     if (reaches) expect(await refusalOf(statement)).toBe(`${table} is append-only`);
     else expect(await refusalOf(statement)).toBe('decisions is append-only');
@@ -260,12 +260,12 @@ describe.each(['audit_entries', 'decisions'])('%s are only ever added', (table) 
 
 test.each<[string, () => [string, unknown[]], string]>([
   [
-    'a closed ticket without a time',
+    'a closed ticket without a closing time',
     () => [`UPDATE tickets SET status = 'CLOSED' WHERE id = $1`, [ids.ticket]],
     'tickets_closed_at',
   ],
   [
-    'an open ticket that was closed',
+    'an open ticket with a closing time',
     () => ['UPDATE tickets SET closed_at = now() WHERE id = $1', [ids.ticket]],
     'tickets_closed_at',
   ],
@@ -293,7 +293,7 @@ test.each<[string, () => [string, unknown[]], string]>([
     'is not of kind USER',
   ],
   [
-    'a second decision in one place',
+    'a second decision of the same stage',
     () => [
       `INSERT INTO decisions VALUES ($1, $2, 'CUSTOMER', 'DENIED', $3, NULL, now())`,
       [newId(), grants.active, ids.reporter],
@@ -301,7 +301,7 @@ test.each<[string, () => [string, unknown[]], string]>([
     'decisions_grant_id_stage_key',
   ],
   [
-    'a role of somebody who is not a member',
+    'a role of an account that is not a member',
     () => [
       `INSERT INTO role_assignments (id, account_id, role, organization_id, created_at) SELECT $1, id, 'ORGANIZATION_ADMIN', $2, now()
        FROM accounts WHERE email = $3`,
@@ -310,7 +310,7 @@ test.each<[string, () => [string, unknown[]], string]>([
     'role_assignments_member_fkey',
   ],
   [
-    'a product admin of a whole site',
+    'a product admin role over a whole site',
     () => [
       `INSERT INTO role_assignments (id, account_id, role, organization_id, site_id, created_at) VALUES ($1, $2, 'PRODUCT_ADMIN', $3, $4, now())`,
       [newId(), ids.reporter, ids.organization, ids.site],
@@ -331,7 +331,7 @@ test.each<[string, () => [string, unknown[]], string]>([
     'role_assignments_pending_is_scim',
   ],
   [
-    'a membership that ends before its roles',
+    'the deletion of a membership while roles depend on it',
     () => ['DELETE FROM memberships WHERE account_id = $1', [ids.admin]],
     'role_assignments_member_fkey',
   ],
@@ -351,12 +351,12 @@ test.each<[string, () => [string, unknown[]], string]>([
     'accounts_service_only',
   ],
   [
-    'a site where requests wait for no time',
+    'a site where requests wait zero seconds',
     () => ['UPDATE sites SET request_wait_seconds = 0 WHERE id = $1', [ids.site]],
     'sites_request_wait',
   ],
   [
-    'a site where grants last no time',
+    'a site where grants last zero seconds',
     () => ['UPDATE sites SET max_grant_seconds = 0 WHERE id = $1', [ids.site]],
     'sites_max_grant',
   ],
@@ -375,7 +375,7 @@ test.each<[string, () => [string, unknown[]], string]>([
     'audit_entries_refusal',
   ],
   [
-    'a record of something unspeakable',
+    'an audit entry with an invalid action',
     () => [
       `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id, details)
      VALUES ($1, now(), 'Approve!', 'SUCCEEDED', 'SYSTEM', 'Latchkey', 'Grant', 'x', '{}')`,

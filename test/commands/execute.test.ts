@@ -1,4 +1,4 @@
-/** The pipeline itself: all or nothing, decided anew after a lost race, told after the commit. */
+/** How commands run: all or nothing, decided again after a write conflict, with events delivered after the commit. */
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { closeTicket } from '../../src/commands/change-ticket.ts';
@@ -70,7 +70,7 @@ const caller = (accountId: string, idempotencyKey: string | null = null): Caller
   idempotencyKey,
 });
 
-/** Everything that a command writes, as one value to compare. */
+/** The content of every table that commands write, as one value to compare. */
 async function everything(): Promise<unknown> {
   const { rows } = await gateway.sql.query(`
     SELECT (SELECT json_agg(g ORDER BY g.id) FROM grants g) AS grants, (SELECT json_agg(t ORDER BY t.id) FROM tickets t) AS tickets,
@@ -79,7 +79,7 @@ async function everything(): Promise<unknown> {
   return rows[0];
 }
 
-/** The same command, with something in the place of what it would write. */
+/** The same command with a changed outcome. */
 function writing<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   write: () => Promise<void>,
@@ -100,7 +100,7 @@ function writing<Input, Facts, Row extends object>(
   };
 }
 
-test('a command that fails while writing leaves nothing, and tells nobody', async () => {
+test('a command that fails while writing writes nothing and publishes no event', async () => {
   const { ticketId } = await pendingGrant();
   const before = await everything();
   const failing = writing(closeTicket, async () => {
@@ -116,7 +116,7 @@ test('a command that fails while writing leaves nothing, and tells nobody', asyn
   expect(wakes).toBe(1);
 });
 
-test('a refusal that the command does not declare is a defect, and leaves nothing', async () => {
+test('a refusal that the command does not declare is a defect, and nothing is written', async () => {
   const { ticketId } = await pendingGrant();
   const before = await everything();
   const unexpected: typeof closeTicket = {
@@ -129,7 +129,7 @@ test('a refusal that the command does not declare is a defect, and leaves nothin
   expect(await everything()).toEqual(before);
 });
 
-test('what cannot be put on record does not happen', async () => {
+test('if the audit entry cannot be written, nothing is changed', async () => {
   const { ticketId } = await pendingGrant();
   const before = await everything();
   const unspeakable: typeof closeTicket = { ...closeTicket, action: 'Ticket!.close' as never };
@@ -137,7 +137,7 @@ test('what cannot be put on record does not happen', async () => {
   expect(await everything()).toEqual(before);
 });
 
-test('what cannot be told does not happen', async () => {
+test('if the event cannot be written, nothing is changed', async () => {
   const { grantId } = await pendingGrant();
   await gateway.sql.query(`CREATE FUNCTION no_events() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'no events today'; END $$;
@@ -153,7 +153,7 @@ test('what cannot be told does not happen', async () => {
   }
 });
 
-test('a lost race is decided anew on what the winner left, three times at most', async () => {
+test('after a write conflict a command is decided again on the new state, three times at most', async () => {
   const { ticketId } = await pendingGrant();
   let races = 0;
   const losing = (times: number) =>
@@ -175,7 +175,7 @@ test('a lost race is decided anew on what the winner left, three times at most',
   expect(await everything()).toEqual(before);
 });
 
-test('even without its locks, a decision is written only over the version that it was made on', async () => {
+test('even without locks, a decision is written only over the version that it was made on', async () => {
   const unlocked: typeof approveDataAccess = { ...approveDataAccess, lock: async () => {} };
   const unlockedRevocation: typeof revokeDataAccess = { ...revokeDataAccess, lock: async () => {} };
   for (let round = 0; round < 20; round += 1) {
@@ -201,12 +201,12 @@ test('even without its locks, a decision is written only over the version that i
   }
 });
 
-/** The code of a refusal; somebody who lost three races in a row is told that it failed. */
+/** The code of a refusal; `lost` for any other error, such as three write conflicts in a row. */
 function codeOf(error: unknown): string {
   return error instanceof RefusedError ? error.refusal.code : 'lost';
 }
 
-test('of many, one that fails unexpectedly does not touch the others', async () => {
+test('one of many commands that fails unexpectedly does not affect the others', async () => {
   const requests = [];
   for (let index = 0; index < 9; index += 1) requests.push(await pendingGrant());
   const unlucky = requests[4]?.grantId;
@@ -231,7 +231,7 @@ test('of many, one that fails unexpectedly does not touch the others', async () 
   ]);
 });
 
-test('somebody whose account is no longer active decides nothing', async () => {
+test('an account that is no longer active runs no command', async () => {
   const { grantId } = await pendingGrant();
   await gateway.sql.query('UPDATE accounts SET active = false WHERE id = $1', [admin]);
   try {

@@ -1,4 +1,4 @@
-/** Each command declares exactly the refusals that it can be refused with. */
+/** Each command declares exactly the refusals that it can return. */
 import { describe, expect, test } from 'vitest';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import {
@@ -64,7 +64,7 @@ const grants: Grant[] = [
   overOnceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }),
 ];
 
-/** Every code that the command is refused with, whoever tries it, on any of these facts, with any of these inputs. */
+/** Every code with which the command is refused, for all viewers, on all of these facts, with all of these inputs. */
 function codesOf<Input, Facts>(
   command: Command<Input, Facts, object>,
   inputs: readonly Input[],
@@ -80,7 +80,7 @@ function codesOf<Input, Facts>(
   return codes;
 }
 
-/** The codes it declares, without those that are found before and after the decision. */
+/** The codes that it declares, without those that arise before or after the decision. */
 function declaredBy({ refusals }: { refusals: readonly RefusalCode[] }): Set<RefusalCode> {
   return new Set(refusals.filter((code) => code !== 'INVALID_INPUT' && code !== 'IDEMPOTENCY_KEY_REUSED'));
 }
@@ -136,7 +136,7 @@ describe('on a ticket', () => {
     expect(codesOf(requestDataAccess, inputs, unnamed)).toEqual(declaredBy(requestDataAccess));
   });
 
-  test('assignTicket, which also refuses an engineer that there is not', () => {
+  test('assignTicket, which also refuses an engineer who does not exist', () => {
     const codes = codesOf(
       assignTicket,
       [
@@ -168,7 +168,7 @@ describe('on a site', () => {
   const facts: { site: SiteWithOrganization }[] = tickets.flatMap(({ site }) =>
     [true, false].map((hasGuard) => ({ site: { ...site, organization: { ...organization, hasGuard } } })),
   );
-  /** Nobody who belongs to another organization is among the viewers of tickets. */
+  /** A member of another organization, who is not among the viewers of tickets. */
   const stranger = { ...user('stranger'), organizationIds: [] } as Viewer;
 
   test.each([
@@ -200,7 +200,7 @@ describe('on a site', () => {
   });
 });
 
-test('a list of codes is a set of kinds', () => {
+test('refusalKinds returns each kind of the codes once', () => {
   expect(refusalKinds(refusalsOfEveryCommand)).toEqual(new Set(['InvalidInput', 'Forbidden', 'Conflict']));
   expect(
     refusalKinds(['NOT_FOUND', 'NOT_ELIGIBLE', 'TICKET_CLOSED', 'ALREADY_OVER', 'SERVICE_UNAVAILABLE']),

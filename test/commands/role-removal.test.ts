@@ -35,7 +35,7 @@ afterAll(async () => {
   await gateway.dispose();
 });
 
-/** A member who may grant for every product, by one role. */
+/** Adds a member who may grant for every product through one role. */
 async function reporter(): Promise<{ reporterId: string; roleAssignmentId: string }> {
   const { organizationId } = world.acme;
   reporters += 1;
@@ -53,7 +53,7 @@ const ticked = (reporterId: string): CreateTicketInput => ({
   reporterId,
 });
 
-/** The same command, which says when it has written, and commits once it may. */
+/** The same command, which resolves `written` after its writes and waits for `commit` before it commits. */
 function pausedBeforeCommit<Input, Facts, Row extends object>(command: Command<Input, Facts, Row>) {
   const written = Promise.withResolvers<void>();
   const commit = Promise.withResolvers<void>();
@@ -75,7 +75,7 @@ function pausedBeforeCommit<Input, Facts, Row extends object>(command: Command<I
   return { paused, written: written.promise, commit: () => commit.resolve() };
 }
 
-/** Resolves once a transaction waits for an advisory lock; fails when the other is done without waiting. */
+/** Resolves once a transaction waits for an advisory lock; rejects if the command finishes without waiting. */
 async function toWaitForALock(other: Promise<unknown>): Promise<void> {
   let isDone = false;
   void other.finally(() => {
@@ -106,7 +106,7 @@ async function grantOf(ticketId: string) {
   return rows;
 }
 
-test('a ticket that is filed while the role is being removed waits, and its ticked box counts for nothing', async () => {
+test('a ticket that is filed while the role is being removed waits, and its consent is not an approval', async () => {
   const { reporterId, roleAssignmentId } = await reporter();
   const { paused, written, commit } = pausedBeforeCommit(removeRole);
   const removal = run(paused, { roleAssignmentId }, operator);
@@ -117,7 +117,7 @@ test('a ticket that is filed while the role is being removed waits, and its tick
   expect(await grantOf((await filing).id)).toEqual([{ state: 'PENDING_APPROVAL' }]);
 });
 
-test('a role that is removed while the ticket is being filed waits until the ticket stands', async () => {
+test('the removal of a role while a ticket is being filed waits until the ticket is committed', async () => {
   const { reporterId, roleAssignmentId } = await reporter();
   const { paused, written, commit } = pausedBeforeCommit(createTicket);
   const filing = run(paused, ticked(reporterId), ticketing);

@@ -1,4 +1,4 @@
-/** The condition for grants in a state says the same as the rules, at every moment and of every grant. */
+/** The condition for grants in a state agrees with the lifecycle rules, for every kind of grant at every moment. */
 import { describe, expect, test } from 'vitest';
 import { asOf, inStates } from '../../src/grants/as-of.ts';
 import type { Grant, GrantState } from '../../src/grants/grant.ts';
@@ -44,7 +44,7 @@ const states = [
   ...(['EXPIRED', 'REVOKED', 'ENDED'] as const),
 ] satisfies GrantState[];
 
-/** Whether the row meets the condition, for the few words that the conditions of grants have. */
+/** Whether the row meets the condition. Supports only the operators that the conditions of grants use. */
 function meets(row: Readonly<Record<string, unknown>>, where: object): boolean {
   return Object.entries(where).every(([name, condition]) => {
     if (name === 'OR') return condition.some((one: object) => meets(row, one));
@@ -67,17 +67,17 @@ describe.each(Object.entries(grants))('a grant that is %s', (_, grant) => {
     expect(meets(row, inStates([state], NOW))).toBe(asOf(row, NOW).state === state);
   });
 
-  test('is found by any of several states, and by none if none is named', () => {
+  test('is found by a list with its state, and not by an empty list', () => {
     expect(meets(row, inStates([...states, 'ACTIVE'], NOW))).toBe(true);
     expect(meets(row, inStates([], NOW))).toBe(false);
   });
 });
 
-test('each state makes one condition, however often it is named', () => {
+test('a state that is named twice makes one condition', () => {
   expect(inStates(['ACTIVE', 'DENIED', 'ACTIVE'], NOW).OR).toHaveLength(2);
 });
 
-test('a row whose time is up reads as over since that moment; any other as it is', () => {
+test('asOf returns a row whose time has run out as over since that moment, and any other row unchanged', () => {
   const row = toRow(active({ expiresAt: past }));
   expect(asOf(row, NOW)).toMatchObject({ state: 'ENDED', endReason: 'TIME_ELAPSED', endedAt: past });
   const running = toRow(active({ expiresAt: future }));

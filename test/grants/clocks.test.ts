@@ -1,4 +1,7 @@
-/** The clocks of two gateways differ by a little: a decision never fails on that, and never precedes a fact. */
+/**
+ * The clocks of two gateways differ a little: no decision fails because of that, or has a time before the last
+ * change.
+ */
 import { describe, test } from 'vitest';
 import {
   active,
@@ -10,21 +13,21 @@ import {
 } from '../support/builders.ts';
 import { given } from '../support/given-grant.ts';
 
-/** By the clock of the gateway that decided last. The one that decides now is a second late. */
+/** The time on the clock of the gateway that decided last. The clock of the one that decides now is a second behind. */
 const ahead = fromNow(SECOND);
 
 const requested = pendingApproval({ requestedAt: ahead });
 const approved = pendingGuardApproval({ customerApprovedAt: ahead, customerApprovedById: 'customer' });
 const activated = active({ activatedAt: ahead });
 
-describe('a gateway whose clock is late', () => {
+describe('a gateway whose clock is behind', () => {
   test('revokes at the moment of the activation', () => {
     given(activated)
       .when({ type: 'Revoke', by: 'reporter', asGuard: false })
       .thenChanged('REVOKED', { endedAt: ahead, activatedAt: ahead });
   });
 
-  test('takes an approval back at the moment of the approval', () => {
+  test('revokes an approval at the moment of the approval', () => {
     given(approved)
       .when({ type: 'Revoke', by: 'reporter', asGuard: false })
       .thenChanged('DENIED', { endedAt: ahead, customerApprovedAt: ahead });

@@ -40,17 +40,17 @@ describe('the moment at which time alone ends a grant', () => {
   test.each([
     ['waiting for the customer: when its wait is over', pendingApproval({ approvalDueAt: sooner }), sooner],
     [
-      'waiting for the Guard, approved until the ticket closes: when its wait is over',
+      'waiting for the Guard, approved until the ticket closes: at the deadline of the request',
       pendingGuardApproval({ approvalDueAt: later, expiresAt: null }),
       later,
     ],
     [
-      'waiting for the Guard, approved for longer than it waits: when its wait is over',
+      'waiting for the Guard, approved until after the deadline of the request: at that deadline',
       pendingGuardApproval({ approvalDueAt: sooner, expiresAt: later }),
       sooner,
     ],
     [
-      'waiting for the Guard, approved for shorter than it waits: when what was approved is over',
+      'waiting for the Guard, approved until before the deadline of the request: at the approved end',
       pendingGuardApproval({ approvalDueAt: later, expiresAt: sooner }),
       sooner,
     ],
@@ -74,7 +74,7 @@ describe('whether time has ended a grant', () => {
     expect(hasExpired(grant, fromNow(MS))).toBe(true);
   });
 
-  test('no end means never, neither now nor at the end of time', () => {
+  test('a grant without an end never expires', () => {
     expect(hasExpired(active({ expiresAt: null }), new Date(0))).toBe(false);
     expect(hasExpired(active({ expiresAt: null }), new Date(8.64e15))).toBe(false);
   });

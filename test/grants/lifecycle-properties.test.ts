@@ -1,4 +1,4 @@
-/** What holds of every grant's life, whatever people do to it and whenever. */
+/** Invariants of the lifecycle, for random commands at random times. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GrantEventType } from '../../src/events/grant-event-type.ts';
@@ -16,7 +16,7 @@ import { deepFreeze } from '../support/deep-freeze.ts';
 import { grantAfter } from '../support/given-grant.ts';
 import { anyCommand, history, type Step } from '../support/grant-histories.ts';
 
-/** Where each state may lead. A grant stays where it is when its engineer changes. */
+/** The transitions from each state. A change of engineer does not change the state. */
 const arrows: Record<GrantState | 'none', GrantState[]> = {
   none: ['PENDING_APPROVAL'],
   PENDING_APPROVAL: [
@@ -44,7 +44,7 @@ const reasons: { [State in FinalGrant['state']]: Extract<FinalGrant, { state: St
   ENDED: ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'],
 };
 
-/** The event that tells of an arrival; a grant that stays where it is was reassigned. */
+/** The event of a transition. A change without a transition is a reassignment. */
 const told: Record<GrantState, GrantEventType> = {
   PENDING_APPROVAL: 'REQUESTED',
   PENDING_GUARD_APPROVAL: 'AWAITING_GUARD',
@@ -72,7 +72,7 @@ function holdsInEveryStep(law: (step: Step) => void): void {
 }
 
 describe('change', () => {
-  test('follows the arrows, and the event says where to', () => {
+  test('is a transition of the lifecycle, with the matching event', () => {
     holdsInEveryStep(({ before, decision }) => {
       if (!('changed' in decision)) return;
       const { event, grant } = decision.changed;
@@ -88,14 +88,14 @@ describe('change', () => {
     });
   });
 
-  test('raises the version by exactly one, beginning with one', () => {
+  test('increases the version by exactly one, starting at one', () => {
     holdsOfEveryHistory((steps) => {
       const changes = steps.filter(({ decision }) => 'changed' in decision);
       expect(changes.map(({ after }) => after?.version)).toEqual(changes.map((_, index) => index + 1));
     });
   });
 
-  test('keeps what was asked as it was asked', () => {
+  test('never changes the facts of the request', () => {
     holdsInEveryStep(({ before, after }) => {
       if (before === null || after === null) return;
       for (const fact of ['id', 'ticketId', 'siteId', 'scope', 'requestedById', 'justification'] as const) {
@@ -113,7 +113,7 @@ describe('change', () => {
     });
   });
 
-  test('gives every engineer who is assigned while it is open the grant, and nobody else', () => {
+  test('passes an open grant to each engineer who is assigned, and to nobody else', () => {
     holdsInEveryStep(({ before, command, now, after }) => {
       if (command.type !== 'Reassign' || before === null || !isOpen(before) || hasExpired(before, now))
         return;
@@ -127,7 +127,7 @@ describe('change', () => {
 });
 
 describe('a decision', () => {
-  test('writes into neither the grant nor the command, and is the same when asked again', () => {
+  test('does not modify the grant or the command, and is the same when repeated', () => {
     holdsInEveryStep(({ before, command, now, decision }) => {
       const untouched = structuredClone({ before, command, now });
       const again = decide(deepFreeze(before), deepFreeze(command), now);
@@ -136,7 +136,7 @@ describe('a decision', () => {
     });
   });
 
-  test('is recorded with the name of whoever gave the command, and only when somebody decided', () => {
+  test('is recorded with the person who gave the command, and only if a person decided', () => {
     holdsInEveryStep(({ command, decision }) => {
       if (!('changed' in decision)) return;
       const { decision: made, event } = decision.changed;
@@ -202,7 +202,7 @@ describe('access', () => {
     });
   });
 
-  test('is refused from the moment it is over: nothing a person does finds it active', () => {
+  test('is over from its end on: every command of a person is refused', () => {
     holdsInEveryStep(({ before, command, now, decision }) => {
       if (before === null || !isOpen(before) || !hasExpired(before, now)) return;
       const settled = grantAfter(before, decide(before, { type: 'ElapseTime' }, now));
@@ -213,7 +213,7 @@ describe('access', () => {
 });
 
 describe('a grant that is over', () => {
-  test('carries a reason that belongs to its state, and when', () => {
+  test('has an end reason that belongs to its state, and an end time', () => {
     holdsInEveryStep(({ before, now, decision }) => {
       if (!('changed' in decision) || isOpen(decision.changed.grant)) return;
       const { grant } = decision.changed;
@@ -227,7 +227,7 @@ describe('a grant that is over', () => {
     });
   });
 
-  test('stays exactly as it ended under every sequence of commands', () => {
+  test('does not change under any sequence of commands', () => {
     fc.assert(
       fc.property(
         history,
@@ -248,7 +248,7 @@ describe('a grant that is over', () => {
   });
 });
 
-test('random histories take every arrow there is, to every end there is', () => {
+test('random histories cover every transition and every end reason', () => {
   const taken = new Set<string>();
   const ends = new Set<`${FinalGrant['state']} ${EndReason}`>();
   for (const steps of fc.sample(history, { numRuns: 4000, seed: 1 })) {

@@ -1,7 +1,7 @@
 /**
- * The lifecycle as a table: every state × every command, with what becomes of the grant or why it is refused.
+ * The lifecycle as a table: every state × every command, with the change of the grant or the refusal.
  *
- * The types demand a row for every state and end reason, and in it a cell for every command.
+ * The types require a row for every state and end reason, and in each row a cell for every command.
  */
 import type { GrantEventType } from '../../src/events/grant-event-type.ts';
 import type { FinalGrant, Grant, GrantState, NeverActive } from '../../src/grants/grant.ts';
@@ -90,7 +90,7 @@ export const commands = {
   ElapseTime: { plainly: { type: 'ElapseTime' } },
 } as const satisfies { [Type in GrantCommand['type']]: Record<string, Of<Type>> };
 
-/** A change names all that differs in the grant afterwards, besides its version. */
+/** A change lists every fact of the grant that differs afterwards, except the version. */
 type Change = {
   event: GrantEventType;
   decision?: GrantChange['decision'];
@@ -103,7 +103,7 @@ export type Row = { [Type in keyof typeof commands]: { [Case in keyof (typeof co
 const refused = (code: GrantRefusal): Outcome => ({ refused: code });
 const unchanged: Outcome = { unchanged: true };
 
-/** The same answer to every approval, however it is given. */
+/** The same outcome for every kind of approval. */
 const everyApproval = (outcome: Outcome): Row['Approve'] => ({
   'until the ticket closes': outcome,
   'until a moment': outcome,
@@ -395,7 +395,10 @@ const isOver: Row = {
   ElapseTime: { plainly: unchanged },
 };
 
-/** Time has ended it, the sweep has not come by: over for everybody, and the sweep records its end. */
+/**
+ * Its time has run out, but the background job has not written that yet: over for everybody, and the job records its
+ * end.
+ */
 const lapsed = (end: Change): Row => ({ ...isOver, ElapseTime: { plainly: end } });
 
 const timedOutUnapproved = (at: Date): Change => ({
@@ -416,7 +419,7 @@ const ranOut = (at: Date): Change => ({
 
 export type Situation = { given: Grant | null; row: Row };
 
-/** Over is over, whatever its dates say. */
+/** In a final state nothing changes, whatever the grant's dates are. */
 const whateverItsDates = <Final extends FinalGrant>(given: Final): Situation[] => [
   { given, row: isOver },
   { given: { ...given, approvalDueAt: fromNow(-MS), expiresAt: fromNow(-MS) }, row: isOver },

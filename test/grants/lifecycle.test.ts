@@ -1,4 +1,4 @@
-/** Every cell of the lifecycle table, decided; the last tests count them, so a missing pair cannot pass. */
+/** Decides every cell of the lifecycle table. The last tests count the cells, so that none can be missing. */
 import { describe, expect, test } from 'vitest';
 import { type EndReason, type Grant, type GrantState, isOpen } from '../../src/grants/grant.ts';
 import { decide, type GrantCommand } from '../../src/grants/lifecycle.ts';
@@ -8,7 +8,7 @@ import { commands, type Outcome, type Row, type Situation, situations } from './
 
 type Cell = { command: GrantCommand; when: string; outcome: Outcome | undefined };
 
-/** Every command there is, with what the row says of it. */
+/** Every command, with the outcome in the row. */
 function cells(row: Row): Cell[] {
   const outcomes = new Map(
     Object.entries(row).flatMap(([type, cases]) =>
@@ -76,7 +76,7 @@ describe('the table', () => {
     APPROVAL_TIMED_OUT: true,
   } satisfies Record<EndReason, true>;
 
-  test('holds all nine states × thirteen commands', () => {
+  test('has all nine states × thirteen commands', () => {
     const pairs = new Set(
       rows.flatMap(({ given, row }) =>
         cells(row).map(({ command }) => `${given?.state ?? 'none'} × ${command.type}`),
@@ -86,7 +86,7 @@ describe('the table', () => {
     expect(pairs.size).toBe(9 * 13);
   });
 
-  test('decides every cell, and has no cell for a command that is not there', () => {
+  test('has a decided cell for every command, and no cell for an unknown one', () => {
     const commandCases = Object.values(commands).flatMap((cases) => Object.keys(cases)).length;
     for (const { name, row } of rows) {
       expect(
@@ -96,11 +96,11 @@ describe('the table', () => {
     }
   });
 
-  test('names each situation after the state it holds', () => {
+  test('names each situation after the state in it', () => {
     for (const { state, given } of rows) expect(given?.state ?? 'none').toBe(state);
   });
 
-  test('ends in every reason there is, and begins from every one', () => {
+  test('has every end reason, as an outcome and as a starting point', () => {
     const outcomes = rows.flatMap(({ row }) => cells(row).map(({ outcome }) => outcome));
     const reached = outcomes.map((outcome) =>
       outcome !== undefined && 'event' in outcome ? outcome.facts['endReason'] : undefined,

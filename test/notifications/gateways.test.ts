@@ -16,7 +16,7 @@ import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
 
 let world: World;
-/** Where the world was made; it sends no mail itself. */
+/** The gateway through which the world was created. It sends no mail. */
 let origin: TestGateway;
 
 beforeAll(async () => {
@@ -31,14 +31,14 @@ function startGatewayWithMail(mail: MailConfig): Promise<TestGateway> {
   return startGateway({ databaseUrl: origin.databaseUrl, config: { mail } });
 }
 
-/** A request that awaits the one Guard admin, approved through this gateway. */
+/** Creates a request that awaits the only Guard admin, approved through this gateway. */
 async function awaitGuard(gateway: TestGateway): Promise<void> {
   const admin = await gateway.as(world.acme.emails.organizationAdmin);
   const { ticketId } = await fileTicket(gateway, world, { site: 'restricted' });
   await done(admin, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' });
 }
 
-test('of two running gateways each mail is sent by one, within seconds of the approval', async () => {
+test('with two running gateways, each mail is sent by one of them, within seconds of the approval', async () => {
   await using server = await startMailServer();
   const mail: MailConfig = { kind: 'smtp', url: server.url, from };
   await using gateway = await startGatewayWithMail(mail);
@@ -47,13 +47,13 @@ test('of two running gateways each mail is sent by one, within seconds of the ap
   for (let request = 0; request < requests; request += 1)
     await awaitGuard(request % 2 === 0 ? gateway : other);
   await server.accepted(requests);
-  // Stopping ends what is under way: nothing more can come.
+  // Stopping a gateway ends its deliveries: no more mail can arrive.
   await Promise.all([gateway.dispose(), other.dispose()]);
   expect(server.received).toHaveLength(requests);
   expect(new Set(server.received.map(({ email }) => email.messageId)).size).toBe(requests);
 });
 
-test('a gateway on a mail server that hangs decides as ever, and stops within seconds', async () => {
+test('a gateway whose mail server hangs still runs commands, and stops within seconds', async () => {
   const hanging = createServer((socket) => {
     socket.on('error', () => undefined);
     socket.resume();
@@ -69,11 +69,11 @@ test('a gateway on a mail server that hangs decides as ever, and stops within se
   await awaitGuard(gateway);
   await connected;
   await awaitGuard(gateway);
-  // The mail server never answers: without a deadline this would never end.
+  // The mail server never responds: without a deadline this would never end.
   await gateway.dispose();
 });
 
-test('where there is no mail server, mail is written into the data folder', async () => {
+test('without a mail server, mail is written to the data folder', async () => {
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-data-'));
   onTestFinished(() => rm(dataFolder, { recursive: true, force: true }));
   const folder = join(dataFolder, 'mail');
@@ -91,7 +91,7 @@ test('where there is no mail server, mail is written into the data folder', asyn
   expect(email).toMatchObject({ from, to: [{ address: world.acme.emails.guardAdmin }] });
 });
 
-test('without mail a gateway says so once, at its start', async () => {
+test('a gateway that sends no mail logs that once, when it starts', async () => {
   const lines: string[] = [];
   const logger = createLogger('warn', { write: (line) => void lines.push(line) });
   await using _gateway = await startGateway({ databaseUrl: origin.databaseUrl, logger });

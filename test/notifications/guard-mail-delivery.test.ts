@@ -17,11 +17,11 @@ let world: World;
 let database: Database;
 let admin: Person;
 let guard: Person;
-/** Everybody who is to be written to of a request on the restricted site. */
+/** Everybody who should get mail about a request on the restricted site. */
 let guardAdmins: string[];
 const statements: string[] = [];
 
-/** The gateway itself sends nothing here: each test makes the rounds, when it wants to. */
+/** This gateway sends no mail by itself: each test runs the delivery when it needs to. */
 beforeAll(async () => {
   gateway = await startGateway({ maintenance: false, onStatement: (sql) => void statements.push(sql) });
   world = await buildWorld(gateway);
@@ -51,7 +51,7 @@ afterAll(async () => {
 });
 
 let mailServer: MailServer;
-/** How far ahead of the present deliveries are, in milliseconds. */
+/** How far the clock of the deliveries is ahead, in milliseconds. */
 let ahead: number;
 const clock = () => new Date(Date.now() + ahead);
 
@@ -66,7 +66,7 @@ afterEach(async () => {
   await gateway.sql.query('DELETE FROM guard_mails');
 });
 
-/** Somebody who is Guard admin of Acme, or of one of its sites. */
+/** Adds a Guard admin of Acme, or of one of its sites. */
 async function addGuardAdmin(
   name: string,
   { site, ...over }: { site?: SiteName; origin?: 'SCIM' },
@@ -91,7 +91,7 @@ async function accountId(email: string): Promise<string> {
   return rows[0].id;
 }
 
-/** A request on the restricted site that awaits the Guard. */
+/** Creates a request on the restricted site that awaits the Guard. */
 async function awaitGuard(by: Person = admin): Promise<{ grantId: string; key: string; ticketId: string }> {
   const { ticketId, key } = await fileTicket(gateway, world, { site: 'restricted' });
   const grant = await done(by, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' });
@@ -99,7 +99,7 @@ async function awaitGuard(by: Person = admin): Promise<{ grantId: string; key: s
   return { grantId: grant.id, key, ticketId };
 }
 
-/** Delivers everything that is due now. */
+/** Sends every mail that is due now. */
 async function deliver({
   mailer = createSmtpMailer({ url: mailServer.url, from }),
   logger = createLogger('silent'),
@@ -145,28 +145,31 @@ describe('an approval on a restricted site', () => {
     },
   };
 
-  test.each(Object.keys(paths))('%s is told once to each Guard admin who may decide on it', async (path) => {
-    const { key } = (await paths[path]?.()) ?? { key: '' };
-    await deliver();
-    later(3 * 86_400);
-    await deliver();
-    expect(recipients()).toEqual(guardAdmins);
-    for (const { email } of mailServer.received) {
-      expect(email.subject).toBe(`${key}: support access to restricted awaits your approval`);
-      expect(email.from).toEqual(from);
-      expect(email.text).toContain(`Ticket:       ${key}: It is slow\n`);
-      expect(email.text).toContain('Site:         restricted, https://acme-restricted.example\n');
-      expect(email.text).toContain('Product:      jira\n');
-      expect(email.text).toMatch(
-        /Approved by: {2}organizationAdmin, organizationadmin@acme\.example, 2\d{3}-/,
+  test.each(Object.keys(paths))(
+    '%s sends one mail to each Guard admin who may decide on it',
+    async (path) => {
+      const { key } = (await paths[path]?.()) ?? { key: '' };
+      await deliver();
+      later(3 * 86_400);
+      await deliver();
+      expect(recipients()).toEqual(guardAdmins);
+      for (const { email } of mailServer.received) {
+        expect(email.subject).toBe(`${key}: support access to restricted awaits your approval`);
+        expect(email.from).toEqual(from);
+        expect(email.text).toContain(`Ticket:       ${key}: It is slow\n`);
+        expect(email.text).toContain('Site:         restricted, https://acme-restricted.example\n');
+        expect(email.text).toContain('Product:      jira\n');
+        expect(email.text).toMatch(
+          /Approved by: {2}organizationAdmin, organizationadmin@acme\.example, 2\d{3}-/,
+        );
+      }
+      expect(await mailsInDatabase()).toEqual(
+        guardAdmins.map((email) => ({ email, state: 'SENT', attempts: 1 })),
       );
-    }
-    expect(await mailsInDatabase()).toEqual(
-      guardAdmins.map((email) => ({ email, state: 'SENT', attempts: 1 })),
-    );
-  });
+    },
+  );
 
-  test('costs one statement more; elsewhere it costs none and tells nobody', async () => {
+  test('needs one more statement; on an unrestricted site it needs none and sends no mail', async () => {
     const { ticketId } = await fileTicket(gateway, world);
     statements.length = 0;
     expect((await done(admin, 'approveDataAccess', { ticketId, path: 'SUPPORT_PORTAL' })).state).toBe(
@@ -180,7 +183,7 @@ describe('an approval on a restricted site', () => {
     expect(writesOf(statements)).toEqual([...elsewhere, 'guard_mails']);
   });
 
-  test('is told nobody when it is not committed, and once when it is repeated', async () => {
+  test('sends no mail if it is not committed, and one if it is repeated', async () => {
     const { ticketId } = await fileTicket(gateway, world, { site: 'restricted' });
     const input = { ticketId, path: 'SUPPORT_PORTAL', idempotencyKey: 'once' };
     await gateway.sql.query(
@@ -196,7 +199,7 @@ describe('an approval on a restricted site', () => {
     expect(await mailsInDatabase()).toHaveLength(guardAdmins.length);
   });
 
-  test('by a Guard admin is told to the others, unless the policy lets one person approve twice', async () => {
+  test('by a Guard admin sends mail to the others, and to all if the policy lets one person approve twice', async () => {
     const { organizationId, sites } = world.acme;
     await done(world.operator, 'assignRole', {
       ...{ userId: await accountId(guard.email), role: 'ORGANIZATION_ADMIN', organizationId },
@@ -215,7 +218,7 @@ describe('an approval on a restricted site', () => {
     expect((await mailsInDatabase()).map(({ email }) => email)).toEqual(guardAdmins);
   });
 
-  test('is told to fifty at most', async () => {
+  test('sends mail to fifty people at most', async () => {
     await gateway.sql.query(
       `WITH people AS (
          INSERT INTO accounts (id, kind, email, name, created_at)
@@ -235,7 +238,7 @@ describe('an approval on a restricted site', () => {
   });
 });
 
-test('the mail’s own words approve, as the person who got them', async () => {
+test('the mutation in the mail approves the request when its recipient runs it', async () => {
   const { grantId } = await awaitGuard();
   await deliver();
   const text = mailServer.received.find(({ to }) => to[0] === guard.email)?.email.text ?? '';
@@ -250,7 +253,7 @@ test('the mail’s own words approve, as the person who got them', async () => {
 describe('a mail is dropped before it is sent', () => {
   test.each<[string, (of: { grantId: string; ticketId: string }) => Promise<unknown>]>([
     [
-      'when the request was withdrawn',
+      'if the request was withdrawn',
       async ({ grantId }) =>
         done(await gateway.as(world.engineer.email), 'withdrawDataAccessRequest', { grantId }),
     ],
@@ -265,7 +268,7 @@ describe('a mail is dropped before it is sent', () => {
     );
   });
 
-  test('when its recipient is no Guard admin any more; the others get theirs', async () => {
+  test('if its recipient is no longer a Guard admin; the other recipients get theirs', async () => {
     const email = await addGuardAdmin('briefly', {});
     await awaitGuard();
     await done(world.operator, 'deactivateAccount', { accountId: await accountId(email) });
@@ -275,8 +278,8 @@ describe('a mail is dropped before it is sent', () => {
   });
 });
 
-describe('a mail server that is away', () => {
-  test('gets every mail once it is back, under one Message-ID, and not before the pause is over', async () => {
+describe('a mail server that is unavailable', () => {
+  test('gets every mail once when it is back, under one Message-ID, and not before the retry delay is over', async () => {
     await awaitGuard();
     await mailServer.stop();
     await deliver();
@@ -296,7 +299,7 @@ describe('a mail server that is away', () => {
     );
   });
 
-  test('for a day is given up, on the log and on the record', async () => {
+  test('for a day gets no more attempts: that is logged, and an audit entry is written', async () => {
     const { ticketId } = await awaitGuard();
     await mailServer.stop();
     const lines: string[] = [];
@@ -332,7 +335,7 @@ describe('a mail server that is away', () => {
       ticketId,
       details: { recipientId: expect.any(String), attempts: maxAttempts },
     });
-    // And never again.
+    // No further attempt is made.
     later(30 * 86_400);
     await deliver();
     expect((await mailsInDatabase())[0]).toMatchObject({ state: 'GIVEN_UP', attempts: maxAttempts });
@@ -340,7 +343,7 @@ describe('a mail server that is away', () => {
 });
 
 describe('two gateways', () => {
-  test('at the same mails send each of them once', async () => {
+  test('that deliver at the same time send each mail once', async () => {
     for (let ticket = 0; ticket < 8; ticket += 1) await awaitGuard();
     const other = openDatabase({
       url: gateway.databaseUrl,
@@ -363,7 +366,7 @@ describe('two gateways', () => {
     );
   });
 
-  test('one of which ends after the mail server’s yes: the other repeats it under the same Message-ID', async () => {
+  test('of which one stops after the mail server accepted a mail: the other sends it again under the same Message-ID', async () => {
     await awaitGuard();
     const real = createSmtpMailer({ url: mailServer.url, from });
     const end = new AbortController();
@@ -387,7 +390,7 @@ describe('two gateways', () => {
   });
 });
 
-test('mails are forgotten after their time, and no others', async () => {
+test('old mails are deleted, and no others', async () => {
   await awaitGuard();
   const moment = (seconds: number) => new Date(Date.now() + seconds * 1_000);
   await deleteGuardMailsBefore(database.prisma, moment(-60), 100);
@@ -396,7 +399,7 @@ test('mails are forgotten after their time, and no others', async () => {
   expect(await mailsInDatabase()).toHaveLength(guardAdmins.length - 1);
 });
 
-/** The tables that were written to, in order. */
+/** The tables that the statements write to, in order. */
 function writesOf(sent: readonly string[]): string[] {
   return sent.flatMap((sql) => /^\s*(?:INSERT INTO|UPDATE)\s+"?(?:public"\."?)?(\w+)/.exec(sql)?.[1] ?? []);
 }

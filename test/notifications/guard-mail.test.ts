@@ -20,7 +20,7 @@ const request: GuardRequest = {
   recipientName: 'Grace',
 };
 
-test('a mail says what is asked, who has said yes, until when, and how to decide', () => {
+test('a mail says what is requested, who approved it, when it expires, and how to decide', () => {
   expect(writeGuardMail(request)).toEqual({
     subject: 'SUP-1042: support access to Acme awaits your approval',
     text: `Hello Grace,
@@ -52,7 +52,7 @@ admin counts; until then the approval allows nothing.
   });
 });
 
-test('it says which data, and leaves out what is not known', () => {
+test('a mail says which data is requested, and leaves out facts that are not known', () => {
   const { text } = writeGuardMail({
     ...request,
     ...{ conversations: 3, engineerName: null, justification: null, expiresAt: null },
@@ -62,9 +62,9 @@ test('it says which data, and leaves out what is not known', () => {
   expect(text).not.toMatch(/Why:|Access until:/);
 });
 
-test('what people wrote stays one bounded line each, whatever they wrote', () => {
+test('each text that people wrote is one line of limited length, whatever it contains', () => {
   const anything = fc.oneof(
-    // Control characters and those that turn the direction of a text are among the first.
+    // Control characters, and characters that change the direction of text, have low code points.
     fc
       .array(fc.oneof(fc.nat({ max: 0x20ff }), fc.nat({ max: 0x10ffff })), { maxLength: 600 })
       .map((codes) => String.fromCodePoint(...codes)),

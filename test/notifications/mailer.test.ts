@@ -20,7 +20,7 @@ const mail: Mail = {
 };
 
 describe('through a mail server', () => {
-  test('a mail arrives as it was written, in every script', async () => {
+  test('a mail arrives unchanged, in every script', async () => {
     await using server = await startMailServer();
     const text = `Grüße 您好 مرحبا 🔑\n.\n.dot\n${'long '.repeat(300)}\n`;
     const subject = `SUP-1: доступ ${'к данным '.repeat(20)}🔑`;
@@ -41,7 +41,7 @@ describe('through a mail server', () => {
     expect(header(received?.raw, 'Auto-Submitted')).toBe('auto-generated');
   });
 
-  test('what people wrote adds no header and no recipient', async () => {
+  test('text that people wrote adds no header and no recipient', async () => {
     await using server = await startMailServer();
     const evil = 'x\r\nBcc: all@example.com\r\n\r\nBody';
     await createSmtpMailer({ url: server.url, from }).send(
@@ -61,7 +61,7 @@ describe('through a mail server', () => {
   });
 
   test.each(['grace@acme.example\r\nRCPT TO:<eve@example.com>', 'grace@acme.example>, <eve@example.com'])(
-    'an address that is none is refused: %j',
+    'an invalid address is refused: %j',
     async (address) => {
       await using server = await startMailServer();
       await createSmtpMailer({ url: server.url, from })
@@ -71,7 +71,7 @@ describe('through a mail server', () => {
     },
   );
 
-  test('the server’s no is told', async () => {
+  test('a refusal by the mail server rejects', async () => {
     await using server = await startMailServer({
       onRcptTo: (_, __, answer) => answer(Object.assign(new Error('no such user'), { responseCode: 550 })),
     });
@@ -80,7 +80,7 @@ describe('through a mail server', () => {
     );
   });
 
-  test('a password goes over no connection without TLS', async () => {
+  test('a password is never sent over a connection without TLS', async () => {
     const said: string[] = [];
     await using server = await startMailServer({
       disabledCommands: ['STARTTLS'],
@@ -98,14 +98,14 @@ describe('through a mail server', () => {
     expect(server.received).toEqual([]);
   });
 
-  test('nobody there is told at once', async () => {
+  test('a port on which nothing listens rejects immediately', async () => {
     const url = `smtp://127.0.0.1:${await findFreePort()}`;
     await expect(createSmtpMailer({ url, from }).send(mail, never)).rejects.toThrow(/ECONNREFUSED/);
   });
 });
 
 describe('a mail server that hangs', () => {
-  test('before its first word, or before its last, is waited for until the deadline and no longer', async () => {
+  test('before its greeting, or before its last reply, rejects at the deadline', async () => {
     for (const silent of [await startSilentServer(), await startMailServer({ onData: () => undefined })]) {
       await using server = silent;
       const sending = createSmtpMailer({ url: server.url, from, deadline: 300 }).send(mail, never);
@@ -113,7 +113,7 @@ describe('a mail server that hangs', () => {
     }
   });
 
-  test('is left when the signal says so, and its connection is closed', async () => {
+  test('rejects when the signal aborts, and its connection is closed', async () => {
     await using server = await startSilentServer();
     const cut = new AbortController();
     const sending = createSmtpMailer({ url: server.url, from }).send(mail, cut.signal);
@@ -134,7 +134,7 @@ describe('as files', () => {
     return { folder, lines, mailer: createFolderMailer({ folder, from, logger }) };
   }
 
-  test('a mail is a file that mail programs open, and a line of the log', async () => {
+  test('a mail is written to a file that mail programs can open, and logged', async () => {
     const { folder, lines, mailer } = await folderMailer();
     await mailer.send(mail, never);
     await mailer.send(mail, never);
@@ -145,7 +145,7 @@ describe('as files', () => {
     expect(lines[0]).toContain('grant.recipient.eml');
   });
 
-  test('the oldest go when there are too many', async () => {
+  test('the oldest files are deleted when there are too many', async () => {
     const { folder, mailer } = await folderMailer();
     const name = (number: number) => `grant-${String(number).padStart(4, '0')}`;
     for (let number = 0; number < 203; number += 1) await mailer.send({ ...mail, id: name(number) }, never);
@@ -160,7 +160,7 @@ function header(raw: string | undefined, name: string): string | undefined {
   return new RegExp(`^${name}: (.*)\\r$`, 'm').exec(raw ?? '')?.[1];
 }
 
-/** Accepts connections and never says a word. */
+/** A server that accepts connections and never sends anything. */
 async function startSilentServer() {
   const connected = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
