@@ -1,7 +1,6 @@
 /**
- * `npm run check:breaking`: fails if the schema of the working tree breaks clients of the schema committed
- * before it. What is added is welcome; what is removed or narrowed needs a decision, which is
- * made by running it once with `ALLOW_BREAKING=yes`.
+ * `npm run check:breaking`: fails if the schema of the working tree breaks clients of the schema committed before it.
+ * Additions pass. To allow a removal or another breaking change, run it with `ALLOW_BREAKING=yes`.
  */
 import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -10,7 +9,7 @@ import { buildSchema } from 'graphql';
 
 const file = 'schema/schema.graphql';
 
-/** The schema as it was at a commit, or null where there was none, or no history to ask. */
+/** Returns the schema at a commit, or null if the commit has none or cannot be read. */
 function schemaAt(commit: string): string | null {
   try {
     return execFileSync('git', ['show', `${commit}:${file}`], { encoding: 'utf8', stdio: 'pipe' });
@@ -20,8 +19,9 @@ function schemaAt(commit: string): string | null {
 }
 
 /**
- * Where the branch left the default branch of its remote. Where there is no such place: with changes not
- * committed, the newest commit; without, the commit before the newest one that changed the schema.
+ * Returns the commit to compare with: the merge base with the remote's default branch, unless that is HEAD or unknown.
+ * Otherwise HEAD if the schema has uncommitted changes, else the previous commit that changed the schema. Returns an
+ * empty string if there is none.
  */
 function baseline(): string {
   const forkPoint = git('merge-base', 'HEAD', 'origin/HEAD');
@@ -31,7 +31,7 @@ function baseline(): string {
   return before;
 }
 
-/** What git answers, or nothing where it has no answer. */
+/** Returns the output of git, or an empty string if it fails. */
 function git(...args: string[]): string {
   try {
     return execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim();

@@ -1,6 +1,6 @@
 /**
- * `npm run check:schema`: fails if schema/schema.graphql or schema/possible-types.json is not what the code serves,
- * and says what differs.
+ * `npm run check:schema`: fails, and prints the differences, if schema/schema.graphql or schema/possible-types.json
+ * differs from what the code serves.
  */
 import { readFile } from 'node:fs/promises';
 import { diff } from '@graphql-inspector/core';

@@ -1,6 +1,6 @@
 /**
- * `npm run check`: runs every `check:…` script of package.json, as many at a time as there are cores, and all of
- * them even if one fails. Prints the output of each when it ends, and a summary.
+ * `npm run check`: runs every `check:…` script of package.json, as many in parallel as there are cores, and continues
+ * if one fails. Prints the output of each script when it ends, and a summary.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,7 +40,7 @@ async function run(name: string, command: string): Promise<Result> {
 }
 
 const started = performance.now();
-// The longest first: nothing else then waits for it at the end.
+// The slowest check starts first, so that the total time is shortest.
 const waiting = Object.entries(packageJson.scripts)
   .filter(([name]) => name.startsWith('check:'))
   .sort(([name]) => (name === 'check:types' ? -1 : 0));
