@@ -45,7 +45,7 @@ try {
 } catch (error) {
   const report =
     error instanceof StartupError ? error.message : error instanceof Error ? error.stack : String(error);
-  // A signal during the start makes the start fail. That is intended, so it is not reported.
+  // If a start fails after a signal, the signal is the cause: there is nothing to report.
   if (!stop.signal.aborted) process.stderr.write(`${report}\n`);
   process.exit(1);
 }

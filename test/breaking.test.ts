@@ -1,4 +1,4 @@
-/** `npm run check:breaking`, in a repository of its own. */
+/** Tests `npm run check:breaking` in a temporary repository. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -51,14 +51,14 @@ const more = 'type Query { one: String two(required: Int, other: Int): String th
 const fewer = 'type Query { one: String }';
 const stricter = 'type Query { one: String two(required: Int!): String }';
 
-test('has nothing to say of the first schema', () => {
+test('passes the first schema', () => {
   write(first);
   expect(check()).toMatchObject({ passes: true, said: expect.stringContaining('no earlier schema') });
   commit(first);
   expect(check()).toMatchObject({ passes: true, said: expect.stringContaining('no earlier schema') });
 });
 
-test('lets additions through', () => {
+test('passes additions', () => {
   commit(first);
   write(more);
   expect(check()).toEqual({ passes: true, said: '' });
@@ -67,9 +67,9 @@ test('lets additions through', () => {
 });
 
 test.each([
-  ['a field that is gone', fewer, "Query.two: Field 'two' was removed"],
+  ['a removed field', fewer, "Query.two: Field 'two' was removed"],
   ['an argument that became required', stricter, 'Query.two.required: Type for argument'],
-])('sees %s, committed or not, unless it is allowed', (_, schema, said) => {
+])('reports %s, committed or not, and fails unless it is allowed', (_, schema, said) => {
   commit(first);
   write(schema);
   expect(check()).toMatchObject({ passes: false, said: expect.stringContaining(said) });
@@ -82,7 +82,7 @@ test.each([
   });
 });
 
-test('sees what any commit of a branch broke', () => {
+test('reports what any commit of a branch broke', () => {
   commit(first);
   git('update-ref', 'refs/remotes/origin/main', 'HEAD');
   git('symbolic-ref', 'refs/remotes/origin/HEAD', 'refs/remotes/origin/main');

@@ -19,13 +19,13 @@ afterAll(() => rmSync(project, { recursive: true }));
 
 type Node = { readonly program: string; readonly parameters: readonly string[]; readonly version: string };
 
-/** This Node, which says that it is another version. */
+/** This Node, made to report another version. */
 function pretending(version: string): Node {
   const code = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`;
   return { program: process.execPath, parameters: ['--import', `data:text/javascript,${code}`], version };
 }
 
-/** The Node of this machine, where it is older than 24. */
+/** The installed versions of Node that are older than 24. */
 function oldNodes(): Node[] {
   const programs = (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, 'node'));
   return [...new Set(programs)].filter(existsSync).flatMap((program) => {
@@ -34,7 +34,7 @@ function oldNodes(): Node[] {
   });
 }
 
-/** Runs the project's main.ts as its scripts do, with only these folders in place. */
+/** Runs the project's main.ts as its scripts do, with only these folders present. */
 function start({ program, parameters }: Node, ...folders: string[]): Promise<unknown> {
   for (const folder of ['node_modules', 'prisma', 'schema']) {
     rmSync(join(project, folder), { recursive: true, force: true });
@@ -50,7 +50,7 @@ function start({ program, parameters }: Node, ...folders: string[]): Promise<unk
 
 const generated = ['prisma/generated', 'schema/generated'];
 
-test('a script runs on Node 24, and on a later one', async () => {
+test('a script runs on Node 24 and on later versions', async () => {
   for (const version of [process.versions.node, '26.0.0']) {
     expect(await start(pretending(version), 'node_modules', ...generated)).toEqual({
       ...{ code: 0, stdout: 'it runs\n', stderr: '' },
@@ -59,7 +59,7 @@ test('a script runs on Node 24, and on a later one', async () => {
 });
 
 test.each([pretending('20.19.0'), pretending('22.22.0'), ...oldNodes()])(
-  'on Node $version ($program) it says in one line what to do',
+  'on Node $version ($program) a script prints one line that says what to do',
   async (node) => {
     const message = (command: string) => ({
       ...{ code: 1, stdout: '' },
@@ -70,7 +70,7 @@ test.each([pretending('20.19.0'), pretending('22.22.0'), ...oldNodes()])(
   },
 );
 
-test('without dependencies or generated code it says in one line what to do', async () => {
+test('without dependencies or generated code a script prints one line that says what to do', async () => {
   const node = pretending('24.0.0');
   expect(await start(node)).toEqual({
     ...{ code: 1, stdout: '', stderr: 'Latchkey is not installed: run `npm ci`.\n' },

@@ -24,7 +24,7 @@ function problemsOf(variables: Record<string, string>): readonly string[] {
 }
 
 describe('nothing set', () => {
-  test('gives the embedded default, for this machine only', () => {
+  test('uses the embedded database and listens only on this machine', () => {
     expect(parseConfig({})).toEqual({
       host: '127.0.0.1',
       port: 4000,
@@ -99,7 +99,7 @@ test('everything set', () => {
 });
 
 describe('the development issuer', () => {
-  test('is on only in the embedded default', () => {
+  test('is on only with the embedded database', () => {
     expect(parseConfig({}).identity.kind).toBe('development');
     expect(parseConfig({ DATA_FOLDER: '/elsewhere', NODE_ENV: 'test' }).identity.kind).toBe('development');
     expect(parseConfig(issuer).identity.kind).toBe('oidc');
@@ -197,13 +197,13 @@ describe('mail', () => {
   });
 });
 
-test('gateways on one database need a common secret for cursors', () => {
+test('gateways that share a database need the same secret for cursors', () => {
   expect(problemsOf({ ...deployed, CURSOR_SECRET: '' })).toEqual([
     expect.stringMatching(/^CURSOR_SECRET must be set together with DATABASE_URL/),
   ]);
 });
 
-test('the explanation says where everything is, and no secret', () => {
+test('the description of a configuration names every server and no secret', () => {
   const config = parseConfig({
     ...deployed,
     REDIS_URL: 'redis://user:hunter2@redis.example:6379/1',

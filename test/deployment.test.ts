@@ -4,7 +4,7 @@ import { parseConfig, variableNames } from '../src/config.ts';
 
 const read = (file: string): string => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8');
 
-/** What docker-compose.yml sets for a gateway, `${NAME:-default}` and all. */
+/** Returns a gateway's variables as written in docker-compose.yml, with `${NAME:-default}` unresolved. */
 function composeEnvironment(): Record<string, string> {
   const block = /\n {2}environment:\n((?: {4}.*\n)+)/.exec(read('docker-compose.yml'))?.[1] ?? '';
   return Object.fromEntries(
@@ -12,7 +12,7 @@ function composeEnvironment(): Record<string, string> {
   );
 }
 
-test('docker-compose.yml sets only what a gateway reads, and with the issuer filled in it starts', () => {
+test('docker-compose.yml sets only variables that a gateway reads, and is valid with an issuer filled in', () => {
   const environment = composeEnvironment();
   expect(Object.keys(environment).filter((name) => !variableNames.includes(name))).toEqual([]);
   const filledIn: Record<string, string> = {

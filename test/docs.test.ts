@@ -34,7 +34,7 @@ test('every link has a target', () => {
   expect(broken).toEqual([]);
 });
 
-test('every named file and script exists', () => {
+test('every file and script that is named exists', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const wrong = pages.flatMap((page) => {
     const text = read(page);
@@ -60,18 +60,18 @@ test('the table of configuration has every variable', () => {
   expect(firstColumn('README.md', 'Configuration').sort()).toEqual([...variableNames].sort());
 });
 
-test('every code of an error that a mutation answers is explained', () => {
+test('every error code that a mutation returns is explained', () => {
   const codes = schema.getType('ErrorCode');
   const known = isEnumType(codes) ? codes.getValues().map(({ name }) => name) : [];
   expect(known.length).toBeGreaterThan(10);
   expect(firstColumn('docs/api.md', 'Errors of a mutation').sort()).toEqual(known.sort());
 });
 
-test('every code of an error of a request is explained, and there is one for each explained', () => {
+test('every error code of a request is explained, and every explained code exists', () => {
   const explained = firstColumn('docs/api.md', 'Errors of a request');
   expect(explained.length).toBeGreaterThan(10);
   const source = globSync('src/{http,graphql}/**/*.ts').map(read).join('\n');
-  // Given by the engine rather than by us.
+  // Set by the GraphQL engine, not in our code.
   const byTheEngine = ['GRAPHQL_VALIDATION_FAILED'];
   expect(explained.filter((code) => !source.includes(`'${code}'`) && !byTheEngine.includes(code))).toEqual(
     [],
@@ -86,13 +86,13 @@ test('every code of an error of a request is explained, and there is one for eac
 });
 
 describe('documents', () => {
-  test('fit the schema', () => {
+  test('are valid for the schema', () => {
     const all = ['docs/api.md', 'docs/operating.md'].flatMap((page) => blocks(page, 'graphql'));
     expect(all.length).toBeGreaterThan(5);
     expect(all.flatMap((text) => validate(schema, parse(text)).map(({ message }) => message))).toEqual([]);
   });
 
-  test('fill an empty deployment as described', async () => {
+  test('set up an empty deployment as described', async () => {
     await using gateway = await startGateway();
     const operator = await gateway.as('operator@vendor.example');
     const ids: Record<string, string> = {};

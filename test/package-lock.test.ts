@@ -17,7 +17,7 @@ describe.each(['', 'test/mutation/', 'test/clients/'])('%spackage-lock.json', (f
   const file = new URL(`../${folder}package-lock.json`, import.meta.url);
   const lock = Lock.parse(JSON.parse(readFileSync(file, 'utf8')));
 
-  test('names the optional packages of every platform, or npm ci refuses it', () => {
+  test('names the optional packages of every platform, as npm ci requires', () => {
     const missing = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>
       Object.keys(optionalDependencies).filter(
         (name) =>

@@ -1,4 +1,4 @@
-/** The project `unit` of vitest.config.ts holds what it says. This file is one of its tests. */
+/** Checks the list of files of the project `unit` in vitest.config.ts. This file is in that list. */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { connect, createServer } from 'node:net';

@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 /**
- * The house, floor by floor. A room uses itself and the rooms on floors below it, never a neighbour nor one
- * above. So whoever reads a room need only look down, and a model knows no other model's store.
+ * The layers of src/, from top to bottom. A room (a folder or file directly in src/) may import only from itself and
+ * from the layers below it, never from another room of its own layer. So nobody needs to know the layers above to
+ * understand a room, and no model depends on another model's store.
  */
-const floors: readonly (readonly string[])[] = [
+const layers: readonly (readonly string[])[] = [
   ['main.ts', 'reset.ts', 'tour'],
   ['app.ts'],
   ['start-screen.ts', 'sample-data'],
@@ -27,7 +28,7 @@ const floors: readonly (readonly string[])[] = [
 const root = fileURLToPath(new URL('../src', import.meta.url));
 const files = globSync('**/*.ts', { cwd: root });
 
-/** What a file imports from within src, by path; its own and packages' left out. */
+/** Returns the paths of the files in src that a file imports. */
 function importsOf(file: string): string[] {
   const text = readFileSync(join(root, file), 'utf8');
   return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*'(\.{1,2}\/[^']+)'/g)]
@@ -36,36 +37,36 @@ function importsOf(file: string): string[] {
 }
 
 const roomOf = (file: string): string => file.split('/')[0] ?? file;
-const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
+const layerOf = (room: string): number => layers.findIndex((rooms) => rooms.includes(room));
 
-test('every room has its floor', () => {
+test('every room belongs to a layer', () => {
   expect(files.length).toBeGreaterThan(10);
-  expect(files.filter((file) => floorOf(roomOf(file)) === -1)).toEqual([]);
+  expect(files.filter((file) => layerOf(roomOf(file)) === -1)).toEqual([]);
 });
 
-test('a room uses only itself and the floors below', () => {
+test('a room imports only from itself and from the layers below', () => {
   const wrong = files.flatMap((file) =>
     importsOf(file)
-      .filter((target) => roomOf(target) !== roomOf(file) && floorOf(roomOf(target)) <= floorOf(roomOf(file)))
+      .filter((target) => roomOf(target) !== roomOf(file) && layerOf(roomOf(target)) <= layerOf(roomOf(file)))
       .map((target) => `${file} → ${target}`),
   );
   expect(wrong).toEqual([]);
 });
 
-test('no file imports itself in a circle', () => {
-  const circles: string[] = [];
+test('there is no import cycle', () => {
+  const cycles: string[] = [];
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
-    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
     if (done.has(file) || path.includes(file)) return;
     for (const target of importsOf(file)) visit(target, [...path, file]);
     done.add(file);
   };
   for (const file of files) visit(file, []);
-  expect(circles).toEqual([]);
+  expect(cycles).toEqual([]);
 });
 
-test('the rules of grants and roles know no library, no database and no clock', () => {
+test('the rules of grants and roles use no library, no database and no clock', () => {
   const pure = ['grants/grant.ts', 'grants/lifecycle.ts', 'roles/role.ts', 'roles/eligibility.ts'];
   const impure = pure.filter((file) =>
     /from '(?!\.)|from '.*\/platform\/|from '.*prisma|new Date\(\)|Date\.now\(/.test(
@@ -75,9 +76,9 @@ test('the rules of grants and roles know no library, no database and no clock', 
   expect(impure).toEqual([]);
 });
 
-test('config.ts alone reads the environment of the gateway', () => {
+test('only config.ts reads the environment of the gateway', () => {
   const gateway = files.filter((file) => roomOf(file) !== 'tour');
   const readers = gateway.filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'));
-  // The tour is a client, with an environment of its own.
+  // The tour is a client with its own environment variables.
   expect(readers.filter((file) => !file.startsWith('tour/'))).toEqual(['config.ts']);
 });

@@ -15,7 +15,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs these test files, by name. Returns the last line printed and the exit code. */
+/** Runs test files, given as texts by name. Returns the last line printed and the exit code. */
 async function outcome(
   files: Record<string, string>,
 ): Promise<{ lastLine: string | undefined; code: number }> {
@@ -45,7 +45,7 @@ test.each([
     1,
   ],
   [
-    'an error belongs to no test',
+    'an unhandled error occurs',
     {
       passes,
       stray: `test('c', async () => { Promise.reject(new Error()); await new Promise(setImmediate); });`,

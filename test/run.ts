@@ -1,10 +1,10 @@
 /**
- * `npm test`: runs the tests and prints `N passed, N failed` as its last line. A test file that cannot be
- * loaded, a hook that fails and an unhandled error count as failures. A run without tests fails.
+ * `npm test`: runs the tests and prints `N passed, N failed` as its last line. A test file that cannot be loaded, a
+ * failed hook and an unhandled error each count as a failure. A run without tests fails.
  */
 import { enableCompileCache } from 'node:module';
 
-// Every test file loads the code in a process of its own: compiled code is kept for the next one.
+// Each test file loads the code in its own process: the cache saves the next process from compiling it again.
 const { directory } = enableCompileCache('node_modules/.cache/compiled');
 if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] = directory;
 const { parseCLI, startVitest } = await import('vitest/node');

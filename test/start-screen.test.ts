@@ -14,7 +14,7 @@ const deployed: Config = parseConfig({
   CURSOR_SECRET: 'k'.repeat(32),
 });
 
-/** The commands on a screen. */
+/** The commands that a start screen shows. */
 const commandsOf = (screen: readonly string[]) =>
   screen.filter((line) => /^ +npm run /.test(line)).map((line) => line.trim());
 
@@ -28,7 +28,7 @@ test('a first start shows the sample people and three commands to paste', () => 
   expect(commandsOf(screen)).toEqual(['npm run watch', 'npm run approve', 'npm run tour']);
 });
 
-test('the commands are scripts of package.json, and name a gateway that listens elsewhere', () => {
+test('the commands are scripts of package.json, and name the gateway’s URL if it is not the default', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
   const commands = commandsOf(startScreen('http://127.0.0.1:4100', embedded, personas));
   expect(commands).toHaveLength(3);

@@ -21,26 +21,26 @@ type Variables = Readonly<Record<string, string>>;
 type Outcome = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 type Running = {
   readonly process: ChildProcess;
-  /** Resolves when the text has been printed; rejects when the process ends before. */
+  /** Resolves when the text has been printed; rejects if the process ends first. */
   printed(text: string): Promise<void>;
   /** Resolves when the process and every process that shares its output have ended. */
   readonly ended: Promise<Outcome>;
 };
 type Gateway = Running & { readonly url: string };
 
-/** A folder of its own, and the programs that run in it. */
+/** A temporary folder and the programs that run in it. */
 type Place = {
   readonly folder: string;
   readonly dataFolder: string;
-  /** Runs a program of ours with exactly these variables, whatever the tests themselves run with. */
+  /** Runs a program of the project with exactly these variables, whatever the environment of the tests. */
   run(program: string, variables?: Variables): Running;
   /** Starts a gateway on a free port; resolves when it listens. */
   start(variables?: Variables): Promise<Gateway>;
-  /** The same with `npm start`. */
+  /** Starts a gateway with `npm start`; resolves when it listens. */
   startByNpm(): Promise<Gateway>;
   /** Runs a gateway that cannot start; returns the one line that it prints. */
   refusal(variables?: Variables): Promise<string>;
-  /** The process id of the embedded database that runs. */
+  /** The process id of the running embedded database. */
   databaseProcess(): Promise<number>;
   /** Whether the embedded database was shut down, not killed. */
   isShutDown(): boolean;
@@ -58,7 +58,7 @@ async function createPlace(): Promise<Place> {
     const { PATH = '', HOME = '' } = process.env;
     const child = spawn(program, parameters, {
       cwd,
-      // A process group of its own, as a terminal gives to each command.
+      // Its own process group, as a terminal gives to each command.
       detached: true,
       env: { PATH, HOME, DATA_FOLDER: dataFolder, PORT: '0', ...variables },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -101,7 +101,7 @@ async function createPlace(): Promise<Place> {
     start: (variables = {}) => listening((PORT) => run(main, { PORT, ...variables })),
     startByNpm: () =>
       listening((PORT) => {
-        // Blank variables win over a file .env of whoever runs the tests.
+        // Blank variables override the .env file of the person who runs the tests.
         const blank = Object.fromEntries(variableNames.map((name) => [name, '']));
         return launch(['npm', 'start'], root, { ...blank, DATA_FOLDER: dataFolder, PORT });
       }),
@@ -129,7 +129,7 @@ async function stop(running: Running): Promise<Outcome> {
   return await running.ended;
 }
 
-const inOrder = { code: 0, stderr: '' };
+const graceful = { code: 0, stderr: '' };
 const deployed = {
   OIDC_ISSUER: 'https://login.vendor.example',
   OIDC_AUDIENCE: 'latchkey',
@@ -137,8 +137,8 @@ const deployed = {
   CURSOR_SECRET: 'k'.repeat(32),
 };
 
-// These tests follow each other on one data folder, since making a database takes longest. Each can run alone.
-describe('on one data folder, one after the other', () => {
+// These tests share one data folder, because creating a database takes longest. Each can also run alone.
+describe('on one data folder, in sequence', () => {
   let place: Place;
   beforeAll(async () => {
     place = await createPlace();
@@ -150,7 +150,7 @@ describe('on one data folder, one after the other', () => {
     expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ status: 'READY' });
     const token = await issueToken(gateway.url);
 
-    // Nothing else may use its data folder.
+    // Nothing else may use the data folder.
     expect(await place.refusal()).toMatch(
       new RegExp(`in use by another gateway \\(process ${gateway.process.pid}\\)`),
     );
@@ -164,27 +164,27 @@ describe('on one data folder, one after the other', () => {
     await gateway.ended;
     const next = await place.start();
     expect(await statusFor(next.url, token)).toBe(200);
-    expect(await stop(next)).toMatchObject(inOrder);
+    expect(await stop(next)).toMatchObject(graceful);
     expect(place.isShutDown()).toBe(true);
   });
 
   test.each([
     ['SIGINT', (pid: number) => process.kill(pid, 'SIGINT')],
     ['Ctrl-C, which signals the whole process group', (pid: number) => process.kill(-pid, 'SIGINT')],
-  ])('%s ends a gateway and its database in order', async (_how, end) => {
+  ])('%s shuts a gateway and its database down', async (_how, end) => {
     const gateway = await place.start();
     const database = await place.databaseProcess();
     end(gateway.process.pid ?? 0);
-    expect(await gateway.ended).toMatchObject(inOrder);
+    expect(await gateway.ended).toMatchObject(graceful);
     expect(isAlive(database)).toBe(false);
     expect(place.isShutDown()).toBe(true);
   });
 
   test.each([
-    ['SIGTERM to npm', ({ process: npm }: Gateway) => npm.kill('SIGTERM'), inOrder],
-    ['Ctrl-C, which reaches the gateway directly and through npm', pressControlC, inOrder],
+    ['SIGTERM to npm', ({ process: npm }: Gateway) => npm.kill('SIGTERM'), graceful],
+    ['Ctrl-C, which reaches the gateway directly and through npm', pressControlC, graceful],
     ['SIGKILL to npm', ({ process: npm }: Gateway) => npm.kill('SIGKILL'), { code: null, stderr: '' }],
-  ])('%s ends what npm start runs, in order', async (_how, end, outcome) => {
+  ])('%s shuts down what npm start runs', async (_how, end, outcome) => {
     const gateway = await place.startByNpm();
     const database = await place.databaseProcess();
     await end(gateway);
@@ -196,7 +196,7 @@ describe('on one data folder, one after the other', () => {
 
   test('a second signal ends a gateway at once', async () => {
     const gateway = await place.start();
-    // With its database frozen, a stop in order would take its time.
+    // With its database frozen, a graceful shutdown would take long.
     const database = await place.databaseProcess();
     process.kill(database, 'SIGSTOP');
     gateway.process.kill('SIGTERM');
@@ -228,7 +228,7 @@ describe('on one data folder, one after the other', () => {
 
     await mkdir(join(place.dataFolder, 'mail'), { recursive: true });
     await writeFile(join(place.dataFolder, 'notes.txt'), 'mine');
-    expect(await place.run(reset).ended).toMatchObject(inOrder);
+    expect(await place.run(reset).ended).toMatchObject(graceful);
     expect(await readdir(place.dataFolder)).toEqual(['notes.txt']);
     await rm(join(place.dataFolder, 'notes.txt'));
     expect(await place.run(reset).ended).toMatchObject({
@@ -239,17 +239,17 @@ describe('on one data folder, one after the other', () => {
 });
 
 describe.concurrent('in a folder of its own', () => {
-  test('on somebody’s database, two gateways at once apply the migrations and issue no tokens', async () => {
+  test('two gateways that start at once on an external database apply the migrations and issue no tokens', async () => {
     await using place = await createPlace();
     await using databases = new AsyncDisposableStack();
     const { url: DATABASE_URL } = databases.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
     const both = await Promise.all([1, 2].map(() => place.start({ ...deployed, DATABASE_URL })));
     for (const { url } of both) expect((await fetch(`${url}/readyz`)).status).toBe(200);
     expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
-    for (const gateway of both) expect(await stop(gateway)).toMatchObject(inOrder);
+    for (const gateway of both) expect(await stop(gateway)).toMatchObject(graceful);
   });
 
-  test('a signal during the start ends the gateway after it, and leaves no database running', async () => {
+  test('a signal during the start ends the gateway once it has started, and leaves no database running', async () => {
     await using place = await createPlace();
     const watcher = watch(place.folder);
     const gateway = place.run(main);
@@ -289,20 +289,20 @@ describe.concurrent('in a folder of its own', () => {
     expect(refusals[1]).toMatch(/does not exist/);
   });
 
-  test('a data folder of something else is refused', async () => {
+  test('a data folder with other contents is refused', async () => {
     await using place = await createPlace();
     await mkdir(place.dataFolder);
     await writeFile(join(place.dataFolder, 'thesis.txt'), '');
     expect(await place.refusal()).toMatch(/is not one of Latchkey's/);
   });
 
-  test('a wrong file .env is reported, and variables of the environment win over it', async () => {
+  test('an invalid .env file is reported, and environment variables override it', async () => {
     await using place = await createPlace();
     await writeFile(join(place.folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\n');
     expect(await place.refusal({ PORT: '0' })).toMatch(/^LOG_LEVEL must be /);
   });
 
-  test('a wrong environment is reported in one line for each variable', async () => {
+  test('an invalid environment is reported in one line per variable', async () => {
     await using place = await createPlace();
     const { code, stderr } = await place.run(main, { PORT: 'x', LOG_LEVEL: 'loud' }).ended;
     expect(code).toBe(1);
@@ -325,7 +325,7 @@ describe.concurrent('in a folder of its own', () => {
   });
 });
 
-/** A port that is listened on and never answers. */
+/** A port that accepts connections and never responds. */
 async function listen(): Promise<{ port: number } & AsyncDisposable> {
   const server: Server = createServer(() => undefined).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -346,7 +346,7 @@ async function pressControlC({ process: npm, url }: Gateway): Promise<void> {
   npm.kill('SIGINT');
 }
 
-/** Rejects when nothing listens there any more. */
+/** Rejects when nothing listens on the port any more. */
 async function untilUnreachable(url: string): Promise<never> {
   for (;;) await fetch(`${url}/healthz`);
 }
@@ -367,7 +367,7 @@ async function issueToken(url: string): Promise<string> {
   throw new Error('The response has no token');
 }
 
-/** The status of a response to the bearer of the token. */
+/** The HTTP status of a query with this token. */
 async function statusFor(url: string, token: string): Promise<number> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',

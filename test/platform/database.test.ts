@@ -41,7 +41,7 @@ test('a request waits for a connection and for one statement, and fails within f
     defaultDatabaseDeadlines;
   expect(connectionMs + answerMs).toBeLessThan(5_000);
   expect(transactionMs).toBeLessThan(5_000);
-  // The server's own deadlines come first where the server is well.
+  // If the server works, its own timeouts expire first.
   expect(statementMs).toBeLessThan(answerMs);
   expect(idleInTransactionMs).toBeLessThan(transactionMs);
 });
@@ -71,7 +71,7 @@ describe('on a database that answers', () => {
     await testDatabase.dispose();
   });
 
-  test('a transaction commits its work, and reports every statement', async () => {
+  test('a transaction commits its work, and every statement is reported', async () => {
     const made = organization();
     await database.transaction((tx) => tx.organization.create({ data: made }));
     expect(statements.map((sql) => sql.split(' ')[0])).toEqual(['BEGIN', 'INSERT', 'COMMIT']);
@@ -95,7 +95,7 @@ describe('on a database that answers', () => {
     expect(isolation).toEqual([{ transaction_isolation: 'read committed' }]);
   });
 
-  test('statements with parameters are prepared once per connection, under a name of their own', async () => {
+  test('statements with parameters are prepared once per connection, under their own names', async () => {
     await database.transaction(async (tx) => {
       for (let times = 0; times < 3; times += 1) {
         await tx.organization.findUnique({ where: { id: newId() } });
@@ -106,7 +106,7 @@ describe('on a database that answers', () => {
     });
   });
 
-  describe('a key that exists already', () => {
+  describe('inserting a key that already exists', () => {
     const insert = (id: string) => `INSERT INTO organizations VALUES ('${id}', 'Acme', false, now())`;
 
     test.each<[string, (id: string) => Promise<unknown>]>([
@@ -121,7 +121,7 @@ describe('on a database that answers', () => {
         (id) => database.transaction((tx) => tx.$queryRawUnsafe(`${insert(id)} RETURNING 1`)),
       ],
       ['through the pool', (id) => database.pool.query(insert(id))],
-    ])('%s is a unique violation of that key, and nothing else', async (_way, again) => {
+    ])('%s is a unique violation of that key and no other error', async (_way, again) => {
       const { id } = await database.prisma.organization.create({ data: organization() });
       const error = await failureOf(() => again(id));
       expect(isUniqueViolation(error)).toBe(true);
@@ -189,7 +189,7 @@ describe('on a database that answers', () => {
     };
     const terminate = (pid: number) => database.pool.query('SELECT pg_terminate_backend($1, 5000)', [pid]);
 
-    test('between two statements of a transaction', async () => {
+    test('between two statements of a transaction is reported as unavailable', async () => {
       const error = await failureOf(() =>
         database.transaction(async (tx) => {
           await terminate(await ownPid(tx));
@@ -199,7 +199,7 @@ describe('on a database that answers', () => {
       expect(isUnavailable(error)).toBe(true);
     });
 
-    test('before the commit', async () => {
+    test('before the commit is reported as unavailable', async () => {
       const made = organization();
       const error = await failureOf(() =>
         database.transaction(async (tx) => {
@@ -211,7 +211,7 @@ describe('on a database that answers', () => {
       expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toBeNull();
     });
 
-    test('in the middle of a statement', async () => {
+    test('during a statement is reported as unavailable', async () => {
       const error = await failureOf(() =>
         database.transaction(async (tx) => {
           const pid = await ownPid(tx);
@@ -227,7 +227,7 @@ describe('on a database that answers', () => {
   });
 
   describe('a deadline', () => {
-    /** Generous except for the deadline that the test is about. */
+    /** Opens a database whose deadlines are generous, except for those given. */
     function openWith(deadline: Partial<DatabaseDeadlines>): Database {
       const deadlines = { ...generousDatabaseDeadlines, ...deadline };
       const opened = openDatabase({ url: testDatabase.url, logger, poolSize: 2, deadlines });
@@ -276,11 +276,11 @@ describe('on a database that answers', () => {
     });
   });
 
-  test('other failures are none of these', async () => {
+  test('other errors are in none of these classes', async () => {
     for (const work of [
       () => database.prisma.$queryRaw`SELECT nonsense`,
       () => database.pool.query('SELECT 1 / 0'),
-      () => database.transaction(() => Promise.reject(new TypeError('a fault of ours'))),
+      () => database.transaction(() => Promise.reject(new TypeError('an error in our code'))),
       () =>
         database.prisma.membership.create({
           data: { organizationId: newId(), accountId: newId(), createdAt },
@@ -297,7 +297,7 @@ describe('on a database that answers', () => {
     for (const thrown of [undefined, null, 'text', 42, {}]) expect(isUnavailable(thrown)).toBe(false);
   });
 
-  test('after its disposal it is unavailable, and may be disposed again', async () => {
+  test('after disposal every call fails as unavailable, and disposing again does nothing', async () => {
     const other = openDatabase({ url: testDatabase.url, logger });
     await other.ping();
     await Promise.all([other.dispose(), other.dispose()]);
@@ -346,7 +346,7 @@ describe('on a database that stops and starts', () => {
     for (const [, work] of ways) await eventually(work);
   });
 
-  test('stopped during a transaction', async () => {
+  test('when it stops during a transaction, the transaction fails as unavailable', async () => {
     const error = await failureOf(() =>
       database.transaction(async (tx) => {
         await tx.account.count();

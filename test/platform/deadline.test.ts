@@ -11,13 +11,13 @@ afterEach(() => {
 
 const late = () => new Error('late');
 
-test('settles as the work does, and leaves no timer', async () => {
+test('settles as the work does, and leaves no timer running', async () => {
   await expect(withDeadline(Promise.resolve('done'), 1_000, late)).resolves.toBe('done');
   await expect(withDeadline(Promise.reject(new Error('failed')), 1_000, late)).rejects.toThrow('failed');
   await expect(withDeadline('a value', 1_000, late)).resolves.toBe('a value');
 });
 
-test('rejects when the time has passed, not earlier', async () => {
+test('rejects after the given time, not earlier', async () => {
   let error: unknown;
   void withDeadline(new Promise(() => {}), 1_000, late).catch((reason: unknown) => {
     error = reason;
@@ -28,7 +28,7 @@ test('rejects when the time has passed, not earlier', async () => {
   expect(error).toEqual(late());
 });
 
-test('rejects soon if no time is left', async () => {
+test('rejects almost at once if the time is zero or negative', async () => {
   const outcome = expect(withDeadline(new Promise(() => {}), -5, late)).rejects.toThrow('late');
   await vi.advanceTimersByTimeAsync(1);
   await outcome;

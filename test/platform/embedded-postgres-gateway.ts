@@ -1,4 +1,4 @@
-/** A process of its own that runs an embedded server until it is told to stop, for tests that kill it. */
+/** A process that runs an embedded server until it receives a signal, for tests that kill it. */
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 
 const [dataFolder = ''] = process.argv.slice(2);

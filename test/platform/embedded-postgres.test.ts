@@ -21,7 +21,7 @@ beforeEach(async () => {
   // Readable by other users, as folders usually are.
   await chmod(folder, 0o755);
   dataFolder = join(folder, 'data');
-  // Runs last, after everything that runs in the folder was stopped: callbacks run in reverse order.
+  // Callbacks run in reverse order, so this one runs last, when everything in the folder has stopped.
   const made = folder;
   onTestFinished(() => rm(made, { recursive: true, force: true, maxRetries: 10 }));
 });
@@ -63,7 +63,7 @@ async function startElsewhere(): Promise<{ process: ChildProcess; url: string }>
   return { process: child, url };
 }
 
-test('the first start creates a cluster, and the next start finds it', async () => {
+test('the first start creates a cluster, and the next start uses it', async () => {
   const first = await start();
   expect(await query(first.url, `SELECT current_setting('server_version_num')::int / 10000`)).toEqual([18]);
   await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -74,7 +74,7 @@ test('the first start creates a cluster, and the next start finds it', async () 
   expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([42]);
 });
 
-test('the server accepts only the password of the data folder, and only this machine', async () => {
+test('the server accepts only the password in the data folder, and listens only on this machine', async () => {
   const { url, port } = await start();
   const password = join(dataFolder, 'postgres/password');
   expect((await stat(password)).mode & 0o777).toBe(0o600);
@@ -86,7 +86,7 @@ test('the server accepts only the password of the data folder, and only this mac
   expect(Number(new URL(url).port)).toBe(port);
 });
 
-test('it can be stopped twice, and during a query', async () => {
+test('the server can be stopped twice, and during a query', async () => {
   const postgres = await start();
   const working = query(postgres.url, 'SELECT pg_sleep(60)');
   const ended = expect(working).rejects.toThrow();
@@ -97,7 +97,7 @@ test('it can be stopped twice, and during a query', async () => {
 });
 
 describe('two gateways on one data folder', () => {
-  test('the second is refused at once, with one line that names the process of the first', async () => {
+  test('the second is refused at once, in one line that names the process of the first', async () => {
     const first = await start();
     const refused = startEmbeddedPostgres({ dataFolder });
     await expect(refused).rejects.toThrow(StartupError);
@@ -107,7 +107,7 @@ describe('two gateways on one data folder', () => {
     expect(await query(first.url, 'SELECT 1')).toEqual([1]);
   });
 
-  test('of two that start at the same time one is refused', async () => {
+  test('if two start at the same time, one is refused', async () => {
     const both = await Promise.allSettled([
       startEmbeddedPostgres({ dataFolder }),
       startEmbeddedPostgres({ dataFolder }),
@@ -119,7 +119,7 @@ describe('two gateways on one data folder', () => {
   });
 });
 
-describe('after a gateway that was killed', () => {
+describe('after a gateway was killed', () => {
   test('its server is stopped by its watcher', async () => {
     const elsewhere = await startElsewhere();
     await query(elsewhere.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
@@ -129,7 +129,7 @@ describe('after a gateway that was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('the next start takes over its data without any repair', async () => {
+  test('the next start uses its data without any manual step', async () => {
     const elsewhere = await startElsewhere();
     await query(elsewhere.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     elsewhere.process.kill('SIGKILL');
@@ -137,7 +137,7 @@ describe('after a gateway that was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('a stale lock file does not matter, even if its process id belongs to another process by now', async () => {
+  test('a stale lock file is ignored, even if another process has its process id by now', async () => {
     const first = await start();
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     const server = await serverProcess();
@@ -149,7 +149,7 @@ describe('after a gateway that was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('a server that was suspended with it is killed', async () => {
+  test('the next start kills its suspended server', async () => {
     const elsewhere = await startElsewhere();
     const server = await serverProcess();
     process.kill(server, 'SIGSTOP');
@@ -159,7 +159,7 @@ describe('after a gateway that was killed', () => {
   });
 });
 
-test('Ctrl-C in a terminal stops the server through its gateway only', async () => {
+test('Ctrl-C in a terminal reaches only the gateway, which stops the server', async () => {
   const elsewhere = await startElsewhere();
   const server = await serverProcess();
   const pid = elsewhere.process.pid ?? 0;
@@ -192,7 +192,7 @@ describe('a data folder that cannot be used', () => {
     expect(await readFile(join(dataFolder, 'thesis.txt'), 'utf8')).toBe('years of work');
   });
 
-  test('is a file, or lies below one', async () => {
+  test('is a file, or is below one', async () => {
     await writeFile(dataFolder, '');
     expect(await refusal()).toMatch(/set DATA_FOLDER/);
     expect(await refusal(join(dataFolder, 'below'))).toMatch(/set DATA_FOLDER/);

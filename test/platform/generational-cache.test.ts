@@ -13,7 +13,7 @@ test('an entry stays until the cache has been rotated twice', () => {
   expect(cache.get('second')).toBeUndefined();
 });
 
-test('the newer of two values for a key counts, and a deleted one is gone', () => {
+test('a key has its newest value, and a deleted key has none', () => {
   const cache = new GenerationalCache<string, number>();
   cache.set('key', 1);
   cache.rotate();

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { createLogger, withoutCredentials } from '../../src/platform/logger.ts';
 
-/** The lines that were logged. */
+/** Returns the logged lines, parsed. */
 function logged(log: (logger: ReturnType<typeof createLogger>) => void): Record<string, unknown>[] {
   const lines: string[] = [];
   log(createLogger('debug', { write: (line) => void lines.push(line) }));
   return lines.map((line) => JSON.parse(line));
 }
 
-test('a line is one JSON object with its level by name and its time', () => {
+test('a line is one JSON object with the name of its level and its time', () => {
   expect(logged((logger) => logger.warn({ ticket: 'SUP-1' }, 'closed'))).toEqual([
     { level: 'warn', time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/), ticket: 'SUP-1', msg: 'closed' },
   ]);
@@ -57,14 +57,14 @@ test('an error is logged with its type, message and cause, and without other pro
   });
 });
 
-test('a secret in the message itself is not logged, either', () => {
+test('a secret in the message is not logged', () => {
   const lines = logged((logger) =>
     logger.info(`connected to postgresql://latchkey:${secret}@db.example/latchkey`),
   );
   expect(lines[0]?.['msg']).toBe('connected to postgresql://[redacted]@db.example/latchkey');
 });
 
-test('text without a secret stays as it is', () => {
+test('text without a secret is unchanged', () => {
   expect(withoutCredentials('https://login.vendor.example/keys?x=1, a@b.example')).toBe(
     'https://login.vendor.example/keys?x=1, a@b.example',
   );

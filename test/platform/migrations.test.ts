@@ -31,7 +31,7 @@ async function query(sql: string, databaseUrl = url): Promise<unknown[]> {
   }
 }
 
-/** The StartupError that applying these migrations ends with. */
+/** Returns the message of the StartupError with which applying these migrations fails. */
 async function refusal(migrations?: readonly Migration[]): Promise<string> {
   const error = await applyMigrations(url, migrations).then(
     () => undefined,
@@ -46,7 +46,7 @@ const first: Migration = { name: '20990101000000_first', sql: 'CREATE TABLE firs
 const second: Migration = { name: '20990102000000_second', sql: 'CREATE TABLE second (id int);\n' };
 const third: Migration = { name: '20990103000000_third', sql: 'CREATE TABLE third (id int);\n' };
 
-test('an empty database gets every migration, in order, once', async () => {
+test('an empty database gets every migration once, in order', async () => {
   const names = (await readMigrations()).map(({ name }) => name);
   expect(names).toEqual([...names].sort());
   expect(await applyMigrations(url)).toEqual(names);
@@ -56,7 +56,7 @@ test('an empty database gets every migration, in order, once', async () => {
   ).toEqual(names);
 });
 
-test('of gateways that start together one applies them and the others wait for it', async () => {
+test('if several gateways start together, one applies the migrations and the others wait for it', async () => {
   const applied = await Promise.all(Array.from({ length: 5 }, () => applyMigrations(url)));
   expect(applied.filter((names) => names.length > 0)).toHaveLength(1);
   expect(await query('SELECT count(*)::int FROM _prisma_migrations')).toEqual([
@@ -64,7 +64,7 @@ test('of gateways that start together one applies them and the others wait for i
   ]);
 });
 
-test('a gateway waits for the lock of Prisma’s own commands', async () => {
+test('a gateway waits for the lock that Prisma’s commands take', async () => {
   const prisma = new pg.Client(url);
   await prisma.connect();
   await prisma.query('SELECT pg_advisory_lock(72707369)');
@@ -82,7 +82,7 @@ test('a gateway waits for the lock of Prisma’s own commands', async () => {
 });
 
 describe('a migration', () => {
-  test('may contain semicolons within functions, texts and comments', async () => {
+  test('may contain semicolons in functions, strings and comments', async () => {
     const sql = `
       CREATE FUNCTION answer() RETURNS int LANGUAGE plpgsql AS $$
         BEGIN
@@ -97,7 +97,7 @@ describe('a migration', () => {
     expect(await query('SELECT words FROM said')).toEqual(['a;b']);
   });
 
-  test('that fails changes nothing, says what the database said, and is tried again', async () => {
+  test('that fails changes nothing, reports the database’s error, and runs again at the next start', async () => {
     const broken = { ...second, sql: 'CREATE TABLE half (id int); SELECT nonsense;' };
     expect(await refusal([first, broken])).toBe(
       `Migration ${second.name} failed and was rolled back (column "nonsense" does not exist): the database is as it was before.`,
@@ -107,12 +107,12 @@ describe('a migration', () => {
     expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
   });
 
-  test('of a newer version that ran before is left alone', async () => {
+  test('of a newer version of the gateway is ignored', async () => {
     await applyMigrations(url, [first, second]);
     expect(await applyMigrations(url, [first])).toEqual([]);
   });
 
-  test('that is older than the newest one applied is applied', async () => {
+  test('that is older than the newest applied one is applied', async () => {
     await applyMigrations(url, [first, third]);
     expect(await applyMigrations(url, [first, second, third])).toEqual([second.name]);
   });
@@ -124,7 +124,7 @@ describe('a migration', () => {
     await expect(readMigrations(folder)).rejects.toThrow('migration.sql');
   });
 
-  test('has no statement that ends its transaction', async () => {
+  test('contains no statement that ends its transaction', async () => {
     const endsTransaction = /^\s*(BEGIN|START|COMMIT|END|ROLLBACK|ABORT)\s*(WORK|TRANSACTION)?\s*$/i;
     const withoutFunctions = (sql: string) => sql.replaceAll(/\$\$.*?\$\$/gs, '');
     const ending = (await readMigrations()).filter(({ sql }) =>
@@ -137,19 +137,19 @@ describe('a migration', () => {
 });
 
 describe('a start is refused in one line', () => {
-  test('where the database is somebody else’s', async () => {
+  test('if the database belongs to something else', async () => {
     await query('CREATE TABLE somebody_elses (id int)');
     expect(await refusal()).toBe(
       `The database is not empty and not Latchkey's (it has "somebody_elses"): DATABASE_URL must lead to an empty database or one of Latchkey's.`,
     );
   });
 
-  test('but not where the database only has extensions', async () => {
+  test('but not if the database has only extensions', async () => {
     await query('CREATE EXTENSION pg_stat_statements');
     expect(await applyMigrations(url, [first])).toEqual([first.name]);
   });
 
-  test('where an earlier migration failed, until that is marked as rolled back', async () => {
+  test('if an earlier migration failed, until it is marked as rolled back', async () => {
     await applyMigrations(url, [first, second]);
     await query('DROP TABLE second');
     await query(`UPDATE _prisma_migrations SET finished_at = NULL,
@@ -161,7 +161,7 @@ describe('a start is refused in one line', () => {
     expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
   });
 
-  test('where a migration was changed after it was applied', async () => {
+  test('if a migration was changed after it was applied', async () => {
     await applyMigrations(url, [first, second]);
     expect(await refusal([first, { ...second, sql: `${second.sql}-- better` }, third])).toMatch(
       `Migration ${second.name} is not the one that this database has: restore`,
@@ -169,14 +169,14 @@ describe('a start is refused in one line', () => {
     expect(await query(`SELECT to_regclass('third')`)).toEqual([null]);
   });
 
-  test('but not where only the line endings differ', async () => {
+  test('but not if only the line endings differ', async () => {
     await applyMigrations(url, [first]);
     expect(await applyMigrations(url, [{ ...first, sql: first.sql.replace('\n', '\r\n') }])).toEqual([]);
     await applyMigrations(url, [first, { ...second, sql: second.sql.replace('\n', '\r\n') }]);
     expect(await applyMigrations(url, [first, second])).toEqual([]);
   });
 
-  test('where the database has a migration between ours that we lack', async () => {
+  test('if the database has a migration between ours that has no file', async () => {
     await applyMigrations(url, [first, second]);
     expect(await refusal([first, third])).toBe(
       `The database has migration ${second.name}, which this version of Latchkey lacks: start the version that applied it, or a later one.`,
@@ -213,7 +213,7 @@ describe('Prisma’s schema engine', () => {
     };
   }
 
-  test('makes the same table and the same rows', async () => {
+  test('creates the same table and the same rows', async () => {
     const other = await emptyDatabase();
     const migrations = [...(await readMigrations()), { ...first, sql: '' }];
     await applyMigrations(url, migrations);
@@ -247,7 +247,7 @@ describe('Prisma’s schema engine', () => {
     expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
   });
 
-  test('leaves the trace of a migration that failed by it', async () => {
+  test('records a migration that failed, which a gateway then reports', async () => {
     await expect(applyByEngine(url, [{ ...first, sql: 'SELECT nonsense' }])).rejects.toThrow();
     expect(await refusal([first])).toMatch(`Migration ${first.name} began on`);
   });
@@ -256,11 +256,11 @@ describe('Prisma’s schema engine', () => {
 describe('drift', () => {
   const { serverUrl } = inject('postgres');
 
-  test('is none: the migrations lead to what the schema says', async () => {
+  test('does not exist: the migrations create the tables of the schema', async () => {
     expect(await findDrift(serverUrl)).toBe('');
   });
 
-  test('is not what the schema language cannot say', async () => {
+  test('does not include what the schema language cannot express', async () => {
     const sql = `
       ALTER TABLE tickets ADD CONSTRAINT positive CHECK (version > 0);
       CREATE UNIQUE INDEX one_active ON grants (ticket_id, scope_kind) WHERE state = 'ACTIVE';
@@ -272,7 +272,7 @@ describe('drift', () => {
   test.each([
     { sql: 'ALTER TABLE tickets ADD COLUMN colour text', drift: /DROP COLUMN "colour"/ },
     { sql: 'DROP INDEX "tickets_product_id_idx"', drift: /CREATE INDEX/ },
-  ])('is $sql', async ({ sql, drift }) => {
+  ])('includes $sql', async ({ sql, drift }) => {
     expect(await findDrift(serverUrl, [{ ...first, sql }])).toMatch(drift);
   });
 });

@@ -26,7 +26,7 @@ test('each test database is migrated, empty and separate', async () => {
   await other.dispose();
 });
 
-test('a server of its own keeps its address and its data through stop, crash and freeze', async () => {
+test('a test’s own server keeps its address and its data when it is stopped, killed or suspended', async () => {
   const server = await startOwnPostgres();
   await count(server.url, `CREATE TABLE kept AS SELECT 1 AS count`).catch(() => 0);
   await server.crash();
@@ -43,7 +43,7 @@ test('a server of its own keeps its address and its data through stop, crash and
   await expect(count(server.url, 'SELECT count FROM kept')).rejects.toThrow(/ECONNREFUSED/);
 });
 
-test('a stopped Redis comes back at the same address', async () => {
+test('a stopped Redis can be started again at the same address', async () => {
   const first = await startRedis();
   await first.stop();
   const second = await startRedis({ port: first.port });

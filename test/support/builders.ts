@@ -1,6 +1,6 @@
 /**
- * Grants, people and places as plain data for the tests of the rules. Every builder returns the usual case; a
- * test sets only the fields that its rule is about.
+ * Builders of grants, people and places as plain data, for the tests of the rules. Every builder returns a typical
+ * case; a test sets only the fields that matter for its rule.
  */
 import type {
   ActiveGrant,
@@ -16,14 +16,14 @@ import type { Person, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
 import type { TicketOnProduct } from '../../src/tickets/store.ts';
 
-/** The time of every decision that does not name another. */
+/** The time of every decision for which a test gives no other time. */
 export const NOW: Date = new Date('2026-03-02T10:00:00.000Z');
 export const MS = 1;
 export const SECOND: number = 1000 * MS;
 export const HOUR: number = 3600 * SECOND;
 export const DAY: number = 24 * HOUR;
 
-/** The time this many milliseconds after `NOW`, or before it when negative. */
+/** The time this many milliseconds after `NOW`, or before it if the number is negative. */
 export const fromNow = (ms: number): Date => new Date(NOW.getTime() + ms);
 
 const asked = {
@@ -95,7 +95,7 @@ export const overUnguarded = (end: End<NeverActive>): NeverActive => ({
   ...end,
 });
 
-/** Ended after it had been active. */
+/** Ended after it was active. */
 export const overOnceActive = (end: End<WasActive>): WasActive => ({
   ...asked,
   ...approved,
@@ -127,7 +127,7 @@ export const place = (
   product: { id: 'jira@site', key: 'jira', licensed: true, ...product },
 });
 
-/** What a role can be held over, relative to the place of the ticket. */
+/** The places over which a role can be held, relative to the ticket's product and site. */
 export const holdings = {
   ORGANIZATION: { siteId: null, productId: null, productKey: null },
   THIS_SITE: { siteId: 'site', productId: null, productKey: null },

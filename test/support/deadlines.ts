@@ -1,4 +1,4 @@
-/** Deadlines for tests that are about something else: no machine is so slow that they are reached. */
+/** Deadlines for tests that do not test deadlines: so long that no machine is too slow. */
 import type { DatabaseDeadlines } from '../../src/platform/database.ts';
 
 export const generousMs = 240_000;

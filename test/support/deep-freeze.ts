@@ -1,4 +1,4 @@
-/** Freezes the value and everything in it: an assignment throws. The time of a `Date` stays writable. */
+/** Freezes the value and everything in it, so that an assignment throws. The time of a `Date` can still be set. */
 export function deepFreeze<Value>(value: Value): Value {
   if (typeof value === 'object' && value !== null) {
     Object.freeze(value);

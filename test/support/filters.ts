@@ -1,4 +1,4 @@
-/** Checks that the fields of a list's filter combine, each as a condition that must hold. */
+/** Checks that the fields of a list's filter combine with AND. */
 import { isInputObjectType } from 'graphql';
 import { expect } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';

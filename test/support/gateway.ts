@@ -1,4 +1,4 @@
-/** A gateway for one test: the real app on a real database, with clients that act as people. */
+/** A gateway for one test: the real app on a real database, with clients for its users. */
 import { type Client, createClient } from 'graphql-ws';
 import pg from 'pg';
 import WebSocket from 'ws';
@@ -15,7 +15,7 @@ export type Answer = {
   data: Json;
   errors: { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
 };
-// biome-ignore lint/suspicious/noExplicitAny: what a GraphQL answer holds is known to the test that asked
+// biome-ignore lint/suspicious/noExplicitAny: only the test knows the shape of the response to its operation
 export type Json = any;
 
 export type Person = {
@@ -32,18 +32,18 @@ export type Person = {
 export type TestGateway = {
   readonly url: string;
   readonly databaseUrl: string;
-  /** Reads and prepares what the API does not show. */
+  /** For data that the API cannot read or create. */
   readonly sql: pg.Pool;
-  /** A person who has an account. */
+  /** A client for the account with this email address. */
   as(email: string): Promise<Person>;
-  /** A person with exactly this token, or none. */
+  /** A client that sends this token, or no token. */
   withToken(token: string | null): Person;
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
 export type GatewayOptions = AppSeams & {
-  /** Uses this database and keeps it at disposal. Without it the gateway gets a database of its own. */
+  /** Uses this database and does not drop it at disposal. By default the gateway gets its own database. */
   databaseUrl?: string;
   config?: Partial<Config>;
 };
@@ -74,7 +74,7 @@ const generousLimits: Partial<Limits> = {
 
 /**
  * Starts a gateway with the development issuer and one operator: `operator@vendor.example`. Its deadlines for
- * clients and for the database are generous: a test about one of them sets it.
+ * clients and for the database are generous: a test of a deadline sets that deadline.
  */
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
   const { databaseUrl: given, config, ...seams } = options;

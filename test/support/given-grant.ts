@@ -1,4 +1,4 @@
-/** Tests of the lifecycle as given (a grant), when (commands), then (changed, refused or unchanged). */
+/** Given-when-then tests of the lifecycle: given a grant, when a command, then changed, refused or unchanged. */
 import { expect } from 'vitest';
 import type { Grant } from '../../src/grants/grant.ts';
 import {
@@ -21,7 +21,7 @@ type Decided = Given & {
   thenUnchanged(): void;
 };
 
-/** Begins with the grant, or null when there is none yet. Each command applies to what the last one left. */
+/** Starts with this grant, or with none. Each command applies to the grant after the previous command. */
 export function given(grant: Grant | null): Given {
   return {
     when(command, now = NOW) {

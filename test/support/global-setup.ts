@@ -2,7 +2,7 @@ import type { TestProject } from 'vitest/node';
 import { startSharedPostgres } from './postgres.ts';
 import { findRedis } from './redis-server.ts';
 
-/** Starts, once per run, a PostgreSQL server with a migrated database to copy, and finds Redis. */
+/** Once per run: starts a PostgreSQL server with a migrated template database, and finds Redis. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const [{ dispose, ...postgres }, redis] = await Promise.all([
     startSharedPostgres(process.env['TEST_DATABASE_URL']),

@@ -1,4 +1,4 @@
-/** Random histories of one grant: commands of all kinds, by a few people, while time passes. */
+/** Random histories of one grant: commands of all kinds, by a few people, at increasing times. */
 import fc from 'fast-check';
 import type { Grant } from '../../src/grants/grant.ts';
 import { decide, type GrantCommand, type GrantDecision } from '../../src/grants/lifecycle.ts';

@@ -6,14 +6,14 @@ export type LatenessMeter = Disposable & {
 };
 
 /**
- * Measures how late this process is for its own timers. A test that asserts that something happens within a time
- * adds the allowance: on a quiet machine it is a few milliseconds.
+ * Measures how late the timers of this process run. A test that asserts a maximum duration adds the allowance, which is
+ * a few milliseconds on an idle machine.
  */
 export function measureLateness(): LatenessMeter {
   const delays = monitorEventLoopDelay({ resolution: 5 });
   delays.enable();
   return {
-    // What is measured takes a few turns of the event loop, each of which may be as late as the latest.
+    // A measured operation takes a few turns of the event loop, and each may be as late as the latest timer.
     allowance: () => (3 * delays.max) / 1e6,
     [Symbol.dispose]: () => void delays.disable(),
   };

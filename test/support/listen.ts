@@ -7,7 +7,7 @@ export type Listening = {
   until(enough: (text: string) => boolean): Promise<string>;
 };
 
-/** Subscribes. The stream is open when the headers arrive: from then on no event is missed. */
+/** Subscribes, and resolves when the response headers have arrived. No later event is missed. */
 export async function listen(
   { url }: TestGateway,
   { token }: Person,

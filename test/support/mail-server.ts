@@ -18,7 +18,7 @@ export type MailServer = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Starts a mail server without TLS. With `port` a stopped server comes back at the same address. */
+/** Starts a mail server without TLS. With `port`, it starts at the address of a server that was stopped. */
 export async function startMailServer(
   options: SMTPServerOptions & { port?: number } = {},
 ): Promise<MailServer> {

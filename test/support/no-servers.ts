@@ -1,4 +1,4 @@
-/** Setup of the project `unit`: a test that listens, connects or starts a process fails there. */
+/** Setup of the project `unit`: makes a test fail if it listens, connects or starts a process. */
 import { ChildProcess } from 'node:child_process';
 import { Server, Socket } from 'node:net';
 

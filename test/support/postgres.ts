@@ -13,7 +13,7 @@ import {
 import { applyMigrations } from '../../src/platform/migrations.ts';
 import { administer, databaseUrl } from './databases.ts';
 
-/** Shared by the whole run: a server, and on it a migrated database to copy. */
+/** The server that all test files share, with a migrated template database. */
 export interface SharedPostgres {
   readonly serverUrl: string;
   readonly template: string;
@@ -55,7 +55,7 @@ export interface OwnPostgres {
   /** Stays the same across restarts. */
   readonly url: string;
   start(): Promise<void>;
-  /** Closes every connection and stops in order. */
+  /** Closes every connection and shuts down. */
   stop(): Promise<void>;
   /** Stops at once, as in a crash: the next start recovers from the log. */
   crash(): Promise<void>;
@@ -104,7 +104,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   return own;
 }
 
-/** The postmaster first, then its children. */
+/** The process ids of the server: the postmaster first, then its children. */
 async function processesOf(dataFolder: string): Promise<number[]> {
   const lockFile = await readFile(join(dataFolder, 'postgres/cluster/postmaster.pid'), 'utf8').catch(
     () => '',
@@ -116,12 +116,12 @@ async function processesOf(dataFolder: string): Promise<number[]> {
 }
 
 /**
- * The data need not survive a crash of the machine. An acknowledged commit does survive a crash of the server:
- * with synchronous_commit on, the operating system has it by then.
+ * Test data need not survive a crash of the machine. But an acknowledged commit survives a crash of the server, because
+ * synchronous_commit hands it to the operating system first.
  */
 const testSettings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' };
 
-/** Starts the run's server (or uses the one at TEST_DATABASE_URL) and makes the database to copy. */
+/** Starts the run's server (or uses the one at TEST_DATABASE_URL) and creates the template database. */
 export async function startSharedPostgres(
   existing: string | undefined,
 ): Promise<SharedPostgres & { dispose(): Promise<void> }> {

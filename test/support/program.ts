@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export type Program = {
-  /** Resolves with the output so far once it contains the text; rejects when the program ends before. */
+  /** Resolves with the output so far once it contains the text; rejects if the program ends first. */
   printed(text: string): Promise<string>;
   /** Sends SIGINT, as Ctrl-C does. */
   interrupt(): void;

@@ -10,7 +10,7 @@ import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 
 const run = promisify(execFile);
 
-/** The program to run, or why there is none. */
+/** The path of the Redis server, or the error message if there is none. */
 export type RedisProgram = { readonly path: string } | { readonly missing: string };
 
 export interface RedisServer {
@@ -20,7 +20,7 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Starts a Redis server for the caller. With `port` a stopped server comes back at the same address. */
+/** Starts a Redis server for the caller. With `port`, it starts at the address of a server that was stopped. */
 export async function startRedisServer(
   program: RedisProgram,
   options: { port?: number } = {},

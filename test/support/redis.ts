@@ -9,7 +9,7 @@ declare module 'vitest' {
 
 export type TestRedis = RedisServer;
 
-/** Starts a Redis server for the caller. With `port` a stopped server comes back at the same address. */
+/** Starts a Redis server for the caller. With `port`, it starts at the address of a server that was stopped. */
 export async function startRedis(options: { port?: number } = {}): Promise<TestRedis> {
   return await startRedisServer(inject('redis'), options);
 }

@@ -6,7 +6,7 @@ import { generousDatabaseDeadlines } from './deadlines.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { createTestDatabase } from './postgres.ts';
 
-/** Starts a gateway with the sample organizations, on a database of its own. */
+/** Starts a gateway with the sample organizations on its own database. */
 export async function startSampleGateway(): Promise<TestGateway> {
   const { url, dispose: drop } = await createTestDatabase();
   const logger = createLogger('silent');

@@ -1,7 +1,7 @@
-/** `TEST_SIZE=full`, as `npm run test:full` sets it: fault and property runs at their full length. */
+/** Set by `npm run test:full`: fault-injection and property tests run at their full length. */
 const fullSize: boolean = process.env['TEST_SIZE'] === 'full';
 
-/** The size of a run: the everyday one, or the full one where the whole is asked for. */
+/** Returns `full` in a run of `npm run test:full`, else `everyday`. */
 export function bySize<T>(everyday: T, full: T): T {
   return fullSize ? full : everyday;
 }

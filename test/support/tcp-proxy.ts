@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 
 /** A proxy between a client and a server that can break or stall their connections. */
 export interface TcpProxy {
-  /** On 127.0.0.1; stays the same. */
+  /** The port on 127.0.0.1. It never changes. */
   readonly port: number;
   /** Open connections from clients. */
   readonly connections: number;
@@ -11,7 +11,7 @@ export interface TcpProxy {
   cut(): void;
   /** Accepts and keeps connections but forwards nothing either way, as if packets were lost. */
   stall(): void;
-  /** Forwards everything again, with what was held back, and accepts connections. */
+  /** Forwards everything again, including the data held back, and accepts connections. */
   resume(): void;
   dispose(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
       }
     });
     from.on('close', () => {
-      // While it is stalled, the end of a connection is not forwarded, either.
+      // While the proxy is stalled, it does not forward the end of a connection.
       if (state !== 'STALLED') to.destroy();
     });
   }

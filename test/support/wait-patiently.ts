@@ -1,4 +1,4 @@
-/** Setup of every test: `vi.waitFor` waits as long as a slow machine needs, unless the test says how long. */
+/** Setup of every test: gives `vi.waitFor` a default timeout that is long enough for a slow machine. */
 import { vi } from 'vitest';
 import { generousMs } from './deadlines.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Who may grant, written by hand from the role table of the product: whether each role counts for a product on a
- * site, by what it is held over. The code is tested against this table, so it shares nothing with the code.
+ * The rules for who may grant, written by hand from the product's role table: whether each role counts for a product on
+ * a site, by the place over which it is held. The code is tested against this table, so the table shares no logic with
+ * the code.
  */
 import type { ObstacleCode, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Experience, Role, RoleAssignment } from '../../src/roles/role.ts';
@@ -16,7 +17,7 @@ const wrongSite = ['WRONG_SITE'] as const;
 const wrongBoth = ['WRONG_PRODUCT', 'WRONG_SITE'] as const;
 const notListed = ['NOT_LISTED_AS_CONTACT'] as const;
 
-/** Administers one product on one site. */
+/** A role that administers one product on one site. */
 const administersTheProduct = {
   THIS_PRODUCT: 'COUNTS',
   OTHER_PRODUCT: wrongProduct,
@@ -24,7 +25,7 @@ const administersTheProduct = {
   OTHER_PRODUCT_ON_OTHER_SITE: wrongBoth,
 } as const satisfies Worths;
 
-/** Counts where listed as a contact, for one product or for a whole site. */
+/** A contact role that counts where listed, for one product or for a whole site. */
 const listedCentralized = {
   THIS_SITE: 'COUNTS',
   OTHER_SITE: notListed,
@@ -34,7 +35,7 @@ const listedCentralized = {
   OTHER_PRODUCT_ON_OTHER_SITE: notListed,
 } as const satisfies Worths;
 
-/** Counts for the product where listed; a listing for a whole site does not count. */
+/** A contact role that counts only for a listed product; a listing for a whole site does not count. */
 const listedOriginal = { ...listedCentralized, THIS_SITE: notListed } as const satisfies Worths;
 
 export const roleTable: Record<Role, Record<Experience, Worths>> = {

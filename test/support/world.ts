@@ -1,9 +1,9 @@
-/** A deployment for API tests: two customers with every role in every place, created through the API. */
+/** A deployment for API tests, created through the API: two customers, each with people in every role and place. */
 import { isUnionType } from 'graphql';
 import { schema } from '../../src/graphql/schema.ts';
 import type { Json, Person, TestGateway } from './gateway.ts';
 
-/** Runs a mutation and returns its result; throws when it was refused. */
+/** Runs a mutation and returns its result; throws if it was refused. */
 export async function done(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
   const data = await attempt(person, name, input);
   if ('code' in data) throw new Error(`${name} was refused: ${JSON.stringify(data)}`);
@@ -23,7 +23,7 @@ export async function attempt(person: Person, name: string, input: Record<string
   return data.result;
 }
 
-/** The selection on each type that mutations return; on other types, the id. */
+/** The selection for each type that mutations return; for other types, the id. */
 const selections: Record<string, string> = {
   Grant: 'id state version path endReason expiresAt',
   Ticket: 'id key status',
@@ -83,7 +83,7 @@ export type World = {
   operator: Person;
 };
 
-/** Fills a deployment as an operator does. */
+/** Sets up a deployment as an operator does. */
 export async function buildWorld(gateway: TestGateway): Promise<World> {
   const operator = await gateway.as('operator@vendor.example');
   const engineers = await Promise.all(
@@ -96,7 +96,7 @@ export async function buildWorld(gateway: TestGateway): Promise<World> {
     }),
   );
   const [engineer, otherEngineer] = engineers;
-  if (engineer === undefined || otherEngineer === undefined) throw new Error('two engineers');
+  if (engineer === undefined || otherEngineer === undefined) throw new Error('The world needs two engineers');
   const acme = await buildCustomer(operator, 'acme', gateway);
   const globex = await buildCustomer(operator, 'globex', gateway);
   const services = {

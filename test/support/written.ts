@@ -1,4 +1,4 @@
-/** A journal of every row written to the database, for tests that check that nothing was written. */
+/** A journal of every row written to the database, for tests that check that a request wrote nothing. */
 import type pg from 'pg';
 
 export type Written = {
