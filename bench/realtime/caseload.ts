@@ -1,4 +1,4 @@
-/** Tickets and grants of the benchmark, written like the gateway's commands write them. */
+/** Tickets and grants of the benchmark, written as the gateway's commands write them. */
 import pg from 'pg';
 import { appendAuditEntries } from '../../src/audit/store.ts';
 import { changeGrant } from '../../src/commands/change-grant.ts';
@@ -14,7 +14,7 @@ import { shareRights } from '../../src/roles/locks.ts';
 import { lockTicket } from '../../src/tickets/locks.ts';
 import type { People } from './people.ts';
 
-/** A ticket with its people. */
+/** A ticket and its people. */
 export type Case = {
   ticketId: string;
   siteId: string;

@@ -1,4 +1,4 @@
-/** Milliseconds on the machine's monotonic clock, which is the same in all its processes. */
+/** The machine's monotonic clock in milliseconds, which is the same in all processes. */
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

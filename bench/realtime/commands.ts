@@ -1,4 +1,4 @@
-/** The process that runs commands: how many transactions a second its writers complete, with and without events. */
+/** The process that runs commands and measures the transactions per second of its writers, with and without events. */
 
 import type { Grant } from '../../src/grants/grant.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
@@ -13,7 +13,7 @@ let database: Database | undefined;
 let writers: Writer[] = [];
 
 const handlers = {
-  /** A writer for each case. */
+  /** Opens the database and creates one writer for each case. */
   open({ databaseUrl, cases }: { databaseUrl: string; cases: Case[] }): void {
     database = openDatabase({
       url: databaseUrl,
@@ -23,7 +23,7 @@ const handlers = {
     writers = cases.map((on) => ({ on, grant: null }));
   },
 
-  /** Runs the writers for so long; returns the transactions per second of all of them. */
+  /** Runs the writers for this time; returns their total transactions per second. */
   async write({
     withoutEvents,
     milliseconds,

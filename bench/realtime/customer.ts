@@ -1,4 +1,4 @@
-/** The process of a customer who revokes one grant after the other over HTTP. */
+/** The process of a customer who revokes one grant after another over HTTP. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { now } from './clock.ts';
 import { answerRequests } from './processes.ts';
@@ -6,13 +6,13 @@ import { answerRequests } from './processes.ts';
 export type Revoking = {
   url: string;
   token: string;
-  /** Global ids. */
+  /** The global ids of the grants to revoke. */
   grantIds: string[];
-  /** Milliseconds between two revocations, on average. */
+  /** The average time between two revocations, in milliseconds. */
   pause: number;
 };
 
-/** By grant: when the request was sent, and when its response had arrived. */
+/** For each grant: when the request was sent and when the response arrived. */
 export type Revoked = { sentAt: Float64Array; answeredAt: Float64Array };
 
 const mutation =

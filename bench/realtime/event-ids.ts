@@ -1,10 +1,10 @@
 /**
- * Ids of the events of one measurement: a prefix common to all of them, then the number of the event. A client
- * finds the number in the bytes of a message, whatever server formatted it.
+ * Ids of the events of one measurement: a common prefix, then the number of the event. A client finds the number in the
+ * bytes of a message, whichever server formatted it.
  */
 import { newId } from '../../src/platform/ids.ts';
 
-/** A new prefix, which no other id has. */
+/** Returns a new unique prefix. */
 export function newSeries(): string {
   return newId().slice(0, numberAt);
 }
@@ -16,7 +16,7 @@ export function eventId(series: string, number: number): string {
   return series + number.toString(16).padStart(idLength - numberAt, '0');
 }
 
-/** The number of the event in the text, or -1 if it contains none of the series. */
+/** Returns the number of the event in the text, or -1 if the text contains no event of the series. */
 export function eventNumber(series: Buffer, buffer: Buffer, start: number, end: number): number {
   const at = buffer.indexOf(series, start);
   if (at === -1 || at + idLength > end) return -1;

@@ -36,7 +36,7 @@ export function envelopeOf({ id, to }: Addressed): GrantEventEnvelope {
   };
 }
 
-/** The same event as a result for `subscription`: as long as the result that Latchkey sends. */
+/** The same event as a result of `subscription`, as long as the result that Latchkey sends. */
 export function resultOf({ id }: Addressed) {
   const occurredAt = new Date();
   return {
@@ -56,7 +56,7 @@ export function resultOf({ id }: Addressed) {
 
 export type Answer = ReturnType<typeof resultOf>;
 
-/** The topics of an event, for the servers that know only topics. */
+/** Returns the topics of an event, for the servers that know only topics. */
 export function topicsOf({ to }: Addressed): readonly string[] {
   return 'engineers' in to ? to.engineers : [to.organization];
 }

@@ -43,7 +43,7 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Every server in turn, and that round by round: what else the machine does meets all of them alike. */
+/** Measures all servers in each round, so that other load on the machine affects all of them equally. */
 async function measureRow(infrastructure: Infrastructure, row: Row): Promise<Map<ServerName, Sample[]>> {
   const samples = new Map<ServerName, Sample[]>();
   const servers = row.servers.filter((server) => wantedServers?.includes(server) ?? true);
@@ -86,7 +86,7 @@ async function run(): Promise<void> {
     const samples = await measureRow(infrastructure, row);
     tables.push(...tableOf(row, samples));
     const found = [...samples.values()].flat().some(({ figures }) => Object.keys(figures).length > 0);
-    // A server that fails is a finding; where none of them has any figure, the benchmark itself did not run.
+    // A server that fails is a result. If no server has any figure, the benchmark itself failed.
     if (!found) process.exitCode = 1;
   }
   say(`\nMedians of ${rounds} rounds, in ${((performance.now() - begun) / 60_000).toFixed(1)} minutes\n`);

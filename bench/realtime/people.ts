@@ -1,4 +1,4 @@
-/** The people of the benchmark: engineers who each receive their own events, and admins who all receive the same. */
+/** The people of the benchmark: engineers, who each receive their own events, and admins, who all receive the same. */
 import pg from 'pg';
 import { newId } from '../../src/platform/ids.ts';
 
@@ -12,10 +12,10 @@ export type Person = {
 
 export type People = {
   engineers: readonly Person[];
-  /** Of the one organization. */
+  /** The id of the only organization. */
   admins: readonly Person[];
   organizationId: string;
-  /** Its site. */
+  /** The id of its site. */
   site: { id: string; productId: string };
 };
 

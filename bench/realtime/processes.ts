@@ -1,6 +1,6 @@
 /**
  * Child processes of the benchmark. Each handles requests over IPC and ends with this process. Everything that is
- * measured, or that causes the load, has a process of its own.
+ * measured, or that generates load, has its own process.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ type Answered = { id: number; value?: unknown; error?: string };
 
 /** Called in the child process: handles requests until the parent process is gone. */
 export function answerRequests(handlers: Handlers): void {
-  // Ctrl-C in a terminal reaches every process: the parent ends its children.
+  // Ctrl-C in a terminal reaches every process. It is ignored here, because the parent ends its children.
   process.on('SIGINT', () => undefined);
   process.on('disconnect', () => process.exit());
   process.on('message', (asked: Asked) => {
@@ -35,13 +35,13 @@ async function answer(handlers: Handlers, { id, name, argument }: Asked): Promis
 }
 
 export type Process<Known extends Handlers> = {
-  /** Rejects if the handler fails, the process has ended, or there is no response within so many milliseconds. */
+  /** Rejects if the handler fails, the process has ended, or no response arrives within this many milliseconds. */
   ask<Name extends keyof Known & string>(
     name: Name,
     argument: Parameters<Known[Name]>[0],
     deadline?: number,
   ): Promise<Awaited<ReturnType<Known[Name]>>>;
-  /** Why it ended by itself; undefined if it did not. */
+  /** Why the process ended by itself; undefined if it did not. */
   readonly cause: string | undefined;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -50,7 +50,7 @@ const children = new Set<ChildProcess>();
 const usualDeadline = 30_000;
 const maxErrorOutput = 4_000;
 
-/** Starts a file of the benchmark, which calls `answerRequests`; it can run the garbage collector. */
+/** Starts a file of the benchmark that calls `answerRequests`. The process may run the garbage collector. */
 export function startProcess<Known extends Handlers>(file: string): Process<Known> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const child = fork(path, [], {
@@ -114,12 +114,12 @@ export function startProcess<Known extends Handlers>(file: string): Process<Know
   };
 }
 
-/** For the end of the benchmark, in whatever way it ends. */
+/** Kills all child processes when the benchmark ends, however it ends. */
 export function killAllProcesses(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** The most informative line of what a process wrote before its end. */
+/** Returns the most informative line that a process wrote before it ended. */
 function summaryOf(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.find((line) => /Error|FATAL/.test(line))?.trim() ?? lines.at(-1)?.trim() ?? 'it wrote nothing';

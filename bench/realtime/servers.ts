@@ -1,4 +1,4 @@
-/** The servers that are compared, and how events are published to each. */
+/** The servers that are compared, and the publisher of each. */
 import { createBarePublisher } from './publishers/bare.ts';
 import { createLatchkeyPublisher } from './publishers/latchkey.ts';
 import { createMercuriusPublisher } from './publishers/mercurius.ts';

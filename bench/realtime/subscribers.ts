@@ -1,4 +1,4 @@
-/** The process of the clients: connects subscribers and counts what each receives, and when. */
+/** The client process: connects subscribers, and counts and times what each receives. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { now } from './clock.ts';
 import { mapConcurrently } from './concurrency.ts';
@@ -10,7 +10,7 @@ export type Expected = {
   /** The prefix of these events' ids. */
   series: string;
   events: number;
-  /** `EACH`: event n goes to subscriber n modulo their number. `ALL`: every event goes to every subscriber. */
+  /** `EACH`: event n goes to subscriber n modulo the number of subscribers. `ALL`: every event goes to all. */
   recipients: 'EACH' | 'ALL';
   /** How many subscribers, from the first on, expect these events. */
   subscribers: number;
@@ -23,11 +23,11 @@ export type Account = {
   misdelivered: number;
   /** Why connections were lost: each reason once. */
   lost: string[];
-  /** Bytes of an average delivery. */
+  /** The average size of a delivery in bytes. */
   bytes: number;
-  /** By event, when its first delivery arrived; NaN if none has. */
+  /** For each event, the time at which its first delivery arrived; NaN if none has. */
   arrivedAt: Float64Array;
-  /** When the last delivery arrived. */
+  /** The time at which the last delivery arrived. */
   lastAt: number;
 };
 
@@ -79,12 +79,12 @@ function receive(subscriber: number, buffer: Buffer, start: number, end: number)
 type Connecting = {
   url: string;
   protocol: string;
-  /** The first message of each subscriber, and the message it sends once that is acknowledged. */
+  /** The first message of each subscriber, and the message that it sends when the first is acknowledged. */
   greetings: string[];
   subscribe: string | null;
 };
 
-/** Connections made at the same time. */
+/** The number of connections opened concurrently. */
 const width = 100;
 const acknowledgement = Buffer.from('"connection_ack"');
 
@@ -132,11 +132,11 @@ async function signIn({ url, emails }: { url: string; emails: string[] }): Promi
 }
 
 const handlers = {
-  /** Tokens of the gateway's own development issuer, in the order of the emails. */
+  /** Returns tokens of the gateway's development issuer, in the order of the emails. */
   signIn,
   connect: connectAll,
 
-  /** From now on counts these events. */
+  /** Starts to count these events. */
   expect(wanted: Expected): void {
     expected = wanted;
     series = Buffer.from(wanted.series, 'latin1');
@@ -152,7 +152,7 @@ const handlers = {
     otherTexts = [];
   },
 
-  /** The subscribers from `from` on that have received no expected event: at once if none, else after `patience` ms. */
+  /** Returns the subscribers from `from` on without an expected event: at once if none, else after `patience` ms. */
   async unreached({ from, patience }: { from: number; patience: number }): Promise<number[]> {
     const deadline = now() + patience;
     for (;;) {
@@ -164,7 +164,7 @@ const handlers = {
     }
   },
 
-  /** Resolves when all expected deliveries have arrived, or none has for so many milliseconds. */
+  /** Resolves when all expected deliveries have arrived, or when none has arrived for this many milliseconds. */
   async account(patience: number): Promise<Account> {
     let quietSince = now();
     for (let before = deliveries; deliveries < due && now() - quietSince < patience; await wait(10)) {
@@ -177,13 +177,13 @@ const handlers = {
     };
   },
 
-  /** Why connections were lost. */
+  /** Returns why connections were lost. */
   losses: (): string[] => [...lost],
 
-  /** The other messages since `expect`. */
+  /** Returns the messages since `expect` that contain no expected event. */
   otherTexts: (): OtherText[] => otherTexts,
 
-  /** Milliseconds of processor time so far. */
+  /** Returns the processor time used so far, in milliseconds. */
   cpu(): number {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1_000;

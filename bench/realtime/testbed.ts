@@ -14,7 +14,7 @@ export type Testbed = {
   readonly server: Process<ServerHandlers>;
   readonly writer: Process<WriterHandlers>;
   readonly subscribers: Process<SubscriberHandlers>;
-  /** The credentials with which these people connect, in their order. */
+  /** Returns the credentials of these people, in the same order. */
   credentialsOf(people: readonly Person[]): Promise<string[]>;
   /** Connects more subscribers. Resolves when each of them has received an event. */
   connect(people: readonly Person[], credentials?: readonly string[]): Promise<void>;
@@ -26,7 +26,7 @@ export type Delivering = Omit<Writing, 'series' | 'mayBatch'> & { mayBatch?: boo
 export type Delivered = {
   written: Written;
   account: Account;
-  /** How many deliveries are expected. */
+  /** The number of expected deliveries. */
   due: number;
   /** Milliseconds of processor time used; NaN for a server that no longer responds. */
   cpu: { server: number; clients: number };
@@ -36,19 +36,19 @@ export type Delivered = {
 
 const connectDeadline = 120_000;
 const settleDeadline = 30_000;
-/** Milliseconds without any delivery, after which no more are expected. */
+/** The time without any delivery, in milliseconds, after which no more are expected. */
 const patience = 3_000;
-/** The share of that time for which a server may be busy and still counts as having nothing left to send. */
+/** The maximum share of that time for which a server may be busy and still counts as idle. */
 const idleShare = 0.1;
 const unreachedPatience = 2_000;
 const maxProbes = 20;
-/** Engineers that one event is sent to, while the testbed finds out who is subscribed. */
+/** The number of engineers that one event is sent to while the testbed finds out who is subscribed. */
 const engineersPerProbe = 100;
 
 export type TestbedOptions = {
   /** Prepares the database before the server starts on it. */
   prepare?(databaseUrl: string): Promise<void>;
-  /** Whether every server's events are committed before they are published, and not only Latchkey's. */
+  /** Whether the events of all servers are committed before they are published, or only Latchkey's. */
   mustCommit?: boolean;
 };
 
@@ -93,7 +93,7 @@ export async function startTestbed(
     await waitUntilSubscribed(connected.length - people.length);
   }
 
-  /** Nothing else shows that a subscription has begun: sends events again and again, until each has received one. */
+  /** Sends events until each subscriber has received one: nothing else shows that a subscription has begun. */
   async function waitUntilSubscribed(from: number): Promise<void> {
     const series = newSeries();
     const expected = { series, events: maxProbes * connected.length, recipients: 'EACH' as const };
@@ -120,8 +120,8 @@ export async function startTestbed(
   }
 
   /**
-   * The account once everything has arrived, or nothing more arrives from an idle server. A server that is so busy that
-   * it sends nothing for a while is slow, and does not count as losing events.
+   * Returns the account when everything has arrived, or when an idle server sends nothing more. A server that sends
+   * nothing for a while because it is busy is slow: that does not count as lost events.
    */
   async function finalAccount(): Promise<Account> {
     const ask = () => subscribers.ask('account', patience, patience + 2 * settleDeadline);
@@ -151,7 +151,7 @@ export async function startTestbed(
     const written = await writer.ask('write', { ...writing, series, mayBatch }, duration + settleDeadline);
     const account = await finalAccount();
     const faults = faultsOf(account, due);
-    // For a server that has ended, this says why.
+    // If the server has ended, the error says why.
     const server = await measured.ask('cpu', undefined).catch((error: Error) => {
       faults.push(error.message);
       return Number.NaN;
@@ -174,7 +174,7 @@ function greetingOf(server: ServerName, credential: string): string {
   return JSON.stringify({ type: 'connection_init', payload });
 }
 
-/** The recipients of events that together reach all of these people: engineers by the hundred, and organizations. */
+/** Returns recipients that together reach all of these people: groups of engineers, and organizations. */
 function probeRecipients(people: readonly (Person | undefined)[]): Addressed['to'][] {
   const engineers: string[] = [];
   const organizations = new Set<string>();
@@ -188,7 +188,7 @@ function probeRecipients(people: readonly (Person | undefined)[]): Addressed['to
   return groups;
 }
 
-/** What went wrong with deliveries, in words; empty if each arrived exactly once. */
+/** Describes the faults of the deliveries; empty if each delivery arrived exactly once. */
 function faultsOf({ missing, repeated, misdelivered, lost }: Account, due: number): string[] {
   const percent = ((100 * missing) / due).toFixed(missing < due / 100 ? 2 : 0);
   return [

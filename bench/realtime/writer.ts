@@ -11,20 +11,20 @@ import { publishers, type ServerName } from './servers.ts';
 export type Writing = {
   series: string;
   events: number;
-  /** Event n goes to engineer n modulo their number; or every event goes to the whole organization. */
+  /** Event n goes to engineer n modulo the number of engineers, or every event goes to the organization. */
   to: { engineers: readonly string[] } | { organization: string };
-  /** Events per second, at random moments; null: as fast as possible. */
+  /** Events per second, at random times. Null: as fast as possible. */
   rate: number | null;
   /** Whether events that became due in the meantime may be written in one transaction. */
   mayBatch: boolean;
 };
 
-/** By event: when it was sent, and when it was committed, or accepted by Redis if nothing is committed. */
+/** For each event: when it was sent, and when it was committed, or accepted by Redis if nothing is committed. */
 export type Written = { sentAt: Float64Array; acceptedAt: Float64Array };
 
 type Opening = Setting & {
   server: ServerName;
-  /** Whether events are committed before they are published, for servers that do not store them, too. */
+  /** Whether events are committed before they are published, even for servers that do not store them. */
   mustCommit: boolean;
 };
 
@@ -62,7 +62,7 @@ async function write({ series, events, to, rate, mayBatch }: Writing): Promise<W
     sendDue();
   }
 
-  /** Sends what is due, in batches no larger than needed to send all of it concurrently. */
+  /** Sends the events that are due, in batches no larger than needed to send all of them concurrently. */
   function sendDue(): void {
     while (due.length > 0 && inFlight < concurrency) {
       const together = mayBatch ? Math.max(1, Math.ceil(due.length / concurrency)) : 1;
@@ -77,7 +77,7 @@ async function write({ series, events, to, rate, mayBatch }: Writing): Promise<W
     if (rate === null) continue;
     sendDue();
     at += (-Math.log(1 - Math.random()) / rate) * 1_000;
-    // Timers have whole milliseconds: events due within the same one are sent together, on average on time.
+    // Timers have a resolution of one millisecond: events due in the same one are sent together, on average on time.
     const early = begun + at - now();
     if (early >= 1) await wait(Math.round(early));
   }

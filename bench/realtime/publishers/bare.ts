@@ -3,7 +3,7 @@ import { resultOf, topicsOf } from '../events.ts';
 import type { Setting } from '../servers/server.ts';
 import type { Publisher } from './publisher.ts';
 
-/** Publishes the message for clients, which is as long as Latchkey's. */
+/** Publishes the clients' message, which is as long as Latchkey's. */
 export async function createBarePublisher({ redisUrl }: Setting): Promise<Publisher> {
   const redis = new Redis(redisUrl);
   return {

@@ -4,7 +4,7 @@ import type { Setting } from '../servers/server.ts';
 import type { Publisher } from './publisher.ts';
 import { openEventTable } from './table.ts';
 
-/** Commits to the table of events and wakes the gateways, as a gateway does after a command. */
+/** Commits to the events table and wakes the gateways, as a gateway does after a command. */
 export async function createLatchkeyPublisher({ redisUrl, databaseUrl }: Setting): Promise<Publisher> {
   const table = await openEventTable(databaseUrl);
   const logger = createLogger('silent');

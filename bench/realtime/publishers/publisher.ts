@@ -6,7 +6,7 @@ import { openEventTable } from './table.ts';
 export type Publisher = {
   /** For servers that store events: resolves when they are committed. Called before `publish`. */
   commit?(events: readonly Addressed[]): Promise<unknown>;
-  /** Resolves when Redis has accepted the events, where its response is awaited. */
+  /** Resolves when Redis has accepted the events, if the publisher waits for its response. */
   publish(events: readonly Addressed[]): Promise<unknown>;
   /** The maximum number of concurrent publications. */
   readonly concurrency: number;

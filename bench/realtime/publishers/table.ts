@@ -4,14 +4,14 @@ import { type Addressed, envelopeOf } from '../events.ts';
 
 const connections = 8;
 
-/** Commits events to the table, each call in a transaction of its own. */
+/** Commits events to the table, each call in its own transaction. */
 export async function openEventTable(
   databaseUrl: string,
 ): Promise<{ commit(events: readonly Addressed[]): Promise<void>; concurrency: number }> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: connections });
   pool.on('error', () => undefined);
   await Promise.all(Array.from({ length: connections }, () => pool.query('SELECT 1')));
-  // Outside an explicit transaction, each statement is one.
+  // Without an explicit transaction, each statement is a transaction.
   const writer = {
     $executeRawUnsafe: async (text: string, ...values: unknown[]) =>
       (await pool.query({ name: 'append', text, values })).rowCount ?? 0,

@@ -5,7 +5,7 @@ import type { Row } from './row.ts';
 
 export const load = { subscribers: 2_000, rate: 1_000, seconds: 8, mayBatch: true } as const;
 const warmUpSeconds = 8;
-/** The share of the wanted rate that must be reached for the measurement to count. */
+/** The minimum share of the target rate for the measurement to count. */
 const keptShare = 0.97;
 
 export const cpu: Row = {

@@ -1,7 +1,7 @@
 import { type ServerName, serverNames } from '../servers.ts';
 import type { Goal, Medians } from './row.ts';
 
-/** Latchkey's figure is at most the limit. */
+/** The goal that Latchkey's figure is at most the limit. */
 export function atMost(figure: string, limit: number, unit: string): Goal {
   return {
     title: `≤ ${limit} ${unit}`,

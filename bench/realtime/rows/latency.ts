@@ -7,7 +7,7 @@ import type { Row } from './row.ts';
 const subscribers = 1_000;
 const rate = 100;
 const seconds = 15;
-/** First at a rate at which V8 compiles the hot code, as in a server that has run for some time. */
+/** The warm-up rate, high enough for V8 to compile the hot code, as in a server that has run for some time. */
 const warmUp = { rate: 1_000, events: 8_000, mayBatch: true } as const;
 const settleSeconds = 2;
 

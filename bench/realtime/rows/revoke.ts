@@ -12,7 +12,7 @@ import { atMost } from './goals.ts';
 import type { Row } from './row.ts';
 
 const samples = 110;
-/** The first ones open connections to the database, and are not counted. */
+/** The first revocations also open connections to the database, so they are not counted. */
 const warmUp = 30;
 const pause = 65;
 /** Seconds of load: enough for all samples. */
@@ -73,7 +73,7 @@ export const revoke: Row = {
   },
 };
 
-/** An active grant for each engineer, by global id. */
+/** Returns the global id of an active grant for each engineer. */
 async function activeGrants(url: string, people: People, engineerIds: readonly string[]): Promise<string[]> {
   const cases = await openCases(url, people, engineerIds);
   const database = openDatabase({ url, logger: createLogger('silent'), poolSize: connections });

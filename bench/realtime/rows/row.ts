@@ -3,9 +3,9 @@ import type { ServerName } from '../servers.ts';
 
 /** The result of one measurement. */
 export type Sample = {
-  /** By the row's figure names. */
+  /** The figures by name, as in the row. */
   figures: Readonly<Record<string, number>>;
-  /** What went wrong, in words. The figures of a sample with faults are shown and not counted. */
+  /** What went wrong, in words. The figures of a sample with faults are shown but not counted. */
   faults: readonly string[];
 };
 

@@ -8,7 +8,7 @@ import type { Row } from './row.ts';
 const writers = 8;
 const warmUp = 2_000;
 const slice = 500;
-/** Short turns with and without events, so that other load on the machine affects both equally. */
+/** Short alternating runs with and without events, so that other load on the machine affects both equally. */
 const turns = 24;
 
 export const writes: Row = {

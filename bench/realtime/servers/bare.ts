@@ -1,4 +1,4 @@
-/** The least that delivers: Redis channels to WebSockets, without authorization or resumption. */
+/** The minimal server: forwards Redis channels to WebSockets, without authorization or resumption. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
@@ -9,7 +9,7 @@ serve(async ({ redisUrl }) => {
   const socketsByTopic = new Map<string, Set<WebSocket>>();
   const redis = new Redis(redisUrl);
   redis.on('message', (topic: string, text: string) => {
-    // One buffer for all recipients.
+    // All recipients share one buffer.
     const data = Buffer.from(text);
     for (const socket of socketsByTopic.get(topic) ?? []) socket.send(data, { binary: false });
   });

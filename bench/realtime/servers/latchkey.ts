@@ -1,4 +1,4 @@
-/** The whole gateway, with its database, Redis and maintenance. */
+/** The complete gateway, with its database, Redis and background jobs. */
 import { createApp } from '../../../src/app.ts';
 import { serve } from './server.ts';
 

@@ -3,20 +3,20 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { answerRequests } from '../processes.ts';
 
 export type Setting = { redisUrl: string; databaseUrl: string };
-/** Where clients connect, and by which subprotocol. */
+/** The URL and the subprotocol with which clients connect. */
 export type Started = { url: string; protocol: string };
 
 export function serve(start: (setting: Setting) => Promise<Started>) {
   const handlers = {
     start,
 
-    /** Milliseconds of processor time so far, user and system. */
+    /** Returns the processor time used so far (user and system), in milliseconds. */
     cpu(): number {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1_000;
     },
 
-    /** Resident bytes after garbage collection. */
+    /** Returns the resident memory after garbage collection, in bytes. */
     async memory(): Promise<number> {
       let least = Number.POSITIVE_INFINITY;
       for (let unchanged = 0; unchanged < 3; ) {
