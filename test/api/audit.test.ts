@@ -1,4 +1,4 @@
-/** The record: that everything is on it, in which words, and that it is found again. */
+/** The audit log: it has an entry for every action, with the documented details, and filters find the entries. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auditActions } from '../../src/audit/actions.ts';
@@ -26,7 +26,7 @@ let gateway: TestGateway;
 let world: World;
 let acme: Customer;
 let operator: Person;
-/** What the clock of the gateway is ahead of that on the wall, in milliseconds. */
+/** How far the gateway's clock is ahead of the real time, in milliseconds. */
 let ahead = 0;
 
 beforeAll(async () => {
@@ -53,12 +53,12 @@ const documented: Map<string, string[]> = (() => {
   );
 })();
 
-test('every action has its line in the documentation, and every line its action', () => {
+test('every action is documented, and every documented action exists', () => {
   expect([...documented.keys()].sort()).toEqual(auditActions.map(enumValueOf).sort());
   for (const [action, keys] of documented) expect(keys.length, action).toBeGreaterThan(0);
 });
 
-describe('what is done and refused', () => {
+describe('successful and refused actions', () => {
   type Expected = Partial<
     Record<'action' | 'outcome' | 'refusalCode' | 'resource' | 'details' | 'ticketId' | 'grantId', unknown>
   >;
@@ -66,7 +66,7 @@ describe('what is done and refused', () => {
   const attempted = new Map<string, Set<'done' | 'refused'>>();
   let last: string | null = null;
 
-  /** What was written since the last call, in the order of writing. */
+  /** The entries that were written since the last call, in the order of writing. */
   async function newEntries(): Promise<Json[]> {
     const { auditLog } = await operator.ask(
       `query ($before: String) { auditLog(last: 100, before: $before) { edges { node { ${entryFields} } } pageInfo { startCursor } } }`,
@@ -80,7 +80,7 @@ describe('what is done and refused', () => {
     while ((await newEntries()).length > 0);
   });
 
-  /** Attempts a mutation and expects exactly these entries, by this actor (or by Latchkey itself) and of now. */
+  /** Runs a mutation and expects exactly these entries, with the present time and this actor (or Latchkey itself). */
   async function expectEntries(
     by: Person,
     name: string,
@@ -91,7 +91,7 @@ describe('what is done and refused', () => {
     const answer = await attempt(by, name, input);
     const until = Date.now() + ahead;
     const written = await newEntries();
-    // Whoever asks for the first time has signed in before that.
+    // The first request of an account also signs it in, which writes an entry of its own.
     const entries = written.filter(({ action }) => action !== 'ACCOUNT_BIND_SUBJECT');
     const title = `${name} answers ${JSON.stringify(answer)}`;
     expect(
@@ -112,7 +112,7 @@ describe('what is done and refused', () => {
     return answer;
   }
 
-  /** A refusal, with an entry that says so. */
+  /** The entry of a refusal. */
   const refused = (action: string, refusalCode: string, more: Expected = {}): Expected[] => [
     { action, outcome: 'REFUSED', refusalCode, details: {}, ...more },
   ];
@@ -210,7 +210,7 @@ describe('what is done and refused', () => {
     await expectEntries(operator, 'reactivateAccount', own, refused('ACCOUNT_REACTIVATE', 'OWN_ACCOUNT'));
   });
 
-  test('what only others may do is on record with who tried', async () => {
+  test('an action that the viewer may not run writes an entry with the viewer as its actor', async () => {
     const admin = await member('organizationAdmin');
     const { organizationId, sites } = acme;
     const tries: [string, Record<string, unknown>, string][] = [
@@ -246,7 +246,7 @@ describe('what is done and refused', () => {
     samePersonMayApproveTwice: false,
   });
 
-  test("a site's life", async () => {
+  test('actions on a site', async () => {
     const url = 'https://life.example';
     const { id: siteId } = await done(operator, 'createSite', {
       organizationId: acme.organizationId,
@@ -299,7 +299,7 @@ describe('what is done and refused', () => {
     );
   });
 
-  test("a ticket's life, and that of its grants", async () => {
+  test('actions on a ticket and its grants', async () => {
     const [reporter, admin, wrong] = [
       await member('reporter'),
       await member('jiraAdmin'),
@@ -428,7 +428,7 @@ describe('what is done and refused', () => {
       },
     ]);
     await expectEntries(admin, 'denyDataAccess', { grantId: second }, refused('GRANT_DENY', 'ALREADY_OVER'));
-    // Where nothing is outstanding, one is opened and approved in the same step.
+    // Without an outstanding request, one is opened and approved in the same step.
     const { id: third } = await expectEntries(admin, 'approveDataAccess', { ticketId, reason: 'Yes' }, [
       { action: 'GRANT_REQUEST' },
       {
@@ -490,7 +490,7 @@ describe('what is done and refused', () => {
     );
   });
 
-  test('what a Guard admin decides', async () => {
+  test('decisions of a Guard admin', async () => {
     const [admin, guardAdmin] = [await member('organizationAdmin'), await member('guardAdmin')];
     for (const [name, action, to] of [
       ['approveGuardRequest', 'GRANT_APPROVE_AS_GUARD', 'ACTIVE'],
@@ -510,7 +510,7 @@ describe('what is done and refused', () => {
     }
   });
 
-  test('many at once, each with its own line', async () => {
+  test('a bulk mutation writes an entry for each grant', async () => {
     const [one, two] = [
       await fileTicket(gateway, world),
       await fileTicket(gateway, world, { product: 'confluence' }),
@@ -541,7 +541,7 @@ describe('what is done and refused', () => {
     }
   });
 
-  test("what time ends is Latchkey's own doing, at the time it is noticed", async () => {
+  test('the end of a grant by time has Latchkey as its actor, and the time at which it was noticed', async () => {
     const active = await fileTicket(gateway, world);
     const expiresAt = new Date(Date.now() + ahead + 60_000).toISOString();
     await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId: active.ticketId, expiresAt });
@@ -565,7 +565,7 @@ describe('what is done and refused', () => {
       { action: 'GRANT_REQUEST' },
     ]);
     expect(everything.at(-2)?.actor).toEqual(system);
-    // Recorded also when the command that came upon it is refused.
+    // The end is recorded even if the command that noticed it is refused.
     await expectEntries(await member('jiraAdmin'), 'approveDataAccess', { grantId: pending.grantId }, [
       {
         ...{ action: 'GRANT_EXPIRE', grantId: pending.grantId },
@@ -576,7 +576,7 @@ describe('what is done and refused', () => {
     expect(everything.at(-2)?.actor).toEqual(system);
   });
 
-  test('what its actor may not see is in the record of the vendor alone', async () => {
+  test('an action on something that its actor may not see is only in the log of the vendor', async () => {
     const { ticketId, grantId } = await fileTicket(gateway, world);
     await newEntries();
     const stranger = await gateway.as(world.globex.emails.organizationAdmin);
@@ -605,7 +605,7 @@ describe('what is done and refused', () => {
     }
   });
 
-  test('a repetition leaves no second line, and neither does what names nothing', async () => {
+  test('neither a repetition nor an action on an unknown id writes an entry', async () => {
     const { ticketId } = await fileTicket(gateway, world);
     await newEntries();
     const admin = await member('jiraAdmin');
@@ -618,7 +618,7 @@ describe('what is done and refused', () => {
     await expectEntries(admin, 'approveDataAccess', { ticketId: 'garbage' }, []);
   });
 
-  test('that was every mutation, done and refused', () => {
+  test('the tests above cover every mutation, successful and refused', () => {
     const mutations = Object.entries(operations).filter(([, { kind }]) => kind === 'mutation');
     const missing = mutations.flatMap(([name]) =>
       (['done', 'refused'] as const)
@@ -628,7 +628,7 @@ describe('what is done and refused', () => {
     expect(missing).toEqual([]);
   });
 
-  test('every action was written, with the details that are documented', () => {
+  test('the tests above wrote every action, with the documented details', () => {
     const wrong = everything
       .filter(({ outcome }) => outcome === 'SUCCEEDED')
       .flatMap(({ action, details }) => {
@@ -646,13 +646,13 @@ describe('what is done and refused', () => {
     const written = new Set(
       everything.filter(({ outcome }) => outcome === 'SUCCEEDED').map(({ action }) => action),
     );
-    // Mail that nobody takes is the subject of test/notifications.
+    // Mail that cannot be delivered is tested in test/notifications.
     expect(auditActions.map(enumValueOf).filter((action) => !written.has(action))).toEqual([
       'GUARD_MAIL_GIVE_UP',
     ]);
   });
 
-  test('a resource that exists has a node of its type and a name; one that does not may have a name', () => {
+  test('an existing resource has a node of its type and a name; a deleted one may have a name', () => {
     const succeeded = everything.filter(({ outcome }) => outcome === 'SUCCEEDED');
     const gone = succeeded.filter(({ resource }) => resource.node === null);
     expect([...new Set(gone.map(({ resource }) => resource.type))]).toEqual(['RoleAssignment']);
@@ -663,8 +663,8 @@ describe('what is done and refused', () => {
   });
 });
 
-describe('finding entries again', () => {
-  test('every filter combines with every other', async () => {
+describe('filters', () => {
+  test('combine in every way', async () => {
     const { ticketId, grantId } = await fileTicket(gateway, world);
     await attempt(await member('confluenceAdmin'), 'approveDataAccess', { ticketId });
     await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId });
@@ -694,7 +694,7 @@ describe('finding entries again', () => {
     );
   });
 
-  test('periods next to each other share no entry and lose none', async () => {
+  test('of adjacent periods return each entry exactly once', async () => {
     const all = await readAll(operator, log, {});
     const moments = [...new Set(all.map(({ occurredAt }) => occurredAt as string))].sort();
     const cuts = [0.2, 0.5, 0.8].map((share) => moments[Math.floor(moments.length * share)]);
@@ -711,7 +711,7 @@ describe('finding entries again', () => {
     }
   });
 
-  test('the newest come first, the entries of one step together and in their order', async () => {
+  test('keep the order: newest first, and the entries of one command together', async () => {
     const { ticketId } = await fileTicket(gateway, world);
     await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId });
     await done(await member('reporter'), 'closeTicket', { ticketId });
@@ -724,7 +724,7 @@ describe('finding entries again', () => {
     expect(times).toEqual([...times].sort().reverse());
   });
 
-  test('a period that ends before it begins, an unknown action, an id of something else are refused', async () => {
+  test('with an end before the start, an unknown action or an id of another type are refused', async () => {
     const moment = '2026-01-01T00:00:00Z';
     for (const filter of [
       { from: moment, until: moment },

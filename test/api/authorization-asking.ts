@@ -1,8 +1,8 @@
-/** Asking a gateway what the authorization table says. */
+/** Reads authorization tables, and asks a gateway for the same answers. */
 import type { OperationName } from '../../src/authorization/operations.ts';
 import type { Json, Person } from '../support/gateway.ts';
 
-/** The rows of a table by name, each with its cells by column. */
+/** Reads a table: its rows by name, each with its cells by column. */
 export function readTable(text: string): Map<string, Map<string, string>> {
   const [head = '', ...lines] = text.split('\n').filter((line) => line.trim() !== '');
   const columns = words(head.split('|')[1] ?? '');
@@ -21,14 +21,14 @@ function words(text: string): string[] {
 }
 
 export type Attempt = {
-  /** In the words of the table; the code itself for whatever the table has no word for. */
+  /** The answer as a word of the table; the error code if the table has no word for it. */
   cell: string;
-  /** What keeps them from it, where that was told. */
+  /** The obstacles in the answer, if there are any. */
   obstacles: string[];
   message: string;
 };
 
-/** What the mutation answers; for one in bulk, what it answers for the one thing it names. */
+/** Runs the mutation and returns its answer; for a bulk mutation, the answer for the one grant that it names. */
 export async function attempt(
   person: Person,
   name: OperationName,
@@ -53,7 +53,7 @@ export async function attempt(
   return { cell: code === undefined ? 'yes' : (cellOf[code] ?? code), obstacles: found, message };
 }
 
-/** What the table says for the code of a refusal. */
+/** The word of the table for each error code. */
 export const cellOf: Readonly<Record<string, string>> = {
   UNAUTHENTICATED: '401',
   FORBIDDEN: 'no',
@@ -61,7 +61,7 @@ export const cellOf: Readonly<Record<string, string>> = {
   NOT_ELIGIBLE: 'why',
 };
 
-/** Asks for each, a few at a time: a gateway turns away what would have to wait for a connection for long. */
+/** Asks for each item, a few at a time: a gateway refuses requests that would wait long for a database connection. */
 export async function forEach<Item, Answer>(
   items: readonly Item[],
   ask: (item: Item) => Promise<Answer>,

@@ -1,4 +1,6 @@
-/** Every mutation × everybody, as the authorization table has it: what is answered, written and recorded. */
+/**
+ * Every mutation × every person of the authorization table: what is answered, what is written, and the audit entries.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -34,7 +36,7 @@ function nameOf(row: string): OperationName {
   return row.split(':')[0] as OperationName;
 }
 
-/** One thing of its own for a cell to try on. */
+/** The objects that one cell acts on. Every cell has its own. */
 type Target = {
   ticketId: string;
   grantId: string;
@@ -44,18 +46,18 @@ type Target = {
 };
 
 type Row = {
-  /** In which state the ticket and its grant are. */
+  /** The state of the ticket and its grant. */
   on?: Partial<TicketSpec>;
-  /** A fresh account of Acme's, with a role there. */
+  /** A new account of Acme, with a role there. */
   account?: 'active' | 'inactive';
-  /** A fresh site of Acme's. */
+  /** A new site of Acme. */
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
-  /** What it writes when it is carried out, beside the record. */
+  /** The row that it writes when it succeeds, besides the audit entry. */
   writes: { relation: string; operation: Written['operation'] };
-  /** It is about the platform and not about Acme. */
+  /** Whether it is about the platform, not about Acme. */
   ofThePlatform?: boolean;
-  /** What it leaves must not change the answer to the next. */
+  /** Undoes its effect, which must not change the answer to the next person. */
   undo?: string;
 };
 
@@ -81,7 +83,7 @@ const rows: Record<string, Row> = {
       productId: acme().sites.main.products.jira,
       summary: 'It is slow',
       grantDataAccess: false,
-      // A ticketing system says who the reporter is; everybody else is it themselves.
+      // A ticketing system names the reporter; everybody else is the reporter of their tickets.
       ...(['ticketing', 'acmeTickt', 'globexProg'].includes(name)
         ? { reporterId: everybody.colleague.id }
         : {}),
@@ -203,7 +205,7 @@ const rows: Record<string, Row> = {
   },
 };
 
-/** The record's entries of refusals, by whose record they went into: Acme's, or the vendor's alone. */
+/** The audit entries of refusals, by the log that they are in: Acme's, or only the vendor's. */
 const refusals: { acme: string[]; vendor: string[] } = { acme: [], vendor: [] };
 
 describe('every mutation', () => {
@@ -237,7 +239,7 @@ describe('every mutation', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('all refusals are on the record, each for those alone whom it concerns', async () => {
+  test('all refusals are on the audit log, and visible only to its readers', async () => {
     const { acme: ofAcme, vendor: ofVendor } = refusals;
     expect(ofAcme.length).toBeGreaterThan(500);
     expect(ofVendor.length).toBeGreaterThan(500);
@@ -256,13 +258,16 @@ describe('every mutation', () => {
     expect(await seenBy('globexAdmin', 0)).toEqual([]);
     expect(await seenBy('globexAdmin', 1)).toEqual([]);
     expect(await seenBy('globexProg')).toEqual([]);
-    // A Guard admin of one site has that site's record, and nothing of the other one.
+    // A Guard admin of one site sees the entries of that site, and none of the other one.
     expect((await seenBy('siteGuard')).length).toBeGreaterThan(300);
     expect(await seenBy('guardElse')).toEqual([]);
   });
 });
 
-/** Who may not see a thing cannot tell it from one that does not exist, and whoever guesses writes nothing. */
+/**
+ * An object that a person may not see gets the same answer as one that does not exist, and an unknown id writes
+ * nothing.
+ */
 test.each(mutations.filter((name) => expected(name)['globexAdmin'] === '-'))(
   '%s answers to a stranger to the thing as if there were none',
   async (name) => {
@@ -286,7 +291,7 @@ test.each(mutations.filter((name) => expected(name)['globexAdmin'] === '-'))(
 
 const codeOf: Record<string, string> = { no: 'FORBIDDEN', '-': 'NOT_FOUND', why: 'NOT_ELIGIBLE' };
 
-/** Where what was written, recorded or told differs from what the cell means. */
+/** The differences between the cell and what was answered, written and put on the audit log. */
 function whatIsWrong(
   row: Row,
   name: string,
@@ -303,13 +308,13 @@ function whatIsWrong(
     if (!others.some((one) => one.relation === relation && one.operation === operation))
       wrong.push(`said it was carried out, and there is no ${operation} of ${relation}`);
     if (!entries.some((entry) => entry.outcome === 'SUCCEEDED' && entry.actor_email === person.email))
-      wrong.push('was carried out, and is not on the record');
+      wrong.push('succeeded, and has no audit entry');
     return wrong;
   }
   if (others.length > 0)
     wrong.push(`was refused, and wrote ${others.map(({ relation }) => relation).join()}`);
   if (['anonymous', 'stranger', 'deactivated'].includes(column)) {
-    return entries.length === 0 ? wrong : [...wrong, 'is nobody, and wrote into the record'];
+    return entries.length === 0 ? wrong : [...wrong, 'is not signed in, and wrote an audit entry'];
   }
   const [entry, ...more] = entries;
   if (entry === undefined || more.length > 0) return [...wrong, `left ${entries.length} entries`];
@@ -333,7 +338,7 @@ function whatIsWrong(
   return wrong;
 }
 
-/** As many things as are tried on. */
+/** Creates this many targets. */
 async function prepare(row: Row, count: number): Promise<Target[]> {
   const { main } = acme().sites;
   const id = (email: string) => everybody.accountIds.get(email) ?? '';
@@ -393,7 +398,7 @@ async function addSites(count: number, status: string): Promise<string[]> {
   return ids.map((id) => globalId('Site', id));
 }
 
-/** The ids of all refusals on the record that the person is shown. */
+/** The ids of all refusals on the audit log that the person may see. */
 async function readRecord(person: Person): Promise<string[]> {
   const ids: string[] = [];
   let after: string | null = null;

@@ -1,4 +1,4 @@
-/** Everybody of the authorization table, for real: accounts with their roles, signed in. */
+/** Creates everybody in the authorization table: accounts with their roles, signed in. */
 import { newId } from '../../src/platform/ids.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
 import { buildWorld, done, type World } from '../support/world.ts';
@@ -12,20 +12,20 @@ export type Name =
 
 export type Everybody = {
   world: World;
-  /** Several where a column of the table stands for several people. */
+  /** By column; some columns of the table stand for several people. */
   people: Record<Name, Person[]>;
-  /** An account of Acme that nobody above is, and the role it holds. */
+  /** An account of Acme that is none of these people, and its role. */
   colleague: { id: string; roleAssignmentId: string };
-  /** An engineer without tickets whom nobody above is. */
+  /** An engineer without tickets who is none of these people. */
   thirdEngineer: { id: string; email: string };
-  /** Ids of accounts by email, as the database has them. */
+  /** Database ids of accounts by email. */
   accountIds: ReadonlyMap<string, string>;
   operatorId: string;
-  /** A program without an organization that nobody above is. */
+  /** A service account without an organization that is none of these people. */
   programId: string;
 };
 
-/** The id in the database behind a global id. */
+/** The database id in a global id. */
 export function rawId(globalId: string): string {
   return Buffer.from(globalId, 'base64').toString().split(':')[1] ?? '';
 }
@@ -125,7 +125,7 @@ export async function gatherEverybody(gateway: TestGateway): Promise<Everybody> 
     acmeWatch: await as(world.services.acmeWatching),
     acmeAudit: await program('auditing@acme.example', ['AUDIT_READING'], organizationId),
   };
-  // Signed in: at the first request of all, an account is bound to the token's subject.
+  // The first request of an account binds it to the subject of its token.
   await Promise.all(
     Object.values(people)
       .flat()
@@ -152,13 +152,13 @@ export type TicketSpec = {
   reporterId: string;
   assigneeId: string | null;
   closed?: boolean;
-  /** In which state its grant is; left out, it has none. */
+  /** The state of its grant; absent if it has none. */
   grant?: 'PENDING_APPROVAL' | 'PENDING_GUARD_APPROVAL' | 'ACTIVE';
-  /** Who has approved it, where somebody has. */
+  /** The person who approved it, if somebody did. */
   approverId?: string | null;
 };
 
-/** Tickets with their grants, as they are after the commands that make them so; global ids. */
+/** Inserts tickets with grants, with the same rows that commands would write. Returns global ids. */
 export async function fileTickets(
   { sql }: TestGateway,
   specs: readonly TicketSpec[],

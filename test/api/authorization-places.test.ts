@@ -1,5 +1,6 @@
 /**
- * Every role in every place: who may grant, revoke and decide for Guard, and the obstacles of those who may not.
+ * Every role × every product on every site: who may grant, revoke and decide as the Guard, and the obstacles of the
+ * rest.
  *
  * Approving by ticket and revoking are tried in every cell of their tables. The other ways are decided by the same
  * functions: every day they are tried in a random quarter of the cells. PLACES_SEED=… draws the same cells again.
@@ -50,7 +51,7 @@ test.each(waysToGrant)(`%s, its grant %s, named by its %s, PLACES_SEED=${seed}`,
   );
 });
 
-test('the ticket itself tells everybody who sees it what the refusals say', async () => {
+test('accessEligibility of a ticket agrees with the refusals, for everybody who sees the ticket', async () => {
   const query = `query ($id: ID!) { node(id: $id) { ... on Ticket { accessEligibility { allowed obstacles { code } } } } }`;
   await expectInPlaces(whoMayGrant, undefined, sampled, async (person, { ticketId }) => {
     const { node }: Json = await person.ask(query, { id: ticketId });
@@ -82,7 +83,7 @@ test.each(['approveGuardRequest', 'denyGuardRequest'] as const)('%s', async (nam
 
 type Target = { ticketId: string; grantId: string };
 
-/** Asks people of the table in places of the table: this share of all cells, each about a grant of its own. */
+/** Runs the mutation for this share of the cells of the table, each on a grant of its own. */
 async function expectInPlaces(
   table: string,
   grant: TicketSpec['grant'],
@@ -117,9 +118,9 @@ function specOf(where: string, grant: TicketSpec['grant']): TicketSpec {
   return {
     ...{ siteId: site.id, productId: site.products[product] },
     ...{ reporterId: idOf(emails.reporter), assigneeId: idOf(everybody.world.engineer.email) },
-    // Nobody of Acme's has approved on Globex's ticket.
+    // No member of Acme has approved a grant on Globex's ticket.
     approverId: customer === 'acme' ? idOf('approver@acme.example') : idOf(emails.jiraAdmin),
-    // On the deactivated site too, as if one had been left open there by mistake.
+    // Also on the deactivated site, as if a grant had been left open there by mistake.
     ...(grant === undefined ? {} : { grant }),
   };
 }

@@ -1,4 +1,4 @@
-/** Every query and subscription × everybody, as the authorization table has it. */
+/** Every query and subscription × every person of the authorization table. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -18,7 +18,7 @@ import { tables } from './authorization-table.ts';
 let gateway: TestGateway;
 let everybody: Everybody;
 let target: { ticketId: string; key: string; grantId: string };
-/** An entry of Acme's record about its main site, and one of the vendor's alone. */
+/** The ids of an audit entry about Acme's main site, and of one that is only in the vendor's log. */
 let entries: { acme: string; vendor: string };
 
 beforeAll(async () => {
@@ -51,11 +51,11 @@ const reads = [...(rows[0]?.keys() ?? [])].filter(isQuery);
 type Read = {
   query: string;
   variables?: Record<string, unknown>;
-  /** Whether the answer shows what was asked for. */
+  /** Whether the answer contains the requested object. */
   shows: (data: Json) => boolean;
 };
 
-/** What each row asks for. */
+/** The query of each row. */
 function questions(): Record<string, Read> {
   const { world, colleague, thirdEngineer, operatorId, programId } = everybody;
   const { main } = world.acme.sites;
@@ -129,8 +129,8 @@ describe('every query', () => {
 
 describe('every subscription', () => {
   /**
-   * Everybody listens. Then something happens to the grant of the row, and after it to a grant that the
-   * listener surely hears of: whoever is told of the second and was not told of the first, does not hear.
+   * Everybody subscribes. Then the grant of the row changes, and after it a grant whose events the subscriber may
+   * receive: a subscriber who receives the second event but not the first may not receive the first.
    */
   test('grantEvents', async () => {
     const { world } = everybody;
@@ -171,7 +171,7 @@ describe('every subscription', () => {
   });
 });
 
-/** A ticket with its grant, filed by the account with this email; the engineer's, if it is one of them. */
+/** Creates a ticket with a grant that is reported by this account or, if it is an engineer's, assigned to it. */
 async function fileTicketOf(email: string, customer: 'acme' | 'globex', grant: Partial<TicketSpec>) {
   const { sites, emails } = everybody.world[customer];
   const { engineer, otherEngineer } = everybody.world;
@@ -190,7 +190,7 @@ async function fileTicketOf(email: string, customer: 'acme' | 'globex', grant: P
   return made;
 }
 
-/** Members of Acme beside those of the small world. */
+/** The members of Acme who are only in the authorization table. */
 const filers = ['member', 'approver', 'siteguard', 'guardelse', 'unsyncorg', 'unsyncgrd'].map(
   (name) => `${name}@acme.example`,
 );
@@ -207,7 +207,7 @@ function only(name: Name, people = everybody.people): Person {
   return person;
 }
 
-/** What everybody's column says; where a column stands for several who do not agree, what each says. */
+/** The answer for each column; if a column stands for several people with different answers, all of them. */
 async function cells(ask: (person: Person) => Promise<string>): Promise<Record<string, string>> {
   const columns = await forEach(Object.entries(everybody.people), async ([name, persons]) => {
     const answers = new Set<string>();

@@ -1,18 +1,18 @@
 /**
- * Who may do what, as a table: a row for every query, mutation and subscription, a column for everybody.
- * The tests beside it ask every cell of it of a running gateway.
+ * Who may do what, as a table: a row for every query, mutation and subscription, a column for every person.
+ * The tests next to it compare every cell with a running gateway.
  *
- *   yes   carried out; for reads: is shown it; for subscriptions: hears of it
- *   -     is told that there is no such thing; for reads: gets null or a list without it; hears nothing
- *   no    is told that they may not (FORBIDDEN)
- *   why   is told what keeps them from deciding (NOT_ELIGIBLE); what that is stands in `whoMayGrant`
- *   401   is told to sign in (UNAUTHENTICATED)
+ *   yes   succeeds; for reads: the object is returned; for subscriptions: the event is delivered
+ *   -     NOT_FOUND; for reads: null, or a list without the object; for subscriptions: no event
+ *   no    FORBIDDEN
+ *   why   NOT_ELIGIBLE, with the obstacles in `whoMayGrant`
+ *   401   UNAUTHENTICATED
  *
- * All of it is about Acme. Where nothing else is said, what is asked for is Acme's main site (Centralized)
- * and a ticket about Jira there, which `reporter` has filed and `engineer` works on.
+ * All rows are about Acme: unless a row says otherwise, about its main site (Centralized) and a ticket about Jira
+ * there, with `reporter` as its reporter and `engineer` as its engineer.
  */
 
-/** Nobody of Acme's, and nobody of the vendor's. */
+/** People outside Acme and outside the vendor. */
 export const outsiders = {
   anonymous: 'sends no token',
   stranger: 'has a valid token, and no account',
@@ -39,7 +39,7 @@ export const people = {
   contact: 'technical contact, listed for Confluence on the main site',
 };
 
-/** Acme's people whose role is Guard's, or does not count yet. */
+/** Acme's Guard admins, and its people whose role does not count yet. */
 export const guardsAndUnsynced = {
   guard: 'Guard admin of all of Acme',
   siteGuard: 'Guard admin of the main site',
@@ -49,7 +49,7 @@ export const guardsAndUnsynced = {
   unsyncGrd: 'Guard admin, through SCIM, not synced',
 };
 
-/** The vendor's people and programs, and Acme's programs. */
+/** The vendor's people and service accounts, and Acme's service accounts. */
 export const vendor = {
   engineer: 'the engineer who works on the ticket',
   otherEng: 'another engineer, who has no ticket of Acme',
@@ -337,8 +337,8 @@ reactivateAccount            | -        -        yes      -         -        -  
 };
 
 /**
- * Who may grant where: approve or deny the request of a ticket about a product on a site; and what keeps the
- * others from it, in the order in which they are told. Main, restricted and deactivated are Centralized.
+ * Who may approve or deny the request of a ticket about a product on a site, and the obstacles of the others in the
+ * order in which they are reported. The sites main, restricted and deactivated are Centralized.
  *
  *   PRODUCT      WRONG_PRODUCT                    SYNC    ROLE_NOT_SYNCED
  *   SITE         WRONG_SITE                       EXP     ROLE_NOT_IN_THIS_EXPERIENCE
@@ -376,7 +376,7 @@ export const obstacles = {
   NONE: 'NO_MATCHING_ROLE',
 } as const;
 
-/** Who may end an active grant where. Whoever may grant may, and so may some who may not. */
+/** Who may revoke an active grant on a site: everybody who may grant there, and some others. */
 export const whoMayRevoke = `
           | main:jira main:confluence original:jira original:confluence restricted:jira globex:jira
 member    | -         -               -             -                   -               -
@@ -399,7 +399,7 @@ unsyncOrg | why       why             why           why                 why     
 unsyncGrd | why       why             why           why                 why             -
 `;
 
-/** Who may decide in second place, for Guard, where. */
+/** Who may decide as the Guard on a site. */
 export const whoMayDecideForGuard = `
           | main:jira main:confluence original:jira restricted:jira globex:jira
 member    | -         -               -             -               -

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-test('an email address is the same in capitals', async () => {
+test('email addresses are compared without regard to case', async () => {
   const { organizationId } = world.acme;
   const input = { organizationId, email: 'Someone@Acme.Example', name: 'Someone' };
   await done(world.operator, 'addUser', input);
@@ -37,7 +37,7 @@ test('an email address is the same in capitals', async () => {
   expect((await gateway.as('SomeOne@acme.example')).token).not.toBe('');
 });
 
-test('an idempotency key stands for one input of one command of one account', async () => {
+test('an idempotency key belongs to one input of one command of one account', async () => {
   const { main } = world.acme.sites;
   const filed = { productId: main.products.jira, grantDataAccess: false, idempotencyKey: 'one' };
   const first = await attempt(admin, 'createTicket', { ...filed, summary: 'Slow' });

@@ -154,7 +154,7 @@ describe('over HTTP', () => {
     expect(await written()).toEqual([]);
   });
 
-  test('a bulk of ten thousand is too long, and so is one of three thousand', async () => {
+  test('a bulk mutation of ten thousand grants is too long, and so is one of three thousand', async () => {
     const grantIds = (count: number) => Array.from({ length: count }, () => grantId);
     const inBulk = `mutation ($input: ApproveDataAccessInBulkInput!) {
       approveDataAccessInBulk(input: $input) { __typename ... on Error { code } } }`;

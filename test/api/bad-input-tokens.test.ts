@@ -92,7 +92,7 @@ const what = [
   'that is very long',
 ];
 
-test.each(what)('a token %s opens nothing', async (which) => {
+test.each(what)('a token %s is refused', async (which) => {
   const token = await tokens[which]?.();
   if (token === undefined) throw new Error(`There is no token ${which}`);
   await written();
@@ -130,7 +130,7 @@ test('a verified email address signs in to an account that nobody has used yet',
   expect(viewer.account.email).toBe(email);
 });
 
-test('an account that has been signed in to is bound to that subject', async () => {
+test('after the first sign-in an account is bound to that subject', async () => {
   const token = await sign({ sub: 'another', email: operator.email });
   const { errors } = await guarded.withToken(token).send('{ viewer { kind } }');
   expect(errors[0]?.extensions['code']).toBe('FORBIDDEN');

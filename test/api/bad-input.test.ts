@@ -366,7 +366,7 @@ describe('every field of every input', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('with valid fields they succeed, or are refused for what they are about', async () => {
+  test('mutations with valid fields succeed, or are refused because of the state of their objects', async () => {
     const codes: Record<string, string> = {};
     for (const [name, { by, input }] of Object.entries(rightInputs())) {
       codes[name] = await codesOf(people[by], name, { ...input, idempotencyKey: newId() });

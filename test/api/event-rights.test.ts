@@ -1,9 +1,9 @@
-/** What a subscription selects around an event is read with the rights of that moment, not of its beginning. */
+/** The fields of an event are read with the viewer's rights at that time, not at the start of the subscription. */
 import { expect, test } from 'vitest';
 import { type Json, startGateway } from '../support/gateway.ts';
 import { buildWorld, done, fileTicket } from '../support/world.ts';
 
-test('a role that was taken away opens nothing in the events that follow', async () => {
+test('after a role was removed, later events show nothing that only the role allowed', async () => {
   await using gateway = await startGateway();
   const world = await buildWorld(gateway);
   const { organizationId, sites, emails } = world.acme;

@@ -1,5 +1,5 @@
 /**
- * That an index serves every documented filter of a list. The operator sees everything, so that the conditions
+ * Every documented filter of a list is served by an index. The operator sees everything, so that the conditions
  * of the statement are those of the filter and nothing else; PostgreSQL is asked how it would read the rows if it
  * could not read the whole table. A new filter fails here until it is classified.
  */
@@ -11,11 +11,11 @@ import { newId } from '../../src/platform/ids.ts';
 import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { globalId } from '../support/rows.ts';
 
-/** The column that a filter reads, and why no index begins with it where none does. */
+/** The column that a filter reads, or the reason why no index starts with it. */
 type Served = { readonly column: string; readonly unindexed?: string };
 
 const costly =
-  'every write of the log would pay for it: a search for a rare value is to name a time or a site, too';
+  'it would slow down every write to the log: a search for a rare value should also name a time or a site';
 
 const served: Record<string, Record<string, Served>> = {
   accounts: { kind: { column: 'accounts.kind' }, email: { column: 'accounts.email' } },
@@ -58,7 +58,7 @@ const served: Record<string, Record<string, Served>> = {
   },
 };
 
-/** What a filter accepts where its name and its type do not say it. */
+/** What the names and types of filters do not say: the types of ids, and valid texts. */
 const types: Record<string, string> = {
   engineerId: 'SupportEngineer',
   assigneeId: 'SupportEngineer',
@@ -71,7 +71,7 @@ const texts: Record<string, string> = {
   email: 'a@b.example',
 };
 
-/** The filters that the schema documents: of each list, the names with their types. */
+/** The filters in the schema: for each list, the names with their types. */
 const documented = Object.values(schema.getQueryType()?.getFields() ?? {}).flatMap(({ name: list, args }) => {
   const type = args.find(({ name }) => name === 'filter')?.type;
   const input = type === undefined ? undefined : getNamedType(type);
@@ -101,7 +101,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-/** The statement that reads the list, without the order and the bounds of the page. */
+/** The statement that reads the list, without ORDER BY and LIMIT. */
 async function statementOf(list: string, filter: string, type: GraphQLInputType): Promise<string> {
   const input = schema
     .getQueryType()
@@ -165,7 +165,7 @@ test.each(documented)(
       expect(conditions).toMatch(new RegExp(`\\b${name}\\b`));
       expect(await leadingColumns()).toContain(column);
     } else {
-      // An exception that no longer is one is to go.
+      // An exception that is no longer needed must be removed.
       expect(await leadingColumns()).not.toContain(column);
     }
   },

@@ -15,7 +15,7 @@ async function entriesOf(gateway: TestGateway, email: string) {
 
 const viewer = '{ viewer { account { email } } }';
 
-test("somebody's first requests, all at once, are all theirs, and one of them is on the audit log", async () => {
+test('simultaneous first requests of an account all succeed, and write one audit entry', async () => {
   await using gateway = await startGateway();
   const operator = await gateway.as('operator@vendor.example');
   for (let round = 0; round < 5; round += 1) {
@@ -34,7 +34,7 @@ test("somebody's first requests, all at once, are all theirs, and one of them is
   }
 });
 
-test('a sign-in that binds nothing leaves no entry', async () => {
+test('a sign-in that binds nothing writes no entry', async () => {
   await using gateway = await startGateway();
   const operator = await gateway.as('operator@vendor.example');
   const newcomer = async (name: string) => {

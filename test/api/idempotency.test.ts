@@ -1,4 +1,4 @@
-/** A repetition with the same key is a no-op that gets the first answer; a version that has moved on conflicts. */
+/** A repetition with the same key changes nothing and returns the first answer; an outdated version is a conflict. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answersKeptFor, forgetAnswers } from '../../src/commands/idempotency.ts';
 import { openDatabase } from '../../src/platform/database.ts';
@@ -37,7 +37,7 @@ const newKey = () => {
   return `key-${keys}`;
 };
 
-/** How much there is on record and among the events. */
+/** The numbers of rows that mutations add. */
 async function traces(): Promise<Json> {
   const { rows } = await gateway.sql.query(
     `SELECT (SELECT count(*)::int FROM audit_entries) AS record, (SELECT count(*)::int FROM events) AS events,
@@ -46,7 +46,7 @@ async function traces(): Promise<Json> {
   return rows[0];
 }
 
-/** Sends it again and again; all get the answer of the first and leave no trace. */
+/** Runs the mutation several times; expects that every repetition returns the first answer and writes nothing. */
 async function repeat(by: Person, name: string, input: Record<string, unknown>): Promise<Json> {
   const first = await attempt(by, name, input);
   const before = await traces();
@@ -56,8 +56,8 @@ async function repeat(by: Person, name: string, input: Record<string, unknown>):
   return first;
 }
 
-describe('the same again', () => {
-  test('answers what was answered, and does nothing', async () => {
+describe('a repetition', () => {
+  test('returns the first answer and does nothing', async () => {
     const { jira } = world.acme.sites.main.products;
     const ticket = { productId: jira, summary: 'It is slow', grantDataAccess: false };
     const { id: ticketId } = await repeat(reporter, 'createTicket', { ...ticket, idempotencyKey: newKey() });
@@ -75,7 +75,7 @@ describe('the same again', () => {
     });
   });
 
-  test('answers the first answer also when things have moved on', async () => {
+  test('returns the first answer even if the state has changed since', async () => {
     const { grantId } = await fileTicket(gateway, world);
     const approval = {
       grantId,
@@ -110,7 +110,7 @@ describe('the same again', () => {
     expect(await attempt(jiraAdmin, 'approveDataAccess', { grantId })).toMatchObject({ state: 'ACTIVE' });
   });
 
-  test('at the same time, over two gateways, is done once', async () => {
+  test('at the same time through two gateways is executed once', async () => {
     const { jira } = world.acme.sites.main.products;
     const reporters = [reporter, await other.as(reporter.email)];
     for (let round = 0; round < 10; round += 1) {
@@ -131,7 +131,7 @@ describe('the same again', () => {
     }
   });
 
-  test('with another input is refused, and nothing is done', async () => {
+  test('with another input is refused and does nothing', async () => {
     const one = await fileTicket(gateway, world);
     const two = await fileTicket(gateway, world);
     const idempotencyKey = newKey();
@@ -150,7 +150,7 @@ describe('the same again', () => {
     expect(await traces()).toEqual(before);
   });
 
-  test('with another mutation that takes the same input is refused, and nothing is done', async () => {
+  test('with another mutation of the same input is refused and does nothing', async () => {
     const { grantId } = await fileTicket(gateway, world);
     await done(admin, 'approveDataAccess', { grantId });
     const input = { grantId, reason: 'No', idempotencyKey: newKey() };
@@ -163,7 +163,7 @@ describe('the same again', () => {
     expect(await done(admin, 'revokeDataAccess', { grantId })).toMatchObject({ state: 'REVOKED' });
   });
 
-  test('at the same time with another input is done once and refused once', async () => {
+  test('at the same time with another input: one is executed, the other refused', async () => {
     for (let round = 0; round < 10; round += 1) {
       const [one, two] = [await fileTicket(gateway, world), await fileTicket(gateway, world)];
       const idempotencyKey = newKey();
@@ -177,7 +177,7 @@ describe('the same again', () => {
     }
   });
 
-  test("of somebody else is somebody else's", async () => {
+  test('by another account is a new command', async () => {
     const [one, two] = [await fileTicket(gateway, world), await fileTicket(gateway, world)];
     const idempotencyKey = newKey();
     const first = await done(admin, 'approveDataAccess', { grantId: one.grantId, idempotencyKey });
@@ -185,7 +185,7 @@ describe('the same again', () => {
     expect([first.id, second.id]).toEqual([one.grantId, two.grantId]);
   });
 
-  test('tells nothing to somebody who may no longer see it', async () => {
+  test('returns nothing to an account that may no longer see the result', async () => {
     const { organizationId } = world.acme;
     const email = 'passing@acme.example';
     const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Passing' });
@@ -196,7 +196,7 @@ describe('the same again', () => {
     const denial = { grantId, idempotencyKey: newKey() };
     const removal = { roleAssignmentId, idempotencyKey: newKey() };
     expect(await repeat(passing, 'denyDataAccess', denial)).toMatchObject({ state: 'DENIED' });
-    // Whoever gives up a role themselves is still told so.
+    // The removal of one's own role is still returned.
     expect(await repeat(passing, 'removeRole', removal)).toEqual({
       __typename: 'RoleAssignment',
       id: roleAssignmentId,
@@ -206,7 +206,7 @@ describe('the same again', () => {
     expect(await attempt(passing, 'denyDataAccess', denial)).toMatchObject({ state: 'DENIED' });
   });
 
-  test('of many answers what each of them came to', async () => {
+  test('of a bulk mutation returns the first result of each item', async () => {
     const tickets = [];
     for (let index = 0; index < 6; index += 1) tickets.push(await fileTicket(gateway, world));
     const grantIds = tickets.map(({ grantId }) => grantId);
@@ -216,7 +216,7 @@ describe('the same again', () => {
     expect(results.map(({ result }: Json) => result.state ?? result.code)).toEqual([
       ...['ACTIVE', 'ACTIVE', 'ALREADY_OVER', 'ACTIVE', 'ACTIVE', 'ACTIVE'],
     ]);
-    // One more under the same key: those before are not done again, and the new one is done.
+    // With one more item under the same key: only the new one is executed.
     const more = await fileTicket(gateway, world);
     const extended = await done(jiraAdmin, 'approveDataAccessInBulk', {
       ...bulk,
@@ -230,7 +230,7 @@ describe('the same again', () => {
     ]);
   });
 
-  test('after the first was cut off before its commit is done, once', async () => {
+  test('after the first was cut off before its commit is executed once', async () => {
     const { ticketId, grantId } = await fileTicket(gateway, world);
     const approval = { grantId, idempotencyKey: newKey() };
     const blocker = await gateway.sql.connect();
@@ -255,7 +255,7 @@ describe('the same again', () => {
     expect(await attempt(admin, 'approveDataAccess', { ticketId })).toMatchObject({ code: 'ALREADY_ACTIVE' });
   });
 
-  test('is known for a day at least, and done anew when it is forgotten', async () => {
+  test('is recognized for at least a day, and executed again once its key was deleted', async () => {
     const { jira } = world.acme.sites.main.products;
     const ticket = { productId: jira, summary: 'Long ago', grantDataAccess: false, idempotencyKey: newKey() };
     const first = await done(reporter, 'createTicket', ticket);
@@ -290,13 +290,13 @@ async function terminateWhoWaitsForGrants(sql: {
   }
 }
 
-describe('the version that was read', () => {
-  test('must still be the one that is decided on, for every decision', async () => {
+describe('expectedVersion', () => {
+  test('must be the present version, for every decision', async () => {
     const restricted = await fileTicket(gateway, world, { site: 'restricted' });
     const guardAdmin = await gateway.as(world.acme.emails.guardAdmin);
     const { grantId } = restricted;
     const conflict = (currentVersion: number) => ({ code: 'VERSION_CONFLICT', currentVersion });
-    // Asked for, and assigned since: version 2.
+    // Requested, and assigned since: version 2.
     for (const [name, by] of [
       ['approveDataAccess', admin],
       ['denyDataAccess', admin],
@@ -319,7 +319,7 @@ describe('the version that was read', () => {
     });
   });
 
-  test('is not the version of a request that would have to be opened first', async () => {
+  test('never fits if the approval would have to open a request', async () => {
     const { ticketId, grantId } = await fileTicket(gateway, world);
     await done(admin, 'denyDataAccess', { grantId });
     expect(await attempt(jiraAdmin, 'approveDataAccess', { ticketId, expectedVersion: 2 })).toMatchObject({
@@ -328,7 +328,7 @@ describe('the version that was read', () => {
     expect(await attempt(jiraAdmin, 'approveDataAccess', { ticketId })).toMatchObject({ state: 'ACTIVE' });
   });
 
-  test.each([0, -1])('is at least 1: %s', async (expectedVersion) => {
+  test.each([0, -1])('must be at least 1: %s', async (expectedVersion) => {
     const { grantId } = await fileTicket(gateway, world);
     expect(await attempt(admin, 'approveDataAccess', { grantId, expectedVersion })).toMatchObject({
       code: 'INVALID_INPUT',

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-test('an unticked ticket waits, the right admin approves, closing revokes', async () => {
+test('a ticket without consent waits for an eligible admin, and closing it revokes the grant', async () => {
   const { ticketId, grantId } = await fileTicket(gateway, world);
   const confluenceAdmin = await gateway.as(world.acme.emails.confluenceAdmin);
   const refused = await attempt(confluenceAdmin, 'approveDataAccess', { ticketId });
@@ -43,7 +43,7 @@ test('an unticked ticket waits, the right admin approves, closing revokes', asyn
   });
 });
 
-test('on a restricted site a Guard admin decides in second place', async () => {
+test('on a restricted site a Guard admin decides after the customer', async () => {
   const { ticketId, grantId } = await fileTicket(gateway, world, { site: 'restricted' });
   const admin = await gateway.as(world.acme.emails.organizationAdmin);
   expect(await attempt(admin, 'approveDataAccess', { ticketId })).toMatchObject({
@@ -54,7 +54,7 @@ test('on a restricted site a Guard admin decides in second place', async () => {
   expect(await attempt(guardAdmin, 'approveGuardRequest', { grantId })).toMatchObject({ state: 'ACTIVE' });
 });
 
-test('the engineer is shown the current state, and then told over a WebSocket', async () => {
+test('an engineer receives the current state and then events over a WebSocket', async () => {
   const { ticketId, grantId } = await fileTicket(gateway, world);
   const engineer = await gateway.as(world.engineer.email);
   const events = engineer.socket().iterate({

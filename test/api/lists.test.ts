@@ -53,7 +53,7 @@ async function fileTickets(count: number): Promise<void> {
 
 type List = {
   by: () => Person;
-  /** The operation around the list's own field, and the way to it in the answer. */
+  /** The operation around the list's field, and the path to the list in the answer. */
   within: (field: string) => string;
   path: string[];
 };
@@ -113,7 +113,7 @@ function listOf(name: string): List {
 const fieldOf = (name: string) => name.split('.')[1] ?? '';
 const idsOf = ({ edges }: Page) => edges.map(({ node }) => node.id);
 
-test('every list of the schema is here', () => {
+test('every list of the schema is tested', () => {
   const found = Object.values(schema.getTypeMap()).flatMap((type) =>
     isObjectType(type) && !type.name.endsWith('Connection')
       ? Object.values(type.getFields())
@@ -125,27 +125,27 @@ test('every list of the schema is here', () => {
 });
 
 describe.each(names)('%s', (name) => {
-  test('gives 20 if nothing is asked, and 100 at most', async () => {
+  test('has 20 items by default, and 100 at most', async () => {
     expect((await pageOf(name, {})).edges).toHaveLength(20);
     expect((await pageOf(name, { first: 100 })).edges).toHaveLength(100);
     for (const size of [101, 2_147_483_647]) {
       for (const args of [{ first: size }, { last: size }]) {
         const { data, errors } = await send(name, args);
-        // What asks for too much altogether is refused before; nothing ever gives more.
+        // An operation whose cost is too high is refused before; no page has more than 100 items.
         if (data === null) expect(errors[0]?.extensions).toMatchObject({ code: 'OPERATION_LIMIT_EXCEEDED' });
         else expect((await pageOf(name, args)).edges).toHaveLength(100);
       }
     }
   });
 
-  test('gives an empty page where none is asked for', async () => {
+  test('has an empty page for a size of 0', async () => {
     expect(await pageOf(name, { first: 0 })).toEqual({
       edges: [],
       pageInfo: { hasNextPage: true, hasPreviousPage: false, startCursor: null, endCursor: null },
     });
   });
 
-  test('goes forward and backward through the same rows', async () => {
+  test('pages forward and backward through the same rows', async () => {
     const [forward, backward] = [[] as string[], [] as string[]];
     for (let after: string | null = null; ; ) {
       const page: Page = await pageOf(name, { first: 67, after });
@@ -170,7 +170,7 @@ describe.each(names)('%s', (name) => {
     expect(backward).toEqual(forward);
   });
 
-  test('gives what lies between two of its cursors', async () => {
+  test('returns the items between two cursors', async () => {
     const { edges } = await pageOf(name, { first: 10 });
     const between = { after: edges[2]?.cursor, before: edges[7]?.cursor };
     const expected = edges.slice(3, 7).map(({ node }) => node.id);
@@ -180,7 +180,7 @@ describe.each(names)('%s', (name) => {
     expect(idsOf(await pageOf(name, { ...between, last: 2 }))).toEqual(expected.slice(-2));
   });
 
-  test('refuses sizes and directions that make no sense', async () => {
+  test('refuses invalid sizes and combinations of directions', async () => {
     for (const args of [{ first: -1 }, { last: -1 }, { first: 1, last: 1 }]) {
       expect((await send(name, args)).errors[0]?.extensions, JSON.stringify(args)).toMatchObject({
         code: 'BAD_USER_INPUT',
@@ -188,7 +188,7 @@ describe.each(names)('%s', (name) => {
     }
   });
 
-  test("refuses cursors that are not the list's own", async () => {
+  test('refuses cursors of other lists', async () => {
     const others = await Promise.all(
       names
         .filter((other) => other !== name)
@@ -206,12 +206,15 @@ describe.each(names)('%s', (name) => {
   });
 });
 
-// The audit log goes by the order in which entries were written.
-test.each(names.filter((name) => name !== 'Query.auditLog'))('%s gives the newest first', async (name) => {
-  const ids = idsOf(await pageOf(name, { first: 100 })).map(rawId);
-  // Ids are made in the order of time.
-  expect(ids).toEqual([...ids].sort().reverse());
-});
+// The audit log is ordered by the time of writing, not by id.
+test.each(names.filter((name) => name !== 'Query.auditLog'))(
+  '%s returns the newest items first',
+  async (name) => {
+    const ids = idsOf(await pageOf(name, { first: 100 })).map(rawId);
+    // Ids are made in the order of time.
+    expect(ids).toEqual([...ids].sort().reverse());
+  },
+);
 
 describe('while tickets are being filed', () => {
   test.each([
@@ -245,7 +248,8 @@ describe('while tickets are being filed', () => {
       );
       seen.push(...idsOf(page));
       const { hasNextPage, hasPreviousPage, startCursor, endCursor } = page.pageInfo;
-      // Going to the newest, the end is where it was when we set out: new ones may come faster than pages.
+      // Towards the newest, stop at the row that was the newest at the start: tickets may be filed faster than pages
+      // are read.
       if (
         !(forward ? hasNextPage : hasPreviousPage) ||
         (!forward && [...there].every((id) => seen.includes(id)))
@@ -344,7 +348,7 @@ describe('filters', () => {
     );
   });
 
-  test('of accounts combine, and know an email by any case', async () => {
+  test('of accounts combine, and ignore the case of email addresses', async () => {
     const { email } = world.engineer;
     await expectToCombine(
       operator,
@@ -356,7 +360,7 @@ describe('filters', () => {
     );
   });
 
-  test('that allow nothing give nothing', async () => {
+  test('with an empty list return nothing', async () => {
     const answer = await admin.ask(
       '{ grants(filter: { states: [] }) { edges { cursor } } tickets(filter: { statuses: [] }) { edges { cursor } } }',
     );
@@ -364,11 +368,11 @@ describe('filters', () => {
   });
 });
 
-describe('things by their ids', () => {
+describe('objects by their ids', () => {
   const nodes = async (ids: string[], by = admin): Promise<Json> =>
     (await by.ask('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids })).nodes;
 
-  test('come in the order asked for, as often as asked for, null where there is none', async () => {
+  test('are returned in the requested order, as often as requested, null for one that does not exist', async () => {
     const { organizationId, sites } = world.acme;
     const unknown = globalId('Ticket', newId());
     const ids = [ticketId, unknown, sites.main.id, ticketId, organizationId, sites.main.products.jira];
@@ -383,14 +387,14 @@ describe('things by their ids', () => {
     expect(await nodes([])).toEqual([]);
   });
 
-  test('are null for ids of nothing', async () => {
+  test('are null for ids that do not exist', async () => {
     const id = rawId(ticketId);
     const strange = [
       ...['', ' ', 'garbage', '\u0000', 'e30=', id, Buffer.from('Ticket').toString('base64')],
       ...['Ticket:', ':', `:${id}`, `Ticket:${id.toUpperCase()}`, 'Ticket:1', `Ticket:${id}:${id}`].map(
         (text) => Buffer.from(text).toString('base64'),
       ),
-      // Of other types: none has a thing with this id, or none is of this type at all.
+      // Ids with another type: no object of that type has this id, or the type does not exist.
       ...['Site', 'Grant', 'User', 'Viewer', 'Obstacle', 'Query', 'Nothing', 'constructor', 'toString'].map(
         (type) => globalId(type, id),
       ),
@@ -412,7 +416,7 @@ describe('things by their ids', () => {
     expect(errors[0]).toMatchObject({ extensions: { code: 'BAD_USER_INPUT' } });
   });
 
-  test('of every type that has one are themselves again', async () => {
+  test('of every node type are found by their own id', async () => {
     const answer = await admin.ask(`{
       organizations(first: 1) { edges { node { __typename id } } } sites(first: 1) { edges { node { __typename id
         products(first: 1) { edges { node { __typename id } } } } } }

@@ -51,21 +51,21 @@ describe('how long a request waits', () => {
       .thenChanged('REQUESTED', { requestedAt: NOW, approvalDueAt: fromNow(seconds * SECOND) });
   });
 
-  test('one millisecond before its wait is over it can be approved', () => {
+  test('it can be approved one millisecond before its deadline', () => {
     given(null)
       .when(request(60))
       .when(approve(null), fromNow(60 * SECOND - MS))
       .thenChanged('ACTIVATED', { state: 'ACTIVE' });
   });
 
-  test('the moment its wait is over it can not', () => {
+  test('it cannot be approved at its deadline', () => {
     given(null)
       .when(request(60))
       .when(approve(null), fromNow(60 * SECOND))
       .thenRefused('ALREADY_OVER');
   });
 
-  test('approval by the customer does not make it wait longer for the Guard', () => {
+  test('the customer’s approval does not extend its deadline', () => {
     given(null)
       .when(request(60))
       .when(approve(null, { guardRequired: true }), fromNow(59 * SECOND))
@@ -73,7 +73,7 @@ describe('how long a request waits', () => {
       .thenRefused('ALREADY_OVER');
   });
 
-  test('it expired when its wait was over, however late the sweep comes', () => {
+  test('it expired at its deadline, however late the background job runs', () => {
     given(null)
       .when(request(60))
       .when(elapseTime, fromNow(365 * DAY))
@@ -84,7 +84,7 @@ describe('how long a request waits', () => {
       });
   });
 
-  test('the sweep leaves it alone one millisecond before', () => {
+  test('the background job does not change it one millisecond before its deadline', () => {
     given(null)
       .when(request(60))
       .when(elapseTime, fromNow(60 * SECOND - MS))
@@ -100,26 +100,26 @@ describe('how long a grant lasts', () => {
       .thenUnchanged();
   });
 
-  test('one millisecond before its end it is still there to release', () => {
+  test('it can be released one millisecond before its end', () => {
     given(active({ expiresAt: fromNow(HOUR) }))
       .when(release, fromNow(HOUR - MS))
       .thenChanged('ENDED', { endReason: 'RELEASED_BY_ENGINEER', endedAt: fromNow(HOUR - MS) });
   });
 
-  test('at its end there is nothing left to release, or to revoke', () => {
+  test('it can be neither released nor revoked at its end', () => {
     const atItsEnd = given(active({ expiresAt: fromNow(HOUR) }));
     atItsEnd.when(release, fromNow(HOUR)).thenRefused('ALREADY_OVER');
     atItsEnd.when({ type: 'Revoke', by: 'admin', asGuard: false }, fromNow(HOUR)).thenRefused('ALREADY_OVER');
   });
 
-  test('a ticket that closes after its end does not rewrite why it ended', () => {
+  test('a ticket that closes after its end does not change its end reason', () => {
     given(active({ expiresAt: fromNow(HOUR) }))
       .when(elapseTime, fromNow(DAY))
       .when({ type: 'CloseTicket', by: 'ticketing' }, fromNow(DAY))
       .thenUnchanged();
   });
 
-  test('it ended when its time ran out, however late the sweep comes', () => {
+  test('it ended when its time ran out, however late the background job runs', () => {
     given(active({ expiresAt: fromNow(HOUR) }))
       .when(elapseTime, fromNow(365 * DAY))
       .thenChanged('ENDED', { endReason: 'TIME_ELAPSED', endedAt: fromNow(HOUR), endedById: null });
@@ -130,14 +130,14 @@ describe('an end set by the approver', () => {
   describe.each([false, true])('restricted site: %s', (guardRequired) => {
     const event = guardRequired ? 'AWAITING_GUARD' : 'ACTIVATED';
 
-    test('must be after the approval: the very moment is too late', () => {
+    test('must be after the moment of the approval', () => {
       given(pendingApproval()).when(approve(NOW, { guardRequired })).thenRefused('EXPIRES_AT_IN_THE_PAST');
       given(pendingApproval())
         .when(approve(fromNow(-MS), { guardRequired }))
         .thenRefused('EXPIRES_AT_IN_THE_PAST');
     });
 
-    test('one millisecond later is enough', () => {
+    test('may be one millisecond after the approval', () => {
       given(pendingApproval())
         .when(approve(fromNow(MS), { guardRequired }))
         .thenChanged(event, { expiresAt: fromNow(MS) });
@@ -149,19 +149,19 @@ describe('an end set by the approver', () => {
         .thenChanged(event, { expiresAt: fromNow(HOUR) });
     });
 
-    test('not one millisecond later', () => {
+    test('must not be one millisecond later than the policy allows', () => {
       given(pendingApproval())
         .when(approve(fromNow(HOUR + MS), { guardRequired, ...hour }))
         .thenRefused('EXPIRES_AT_BEYOND_POLICY');
     });
 
-    test('in the past is said before beyond the policy', () => {
+    test('that is in the past and beyond the policy is refused as in the past', () => {
       given(pendingApproval())
         .when(approve(NOW, { guardRequired, maxGrantSeconds: 0 }))
         .thenRefused('EXPIRES_AT_IN_THE_PAST');
     });
 
-    test('may be any later moment where the policy sets none', () => {
+    test('may be any later moment if the policy sets no limit', () => {
       const lateIndeed = fromNow(1000 * 365 * DAY);
       given(pendingApproval())
         .when(approve(lateIndeed, { guardRequired }))
@@ -171,73 +171,73 @@ describe('an end set by the approver', () => {
 });
 
 describe("the policy's limit", () => {
-  test('ends a grant that the approver set no end to', () => {
+  test('ends a grant for which the approver set no end', () => {
     given(pendingApproval())
       .when(approve(null, hour))
       .thenChanged('ACTIVATED', { activatedAt: NOW, expiresAt: fromNow(HOUR) });
   });
 
-  test('counts from the activation, not from when the customer approved', () => {
+  test('counts from the activation, not from the customer’s approval', () => {
     given(pendingApproval())
       .when(approve(null, { guardRequired: true, ...hour }))
       .when(approveAsGuard(hour), fromNow(DAY))
       .thenChanged('ACTIVATED', { activatedAt: fromNow(DAY), expiresAt: fromNow(DAY + HOUR) });
   });
 
-  test('does not run while the Guard decides: without an end set, only the wait does', () => {
+  test('does not count while the Guard decides: without an end, only the deadline of the request applies', () => {
     given(pendingApproval({ approvalDueAt: fromNow(2 * DAY) }))
       .when(approve(null, { guardRequired: true, ...hour }))
       .when(elapseTime, fromNow(2 * DAY - MS))
       .thenUnchanged();
   });
 
-  test('leaves an earlier end set by the approver alone when the Guard approves', () => {
+  test('does not change an earlier end set by the approver when the Guard approves', () => {
     given(pendingGuardApproval({ expiresAt: fromNow(HOUR - MS) }))
       .when(approveAsGuard(hour))
       .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR - MS) });
   });
 
-  test('is the same as the end set by the approver, when they coincide', () => {
+  test('may be equal to the end set by the approver', () => {
     given(pendingGuardApproval({ expiresAt: fromNow(HOUR) }))
       .when(approveAsGuard(hour))
       .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
   });
 
-  test('that became shorter meanwhile shortens what the customer approved', () => {
+  test('that became shorter before the Guard’s approval shortens the grant', () => {
     given(pendingGuardApproval({ expiresAt: fromNow(HOUR + MS) }))
       .when(approveAsGuard(hour))
       .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
   });
 
-  test('that was lifted meanwhile does not lengthen what the customer approved', () => {
+  test('that was removed before the Guard’s approval does not lengthen the grant', () => {
     given(pendingGuardApproval({ expiresAt: fromNow(HOUR) }))
       .when(approveAsGuard({ maxGrantSeconds: null }))
       .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
   });
 
-  test('absent throughout, the grant lasts until the ticket closes', () => {
+  test('that does not exist lets the grant last until the ticket closes', () => {
     given(pendingGuardApproval({ expiresAt: null }))
       .when(approveAsGuard({ maxGrantSeconds: null }))
       .thenChanged('ACTIVATED', { expiresAt: null });
   });
 });
 
-describe('the window that the customer approved, while the Guard decides', () => {
+describe('the end that the customer approved, while the Guard decides', () => {
   const until = fromNow(HOUR);
   const waitsForGuard = given(pendingApproval()).when(approve(until, { guardRequired: true }));
 
-  test('can be approved one millisecond before it is over', () => {
+  test('lets the Guard approve one millisecond before it', () => {
     waitsForGuard
       .when(approveAsGuard(), fromNow(HOUR - MS))
       .thenChanged('ACTIVATED', { activatedAt: fromNow(HOUR - MS), expiresAt: until });
   });
 
-  test('cannot be approved once it has gone by, though the request would still wait', () => {
+  test('lets the Guard no longer approve once it has passed, even before the deadline of the request', () => {
     waitsForGuard.when(approveAsGuard(), until).thenRefused('ALREADY_OVER');
     waitsForGuard.when({ type: 'DenyAsGuard', by: 'guard' }, until).thenRefused('ALREADY_OVER');
   });
 
-  test('gone by, it expired at its own end', () => {
+  test('is the time at which the request expires once it has passed', () => {
     waitsForGuard
       .when(elapseTime, fromNow(30 * DAY))
       .thenChanged('EXPIRED', { endReason: 'APPROVAL_TIMED_OUT', endedAt: until });

@@ -43,7 +43,7 @@ describe.each(Object.keys(paths) as GrantPath[])('on the path %s', (path) => {
       .thenChanged('ACTIVATED', { state: 'ACTIVE', path, customerApprovedAt: NOW, activatedAt: NOW });
   });
 
-  test('nobody approves in both places', () => {
+  test('one person cannot give both approvals', () => {
     given(pendingApproval())
       .when(approve('both', restricted, path))
       .when(approveAsGuard('both'))
@@ -54,33 +54,33 @@ describe.each(Object.keys(paths) as GrantPath[])('on the path %s', (path) => {
 describe('two different people', () => {
   const approvedByBoth = given(pendingApproval()).when(approve('both', restricted));
 
-  test('one person may approve in both places where the policy says so', () => {
+  test('one person may give both approvals if the policy allows it', () => {
     approvedByBoth
       .when(approveAsGuard('both', { ...restricted, samePersonMayApproveTwice: true }))
       .thenChanged('ACTIVATED', { customerApprovedById: 'both' });
   });
 
-  test('the policy at the moment of the second approval decides, not the one at the first', () => {
+  test('the policy at the time of the second approval applies, not the one at the first', () => {
     given(pendingApproval())
       .when(approve('both', { ...restricted, samePersonMayApproveTwice: true }))
       .when(approveAsGuard('both'))
       .thenRefused('SAME_PERSON_MAY_NOT_APPROVE_TWICE');
   });
 
-  test('a refused second approval leaves the way open to another Guard admin', () => {
+  test('after a refused second approval another Guard admin may still approve', () => {
     approvedByBoth
       .when(approveAsGuard('both'))
       .when(approveAsGuard('guard'))
       .thenChanged('ACTIVATED', { state: 'ACTIVE' });
   });
 
-  test('saying no is open to the approver as well: it takes access away, it gives none', () => {
+  test('the approver may deny as the Guard, because a denial gives no access', () => {
     approvedByBoth
       .when({ type: 'DenyAsGuard', by: 'both' })
       .thenChanged('DENIED', { endReason: 'DENIED_BY_GUARD', endedById: 'both' });
   });
 
-  test('asking is not approving: the Guard admin who asked may still approve', () => {
+  test('a Guard admin who requested access may still approve as the Guard', () => {
     given(pendingApproval({ requestedById: 'guard', engineerId: null }))
       .when(approve('customer', restricted))
       .when(approveAsGuard('guard'))
@@ -88,8 +88,8 @@ describe('two different people', () => {
   });
 });
 
-describe('the order of the two', () => {
-  test('the Guard cannot come first, neither approving nor denying', () => {
+describe('the order of the two approvals', () => {
+  test('the Guard can neither approve nor deny before the customer', () => {
     given(pendingApproval()).when(approveAsGuard('guard')).thenRefused('NOT_AWAITING_GUARD');
     given(pendingApproval()).when({ type: 'DenyAsGuard', by: 'guard' }).thenRefused('NOT_AWAITING_GUARD');
   });
@@ -101,7 +101,7 @@ describe('the order of the two', () => {
       .thenRefused('ALREADY_APPROVED');
   });
 
-  test('restrictions lifted meanwhile do not skip the Guard whose decision is out', () => {
+  test('a request that awaits the Guard still needs that decision after restrictions are switched off', () => {
     given(pendingApproval())
       .when(approve('customer', restricted))
       .when(approve('customer', {}))
@@ -109,42 +109,45 @@ describe('the order of the two', () => {
       .thenChanged('ACTIVATED', { state: 'ACTIVE' });
   });
 
-  test('restrictions put on later do not call back what is active', () => {
+  test('switching restrictions on does not change active grants', () => {
     given(active()).when(approveAsGuard('guard')).thenRefused('ALREADY_ACTIVE');
     given(active()).when(approve('customer', restricted)).thenRefused('ALREADY_ACTIVE');
   });
 });
 
-describe("revoking while the Guard's decision is out", () => {
+describe('revoking while a request awaits the Guard', () => {
   const approved = given(pendingApproval()).when(approve('customer', restricted));
 
-  test.each(['customer', 'reporter'])('the %s takes the approval back, and it never becomes active', (by) => {
-    const revoked = approved.when(revoke(by), fromNow(MS));
-    revoked.thenChanged('DENIED', {
-      state: 'DENIED',
-      endReason: 'DENIED_BY_CUSTOMER',
-      endedById: by,
-      endedAt: fromNow(MS),
-      customerApprovedById: 'customer',
-    });
-    revoked.when(approveAsGuard('guard'), fromNow(2 * MS)).thenRefused('ALREADY_OVER');
-  });
+  test.each(['customer', 'reporter'])(
+    'by the %s ends the request, which cannot become active afterwards',
+    (by) => {
+      const revoked = approved.when(revoke(by), fromNow(MS));
+      revoked.thenChanged('DENIED', {
+        state: 'DENIED',
+        endReason: 'DENIED_BY_CUSTOMER',
+        endedById: by,
+        endedAt: fromNow(MS),
+        customerApprovedById: 'customer',
+      });
+      revoked.when(approveAsGuard('guard'), fromNow(2 * MS)).thenRefused('ALREADY_OVER');
+    },
+  );
 
-  test('a Guard admin who may only revoke as such has denied it', () => {
+  test('by a person who may revoke only as a Guard admin counts as a denial', () => {
     approved.when(revoke('guard', true)).thenChanged('DENIED', {
       endReason: 'DENIED_BY_GUARD',
       endedById: 'guard',
     });
   });
 
-  test('the Guard who approved a moment before loses: the active grant is revoked', () => {
+  test('just after the Guard approved revokes the active grant', () => {
     approved
       .when(approveAsGuard('guard'))
       .when(revoke('customer'))
       .thenChanged('REVOKED', { state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' });
   });
 
-  test('before anybody has approved there is nothing to revoke', () => {
+  test('is refused before the customer has approved', () => {
     given(pendingApproval()).when(revoke('customer')).thenRefused('NOT_APPROVED_YET');
   });
 });

@@ -1,4 +1,4 @@
-/** What holds of eligibility for any set of roles, at any place. */
+/** Invariants of eligibility for any set of roles, for any product on any site. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { eligibility, type Person, type ProductOnSite } from '../../src/roles/eligibility.ts';
@@ -42,7 +42,7 @@ const person = (held: readonly Held[], isMember = true): Person => ({
 
 const runs = { numRuns: 5000 };
 
-test('any number of roles together are worth what the table says', () => {
+test('any set of roles allows exactly what the table says', () => {
   fc.assert(
     fc.property(anyHoldings, mostlyMember, anyPlace, (held, isMember, where) => {
       const obstacles = obstaclesByTable(held, isMember, where);
@@ -54,7 +54,7 @@ test('any number of roles together are worth what the table says', () => {
   );
 });
 
-test('a refusal always names obstacles, each once and in order', () => {
+test('a refusal names at least one obstacle, each once and in order', () => {
   fc.assert(
     fc.property(anyHoldings, mostlyMember, anyPlace, (held, isMember, where) => {
       const answer = eligibility(person(held, isMember), where);
@@ -66,7 +66,7 @@ test('a refusal always names obstacles, each once and in order', () => {
   );
 });
 
-test('another role never takes the right away', () => {
+test('an additional role never takes the right away', () => {
   fc.assert(
     fc.property(anyHoldings, anyHeld, fc.nat(6), anyPlace, (held, another, position, where) => {
       fc.pre(eligibility(person(held), where).allowed);
@@ -77,7 +77,7 @@ test('another role never takes the right away', () => {
   );
 });
 
-test('several roles grant if and only if one of them does alone', () => {
+test('several roles allow granting if and only if one of them does alone', () => {
   fc.assert(
     fc.property(anyHoldings, anyPlace, (held, where) => {
       const oneDoes = held.some((one) => eligibility(person([one]), where).allowed);
@@ -87,7 +87,7 @@ test('several roles grant if and only if one of them does alone', () => {
   );
 });
 
-test('the order in which roles are held makes no difference', () => {
+test('the order of the roles makes no difference', () => {
   fc.assert(
     fc.property(anyHoldings, mostlyMember, anyPlace, (held, isMember, where) => {
       expect(eligibility(person(held.toReversed(), isMember), where)).toStrictEqual(
@@ -132,7 +132,7 @@ test('nobody may grant on a deactivated site, for an unlicensed product, or from
   );
 });
 
-test('asking writes into neither the person nor the place', () => {
+test('the function does not modify its arguments', () => {
   fc.assert(
     fc.property(anyHoldings, mostlyMember, anyPlace, (held, isMember, where) => {
       const asking = { person: person(held, isMember), where };

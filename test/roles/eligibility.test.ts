@@ -1,4 +1,4 @@
-/** Why can't I grant? Each obstacle on its own, then together, in the order in which they are worked through. */
+/** Why somebody may not grant: each obstacle alone, then several together, in the order in which they are reported. */
 import { describe, expect, test } from 'vitest';
 import { eligibility, type ObstacleCode, obstacleCodes, type Person } from '../../src/roles/eligibility.ts';
 import { assignment, member, place } from '../support/builders.ts';
@@ -66,7 +66,7 @@ describe('each obstacle alone', () => {
     );
   });
 
-  test('PRODUCT_NOT_LICENSED: even an organization admin cannot open what is not licensed', () => {
+  test('PRODUCT_NOT_LICENSED: even an organization admin cannot grant for an unlicensed product', () => {
     expectRefused(
       member(assignment('ORGANIZATION_ADMIN', 'ORGANIZATION')),
       place({}, { licensed: false }),
@@ -106,7 +106,7 @@ describe('each obstacle alone', () => {
     expectRefused(member(assignment('GUARD_ADMIN', 'THIS_SITE')), original, 'NO_MATCHING_ROLE');
   });
 
-  test('NO_MATCHING_ROLE: a role in another organization is none here', () => {
+  test('NO_MATCHING_ROLE: a role in another organization does not count', () => {
     expectRefused(
       member(assignment('ORGANIZATION_ADMIN', 'ORGANIZATION', elsewhere)),
       centralized,
@@ -114,7 +114,7 @@ describe('each obstacle alone', () => {
     );
   });
 
-  test('NOT_A_MEMBER: nobody outside the organization, whatever roles are left behind', () => {
+  test('NOT_A_MEMBER: somebody outside the organization, even with roles in it', () => {
     expectRefused({ isMember: false, assignments: [] }, centralized, 'NOT_A_MEMBER');
     expectRefused(
       { isMember: false, assignments: [assignment('ORGANIZATION_ADMIN', 'ORGANIZATION')] },
@@ -125,7 +125,7 @@ describe('each obstacle alone', () => {
 });
 
 describe('obstacles together', () => {
-  test('the wrong product on the wrong site is both', () => {
+  test('a role on the wrong product of the wrong site has both obstacles', () => {
     expectRefused(
       member(assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT_ON_OTHER_SITE')),
       centralized,
@@ -134,7 +134,7 @@ describe('obstacles together', () => {
     );
   });
 
-  test('every role short of it says why, in the order of the list and not of the roles', () => {
+  test('every role that does not suffice adds its obstacles, in the order of the codes and not of the roles', () => {
     expectRefused(
       member(
         assignment('SITE_ADMIN', 'THIS_SITE'),
@@ -154,7 +154,7 @@ describe('obstacles together', () => {
     );
   });
 
-  test('the state of site and product come before having no role, and before being no member', () => {
+  test('the states of the site and the product come before NO_MATCHING_ROLE and NOT_A_MEMBER', () => {
     const gone = place({ status: 'DEACTIVATED' }, { licensed: false });
     expectRefused(member(), gone, 'SITE_DEACTIVATED', 'PRODUCT_NOT_LICENSED', 'NO_MATCHING_ROLE');
     expectRefused(
@@ -166,7 +166,7 @@ describe('obstacles together', () => {
     );
   });
 
-  test('the same obstacle met twice is said once', () => {
+  test('an obstacle of two roles is reported once', () => {
     expectRefused(
       member(assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT'), assignment('TRUSTED_USER', 'OTHER_PRODUCT')),
       original,
@@ -174,7 +174,7 @@ describe('obstacles together', () => {
     );
   });
 
-  test('a role that is elsewhere and not synced is elsewhere: syncing it would not help', () => {
+  test('an unsynced role on another site is reported as on another site: syncing it would not help', () => {
     expectRefused(
       member(assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT', pending)),
       centralized,
@@ -187,7 +187,7 @@ describe('obstacles together', () => {
     );
   });
 
-  test('one role that counts is enough, whatever the others lack', () => {
+  test('one role that counts is enough, whatever the obstacles of the others', () => {
     expectAllowed(
       member(
         assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT'),
@@ -199,7 +199,7 @@ describe('obstacles together', () => {
     );
   });
 
-  test('with a role that counts, a deactivated site is the only obstacle left to name', () => {
+  test('with a role that counts, a deactivated site is the only obstacle', () => {
     expectRefused(
       member(assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT'), assignment('PRODUCT_ADMIN', 'THIS_PRODUCT')),
       place({ status: 'DEACTIVATED' }),

@@ -1,4 +1,4 @@
-/** Every obstacle tells its person what is wrong, how to confirm it and how to fix it. */
+/** Every obstacle has a text that says what is wrong, how to confirm it and how to fix it. */
 import { describe, expect, test } from 'vitest';
 import { obstacleCodes } from '../../src/roles/eligibility.ts';
 import { obstacleTexts } from '../../src/roles/obstacle-messages.ts';
@@ -11,17 +11,17 @@ describe.each(obstacleOrder)('%s', (code) => {
     expect(text[part]).toMatch(/^[A-Z].{10,}\.$/);
   });
 
-  test('says three different things', () => {
+  test('has three different sentences', () => {
     expect(Object.keys(text).sort()).toEqual(['fix', 'howToConfirm', 'message']);
     expect(new Set(Object.values(text)).size).toBe(3);
   });
 });
 
-test('no obstacle is without texts, and no texts without an obstacle', () => {
+test('every obstacle has texts, and every text belongs to an obstacle', () => {
   expect(Object.keys(obstacleTexts).sort()).toEqual([...obstacleCodes].sort());
 });
 
-test('no two obstacles read the same', () => {
+test('no two obstacles have the same texts', () => {
   const messages = Object.values(obstacleTexts).map(({ message }) => message);
   expect(new Set(messages).size).toBe(obstacleCodes.length);
 });

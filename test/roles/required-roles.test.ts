@@ -1,4 +1,4 @@
-/** The roles that would do, told to those who may not grant: exactly those that let somebody grant. */
+/** The required roles shown to people who may not grant: exactly the roles that allow granting. */
 import { describe, expect, test } from 'vitest';
 import { eligibility, type RequiredRole, requiredRoles } from '../../src/roles/eligibility.ts';
 import type { Experience, Role } from '../../src/roles/role.ts';
@@ -15,14 +15,14 @@ const roles = Object.keys({
   GUARD_ADMIN: true,
 } satisfies Record<Role, true>) as Role[];
 
-/** What a required role says it must be held over, at the place of the ticket. */
+/** The assignment that a required role names, for the product and site of the ticket. */
 const holdingOf: Record<RequiredRole['over'], Holding> = {
   ORGANIZATION: 'ORGANIZATION',
   SITE: 'THIS_SITE',
   PRODUCT: 'THIS_PRODUCT',
 };
 
-/** What each role may be held over; nobody can be given anything else. */
+/** What each role may be held over. No other assignment is possible. */
 const mayBeHeldOver: Record<Role, Holding[]> = {
   ORGANIZATION_ADMIN: ['ORGANIZATION'],
   SITE_ADMIN: ['THIS_SITE'],
@@ -65,7 +65,7 @@ describe.each(Object.keys(byExperience) as Experience[])('under %s', (experience
     expect(eligibility(member(assignment(role, holdingOf[over])), where)).toStrictEqual({ allowed: true });
   });
 
-  test('whoever may grant by one role holds a required one', () => {
+  test('a single role that allows granting is a required role', () => {
     const required = requiredRoles(experience).map(({ role, over }) => `${role} over ${holdingOf[over]}`);
     const enough = roles.flatMap((role) =>
       mayBeHeldOver[role]
@@ -75,7 +75,7 @@ describe.each(Object.keys(byExperience) as Experience[])('under %s', (experience
     expect(enough.sort()).toEqual(required.sort());
   });
 
-  test('are a fresh list each time: nobody can change them for others', () => {
+  test('are a new list at every call, so that no caller changes them for others', () => {
     requiredRoles(experience).pop();
     expect(requiredRoles(experience)).toEqual(byExperience[experience]);
   });

@@ -1,4 +1,4 @@
-/** What a role must be held over, and what holding it reaches besides granting. */
+/** What a role must be held over, and what it allows besides granting. */
 import { describe, expect, test } from 'vitest';
 import {
   isGuardAdminOf,
@@ -51,7 +51,7 @@ describe('a Guard admin of a site', () => {
     expect(isGuardAdminOf([assignment('GUARD_ADMIN', holding)], site)).toBe(true);
   });
 
-  test('is not one by the role over another site, in another organization, or not yet synced', () => {
+  test('does not hold the role over another site, in another organization, or unsynced', () => {
     expect(isGuardAdminOf([assignment('GUARD_ADMIN', 'OTHER_SITE')], site)).toBe(false);
     expect(isGuardAdminOf([assignment('GUARD_ADMIN', 'ORGANIZATION', elsewhere)], site)).toBe(false);
     expect(isGuardAdminOf([assignment('GUARD_ADMIN', 'THIS_SITE', pending)], site)).toBe(false);
@@ -67,14 +67,14 @@ describe('a Guard admin of a site', () => {
     },
   );
 
-  test('is one by any of several roles', () => {
+  test('may hold the role among other roles', () => {
     const held = [assignment('GUARD_ADMIN', 'OTHER_SITE'), assignment('GUARD_ADMIN', 'THIS_SITE')];
     expect(isGuardAdminOf(held, site)).toBe(true);
   });
 });
 
 describe('an admin of the whole organization', () => {
-  test('is one by that role, synced and in that organization', () => {
+  test('holds that role, synced and in that organization', () => {
     const held = (facts = {}) => [assignment('ORGANIZATION_ADMIN', 'ORGANIZATION', facts)];
     expect(isOrganizationAdminOf(held(), 'organization')).toBe(true);
     expect(isOrganizationAdminOf(held(elsewhere), 'organization')).toBe(false);

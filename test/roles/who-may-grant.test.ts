@@ -1,4 +1,4 @@
-/** The whole role table, held every way there is, against what the code says. */
+/** Compares the code with the whole role table: every role, held in every possible way. */
 import { describe, expect, test } from 'vitest';
 import { eligibility, type ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Experience, Role, RoleAssignment } from '../../src/roles/role.ts';
@@ -44,12 +44,12 @@ describe.each(rows)('$role over $holding under $experience', ({ role, holding, e
   );
 });
 
-test('the table was gone through whole: 28 ways to hold a role × 2 experiences × 32 circumstances', () => {
+test('the tests cover the whole table: 28 ways to hold a role × 2 experiences × 32 circumstances', () => {
   expect(rows).toHaveLength(28 * 2);
   expect(circumstances).toHaveLength(32);
 });
 
-test('exactly these holdings count, of all there are', () => {
+test('exactly these assignments allow granting', () => {
   const counting = rows.filter(({ role, holding, experience }) => {
     const person = { isMember: true, assignments: [assignment(role, holding)] };
     return eligibility(person, place({ experience })).allowed;
