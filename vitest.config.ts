@@ -48,7 +48,7 @@ export default defineConfig({
         test: {
           name: 'database',
           include: ['test/**/*.test.ts'],
-          exclude: unitTests,
+          exclude: [...unitTests, 'test/{clients,mutation}/**'],
           globalSetup: 'test/support/global-setup.ts',
           // Real processes, sockets and signals: each test file gets a process of its own.
           pool: 'forks',

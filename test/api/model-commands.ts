@@ -43,7 +43,7 @@ import {
   unlicense,
 } from './model-sites.ts';
 import { assign, close, createTicket, reopen, updateStatus } from './model-tickets.ts';
-import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
+import { onTicket, type Product, type Site, siteOf } from './model-who-may-grant.ts';
 
 type Command = fc.AsyncCommand<Model, Reality>;
 
@@ -548,12 +548,10 @@ const looks: fc.Arbitrary<Command> = fc
       const grants = model.grants
         .flatMap((grant, at) => (grant.ticket === index ? [{ at, ...asOfNow(grant, model.now) }] : []))
         .reverse();
+      const obstacles = onTicket(obstaclesOf(model, who, ticket.product), ticket.status === 'CLOSED');
       const keeps = isMember(who)
-        ? obstaclesOf(model, who, ticket.product)
-        : [
-            ...obstaclesOf(model, who, ticket.product).filter((one) => one !== 'NO_MATCHING_ROLE'),
-            'NOT_A_MEMBER',
-          ];
+        ? obstacles
+        : [...obstacles.filter((one) => one !== 'NO_MATCHING_ROLE'), 'NOT_A_MEMBER'];
       expect(answer).toEqual({
         node: sees
           ? {

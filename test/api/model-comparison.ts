@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import type { Json } from '../support/gateway.ts';
 import { type Answer, asOfNow, type Grant, grantAt, type Model, ticketAt } from './model.ts';
 import { nameOf, products, type Reality, type Seen, sites } from './model-lane.ts';
+import { onTicket } from './model-who-may-grant.ts';
 
 /** The global id under which the API knows a row. */
 export function globalId(typename: string, id: string | undefined): string {
@@ -147,7 +148,7 @@ export function answerForeseen(model: Model, reality: Reality, answer: Answer): 
 
 /**
  * The answer to a later repetition with the same idempotency key: the first answer, except that a grant which
- * has expired since is returned as expired.
+ * has expired since is returned as expired, and a ticket that was closed since is an obstacle.
  */
 export function answerRetold(model: Model, reality: Reality, answer: Answer): (now: number) => Json {
   if ('grant' in answer) {
@@ -160,8 +161,11 @@ export function answerRetold(model: Model, reality: Reality, answer: Answer): (n
   }
   const same = (told: Json) => () => told;
   if ('refused' in answer) {
-    const { refused, obstacles } = answer;
-    return same(obstacles === undefined ? { code: refused } : { code: refused, obstacles });
+    const { refused: code, notEligible } = answer;
+    if (notEligible === undefined) return same({ code });
+    // The obstacles of the roles are those of the refusal; whether the ticket is closed is read when it is shown.
+    const { ticket, obstacles } = notEligible;
+    return () => ({ code, obstacles: onTicket(obstacles, ticketAt(model, ticket).status === 'CLOSED') });
   }
   if ('ticket' in answer) {
     const { status, version } = ticketAt(model, answer.ticket);

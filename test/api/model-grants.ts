@@ -119,7 +119,10 @@ export function wish(model: Model, who: Who, wanted: Wish): Answer {
   if (!allowed) {
     const explained = isMember(who) && ['approve', 'deny', 'revoke'].includes(action);
     return explained
-      ? { ...no('NOT_ELIGIBLE'), obstacles: obstaclesOf(model, who, ticket.product) }
+      ? {
+          ...no('NOT_ELIGIBLE'),
+          notEligible: { ticket: ticketIndex, obstacles: obstaclesOf(model, who, ticket.product) },
+        }
       : no('FORBIDDEN');
   }
 

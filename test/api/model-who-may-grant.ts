@@ -42,6 +42,7 @@ const obstacles = [
   'WRONG_PRODUCT',
   'WRONG_SITE',
   'NOT_LISTED_AS_CONTACT',
+  'TICKET_CLOSED',
   'SITE_DEACTIVATED',
   'PRODUCT_NOT_LICENSED',
   'ROLE_NOT_SYNCED',
@@ -62,6 +63,15 @@ export function whatKeepsFromGranting(
   const each = held.flatMap((one) => (one.role === 'GUARD_ADMIN' ? [] : [against(one, product, site)]));
   if (each.length === 0) found.add('NO_MATCHING_ROLE');
   if (each.every((against) => against.length > 0)) for (const obstacle of each.flat()) found.add(obstacle);
+  return inOrder(found);
+}
+
+/** The same on a ticket: on a closed one nobody may grant. */
+export function onTicket(found: readonly Obstacle[], isClosed: boolean): Obstacle[] {
+  return inOrder(new Set(isClosed ? [...found, 'TICKET_CLOSED'] : found));
+}
+
+function inOrder(found: ReadonlySet<Obstacle>): Obstacle[] {
   return obstacles.filter((obstacle) => found.has(obstacle));
 }
 

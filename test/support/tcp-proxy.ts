@@ -20,6 +20,8 @@ export interface TcpProxy {
 export async function openTcpProxy(target: number | (() => number)): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
+  /** Their other end closed while the proxy was stalled. */
+  const halfClosed = new Set<Socket>();
   let state: 'OPEN' | 'STALLED' | 'CUT' = 'OPEN';
 
   function keep(socket: Socket): void {
@@ -44,7 +46,8 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
     });
     from.on('close', () => {
       // While the proxy is stalled, it does not forward the end of a connection.
-      if (state !== 'STALLED') to.destroy();
+      if (state === 'STALLED') halfClosed.add(to);
+      else to.destroy();
     });
   }
 
@@ -79,6 +82,8 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
     },
     resume() {
       state = 'OPEN';
+      for (const socket of halfClosed) socket.destroy();
+      halfClosed.clear();
       for (const socket of sockets) socket.resume();
     },
     async dispose() {
