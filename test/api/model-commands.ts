@@ -21,14 +21,14 @@ import {
   type Who,
 } from './model.ts';
 import {
-  answerForeseen,
-  answerRetold,
+  answerPredicted,
   answerSeen,
+  answerToRepetition,
   compareAll,
   globalId,
   grantSeen,
 } from './model-comparison.ts';
-import { inBulk, request, type Wish, wish } from './model-grants.ts';
+import { decideOnGrant, type GrantDecision, inBulk, request } from './model-grants.ts';
 import { type Answered, type Input, products, type Reality } from './model-lane.ts';
 import {
   deactivate,
@@ -67,12 +67,12 @@ type Mutation = {
   possible?: (model: Model) => boolean;
   /** Called before the model changes. */
   input: (model: Model, reality: Reality) => Input;
-  foresee: (model: Model) => Answer;
-  /** Entries about different things may come in any order. */
+  predict: (model: Model) => Answer;
+  /** Whether the audit entries about different objects may come in any order. */
   anyOrder?: boolean;
-  /** Keeps what later commands need of the answer. */
-  learn?: (answer: Json, reality: Reality) => void;
-  words?: string;
+  /** Keeps the parts of the answer that later commands need. */
+  remember?: (answer: Json, reality: Reality) => void;
+  description?: string;
 };
 
 const selections: Record<Answered, string> = {
@@ -106,19 +106,25 @@ function mutation(spec: Mutation): Command {
       const key = spec.keyed === true ? { idempotencyKey: `key-${keys}` } : {};
       const input = { ...spec.input(model, reality), ...key };
       const answer = await send(reality, who, name, answers, input);
-      spec.learn?.(answer, reality);
-      const foreseen = spec.foresee(model);
-      count(name, foreseen);
+      spec.remember?.(answer, reality);
+      const predicted = spec.predict(model);
+      count(name, predicted);
       await compareAll(model, reality, spec.anyOrder ?? false);
-      expect(answerSeen(answer)).toEqual(answerForeseen(model, reality, foreseen));
+      expect(answerSeen(answer)).toEqual(answerPredicted(model, reality, predicted));
       if (spec.keyed === true)
-        reality.repeatable = { who, name, answers, input, retold: answerRetold(model, reality, foreseen) };
+        reality.repeatable = {
+          who,
+          name,
+          answers,
+          input,
+          answerLater: answerToRepetition(model, reality, predicted),
+        };
     },
-    toString: () => `${who}: ${name}${spec.words === undefined ? '' : ` ${spec.words}`}`,
+    toString: () => `${who}: ${name}${spec.description === undefined ? '' : ` ${spec.description}`}`,
   };
 }
 
-// Who and what.
+// People and objects.
 
 const anybody = fc.constantFrom(...everybody);
 /** Mostly one of these people, sometimes anybody. */
@@ -160,14 +166,14 @@ const createTickets: fc.Arbitrary<Command> = fc
     const reporter = who === 'ticketing' ? named : null;
     return mutation({
       ...{ who, name: 'createTicket', answers: 'Ticket', keyed },
-      words: `about ${product}, ${ticked ? 'ticked' : 'unticked'}${reporter === null ? '' : ` for ${reporter}`}`,
+      description: `about ${product}, ${ticked ? 'ticked' : 'unticked'}${reporter === null ? '' : ` for ${reporter}`}`,
       input: (_, { lane, products: ids }) => ({
         productId: globalId('Product', ids[product]),
         summary: 'It is slow',
         grantDataAccess: ticked,
         ...(reporter === null ? {} : { reporterId: globalId('User', lane.accounts[reporter]) }),
       }),
-      foresee: (model) => createTicket(model, who, product, ticked, reporter),
+      predict: (model) => createTicket(model, who, product, ticked, reporter),
     });
   });
 
@@ -182,12 +188,12 @@ const assigningBy = (who: fc.Arbitrary<Who>): fc.Arbitrary<Command> =>
     .map(({ who: by, drawn, engineer, keyed }) =>
       mutation({
         ...{ who: by, name: 'assignTicket', answers: 'Ticket', keyed, possible: hasTickets },
-        words: `to ${engineer} (${drawn})`,
+        description: `to ${engineer} (${drawn})`,
         input: (model, reality) => ({
           ticketId: ticketId(reality, aTicket(model, drawn)),
           engineerId: engineer === null ? null : globalId('SupportEngineer', reality.lane.accounts[engineer]),
         }),
-        foresee: (model) => assign(model, by, aTicket(model, drawn), engineer),
+        predict: (model) => assign(model, by, aTicket(model, drawn), engineer),
       }),
     );
 
@@ -202,9 +208,9 @@ const changeTickets: fc.Arbitrary<Command> = fc
   })
   .map(({ who, drawn, name, keyed }) =>
     mutation({
-      ...{ who, name, answers: 'Ticket', keyed, possible: hasTickets, words: `(${drawn})` },
+      ...{ who, name, answers: 'Ticket', keyed, possible: hasTickets, description: `(${drawn})` },
       input: (model, reality) => ({ ticketId: ticketId(reality, aTicket(model, drawn)) }),
-      foresee: (model) => (name === 'closeTicket' ? close : reopen)(model, who, aTicket(model, drawn)),
+      predict: (model) => (name === 'closeTicket' ? close : reopen)(model, who, aTicket(model, drawn)),
     }),
   );
 
@@ -217,9 +223,9 @@ const updateStatuses: fc.Arbitrary<Command> = fc
   .map(({ who, drawn, status }) =>
     mutation({
       ...{ who, name: 'updateTicketStatus', answers: 'Ticket', possible: hasTickets },
-      words: `${status} (${drawn})`,
+      description: `${status} (${drawn})`,
       input: (model, reality) => ({ ticketId: ticketId(reality, aTicket(model, drawn)), status }),
-      foresee: (model) => updateStatus(model, who, aTicket(model, drawn), status),
+      predict: (model) => updateStatus(model, who, aTicket(model, drawn), status),
     }),
   );
 
@@ -235,13 +241,13 @@ const requests: fc.Arbitrary<Command> = fc
   .map(({ who, drawn, scope, keyed }) =>
     mutation({
       ...{ who, name: 'requestDataAccess', answers: 'Grant', keyed, possible: hasTickets },
-      words: `${scope} (${drawn})`,
+      description: `${scope} (${drawn})`,
       input: (model, reality) => ({
         ticketId: ticketId(reality, aTicket(model, drawn)),
         scope,
         ...(scope === 'ROVO_CONVERSATIONS' ? { conversationIds: ['conversation-1'] } : {}),
       }),
-      foresee: (model) => request(model, who, aTicket(model, drawn), scope),
+      predict: (model) => request(model, who, aTicket(model, drawn), scope),
     }),
   );
 
@@ -271,7 +277,7 @@ const approvals: fc.Arbitrary<Command> = fc
     keyed: rarely,
   })
   .map(({ who, drawn, byTicket, path, end, expected, keyed }) => {
-    const plan = (model: Model): Wish => {
+    const plan = (model: Model): GrantDecision => {
       const grant = aGrant(model, drawn);
       const { ticket, version } = grantAt(model, grant);
       const index = byTicket ? aTicket(model, drawn) : ticket;
@@ -285,7 +291,7 @@ const approvals: fc.Arbitrary<Command> = fc
     };
     return mutation({
       ...{ who, name: 'approveDataAccess', answers: 'Grant', keyed, possible: hasGrants },
-      words: `by ${byTicket ? 'ticket' : 'grant'} (${drawn}), until ${end}, at version ${expected}`,
+      description: `by ${byTicket ? 'ticket' : 'grant'} (${drawn}), until ${end}, at version ${expected}`,
       input: (model, reality) => {
         const { on, expiresAt, expectedVersion } = plan(model);
         return {
@@ -295,7 +301,7 @@ const approvals: fc.Arbitrary<Command> = fc
           ...{ path, expectedVersion, expiresAt: isoOrNull(expiresAt ?? null) },
         };
       },
-      foresee: (model) => wish(model, who, plan(model)),
+      predict: (model) => decideOnGrant(model, who, plan(model)),
     });
   });
 
@@ -304,7 +310,7 @@ export const opening: fc.Arbitrary<Command[]> = fc
   .tuple(createTickets, assigningBy(fc.constantFrom('operator', 'ticketing')), approvals, fc.boolean())
   .map(([create, assigned, approval, approved]) => [create, assigned, ...(approved ? [approval] : [])]);
 
-const others: Record<Exclude<Wish['action'], 'approve'>, { name: string; likely: Who[] }> = {
+const others: Record<Exclude<GrantDecision['action'], 'approve'>, { name: string; likely: Who[] }> = {
   deny: { name: 'denyDataAccess', likely: grantors },
   approveAsGuard: { name: 'approveGuardRequest', likely: ['guardAdmin', 'guardAndOrganizationAdmin'] },
   denyAsGuard: { name: 'denyGuardRequest', likely: ['guardAdmin', 'guardAndOrganizationAdmin'] },
@@ -323,7 +329,7 @@ function wishes(action: keyof typeof others): fc.Arbitrary<Command> {
       keyed: rarely,
     })
     .map(({ who, drawn, expected, keyed }) => {
-      const plan = (model: Model): Wish & { on: { grant: number } } => {
+      const plan = (model: Model): GrantDecision & { on: { grant: number } } => {
         const grant = aGrant(model, drawn);
         const { version } = grantAt(model, grant);
         return {
@@ -333,12 +339,12 @@ function wishes(action: keyof typeof others): fc.Arbitrary<Command> {
       };
       return mutation({
         ...{ who, name, answers: 'Grant', keyed, possible: hasGrants },
-        words: `(${drawn}) at version ${expected}`,
+        description: `(${drawn}) at version ${expected}`,
         input: (model, reality) => {
           const { on, expectedVersion } = plan(model);
           return { grantId: grantId(reality, on.grant), expectedVersion };
         },
-        foresee: (model) => wish(model, who, plan(model)),
+        predict: (model) => decideOnGrant(model, who, plan(model)),
       });
     });
 }
@@ -354,9 +360,9 @@ const bulks: fc.Arbitrary<Command> = fc
     const chosen = (model: Model) => [...new Set(drawn.map((one) => aGrant(model, one)))];
     return mutation({
       ...{ who, name: `${action}DataAccessInBulk`, answers: 'BulkPayload', keyed, possible: hasGrants },
-      words: `(${drawn})`,
+      description: `(${drawn})`,
       input: (model, reality) => ({ grantIds: chosen(model).map((grant) => grantId(reality, grant)) }),
-      foresee: (model) => inBulk(model, who, action, chosen(model), null),
+      predict: (model) => inBulk(model, who, action, chosen(model), null),
       anyOrder: true,
     });
   });
@@ -367,9 +373,9 @@ const switchSites: fc.Arbitrary<Command> = fc
   .record({ who: mostly('operator', 'organizationAdmin'), site: aSite, off: fc.boolean(), keyed: rarely })
   .map(({ who, site, off, keyed }) =>
     mutation({
-      ...{ who, name: off ? 'deactivateSite' : 'reactivateSite', answers: 'Site', keyed, words: site },
+      ...{ who, name: off ? 'deactivateSite' : 'reactivateSite', answers: 'Site', keyed, description: site },
       input: (_, reality) => ({ siteId: globalId('Site', reality.sites[site]) }),
-      foresee: (model) => (off ? deactivate : reactivate)(model, who, site),
+      predict: (model) => (off ? deactivate : reactivate)(model, who, site),
     }),
   );
 
@@ -377,9 +383,9 @@ const restrictions: fc.Arbitrary<Command> = fc
   .record({ who: mostly('guardAdmin', 'organizationAdmin'), site: aSite, restricted: fc.boolean() })
   .map(({ who, site, restricted }) =>
     mutation({
-      ...{ who, name: 'setSupportAccessRestrictions', answers: 'Site', words: `${site} ${restricted}` },
+      ...{ who, name: 'setSupportAccessRestrictions', answers: 'Site', description: `${site} ${restricted}` },
       input: (_, reality) => ({ siteId: globalId('Site', reality.sites[site]), restricted }),
-      foresee: (model) => restrict(model, who, site, restricted),
+      predict: (model) => restrict(model, who, site, restricted),
     }),
   );
 
@@ -393,12 +399,17 @@ const policies: fc.Arbitrary<Command> = fc
   .record({ who: mostly('organizationAdmin'), site: aSite, policy: aPolicy })
   .map(({ who, site, policy }) =>
     mutation({
-      ...{ who, name: 'setSupportAccessPolicy', answers: 'Site', words: `${site} ${JSON.stringify(policy)}` },
+      ...{
+        who,
+        name: 'setSupportAccessPolicy',
+        answers: 'Site',
+        description: `${site} ${JSON.stringify(policy)}`,
+      },
       input: (_, reality) => {
         const { waitSeconds, ...rest } = policy;
         return { siteId: globalId('Site', reality.sites[site]), requestWaitSeconds: waitSeconds, ...rest };
       },
-      foresee: (model) => setPolicy(model, who, site, policy),
+      predict: (model) => setPolicy(model, who, site, policy),
     }),
   );
 
@@ -406,7 +417,7 @@ const licences: fc.Arbitrary<Command> = fc
   .record({ who: mostly('operator'), product: aProduct, on: fc.boolean() })
   .map(({ who, product, on }) =>
     mutation({
-      ...{ who, name: on ? 'licenseProduct' : 'unlicenseProduct', answers: 'Product', words: product },
+      ...{ who, name: on ? 'licenseProduct' : 'unlicenseProduct', answers: 'Product', description: product },
       input: (_, reality) =>
         on
           ? {
@@ -414,7 +425,7 @@ const licences: fc.Arbitrary<Command> = fc
               ...{ key: product.split('@')[0], name: product },
             }
           : { productId: globalId('Product', reality.products[product]) },
-      foresee: (model) => (on ? license : unlicense)(model, who, product),
+      predict: (model) => (on ? license : unlicense)(model, who, product),
     }),
   );
 
@@ -449,7 +460,7 @@ const giveRoles: fc.Arbitrary<Command> = fc
   .record({ who: mostly('operator', 'organizationAdmin'), held: aRole })
   .map(({ who, held }) =>
     mutation({
-      ...{ who, name: 'assignRole', answers: 'RoleAssignment', words: JSON.stringify(held) },
+      ...{ who, name: 'assignRole', answers: 'RoleAssignment', description: JSON.stringify(held) },
       input: (_, { lane, organizationId, sites: siteIds, products: productIds }) => ({
         userId: globalId('User', lane.accounts[held.who]),
         role: held.role,
@@ -458,8 +469,8 @@ const giveRoles: fc.Arbitrary<Command> = fc
         ...(held.product === undefined ? {} : { productId: globalId('Product', productIds[held.product]) }),
         origin: held.direct ? 'DIRECT' : 'SCIM',
       }),
-      foresee: (model) => giveRole(model, who, held),
-      learn: (answer, reality) => {
+      predict: (model) => giveRole(model, who, held),
+      remember: (answer, reality) => {
         const [, id] = Buffer.from(answer.id ?? '', 'base64')
           .toString()
           .split(':');
@@ -472,11 +483,11 @@ const takeRoles: fc.Arbitrary<Command> = fc
   .record({ who: mostly('operator', 'organizationAdmin'), drawn: fc.nat({ max: 13 }) })
   .map(({ who, drawn }) =>
     mutation({
-      ...{ who, name: 'removeRole', answers: 'RoleAssignment', words: `(${drawn})` },
+      ...{ who, name: 'removeRole', answers: 'RoleAssignment', description: `(${drawn})` },
       possible: (model) => drawn < model.roles.length,
       input: (_, { roles }) => ({ roleAssignmentId: globalId('RoleAssignment', roles[drawn]) }),
-      foresee: (model) => takeRole(model, who, drawn),
-      learn: (answer, reality) => {
+      predict: (model) => takeRole(model, who, drawn),
+      remember: (answer, reality) => {
         if (!('code' in answer)) reality.roles.splice(drawn, 1);
       },
     }),
@@ -486,11 +497,11 @@ const syncs: fc.Arbitrary<Command> = mostly('operator', 'unsyncedAdmin').map((wh
   mutation({
     ...{ who, name: 'triggerScimSync', answers: 'Organization', anyOrder: true },
     input: (_, { organizationId }) => ({ organizationId: globalId('Organization', organizationId) }),
-    foresee: (model) => syncRoles(model, who),
+    predict: (model) => syncRoles(model, who),
   }),
 );
 
-// Time, looking, repeating.
+// Time, reads, repetitions.
 
 /** Seconds; or until the next grant expires, or one millisecond before that. */
 const passing = fc.constantFrom(1, 3600, 86_400, 14 * 86_400, 'to the next end', 'just before the next end');
@@ -548,17 +559,17 @@ const looks: fc.Arbitrary<Command> = fc
       const grants = model.grants
         .flatMap((grant, at) => (grant.ticket === index ? [{ at, ...asOfNow(grant, model.now) }] : []))
         .reverse();
-      const obstacles = onTicket(obstaclesOf(model, who, ticket.product), ticket.status === 'CLOSED');
-      const keeps = isMember(who)
-        ? obstacles
-        : [...obstacles.filter((one) => one !== 'NO_MATCHING_ROLE'), 'NOT_A_MEMBER'];
+      const ofMember = onTicket(obstaclesOf(model, who, ticket.product), ticket.status === 'CLOSED');
+      const obstacles = isMember(who)
+        ? ofMember
+        : [...ofMember.filter((one) => one !== 'NO_MATCHING_ROLE'), 'NOT_A_MEMBER'];
       expect(answer).toEqual({
         node: sees
           ? {
               ...{ status: ticket.status, version: ticket.version },
               accessEligibility: {
-                allowed: keeps.length === 0,
-                obstacles: keeps.map((code) => ({ code })),
+                allowed: obstacles.length === 0,
+                obstacles: obstacles.map((code) => ({ code })),
               },
               grants: { edges: grants.map(({ at, ...grant }) => ({ node: grantSeen(reality, at, grant) })) },
             }
@@ -582,33 +593,33 @@ const repetitions: fc.Arbitrary<Command> = fc.constant({
   check: () => true,
   async run(model: Model, reality: Reality) {
     if (reality.repeatable === null) return;
-    const { who, name, answers, input, retold } = reality.repeatable;
+    const { who, name, answers, input, answerLater } = reality.repeatable;
     const answer = await send(reality, who, name, answers, input);
     count('a repetition', { done: true });
     await compareAll(model, reality, false);
-    const first = retold(model.now);
-    const told = (id: string, answered: Json) =>
+    const first = answerLater(model.now);
+    const visible = (id: string, answered: Json) =>
       stillSees(model, reality, who, id) ? answered : nothingThere;
     const { ticketId: ticket, grantId: grant, grantIds } = input;
     expect(answerSeen(answer)).toEqual(
       grantIds === undefined
-        ? told(grant ?? ticket ?? '', first)
-        : grantIds.map((id, index) => told(id, first[index])),
+        ? visible(grant ?? ticket ?? '', first)
+        : grantIds.map((id, index) => visible(id, first[index])),
     );
   },
-  toString: () => 'the same again',
+  toString: () => 'repeats the last command',
 });
 
 const nothingThere = { code: 'NOT_FOUND' };
 
-/** A person who no longer sees a ticket or grant gets nothing of it, not even what they were answered before. */
+/** Whether the person still sees the ticket or grant. If not, a repetition does not return the first answer. */
 function stillSees(model: Model, { tickets, grants }: Reality, who: Who, id: string): boolean {
   const grant = grants.findIndex((known) => globalId('Grant', known) === id);
   const ticket = tickets.findIndex((known) => globalId('Ticket', known) === id);
-  const meant = grant === -1 ? ticket : grantAt(model, grant).ticket;
-  if (meant === -1) return true;
+  const target = grant === -1 ? ticket : grantAt(model, grant).ticket;
+  if (target === -1) return true;
   return (
-    seesTicket(model, who, ticketAt(model, meant)) || hasApproved(model, who, (_, index) => index === grant)
+    seesTicket(model, who, ticketAt(model, target)) || hasApproved(model, who, (_, index) => index === grant)
   );
 }
 

@@ -16,19 +16,19 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
   const seen = await reality.lane.look(reality);
   reality.tickets = seen.tickets.map(({ id }) => id);
   reality.grants = seen.grants.map(({ id }) => id);
-  const record = seen.record.map((entry) => recordLine(reality, entry));
-  const told = seen.told.map((event) => toldLine(reality, event));
+  const entries = seen.entries.map((entry) => entryLine(reality, entry));
+  const events = seen.events.map((event) => eventLine(reality, event));
   const inOrder = (lines: string[]) => (anyOrder ? grantByGrant(lines) : lines);
-  expect({ ...state(reality, seen), record: inOrder(record), told: inOrder(told) }).toEqual({
-    ...foreseen(model),
-    record: inOrder(model.record),
-    told: inOrder(model.told),
+  expect({ ...state(reality, seen), entries: inOrder(entries), events: inOrder(events) }).toEqual({
+    ...predicted(model),
+    entries: inOrder(model.entries),
+    events: inOrder(model.events),
   });
-  const [lastRecord, lastTold] = [seen.record.at(-1), seen.told.at(-1)];
-  if (lastRecord !== undefined) reality.seen.record = [lastRecord.txid, lastRecord.seq];
-  if (lastTold !== undefined) reality.seen.told = [lastTold.txid, lastTold.seq];
-  model.record = [];
-  model.told = [];
+  const [lastEntry, lastEvent] = [seen.entries.at(-1), seen.events.at(-1)];
+  if (lastEntry !== undefined) reality.seen.entries = [lastEntry.txid, lastEntry.seq];
+  if (lastEvent !== undefined) reality.seen.events = [lastEvent.txid, lastEvent.seq];
+  model.entries = [];
+  model.events = [];
 }
 
 /** Sorts lines by their subject, and keeps the order of lines about the same subject. */
@@ -90,7 +90,7 @@ function state({ lane, ...reality }: Reality, seen: Seen): object {
   };
 }
 
-function foreseen(model: Model): object {
+function predicted(model: Model): object {
   return {
     tickets: model.tickets,
     grants: model.grants,
@@ -106,7 +106,7 @@ function moment(text: string | null): number | null {
   return text === null ? null : Date.parse(text);
 }
 
-function recordLine(reality: Reality, entry: Json): string {
+function entryLine(reality: Reality, entry: Json): string {
   const actor = entry.actor_kind === 'SYSTEM' ? 'SYSTEM' : nameOf(reality.lane, entry.actor_id);
   return `${actor} ${entry.action} ${subject(reality, entry)} ${entry.refusal_code ?? entry.outcome}`;
 }
@@ -135,31 +135,31 @@ function subject(reality: Reality, { resource_type: type, resource_id: id }: Jso
   }
 }
 
-function toldLine({ lane, grants }: Reality, { type, payload }: Json): string {
+function eventLine({ lane, grants }: Reality, { type, payload }: Json): string {
   return payload.kind === 'access'
     ? `${type} ${nameOf(lane, payload.accountId)}`
     : `${type} grant ${grants.indexOf(payload.grantId)} version ${payload.grantVersion} ${payload.grant.state}`;
 }
 
 /** The answer that the API must return. */
-export function answerForeseen(model: Model, reality: Reality, answer: Answer): Json {
-  return answerRetold(model, reality, answer)(model.now);
+export function answerPredicted(model: Model, reality: Reality, answer: Answer): Json {
+  return answerToRepetition(model, reality, answer)(model.now);
 }
 
 /**
  * The answer to a later repetition with the same idempotency key: the first answer, except that a grant which
  * has expired since is returned as expired, and a ticket that was closed since is an obstacle.
  */
-export function answerRetold(model: Model, reality: Reality, answer: Answer): (now: number) => Json {
+export function answerToRepetition(model: Model, reality: Reality, answer: Answer): (now: number) => Json {
   if ('grant' in answer) {
     const asItWas = { ...grantAt(model, answer.grant) };
     return (now) => grantSeen(reality, answer.grant, asOfNow(asItWas, now));
   }
   if ('each' in answer) {
-    const each = answer.each.map((one) => answerRetold(model, reality, one));
+    const each = answer.each.map((one) => answerToRepetition(model, reality, one));
     return (now) => each.map((one) => one(now));
   }
-  const same = (told: Json) => () => told;
+  const same = (answered: Json) => () => answered;
   if ('refused' in answer) {
     const { refused: code, notEligible } = answer;
     if (notEligible === undefined) return same({ code });

@@ -45,7 +45,7 @@ export function openRequest(
 }
 
 /** The reason why no request of this scope can be opened on the ticket now; undefined when it can. */
-function whatKeepsFromAsking(model: Model, index: number, scope: Scope): string | undefined {
+function refusalOfRequest(model: Model, index: number, scope: Scope): string | undefined {
   const { status, product } = ticketAt(model, index);
   const open = openGrants(model, (_, of) => of === index)
     .map((grant) => grantAt(model, grant))
@@ -68,13 +68,13 @@ export function request(model: Model, who: Who, index: number, scope: Scope): An
     model,
     openGrants(model, (_, of) => of === index),
   );
-  const keeps = ticket.engineer === who ? whatKeepsFromAsking(model, index, scope) : 'FORBIDDEN';
-  if (keeps !== undefined) return refuse(model, who, 'grant.request', about, keeps);
+  const refusal = ticket.engineer === who ? refusalOfRequest(model, index, scope) : 'FORBIDDEN';
+  if (refusal !== undefined) return refuse(model, who, 'grant.request', about, refusal);
   return { grant: openRequest(model, index, scope, who, who) };
 }
 
 /** A command on a grant, named by its id or, for an approval, by its ticket. */
-export type Wish = {
+export type GrantDecision = {
   action: 'approve' | 'deny' | 'approveAsGuard' | 'denyAsGuard' | 'revoke' | 'withdraw' | 'release';
   on: { grant: number } | { ticket: number };
   path?: 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
@@ -82,7 +82,7 @@ export type Wish = {
   expectedVersion?: number | null;
 };
 
-const auditNames: Record<Wish['action'], string> = {
+const auditNames: Record<GrantDecision['action'], string> = {
   approve: 'grant.approve',
   deny: 'grant.deny',
   approveAsGuard: 'grant.approve_as_guard',
@@ -93,7 +93,7 @@ const auditNames: Record<Wish['action'], string> = {
 };
 
 /** The refusal of each command in each open state. A state that is missing allows it; final states allow none. */
-const notInState: Record<Wish['action'], Partial<Record<State, string>>> = {
+const notInState: Record<GrantDecision['action'], Partial<Record<State, string>>> = {
   approve: { PENDING_GUARD_APPROVAL: 'ALREADY_APPROVED', ACTIVE: 'ALREADY_ACTIVE' },
   deny: { PENDING_GUARD_APPROVAL: 'ALREADY_APPROVED', ACTIVE: 'ALREADY_ACTIVE' },
   approveAsGuard: { PENDING_APPROVAL: 'NOT_AWAITING_GUARD', ACTIVE: 'ALREADY_ACTIVE' },
@@ -103,7 +103,7 @@ const notInState: Record<Wish['action'], Partial<Record<State, string>>> = {
   release: { PENDING_APPROVAL: 'NOT_ACTIVE', PENDING_GUARD_APPROVAL: 'NOT_ACTIVE' },
 };
 
-export function wish(model: Model, who: Who, wanted: Wish): Answer {
+export function decideOnGrant(model: Model, who: Who, wanted: GrantDecision): Answer {
   const { action, on } = wanted;
   const ticketIndex = 'ticket' in on ? on.ticket : grantAt(model, on.grant).ticket;
   const ticket = ticketAt(model, ticketIndex);
@@ -111,7 +111,7 @@ export function wish(model: Model, who: Who, wanted: Wish): Answer {
   const no = (code: string) => refuse(model, who, auditNames[action], about, code);
   const approvedIt = hasApproved(model, who, (_, index) => 'grant' in on && index === on.grant);
   if (!seesTicket(model, who, ticket) && !approvedIt) return no('NOT_FOUND');
-  const allowed = mayWish(model, who, wanted, ticket);
+  const allowed = mayDecide(model, who, wanted, ticket);
   settle(
     model,
     openGrants(model, (_, of) => of === ticketIndex),
@@ -126,24 +126,24 @@ export function wish(model: Model, who: Who, wanted: Wish): Answer {
       : no('FORBIDDEN');
   }
 
-  const meant = 'grant' in on ? on.grant : outstandingRequest(model, on.ticket);
+  const target = 'grant' in on ? on.grant : outstandingRequest(model, on.ticket);
   const expected = wanted.expectedVersion ?? null;
-  if (expected !== null && meant !== null && grantAt(model, meant).version !== expected)
+  if (expected !== null && target !== null && grantAt(model, target).version !== expected)
     return no('VERSION_CONFLICT');
-  if (meant === null) {
-    const keeps =
-      whatKeepsFromAsking(model, ticketIndex, 'PRODUCT_DATA') ??
+  if (target === null) {
+    const refusal =
+      refusalOfRequest(model, ticketIndex, 'PRODUCT_DATA') ??
       (expected === null ? undefined : 'VERSION_CONFLICT') ??
       wrongTime(model, ticket, wanted.expiresAt ?? null);
-    if (keeps !== undefined) return no(keeps);
+    if (refusal !== undefined) return no(refusal);
     const opened = openRequest(model, ticketIndex, 'PRODUCT_DATA', who, who);
-    giveCustomersYes(model, opened, who, wanted.path ?? 'SUPPORT_PORTAL', wanted.expiresAt ?? null, who);
+    approveForCustomer(model, opened, who, wanted.path ?? 'SUPPORT_PORTAL', wanted.expiresAt ?? null, who);
     return { grant: opened };
   }
 
-  const grant = grantAt(model, meant);
-  const keeps = isOpen(grant) ? notInState[action][grant.state] : 'ALREADY_OVER';
-  if (keeps !== undefined) return no(keeps);
+  const grant = grantAt(model, target);
+  const refusal = isOpen(grant) ? notInState[action][grant.state] : 'ALREADY_OVER';
+  if (refusal !== undefined) return no(refusal);
   const wrong =
     action === 'approve'
       ? wrongTime(model, ticket, wanted.expiresAt ?? null)
@@ -151,11 +151,11 @@ export function wish(model: Model, who: Who, wanted: Wish): Answer {
         ? secondApprovalBySamePerson(model, who, grant)
         : undefined;
   if (wrong !== undefined) return no(wrong);
-  comeTrue(model, who, wanted, meant);
-  return { grant: meant };
+  applyChange(model, who, wanted, target);
+  return { grant: target };
 }
 
-function mayWish(model: Model, who: Who, { action, on }: Wish, ticket: Ticket): boolean {
+function mayDecide(model: Model, who: Who, { action, on }: GrantDecision, ticket: Ticket): boolean {
   const site = siteOf(ticket.product);
   switch (action) {
     case 'approve':
@@ -177,7 +177,7 @@ function mayWish(model: Model, who: Who, { action, on }: Wish, ticket: Ticket): 
 }
 
 /** The reporter, and the person who granted. */
-function mayAlwaysRevoke(model: Model, who: Who, on: Wish['on'], ticket: Ticket): boolean {
+function mayAlwaysRevoke(model: Model, who: Who, on: GrantDecision['on'], ticket: Ticket): boolean {
   return (
     isMember(who) &&
     (ticket.reporter === who || ('grant' in on && grantAt(model, on.grant).approvedBy === who))
@@ -211,7 +211,7 @@ function secondApprovalBySamePerson(model: Model, who: Who, grant: Grant): strin
     : undefined;
 }
 
-export function giveCustomersYes(
+export function approveForCustomer(
   model: Model,
   index: number,
   by: Who,
@@ -261,13 +261,18 @@ function giveGuardsYes(model: Model, index: number, by: Who): void {
   change(model, index, by, 'ACTIVATED', changes, auditNames.approveAsGuard);
 }
 
-function comeTrue(model: Model, who: Who, { action, on, path, expiresAt }: Wish, index: number): void {
+function applyChange(
+  model: Model,
+  who: Who,
+  { action, on, path, expiresAt }: GrantDecision,
+  index: number,
+): void {
   const grant = grantAt(model, index);
   const ticket = ticketAt(model, grant.ticket);
   const over = (state: State, reason: string) => end(model, index, who, state, reason, auditNames[action]);
   switch (action) {
     case 'approve':
-      giveCustomersYes(model, index, who, path ?? 'SUPPORT_PORTAL', expiresAt ?? null, who);
+      approveForCustomer(model, index, who, path ?? 'SUPPORT_PORTAL', expiresAt ?? null, who);
       break;
     case 'approveAsGuard':
       giveGuardsYes(model, index, who);
@@ -308,7 +313,7 @@ export function inBulk(
 ): Answer {
   return {
     each: grants.map((grant) =>
-      wish(model, who, { action, on: { grant }, path: 'ADMIN_CONSOLE', expiresAt }),
+      decideOnGrant(model, who, { action, on: { grant }, path: 'ADMIN_CONSOLE', expiresAt }),
     ),
   };
 }

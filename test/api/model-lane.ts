@@ -30,7 +30,7 @@ export type Reality = {
   tickets: string[];
   grants: string[];
   /** The last audit entry and the last event read: transaction and number. */
-  seen: { record: [string, string]; told: [string, string] };
+  seen: { entries: [string, string]; events: [string, string] };
   /** The last command that had an idempotency key, and its answer. */
   repeatable: Repeatable | null;
 };
@@ -41,7 +41,7 @@ export type Repeatable = {
   answers: Answered;
   input: Input;
   /** The answer that a repetition must get. */
-  retold: (now: number) => Json;
+  answerLater: (now: number) => Json;
 };
 
 /** The input of a mutation: ids of what it is about, and other fields. */
@@ -77,8 +77,8 @@ export type Seen = {
   sites: Json[];
   roles: Json[];
   licensed: Json[];
-  record: Json[];
-  told: Json[];
+  entries: Json[];
+  events: Json[];
 };
 
 export async function startLane(): Promise<Lane> {
@@ -185,7 +185,7 @@ export async function startLane(): Promise<Lane> {
     const { rows: all } = await gateway.sql.query({
       name: 'look',
       text: lookAround,
-      values: [organizationId, ...seen.record, ...seen.told],
+      values: [organizationId, ...seen.entries, ...seen.events],
     });
     return all[0];
   }
@@ -219,8 +219,8 @@ export function nameOf({ accounts }: Lane, id: string | null): Who | null {
 }
 
 const lastSeen = `
-  SELECT (SELECT ARRAY[txid, seq]::text[] FROM audit_entries ORDER BY txid DESC, seq DESC LIMIT 1) AS record,
-         coalesce((SELECT ARRAY[txid, seq]::text[] FROM events ORDER BY txid DESC, seq DESC LIMIT 1), '{0,0}') AS told`;
+  SELECT (SELECT ARRAY[txid, seq]::text[] FROM audit_entries ORDER BY txid DESC, seq DESC LIMIT 1) AS entries,
+         coalesce((SELECT ARRAY[txid, seq]::text[] FROM events ORDER BY txid DESC, seq DESC LIMIT 1), '{0,0}') AS events`;
 
 /**
  * The customer's rows, and the new audit entries and events in the order in which clients read them: by
@@ -239,6 +239,6 @@ const lookAround = `
     (SELECT json_agg(p.id) FROM products p JOIN sites s ON s.id = p.site_id
       WHERE s.organization_id = $1 AND p.licensed) AS licensed,
     (SELECT coalesce(json_agg(a ORDER BY a.txid, a.seq), '[]') FROM audit_entries a
-      WHERE (a.txid, a.seq) > ($2::bigint, $3::bigint) AND a.action <> 'account.bind_subject') AS record,
+      WHERE (a.txid, a.seq) > ($2::bigint, $3::bigint) AND a.action <> 'account.bind_subject') AS entries,
     (SELECT coalesce(json_agg(e ORDER BY e.txid, e.seq), '[]') FROM events e 
-      WHERE (e.txid, e.seq) > ($4::bigint, $5::bigint)) AS told`;
+      WHERE (e.txid, e.seq) > ($4::bigint, $5::bigint)) AS events`;

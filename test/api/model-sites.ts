@@ -158,7 +158,7 @@ export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
   );
   if (!('refused' in answer)) {
     model.roles.push({ ...held, synced: held.direct });
-    model.told.push(`ACCESS_CHANGED ${held.who}`);
+    model.events.push(`ACCESS_CHANGED ${held.who}`);
   }
   return answer;
 }
@@ -168,7 +168,7 @@ export function takeRole(model: Model, who: Who, index: number): Answer {
   if (!seesRole(model, who, index)) return refuse(model, who, 'role.remove', 'role', 'NOT_FOUND');
   const answer = onOrganization(model, who, 'role.remove', { done: 'role', refused: 'role' }, allowed);
   if (!('refused' in answer))
-    for (const gone of model.roles.splice(index, 1)) model.told.push(`ACCESS_CHANGED ${gone.who}`);
+    for (const gone of model.roles.splice(index, 1)) model.events.push(`ACCESS_CHANGED ${gone.who}`);
   return answer;
 }
 
@@ -183,7 +183,7 @@ export function syncRoles(model: Model, who: Who): Answer {
   );
   if ('refused' in answer) return answer;
   for (const name of new Set(model.roles.filter(({ synced }) => !synced).map((held) => held.who)))
-    model.told.push(`ACCESS_CHANGED ${name}`);
+    model.events.push(`ACCESS_CHANGED ${name}`);
   for (const held of model.roles) held.synced = true;
   return answer;
 }

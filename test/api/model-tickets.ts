@@ -18,7 +18,7 @@ import {
   type Who,
   write,
 } from './model.ts';
-import { end, giveCustomersYes, openRequest } from './model-grants.ts';
+import { approveForCustomer, end, openRequest } from './model-grants.ts';
 import { type Product, siteOf } from './model-who-may-grant.ts';
 
 export function createTicket(
@@ -44,7 +44,7 @@ export function createTicket(
   if (site.active && model.licensed[product]) {
     const grant = openRequest(model, index, 'PRODUCT_DATA', reporter, who);
     if (ticked && mayGrant(model, reporter, product))
-      giveCustomersYes(model, grant, reporter, 'TICKET_CREATION', null, who);
+      approveForCustomer(model, grant, reporter, 'TICKET_CREATION', null, who);
   }
   return { ticket: index };
 }
@@ -122,16 +122,16 @@ function onTicket(
         ? ticket.reporter === who
         : one === who,
   );
-  const before = model.record.length;
+  const before = model.entries.length;
   settle(
     model,
     openGrants(model, (_, of) => of === index),
   );
   const decided = allowed ? decide(ticket) : 'FORBIDDEN';
   if (typeof decided === 'string') return refuse(model, who, action, about, decided);
-  const settled = model.record.splice(before);
+  const settled = model.entries.splice(before);
   decided();
   // The command's own entry comes before those of the grants.
-  model.record.splice(before + 1, 0, ...settled);
+  model.entries.splice(before + 1, 0, ...settled);
   return { ticket: index };
 }

@@ -71,7 +71,7 @@ const aBeginning: fc.Arbitrary<Model> = fc
     return {
       ...{ now: beginning, hasGuard, sites },
       licensed: { 'jira@one': true, 'confluence@one': true, 'jira@two': true },
-      ...{ roles, tickets: [], grants: [], record: [], told: [] },
+      ...{ roles, tickets: [], grants: [], entries: [], events: [] },
     };
   });
 

@@ -96,8 +96,8 @@ export type Model = {
   tickets: Ticket[];
   grants: Grant[];
   /** The audit entries and the events that must follow, in order. */
-  record: string[];
-  told: string[];
+  entries: string[];
+  events: string[];
 };
 
 /** The grant or ticket returned, one answer for each item of a bulk, or the code of the refusal. */
@@ -111,7 +111,7 @@ export type Answer =
 export const isOpen = ({ state }: Grant) =>
   ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'].includes(state);
 
-// Who is who.
+// People.
 
 export function isMember(who: Who): who is Member {
   return members.some((member) => member === who);
@@ -140,7 +140,7 @@ export function isOrganizationAdmin(model: Model, who: Who): boolean {
   return rolesOf(model, who).some((held) => held.role === 'ORGANIZATION_ADMIN' && held.synced);
 }
 
-/** Who filed it, who works on it, whoever holds a role in the organization, and the vendor's own. */
+/** Visible to its reporter, its engineer, every role holder of the organization, and the vendor's accounts. */
 export function seesTicket(model: Model, who: Who, ticket: Ticket): boolean {
   if (who === 'operator' || who === 'ticketing') return true;
   if (isMember(who)) return ticket.reporter === who || rolesOf(model, who).length > 0;
@@ -176,7 +176,7 @@ export function write(
   about: string,
   refused?: string,
 ): void {
-  model.record.push(`${who} ${action} ${about} ${refused ?? 'SUCCEEDED'}`);
+  model.entries.push(`${who} ${action} ${about} ${refused ?? 'SUCCEEDED'}`);
 }
 
 export function change(
@@ -190,7 +190,7 @@ export function change(
   const grant = grantAt(model, index);
   Object.assign(grant, changes, { version: grant.version + 1 });
   write(model, who, action, `grant ${index}`);
-  model.told.push(`${event} grant ${index} version ${grant.version} ${grant.state}`);
+  model.events.push(`${event} grant ${index} version ${grant.version} ${grant.state}`);
 }
 
 const actions: Record<string, string> = {

@@ -1,6 +1,6 @@
 /**
- * The database becomes unavailable during a run of mutations. Clients that repeat with the same idempotency key
- * until they have an answer lose nothing and double nothing, and the gateway recovers by itself.
+ * The database becomes unavailable while clients send mutations. Clients that repeat with the same idempotency key
+ * until they have an answer lose no change and make none twice, and the gateway recovers by itself.
  */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { bySize } from '../support/size.ts';
 import { buildWorld, type World } from '../support/world.ts';
 import { expectLegalHistories } from './races-history.ts';
 
-/** Milliseconds. The gateway promises five seconds; a busy machine may add to that, but never a lost deadline. */
+/** Milliseconds. The gateway's deadline is five seconds; a busy machine adds some time, but much less than the rest. */
 const answerDeadline = 30_000;
 const disturbances = bySize(1, 2);
 const clients = 6;
@@ -212,7 +212,7 @@ describe('no acknowledged change is lost or incomplete when the database', () =>
       },
     ],
     [
-      'stutters, answering one statement now and then',
+      'responds only now and then, to one statement at a time',
       async () => {
         for (let time = 0; time < bySize(2, 4); time += 1) {
           await postgres.freeze();

@@ -1,4 +1,4 @@
-/** A deployment starts empty and is filled through the API: what each step makes, refuses and ends. */
+/** A deployment starts empty and is filled through the API: what each mutation creates, refuses and ends. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
@@ -27,7 +27,7 @@ describe('an empty deployment', () => {
     });
   });
 
-  test('has nobody without a first operator, and gets no second one later', async () => {
+  test('has no account without a configured first operator, and gets no second one later', async () => {
     await using first = await startGateway({ config: { bootstrapOperatorEmail: 'first@vendor.example' } });
     const { databaseUrl } = first;
     await using second = await startGateway({
@@ -135,7 +135,7 @@ describe('a filled deployment', () => {
   };
   const invalid = (path: string) => ({ code: 'INVALID_INPUT', fields: [{ path }] });
 
-  test('an address belongs to one site', async () => {
+  test('a URL belongs to one site', async () => {
     const url = `${world.acme.sites.main.url.toUpperCase().replace('HTTPS', 'https')}/`;
     for (const owner of [organizationId, world.globex.organizationId]) {
       expect(
@@ -160,7 +160,7 @@ describe('a filled deployment', () => {
     }
   });
 
-  test('two sites asked for at once at one address are one', async () => {
+  test('of two simultaneous sites with one URL, one is created', async () => {
     const url = `https://fresh-${++count}.example`;
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => attempt(operator, 'createSite', { organizationId, url, name: 'Once' })),
@@ -169,7 +169,7 @@ describe('a filled deployment', () => {
     expect(answers.filter(({ code }) => code === 'ALREADY_EXISTS')).toHaveLength(4);
   });
 
-  test('licensing a product again renames and licenses the one there is', async () => {
+  test('licensing a product again licenses and renames the existing product', async () => {
     const { id: siteId, productId } = await newSite();
     const license = (name: string) => done(operator, 'licenseProduct', { siteId, key: 'jira', name });
     expect(await license('Jira Cloud')).toMatchObject({ id: productId });
@@ -187,7 +187,7 @@ describe('a filled deployment', () => {
     );
   });
 
-  test('the end of a licence ends what is open for the product, and nothing of another', async () => {
+  test('the end of a licence ends the open grants for the product, and none for another', async () => {
     const { id: siteId, productId } = await newSite();
     const other = await done(operator, 'licenseProduct', { siteId, key: 'confluence', name: 'Confluence' });
     const admin = await gateway.as(world.acme.emails.organizationAdmin);
@@ -261,7 +261,7 @@ describe('a filled deployment', () => {
     });
   });
 
-  test('a service account has capabilities, for an organization that exists', async () => {
+  test('a service account needs capabilities, and an organization that exists if it is bound to one', async () => {
     const service = { email: fresh('vendor.example'), name: 'Service' };
     expect(await attempt(operator, 'addServiceAccount', { ...service, capabilities: [] })).toMatchObject(
       invalid('input.capabilities'),
@@ -277,7 +277,7 @@ describe('a filled deployment', () => {
     expect(viewer).toEqual({ kind: 'SERVICE_ACCOUNT', capabilities: ['AUDIT_READING', 'TICKETING'] });
   });
 
-  test('a user of one organization may join another, and stays the same user', async () => {
+  test('a user of one organization may be added to another, with the same account', async () => {
     const { id, email } = await addMember();
     const again = { organizationId: world.globex.organizationId, email, name: 'Another name' };
     expect(await done(operator, 'addUser', again)).toMatchObject({ __typename: 'User', id });
@@ -293,7 +293,7 @@ describe('a filled deployment', () => {
     ).toMatchObject({ code: 'NOT_FOUND' });
   });
 
-  test('who leaves an organization leaves their roles in it, and keeps those elsewhere', async () => {
+  test('a user who is removed from an organization loses their roles in it, and keeps those in others', async () => {
     const { id: userId, email } = await addMember();
     await done(operator, 'assignRole', { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
     const there = { organizationId: world.globex.organizationId };
@@ -316,7 +316,7 @@ describe('a filled deployment', () => {
     expect(await sees()).toBe(false);
   });
 
-  test('a deactivated account can do nothing from the next request on, and everything once it is back', async () => {
+  test('a deactivated account is refused from the next request on, until it is reactivated', async () => {
     const { id: accountId, email } = await addMember();
     await done(operator, 'assignRole', { userId: accountId, organizationId, role: 'ORGANIZATION_ADMIN' });
     const { ticketId } = await fileTicket(gateway, world);
@@ -357,7 +357,7 @@ describe('a filled deployment', () => {
     });
   });
 
-  test('nobody deactivates their own account, so that an operator is always left', async () => {
+  test('nobody can deactivate their own account, so that there is always an operator', async () => {
     const { viewer } = await operator.ask('{ viewer { account { ... on Operator { id } } } }');
     expect(await attempt(operator, 'deactivateAccount', { accountId: viewer.account.id })).toMatchObject({
       code: 'OWN_ACCOUNT',
@@ -365,33 +365,30 @@ describe('a filled deployment', () => {
     expect((await operator.ask('{ viewer { kind } }')).viewer.kind).toBe('OPERATOR');
   });
 
-  test.each([1, 2, 3, 4, 5])(
-    'operators who deactivate one another at once leave one of them (%i)',
-    async () => {
-      const operators = await Promise.all(
-        ['one', 'two'].map(async () => {
-          const email = fresh('vendor.example');
-          const { id } = await done(operator, 'addOperator', { email, name: 'Operator' });
-          return { id, as: await gateway.as(email) };
-        }),
-      );
-      const [one, two] = operators;
-      if (one === undefined || two === undefined) throw new Error('two operators');
-      await Promise.all(operators.map(({ as }) => as.ask('{ viewer { kind } }')));
-      const answers = await Promise.all([
-        one.as.send(`mutation { deactivateAccount(input: { accountId: "${two.id}" }) { __typename } }`),
-        two.as.send(`mutation { deactivateAccount(input: { accountId: "${one.id}" }) { __typename } }`),
-      ]);
-      const kinds = answers.map(
-        ({ data, errors }) => data?.deactivateAccount?.__typename ?? errors[0]?.extensions['code'],
-      );
-      expect(kinds.sort()).toEqual([expect.stringMatching(/^FORBIDDEN$|^ForbiddenError$/), 'Operator']);
-      const { nodes } = await operator.ask(
-        `{ nodes(ids: ["${one.id}", "${two.id}"]) { ... on Account { isActive } } }`,
-      );
-      expect(nodes.filter(({ isActive }: Json) => isActive)).toHaveLength(1);
-    },
-  );
+  test.each([1, 2, 3, 4, 5])('one operator remains when all deactivate each other at once (%i)', async () => {
+    const operators = await Promise.all(
+      ['one', 'two'].map(async () => {
+        const email = fresh('vendor.example');
+        const { id } = await done(operator, 'addOperator', { email, name: 'Operator' });
+        return { id, as: await gateway.as(email) };
+      }),
+    );
+    const [one, two] = operators;
+    if (one === undefined || two === undefined) throw new Error('two operators');
+    await Promise.all(operators.map(({ as }) => as.ask('{ viewer { kind } }')));
+    const answers = await Promise.all([
+      one.as.send(`mutation { deactivateAccount(input: { accountId: "${two.id}" }) { __typename } }`),
+      two.as.send(`mutation { deactivateAccount(input: { accountId: "${one.id}" }) { __typename } }`),
+    ]);
+    const kinds = answers.map(
+      ({ data, errors }) => data?.deactivateAccount?.__typename ?? errors[0]?.extensions['code'],
+    );
+    expect(kinds.sort()).toEqual([expect.stringMatching(/^FORBIDDEN$|^ForbiddenError$/), 'Operator']);
+    const { nodes } = await operator.ask(
+      `{ nodes(ids: ["${one.id}", "${two.id}"]) { ... on Account { isActive } } }`,
+    );
+    expect(nodes.filter(({ isActive }: Json) => isActive)).toHaveLength(1);
+  });
 
   describe('a role', () => {
     const covers = {
@@ -432,7 +429,7 @@ describe('a filled deployment', () => {
       },
     );
 
-    test('names a member, a site of the organization, a product on that site', async () => {
+    test('needs a member, a site of the organization and a product on that site', async () => {
       const { id: userId } = await addMember();
       const { sites } = world.acme;
       const there = world.globex.sites.main;
@@ -460,7 +457,7 @@ describe('a filled deployment', () => {
       expect(await assign({ ...own, userId: engineerId })).toMatchObject(invalid('input.userId'));
     });
 
-    test('stops counting when it is taken away', async () => {
+    test('stops counting when it is removed', async () => {
       const { id: userId, email } = await addMember();
       const { id } = await done(operator, 'assignRole', {
         userId,
@@ -488,7 +485,7 @@ describe('a filled deployment', () => {
       });
     });
 
-    test('of a removed assignment over a product still says where it was', async () => {
+    test('that was removed is returned with its site and product', async () => {
       const { id: userId, email } = await addMember();
       const { main } = world.acme.sites;
       const where = { siteId: main.id, productId: main.products.jira };
@@ -510,7 +507,7 @@ describe('a filled deployment', () => {
       });
     });
 
-    test('pushed through SCIM counts once it is synced, and a sync says how many it made count', async () => {
+    test('pushed through SCIM counts once it is synced, and the audit entry of a sync has the number of roles', async () => {
       const other = await done(operator, 'createOrganization', { name: 'Pushed' });
       const place = { organizationId: other.id };
       const url = `https://fresh-${++count}.example`;
@@ -594,7 +591,7 @@ describe('a filled deployment', () => {
     expect(await restrict(false)).toMatchObject({ id: siteId });
   });
 
-  test('a policy holds from then on, within bounds', async () => {
+  test('a policy applies from then on, and its values have limits', async () => {
     const { id: siteId } = await newSite();
     const admin = await gateway.as(world.acme.emails.organizationAdmin);
     const policy = { requestWaitSeconds: 60, maxGrantSeconds: 3_600, samePersonMayApproveTwice: true };
@@ -622,7 +619,7 @@ describe('a filled deployment', () => {
     expect(await read()).toEqual({ ...policy, maxGrantSeconds: null });
   });
 
-  test('a document of several mutations reads after each what it left', async () => {
+  test('in a document with several mutations, each result shows the state right after that mutation', async () => {
     const { id: userId, email } = await addMember();
     const { ticketId } = await fileTicket(gateway, world);
     const { id } = await done(operator, 'assignRole', { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
@@ -646,7 +643,7 @@ describe('a filled deployment', () => {
 });
 
 describe('signing in', () => {
-  test('binds an account to the subject it came with; its email opens nothing to anybody else', async () => {
+  test('binds an account to the subject of the token; another subject with its email is refused', async () => {
     await using issuer = await startIssuer();
     const sign = await issuer.addKey('ES256');
     const identity = {
@@ -667,7 +664,7 @@ describe('signing in', () => {
     };
 
     expect(await who(await as('op', 'OP@vendor.example'))).toBe('op@vendor.example');
-    // Known by the subject from now on, with any email or none.
+    // From now on the subject identifies the account, whatever email the token has.
     expect(await who(await as('op'))).toBe('op@vendor.example');
     expect(await who(await as('op', 'renamed@vendor.example'))).toBe('op@vendor.example');
     expect(await who(await as('somebody-else', 'op@vendor.example'))).toBeUndefined();
@@ -680,13 +677,13 @@ describe('signing in', () => {
       name: 'Erin',
     });
     await done(operator, 'deactivateAccount', { accountId });
-    // Who cannot sign in is not bound either.
+    // A deactivated account cannot sign in, so it is not bound either.
     expect(await who(await as('erin', 'erin@vendor.example'))).toBeUndefined();
     await done(operator, 'reactivateAccount', { accountId });
     expect(await who(await as('erin-2', 'erin@vendor.example'))).toBe('erin@vendor.example');
     expect(await who(await as('erin', 'erin@vendor.example'))).toBeUndefined();
 
-    // Somebody deactivated does not become somebody else by another email.
+    // The subject of a deactivated account cannot sign in to another account with that account's email.
     await done(operator, 'addSupportEngineer', { email: 'sam@vendor.example', name: 'Sam' });
     await done(operator, 'deactivateAccount', { accountId });
     expect(await who(await as('erin-2', 'sam@vendor.example'))).toBeUndefined();

@@ -1,4 +1,4 @@
-/** Concurrent commands through two gateways on one database leave one legal history, whichever comes first. */
+/** Concurrent commands through two gateways on one database leave a legal history, in whichever order they commit. */
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -10,8 +10,8 @@ let one: TestGateway;
 let two: TestGateway;
 let world: World;
 /** Organization admins, alternately on the two gateways. */
-let judges: Person[];
-let judgeRoles: string[];
+let deciders: Person[];
+let deciderRoles: string[];
 let organizationAdmin: Person;
 
 const seed = Number(process.env['RACES_SEED'] ?? Date.now() % 2 ** 31);
@@ -21,15 +21,15 @@ beforeAll(async () => {
   one = await startGateway();
   two = await startGateway({ databaseUrl: one.databaseUrl });
   world = await buildWorld(one);
-  judges = [];
-  judgeRoles = [];
+  deciders = [];
+  deciderRoles = [];
   for (let index = 0; index < 10; index += 1) {
-    const email = `judge-${index}@acme.example`;
+    const email = `decider-${index}@acme.example`;
     const { organizationId } = world.acme;
     const { id } = await done(world.operator, 'addUser', { organizationId, email, name: `Judge ${index}` });
     const role = { userId: id, role: 'ORGANIZATION_ADMIN', organizationId };
-    judgeRoles.push((await done(world.operator, 'assignRole', role)).id);
-    judges.push(await (index % 2 === 0 ? one : two).as(email));
+    deciderRoles.push((await done(world.operator, 'assignRole', role)).id);
+    deciders.push(await (index % 2 === 0 ? one : two).as(email));
   }
   organizationAdmin = await two.as(world.acme.emails.organizationAdmin);
 });
@@ -75,24 +75,24 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
     { minLength: 10, maxLength: 10 },
   );
 
-  test(`ten people press Approve, Deny and Revoke at once (RACES_SEED=${seed})`, async () => {
+  test(`ten people approve, deny and revoke at once (RACES_SEED=${seed})`, async () => {
     for (const pressed of fc.sample(presses, { seed, numRuns: rounds })) {
       const { ticketId, grantId } = await fileTicket(one, world, { site });
       const outcomes = await Promise.all(
-        judges.map((judge, index) => {
+        deciders.map((decider, index) => {
           // With an idempotency key too: claiming it is a write, which must come after the locks.
           const key = index % 3 === 0 ? {} : { idempotencyKey: `${ticketId.slice(-20)}-${index}` };
           switch (pressed[index]) {
             case 'approve the ticket':
-              return tryTo(judge, 'approveDataAccess', { ticketId, ...key });
+              return tryTo(decider, 'approveDataAccess', { ticketId, ...key });
             case 'approve the grant':
-              return tryTo(judge, 'approveDataAccess', { grantId, ...key });
+              return tryTo(decider, 'approveDataAccess', { grantId, ...key });
             case 'approve a version':
-              return tryTo(judge, 'approveDataAccess', { ticketId, expectedVersion: 2, ...key });
+              return tryTo(decider, 'approveDataAccess', { ticketId, expectedVersion: 2, ...key });
             case 'deny':
-              return tryTo(judge, 'denyDataAccess', { grantId, ...key });
+              return tryTo(decider, 'denyDataAccess', { grantId, ...key });
             default:
-              return tryTo(judge, 'revokeDataAccess', { grantId, ...key });
+              return tryTo(decider, 'revokeDataAccess', { grantId, ...key });
           }
         }),
       );
@@ -118,7 +118,7 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
       const { ticketId, grantId } = await fileTicket(one, world, { site });
       await done(organizationAdmin, 'denyDataAccess', { grantId });
       const outcomes = await Promise.all(
-        judges.map((judge) => tryTo(judge, 'approveDataAccess', { ticketId })),
+        deciders.map((decider) => tryTo(decider, 'approveDataAccess', { ticketId })),
       );
       const codes = codesOf(outcomes);
       expect(codes.filter((code) => code === 'done')).toHaveLength(1);
@@ -131,7 +131,7 @@ describe.each(['main', 'restricted'] as const)('on the %s site', (site) => {
   });
 });
 
-test('an engineer who asks twice at once gets one request of each scope', async () => {
+test('an engineer who requests access twice at once gets one request of each scope', async () => {
   const engineers = [await one.as(world.engineer.email), await two.as(world.engineer.email)];
   for (let round = 0; round < rounds; round += 1) {
     const { ticketId, grantId } = await fileTicket(one, world);
@@ -151,7 +151,7 @@ test('an approval while the ticket closes leaves no open grant on it', async () 
     const closer = await (round % 2 === 0 ? two : one).as(world.acme.emails.reporter);
     const [closing, ...approving] = await Promise.all([
       tryTo(closer, 'closeTicket', { ticketId }),
-      ...judges.map((judge) => tryTo(judge, 'approveDataAccess', { ticketId })),
+      ...deciders.map((decider) => tryTo(decider, 'approveDataAccess', { ticketId })),
     ]);
     expect(closing).toHaveProperty('done');
     for (const code of codesOf(approving))
@@ -161,8 +161,10 @@ test('an approval while the ticket closes leaves no open grant on it', async () 
   }
 });
 
-/** Prepares tickets on the main site, half with a denied request. Returns what judges and reporters do to them. */
-async function rushAt(judgesAtWork: readonly Person[]): Promise<(() => Promise<Outcome>)[]> {
+/**
+ * Prepares tickets on the main site, half with a denied request. Returns commands of deciders and reporters on them.
+ */
+async function prepareCommands(people: readonly Person[]): Promise<(() => Promise<Outcome>)[]> {
   const { jira } = world.acme.sites.main.products;
   const reporters = [await one.as(world.acme.emails.reporter), await two.as(world.acme.emails.reporter)];
   const filings = [0, 1, 2, 3].map((index) => () => {
@@ -170,22 +172,22 @@ async function rushAt(judgesAtWork: readonly Person[]): Promise<(() => Promise<O
     return tryTo(reporters[index % 2] ?? organizationAdmin, 'createTicket', ticket);
   });
   const approvals: (() => Promise<Outcome>)[] = [];
-  for (const [index, judge] of judgesAtWork.entries()) {
+  for (const [index, decider] of people.entries()) {
     const { ticketId, grantId } = await fileTicket(one, world);
     // Where no request is open, the approval opens the one that it approves.
     if (index % 2 === 0) await done(organizationAdmin, 'denyDataAccess', { grantId });
-    approvals.push(() => tryTo(judge, 'approveDataAccess', { ticketId }));
+    approvals.push(() => tryTo(decider, 'approveDataAccess', { ticketId }));
   }
   return [...filings, ...approvals];
 }
 
 /** Runs all of them concurrently, with one more act at this place among them. */
 async function amid(
-  rush: readonly (() => Promise<Outcome>)[],
+  commands: readonly (() => Promise<Outcome>)[],
   place: number,
   act: () => Promise<Outcome>,
 ): Promise<{ codes: string[]; acted: Outcome }> {
-  const sent = [...rush.slice(0, place), act, ...rush.slice(place)].map((send) => send());
+  const sent = [...commands.slice(0, place), act, ...commands.slice(place)].map((send) => send());
   const outcomes = await Promise.all(sent);
   const [acted] = outcomes.splice(place, 1);
   if (acted === undefined) throw new Error('The act has no outcome');
@@ -195,8 +197,8 @@ async function amid(
 test('approvals and new tickets while the site is deactivated leave no open grant on it', async () => {
   const siteId = world.acme.sites.main.id;
   for (let place = 0; place < rounds / 2; place += 1) {
-    const rush = await rushAt(judges);
-    const { codes, acted } = await amid(rush, (place * 2) % rush.length, () =>
+    const commands = await prepareCommands(deciders);
+    const { codes, acted } = await amid(commands, (place * 2) % commands.length, () =>
       tryTo(organizationAdmin, 'deactivateSite', { siteId }),
     );
     expect(acted).toHaveProperty('done');
@@ -213,8 +215,8 @@ test('approvals and new tickets while the site is deactivated leave no open gran
 test('approvals and new tickets while the licence ends leave no open grant for the product', async () => {
   const { id: siteId, products } = world.acme.sites.main;
   for (let place = 0; place < rounds / 2; place += 1) {
-    const rush = await rushAt(judges);
-    const { codes, acted } = await amid(rush, (place * 2) % rush.length, () =>
+    const commands = await prepareCommands(deciders);
+    const { codes, acted } = await amid(commands, (place * 2) % commands.length, () =>
       tryTo(world.operator, 'unlicenseProduct', { productId: products.jira }),
     );
     expect(acted).toHaveProperty('done');
@@ -234,13 +236,13 @@ test('an approval comes before or after a change of restrictions, never between'
   const guardAdmin = await two.as(world.acme.emails.guardAdmin);
   for (let round = 0; round < Math.ceil(rounds / 5); round += 1) {
     const tickets: string[] = [];
-    for (const _ of judges) tickets.push((await fileTicket(one, world)).ticketId);
+    for (const _ of deciders) tickets.push((await fileTicket(one, world)).ticketId);
     await Promise.all([
       (async () => {
         for (const restricted of [true, false, true, false])
           await done(guardAdmin, 'setSupportAccessRestrictions', { siteId, restricted });
       })(),
-      ...judges.map((judge, index) => tryTo(judge, 'approveDataAccess', { ticketId: tickets[index] })),
+      ...deciders.map((decider, index) => tryTo(decider, 'approveDataAccess', { ticketId: tickets[index] })),
     ]);
   }
   const { rows } = await one.sql.query(
@@ -261,12 +263,12 @@ test('a removed role allows no decision after its removal', async () => {
   for (let round = 0; round < rounds; round += 1) {
     const tickets: string[] = [];
     for (let index = 0; index < 5; index += 1) tickets.push((await fileTicket(one, world)).ticketId);
-    const judge = judges[round % judges.length];
-    const roleAssignmentId = judgeRoles[round % judges.length];
-    if (judge === undefined) throw new Error('ten judges');
+    const decider = deciders[round % deciders.length];
+    const roleAssignmentId = deciderRoles[round % deciders.length];
+    if (decider === undefined) throw new Error('ten deciders');
     const [removal, ...approving] = await Promise.all([
       tryTo(round % 2 === 0 ? world.operator : organizationAdmin, 'removeRole', { roleAssignmentId }),
-      ...tickets.map((ticketId) => tryTo(judge, 'approveDataAccess', { ticketId })),
+      ...tickets.map((ticketId) => tryTo(decider, 'approveDataAccess', { ticketId })),
     ]);
     expect(removal).toHaveProperty('done');
     for (const code of codesOf(approving)) expect(['done', 'NOT_ELIGIBLE', 'NOT_FOUND']).toContain(code);
@@ -274,13 +276,15 @@ test('a removed role allows no decision after its removal', async () => {
       `SELECT action FROM audit_entries WHERE outcome = 'SUCCEEDED' AND
          (actor_email = $1 AND action = 'grant.approve' OR action = 'role.remove' AND resource_id = $2)
         ORDER BY txid, seq`,
-      [judge.email, localId(roleAssignmentId ?? '')],
+      [decider.email, localId(roleAssignmentId ?? '')],
     );
     expect(rows.map(({ action }) => action).indexOf('role.remove')).toBe(rows.length - 1);
-    const { rows: accounts } = await one.sql.query('SELECT id FROM accounts WHERE email = $1', [judge.email]);
+    const { rows: accounts } = await one.sql.query('SELECT id FROM accounts WHERE email = $1', [
+      decider.email,
+    ]);
     const userId = Buffer.from(`User:${accounts[0].id}`).toString('base64');
     const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-    judgeRoles[round % judges.length] = (await done(world.operator, 'assignRole', role)).id;
+    deciderRoles[round % deciders.length] = (await done(world.operator, 'assignRole', role)).id;
   }
 });
 
@@ -292,7 +296,7 @@ test('the last assigned engineer has the grants, whatever approvals came in betw
       ...[world.otherEngineer.id, world.engineer.id, null].map((engineerId, index) =>
         tryTo(ticketing[index % 2] ?? world.operator, 'assignTicket', { ticketId, engineerId }),
       ),
-      ...judges.slice(0, 4).map((judge) => tryTo(judge, 'approveDataAccess', { ticketId })),
+      ...deciders.slice(0, 4).map((decider) => tryTo(decider, 'approveDataAccess', { ticketId })),
     ]);
     const codes = codesOf(outcomes);
     expect(codes.slice(0, 3)).toEqual(['done', 'done', 'done']);
@@ -305,7 +309,7 @@ test('the last assigned engineer has the grants, whatever approvals came in betw
 });
 
 test('concurrent bulks over the same grants decide each grant once', async () => {
-  const [first, second] = [judges[0] ?? organizationAdmin, judges[1] ?? organizationAdmin];
+  const [first, second] = [deciders[0] ?? organizationAdmin, deciders[1] ?? organizationAdmin];
   for (let round = 0; round < rounds / 5; round += 1) {
     const grantIds: string[] = [];
     for (let index = 0; index < 12; index += 1) grantIds.push((await fileTicket(one, world)).grantId ?? '');

@@ -1,4 +1,4 @@
-/** Each mutation returns each type of its union, and no other: every row below provokes all of them through a gateway. */
+/** Each mutation returns each type of its union, and no other: every row below causes all of them through a gateway. */
 import { isUnionType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MutationName } from '../../src/authorization/operations.ts';
@@ -32,13 +32,13 @@ afterAll(() => gateway.dispose());
 type Input = Record<string, unknown>;
 type Case = () => Promise<{ as: Person; input: Input }>;
 
-/** What provokes each type of a mutation's union. */
+/** The calls that return each type of a mutation's union. */
 type Row = {
-  /** One for each type that a success returns. */
+  /** One for each success type. */
   succeeds: Case[];
-  /** Somebody who may see the subject, and may not do this to it. */
+  /** Somebody who may see the object, but may not run the mutation on it. */
   ForbiddenError?: Case;
-  /** Changes the input of the first success, and so provokes the ConflictError: the idempotency key is the same. */
+  /** Changes the input of the first success, which causes the ConflictError: the idempotency key is the same. */
   otherInput?: Input;
   NotFoundError?: Case;
   NotEligibleError?: Case;
@@ -374,7 +374,7 @@ function membersOf(union: string): string[] {
   return type.getTypes().map(({ name }) => name);
 }
 
-/** The types that the mutation returned to every call of its row, by the type that the call is to provoke. */
+/** The types that the mutation returned for every call of its row, by the expected type. */
 async function returnedBy(name: MutationName, row: Row): Promise<Record<string, string[]>> {
   const typeOf = async (run: Case, more: Input = {}): Promise<string> => {
     const { as, input } = await run();

@@ -1,4 +1,7 @@
-/** An event is carried out once for everybody who gets the same; nobody gets what is another's. */
+/**
+ * The result for an event is computed once for all subscribers with the same result; nobody gets the result of
+ * another.
+ */
 import { getNamedType, isEnumType, isInterfaceType, isObjectType, isScalarType } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
@@ -16,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-/** Everything that reads the same for every viewer, so many relations deep. */
+/** A selection of every field whose value is the same for every viewer, to this depth of relations. */
 function everythingOf(typeName: string, depth: number): string {
   const type = schema.getType(typeName);
   if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`${typeName} has no fields`);
@@ -32,13 +35,13 @@ function everythingOf(typeName: string, depth: number): string {
 }
 const everything = everythingOf('GrantEvent', 4);
 
-type Told = { event: Json; cursor: string };
+type Received = { event: Json; cursor: string };
 
-/** Subscribes, and answers the next so many events once the subscription hears what is written from now on. */
-async function listen(person: Person, query: string, variables: Record<string, unknown> = {}) {
+/** Subscribes. `next` resolves with the next event and its cursor. */
+async function subscribe(person: Person, query: string, variables: Record<string, unknown> = {}) {
   const events = person.socket().iterate({ query, variables });
   return {
-    async next(): Promise<Told> {
+    async next(): Promise<Received> {
       const { value } = await events.next();
       if (value?.errors !== undefined) throw new Error(JSON.stringify(value.errors));
       const { cursor, ...event }: Json = value?.data?.['grantEvents'] ?? {};
@@ -48,20 +51,23 @@ async function listen(person: Person, query: string, variables: Record<string, u
   };
 }
 
-/** What happens next, after everybody has been shown how things stand: nobody comes too late for it. */
-async function heardByAll(
+/**
+ * Subscribes everybody, waits until each has received the current state, acts, and returns the event that each
+ * received.
+ */
+async function receivedByAll(
   people: readonly Person[],
   queries: readonly string[],
   act: () => Promise<unknown>,
 ) {
   const listeners = await Promise.all(
-    people.flatMap((person) => queries.map((query) => listen(person, query))),
+    people.flatMap((person) => queries.map((query) => subscribe(person, query))),
   );
   await Promise.all(listeners.map((each) => each.next()));
   await act();
-  const told = await Promise.all(listeners.map((each) => each.next()));
+  const received = await Promise.all(listeners.map((each) => each.next()));
   await Promise.all(listeners.map((each) => each.end()));
-  return told;
+  return received;
 }
 
 const subscription = (selection: string, ticketId: string) =>
@@ -77,17 +83,17 @@ async function people(): Promise<Person[]> {
   );
 }
 
-test('every kind of hearer reads the same, shared or carried out for each, with a cursor of their own', async () => {
+test('every kind of subscriber receives the same event, shared or computed for each, with a cursor of their own', async () => {
   const { ticketId } = await fileTicket(gateway, world);
-  const hearers = await people();
+  const subscribers = await people();
   const each = `${everything} grant { ticket { accessEligibility { allowed } } }`;
   const admin = await gateway.as(world.acme.emails.jiraAdmin);
-  const told = await heardByAll(
-    hearers,
+  const received = await receivedByAll(
+    subscribers,
     [subscription(everything, ticketId), subscription(each, ticketId)],
     () => done(admin, 'approveDataAccess', { ticketId }),
   );
-  const [first] = told;
+  const [first] = received;
   expect(first?.event).toMatchObject({
     type: 'ACTIVATED',
     grant: {
@@ -97,33 +103,33 @@ test('every kind of hearer reads the same, shared or carried out for each, with 
     },
   });
   const allowed = new Set<boolean>();
-  for (const [index, { event }] of told.entries()) {
+  for (const [index, { event }] of received.entries()) {
     const { accessEligibility, ...ticket } = event.grant.ticket;
     if (index % 2 === 1) allowed.add(accessEligibility.allowed);
     expect({ ...event, grant: { ...event.grant, ticket } }).toEqual(first?.event);
   }
-  // What differs was not shared.
+  // Fields that differ from viewer to viewer were not shared.
   expect([...allowed].sort()).toEqual([false, true]);
-  expect(new Set(told.map(({ cursor }) => cursor)).size).toBe(hearers.length);
+  expect(new Set(received.map(({ cursor }) => cursor)).size).toBe(subscribers.length);
 
   const resumable = (person: Person, cursor: string | undefined) =>
     person.socket().iterate({
       query: `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }) { id } }`,
       variables: { after: cursor },
     });
-  const [reporter, other] = hearers;
+  const [reporter, other] = subscribers;
   if (reporter === undefined || other === undefined) throw new Error('too few');
-  expect((await resumable(other, told[0]?.cursor).next()).value?.errors).toMatchObject([
+  expect((await resumable(other, received[0]?.cursor).next()).value?.errors).toMatchObject([
     { extensions: { code: 'CURSOR_OF_ANOTHER_VIEWER' } },
   ]);
-  const resumed = resumable(reporter, told[0]?.cursor);
+  const resumed = resumable(reporter, received[0]?.cursor);
   await done(admin, 'revokeDataAccess', { grantId: first?.event.grant.id });
   const { value } = await resumed.next();
   expect(value?.errors).toBeUndefined();
   await resumed.return?.();
 });
 
-test('subscribers whose variables select differently get what each selected', async () => {
+test('subscribers with different variables receive what each of them selected', async () => {
   const { ticketId } = await fileTicket(gateway, world);
   const admin = await gateway.as(world.acme.emails.jiraAdmin);
   const query = `subscription ($ticketId: ID!, $whole: Boolean!, $types: [GrantEventType!]) {
@@ -132,18 +138,18 @@ test('subscribers whose variables select differently get what each selected', as
   const types = ['CURRENT', 'ACTIVATED'];
   const listeners = await Promise.all(
     [{ whole: true }, { whole: false }, { whole: true, types }].map((variables) =>
-      listen(admin, query, { ticketId, ...variables }),
+      subscribe(admin, query, { ticketId, ...variables }),
     ),
   );
   await Promise.all(listeners.map((each) => each.next()));
   await done(admin, 'approveDataAccess', { ticketId });
-  const told = await Promise.all(listeners.map((each) => each.next()));
+  const received = await Promise.all(listeners.map((each) => each.next()));
   const whole = { type: 'ACTIVATED', grant: { state: 'ACTIVE' } };
-  expect(told.map(({ event }) => event)).toEqual([whole, { type: 'ACTIVATED' }, whole]);
+  expect(received.map(({ event }) => event)).toEqual([whole, { type: 'ACTIVATED' }, whole]);
   await Promise.all(listeners.map((each) => each.end()));
 });
 
-test('a cursor comes under whatever names it was asked for, on an event stream too', async () => {
+test('a shared result has the cursor under every alias, on an event stream too', async () => {
   const { ticketId } = await fileTicket(gateway, world);
   const admin = await gateway.as(world.acme.emails.jiraAdmin);
   const response = await fetch(`${gateway.url}/graphql`, {

@@ -658,8 +658,8 @@ describe('a subscription', () => {
     ['with the fields of the event itself', 'state version scope { kind }', 0],
     ['with fields around its grant', everything, 1],
   ])('an event %s', async (_, selected, each) => {
-    // What was read for one event is used again for 250 ms. Time stands still, so that nothing read becomes
-    // stale and is read once more, however slow the machine is.
+    // The data of one event is reused for 250 ms. Time stands still, so that no data becomes
+    // stale and is read again, however slow the machine is.
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => {
       vi.useRealTimers();

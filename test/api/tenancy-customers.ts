@@ -1,4 +1,4 @@
-/** Two customers whose texts and ids show whose they are, and random people of both. */
+/** Two customers whose texts and ids can be told apart, and random people of both. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
@@ -15,7 +15,7 @@ export function otherThan(name: CustomerName): CustomerName {
   return name === 'acme' ? 'globex' : 'acme';
 }
 
-/** Fills a deployment so that each customer's people, places, tickets and texts carry its name. */
+/** Fills a deployment so that the texts of each customer's people, sites, tickets and grants contain its name. */
 export async function buildMarkedWorld(gateway: TestGateway): Promise<World> {
   const world = await buildWorld(gateway);
   const { sql } = gateway;
@@ -123,7 +123,7 @@ export async function listPossessions(
   );
 }
 
-/** What random operations name: mostly the other customer's things, and its cursors. */
+/** The values that random operations use: mostly ids, texts and cursors of the other customer. */
 export async function thingsToName(
   gateway: TestGateway,
   world: World,
@@ -179,7 +179,7 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
 }
 
 /**
- * What a text shows of the other customer: its name, or the id of one of its things in any encoding. The name
+ * Returns what a text shows of the other customer: its name, or the id of one of its objects in any encoding. The name
  * must be a word of its own, because it may occur by chance within a cursor.
  */
 export function findTraces(text: string, other: CustomerName, ids: ReadonlySet<string>): string[] {

@@ -19,7 +19,7 @@ import {
 } from 'graphql';
 import { schema } from '../../src/graphql/schema.ts';
 
-/** What random operations name: global ids by type, texts by the name of the argument, cursors. */
+/** The values that random operations use: global ids by type, texts by the name of the argument, cursors. */
 export type Things = {
   ids: Readonly<Record<string, readonly string[]>>;
   texts: Readonly<Record<string, readonly string[]>>;

@@ -1,6 +1,6 @@
 /**
  * An event shows its grant as it was then. A subscriber who reads it later, such as an engineer who has lost the
- * ticket since, sees nothing of what came after.
+ * ticket since, sees no later change.
  */
 import { expect, test } from 'vitest';
 import { startGateway } from '../support/gateway.ts';

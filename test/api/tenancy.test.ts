@@ -1,6 +1,6 @@
 /**
  * Nobody sees anything of another customer. Random people of two customers send random queries and mutations,
- * drawn from the schema, which name the other customer's things by id, key, address, email and cursor; and they
+ * drawn from the schema, which name the other customer's objects by id, key, URL, email and cursor; and they
  * subscribe to the other's events. No answer contains a name or an id of the other customer.
  *
  * A failure prints the seed: TENANCY_SEED=… draws the same people and requests again. TENANCY_RUNS=… draws more.
@@ -72,7 +72,7 @@ function anyone(draw: Draw): { own: CustomerName; other: CustomerName; person: P
   return { own, other: otherThan(own), person: draw.pick(people[own]) };
 }
 
-test('nothing of the other customer is found by its id', async () => {
+test('no object of the other customer is found by its id', async () => {
   for (const own of customers) {
     const theirs = Object.entries(possessions[otherThan(own)]).flatMap(([type, all]) =>
       type === 'Decision' ? [] : all.map((id) => globalId(type, id)),
@@ -228,7 +228,7 @@ test('a former member does not get an earlier answer again by its idempotency ke
   expect(await again()).toEqual({ approveDataAccess: { code: 'NOT_FOUND' } });
 });
 
-/** Comes last, because the mutations may end what people own. */
+/** Comes last, because the mutations may change what the other tests use. */
 test(`no mutation shows or changes another customer, ${told}`, async () => {
   const written = await journal(gateway.sql);
   const refused = new Set<string>();

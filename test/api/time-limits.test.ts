@@ -20,7 +20,7 @@ const logger = createLogger('silent');
 
 let gateway: TestGateway;
 let world: World;
-/** Databases of two gateways, for concurrent sweeps. */
+/** The databases of two gateways, to run the job concurrently. */
 let sweepers: Database[];
 
 beforeAll(async () => {
@@ -28,7 +28,7 @@ beforeAll(async () => {
   sweepers = [1, 2].map(() =>
     openDatabase({ url: gateway.databaseUrl, logger, poolSize: 2, deadlines: generousDatabaseDeadlines }),
   );
-  // The operator's token, taken from the future, outlives the tests.
+  // The operator's token is issued in the future, so that it outlives the tests.
   now += 20 * 365 * day;
   world = await buildWorld(gateway);
   now -= 20 * 365 * day;
@@ -50,7 +50,7 @@ const asAdmin = () => gateway.as(world.acme.emails.organizationAdmin);
 const asGuardAdmin = () => gateway.as(world.acme.emails.guardAdmin);
 const asEngineer = () => gateway.as(world.engineer.email);
 
-/** Sweeps as this many gateways at once. Returns how many ends each recorded. */
+/** Runs the job on this many gateways at once. Returns the number of ends that each recorded. */
 async function sweep(gateways = 1): Promise<number[]> {
   const sweeping = sweepers
     .slice(0, gateways)
@@ -110,20 +110,20 @@ async function look(grantId: string): Promise<Json> {
 }
 
 /** The audit entries and the events of a grant. */
-async function storyOf(grantId: string): Promise<{ record: string[]; told: string[] }> {
+async function historyOf(grantId: string): Promise<{ entries: string[]; events: string[] }> {
   const id = localId(grantId);
-  const { rows: record } = await gateway.sql.query(
+  const { rows: entries } = await gateway.sql.query(
     `SELECT actor_kind, action, coalesce(refusal_code, 'SUCCEEDED') AS outcome FROM audit_entries
       WHERE grant_id = $1 ORDER BY txid, seq`,
     [id],
   );
-  const { rows: told } = await gateway.sql.query(
+  const { rows: events } = await gateway.sql.query(
     `SELECT type FROM events WHERE payload->>'grantId' = $1 ORDER BY txid, seq`,
     [id],
   );
   return {
-    record: record.map(({ actor_kind, action, outcome }) => `${actor_kind} ${action} ${outcome}`),
-    told: told.map(({ type }) => type),
+    entries: entries.map(({ actor_kind, action, outcome }) => `${actor_kind} ${action} ${outcome}`),
+    events: events.map(({ type }) => type),
   };
 }
 
@@ -134,7 +134,7 @@ function localId(globalId: string): string {
 const at = (moment: number) => new Date(moment).toISOString();
 
 describe('a request', () => {
-  test('waits to the last millisecond of its fourteen days', async () => {
+  test('waits until the last millisecond of its fourteen days', async () => {
     const { ticketId, grantId } = await openTicket();
     now += 14 * day - ms;
     expect(await look(grantId)).toMatchObject({ state: 'PENDING_APPROVAL', version: 2, endReason: null });
@@ -144,31 +144,31 @@ describe('a request', () => {
     });
   });
 
-  test('is over at the moment itself, before anything has recorded it', async () => {
+  test('is over exactly at its deadline, even before that is recorded', async () => {
     const { grantId } = await openTicket();
     now += 14 * day;
     const over = { state: 'EXPIRED', version: 3, endReason: 'APPROVAL_TIMED_OUT', endedAt: at(now) };
     expect(await look(grantId)).toMatchObject(over);
-    expect((await storyOf(grantId)).told).toEqual(['REQUESTED', 'REASSIGNED']);
+    expect((await historyOf(grantId)).events).toEqual(['REQUESTED', 'REASSIGNED']);
     const ended = now;
     now += 3 * day;
     expect(await attempt(await asAdmin(), 'approveDataAccess', { grantId })).toMatchObject({
       code: 'ALREADY_OVER',
     });
     expect(await look(grantId)).toMatchObject({ ...over, endedAt: at(ended) });
-    expect(await storyOf(grantId)).toEqual({
-      record: [
+    expect(await historyOf(grantId)).toEqual({
+      entries: [
         'USER grant.request SUCCEEDED',
         'OPERATOR grant.reassign SUCCEEDED',
         'SYSTEM grant.expire SUCCEEDED',
         'USER grant.approve ALREADY_OVER',
       ],
-      told: ['REQUESTED', 'REASSIGNED', 'EXPIRED'],
+      events: ['REQUESTED', 'REASSIGNED', 'EXPIRED'],
     });
     expect(await sweep()).toEqual([0]);
   });
 
-  test('that is over does not keep from approving on the ticket, nor from asking again', async () => {
+  test('that is over prevents neither an approval on the ticket nor a new request', async () => {
     const { ticketId, grantId } = await openTicket();
     const asked = await openTicket();
     now += 14 * day;
@@ -181,7 +181,7 @@ describe('a request', () => {
     expect(await look(asked.grantId)).toMatchObject({ state: 'EXPIRED' });
   });
 
-  test("waits as long as the site's policy said when it was made", async () => {
+  test("waits as long as the site's policy said at the time of the request", async () => {
     await setPolicy('main', { requestWaitSeconds: 60 });
     const { grantId } = await openTicket();
     await setPolicy('main', { requestWaitSeconds: 3600 });
@@ -220,7 +220,7 @@ describe('a request', () => {
 });
 
 describe('access', () => {
-  test('without an end lasts as long as its ticket is open', async () => {
+  test('without an end lasts until its ticket is closed', async () => {
     const { ticketId, grantId } = await openTicket();
     await done(await asAdmin(), 'approveDataAccess', { ticketId });
     now += 9 * 365 * day;
@@ -246,10 +246,10 @@ describe('access', () => {
     expect(await attempt(await asEngineer(), 'releaseDataAccess', { grantId })).toMatchObject({
       code: 'ALREADY_OVER',
     });
-    expect((await storyOf(grantId)).told.slice(2)).toEqual(['ACTIVATED', 'ENDED']);
+    expect((await historyOf(grantId)).events.slice(2)).toEqual(['ACTIVATED', 'ENDED']);
   });
 
-  test("ends with the site's policy, and may not be approved for longer", async () => {
+  test("ends at the limit of the site's policy, and may not be approved for longer", async () => {
     await setPolicy('main', { maxGrantSeconds: 3600 });
     const { ticketId, grantId } = await openTicket();
     const approve = async (expiresAt: number) =>
@@ -270,7 +270,7 @@ describe('access', () => {
     expect(await look(unlimited.grantId)).toMatchObject({ state: 'ENDED' });
   });
 
-  test('to conversations and to product data end each on its own', async () => {
+  test('to conversations and access to product data end independently', async () => {
     const { ticketId, grantId } = await openTicket();
     const rovo = await done(await asEngineer(), 'requestDataAccess', {
       ...{ ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1'] },
@@ -289,8 +289,8 @@ describe('access', () => {
   });
 });
 
-describe('where the Guard decides in second place', () => {
-  test('access lasts from the second approval on, within the end that the customer chose', async () => {
+describe('on a restricted site', () => {
+  test('access starts with the second approval, and ends when the customer chose', async () => {
     await setPolicy('restricted', { maxGrantSeconds: 3600 });
     const late = await openTicket('restricted');
     const chosen = await openTicket('restricted');
@@ -310,7 +310,7 @@ describe('where the Guard decides in second place', () => {
     expect(await look(chosen.grantId)).toMatchObject({ state: 'ACTIVE', expiresAt });
   });
 
-  test('nothing becomes active in a window that has gone by', async () => {
+  test('a grant cannot become active after the end that the customer chose', async () => {
     const { ticketId, grantId } = await openTicket('restricted');
     const expiresAt = at(now + 30 * minute);
     await done(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt });
@@ -321,7 +321,7 @@ describe('where the Guard decides in second place', () => {
       code: 'ALREADY_OVER',
     });
     expect(await look(grantId)).toMatchObject(over);
-    expect((await storyOf(grantId)).told.slice(2)).toEqual(['AWAITING_GUARD', 'EXPIRED']);
+    expect((await historyOf(grantId)).events.slice(2)).toEqual(['AWAITING_GUARD', 'EXPIRED']);
   });
 
   test("the customer's approval does not make the request wait longer", async () => {
@@ -338,8 +338,8 @@ describe('where the Guard decides in second place', () => {
   });
 });
 
-describe('the sweep', () => {
-  test('records every end once, whoever sweeps at the same time', async () => {
+describe('the background job for expired grants', () => {
+  test('records every end once, even if several gateways run it at the same time', async () => {
     await sweep();
     const requests: string[] = [];
     for (let index = 0; index < 15; index += 1) requests.push((await openTicket()).grantId);
@@ -355,20 +355,20 @@ describe('the sweep', () => {
     expect(first + other).toBe(25);
     expect(await sweep(2)).toEqual([0, 0]);
     for (const grantId of requests) {
-      const { record, told } = await storyOf(grantId);
-      expect(record.slice(2)).toEqual(['SYSTEM grant.expire SUCCEEDED']);
-      expect(told.slice(2)).toEqual(['EXPIRED']);
+      const { entries, events } = await historyOf(grantId);
+      expect(entries.slice(2)).toEqual(['SYSTEM grant.expire SUCCEEDED']);
+      expect(events.slice(2)).toEqual(['EXPIRED']);
     }
     for (const [index, grantId] of access.entries()) {
-      const { record, told } = await storyOf(grantId);
-      expect(record.slice(3)).toEqual(['SYSTEM grant.end SUCCEEDED']);
-      expect(told.slice(3)).toEqual(['ENDED']);
+      const { entries, events } = await historyOf(grantId);
+      expect(entries.slice(3)).toEqual(['SYSTEM grant.end SUCCEEDED']);
+      expect(events.slice(3)).toEqual(['ENDED']);
       // The end has its own time, however late it is recorded.
       expect(await look(grantId)).toMatchObject({ endedAt: at(begun + hour + index) });
     }
   });
 
-  test('and whoever decides at the same moment record an end once', async () => {
+  test('and a simultaneous command record an end once', async () => {
     for (let round = 0; round < 8; round += 1) {
       const { ticketId, grantId } = await openTicket();
       const expiresAt = at(now + minute);
@@ -382,12 +382,12 @@ describe('the sweep', () => {
         attempt(engineer, 'requestDataAccess', { ticketId }),
       ]);
       expect([revoked.code, released.code]).toEqual(['ALREADY_OVER', 'ALREADY_OVER']);
-      expect((await storyOf(grantId)).told.slice(2)).toEqual(['ACTIVATED', 'ENDED']);
+      expect((await historyOf(grantId)).events.slice(2)).toEqual(['ACTIVATED', 'ENDED']);
       expect(await look(grantId)).toMatchObject({ state: 'ENDED', endedAt: expiresAt, version: 4 });
     }
   });
 
-  test('comes to the end of however many there are', async () => {
+  test('records all ends, however many there are', async () => {
     await gateway.sql.query(
       `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
        SELECT ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'MANY-' || n, 'One of many', t.site_id,
@@ -407,8 +407,8 @@ describe('the sweep', () => {
     expect(swept).toEqual([100, 100, 50, 0]);
   });
 
-  test('comes by itself, and subscribers are told', async () => {
-    // A running clock that can be put forward: sockets use the real time.
+  test('runs by itself, and subscribers receive the events', async () => {
+    // A running clock that can be set forward: sockets use the real time.
     let ahead = 0;
     const running = () => new Date(Date.now() + ahead);
     await using own = await startGateway({ clock: running });
@@ -433,7 +433,7 @@ describe('the sweep', () => {
   });
 });
 
-test('what is over refuses everything, and stays as it is', async () => {
+test('a grant in a final state refuses every command and does not change', async () => {
   const reporter = await gateway.as(world.acme.emails.reporter);
   const over: Record<string, string> = {};
   const end = async (

@@ -1,4 +1,4 @@
-/** `viewerMay` says what the mutations then do: in every state, for everybody who sees the ticket, and in events. */
+/** `viewerMay` agrees with the mutations: in every state, for everybody who sees the ticket, and in events. */
 import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
@@ -96,7 +96,7 @@ async function permissionsOf(person: Person, { ticketId, grantId }: Subject) {
 }
 
 describe.each(Object.keys(states))('%s', (state) => {
-  test('what is allowed succeeds, and what is not is refused in the same words', async () => {
+  test('allowed mutations succeed, and the others are refused with the same code and message', async () => {
     const arrange = states[state];
     if (arrange === undefined) throw new Error(state);
     const subject = await arrange();
@@ -118,7 +118,7 @@ describe.each(Object.keys(states))('%s', (state) => {
   });
 });
 
-test('in an event it is of the viewer and of now, while the grant is as it was', async () => {
+test('in an event viewerMay is about the present, while the grant is shown as it was', async () => {
   const { grantId, ticketId } = await file();
   const query = `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }, withCurrentState: true) {
     cursor type grant { state viewerMay { revokeDataAccess { allowed code } releaseDataAccess { allowed } } } } }`;
