@@ -13,7 +13,7 @@ let stack: AsyncDisposableStack;
 let gateway: TestGateway;
 let world: World;
 let bystander: Bystander;
-/** A token of the gateway's issuer for this person that is valid for so many seconds. */
+/** Issues a token for this person that is valid for this many seconds. */
 let tokenFor: (email: string, seconds?: number) => Promise<{ token: string; expiresAt: number }>;
 
 beforeAll(async () => {
@@ -51,7 +51,7 @@ async function subscribeAs(transport: Transport, email: string, query: string, t
   return subscribeOver(transport, { url: gateway.url, token: token ?? (await tokenFor(email)).token, query });
 }
 
-/** Begins something with a token that expires soon after; with a longer one if it took too long to begin. */
+/** Starts something with a token that expires soon afterwards; retries with a longer one if starting took too long. */
 async function beginWithExpiringToken<Begun>(email: string, begin: (token: string) => Promise<Begun>) {
   for (let seconds = 2; ; seconds *= 2) {
     const { token, expiresAt } = await tokenFor(email, seconds);
@@ -274,7 +274,7 @@ test.each(transports)(
 );
 
 describe('a client that stops reading during the current state receives nothing more of it', () => {
-  /** So many grants that the buffers between gateway and client cannot hold them. */
+  /** The number of grants: more than the buffers between gateway and client can hold. */
   const many = 600;
   const large = Array.from({ length: 8 }, (_, at) => `a${at}: grant { justification }`).join(' ');
   /** Bytes that the gateway may have processed for a subscription beyond the buffers of its connection. */
@@ -304,7 +304,7 @@ describe('a client that stops reading during the current state receives nothing 
 
   /**
    * Opens a subscription whose client stops reading at the first event of the current state, and another one with the
-   * same token that is read: what it receives shows what the gateway has noticed.
+   * same token that keeps reading: what it receives shows when the gateway has noticed the loss.
    */
   async function holdUp(transport: Transport, email: string, filter: string, token?: string) {
     const some = queryFor(`(withCurrentState: true, filter: ${filter})`);
@@ -317,7 +317,7 @@ describe('a client that stops reading during the current state receives nothing 
     return { reader, heldUp };
   }
 
-  /** Lets the client continue to read, and expects of the lost grants only what had been sent already. */
+  /** Lets the client continue to read, and expects only those of the lost grants that had been sent already. */
   async function expectNoMoreOfLost(heldUp: Subscriber, readOn: () => Promise<unknown>): Promise<void> {
     const onItsWay = heldUp.bytesSent();
     heldUp.resume();
@@ -373,7 +373,7 @@ describe('a client that stops reading during the current state receives nothing 
     });
   });
 
-  /** Expects this end, nothing after it, and nothing of what would have been delivered last. */
+  /** Expects this end, nothing after it, and none of the grants that would have been delivered last. */
   async function expectEnd(heldUp: Subscriber, how: object) {
     const end = await heldUp.end;
     await heldUp.drained();

@@ -1,4 +1,4 @@
-/** Many clients of one gateway that receive the same events: what each received, how often, and how late. */
+/** Many clients of one gateway that receive the same events, with the number and the latency of their deliveries. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../src/platform/deadline.ts';
@@ -9,7 +9,7 @@ export type Audience = {
   hasReceived(ids: readonly string[], writtenAt: number): Promise<number[]>;
   /** Events that a client received more than once: there must be none. */
   readonly repeated: readonly string[];
-  /** How sockets ended that no client closed: there must be none. */
+  /** The ends of sockets that no client closed: there must be none. */
   readonly ends: readonly string[];
   leave(): void;
 };
@@ -17,7 +17,7 @@ export type Audience = {
 /** Milliseconds after which an event that has not reached every client counts as lost. */
 const patience = 60_000;
 
-/** How many clients join at the same time. */
+/** The number of clients that subscribe at the same time. */
 const atOnce = 10;
 
 type Arrivals = {
@@ -27,7 +27,7 @@ type Arrivals = {
   everywhere: PromiseWithResolvers<void>;
 };
 
-/** Opens so many sockets, with these tokens in turn. When it resolves, every client is subscribed. */
+/** Opens this many sockets, with these tokens in turn. When it resolves, every client is subscribed. */
 export async function assemble(url: string, tokens: readonly string[], size: number): Promise<Audience> {
   const arrivals = new Map<string, Arrivals>();
   const repeated: string[] = [];
@@ -85,7 +85,7 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     await withDeadline(begun.promise, patience, () => new Error(`A client could not subscribe: ${ends}`));
   }
 
-  // A few at a time: simultaneous current states are another test's subject.
+  // A few at a time: another test covers many simultaneous current states.
   for (let joined = 0; joined < size; joined += atOnce) {
     const next = Array.from({ length: Math.min(atOnce, size - joined) }, (_, at) => join(joined + at));
     await Promise.all(next);

@@ -1,4 +1,4 @@
-/** A well-behaved subscriber beside whatever other clients do: it must receive every event, once. */
+/** A well-behaved subscriber next to clients that misbehave: it must receive every event once. */
 import { EventEmitter, once } from 'node:events';
 import { expect } from 'vitest';
 import { withDeadline } from '../../src/platform/deadline.ts';
@@ -7,13 +7,13 @@ import { done, fileTicket, type World } from '../support/world.ts';
 
 export type Bystander = {
   /**
-   * Writes events for as long as the work takes, five at least, and expects the bystander to receive each of them
+   * Writes events while the work runs, at least five, and expects the bystander to receive each of them
    * once. Returns the work's result.
    */
   during<Result>(work: () => Promise<Result>): Promise<Result>;
 };
 
-/** Milliseconds that no load reaches: for the last event to arrive, and for the work. */
+/** Deadlines in milliseconds that no load reaches: for the last event to arrive, and for the work. */
 const patience = 120_000;
 const longestWork = 240_000;
 

@@ -22,11 +22,11 @@ export type Decided = {
 
 export type Caseload = {
   readonly decided: readonly Decided[];
-  /** Why requests had to be repeated, by error code, and how often. */
+  /** The number of repeated requests by error code. */
   readonly setbacks: ReadonlyMap<string, number>;
-  /** Resolves when so many more decisions were acknowledged; rejects when a worker fails. */
+  /** Resolves when this many more decisions were acknowledged; rejects when a worker fails. */
   decisions(more: number): Promise<void>;
-  /** Resolves when so many more requests have had to be repeated. */
+  /** Resolves when this many more requests were repeated. */
   setbacksSeen(more: number): Promise<void>;
   /** Resolves when each worker has finished its current ticket. */
   finish(): Promise<void>;
@@ -72,7 +72,7 @@ export function startCaseload(options: CaseloadOptions): Caseload {
         setbacks.set(error.code, (setbacks.get(error.code) ?? 0) + 1);
         setbackCount += 1;
         notify();
-        // As a client would, not immediately.
+        // A client does not retry immediately.
         await wait(50);
       }
     }

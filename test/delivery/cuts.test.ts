@@ -1,5 +1,5 @@
 /**
- * Whole gateways deliver while everything on the way breaks again and again: client connections are cut or stop
+ * Gateways deliver while everything between them and their clients fails repeatedly: client connections are cut or stop
  * transmitting, Redis is killed, gateways are killed. Every subscriber still receives every event once.
  *
  * A failure prints the seed: CUTS_SEED=… draws the same faults in the same order.
@@ -30,14 +30,14 @@ const eventCount = Number(process.env['CUTS_EVENTS'] ?? bySize(1_000, 10_000));
 const eventsPerFault = 50;
 const faultCount = Math.round(eventCount / eventsPerFault);
 const grantCount = 200;
-/** Some of them send commands to the gateways, the others write transactions of their own. */
+/** The writers: some send commands to the gateways, the others write their own transactions. */
 const writerCount = 16;
 const caseWorkers = 2;
 
 const seed = Number(process.env['CUTS_SEED'] ?? Date.now() % 2 ** 31);
 const seedNote = `CUTS_SEED=${seed}`;
 
-/** How many of twenty faults are of each kind. */
+/** The number of each kind among twenty faults. */
 const shares = { CUT: 11, SWALLOWED: 5, REDIS_KILLED: 3, GATEWAY_KILLED: 1 };
 type FaultKind = keyof typeof shares;
 const faultKinds = Object.keys(shares) as FaultKind[];
@@ -66,7 +66,7 @@ type Fault = {
   kind: FaultKind;
   /** Chooses the connection, or the gateway, that fails. */
   target: number;
-  /** How many more faults occur before this one is repaired. */
+  /** The number of faults that occur before this one is repaired. */
   lasting: number;
 };
 
@@ -75,7 +75,7 @@ function drawFaults(draw: Draw): Fault[] {
   const drawn = faultKinds.flatMap((kind) =>
     Array.from({ length: Math.round((faultCount * shares[kind]) / 20) }, (_fault, number) => ({
       kind,
-      // One connection after the other is cut, so that each of them is.
+      // The connections are cut in turn, so that each one is cut.
       target: kind === 'CUT' ? number : draw.below(1_000),
       // Some connections transmit nothing until their clients notice.
       lasting: draw.below(kind === 'SWALLOWED' && draw.chance(20) ? 40 : 4),
@@ -125,7 +125,9 @@ function createBreaker(roads: readonly TcpProxy[]) {
   };
 }
 
-/** The subscribers and the grants that are written: each subscriber may receive events of some grants, not of others. */
+/**
+ * The subscribers and the grants that are written: each subscriber may receive events of some grants, not of others.
+ */
 function drawSubscribers(draw: Draw): { listeners: Listener[]; grants: WrittenGrant[] } {
   const { world } = deployment;
   const acme = rawId(world.acme.organizationId);
@@ -184,7 +186,7 @@ test(
     for (const listener of listeners) {
       const road = await openRoad();
       roads.push(road);
-      // A client is to notice within the test that its connection transmits nothing.
+      // Clients must notice within the test that their connection transmits nothing.
       const silenceMs = 2_000;
       subscribers.push(await openSubscriber(clientOf(listener.name, road.port), { ...listener, silenceMs }));
     }

@@ -1,4 +1,4 @@
-/** Clients that subscribe and leave, in every way a client can leave: the gateway holds nothing for them afterwards. */
+/** Clients subscribe and disconnect in every possible way: the gateway holds nothing for them afterwards. */
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { queryObjects, setFlagsFromString } from 'node:v8';
@@ -33,7 +33,7 @@ type Visit = {
   stays: boolean;
 };
 
-test(`${cycles} clients that subscribe and leave take up nothing afterwards`, async () => {
+test(`the gateway holds nothing for ${cycles} clients after they have disconnected`, async () => {
   await using stack = new AsyncDisposableStack();
   const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
   let feed: Feed | undefined;
@@ -44,7 +44,7 @@ test(`${cycles} clients that subscribe and leave take up nothing afterwards`, as
         ({ feed, relay } = parts);
       },
       limits: { slowConsumerMs: generousMs },
-      // So few connections to the database that all of them are open from the beginning.
+      // A pool of few database connections, all of which are open from the beginning.
       config: { databasePoolSize: 2, redis: { url: redisServer.url, topology: 'SINGLE', channel } },
     }),
   );
@@ -55,7 +55,7 @@ test(`${cycles} clients that subscribe and leave take up nothing afterwards`, as
   const tokens = await Promise.all(emails.map(async (email) => (await gateway.as(email)).token));
   const reporter = await gateway.as(world.acme.emails.reporter);
 
-  /** So many visits, some at the same time, of every kind in turn, while events are written. */
+  /** Makes this many visits of every kind in turn, some at the same time, while events are written. */
   async function makeVisits(visits: number): Promise<void> {
     let begun = 0;
     const visitInTurn = async () => {
@@ -193,7 +193,7 @@ async function nextMessage(socket: WebSocket): Promise<unknown> {
   return JSON.parse(String(data));
 }
 
-/** How many connections this account may open until one is refused, and the close code of that one. */
+/** The number of connections that this account may open before one is refused, and the close code of that one. */
 async function connectUntilRefused(url: string, token: string) {
   const sockets: WebSocket[] = [];
   onTestFinished(() => {

@@ -8,7 +8,7 @@ import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 export type GatewayProcess = {
-  /** Another one after every start. */
+  /** Different after every start. */
   readonly port: number;
   readonly isRunning: boolean;
   /** Resolves when it listens. */

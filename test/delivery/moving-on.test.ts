@@ -84,7 +84,7 @@ test(`SIGTERM with ${socketCount} sockets, ${stalledCount} of them stalled: gone
   const [leaving, staying] = gateways;
   let isLeaving = false;
   await using stack = new AsyncDisposableStack();
-  /** As a load balancer: to the first gateway as long as it is ready. */
+  /** Acts as a load balancer: chooses the first gateway as long as it is ready. */
   const road = stack.adopt(await openTcpProxy(() => (isLeaving ? staying : leaving).port), (opened) =>
     opened.dispose(),
   );
@@ -122,7 +122,7 @@ test(`SIGTERM with ${socketCount} sockets, ${stalledCount} of them stalled: gone
   stack.adopt(bus, () => bus.dispose());
   let written = 0;
   let isEnough = false;
-  /** One event after another, each when the one before was delivered, so that no machine is overloaded. */
+  /** Writes each event after the previous one was delivered, so that no machine is overloaded. */
   async function writeOn(): Promise<void> {
     const organizationId = rawId(world.acme.organizationId);
     while (!isEnough) {

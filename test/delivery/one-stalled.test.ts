@@ -1,4 +1,4 @@
-/** One of many clients stops reading: it is closed in time, resumes without a loss, and costs the others nothing. */
+/** One of many clients stops reading: it is closed in time, resumes without loss, and does not slow down the others. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -22,10 +22,10 @@ import { type InspectedGateway, startInspectedGateway } from './inspected-gatewa
 
 const clients = bySize(50, 200);
 const megabyte = 1024 * 1024;
-/** By how much the gateway's memory may grow while a client is stalled, and after. */
+/** The growth of the gateway's memory that is allowed while a client is stalled, and afterwards. */
 const mostMemory = 32 * megabyte;
 const bigText = 'x'.repeat(6 * 1024);
-/** Events and open grants: so many that all their text is more than the gateway may keep in memory. */
+/** The number of events and open grants: their text is larger than the gateway may keep in memory. */
 const flood = 150;
 
 /** 300 KB of each event. */
@@ -81,14 +81,14 @@ async function addWatchers(operator: Person): Promise<string[]> {
   return emails;
 }
 
-/** Opens so many requests, one for each ticket. */
+/** Opens this many requests, one for each ticket. */
 async function openRequests(office: TestGateway, { acme }: World, count: number): Promise<void> {
   const reporter = await office.as(acme.emails.reporter);
   const ticket = { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: false };
   for (let opened = 0; opened < count; opened += 1) await done(reporter, 'createTicket', ticket);
 }
 
-/** Writes so many events in one transaction; resolves with the latency of each delivery when all have arrived. */
+/** Writes this many events in one transaction; resolves with the latency of each delivery when all have arrived. */
 async function writeTogether(
   count: number,
   justification = 'small',
@@ -104,7 +104,9 @@ async function writeTogether(
   return { ids, latencies: await audience.hasReceived(ids, writtenAt) };
 }
 
-/** Writes events, each when everybody has received the one before: `count`, and more until `arrivals` are resolved. */
+/**
+ * Writes events, each after everybody has received the previous one: `count`, and more until `arrivals` are resolved.
+ */
 async function writeOneByOne(count: number, ...arrivals: Promise<unknown>[]): Promise<number[]> {
   let isOver = arrivals.length === 0;
   const all = withDeadline(
@@ -130,7 +132,7 @@ function p99(latencies: readonly number[]): number {
 
 type Received = { id: string; cursor: string; type?: string; grant?: { id: string; version: number } };
 
-/** Subscribes on a socket of its own that can be paused, and keeps what comes. */
+/** Subscribes on a separate socket that can be paused, and keeps what it receives. */
 async function subscribe(selection: string, variables: { after?: string; withCurrentState: boolean }) {
   let port: number | undefined;
   const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
@@ -180,10 +182,10 @@ async function written(what: 'events' | 'grants'): Promise<string[]> {
   return rows.map(({ id }) => (what === 'events' ? id : globalId('Grant', id)));
 }
 
-/** Milliseconds by which latencies differ on a machine that does other work, too. */
+/** Milliseconds by which latencies may differ on a busy machine. */
 const noise = 250;
 
-/** Milliseconds, generously, in which the gateway fills the kernel's buffers for a client. */
+/** A generous time in milliseconds for the gateway to fill the kernel's buffers for a client. */
 const filling = 1_000;
 
 type Case = {
@@ -191,7 +193,7 @@ type Case = {
   stall: () => Promise<Stalled>;
   /** Otherwise it is cut. */
   readsItsCloseFrame: boolean;
-  /** What it still has to receive when it resumes. */
+  /** The events that it must receive when it resumes. */
   stillToReceive: 'events' | 'grants';
 };
 

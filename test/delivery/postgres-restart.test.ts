@@ -1,5 +1,5 @@
 /**
- * PostgreSQL restarts under whole gateways while people decide on grants. Subscriptions stay open and continue where
+ * PostgreSQL restarts under running gateways while people decide on grants. Subscriptions stay open and continue where
  * they were; every committed event is delivered, and every acknowledged decision was committed.
  */
 import type pg from 'pg';
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => running?.disposeAsync());
 
-/** Codes upon which a client tries again. */
+/** Error codes after which a client tries again. */
 const mayFailWith = new Set(['SERVICE_UNAVAILABLE', 'TOOK_TOO_LONG']);
 
 test.each<[string, () => Promise<void>]>([

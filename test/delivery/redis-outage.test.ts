@@ -1,5 +1,5 @@
 /**
- * Redis stops under whole gateways while people decide on grants, or accepts connections and never responds. Every
+ * Redis stops under running gateways while people decide on grants, or accepts connections and never responds. Every
  * event is still delivered within two seconds, every decision is effective at the other gateway at once, and wakes go
  * through Redis again by themselves.
  */
@@ -20,7 +20,7 @@ import { type Deployment, startDeployment } from './deployment.ts';
 import { committedEvents, expectContractKept, openSubscriber } from './subscriber.ts';
 
 const outageMs = 1_000 * Number(process.env['REDIS_OUTAGE_SECONDS'] ?? bySize(2, 30));
-/** Milliseconds within which every event is delivered, whatever Redis does. */
+/** The latency in milliseconds within which every event must be delivered, whatever Redis does. */
 const deliveryDeadline = 2_000;
 const workers = 4;
 

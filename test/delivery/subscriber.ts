@@ -26,7 +26,7 @@ export type Subscriber = {
   readonly name: string;
   /** Whether it may receive an event with this audience. */
   readonly mayReceive: (audience: EventAudience) => boolean;
-  /** What the application received since it began, in order, with the moment on `performance`'s clock. */
+  /** The events that the application has received, in order, with their times on `performance`'s clock. */
   readonly received: readonly { event: ReceivedEvent; at: number }[];
   /** How many events arrived, repetitions included. */
   readonly deliveries: number;
@@ -38,7 +38,7 @@ export type Subscriber = {
   readonly resumptions: readonly (string | null)[];
   /** Resolves when it has received all of these. This and the next two reject at their deadline, and when it ends. */
   hasReceived(ids: Iterable<string>, deadlineMs: number): Promise<void>;
-  /** Resolves when it has received so many more. */
+  /** Resolves when it has received this many more. */
   hasReceivedMore(count: number, deadlineMs: number): Promise<void>;
   /** Resolves when it has resumed after a loss. */
   hasResumed(deadlineMs: number): Promise<void>;
@@ -174,7 +174,7 @@ export async function committedEvents(
 /**
  * Asserts the delivery contract for this subscriber: its application received each committed event that it may
  * receive, once, and nothing else; the versions of each grant increased; repeated deliveries had the same content.
- * @param context what a failure says first
+ * @param context the start of the message of a failure
  */
 export async function expectContractKept(
   subscriber: Subscriber,
@@ -184,7 +184,7 @@ export async function expectContractKept(
   const { name, mayReceive, received, contradictions } = subscriber;
   const due = new Set(committed.filter(({ audience }) => mayReceive(audience)).map(({ id }) => id));
   expect(due.size, `${context}: nothing was written for ${name}`).toBeGreaterThan(0);
-  // The last assertion reports what is missing, with everything else that is wrong.
+  // The last assertion reports missing events together with every other problem.
   const lateness = await subscriber.hasReceived(due, deadlineMs).catch((error: Error) => error.message);
 
   const times = new Map<string, number>();

@@ -1,4 +1,7 @@
-/** Subscribers over either transport, on connections that can be paused: what arrived, when, and how each ended. */
+/**
+ * Subscribers over either transport, on connections that can be paused. They keep what arrived, when, and how each
+ * ended.
+ */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter, once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -36,7 +39,9 @@ type End = {
 export type Subscriber = {
   /** Everything that arrived, also after the end. */
   readonly received: readonly Received[];
-  /** Resolves when such an event was received; rejects if it does not arrive in time or the subscription ends before. */
+  /**
+   * Resolves when such an event was received; rejects if it does not arrive in time or the subscription ends before.
+   */
   until(what: (event: Received) => boolean): Promise<void>;
   readonly end: Promise<End>;
   /** Resolves when everything has arrived that the gateway has sent by now. */

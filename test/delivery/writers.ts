@@ -6,12 +6,12 @@ import type { Draw } from '../api/tenancy-documents.ts';
 import { grantEvent } from '../events/events.ts';
 import { begin } from '../events/gateway.ts';
 
-/** Limits how many events writers write: they wait until the test allows more. */
+/** Limits the number of events that writers write: they wait until the test allows more. */
 export type EventBudget = {
   allow(count: number): void;
   /** No more events may be written: pending calls of `begin` resolve with false. */
   end(): void;
-  /** Resolves with true when the caller may write so many, with false after the end. */
+  /** Resolves with true when the caller may write this many, with false after the end. */
   begin(count: number): Promise<boolean>;
   committed(count: number): void;
   rolledBack(count: number): void;
