@@ -93,7 +93,7 @@ export function isOpen(grant: Grant): grant is OpenGrant {
 
 /**
  * The moment at which time alone ends an open grant, or null when it lasts until the ticket closes. A pending
- * grant expires when its wait ends, or when the period that the customer approved is already over.
+ * grant expires at its deadline, or earlier at the end that the customer approved.
  */
 export function expiryOf(grant: OpenGrant): Date | null {
   switch (grant.state) {

@@ -211,7 +211,7 @@ const refusals: { acme: string[]; vendor: string[] } = { acme: [], vendor: [] };
 describe('every mutation', () => {
   test.each(mutations)('%s', async (name) => {
     const row = rows[name];
-    if (row === undefined) throw new Error(`Nothing tries ${name}`);
+    if (row === undefined) throw new Error(`There is no row for ${name}`);
     const everyone = Object.entries(everybody.people) as [Name, Person[]][];
     const targets = (await prepare(row, everyone.flatMap(([, persons]) => persons).length)).values();
     const answered: Record<string, string> = {};
@@ -269,21 +269,21 @@ describe('every mutation', () => {
  * nothing.
  */
 test.each(mutations.filter((name) => expected(name)['globexAdmin'] === '-'))(
-  '%s answers to a stranger to the thing as if there were none',
+  '%s answers the same for an object that the person may not see and for one that does not exist',
   async (name) => {
     const row = rows[name];
     const [person] = everybody.people.globexAdmin;
-    if (row === undefined || person === undefined) throw new Error(`Nothing tries ${name}`);
+    if (row === undefined || person === undefined) throw new Error(`There is no row for ${name}`);
     const [target] = await prepare(row, 1);
     if (target === undefined) throw new Error('No target');
     const input = row.input(target, 'globexAdmin', person);
-    const ofNothing = JSON.parse(JSON.stringify(input), (_, value: unknown) => {
+    const ofUnknownIds = JSON.parse(JSON.stringify(input), (_, value: unknown) => {
       const [type, id] = Buffer.from(String(value), 'base64').toString().split(':');
       return /^[A-Z]\w+$/.test(type ?? '') && id?.length === 36 ? globalId(type ?? '', newId()) : value;
     });
     const other = await attempt(person, nameOf(name), input);
     await written();
-    const none = await attempt(person, nameOf(name), ofNothing);
+    const none = await attempt(person, nameOf(name), ofUnknownIds);
     expect(await written()).toEqual([]);
     expect(none).toEqual(other);
   },
@@ -297,7 +297,7 @@ function whatIsWrong(
   name: string,
   column: Name,
   person: Person,
-  { cell, obstacles: told }: Attempt,
+  { cell, obstacles: reported }: Attempt,
   rest: readonly Written[],
 ): string[] {
   const wrong: string[] = [];
@@ -306,7 +306,7 @@ function whatIsWrong(
   if (cell === 'yes') {
     const { relation, operation } = row.writes;
     if (!others.some((one) => one.relation === relation && one.operation === operation))
-      wrong.push(`said it was carried out, and there is no ${operation} of ${relation}`);
+      wrong.push(`succeeded, and wrote no ${operation} of ${relation}`);
     if (!entries.some((entry) => entry.outcome === 'SUCCEEDED' && entry.actor_email === person.email))
       wrong.push('succeeded, and has no audit entry');
     return wrong;
@@ -328,13 +328,14 @@ function whatIsWrong(
   if (JSON.stringify(is) !== JSON.stringify(due))
     wrong.push(`left ${JSON.stringify(is)} instead of ${JSON.stringify(due)}`);
   if (organizationId === null && [entry.site_id, entry.ticket_id, entry.grant_id].some((id) => id !== null))
-    wrong.push("left a trace of where it was in the vendor's entry");
+    wrong.push("named the site, ticket or grant in the vendor's entry");
   refusals[organizationId === null ? 'vendor' : 'acme'].push(globalId('AuditEntry', entry.id));
 
-  const keeps = readTable(whoMayGrant).get(column)?.get('main:jira') ?? '';
-  const due2 =
-    cell === 'why' ? keeps.split('+').map((word) => obstacles[word as keyof typeof obstacles]) : [];
-  if (told.join() !== due2.join()) wrong.push(`${name} named ${told.join()} instead of ${due2.join()}`);
+  const listed = readTable(whoMayGrant).get(column)?.get('main:jira') ?? '';
+  const expectedObstacles =
+    cell === 'why' ? listed.split('+').map((word) => obstacles[word as keyof typeof obstacles]) : [];
+  if (reported.join() !== expectedObstacles.join())
+    wrong.push(`${name} named ${reported.join()} instead of ${expectedObstacles.join()}`);
   return wrong;
 }
 

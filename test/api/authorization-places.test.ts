@@ -69,8 +69,8 @@ test.each<Way>([
   const due = readTable(whoMayGrant);
   const share = name === 'revokeDataAccess' && grant === 'ACTIVE' ? 1 : sampled;
   await expectInPlaces(whoMayRevoke, grant, share, async (person, target, who, where) => {
-    const { cell, obstacles: told } = await attempt(person, name, naming(by, target));
-    if (cell === 'why') expect(joined(told)).toBe(due.get(who)?.get(where));
+    const { cell, obstacles: reported } = await attempt(person, name, naming(by, target));
+    if (cell === 'why') expect(joined(reported)).toBe(due.get(who)?.get(where));
     return cell;
   });
 });
@@ -136,8 +136,8 @@ function naming(by: Way[2], { ticketId, grantId }: Target): Record<string, unkno
   }
 }
 
-function inWords({ cell, obstacles: told }: Attempt): string {
-  return cell === 'why' ? joined(told) : cell;
+function inWords({ cell, obstacles: reported }: Attempt): string {
+  return cell === 'why' ? joined(reported) : cell;
 }
 
 function joined(codes: readonly string[]): string {

@@ -158,16 +158,19 @@ describe('every subscription', () => {
     const globexAdmin = await gateway.as(world.globex.emails.organizationAdmin);
     await done(globexAdmin, 'approveDataAccessInBulk', { grantIds: signals.globex });
 
-    const heard = new Map<Person, string>();
+    const answers = new Map<Person, string>();
     await Promise.all(
       streams.map(async ({ person, stream }) => {
         const signal = ownSignals.get(person) ?? '';
         const text = await stream.until((received) => received.includes(signal) || refusal.test(received));
         const code = refusal.exec(text)?.[1];
-        heard.set(person, code === undefined ? (text.includes(target.grantId) ? 'yes' : '-') : wordFor(code));
+        answers.set(
+          person,
+          code === undefined ? (text.includes(target.grantId) ? 'yes' : '-') : wordFor(code),
+        );
       }),
     );
-    expect(await cells(async (person) => heard.get(person) ?? '')).toEqual(expected('grantEvents'));
+    expect(await cells(async (person) => answers.get(person) ?? '')).toEqual(expected('grantEvents'));
   });
 });
 

@@ -91,16 +91,16 @@ class Run {
     const { admin, engineer, operator, reporter } = people;
     for (let number = 0; !this.#stop; number += 1) {
       const name = `${client}.${number}`;
-      const say = (by: Person, what: string, input: object) => this.#insist(name, by, what, input);
+      const run = (by: Person, what: string, input: object) => this.#insist(name, by, what, input);
       const summary = `${name}.`;
-      const { id: ticketId } = await say(reporter, 'createTicket', {
+      const { id: ticketId } = await run(reporter, 'createTicket', {
         ...{ productId: jira, summary, grantDataAccess: false },
       });
-      await say(operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
-      const { id: grantId } = await say(admin, 'approveDataAccess', { ticketId });
-      if (number % 3 === 0) await say(engineer, 'releaseDataAccess', { grantId });
-      else if (number % 3 === 1) await say(admin, 'revokeDataAccess', { grantId });
-      else await say(reporter, 'closeTicket', { ticketId });
+      await run(operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
+      const { id: grantId } = await run(admin, 'approveDataAccess', { ticketId });
+      if (number % 3 === 0) await run(engineer, 'releaseDataAccess', { grantId });
+      else if (number % 3 === 1) await run(admin, 'revokeDataAccess', { grantId });
+      else await run(reporter, 'closeTicket', { ticketId });
     }
   }
 
@@ -125,7 +125,7 @@ class Run {
         if ('code' in result) throw new Error(`${name} of ${client} was refused: ${JSON.stringify(result)}`);
         const state = result.state ?? result.status;
         this.acknowledged.push({ client, name, id: result.id, state, version: result.version });
-        this.#tell();
+        this.#notify();
         return result;
       }
       // A client does not try again at once, either.
@@ -135,10 +135,10 @@ class Run {
 
   #failed(how: string): void {
     this.failures.set(how, (this.failures.get(how) ?? 0) + 1);
-    this.#tell();
+    this.#notify();
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#listeners) listener();
     this.#listeners.clear();
   }
@@ -156,11 +156,11 @@ async function expectNothingLost(run: Run, name: string): Promise<void> {
     filed.map((one) => `${one.client}.`).toSorted(),
   );
 
-  const { rows: told } = await gateway.sql.query(
+  const { rows: events } = await gateway.sql.query(
     `SELECT payload->>'grantId' AS id, payload->'grant'->>'state' AS state, (payload->>'grantVersion')::int AS version
        FROM events WHERE payload->>'kind' = 'grant'`,
   );
-  const known = new Set(told.map((event) => `${event.id} ${event.state} ${event.version}`));
+  const known = new Set(events.map((event) => `${event.id} ${event.state} ${event.version}`));
   const decided = run.acknowledged.filter(({ name: said }) => !said.endsWith('Ticket'));
   expect(decided.length).toBeGreaterThan(0);
   expect(decided.filter((one) => !known.has(`${id(one.id)} ${one.state} ${one.version}`))).toEqual([]);
@@ -294,13 +294,13 @@ test('a repetition executes the items of a bulk that an outage prevented', async
   const first = await cut;
   expect(performance.now() - begun).toBeLessThan(answerDeadline);
   await postgres.start();
-  const told = first.data?.result?.results ?? [];
+  const results = first.data?.result?.results ?? [];
   const again: Json[] = await eventually(async () => {
     const { data } = await admin.send(document, { input });
     const results: Json[] = data?.result?.results ?? [];
     return results.length > 0 && results.every(({ result }) => result.id !== undefined) ? results : null;
   });
-  for (const [index, { result }] of told.entries())
+  for (const [index, { result }] of results.entries())
     if (result.id !== undefined) expect(again[index].result).toEqual(result);
   expect(again.map(({ result }) => result)).toEqual(
     grantIds.map((id) => ({ id, state: 'ACTIVE', version: 2 })),

@@ -27,7 +27,7 @@ import { type Draw, drawFrom, drawSeeded, type Things, writeDocument } from './t
 
 const seed = Number(process.env['TENANCY_SEED'] ?? Date.now() % 2 ** 31);
 const runs = Number(process.env['TENANCY_RUNS'] ?? bySize(150, 400));
-const told = `TENANCY_SEED=${seed}`;
+const seedNote = `TENANCY_SEED=${seed}`;
 
 let gateway: TestGateway;
 let world: World;
@@ -88,7 +88,7 @@ test('no object of the other customer is found by its id', async () => {
   }
 });
 
-test(`no query shows another customer, ${told}`, async () => {
+test(`no query shows another customer, ${seedNote}`, async () => {
   let answered = 0;
   let tempting = 0;
   await fc.assert(
@@ -119,7 +119,7 @@ function unexpected(errors: Answer['errors']): Answer['errors'] {
  * happens at the other customer, and after that to a grant of the subscriber's own. When a subscriber to all
  * events has received the latter, it would have received the former too.
  */
-test(`no subscription shows another customer, ${told}`, async () => {
+test(`no subscription shows another customer, ${seedNote}`, async () => {
   const draw = drawSeeded(seed);
   const listeners = customers.flatMap((own) =>
     people[own].map((person) => ({ own, person, theirs: draw.chance(40) })),
@@ -149,14 +149,14 @@ test(`no subscription shows another customer, ${told}`, async () => {
     await done(admin, 'approveDataAccessInBulk', { grantIds });
   }
 
-  const heard = { acme: 0, globex: 0 };
+  const received = { acme: 0, globex: 0 };
   const check = async (index: number, enough: (text: string) => boolean) => {
     const [listener, stream] = [listeners[index], listening[index]];
     if (listener === undefined || stream === undefined) throw new Error('Nobody subscribes');
     const { own, person } = listener;
     const text = await stream.until(enough);
     expect(findTraces(text, otherThan(own), ids[otherThan(own)]), person.email).toEqual([]);
-    if (text.includes(own)) heard[own] += 1;
+    if (text.includes(own)) received[own] += 1;
     return text;
   };
   const which = (theirs: boolean) =>
@@ -166,7 +166,7 @@ test(`no subscription shows another customer, ${told}`, async () => {
       check(index, (text) => text.includes(`"type":"ACTIVATED","grant":{"id":"${signals[index]}"`)),
     ),
   );
-  for (const customer of customers) expect(heard[customer]).toBeGreaterThan(5);
+  for (const customer of customers) expect(received[customer]).toBeGreaterThan(5);
 
   // Ends the streams that receive nothing: their accounts are deactivated.
   for (const index of which(true)) {
@@ -229,7 +229,7 @@ test('a former member does not get an earlier answer again by its idempotency ke
 });
 
 /** Comes last, because the mutations may change what the other tests use. */
-test(`no mutation shows or changes another customer, ${told}`, async () => {
+test(`no mutation shows or changes another customer, ${seedNote}`, async () => {
   const written = await journal(gateway.sql);
   const refused = new Set<string>();
   await fc.assert(

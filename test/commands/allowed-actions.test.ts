@@ -99,10 +99,10 @@ describe('on a grant', () => {
     ],
     ['that was denied', overUnapproved({ state: 'DENIED', endReason: 'DENIED_BY_CUSTOMER' }), over],
     ['that was revoked', overOnceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }), over],
-    ['whose wait is over at this moment', pendingApproval({ approvalDueAt: NOW }), over],
-    ['whose time is over at this moment', active({ expiresAt: NOW }), over],
+    ['at its deadline', pendingApproval({ approvalDueAt: NOW }), over],
+    ['at its end', active({ expiresAt: NOW }), over],
     [
-      'whose time is over a millisecond later',
+      'one millisecond before its end',
       active({ expiresAt: fromNow(MS) }),
       ['ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'ALREADY_ACTIVE', 'yes'],
     ],
@@ -187,7 +187,7 @@ describe('on a ticket', () => {
     ],
     ['with active access', [active()], ticket(), ['ALREADY_ACTIVE', 'yes', 'TICKET_NOT_CLOSED']],
     [
-      'with access whose time is over at this moment',
+      'with access that ends at this moment',
       [active({ expiresAt: NOW })],
       ticket(),
       ['yes', 'yes', 'TICKET_NOT_CLOSED'],

@@ -38,7 +38,7 @@ describe('the moment at which time alone ends a grant', () => {
   const [sooner, later] = [fromNow(HOUR), fromNow(DAY)];
 
   test.each([
-    ['waiting for the customer: when its wait is over', pendingApproval({ approvalDueAt: sooner }), sooner],
+    ['waiting for the customer: at its deadline', pendingApproval({ approvalDueAt: sooner }), sooner],
     [
       'waiting for the Guard, approved until the ticket closes: at the deadline of the request',
       pendingGuardApproval({ approvalDueAt: later, expiresAt: null }),
@@ -55,7 +55,11 @@ describe('the moment at which time alone ends a grant', () => {
       sooner,
     ],
     ['active: at its end', active({ expiresAt: sooner }), sooner],
-    ['active, whatever its wait was: at its end', active({ approvalDueAt: sooner, expiresAt: later }), later],
+    [
+      'active, whatever the deadline of its request: at its end',
+      active({ approvalDueAt: sooner, expiresAt: later }),
+      later,
+    ],
     ['active until the ticket closes: never', active({ expiresAt: null }), null],
   ])('%s', (_, grant, moment) => {
     expect(expiryOf(grant)).toEqual(moment);

@@ -41,21 +41,21 @@ export const commands = {
   },
   Approve: {
     'until the ticket closes': { ...approve, terms: terms() },
-    'until a moment': { ...approve, expiresAt: fromNow(HOUR), terms: terms() },
-    'until a moment gone by': { ...approve, expiresAt: NOW, terms: terms() },
-    'where grants last an hour': { ...approve, terms: terms({ maxGrantSeconds: 3600 }) },
-    'for longer than grants last': {
+    'until a set time': { ...approve, expiresAt: fromNow(HOUR), terms: terms() },
+    'until a time in the past': { ...approve, expiresAt: NOW, terms: terms() },
+    'with a limit of an hour': { ...approve, terms: terms({ maxGrantSeconds: 3600 }) },
+    'for longer than the limit': {
       ...approve,
       expiresAt: fromNow(HOUR + MS),
       terms: terms({ maxGrantSeconds: 3600 }),
     },
     'on a restricted site': { ...approve, terms: terms({ guardRequired: true, maxGrantSeconds: 3600 }) },
-    'until a moment, on a restricted site': {
+    'until a set time, on a restricted site': {
       ...approve,
       expiresAt: fromNow(HOUR),
       terms: terms({ guardRequired: true }),
     },
-    'until a moment gone by, on a restricted site': {
+    'until a time in the past, on a restricted site': {
       ...approve,
       expiresAt: NOW,
       terms: terms({ guardRequired: true }),
@@ -64,9 +64,9 @@ export const commands = {
   Deny: { plainly: { type: 'Deny', by: 'admin' } },
   ApproveAsGuard: {
     'by another person': { type: 'ApproveAsGuard', by: 'guard', terms: terms({ guardRequired: true }) },
-    'after the restrictions were lifted': { type: 'ApproveAsGuard', by: 'guard', terms: terms() },
+    'after the restrictions were switched off': { type: 'ApproveAsGuard', by: 'guard', terms: terms() },
     'by the approver': { type: 'ApproveAsGuard', by: 'customer', terms: terms({ guardRequired: true }) },
-    'by the approver, where one person may': {
+    'by the approver, if the policy allows it': {
       type: 'ApproveAsGuard',
       by: 'customer',
       terms: terms({ guardRequired: true, samePersonMayApproveTwice: true }),
@@ -106,20 +106,20 @@ const unchanged: Outcome = { unchanged: true };
 /** The same outcome for every kind of approval. */
 const everyApproval = (outcome: Outcome): Row['Approve'] => ({
   'until the ticket closes': outcome,
-  'until a moment': outcome,
-  'until a moment gone by': outcome,
-  'where grants last an hour': outcome,
-  'for longer than grants last': outcome,
+  'until a set time': outcome,
+  'until a time in the past': outcome,
+  'with a limit of an hour': outcome,
+  'for longer than the limit': outcome,
   'on a restricted site': outcome,
-  'until a moment, on a restricted site': outcome,
-  'until a moment gone by, on a restricted site': outcome,
+  'until a set time, on a restricted site': outcome,
+  'until a time in the past, on a restricted site': outcome,
 });
 
 const everyGuardApproval = (outcome: Outcome): Row['ApproveAsGuard'] => ({
   'by another person': outcome,
-  'after the restrictions were lifted': outcome,
+  'after the restrictions were switched off': outcome,
   'by the approver': outcome,
-  'by the approver, where one person may': outcome,
+  'by the approver, if the policy allows it': outcome,
 });
 
 const noGrant: Row = {
@@ -177,33 +177,33 @@ const waitsForCustomer: Row = {
       state: 'ACTIVE',
       facts: { ...byAdmin, activatedAt: NOW, expiresAt: null },
     },
-    'until a moment': {
+    'until a set time': {
       event: 'ACTIVATED',
       decision: approvedByAdmin,
       state: 'ACTIVE',
       facts: { ...byAdmin, activatedAt: NOW, expiresAt: fromNow(HOUR) },
     },
-    'until a moment gone by': refused('EXPIRES_AT_IN_THE_PAST'),
-    'where grants last an hour': {
+    'until a time in the past': refused('EXPIRES_AT_IN_THE_PAST'),
+    'with a limit of an hour': {
       event: 'ACTIVATED',
       decision: approvedByAdmin,
       state: 'ACTIVE',
       facts: { ...byAdmin, activatedAt: NOW, expiresAt: fromNow(HOUR) },
     },
-    'for longer than grants last': refused('EXPIRES_AT_BEYOND_POLICY'),
+    'for longer than the limit': refused('EXPIRES_AT_BEYOND_POLICY'),
     'on a restricted site': {
       event: 'AWAITING_GUARD',
       decision: approvedByAdmin,
       state: 'PENDING_GUARD_APPROVAL',
       facts: { ...byAdmin, expiresAt: null },
     },
-    'until a moment, on a restricted site': {
+    'until a set time, on a restricted site': {
       event: 'AWAITING_GUARD',
       decision: approvedByAdmin,
       state: 'PENDING_GUARD_APPROVAL',
       facts: { ...byAdmin, expiresAt: fromNow(HOUR) },
     },
-    'until a moment gone by, on a restricted site': refused('EXPIRES_AT_IN_THE_PAST'),
+    'until a time in the past, on a restricted site': refused('EXPIRES_AT_IN_THE_PAST'),
   },
   Deny: {
     plainly: {
@@ -260,14 +260,14 @@ const waitsForGuard: Row = {
       state: 'ACTIVE',
       facts: { activatedAt: NOW },
     },
-    'after the restrictions were lifted': {
+    'after the restrictions were switched off': {
       event: 'ACTIVATED',
       decision: { stage: 'GUARD', outcome: 'APPROVED', by: 'guard' },
       state: 'ACTIVE',
       facts: { activatedAt: NOW },
     },
     'by the approver': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
-    'by the approver, where one person may': {
+    'by the approver, if the policy allows it': {
       event: 'ACTIVATED',
       decision: { stage: 'GUARD', outcome: 'APPROVED', by: 'customer' },
       state: 'ACTIVE',
@@ -399,7 +399,7 @@ const isOver: Row = {
  * Its time has run out, but the background job has not written that yet: over for everybody, and the job records its
  * end.
  */
-const lapsed = (end: Change): Row => ({ ...isOver, ElapseTime: { plainly: end } });
+const expired = (end: Change): Row => ({ ...isOver, ElapseTime: { plainly: end } });
 
 const timedOutUnapproved = (at: Date): Change => ({
   event: 'EXPIRED',
@@ -441,8 +441,8 @@ type Situations = {
 export const situations: Situations = {
   none: { 'no grant': [{ given: null, row: noGrant }] },
   PENDING_APPROVAL: {
-    'long before its wait is over': [{ given: pendingApproval(), row: waitsForCustomer }],
-    'one millisecond before its wait is over': [
+    'long before its deadline': [{ given: pendingApproval(), row: waitsForCustomer }],
+    'one millisecond before its deadline': [
       { given: pendingApproval({ approvalDueAt: fromNow(MS) }), row: waitsForCustomer },
     ],
     'for Rovo conversations': [
@@ -472,58 +472,58 @@ export const situations: Situations = {
         },
       },
     ],
-    'whose wait is over this moment': [
-      { given: pendingApproval({ approvalDueAt: NOW }), row: lapsed(timedOutUnapproved(NOW)) },
+    'at its deadline': [
+      { given: pendingApproval({ approvalDueAt: NOW }), row: expired(timedOutUnapproved(NOW)) },
     ],
-    'whose wait was over an hour ago': [
+    'an hour after its deadline': [
       {
         given: pendingApproval({ approvalDueAt: fromNow(-HOUR) }),
-        row: lapsed(timedOutUnapproved(fromNow(-HOUR))),
+        row: expired(timedOutUnapproved(fromNow(-HOUR))),
       },
     ],
   },
   PENDING_GUARD_APPROVAL: {
     'approved until the ticket closes': [{ given: pendingGuardApproval(), row: waitsForGuard }],
-    'one millisecond before its wait is over': [
+    'one millisecond before its deadline': [
       { given: pendingGuardApproval({ approvalDueAt: fromNow(MS) }), row: waitsForGuard },
     ],
-    'one millisecond before its window is over': [
+    'one millisecond before its approved end': [
       { given: pendingGuardApproval({ expiresAt: fromNow(MS) }), row: waitsForGuard },
     ],
-    'whose window is longer than its wait': [
+    'whose approved end is after its deadline': [
       {
         given: pendingGuardApproval({ approvalDueAt: fromNow(MS), expiresAt: fromNow(DAY) }),
         row: waitsForGuard,
       },
     ],
-    'whose wait is over this moment': [
-      { given: pendingGuardApproval({ approvalDueAt: NOW }), row: lapsed(timedOutUnguarded(NOW)) },
+    'at its deadline': [
+      { given: pendingGuardApproval({ approvalDueAt: NOW }), row: expired(timedOutUnguarded(NOW)) },
     ],
-    'whose wait is over, its window not': [
+    'after its deadline, before its approved end': [
       {
         given: pendingGuardApproval({ approvalDueAt: fromNow(-HOUR), expiresAt: fromNow(HOUR) }),
-        row: lapsed(timedOutUnguarded(fromNow(-HOUR))),
+        row: expired(timedOutUnguarded(fromNow(-HOUR))),
       },
     ],
-    'whose window is over this moment': [
-      { given: pendingGuardApproval({ expiresAt: NOW }), row: lapsed(timedOutUnguarded(NOW)) },
+    'at its approved end': [
+      { given: pendingGuardApproval({ expiresAt: NOW }), row: expired(timedOutUnguarded(NOW)) },
     ],
-    'whose window was over before its wait': [
+    'after its approved end, which was before its deadline': [
       {
         given: pendingGuardApproval({ approvalDueAt: fromNow(-MS), expiresAt: fromNow(-HOUR) }),
-        row: lapsed(timedOutUnguarded(fromNow(-HOUR))),
+        row: expired(timedOutUnguarded(fromNow(-HOUR))),
       },
     ],
   },
   ACTIVE: {
     'until the ticket closes': [{ given: active(), row: isActive }],
-    'long after its request was due': [
+    'long after the deadline of its request': [
       { given: active({ approvalDueAt: fromNow(-365 * DAY) }), row: isActive },
     ],
     'one millisecond before its end': [{ given: active({ expiresAt: fromNow(MS) }), row: isActive }],
-    'whose end is this moment': [{ given: active({ expiresAt: NOW }), row: lapsed(ranOut(NOW)) }],
-    'whose end was an hour ago': [
-      { given: active({ expiresAt: fromNow(-HOUR) }), row: lapsed(ranOut(fromNow(-HOUR))) },
+    'at its end': [{ given: active({ expiresAt: NOW }), row: expired(ranOut(NOW)) }],
+    'an hour after its end': [
+      { given: active({ expiresAt: fromNow(-HOUR) }), row: expired(ranOut(fromNow(-HOUR))) },
     ],
   },
   DENIED: {
