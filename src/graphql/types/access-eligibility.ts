@@ -29,7 +29,7 @@ const Obstacle = builder.objectRef<ObstacleCode>('Obstacle').implement({
   fields: (t) => ({
     code: t.field({
       type: ObstacleCodeEnum,
-      description: 'Which obstacle it is, for programs.',
+      description: 'The obstacle, for programs.',
       resolve: (code) => code,
     }),
     message: t.string({

@@ -12,7 +12,7 @@ const texts: Record<AuditAction, string> = {
     'An account signed in for the first time, and was bound to the subject of its token.',
   'account.deactivate': 'An account was deactivated.',
   'account.reactivate': 'An account was reactivated.',
-  'account.remove_user': 'A user ceased to be a member of the organization, and lost every role held in it.',
+  'account.remove_user': 'A user was removed from the organization, and lost every role held in it.',
   'grant.approve':
     "The customer approved a request, in the ticket's sidebar, in the admin console or by the consent box.",
   'grant.approve_as_guard': 'A Guard admin approved a request that the customer had approved.',
@@ -25,7 +25,8 @@ const texts: Record<AuditAction, string> = {
   'grant.release': 'The engineer gave a grant back.',
   'grant.request': 'Access was requested, by the engineer or by the filing of a ticket.',
   'grant.revoke': 'A grant was revoked, by a person or by the closing of its ticket.',
-  'grant.withdraw': 'A request was withdrawn, by the engineer or because its ticket, site or product went.',
+  'grant.withdraw':
+    'A request was withdrawn: by the engineer, or because its ticket was closed, its site deactivated or its product unlicensed.',
   'guard_mail.give_up':
     "An email that asks a Guard admin for a decision was given up: the mail server doesn't accept it.",
   'organization.create': 'An organization was created.',
@@ -54,7 +55,7 @@ const values = auditActions.map((action) => [
 
 export const AuditActionEnum = builder.enumType('AuditAction', {
   description:
-    'An action on the audit log. An entry with the outcome `REFUSED` says that somebody tried it. `docs/audit.md` has the `details` of each.',
+    'An action on the audit log. In an entry with the outcome `REFUSED`, somebody attempted it. `docs/audit.md` has the `details` of each.',
   values: Object.fromEntries(values) as Record<string, { value: AuditAction; description: string }>,
 });
 

@@ -17,7 +17,7 @@ import { Ticket } from './ticket.ts';
 builder.addScalarType('JSONObject', JSONObjectResolver);
 
 const ActorKind = builder.enumType('ActorKind', {
-  description: 'The kind of whoever acted.',
+  description: 'The kind of the person or program that acted.',
   values: {
     USER: { description: "A customer's user." },
     SUPPORT_ENGINEER: { description: 'A support engineer.' },
@@ -32,13 +32,13 @@ const ActorKind = builder.enumType('ActorKind', {
 const AuditOutcome = builder.enumType('AuditOutcome', {
   description: 'The outcome of an action.',
   values: {
-    SUCCEEDED: { description: 'The action was done.' },
+    SUCCEEDED: { description: 'The action succeeded.' },
     REFUSED: { description: 'The action was refused. Nothing changed.' },
   } as const,
 });
 
 const AuditActor = builder.objectRef<AuditRow>('AuditActor').implement({
-  description: 'Whoever acted, as they were at the time.',
+  description: 'The person or program that acted, as they were at the time.',
   fields: (t) => ({
     kind: t.field({
       type: ActorKind,
@@ -122,7 +122,7 @@ function optionalIdOf(type: string, id: string | null): string | null {
 
 const AuditEntry = builder.prismaNode('AuditEntry', {
   description:
-    'One entry of the audit log: an action, done or refused. Entries are never changed and never removed.',
+    'One entry of the audit log: an action that succeeded or was refused. Entries are never changed and never removed.',
   id: {
     field: 'id',
     viewerIndependent: true,
@@ -142,7 +142,7 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
       type: AuditActionEnum,
       nullable: true,
       description:
-        'What was done or refused. Null only where a newer version of the gateway has recorded an action that this version does not know.',
+        'The action. Null only where a newer version of the gateway has recorded an action that this version does not know.',
       resolve: ({ action }) => knownAction(action),
     }),
     resource: t.field({
@@ -150,11 +150,11 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
       description: 'What the action was about.',
       resolve: (row) => row,
     }),
-    outcome: t.expose('outcome', { type: AuditOutcome, description: 'Whether it was done or refused.' }),
+    outcome: t.expose('outcome', { type: AuditOutcome, description: 'Whether it succeeded or was refused.' }),
     refusalCode: t.field({
       type: ErrorCode,
       nullable: true,
-      description: 'Why it was refused. Null where it was done.',
+      description: 'Why it was refused. Null where it succeeded.',
       resolve: ({ refusalCode }) => knownErrorCode(refusalCode),
     }),
     details: t.field({

@@ -29,7 +29,7 @@ const errorTexts = {
 };
 
 export const ErrorCode = builder.enumType('ErrorCode', {
-  description: 'Why a mutation changed nothing, for programs. The message says it for people.',
+  description: 'Why a mutation changed nothing, for programs. The message is for people.',
   values: enumValues(errorTexts),
 });
 
