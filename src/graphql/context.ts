@@ -33,7 +33,7 @@ export function createContext(
  * Drops everything that the operation has cached or planned to read, so that later reads see the present state. An
  * operation may have several mutations or many events, and each of them may change what was read before it.
  */
-export function readAnew(context: Context): void {
+export function clearReadCaches(context: Context): void {
   Object.assign(context, initContextCache());
   context.loaders = new Loaders(context.services.database, context.viewer);
 }

@@ -3,7 +3,7 @@ import type { Command } from '../commands/command.ts';
 import { execute } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
 import { RefusedError } from '../commands/refusal.ts';
-import { type Context, readAnew, viewerOf } from './context.ts';
+import { type Context, clearReadCaches, viewerOf } from './context.ts';
 import { type MutationError, toApiError } from './errors.ts';
 
 /** Runs a command for the viewer and returns its row. Throws the typed error of the API if the command is refused. */
@@ -21,7 +21,7 @@ export async function runCommand<Input, Facts, Row extends object>(
   } catch (error) {
     throw error instanceof RefusedError ? toApiError(error.refusal) : error;
   } finally {
-    readAnew(context);
+    clearReadCaches(context);
   }
 }
 
@@ -41,7 +41,7 @@ export async function runCommandForEach<Input, Facts, Row extends object>(
     caller: { accountId, idempotencyKey: idempotencyKeyOf(input) },
   }));
   const results = await executeEach(context.services, command, callers);
-  readAnew(context);
+  clearReadCaches(context);
   return results.map((result) =>
     'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },
   );

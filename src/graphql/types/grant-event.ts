@@ -1,5 +1,5 @@
 import { builder } from '../builder.ts';
-import { readAnew } from '../context.ts';
+import { clearReadCaches } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { optionalGlobalId } from '../input.ts';
 import { type GrantEvent, type GrantEventPayload, grantEvents } from '../subscriptions/grant-events.ts';
@@ -98,7 +98,7 @@ builder.subscriptionField('grantEvents', (t) =>
     subscribe: (_, { filter, after, withCurrentState }, context) =>
       grantEvents(context, filter ?? {}, { after: after ?? null, withCurrentState }),
     resolve: (event, _, context) => {
-      readAnew(context);
+      clearReadCaches(context);
       return event;
     },
   }),
