@@ -77,12 +77,9 @@ export class DeliveryQueue {
 
   /** The index of the first event of the first urgent event's grant: the urgent one, or one it must not overtake. */
   #nextUrgent(): number {
-    const urgent = this.#entries.find(
-      ({ event, isDequeued }, at) => at >= this.#head && !isDequeued && urgentTypes.has(event.type),
-    );
+    const urgent = this.#entries.find(({ event, isDequeued }) => !isDequeued && urgentTypes.has(event.type));
     return this.#entries.findIndex(
-      ({ event, isDequeued }, at) =>
-        at >= this.#head && !isDequeued && event.grantId === urgent?.event.grantId,
+      ({ event, isDequeued }) => !isDequeued && event.grantId === urgent?.event.grantId,
     );
   }
 

@@ -53,12 +53,15 @@ const maxTextLength = 2048;
  * @param secrets at least 16 characters each, the same on every gateway
  */
 export function createCursorSigner(secrets: readonly [string, ...string[]]): CursorSigner {
-  const [secret, ...earlier] = secrets.map((text) => {
-    if (text.length < 16) throw new TypeError('A cursor secret needs at least 16 characters');
-    return createSecretKey(text, 'utf8');
-  });
-  if (secret === undefined) throw new TypeError('A cursor secret is needed');
-  return (binding) => new SignedCursors(binding, secret, earlier);
+  const [secret, ...earlier] = secrets;
+  const key = secretKey(secret);
+  const earlierKeys = earlier.map(secretKey);
+  return (binding) => new SignedCursors(binding, key, earlierKeys);
+}
+
+function secretKey(secret: string): KeyObject {
+  if (secret.length < 16) throw new TypeError('A cursor secret needs at least 16 characters');
+  return createSecretKey(Buffer.from(secret));
 }
 
 /** Computes tags and keys at their first use: most subscriptions decode no cursor, and many encode none. */
@@ -140,7 +143,7 @@ function encodePosition(position: Position): string {
 /** The same text for the same filter, whatever the order of its keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value ?? null, (_key, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part) && !(part instanceof Date)
+    typeof part === 'object' && part !== null && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)))
       : part,
   );

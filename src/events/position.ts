@@ -27,10 +27,8 @@ export const origin: Position = { next: 0n, open: [] };
  * @param text a `pg_snapshot`: `xmin:xmax:xip,xip…`
  */
 export function positionOfSnapshot(text: string): Position {
-  const [xmin, xmax, open] = text.split(':');
-  if (xmin === undefined || xmax === undefined || open === undefined) {
-    throw new TypeError(`Not a PostgreSQL snapshot: ${text}`);
-  }
+  const [, xmax, open] = text.split(':');
+  if (xmax === undefined || open === undefined) throw new TypeError(`Not a PostgreSQL snapshot: ${text}`);
   const txids = open === '' ? [] : open.split(',').map(BigInt);
   return { next: BigInt(xmax), open: txids.map((txid) => ({ txid, through: 0n })) };
 }
@@ -48,25 +46,27 @@ export function includes(position: Position, offset: EventOffset): boolean {
 /** Whether `position` includes every event that `other` includes. */
 export function covers(position: Position, other: Position): boolean {
   for (const { txid, through } of position.open) {
-    if (txid < other.next && through < includedThrough(other, txid)) return false;
+    if (through < includedThrough(other, txid)) return false;
   }
   if (position.next >= other.next) return true;
   const untouched = other.open.filter(({ txid, through }) => txid >= position.next && through === 0n);
   return BigInt(untouched.length) === other.next - position.next;
 }
 
-/** The position that includes every event which one of the two includes. */
+/** The position that includes every event which one of the two includes; one of the two, if it covers the other. */
 export function union(one: Position, other: Position): Position {
   // Usually the second is the later one.
   if (covers(other, one)) return other;
   if (covers(one, other)) return one;
   const next = max(one.next, other.next);
+  // In ascending order: a transaction that only `other` adds is not below `one.next`, since `one` includes all of it
+  // otherwise.
   const open = new Map<bigint, OpenTransaction>();
   for (const { txid } of [...one.open, ...other.open]) {
     const through = max(includedThrough(one, txid), includedThrough(other, txid));
     if (through !== allEvents) open.set(txid, { txid, through });
   }
-  return { next, open: ascending(open.values()) };
+  return { next, open: [...open.values()] };
 }
 
 /**
@@ -113,8 +113,4 @@ function includedThrough(position: Position, txid: bigint): bigint {
 
 function max(one: bigint, other: bigint): bigint {
   return one > other ? one : other;
-}
-
-function ascending(open: Iterable<OpenTransaction>): OpenTransaction[] {
-  return [...open].sort((one, other) => (one.txid < other.txid ? -1 : 1));
 }

@@ -54,6 +54,14 @@ describe('the queue of a subscriber', () => {
     expect([queue.size, queue.held]).toEqual([0, 0]);
   });
 
+  test('does not count an event as held once it and all earlier ones are delivered', () => {
+    const queue = queueOf(['a', 'REQUESTED'], ['b', 'REQUESTED'], ['c', 'REQUESTED']);
+    queue.dequeue();
+    expect([queue.size, queue.held]).toEqual([2, 2]);
+    queue.dequeue();
+    expect([queue.size, queue.held]).toEqual([1, 1]);
+  });
+
   test.each(['REVOKED', 'ENDED', 'REASSIGNED'] as const)(
     'lets %s overtake events of other grants; the position advances with the overtaken events',
     (type) => {
@@ -89,8 +97,18 @@ describe('the queue of a subscriber', () => {
   test('is empty after it was cleared', () => {
     const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED']);
     queue.clear();
-    expect(queue.size).toBe(0);
+    expect([queue.size, queue.held, queue.isUrgent]).toEqual([0, 0, false]);
     expect(queue.dequeue()).toBeUndefined();
+  });
+
+  test('can be used again after it was cleared', () => {
+    const queue = queueOf(['a', 'REQUESTED'], ['b', 'REQUESTED'], ['c', 'REVOKED']);
+    queue.dequeue();
+    queue.dequeue();
+    queue.clear();
+    queue.enqueue(grantEvent({ grantId: 'd', type: 'REQUESTED' }), positionAt(4n));
+    queue.enqueue(grantEvent({ grantId: 'e', type: 'ENDED' }), positionAt(5n));
+    expect(drain(queue)).toStrictEqual(['e ENDED → 2', 'd REQUESTED → 6']);
   });
 
   test('keeps at most 256 delivered events in memory, however many pass through', async () => {
@@ -106,6 +124,29 @@ describe('the queue of a subscriber', () => {
     await expectAtMost(258, passed);
     // Also keeps the queue itself in memory until here.
     expect(queue.size).toBe(1);
+  });
+
+  test('keeps no event in memory while it is empty', async () => {
+    const queue = new DeliveryQueue(origin);
+    const passed: WeakRef<DeliverableEvent>[] = [];
+    for (let txid = 1n; txid <= 100n; txid += 1n) {
+      const event = grantEvent();
+      passed.push(new WeakRef(event));
+      queue.enqueue(event, positionAt(txid));
+      queue.dequeue();
+    }
+    await expectAtMost(1, passed);
+    expect(queue.size).toBe(0);
+  });
+
+  test('does not copy a long backlog for each event that leaves it', () => {
+    const queue = new DeliveryQueue(origin);
+    const [event, position] = [grantEvent(), positionAt(1n)];
+    for (let count = 0; count < 50_000; count += 1) queue.enqueue(event, position);
+    const before = process.cpuUsage();
+    while (queue.size > 0) queue.dequeue();
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000, 'milliseconds of processor time').toBeLessThan(1_500);
   });
 
   test('delivers each event once, in order per grant, with positions that include no event still to come', () => {

@@ -30,6 +30,19 @@ function signed(head: string, body: string): string {
   return head + body + hash('sha512-256', key + body, 'base64url').slice(0, 22);
 }
 
+/** A position, and how often it was read, which is how often it was encoded. */
+function watched(): { position: Position; reads: () => number } {
+  let count = 0;
+  const position: Position = {
+    get next() {
+      count += 1;
+      return 7000n;
+    },
+    open: [],
+  };
+  return { position, reads: () => count };
+}
+
 const headOf = (text: string): string => text.slice(0, 20);
 const bodyOf = (text: string): string => text.slice(20, -22);
 
@@ -74,6 +87,50 @@ describe('a cursor', () => {
     );
   });
 
+  test.each([
+    ['times', { since: new Date(1_000) }, { since: new Date(2_000) }],
+    ['numbers', { atLeast: 1 }, { atLeast: 2 }],
+    ['lists', { states: ['ACTIVE', 'ENDED'] }, { states: ['ENDED', 'ACTIVE'] }],
+    ['a list and an object', { states: ['ACTIVE'] }, { states: { 0: 'ACTIVE' } }],
+    ['an absent field and null', {}, { state: null }],
+  ])('is refused for a filter that differs in %s', (_what, one, other) => {
+    const sign = createCursorSigner([secret]);
+    const text = sign({ ...binding, filter: one }).encode(position);
+    expect(sign({ ...binding, filter: structuredClone(one) }).decode(text)).toStrictEqual(position);
+    expect(() => sign({ ...binding, filter: other }).decode(text)).toThrow(OtherFilterCursorError);
+  });
+
+  test('has the same text in every release of this version, since clients hold cursors meanwhile', () => {
+    const cursors = createCursorSigner([secret])({
+      ...binding,
+      filter: { ticketId: 'SUP-1', siteId: 'site' },
+    });
+    const edge: Position = { next: 7000n, open: [{ txid: 6873n, through: 128n }] };
+    expect(cursors.encode(edge)).toBe('Af3uQw1AvVcPsQ7XNmJF2DZ_gAEJhyC2uTf0GkL5Ug6OODiOJ');
+  });
+
+  test('of a position is encoded once for all subscribers, if at most 128 other positions come in between', () => {
+    const sign = createCursorSigner([secret]);
+    const [ada, bob] = [sign(binding), sign({ ...binding, viewerId: 'bob' })];
+    const all = Array.from({ length: 500 }, watched);
+    for (const [index, { position }] of all.entries()) {
+      ada.encode(position);
+      const earlier = all[index - 128];
+      if (earlier === undefined) continue;
+      bob.encode(earlier.position);
+      expect(earlier.reads()).toBe(1);
+    }
+  });
+
+  test('of an old position is encoded again: its text is not kept', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const first = watched();
+    const text = cursors.encode(first.position);
+    for (let count = 0; count < 258; count += 1) cursors.encode(watched().position);
+    expect(cursors.encode(first.position)).toBe(text);
+    expect(first.reads()).toBe(2);
+  });
+
   test('is valid for an equal filter, whatever the order of its keys', () => {
     const sign = createCursorSigner([secret]);
     const written = {
@@ -107,11 +164,23 @@ describe('a cursor', () => {
   test('is refused if it is longer than 2,048 characters, even with a valid signature', () => {
     const cursors = createCursorSigner([secret])(binding);
     const text = cursors.encode(position);
-    /** Numbers that are all zero: a valid position as long as there is an odd number of them, as at these lengths. */
-    const ofLength = (length: number) => signed(headOf(text), 'A'.repeat(length - 42));
     expect(signed(headOf(text), bodyOf(text)), 'the test signs as the signer does').toBe(text);
-    expect(cursors.decode(ofLength(2_046)).next).toBe(0n);
-    expect(() => cursors.decode(ofLength(2_052))).toThrow(MalformedCursorError);
+    // Numbers that are all zero: an odd number of them, as in every position. The first of the 2,048 takes two bytes.
+    const longest = signed(headOf(text), `gA${'A'.repeat(2_004)}`);
+    const tooLong = signed(headOf(text), 'A'.repeat(2_007));
+    expect([longest.length, tooLong.length]).toEqual([2_048, 2_049]);
+    expect(cursors.decode(longest).next).toBe(0n);
+    expect(() => cursors.decode(tooLong)).toThrow(MalformedCursorError);
+  });
+
+  test.each([
+    ['no number', []],
+    ['two numbers: half of an open transaction', [5, 1]],
+    ['four numbers', [5, 1, 0, 2]],
+  ])('is refused if its position has %s, even with a valid signature', (_what, numbers) => {
+    const cursors = createCursorSigner([secret])(binding);
+    const text = signed(headOf(cursors.encode(position)), Buffer.from(numbers).toString('base64url'));
+    expect(() => cursors.decode(text)).toThrow(MalformedCursorError);
   });
 
   test('is refused without computing a signature if it is too long', () => {

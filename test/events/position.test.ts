@@ -54,10 +54,12 @@ describe('a position', () => {
     expect(seen).toStrictEqual([3n, 5n, 7n]);
     expect(positionOfSnapshot('8:8:')).toStrictEqual({ next: 8n, open: [] });
     expect(() => positionOfSnapshot('8')).toThrow('Not a PostgreSQL snapshot: 8');
+    expect(() => positionOfSnapshot('8:9')).toThrow('Not a PostgreSQL snapshot: 8:9');
   });
 
   test('at the origin includes no event', () => {
     expect(includedIn(origin)).toStrictEqual([]);
+    expect(origin.open).toStrictEqual([]);
   });
 
   test('covers another exactly when it includes every event that the other includes', () => {
@@ -68,6 +70,23 @@ describe('a position', () => {
       }),
       { numRuns: bySize(400, 5_000) },
     );
+  });
+
+  test('covers a later one that includes no event of the transactions in between', () => {
+    const one: Position = { next: 5n, open: [] };
+    const third = { txid: 3n, through: 0n };
+    const fifth = { txid: 5n, through: 0n };
+    const sixth = { txid: 6n, through: 0n };
+    expect(covers(one, { next: 7n, open: [fifth, sixth] })).toBe(true);
+    expect(covers(one, { next: 7n, open: [third, fifth, sixth] })).toBe(true);
+    expect(covers(one, { next: 7n, open: [third, sixth] })).toBe(false);
+    expect(covers(one, { next: 7n, open: [fifth, { txid: 6n, through: 1n }] })).toBe(false);
+  });
+
+  test('covers one that ends where its own open transaction begins', () => {
+    const one: Position = { next: 6n, open: [{ txid: 5n, through: 0n }] };
+    expect(covers(one, { next: 5n, open: [] })).toBe(true);
+    expect(covers(one, { next: 6n, open: [] })).toBe(false);
   });
 
   test('united with another includes every event that one of the two includes', () => {
@@ -82,6 +101,50 @@ describe('a position', () => {
     );
   });
 
+  test('united with one that it covers, or that covers it, is one of the two itself', () => {
+    const earlier: Position = { next: 5n, open: [{ txid: 3n, through: 1n }] };
+    const later: Position = { next: 7n, open: [{ txid: 3n, through: 1n }] };
+    expect(union(earlier, later)).toBe(later);
+    expect(union(later, earlier)).toBe(later);
+  });
+
+  test('united with another names the open transactions of both in ascending order, and no others', () => {
+    fc.assert(
+      fc.property(positions, positions, (one, other) => {
+        const { next, open } = union(one, other);
+        expect([one.next, other.next]).toContain(next);
+        for (const [index, { txid, through }] of open.entries()) {
+          expect(txid).toBeGreaterThan(open[index - 1]?.txid ?? -1n);
+          expect(txid).toBeLessThan(next);
+          expect(through).toBeLessThan(3n);
+        }
+      }),
+      { numRuns: bySize(400, 5_000) },
+    );
+    const one: Position = {
+      next: 5n,
+      open: [
+        { txid: 2n, through: 1n },
+        { txid: 4n, through: 0n },
+      ],
+    };
+    const other: Position = {
+      next: 8n,
+      open: [
+        { txid: 2n, through: 2n },
+        { txid: 3n, through: 0n },
+        { txid: 6n, through: 1n },
+      ],
+    };
+    expect(union(one, other)).toStrictEqual({
+      next: 8n,
+      open: [
+        { txid: 2n, through: 2n },
+        { txid: 6n, through: 1n },
+      ],
+    });
+  });
+
   test('of a reader includes what it has read of the snapshot, and nothing else', () => {
     fc.assert(
       fc.property(snapshots, fc.constantFrom(...offsets), (snapshot, offset) => {
@@ -91,10 +154,13 @@ describe('a position', () => {
           return txid !== undefined && seq !== undefined && isNotAfter({ txid, seq }, offset);
         });
         expect(includedIn(positionAfterEvent(snapshot, offset))).toStrictEqual(upTo);
-        expect(positionAfterTransaction(snapshot, offset.txid)).toStrictEqual({
-          ...positionAfterEvent(snapshot, offset),
-          open: snapshot.open.filter(({ txid }) => txid < offset.txid),
+        const next = offset.txid + 1n;
+        const open = snapshot.open.filter(({ txid }) => txid < offset.txid);
+        expect(positionAfterEvent(snapshot, offset)).toStrictEqual({
+          next,
+          open: [...open, { txid: offset.txid, through: offset.seq }],
         });
+        expect(positionAfterTransaction(snapshot, offset.txid)).toStrictEqual({ next, open });
       }),
     );
   });
@@ -103,7 +169,9 @@ describe('a position', () => {
     fc.assert(
       fc.property(positions, snapshots, (position, snapshot) => {
         const open = position.open.filter(({ txid }) => snapshot.open.some((still) => still.txid === txid));
-        expect(withoutFinished(position, snapshot)).toStrictEqual({ next: position.next, open });
+        const present = withoutFinished(position, snapshot);
+        expect(present).toStrictEqual({ next: position.next, open });
+        if (open.length === position.open.length) expect(present).toBe(position);
       }),
     );
   });
