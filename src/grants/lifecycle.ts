@@ -91,9 +91,7 @@ export function decide(grant: Grant | null, command: GrantCommand, now: Date): G
   }
   if (command.type === 'Request') return { refused: 'ALREADY_REQUESTED' };
   if (!isOpen(grant)) return decideOnFinal(command);
-  if (command.type === 'ElapseTime') {
-    return hasExpired(grant, now) ? elapse(grant) : { unchanged: true };
-  }
+  if (command.type === 'ElapseTime') return elapse(grant, now);
   if (hasExpired(grant, now)) return decideOnFinal(command);
   return decideOnOpen(grant, command, later(now, lastChangeOf(grant)));
 }
@@ -289,9 +287,9 @@ function endWithSiteOrLicence(
 }
 
 /** Ends the grant at the moment when its time ran out, however late that is written. */
-function elapse(grant: OpenGrant): GrantDecision {
+function elapse(grant: OpenGrant, now: Date): GrantDecision {
   const at = expiryOf(grant);
-  if (at === null) return { unchanged: true };
+  if (at === null || at > now) return { unchanged: true };
   return grant.state === 'ACTIVE'
     ? over(grant, 'ENDED', 'TIME_ELAPSED', at, null)
     : neverActive(grant, 'EXPIRED', 'APPROVAL_TIMED_OUT', at, null);

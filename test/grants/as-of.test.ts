@@ -73,6 +73,11 @@ describe.each(Object.entries(grants))('a grant that is %s', (_, grant) => {
   });
 });
 
+test('the condition for no states matches no row within an AND either', () => {
+  // Prisma reads an empty OR within an AND as no condition.
+  expect(inStates([], NOW)).toStrictEqual({ id: { in: [] } });
+});
+
 test('a state that is named twice makes one condition', () => {
   expect(inStates(['ACTIVE', 'DENIED', 'ACTIVE'], NOW).OR).toHaveLength(2);
 });
