@@ -10,7 +10,7 @@ export interface Room {
 export const rooms: Readonly<Record<string, Room>> = {
   grants: {
     mutate: ['src/grants/grant.ts', 'src/grants/lifecycle.ts', 'src/grants/as-of.ts'],
-    tests: ['test/grants/{grant,lifecycle,time-limits,two-approvals,as-of}.test.ts'],
+    tests: ['test/grants/{as-of,clocks,grant,lifecycle,time-limits,two-approvals}.test.ts'],
   },
   roles: {
     mutate: [

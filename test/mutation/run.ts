@@ -38,7 +38,9 @@ const lines = (names.length > 0 ? names : Object.keys(rooms)).map((name) => {
   const statuses = run(name).filter((status) => !invalid.includes(status));
   const found = statuses.filter((status) => status === 'Killed' || status === 'Timeout').length;
   const score = (100 * found) / statuses.length;
-  if (!(score >= threshold)) process.exitCode = 1;
-  return `${name.padEnd(16)}${score.toFixed(1).padStart(6)} %  ${found} of ${statuses.length}`;
+  const isEnough = score >= threshold;
+  if (!isEnough) process.exitCode = 1;
+  const verdict = isEnough ? '' : `  below ${threshold} %`;
+  return `${name.padEnd(16)}${score.toFixed(1).padStart(6)} %  ${found} of ${statuses.length}${verdict}`;
 });
 process.stdout.write(`\n${lines.join('\n')}\n`);

@@ -17,7 +17,7 @@ export default {
     'tsconfig.json',
   ],
   tempDirName: 'test/mutation/report/tmp',
-  reporters: ['clear-text', 'json'],
+  reporters: ['progress-append-only', 'clear-text', 'json'],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false, allowEmojis: false },
   incremental: true,
   incrementalFile: `test/mutation/report/${process.env.MUTATION_ROOM}.incremental.json`,
