@@ -60,7 +60,11 @@ async function createPlace(): Promise<Place> {
       cwd,
       // Its own process group, as a terminal gives to each command.
       detached: true,
-      env: { PATH, HOME, DATA_FOLDER: dataFolder, PORT: '0', ...variables },
+      // A slow machine may take long to stop: no test is about that limit.
+      env: {
+        ...{ PATH, HOME, DATA_FOLDER: dataFolder, PORT: '0', SHUTDOWN_GRACE_SECONDS: '300' },
+        ...variables,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const output = { stdout: '', stderr: '' };
@@ -103,7 +107,8 @@ async function createPlace(): Promise<Place> {
       listening((PORT) => {
         // Blank variables override the .env file of the person who runs the tests.
         const blank = Object.fromEntries(variableNames.map((name) => [name, '']));
-        return launch(['npm', 'start'], root, { ...blank, DATA_FOLDER: dataFolder, PORT });
+        const { SHUTDOWN_GRACE_SECONDS: _limit, ...others } = blank;
+        return launch(['npm', 'start'], root, { ...others, DATA_FOLDER: dataFolder, PORT });
       }),
     async refusal(variables = {}) {
       const { code, stdout, stderr } = await run(main, variables).ended;
@@ -187,7 +192,7 @@ describe('on one data folder, in sequence', () => {
   ])('%s shuts down what npm start runs', async (_how, end, outcome) => {
     const gateway = await place.startByNpm();
     const database = await place.databaseProcess();
-    await end(gateway);
+    await end(gateway, database);
     expect(await gateway.ended).toMatchObject(outcome);
     expect(isAlive(database)).toBe(false);
     expect(place.isShutDown()).toBe(true);
@@ -339,11 +344,14 @@ async function listen(): Promise<{ port: number } & AsyncDisposable> {
 }
 
 /** Signals the gateway that npm runs, and npm, which forwards the signal when the gateway is already stopping. */
-async function pressControlC({ process: npm, url }: Gateway): Promise<void> {
+async function pressControlC({ process: npm, url }: Gateway, database: number): Promise<void> {
   const { stdout } = await promisify(execFile)('pgrep', ['-P', String(npm.pid)]);
+  // With its database frozen, the gateway has not ended before the second signal arrives.
+  process.kill(database, 'SIGSTOP');
   process.kill(Number(stdout), 'SIGINT');
   await expect(untilUnreachable(url)).rejects.toThrow('fetch failed');
   npm.kill('SIGINT');
+  process.kill(database, 'SIGCONT');
 }
 
 /** Rejects when nothing listens on the port any more. */
