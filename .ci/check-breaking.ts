@@ -1,13 +1,15 @@
 /**
  * `npm run check:breaking`: fails if the schema of the working tree breaks clients of the schema committed before it.
- * Additions pass. To allow a removal or another breaking change, run it with `ALLOW_BREAKING=yes`.
+ * Additions pass, and so do the breaking changes in schema/approved-breaking-changes.txt.
+ * `npm run check:breaking -- --approve` writes the present ones into that file, to be committed with the schema.
  */
 import { execFileSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { CriticalityLevel, diff } from '@graphql-inspector/core';
 import { buildSchema } from 'graphql';
 
 const file = 'schema/schema.graphql';
+const approvalsFile = new URL('../schema/approved-breaking-changes.txt', import.meta.url);
 
 /** Returns the schema at a commit, or null if the commit has none or cannot be read. */
 function schemaAt(commit: string): string | null {
@@ -31,6 +33,12 @@ function baseline(): string {
   return before;
 }
 
+/** The breaking changes that were approved, each as this check reports it. */
+async function approvals(): Promise<ReadonlySet<string>> {
+  const text = await readFile(approvalsFile, 'utf8').catch(() => '');
+  return new Set(text.split('\n'));
+}
+
 /** Returns the output of git, or an empty string if it fails. */
 function git(...args: string[]): string {
   try {
@@ -48,10 +56,14 @@ if (before === null) {
 } else {
   const changes = await diff(buildSchema(before), buildSchema(current));
   const breaking = changes.filter(({ criticality }) => criticality.level === CriticalityLevel.Breaking);
-  for (const { path, message } of breaking) process.stderr.write(`${path ?? ''}: ${message}\n`);
-  if (breaking.length > 0 && process.env['ALLOW_BREAKING'] !== 'yes') {
+  const changesFound = breaking.map(({ path, message }) => `${path ?? ''}: ${message}`).sort();
+  if (process.argv.includes('--approve')) await writeFile(approvalsFile, `${changesFound.join('\n')}\n`);
+  const approved = await approvals();
+  const unapproved = changesFound.filter((change) => !approved.has(change));
+  for (const change of unapproved) process.stderr.write(`${change}\n`);
+  if (unapproved.length > 0) {
     process.stderr.write(
-      `The schema breaks clients of ${commit.slice(0, 12)}: ${breaking.length} changes.\n`,
+      `The schema breaks clients of ${commit.slice(0, 12)}: ${unapproved.length} changes. To approve them: npm run check:breaking -- --approve\n`,
     );
     process.exitCode = 1;
   }
