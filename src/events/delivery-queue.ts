@@ -15,9 +15,16 @@ const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'R
 /** Dequeued entries stay at the front of the array until there are more of them than this; then they are cut off. */
 const maxDequeued = 256;
 
+/** How many events may overtake the event at the head. */
+const maxOvertakes = 8;
+/** Milliseconds after it was first overtaken from which the event at the head is not overtaken again. */
+const maxOvertakingTime = 500;
+
 /**
  * The events that wait for one subscriber. They leave in the order of the stream, except that events which end
  * the use of a grant overtake events of other grants. Events of one grant never overtake each other.
+ *
+ * Overtaking is limited, so that a steady flow of urgent events neither keeps the others back nor stops the position.
  */
 export class DeliveryQueue {
   #entries: Entry[] = [];
@@ -26,10 +33,18 @@ export class DeliveryQueue {
   #size = 0;
   #urgent = 0;
   #delivered: Position;
+  /** How many events have overtaken the event at the head, and when the first of them did, by `#now`. */
+  #overtakes = 0;
+  #overtakenSince = 0;
+  readonly #now: () => number;
 
-  /** @param start includes everything delivered before */
-  constructor(start: Position) {
+  /**
+   * @param start includes everything delivered before
+   * @param now milliseconds on a clock that never goes back
+   */
+  constructor(start: Position, now: () => number = monotonicNow) {
     this.#delivered = start;
+    this.#now = now;
   }
 
   /** Events that wait. */
@@ -59,7 +74,8 @@ export class DeliveryQueue {
    * others does not advance this position, since the overtaken events are still to come.
    */
   dequeue(): Delivery | undefined {
-    const entry = this.#entries[this.#urgent === 0 ? this.#head : this.#nextUrgent()];
+    const index = this.#urgent === 0 ? this.#head : this.#nextWhileUrgent();
+    const entry = this.#entries[index];
     if (entry === undefined) return undefined;
     entry.isDequeued = true;
     this.#size -= 1;
@@ -73,6 +89,18 @@ export class DeliveryQueue {
     this.#head = 0;
     this.#size = 0;
     this.#urgent = 0;
+    this.#overtakes = 0;
+  }
+
+  /** The index of the next event while an urgent one waits: that of the head if it has been overtaken for long enough. */
+  #nextWhileUrgent(): number {
+    const isOverdue = this.#overtakes > 0 && this.#now() - this.#overtakenSince >= maxOvertakingTime;
+    if (this.#overtakes === maxOvertakes || isOverdue) return this.#head;
+    const next = this.#nextUrgent();
+    if (next === this.#head) return next;
+    if (this.#overtakes === 0) this.#overtakenSince = this.#now();
+    this.#overtakes += 1;
+    return next;
   }
 
   /** The index of the first event of the first urgent event's grant: the urgent one, or one it must not overtake. */
@@ -87,6 +115,7 @@ export class DeliveryQueue {
     for (let next = this.#entries[this.#head]; next?.isDequeued === true; next = this.#entries[this.#head]) {
       this.#delivered = next.position;
       this.#head += 1;
+      this.#overtakes = 0;
     }
     if (this.#head === this.#entries.length) {
       this.#entries.length = 0;
@@ -96,4 +125,8 @@ export class DeliveryQueue {
       this.#head = 0;
     }
   }
+}
+
+function monotonicNow(): number {
+  return performance.now();
 }

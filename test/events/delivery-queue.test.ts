@@ -86,6 +86,67 @@ describe('the queue of a subscriber', () => {
     ]);
   });
 
+  test('delivers the event at the head after eight events have overtaken it', () => {
+    const urgent = Array.from({ length: 20 }, (_, index): [string, GrantEventType] => [
+      `u${index}`,
+      'REVOKED',
+    ]);
+    const queue = queueOf(['a', 'REQUESTED'], ['b', 'REQUESTED'], ...urgent);
+    const grants = drain(queue).map((taken) => taken.split(' ')[0]);
+    const [first, second, third] = [urgent.slice(0, 8), urgent.slice(8, 16), urgent.slice(16)];
+    const namesOf = (events: typeof urgent) => events.map(([grant]) => grant);
+    expect(grants).toEqual([...namesOf(first), 'a', ...namesOf(second), 'b', ...namesOf(third)]);
+  });
+
+  test('does not count an urgent event at the head, or an event of its grant, as one that overtakes', () => {
+    const queue = queueOf(['u', 'REVOKED'], ['v', 'REQUESTED'], ['v', 'REVOKED'], ['a', 'REQUESTED']);
+    for (let index = 0; index < 8; index += 1) {
+      queue.enqueue(grantEvent({ grantId: `w${index}`, type: 'ENDED' }), positionAt(BigInt(index + 5)));
+    }
+    const taken = drain(queue);
+    expect(taken.slice(0, 3)).toEqual(['u REVOKED → 2', 'v REQUESTED → 3', 'v REVOKED → 4']);
+    // All eight overtake it: the three before did not.
+    expect(taken.indexOf('a REQUESTED → 13')).toBe(11);
+  });
+
+  test('delivers the event at the head half a second after it was first overtaken', () => {
+    let now = 1_000;
+    const queue = new DeliveryQueue(origin, () => now);
+    const enqueue = (grantId: string, type: GrantEventType, txid: bigint) =>
+      queue.enqueue(grantEvent({ grantId, type }), positionAt(txid));
+    const next = () => queue.dequeue()?.event.grantId;
+    enqueue('a', 'REQUESTED', 1n);
+    enqueue('b', 'REQUESTED', 2n);
+    // However long it has waited: only the time since it was overtaken counts.
+    now += 60_000;
+    for (const [index, grant] of ['u', 'v', 'w', 'x'].entries()) enqueue(grant, 'REVOKED', BigInt(3 + index));
+    expect(next()).toBe('u');
+    now += 499;
+    expect(next()).toBe('v');
+    now += 1;
+    expect(next()).toBe('a');
+    expect(next()).toBe('w');
+    now += 500;
+    expect([next(), next(), next()]).toEqual(['b', 'x', undefined]);
+  });
+
+  test('starts to count overtaking events again after it was cleared', () => {
+    const fill = (queue: DeliveryQueue): void => {
+      for (let index = 0; index < 9; index += 1) {
+        queue.enqueue(
+          grantEvent({ grantId: String(index), type: index === 0 ? 'REQUESTED' : 'ENDED' }),
+          origin,
+        );
+      }
+    };
+    const queue = new DeliveryQueue(origin);
+    fill(queue);
+    for (let index = 0; index < 5; index += 1) queue.dequeue();
+    queue.clear();
+    fill(queue);
+    expect(drain(queue).at(-1)).toMatch(/^0 REQUESTED/);
+  });
+
   test('is urgent while an event waits that ends the use of a grant', () => {
     expect(queueOf(['a', 'REQUESTED'], ['b', 'ACTIVATED']).isUrgent).toBe(false);
     const queue = queueOf(['a', 'REQUESTED'], ['b', 'REVOKED'], ['c', 'ENDED']);
@@ -150,25 +211,45 @@ describe('the queue of a subscriber', () => {
     expect((user + system) / 1000, 'milliseconds of processor time').toBeLessThan(1_500);
   });
 
-  test('delivers each event once, in order per grant, with positions that include no event still to come', () => {
+  test('delivers each event once, in order per grant, with positions that include no event still to come and soon advance', () => {
     const events = fc.record({
       grantId: fc.constantFrom('a', 'b', 'c', 'd'),
       type: fc.constantFrom<GrantEventType>('REQUESTED', 'ACTIVATED', 'REVOKED', 'REASSIGNED'),
     });
+    // An event of a grant of its own overtakes every event of another grant.
+    const urgent = fc.uuid().map((grantId) => ({ grantId, type: 'REVOKED' as const }));
+    const takes = fc.record({ afterMs: fc.nat({ max: 200 }) });
     fc.assert(
-      fc.property(fc.array(fc.oneof(events, fc.constant('take' as const)), { maxLength: 600 }), (steps) => {
-        const queue = new DeliveryQueue(origin);
+      fc.property(fc.array(fc.oneof(events, urgent, takes), { maxLength: 600 }), (steps) => {
+        let now = 0;
+        const queue = new DeliveryQueue(origin, () => now);
         const pushed: { id: string; grantId: string; txid: bigint }[] = [];
+        const waiting: typeof pushed = [];
         const taken: string[] = [];
+        /** The deliveries since the position last advanced, while an event waits that it does not include. */
+        let unmoved: { at: number }[] = [];
         const take = (): void => {
+          const [head] = waiting;
           const next = queue.dequeue();
           if (next === undefined) return;
           taken.push(next.event.id);
-          const toCome = pushed.filter(({ id }) => !taken.includes(id));
-          for (const { txid } of toCome) expect(includes(next.position, { txid, seq: 1n })).toBe(false);
+          waiting.splice(
+            waiting.findIndex(({ id }) => id === next.event.id),
+            1,
+          );
+          for (const { txid } of waiting) expect(includes(next.position, { txid, seq: 1n })).toBe(false);
+          if (next.event.id === head?.id) {
+            expect(includes(next.position, { txid: head.txid, seq: 1n })).toBe(true);
+            unmoved = [];
+            return;
+          }
+          unmoved.push({ at: now });
+          expect(unmoved.length).toBeLessThanOrEqual(8);
+          expect(now - (unmoved[0]?.at ?? now)).toBeLessThan(500);
         };
         for (const step of steps) {
-          if (step === 'take') {
+          if ('afterMs' in step) {
+            now += step.afterMs;
             take();
             continue;
           }
@@ -176,12 +257,14 @@ describe('the queue of a subscriber', () => {
           const txid = BigInt(pushed.length + 1);
           queue.enqueue(event, positionAt(txid));
           pushed.push({ id: event.id, grantId: event.grantId, txid });
+          waiting.push({ id: event.id, grantId: event.grantId, txid });
         }
         while (queue.size > 0) take();
         expect(taken.toSorted()).toStrictEqual(pushed.map(({ id }) => id).toSorted());
-        for (const grant of ['a', 'b', 'c', 'd']) {
+        for (const grant of new Set(pushed.map(({ grantId }) => grantId))) {
           const theirs = pushed.filter(({ grantId }) => grantId === grant).map(({ id }) => id);
-          expect(taken.filter((id) => theirs.includes(id))).toStrictEqual(theirs);
+          const ids = new Set(theirs);
+          expect(taken.filter((id) => ids.has(id))).toStrictEqual(theirs);
         }
       }),
       { numRuns: 50 },
