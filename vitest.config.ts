@@ -18,7 +18,8 @@ const unitTests = [
   'test/http/{connection-counter,drain-clients,expiry-timer,operation-stream}.test.ts',
   'test/identity/development-issuer.test.ts',
   'test/notifications/guard-mail.test.ts',
-  'test/platform/{deadline,generational-cache,logger}.test.ts',
+  'test/organizations/*.test.ts',
+  'test/platform/{deadline,generational-cache,logger,visible-text}.test.ts',
   'test/roles/*.test.ts',
   'test/tour/arguments.test.ts',
 ];

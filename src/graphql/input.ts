@@ -1,6 +1,8 @@
 /** Validation of single input values: ids of a type, texts of limited length without control characters, times. */
 import { z } from 'zod';
+import { readSiteUrl } from '../organizations/site-url.ts';
 import { isId } from '../platform/ids.ts';
+import { isVisible, visibleText } from '../platform/visible-text.ts';
 import { decodeGlobalId } from './global-id.ts';
 
 /** Accepts a global id of one of these types and decodes it to the database id. */
@@ -24,16 +26,22 @@ export function optionalGlobalId(...typenames: string[]) {
 const controlCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\u009f\u2028\u2029]/;
 
 /**
- * A text of 1 to `max` characters after trimming. Line breaks and tabs are allowed, other control characters are not.
+ * A text of 1 to `max` characters after `visibleText` has made it fit to be shown. Line breaks and tabs are allowed,
+ * other control characters are not.
  */
 function text(max: number) {
   return z
     .string()
-    .trim()
-    .min(1, 'must not be empty.')
-    .max(max, `must have at most ${max} characters.`)
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode.')
     .refine((value) => !controlCharacters.test(value), 'must not contain control characters.')
-    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode.');
+    .refine((value) => !/\p{Noncharacter_Code_Point}/u.test(value), 'must consist of characters.')
+    .transform(visibleText)
+    .pipe(
+      z
+        .string()
+        .refine(isVisible, 'must not be empty, or consist only of invisible characters.')
+        .max(max, `must have at most ${max} characters.`),
+    );
 }
 
 export function optionalText(max: number) {
@@ -42,27 +50,31 @@ export function optionalText(max: number) {
 
 /** One line of 1 to `max` characters. */
 export function line(max: number) {
-  return text(max).refine((value) => !/[\r\n\t]/.test(value), 'must be one line.');
+  return text(max).refine((value) => !/[\n\t]/.test(value), 'must be one line.');
 }
 
 export function optionalLine(max: number) {
   return line(max).nullish();
 }
 
-export const email = line(254)
-  .toLowerCase()
-  .refine((value) => z.email().safeParse(value).success, 'must be an email address.');
+/** An identifier. It is compared by its characters, so none of them is removed or replaced, except spaces around it. */
+function identifier(max: number) {
+  return z.string().trim().max(max, `must have at most ${max} characters.`);
+}
 
-/** `https://` and a host, without a path. */
-export const siteUrl = line(253)
-  .toLowerCase()
-  .transform((value) => value.replace(/\/$/, ''))
-  .refine(
-    (value) => /^https:\/\/[a-z0-9.-]+(:[0-9]+)?$/.test(value),
-    'must be https:// and a host, without a path.',
-  );
+export const email = identifier(254)
+  .refine((value) => z.email().safeParse(value).success, 'must be an email address.')
+  .toLowerCase();
 
-export const productKey = line(64).refine(
+/** `https://` and a host, without a path, in its one spelling. */
+export const siteUrl = identifier(1_000).transform((value, context) => {
+  const url = readSiteUrl(value);
+  if (url !== null) return url;
+  context.addIssue({ code: 'custom', message: 'must be https:// and a host, without a path.' });
+  return z.NEVER;
+});
+
+export const productKey = identifier(64).refine(
   (value) => /^[a-z][a-z0-9-]*$/.test(value),
   'must be lower case letters, digits and hyphens, beginning with a letter.',
 );

@@ -3,6 +3,8 @@
  * lines, so that every mail program shows it as it was sent.
  */
 
+import { quotedText } from './quoted-text.ts';
+
 /** The facts about a request that awaits the Guard, for the mail to one Guard admin. */
 export type GuardRequest = {
   grantId: string;
@@ -28,17 +30,17 @@ export type GuardRequest = {
 
 export function writeGuardMail(request: GuardRequest): { subject: string; text: string } {
   const { conversations, engineerName, justification, expiresAt } = request;
-  const site = oneLine(request.siteName, 100);
+  const site = quotedText(request.siteName, 100);
   const facts: [string, string][] = [
-    ['Ticket', `${request.ticketKey}: ${oneLine(request.summary, 200)}`],
+    ['Ticket', `${request.ticketKey}: ${quotedText(request.summary, 200)}`],
     ['Site', `${site}, ${request.siteUrl}`],
-    ['Product', oneLine(request.productName, 100)],
+    ['Product', quotedText(request.productName, 100)],
     ['Asked for', conversations === null ? "the product's data" : `Rovo conversations (${conversations})`],
-    ['Engineer', engineerName === null ? 'whoever is assigned to the ticket' : oneLine(engineerName, 100)],
-    ...(justification === null ? [] : [['Why', oneLine(justification, 500)] satisfies [string, string]]),
+    ['Engineer', engineerName === null ? 'whoever is assigned to the ticket' : quotedText(engineerName, 100)],
+    ...(justification === null ? [] : [['Why', quotedText(justification, 500)] satisfies [string, string]]),
     [
       'Approved by',
-      `${oneLine(request.approverName, 100)}, ${request.approverEmail}, ${inUtc(request.approvedAt)}`,
+      `${quotedText(request.approverName, 100)}, ${request.approverEmail}, ${inUtc(request.approvedAt)}`,
     ],
     ...(expiresAt === null ? [] : [['Access until', inUtc(expiresAt)] satisfies [string, string]]),
     ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
@@ -47,7 +49,7 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
   return {
     subject: `${request.ticketKey}: support access to ${site} awaits your approval`,
     text: [
-      `Hello ${oneLine(request.recipientName, 100)},`,
+      `Hello ${quotedText(request.recipientName, 100)},`,
       '',
       'Support access to the data below was approved, and awaits your decision',
       'as a Guard admin.',
@@ -67,18 +69,6 @@ export function writeGuardMail(request: GuardRequest): { subject: string; text: 
       '',
     ].join('\n'),
   };
-}
-
-/** Characters that end a line or change the direction of text. They are removed from names and summaries. */
-const lineBreakers = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu;
-
-/**
- * Text that people wrote, as one line of at most `max` characters, so that it cannot imitate the gateway's own lines.
- */
-function oneLine(text: string, max: number): string {
-  const line = text.replace(lineBreakers, ' ').trim();
-  const characters = [...line];
-  return characters.length <= max ? line : `${characters.slice(0, max - 1).join('')}…`;
 }
 
 /** `2026-11-23 10:16 UTC` */

@@ -176,11 +176,13 @@ function rightInputs(): Record<string, Given> {
 const wrongTexts: Record<string, unknown> = {
   nothing: '',
   'only spaces': '  \t ',
+  'only invisible characters': '\u200b\u202e\u3164 \u2800',
   'far too long': 'x'.repeat(20_000),
   'a NUL': 'a\u0000b',
   'a control character': 'a\u0007b',
   'a line separator': 'a\u2028b',
   'half a character': 'a\ud800',
+  'no character': 'a\uffff',
   'a number': 7,
   'a list of lists': [['a']],
 };

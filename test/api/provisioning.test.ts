@@ -136,14 +136,15 @@ describe('a filled deployment', () => {
   const invalid = (path: string) => ({ code: 'INVALID_INPUT', fields: [{ path }] });
 
   test('a URL belongs to one site', async () => {
-    const url = `${world.acme.sites.main.url.toUpperCase().replace('HTTPS', 'https')}/`;
-    for (const owner of [organizationId, world.globex.organizationId]) {
-      expect(
-        await attempt(operator, 'createSite', { organizationId: owner, url, name: 'Again' }),
-      ).toMatchObject({
-        code: 'ALREADY_EXISTS',
-        message: expect.stringContaining(world.acme.sites.main.url),
-      });
+    const { url } = world.acme.sites.main;
+    for (const same of [`${url.toUpperCase()}/`, `${url}:443`, `${url}.`]) {
+      for (const owner of [organizationId, world.globex.organizationId]) {
+        expect(
+          await attempt(operator, 'createSite', { organizationId: owner, url: same, name: 'Again' }),
+        ).toMatchObject({ code: 'ALREADY_EXISTS', message: expect.stringContaining(url) });
+      }
+      const { site } = await operator.ask('query ($url: String!) { site(url: $url) { url } }', { url: same });
+      expect(site).toEqual({ url });
     }
     expect(
       await attempt(operator, 'createSite', {
@@ -158,6 +159,14 @@ describe('a filled deployment', () => {
         wrong,
       ).toMatchObject(invalid('input.url'));
     }
+  });
+
+  test('a name is stored as people see it', async () => {
+    const { id } = await done(operator, 'addSupportEngineer', {
+      ...{ email: fresh('vendor.example'), name: ' Re\u0301n\u200be\u202e \ufeff' },
+    });
+    const { node } = await operator.ask(`{ node(id: "${id}") { ... on SupportEngineer { name } } }`);
+    expect(node).toEqual({ name: 'Réne' });
   });
 
   test('of two simultaneous sites with one URL, one is created', async () => {

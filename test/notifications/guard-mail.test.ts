@@ -93,3 +93,24 @@ test('each text that people wrote is one line of limited length, whatever it con
     ),
   );
 });
+
+test('no mail program makes a link of what people wrote', () => {
+  const { subject, text } = writeGuardMail({
+    ...request,
+    siteName: 'Acme www.evil.example',
+    summary: 'See https://evil.example/login?to=a or evil。example',
+    justification:
+      'Sign in at mailto:help@evil.example, localhost:9 or HTTPS://10.0.0.1/x. Version 1.2 is fine, e.g. today.',
+  });
+  expect(subject).toContain('Acme www[.]evil[.]example awaits');
+  expect(text).toContain('See https[:]//evil[.]example/login?to=a or evil[。]example\n');
+  expect(text).toContain(
+    'mailto[:]help[@]evil[.]example, localhost[:]9 or HTTPS[:]//10.0.0.1/x. Version 1.2 is fine, e.g. today.\n',
+  );
+});
+
+test('a mail shows no invisible character', () => {
+  const { text } = writeGuardMail({ ...request, engineerName: 'Er\u200bin', summary: 'The bo\u202eard' });
+  expect(text).toContain('Engineer:     Erin\n');
+  expect(text).toContain('SUP-1042: The board\n');
+});

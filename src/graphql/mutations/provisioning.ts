@@ -59,7 +59,8 @@ addCommand(createSite, {
       url: t
         .string({
           required: true,
-          description: 'The URL: `https://` and a host, without a path. No other site may have it.',
+          description:
+            'The URL: `https://` and a host, without a path. Case, `:443` and a final dot make no difference. No other site may have it.',
         })
         .validate(siteUrl),
       name: t

@@ -171,7 +171,7 @@ builder.queryField('site', (t) =>
     args: {
       url: t.arg.string({
         required: true,
-        description: 'The URL: `https://` and a host, in any case.',
+        description: 'The URL: `https://` and a host, in any spelling of it.',
         validate: siteUrl,
       }),
     },
