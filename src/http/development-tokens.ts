@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { foreignOrigin, isAddressedAsLoopback, isSameOrigin } from './origins.ts';
+import { foreignOrigin, isAddressedAsLoopback, isForwarded, isSameOrigin } from './origins.ts';
 import { readJson } from './request-body.ts';
 import { RequestRefusedError } from './request-refused.ts';
 import { sendJson } from './responses.ts';
@@ -19,8 +19,9 @@ const maxEmailCharacters = 320;
 /**
  * `POST /dev/token` `{"email": "…"}` → `{"token": "…", "expiresAt": "…"}`.
  *
- * Its callers can act as anybody, so web pages must not reach it. It refuses other origins, and every host name but
- * this machine's own, because a page could have been served under such a name (DNS rebinding).
+ * Its callers can act as anybody, so other machines and web pages must not reach it. It refuses what a proxy has
+ * forwarded, other origins, and every host name but this machine's own, because a page could have been served under
+ * such a name (DNS rebinding).
  */
 export function developmentTokenRoute({ issue, people }: DevelopmentTokens): Route {
   return {
@@ -46,6 +47,13 @@ export function developmentTokenRoute({ issue, people }: DevelopmentTokens): Rou
 }
 
 function requireThisMachine(request: IncomingMessage): void {
+  if (isForwarded(request)) {
+    throw new RequestRefusedError(
+      403,
+      'FORWARDED_NOT_ALLOWED',
+      'Development tokens are not issued through a proxy or a tunnel: whoever reached it could be anybody.',
+    );
+  }
   if (!isAddressedAsLoopback(request)) {
     throw new RequestRefusedError(
       403,

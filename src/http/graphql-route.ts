@@ -3,8 +3,9 @@ import { type Authenticate, describeRefusal, openSession, type Session } from '.
 import type { Engine } from './engine/engine.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
+import { servedRanges } from './media-types.ts';
 import type { OriginPolicy } from './origins.ts';
-import { requireBodyWithin, requireJson } from './request-body.ts';
+import { readJson, requireBodyWithin, requireJson, requireUtf8Query } from './request-body.ts';
 import { drainingError, internalError, RequestRefusedError } from './request-refused.ts';
 import { closeAfterUnreadBody, retryAfterSeconds } from './responses.ts';
 import type { Handler, Route } from './routes.ts';
@@ -27,9 +28,13 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
 
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
+    acceptOnlyServed(request);
     const session = await openSessionOrRefuse(request, response);
-    // A client that left during authentication has had its `close` event: nothing would end the operation.
-    if (session === null || response.destroyed) return;
+    if (session === null) return;
+    // The engine takes a body that was read from this property, as web frameworks leave it.
+    if (request.method === 'POST') Object.assign(request, { body: await readParameters(request) });
+    // A client that left meanwhile has had its `close` event: nothing would end the operation.
+    if (response.destroyed) return;
 
     const operation = new RunningOperation('HTTP', session);
     operation.signal.addEventListener('abort', () => {
@@ -38,6 +43,13 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     response.once('close', () => operation.end('CLIENT_GONE'));
     await engine(request, response, { operation });
   };
+
+  async function readParameters(request: IncomingMessage): Promise<object> {
+    const body = await readJson(request, limits.requestBytes);
+    const isParameters = typeof body === 'object' && body !== null && !Array.isArray(body);
+    if (isParameters && Object.keys(body).length > 0) return body;
+    throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send an object with a query: {"query": "…"}.');
+  }
 
   /** Returns null after it has sent a refusal. */
   async function openSessionOrRefuse(
@@ -90,6 +102,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
         if (request.method === 'HEAD') {
           throw new RequestRefusedError(405, 'METHOD_NOT_ALLOWED', 'Use GET or POST here.');
         }
+        requireUtf8Query(request);
         return handle(request, response);
       }),
       POST: inGraphQLShape((request, response) => {
@@ -102,6 +115,22 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
       }),
     },
   };
+}
+
+/**
+ * Removes from `Accept` what the gateway does not serve: the engine would serve multipart/mixed.
+ * @throws RequestRefusedError 406 if nothing is left, before a mutation could take effect whose result is then withheld
+ */
+function acceptOnlyServed(request: IncomingMessage): void {
+  const ranges = servedRanges(request.headers.accept);
+  if (ranges.length === 0) {
+    throw new RequestRefusedError(
+      406,
+      'NOT_ACCEPTABLE',
+      'Send "accept: application/json", "accept: application/graphql-response+json", or for a subscription "accept: text/event-stream".',
+    );
+  }
+  request.headers.accept = ranges.join(', ');
 }
 
 function wantsPage(request: IncomingMessage): boolean {

@@ -29,13 +29,24 @@ export function createOriginPolicy(allowedOrigins: readonly string[]): OriginPol
       const origin = request.headers.origin;
       if (origin === undefined) return;
       response.setHeader('access-control-allow-origin', origin);
+      response.setHeader('access-control-expose-headers', 'retry-after');
       if (request.method === 'OPTIONS') {
+        response.setHeader('vary', 'Origin, Access-Control-Request-Headers');
         response.setHeader('access-control-allow-methods', 'GET, POST');
-        response.setHeader('access-control-allow-headers', 'authorization, content-type, last-event-id');
+        response.setHeader('access-control-allow-headers', allowedHeaders(request));
         response.setHeader('access-control-max-age', preflightMaxAgeSeconds);
       }
     },
   };
+}
+
+/**
+ * The headers that the page asks for: clients and tracing add their own, and the gateway ignores those it does not
+ * know. A wildcard would not cover `authorization`.
+ */
+function allowedHeaders(request: IncomingMessage): string {
+  const asked = request.headers['access-control-request-headers'] ?? '';
+  return /^[\w!#$%&'*+.^`|~, \t-]+$/.test(asked) ? asked : 'authorization, content-type, last-event-id';
 }
 
 /**
@@ -55,6 +66,15 @@ export function isSameOrigin(request: IncomingMessage): boolean {
 export function isAddressedAsLoopback(request: IncomingMessage): boolean {
   const name = /^(.*?)(:\d+)?$/.exec(request.headers.host?.toLowerCase() ?? '')?.[1] ?? '';
   return /^(localhost|[a-z\d-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(name);
+}
+
+/** Headers by which proxies and tunnels tell for whom they forward a request. */
+const forwardingHeaders =
+  /^(forwarded|via|x-forwarded(-.*)?|x-(real|client|cluster-client)-ip|(true-)?client-ip|(cf|fastly|x-envoy|x-original|x-azure|x-amzn)-.*)$/;
+
+/** Whether a proxy or a tunnel has passed the request on, so that it may come from another machine. */
+export function isForwarded(request: IncomingMessage): boolean {
+  return Object.keys(request.headers).some((name) => forwardingHeaders.test(name));
 }
 
 export function foreignOrigin(): RequestRefusedError {

@@ -4,44 +4,75 @@ import { RequestRefusedError } from './request-refused.ts';
 /**
  * Reads a request's body and returns its JSON value.
  *
- * @throws RequestRefusedError 415 unless the content type is application/json, 413 for more than `maxBytes`, 400
- *   for a body that is not JSON in UTF-8 or that the client did not finish sending.
+ * @throws RequestRefusedError 415 unless the content type is application/json in UTF-8, 413 for more than `maxBytes`,
+ *   400 for a body that is not JSON in UTF-8 or that the client did not finish sending.
  */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   requireJson(request);
   requireBodyWithin(request, maxBytes);
+  const body = await readBytes(request, maxBytes);
+  return refuseUnless(
+    'The body is not JSON. Check its quotes and commas.',
+    JSON.parse,
+    refuseUnless('The body is not UTF-8. Send JSON in UTF-8.', decodeUtf8, body),
+  );
+}
+
+async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of request) {
+    // Destroying the request would close the connection before the refusal is sent.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       bytes += chunk.length;
       if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
       chunks.push(chunk);
     }
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
   } catch (error) {
     if (error instanceof RequestRefusedError) throw error;
-    throw new RequestRefusedError(
-      400,
-      'BAD_REQUEST',
-      'The body is not JSON. Check its quotes and commas.',
-      {},
-      { cause: error },
-    );
+    throw badRequest('The body was not sent to its end.', error);
+  }
+  return Buffer.concat(chunks);
+}
+
+function decodeUtf8(bytes: Buffer): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+}
+
+/** @throws RequestRefusedError 400 with the message if the function throws. */
+function refuseUnless<From, To>(message: string, read: (value: From) => To, value: From): To {
+  try {
+    return read(value);
+  } catch (error) {
+    throw badRequest(message, error);
   }
 }
 
+function badRequest(message: string, cause: unknown): RequestRefusedError {
+  return new RequestRefusedError(400, 'BAD_REQUEST', message, {}, { cause });
+}
+
+/** Throws a 400 for a query string that is not UTF-8. A decoder that replaces what it cannot read would alter it. */
+export function requireUtf8Query(request: IncomingMessage): void {
+  const query = request.url?.split('?', 2)[1] ?? '';
+  refuseUnless('The query string is not UTF-8 with percent-encoding.', decodeURIComponent, query);
+}
+
 /**
- * Throws a 415 unless the content type is application/json. Browsers let any page send forms and plain text to any
- * site without a preflight request, so those are never read.
+ * Throws a 415 unless the content type is application/json in UTF-8. Browsers let any page send forms and plain text to
+ * any site without a preflight request, so those are never read.
  */
 export function requireJson(request: IncomingMessage): void {
-  const mediaType = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  if (mediaType === 'application/json') return;
+  const [mediaType, ...parameters] = (request.headers['content-type'] ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  if (mediaType === 'application/json' && /^charset="?utf-?8"?$/.test(charset ?? 'charset=utf-8')) return;
   throw new RequestRefusedError(
     415,
     'UNSUPPORTED_MEDIA_TYPE',
-    'Send JSON, with the header "content-type: application/json".',
+    'Send JSON in UTF-8, with the header "content-type: application/json".',
   );
 }
 

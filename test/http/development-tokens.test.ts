@@ -136,3 +136,19 @@ describe('answers only this machine', () => {
     expect(await ask(server.origin, headers, ada)).toMatchObject({ status: 200 });
   });
 });
+
+test.each([
+  ['forwarded', 'for=203.0.113.7'],
+  ['x-forwarded-for', '203.0.113.7'],
+  ['x-forwarded-host', 'demo.example'],
+  ['X-Forwarded-Proto', 'https'],
+  ['via', '1.1 proxy'],
+  ['x-real-ip', '203.0.113.7'],
+  ['cf-connecting-ip', '203.0.113.7'],
+])('refuses what a proxy has forwarded: %s', async (name, value) => {
+  await using server = await startWithTokens();
+  expect(await ask(server.origin, { ...json, host: 'localhost', [name]: value }, ada)).toMatchObject({
+    status: 403,
+    body: { error: { code: 'FORWARDED_NOT_ALLOWED' } },
+  });
+});

@@ -180,6 +180,7 @@ describe('what is requested', () => {
     'application/graphql',
     'application/graphql+json',
     'application/json, text/plain',
+    'application/json; charset=iso-8859-1',
     '',
   ])('a body that any web page could send without a preflight is not read: %j', async (type) => {
     await using server = await startTestServer();
@@ -192,6 +193,96 @@ describe('what is requested', () => {
     expect(response.status).toBe(415);
     expect(JSON.parse(response.body)).toMatchObject({
       errors: [{ extensions: { code: 'UNSUPPORTED_MEDIA_TYPE' } }],
+    });
+  });
+
+  describe('text that is not UTF-8 is refused, not altered', () => {
+    const inLatin1 = (text: string) => Buffer.from(text, 'latin1');
+
+    test('in a body', async () => {
+      await using server = await startTestServer();
+      const body = inLatin1(JSON.stringify({ query: '{ hello(name: "refusé") serial }' }));
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(server.url, { method: 'POST', headers, body });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toEqual({
+        errors: [{ message: expect.stringContaining('UTF-8'), extensions: { code: 'BAD_REQUEST' } }],
+      });
+      expect(await (await server.post({ query: '{ serial }' })).json()).toEqual({ data: { serial: 1 } });
+    });
+
+    test('in a URL', async () => {
+      await using server = await startTestServer();
+      const response = await fetch(`${server.url}?query={hello(name:"refus%E9")}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ errors: [{ extensions: { code: 'BAD_REQUEST' } }] });
+      const readable = await fetch(`${server.url}?query={hello(name:"refus%C3%A9")}`);
+      expect(await readable.json()).toEqual({ data: { hello: 'hello refusé' } });
+    });
+
+    test('a body that says it is UTF-8 is read', async () => {
+      await using server = await startTestServer();
+      const headers = { 'content-type': 'Application/JSON; charset="UTF-8"' };
+      const response = await server.post({ query: '{ hello(name: "refusé") }' }, { headers });
+      expect(await response.json()).toEqual({ data: { hello: 'hello refusé' } });
+    });
+  });
+
+  describe('a client that accepts nothing that is served gets 406 and why, before anything is executed', () => {
+    test.each(['text/html', 'multipart/mixed', 'application/json; charset=utf-16', 'image/*, text/csv'])(
+      'accepting %s',
+      async (accept) => {
+        await using server = await startTestServer();
+        const response = await server.post({ query: '{ serial }' }, { headers: { accept } });
+        expect(response.status).toBe(406);
+        expect(await response.json()).toEqual({
+          errors: [
+            { message: expect.stringContaining('application/json'), extensions: { code: 'NOT_ACCEPTABLE' } },
+          ],
+        });
+        expect(await (await server.post({ query: '{ serial }' })).json()).toEqual({ data: { serial: 1 } });
+      },
+    );
+
+    test('a subscription as JSON', async () => {
+      await using server = await startTestServer();
+      for (const accept of ['application/json', 'application/json, multipart/mixed']) {
+        const response = await server.post(
+          { query: 'subscription { values }' },
+          { email: ada, headers: { accept } },
+        );
+        expect(response.status).toBe(406);
+        expect(response.headers.get('accept')).toBeNull();
+        expect(await response.json()).toEqual({
+          errors: [
+            {
+              message: expect.stringContaining('text/event-stream'),
+              extensions: { code: 'NOT_ACCEPTABLE' },
+            },
+          ],
+        });
+      }
+      expect(server.source.open).toBe(0);
+    });
+
+    test.each([
+      'multipart/mixed, application/json',
+      'text/event-stream;q=0.5, multipart/mixed, application/json;q=0.9',
+      '*/*',
+      'application/*',
+      '',
+    ])('but not one that also accepts %j', async (accept) => {
+      await using server = await startTestServer();
+      const response = await server.post({ query: '{ hello }' }, { headers: { accept } });
+      expect(response.headers.get('content-type')).toMatch(/^application\/json;/);
+      expect(await response.json()).toEqual({ data: { hello: 'hello world' } });
+    });
+
+    test('nor one that accepts multipart/mixed and an event stream, which it gets', async () => {
+      await using server = await startTestServer();
+      const headers = { accept: 'multipart/mixed, text/event-stream' };
+      const response = await server.post({ query: '{ hello }' }, { headers });
+      expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
     });
   });
 
@@ -313,11 +404,31 @@ describe('a web page', () => {
       'access-control-allow-origin': 'https://admin.customer.example',
       'access-control-allow-methods': 'GET, POST',
       'access-control-allow-headers': 'authorization, content-type, last-event-id',
-      vary: 'Origin',
+      vary: 'Origin, Access-Control-Request-Headers',
     });
     const response = await server.post({ query: '{ hello }' }, { headers });
     expect(response.status).toBe(200);
     expect(response.headers.get('access-control-allow-origin')).toBe('https://admin.customer.example');
+    expect(response.headers.get('access-control-expose-headers')).toBe('retry-after');
+    expect(response.headers.get('vary')).toBe('Origin');
+  });
+
+  test('of an allowed origin may send the headers that it asks for', async () => {
+    await using server = await startTestServer({ allowedOrigins });
+    const asking = async (asked: string, origin = 'https://admin.customer.example') => {
+      const preflight = await fetch(server.url, {
+        method: 'OPTIONS',
+        headers: {
+          ...{ origin, 'access-control-request-method': 'POST' },
+          'access-control-request-headers': asked,
+        },
+      });
+      return preflight.headers.get('access-control-allow-headers');
+    };
+    const wanted = 'authorization,content-type,traceparent,sentry-trace,apollographql-client-name';
+    expect(await asking(wanted)).toBe(wanted);
+    expect(await asking('nonsense: "x"')).toBe('authorization, content-type, last-event-id');
+    expect(await asking(wanted, 'https://evil.example')).toBeNull();
   });
 
   test('of the gateway itself may use it', async () => {

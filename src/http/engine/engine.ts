@@ -7,6 +7,7 @@ import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { EngineContext, OperationInfo } from '../running-operation.ts';
 import { limitDocuments } from './document-limits.ts';
+import { requireEventStream } from './event-stream-requirement.ts';
 import { resumeByLastEventId } from './last-event-id.ts';
 import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
@@ -51,6 +52,7 @@ export function createEngine(options: EngineOptions): {
       checkParameters(),
       ...limitDocuments(limits),
       requireTokens(),
+      requireEventStream(),
       limitOperations(limits, options.subscribe ?? ((args) => subscribe(args))),
       endStreams(options),
       resumeByLastEventId(),
