@@ -6,7 +6,7 @@ import { variableNames } from '../src/config.ts';
 import { startGateway } from './support/gateway.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
-const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/**/*.md')];
+const pages = ['README.md', 'CONTRIBUTING.md', 'client/README.md', ...globSync('docs/**/*.md')];
 const schema = buildSchema(read('schema/schema.graphql'));
 
 /** The code blocks in this language on a page. */
@@ -38,7 +38,7 @@ test('every file and script that is named exists', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const wrong = pages.flatMap((page) => {
     const text = read(page);
-    const missing = [...text.matchAll(/`((?:src|test|schema|prisma|docs|\.ci)\/[\w./-]+)`/g)]
+    const missing = [...text.matchAll(/`((?:src|client|test|schema|prisma|docs|\.ci)\/[\w./-]+)`/g)]
       .map(([, path = '']) => path)
       .filter((path) => !existsSync(path));
     const unknown = [...text.matchAll(/npm run (?:-s )?([\w:]+)/g)]

@@ -22,7 +22,6 @@ const layers: readonly (readonly string[])[] = [
   ['roles'],
   ['config.ts'],
   ['platform'],
-  ['client'],
 ];
 
 const root = fileURLToPath(new URL('../src', import.meta.url));
@@ -51,6 +50,15 @@ test('a room imports only from itself and from the layers below', () => {
       .map((target) => `${file} → ${target}`),
   );
   expect(wrong).toEqual([]);
+});
+
+test('only the tour uses the client, as other programs do', () => {
+  const users = files.filter((file) => readFileSync(join(root, file), 'utf8').includes('/client/src/'));
+  expect([...new Set(users.map(roomOf))]).toEqual(['tour']);
+  const inside = users.filter((file) =>
+    /\/client\/src\/(?!index\.ts')/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(inside).toEqual([]);
 });
 
 test('there is no import cycle', () => {

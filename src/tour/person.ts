@@ -1,7 +1,6 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { createGatewayClient, developmentToken, type GatewayClient } from '../../client/src/index.ts';
 import { ViewerDocument } from '../../schema/generated/operations.ts';
-import { createGatewayClient, type GatewayClient } from '../client/client.ts';
-import { developmentToken } from '../client/development-token.ts';
 
 /** A person who is signed in to a gateway. */
 export type Person = {

@@ -1,4 +1,4 @@
-import { RequestFailedError, SubscriptionEndedError } from '../client/errors.ts';
+import { RequestFailedError, SubscriptionEndedError } from '../../client/src/index.ts';
 import { StartupError } from '../platform/startup-error.ts';
 import { UsageError } from './arguments.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRecentIds } from '../../src/client/recent-ids.ts';
+import { createRecentIds } from '../../client/src/recent-ids.ts';
 
 test('remembers as many ids as its capacity, and forgets the oldest first', () => {
   const ids = createRecentIds(2);

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { RequestFailedError } from '../../src/client/errors.ts';
-import { decideReconnect, readError } from '../../src/client/reconnect-policy.ts';
+import { RequestFailedError } from '../../client/src/errors.ts';
+import { readError } from '../../client/src/read-error.ts';
+import {
+  decideOnTokenFailure,
+  decideReconnect,
+  type ReconnectDecision,
+} from '../../client/src/reconnect-policy.ts';
 
 const graphqlError = (code: string) => [{ message: 'The reason.', extensions: { code } }];
 const close = (code: number) => ({ code, reason: 'The reason.' });
@@ -17,7 +22,7 @@ describe('reconnects', () => {
     'INTERNAL_SERVER_ERROR',
   ])('after the transient error %s', (code) => {
     const reason = `${code}: The reason.`;
-    expect(decideReconnect(graphqlError(code), true)).toEqual({ kind: 'RETRY', reason });
+    expect(decideReconnect(graphqlError(code), true)).toEqual({ kind: 'RETRY', reason, code: 'UNREACHABLE' });
   });
 
   test.for([
@@ -37,6 +42,7 @@ describe('reconnects', () => {
     expect(decideReconnect(close(code), true)).toEqual({
       kind: 'RETRY',
       reason: `the gateway closed the connection: ${code} The reason.`,
+      code: 'UNREACHABLE',
     });
   });
 
@@ -49,12 +55,17 @@ describe('reconnects', () => {
     ['an error without one', new Error(''), 'the connection failed'],
     ['something else thrown', 'ECONNRESET', 'the connection failed'],
   ] as const)('after a failed connection: %s', ([, thrown, reason]) => {
-    expect(decideReconnect(thrown, true)).toEqual({ kind: 'RETRY', reason });
+    expect(decideReconnect(thrown, true)).toEqual({ kind: 'RETRY', reason, code: 'UNREACHABLE' });
   });
 
-  test.for([null, 500, 503])('after a token source failed with status %s', (status) => {
-    const error = new RequestFailedError('UNREACHABLE', 'The reason.', status);
-    expect(decideReconnect(error, false).kind).toBe('RETRY');
+  test.for([
+    ['UNREACHABLE', null, 'UNREACHABLE'],
+    ['TOKEN_UNAVAILABLE', null, 'TOKEN_UNAVAILABLE'],
+    ['SERVICE_UNAVAILABLE', 503, 'TOKEN_UNAVAILABLE'],
+    ['INTERNAL', 500, 'TOKEN_UNAVAILABLE'],
+  ] as const)('after a token source failed with %s and status %s', ([code, status, final]) => {
+    const cause = new RequestFailedError(code, 'The reason.', status);
+    expect(decideOnTokenFailure(cause)).toEqual({ kind: 'RETRY', reason: 'The reason.', code: final, cause });
   });
 });
 
@@ -63,6 +74,7 @@ describe('asks for a new token', () => {
     expect(decideReconnect(graphqlError('UNAUTHENTICATED'), true)).toEqual({
       kind: 'NEW_TOKEN',
       reason: 'The reason.',
+      code: 'UNAUTHENTICATED',
     });
   });
 
@@ -71,11 +83,9 @@ describe('asks for a new token', () => {
   });
 });
 
-/** The code and the message of the error with which a subscription ends. */
-function errorAfter(ended: unknown, wasAccepted: boolean) {
-  const decision = decideReconnect(ended, wasAccepted);
-  return decision.kind === 'GIVE_UP' ? decision.error : decision;
-}
+/** The error with which a subscription ends. */
+const errorOf = (decision: ReconnectDecision) => (decision.kind === 'GIVE_UP' ? decision.error : decision);
+const errorAfter = (ended: unknown, wasAccepted: boolean) => errorOf(decideReconnect(ended, wasAccepted));
 
 describe('gives up', () => {
   test.for([4401, 4403])('after close code %i on a connection that was not accepted', (code) => {
@@ -114,9 +124,10 @@ describe('gives up', () => {
 
   test.for([401, 404, 499])('after a token source failed with status %i', (status) => {
     const error = new RequestFailedError('UNKNOWN_PERSON', 'The reason.', status);
-    expect(errorAfter(error, false)).toMatchObject({
+    expect(errorOf(decideOnTokenFailure(error))).toMatchObject({
       code: 'UNKNOWN_PERSON',
       message: 'The token source failed: The reason.',
+      cause: error,
     });
   });
 });

@@ -1,9 +1,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createGatewayClient, developmentToken } from '../../client/src/index.ts';
 import { CreateOrganizationDocument, ViewerDocument } from '../../schema/generated/operations.ts';
-import { createGatewayClient } from '../../src/client/client.ts';
-import { developmentToken } from '../../src/client/development-token.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 
 let gateway: TestGateway;
@@ -66,6 +65,23 @@ describe('rejects with the code', () => {
       code: 'TIMED_OUT',
     });
   });
+});
+
+test('a token source that hangs fails the request in time, and nothing is sent', async () => {
+  let requests = 0;
+  await using server = await listen(() => {
+    requests += 1;
+  });
+  const client = createGatewayClient({ url: server.url, token: () => new Promise(() => undefined) });
+  await expect(client.execute(ViewerDocument, {}, { timeoutMs: 50 })).rejects.toMatchObject({
+    name: 'RequestFailedError',
+    code: 'TOKEN_UNAVAILABLE',
+  });
+  const abort = new AbortController();
+  const request = client.execute(ViewerDocument, {}, { signal: abort.signal });
+  abort.abort(new Error('enough'));
+  await expect(request).rejects.toThrow('enough');
+  expect(requests).toBe(0);
 });
 
 test('a request that the caller aborts rejects with the reason of the signal', async () => {

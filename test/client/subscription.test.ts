@@ -6,11 +6,14 @@ import { buildSchema, parse } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
+import {
+  createGatewayClient,
+  developmentToken,
+  type GatewayClient,
+  type ResumeOptions,
+  type SubscriptionEndedError,
+} from '../../client/src/index.ts';
 import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/generated/operations.ts';
-import { createGatewayClient, type GatewayClient } from '../../src/client/client.ts';
-import { developmentToken } from '../../src/client/development-token.ts';
-import type { SubscriptionEndedError } from '../../src/client/errors.ts';
-import type { ResumeOptions } from '../../src/client/subscription.ts';
 import { deleteEventsBefore } from '../../src/events/outbox.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -64,7 +67,7 @@ async function ticket(): Promise<{ ticketId: string; key: string; grantId: strin
   return fileTicket(gateway, world);
 }
 
-async function endOf(events: AsyncIterator<Event>): Promise<SubscriptionEndedError> {
+async function endOf(events: AsyncIterator<unknown>): Promise<SubscriptionEndedError> {
   try {
     for (;;) {
       const { done } = await events.next();
@@ -250,6 +253,34 @@ describe('a subscription ends with an error', () => {
     expect(await endOf(events)).toMatchObject({ code: 'UNKNOWN_PERSON' });
   });
 
+  test.for<[string, () => Promise<string>, string]>([
+    ['fails', () => Promise.reject(new Error('the issuer is away')), 'the issuer is away'],
+    ['hangs', () => new Promise(() => undefined), 'it took longer than 50 ms'],
+  ])('when the token source %s for too long', async ([, token, reason]) => {
+    const client = createGatewayClient({ url: gateway.url, token });
+    await using events = subscribe(client, { attemptTimeoutMs: 50, giveUpAfterMs: 300 });
+    expect(await endOf(events)).toMatchObject({
+      code: 'TOKEN_UNAVAILABLE',
+      message: expect.stringContaining(reason),
+      cause: { code: 'TOKEN_UNAVAILABLE' },
+    });
+  });
+
+  test('when its events lack an id or a cursor', async () => {
+    const client = clientOf(world.engineer.email);
+    await using events = client.subscribeWithResume({
+      document: 'subscription ($after: String) { grantEvents(after: $after) { id } }',
+      eventOf: ({ grantEvents }: { grantEvents: { id: string; cursor: string } }) => grantEvents,
+    });
+    await events.connected;
+    await ticket();
+    const { code, cause } = await endOf(events);
+    expect({ code, cause: String(cause) }).toMatchObject({
+      code: 'FAILED',
+      cause: expect.stringContaining('select both'),
+    });
+  });
+
   test('when a callback of the caller throws', async () => {
     const broken = new Error('the callback failed');
     await using events = subscribe(clientOf(world.engineer.email), {
@@ -261,6 +292,12 @@ describe('a subscription ends with an error', () => {
     await ticket();
     expect(await endOf(events)).toMatchObject({ code: 'FAILED', cause: broken });
   });
+});
+
+test('a document without `$after` is refused, because its subscription could not resume', () => {
+  const document = 'subscription { grantEvents { id cursor } }';
+  const eventOf = (data: { grantEvents: { id: string; cursor: string } }) => data.grantEvents;
+  expect(() => clientOf('any').subscribeWithResume({ document, eventOf })).toThrow('$after');
 });
 
 test('a slow consumer holds a limited number of events in memory, and misses none', async () => {
@@ -288,7 +325,7 @@ test('disposing ends the iteration and the connection', async () => {
 test('a repeated event is dropped', async () => {
   const values = ['a', 'b', 'a', 'b', 'c'];
   const schema = buildSchema(
-    'type Query { any: Int } type Event { id: ID! cursor: String! } type Subscription { grantEvents: Event! }',
+    'type Query { any: Int } type Event { id: ID! cursor: String! } type Subscription { grantEvents(after: String): Event! }',
   );
   const http = createServer();
   const { dispose } = useServer(
@@ -306,10 +343,9 @@ test('a repeated event is dropped', async () => {
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const client = createGatewayClient({ url, token: 'any' });
   const events = client.subscribeWithResume({
-    document: parse('subscription { grantEvents { id cursor } }') as TypedDocumentNode<
-      { grantEvents: { id: string; cursor: string } },
-      { after?: string }
-    >,
+    document: parse(
+      'subscription ($after: String) { grantEvents(after: $after) { id cursor } }',
+    ) as TypedDocumentNode<{ grantEvents: { id: string; cursor: string } }, { after?: string }>,
     eventOf: ({ grantEvents }) => grantEvents,
   });
   const ids = [await events.next(), await events.next(), await events.next()].map(({ value }) => value?.id);

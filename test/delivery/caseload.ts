@@ -1,14 +1,13 @@
 /** Customers and engineers at work: each worker takes one ticket after another from filing to the end of access. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import { type GatewayClient, RequestFailedError } from '../../client/src/index.ts';
 import {
   ApproveDataAccessDocument,
   AssignTicketDocument,
   CreateTicketDocument,
   RevokeDataAccessDocument,
 } from '../../schema/generated/operations.ts';
-import type { GatewayClient } from '../../src/client/client.ts';
-import { RequestFailedError } from '../../src/client/errors.ts';
 import type { World } from '../support/world.ts';
 
 /** A decision that was acknowledged: from then on it is effective. */

@@ -1,5 +1,5 @@
 /** A real deployment: two gateway processes on one database and one Redis, with an OpenID issuer. */
-import { createGatewayClient, type GatewayClient } from '../../src/client/client.ts';
+import { createGatewayClient, type GatewayClient } from '../../client/src/index.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { startGateway } from '../support/gateway.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';

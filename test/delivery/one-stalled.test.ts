@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { developmentToken } from '../../src/client/development-token.ts';
+import { developmentToken } from '../../client/src/index.ts';
 import type { WakeBus } from '../../src/events/bus.ts';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { withDeadline } from '../../src/platform/deadline.ts';

@@ -4,7 +4,7 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import { parse } from 'graphql';
 import type pg from 'pg';
 import { expect } from 'vitest';
-import type { GatewayClient } from '../../src/client/client.ts';
+import type { GatewayClient } from '../../client/src/index.ts';
 import type { EventAudience } from '../../src/events/envelope.ts';
 
 export type ReceivedEvent = {

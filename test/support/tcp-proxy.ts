@@ -7,6 +7,8 @@ export interface TcpProxy {
   readonly port: number;
   /** Open connections from clients. */
   readonly connections: number;
+  /** How many connections from clients there have been. */
+  readonly accepted: number;
   /** Breaks every connection and refuses new ones. */
   cut(): void;
   /** Accepts and keeps connections but forwards nothing either way, as if packets were lost. */
@@ -22,6 +24,7 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
   const clients = new Set<Socket>();
   /** Their other end closed while the proxy was stalled. */
   const halfClosed = new Set<Socket>();
+  let accepted = 0;
   let state: 'OPEN' | 'STALLED' | 'CUT' = 'OPEN';
 
   function keep(socket: Socket): void {
@@ -56,6 +59,7 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
       client.resetAndDestroy();
       return;
     }
+    accepted += 1;
     clients.add(client);
     const upstream = connect(typeof target === 'number' ? target : target(), '127.0.0.1');
     keep(client);
@@ -71,6 +75,9 @@ export async function openTcpProxy(target: number | (() => number)): Promise<Tcp
     port: address.port,
     get connections() {
       return clients.size;
+    },
+    get accepted() {
+      return accepted;
     },
     cut() {
       state = 'CUT';

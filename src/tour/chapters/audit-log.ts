@@ -1,5 +1,5 @@
+import { RequestFailedError } from '../../../client/src/index.ts';
 import { AuditLogDocument } from '../../../schema/generated/operations.ts';
-import { RequestFailedError } from '../../client/errors.ts';
 import type { Stage } from '../stage.ts';
 
 /** Reads the audit log of the first chapter's ticket. */

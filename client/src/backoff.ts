@@ -10,17 +10,3 @@ export function backoffMs(attempt: number, random: () => number = Math.random): 
   const full = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1));
   return Math.round(full * (0.5 + random() / 2));
 }
-
-/** Resolves after this many milliseconds, or as soon as the signal aborts. */
-export function delay(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const stop = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
-      resolve();
-    };
-    const timer = setTimeout(stop, ms);
-    signal.addEventListener('abort', stop);
-  });
-}

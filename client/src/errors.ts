@@ -7,8 +7,9 @@
 export class RequestFailedError extends Error {
   override readonly name = 'RequestFailedError';
   /**
-   * The gateway's code (`UNAUTHENTICATED`, `SERVICE_UNAVAILABLE` …); without a response of a gateway, `UNREACHABLE`,
-   * `TIMED_OUT` or `NOT_A_GATEWAY`.
+   * The gateway's code (`UNAUTHENTICATED`, `SERVICE_UNAVAILABLE` …). Without a response of a gateway: `UNREACHABLE`,
+   * `TIMED_OUT`, `NOT_A_GATEWAY`, or `TOKEN_UNAVAILABLE` if the token source failed or took too long, so that nothing
+   * was sent.
    */
   readonly code: string;
   /** The HTTP status; null without a response. */
@@ -29,7 +30,8 @@ export class RequestFailedError extends Error {
  * - `CURSOR_MALFORMED`, `CURSOR_OF_ANOTHER_VIEWER`, `CURSOR_OF_ANOTHER_FILTER`: the cursor is not valid for this
  *   account, subscription and filter.
  * - `ACCESS_ENDED`, `UNAUTHENTICATED`: the account may no longer receive these events, or its token is invalid.
- * - `UNREACHABLE`: the gateway was unreachable for longer than `giveUpAfterMs`. The cursor is still valid.
+ * - `UNREACHABLE`, `TOKEN_UNAVAILABLE`: the gateway was unreachable, or the token source failed or took too long, for
+ *   `giveUpAfterMs`. The cursor is still valid.
  * - `FAILED`: a callback of the subscription threw. The `cause` is what it threw.
  * - `DISPOSED`: only from `connected`, when the subscription was disposed before it was connected.
  * - `CLOSED_4xxx`, `CLOSED_1xxx`: the WebSocket was closed with this code, for a violation of the protocol.

@@ -1,5 +1,5 @@
 import { RequestFailedError } from './errors.ts';
-import { readError } from './reconnect-policy.ts';
+import { readError } from './read-error.ts';
 
 /**
  * Creates a token source for an account on a gateway with the development issuer. It requests a new token each time.

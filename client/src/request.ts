@@ -1,10 +1,11 @@
-import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { print } from 'graphql';
+import { DeadlinePassedError, startDeadline } from './deadline.ts';
+import { type Document, textOf } from './document.ts';
 import { RequestFailedError } from './errors.ts';
-import { readError } from './reconnect-policy.ts';
+import { detailOf, isRecord, readError } from './read-error.ts';
+import { fetchToken, type TokenSource } from './token.ts';
 
 export type RequestOptions = {
-  /** Milliseconds until the request fails with TIMED_OUT. Default: 10,000. */
+  /** Milliseconds until the request fails, the time for its token included. Default: 10,000. */
   timeoutMs?: number;
   signal?: AbortSignal;
 };
@@ -16,15 +17,26 @@ const defaultTimeoutMs = 10_000;
  * @throws RequestFailedError when there is no data; the signal's reason when the caller aborted
  */
 export async function sendRequest<Result, Variables>(
-  { endpoint, getToken }: { endpoint: string; getToken: () => Promise<string> },
-  document: TypedDocumentNode<Result, Variables>,
+  { endpoint, token }: { endpoint: string; token: TokenSource },
+  document: Document<Result, Variables>,
   variables: Variables,
   { timeoutMs = defaultTimeoutMs, signal }: RequestOptions,
 ): Promise<Result> {
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const token = await getToken();
+  const deadline = startDeadline(timeoutMs, signal);
+  try {
+    const bearer = await fetchToken(token, deadline.signal);
+    const body = JSON.stringify({ query: textOf(document), variables });
+    const answer = await post(endpoint, bearer, body, deadline.signal);
+    return dataOf<Result>(endpoint, answer);
+  } finally {
+    deadline.clear();
+  }
+}
+
+type Answer = { status: number; body: unknown };
+
+async function post(endpoint: string, token: string, body: string, signal: AbortSignal): Promise<Answer> {
   let status: number | null = null;
-  let body: unknown;
   try {
     const response = await fetch(endpoint, {
       method: 'POST',
@@ -33,29 +45,30 @@ export async function sendRequest<Result, Variables>(
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json;q=0.9',
       },
-      body: JSON.stringify({ query: textOf(document), variables }),
-      signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+      body,
+      signal,
     });
     status = response.status;
-    body = await response.json();
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (deadline.aborted) {
+    return { status, body: await response.json() };
+  } catch (cause) {
+    if (signal.reason instanceof DeadlinePassedError) {
       throw new RequestFailedError(
         'TIMED_OUT',
-        `${endpoint} did not answer within ${timeoutMs} ms.`,
+        `${endpoint} did not answer${detailOf(signal.reason)}.`,
         status,
         {
-          cause: error,
+          cause,
         },
       );
     }
-    if (status === null) {
-      throw new RequestFailedError('UNREACHABLE', `${endpoint} cannot be reached.`, null, { cause: error });
-    }
-    throw notAGateway(endpoint, status, error);
+    signal.throwIfAborted();
+    if (status !== null) throw notAGateway(endpoint, status, cause);
+    throw new RequestFailedError('UNREACHABLE', `${endpoint} cannot be reached.`, null, { cause });
   }
-  if (typeof body !== 'object' || body === null) throw notAGateway(endpoint, status);
+}
+
+function dataOf<Result>(endpoint: string, { status, body }: Answer): Result {
+  if (!isRecord(body)) throw notAGateway(endpoint, status);
   const { data, errors, error } = body as { data?: Result | null; errors?: unknown[]; error?: unknown };
   const [first] = errors ?? (error === undefined ? [] : [error]);
   if (first !== undefined) {
@@ -73,15 +86,4 @@ function notAGateway(endpoint: string, status: number, cause?: unknown): Request
     status,
     { cause },
   );
-}
-
-const texts = new WeakMap<object, string>();
-
-/** Prints the document. The text is cached. */
-export function textOf(document: TypedDocumentNode<unknown, never>): string {
-  const known = texts.get(document);
-  if (known !== undefined) return known;
-  const text = print(document);
-  texts.set(document, text);
-  return text;
 }
