@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { withDeadline } from '../platform/deadline.ts';
 
 /** The Redis channel of a deployment. */
 export type RedisChannel = {
@@ -61,29 +62,27 @@ export async function openRedisLink(
   const close = (): void => {
     for (const client of clients.all) client.disconnect();
   };
-  const deadline = new AbortController();
-  const late = setTimeout(
-    () => deadline.abort(new Error('Redis did not respond in time')),
-    2 * connectDeadline,
-  );
-  const stop = AbortSignal.any([signal, deadline.signal]);
-  const stopped = new Promise<never>((_resolve, reject) => {
-    if (stop.aborted) reject(stop.reason);
-    stop.addEventListener('abort', () => reject(stop.reason), { once: true });
-  });
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort);
   try {
     const connected = Promise.all(clients.all.map((client) => client.connect()));
     const subscribed = connected.then(() => clients.subscribe(onMessage));
-    await Promise.race([subscribed, stopped, closed.then((reason) => Promise.reject(reason))]);
+    const failed = Promise.race([aborted.promise, closed.then((reason) => Promise.reject(reason))]);
+    await withDeadline(Promise.race([subscribed, failed]), 2 * connectDeadline, tookTooLong);
   } catch (error) {
     close();
     throw error;
   } finally {
-    clearTimeout(late);
+    // The signal outlives every attempt to connect: what stayed attached to it would never be freed.
+    signal.removeEventListener('abort', abort);
   }
   void closed.then(close);
   return { publish: clients.publish, closed, close };
 }
+
+const tookTooLong = () => new Error('Redis did not respond in time');
 
 type Clients = {
   all: readonly (Redis | Cluster)[];
