@@ -63,7 +63,7 @@ export const builder = new SchemaBuilder<{
       description: `The objects with these global ids, at most ${pageSize.max}, in their order. An item is null where its object does not exist or the viewer may not see it; the list is null with an error.`,
       nullable: { list: true, items: true },
       authScopes: { operation: 'nodes' },
-      args: { ids: { description: 'The global ids.' } },
+      args: { ids: { description: `The global ids, at most ${pageSize.max}.` } },
       resolve: (_, { ids }, context, info) => loadNodes(context, info, ids),
     },
     pageInfoTypeOptions: { description: 'The position of a page in its list.' },

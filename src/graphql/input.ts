@@ -79,6 +79,18 @@ export const productKey = identifier(64).refine(
   'must be lower case letters, digits and hyphens, beginning with a letter.',
 );
 
+/** The maximum length of a list of enum values in an input. */
+export const maxValues = 100;
+
+/** A list in which neither repetitions nor the order matter: at most `maxValues`, of which each is kept once, sorted. */
+export function optionalValues<Value extends string>() {
+  return z
+    .array(z.custom<Value>())
+    .max(maxValues, `must have at most ${maxValues} values.`)
+    .transform((values) => [...new Set(values)].sort())
+    .nullish();
+}
+
 /** A whole number of seconds, at most ten years. */
 export const seconds = z
   .int('must be a whole number of seconds.')

@@ -15,7 +15,7 @@ import {
   licenseProduct,
   unlicenseProduct,
 } from '../../commands/provision-organization.ts';
-import { email, globalId, line, optionalGlobalId, productKey, siteUrl } from '../input.ts';
+import { email, globalId, line, maxValues, optionalGlobalId, productKey, siteUrl } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
 import {
   accountTypeOf,
@@ -186,11 +186,16 @@ addCommand(addServiceAccount, {
     fields: (t) => ({
       ...person(t),
       capabilities: t
-        .field({ type: [ServiceCapability], required: true, description: 'What it may do, at least one.' })
+        .field({
+          type: [ServiceCapability],
+          required: true,
+          description: `What it may do: 1 to ${maxValues} capabilities.`,
+        })
         .validate(
           z
             .array(z.enum(['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING']))
             .min(1, 'must name at least one.')
+            .max(maxValues, `must have at most ${maxValues} values.`)
             .transform((names) => [...new Set(names)]),
         ),
       organizationId: t

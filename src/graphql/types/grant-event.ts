@@ -1,7 +1,7 @@
 import { builder } from '../builder.ts';
 import { clearReadCaches } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
-import { optionalGlobalId } from '../input.ts';
+import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { type GrantEvent, type GrantEventPayload, grantEvents } from '../subscriptions/grant-events.ts';
 import { grantSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Grant } from './grant.ts';
@@ -69,7 +69,9 @@ const GrantEventFilter = builder.inputType('GrantEventFilter', {
     ticketId: t
       .id({ description: 'Only events of grants of this ticket.' })
       .validate(optionalGlobalId('Ticket')),
-    types: t.field({ type: [GrantEventType], description: 'Only events of these types.' }),
+    types: t
+      .field({ type: [GrantEventType], description: `Only events of these types, at most ${maxValues}.` })
+      .validate(optionalValues<typeof GrantEventType.$inferType>()),
   }),
 });
 

@@ -5,7 +5,7 @@ import type { GrantRow } from '../../grants/row.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
-import { optionalGlobalId } from '../input.ts';
+import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Account, SupportEngineer, User } from './account.ts';
@@ -258,11 +258,12 @@ export const GrantConnection = builder.connectionObject(
 const GrantFilter = builder.inputType('GrantFilter', {
   description: 'Selects grants. All the conditions given must hold.',
   fields: (t) => ({
-    states: t.field({
-      type: [GrantState],
-      description:
-        'Only grants in one of these states now. `[PENDING_APPROVAL]` are the outstanding requests.',
-    }),
+    states: t
+      .field({
+        type: [GrantState],
+        description: `Only grants in one of these states now, at most ${maxValues}. \`[PENDING_APPROVAL]\` are the outstanding requests.`,
+      })
+      .validate(optionalValues<typeof GrantState.$inferType>()),
     siteId: t.id({ description: 'Only grants on this site.' }).validate(optionalGlobalId('Site')),
     productId: t
       .id({ description: 'Only grants for this product on its site.' })

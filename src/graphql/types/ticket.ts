@@ -3,7 +3,7 @@ import { visibleGrants, visibleTickets } from '../../authorization/visibility.ts
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { line, optionalGlobalId } from '../input.ts';
+import { line, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
@@ -152,7 +152,12 @@ const TicketFilter = builder.inputType('TicketFilter', {
     productId: t
       .id({ description: 'Only tickets about this product on its site.' })
       .validate(optionalGlobalId('Product')),
-    statuses: t.field({ type: [TicketStatus], description: 'Only tickets in one of these statuses.' }),
+    statuses: t
+      .field({
+        type: [TicketStatus],
+        description: `Only tickets in one of these statuses, at most ${maxValues}.`,
+      })
+      .validate(optionalValues<typeof TicketStatus.$inferType>()),
     reporterId: t.id({ description: 'Only tickets of this reporter.' }).validate(optionalGlobalId('User')),
     assigneeId: t
       .id({ description: 'Only tickets of this engineer.' })
@@ -182,7 +187,7 @@ builder.queryField('tickets', (t) =>
           const filter: Prisma.TicketWhereInput = {
             ...(siteId == null ? {} : { siteId }),
             ...(productId == null ? {} : { productId }),
-            ...(statuses == null ? {} : { status: { in: [...new Set(statuses)] } }),
+            ...(statuses == null ? {} : { status: { in: statuses } }),
             ...(reporterId == null ? {} : { reporterId }),
             ...(assigneeId == null ? {} : { assigneeId }),
             ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
