@@ -15,7 +15,7 @@ const unitTests = [
   'test/grants/*.test.ts',
   'test/graphql/viewer-independence.test.ts',
   'test/graphql/subscriptions/*.test.ts',
-  'test/http/{connection-counter,drain-clients,expiry-timer,operation-stream}.test.ts',
+  'test/http/{connection-counter,drain-clients,expanded-document,expiry-timer,operation-stream}.test.ts',
   'test/identity/development-issuer.test.ts',
   'test/notifications/guard-mail.test.ts',
   'test/organizations/*.test.ts',

@@ -10,6 +10,11 @@ export const defaultLimits = {
   documentCharacters: 32 * 1024,
   /** Lexical tokens of one document. GraphiQL's introspection query has about 300. */
   documentTokens: 2_000,
+  /**
+   * Fields and fragments that one document selects, counted wherever a fragment is spread. GraphiQL's introspection
+   * query has about 200.
+   */
+  documentSelections: 5_000,
   /** Levels of fields. A connection counts three: field, edges, node. Introspection has a limit of its own. */
   documentDepth: 15,
   /** Aliases in one operation. Clients that act on many things at once use the mutations in bulk instead. */

@@ -1,5 +1,6 @@
 import { getIntrospectionQuery } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import { multiplied, shapes } from './multiplying-documents.ts';
 import { startTestServer, type TestServer, WrongCursorError } from './server-fixture.ts';
 
 type Payload = { query: string; variables?: Record<string, unknown>; operationName?: string };
@@ -33,6 +34,8 @@ const transports: Record<string, (server: TestServer, payload: Payload) => Promi
     }
   },
 };
+
+const tooMany = 'items(first: 100) { nodes { items(first: 100) { nodes { id } } } }';
 
 describe.each(Object.entries(transports))('over %s', (_name, run) => {
   const deep = (levels: number) =>
@@ -150,9 +153,15 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       'DOCUMENT_LIMIT_EXCEEDED',
       /more than 50 aliases/,
     ],
+    ...Object.entries(shapes).map(([name, shape]): [string, Payload, string, RegExp] => [
+      `too many selections: 28 times ${name}`,
+      { query: multiplied(shape, 28) },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /more than 5000 fields and fragments/,
+    ]),
     [
       'too many objects',
-      { query: '{ items(first: 100) { nodes { items(first: 100) { nodes { id } } } } }' },
+      { query: `{ ${tooMany} }` },
       'OPERATION_LIMIT_EXCEEDED',
       /up to 10100 objects; the limit is 10000/,
     ],
@@ -180,6 +189,27 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       },
       'OPERATION_LIMIT_EXCEEDED',
       /10100 objects/,
+    ],
+    [
+      'too many introspections',
+      { query: `{ ${Array.from({ length: 6 }, (_, n) => `a${n}: __schema { types { name } }`).join(' ')} }` },
+      'OPERATION_LIMIT_EXCEEDED',
+      /12000 objects/,
+    ],
+    [
+      'objects that cannot be counted, because an argument is null',
+      {
+        query: `query ($ids: [ID!] = ["a"]) { nodes(ids: $ids) { id } ${tooMany} }`,
+        variables: { ids: null },
+      },
+      'BAD_USER_INPUT',
+      /Argument "ids" of non-null type/,
+    ],
+    [
+      'wrong variables, and too many objects',
+      { query: `query ($times: Int) { hello(times: $times) ${tooMany} }`, variables: { times: 'many' } },
+      'BAD_USER_INPUT',
+      /Variable "\$times" got invalid value "many"/,
     ],
     ['a field the schema refuses', { query: '{ refused }' }, 'FORBIDDEN', /^You may not\.$/],
     [

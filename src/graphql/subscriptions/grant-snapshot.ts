@@ -74,14 +74,18 @@ const selectsRelationsByField = new WeakMap<FieldNode, boolean>();
 function selectsRelations({ fieldNodes, fragments, returnType }: GraphQLResolveInfo): boolean {
   const type = getNamedType(returnType);
   const fields = isObjectType(type) ? type.getFields() : {};
+  const visited = new Set<string>();
   const doesSelect = ({ selectionSet }: { selectionSet?: SelectionSetNode | undefined }): boolean =>
     selectionSet?.selections.some((selection) => {
       if (selection.kind === Kind.FIELD) {
         const field = fields[selection.name.value];
         return selection.selectionSet !== undefined && (field === undefined || !isOfTheEventItself(field));
       }
-      const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
-      return fragment !== undefined && doesSelect(fragment);
+      if (selection.kind === Kind.INLINE_FRAGMENT) return doesSelect(selection);
+      const fragment = fragments[selection.name.value];
+      if (fragment === undefined || visited.has(selection.name.value)) return false;
+      visited.add(selection.name.value);
+      return doesSelect(fragment);
     }) ?? false;
   return fieldNodes.some((field) => {
     const known = selectsRelationsByField.get(field) ?? doesSelect(field);

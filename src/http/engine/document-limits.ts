@@ -8,6 +8,8 @@ import {
   type GraphQLSchema,
   getNamedType,
   getNullableType,
+  getOperationAST,
+  getVariableValues,
   isCompositeType,
   isListType,
   Kind,
@@ -21,13 +23,16 @@ import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexit
 import type { Plugin } from 'graphql-yoga';
 import { requestError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { countExpandedSelections } from './expanded-document.ts';
 
 /** The estimated length of a list without pages. */
 const assumedListSize = 10;
 /** The length of a page for which the client gives no size. */
 const defaultPageSize = 20;
+/** The number of objects that introspection counts as, whatever it selects: of the order of what a schema has. */
+const introspectionObjects: Readonly<Record<string, number>> = { __schema: 2_000, __type: 200 };
 
-/** Limits the length, depth and aliases of a document before anything is executed, on all transports. */
+/** Limits the length, selections, depth and aliases of a document before anything is executed, on all transports. */
 export function limitDocuments(limits: Limits): Plugin[] {
   return [
     {
@@ -40,9 +45,11 @@ export function limitDocuments(limits: Limits): Plugin[] {
             `The document has ${text.length} characters; the limit is ${limits.documentCharacters}. Pass values as variables.`,
           );
         }
-        setParseFn((source: string | Source, options?: ParseOptions) =>
-          parse(source, { ...options, maxTokens: limits.documentTokens }),
-        );
+        setParseFn((source: string | Source, options?: ParseOptions) => {
+          const document = parse(source, { ...options, maxTokens: limits.documentTokens });
+          refuseTooManySelections(document, limits);
+          return document;
+        });
         return ({ result }) => {
           if (result instanceof GraphQLError) result.extensions['code'] ??= 'GRAPHQL_PARSE_FAILED';
         };
@@ -62,6 +69,16 @@ export function limitDocuments(limits: Limits): Plugin[] {
   ];
 }
 
+/** What walks over a document, in validation and execution, may visit each of these selections. */
+function refuseTooManySelections(document: DocumentNode, limits: Limits): void {
+  if (countExpandedSelections(document) <= limits.documentSelections) return;
+  throw requestError(
+    400,
+    'DOCUMENT_LIMIT_EXCEEDED',
+    `The document selects more than ${limits.documentSelections} fields and fragments, counted wherever a fragment is spread. Ask in several steps.`,
+  );
+}
+
 function report(message: string) {
   return (context: ValidationContext | null): void => {
     context?.reportError(
@@ -72,21 +89,32 @@ function report(message: string) {
   };
 }
 
+type Operation = {
+  schema: GraphQLSchema;
+  document: DocumentNode;
+  operationName?: string | null | undefined;
+  variableValues?: Readonly<Record<string, unknown>> | null | undefined;
+};
+
 /**
- * Returns the error for an operation that may return more objects than allowed. Returns null when it is within the
- * limit, or when its variables are wrong: execution reports those better.
+ * Returns the error for an operation that may return more objects than allowed, or whose objects cannot be counted.
+ * Returns null when it is within the limit, or when its variables are wrong: then execution refuses it, and says why.
  */
-export function findExcess(
-  operation: {
-    schema: GraphQLSchema;
-    document: DocumentNode;
-    operationName?: string | null | undefined;
-    variableValues?: Readonly<Record<string, unknown>> | null | undefined;
-  },
-  limits: Limits,
-): GraphQLError | null {
-  const objects = countObjects(operation);
-  if (objects === null || objects <= limits.operationObjects) return null;
+export function findExcess(args: Operation, limits: Limits): GraphQLError | null {
+  const operation = getOperationAST(args.document, args.operationName);
+  if (operation == null) {
+    return requestError(400, 'OPERATION_RESOLUTION_FAILURE', 'The document has no such operation.');
+  }
+  try {
+    const objects = countObjects(operation, args, limits);
+    return objects <= limits.operationObjects ? null : tooManyObjects(objects, limits);
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    return hasWrongVariables(operation, args) ? null : requestError(400, 'BAD_USER_INPUT', error.message);
+  }
+}
+
+function tooManyObjects(objects: number, limits: Limits): GraphQLError {
   return requestError(
     400,
     'OPERATION_LIMIT_EXCEEDED',
@@ -94,46 +122,35 @@ export function findExcess(
   );
 }
 
-function countObjects({
-  schema,
-  document,
-  operationName,
-  variableValues,
-}: Parameters<typeof findExcess>[0]): number | null {
-  const operation = operationOf(document, operationName);
-  if (operation === null) return null;
-  try {
-    return getComplexity({
-      schema,
-      query: {
-        ...document,
-        definitions: document.definitions.filter(
-          (definition) => definition === operation || definition.kind !== Kind.OPERATION_DEFINITION,
-        ),
-      },
-      variables: { ...variableValues },
-      estimators: [objectsOf],
-    });
-  } catch (error) {
-    if (error instanceof GraphQLError) return null;
-    throw error;
-  }
+/** @throws GraphQLError where an argument or a variable is wrong */
+function countObjects(
+  operation: OperationDefinitionNode,
+  { schema, document, variableValues }: Operation,
+  limits: Limits,
+): number {
+  const definitions = document.definitions.filter(
+    (definition) => definition === operation || definition.kind !== Kind.OPERATION_DEFINITION,
+  );
+  return getComplexity({
+    schema,
+    query: { ...document, definitions },
+    variables: { ...variableValues },
+    estimators: [objectsOf],
+    maxQueryNodes: limits.documentSelections + 1,
+  });
 }
 
-function operationOf(
-  document: DocumentNode,
-  name: string | null | undefined,
-): OperationDefinitionNode | null {
-  const operations = document.definitions.filter(
-    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
-  );
-  if (name == null) return operations.length === 1 ? (operations[0] ?? null) : null;
-  return operations.find((operation) => operation.name?.value === name) ?? null;
+function hasWrongVariables(
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  { schema, variableValues }: Operation,
+): boolean {
+  return getVariableValues(schema, variableDefinitions, { ...variableValues }).errors !== undefined;
 }
 
 /** Counts one for each object, multiplied by the sizes of the pages and lists it is in. Pages themselves are free. */
 const objectsOf: ComplexityEstimator = ({ field, args, type, childComplexity }) => {
-  if (field.name.startsWith('__') || !isCompositeType(getNamedType(field.type))) return 0;
+  if (field.name.startsWith('__')) return introspectionObjects[field.name] ?? 0;
+  if (!isCompositeType(getNamedType(field.type))) return 0;
   if (isConnection(field.type)) return pageSize(field, args) * childComplexity;
   const isInPage = type.name.endsWith('Connection');
   if (isInPage) return field.name === 'edges' ? childComplexity : 1 + childComplexity;
