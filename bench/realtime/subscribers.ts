@@ -31,7 +31,10 @@ export type Account = {
   lastAt: number;
 };
 
-/** A message that contains no expected event. */
+/** The type of Latchkey's first message to each subscriber, which is no event of a grant. */
+const started = Buffer.from('"STARTED"');
+
+/** A message that contains neither an expected event nor the start of a subscription. */
 type OtherText = { subscriber: number; at: number; text: string };
 
 const sockets: LightSocket[] = [];
@@ -54,6 +57,8 @@ let otherTexts: OtherText[] = [];
 function receive(subscriber: number, buffer: Buffer, start: number, end: number): void {
   const number = eventNumber(series, buffer, start, end);
   if (number === -1) {
+    const at = buffer.indexOf(started, start);
+    if (at !== -1 && at < end) return;
     if (otherTexts.length < 10_000)
       otherTexts.push({ subscriber, at: now(), text: buffer.toString('utf8', start, end) });
     return;

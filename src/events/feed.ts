@@ -49,6 +49,11 @@ export type Feed = {
    * `mayReceive`, `matches` or `topics` threw.
    */
   subscribe(options: SubscribeOptions): EventSubscription;
+  /**
+   * Reads the position that includes every event visible at one moment during the call. Calls at the same time share
+   * one read. Rejects with a FeedUnavailableError after an outage that lasts too long.
+   */
+  now(): Promise<Position>;
   stats(): FeedStats;
   /** Ends every subscription with a FeedClosedError; later ones end at once. */
   dispose(): void;
@@ -82,19 +87,27 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
   /** Whether the last read of any subscription succeeded. */
   let isAvailable = true;
 
-  /** Reads for a subscription; retries while the database is unavailable, until the outage has lasted too long. */
-  async function read(subscription: Subscription, after: Position): ReturnType<Relay['read']> {
+  function read(subscription: Subscription, after: Position): ReturnType<Relay['read']> {
+    return throughOutage((deadline) =>
+      withReadSlot(() => {
+        if (subscription.hasEnded) throw new FeedClosedError();
+        // The wait for a slot may have taken all the time: one more read would fail like those before it.
+        if (!isAvailable && Date.now() >= deadline) throw new FeedUnavailableError();
+        return relay.read(after);
+      }),
+    );
+  }
+
+  const now = sharedByConcurrentCalls(() => throughOutage(() => relay.now()));
+
+  /** Retries while the database is unavailable, until the outage has lasted too long. */
+  async function throughOutage<Result>(task: (deadline: number) => Promise<Result>): Promise<Result> {
     const deadline = Date.now() + limits.outage;
     for (;;) {
       try {
-        const page = await withReadSlot(() => {
-          if (subscription.hasEnded) throw new FeedClosedError();
-          // The wait for a slot may have taken all the time: one more read would fail like those before it.
-          if (!isAvailable && Date.now() >= deadline) throw new FeedUnavailableError();
-          return relay.read(after);
-        });
+        const result = await task(deadline);
         isAvailable = true;
-        return page;
+        return result;
       } catch (error) {
         if (error instanceof FeedError) throw error;
         isAvailable = false;
@@ -157,6 +170,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
       if (disposed) subscription.end(new FeedClosedError());
       return subscription;
     },
+    now,
     stats() {
       let live = 0;
       let queued = 0;
@@ -194,5 +208,20 @@ function createSemaphore(slots: number): <Result>(task: () => Promise<Result>) =
       if (next === undefined) free += 1;
       else next();
     }
+  };
+}
+
+/** Runs the task once for all calls that wait for its start; never for a call that came after its start. */
+function sharedByConcurrentCalls<Result>(task: () => Promise<Result>): () => Promise<Result> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<Result> | undefined;
+  return () => {
+    next ??= running.then(() => {
+      const started = task();
+      running = started.catch(() => undefined);
+      next = undefined;
+      return started;
+    });
+    return next;
   };
 }

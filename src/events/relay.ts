@@ -55,6 +55,8 @@ export type Relay = {
   position(): Position | undefined;
   /** Resolves with the position once it is known; rejects if the relay is disposed before. */
   ready(): Promise<Position>;
+  /** Reads the position that includes every event visible now. It may be ahead of what the relay has read. */
+  now(): Promise<Position>;
   /** The events passed on last. */
   readonly recent: RecentEvents;
   /** Reads and parses events after a position, independently of what the relay itself is reading. */
@@ -242,6 +244,7 @@ export function createRelay(options: RelayOptions): Relay {
     },
     position: () => position,
     ready: () => ready.promise,
+    now: () => currentPosition(db),
     recent,
     async read(after) {
       const page = await readEvents(db, after, pageSize);

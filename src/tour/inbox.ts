@@ -2,7 +2,10 @@ import { WatchGrantsDocument, type WatchGrantsSubscription } from '../../schema/
 import { UnmetExpectationError } from './expectations.ts';
 import type { Person } from './person.ts';
 
-export type GrantEvent = WatchGrantsSubscription['grantEvents'];
+type ReceivedPayload = WatchGrantsSubscription['grantEvents'];
+
+/** An event of a grant: neither the start of the subscription nor the end of its current state. */
+export type GrantEvent = ReceivedPayload & { grant: NonNullable<ReceivedPayload['grant']> };
 
 /** An event, and when it was received, by `performance.now()`. */
 export type ReceivedEvent = { event: GrantEvent; at: number };
@@ -21,7 +24,7 @@ export type Inbox = {
 /** How long to wait for an event, in milliseconds. */
 const eventDeadlineMs = 30_000;
 
-/** Subscribes the person to grant events; resolves when the subscription runs. */
+/** Subscribes the person to grant events; resolves when the subscription has started. */
 export async function openInbox(player: Person): Promise<Inbox> {
   const events = player.client.subscribeWithResume({
     document: WatchGrantsDocument,
@@ -29,18 +32,24 @@ export async function openInbox(player: Person): Promise<Inbox> {
     giveUpAfterMs: eventDeadlineMs,
   });
   const received: ReceivedEvent[] = [];
+  const started = Promise.withResolvers<void>();
   let arrival = Promise.withResolvers<void>();
   const collecting = (async () => {
-    for await (const event of events) {
-      received.push({ event, at: performance.now() });
+    for await (const { grant, ...event } of events) {
+      started.resolve();
+      if (grant === null) continue;
+      received.push({ event: { ...event, grant }, at: performance.now() });
       arrival.resolve();
       arrival = Promise.withResolvers();
     }
   })();
-  // A failure of the subscription rejects the wait for the next event.
-  collecting.catch((error: unknown) => arrival.reject(error));
+  // A failure of the subscription rejects the wait for its start and for the next event.
+  collecting.catch((error: unknown) => {
+    started.reject(error);
+    arrival.reject(error);
+  });
   arrival.promise.catch(() => undefined);
-  await events.connected;
+  await started.promise;
 
   const typesAbout = (ticketId: string) =>
     received.filter(({ event }) => event.grant.ticket.id === ticketId).map(({ event }) => event.type);

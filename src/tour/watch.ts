@@ -4,6 +4,8 @@ import { readArguments } from './arguments.ts';
 import { signIn } from './person.ts';
 import { runProgram } from './program.ts';
 
+type GrantEvent = WatchGrantsSubscription['grantEvents'];
+
 await runProgram(async () => {
   const { url, email } = readArguments();
   const { name, client, email: known } = await signIn(url, email ?? 'erin@vendor.example');
@@ -19,13 +21,20 @@ await runProgram(async () => {
     },
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void events.dispose());
-  await events.connected;
-  print(`Watching grant events as ${name} (${known}). Ctrl-C ends it.`);
-  for await (const event of events) print(describe(event));
+  let isWatching = false;
+  for await (const { type, occurredAt, grant } of events) {
+    if (grant !== null) print(describe(type, occurredAt, grant));
+    else if (!isWatching) print(`Watching grant events as ${name} (${known}). Ctrl-C ends it.`);
+    isWatching = true;
+  }
 });
 
 /** The latency is right only for a gateway on this machine: it compares two clocks. */
-function describe({ type, occurredAt, grant }: WatchGrantsSubscription['grantEvents']): string {
+function describe(
+  type: GrantEvent['type'],
+  occurredAt: string,
+  grant: NonNullable<GrantEvent['grant']>,
+): string {
   const latencyMs = Date.now() - Date.parse(occurredAt);
   const { key, summary, site, product } = grant.ticket;
   const why = grant.endReason === null ? '' : ` (${grant.endReason})`;

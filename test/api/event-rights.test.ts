@@ -1,6 +1,7 @@
 /** The fields of an event are read with the viewer's rights at that time, not at the start of the subscription. */
 import { expect, test } from 'vitest';
 import { type Json, startGateway } from '../support/gateway.ts';
+import { nextOfGrant } from '../support/grant-events.ts';
 import { buildWorld, done, fileTicket } from '../support/world.ts';
 
 test('after a role was removed, later events show nothing that only the role allowed', async () => {
@@ -21,8 +22,7 @@ test('after a role was removed, later events show nothing that only the role all
       site { tickets { edges { node { key } } } } } } } }`,
   });
   async function nextEvent() {
-    const { value } = await events.next();
-    const event: Json = value?.data?.['grantEvents'];
+    const event = await nextOfGrant(events);
     const { site, accessEligibility } = event.grant.ticket;
     return {
       type: event.type,

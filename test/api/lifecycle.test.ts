@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { nextOfGrant } from '../support/grant-events.ts';
 import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
@@ -63,15 +64,13 @@ test('an engineer receives the current state and then events over a WebSocket', 
     } }`,
     variables: { id: ticketId },
   });
-  const current = await events.next();
-  expect(current.value?.data?.['grantEvents']).toMatchObject({
+  expect(await nextOfGrant(events)).toMatchObject({
     type: 'CURRENT',
     grant: { id: grantId, state: 'PENDING_APPROVAL' },
   });
   const jiraAdmin = await gateway.as(world.acme.emails.jiraAdmin);
   await done(jiraAdmin, 'approveDataAccess', { ticketId });
-  const { value } = await events.next();
-  expect(value?.data?.['grantEvents']).toMatchObject({
+  expect(await nextOfGrant(events)).toMatchObject({
     type: 'ACTIVATED',
     grant: { id: grantId, state: 'ACTIVE' },
   });

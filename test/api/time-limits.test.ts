@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { nextOfGrant } from '../support/grant-events.ts';
 import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
 import { expectLegalHistories } from './races-history.ts';
 
@@ -422,10 +423,9 @@ describe('the background job for expired grants', () => {
         grantEvents(filter: { ticketId: $ticketId }, withCurrentState: true) { type grant { id state endReason } } }`,
       variables: { ticketId },
     });
-    expect((await events.next()).value?.data?.['grantEvents']).toMatchObject({ type: 'CURRENT' });
+    expect(await nextOfGrant(events)).toMatchObject({ type: 'CURRENT' });
     ahead += minute;
-    const { value } = await events.next();
-    expect(value?.data?.['grantEvents']).toEqual({
+    expect(await nextOfGrant(events)).toEqual({
       type: 'ENDED',
       grant: { id: grantId, state: 'ENDED', endReason: 'TIME_ELAPSED' },
     });

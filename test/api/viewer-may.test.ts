@@ -3,6 +3,7 @@ import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { nextOfGrant } from '../support/grant-events.ts';
 import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
@@ -120,25 +121,21 @@ describe.each(Object.keys(states))('%s', (state) => {
 
 test('in an event viewerMay is about the present, while the grant is shown as it was', async () => {
   const { grantId, ticketId } = await file();
-  const query = `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }, withCurrentState: true) {
+  const query = `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }) {
     cursor type grant { state viewerMay { revokeDataAccess { allowed code } releaseDataAccess { allowed } } } } }`;
   const { jiraAdmin, engineer } = people;
   if (jiraAdmin === undefined || engineer === undefined) throw new Error('nobody');
-  const next = async (stream: AsyncIterableIterator<Json>): Promise<Json> => {
-    const { value } = await stream.next();
-    if (value.errors !== undefined) throw new Error(JSON.stringify(value.errors));
-    return value.data.grantEvents;
-  };
   const [admins, engineers] = [jiraAdmin, engineer].map((person) => person.socket().iterate({ query }));
   if (admins === undefined || engineers === undefined) throw new Error('no stream');
-  const { cursor: after } = await next(admins);
-  await next(engineers);
+  const { value: started } = await admins.next();
+  const { cursor: after } = started.data.grantEvents;
+  await engineers.next();
   await done(organizationAdmin, 'approveDataAccess', { grantId });
-  expect((await next(admins)).grant).toEqual({
+  expect((await nextOfGrant(admins)).grant).toEqual({
     state: 'ACTIVE',
     viewerMay: { revokeDataAccess: { allowed: true, code: null }, releaseDataAccess: { allowed: false } },
   });
-  expect((await next(engineers)).grant).toEqual({
+  expect((await nextOfGrant(engineers)).grant).toEqual({
     state: 'ACTIVE',
     viewerMay: {
       revokeDataAccess: { allowed: false, code: 'FORBIDDEN' },
@@ -149,7 +146,7 @@ test('in an event viewerMay is about the present, while the grant is shown as it
   await Promise.all([admins.return?.(), engineers.return?.()]);
 
   const late = jiraAdmin.socket().iterate({ query, variables: { after } });
-  expect(await next(late)).toMatchObject({
+  expect(await nextOfGrant(late)).toMatchObject({
     type: 'ACTIVATED',
     grant: { state: 'ACTIVE', viewerMay: { revokeDataAccess: { allowed: false, code: 'ALREADY_OVER' } } },
   });

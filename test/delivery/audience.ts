@@ -66,14 +66,14 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     socket.on('message', (data) => {
       const { type, payload } = JSON.parse(String(data));
       if (type === 'connection_ack') {
-        const query = 'subscription { grantEvents(withCurrentState: true) { id type } }';
+        const query = 'subscription { grantEvents { id type } }';
         socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
         return;
       }
       const event = payload?.data?.grantEvents;
       if (event === undefined) ends.push(JSON.stringify({ type, payload }));
-      // The state is read after the position from which events continue: nothing may be missed from here on.
-      else if (event.type === 'CURRENT') begun.resolve();
+      // Nothing may be missed from here on.
+      else if (event.type === 'STARTED') begun.resolve();
       else note(client, event.id);
     });
     socket.on('close', (code, reason) => {
@@ -85,7 +85,7 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     await withDeadline(begun.promise, patience, () => new Error(`A client could not subscribe: ${ends}`));
   }
 
-  // A few at a time: another test covers many simultaneous current states.
+  // A few at a time: another test covers many that start together.
   for (let joined = 0; joined < size; joined += atOnce) {
     const next = Array.from({ length: Math.min(atOnce, size - joined) }, (_, at) => join(joined + at));
     await Promise.all(next);

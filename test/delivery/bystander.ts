@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { expect } from 'vitest';
 import { withDeadline } from '../../src/platform/deadline.ts';
 import type { TestGateway } from '../support/gateway.ts';
-import { done, fileTicket, type World } from '../support/world.ts';
+import { done, type World } from '../support/world.ts';
 
 export type Bystander = {
   /**
@@ -19,7 +19,7 @@ const longestWork = 240_000;
 
 const tookTooLong = () => new Error(`The work beside the bystander did not finish within ${longestWork} ms.`);
 
-/** Subscribes as an account that may receive every event; resolves once it has received the current state. */
+/** Subscribes as an account that may receive every event; resolves once the subscription has started. */
 export async function startBystander(gateway: TestGateway, world: World): Promise<Bystander> {
   const watcher = await gateway.as(world.services.watching);
   const reporter = await gateway.as(world.acme.emails.reporter);
@@ -28,13 +28,12 @@ export async function startBystander(gateway: TestGateway, world: World): Promis
   const changes = new EventEmitter<{ change: [] }>();
   let end: unknown;
 
-  const { grantId } = await fileTicket(gateway, world);
   const ended = (how: unknown) => {
     end = how;
     changes.emit('change');
   };
   watcher.socket().subscribe<{ grantEvents: { id: string } }>(
-    { query: 'subscription { grantEvents(withCurrentState: true) { id } }' },
+    { query: 'subscription { grantEvents { id } }' },
     {
       next: ({ data, errors }) => {
         if (data == null) return ended(errors);
@@ -63,8 +62,8 @@ export async function startBystander(gateway: TestGateway, world: World): Promis
     return rows.map(({ id }) => id);
   }
 
-  // The state is read after the position from which events continue: from here on nothing may be missed.
-  await until(() => (received.length > 0 ? null : `the current state of grant ${grantId}`));
+  // From here on nothing may be missed.
+  await until(() => (received.length > 0 ? null : 'the start of its subscription'));
 
   return {
     async during(work) {

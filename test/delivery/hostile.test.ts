@@ -126,7 +126,9 @@ test('thousands of operations on one socket: 100 run, each of the others is refu
   );
   const refused = new Set(refusals().map(({ id }) => id));
 
-  // Each of the 100 that run receives an event written afterwards.
+  // Each of the 100 that run has started, and receives an event written afterwards.
+  const started = () => client.messages.filter(({ type }) => type === 'next');
+  await client.until(() => new Set(started().map(({ id }) => id)).size === 100);
   const reporter = await gateway.as(world.acme.emails.reporter);
   const productId = world.acme.sites.main.products.jira;
   await done(reporter, 'createTicket', { productId, summary: 'The last', grantDataAccess: false });

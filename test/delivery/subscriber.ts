@@ -15,7 +15,10 @@ export type ReceivedEvent = {
   grant: { id: string; version: number; state: string; justification: string | null };
 };
 
-const document: TypedDocumentNode<{ grantEvents: ReceivedEvent }, { after?: string | null }> = parse(`
+/** `grant` is null when the subscription has started, and when its current state is complete. */
+type AnyEvent = Omit<ReceivedEvent, 'grant'> & { grant: ReceivedEvent['grant'] | null };
+
+const document: TypedDocumentNode<{ grantEvents: AnyEvent }, { after?: string | null }> = parse(`
   subscription Subscriber($after: String) {
     grantEvents(after: $after, withCurrentState: true) {
       id cursor type occurredAt grant { id version state justification }
@@ -70,7 +73,7 @@ export async function openSubscriber(
   }
 
   /** Sees every delivery, also those that the client drops because it knows their id. */
-  function note({ cursor: _cursor, ...event }: ReceivedEvent): void {
+  function note({ cursor: _cursor, ...event }: AnyEvent): void {
     deliveries += 1;
     const content = JSON.stringify(event);
     const before = contents.get(event.id);
@@ -93,12 +96,10 @@ export async function openSubscriber(
   });
 
   async function listen(): Promise<void> {
-    for await (const event of subscription) {
-      if (event.type === 'CURRENT') {
-        begun.resolve();
-        continue;
-      }
-      received.push({ event, at: performance.now() });
+    for await (const { grant, ...event } of subscription) {
+      if (event.type === 'CURRENT_COMPLETE') begun.resolve();
+      if (grant === null || event.type === 'CURRENT') continue;
+      received.push({ event: { ...event, grant }, at: performance.now() });
       known.add(event.id);
       notify();
     }

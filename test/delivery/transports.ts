@@ -10,6 +10,7 @@ import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../src/platform/deadline.ts';
 import type { Json } from '../support/gateway.ts';
+import { isOfGrant } from '../support/grant-events.ts';
 
 export const transports = ['WebSocket', 'event stream'] as const;
 export type Transport = (typeof transports)[number];
@@ -37,7 +38,7 @@ type End = {
 };
 
 export type Subscriber = {
-  /** Everything that arrived, also after the end. */
+  /** Every event of a grant that arrived, also after the end. */
   readonly received: readonly Received[];
   /**
    * Resolves when such an event was received; rejects if it does not arrive in time or the subscription ends before.
@@ -112,7 +113,8 @@ function takeNotes() {
       errors.push(...(those ?? []));
       // Fields that only make the message large are not kept.
       const { id, type, occurredAt, grant } = data?.grantEvents ?? {};
-      if (id !== undefined) received.push({ id, type, occurredAt, grant, at: Date.now(), bytes });
+      if (id !== undefined && isOfGrant({ type }))
+        received.push({ id, type, occurredAt, grant, at: Date.now(), bytes });
       changes.emit('change');
     },
     error(those: Json[]): void {

@@ -141,16 +141,26 @@ test('grant events resume by Last-Event-ID, even if the request asks for the cur
   const [before, missed] = [grantEvent({ audience }), grantEvent({ audience })];
 
   const stream = await open('grantEvents');
+  const { value: started } = await stream.next();
+  expect(started).toMatchObject({ data: { data: { grantEvents: { cursor: started?.id } } } });
   await write(own.pool, before);
   const { value: first } = await stream.next();
   expect(first).toMatchObject({ data: { data: { grantEvents: { id: before.id, cursor: first?.id } } } });
   await stream.return(undefined);
 
   await write(own.pool, missed);
-  const resumed = await open('grantEvents(withCurrentState: true)', first?.id);
-  const { value: second } = await resumed.next();
-  expect(second).toMatchObject({ data: { data: { grantEvents: { id: missed.id, cursor: second?.id } } } });
-  await resumed.return(undefined);
+  for (const [lastEventId, expected] of [
+    [started?.id, [before.id, missed.id]],
+    [first?.id, [missed.id]],
+  ] as const) {
+    const resumed = await open('grantEvents(withCurrentState: true)', lastEventId);
+    await resumed.next();
+    for (const id of expected) {
+      const { value } = await resumed.next();
+      expect(value).toMatchObject({ data: { data: { grantEvents: { id, cursor: value?.id } } } });
+    }
+    await resumed.return(undefined);
+  }
 });
 
 function openPoolOf(url: string) {

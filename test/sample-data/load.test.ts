@@ -122,6 +122,10 @@ describe('every prepared tab shows its step', () => {
     const events = (await gateway.as(watching?.email ?? ''))
       .socket()
       .iterate({ query: watching?.query ?? '' });
+    expect((await events.next()).value?.data?.['grantEvents']).toMatchObject({
+      type: 'STARTED',
+      grant: null,
+    });
     const results: Record<string, unknown> = {};
     for (const { email, query, variables } of inOrder(others)) {
       const name = /(?:query|mutation) (\w+)/.exec(query)?.[1] ?? query;

@@ -7,7 +7,7 @@ export type Listening = {
   until(enough: (text: string) => boolean): Promise<string>;
 };
 
-/** Subscribes, and resolves when the response headers have arrived. No later event is missed. */
+/** Subscribes, and resolves when the subscription has started or was refused. No later event is missed. */
 export async function listen(
   { url }: TestGateway,
   { token }: Person,
@@ -25,14 +25,20 @@ export async function listen(
     body: JSON.stringify({ query, variables }),
     signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(generousMs)]),
   });
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  async function read(enough: (text: string) => boolean): Promise<void> {
+    while (!enough(text)) {
+      const next = await reader?.read();
+      if (next === undefined || next.done) return;
+      text += next.value;
+    }
+  }
+  await read((begun) => begun.includes('data: {'));
   return {
     async until(enough) {
-      let text = '';
       try {
-        for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-          text += chunk;
-          if (enough(text)) break;
-        }
+        await read(enough);
         return text;
       } finally {
         aborted.abort();

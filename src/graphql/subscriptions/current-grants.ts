@@ -8,7 +8,7 @@ import type { Viewer } from '../../identity/viewer.ts';
 import type { Services } from '../context.ts';
 
 /** A grant's present state, and the moment at which it was read. */
-export type CurrentGrant = { grant: GrantRow; at: Date /** Whether it is the last one. */; isLast: boolean };
+export type CurrentGrant = { grant: GrantRow; at: Date };
 
 /** Grants read by one statement. */
 const pageLength = 100;
@@ -41,8 +41,7 @@ export async function* currentGrants(
       const isFresh = performance.now() <= staleAt || (reached === undefined && viewerAfter === viewer);
       if (!isFresh) break;
       reached = each;
-      const isLast = each === last && !page.hasMore;
-      if (mayReceive(viewerAfter, each.audience)) yield { grant: asOf(each.row, at), at, isLast };
+      if (mayReceive(viewerAfter, each.audience)) yield { grant: asOf(each.row, at), at };
     }
     const isPageDone = reached === last;
     after = (isPageDone ? page.grants.at(-1) : reached)?.row.id ?? after;

@@ -1,5 +1,6 @@
 /**
- * The source stream of `grantEvents`: the current state first if the client asked for it, then events, without a gap.
+ * The source stream of `grantEvents`: `STARTED`; the current state if the client asked for it; then events, without a
+ * gap.
  *
  * The state is read after a position was taken, and the events continue from that position. Events that the state
  * already includes are left out, by the grants' versions.
@@ -12,23 +13,25 @@ import { OtherFilterCursorError } from '../../events/errors.ts';
 import type { Cursors } from '../../events/event-cursor.ts';
 import type { Consumer, Delivery, EventSubscription, SubscribeOptions } from '../../events/feed.ts';
 import type { GrantEventType } from '../../events/grant-event-type.ts';
-import { currentPosition } from '../../events/outbox.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Viewer } from '../../identity/viewer.ts';
 import { findViewerById } from '../../identity/viewer-store.ts';
+import { newId } from '../../platform/ids.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { currentGrants } from './current-grants.ts';
 import type { SourceEvent, SourceStream } from './subscribe.ts';
 
 export type GrantEventPayload = {
   id: string;
-  type: GrantEventType | 'CURRENT';
+  type: GrantEventType | 'STARTED' | 'CURRENT' | 'CURRENT_COMPLETE';
   occurredAt: Date;
-  /** The grant right after the event. */
-  grant: GrantRow;
-  /** Whom the event concerns. Absent in the current state, where the right to each grant is checked as it is read. */
+  /** The grant right after the event. Null in `STARTED` and `CURRENT_COMPLETE`. */
+  grant: GrantRow | null;
+  /** How many grants the current state had. Only in `CURRENT_COMPLETE`. */
+  openGrants?: number;
+  /** Whom the event concerns. Absent at the beginning, where the right to each grant is checked as it is read. */
   audience?: EventAudience;
 };
 
@@ -42,6 +45,9 @@ export type GrantEventFilter = {
 
 type Start = { after: string | null; withCurrentState: boolean };
 
+/** Where a subscription starts: after a position, now, or now with the current state first. */
+type StartPosition = Position | 'NOW' | 'CURRENT_STATE';
+
 /** The stream begins with this call. Its `return` ends it at once, even while an event is awaited. */
 export function grantEvents(
   context: Context,
@@ -49,17 +55,19 @@ export function grantEvents(
   start: Start,
 ): SourceStream<GrantEventPayload> {
   const cursors = new GrantEventCursors(context, filter);
-  const resumed = start.after === null ? null : cursors.read(start.after);
-  if (resumed === 'CURRENT_STATE' || (resumed === null && start.withCurrentState)) {
-    return new CurrentStateThenEvents(context, filter, cursors);
-  }
-  return new Events(context, filter, cursors, resumed);
+  const fresh = start.withCurrentState ? 'CURRENT_STATE' : 'NOW';
+  return new StartedStream(
+    context,
+    filter,
+    cursors,
+    start.after === null ? fresh : cursors.read(start.after),
+  );
 }
 
-/** The events from now on, or after a position, that the viewer may receive. */
+/** The events after a position that the viewer may receive. */
 class Events implements SourceStream<GrantEventPayload>, SubscribeOptions {
   readonly viewerId: string;
-  readonly after?: Position;
+  readonly after: Position;
   readonly #context: Context;
   readonly #filter: GrantEventFilter;
   readonly #cursors: GrantEventCursors;
@@ -71,11 +79,11 @@ class Events implements SourceStream<GrantEventPayload>, SubscribeOptions {
     context: Context,
     filter: GrantEventFilter,
     cursors: GrantEventCursors,
-    after: Position | null,
-    deliveredVersions?: ReadonlyMap<string, number>,
+    after: Position,
+    deliveredVersions: ReadonlyMap<string, number> | undefined,
   ) {
     this.viewerId = viewerOf(context).id;
-    if (after !== null) this.after = after;
+    this.after = after;
     this.#context = context;
     this.#filter = filter;
     this.#cursors = cursors;
@@ -152,36 +160,38 @@ class Events implements SourceStream<GrantEventPayload>, SubscribeOptions {
   }
 }
 
-/** The open grants first. It subscribes to events from the beginning, so that a loss of rights meanwhile ends it. */
-class CurrentStateThenEvents implements SourceStream<GrantEventPayload> {
+/**
+ * The beginning of every subscription, then its events. It subscribes to events before it reads the state, so that a loss
+ * of rights meanwhile ends it.
+ */
+class StartedStream implements SourceStream<GrantEventPayload> {
   readonly #context: Context;
   readonly #filter: GrantEventFilter;
   readonly #cursors: GrantEventCursors;
-  readonly #deliveredVersions = new Map<string, number>();
-  readonly #state: AsyncGenerator<GrantEvent, undefined, undefined>;
+  #beginning: AsyncGenerator<GrantEvent, undefined, undefined> | undefined;
   #events: Events | undefined;
   #hasEnded = false;
 
-  constructor(context: Context, filter: GrantEventFilter, cursors: GrantEventCursors) {
+  constructor(context: Context, filter: GrantEventFilter, cursors: GrantEventCursors, start: StartPosition) {
     this.#context = context;
     this.#filter = filter;
     this.#cursors = cursors;
-    this.#state = this.#currentState();
+    this.#beginning = this.#begin(start);
   }
 
   async consume(consumer: Consumer<GrantEvent>): Promise<boolean> {
     for (;;) {
-      const { value, done } = await this.#state.next();
+      const event = await this.#nextOfBeginning();
       if (this.#hasEnded || this.#events === undefined) return true;
-      if (done === true) return await this.#events.consume(consumer);
-      if ((await consumer(value)) === 'STOP') return false;
+      if (event === undefined) return await this.#events.consume(consumer);
+      if ((await consumer(event)) === 'STOP') return false;
     }
   }
 
   async next(): Promise<IteratorResult<GrantEvent, undefined>> {
-    const { value, done } = await this.#state.next();
+    const event = await this.#nextOfBeginning();
     if (this.#hasEnded || this.#events === undefined) return { value: undefined, done: true };
-    return done === true ? await this.#events.next() : { value, done: false };
+    return event === undefined ? await this.#events.next() : { value: event, done: false };
   }
 
   async mayStillReceive(event: GrantEvent): Promise<boolean> {
@@ -198,20 +208,43 @@ class CurrentStateThenEvents implements SourceStream<GrantEventPayload> {
     return this;
   }
 
-  async *#currentState(): AsyncGenerator<GrantEvent, undefined, undefined> {
-    const position = await currentPosition(this.#context.services.database.pool);
+  /** Undefined when only events follow. */
+  async #nextOfBeginning(): Promise<GrantEvent | undefined> {
+    if (this.#beginning === undefined) return undefined;
+    const { value, done } = await this.#beginning.next();
+    if (done === true) this.#beginning = undefined;
+    return value;
+  }
+
+  async *#begin(start: StartPosition): AsyncGenerator<GrantEvent, undefined, undefined> {
+    const position = typeof start === 'string' ? await this.#context.services.feed.now() : start;
     if (this.#hasEnded) return;
-    const events = new Events(this.#context, this.#filter, this.#cursors, position, this.#deliveredVersions);
-    this.#events = events;
     const { types } = this.#filter;
-    if (types != null && !types.includes('CURRENT')) return;
+    const hasState = start === 'CURRENT_STATE' && (types?.includes('CURRENT') ?? true);
+    const deliveredVersions = hasState ? new Map<string, number>() : undefined;
+    const events = new Events(this.#context, this.#filter, this.#cursors, position, deliveredVersions);
+    this.#events = events;
+    await events.currentViewer();
+    // During the state, a cursor leads to the whole state again.
+    const cursor = hasState ? this.#cursors.toCurrentState(position) : this.#cursors.at(position);
+    yield { payload: this.#mark('STARTED'), cursor };
+    if (deliveredVersions === undefined) return;
     const grants = currentGrants(this.#context.services, () => events.currentViewer(), this.#filter);
-    for await (const { grant, at, isLast } of grants) {
-      this.#deliveredVersions.set(grant.id, grant.version);
-      const payload = { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt: at, grant } as const;
-      // Before the last grant, a cursor leads to the whole state again.
-      yield { payload, cursor: isLast ? this.#cursors.at(position) : this.#cursors.toCurrentState(position) };
+    for await (const { grant, at } of grants) {
+      deliveredVersions.set(grant.id, grant.version);
+      yield {
+        payload: { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt: at, grant },
+        cursor,
+      };
     }
+    yield {
+      payload: { ...this.#mark('CURRENT_COMPLETE'), openGrants: deliveredVersions.size },
+      cursor: this.#cursors.at(position),
+    };
+  }
+
+  #mark(type: 'STARTED' | 'CURRENT_COMPLETE'): GrantEventPayload {
+    return { id: newId(), type, occurredAt: this.#context.services.clock(), grant: null };
   }
 }
 

@@ -9,7 +9,11 @@ import { Grant } from './grant.ts';
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'The type of an event of a grant.',
   values: enumValues<GrantEventPayload['type']>({
+    STARTED:
+      'No event of a grant: the subscription has started. Always delivered first, whatever `filter` says. Its `grant` is null.',
     CURRENT: 'No event: the grant as it is at the start of a subscription with `withCurrentState`.',
+    CURRENT_COMPLETE:
+      'No event of a grant: every open grant has been delivered as `CURRENT`. Its `grant` is null. Left out, with the current state, if `filter.types` excludes `CURRENT`.',
     REQUESTED: 'Access was requested. The customer decides next.',
     AWAITING_GUARD: 'The customer approved. A Guard admin decides next.',
     ACTIVATED: 'The engineer has received access.',
@@ -36,7 +40,7 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
     cursor: t.exposeString('cursor', {
       viewerIndependent: true,
       description:
-        'The position of this event: a subscription with it as `after` continues with the next event. Valid for the same account and the same filter.',
+        'The position of this event: a subscription with it as `after` continues with the next event. Before `CURRENT_COMPLETE`, it leads to the whole current state again. Valid for the same account and the same filter.',
     }),
     type: t.field({
       type: GrantEventType,
@@ -47,17 +51,26 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
     occurredAt: t.field({
       type: 'DateTime',
       viewerIndependent: true,
-      description: 'The time of the event. For `CURRENT`, the time at which the grant was read.',
+      description:
+        'The time of the event. For `CURRENT`, the time at which the grant was read; for `STARTED` and `CURRENT_COMPLETE`, the present.',
       resolve: ({ payload }) => payload.occurredAt,
     }),
     grant: t.field({
       type: Grant,
+      nullable: true,
       viewerIndependent: true,
       ofTheEventItself: true,
       description:
-        'The grant as it was right after the event. `viewerMay`, its ticket and other objects around it are as they are now.',
-      resolve: ({ payload }, _, context, info) =>
-        grantSnapshot(payload.grant, payload.occurredAt, context, info),
+        'The grant as it was right after the event; null for `STARTED` and `CURRENT_COMPLETE`. `viewerMay`, its ticket and other objects around it are as they are now.',
+      resolve: ({ payload: { grant, occurredAt } }, _, context, info) =>
+        grant === null ? null : grantSnapshot(grant, occurredAt, context, info),
+    }),
+    openGrants: t.int({
+      nullable: true,
+      viewerIndependent: true,
+      description:
+        'For `CURRENT_COMPLETE`, how many grants the current state had: any other grant that the client holds is no longer open. Null for all other types.',
+      resolve: ({ payload }) => payload.openGrants ?? null,
     }),
   }),
 });
@@ -70,7 +83,10 @@ const GrantEventFilter = builder.inputType('GrantEventFilter', {
       .id({ description: 'Only events of grants of this ticket.' })
       .validate(optionalGlobalId('Ticket')),
     types: t
-      .field({ type: [GrantEventType], description: `Only events of these types, at most ${maxValues}.` })
+      .field({
+        type: [GrantEventType],
+        description: `Only events of these types, after \`STARTED\`; at most ${maxValues}.`,
+      })
       .validate(optionalValues<typeof GrantEventType.$inferType>()),
   }),
 });
@@ -79,7 +95,7 @@ builder.subscriptionField('grantEvents', (t) =>
   t.field({
     type: GrantEventRef,
     description:
-      'The events of grants: of the tickets of an engineer; of the tickets that a user filed and the sites that their roles cover; of the organizations that a service account watches. Each event is delivered at least once, and in order for each grant.',
+      'The events of grants: of the tickets of an engineer; of the tickets that a user filed and the sites that their roles cover; of the organizations that a service account watches. Each event is delivered at least once, and in order for each grant. The first event is always `STARTED`: a client that loses its connection resumes from its cursor and misses nothing.',
     authScopes: { operation: 'grantEvents' },
     args: {
       filter: t.arg({
@@ -88,13 +104,13 @@ builder.subscriptionField('grantEvents', (t) =>
       }),
       after: t.arg.string({
         description:
-          'The `cursor` of the last event received: the subscription continues with the event after it. Default: it starts with the next event.',
+          'The `cursor` of the last event received: the subscription continues with the event after it. Default: it starts now.',
       }),
       withCurrentState: t.arg.boolean({
         required: true,
         defaultValue: false,
         description:
-          'Whether a subscription without `after` starts with the open grants, as events of type `CURRENT`.',
+          'Whether a subscription without `after` starts with the open grants, as events of type `CURRENT`, followed by `CURRENT_COMPLETE`.',
       }),
     },
     subscribe: (_, { filter, after, withCurrentState }, context) =>
