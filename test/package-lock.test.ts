@@ -8,6 +8,8 @@ const Lock = z.object({
     z.object({
       version: z.string().optional(),
       resolved: z.string().optional(),
+      integrity: z.string().optional(),
+      link: z.boolean().optional(),
       optionalDependencies: z.record(z.string(), z.string()).optional(),
     }),
   ),
@@ -25,6 +27,13 @@ describe.each(['', 'test/mutation/', 'test/clients/'])('%spackage-lock.json', (f
       ),
     );
     expect(missing).toEqual([]);
+  });
+
+  test('holds the integrity of every package, so that no registry can send another one', () => {
+    const unknown = Object.entries(lock.packages).flatMap(([path, { integrity, link }]) =>
+      path === '' || link === true || /^sha512-[\w+/]{86}==$/.test(integrity ?? '') ? [] : path,
+    );
+    expect(unknown).toEqual([]);
   });
 
   test('works with any registry', () => {
