@@ -12,7 +12,7 @@ function composeEnvironment(): Record<string, string> {
   );
 }
 
-test('docker-compose.yml sets only variables that a gateway reads, and is valid with an issuer filled in', () => {
+test('docker-compose.yml sets only variables that a gateway reads, and is valid once it is filled in', () => {
   const environment = composeEnvironment();
   expect(Object.keys(environment).filter((name) => !variableNames.includes(name))).toEqual([]);
   const filledIn: Record<string, string> = {
@@ -20,6 +20,8 @@ test('docker-compose.yml sets only variables that a gateway reads, and is valid 
     OIDC_AUDIENCE: 'latchkey',
     OIDC_JWKS_URL: 'https://login.vendor.example/keys',
     CURSOR_SECRET: 'k'.repeat(32),
+    POSTGRES_PASSWORD: 'p'.repeat(32),
+    REDIS_PASSWORD: 'r'.repeat(32),
   };
   const variables = Object.fromEntries(
     Object.entries(environment).map(([name, text]) => [
@@ -30,8 +32,8 @@ test('docker-compose.yml sets only variables that a gateway reads, and is valid 
     ]),
   );
   expect(parseConfig({ ...variables, NODE_ENV: 'production', HOST: '0.0.0.0' })).toMatchObject({
-    database: { kind: 'url' },
-    redis: { topology: 'SINGLE' },
+    database: { kind: 'url', url: `postgresql://latchkey:${'p'.repeat(32)}@postgres:5432/latchkey` },
+    redis: { topology: 'SINGLE', url: `redis://:${'r'.repeat(32)}@redis:6379` },
     identity: { kind: 'oidc', issuer: filledIn['OIDC_ISSUER'] },
   });
 });
@@ -42,6 +44,16 @@ test.each(['OIDC_ISSUER', 'OIDC_AUDIENCE', 'OIDC_JWKS_URL', 'CURSOR_SECRET'])(
     expect(composeEnvironment()[name]).toMatch(new RegExp(`^\\$\\{${name}:\\?.+\\}$`));
   },
 );
+
+test('docker-compose.yml has no password of its own, and does not start before each is filled in', () => {
+  const compose = read('docker-compose.yml');
+  for (const name of ['POSTGRES_PASSWORD', 'REDIS_PASSWORD']) {
+    const uses = [...compose.matchAll(new RegExp(`\\$\\{?${name}([^}]*)`, 'g'))].map(([, rest]) => rest);
+    expect(uses.length).toBeGreaterThanOrEqual(2);
+    for (const rest of uses) expect(rest).toMatch(/^:\?.+/);
+  }
+  expect(compose).toMatch(/redis-server .*--requirepass/);
+});
 
 test('the image runs on Node 24 as an unprivileged user, in production', () => {
   const dockerfile = read('Dockerfile');
