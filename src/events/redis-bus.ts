@@ -28,6 +28,7 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
   let link: RedisLink | undefined;
   let health: BusHealth = { state: 'DOWN', since: new Date() };
   let failures = 0;
+  let lastReason = '';
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
   const throttle = createAdaptiveThrottle({ longest: longestWakeGap });
@@ -89,8 +90,7 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
 
   function reconnectLater(reason: unknown): void {
     if (disposal.signal.aborted) return;
-    if (failures === 0)
-      logger.warn({ err: reason }, 'Redis is unavailable: this gateway polls the database instead');
+    logUnlessKnown(reason);
     setHealth('DOWN');
     failures += 1;
     const delay = backoffDelay(failures);
@@ -101,6 +101,14 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
       },
       delay / 2 + Math.random() * (delay / 2),
     );
+  }
+
+  /** Logs a reason once. An attempt to reconnect may fail for another one: a server that is back refuses the password. */
+  function logUnlessKnown(reason: unknown): void {
+    const text = String(reason);
+    if (failures > 0 && text === lastReason) return;
+    lastReason = text;
+    logger.warn({ err: reason }, 'Redis is unavailable: this gateway polls the database instead');
   }
 
   function setHealth(state: BusHealth['state']): void {

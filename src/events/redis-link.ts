@@ -41,8 +41,8 @@ const connection = {
  * Connects and subscribes. Resolves when the server has acknowledged the subscription; every message published from
  * then on arrives until the link breaks.
  *
- * Rejects if this fails, takes longer than three seconds, or is aborted. A broken connection resolves `closed`; a
- * server that has stopped responding does not.
+ * Rejects if this fails, takes longer than three seconds, or is aborted, with the reason that Redis gave if it gave
+ * one. A broken connection resolves `closed`; a server that has stopped responding does not.
  */
 export async function openRedisLink(
   target: RedisChannel,
@@ -50,13 +50,14 @@ export async function openRedisLink(
   signal: AbortSignal,
 ): Promise<RedisLink> {
   const clients = target.topology === 'CLUSTER' ? clusterClients(target) : singleClients(target);
+  /** What Redis or the network reported. The failure of a pending command says only that the connection is closed. */
+  let reported: Error | undefined;
   const closed = new Promise<Error>((resolve) => {
-    let reason = new Error('The connection to Redis was closed');
     for (const client of clients.all) {
       client.on('error', (error: Error) => {
-        reason = error;
+        reported = withNodeError(error);
       });
-      client.on('end', () => resolve(reason));
+      client.on('end', () => resolve(reported ?? new Error('The connection to Redis was closed')));
     }
   });
   const close = (): void => {
@@ -73,7 +74,7 @@ export async function openRedisLink(
     await withDeadline(Promise.race([subscribed, failed]), 2 * connectDeadline, tookTooLong);
   } catch (error) {
     close();
-    throw error;
+    throw signal.aborted ? error : (reported ?? error);
   } finally {
     // The signal outlives every attempt to connect: what stayed attached to it would never be freed.
     signal.removeEventListener('abort', abort);
@@ -83,6 +84,12 @@ export async function openRedisLink(
 }
 
 const tookTooLong = () => new Error('Redis did not respond in time');
+
+/** The error of a cluster, with the last error of one of its nodes as its cause. */
+function withNodeError(error: Error): Error {
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error) error.cause ??= error.lastNodeError;
+  return error;
+}
 
 type Clients = {
   all: readonly (Redis | Cluster)[];

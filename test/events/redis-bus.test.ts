@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { WakeBus } from '../../src/events/bus.ts';
 import { createRedisBus, type RedisBusOptions } from '../../src/events/redis-bus.ts';
+import { createLogger } from '../../src/platform/logger.ts';
 import { eventually } from '../support/eventually.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -144,6 +145,23 @@ describe('a bus over Redis', () => {
     await observer.client('KILL', 'ID', Number(id));
     await wasWoken(bus, 2);
     await isUp(bus);
+    observer.disconnect();
+  });
+
+  test('logs why Redis refuses it, at the start and later, and not the password', async () => {
+    const lines: string[] = [];
+    const logger = createLogger('warn', { write: (line) => void lines.push(line) });
+    const bus = openBus({ logger });
+    await isUp(bus);
+    const observer = new Redis(redis.url);
+    await observer.config('SET', 'requirepass', 'right');
+    await observer.client('KILL', 'TYPE', 'PUBSUB');
+    await eventually(() => expect(lines.join('')).toContain('NOAUTH'));
+    openBus({ url: `redis://:hunter%402@127.0.0.1:${redis.port}`, logger });
+    await eventually(() => expect(lines.join('')).toContain('WRONGPASS'));
+    expect(lines.join('')).not.toMatch(/hunter/);
+    // Each reason once, however often it is tried again.
+    expect(lines.filter((line) => line.includes('NOAUTH'))).toHaveLength(1);
     observer.disconnect();
   });
 
