@@ -20,6 +20,7 @@ export type PageArguments = {
 export type Ordering<Row, Where, OrderBy> = {
   /** The name of the list, which is part of its cursors: a cursor of another list is an error. */
   list: string;
+  /** A client can read it in its cursors. */
   keyOf: (row: Row) => string;
   isKey: (text: string) => boolean;
   where: (below: string | null, above: string | null) => Where;
@@ -140,12 +141,21 @@ function keyFrom(
   { list, isKey }: { list: string; isKey: (text: string) => boolean },
 ): string | null {
   if (cursor == null) return null;
-  const text = Buffer.from(cursor, 'base64url').toString();
-  const key = text.slice(list.length + 1);
-  if (!text.startsWith(`${list}:`) || !isKey(key)) {
+  const key = keyIn(cursor, list);
+  if (key === null || !isKey(key)) {
     throw badUserInput(
       `${argument} is not a cursor of this list. Use a cursor of this list exactly as it was returned.`,
     );
   }
   return key;
+}
+
+/** The keys in the cursors of a request, for an ordering that has to look them up. They are not checked. */
+export function cursorKeys({ after, before }: PageArguments, list: string): string[] {
+  return [after, before].flatMap((cursor) => (cursor == null ? [] : (keyIn(cursor, list) ?? [])));
+}
+
+function keyIn(cursor: string, list: string): string | null {
+  const text = Buffer.from(cursor, 'base64url').toString();
+  return text.startsWith(`${list}:`) ? text.slice(list.length + 1) : null;
 }

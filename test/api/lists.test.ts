@@ -194,7 +194,10 @@ describe.each(names)('%s', (name) => {
         .filter((other) => other !== name)
         .map(async (other) => (await pageOf(other, { first: 1 })).edges[0]),
     );
-    const made = ['', 'garbage', '\u0000', `${name}:`, `${name}:${newId().toUpperCase()}`, `${name}:1.2.3`];
+    const made = [
+      ...['', 'garbage', '\u0000', `${name}:`, `${name}:${newId().toUpperCase()}`],
+      ...[`${name}:1.2.3`, `${name}:1.2`, ...(name === 'Query.auditLog' ? [`auditLog:1.2`] : [])],
+    ];
     const encoded = made.map((text) => Buffer.from(text).toString('base64url'));
     for (const cursor of [...others.map((edge) => edge?.cursor), ...made, ...encoded]) {
       for (const argument of ['after', 'before']) {
@@ -205,6 +208,17 @@ describe.each(names)('%s', (name) => {
     }
   });
 });
+
+test.each(names)(
+  'a cursor of %s holds the id of its item, and no number that counts what others do',
+  async (name) => {
+    const { edges } = await pageOf(name, { first: 3 });
+    for (const { cursor, node } of edges) {
+      const [, key] = Buffer.from(cursor, 'base64url').toString().split(':');
+      expect(key).toBe(rawId(node.id));
+    }
+  },
+);
 
 // The audit log is ordered by the time of writing, not by id.
 test.each(names.filter((name) => name !== 'Query.auditLog'))(

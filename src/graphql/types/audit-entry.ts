@@ -1,12 +1,17 @@
 import { JSONObjectResolver } from 'graphql-scalars';
-import type { AuditEntry as AuditRow, Prisma } from '../../../prisma/generated/client/client.ts';
+import type {
+  AuditEntry as AuditRow,
+  Prisma,
+  PrismaClient,
+} from '../../../prisma/generated/client/client.ts';
 import { visibleAuditEntries } from '../../authorization/visibility.ts';
+import { isId } from '../../platform/ids.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { encodeGlobalId } from '../global-id.ts';
 import { optionalDate, optionalGlobalId, optionalLine } from '../input.ts';
-import { keysetConnection, type Ordering } from '../keyset-connection.ts';
+import { cursorKeys, keysetConnection, type Ordering, type PageArguments } from '../keyset-connection.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
 import { Grant } from './grant.ts';
@@ -271,23 +276,44 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
   }),
 });
 
-/** In the order in which entries became visible: transaction, then number. */
-const byPosition: Ordering<
+type EntryOrdering = Ordering<
   AuditRow,
   Prisma.AuditEntryWhereInput,
   Prisma.AuditEntryOrderByWithRelationInput[]
-> = {
-  list: 'auditLog',
-  keyOf: ({ txid, seq }) => `${txid}.${seq}`,
-  isKey: (text) => /^\d{1,18}\.\d{1,18}$/.test(text),
-  where: (below, above) => ({
-    AND: [...(below === null ? [] : [beyond(below, 'lt')]), ...(above === null ? [] : [beyond(above, 'gt')])],
-  }),
-  orderBy: (direction) => [{ txid: direction }, { seq: direction }],
-};
+>;
 
-function beyond(key: string, side: 'lt' | 'gt'): Prisma.AuditEntryWhereInput {
-  const [txid = 0n, seq = 0n] = key.split('.').map(BigInt);
+/**
+ * The order in which entries became visible: transaction, then number. A cursor holds the entry's id, and its position
+ * is read, because the numbers count what everybody writes.
+ */
+async function byPosition(prisma: PrismaClient, args: PageArguments): Promise<EntryOrdering> {
+  const list = 'auditLog';
+  const ids = cursorKeys(args, list).filter(isId);
+  const rows =
+    ids.length === 0
+      ? []
+      : await prisma.auditEntry.findMany({
+          where: { id: { in: ids } },
+          select: { id: true, txid: true, seq: true },
+        });
+  const positions = new Map(rows.map((row) => [row.id, row]));
+  const beyond = (id: string | null, side: 'lt' | 'gt') => {
+    const position = id === null ? undefined : positions.get(id);
+    return position === undefined ? [] : [isBeyond(position, side)];
+  };
+  return {
+    list,
+    keyOf: ({ id }) => id,
+    isKey: (text) => positions.has(text),
+    where: (below, above) => ({ AND: [...beyond(below, 'lt'), ...beyond(above, 'gt')] }),
+    orderBy: (direction) => [{ txid: direction }, { seq: direction }],
+  };
+}
+
+function isBeyond(
+  { txid, seq }: Pick<AuditRow, 'txid' | 'seq'>,
+  side: 'lt' | 'gt',
+): Prisma.AuditEntryWhereInput {
   const inclusive = side === 'lt' ? { lte: txid } : { gte: txid };
   return { txid: inclusive, OR: [{ txid: { [side]: txid } }, { txid, seq: { [side]: seq } }] };
 }
@@ -306,7 +332,7 @@ builder.queryField('auditLog', (t) =>
           description: 'Which entries. Default: all that the viewer may read.',
         }),
       },
-      resolve: (_, args, context) => {
+      resolve: async (_, args, context) => {
         const {
           organizationId,
           actorEmail,
@@ -339,8 +365,9 @@ builder.queryField('auditLog', (t) =>
                 },
               }),
         };
-        return keysetConnection(args, byPosition, ({ where, ...window }) =>
-          context.services.database.prisma.auditEntry.findMany({
+        const { prisma } = context.services.database;
+        return await keysetConnection(args, await byPosition(prisma, args), ({ where, ...window }) =>
+          prisma.auditEntry.findMany({
             where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
             ...window,
           }),
