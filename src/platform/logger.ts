@@ -31,7 +31,8 @@ const redactedPaths = secretNames.flatMap((name) => {
   return [key, `*${nested}`, `*.*${nested}`, `*.*.*${nested}`];
 });
 
-const credentialsInUrl = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
+/** Up to the last `@`: a password may contain `@` and `/`. In a line of JSON, a quote that belongs to it is escaped. */
+const credentialsInUrl = /\b([a-z][a-z0-9+.-]*:\/\/)(?:\\.|[^\s"\\])*@/gi;
 const bearerToken = /\b(bearer)\s+[\w.~+/=-]+/gi;
 
 /** Redacts bearer tokens and the credentials in URLs. */

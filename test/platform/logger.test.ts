@@ -31,6 +31,9 @@ test.each([
     { env: { DATABASE_URL: secret, CURSOR_SECRET: secret, REDIS_URL: secret, SMTP_URL: secret } },
   ],
   ['a connection string', { url: `postgresql://latchkey:${secret}@db.example/latchkey` }],
+  ['a password with an @', { url: `postgresql://latchkey:pass@${secret}@db.example/latchkey` }],
+  ['a password with a slash', { url: `redis://:pass/${secret}@redis.example` }],
+  ['a password with a quote', { note: `postgresql://latchkey:"${secret}"@db.example did not answer` }],
   ['a connection string in a sentence', { note: `redis://:${secret}@redis.example did not answer` }],
   ['an error', { err: new Error(`connect postgresql://latchkey:${secret}@db.example failed`) }],
   ['an error’s cause', { err: new Error('no', { cause: new Error(`redis://:${secret}@r.example`) }) }],
@@ -62,6 +65,11 @@ test('a secret in the message is not logged', () => {
     logger.info(`connected to postgresql://latchkey:${secret}@db.example/latchkey`),
   );
   expect(lines[0]?.['msg']).toBe('connected to postgresql://[redacted]@db.example/latchkey');
+});
+
+test('the fields of a line are redacted one by one', () => {
+  const [line] = logged((logger) => logger.info({ jwks: 'https://login.example/keys', from: 'a@b.example' }));
+  expect(line).toMatchObject({ jwks: 'https://login.example/keys', from: 'a@b.example' });
 });
 
 test('text without a secret is unchanged', () => {
