@@ -26,6 +26,7 @@ import { type Database, type DatabaseDeadlines, isUnavailable, openDatabase } fr
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { applyMigrations } from './platform/migrations.ts';
+import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { prepareTabs } from './sample-data/graphiql-tabs.ts';
 import { loadSampleData } from './sample-data/load.ts';
@@ -67,6 +68,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const logger = seams.logger ?? createLogger(config.logLevel);
 
   const databaseUrl = await startDatabase(config, logger, begun);
+  if (config.database.kind === 'url') await requireSessions(databaseUrl);
   await applyMigrations(databaseUrl);
   const { onStatement, databaseDeadlines: deadlines = {} } = seams;
   const database = begun.adopt(

@@ -104,6 +104,42 @@ function url(message: string, accepts: (url: URL) => boolean) {
   }, message);
 }
 
+/** The parameters of DATABASE_URL that the driver honours, and the values that it knows. */
+const databaseParameters: Readonly<Record<string, RegExp>> = {
+  sslmode: /^(disable|prefer|require|verify-ca|verify-full|no-verify)$/,
+  sslrootcert: /./,
+  sslcert: /./,
+  sslkey: /./,
+  sslnegotiation: /^(postgres|direct)$/,
+  uselibpqcompat: /^(true|false)$/,
+  application_name: /./,
+  host: /./,
+  port: /^\d+$/,
+  user: /./,
+};
+
+/** What to do about parameters of other programs. */
+const otherParameters: Readonly<Record<string, string>> = {
+  schema: 'the tables are in the schema "public": name a database of their own',
+  connection_limit: 'DATABASE_POOL_SIZE sets that',
+  pgbouncer: 'PgBouncer needs pool_mode = session and nothing here',
+  password: 'write the password before the @',
+};
+
+/** Refuses a parameter that would be ignored, or would replace a setting that the gateway relies on. */
+function checkDatabaseParameters(text: string, context: z.RefinementCtx<string>): void {
+  for (const [name, value] of URL.parse(text)?.searchParams ?? []) {
+    const shown = /^\w{1,40}$/.test(name) ? name : 'that it has';
+    const message =
+      databaseParameters[name] === undefined
+        ? `must not have the parameter ${shown}: ${otherParameters[name] ?? `it may have ${Object.keys(databaseParameters).join(', ')}`}`
+        : databaseParameters[name].test(value)
+          ? null
+          : `must not have this value of ${shown}: it is not one that the gateway knows`;
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  }
+}
+
 function oneOf<const Choices extends readonly [string, ...string[]]>(choices: Choices) {
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
 }
@@ -143,9 +179,10 @@ const environment = z.object({
   DATA_FOLDER: variable(z.string(), './data'),
   DATABASE_URL: variable(
     url(
-      'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey',
-      ({ protocol, pathname }) => /^postgres(ql)?:$/.test(protocol) && pathname.length > 1,
-    ),
+      'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey, with percent-encoding',
+      ({ protocol, pathname, hash }) =>
+        /^postgres(ql)?:$/.test(protocol) && pathname.length > 1 && hash === '',
+    ).superRefine(checkDatabaseParameters),
     null,
   ),
   DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
@@ -314,7 +351,7 @@ export function explainConfig(config: Config): string[] {
     `address    ${config.host}:${config.port}`,
     `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections`,
     `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
-    `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${identity.jwksUrl}`}`,
+    `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
     `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: Guard admins receive no email about requests'}`,

@@ -137,6 +137,8 @@ test.each([
   ['LOG_LEVEL', 'loud'],
   ['DATABASE_URL', 'mysql://host/latchkey'],
   ['DATABASE_URL', 'postgresql://host'],
+  ['DATABASE_URL', 'postgresql://latchkey:hunter#2@host/latchkey'],
+  ['DATABASE_URL', 'postgresql://host/latchkey#fragment'],
   ['DATABASE_POOL_SIZE', '1'],
   ['REDIS_URL', 'http://redis'],
   ['REDIS_TOPOLOGY', 'SENTINEL'],
@@ -165,6 +167,38 @@ test.each([
   expect(problems).toHaveLength(1);
   expect(problems[0]).toMatch(new RegExp(`^${name} must be [^\\n]+\\.$`));
   if (value.length > 8) expect(problems[0]).not.toContain(value);
+});
+
+describe('a parameter of DATABASE_URL', () => {
+  const problemsWith = (query: string) =>
+    problemsOf({ ...deployed, DATABASE_URL: `postgresql://db.example/latchkey?${query}` });
+
+  test.each([
+    ['schema=latchkey', /schema: .*"public"/],
+    ['connection_limit=5', /connection_limit: DATABASE_POOL_SIZE/],
+    ['pgbouncer=true', /pgbouncer: .*pool_mode = session/],
+    ['password=hunter2', /password: .*before the @/],
+    ['options=-c%20search_path%3Dlatchkey', /options: it may have sslmode, /],
+    ['statement_timeout=0', /statement_timeout: it may have sslmode, /],
+    ['channel_binding=require', /channel_binding: it may have/],
+    ['sslmode=verify-fully', /this value of sslmode/],
+    ['sslmode=require&sslmode=', /this value of sslmode/],
+    ['hunter%202', /the parameter that it has: /],
+  ])('that would be ignored is refused: %s', (query, problem) => {
+    const problems = problemsWith(query);
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(problems[0]).toMatch(/^DATABASE_URL must not have [^\n]+\.$/);
+    expect(problems[0]).not.toMatch(/hunter|latchkey|verify-fully/);
+  });
+
+  test.each([
+    'sslmode=verify-full&sslrootcert=/etc/ca.pem',
+    'sslmode=require&uselibpqcompat=true&sslnegotiation=direct',
+    'host=/var/run/postgresql&port=5433&user=latchkey',
+    'application_name=latchkey-eu',
+  ])('that the driver honours is accepted: %s', (query) => {
+    expect(problemsWith(query)).toEqual([]);
+  });
 });
 
 test('every invalid variable is reported', () => {

@@ -8,7 +8,8 @@ import pg from 'pg';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { applyMigrations } from '../../src/platform/migrations.ts';
 import { administer, databaseUrl } from '../../test/support/databases.ts';
-import { findRedis, startRedisServer } from '../../test/support/redis-server.ts';
+import { findProgram } from '../../test/support/find-program.ts';
+import { startRedisServer } from '../../test/support/redis-server.ts';
 import { insertPeople, type People } from './people.ts';
 
 export type Infrastructure = {
@@ -26,8 +27,9 @@ export async function startInfrastructure(): Promise<Infrastructure> {
   await using begun = new AsyncDisposableStack();
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'));
   begun.defer(() => rm(dataFolder, { recursive: true, force: true }));
-  const redis = begun.adopt(await startRedisServer(await findRedis(process.env['REDIS_SERVER'])), (server) =>
-    server.stop(),
+  const redis = begun.adopt(
+    await startRedisServer(await findProgram('redis-server', 'REDIS_SERVER')),
+    (server) => server.stop(),
   );
   // As in production: a commit is on the disk before it is acknowledged.
   const postgres = begun.adopt(await startEmbeddedPostgres({ dataFolder }), (server) => server.stop());

@@ -61,16 +61,20 @@ const defaultPoolSize = 20;
 /** Connects at the first use: if the database is unreachable, that use fails, not this call. */
 export function openDatabase(options: DatabaseOptions): Database {
   const deadlines = { ...defaultDatabaseDeadlines, ...options.deadlines };
+  const settings = {
+    statement_timeout: String(deadlines.statementMs),
+    idle_in_transaction_session_timeout: String(deadlines.idleInTransactionMs),
+    default_transaction_isolation: 'read committed',
+    ...options.settings,
+  };
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize ?? defaultPoolSize,
     connectionTimeoutMillis: deadlines.connectionMs,
-    statement_timeout: deadlines.statementMs,
-    idle_in_transaction_session_timeout: deadlines.idleInTransactionMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
-    options: optionsOf({ default_transaction_isolation: 'read committed', ...options.settings }),
     application_name: 'latchkey',
+    onConnect: (client) => applySettings(client, settings, deadlines.answerMs),
   });
   let disposing: Promise<void> | undefined;
   // Emitted when the server closes an idle connection. Without a listener it would end the process.
@@ -88,9 +92,9 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   const prisma = new PrismaClient({
     adapter: new PrismaPg(pool, { statementNameGenerator: createStatementNames() }),
-    // Longer than our timeouts for a connection and for BEGIN together: our errors say more than Prisma's.
+    // Longer than our timeouts for a connection, its settings and BEGIN together: our errors say more than Prisma's.
     transactionOptions: {
-      maxWait: deadlines.connectionMs + deadlines.answerMs + 500,
+      maxWait: deadlines.connectionMs + 2 * deadlines.answerMs + 500,
       timeout: deadlines.transactionMs,
     },
     errorFormat: 'minimal',
@@ -120,11 +124,23 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/** Formats the settings as a connection's `options` parameter: spaces and backslashes are escaped. */
-function optionsOf(settings: Readonly<Record<string, string>>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, '\\$&')}`)
-    .join(' ');
+/**
+ * Sets PostgreSQL settings for a connection. As parameters of its start they would save this statement, but PgBouncer
+ * refuses parameters that it does not know.
+ */
+async function applySettings(
+  client: pg.ClientBase,
+  settings: Readonly<Record<string, string>>,
+  answerMs: number,
+): Promise<void> {
+  const late = setTimeout(() => abandon(client), answerMs);
+  try {
+    await client.query('SELECT set_config(key, value, false) FROM json_each_text($1)', [
+      JSON.stringify(settings),
+    ]);
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 /**
@@ -153,7 +169,7 @@ function watchStatements(
   Object.assign(client, { query: watchedQuery });
 }
 
-function abandon(client: pg.PoolClient): void {
+function abandon(client: pg.ClientBase): void {
   if ('connection' in client && client.connection instanceof pg.Connection) {
     client.connection.stream.destroy(new Error('Connection terminated: the database did not answer in time'));
   }

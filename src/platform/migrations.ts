@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { withoutCredentials } from './logger.ts';
+import { connectAtStart, reasonOf } from './startup-connection.ts';
 import { StartupError } from './startup-error.ts';
 
 /** One folder of prisma/migrations. */
@@ -19,8 +19,7 @@ const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import
 const gatewaysLock = 5_284_871_022;
 const prismasLock = 72_707_369;
 
-/** Milliseconds: to connect, to wait for whoever else is migrating, and for each statement of a migration. */
-const connectTimeout = 5_000;
+/** Milliseconds: to wait for whoever else is migrating, and for each statement of a migration. */
 const lockTimeout = 60_000;
 const migrationTimeout = 300_000;
 
@@ -39,8 +38,9 @@ export async function applyMigrations(
   databaseUrl: string,
   migrations?: readonly Migration[],
 ): Promise<string[]> {
-  const client = await connect(databaseUrl);
+  const client = await connectAtStart(databaseUrl);
   try {
+    await client.query(`SET statement_timeout = ${lockTimeout}`);
     await requireVersion(client);
     // Both locks end with the connection.
     await takeLocks(client);
@@ -66,25 +66,6 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
       .sort()
       .map(async (name) => ({ name, sql: await readFile(join(folder, name, 'migration.sql'), 'utf8') })),
   );
-}
-
-async function connect(databaseUrl: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: connectTimeout,
-    statement_timeout: lockTimeout,
-    keepAlive: true,
-  });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return client;
-  } catch (error) {
-    throw new StartupError(
-      `The database at ${addressOf(databaseUrl)} cannot be reached (${reasonOf(error)}): start it, or correct DATABASE_URL.`,
-      { cause: error },
-    );
-  }
 }
 
 const oldestVersion = 15;
@@ -228,18 +209,4 @@ async function apply(client: pg.Client, { name, sql }: Migration): Promise<void>
       { cause: error },
     );
   }
-}
-
-function addressOf(databaseUrl: string): string {
-  const { host, pathname } = new URL(databaseUrl);
-  return `${host}${pathname}`;
-}
-
-/** One line without credentials. An address with several IPs fails with several errors in one. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  const message = error instanceof Error ? error.message : String(error);
-  return withoutCredentials(
-    message.split('\n').find((line) => line.trim() !== '') ?? 'no reason given',
-  ).trim();
 }

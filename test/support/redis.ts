@@ -1,9 +1,10 @@
 import { inject } from 'vitest';
-import { type RedisProgram, type RedisServer, startRedisServer } from './redis-server.ts';
+import type { FoundProgram } from './find-program.ts';
+import { type RedisServer, startRedisServer } from './redis-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    redis: RedisProgram;
+    redis: FoundProgram;
   }
 }
 
