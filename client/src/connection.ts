@@ -13,9 +13,12 @@ export type StreamRequest = {
   silenceMs: number;
   /** Called when the gateway has accepted the token. */
   onAccepted: () => void;
-  /** Called with the data of every result, and with the errors of fields that are null in it. */
-  onData: (data: unknown, errors: readonly unknown[]) => void;
+  /** Called with the data of every result. Fields that could not be resolved are null in it. */
+  onData: (data: unknown) => void;
 };
+
+/** Milliseconds for the first result after the acceptance: the gateway may have to wait for its database. */
+const firstResultMs = 45_000;
 
 /** `by` is an array of GraphQL errors, a close event, whatever else was thrown, or null if the gateway completed it. */
 export type StreamEnd = 'CLOSED' | { by: unknown };
@@ -31,7 +34,7 @@ export function openStream(request: StreamRequest): Stream {
   let hasEnded = false;
   const failLater = (ms: number, missing: string) =>
     setTimeout(() => end({ by: new Error(`the gateway did not ${missing} in time`) }), ms);
-  const startTimer = failLater(request.acceptanceMs, 'accept the connection');
+  let startTimer = failLater(request.acceptanceMs, 'accept the connection');
   let pongTimer: ReturnType<typeof setTimeout> | undefined;
 
   function awaitPong(): void {
@@ -51,8 +54,10 @@ export function openStream(request: StreamRequest): Stream {
     keepAlive: request.silenceMs,
     on: {
       connected() {
+        if (hasEnded) return;
         clearTimeout(startTimer);
-        if (!hasEnded) request.onAccepted();
+        startTimer = failLater(firstResultMs, 'start the subscription');
+        request.onAccepted();
       },
       ping(received) {
         if (!received) awaitPong();
@@ -83,9 +88,10 @@ export function openStream(request: StreamRequest): Stream {
     {
       next({ data, errors = [] }) {
         if (hasEnded) return;
+        clearTimeout(startTimer);
         // An event with errors was not delivered: the subscription resumes before it.
         if (errors.length > 0 || data == null) end({ by: errors });
-        else request.onData(data, errors);
+        else request.onData(data);
       },
       error: (error) => end({ by: error }),
       complete: () => end({ by: null }),

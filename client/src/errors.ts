@@ -33,7 +33,7 @@ export class RequestFailedError extends Error {
  * - `UNREACHABLE`, `TOKEN_UNAVAILABLE`: the gateway was unreachable, or the token source failed or took too long, for
  *   `giveUpAfterMs`. The cursor is still valid.
  * - `FAILED`: a callback of the subscription threw. The `cause` is what it threw.
- * - `DISPOSED`: only from `connected`, when the subscription was disposed before it was connected.
+ * - `DISPOSED`: only from `started`, when the subscription was disposed before it had started.
  * - `CLOSED_4xxx`, `CLOSED_1xxx`: the WebSocket was closed with this code, for a violation of the protocol.
  * - anything else: the gateway's code for what is wrong with the request.
  */

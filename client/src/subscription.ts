@@ -15,7 +15,7 @@ import { createRetries } from './retries.ts';
 import { fetchToken, type TokenSource } from './token.ts';
 
 /** The fields that the client needs of every event. */
-export type ResumableEvent = { readonly id: string; readonly cursor: string };
+export type ResumableEvent = { readonly id: string; readonly cursor: string; readonly type: string };
 
 export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
   document: ResumableDocument<Result, Variables>;
@@ -25,12 +25,8 @@ export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
   eventOf: (data: Result) => Event;
   /** Called after the connection was lost, before each attempt to reconnect; `delayMs` is the wait before it. */
   onReconnecting?: (attempt: { attempt: number; delayMs: number; reason: string }) => void;
-  /**
-   * Called after the client has reconnected. `after` is the cursor it resumes after. It is null if no event was
-   * received before; the client then misses the events of the meantime, unless the document asks for the current
-   * state.
-   */
-  onReconnected?: (resumed: { after: string | null; awayMs: number }) => void;
+  /** Called after the client has reconnected. `after` is the cursor it resumes after. */
+  onReconnected?: (resumed: { after: string; awayMs: number }) => void;
   /**
    * Milliseconds of failed attempts in a row after which it ends with UNREACHABLE, TOKEN_UNAVAILABLE or
    * UNAUTHENTICATED. Default: five minutes.
@@ -53,14 +49,20 @@ export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
 };
 
 /**
- * Iterates over the events in order, each once. It connects immediately, and ends when it is disposed or its
- * `for await` loop is left. When it cannot continue, `next` rejects once, with a SubscriptionEndedError.
+ * Iterates over the events in order, each once, except those of the type STARTED. If a connection is lost during the
+ * current state, all of its events come again. It connects immediately, and ends when it is disposed or its `for await`
+ * loop is left. When it cannot continue, `next` rejects once, with a SubscriptionEndedError.
  */
 export type ResumingSubscription<Event> = AsyncIterableIterator<Event, undefined, undefined> & {
-  /** The cursor of the last event taken. To resume later, pass it as the variable `after`. */
+  /**
+   * The cursor of the last event taken; before that, where the subscription has started, and null until it has. To
+   * resume later, pass it as the variable `after`.
+   */
   readonly cursor: string | null;
-  /** Resolves when the gateway has accepted the first connection. Rejects if the subscription ends before. */
-  readonly connected: Promise<void>;
+  /**
+   * Resolves when the gateway has started the subscription: it misses nothing from then on. Rejects if it ends before.
+   */
+  readonly started: Promise<void>;
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -72,8 +74,11 @@ type OpenStream = RenewableStream & {
   hasWorked(): boolean;
 };
 
-const missingFields = 'Each event needs its `id` and `cursor`: select both, under these names.';
+const missingFields = 'Each event needs its `id`, `cursor` and `type`: select them, under these names.';
 const missingVariable = 'The document needs the variable `$after`, passed to the argument `after`.';
+
+/** Parts of the current state, which is delivered as a whole, also when it is delivered again. */
+const typesOfState = ['CURRENT', 'CURRENT_COMPLETE'];
 
 /** A connection without events counts as working after this many milliseconds. */
 const stableAfterMs = 10_000;
@@ -94,13 +99,13 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
   if (!/\$after\b/.test(query)) throw new TypeError(missingVariable);
   const variables: { after?: unknown } = { ...options.variables };
   const recent = createRecentIds(options.rememberedIds ?? 1_000);
-  const connected = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
   // A caller that does not await it gets the error from the iteration.
-  connected.promise.catch(() => undefined);
+  started.promise.catch(() => undefined);
   const ended = new AbortController();
   const retries = createRetries(giveUpAfterMs);
   const streams = new Set<OpenStream>();
-  let wasConnected = false;
+  let hasStarted = false;
   let acceptedToken: string | undefined;
   /** The cursor of the last event received. */
   let receivedCursor = typeof variables.after === 'string' ? variables.after : null;
@@ -110,7 +115,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     if (ended.signal.aborted) return;
     ended.abort();
     closeAll();
-    connected.reject(error ?? new SubscriptionEndedError('DISPOSED', 'The subscription was disposed.'));
+    started.reject(error ?? new SubscriptionEndedError('DISPOSED', 'The subscription was disposed.'));
     queue.end(error);
     onEnd();
   }
@@ -129,20 +134,20 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
   }
 
   function receive(event: Event): void {
-    if (typeof event.id !== 'string' || typeof event.cursor !== 'string') throw new TypeError(missingFields);
     receivedCursor = event.cursor;
-    if (recent.add(event.id)) queue.push(event);
+    if (typesOfState.includes(event.type) || recent.add(event.id)) queue.push(event);
     if (queue.length >= waitingEvents) closeAll();
   }
 
-  function reportStart(): void {
+  /** Reports that the subscription has started after this cursor, or has resumed there. */
+  function reportStart(after: string): void {
     const { lostAt } = retries;
-    if (wasConnected && lostAt !== null) {
+    if (hasStarted && lostAt !== null) {
       const awayMs = Math.round(performance.now() - lostAt);
-      runCallback(() => options.onReconnected?.({ after: receivedCursor, awayMs }));
+      options.onReconnected?.({ after, awayMs });
     }
-    wasConnected = true;
-    connected.resolve();
+    hasStarted = true;
+    started.resolve();
   }
 
   async function getToken(outer: AbortSignal): Promise<string> {
@@ -154,28 +159,41 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     }
   }
 
-  function open(token: string, onStarted: () => void): OpenStream {
-    const started = Promise.withResolvers<void>();
+  function open(token: string, onStarted: (after: string) => void): OpenStream {
+    const after = receivedCursor;
+    const start = Promise.withResolvers<void>();
+    let wasAccepted = false;
     let startedAt: number | null = null;
     let hadEvents = false;
+
+    function deliver(event: Event): void {
+      const { id, cursor, type } = event;
+      if ([id, cursor, type].some((field) => typeof field !== 'string')) throw new TypeError(missingFields);
+      if (type !== 'STARTED') {
+        hadEvents = true;
+        receive(event);
+        return;
+      }
+      startedAt = performance.now();
+      receivedCursor ??= cursor;
+      queue.startAt(cursor);
+      start.resolve();
+      onStarted(after ?? cursor);
+    }
+
     const stream: OpenStream = {
       ...openStream({
         ...{ url, token, query, silenceMs, acceptanceMs: attemptTimeoutMs },
-        variables: { ...variables, after: receivedCursor },
+        variables: { ...variables, after },
         onAccepted() {
+          wasAccepted = true;
           acceptedToken = token;
-          startedAt = performance.now();
-          started.resolve();
-          onStarted();
         },
-        onData(data) {
-          hadEvents = true;
-          runCallback(() => receive(options.eventOf(data as Result)));
-        },
+        onData: (data) => runCallback(() => deliver(options.eventOf(data as Result))),
       }),
       token,
-      started: started.promise,
-      wasAccepted: () => startedAt !== null,
+      started: start.promise,
+      wasAccepted: () => wasAccepted,
       hasWorked: () => hadEvents || (startedAt !== null && performance.now() - startedAt > stableAfterMs),
     };
     streams.add(stream);
@@ -236,7 +254,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     get cursor() {
       return queue.cursor;
     },
-    connected: connected.promise,
+    started: started.promise,
     next: () => queue.take(),
     async return() {
       await subscription.dispose();

@@ -4,7 +4,7 @@ import type { Person } from './person.ts';
 
 type ReceivedPayload = WatchGrantsSubscription['grantEvents'];
 
-/** An event of a grant: neither the start of the subscription nor the end of its current state. */
+/** An event of a grant, not the end of a current state. */
 export type GrantEvent = ReceivedPayload & { grant: NonNullable<ReceivedPayload['grant']> };
 
 /** An event, and when it was received, by `performance.now()`. */
@@ -32,24 +32,19 @@ export async function openInbox(player: Person): Promise<Inbox> {
     giveUpAfterMs: eventDeadlineMs,
   });
   const received: ReceivedEvent[] = [];
-  const started = Promise.withResolvers<void>();
   let arrival = Promise.withResolvers<void>();
   const collecting = (async () => {
     for await (const { grant, ...event } of events) {
-      started.resolve();
       if (grant === null) continue;
       received.push({ event: { ...event, grant }, at: performance.now() });
       arrival.resolve();
       arrival = Promise.withResolvers();
     }
   })();
-  // A failure of the subscription rejects the wait for its start and for the next event.
-  collecting.catch((error: unknown) => {
-    started.reject(error);
-    arrival.reject(error);
-  });
+  // A failure of the subscription rejects the wait for the next event.
+  collecting.catch((error: unknown) => arrival.reject(error));
   arrival.promise.catch(() => undefined);
-  await started.promise;
+  await events.started;
 
   const typesAbout = (ticketId: string) =>
     received.filter(({ event }) => event.grant.ticket.id === ticketId).map(({ event }) => event.type);

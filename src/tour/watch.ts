@@ -21,11 +21,10 @@ await runProgram(async () => {
     },
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void events.dispose());
-  let isWatching = false;
+  await events.started;
+  print(`Watching grant events as ${name} (${known}). Ctrl-C ends it.`);
   for await (const { type, occurredAt, grant } of events) {
     if (grant !== null) print(describe(type, occurredAt, grant));
-    else if (!isWatching) print(`Watching grant events as ${name} (${known}). Ctrl-C ends it.`);
-    isWatching = true;
   }
 });
 

@@ -38,7 +38,7 @@ export type Subscriber = {
   /** Why connections were lost. */
   readonly losses: readonly string[];
   /** The cursors from which it resumed. */
-  readonly resumptions: readonly (string | null)[];
+  readonly resumptions: readonly string[];
   /** Resolves when it has received all of these. This and the next two reject at their deadline, and when it ends. */
   hasReceived(ids: Iterable<string>, deadlineMs: number): Promise<void>;
   /** Resolves when it has received this many more. */
@@ -62,7 +62,7 @@ export async function openSubscriber(
   const contents = new Map<string, string>();
   const contradictions: string[] = [];
   const losses: string[] = [];
-  const resumptions: (string | null)[] = [];
+  const resumptions: string[] = [];
   const begun = Promise.withResolvers<void>();
   let deliveries = 0;
   let change = Promise.withResolvers<void>();
