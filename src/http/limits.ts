@@ -37,6 +37,11 @@ export const defaultLimits = {
   pingMs: 30_000,
   /** Concurrent operations on one WebSocket. One more is refused, and the others continue. */
   operationsPerSocket: 100,
+  /**
+   * Characters of the messages that started the operations running on one WebSocket. Each message is kept for as long
+   * as its operation runs; a subscription needs a few thousand.
+   */
+  operationCharactersPerSocket: 1024 * 1024,
   /** Concurrent WebSockets and event streams of one bearer. */
   connectionsPerBearer: 50,
   /** Bytes buffered for one client, above which its subscriptions wait until it has read some (backpressure). */

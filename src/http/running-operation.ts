@@ -40,6 +40,8 @@ export class RunningOperation implements OperationInfo {
   readonly startedAt = performance.now();
   /** True for a subscription: the client waits for no final answer, so draining need not wait for one either. */
   isStream = false;
+  /** Characters of the message that started it, if its transport keeps that message while it runs. */
+  keptCharacters = 0;
   /** Why the operation ended; null while it runs. */
   ended: OperationEndReason | null = null;
   #listener: (() => void) | undefined;

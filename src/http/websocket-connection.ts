@@ -41,6 +41,9 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
    * these ids can be used again before that.
    */
   #unanswered: readonly string[] = [];
+  /** Characters of the message that was received last, and of those that started the operations that run. */
+  #messageCharacters = 0;
+  #operationCharacters = 0;
   #session: Session | null = null;
   #isDraining = false;
 
@@ -67,7 +70,9 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     this.#socket.on('message', (data) => {
       // Ignores what arrives between our close frame and the client's.
       if (!this.isOpen) return;
-      receive(String(data)).catch((error: unknown) => {
+      const message = String(data);
+      this.#messageCharacters = message.length;
+      receive(message).catch((error: unknown) => {
         this.#dependencies.log.error({ err: error }, 'A WebSocket message could not be handled');
         this.close(closeCodes.internalError, 'Internal server error');
       });
@@ -115,8 +120,11 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     this.#endOperations('SLOW_CONSUMER');
   }
 
-  get operationCount(): number {
-    return this.#operations.size;
+  /** Whether one more operation may run, started by the message that was received last. */
+  get hasRoom(): boolean {
+    const { operationsPerSocket, operationCharactersPerSocket } = this.#dependencies.limits;
+    const characters = this.#operationCharacters + this.#messageCharacters;
+    return this.#operations.size < operationsPerSocket && characters <= operationCharactersPerSocket;
   }
 
   /**
@@ -131,6 +139,8 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, (result) =>
       operation.ended === null ? this.send(`${prefix}${result}}`) : undefined,
     );
+    operation.keptCharacters = this.#messageCharacters;
+    this.#operationCharacters += operation.keptCharacters;
     this.#operations.set(payload, operation);
     return operation;
   }
@@ -148,6 +158,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     const operation = this.#operations.get(payload);
     if (operation === undefined) return;
     this.#operations.delete(payload);
+    this.#operationCharacters -= operation.keptCharacters;
     operation.end('CLIENT_GONE');
     if (!operation.isStream) this.#onAnswered(id);
   }

@@ -112,7 +112,7 @@ export function createProtocol({
         connection.startDraining();
         return [requestError(503, 'SERVICE_UNAVAILABLE', drainingMessage)];
       }
-      if (connection.operationCount >= limits.operationsPerSocket) return [tooManyOperations(limits)];
+      if (!connection.hasRoom) return [tooManyOperations(limits)];
       const operation = connection.startOperation(id, payload, session);
       if (operation === undefined) {
         connection.close(
@@ -154,7 +154,7 @@ function toWire(error: GraphQLError): GraphQLFormattedError {
 
 function tooManyOperations(limits: Limits): GraphQLError {
   return new GraphQLError(
-    `This WebSocket has ${limits.operationsPerSocket} running operations, the most allowed. Complete some first.`,
+    `On one WebSocket, at most ${limits.operationsPerSocket} operations may run, and the messages that started them may have ${limits.operationCharactersPerSocket} characters. Complete some first.`,
     { extensions: { code: 'TOO_MANY_OPERATIONS' } },
   );
 }

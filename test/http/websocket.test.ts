@@ -294,6 +294,29 @@ describe('a client is limited in', () => {
     expect(await runOverSocket(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello world' } });
   });
 
+  test('the messages of the operations on a socket, which are kept while they run', async () => {
+    await using server = await startTestServer({ limits: { operationCharactersPerSocket: 500_000 } });
+    const client = await server.connect(ada);
+    const large = { query: 'subscription { values }', variables: { ignored: 'x'.repeat(200_000) } };
+    const [first] = [1, 2].map(() => {
+      const values = client.iterate(large);
+      return { values, first: values.next() };
+    });
+    await server.source.untilOpen(2);
+
+    expect(await failureOf(runOverSocket(client, large))).toMatchObject([
+      { extensions: { code: 'TOO_MANY_OPERATIONS' } },
+    ]);
+    expect(await runOverSocket(client, { query: '{ hello }' })).toEqual({ data: { hello: 'hello world' } });
+
+    server.source.emit(7);
+    await first?.first;
+    await first?.values.return?.();
+    await server.source.untilOpen(1);
+    client.iterate(large).next();
+    await server.source.untilOpen(2);
+  });
+
   test('the sockets and event streams together: one more is closed with 4429', async () => {
     await using server = await startTestServer({ limits: { connectionsPerBearer: 2 } });
     const first = await openAcknowledged(server);
