@@ -9,6 +9,7 @@ import {
   ViewerDocument,
 } from '../../../schema/generated/operations.ts';
 import { done, fileTicket } from '../../support/world.ts';
+import { createSockets } from '../subscriptions/graphql-ws.ts';
 import {
   eligibilityAllowed,
   eligibilityObstacles,
@@ -17,8 +18,9 @@ import {
   viewerName,
 } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
-import { createSockets } from '../support/sockets.ts';
 import { openStage, type Stage } from '../support/stage.ts';
+import { expectNothingLost, type Received, shortWait, typesOf } from '../support/subscriber.ts';
+import { openUnsteadyGateway } from '../support/unsteady-gateway.ts';
 import { createApolloClient } from './client.ts';
 
 let stage: Stage;
@@ -114,15 +116,13 @@ describe('a list after a mutation', () => {
 });
 
 describe('a subscription', () => {
-  function watch(
-    { client }: ReturnType<typeof createApolloClient>,
-    ticketId: string,
-  ): (string | undefined)[] {
-    const types: (string | undefined)[] = [];
+  function watch({ client }: ReturnType<typeof createApolloClient>, ticketId?: string): Received {
+    const received: Received = [];
+    const filter = ticketId === undefined ? null : { ticketId };
     client
-      .subscribe({ query: GrantEventsDocument, variables: { filter: { ticketId }, withCurrentState: true } })
-      .subscribe(({ data }) => types.push(data?.grantEvents.type));
-    return types;
+      .subscribe({ query: GrantEventsDocument, variables: { filter, withCurrentState: true } })
+      .subscribe(({ data }) => data && received.push(data.grantEvents));
+    return received;
   }
 
   test('changes the grants that are shown', async () => {
@@ -130,29 +130,19 @@ describe('a subscription', () => {
     await using apollo = createApolloClient(stage.accessOf(await stage.asEngineer()));
     const list = { query: GrantsDocument, variables: { filter: pending, first: 1 } };
     await apollo.client.query(list);
-    const types = watch(apollo, ticketId);
-    await eventually(() => expect(types).toContain('CURRENT'));
+    const received = watch(apollo, ticketId);
+    await eventually(() => expect(typesOf(received)).toContain('CURRENT'));
     await done(await stage.as('organizationAdmin'), 'approveDataAccess', { grantId });
-    await eventually(() => expect(types).toContain('ACTIVATED'));
+    await eventually(() => expect(typesOf(received)).toContain('ACTIVATED'));
     const shown = apollo.client.readQuery(list)?.grants?.edges?.[0]?.node;
     expect(shown).toMatchObject({ id: grantId, state: 'ACTIVE' });
   });
 
-  test('receives after a lost connection what happened meanwhile', async () => {
-    const access = stage.accessOf(await stage.asEngineer());
-    const { ticketId, grantId } = await fileTicket(stage.gateway, stage.world);
-    const reconnection = Promise.withResolvers<void>();
-    const sockets = createSockets(access, { retryWait: () => reconnection.promise });
-    await using apollo = createApolloClient(access, { sockets });
-    const types = watch(apollo, ticketId);
-    await eventually(() => expect(types).toContain('CURRENT'));
-    const admin = await stage.as('organizationAdmin');
-    await done(admin, 'approveDataAccess', { grantId });
-    await eventually(() => expect(types).toContain('ACTIVATED'));
-    sockets.terminate();
-    await done(admin, 'revokeDataAccess', { grantId });
-    reconnection.resolve();
-    await eventually(() => expect(types).toContain('REVOKED'));
+  test('loses no event when connections are cut and the gateway restarts', async () => {
+    await using unsteady = await openUnsteadyGateway(stage);
+    const access = unsteady.accessOf(stage.world.services.watching);
+    await using apollo = createApolloClient(access, { sockets: createSockets(access, shortWait) });
+    await expectNothingLost(stage, unsteady, watch(apollo));
   });
 });
 

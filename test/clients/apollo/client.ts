@@ -6,8 +6,8 @@ import { relayStylePagination } from '@apollo/client/utilities';
 import { OperationTypeNode } from 'graphql';
 import type { Client } from 'graphql-ws';
 import possibleTypes from '../../../schema/possible-types.json' with { type: 'json' };
+import { createSockets } from '../subscriptions/graphql-ws.ts';
 import { sha256 } from '../support/sha256.ts';
-import { createSockets } from '../support/sockets.ts';
 import type { Access } from '../support/stage.ts';
 
 export const createCache = (): InMemoryCache =>

@@ -9,7 +9,7 @@ import {
   Observable,
   type SubscribeFunction,
 } from 'relay-runtime';
-import { createSockets } from '../support/sockets.ts';
+import { createSockets } from '../subscriptions/graphql-ws.ts';
 import type { Access } from '../support/stage.ts';
 
 export type HandlerProvider = typeof DefaultHandlerProvider;

@@ -76,3 +76,19 @@ export const eligibilityObstacles: Eligibility<{ obstacles: { code: string }[] }
     }
   }
 `);
+
+/** Every event that the viewer may receive, after the current state. */
+export const grantEvents = `
+  subscription AllGrantEvents($after: String, $withCurrentState: Boolean! = true) {
+    grantEvents(after: $after, withCurrentState: $withCurrentState) {
+      id
+      cursor
+      type
+      grant {
+        id
+        state
+        version
+      }
+    }
+  }
+`;

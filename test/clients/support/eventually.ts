@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
 
 /** Waits until the check passes; the time is for a machine under load. */
-export const eventually = (check: () => void): Promise<void> =>
-  vi.waitFor(check, { timeout: 30_000, interval: 20 });
+export const eventually = (check: () => void | Promise<void>): Promise<void> =>
+  vi.waitFor(check, { timeout: 60_000, interval: 20 });

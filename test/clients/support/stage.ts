@@ -2,7 +2,13 @@ import { type Person, startGateway, type TestGateway } from '../../support/gatew
 import { buildWorld, fileTicket, type PersonName, type World } from '../../support/world.ts';
 
 /** Where a client reaches the gateway, and as whom. */
-export type Access = { readonly httpUrl: string; readonly webSocketUrl: string; readonly token: string };
+export type Access = {
+  readonly httpUrl: string;
+  readonly webSocketUrl: string;
+  readonly token: string;
+  /** A token that is valid now. */
+  getToken(): Promise<string>;
+};
 
 /** A gateway with two customers and an engineer. */
 export type Stage = {
@@ -30,6 +36,7 @@ export async function openStage(): Promise<Stage> {
       httpUrl: `${gateway.url}/graphql`,
       webSocketUrl: `${gateway.url.replace('http', 'ws')}/graphql`,
       token,
+      getToken: async () => token,
     }),
     fileRequests: async (count) => {
       const ids: string[] = [];

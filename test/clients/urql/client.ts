@@ -5,7 +5,7 @@ import { relayPagination } from '@urql/exchange-graphcache/extras';
 import { getIntrospectedSchema, minifyIntrospectionQuery } from '@urql/introspection';
 import type { Client, Sink } from 'graphql-ws';
 import { fetchExchange, subscriptionExchange, Client as UrqlClient } from 'urql';
-import { createSockets } from '../support/sockets.ts';
+import { createSockets } from '../subscriptions/graphql-ws.ts';
 import type { Access } from '../support/stage.ts';
 
 const schema = minifyIntrospectionQuery(getIntrospectedSchema(readFileSync('schema/schema.graphql', 'utf8')));

@@ -1,0 +1,3 @@
+export { createEventSources } from './eventsource.ts';
+export { createEventStreams } from './graphql-sse.ts';
+export { createSockets } from './graphql-ws.ts';

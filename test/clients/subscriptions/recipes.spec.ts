@@ -1,0 +1,97 @@
+/** The recipes for subscriptions, each through the same outages. */
+import type { Sink } from 'graphql-ws';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deleteEventsBefore } from '../../../src/events/outbox.ts';
+import { done } from '../../support/world.ts';
+import { grantEvents } from '../support/documents.ts';
+import { eventually } from '../support/eventually.ts';
+import { openIssuerGateway } from '../support/issuer-gateway.ts';
+import { type Access, openStage, type Stage } from '../support/stage.ts';
+import {
+  approved,
+  expectNewTokenUsed,
+  expectNothingLost,
+  keepEvents,
+  shortWait,
+  typesOf,
+} from '../support/subscriber.ts';
+import { openUnsteadyGateway } from '../support/unsteady-gateway.ts';
+import { createEventSources } from './eventsource.ts';
+import { createEventStreams } from './graphql-sse.ts';
+import { createSockets } from './graphql-ws.ts';
+import type { Subscriptions } from './resume.ts';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage();
+  // A subscription begins with an event: the current state of this request.
+  await stage.fileRequests(1);
+});
+afterAll(() => stage[Symbol.asyncDispose]());
+
+describe.each<[string, (access: Access) => Subscriptions]>([
+  ['graphql-ws', (access) => createSockets(access, shortWait)],
+  ['graphql-sse', (access) => createEventStreams(access, { wait: shortWait, silenceMs: 3_000 })],
+  ['eventsource', (access) => createEventSources(access, { wait: shortWait, silenceMs: 3_000 })],
+])('%s', (name, createClient) => {
+  /** Subscribes to all events, until the test ends. */
+  function subscribe(access: Access) {
+    const { received, ends, sink } = keepEvents();
+    const unsubscribe = createClient(access).subscribe({ query: grantEvents }, sink as Sink);
+    return { received, ends, [Symbol.dispose]: unsubscribe };
+  }
+
+  test('loses no event when connections are cut and the gateway restarts', async () => {
+    await using unsteady = await openUnsteadyGateway(stage);
+    using subscription = subscribe(unsteady.accessOf(stage.world.services.watching));
+    await expectNothingLost(stage, unsteady, subscription.received);
+    expect(subscription.ends).toEqual([]);
+  });
+
+  test('notices a connection that delivers nothing', async () => {
+    await using unsteady = await openUnsteadyGateway(stage);
+    using subscription = subscribe(unsteady.accessOf(stage.world.services.watching));
+    const { received, ends } = subscription;
+    await eventually(() => expect(received.length).toBeGreaterThan(0));
+    await unsteady.stall();
+    const grantId = await approved(stage);
+    await eventually(() => expect(received.map(({ grant }) => grant?.id)).toContain(grantId));
+    expect(ends).toEqual([]);
+  });
+
+  test('goes on with a new token when its token expires', async () => {
+    await using gateway = await openIssuerGateway(stage);
+    const access = gateway.accessOf(stage.world.services.watching, 8);
+    using subscription = subscribe(access);
+    await expectNewTokenUsed(stage, access, subscription.received);
+    expect(subscription.ends).toEqual([]);
+  });
+
+  test('ends when its token is refused', async () => {
+    const access = { ...stage.accessOf(await stage.asEngineer()), getToken: async () => 'none' };
+    using subscription = subscribe(access);
+    await eventually(() => expect(subscription.ends.length).toBe(1));
+    const [end] = subscription.ends;
+    expect(end).toMatchObject(name === 'graphql-ws' ? { code: 4403 } : { response: { status: 401 } });
+  });
+
+  test('starts again with the current state when the events after its cursor were deleted', async () => {
+    await using unsteady = await openUnsteadyGateway(stage);
+    const [kept, revoked] = [await approved(stage), await approved(stage)];
+    using subscription = subscribe(unsteady.accessOf(stage.world.services.watching));
+    const { received } = subscription;
+    await eventually(() => expect(typesOf(received)).toContain('CURRENT'));
+    await unsteady.restart(async () => {
+      await done(await stage.as('organizationAdmin'), 'revokeDataAccess', { grantId: revoked });
+      // Deletes nothing while a transaction is open that began before the events, in any database of the server.
+      const inAMinute = new Date(Date.now() + 60_000);
+      await eventually(async () =>
+        expect(await deleteEventsBefore(stage.gateway.sql, inAMinute, 1_000)).toBeGreaterThan(0),
+      );
+    });
+    await eventually(() =>
+      expect(received.filter(({ type, grant }) => type === 'CURRENT' && grant?.id === kept)).toHaveLength(2),
+    );
+  });
+});
