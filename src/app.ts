@@ -96,7 +96,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   );
   const feed = begun.adopt(createFeed({ relay }), (opened) => opened.dispose());
   seams.onDeliveryCreated?.({ feed, relay });
-  const dependencies: Dependencies = { database, clock, logger, wake: relay.wake };
+  const dependencies: Dependencies = { database, clock, logger, announce: relay.announce };
 
   const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';
   const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));

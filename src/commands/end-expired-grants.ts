@@ -17,14 +17,14 @@ const ticketsPerSweep = 100;
  * counts for nothing wherever it is used. Two gateways may run this at once: each ticket is locked, and a grant
  * that the other has ended is no longer found expired.
  */
-export async function endExpiredGrants({ database, clock, wake }: Dependencies): Promise<number> {
+export async function endExpiredGrants({ database, clock, announce }: Dependencies): Promise<number> {
   const tickets = await listTicketsWithExpiredGrants(database.prisma, clock(), ticketsPerSweep);
   let ended = 0;
   for (const ticketId of tickets) {
-    ended += await database.transaction(async (tx) => {
+    const { count, appended } = await database.transaction(async (tx) => {
       await lockTicket(tx, { ticketId });
       const ticket = await findTicket(tx, { ticketId });
-      if (ticket === null) return 0;
+      if (ticket === null) return { count: 0, appended: null };
       const { changes } = applyTimeLimits(
         await listGrantsOfTicket(tx, ticketId, null),
         grantSubjectOf(ticket),
@@ -32,10 +32,13 @@ export async function endExpiredGrants({ database, clock, wake }: Dependencies):
       );
       await saveGrantChanges(tx, changes);
       await appendAuditEntries(tx, changes.map(grantChangeAuditEntry));
-      await appendEvents(tx, changes.map(grantChangeEvent));
-      return changes.length;
+      return {
+        count: changes.length,
+        appended: await appendEvents(tx, changes.map(grantChangeEvent)),
+      };
     });
-    wake();
+    announce(appended);
+    ended += count;
   }
   return ended;
 }

@@ -11,7 +11,7 @@ import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import type { EventEnvelope } from '../events/envelope.ts';
-import { appendEvents } from '../events/outbox.ts';
+import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerById } from '../identity/viewer-store.ts';
@@ -31,8 +31,8 @@ import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 export type Dependencies = {
   database: Database;
   clock: Clock;
-  /** Wakes the relay after a commit. Returns at once. */
-  wake: () => void;
+  /** Called after a commit with the events that it appended. Delivers them and wakes the other gateways; never waits. */
+  announce: (appended: AppendedEvents | null) => void;
   logger: Logger;
 };
 
@@ -45,13 +45,13 @@ export type Caller = { accountId: string; idempotencyKey: string | null };
  * @throws RefusedError when it is refused. The refusal is on the audit log by then.
  */
 export async function execute<Input, Facts, Row extends object>(
-  { database, clock, wake }: Dependencies,
+  { database, clock, announce }: Dependencies,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
 ): Promise<Row> {
-  const answer = await retryOnWriteConflict(() =>
-    database.transaction(async (tx): Promise<Answer<Row>> => {
+  const { answer, appended } = await retryOnWriteConflict(() =>
+    database.transaction(async (tx): Promise<Written<Row>> => {
       await command.lock(tx, input);
       await shareRights(tx, caller.accountId);
       const { idempotencyKey: key } = caller;
@@ -61,18 +61,21 @@ export async function execute<Input, Facts, Row extends object>(
           : { accountId: caller.accountId, key, command: command.operation, inputHash: hash(input) };
       if (repetition !== null && (await keyHasAnswer(tx, repetition, clock()))) {
         const first = await findAnswer<Row>(tx, repetition);
-        return (await refusalToShow(tx, command, input, caller)) ?? first;
+        return { answer: (await refusalToShow(tx, command, input, caller)) ?? first, appended: null };
       }
       const written = await decideAndWrite(tx, command, input, caller, clock);
-      if ('refused' in written) assertDeclared(command, written.refused);
-      if (repetition !== null) await keepAnswer(tx, repetition, written);
+      if ('refused' in written.answer) assertDeclared(command, written.answer.refused);
+      if (repetition !== null) await keepAnswer(tx, repetition, written.answer);
       return written;
     }),
   );
-  wake();
+  announce(appended);
   if ('refused' in answer) throw new RefusedError(answer.refused);
   return answer.answer;
 }
+
+/** What a transaction leaves: the answer to the command, and the events for the relay. */
+type Written<Row extends object> = { answer: Answer<Row>; appended: AppendedEvents | null };
 
 /**
  * Why the caller is not shown the answer to a repeated command, or null if they are: the answered row leads to
@@ -109,11 +112,11 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   input: Input,
   caller: Caller,
   clock: Clock,
-): Promise<Answer<Row>> {
+): Promise<Written<Row>> {
   const viewer = await findViewerById(tx, caller.accountId);
-  if (viewer === null) return { refused: notActive };
+  if (viewer === null) return { answer: { refused: notActive }, appended: null };
   const facts = await command.load(tx, input);
-  if (facts === null) return { refused: notFound(command.resource) };
+  if (facts === null) return { answer: { refused: notFound(command.resource) }, appended: null };
 
   const now = clock();
   const { isVisible, expired, outcome } = decideCommand(command, facts, input, { viewer, now });
@@ -129,20 +132,20 @@ async function decideAndWrite<Input, Facts, Row extends object>(
       ...expired.map(grantChangeAuditEntry),
       entries.refusal(outcome.refused, subject),
     ]);
-    await appendEvents(tx, expired.map(grantChangeEvent));
-    return { refused: outcome.refused };
+    const appended = await appendEvents(tx, expired.map(grantChangeEvent));
+    return { answer: { refused: outcome.refused }, appended };
   }
   const grants = [...expired, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
   await saveGrantChanges(tx, grants);
   const own = outcome.entry === undefined ? [] : [entries.success(outcome.entry, subject)];
   await appendAuditEntries(tx, [...own, ...grants.map(grantChangeAuditEntry)]);
-  await appendEvents(tx, [
+  const appended = await appendEvents(tx, [
     ...grants.map(grantChangeEvent),
     ...(outcome.accessChangedFor ?? []).map(accessChanged(now)),
   ]);
   await queueGuardMails(tx, grantsAwaitingGuard(grants), now);
-  return { answer: outcome.answer };
+  return { answer: { answer: outcome.answer }, appended };
 }
 
 type AuditSubject = { auditContext: AuditContext; auditResource: AuditResource };

@@ -18,7 +18,14 @@ import {
 } from './position.ts';
 
 /** Runs SQL in the writing transaction. */
-type Writer = { $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number> };
+type Writer = { $queryRawUnsafe<Rows>(sql: string, ...values: unknown[]): PromiseLike<Rows> };
+
+/** The events that a transaction has appended, with their place in the stream. */
+export type AppendedEvents = {
+  events: readonly { event: EventEnvelope; offset: EventOffset }[];
+  /** What was visible to the statement that appended them. */
+  snapshot: Position;
+};
 
 /**
  * PostgreSQL settings for connections that read events. Planning costs as much as the read itself, so each
@@ -46,25 +53,41 @@ export type EventPage = {
 };
 
 /**
- * Appends events, in order, to the running transaction, in one statement.
+ * Appends events, in order, to the running transaction, in one statement. Returns null if there are none.
  *
  * Of any two transactions that write events of the same grant, the second must begin to write after the first has
  * committed; commands ensure this by taking their locks before their first write. The order of the stream, by
  * transaction and sequence number, is then the order in which the grant changed.
  */
-export async function appendEvents(tx: Writer, events: readonly EventEnvelope[]): Promise<void> {
-  if (events.length === 0) return;
+export async function appendEvents(
+  tx: Writer,
+  events: readonly EventEnvelope[],
+): Promise<AppendedEvents | null> {
+  if (events.length === 0) return null;
   const rows = events.map((event) => ({
     id: event.id,
     type: event.type,
     occurred_at: event.occurredAt,
     payload: payloadOf(event),
   }));
-  await tx.$executeRawUnsafe(
-    `INSERT INTO events (id, type, occurred_at, payload)
-     SELECT id, type, occurred_at, payload FROM jsonb_populate_recordset(NULL::events, $1::jsonb)`,
+  const written = await tx.$queryRawUnsafe<{ id: string; txid: string; seq: string; snapshot: string }[]>(
+    `WITH written AS (
+       INSERT INTO events (id, type, occurred_at, payload)
+       SELECT id, type, occurred_at, payload FROM jsonb_populate_recordset(NULL::events, $1::jsonb)
+       RETURNING id, txid, seq
+     )
+     SELECT id, txid::text, seq::text, pg_current_snapshot()::text AS snapshot FROM written`,
     JSON.stringify(rows),
   );
+  const offsets = new Map(written.map(({ id, txid, seq }) => [id, { txid: BigInt(txid), seq: BigInt(seq) }]));
+  return {
+    events: events.map((event) => ({ event, offset: offsets.get(event.id) ?? missing(event.id) })),
+    snapshot: positionOfSnapshot(written[0]?.snapshot ?? missing('the snapshot')),
+  };
+}
+
+function missing(what: string): never {
+  throw new TypeError(`The database did not return ${what}`);
 }
 
 /**

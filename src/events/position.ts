@@ -94,6 +94,37 @@ export function withoutFinished(position: Position, snapshot: Position): Positio
 }
 
 /**
+ * The position that also includes the events which a transaction has appended up to `seq`, without a read of the
+ * table. Undefined if events may have been committed before them that `position` does not include: those have to be
+ * read first. A transaction that was not visible to the appending statement counts as open.
+ * @param snapshot what was visible to the statement that appended the events
+ */
+export function positionAfterAppended(
+  position: Position,
+  snapshot: Position,
+  { txid, seq }: EventOffset,
+  isLast: boolean,
+): Position | undefined {
+  if (txid - position.next > maxUnread || snapshot.next - position.next > maxUnread) return undefined;
+  const unread = new Map(position.open.map((open) => [open.txid, open]));
+  for (let other = position.next; other < max(txid, snapshot.next); other += 1n)
+    unread.set(other, { txid: other, through: 0n });
+  unread.delete(txid);
+  for (const other of unread.keys()) if (isCommitted(snapshot, other)) return undefined;
+  const next = max(position.next, txid + 1n);
+  if (!isLast) unread.set(txid, { txid, through: seq });
+  const open = [...unread.values()].filter((other) => other.txid < next);
+  return { next, open: open.sort((one, other) => (one.txid < other.txid ? -1 : 1)) };
+}
+
+/** With more transactions than these between a position and an event, reading the table costs less. */
+const maxUnread = 32n;
+
+function isCommitted(snapshot: Position, txid: bigint): boolean {
+  return txid < snapshot.next && !snapshot.open.some((open) => open.txid === txid);
+}
+
+/**
  * A position that names at most `limit` open transactions: `position` itself, or an earlier one, from which some
  * events are read again and none is missed.
  */

@@ -10,6 +10,7 @@ import type { WakeBus } from './bus.ts';
 import { type EventEnvelope, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
 import {
+  type AppendedEvents,
   currentPosition,
   deleteForeignEvents,
   type EventPage,
@@ -17,7 +18,7 @@ import {
   readEvents,
   type StoredEvent,
 } from './outbox.ts';
-import type { Position } from './position.ts';
+import { includes, type Position, positionAfterAppended } from './position.ts';
 import { createRecentEvents, type PositionedEvent, type RecentEvents } from './recent-events.ts';
 
 export type { PositionedEvent };
@@ -45,9 +46,12 @@ export type RelayStats = {
 
 export type Relay = {
   /**
-   * Call it after this gateway has committed events, never inside the transaction. The relay then reads at once, and
-   * wakes the other gateways. Never throws, never waits.
+   * Call it after this gateway has committed events, never inside the transaction: with what `appendEvents` returned,
+   * null if that was nothing. The relay passes them to its listeners, without a read of the table if no other event
+   * can come before them, and wakes the other gateways. Never throws, never waits.
    */
+  announce(appended: AppendedEvents | null): void;
+  /** Reads the table at once, and wakes the other gateways. Never throws, never waits. */
   wake(): void;
   /** Passes every event after the present position to the listener, until the returned function is called. */
   listen(listener: RelayListener): () => void;
@@ -106,6 +110,10 @@ export function createRelay(options: RelayOptions): Relay {
   /** Whose commits have been signalled since the last read began: of other gateways only, or of this one too. */
   let signal: 'NONE' | 'REMOTE' | 'LOCAL' = 'NONE';
   let onSignal: (() => void) | undefined;
+  /** Whether the relay waits for a reason to read. */
+  let isWaiting = false;
+  /** Settles when the listeners have received events that were passed on without a read. */
+  let passing: Promise<void> | undefined;
   const disposal = new AbortController();
 
   function readSoon(): void {
@@ -136,10 +144,36 @@ export function createRelay(options: RelayOptions): Relay {
         await recoverFrom(error);
         continue;
       }
+      isWaiting = true;
       const interval = bus.health().state === 'UP' ? pollInterval : pollIntervalWithoutBus;
       await waitUntil(() => signal !== 'NONE', startedAt + interval);
       await waitUntil(() => signal === 'LOCAL', startedAt + gap);
+      isWaiting = false;
+      await passing;
     }
+  }
+
+  /**
+   * Passes on events that this gateway has committed. Returns false if the table has to be read instead: the relay is
+   * busy, or there may be other events to pass on before these.
+   */
+  function passOnAppended({ events, snapshot }: AppendedEvents): boolean {
+    if (!isWaiting || passing !== undefined || position === undefined) return false;
+    const batch: PositionedEvent[] = [];
+    let after = position;
+    for (const [index, { event, offset }] of events.entries()) {
+      if (includes(after, offset)) return false;
+      const next = positionAfterAppended(after, snapshot, offset, index === events.length - 1);
+      if (next === undefined) return false;
+      after = next;
+      batch.push({ event, offset, position: after });
+    }
+    position = after;
+    recent.add(batch, position);
+    passing = passOn(batch).then(() => {
+      passing = undefined;
+    });
+    return true;
   }
 
   async function readNext(): Promise<{ events: number; hasMore: boolean }> {
@@ -234,6 +268,11 @@ export function createRelay(options: RelayOptions): Relay {
   const following = follow();
 
   return {
+    announce(appended) {
+      if (appended === null) return;
+      if (!passOnAppended(appended)) readAtOnce();
+      bus.publish();
+    },
     wake() {
       readAtOnce();
       bus.publish();

@@ -197,7 +197,7 @@ export async function startLane(): Promise<Lane> {
       now = moment;
     },
     sweep: async () => {
-      await endExpiredGrants({ database, clock, logger, wake: () => undefined });
+      await endExpiredGrants({ database, clock, logger, announce: () => undefined });
     },
     begin,
     look,

@@ -55,7 +55,7 @@ const asEngineer = () => gateway.as(world.engineer.email);
 async function sweep(gateways = 1): Promise<number[]> {
   const sweeping = sweepers
     .slice(0, gateways)
-    .map((database) => endExpiredGrants({ database, clock, logger, wake: () => undefined }));
+    .map((database) => endExpiredGrants({ database, clock, logger, announce: () => undefined }));
   return await Promise.all(sweeping);
 }
 

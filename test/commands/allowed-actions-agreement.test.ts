@@ -120,7 +120,7 @@ function trying(): Dependencies {
   return {
     database: { ...database, transaction },
     clock: () => new Date(),
-    wake: () => {},
+    announce: () => {},
     logger: createLogger('silent'),
   };
 }

@@ -7,6 +7,7 @@ import { type Caller, type Dependencies, execute } from '../../src/commands/exec
 import { executeEach } from '../../src/commands/execute-each.ts';
 import { RefusedError, versionConflict } from '../../src/commands/refusal.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
+import type { AppendedEvents } from '../../src/events/outbox.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -23,7 +24,7 @@ let world: World;
 let dependencies: Dependencies;
 let admin: string;
 let reporter: string;
-let wakes = 0;
+let announced = 0;
 
 const local = (globalId: string | null) =>
   Buffer.from(globalId ?? '', 'base64')
@@ -40,17 +41,17 @@ beforeAll(async () => {
     poolSize: 12,
     deadlines: generousDatabaseDeadlines,
   });
-  const wake = () => {
-    wakes += 1;
+  const announce = (appended: AppendedEvents | null) => {
+    announced += appended?.events.length ?? 0;
   };
-  dependencies = { database, clock: () => new Date(), wake, logger };
+  dependencies = { database, clock: () => new Date(), announce, logger };
   const accountOf = async (email: string): Promise<string> =>
     (await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email])).rows[0].id;
   admin = await accountOf(world.acme.emails.organizationAdmin);
   reporter = await accountOf(world.acme.emails.reporter);
 });
 beforeEach(() => {
-  wakes = 0;
+  announced = 0;
 });
 afterAll(async () => {
   await expectLegalHistories(gateway);
@@ -110,10 +111,10 @@ test('a command that fails while writing writes nothing and publishes no event',
     'the pen broke',
   );
   expect(await everything()).toEqual(before);
-  expect(wakes).toBe(0);
+  expect(announced).toBe(0);
   const closed = await execute(dependencies, closeTicket, { ticketId }, caller(reporter, 'broken'));
   expect(closed.status).toBe('CLOSED');
-  expect(wakes).toBe(1);
+  expect(announced).toBe(1);
 });
 
 test('a refusal that the command does not declare is a defect, and nothing is written', async () => {

@@ -26,7 +26,7 @@ beforeAll(async () => {
   world = await buildWorld(gateway);
   const logger = createLogger('silent');
   const database = openDatabase({ url: gateway.databaseUrl, logger, deadlines: generousDatabaseDeadlines });
-  dependencies = { database, clock: () => new Date(), wake: () => {}, logger };
+  dependencies = { database, clock: () => new Date(), announce: () => {}, logger };
   ticketing = await accountOf(world.services.ticketing);
   operator = await accountOf('operator@vendor.example');
 });

@@ -12,7 +12,7 @@ import {
 } from '../../src/events/errors.ts';
 import type { Delivery, SubscribeOptions } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
-import { deleteEventsBefore } from '../../src/events/outbox.ts';
+import { type AppendedEvents, deleteEventsBefore } from '../../src/events/outbox.ts';
 import { origin } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { eventually } from '../support/eventually.ts';
@@ -79,6 +79,16 @@ async function untilNow(at: Gateway, subscribed: Subscribed): Promise<Delivery[]
   }
 }
 
+/** A subscription that has received an event from a gateway whose relay now waits for the next. */
+async function subscribedAndWaiting(): Promise<{ at: Gateway; subscribed: Subscribed }> {
+  const at = await gateway();
+  const subscribed = at.feed.subscribe(listener());
+  await eventually(() => expect(at.relay.stats().reads).toBe(1));
+  await tell(at, grantEvent());
+  await take(subscribed, 1);
+  return { at, subscribed };
+}
+
 describe('a subscription', () => {
   test('receives, in order, what is committed after the call', async () => {
     const at = await gateway();
@@ -141,6 +151,38 @@ describe('a subscription', () => {
     expect(idsOf(await untilNow(at, resumed))).toStrictEqual(idsOf(events.slice(1)));
   });
 
+  test('receives what its gateway has committed without a read of the table', async () => {
+    const { at, subscribed } = await subscribedAndWaiting();
+    for (const event of some(3)) {
+      at.relay.announce(await write(pool, event));
+      const [next] = await take(subscribed, 1);
+      expect(next?.event).toBe(event);
+    }
+    const together = some(2);
+    at.relay.announce(await write(pool, ...together));
+    const taken = await take(subscribed, 2);
+    expect(taken.map(({ event }) => event)).toStrictEqual(together);
+    expect(at.relay.stats().reads).toBe(2);
+    // A resumption between two events of one transaction.
+    const resumed = at.feed.subscribe(listener({ after: taken[0]?.position ?? origin }));
+    expect(idsOf(await untilNow(at, resumed))).toStrictEqual([together[1]?.id]);
+  });
+
+  test('receives what another gateway committed before what its own gateway commits then', async () => {
+    const { at, subscribed } = await subscribedAndWaiting();
+    const [theirs, ours] = [grantEvent(), grantEvent()];
+    await write(pool, theirs);
+    at.relay.announce(await write(pool, ours));
+    expect(idsOf(await take(subscribed, 2))).toStrictEqual([theirs.id, ours.id]);
+    // Read before it is announced, it is received once.
+    const late = grantEvent();
+    const appended = await write(pool, late);
+    at.relay.wake();
+    expect(idsOf(await take(subscribed, 1))).toStrictEqual([late.id]);
+    at.relay.announce(appended);
+    expect(await untilNow(at, subscribed)).toStrictEqual([]);
+  });
+
   test('resumes at a gateway that has read less than the previous one', async () => {
     const [one, other] = [await gateway(), await gateway()];
     const subscribed = one.feed.subscribe(listener());
@@ -200,10 +242,12 @@ describe('a subscription', () => {
     /** A writer holds its grant from begin to end, as commands do. */
     const step = fc.record({
       grant: fc.nat({ max: 2 }),
-      act: fc.constantFrom<('append' | 'commit' | 'rollback' | 'wake')[]>(
+      act: fc.constantFrom<('append' | 'commit' | 'announce' | 'rollback' | 'wake')[]>(
         'append',
         'append',
         'commit',
+        'announce',
+        'announce',
         'rollback',
         'wake',
       ),
@@ -216,22 +260,34 @@ describe('a subscription', () => {
           const at = await openGateway(database.url, { recentEvents, pageSize: 3, queueLength: 4 });
           try {
             const subscribed = at.feed.subscribe(listener());
-            const writers = new Map<number, { writer: Writer; events: GrantEventEnvelope[] }>();
+            type Writing = {
+              writer: Writer;
+              events: GrantEventEnvelope[];
+              appended: (AppendedEvents | null)[];
+            };
+            const writers = new Map<number, Writing>();
             const committed: GrantEventEnvelope[] = [];
-            const close = async (grant: number, act: 'commit' | 'rollback'): Promise<void> => {
+            const close = async (grant: number, act: 'commit' | 'announce' | 'rollback'): Promise<void> => {
               const writing = writers.get(grant);
               writers.delete(grant);
-              await writing?.writer[act]();
-              if (act === 'commit') committed.push(...(writing?.events ?? []));
+              await writing?.writer[act === 'rollback' ? 'rollback' : 'commit']();
+              if (act !== 'rollback') committed.push(...(writing?.events ?? []));
+              const [appended = null, ...further] = writing?.appended ?? [];
+              // What a gateway announces was appended by one statement.
+              if (act === 'announce' && further.length === 0) at.relay.announce(appended);
             };
             for (const { grant, act } of steps) {
               if (act === 'wake') at.relay.wake();
               else if (act !== 'append') await close(grant, act);
               else {
-                const writing = writers.get(grant) ?? { writer: await begin(pool), events: [] };
+                const writing = writers.get(grant) ?? {
+                  writer: await begin(pool),
+                  events: [],
+                  appended: [],
+                };
                 writers.set(grant, writing);
                 const event = grantEvent({ grantId: grants[grant] ?? '' });
-                await writing.writer.append(event);
+                writing.appended.push(await writing.writer.append(event));
                 writing.events.push(event);
               }
             }

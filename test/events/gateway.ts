@@ -10,7 +10,7 @@ import {
   type SubscribeOptions,
 } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
-import { appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
+import { type AppendedEvents, appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
 import { type DatabaseDeadlines, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -92,7 +92,7 @@ export async function withoutUpkeep(pool: pg.Pool): Promise<void> {
 
 /** A transaction that the test commits or rolls back. */
 export type Writer = {
-  append(...events: EventEnvelope[]): Promise<void>;
+  append(...events: EventEnvelope[]): Promise<AppendedEvents | null>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
 };
@@ -112,14 +112,14 @@ export async function begin(pool: pg.Pool): Promise<Writer> {
 }
 
 /** Writes events in one transaction, committed when it resolves. */
-export async function write(pool: pg.Pool, ...events: EventEnvelope[]): Promise<void> {
-  await appendEvents(transaction(pool), events);
+export async function write(pool: pg.Pool, ...events: EventEnvelope[]): Promise<AppendedEvents | null> {
+  return await appendEvents(transaction(pool), events);
 }
 
 function transaction(db: Pick<pg.Pool, 'query'> | pg.PoolClient) {
   return {
-    $executeRawUnsafe: async (sql: string, ...values: unknown[]): Promise<number> =>
-      (await db.query(sql, values)).rowCount ?? 0,
+    $queryRawUnsafe: async <Rows>(sql: string, ...values: unknown[]): Promise<Rows> =>
+      (await db.query(sql, values)).rows as Rows,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   includes,
   origin,
   type Position,
+  positionAfterAppended,
   positionAfterEvent,
   positionAfterTransaction,
   positionOfSnapshot,
@@ -99,6 +100,30 @@ describe('a position', () => {
       }),
       { numRuns: bySize(400, 5_000) },
     );
+  });
+
+  test('after appended events includes exactly these in addition, unless others were committed before them', () => {
+    const appended = fc.record({ txid: fc.bigInt(0n, 12n), seq: fc.bigInt(1n, 3n), isLast: fc.boolean() });
+    fc.assert(
+      fc.property(positions, snapshots, appended, (position, snapshot, { txid, seq, isLast }) => {
+        fc.pre(!includes(snapshot, { txid, seq: 1n }) && !includes(position, { txid, seq: 1n }));
+        const isUnread = (offset: EventOffset) => includes(snapshot, offset) && !includes(position, offset);
+        const after = positionAfterAppended(position, snapshot, { txid, seq }, isLast);
+        if (offsets.some(isUnread)) expect(after).toBeUndefined();
+        else {
+          const isNew = (offset: EventOffset) => offset.txid === txid && (isLast || offset.seq <= seq);
+          const expected = offsets.filter((offset) => includes(position, offset) || isNew(offset));
+          expect(after === undefined ? undefined : includedIn(after)).toStrictEqual(
+            expected.map((offset) => `${offset.txid}/${offset.seq}`),
+          );
+          const open = after?.open.map((each) => each.txid) ?? [];
+          expect(open).toStrictEqual(open.toSorted((one, other) => Number(one - other)));
+        }
+      }),
+      { numRuns: bySize(400, 5_000) },
+    );
+    // Too many transactions in between to name them all.
+    expect(positionAfterAppended(origin, origin, { txid: 33n, seq: 1n }, true)).toBeUndefined();
   });
 
   test('united with one that it covers, or that covers it, is one of the two itself', () => {

@@ -25,7 +25,7 @@ async function openTestDatabase(): Promise<{ database: Database; url: string }> 
 }
 
 function dependenciesOn(database: Database): Dependencies {
-  return { database, clock: systemClock, logger, wake: () => undefined };
+  return { database, clock: systemClock, logger, announce: () => undefined };
 }
 
 /** The database, with a count of its transactions; it fails after the given number. */

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { appendEvents } from '../../../src/events/outbox.ts';
+import { type AppendedEvents, appendEvents } from '../../../src/events/outbox.ts';
 import { type Addressed, envelopeOf } from '../events.ts';
 
 const connections = 8;
@@ -7,14 +7,14 @@ const connections = 8;
 /** Commits events to the table, each call in its own transaction. */
 export async function openEventTable(
   databaseUrl: string,
-): Promise<{ commit(events: readonly Addressed[]): Promise<void>; concurrency: number }> {
+): Promise<{ commit(events: readonly Addressed[]): Promise<AppendedEvents | null>; concurrency: number }> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: connections });
   pool.on('error', () => undefined);
   await Promise.all(Array.from({ length: connections }, () => pool.query('SELECT 1')));
   // Without an explicit transaction, each statement is a transaction.
   const writer = {
-    $executeRawUnsafe: async (text: string, ...values: unknown[]) =>
-      (await pool.query({ name: 'append', text, values })).rowCount ?? 0,
+    $queryRawUnsafe: async <Rows>(text: string, ...values: unknown[]) =>
+      (await pool.query({ name: 'append', text, values })).rows as Rows,
   };
   return { commit: (events) => appendEvents(writer, events.map(envelopeOf)), concurrency: connections };
 }
