@@ -1,5 +1,5 @@
 /** How a subscription resumes, at moments that a test with a gateway cannot choose. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createGatewayClient, type TokenSource } from '../../client/src/index.ts';
 import {
   document,
@@ -16,7 +16,11 @@ const delivers =
   (...events: readonly ScriptedEvent[]): Script =>
   (after) => [{ id: 'any', cursor: after ?? 'the beginning', type: 'STARTED' }, ...events];
 
-function subscribe(url: string, token: TokenSource = 'any', onReconnecting = () => undefined) {
+function subscribe(
+  url: string,
+  token: TokenSource = 'any',
+  onReconnecting: (lost: { reason: string }) => void = () => undefined,
+) {
   return createGatewayClient({ url, token }).subscribeWithResume({ document, eventOf, onReconnecting });
 }
 
@@ -55,6 +59,30 @@ test('the current state comes again as a whole if its connection is lost before 
   expect(await take(events, 1)).toEqual(['first']);
   server.cut();
   expect(await take(events, 3)).toEqual(['first', 'second', 'complete']);
+});
+
+test('events that come before the answer to a ping show that the connection works', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const mayDeliver = Promise.withResolvers<void>();
+  await using server = await startScriptedServer(async function* (after) {
+    yield* delivers()(after);
+    await mayDeliver.promise;
+    yield event('a');
+  });
+  const losses: string[] = [];
+  await using events = subscribe(server.url, 'any', ({ reason }) => losses.push(reason));
+  await events.started;
+  vi.advanceTimersByTime(10_000);
+  await server.pinged;
+  vi.advanceTimersByTime(4_999);
+  mayDeliver.resolve();
+  await take(events, 1);
+  vi.advanceTimersByTime(4_999);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(losses).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(losses).toEqual([expect.stringContaining('did not answer a ping')]);
 });
 
 describe('the renewal of a token', () => {

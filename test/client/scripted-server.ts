@@ -22,6 +22,8 @@ export type ScriptedServer = AsyncDisposable & {
   readonly asked: readonly (string | null)[];
   /** Resolves when the connection with this number, from 0, has closed. */
   closed(connection: number): Promise<unknown>;
+  /** Resolves when a client has sent a ping. The server answers none. */
+  readonly pinged: Promise<void>;
   /** Breaks all connections. */
   cut(): void;
 };
@@ -38,6 +40,7 @@ export async function startScriptedServer(...scripts: readonly Script[]): Promis
   const sockets = new WebSocketServer({ server: http, path: '/graphql' });
   const asked: (string | null)[] = [];
   const closings: Promise<unknown>[] = [];
+  const ping = Promise.withResolvers<void>();
   async function* subscribe({ variableValues, contextValue }: ExecutionArgs) {
     const closing = once((contextValue as Extra).socket, 'close');
     const after = (variableValues?.['after'] as string | null | undefined) ?? null;
@@ -46,13 +49,19 @@ export async function startScriptedServer(...scripts: readonly Script[]): Promis
     for await (const event of script?.(after) ?? []) yield { data: { grantEvents: event } };
     await closing;
   }
-  const { dispose } = useServer({ schema, subscribe, context: ({ extra }) => extra }, sockets);
+  const onPing = async () => {
+    ping.resolve();
+    // The answer follows when this resolves.
+    await new Promise(() => undefined);
+  };
+  const { dispose } = useServer({ schema, subscribe, onPing, context: ({ extra }) => extra }, sockets);
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
     asked,
     closed: (connection) => closings[connection] ?? Promise.reject(new Error('there was no such connection')),
+    pinged: ping.promise,
     cut() {
       for (const socket of sockets.clients) socket.terminate();
     },
