@@ -18,8 +18,6 @@ let bundle: string;
 beforeAll(async () => {
   stack = new AsyncDisposableStack();
   stage = stack.use(await openStage());
-  // A subscription begins with an event: the current state of this request.
-  await stage.fileRequests(1);
   browser = stack.use(await launchBrowser());
   const entry = fileURLToPath(new URL('index.ts', import.meta.url));
   const lib = { entry, formats: ['iife' as const], name: 'recipes' };

@@ -19,14 +19,13 @@ import { openUnsteadyGateway } from '../support/unsteady-gateway.ts';
 import { createEventSources } from './eventsource.ts';
 import { createEventStreams } from './graphql-sse.ts';
 import { createSockets } from './graphql-ws.ts';
+import { keepOpenGrants } from './open-grants.ts';
 import type { Subscriptions } from './resume.ts';
 
 let stage: Stage;
 
 beforeAll(async () => {
   stage = await openStage();
-  // A subscription begins with an event: the current state of this request.
-  await stage.fileRequests(1);
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 
@@ -36,9 +35,9 @@ describe.each<[string, (access: Access) => Subscriptions]>([
   ['eventsource', (access) => createEventSources(access, { wait: shortWait, silenceMs: 3_000 })],
 ])('%s', (name, createClient) => {
   /** Subscribes to all events, until the test ends. */
-  function subscribe(access: Access) {
+  function subscribe(access: Access, variables = {}) {
     const { received, ends, sink } = keepEvents();
-    const unsubscribe = createClient(access).subscribe({ query: grantEvents }, sink as Sink);
+    const unsubscribe = createClient(access).subscribe({ query: grantEvents, variables }, sink as Sink);
     return { received, ends, [Symbol.dispose]: unsubscribe };
   }
 
@@ -47,6 +46,21 @@ describe.each<[string, (access: Access) => Subscriptions]>([
     using subscription = subscribe(unsteady.accessOf(stage.world.services.watching));
     await expectNothingLost(stage, unsteady, subscription.received);
     expect(subscription.ends).toEqual([]);
+  });
+
+  test('resumes even if nothing has happened yet', async () => {
+    await using unsteady = await openUnsteadyGateway(stage);
+    const access = unsteady.accessOf(stage.world.services.watching);
+    using subscription = subscribe(access, { withCurrentState: false });
+    const { received } = subscription;
+    await eventually(() => expect(typesOf(received)).toEqual(['STARTED']));
+    let grantId = '';
+    await unsteady.cut(async () => {
+      grantId = await approved(stage);
+    });
+    const ofGrant = () => received.filter(({ grant }) => grant?.id === grantId);
+    await eventually(() => expect(typesOf(ofGrant())).toContain('ACTIVATED'));
+    expect(typesOf(received)).not.toContain('CURRENT');
   });
 
   test('notices a connection that delivers nothing', async () => {
@@ -81,7 +95,8 @@ describe.each<[string, (access: Access) => Subscriptions]>([
     const [kept, revoked] = [await approved(stage), await approved(stage)];
     using subscription = subscribe(unsteady.accessOf(stage.world.services.watching));
     const { received } = subscription;
-    await eventually(() => expect(typesOf(received)).toContain('CURRENT'));
+    const completed = () => typesOf(received).filter((type) => type === 'CURRENT_COMPLETE');
+    await eventually(() => expect(completed()).toHaveLength(1));
     await unsteady.restart(async () => {
       await done(await stage.as('organizationAdmin'), 'revokeDataAccess', { grantId: revoked });
       // Deletes nothing while a transaction is open that began before the events, in any database of the server.
@@ -90,8 +105,13 @@ describe.each<[string, (access: Access) => Subscriptions]>([
         expect(await deleteEventsBefore(stage.gateway.sql, inAMinute, 1_000)).toBeGreaterThan(0),
       );
     });
-    await eventually(() =>
-      expect(received.filter(({ type, grant }) => type === 'CURRENT' && grant?.id === kept)).toHaveLength(2),
-    );
+    await eventually(() => expect(completed()).toHaveLength(2));
+    expect(typesOf(received)).not.toContain('REVOKED');
+    const grants = keepOpenGrants();
+    for (const event of received) grants.apply(event);
+    const open = grants.open().map(({ id }) => id);
+    expect(open).toContain(kept);
+    expect(open).not.toContain(revoked);
+    expect(received.findLast(({ type }) => type === 'CURRENT_COMPLETE')?.openGrants).toBe(open.length);
   });
 });

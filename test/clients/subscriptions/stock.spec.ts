@@ -13,8 +13,6 @@ let stage: Stage;
 
 beforeAll(async () => {
   stage = await openStage();
-  // A subscription begins with an event: the current state of this request.
-  await stage.fileRequests(1);
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 

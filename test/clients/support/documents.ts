@@ -89,6 +89,7 @@ export const grantEvents = `
         state
         version
       }
+      openGrants
     }
   }
 `;

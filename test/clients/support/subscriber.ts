@@ -10,7 +10,8 @@ import type { UnsteadyGateway } from './unsteady-gateway.ts';
 export type Received = {
   id: string;
   type: string;
-  grant: { id: string; state: string; version: number } | null;
+  grant?: { id: string; state: string; version: number } | null | undefined;
+  openGrants?: number | null;
 }[];
 
 export const typesOf = (received: Received): string[] => received.map(({ type }) => type);
