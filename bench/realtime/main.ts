@@ -5,7 +5,7 @@ import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
 import { killAllProcesses } from './processes.ts';
 import { cpu } from './rows/cpu.ts';
 import { fanOut } from './rows/fan-out.ts';
-import { latency } from './rows/latency.ts';
+import { latency, ownCommits } from './rows/latency.ts';
 import { memory } from './rows/memory.ts';
 import { revoke } from './rows/revoke.ts';
 import type { Row, Sample } from './rows/row.ts';
@@ -13,7 +13,7 @@ import { writes } from './rows/writes.ts';
 import { type ServerName, serverNames } from './servers.ts';
 import { tableOf } from './table.ts';
 
-const rows: readonly Row[] = [latency, cpu, fanOut, memory, writes, revoke];
+const rows: readonly Row[] = [latency, ownCommits, cpu, fanOut, memory, writes, revoke];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -7,7 +7,7 @@ import { type Process, startProcess } from './processes.ts';
 import type { ServerHandlers, Setting, Started } from './servers/server.ts';
 import type { ServerName } from './servers.ts';
 import type { Account, SubscriberHandlers } from './subscribers.ts';
-import type { WriterHandlers, Writing, Written } from './writer.ts';
+import type { WriterHandlers, Writing, Written } from './writing.ts';
 
 export type Testbed = {
   readonly started: Started;
@@ -50,12 +50,14 @@ export type TestbedOptions = {
   prepare?(databaseUrl: string): Promise<void>;
   /** Whether the events of all servers are committed before they are published, or only Latchkey's. */
   mustCommit?: boolean;
+  /** Which process writes the events: one of its own, as another gateway does, or the server's. */
+  writtenBy?: 'WRITER' | 'SERVER';
 };
 
 export async function startTestbed(
   infrastructure: Infrastructure,
   server: ServerName,
-  { prepare, mustCommit = false }: TestbedOptions = {},
+  { prepare, mustCommit = false, writtenBy = 'WRITER' }: TestbedOptions = {},
 ): Promise<Testbed> {
   await using begun = new AsyncDisposableStack();
   const database =
@@ -63,12 +65,10 @@ export async function startTestbed(
   const setting: Setting = { redisUrl: infrastructure.redisUrl, databaseUrl: database?.url ?? '' };
   if (database !== undefined) await prepare?.(database.url);
   const measured = begun.use(startProcess<ServerHandlers>(`./servers/${server}.ts`));
-  const writer = begun.use(startProcess<WriterHandlers>('./writer.ts'));
+  const writer = writtenBy === 'SERVER' ? measured : begun.use(startProcess<WriterHandlers>('./writer.ts'));
   const subscribers = begun.use(startProcess<SubscriberHandlers>('./subscribers.ts'));
-  const [started] = await Promise.all([
-    measured.ask('start', setting),
-    writer.ask('open', { ...setting, server, mustCommit }),
-  ]);
+  const started = await measured.ask('start', setting);
+  await writer.ask('open', { ...setting, server, mustCommit });
   const connected: Person[] = [];
 
   async function credentialsOf(people: readonly Person[]): Promise<string[]> {

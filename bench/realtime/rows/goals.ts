@@ -30,6 +30,13 @@ export function belowEveryPeer(figure: string): Goal {
   };
 }
 
+export function noWorseThanTheBestPeer(figure: string): Goal {
+  return {
+    title: 'no worse than the best peer',
+    isMet: (of) => holds((mine, its) => mine <= its, of(figure, 'latchkey'), least(peersOf(figure, of))),
+  };
+}
+
 export function timesTheBestPeer(figure: string, times: number): Goal {
   return {
     title: `≥ ${times}× the best peer`,

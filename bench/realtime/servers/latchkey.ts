@@ -1,9 +1,15 @@
 /** The complete gateway, with its database, Redis and background jobs. */
 import { createApp } from '../../../src/app.ts';
-import { serve } from './server.ts';
+import type { Config } from '../../../src/config.ts';
+import type { Relay } from '../../../src/events/relay.ts';
+import type { Publisher } from '../publishers/publisher.ts';
+import { openEventTable } from '../publishers/table.ts';
+import { type Setting, type Started, serve } from './server.ts';
 
-serve(async ({ redisUrl, databaseUrl }) => {
-  const app = await createApp({
+let relay: Relay | undefined;
+
+async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
+  const config = {
     host: '127.0.0.1',
     port: 0,
     production: false,
@@ -17,6 +23,19 @@ serve(async ({ redisUrl, databaseUrl }) => {
     mail: { kind: 'none' },
     bootstrapOperatorEmail: null,
     shutdownGraceMs: 5_000,
+  } satisfies Config;
+  const app = await createApp(config, {
+    onDeliveryCreated: (created) => {
+      relay = created.relay;
+    },
   });
   return { url: `${app.url}/graphql`, protocol: 'graphql-transport-ws' };
-});
+}
+
+/** Commits events and announces them to the gateway's relay, as its own commands do. */
+async function openOwnPublisher({ databaseUrl }: Setting): Promise<Publisher> {
+  const table = await openEventTable(databaseUrl);
+  return { ...table, publish: async (_events, committed) => relay?.announce(committed ?? null) };
+}
+
+serve(start, openOwnPublisher);

@@ -1,14 +1,24 @@
-/** The request handlers of every measured server: to start it, and to measure its processor time and memory. */
+/**
+ * The request handlers of every measured server: to start it, to measure its processor time and memory, and to write
+ * events in its own process, as after a mutation.
+ */
 import { setTimeout as wait } from 'node:timers/promises';
 import { answerRequests } from '../processes.ts';
+import { openPublisher } from '../servers.ts';
+import { createWriter } from '../writing.ts';
 
 export type Setting = { redisUrl: string; databaseUrl: string };
 /** The URL and the subprotocol with which clients connect. */
 export type Started = { url: string; protocol: string };
 
-export function serve(start: (setting: Setting) => Promise<Started>) {
+/** @param openOwnPublisher how the server's own process publishes; by default as another process does */
+export function serve(
+  start: (setting: Setting) => Promise<Started>,
+  openOwnPublisher: typeof openPublisher = openPublisher,
+) {
   const handlers = {
     start,
+    ...createWriter(openOwnPublisher),
 
     /** Returns the processor time used so far (user and system), in milliseconds. */
     cpu(): number {
