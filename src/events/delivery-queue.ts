@@ -96,11 +96,10 @@ export class DeliveryQueue {
   #nextWhileUrgent(): number {
     const isOverdue = this.#overtakes > 0 && this.#now() - this.#overtakenSince >= maxOvertakingTime;
     if (this.#overtakes === maxOvertakes || isOverdue) return this.#head;
-    const next = this.#nextUrgent();
-    if (next === this.#head) return next;
     if (this.#overtakes === 0) this.#overtakenSince = this.#now();
+    // If the next event is the head itself, the count starts again as soon as it has left.
     this.#overtakes += 1;
-    return next;
+    return this.#nextUrgent();
   }
 
   /** The index of the first event of the first urgent event's grant: the urgent one, or one it must not overtake. */

@@ -5,7 +5,14 @@
 import { createHash, createHmac, createSecretKey, hash, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { GenerationalCache } from '../platform/generational-cache.ts';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from './errors.ts';
-import { type OpenTransaction, type Position, withAtMostOpen } from './position.ts';
+import {
+  type Checksum,
+  exceptionsOf,
+  isOfItsPosition,
+  type OpenTransaction,
+  type Position,
+  withAtMostOpen,
+} from './position.ts';
 
 /** What a cursor is valid for. */
 export type CursorBinding = {
@@ -19,7 +26,7 @@ export type CursorBinding = {
 
 /** The cursors of one subscription. */
 export type Cursors = {
-  /** About 54 characters; more while many transactions are open, at most about 1,100. */
+  /** About 70 characters; more while many transactions are open, at most about 2,000. */
   encode(position: Position): string;
   /**
    * @throws MalformedCursorError if the text is no cursor of this deployment
@@ -37,7 +44,9 @@ export type CursorSigner = (binding: CursorBinding) => Cursors;
  * and the signature of both. Each part is a whole number of base64url characters and is encoded on its own: for an
  * event with a thousand subscribers, the position is encoded once.
  */
-const version = 1;
+const version = 2;
+/** Its cursors have no checksum. They are still accepted. */
+const versionWithoutChecksum = 1;
 const tagLength = 7;
 const headLength = (4 * (1 + 2 * tagLength)) / 3;
 const signatureLength = 22;
@@ -95,11 +104,13 @@ class SignedCursors implements Cursors {
       areEqual(sign(keyFor(secret, head), position), signature),
     );
     const bytes = Buffer.from(head, 'base64url');
-    if (!isGenuine || bytes[0] !== version) throw new MalformedCursorError();
+    const isKnown = bytes[0] === version || bytes[0] === versionWithoutChecksum;
+    if (!isGenuine || !isKnown) throw new MalformedCursorError();
     const [viewerTag, streamTag] = this.#tags();
     if (!bytes.subarray(1, 1 + tagLength).equals(viewerTag)) throw new ForeignCursorError();
     if (!bytes.subarray(1 + tagLength).equals(streamTag)) throw new OtherFilterCursorError();
-    return fromBytes(Buffer.from(position, 'base64url'));
+    const numbers = new Numbers(Buffer.from(position, 'base64url'));
+    return bytes[0] === version ? readPosition(numbers) : readPositionWithoutChecksum(numbers);
   }
 
   #tags(): [viewer: Buffer, stream: Buffer] {
@@ -149,9 +160,14 @@ function canonical(value: unknown): string {
   );
 }
 
-/** Variable-length integers: `next`, then for each open transaction its distance below `next` and its `through`. */
-function toBytes({ next, open }: Position): Buffer {
-  const numbers = [next, ...open.flatMap(({ txid, through }) => [next - txid, through])];
+/**
+ * Variable-length integers: `next` and the open transactions, then the checksum if there is one. Transactions are
+ * written as distances below another number.
+ */
+function toBytes(position: Position): Buffer {
+  const { next, open, checksum } = position;
+  const numbers = [next, ...listOf(open, next)];
+  if (checksum !== undefined) numbers.push(...numbersOf(checksum, isOfItsPosition(position)));
   const bytes: number[] = [];
   for (let number of numbers) {
     for (; number > 127n; number >>= 7n) bytes.push(Number(number & 127n) | 128);
@@ -160,23 +176,82 @@ function toBytes({ next, open }: Position): Buffer {
   return Buffer.from(bytes);
 }
 
-function fromBytes(bytes: Buffer): Position {
-  const numbers: bigint[] = [];
-  let number = 0n;
-  let shift = 0n;
-  for (const byte of bytes) {
-    number |= BigInt(byte & 127) << shift;
-    shift += 7n;
-    if (byte > 127) continue;
-    numbers.push(number);
-    number = 0n;
-    shift = 0n;
+/** Said before a checksum: it covers what the position includes, or it says itself what it covers. */
+const checksumOfPosition = 1n;
+const checksumOfAnother = 2n;
+
+function numbersOf(checksum: Checksum, isOfPosition: boolean): bigint[] {
+  const { late, from, to, value } = checksum;
+  const covered = [to - from, BigInt(late.length), ...late.map((txid) => to - txid), value];
+  if (isOfPosition) return [checksumOfPosition, ...covered];
+  const exceptions = exceptionsOf(checksum);
+  return exceptions.length > maxOpenTransactions
+    ? []
+    : [checksumOfAnother, to, ...listOf(exceptions, to), ...covered];
+}
+
+function listOf(open: readonly OpenTransaction[], below: bigint): bigint[] {
+  return [BigInt(open.length), ...open.flatMap(({ txid, through }) => [below - txid, through])];
+}
+
+/** Reads the numbers of a cursor, one after the other. */
+class Numbers {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
-  const [next, ...rest] = numbers;
-  if (next === undefined || rest.length % 2 !== 0) throw new MalformedCursorError();
+
+  get hasEnded(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  /** @throws MalformedCursorError if there is no further number */
+  next(): bigint {
+    let number = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = this.#bytes[this.#at];
+      if (byte === undefined) throw new MalformedCursorError();
+      this.#at += 1;
+      number |= BigInt(byte & 127) << shift;
+      if (byte <= 127) return number;
+    }
+  }
+
+  /** A list that begins with its length. */
+  list<Item>(item: () => Item): Item[] {
+    const items: Item[] = [];
+    for (let left = this.next(); left > 0n; left -= 1n) items.push(item());
+    return items;
+  }
+
+  open(below: bigint): OpenTransaction {
+    return { txid: below - this.next(), through: this.next() };
+  }
+}
+
+function readPosition(numbers: Numbers): Position {
+  const next = numbers.next();
+  const open = numbers.list(() => numbers.open(next));
+  if (numbers.hasEnded) return { next, open };
+  const checksum = readChecksum(numbers, next, open);
+  if (!numbers.hasEnded) throw new MalformedCursorError();
+  return { next, open, checksum };
+}
+
+function readChecksum(numbers: Numbers, next: bigint, open: readonly OpenTransaction[]): Checksum {
+  const isOfAnother = numbers.next() === checksumOfAnother;
+  const to = isOfAnother ? numbers.next() : next;
+  const except = isOfAnother ? numbers.list(() => numbers.open(to)) : open;
+  const from = to - numbers.next();
+  const late = numbers.list(() => to - numbers.next());
+  return { late, from, to, except, value: numbers.next() };
+}
+
+function readPositionWithoutChecksum(numbers: Numbers): Position {
+  const next = numbers.next();
   const open: OpenTransaction[] = [];
-  for (let at = 0; at < rest.length; at += 2) {
-    open.push({ txid: next - (rest[at] ?? 0n), through: rest[at + 1] ?? 0n });
-  }
+  while (!numbers.hasEnded) open.push(numbers.open(next));
   return { next, open };
 }

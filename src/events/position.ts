@@ -5,12 +5,31 @@
  * event of an older transaction may become visible after an event of a younger one. A position therefore names
  * the transactions that were still open when it was taken. What they commit later comes after the position, and
  * no event that the position includes is read again.
+ *
+ * Its checksum names the history that it belongs to: it matches only in a database that has the events read last.
  */
 export type Position = {
   /** No event of this transaction or of a later one is included. */
   readonly next: bigint;
   /** The transactions below `next` of which only some events, or none, are included; in ascending order. */
   readonly open: readonly OpenTransaction[];
+  /** Absent if no event has been read, and in a cursor that an earlier version issued. */
+  readonly checksum?: Checksum;
+};
+
+/**
+ * A checksum of the events that a reader has read last. It says itself which events it covers, whatever the position
+ * includes that it belongs to: those of the transactions `late`, and of the transactions from `from` on and below `to`.
+ */
+export type Checksum = {
+  /** Transactions below `from` that were read after later ones, in any order. */
+  readonly late: readonly bigint[];
+  readonly from: bigint;
+  readonly to: bigint;
+  /** Of these transactions, events beyond `through` are not covered. In ascending order. */
+  readonly except: readonly OpenTransaction[];
+  /** The tags of all covered events, combined by exclusive or. */
+  readonly value: bigint;
 };
 
 /** Of this transaction, the events up to `through`, itself too, are included. 0: none of them. */
@@ -53,7 +72,10 @@ export function covers(position: Position, other: Position): boolean {
   return BigInt(untouched.length) === other.next - position.next;
 }
 
-/** The position that includes every event which one of the two includes; one of the two, if it covers the other. */
+/**
+ * The position that includes every event which one of the two includes; one of the two, if it covers the other.
+ * @param other what was read last: its checksum counts
+ */
 export function union(one: Position, other: Position): Position {
   // Usually the second is the later one.
   if (covers(other, one)) return other;
@@ -66,7 +88,7 @@ export function union(one: Position, other: Position): Position {
     const through = max(includedThrough(one, txid), includedThrough(other, txid));
     if (through !== allEvents) open.set(txid, { txid, through });
   }
-  return { next, open: [...open.values()] };
+  return withChecksum(next, [...open.values()], other.checksum ?? one.checksum);
 }
 
 /**
@@ -83,6 +105,78 @@ export function positionAfterTransaction(snapshot: Position, txid: bigint): Posi
   return { next: txid + 1n, open: snapshot.open.filter((other) => other.txid < txid) };
 }
 
+/** 48 bits of an event's id, all of them random. */
+export function tagOf(eventId: string): bigint {
+  return BigInt(`0x${eventId.slice(-12)}`);
+}
+
+/** A checksum names at most this many late transactions. The events of others are not covered. */
+const maxLate = 64;
+
+/**
+ * The position `reached` of a reader that has come from the position `from` by reading one more event. Its checksum
+ * covers the event, and what the checksum of `from` covers if that covers just what `from` includes. It is that of
+ * `from` if it cannot cover the event: then it covers an earlier event of the same transaction.
+ */
+export function withEventRead(
+  reached: Position,
+  from: Position,
+  { txid }: EventOffset,
+  tag: bigint,
+): Position {
+  const { next, open } = reached;
+  const before = isOfItsPosition(from) ? from.checksum : emptyAt(from.next);
+  const isLate = txid < before.from && !before.late.includes(txid);
+  // Of a transaction, a checksum covers all events that were read, or none.
+  if (isLate && (before.late.length === maxLate || includedThrough(from, txid) > 0n)) {
+    const known = isOfItsPosition(from) ? { ...from.checksum, to: next, except: open } : from.checksum;
+    return withChecksum(next, open, known);
+  }
+  return {
+    next,
+    open,
+    checksum: {
+      late: isLate ? [...before.late, txid] : before.late,
+      from: before.from === before.to && !isLate ? max(txid, before.from) : before.from,
+      to: next,
+      except: open,
+      value: before.value ^ tag,
+    },
+  };
+}
+
+function emptyAt(next: bigint): Omit<Checksum, 'except'> {
+  return { late: [], from: next, to: next, value: 0n };
+}
+
+/** Whether the checksum covers what the position includes of its transactions, no more and no less. */
+export function isOfItsPosition(position: Position): position is Position & { checksum: Checksum } {
+  const { next, open, checksum } = position;
+  return checksum !== undefined && checksum.to === next && checksum.except === open;
+}
+
+/** Whether the checksum covers the event at this offset. */
+export function isCovered({ late, from, to, except }: Checksum, offset: EventOffset): boolean {
+  const { txid, seq } = offset;
+  if (txid < from ? !late.includes(txid) : txid >= to) return false;
+  return !except.some((open) => open.txid === txid && seq > open.through);
+}
+
+/** Of the transactions that the checksum covers, those of which it does not cover all events. */
+export function exceptionsOf({ late, from, to, except }: Checksum): OpenTransaction[] {
+  return except.filter(({ txid }) => (txid < from ? late.includes(txid) : txid < to));
+}
+
+/** The lowest transaction that the checksum covers. */
+export function firstCovered({ late, from, to }: Checksum): bigint {
+  return late.reduce(min, from < to ? from : to);
+}
+
+/** The same position. `withEventRead` replaces its checksum, and does not extend it. */
+export function withChecksumComplete({ next, open, checksum }: Position): Position {
+  return withChecksum(next, [...open], checksum);
+}
+
 /**
  * The position of a reader that has read everything which `snapshot` sees: transactions that have finished by then
  * have no more events to come, and are no longer named as open.
@@ -90,7 +184,13 @@ export function positionAfterTransaction(snapshot: Position, txid: bigint): Posi
 export function withoutFinished(position: Position, snapshot: Position): Position {
   const stillOpen = new Set(snapshot.open.map(({ txid }) => txid));
   const open = position.open.filter(({ txid }) => stillOpen.has(txid));
-  return open.length === position.open.length ? position : { next: position.next, open };
+  if (open.length === position.open.length) return position;
+  const { next, checksum } = position;
+  return withChecksum(
+    next,
+    open,
+    isOfItsPosition(position) ? { ...position.checksum, except: open } : checksum,
+  );
 }
 
 /**
@@ -126,7 +226,7 @@ function isCommitted(snapshot: Position, txid: bigint): boolean {
 
 /**
  * A position that names at most `limit` open transactions: `position` itself, or an earlier one, from which some
- * events are read again and none is missed.
+ * events are read again and none is missed. The earlier one has no checksum: that would name the transactions, too.
  */
 export function withAtMostOpen(position: Position, limit: number): Position {
   const beyond = position.open[limit];
@@ -142,6 +242,18 @@ function includedThrough(position: Position, txid: bigint): bigint {
   return position.open.find((open) => open.txid === txid)?.through ?? allEvents;
 }
 
+function withChecksum(
+  next: bigint,
+  open: readonly OpenTransaction[],
+  checksum: Checksum | undefined,
+): Position {
+  return checksum === undefined ? { next, open } : { next, open, checksum };
+}
+
 function max(one: bigint, other: bigint): bigint {
   return one > other ? one : other;
+}
+
+function min(one: bigint, other: bigint): bigint {
+  return one < other ? one : other;
 }

@@ -1,5 +1,5 @@
 import type { EventEnvelope } from './envelope.ts';
-import { covers, type EventOffset, includes, type Position } from './position.ts';
+import { covers, type EventOffset, includes, isCovered, type Position, tagOf } from './position.ts';
 
 /** An event with its place in the stream: parsed once, shared by every subscriber. */
 export type PositionedEvent = {
@@ -20,6 +20,11 @@ export type RecentEvents = {
   add(events: readonly PositionedEvent[], position: Position): void;
   /** All events after the position, in order. Undefined if some of them may have been evicted. */
   after(position: Position): PositionedEvent[] | undefined;
+  /**
+   * Whether the position's checksum matches the events kept here, so that the position is of the same history. False
+   * if it covers others, too, and if it has none.
+   */
+  confirms(position: Position): boolean;
   /** Discards everything; until `startAt` there is nothing to read. */
   clear(): void;
 };
@@ -64,6 +69,14 @@ export function createRecentEvents(capacity: number): RecentEvents {
       if (covers(position, end)) return [];
       const inOrder = [...ring.slice(oldest), ...ring.slice(0, oldest)];
       return inOrder.filter(({ offset }) => !includes(position, offset));
+    },
+    confirms({ checksum }) {
+      if (checksum === undefined) return false;
+      let value = 0n;
+      for (const { event, offset } of ring) {
+        if (isCovered(checksum, offset)) value ^= tagOf(event.id);
+      }
+      return value === checksum.value;
     },
     clear() {
       empty();

@@ -18,7 +18,7 @@ import {
   readEvents,
   type StoredEvent,
 } from './outbox.ts';
-import { includes, type Position, positionAfterAppended } from './position.ts';
+import { includes, type Position, positionAfterAppended, tagOf, withEventRead } from './position.ts';
 import { createRecentEvents, type PositionedEvent, type RecentEvents } from './recent-events.ts';
 
 export type { PositionedEvent };
@@ -107,6 +107,11 @@ export function createRelay(options: RelayOptions): Relay {
     readAt: null,
   };
   let position: Position | undefined;
+  /**
+   * The same position, with a checksum of only what has been passed on without a read since the last read. The checksum
+   * of `position` also covers what was read then: until the next read nobody knows whether both are of one history.
+   */
+  let unreadSince: Position | undefined;
   /** Whose commits have been signalled since the last read began: of other gateways only, or of this one too. */
   let signal: 'NONE' | 'REMOTE' | 'LOCAL' = 'NONE';
   let onSignal: (() => void) | undefined;
@@ -161,14 +166,17 @@ export function createRelay(options: RelayOptions): Relay {
     if (!isWaiting || passing !== undefined || position === undefined) return false;
     const batch: PositionedEvent[] = [];
     let after = position;
+    let afterUnread = unreadSince ?? { next: position.next, open: position.open };
     for (const [index, { event, offset }] of events.entries()) {
       if (includes(after, offset)) return false;
       const next = positionAfterAppended(after, snapshot, offset, index === events.length - 1);
       if (next === undefined) return false;
-      after = next;
+      after = withEventRead(next, after, offset, tagOf(event.id));
+      afterUnread = withEventRead(next, afterUnread, offset, tagOf(event.id));
       batch.push({ event, offset, position: after });
     }
     position = after;
+    unreadSince = afterUnread;
     recent.add(batch, position);
     passing = passOn(batch).then(() => {
       passing = undefined;
@@ -185,8 +193,9 @@ export function createRelay(options: RelayOptions): Relay {
       ready.resolve(position);
       return { events: 0, hasMore: false };
     }
-    const page = await readEvents(db, position, pageSize);
+    const page = await readEvents(db, position, pageSize, unreadSince);
     if (disposal.signal.aborted) return { events: 0, hasMore: false };
+    unreadSince = undefined;
     stats.reads += 1;
     stats.readAt = new Date();
     const batch = parsePage(page);
@@ -203,6 +212,7 @@ export function createRelay(options: RelayOptions): Relay {
         'the events after the last one read are gone: every subscription ends and must start again',
       );
       position = undefined;
+      unreadSince = undefined;
       ready = pendingPosition();
       recent.clear();
       for (const listener of listeners) listener.onHistoryReplaced();

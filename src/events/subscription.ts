@@ -3,7 +3,7 @@ import { withDeadline } from '../platform/deadline.ts';
 import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
 import type { DeliverableEvent } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError } from './errors.ts';
-import { covers, includes, origin, type Position, union } from './position.ts';
+import { includes, origin, type Position, union } from './position.ts';
 import type { PositionedEvent, Relay } from './relay.ts';
 import { concerns, type Topics } from './topics.ts';
 
@@ -106,8 +106,7 @@ export class Subscription implements EventSubscription {
     this.#host = host;
     const now = host.relay.position();
     this.#position = options.after ?? now;
-    this.#isPositionVerified =
-      options.after === undefined || (now !== undefined && covers(now, options.after));
+    this.#isPositionVerified = options.after === undefined || host.relay.recent.confirms(options.after);
     this.#queue = new DeliveryQueue(this.#position ?? origin);
     this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
   }

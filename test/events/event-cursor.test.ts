@@ -3,26 +3,58 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ForeignCursorError, MalformedCursorError, OtherFilterCursorError } from '../../src/events/errors.ts';
 import { type CursorBinding, createCursorSigner } from '../../src/events/event-cursor.ts';
-import { covers, type Position } from '../../src/events/position.ts';
+import { type Checksum, covers, type Position } from '../../src/events/position.ts';
 
 const secret = 'a secret of more than sixteen characters';
 const binding: CursorBinding = { viewerId: 'ada', stream: 'grantEvents', filter: { ticketId: 'SUP-1' } };
 const position: Position = { next: 7000n, open: [{ txid: 6995n, through: 41_000n }] };
 
-const positions: fc.Arbitrary<Position> = fc
-  .record({
-    next: fc.bigInt(0n, 2n ** 63n),
-    open: fc.uniqueArray(fc.record({ below: fc.bigInt(1n, 5000n), through: fc.bigInt(0n, 2n ** 63n) }), {
+/** The position of a reader whose last page had two transactions, one of them late. */
+function withChecksum({ next, open }: Position): Position {
+  const checksum = { late: [next - 9n], from: next - 2n, to: next, except: open, value: 0xfedc_ba98_7654n };
+  return { next, open, checksum };
+}
+
+const openBelow = (next: bigint) =>
+  fc
+    .uniqueArray(fc.record({ below: fc.bigInt(1n, 5000n), through: fc.bigInt(0n, 2n ** 63n) }), {
       selector: ({ below }) => below,
       maxLength: 64,
-    }),
-  })
-  .map(({ next, open }) => ({
-    next: next + 5000n,
-    open: open
-      .map(({ below, through }) => ({ txid: next + 5000n - below, through }))
-      .sort((one, other) => (one.txid < other.txid ? -1 : 1)),
-  }));
+    })
+    .map((open) =>
+      open
+        .map(({ below, through }) => ({ txid: next - below, through }))
+        .sort((one, other) => (one.txid < other.txid ? -1 : 1)),
+    );
+
+const checksums = (to: bigint, except: Checksum['except']): fc.Arbitrary<Checksum> =>
+  fc
+    .record({
+      late: fc.uniqueArray(fc.bigInt(to - 8000n, to - 5001n), { maxLength: 64 }),
+      from: fc.bigInt(to - 5000n, to),
+      to: fc.constant(to),
+      except: fc.constant(except),
+      value: fc.bigInt(0n, 2n ** 48n - 1n),
+    })
+    .map((checksum) => ({ ...checksum }));
+
+/** Without a checksum, with one of its own, and with one that covers what another position includes. */
+const positions: fc.Arbitrary<Position> = fc.bigInt(10_000n, 2n ** 63n).chain((next) =>
+  openBelow(next).chain((open) =>
+    fc.oneof(
+      fc.constant({ next, open }),
+      checksums(next, open).map((checksum) => ({ next, open, checksum })),
+      fc
+        .bigInt(next - 1000n, next + 1000n)
+        .chain((to) => openBelow(to).chain((except) => checksums(to, except)))
+        .map((checksum) => ({
+          next,
+          open,
+          checksum: { ...checksum, except: checksum.except.filter(({ txid }) => txid >= checksum.from) },
+        })),
+    ),
+  ),
+);
 
 /** A cursor of these parts with a valid signature: what this gateway, or another version of it, could have issued. */
 function signed(head: string, body: string): string {
@@ -68,7 +100,41 @@ describe('a cursor', () => {
     const text = cursors.encode(crowded);
     expect(text.length).toBeLessThan(1200);
     expect(covers(crowded, cursors.decode(text))).toBe(true);
-    expect(cursors.encode(position).length).toBeLessThan(60);
+    // With a transaction number of a cluster that has run for years.
+    const usual = withChecksum({ next: 3_000_000_000n, open: [{ txid: 2_999_999_990n, through: 0n }] });
+    expect(cursors.encode(usual).length).toBeLessThan(75);
+  });
+
+  test('is accepted at its longest', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const next = 2n ** 62n;
+    const openFrom = (first: bigint) =>
+      Array.from({ length: 64 }, (_, index) => ({ txid: first + BigInt(index), through: 2n ** 40n }));
+    const late = Array.from({ length: 64 }, (_, index) => next - 60_000n - BigInt(index));
+    const position: Position = {
+      next,
+      open: openFrom(next - 100_000n),
+      checksum: { late, from: next - 50_000n, to: next, except: openFrom(next - 40_000n), value: 2n ** 47n },
+    };
+    const text = cursors.encode(position);
+    expect(text.length).toBeLessThanOrEqual(2_048);
+    expect(cursors.decode(text)).toStrictEqual(position);
+  });
+
+  test('of a position with too many open transactions for its checksum has none', () => {
+    const cursors = createCursorSigner([secret])(binding);
+    const next = 10_000n;
+    const open = Array.from({ length: 65 }, (_, index) => ({ txid: 9_000n + BigInt(index), through: 0n }));
+    expect(cursors.decode(cursors.encode(withChecksum({ next, open }))).checksum).toBeUndefined();
+  });
+
+  test('of a version without checksums is accepted', () => {
+    const cursors = createCursorSigner([secret])({
+      ...binding,
+      filter: { ticketId: 'SUP-1', siteId: 'site' },
+    });
+    const earlier = 'Af3uQw1AvVcPsQ7XNmJF2DZ_gAEJhyC2uTf0GkL5Ug6OODiOJ';
+    expect(cursors.decode(earlier)).toStrictEqual({ next: 7000n, open: [{ txid: 6873n, through: 128n }] });
   });
 
   test('is refused for another viewer', () => {
@@ -105,8 +171,13 @@ describe('a cursor', () => {
       ...binding,
       filter: { ticketId: 'SUP-1', siteId: 'site' },
     });
-    const edge: Position = { next: 7000n, open: [{ txid: 6873n, through: 128n }] };
-    expect(cursors.encode(edge)).toBe('Af3uQw1AvVcPsQ7XNmJF2DZ_gAEJhyC2uTf0GkL5Ug6OODiOJ');
+    const edge = withChecksum({ next: 7000n, open: [{ txid: 6873n, through: 128n }] });
+    expect(cursors.encode(edge)).toBe('Av3uQw1AvVcPsQ7XNmJF2DYBf4ABAQIBCdTs4dTL2z8sFmkkaBFBD5dwtGSGSStX-');
+    const { checksum } = withChecksum({ next: 7010n, open: [{ txid: 6999n, through: 0n }] });
+    if (checksum === undefined) throw new Error('no checksum');
+    expect(cursors.encode({ ...edge, checksum: { ...checksum, from: 6999n } })).toBe(
+      'Av3uQw1AvVcPsQ7XNmJF2DYBf4ABAuI2AQsACwEJ1Ozh1MvbPwmtw8yD_mQkcK3f2yuFoNV3',
+    );
   });
 
   test('of a position is encoded once for all subscribers, if at most 128 other positions come in between', () => {
@@ -165,8 +236,9 @@ describe('a cursor', () => {
     const cursors = createCursorSigner([secret])(binding);
     const text = cursors.encode(position);
     expect(signed(headOf(text), bodyOf(text)), 'the test signs as the signer does').toBe(text);
-    // Numbers that are all zero: an odd number of them, as in every position. The first of the 2,048 takes two bytes.
-    const longest = signed(headOf(text), `gA${'A'.repeat(2_004)}`);
+    // No open transactions, and a `next` of zero that takes as many bytes as there are.
+    const numbers = Buffer.from([...Array(1_502).fill(128), 0, 0]);
+    const longest = signed(headOf(text), numbers.toString('base64url'));
     const tooLong = signed(headOf(text), 'A'.repeat(2_007));
     expect([longest.length, tooLong.length]).toEqual([2_048, 2_049]);
     expect(cursors.decode(longest).next).toBe(0n);
@@ -175,8 +247,13 @@ describe('a cursor', () => {
 
   test.each([
     ['no number', []],
-    ['two numbers: half of an open transaction', [5, 1]],
-    ['four numbers', [5, 1, 0, 2]],
+    ['one number', [5]],
+    ['half of an open transaction', [5, 1, 0]],
+    ['fewer open transactions than it says', [5, 2, 1, 0]],
+    ['a part of a checksum', [5, 0, 1, 2]],
+    ['fewer late transactions than its checksum says', [5, 0, 1, 2, 3, 4, 5]],
+    ['a number too many', [5, 0, 1, 2, 0, 7, 0]],
+    ['an unfinished number', [5, 128]],
   ])('is refused if its position has %s, even with a valid signature', (_what, numbers) => {
     const cursors = createCursorSigner([secret])(binding);
     const text = signed(headOf(cursors.encode(position)), Buffer.from(numbers).toString('base64url'));
@@ -186,7 +263,7 @@ describe('a cursor', () => {
   test('is refused if its version is another one, even with a valid signature', () => {
     const cursors = createCursorSigner([secret])(binding);
     const text = cursors.encode(position);
-    for (const version of [0, 2, 255]) {
+    for (const version of [0, 3, 255]) {
       const head = Buffer.from(headOf(text), 'base64url');
       head[0] = version;
       const other = signed(head.toString('base64url'), bodyOf(text));

@@ -183,6 +183,76 @@ describe('a subscription', () => {
     expect(await untilNow(at, subscribed)).toStrictEqual([]);
   });
 
+  test('ends when it resumes from another history, also where the gateway has read further than that', async () => {
+    const before = await gateway();
+    const [lost] = some(1);
+    const subscribed = before.feed.subscribe(listener());
+    await tell(before, grantEvent(), lost ?? grantEvent());
+    const position = (await take(subscribed, 2)).at(-1)?.position ?? origin;
+    await pool.query('DELETE FROM events WHERE id = $1', [lost?.id]);
+    const after = await gateway();
+    const live = after.feed.subscribe(listener());
+    await tell(after, ...some(3));
+    await take(live, 3);
+    const resumed = after.feed.subscribe(listener({ after: position }));
+    await expect(resumed.next()).rejects.toThrow(HistoryReplacedError);
+    // So does one that stayed, as soon as its gateway reads again.
+    before.relay.wake();
+    await expect(subscribed.next()).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('ends when an event before one that was passed on without a read is missing', async () => {
+    const { at, subscribed } = await subscribedAndWaiting();
+    const [lost, own] = [grantEvent(), grantEvent()];
+    at.relay.announce(await write(pool, lost));
+    await take(subscribed, 1);
+    await pool.query('DELETE FROM events WHERE id = $1', [lost.id]);
+    at.relay.announce(await write(pool, own));
+    const [delivered] = await take(subscribed, 1);
+    expect(delivered?.event.id).toBe(own.id);
+    const resumed = (await gateway()).feed.subscribe(listener({ after: delivered?.position ?? origin }));
+    await expect(resumed.next()).rejects.toThrow(HistoryReplacedError);
+    at.relay.wake();
+    await expect(subscribed.next()).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('ends when an event that was passed on without a read is missing; its position covers few other events', async () => {
+    const { at, subscribed } = await subscribedAndWaiting();
+    await tell(at, ...some(50));
+    await take(subscribed, 50);
+    const spans: bigint[] = [];
+    for (const event of some(5)) {
+      const { reads } = at.relay.stats();
+      at.relay.wake();
+      await eventually(() => expect(at.relay.stats().reads).toBe(reads + 1));
+      at.relay.announce(await write(pool, event));
+      const [delivered] = await take(subscribed, 1);
+      const { from, to } = delivered?.position.checksum ?? { from: 0n, to: 1000n };
+      spans.push(to - from);
+    }
+    // The first one, and what was read before it; then what was passed on since the last read but one.
+    expect(spans).toEqual([expect.any(BigInt), 2n, 2n, 2n, 2n]);
+    const own = grantEvent();
+    at.relay.announce(await write(pool, own));
+    await take(subscribed, 1);
+    await pool.query('DELETE FROM events WHERE id = $1', [own.id]);
+    at.relay.wake();
+    await expect(subscribed.next()).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('resumes from memory, without a read, after an event that the gateway has read itself', async () => {
+    await pool.query('DELETE FROM events');
+    const at = await gateway();
+    const events = some(120);
+    const subscribed = at.feed.subscribe(listener());
+    await tell(at, ...events);
+    const taken = await take(subscribed, events.length);
+    const read = vi.spyOn(at.relay, 'read');
+    const resumed = at.feed.subscribe(listener({ after: taken[110]?.position ?? origin }));
+    expect(idsOf(await take(resumed, 9))).toStrictEqual(idsOf(events.slice(111)));
+    expect(read).not.toHaveBeenCalled();
+  });
+
   test('resumes at a gateway that has read less than the previous one', async () => {
     const [one, other] = [await gateway(), await gateway()];
     const subscribed = one.feed.subscribe(listener());

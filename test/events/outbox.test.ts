@@ -3,10 +3,12 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { EventEnvelope } from '../../src/events/envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from '../../src/events/errors.ts';
+import { createCursorSigner } from '../../src/events/event-cursor.ts';
 import {
   appendEvents,
   currentPosition,
   deleteEventsBefore,
+  deleteForeignEvents,
   type Reader,
   readEvents,
   readerSettings,
@@ -35,6 +37,27 @@ afterAll(async () => {
   await database.dispose();
 });
 
+/** What the work does is undone, so that it can take away what was committed. */
+async function inUndoneTransaction(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await work(client);
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+}
+
+const cursors = createCursorSigner(['a secret of the tests'])({
+  ...{ viewerId: 'ada', stream: 'test', filter: null },
+});
+
+/** The position as a client gives it back. */
+function asResumed(position: Position): Position {
+  return cursors.decode(cursors.encode(position));
+}
+
 /** Reads everything after a position, page by page; returns the ids and the last position. */
 async function readOn(from: Position, limit = 3): Promise<{ ids: string[]; position: Position }> {
   const ids: string[] = [];
@@ -60,7 +83,8 @@ test('all reads use one plan, which uses the index although it was made when the
     `SELECT name, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%was_open%'`,
   );
   expect(prepared).toMatchObject([{ custom_plans: '0' }]);
-  const values = `(${start.next}, '{1,2}', '{0,5}', '00000000-0000-7000-8000-000000000000')`;
+  const kept = '00000000-0000-7000-8000-000000000000';
+  const values = `(${start.next}, '{1,2}', '{0,5}', '${kept}', '{1,2}', ${start.next}, ${start.next + 1n}, '{2}', '{0}')`;
   const { rows: plan } = await db.pool.query(
     `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE "${prepared[0].name}" ${values}`,
   );
@@ -186,9 +210,14 @@ describe('reading', () => {
       await client.query('SET plan_cache_mode = force_generic_plan');
       const explaining: Reader = {
         async query(statement) {
-          await client.query(`PREPARE explained (bigint, bigint[], bigint[], uuid) AS ${statement.text}`);
+          await client.query(
+            `PREPARE explained (bigint, bigint[], bigint[], uuid, bigint[], bigint, bigint, bigint[], bigint[])
+                  AS ${statement.text}`,
+          );
           const plan = await client.query<{ 'QUERY PLAN': string }>(
-            `EXPLAIN (ANALYZE) EXECUTE explained (49000, '{5,6,7}', '{0,0,0}', '00000000-0000-7000-8000-000000000000')`,
+            `EXPLAIN (ANALYZE) EXECUTE explained (
+               49000, '{5,6,7}', '{0,0,0}', '00000000-0000-7000-8000-000000000000',
+               '{3,4}', 48900, 49000, '{48950}', '{0}')`,
           );
           plans.push(plan.rows.map((row) => row['QUERY PLAN']).join('\n'));
           return client.query(statement);
@@ -226,43 +255,54 @@ describe('readers beside writers that commit in any order', () => {
     { minLength: 10, maxLength: 50 },
   );
 
+  type Played = {
+    start: Position;
+    /** The ids of each transaction, in the order of the commits. */
+    commits: string[][];
+    /** Each event with the position after it, in the order in which they were read. */
+    read: { id: string; position: Position }[];
+  };
+
+  async function play(schedule: Step[], limit: number): Promise<Played> {
+    await pool.query('DELETE FROM events');
+    await write(pool, grantEvent(), grantEvent());
+    const played: Played = { start: await currentPosition(pool), commits: [], read: [] };
+    const writers = new Map<number, { writer: Writer; events: EventEnvelope[] }>();
+    let position = played.start;
+    const readAll = async (): Promise<void> => {
+      for (let hasMore = true; hasMore; ) {
+        const page = await readEvents(pool, position, limit);
+        played.read.push(...page.rows.map(({ row, position: here }) => ({ id: row.id, position: here })));
+        ({ position, hasMore } = page);
+      }
+    };
+    const close = async (number: number, act: 'commit' | 'rollback'): Promise<void> => {
+      const open = writers.get(number);
+      if (open === undefined) return;
+      writers.delete(number);
+      await open.writer[act]();
+      if (act === 'commit') played.commits.push(open.events.map(({ id }) => id));
+    };
+    for (const step of schedule) {
+      if (step === 'read') await readAll();
+      else if (step.act === 'append') {
+        const open = writers.get(step.writer) ?? { writer: await begin(pool), events: [] };
+        writers.set(step.writer, open);
+        const event = grantEvent();
+        await open.writer.append(event);
+        open.events.push(event);
+      } else await close(step.writer, step.act);
+    }
+    for (const number of [...writers.keys()]) await close(number, 'commit');
+    await readAll();
+    return played;
+  }
+
   test('read every committed event exactly once, and can resume after each of them', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (schedule, limit) => {
-        await pool.query('DELETE FROM events');
-        const start = await currentPosition(pool);
-        const writers = new Map<number, { writer: Writer; events: EventEnvelope[] }>();
-        const committed: string[] = [];
-        const read: { id: string; position: Position }[] = [];
-        let position = start;
-        const readAll = async (): Promise<void> => {
-          for (let hasMore = true; hasMore; ) {
-            const page = await readEvents(pool, position, limit);
-            read.push(...page.rows.map(({ row, position: here }) => ({ id: row.id, position: here })));
-            ({ position, hasMore } = page);
-          }
-        };
-        const close = async (number: number, act: 'commit' | 'rollback'): Promise<void> => {
-          const open = writers.get(number);
-          if (open === undefined) return;
-          writers.delete(number);
-          await open.writer[act]();
-          if (act === 'commit') committed.push(...open.events.map(({ id }) => id));
-        };
-        for (const step of schedule) {
-          if (step === 'read') await readAll();
-          else if (step.act === 'append') {
-            const open = writers.get(step.writer) ?? { writer: await begin(pool), events: [] };
-            writers.set(step.writer, open);
-            const event = grantEvent();
-            await open.writer.append(event);
-            open.events.push(event);
-          } else await close(step.writer, step.act);
-        }
-        for (const number of [...writers.keys()]) await close(number, 'commit');
-        await readAll();
-
-        expect(read.map(({ id }) => id).toSorted()).toStrictEqual(committed.toSorted());
+        const { commits, read } = await play(schedule, limit);
+        expect(read.map(({ id }) => id).toSorted()).toStrictEqual(commits.flat().toSorted());
         for (const [index, { position: from }] of read.entries()) {
           const missing = read.slice(index + 1).map(({ id }) => id);
           expect((await readOn(from, limit)).ids.toSorted()).toStrictEqual(missing.toSorted());
@@ -271,12 +311,120 @@ describe('readers beside writers that commit in any order', () => {
       { numRuns: bySize(15, 200) },
     );
   });
+
+  test('notice, after the loss of the last commits, exactly those positions that include a lost event', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (schedule, limit) => {
+        const { start, commits, read } = await play(schedule, limit);
+        const positions = [
+          { included: [], position: start },
+          ...read.map(({ position }, index) => ({
+            included: read.slice(0, index + 1).map(({ id }) => id),
+            position,
+          })),
+        ];
+        await inUndoneTransaction(async (client) => {
+          for (let kept = commits.length; kept >= 0; kept -= 1) {
+            const lost = new Set(commits.slice(kept).flat());
+            await client.query('DELETE FROM events WHERE id = ANY($1)', [[...lost]]);
+            for (const { included, position } of positions) {
+              const outcome = await readEvents(client, asResumed(position), limit).then(
+                () => 'READ',
+                (error: Error) => error.name,
+              );
+              const isLost = included.some((id) => lost.has(id));
+              expect(outcome).toBe(isLost ? 'HistoryReplacedError' : 'READ');
+            }
+          }
+        });
+      }),
+      { numRuns: bySize(6, 60) },
+    );
+  });
 });
 
-describe('retention', () => {
-  const day = 86_400_000;
-  const at = (days: number): Date => new Date(Date.UTC(2026, 0, 1) + days * day);
+describe('a position of another history', () => {
+  /** Positions after each of the events, which were read together. */
+  async function readAfterEach(events: readonly EventEnvelope[]): Promise<Position[]> {
+    const start = await currentPosition(pool);
+    for (const event of events) await write(pool, event);
+    const { rows } = await readEvents(pool, start, events.length + 1);
+    return rows.map(({ position }) => position);
+  }
 
+  test('is noticed if its transactions have been repeated with other events', async () => {
+    await write(pool, grantEvent());
+    const before = await currentPosition(pool);
+    const [after] = await readAfterEach([grantEvent()]);
+    await pool.query(`UPDATE events SET id = gen_random_uuid() WHERE txid >= $1`, [String(before.next)]);
+    await expect(readEvents(pool, after ?? origin, 10)).rejects.toThrow(HistoryReplacedError);
+    expect((await readEvents(pool, before, 10)).rows).toHaveLength(1);
+  });
+
+  test('is noticed if it has no event that the database lacks, but the database has one that it includes unread', async () => {
+    const [, after] = await readAfterEach([grantEvent(), grantEvent()]);
+    await pool.query(
+      `INSERT INTO events (id, txid, type, occurred_at, payload)
+       SELECT gen_random_uuid(), max(txid), 'T', now(), '{}' FROM events`,
+    );
+    await expect(readEvents(pool, after ?? origin, 10)).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('is noticed at a gateway that starts in the new history', async () => {
+    const lost = grantEvent();
+    const [after] = await readAfterEach([lost]);
+    await pool.query('DELETE FROM events WHERE id = $1', [lost.id]);
+    await write(pool, grantEvent(), grantEvent());
+    const now = await currentPosition(pool);
+    await expect(readEvents(pool, after ?? origin, 10)).rejects.toThrow(HistoryReplacedError);
+    expect((await readEvents(pool, now, 10)).rows).toStrictEqual([]);
+  });
+
+  test('is noticed by any event of the last page, and by any of the last 200 where a gateway starts', async () => {
+    const events = Array.from({ length: 230 }, () => grantEvent());
+    for (const event of events) await write(pool, event);
+    const { position } = await readOn(origin, 50);
+    const ofStart = await currentPosition(pool);
+    await inUndoneTransaction(async (client) => {
+      await client.query('DELETE FROM events WHERE id = $1', [events[200]?.id]);
+      await expect(readEvents(client, position, 10)).rejects.toThrow(HistoryReplacedError);
+    });
+    await inUndoneTransaction(async (client) => {
+      await client.query('DELETE FROM events WHERE id = $1', [events[40]?.id]);
+      await expect(readEvents(client, ofStart, 10)).rejects.toThrow(HistoryReplacedError);
+    });
+    // What a checksum covers does not grow without a limit.
+    const covered = await pool.query<{ count: string }>(
+      'SELECT count(*) FROM events WHERE txid >= $1 AND txid < $2',
+      [String(position.checksum?.from), String(position.checksum?.to)],
+    );
+    expect(Number(covered.rows[0]?.count)).toBeLessThanOrEqual(250);
+  });
+
+  test('is noticed in the middle of a transaction of many events, and after it', async () => {
+    await write(pool, grantEvent());
+    const start = await currentPosition(pool);
+    const events = Array.from({ length: 250 }, () => grantEvent());
+    await write(pool, ...events);
+    const positions: Position[] = [];
+    for (let position = start, hasMore = true; hasMore; ) {
+      const page = await readEvents(pool, position, 30);
+      positions.push(...page.rows.map(({ position: here }) => here));
+      ({ position, hasMore } = page);
+    }
+    for (const position of positions) await readEvents(pool, asResumed(position), 1);
+    await pool.query('DELETE FROM events WHERE txid >= $1', [String(start.next)]);
+    for (const position of positions) {
+      await expect(readEvents(pool, asResumed(position), 1)).rejects.toThrow(HistoryReplacedError);
+    }
+    expect((await readOn(start)).ids).toStrictEqual([]);
+  });
+});
+
+const day = 86_400_000;
+const at = (days: number): Date => new Date(Date.UTC(2026, 0, 1) + days * day);
+
+describe('retention', () => {
   test('deletes old events in batches, and returns how many', async () => {
     const events = [1, 2, 3, 4, 5].map((days) => grantEvent({ occurredAt: at(days) }));
     for (const event of events) await write(pool, event);
@@ -333,5 +481,73 @@ describe('retention', () => {
     await slow.commit();
     expect(includes(position, { txid: position.open[0]?.txid ?? 0n, seq: 1n })).toBe(false);
     expect((await readOn(position)).ids).toStrictEqual([late.id]);
+  });
+
+  test('of the events that a position covers leaves it valid, and a later loss is noticed', async () => {
+    const [first, second] = [grantEvent({ occurredAt: at(1) }), grantEvent({ occurredAt: at(3) })];
+    const start = await currentPosition(pool);
+    await write(pool, first);
+    const one = (await readEvents(pool, start, 10)).position;
+    await write(pool, second);
+    // Covers both events, of which one is deleted.
+    const both = (await readEvents(pool, one, 10)).position;
+    await deleteEventsBefore(pool, at(2), 100);
+    expect((await readOn(asResumed(both))).ids).toStrictEqual([]);
+    const fresh = await currentPosition(pool);
+    await pool.query('DELETE FROM events WHERE id = $1', [second.id]);
+    await expect(readEvents(pool, asResumed(fresh), 10)).rejects.toThrow(HistoryReplacedError);
+  });
+});
+
+describe('a dump, restored where transactions have lower numbers,', () => {
+  /** Events as a dump contains them: numbered by a database that was far ahead of this one. */
+  async function restore(events: readonly EventEnvelope[]): Promise<void> {
+    await write(pool, ...events);
+    await pool.query(`UPDATE events SET txid = txid + 1000000 WHERE id = ANY($1)`, [
+      events.map(({ id }) => id),
+    ]);
+  }
+
+  test('loses its events, and every earlier position becomes invalid', async () => {
+    await write(pool, grantEvent());
+    const native = await currentPosition(pool);
+    await restore([grantEvent(), grantEvent()]);
+    const foreign = await currentPosition(pool);
+    expect(await deleteForeignEvents(pool)).toBe(2);
+    expect(await deleteForeignEvents(pool)).toBe(0);
+    for (const earlier of [native, foreign, origin]) {
+      await expect(readEvents(pool, asResumed(earlier), 10)).rejects.toThrow(HistoryReplacedError);
+    }
+    const start = await currentPosition(pool);
+    const next = grantEvent();
+    await write(pool, next);
+    expect((await readOn(asResumed(start))).ids).toStrictEqual([next.id]);
+  });
+
+  test('invalidates positions whose transactions this database has reached since', async () => {
+    await write(pool, grantEvent());
+    const last = await currentPosition(pool);
+    await pool.query('UPDATE events SET txid = txid + 3');
+    const foreign = { ...last, next: last.next + 3n, checksum: undefined };
+    expect(await deleteForeignEvents(pool)).toBe(1);
+    for (let count = 0; count < 6; count += 1) await write(pool, grantEvent());
+    const { next, open } = foreign;
+    const checksum = { late: [], from: next - 1n, to: next, except: open, value: 1n };
+    await expect(readEvents(pool, { next, open, checksum }, 10)).rejects.toThrow(HistoryReplacedError);
+  });
+
+  test('loses its mark of deleted events, too', async () => {
+    await restore([grantEvent({ occurredAt: at(1) })]);
+    await pool.query(
+      `INSERT INTO events (id, type, occurred_at, payload)
+       SELECT '00000000-0000-7000-8000-000000000000', 'KEPT_FROM', now(),
+              jsonb_build_object('kind', 'retention', 'keptFrom', (txid + 1)::text) FROM events`,
+    );
+    await pool.query('UPDATE events SET txid = txid + 1000000');
+    expect(await deleteForeignEvents(pool)).toBe(1);
+    const start = await currentPosition(pool);
+    const next = grantEvent();
+    await write(pool, next);
+    expect((await readOn(start)).ids).toStrictEqual([next.id]);
   });
 });

@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import {
   covers,
   type EventOffset,
+  firstCovered,
   includes,
+  isCovered,
+  isOfItsPosition,
   origin,
   type Position,
   positionAfterAppended,
@@ -12,6 +15,8 @@ import {
   positionOfSnapshot,
   union,
   withAtMostOpen,
+  withChecksumComplete,
+  withEventRead,
   withoutFinished,
 } from '../../src/events/position.ts';
 import { bySize } from '../support/size.ts';
@@ -199,6 +204,84 @@ describe('a position', () => {
         if (open.length === position.open.length) expect(present).toBe(position);
       }),
     );
+  });
+
+  test('of a reader has a checksum of the events that were read since it was last completed, and of no others', () => {
+    /** Distinct bits, so that a checksum shows which events it covers. */
+    const tagAt = ({ txid, seq }: EventOffset): bigint => 1n << (txid * 3n + seq);
+    fc.assert(
+      fc.property(
+        positions,
+        fc.shuffledSubarray(offsets),
+        fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }),
+        (start, order, completions) => {
+          // A reader gets the events of a transaction in their order.
+          const unread = order
+            .filter((offset) => !includes(start, offset))
+            .map(({ txid }) => txid)
+            .flatMap((txid, index, all) => (all.indexOf(txid) === index ? [txid] : []));
+          let position = start;
+          for (const [index, txid] of unread.entries()) {
+            if (completions[index] === true) position = withChecksumComplete(position);
+            for (const offset of offsets.filter((each) => each.txid === txid && !includes(start, each))) {
+              const reached = union(position, {
+                next: offset.txid + 1n,
+                open: [
+                  ...transactions
+                    .filter((other) => other < txid)
+                    .map((other) => ({ txid: other, through: 0n })),
+                  { txid, through: offset.seq },
+                ],
+              });
+              position = withEventRead(reached, position, offset, tagAt(offset));
+              const { checksum } = position;
+              if (checksum === undefined) continue;
+              const covered = offsets.filter((each) => isCovered(checksum, each));
+              expect(covered.reduce((sum, each) => sum ^ tagAt(each), 0n)).toBe(checksum.value);
+              for (const each of covered) {
+                expect(includes(position, each)).toBe(true);
+                expect(includes(start, each)).toBe(false);
+                expect(each.txid).toBeGreaterThanOrEqual(firstCovered(checksum));
+              }
+              const isPartOfEarlier = includes(start, { txid, seq: 1n });
+              expect(covered.some((each) => each.txid === txid)).toBe(!isPartOfEarlier);
+            }
+          }
+        },
+      ),
+      { numRuns: bySize(300, 5_000) },
+    );
+  });
+
+  test('names at most 64 late transactions in its checksum', () => {
+    const next = 1_000n;
+    const open = Array.from({ length: 100 }, (_, index) => ({ txid: 800n + BigInt(index), through: 0n }));
+    let position: Position = { next, open };
+    for (const [index, { txid }] of open.entries()) {
+      const reached = { next, open: open.slice(index + 1) };
+      position = withEventRead(reached, position, { txid, seq: 1n }, 1n << BigInt(index));
+    }
+    expect(position.checksum?.late).toHaveLength(64);
+    expect(position.checksum?.value).toBe(2n ** 64n - 1n);
+  });
+
+  test('keeps the checksum of the position that was read last when it is united with another', () => {
+    const checksumOf = (value: bigint) => ({ late: [], from: 1n, to: 2n, except: [], value });
+    const one = { next: 10n, open: [{ txid: 7n, through: 0n }], checksum: checksumOf(1n) };
+    const other = { next: 8n, open: [], checksum: checksumOf(2n) };
+    expect(union(one, other)).toStrictEqual({ next: 10n, open: [], checksum: checksumOf(2n) });
+    expect(union(one, { next: 8n, open: [] }).checksum).toStrictEqual(checksumOf(1n));
+  });
+
+  test('keeps its checksum when transactions that it names have finished', () => {
+    const open = [{ txid: 7n, through: 0n }];
+    const checksum = { late: [], from: 5n, to: 10n, except: open, value: 1n };
+    const rested = withoutFinished({ next: 10n, open, checksum }, { next: 12n, open: [] });
+    expect(rested).toStrictEqual({ next: 10n, open: [], checksum: { ...checksum, except: [] } });
+    expect(isOfItsPosition(rested)).toBe(true);
+    const ofAnother = { ...checksum, except: [{ txid: 8n, through: 0n }] };
+    const finished = withoutFinished({ next: 10n, open, checksum: ofAnother }, { next: 12n, open: [] });
+    expect(finished.checksum).toBe(ofAnother);
   });
 
   test('limited to fewer open transactions is the same position or an earlier one', () => {
