@@ -206,8 +206,9 @@ describe('a subscription', () => {
     const [lost, own] = [grantEvent(), grantEvent()];
     at.relay.announce(await write(pool, lost));
     await take(subscribed, 1);
+    const appended = await write(pool, own);
     await pool.query('DELETE FROM events WHERE id = $1', [lost.id]);
-    at.relay.announce(await write(pool, own));
+    at.relay.announce(appended);
     const [delivered] = await take(subscribed, 1);
     expect(delivered?.event.id).toBe(own.id);
     const resumed = (await gateway()).feed.subscribe(listener({ after: delivered?.position ?? origin }));
