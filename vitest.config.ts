@@ -19,7 +19,7 @@ const unitTests = [
   'test/identity/development-issuer.test.ts',
   'test/notifications/guard-mail.test.ts',
   'test/organizations/*.test.ts',
-  'test/platform/{deadline,generational-cache,logger,visible-text}.test.ts',
+  'test/platform/{deadline,embedded-postgres-errors,generational-cache,logger,visible-text}.test.ts',
   'test/roles/*.test.ts',
   'test/tour/arguments.test.ts',
 ];

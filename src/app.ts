@@ -38,6 +38,8 @@ export type App = {
   readonly url: string;
   /** Lines to print for the person who started it; empty in production. */
   readonly startScreen: readonly string[];
+  /** Resolves when the gateway cannot go on: its embedded database has died, and could not be started again. */
+  readonly failed: Promise<StartupError>;
   /** Graceful shutdown: refuses new requests, drains streams, finishes running requests, closes the database. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -67,7 +69,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const clock = seams.clock ?? systemClock;
   const logger = seams.logger ?? createLogger(config.logLevel);
 
-  const databaseUrl = await startDatabase(config, logger, begun);
+  const failure = Promise.withResolvers<StartupError>();
+  const databaseUrl = await startDatabase(config, logger, begun, failure.resolve);
   if (config.database.kind === 'url') await requireSessions(databaseUrl);
   await applyMigrations(databaseUrl);
   const { onStatement, databaseDeadlines: deadlines = {} } = seams;
@@ -146,15 +149,22 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const dispose = () => running.disposeAsync();
   return {
     url: server.url,
+    failed: failure.promise,
     startScreen: config.production ? [] : startScreen(server.url, config, hasSamples ? personas : []),
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
 }
 
-async function startDatabase(config: Config, logger: Logger, begun: AsyncDisposableStack): Promise<string> {
+async function startDatabase(
+  config: Config,
+  logger: Logger,
+  begun: AsyncDisposableStack,
+  onFailure: (error: StartupError) => void,
+): Promise<string> {
   if (config.database.kind === 'url') return config.database.url;
-  const embedded = await startEmbeddedPostgres({ dataFolder: config.database.dataFolder, logger });
+  const { dataFolder } = config.database;
+  const embedded = await startEmbeddedPostgres({ dataFolder, logger, onFailure });
   begun.defer(() => embedded.stop());
   return embedded.url;
 }

@@ -1,6 +1,6 @@
 /**
- * The entry point of the gateway process. Exit codes: 0 after a graceful shutdown; 1 if it could not start or did
- * not stop in time; 128 plus the signal's number if a second signal ended the process during the shutdown.
+ * The entry point of the gateway process. Exit codes: 0 after a graceful shutdown; 1 if it could not start, could not
+ * go on without its embedded database, or did not stop in time; 128 plus the signal's number if a second signal ended the process during the shutdown.
  */
 import { once } from 'node:events';
 import { constants } from 'node:os';
@@ -22,6 +22,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
+const stopped = once(stop.signal, 'abort').then(() => null);
+
 // npm forwards no signal when it is killed, so the gateway also stops when its parent process is gone.
 const npm = process.ppid;
 if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000).unref();
@@ -32,7 +34,7 @@ try {
     throw listenError(error, config) ?? error;
   });
   for (const line of app.startScreen) process.stdout.write(`${line}\n`);
-  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  const failure = await Promise.race([stopped, app.failed]);
   const late = setTimeout(() => {
     process.stderr.write(
       `The gateway did not stop within ${config.shutdownGraceMs / 1_000} s and was ended.\n`,
@@ -41,6 +43,7 @@ try {
   }, config.shutdownGraceMs);
   await app.dispose();
   clearTimeout(late);
+  if (failure !== null) throw failure;
   process.exit(0);
 } catch (error) {
   const report =

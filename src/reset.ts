@@ -1,7 +1,7 @@
 /** `npm run reset`: clears the data folder, so that the next start has a new database. */
 import { parseConfig, readEnvironment } from './config.ts';
 import { clearDataFolder, inspectDataFolder } from './platform/data-folder.ts';
-import { refuseIfInUse } from './platform/embedded-postgres.ts';
+import { ownDataFolder } from './platform/data-folder-owner.ts';
 import { StartupError } from './platform/startup-error.ts';
 
 /** Returns a message for the user. Throws a StartupError if the data must not be cleared. */
@@ -20,9 +20,18 @@ async function reset(): Promise<string> {
     case 'FOREIGN':
       throw new StartupError(`${dataFolder} is not a data folder of Latchkey's: reset has changed nothing.`);
     case 'LATCHKEY':
-      await refuseIfInUse(dataFolder);
-      await clearDataFolder(dataFolder);
-      return `Cleared ${dataFolder}: the next start has a new database.`;
+      return await clear(dataFolder);
+  }
+}
+
+async function clear(dataFolder: string): Promise<string> {
+  const owner = await ownDataFolder(dataFolder);
+  try {
+    const kept = await clearDataFolder(dataFolder);
+    const rest = kept.length === 0 ? '' : ` Kept what is not Latchkey's: ${kept.join(', ')}.`;
+    return `Cleared ${dataFolder}: the next start has a new database.${rest}`;
+  } finally {
+    owner.release();
   }
 }
 

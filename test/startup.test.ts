@@ -229,7 +229,9 @@ describe('on one data folder, in sequence', () => {
   test('a broken database is reported, and reset clears what a gateway left, and nothing else', async () => {
     await stop(await place.start());
     await rm(join(place.dataFolder, 'postgres/cluster/global/pg_control'));
-    expect(await place.refusal()).toMatch(/does not start \(.*\): `npm run reset` clears it/);
+    expect(await place.refusal()).toMatch(
+      /does not start \(.*pg_control.*\): restore a backup of the folder; `npm run reset` deletes/,
+    );
 
     await mkdir(join(place.dataFolder, 'mail'), { recursive: true });
     await writeFile(join(place.dataFolder, 'notes.txt'), 'mine');

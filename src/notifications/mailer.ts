@@ -71,8 +71,8 @@ export function createFolderMailer({
     async send(mail) {
       const { message } = await transport.sendMail(toMessage(mail, from));
       const file = join(folder, `${mail.id}.eml`);
-      await mkdir(folder, { recursive: true });
-      await writeFile(file, message);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await writeFile(file, message, { mode: 0o600 });
       const files = (await readdir(folder)).filter((name) => name.endsWith('.eml')).sort();
       for (const name of files.slice(0, -filesKept)) await rm(join(folder, name), { force: true });
       logger.info({ file, subject: mail.subject }, 'SMTP_URL is not set: the mail was written to a file');

@@ -1,12 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartupError } from './startup-error.ts';
 
 /**
- * The contents of a data folder. The gateway never touches anything else in it.
+ * The contents of a data folder. The gateway never touches anything else in it. Only its user may enter it.
  *
  * - `latchkey-data.txt`: the marker file that identifies a data folder
+ * - `gateway.lock`, `server.lock`: locked by the gateway that owns the folder, and by its PostgreSQL server
  * - `postgres/`: the embedded database's cluster and its password
  * - `cursor-secret`: the key that signs cursors if none is configured
  * - `development-issuer-key.json`: the key with which the development issuer signs tokens
@@ -14,17 +28,18 @@ import { StartupError } from './startup-error.ts';
  */
 const markName = 'latchkey-data.txt';
 const markText = 'This folder holds the data of a Latchkey gateway. `npm run reset` clears it.\n';
+const gatewayLockName = 'gateway.lock';
+const serverLockName = 'server.lock';
 const postgresFolderName = 'postgres';
+const clusterName = 'cluster';
+const passwordName = 'password';
 const cursorSecretName = 'cursor-secret';
 const developmentIssuerKeyName = 'development-issuer-key.json';
 const mailFolderName = 'mail';
-const contentNames = [
-  markName,
-  postgresFolderName,
-  cursorSecretName,
-  developmentIssuerKeyName,
-  mailFolderName,
-];
+
+/** Left over from a first start that was killed: `postgres.1a2b3c4d`. */
+const draftName = /^(postgres|cursor-secret)\.[\da-f]{8}$/;
+const mailName = /\.eml$/;
 
 export type DataFolderContent = 'ABSENT' | 'EMPTY' | 'LATCHKEY' | 'FOREIGN';
 
@@ -38,12 +53,14 @@ export async function inspectDataFolder(folder: string): Promise<DataFolderConte
     if (codeOf(error) === 'ENOTDIR') return 'FOREIGN';
     throw unusable(folder, error);
   }
-  if (names.length === 0) return 'EMPTY';
+  // The lock is the last file that a reset deletes.
+  if (names.every((name) => name === gatewayLockName)) return 'EMPTY';
   return names.includes(markName) ? 'LATCHKEY' : 'FOREIGN';
 }
 
 /**
- * Creates the data folder, or turns an empty folder into one.
+ * Creates the data folder, or turns an empty folder into one. Takes every access to it and to the gateway's files in
+ * it from other users.
  *
  * @throws StartupError if the folder holds something else or cannot be written
  */
@@ -55,16 +72,47 @@ export async function prepareDataFolder(folder: string): Promise<void> {
     );
   }
   try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(join(folder, markName), markText);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (content !== 'LATCHKEY') await writeFile(join(folder, markName), markText, { mode: 0o600 });
+    await closeToOthers(folder);
   } catch (error) {
     throw unusable(folder, error);
+  }
+}
+
+/** An earlier version left some of its files readable to everybody. */
+async function closeToOthers(folder: string): Promise<void> {
+  const mails = await readdir(mailFolder(folder)).catch(unlessAbsent([]));
+  const paths = [
+    ...[folder, mailFolder(folder), postgresFolder(folder)],
+    ...[markName, cursorSecretName, developmentIssuerKeyName].map((name) => join(folder, name)),
+    ...mails.filter((name) => mailName.test(name)).map((name) => join(mailFolder(folder), name)),
+  ];
+  for (const path of paths) {
+    const { mode } = await stat(path).catch(unlessAbsent({ mode: 0 }));
+    if ((mode & 0o077) !== 0) await chmod(path, mode & 0o700);
   }
 }
 
 /** The path of the embedded database in the data folder. */
 export function postgresFolder(folder: string): string {
   return join(folder, postgresFolderName);
+}
+
+/** The paths of the cluster and its password in `postgresFolder`, or in a draft of it. */
+export function clusterFolder(postgres: string): string {
+  return join(postgres, clusterName);
+}
+export function passwordFile(postgres: string): string {
+  return join(postgres, passwordName);
+}
+
+/** The files that are locked by the gateway that owns the data folder, and by its PostgreSQL server. */
+export function gatewayLockFile(folder: string): string {
+  return join(folder, gatewayLockName);
+}
+export function serverLockFile(folder: string): string {
+  return join(folder, serverLockName);
 }
 
 /** The path of the development issuer's key in the data folder. */
@@ -80,35 +128,77 @@ export function mailFolder(folder: string): string {
 /**
  * Returns the secret in the data folder, and creates it at the first call: 32 random bytes in base64url, readable
  * only by the gateway's user. It is stored so that signed cursors stay valid after a restart.
+ *
+ * @throws StartupError if the folder cannot be used, or the file does not hold a secret
  */
 export async function keptCursorSecret(folder: string): Promise<string> {
   const path = join(folder, cursorSecretName);
+  let secret: string;
   try {
     await prepareDataFolder(folder);
-    try {
-      await writeFile(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    }
-    const secret = await readFile(path, 'utf8');
-    if (secret.length < 32) throw new Error(`${path} is too short`);
-    return secret;
+    await createWhole(path, randomBytes(32).toString('base64url'));
+    secret = await readFile(path, 'utf8');
   } catch (error) {
     throw error instanceof StartupError ? error : unusable(folder, error);
   }
+  if (/^[\w-]{32,}$/.test(secret)) return secret;
+  throw new StartupError(
+    `${path} does not hold a secret: restore it, or delete it, and clients that resume start again.`,
+  );
 }
 
-/** Deletes Latchkey's files from the folder, and the folder itself if it holds nothing else. */
-export async function clearDataFolder(folder: string): Promise<void> {
-  const isOurs = (name: string): boolean =>
-    contentNames.includes(name) ||
-    // Left over from a first start that was killed.
-    name.startsWith(`${postgresFolderName}.`);
-  const names = await readdir(folder);
-  // The marker file is deleted last, so that an interrupted call can be repeated.
-  const ours = names.filter(isOurs).sort((a, b) => Number(a === markName) - Number(b === markName));
-  for (const name of ours) await rm(join(folder, name), { recursive: true, force: true });
-  if (ours.length === names.length) await rmdir(folder);
+/** Creates a file unless it exists. It is never there in part, even if the disk is full. */
+async function createWhole(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomBytes(4).toString('hex')}`;
+  try {
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx' });
+    await link(draft, path);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/**
+ * Deletes Latchkey's files from the folder, and the folder itself if it holds nothing else. Returns the names of what
+ * it holds besides.
+ */
+export async function clearDataFolder(folder: string): Promise<string[]> {
+  const home = postgresFolder(folder);
+  const mail = mailFolder(folder);
+  const [names, mails] = [await readdir(folder), await readdir(mail).catch(unlessAbsent([]))];
+  const drafts = names.filter((name) => draftName.test(name)).map((name) => join(folder, name));
+  for (const path of [clusterFolder(home), passwordFile(home), ...drafts])
+    await rm(path, { recursive: true, force: true });
+  for (const name of mails.filter((name) => mailName.test(name))) await rm(join(mail, name));
+  for (const path of [home, mail]) await removeIfEmpty(path);
+  // The marker after the rest, so that an interrupted call can be repeated; the lock last, so that nobody starts before.
+  for (const name of [cursorSecretName, developmentIssuerKeyName, serverLockName, markName, gatewayLockName])
+    await rm(join(folder, name), { force: true });
+  const kept = await readdir(folder);
+  // A folder that is only linked here, or mounted, stays.
+  if (kept.length === 0 && !(await lstat(folder)).isSymbolicLink()) await removeIfEmpty(folder);
+  return kept.map((name) => join(folder, name));
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    if ((await lstat(folder)).isSymbolicLink()) await unlink(folder);
+    else await rmdir(folder);
+  } catch (error) {
+    const expected = ['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY', 'EACCES', 'EPERM', 'EROFS'];
+    if (!expected.includes(String(codeOf(error)))) throw error;
+  }
+}
+
+/** The one path of a data folder, however it was named. */
+export async function realDataFolder(folder: string): Promise<string> {
+  try {
+    return await realpath(folder);
+  } catch (error) {
+    throw unusable(folder, error);
+  }
 }
 
 function unusable(folder: string, error: unknown): StartupError {
@@ -117,6 +207,14 @@ function unusable(folder: string, error: unknown): StartupError {
     `The data folder ${folder} cannot be used (${reason}): fix it, or set DATA_FOLDER to another folder.`,
     { cause: error },
   );
+}
+
+/** Handles a rejection: the default for something that does not exist. */
+function unlessAbsent<Default>(byDefault: Default): (error: unknown) => Default {
+  return (error) => {
+    if (codeOf(error) === 'ENOENT') return byDefault;
+    throw error;
+  };
 }
 
 function codeOf(error: unknown): unknown {

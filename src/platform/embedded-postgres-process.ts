@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -9,7 +9,8 @@ const run = promisify(execFile);
 /** The process ids of a server that runs on a cluster and of the gateway that started it. */
 export interface RunningServer {
   readonly pid: number;
-  readonly gateway: number;
+  /** Null if no gateway started it, but a person. */
+  readonly gateway: number | null;
 }
 
 const markName = 'latchkey.gateway';
@@ -20,30 +21,53 @@ export function gatewayMark(): Record<string, string> {
 }
 
 /**
- * Returns the server that runs on the cluster, according to its lock file, or undefined if there is none.
+ * Returns the server that runs on the cluster in this container, according to PostgreSQL's lock file, or undefined if
+ * there is none.
  *
- * After a crash, the lock file may name a process id that another process has by now, or that of a dead process that
- * is not reaped yet. PostgreSQL would refuse to start, so such a lock file is removed.
+ * After a crash, that file may be empty, or may name a process id that another process has by now, or that of a dead
+ * process that is not reaped yet. PostgreSQL would refuse to start, so such a file is removed. The caller owns the data
+ * folder: nobody else may be starting a server.
  */
 export async function runningServer(cluster: string): Promise<RunningServer | undefined> {
   const lockFile = join(cluster, 'postmaster.pid');
-  const pid = Number.parseInt(await readFile(lockFile, 'utf8').catch(() => ''), 10);
-  if (!Number.isSafeInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
-  const command = await commandLine(pid);
-  if (command.includes(cluster)) {
-    const gateway = new RegExp(`${markName}=(\\d+)`).exec(command)?.[1];
-    // Started by hand, without a gateway: the server counts as its own gateway.
-    return { pid, gateway: gateway === undefined ? pid : Number(gateway) };
+  const content = await readFile(lockFile, 'utf8').catch(() => undefined);
+  if (content === undefined) return undefined;
+  const pid = /^\d+(?=\n)/.exec(content)?.[0] ?? '';
+  if (pid !== '' && !isAlive(Number(pid))) return undefined;
+  if (pid !== '' && (await isServerOn(cluster, pid))) {
+    const gateway = new RegExp(`${markName}=(\\d+)`).exec(await commandLine(pid))?.[1];
+    return { pid: Number(pid), gateway: gateway === undefined ? null : Number(gateway) };
   }
   await rm(lockFile, { force: true });
   return undefined;
 }
 
-async function commandLine(pid: number): Promise<string> {
+/**
+ * Whether the process is a PostgreSQL server on the cluster. Its current folder is the cluster, which has one number
+ * whatever path leads to it and however that is written. Where that cannot be read, the program's name decides.
+ */
+async function isServerOn(cluster: string, pid: string): Promise<boolean> {
   try {
-    return (await run('ps', ['-ww', '-o', 'args=', '-p', String(pid)])).stdout;
+    const [current, wanted] = await Promise.all([stat(`/proc/${pid}/cwd`), stat(cluster)]);
+    return current.ino === wanted.ino && current.dev === wanted.dev;
   } catch {
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+    return /(^|\/)postgres\s*$/.test(await programName(pid));
+  }
+}
+
+async function programName(pid: string): Promise<string> {
+  try {
+    return (await run('ps', ['-o', 'comm=', '-p', pid])).stdout;
+  } catch {
+    return await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+  }
+}
+
+async function commandLine(pid: string): Promise<string> {
+  try {
+    return (await readFile(`/proc/${pid}/cmdline`, 'latin1')).replaceAll('\0', ' ');
+  } catch {
+    return (await run('ps', ['-ww', '-o', 'args=', '-p', pid]).catch(() => ({ stdout: '' }))).stdout;
   }
 }
 

@@ -1,22 +1,26 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { chown, mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { postgresFolder, prepareDataFolder } from './data-folder.ts';
+import { clusterFolder, passwordFile, postgresFolder, prepareDataFolder } from './data-folder.ts';
+import { type DataFolderOwner, ownDataFolder, stopSignals } from './data-folder-owner.ts';
 import {
   commandAs,
   findPostgresBinaries,
+  type PostgresBinaries,
   type ServerUser,
   serverUser,
 } from './embedded-postgres-binaries.ts';
-import { gatewayMark, isAlive, runningServer, waitUntilGone } from './embedded-postgres-process.ts';
+import { complaintsOf, doesNotStart, isNotCreated, reasonIn } from './embedded-postgres-errors.ts';
+import { gatewayMark } from './embedded-postgres-process.ts';
 import type { Logger } from './logger.ts';
-import { StartupError } from './startup-error.ts';
+import type { StartupError } from './startup-error.ts';
 import { spawnWatched, watched } from './watched-process.ts';
 
 const run = promisify(execFile);
@@ -26,13 +30,18 @@ const startDeadline = 60_000;
 const stopDeadline = 5_000;
 const portAttempts = 5;
 
+/** How often a server is started again in a row, and the milliseconds after which it counts as running well. */
+const restartAttempts = 5;
+const restartDelay = 500;
+const steadyAfter = 60_000;
+
 export interface EmbeddedPostgres {
   /** The URL of the database `postgres` over TCP on 127.0.0.1, including the password. */
   readonly url: string;
   readonly port: number;
-  /** Settles when the server has ended, whoever stopped it. */
+  /** Settles when the server has ended, whoever stopped it, and is not started again. */
   readonly exited: Promise<void>;
-  /** Stops the server with PostgreSQL's fast shutdown. May be called again. */
+  /** Stops the server with PostgreSQL's fast shutdown, and gives the data folder up. May be called again. */
   stop(): Promise<void>;
 }
 
@@ -44,54 +53,131 @@ export interface EmbeddedPostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** A free port if not given. */
   readonly port?: number;
+  /**
+   * With it, a server that dies is started again at the same address. Called once that fails; nothing runs then.
+   * Without it, a server that dies stays so.
+   */
+  readonly onFailure?: (error: StartupError) => void;
 }
 
 /**
  * Starts the PostgreSQL server of the development dependencies on the cluster in the data folder, and creates the
  * cluster at the first start.
  *
- * Only one gateway runs on a data folder. The server has its own process group, so Ctrl-C in a terminal reaches only
- * the gateway, which then shuts the server down. A watcher process stops the server if the gateway dies without
- * doing so (`kill -9`).
+ * Only one gateway runs on a data folder: it owns the folder until the server has ended. The server has its own process
+ * group, so Ctrl-C in a terminal reaches only the gateway, which then shuts the server down. A watcher process stops the
+ * server if the gateway dies without doing so (`kill -9`).
  *
  * @throws StartupError, in one line, if another gateway uses the folder, or if the folder or the server does not work
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const binaries = await findPostgresBinaries();
   await prepareDataFolder(options.dataFolder);
-  const dataFolder = await realpath(options.dataFolder);
-  const home = postgresFolder(dataFolder);
-  const cluster = join(home, 'cluster');
-  const passwordFile = join(home, 'password');
+  const owner = await ownDataFolder(options.dataFolder);
+  try {
+    return await startOn(owner, binaries, options);
+  } catch (error) {
+    owner.release();
+    throw error;
+  }
+}
 
-  await refuseIfInUse(dataFolder);
-  const user = await serverUser(cluster);
-  if (!(await exists(home))) await createCluster(binaries.initdb, home, user);
-  const password = await readFile(passwordFile, 'utf8').catch((error: unknown) => {
-    throw broken(home, error instanceof Error ? error.message : String(error));
+async function startOn(
+  owner: DataFolderOwner,
+  { postgres, initdb }: PostgresBinaries,
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  const home = postgresFolder(owner.folder);
+  const user = await serverUser(clusterFolder(home));
+  if (!(await exists(home))) await createCluster(initdb, home, user);
+  if (!(await exists(clusterFolder(home))))
+    throw doesNotStart(home, `could not access directory "${clusterFolder(home)}"`);
+  const password = await readFile(passwordFile(home), 'utf8').catch((error: unknown) => {
+    throw doesNotStart(home, error instanceof Error ? error.message : String(error));
   });
+  const startAt = (port: number) =>
+    startServer({
+      ...{ postgres, cluster: clusterFolder(home), user, lock: owner.serverLock, logger: options.logger },
+      settings: { ...ownSettings, ...options.settings, port: String(port) },
+    });
 
-  const settings = { ...ownSettings, ...options.settings };
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await findFreePort());
-    const started = await startServer(
-      binaries.postgres,
-      cluster,
-      user,
-      { ...settings, port: String(port) },
-      options.logger,
-    );
-    if (started.kind === 'running') {
-      return {
-        url: `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`,
-        port,
-        exited: started.exited,
-        stop: started.stop,
-      };
+    const started = await startAt(port);
+    if (started.kind === 'failed') {
+      if (started.portTaken && options.port === undefined && attempt < portAttempts) continue;
+      throw doesNotStart(home, started.reason);
     }
-    if (started.portTaken && options.port === undefined && attempt < portAttempts) continue;
-    throw started.clusterTaken ? inUse(dataFolder) : broken(home, started.reason);
+    const kept = keepRunning(started, () => startAt(port), { ...options, home });
+    const exited = kept.ended.then(() => owner.release());
+    return {
+      url: `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`,
+      port,
+      exited,
+      async stop() {
+        await kept.stop();
+        await exited;
+      },
+    };
   }
+}
+
+/** Starts the server again whenever it dies, if somebody wants to know when that fails. */
+function keepRunning(
+  first: RunningServer,
+  startAgain: () => Promise<Started>,
+  { home, logger, onFailure }: { home: string } & Pick<EmbeddedPostgresOptions, 'logger' | 'onFailure'>,
+): { ended: Promise<void>; stop(): Promise<void> } {
+  const stopping = new AbortController();
+  let server = first;
+
+  /** Returns why no server runs any more. */
+  async function restart(): Promise<string | null> {
+    let reason = server.complaint();
+    for (let attempt = 1; attempt <= restartAttempts; attempt += 1) {
+      logger?.error({ reason, attempt }, 'The embedded database has ended by itself: it is started again');
+      await wait(restartDelay * (attempt - 1), undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return null;
+      const started = await startAgain().catch(asFailed);
+      if (started.kind === 'running') {
+        server = started;
+        return null;
+      }
+      reason = started.reason;
+    }
+    return reason;
+  }
+
+  async function keep(): Promise<void> {
+    let deaths = 0;
+    for (;;) {
+      const since = Date.now();
+      await server.exited;
+      if (onFailure === undefined || stopping.signal.aborted) return;
+      deaths = Date.now() - since > steadyAfter ? 1 : deaths + 1;
+      const failure = deaths > restartAttempts ? server.complaint() : await restart();
+      if (failure !== null) {
+        onFailure(doesNotStart(home, failure));
+        return;
+      }
+      if (stopping.signal.aborted) await server.stop();
+    }
+  }
+
+  const ended = keep();
+  return {
+    ended,
+    async stop() {
+      stopping.abort();
+      await server.stop();
+      await ended;
+    },
+  };
+}
+
+/** Somebody may have deleted the folder. */
+function asFailed(error: unknown): Started {
+  return { kind: 'failed', reason: error instanceof Error ? error.message : String(error), portTaken: false };
 }
 
 const ownSettings = {
@@ -105,44 +191,23 @@ const ownSettings = {
   ...gatewayMark(),
 };
 
-/**
- * Throws a StartupError while a gateway runs on the data folder. Stops a server whose gateway has died: its watcher
- * may not have stopped it yet, or may have been killed as well.
- */
-export async function refuseIfInUse(dataFolder: string): Promise<void> {
-  const cluster = join(postgresFolder(await realpath(dataFolder)), 'cluster');
-  const server = await runningServer(cluster);
-  if (server === undefined) return;
-  if (isAlive(server.gateway)) throw inUse(dataFolder, server.gateway);
-  for (const signal of stopSignals) {
-    try {
-      process.kill(server.pid, signal);
-    } catch {
-      // It has ended already, or belongs to another user. The wait below shows which.
-    }
-    if (await waitUntilGone(server.pid, stopDeadline)) return;
-  }
-  throw inUse(dataFolder);
-}
-
 /** Creates the cluster in a temporary folder and renames it, so that an interrupted start leaves no partial cluster. */
 async function createCluster(initdb: string, home: string, user: ServerUser | undefined): Promise<void> {
   const draft = `${home}.${randomBytes(4).toString('hex')}`;
-  const cluster = join(draft, 'cluster');
-  const passwordFile = join(draft, 'password');
+  const [cluster, password] = [clusterFolder(draft), passwordFile(draft)];
   try {
-    await mkdir(draft, { mode: 0o755 });
+    await mkdir(draft, { mode: 0o700 });
     await mkdir(cluster, { mode: 0o700 });
-    await writeFile(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+    await writeFile(password, randomBytes(24).toString('base64url'), { mode: 0o600 });
     if (user !== undefined) {
-      for (const path of [draft, cluster, passwordFile]) await chown(path, user.uid, user.gid);
+      for (const path of [draft, cluster, password]) await chown(path, user.uid, user.gid);
     }
     const command = await commandAs(
       user,
       initdb,
       [
         `--pgdata=${cluster}`,
-        `--pwfile=${passwordFile}`,
+        `--pwfile=${password}`,
         '--username=postgres',
         '--auth=scram-sha-256',
         '--encoding=UTF8',
@@ -155,43 +220,57 @@ async function createCluster(initdb: string, home: string, user: ServerUser | un
       [dirname(initdb), draft],
     );
     await run(command.program, command.parameters, { ...command.options, cwd: '/', timeout: startDeadline });
-    await rename(draft, home).catch(async (error: unknown) => {
-      // Another gateway created it in the meantime. The one that starts its server first gets the folder.
-      if (!(await exists(home))) throw error;
-    });
+    await rename(draft, home);
   } catch (error) {
-    throw broken(home, lastLine(error));
+    throw isNotCreated(home, reasonIn(error));
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
 }
 
-type Started =
-  | { kind: 'running'; exited: Promise<void>; stop(): Promise<void> }
-  | { kind: 'failed'; reason: string; portTaken: boolean; clusterTaken: boolean };
+type RunningServer = {
+  readonly kind: 'running';
+  /** Settles when the server has ended. */
+  readonly exited: Promise<void>;
+  /** Why it ended by itself, as far as it said. */
+  complaint(): string;
+  stop(): Promise<void>;
+};
 
-async function startServer(
-  postgres: string,
-  cluster: string,
-  user: ServerUser | undefined,
-  settings: Readonly<Record<string, string>>,
-  logger: Logger | undefined,
-): Promise<Started> {
+type Started =
+  | RunningServer
+  | { readonly kind: 'failed'; readonly reason: string; readonly portTaken: boolean };
+
+type Server = {
+  readonly postgres: string;
+  readonly cluster: string;
+  readonly user: ServerUser | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+  /** A descriptor that the server and its children inherit. */
+  readonly lock: number;
+  readonly logger: Logger | undefined;
+};
+
+async function startServer({ postgres, cluster, user, settings, lock, logger }: Server): Promise<Started> {
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const [program, parameters] = watched(postgres, ['-D', cluster, ...flags]);
   const command = await commandAs(user, program, parameters, [dirname(postgres), cluster]);
   const server = spawnWatched(command.program, command.parameters, {
     ...command.options,
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
+    inherited: lock,
   });
   server.stdout?.resume();
-  const complaints: string[] = [];
+  const said = complaintsOf();
   const gone = new Promise<void>((settle) => {
     server.once('error', (error) => {
-      complaints.push(error.message);
+      said.add(`FATAL:  ${error.message}`);
       settle();
     });
-    server.once('exit', () => settle());
+    server.once('exit', (_code, signal) => {
+      if (signal !== null) said.add(`FATAL:  it was ended by ${signal}`);
+      settle();
+    });
   });
   const lines = createInterface({ input: server.stderr ?? Readable.from([]) });
   const saidAll = once(lines, 'close').then(() => true);
@@ -199,25 +278,19 @@ async function startServer(
     void gone.then(() => settle(false));
     lines.on('line', (line) => {
       logger?.debug({ postgres: line }, 'embedded database');
-      if (/(FATAL|PANIC|ERROR|DETAIL|could not)/.test(line) && complaints.length < 20) complaints.push(line);
+      said.add(line);
       if (line.includes('database system is ready to accept connections')) settle(true);
     });
   });
   const stop = () => stopServer(server, gone);
-  if (await withinDeadline(ready, startDeadline)) return { kind: 'running', exited: gone, stop };
+  if (await withinDeadline(ready, startDeadline)) {
+    said.forget();
+    return { kind: 'running', exited: gone, complaint: said.reason, stop };
+  }
   await stop();
   await withinDeadline(saidAll, 1_000);
-  const said = complaints.join('\n');
-  return {
-    kind: 'failed',
-    reason: whyItFailed(complaints),
-    portTaken: said.includes('could not bind') || said.includes('could not create any TCP/IP sockets'),
-    clusterTaken: said.includes('lock file "postmaster.pid" already exists'),
-  };
+  return { kind: 'failed', reason: said.reason(), portTaken: said.isPortTaken() };
 }
-
-/** Fast shutdown, immediate shutdown, kill: each is sent if the one before had no effect in time. */
-const stopSignals = ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const;
 
 async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<void> {
   for (const signal of stopSignals) {
@@ -230,14 +303,6 @@ async function stopServer(server: ChildProcess, gone: Promise<void>): Promise<vo
     )
       return;
   }
-}
-
-/** Returns the last fatal error that the server printed, with its detail line if it has one. */
-function whyItFailed(complaints: readonly string[]): string {
-  const fatal = complaints.findLastIndex((line) => /FATAL|PANIC/.test(line));
-  if (fatal === -1) return complaints.at(-1) ?? 'it gave no reason';
-  const detail = complaints[fatal + 1];
-  return [complaints[fatal], ...(detail?.startsWith('DETAIL') ? [detail] : [])].join(' ');
 }
 
 async function withinDeadline(outcome: Promise<boolean>, milliseconds: number): Promise<boolean> {
@@ -270,26 +335,6 @@ export async function findFreePort(): Promise<number> {
     return port;
   }
   throw new Error('No free TCP port was found on 127.0.0.1');
-}
-
-function inUse(dataFolder: string, gateway?: number): StartupError {
-  const who = gateway === undefined ? 'another gateway' : `another gateway (process ${gateway})`;
-  return new StartupError(
-    `The data folder ${dataFolder} is in use by ${who}: stop that one, or set DATA_FOLDER to another folder.`,
-  );
-}
-
-function broken(home: string, reason: string): StartupError {
-  const line = reason.replaceAll(/\s+/g, ' ').trim();
-  return new StartupError(
-    `The embedded database in ${home} does not start (${line}): \`npm run reset\` clears it, DATABASE_URL uses another.`,
-  );
-}
-
-function lastLine(error: unknown): string {
-  const text =
-    error instanceof Error ? ('stderr' in error ? String(error.stderr) : '') || error.message : String(error);
-  return text.trim().split('\n').at(-1) ?? text;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -168,7 +168,7 @@ function findPending(migrations: readonly Migration[], history: readonly History
   });
   if (changed !== undefined) {
     throw new StartupError(
-      `Migration ${changed.name} is not the one that this database has: restore prisma/migrations/${changed.name}/migration.sql as it was released (for a development database, \`npm run reset\` clears it).`,
+      `Migration ${changed.name} is not the one that this database has: restore prisma/migrations/${changed.name}/migration.sql as it was released.`,
     );
   }
   return migrations.filter(({ name }) => !applied.has(name));

@@ -1,20 +1,45 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { keptCursorSecret } from '../../src/platform/data-folder.ts';
+import { ownDataFolder } from '../../src/platform/data-folder-owner.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
-import { waitUntilGone } from '../../src/platform/embedded-postgres-process.ts';
+import { runningServer, waitUntilGone } from '../../src/platform/embedded-postgres-process.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { generousMs } from '../support/deadlines.ts';
+import { eventually } from '../support/eventually.ts';
+
+const run = promisify(execFile);
 
 let folder: string;
 let dataFolder: string;
+/** A data folder after its first start. Copying it takes less than creating a cluster. */
+let template: string;
+
+beforeAll(async () => {
+  template = await mkdtemp(join(tmpdir(), 'latchkey-embedded-template-'));
+  await (await startEmbeddedPostgres({ dataFolder: template })).stop();
+});
+afterAll(() => rm(template, { recursive: true, force: true }));
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'latchkey-embedded-'));
@@ -26,8 +51,13 @@ beforeEach(async () => {
   onTestFinished(() => rm(made, { recursive: true, force: true, maxRetries: 10 }));
 });
 
-async function start(at = dataFolder): Promise<EmbeddedPostgres> {
-  const postgres = await startEmbeddedPostgres({ dataFolder: at });
+async function copyTemplate(): Promise<void> {
+  if (!existsSync(dataFolder)) await run('cp', ['-a', template, dataFolder]);
+}
+
+async function start(): Promise<EmbeddedPostgres> {
+  await copyTemplate();
+  const postgres = await startEmbeddedPostgres({ dataFolder });
   onTestFinished(() => postgres.stop());
   return postgres;
 }
@@ -51,6 +81,7 @@ const gatewayScript = fileURLToPath(new URL('./embedded-postgres-gateway.ts', im
 
 /** Starts another process that runs a server on the data folder until it is stopped. */
 async function startElsewhere(): Promise<{ process: ChildProcess; url: string }> {
+  await copyTemplate();
   const child = spawn(process.execPath, [gatewayScript, dataFolder], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -64,7 +95,7 @@ async function startElsewhere(): Promise<{ process: ChildProcess; url: string }>
 }
 
 test('the first start creates a cluster, and the next start uses it', async () => {
-  const first = await start();
+  const first = await startEmbeddedPostgres({ dataFolder });
   expect(await query(first.url, `SELECT current_setting('server_version_num')::int / 10000`)).toEqual([18]);
   await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
   await first.stop();
@@ -104,6 +135,39 @@ describe('two gateways on one data folder', () => {
     await expect(refused).rejects.toThrow(
       new RegExp(`^The data folder .* is in use by another gateway \\(process ${process.pid}\\): [^\\n]*$`),
     );
+    expect(await query(first.url, 'SELECT 1')).toEqual([1]);
+  });
+
+  test('by another path, in a language without its letters, the second is refused, and so is reset', async () => {
+    vi.stubEnv('LC_ALL', 'C');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    dataFolder = join(folder, 'données');
+    const first = await start();
+    const other = join(folder, 'other');
+    await symlink(dataFolder, other);
+    for (const path of [dataFolder, other]) {
+      await expect(startEmbeddedPostgres({ dataFolder: path })).rejects.toThrow(/in use by another gateway/);
+      await expect(ownDataFolder(path)).rejects.toThrow(/in use by another gateway/);
+    }
+    expect(await query(first.url, 'SELECT 1')).toEqual([1]);
+  });
+
+  test.runIf(process.getuid?.() === 0)('in another container, the second is refused', async () => {
+    const first = await start();
+    const container = ['--pid', '--fork', '--kill-child', '--mount-proc', '--ipc', '--net'];
+    const second = run('unshare', [...container, process.execPath, gatewayScript, dataFolder]);
+    await expect(second).rejects.toThrow(/in use by another gateway \(process \d+\)/);
+    expect(await query(first.url, 'SELECT 1')).toEqual([1]);
+  });
+
+  test('a server without a gateway, or of an earlier version, counts as one', async () => {
+    const first = await start();
+    const server = await serverProcess();
+    const cluster = join(dataFolder, 'postgres/cluster');
+    expect(await runningServer(cluster)).toEqual({ pid: server, gateway: process.pid });
+    // As an earlier version leaves the folder: a server runs, and nothing is locked.
+    for (const name of ['gateway.lock', 'server.lock']) await rm(join(dataFolder, name));
+    await expect(startEmbeddedPostgres({ dataFolder })).rejects.toThrow(/in use by another gateway/);
     expect(await query(first.url, 'SELECT 1')).toEqual([1]);
   });
 
@@ -163,8 +227,7 @@ test('Ctrl-C in a terminal reaches only the gateway, which stops the server', as
   const elsewhere = await startElsewhere();
   const server = await serverProcess();
   const pid = elsewhere.process.pid ?? 0;
-  const groupOf = async (of: number) =>
-    (await promisify(execFile)('ps', ['-o', 'pgid=', '-p', String(of)])).stdout.trim();
+  const groupOf = async (of: number) => (await run('ps', ['-o', 'pgid=', '-p', String(of)])).stdout.trim();
   expect(await groupOf(server)).not.toBe(await groupOf(pid));
   elsewhere.process.kill('SIGINT');
   const [code] = await once(elsewhere.process, 'exit');
@@ -198,25 +261,117 @@ describe('a data folder that cannot be used', () => {
     expect(await refusal(join(dataFolder, 'below'))).toMatch(/set DATA_FOLDER/);
   });
 
-  test('is broken', async () => {
-    await (await start()).stop();
+  test('has lost what makes it a cluster', async () => {
+    await copyTemplate();
     await rm(join(dataFolder, 'postgres/cluster/global/pg_control'));
-    expect(await refusal()).toMatch(/does not start \(.*\): `npm run reset` clears it/);
-  });
-
-  test('has lost its cluster, or its password', async () => {
-    await (await start()).stop();
-    await rm(join(dataFolder, 'postgres/password'));
-    expect(await refusal()).toMatch(/password.*npm run reset/);
+    expect(await refusal()).toMatch(
+      /pg_control.*\): restore a backup of the folder; `npm run reset` deletes/,
+    );
     await rm(join(dataFolder, 'postgres/cluster'), { recursive: true });
-    expect(await refusal()).toMatch(/npm run reset/);
+    expect(await refusal()).toMatch(/could not access directory.*npm run reset/);
   });
 
-  test('is of another version', async () => {
-    await (await start()).stop();
-    await writeFile(join(dataFolder, 'postgres/cluster/PG_VERSION'), '14\n');
-    expect(await refusal()).toMatch(/FATAL: .* DETAIL: .* version 14, .*npm run reset/);
+  test.each([
+    ['has lost its password', 'password', null, /password'\): restore that file/],
+    [
+      'is of another version',
+      'cluster/PG_VERSION',
+      '14\n',
+      /FATAL: .* DETAIL: .* version 14, .*start the version/,
+    ],
+    [
+      'has a garbled configuration',
+      'cluster/postgresql.conf',
+      'max_connections = = 5\n',
+      /syntax error in file .*postgresql\.conf" line 1.*contains errors\): correct that file/,
+    ],
+    ['has a garbled pg_hba.conf', 'cluster/pg_hba.conf', 'nonsense\n', /pg_hba\.conf.*: correct that file/],
+    ['has lost a folder', 'cluster/pg_notify', null, /pg_notify.*No such file.*: restore a backup/],
+  ])('%s: its data is intact, so nobody is told to delete it', async (_case, name, content, expected) => {
+    await copyTemplate();
+    const path = join(dataFolder, 'postgres', name);
+    if (content === null) await rm(path, { recursive: true });
+    else await writeFile(path, content);
+    const message = await refusal();
+    expect(message).toMatch(expected);
+    expect(message).not.toContain('reset');
   });
+
+  test.each(['', 'garbage\n', '999999999999\n'])(
+    'has the lock file %j of a crash, and is used',
+    async (content) => {
+      await copyTemplate();
+      await writeFile(join(dataFolder, 'postgres/cluster/postmaster.pid'), content);
+      expect(await query((await start()).url, 'SELECT 1')).toEqual([1]);
+    },
+  );
+});
+
+test.runIf(process.getuid?.() === 0)(
+  'a full disk is named as the reason, and nothing is left of the attempt',
+  async () => {
+    await mkdir(dataFolder);
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', dataFolder]);
+    onTestFinished(async () => void (await run('umount', [dataFolder])));
+    await expect(startEmbeddedPostgres({ dataFolder })).rejects.toThrow(
+      /cannot be created \(.*No space left on device.*\): free space on its disk and start again\.$/,
+    );
+    expect(await readdir(dataFolder)).not.toContain('postgres');
+  },
+);
+
+describe('a server that dies', () => {
+  async function startKept(): Promise<{ postgres: EmbeddedPostgres; failures: StartupError[] }> {
+    const failures: StartupError[] = [];
+    await copyTemplate();
+    const postgres = await startEmbeddedPostgres({ dataFolder, onFailure: (error) => failures.push(error) });
+    onTestFinished(() => postgres.stop());
+    return { postgres, failures };
+  }
+
+  test('is started again at the same address, with its data, as often as that happens', async () => {
+    const { postgres, failures } = await startKept();
+    await query(postgres.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+    for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
+      process.kill(await serverProcess(), signal);
+      await eventually(async () =>
+        expect(await query(postgres.url, 'SELECT answer FROM kept')).toEqual([42]),
+      );
+    }
+    expect(failures).toEqual([]);
+    await postgres.stop();
+    await expect(query(postgres.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
+  });
+
+  test('and does not start again is reported, and leaves the folder free', async () => {
+    const { postgres, failures } = await startKept();
+    const server = await serverProcess();
+    await rm(join(dataFolder, 'postgres/cluster/PG_VERSION'));
+    process.kill(server, 'SIGKILL');
+    await postgres.exited;
+    expect(failures).toEqual([expect.any(StartupError)]);
+    expect(failures[0]?.message).toMatch(/does not start \(.*PG_VERSION/);
+    await writeFile(join(dataFolder, 'postgres/cluster/PG_VERSION'), '18\n');
+    expect(await query((await start()).url, 'SELECT 1')).toEqual([1]);
+  });
+});
+
+test('only the gateway’s user may read the data folder, also one of an earlier version', async () => {
+  await copyTemplate();
+  await keptCursorSecret(dataFolder);
+  await mkdir(join(dataFolder, 'mail'));
+  await writeFile(join(dataFolder, 'mail/1.eml'), 'Subject: x');
+  const paths = ['', 'latchkey-data.txt', 'cursor-secret', 'mail', 'mail/1.eml', 'postgres'];
+  for (const path of paths) await chmod(join(dataFolder, path), path.includes('.') ? 0o644 : 0o755);
+  await start();
+  const found = await readdir(dataFolder, { recursive: true });
+  expect(found).toEqual(expect.arrayContaining(['gateway.lock', 'server.lock', 'postgres/cluster/base']));
+  const readable: string[] = [];
+  for (const path of ['', ...found]) {
+    const { mode } = await lstat(join(dataFolder, path));
+    if ((mode & 0o077) !== 0) readable.push(path);
+  }
+  expect(readable).toEqual([]);
 });
 
 test.runIf(process.getuid?.() === 0)('as root, below a folder that only root may enter', async () => {
