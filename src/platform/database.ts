@@ -87,6 +87,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // The pool listens only to idle connections. If a connection in use is lost, its statement fails.
     client.on('error', () => undefined);
     watchStatements(client, deadlines.answerMs, options.onStatement);
+    leaveReadOnlyServer(client);
   });
   pool.on('remove', (client) => clients.delete(client));
 
@@ -112,7 +113,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         let timer: NodeJS.Timeout | undefined;
         const cutOff = new Promise<void>((resolve) => {
           timer = setTimeout(() => {
-            for (const client of clients) abandon(client);
+            for (const client of clients) abandon(client, notAnswered);
             resolve();
           }, deadlines.disposeMs);
         });
@@ -133,14 +134,37 @@ async function applySettings(
   settings: Readonly<Record<string, string>>,
   answerMs: number,
 ): Promise<void> {
-  const late = setTimeout(() => abandon(client), answerMs);
+  const late = setTimeout(() => abandon(client, notAnswered), answerMs);
   try {
-    await client.query('SELECT set_config(key, value, false) FROM json_each_text($1)', [
-      JSON.stringify(settings),
-    ]);
+    const { rows } = await client.query<{ read_only: string }>(
+      `SELECT set_config(key, value, false), current_setting('transaction_read_only') AS read_only
+         FROM json_each_text($1)`,
+      [JSON.stringify(settings)],
+    );
+    if (rows[0]?.read_only === 'on') throw new Error(readOnly);
   } finally {
     clearTimeout(late);
   }
+}
+
+const notAnswered = 'Connection terminated: the database did not answer in time';
+const readOnly = 'Connection terminated: the server is read-only, as a standby or a demoted primary is';
+
+/**
+ * Destroys a connection whose server has become read-only: a statement was refused for that reason, or the server
+ * reports that new transactions are read-only. The address may lead to another server by now, and reads of a server
+ * that is no longer the primary succeed without showing anything new.
+ */
+function leaveReadOnlyServer(client: pg.PoolClient): void {
+  const connection = connectionOf(client);
+  connection?.on('errorMessage', ({ code }: { code?: string }) => {
+    // The statement first gets this error.
+    if (code === '25006') setImmediate(() => abandon(client, readOnly));
+  });
+  connection?.on('parameterStatus', ({ parameterName, parameterValue }: Record<string, string>) => {
+    if (parameterName === 'default_transaction_read_only' && parameterValue === 'on')
+      abandon(client, readOnly);
+  });
 }
 
 /**
@@ -163,16 +187,18 @@ function watchStatements(
   const send = client.query.bind(client);
   const watchedQuery = (statement: unknown, ...rest: unknown[]): unknown => {
     onStatement?.(textOf(statement));
-    deadline ??= setTimeout(() => abandon(client), answerMs);
+    deadline ??= setTimeout(() => abandon(client, notAnswered), answerMs);
     return Reflect.apply(send, client, [statement, ...rest]);
   };
   Object.assign(client, { query: watchedQuery });
 }
 
-function abandon(client: pg.ClientBase): void {
-  if ('connection' in client && client.connection instanceof pg.Connection) {
-    client.connection.stream.destroy(new Error('Connection terminated: the database did not answer in time'));
-  }
+function abandon(client: pg.ClientBase, reason: string): void {
+  connectionOf(client)?.stream.destroy(new Error(reason));
+}
+
+function connectionOf(client: pg.ClientBase): pg.Connection | undefined {
+  return 'connection' in client && client.connection instanceof pg.Connection ? client.connection : undefined;
 }
 
 function textOf(statement: unknown): string {

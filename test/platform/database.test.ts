@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   type Database,
@@ -368,6 +369,49 @@ describe('on a database that stops and starts', () => {
     for (const error of failures) expect(isUnavailable(error)).toBe(true);
     await postgres.thaw();
     for (const [, work] of ways) await eventually(work);
+  });
+
+  test('while it is read-only every call fails as unavailable, and no connection stays; afterwards every call works', async () => {
+    const operator = new pg.Client({ connectionString: postgres.url });
+    await operator.connect();
+    onTestFinished(() => operator.end());
+    const connections = async () => {
+      const { rows } = await operator.query(
+        `SELECT pid FROM pg_stat_activity WHERE application_name = 'latchkey' AND backend_type = 'client backend'`,
+      );
+      return rows.length;
+    };
+    expect(await connections()).toBeGreaterThan(0);
+    await operator.query('ALTER SYSTEM SET default_transaction_read_only = on');
+    await operator.query('SELECT pg_reload_conf()');
+    // A connection notices it with its next statement.
+    await eventually(async () => {
+      await database.ping().catch(() => undefined);
+      expect(await connections()).toBe(0);
+    });
+    for (const [name, work] of ways) {
+      const error = await failureOf(work);
+      expect(isUnavailable(error), `${name}: ${error}`).toBe(true);
+    }
+    await operator.query('ALTER SYSTEM RESET default_transaction_read_only');
+    await operator.query('SELECT pg_reload_conf()');
+    for (const [, work] of ways) await eventually(work);
+  });
+
+  test('a connection on which a write was refused because its server is read-only is not used again', async () => {
+    let pid: unknown;
+    const error = await failureOf(() =>
+      database.transaction(async (tx) => {
+        await tx.$executeRaw`SET TRANSACTION READ ONLY`;
+        [pid] = await tx.$queryRaw<unknown[]>`SELECT pg_backend_pid() AS pid`;
+        await tx.organization.create({ data: organization() });
+      }),
+    );
+    expect(isUnavailable(error)).toBe(true);
+    await eventually(async () => {
+      const { rows } = await database.pool.query('SELECT pid FROM pg_stat_activity');
+      expect(rows).not.toContainEqual(pid);
+    });
   });
 
   test('when it stops answering during a transaction, the rollback does not wait for another deadline', async () => {
