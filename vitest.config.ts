@@ -19,7 +19,8 @@ const unitTests = [
   'test/identity/development-issuer.test.ts',
   'test/notifications/guard-mail.test.ts',
   'test/organizations/*.test.ts',
-  'test/platform/{deadline,embedded-postgres-errors,generational-cache,logger,visible-text}.test.ts',
+  'test/platform/{database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
+  'test/platform/{generational-cache,logger,visible-text}.test.ts',
   'test/roles/*.test.ts',
   'test/tour/arguments.test.ts',
 ];

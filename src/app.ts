@@ -1,5 +1,6 @@
 /** Creates a gateway from its configuration and disposes of it. */
 
+import { existsSync } from 'node:fs';
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import { startBackgroundJobs } from './commands/background-jobs.ts';
 import type { Dependencies } from './commands/execute.ts';
@@ -17,10 +18,16 @@ import { schema } from './graphql/schema.ts';
 import { subscribe } from './graphql/subscriptions/subscribe.ts';
 import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
-import { createDevelopmentIssuer, type DevelopmentIssuer } from './identity/development-issuer.ts';
+import {
+  createDevelopmentIssuer,
+  type DevelopmentIssuer,
+  developmentIssuerName,
+} from './identity/development-issuer.ts';
 import { createTokenVerifier, type TokenVerifier } from './identity/tokens.ts';
+import { adoptSubjects } from './identity/viewer-store.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
-import { type Clock, systemClock } from './platform/clock.ts';
+import { asciiLowerCase } from './platform/ascii.ts';
+import { type Clock, createDatabaseClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
 import { type Database, type DatabaseDeadlines, isUnavailable, openDatabase } from './platform/database.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
@@ -29,7 +36,7 @@ import { applyMigrations } from './platform/migrations.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { prepareTabs } from './sample-data/graphiql-tabs.ts';
-import { loadSampleData } from './sample-data/load.ts';
+import { hasSamplePeople, loadSampleData } from './sample-data/load.ts';
 import { personas } from './sample-data/personas.ts';
 import { startScreen } from './start-screen.ts';
 
@@ -66,7 +73,6 @@ export type AppSeams = {
  */
 export async function createApp(config: Config, seams: AppSeams = {}): Promise<App> {
   await using begun = new AsyncDisposableStack();
-  const clock = seams.clock ?? systemClock;
   const logger = seams.logger ?? createLogger(config.logLevel);
 
   const failure = Promise.withResolvers<StartupError>();
@@ -85,6 +91,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     (opened) => opened.dispose(),
   );
 
+  const databaseTime = await database.readClock();
+  const clock = seams.clock ?? createDatabaseClock(databaseTime);
+
   // The relay has its own connection pool, so that event delivery never waits for commands.
   const relayDatabase = begun.adopt(
     openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings, deadlines }),
@@ -101,6 +110,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   seams.onDeliveryCreated?.({ feed, relay });
   const dependencies: Dependencies = { database, clock, logger, announce: relay.announce };
 
+  await claimPeople(database, config);
   const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';
   const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));
   if (config.bootstrapOperatorEmail !== null)
@@ -110,7 +120,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       maintenance.dispose(),
     );
 
-  const identity = await openIdentity(config, clock);
+  const identity = await openIdentity(config, clock, logger);
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
   const services = { ...dependencies, feed, cursors };
@@ -137,6 +147,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     (started) => started.dispose(),
   );
 
+  if (config.identity.kind === 'oidc' && config.identity.emailVerified === 'OPTIONAL')
+    logger.warn(
+      'OIDC_EMAIL_VERIFIED is OPTIONAL: a token without email_verified binds the account of its email at its first sign-in',
+    );
   if (config.mail.kind === 'none')
     logger.warn(
       'SMTP_URL is not set: Guard admins will get no email about requests that await their decision',
@@ -171,13 +185,29 @@ async function startDatabase(
 
 type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };
 
-async function openIdentity({ identity, database }: Config, clock: Clock): Promise<Identity> {
+async function openIdentity({ identity, database }: Config, clock: Clock, logger: Logger): Promise<Identity> {
   if (identity.kind === 'oidc')
-    return { verifier: createTokenVerifier({ ...identity, clock }), development: null };
+    return { verifier: createTokenVerifier({ ...identity, clock, logger }), development: null };
   const keyFile =
     database.kind === 'embedded' ? { keyFile: developmentIssuerKeyFile(database.dataFolder) } : {};
   const development = await createDevelopmentIssuer({ ...keyFile, clock });
   return { verifier: development.verifier, development };
+}
+
+/**
+ * Ties the database's people to the issuer of this deployment.
+ *
+ * @throws StartupError if they are the sample people, and the issuer is a real one
+ */
+async function claimPeople(database: Database, { identity, database: place }: Config): Promise<void> {
+  if (identity.kind === 'development') return await adoptSubjects(database.prisma, developmentIssuerName);
+  const wasDevelopment = place.kind === 'embedded' && existsSync(developmentIssuerKeyFile(place.dataFolder));
+  if (await hasSamplePeople(database, wasDevelopment)) {
+    throw new StartupError(
+      `${place.kind === 'embedded' ? `The data folder ${place.dataFolder}` : 'The database'} has the sample people, as whom anybody could sign in: with OIDC_ISSUER, set DATA_FOLDER or DATABASE_URL to a new one, or clear the folder with \`npm run reset\`.`,
+    );
+  }
+  await adoptSubjects(database.prisma, identity.issuer);
 }
 
 function openMailer(mail: MailConfig, logger: Logger): Mailer | null {
@@ -208,7 +238,7 @@ async function developmentRoutes(issuer: DevelopmentIssuer, database: Database) 
     developmentTokens: {
       issue: async (email: string) => {
         const account = await database.prisma.account.findFirst({
-          where: { email: email.toLowerCase(), active: true },
+          where: { email: asciiLowerCase(email), active: true },
         });
         return account === null ? null : await issuer.issue(account.email);
       },

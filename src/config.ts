@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseEmailAddress } from './platform/email-address.ts';
 import type { LogLevel } from './platform/logger.ts';
 import { StartupError } from './platform/startup-error.ts';
 
@@ -45,7 +46,14 @@ export type IdentityConfig =
       readonly issuer: string;
       readonly audience: string;
       readonly jwksUrl: string;
+      readonly emailVerified: EmailVerified;
     };
+
+/**
+ * What the claim `email_verified` of a token must be for its email to count. `REQUIRED`: true. `OPTIONAL`: true or
+ * absent, for an issuer that verifies every email and never sends the claim.
+ */
+export type EmailVerified = 'REQUIRED' | 'OPTIONAL';
 
 /** How email to Guard admins is sent. */
 export type MailConfig =
@@ -160,10 +168,17 @@ const isOrigin = (text: string): boolean => {
   return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text;
 };
 
+const emailAddress = z.string().transform((text, context) => {
+  const address = parseEmailAddress(text);
+  if (address !== null) return address;
+  context.addIssue({ code: 'custom', message: 'must be an email address' });
+  return z.NEVER;
+});
+
 /** `Name <address>`, or only the address. */
 const mailbox = z.string().transform((text, context): Mailbox => {
   const [, quoted = '', address = text] = /^([^<>"\r\n]*|"[^<>"\r\n]*" *)<([^<>]*)>$/.exec(text) ?? [];
-  if (z.email().safeParse(address).success) return { name: quoted.replaceAll('"', '').trim(), address };
+  if (parseEmailAddress(address) !== null) return { name: quoted.replaceAll('"', '').trim(), address };
   context.addIssue({
     code: 'custom',
     message: 'must be a sender: Latchkey <support@vendor.example>',
@@ -203,6 +218,7 @@ const environment = z.object({
   ),
   OIDC_AUDIENCE: variable(z.string(), null),
   OIDC_JWKS_URL: variable(url("must be the https:// URL of the issuer's keys", isProtected), null),
+  OIDC_EMAIL_VERIFIED: variable(oneOf(['REQUIRED', 'OPTIONAL']), null),
   CURSOR_SECRET: variable(
     list.refine(
       (secrets) => secrets.length > 0 && secrets.every((secret) => secret.length >= 32),
@@ -225,10 +241,7 @@ const environment = z.object({
     null,
   ),
   MAIL_FROM: variable(mailbox, null),
-  BOOTSTRAP_OPERATOR_EMAIL: variable(
-    z.email('must be an email address').transform((email) => email.toLowerCase()),
-    null,
-  ),
+  BOOTSTRAP_OPERATOR_EMAIL: variable(emailAddress, null),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
@@ -306,7 +319,14 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
 function chooseIdentity(values: z.output<typeof environment>, problems: string[]): IdentityConfig | null {
   const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = values;
   if (issuer !== null && audience !== null && jwksUrl !== null) {
-    return { kind: 'oidc', issuer, audience, jwksUrl };
+    const byDefault = values.NODE_ENV === 'production' ? 'REQUIRED' : 'OPTIONAL';
+    return {
+      kind: 'oidc',
+      issuer,
+      audience,
+      jwksUrl,
+      emailVerified: values.OIDC_EMAIL_VERIFIED ?? byDefault,
+    };
   }
   const isNamedInPart = issuer !== null || audience !== null || jwksUrl !== null;
   const reason = isNamedInPart
@@ -351,7 +371,7 @@ export function explainConfig(config: Config): string[] {
     `address    ${config.host}:${config.port}`,
     `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections`,
     `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
-    `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}`}`,
+    `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
     `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: Guard admins receive no email about requests'}`,

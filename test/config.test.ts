@@ -85,6 +85,7 @@ test('everything set', () => {
       issuer: issuer.OIDC_ISSUER,
       audience: 'latchkey',
       jwksUrl: issuer.OIDC_JWKS_URL,
+      emailVerified: 'REQUIRED',
     },
     cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
     allowedOrigins: ['https://a.example', 'http://localhost:3000'],
@@ -147,6 +148,7 @@ test.each([
   ['OIDC_ISSUER', 'http://login.vendor.example'],
   ['OIDC_JWKS_URL', 'http://login.vendor.example/keys'],
   ['OIDC_JWKS_URL', 'file:///keys.json'],
+  ['OIDC_EMAIL_VERIFIED', 'true'],
   ['CURSOR_SECRET', 'too short'],
   ['CURSOR_SECRET', `${'n'.repeat(32)},short`],
   ['CURSOR_SECRET', ','],
@@ -229,6 +231,24 @@ describe('mail', () => {
     expect(parseConfig(deployed).mail.kind).toBe('none');
     expect(parseConfig({ ...issuer, NODE_ENV: 'production' }).mail.kind).toBe('none');
   });
+});
+
+describe('email_verified', () => {
+  test.each([
+    ['REQUIRED', { NODE_ENV: 'production' }],
+    ['OPTIONAL', { NODE_ENV: 'production', OIDC_EMAIL_VERIFIED: 'OPTIONAL' }],
+    ['OPTIONAL', {}],
+    ['REQUIRED', { OIDC_EMAIL_VERIFIED: 'REQUIRED' }],
+  ])('is %s with %j', (emailVerified, variables) => {
+    expect(parseConfig({ ...deployed, ...variables }).identity).toMatchObject({ emailVerified });
+  });
+});
+
+test('the first operator may have any address that mail servers accept, which is kept in lower case', () => {
+  const of = (BOOTSTRAP_OPERATOR_EMAIL: string) =>
+    parseConfig({ BOOTSTRAP_OPERATOR_EMAIL }).bootstrapOperatorEmail;
+  expect(of('"First Operator"@Vendor.example')).toBe('"first operator"@vendor.example');
+  expect(problemsOf({ BOOTSTRAP_OPERATOR_EMAIL: 'mi\u212ae@vendor.example' })).toHaveLength(1);
 });
 
 test('gateways that share a database need the same secret for cursors', () => {

@@ -1,39 +1,52 @@
 import { appendAuditEntries } from '../audit/store.ts';
-import { isUniqueViolation } from '../platform/database.ts';
+import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
+import { exclusiveLock } from '../platform/locks.ts';
+import { StartupError } from '../platform/startup-error.ts';
+import { accountTypename } from './account-typename.ts';
 import type { Dependencies } from './execute.ts';
 
 /**
- * Adds the first operator of a deployment, so that everything else can be done through the API. Does nothing
- * where there is an operator, or an account with this email.
+ * Adds the first operator of a deployment, so that everything else can be done through the API. Does nothing where
+ * there is an operator: then a warning says so if the address is somebody else's. Of several gateways that start
+ * at once, one adds its operator.
+ *
+ * @param email in the form of `parseEmailAddress`
+ * @throws StartupError if there is no operator and the address belongs to another account
  */
-export async function addFirstOperator({ database, clock }: Dependencies, email: string): Promise<void> {
-  const now = clock();
+export async function addFirstOperator(
+  { database, clock, logger }: Pick<Dependencies, 'database' | 'clock' | 'logger'>,
+  email: string,
+): Promise<void> {
+  const problem = await database.transaction(async (tx) => {
+    await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('deployment', `'first operator'`)}`);
+    const hasOperator = (await tx.account.count({ where: { kind: 'OPERATOR' } })) > 0;
+    const holder = await tx.account.findUnique({ where: { email } });
+    if (holder?.kind === 'OPERATOR') return null;
+    if (holder !== null) {
+      return `BOOTSTRAP_OPERATOR_EMAIL, ${email}, belongs to an account of another kind (${accountTypename[holder.kind]}), so it cannot be an operator's: set it to another address, or leave it out.`;
+    }
+    if (!hasOperator) await addOperator(tx, email, clock());
+    return null;
+  });
+  if (problem === null) return;
+  if ((await database.prisma.account.count({ where: { kind: 'OPERATOR' } })) === 0)
+    throw new StartupError(problem);
+  logger.warn(problem);
+}
+
+async function addOperator(tx: Transaction, email: string, now: Date): Promise<void> {
   const id = newId();
-  try {
-    await database.transaction(async (tx) => {
-      if (
-        (await tx.account.count({ where: { OR: [{ kind: 'OPERATOR' }, { email: email.toLowerCase() }] } })) >
-        0
-      )
-        return;
-      await tx.account.create({
-        data: { id, kind: 'OPERATOR', email: email.toLowerCase(), name: email, createdAt: now },
-      });
-      await appendAuditEntries(tx, [
-        {
-          action: 'account.add_operator',
-          actor: { kind: 'SYSTEM' },
-          resource: { type: 'Operator', id },
-          refusalCode: null,
-          occurredAt: now,
-          organizationId: null,
-          details: { email: email.toLowerCase(), name: email },
-        },
-      ]);
-    });
-  } catch (error) {
-    // Another gateway of this deployment was faster.
-    if (!isUniqueViolation(error)) throw error;
-  }
+  await tx.account.create({ data: { id, kind: 'OPERATOR', email, name: email, createdAt: now } });
+  await appendAuditEntries(tx, [
+    {
+      action: 'account.add_operator',
+      actor: { kind: 'SYSTEM' },
+      resource: { type: 'Operator', id },
+      refusalCode: null,
+      occurredAt: now,
+      organizationId: null,
+      details: { email, name: email },
+    },
+  ]);
 }

@@ -180,7 +180,7 @@ export const reactivateAccount = switchAccount('reactivateAccount', true);
 function newAccount(id: string, kind: Account['kind'], { email, name }: Person, now: Date): Account {
   return {
     ...{ id, kind, email, name },
-    subject: null,
+    ...{ subject: null, subjectIssuer: null },
     active: true,
     capabilities: [],
     organizationId: null,

@@ -1,6 +1,6 @@
 import { appendAuditEntries } from '../audit/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { bindSubject, findViewerBySubject } from '../identity/viewer-store.ts';
+import { bindSubject, findViewerBySubject, type Subject } from '../identity/viewer-store.ts';
 import { isUniqueViolation } from '../platform/database.ts';
 import { accountTypename } from './account-typename.ts';
 import type { Dependencies } from './execute.ts';
@@ -8,47 +8,56 @@ import type { Dependencies } from './execute.ts';
 /**
  * The active account that a verified token speaks for, or null.
  *
- * An account is known by its subject. At its first sign-in it is found by its email and from then on bound to
- * the subject, so that an email address that is given to another person later opens nothing. A subject that
- * is bound to one account, active or not, is never bound to another.
+ * An account is known by its subject and the issuer of that. At its first sign-in it is found by its email and from
+ * then on bound to the subject, so that an email address that is given to another person later opens nothing. A
+ * subject that is bound to one account, active or not, is never bound to another.
  *
  * One statement, except at the first sign-in, which is a transaction with an entry on the audit log.
  */
 export async function signIn(
   dependencies: Pick<Dependencies, 'database' | 'clock'>,
-  claims: { subject: string; email: string | null },
+  { email, ...subject }: Subject & { email: string | null },
 ): Promise<Viewer | null> {
-  const { subject, email } = claims;
-  const { prisma } = dependencies.database;
-  const known = await findViewerBySubject(prisma, subject);
+  const known = await findBound(dependencies, subject);
   if (known !== null || email === null) return known;
-  const bound = await bindSubjectAtFirstSignIn(dependencies, { subject, email });
+  const bound = await bindSubjectAtFirstSignIn(dependencies, subject, email);
   // Of several first requests at once, one binds the account and the others find it bound.
-  return bound ?? (await findViewerBySubject(prisma, subject));
+  return bound ?? (await findBound(dependencies, subject));
+}
+
+async function findBound(
+  { database, clock }: Pick<Dependencies, 'database' | 'clock'>,
+  { issuer, subject }: Subject,
+): Promise<Viewer | null> {
+  const found = await findViewerBySubject(database.prisma, { issuer, subject });
+  if (found === null) return null;
+  clock(found.readAt);
+  return found.viewer;
 }
 
 /** Null when nothing was bound, because another request was first or there is no account to bind. */
 async function bindSubjectAtFirstSignIn(
   { database, clock }: Pick<Dependencies, 'database' | 'clock'>,
-  { subject, email }: { subject: string; email: string },
+  { issuer, subject }: Subject,
+  email: string,
 ): Promise<Viewer | null> {
   try {
     return await database.transaction(async (tx) => {
-      const viewer = await bindSubject(tx, subject, email);
-      if (viewer === null) return null;
-      const { kind, id, name } = viewer;
+      const bound = await bindSubject(tx, { issuer, subject }, email);
+      if (bound === null) return null;
+      const { kind, id, name, email: known } = bound.viewer;
       await appendAuditEntries(tx, [
         {
           action: 'account.bind_subject',
-          actor: { kind, id, email: viewer.email, name },
+          actor: { kind, id, email: known, name },
           resource: { type: accountTypename[kind], id },
           refusalCode: null,
-          occurredAt: clock(),
+          occurredAt: clock(bound.readAt),
           organizationId: null,
-          details: { email: viewer.email, subject },
+          details: { email: known, issuer, subject },
         },
       ]);
-      return viewer;
+      return bound.viewer;
     });
   } catch (error) {
     // Another account was bound to the subject at the same moment.

@@ -1,6 +1,7 @@
 /** Validation of single input values: ids of a type, texts of limited length without control characters, times. */
 import { z } from 'zod';
 import { readSiteUrl } from '../organizations/site-url.ts';
+import { parseEmailAddress } from '../platform/email-address.ts';
 import { isId } from '../platform/ids.ts';
 import { isVisible, visibleText } from '../platform/visible-text.ts';
 import { decodeGlobalId } from './global-id.ts';
@@ -58,13 +59,22 @@ export function optionalLine(max: number) {
 }
 
 /** An identifier. It is compared by its characters, so none of them is removed or replaced, except spaces around it. */
-function identifier(max: number) {
+export function identifier(max: number) {
   return z.string().trim().max(max, `must have at most ${max} characters.`);
 }
 
-export const email = identifier(254)
-  .refine((value) => z.email().safeParse(value).success, 'must be an email address.')
-  .toLowerCase();
+export function optionalIdentifier(max: number) {
+  return identifier(max).nullish();
+}
+
+/** Its ASCII letters become lower case. */
+export const email = identifier(254).transform((value, context) => {
+  const address = parseEmailAddress(value);
+  if (address !== null) return address;
+  context.addIssue({ code: 'custom', message: 'must be an email address that mail servers accept.' });
+  return z.NEVER;
+});
+
 
 /** `https://` and a host, without a path, in its one spelling. */
 export const siteUrl = identifier(1_000).transform((value, context) => {

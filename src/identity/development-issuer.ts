@@ -26,6 +26,9 @@ export type DevelopmentIssuer = {
   readonly verifier: TokenVerifier;
 };
 
+/** The `iss` of its tokens. */
+export const developmentIssuerName = 'urn:latchkey:development';
+
 export type DevelopmentIssuerOptions = {
   issuer?: string;
   audience?: string;
@@ -40,7 +43,7 @@ export type DevelopmentIssuerOptions = {
 export async function createDevelopmentIssuer(
   options: DevelopmentIssuerOptions = {},
 ): Promise<DevelopmentIssuer> {
-  const issuer = options.issuer ?? 'urn:latchkey:development';
+  const issuer = options.issuer ?? developmentIssuerName;
   const audience = options.audience ?? 'latchkey';
   const lifetimeSeconds = options.lifetimeSeconds ?? 3_600;
   const clock = options.clock ?? (() => new Date());
@@ -70,7 +73,7 @@ export async function createDevelopmentIssuer(
       return { token, expiresAt: new Date(expiresAt * 1_000) };
     },
     verifier: {
-      verify: (token) => verifyToken(token, { issuer, audience, keys, clock }),
+      verify: (token) => verifyToken(token, { issuer, audience, emailVerified: 'REQUIRED', keys, clock }),
       dispose: () => {},
     },
   };

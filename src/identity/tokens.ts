@@ -1,11 +1,11 @@
-import {
-  createRemoteJWKSet,
-  customFetch,
-  errors,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from 'jose';
+import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyResult, jwtVerify } from 'jose';
+import type { EmailVerified } from '../config.ts';
+import { asciiLowerCase } from '../platform/ascii.ts';
+import { parseEmailAddress } from '../platform/email-address.ts';
+import type { Logger } from '../platform/logger.ts';
+import { createIssuerKeys, IdentityUnavailableError, type KeyTimes } from './issuer-keys.ts';
+
+export { IdentityUnavailableError };
 
 /** What a verified token says about its bearer. */
 export type TokenClaims = {
@@ -13,7 +13,7 @@ export type TokenClaims = {
   issuer: string;
   /** The `sub` claim: stable and unique within the issuer, at most 255 characters. */
   subject: string;
-  /** Null when the token has none, or one the issuer says it has not verified. */
+  /** In lower case, as accounts have it. Null when the token has none, or does not say that it is verified. */
   email: string | null;
   expiresAt: Date;
 };
@@ -23,6 +23,7 @@ export type TokenFault =
   | 'NOT_YET_VALID'
   | 'MALFORMED'
   | 'MISSING_CLAIM'
+  | 'WRONG_TYPE'
   | 'WRONG_ISSUER'
   | 'WRONG_AUDIENCE'
   | 'ALGORITHM_NOT_ALLOWED'
@@ -38,11 +39,6 @@ export class InvalidTokenError extends Error {
     super(message, options);
     this.fault = fault;
   }
-}
-
-/** The issuer's keys cannot be fetched now, so no token can be verified: neither accepted nor refused. */
-export class IdentityUnavailableError extends Error {
-  override readonly name = 'IdentityUnavailableError';
 }
 
 export type TokenVerifier = {
@@ -61,7 +57,10 @@ export type TokenVerifierOptions = {
   /** The `aud` that must be among the token's. */
   audience: string;
   jwksUrl: string | URL;
+  emailVerified: EmailVerified;
   clock?: () => Date;
+  keyTimes?: Partial<KeyTimes>;
+  logger?: Pick<Logger, 'warn' | 'info'>;
 };
 
 /** Longer tokens are refused unread; eight kilobytes also fit a default HTTP header. */
@@ -71,50 +70,38 @@ export const maxTokenCharacters = 8 * 1024;
 const clockToleranceSeconds = 5;
 
 const signatureAlgorithms = ['RS256', 'ES256', 'EdDSA', 'Ed25519'];
+/** What the header `typ` may say, if it is there: an ID token, or an access token (RFC 9068). */
+const tokenTypes = ['jwt', 'at+jwt'];
 const maxSubjectCharacters = 255;
-const maxEmailCharacters = 320;
-const keysFetchTimeoutMs = 2_000;
-const keysMaxAgeMs = 10 * 60_000;
-/** At most one fetch in this time for unknown keys. Otherwise random key ids would flood the issuer. */
-const keysCooldownMs = 30_000;
 const lastSecondOfYear9999 = 253_402_300_799;
 
 /**
- * Verifies bearer tokens against the keys an issuer publishes. Keys are fetched when first needed, again
- * after ten minutes, and when a token names a key not seen before.
+ * Verifies bearer tokens against the keys an issuer publishes. Keys are read when first needed, then in the background,
+ * and when a token names one that is not known. They stay good while the issuer cannot be asked, for a day.
  */
-export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const url = new URL(options.jwksUrl);
-  const disposed = new AbortController();
-  const publishedKeys = createRemoteJWKSet(url, {
-    timeoutDuration: keysFetchTimeoutMs,
-    cooldownDuration: keysCooldownMs,
-    cacheMaxAge: keysMaxAgeMs,
-    [customFetch]: (address, init) =>
-      fetch(address, { ...init, signal: AbortSignal.any([init.signal, disposed.signal]) }),
-  });
-  const keys: JWTVerifyGetKey = async (header, token) => {
-    if (disposed.signal.aborted) throw new IdentityUnavailableError('The gateway is stopping.');
-    try {
-      return await publishedKeys(header, token);
-    } catch (error) {
-      if (isAboutTheToken(error)) throw error;
-      throw new IdentityUnavailableError(
-        `The identity provider's keys cannot be read from ${url.origin}${url.pathname}. Try again shortly.`,
-        { cause: error },
-      );
-    }
-  };
+export function createTokenVerifier({
+  jwksUrl,
+  keyTimes = {},
+  logger,
+  ...rules
+}: TokenVerifierOptions): TokenVerifier {
+  const keys = createIssuerKeys({ url: new URL(jwksUrl), times: keyTimes, logger });
   return {
-    verify: (token) => verifyToken(token, { ...options, keys }),
-    dispose: () => disposed.abort(),
+    verify: (token) => verifyToken(token, { ...rules, keys: keys.find }),
+    dispose: () => keys.dispose(),
   };
 }
 
 /** Verifies one token with the given keys. Rejects like {@link TokenVerifier.verify}. */
 export async function verifyToken(
   token: string,
-  options: { issuer: string; audience: string; keys: JWTVerifyGetKey; clock?: (() => Date) | undefined },
+  options: {
+    issuer: string;
+    audience: string;
+    emailVerified: EmailVerified;
+    keys: JWTVerifyGetKey;
+    clock?: (() => Date) | undefined;
+  },
 ): Promise<TokenClaims> {
   if (token.length > maxTokenCharacters) {
     throw new InvalidTokenError(
@@ -131,15 +118,13 @@ export async function verifyToken(
     currentDate: options.clock?.() ?? new Date(),
   };
   try {
-    const { payload } = await jwtVerify(token, options.keys, rules);
-    return readClaims(payload);
+    return readClaims(await jwtVerify(token, options.keys, rules), options.emailVerified);
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw asInvalidToken(error);
     // The token names no key and the issuer has several of its kind: any of them may have signed it.
     for await (const key of error) {
       try {
-        const { payload } = await jwtVerify(token, key, rules);
-        return readClaims(payload);
+        return readClaims(await jwtVerify(token, key, rules), options.emailVerified);
       } catch (keyError) {
         if (!(keyError instanceof errors.JWSSignatureVerificationFailed)) throw asInvalidToken(keyError);
       }
@@ -148,7 +133,11 @@ export async function verifyToken(
   }
 }
 
-function readClaims(payload: JWTPayload): TokenClaims {
+function readClaims(
+  { payload, protectedHeader }: JWTVerifyResult,
+  emailVerified: EmailVerified,
+): TokenClaims {
+  assertType(protectedHeader.typ);
   const { iss, sub, exp } = payload;
   if (typeof iss !== 'string' || typeof sub !== 'string' || typeof exp !== 'number') {
     throw new InvalidTokenError('MISSING_CLAIM', 'The token needs the claims iss, sub and exp.');
@@ -162,26 +151,34 @@ function readClaims(payload: JWTPayload): TokenClaims {
   if (exp > lastSecondOfYear9999) {
     throw new InvalidTokenError('MALFORMED', "The token's expiry is not a date.");
   }
-  return { issuer: iss, subject: sub, email: readEmail(payload), expiresAt: new Date(exp * 1_000) };
+  return {
+    issuer: iss,
+    subject: sub,
+    email: readEmail(payload, emailVerified),
+    expiresAt: new Date(exp * 1_000),
+  };
 }
 
-function readEmail(payload: JWTPayload): string | null {
+/** Tokens of other types, such as logout tokens, are signed with the same keys and may have the same claims. */
+function assertType(type: unknown): void {
+  if (type === undefined) return;
+  const name = typeof type === 'string' ? asciiLowerCase(type).replace(/^application\//, '') : '';
+  if (!tokenTypes.includes(name)) {
+    throw new InvalidTokenError(
+      'WRONG_TYPE',
+      'The token must be an ID token or an access token: its type (typ) is JWT, at+jwt or left out.',
+    );
+  }
+}
+
+function readEmail(payload: JWTPayload, emailVerified: EmailVerified): string | null {
   const { email, email_verified: verified } = payload;
-  if (verified === false || verified === 'false') return null;
-  if (typeof email !== 'string' || email.length > maxEmailCharacters) return null;
-  return /^[^\s@]+@[^\s@]+$/.test(email) && !hasControlCharacter(email) ? email : null;
+  const counts = verified === true || (verified === undefined && emailVerified === 'OPTIONAL');
+  return counts && typeof email === 'string' ? parseEmailAddress(email) : null;
 }
 
 function hasControlCharacter(text: string): boolean {
   return /\p{Cc}/u.test(text);
-}
-
-function isAboutTheToken(error: unknown): boolean {
-  return (
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys ||
-    error instanceof errors.JOSENotSupported
-  );
 }
 
 function asInvalidToken(error: unknown): unknown {

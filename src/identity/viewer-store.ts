@@ -1,4 +1,5 @@
 /** Viewers in the database: active accounts with the roles they hold at this moment. */
+import { asciiLowerCaseInSql } from '../platform/ascii.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { RoleAssignment } from '../roles/role.ts';
 import type { ServiceCapability, Viewer } from './viewer.ts';
@@ -12,7 +13,14 @@ type AccountRow = {
   organizationId: string | null;
   organizationIds: string[];
   assignments: RoleAssignment[];
+  readAt: Date;
 };
+
+/** A viewer, and the time of the database when it was read. */
+export type ViewerAt = { viewer: Viewer; readAt: Date };
+
+/** Whom a token speaks for: a subject is unique only within its issuer. */
+export type Subject = { issuer: string; subject: string };
 
 type Reader = Pick<Transaction, '$queryRawUnsafe'>;
 
@@ -25,37 +33,73 @@ const selectViewer = `
                    'id', r.id, 'accountId', r.account_id, 'role', r.role, 'organizationId', r.organization_id,
                    'siteId', r.site_id, 'productId', r.product_id, 'productKey', p.key, 'syncState', r.sync_state)), '[]')
             FROM role_assignments r LEFT JOIN products p ON p.id = r.product_id
-           WHERE r.account_id = a.id) AS assignments
+           WHERE r.account_id = a.id) AS assignments,
+         clock_timestamp() AS "readAt"
     FROM accounts a
    WHERE a.active AND `;
 
 /** The active account with this id, or null. One statement. */
 export async function findViewerById(db: Reader, id: string): Promise<Viewer | null> {
-  const [row] = await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = $1::uuid`, id);
-  return row === undefined ? null : toViewer(row);
+  return (await findViewerAt(db, id))?.viewer ?? null;
 }
 
-/** The active account that is bound to this subject, or null. One statement. */
-export async function findViewerBySubject(db: Reader, subject: string): Promise<Viewer | null> {
-  const [row] = await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.subject = $1`, subject);
-  return row === undefined ? null : toViewer(row);
+/** As `findViewerById`, with the time of the database. */
+export async function findViewerAt(db: Reader, id: string): Promise<ViewerAt | null> {
+  return toViewerAt(await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = $1::uuid`, id));
+}
+
+/** The active account that is bound to this subject of this issuer, or null. One statement. */
+export async function findViewerBySubject(
+  db: Reader,
+  { issuer, subject }: Subject,
+): Promise<ViewerAt | null> {
+  return toViewerAt(
+    await db.$queryRawUnsafe<AccountRow[]>(
+      `${selectViewer} a.subject = $1 AND (a.subject_issuer = $2 OR a.subject_issuer IS NULL)`,
+      subject,
+      issuer,
+    ),
+  );
 }
 
 /**
  * Binds the subject to the active account with this email, if neither is bound yet, and returns the account.
  * Null when nothing was bound. Of several calls at once exactly one binds. One statement.
  */
-export async function bindSubject(db: Reader, subject: string, email: string): Promise<Viewer | null> {
-  const [row] = await db.$queryRawUnsafe<AccountRow[]>(
-    `WITH bound AS (
-       UPDATE accounts SET subject = $1
-        WHERE email = lower($2) AND subject IS NULL AND active
-          AND NOT EXISTS (SELECT 1 FROM accounts WHERE subject = $1) RETURNING id)
-     ${selectViewer} a.id = (SELECT id FROM bound)`,
-    subject,
-    email,
+export async function bindSubject(
+  db: Reader,
+  { issuer, subject }: Subject,
+  email: string,
+): Promise<ViewerAt | null> {
+  return toViewerAt(
+    await db.$queryRawUnsafe<AccountRow[]>(
+      `WITH bound AS (
+         UPDATE accounts SET subject = $1, subject_issuer = $2
+          WHERE email = ${asciiLowerCaseInSql('$3')} AND subject IS NULL AND active
+            AND NOT EXISTS (
+              SELECT 1 FROM accounts WHERE subject = $1 AND (subject_issuer = $2 OR subject_issuer IS NULL))
+         RETURNING id)
+       ${selectViewer} a.id = (SELECT id FROM bound)`,
+      subject,
+      issuer,
+      email,
+    ),
   );
-  return row === undefined ? null : toViewer(row);
+}
+
+/**
+ * Assigns to the issuer the subjects that were bound without one: by a gateway of a version that knew only one issuer,
+ * which may still run beside this one.
+ */
+export async function adoptSubjects(db: Transaction, issuer: string): Promise<void> {
+  await db.account.updateMany({
+    where: { subject: { not: null }, subjectIssuer: null },
+    data: { subjectIssuer: issuer },
+  });
+}
+
+function toViewerAt([row]: AccountRow[]): ViewerAt | null {
+  return row === undefined ? null : { viewer: toViewer(row), readAt: row.readAt };
 }
 
 function toViewer({ id, email, name, ...row }: AccountRow): Viewer {

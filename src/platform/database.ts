@@ -21,6 +21,8 @@ export interface Database {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Resolves if the database answers; rejects within five seconds if it does not. */
   ping(): Promise<void>;
+  /** The time of the database's clock. */
+  readClock(): Promise<Date>;
   /** Waits up to `disposeMs` for running statements, then closes every connection. May be called again. */
   dispose(): Promise<void>;
 }
@@ -65,6 +67,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     statement_timeout: String(deadlines.statementMs),
     idle_in_transaction_session_timeout: String(deadlines.idleInTransactionMs),
     default_transaction_isolation: 'read committed',
+    // In another zone moments would be off by its offset: the driver writes none, and drops the one that it reads.
+    TimeZone: 'UTC',
     ...options.settings,
   };
   const pool = new pg.Pool({
@@ -107,6 +111,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     transaction: (work) => prisma.$transaction(work),
     async ping() {
       await pool.query('SELECT 1');
+    },
+    async readClock() {
+      const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+      const [row] = rows;
+      if (row === undefined) throw new Error('A SELECT without a table returned no row');
+      return row.now;
     },
     dispose() {
       disposing ??= (async () => {

@@ -6,13 +6,15 @@
  * site. Every command takes a shared lock on the rights of its caller. A command that removes rights takes that lock
  * exclusively, so that no decision commits after the rights it relied on were removed.
  *
+ * The first operator of a deployment is added under a lock of its own.
+ *
  * Locks are acquired before the transaction's first write, because PostgreSQL assigns the transaction id at the first
  * write. So two transactions on the same grant have ids in the order of their commits, and the event stream, which is
  * ordered by transaction id, has each grant's events in order.
  */
 
 /** The kinds of locks, in the order of acquisition. The number is the seed of the hash of the id. */
-const seeds = { site: 1, ticket: 2, rights: 3 } as const;
+const seeds = { site: 1, ticket: 2, rights: 3, deployment: 4 } as const;
 
 /** Returns SQL that takes an exclusive lock until the transaction ends. `id` is an SQL expression of type text. */
 export function exclusiveLock(kind: keyof typeof seeds, id: string): string {

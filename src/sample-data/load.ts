@@ -5,10 +5,11 @@ import type { Dependencies } from '../commands/execute.ts';
 import { addServiceAccount, addSupportEngineer, addUser } from '../commands/provision-accounts.ts';
 import { createOrganization, createSite, licenseProduct } from '../commands/provision-organization.ts';
 import { RefusedError } from '../commands/refusal.ts';
+import type { Database } from '../platform/database.ts';
 import { StartupError } from '../platform/startup-error.ts';
 import { customers, productNames, type SampleCustomer, siteUrls } from './customers.ts';
 import { createLoadingContext, type LoadingContext } from './loading-context.ts';
-import { nameOf, type PersonaEmail } from './personas.ts';
+import { nameOf, type PersonaEmail, personas } from './personas.ts';
 import { fileSampleTickets } from './tickets.ts';
 
 /** The account that is added last: when it exists, the sample data is complete. */
@@ -53,6 +54,16 @@ export async function loadSampleData(dependencies: Dependencies): Promise<boolea
       { cause: error },
     );
   }
+}
+
+/**
+ * Whether the database has the sample people.
+ *
+ * @param orSome also after a load that was interrupted
+ */
+export async function hasSamplePeople({ prisma }: Database, orSome: boolean): Promise<boolean> {
+  const emails = orSome ? personas.map(({ email }) => email) : [last];
+  return (await prisma.account.count({ where: { email: { in: emails } } })) > 0;
 }
 
 async function addVendor({ as, ids }: LoadingContext): Promise<void> {

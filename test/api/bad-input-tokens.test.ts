@@ -12,7 +12,7 @@ let guarded: TestGateway;
 let written: () => Promise<Written[]>;
 let sign: Awaited<ReturnType<typeof issuer.addKey>>;
 let tokens: Record<string, () => Promise<string> | string>;
-const operator = { sub: 'operator', email: 'operator@vendor.example' };
+const operator = { sub: 'operator', email: 'operator@vendor.example', email_verified: true };
 const soon = () => Math.floor(Date.now() / 1_000);
 
 beforeAll(async () => {
@@ -22,7 +22,13 @@ beforeAll(async () => {
   guarded = await startGateway({
     maintenance: false,
     config: {
-      identity: { kind: 'oidc', issuer: issuerName, audience: audienceName, jwksUrl: issuer.jwksUrl },
+      identity: {
+        kind: 'oidc',
+        issuer: issuerName,
+        audience: audienceName,
+        jwksUrl: issuer.jwksUrl,
+        emailVerified: 'REQUIRED',
+      },
     },
   });
   expect((await guarded.withToken(await sign(operator)).ask('{ viewer { kind } }')).viewer.kind).toBe(

@@ -231,7 +231,10 @@ const wrongNumbers: Record<string, unknown> = {
 
 /** More invalid values, for fields of this name. */
 const wrongByName: Record<string, Record<string, unknown>> = {
-  email: { 'no address': 'nobody', 'no host': 'nobody@', 'two lines': 'a@b.example\nc@d.example' },
+  email: {
+    ...{ 'no address': 'nobody', 'no host': 'nobody@', 'two lines': 'a@b.example\nc@d.example' },
+    'a KELVIN SIGN': '\u212aim@acme.example',
+  },
   url: {
     'no scheme': 'new.example',
     'not secure': 'http://new.example',

@@ -5,7 +5,7 @@ import { done } from '../support/world.ts';
 async function entriesOf(gateway: TestGateway, email: string) {
   const { rows } = await gateway.sql.query(
     `SELECT e.actor_kind, e.actor_email, e.resource_type, e.resource_id = a.id::text AS names_itself, e.outcome,
-            e.organization_id, e.details = jsonb_build_object('email', a.email, 'subject', a.subject) AS says_what
+            e.organization_id, e.details = jsonb_build_object('email', a.email, 'issuer', a.subject_issuer, 'subject', a.subject) AS says_what
        FROM audit_entries e JOIN accounts a ON a.id = e.actor_id
       WHERE e.action = 'account.bind_subject' AND a.email = $1`,
     [email],

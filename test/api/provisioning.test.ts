@@ -660,6 +660,7 @@ describe('signing in', () => {
       issuer: issuerName,
       audience: audienceName,
       jwksUrl: issuer.jwksUrl,
+      emailVerified: 'OPTIONAL' as const,
     };
     await using gateway = await startGateway({
       config: { identity, bootstrapOperatorEmail: 'op@vendor.example' },

@@ -29,6 +29,7 @@ beforeAll(async () => {
     issuer: issuerName,
     audience: audienceName,
     jwksUrl: issuer.jwksUrl,
+    emailVerified: 'REQUIRED',
   } as const;
   const started = stack.use(
     await startGateway({ config: { identity }, limits: { slowConsumerMs: generousMs } }),

@@ -21,7 +21,6 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
   const world = await fillDatabase(place.databaseUrl);
   const issuer = begun.use(await startIssuer());
   const sign = await issuer.addKey('ES256');
-  // The same subject as that by which the accounts first signed in.
   const tokenOf = (email: string) => sign({ sub: email, email, email_verified: true });
   const environment = {
     DATABASE_URL: place.databaseUrl,
@@ -63,5 +62,7 @@ async function fillDatabase(databaseUrl: string): Promise<World> {
   await fileTicket(office, world, { customer: 'acme' });
   const { ticketId } = await fileTicket(office, world, { customer: 'globex' });
   await done(world.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
+  // The people sign in to the deployment's issuer for the first time.
+  await office.sql.query('UPDATE accounts SET subject = NULL, subject_issuer = NULL');
   return world;
 }

@@ -11,11 +11,13 @@ export type SigningAlgorithm = 'RS256' | 'ES256' | 'EdDSA' | 'PS256' | 'ES384';
 export async function startIssuer() {
   const jwks: JSONWebKeySet = { keys: [] };
   let fetches = 0;
-  let answer: 'KEYS' | 'ERROR' | 'SILENCE' | 'NONSENSE' = 'KEYS';
+  let kids = 0;
+  let answer: 'KEYS' | 'ERROR' | 'SILENCE' | 'NONSENSE' | 'NONE' = 'KEYS';
   const server = createServer((_request, response) => {
     fetches += 1;
     if (answer === 'ERROR') response.writeHead(500).end();
     if (answer === 'NONSENSE') response.end('{"keys": "none"}');
+    if (answer === 'NONE') response.end('{"keys": []}');
     if (answer === 'KEYS') response.end(JSON.stringify(jwks));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -29,9 +31,12 @@ export async function startIssuer() {
       answer = kind;
     },
     /** A new key; it is published unless told otherwise. */
-    async addKey(algorithm: SigningAlgorithm, { publish = true, withId = true } = {}) {
+    async addKey(
+      algorithm: SigningAlgorithm,
+      { publish = true, withId = true, typ = undefined as unknown } = {},
+    ) {
       const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
-      const kid = `${algorithm}-${jwks.keys.length}`;
+      const kid = `${algorithm}-${kids++}`;
       if (publish) {
         const publicJwk = await exportJWK(publicKey);
         jwks.keys.push(withId ? { ...publicJwk, kid, alg: algorithm } : { ...publicJwk, alg: algorithm });
@@ -44,7 +49,11 @@ export async function startIssuer() {
           exp: Math.floor(Date.now() / 1_000) + 600,
           ...claims,
         })
-          .setProtectedHeader(withId ? { alg: algorithm, kid } : { alg: algorithm })
+          .setProtectedHeader({
+            alg: algorithm,
+            ...(withId ? { kid } : {}),
+            ...(typ === undefined ? {} : { typ: typ as string }),
+          })
           .sign(privateKey);
     },
     async [Symbol.asyncDispose]() {

@@ -1,21 +1,24 @@
-import { UnsecuredJWT } from 'jose';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type JWTPayload, UnsecuredJWT } from 'jose';
+import { describe, expect, test, vi } from 'vitest';
+import { defaultKeyTimes } from '../../src/identity/issuer-keys.ts';
 import {
   createTokenVerifier,
   IdentityUnavailableError,
   InvalidTokenError,
   maxTokenCharacters,
   type TokenFault,
+  type TokenVerifierOptions,
 } from '../../src/identity/tokens.ts';
 import { audienceName, issuerName, type SigningAlgorithm, startIssuer } from './issuer-fixture.ts';
 
-async function setUp({ clock }: { clock?: () => Date } = {}) {
+async function setUp(options: Partial<TokenVerifierOptions> = {}) {
   const issuer = await startIssuer();
   const verifier = createTokenVerifier({
     issuer: issuerName,
     audience: audienceName,
     jwksUrl: issuer.jwksUrl,
-    ...(clock === undefined ? {} : { clock }),
+    emailVerified: 'REQUIRED',
+    ...options,
   });
   return {
     issuer,
@@ -47,7 +50,7 @@ describe('a good token', () => {
       const expiry = secondsFromNow(60);
 
       const claims = await world.verifier.verify(
-        await sign({ sub: 'ada', email: 'ada@customer.example', exp: expiry }),
+        await sign({ sub: 'ada', email: 'ada@customer.example', email_verified: true, exp: expiry }),
       );
 
       expect(claims).toEqual({
@@ -82,9 +85,6 @@ describe('a good token', () => {
     world.issuer.jwks.keys.length = 0;
     const signAfter = await world.issuer.addKey('EdDSA');
 
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
-    onTestFinished(() => void vi.useRealTimers());
-
     await expect(world.verifier.verify(await signAfter())).resolves.toMatchObject({ subject: 'user-1' });
     expect(await faultOf(world.verifier.verify(await signBefore()))).toBe('UNKNOWN_KEY');
   });
@@ -101,23 +101,67 @@ describe('a good token', () => {
   });
 });
 
-describe('the email of a token', () => {
+describe('the email of a token counts', () => {
+  const email = 'ada@customer.example';
+
   test.each([
-    ['as it stands', { email: 'Ada@Customer.example' }, 'Ada@Customer.example'],
-    ['verified', { email: 'ada@customer.example', email_verified: true }, 'ada@customer.example'],
-    ['not verified', { email: 'ada@customer.example', email_verified: false }, null],
-    ['not verified, in words', { email: 'ada@customer.example', email_verified: 'false' }, null],
-    ['absent', {}, null],
-    ['not an email', { email: 'ada' }, null],
-    ['with a line break', { email: 'ada@customer.example\nbcc@evil.example' }, null],
-    ['with a null character', { email: 'ada\u0000@customer.example' }, null],
-    ['endless', { email: `${'a'.repeat(400)}@customer.example` }, null],
-    ['a number', { email: 7 }, null],
-  ])('%s', async (_case, claims, email) => {
+    ['verified', { email, email_verified: true }, email],
+    ['in capitals', { email: 'Ada@Customer.example', email_verified: true }, email],
+    ['half quoted', { email: '"Ada L"+x@customer.example', email_verified: true }, null],
+    [
+      'with a quoted part',
+      { email: '"Ada L"@customer.example', email_verified: true },
+      `"ada l"@customer.example`,
+    ],
+    ['absent', { email_verified: true }, null],
+    ['not an email', { email: 'ada', email_verified: true }, null],
+    ['with a KELVIN SIGN', { email: 'mi\u212ae@customer.example', email_verified: true }, null],
+    ['with a line break', { email: `${email}\nbcc@evil.example`, email_verified: true }, null],
+    ['with a null character', { email: 'ada\u0000@customer.example', email_verified: true }, null],
+    ['endless', { email: `${'a'.repeat(400)}@customer.example`, email_verified: true }, null],
+    ['a number', { email: 7, email_verified: true }, null],
+  ])('%s', async (_case, claims, expected) => {
     await using world = await setUp();
     const sign = await world.issuer.addKey('EdDSA');
-    await expect(world.verifier.verify(await sign(claims))).resolves.toMatchObject({ email });
+    await expect(world.verifier.verify(await sign(claims))).resolves.toMatchObject({ email: expected });
   });
+
+  test('without the claim only where it is optional, and never if the claim is anything but true', async () => {
+    await using strict = await setUp();
+    await using lenient = await setUp({ emailVerified: 'OPTIONAL' });
+    for (const [world, withoutClaim] of [
+      [strict, null],
+      [lenient, email],
+    ] as const) {
+      const sign = await world.issuer.addKey('EdDSA');
+      const emailOf = async (claims: JWTPayload) =>
+        (await world.verifier.verify(await sign({ email, ...claims }))).email;
+      expect(await emailOf({})).toBe(withoutClaim);
+      expect(await emailOf({ email_verified: true })).toBe(email);
+      for (const said of [false, 'false', 'False', 'true', 'True', 0, 1, null, '', 'no', 'yes', [true], {}])
+        expect(await emailOf({ email_verified: said }), JSON.stringify(said)).toBeNull();
+    }
+  });
+});
+
+describe('the type of a token', () => {
+  test.each([...['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt', undefined]])(
+    'may be %s',
+    async (typ) => {
+      await using world = await setUp();
+      const sign = await world.issuer.addKey('ES256', { typ });
+      await expect(world.verifier.verify(await sign())).resolves.toMatchObject({ subject: 'user-1' });
+    },
+  );
+
+  test.each(['logout+jwt', 'dpop+jwt', 'secevent+jwt', 'JWE', '', 'jwt ', 'application/', 7])(
+    'must not be %j',
+    async (typ) => {
+      await using world = await setUp();
+      const sign = await world.issuer.addKey('ES256', { typ });
+      expect(await faultOf(world.verifier.verify(await sign()))).toBe('WRONG_TYPE');
+    },
+  );
 });
 
 describe('a bad token is refused', () => {
@@ -239,13 +283,93 @@ describe('when the keys cannot be had, nothing is accepted and nobody is called 
   });
 });
 
-test('random key ids do not make the gateway hammer the issuer', async () => {
-  await using world = await setUp();
-  const sign = await world.issuer.addKey('EdDSA');
-  await world.verifier.verify(await sign());
-  const forge = await world.issuer.addKey('EdDSA', { publish: false });
-  for (let attempt = 0; attempt < 20; attempt++) {
-    expect(await faultOf(world.verifier.verify(await forge()))).toBe('UNKNOWN_KEY');
-  }
-  expect(world.issuer.fetches()).toBe(1);
+describe('keys while the issuer is away', () => {
+  test('are refreshed in the background, and stay good', async () => {
+    await using world = await setUp({ keyTimes: { refreshAfter: 1, retryAfter: 1, betweenReads: 1 } });
+    const sign = await world.issuer.addKey('ES256');
+    await world.verifier.verify(await sign());
+    world.issuer.answerWith('ERROR');
+    const failed = world.issuer.fetches() + 3;
+    await vi.waitFor(() => expect(world.issuer.fetches()).toBeGreaterThan(failed));
+    await expect(world.verifier.verify(await sign())).resolves.toMatchObject({ subject: 'user-1' });
+  });
+
+  test('are good for a day by default, and no longer than they may be', async () => {
+    expect(defaultKeyTimes.goodFor).toBe(24 * 60 * 60_000);
+    await using world = await setUp({ keyTimes: { goodFor: 100, betweenReads: 1 } });
+    const sign = await world.issuer.addKey('ES256');
+    await world.verifier.verify(await sign());
+    world.issuer.answerWith('ERROR');
+    await vi.waitFor(async () =>
+      expect(world.verifier.verify(await sign())).rejects.toThrow(IdentityUnavailableError),
+    );
+    world.issuer.answerWith('KEYS');
+    await expect(world.verifier.verify(await sign())).resolves.toBeDefined();
+  });
+
+  test.each(['ERROR', 'NONSENSE', 'NONE'] as const)(
+    'an unknown one is neither accepted nor refused: %s',
+    async (answer) => {
+      await using world = await setUp({ keyTimes: { betweenReads: 1 } });
+      const sign = await world.issuer.addKey('ES256');
+      await world.verifier.verify(await sign());
+      world.issuer.answerWith(answer);
+      const signWithNew = await world.issuer.addKey('ES256');
+      await expect(world.verifier.verify(await signWithNew())).rejects.toThrow(IdentityUnavailableError);
+      await expect(world.verifier.verify(await sign())).resolves.toBeDefined();
+      world.issuer.answerWith('KEYS');
+      await expect(world.verifier.verify(await signWithNew())).resolves.toBeDefined();
+    },
+  );
+
+  test('one that the issuer withdraws is accepted only until the next refresh', async () => {
+    await using world = await setUp({ keyTimes: { refreshAfter: 1, betweenReads: 1 } });
+    const sign = await world.issuer.addKey('ES256');
+    await world.verifier.verify(await sign());
+    await world.issuer.addKey('EdDSA');
+    world.issuer.jwks.keys.shift();
+    await vi.waitFor(async () =>
+      expect(await faultOf(world.verifier.verify(await sign()))).toBe('UNKNOWN_KEY'),
+    );
+  });
+});
+
+describe('unknown keys', () => {
+  test('an unknown key makes one read, however often it is used', async () => {
+    await using world = await setUp({ keyTimes: { betweenReads: 1 } });
+    const sign = await world.issuer.addKey('EdDSA');
+    await world.verifier.verify(await sign());
+    const forge = await world.issuer.addKey('EdDSA', { publish: false });
+    for (let attempt = 0; attempt < 20; attempt++)
+      expect(await faultOf(world.verifier.verify(await forge()))).toBe('UNKNOWN_KEY');
+    expect(world.issuer.fetches()).toBe(2);
+  });
+
+  test('many of them at once share their reads', async () => {
+    await using world = await setUp({ keyTimes: { betweenReads: 1 } });
+    const sign = await world.issuer.addKey('EdDSA');
+    await world.verifier.verify(await sign());
+    const forged = await Promise.all(
+      Array.from({ length: 50 }, async () => (await world.issuer.addKey('EdDSA', { publish: false }))()),
+    );
+    const faults = await Promise.all(forged.map((token) => faultOf(world.verifier.verify(token))));
+    expect(new Set(faults)).toEqual(new Set(['UNKNOWN_KEY']));
+    expect(world.issuer.fetches()).toBeLessThanOrEqual(4);
+  });
+
+  test('fifty of them do not lock out a new key of the issuer', async () => {
+    await using world = await setUp({ keyTimes: { betweenReads: 1 } });
+    const sign = await world.issuer.addKey('EdDSA');
+    await world.verifier.verify(await sign());
+    for (let name = 0; name < 50; name += 1) {
+      const forge = await world.issuer.addKey('EdDSA', { publish: false });
+      expect(await faultOf(world.verifier.verify(await forge()))).toBe('UNKNOWN_KEY');
+    }
+    const signWithNew = await world.issuer.addKey('ES256');
+    await expect(world.verifier.verify(await signWithNew())).resolves.toMatchObject({ subject: 'user-1' });
+  });
+
+  test('reads are at least a second apart', () => {
+    expect(defaultKeyTimes.betweenReads).toBe(1_000);
+  });
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Dependencies } from '../../src/commands/execute.ts';
 import type { PreparedTab } from '../../src/http/graphiql.ts';
-import { systemClock } from '../../src/platform/clock.ts';
+import { createDatabaseClock } from '../../src/platform/clock.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -25,7 +25,7 @@ async function openTestDatabase(): Promise<{ database: Database; url: string }> 
 }
 
 function dependenciesOn(database: Database): Dependencies {
-  return { database, clock: systemClock, logger, announce: () => undefined };
+  return { database, clock: createDatabaseClock(new Date()), logger, announce: () => undefined };
 }
 
 /** The database, with a count of its transactions; it fails after the given number. */

@@ -1,4 +1,4 @@
-import { systemClock } from '../../src/platform/clock.ts';
+import { createDatabaseClock } from '../../src/platform/clock.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { loadSampleData } from '../../src/sample-data/load.ts';
@@ -11,7 +11,7 @@ export async function startSampleGateway(): Promise<TestGateway> {
   const { url, dispose: drop } = await createTestDatabase();
   const logger = createLogger('silent');
   const database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
-  await loadSampleData({ database, clock: systemClock, logger, announce: () => undefined });
+  await loadSampleData({ database, clock: createDatabaseClock(new Date()), logger, announce: () => undefined });
   await database.dispose();
   const gateway = await startGateway({ databaseUrl: url });
   const dispose = async () => {

@@ -124,7 +124,8 @@ function person(t: InputFields) {
     email: t
       .string({
         required: true,
-        description: 'The email address, as it is in the tokens of the account. Kept in lower case.',
+        description:
+          'The email address, as it is in the tokens of the account. Its ASCII letters are kept in lower case.',
       })
       .validate(email),
     name: t

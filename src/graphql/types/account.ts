@@ -1,7 +1,8 @@
 import { visibleAccounts } from '../../authorization/visibility.ts';
+import { asciiLowerCase } from '../../platform/ascii.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { optionalLine } from '../input.ts';
+import { optionalIdentifier } from '../input.ts';
 import { byId, keysetConnection } from '../keyset-connection.ts';
 
 const typenames = {
@@ -145,7 +146,7 @@ const AccountFilter = builder.inputType('AccountFilter', {
     kind: t.field({ type: AccountKind, description: 'Only accounts of this kind.' }),
     email: t
       .string({ description: 'Only the account with exactly this email address, in any case.' })
-      .validate(optionalLine(254)),
+      .validate(optionalIdentifier(254)),
   }),
 });
 
@@ -168,7 +169,7 @@ builder.queryField('accounts', (t) =>
           const { kind, email } = args.filter ?? {};
           const filter = {
             ...(kind == null ? {} : { kind }),
-            ...(email == null ? {} : { email: email.toLowerCase() }),
+            ...(email == null ? {} : { email: asciiLowerCase(email) }),
           };
           return context.services.database.prisma.account.findMany({
             where: { AND: [visibleAccounts(viewerOf(context)), filter, where] },

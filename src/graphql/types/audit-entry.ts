@@ -5,6 +5,7 @@ import type {
   PrismaClient,
 } from '../../../prisma/generated/client/client.ts';
 import { visibleAuditEntries } from '../../authorization/visibility.ts';
+import { asciiLowerCase } from '../../platform/ascii.ts';
 import { isId } from '../../platform/ids.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
@@ -136,7 +137,7 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
   fields: (t) => ({
     occurredAt: t.expose('occurredAt', {
       type: 'DateTime',
-      description: 'The time of the action, by the clock of the gateway that ran it.',
+      description: 'The time of the action, by the clock of the database.',
     }),
     actor: t.field({
       type: AuditActor,
@@ -349,7 +350,7 @@ builder.queryField('auditLog', (t) =>
           throw badUserInput('filter.from must be before filter.until.');
         const filter: Prisma.AuditEntryWhereInput = {
           ...(organizationId == null ? {} : { organizationId }),
-          ...(actorEmail == null ? {} : { actorEmail: actorEmail.toLowerCase() }),
+          ...(actorEmail == null ? {} : { actorEmail: asciiLowerCase(actorEmail) }),
           ...(actorKind == null ? {} : { actorKind }),
           ...(action == null ? {} : { action }),
           ...(outcome == null ? {} : { outcome }),

@@ -1,5 +1,6 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
+import { asciiUpperCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
@@ -134,13 +135,13 @@ builder.queryField('ticket', (t) =>
       key: t.arg.string({
         required: true,
         description: 'The key, in any case, for example `SUP-1042`.',
-        validate: line(40),
+        validate: identifier(40),
       }),
     },
     resolve: (query, _, { key }, context) =>
       context.services.database.prisma.ticket.findFirst({
         ...query,
-        where: { AND: [visibleTickets(viewerOf(context)), { key: key.toUpperCase() }] },
+        where: { AND: [visibleTickets(viewerOf(context)), { key: asciiUpperCase(key) }] },
       }),
   }),
 );

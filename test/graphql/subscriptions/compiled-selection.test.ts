@@ -5,7 +5,7 @@ import { createContext } from '../../../src/graphql/context.ts';
 import { schema } from '../../../src/graphql/schema.ts';
 import { compileSelection } from '../../../src/graphql/subscriptions/compiled-selection.ts';
 import { isOfTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
-import { systemClock } from '../../../src/platform/clock.ts';
+import { createDatabaseClock } from '../../../src/platform/clock.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
 import { newId } from '../../../src/platform/ids.ts';
 import { grantEvent } from '../../events/events.ts';
@@ -13,7 +13,7 @@ import { silent } from '../../events/gateway.ts';
 
 // Nothing listens there: any read from the database would fail.
 const database = openDatabase({ url: 'postgres://127.0.0.1:1/nowhere', logger: silent });
-const services = { database, clock: systemClock, logger: silent, announce: () => undefined };
+const services = { database, clock: createDatabaseClock(new Date()), logger: silent, announce: () => undefined };
 const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@vendor.example', name: 'Erin' };
 const context = createContext(Object.create(services), { viewer, hasToken: true });
 
