@@ -1,6 +1,13 @@
 /** The commands that assign, remove and synchronize roles. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import {
+  relationsToAccount,
+  relationsToOrganization,
+  seesAccount,
+  seesOrganization,
+} from '../authorization/viewer-relations.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import {
   findMember,
   findOrganization,
   findProduct,
@@ -40,6 +47,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
   action: 'role.assign',
   refusals: ['ALREADY_EXISTS'],
   resource: 'RoleAssignment',
+  seesAnswer: seesRole,
   load: async (tx, { accountId, role, organizationId, siteId, productId }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
@@ -93,6 +101,7 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
   action: 'role.remove',
   refusals: [],
   resource: 'RoleAssignment',
+  seesAnswer: seesRole,
   lock: (tx, { roleAssignmentId }) => lockRightsOfHolder(tx, roleAssignmentId),
   load: async (tx, { roleAssignmentId }) => {
     const found = await tx.roleAssignment.findUnique({
@@ -122,6 +131,14 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
     accessChangedFor: [assignment.accountId],
   }),
 });
+
+/** As visibleRoleAssignments, for a role that may be gone: its holder may have left the organization since. */
+function seesRole(viewer: Viewer, { accountId: id, organizationId }: RoleAssignmentRow): boolean {
+  return (
+    seesOrganization(relationsToOrganization(viewer, organizationId)) &&
+    seesAccount(relationsToAccount(viewer, { id, organizationIds: [organizationId] }))
+  );
+}
 
 function auditDetails({ accountId: userId, role, siteId, productId, origin, syncState }: RoleAssignmentRow) {
   return { userId, role, siteId, productId, origin, syncState };

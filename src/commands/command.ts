@@ -24,6 +24,11 @@ export type Command<Input, Facts, Row extends object> = {
   /** Whether somebody in these relations may know that it exists. Anybody else is refused with `NOT_FOUND`. */
   isVisible: (relations: ReadonlySet<Relation>) => boolean;
   /**
+   * Whether the viewer may see the row that the command answered, when they repeat it later. Default: whether they may
+   * see what the input names.
+   */
+  seesAnswer?(viewer: Viewer, answer: Row): boolean;
+  /**
    * Every code that it can be refused with. Its mutation's result type is made from this list, so `execute`
    * treats any other refusal as a defect.
    */

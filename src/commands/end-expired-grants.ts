@@ -18,9 +18,10 @@ const ticketsPerSweep = 100;
  * that the other has ended is no longer found expired.
  */
 export async function endExpiredGrants({ database, clock, announce }: Dependencies): Promise<number> {
-  const tickets = await listTicketsWithExpiredGrants(database.prisma, clock(), ticketsPerSweep);
+  const { ticketIds, readAt } = await listTicketsWithExpiredGrants(database.prisma, clock(), ticketsPerSweep);
+  clock(readAt);
   let ended = 0;
-  for (const ticketId of tickets) {
+  for (const ticketId of ticketIds) {
     const { count, appended } = await database.transaction(async (tx) => {
       await lockTicket(tx, { ticketId });
       const ticket = await findTicket(tx, { ticketId });

@@ -6,7 +6,6 @@
  * All of it is one transaction. A refusal is written too: it has an entry on the audit log, and it is the answer
  * to a repetition. Nothing happens outside the database before the commit.
  */
-import { createHash } from 'node:crypto';
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
@@ -14,7 +13,7 @@ import type { EventEnvelope } from '../events/envelope.ts';
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { findViewerById } from '../identity/viewer-store.ts';
+import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
 import { queueGuardMails } from '../notifications/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
@@ -25,7 +24,7 @@ import { shareRights } from '../roles/locks.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { decideCommand } from './decide-command.ts';
 import { grantChangeAuditEntry, grantChangeEvent, grantsAwaitingGuard } from './grant-change-effects.ts';
-import { type Answer, findAnswer, keepAnswer, keyHasAnswer } from './idempotency.ts';
+import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
 export type Dependencies = {
@@ -55,13 +54,10 @@ export async function execute<Input, Facts, Row extends object>(
       await command.lock(tx, input);
       await shareRights(tx, caller.accountId);
       const { idempotencyKey: key } = caller;
-      const repetition =
-        key === null
-          ? null
-          : { accountId: caller.accountId, key, command: command.operation, inputHash: hash(input) };
-      if (repetition !== null && (await keyHasAnswer(tx, repetition, clock()))) {
+      const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
+      if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
         const first = await findAnswer<Row>(tx, repetition);
-        return { answer: (await refusalToShow(tx, command, input, caller)) ?? first, appended: null };
+        return { answer: (await refusalToShow(tx, command, input, caller, first)) ?? first, appended: null };
       }
       const written = await decideAndWrite(tx, command, input, caller, clock);
       if ('refused' in written.answer) assertDeclared(command, written.answer.refused);
@@ -79,21 +75,33 @@ type Written<Row extends object> = { answer: Answer<Row>; appended: AppendedEven
 
 /**
  * Why the caller is not shown the answer to a repeated command, or null if they are: the answered row leads to
- * others, and the caller may have lost the right to see them since. Once what the command names is gone there
- * is nothing to see but the answer.
+ * others, and the caller may have lost the right to see them since.
  */
 async function refusalToShow<Input, Facts, Row extends object>(
   tx: Transaction,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
+  first: Answer<Row>,
 ): Promise<{ refused: Refusal } | null> {
   const viewer = await findViewerById(tx, caller.accountId);
   if (viewer === null) return { refused: notActive };
+  const isVisible =
+    command.seesAnswer !== undefined && 'answer' in first
+      ? command.seesAnswer(viewer, first.answer)
+      : await seesWhatItNames(tx, command, input, viewer);
+  return isVisible ? null : { refused: notFound(command.resource) };
+}
+
+/** A refusal to run a command on something that does not exist, or no longer, shows nothing of it. */
+async function seesWhatItNames<Input, Facts, Row extends object>(
+  tx: Transaction,
+  command: Command<Input, Facts, Row>,
+  input: Input,
+  viewer: Viewer,
+): Promise<boolean> {
   const facts = await command.load(tx, input);
-  return facts === null || command.isVisible(command.relations(viewer, facts))
-    ? null
-    : { refused: notFound(command.resource) };
+  return facts === null || command.isVisible(command.relations(viewer, facts));
 }
 
 const notActive = forbidden('Your account is not active.');
@@ -113,12 +121,14 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   caller: Caller,
   clock: Clock,
 ): Promise<Written<Row>> {
-  const viewer = await findViewerById(tx, caller.accountId);
-  if (viewer === null) return { answer: { refused: notActive }, appended: null };
+  const found = await findViewerAt(tx, caller.accountId);
+  if (found === null) return { answer: { refused: notActive }, appended: null };
+  const { viewer } = found;
   const facts = await command.load(tx, input);
   if (facts === null) return { answer: { refused: notFound(command.resource) }, appended: null };
 
-  const now = clock();
+  // Read after the locks, so that the changes of one thing have times in their order.
+  const now = clock(found.readAt);
   const { isVisible, expired, outcome } = decideCommand(command, facts, input, { viewer, now });
   const subject: AuditSubject = {
     auditResource: command.auditResource(facts, input),
@@ -183,8 +193,4 @@ function accessChanged(now: Date) {
     occurredAt: now,
     accountId,
   });
-}
-
-function hash(input: unknown): string {
-  return createHash('sha256').update(JSON.stringify(input)).digest('hex');
 }

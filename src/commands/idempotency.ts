@@ -1,26 +1,56 @@
 /** Keeps the first answer to a command under its idempotency key, so that a repetition gets it and does nothing. */
+import { createHash } from 'node:crypto';
+import type { MutationName } from '../authorization/operations.ts';
 import type { Transaction } from '../platform/database.ts';
 import { idempotencyKeyReused, type Refusal } from './refusal.ts';
 
 export type Answer<Row extends object> = { answer: Row } | { refused: Refusal };
 
-export type Repetition = { accountId: string; key: string; command: string; inputHash: string };
+export type Repetition = { accountId: string; key: string; command: MutationName; inputHash: string };
+
+/** What identifies a repetition: the same account, key and mutation, with the same whole input. */
+export function repetitionOf(
+  accountId: string,
+  key: string,
+  command: MutationName,
+  input: unknown,
+): Repetition {
+  const inputHash = createHash('sha256').update(JSON.stringify(input)).digest('hex');
+  return { accountId, key, command, inputHash };
+}
 
 /** How long an answer is kept at least, in milliseconds: one day. */
 export const answersKeptFor = 24 * 60 * 60 * 1000;
 
 /** Claims the key for this transaction. Returns true when a committed transaction has claimed it before. */
-export async function keyHasAnswer(tx: Transaction, of: Repetition, now: Date): Promise<boolean> {
+export async function keyHasAnswer(tx: Transaction, of: Repetition): Promise<boolean> {
   const claimed = await tx.$executeRawUnsafe(
     `INSERT INTO idempotency_keys (account_id, key, command, input_hash, created_at)
-     VALUES ($1::uuid, $2, $3, $4, $5::timestamptz) ON CONFLICT DO NOTHING`,
+     VALUES ($1::uuid, $2, $3, $4, now()) ON CONFLICT DO NOTHING`,
     of.accountId,
     of.key,
     of.command,
     of.inputHash,
-    now,
   );
   return claimed === 0;
+}
+
+/**
+ * Claims the key for a mutation that runs many commands, each of which keeps its own answer. Returns false when the
+ * account has used the key for something else. One statement.
+ */
+export async function claimKey(db: Transaction, of: Repetition): Promise<boolean> {
+  const [claimed] = await db.$queryRawUnsafe<{ command: string; inputHash: string }[]>(
+    `INSERT INTO idempotency_keys AS known (account_id, key, command, input_hash, created_at)
+     VALUES ($1::uuid, $2, $3, $4, now())
+     ON CONFLICT (account_id, key) DO UPDATE SET created_at = known.created_at
+     RETURNING command, input_hash AS "inputHash"`,
+    of.accountId,
+    of.key,
+    of.command,
+    of.inputHash,
+  );
+  return claimed?.command === of.command && claimed.inputHash === of.inputHash;
 }
 
 export async function findAnswer<Row extends object>(tx: Transaction, of: Repetition): Promise<Answer<Row>> {

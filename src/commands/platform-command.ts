@@ -9,6 +9,7 @@ import {
   seesAccount,
   seesOrganization,
 } from '../authorization/viewer-relations.ts';
+import type { Viewer } from '../identity/viewer.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import { invalidState, type Refusal, refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';
@@ -25,6 +26,7 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   organizationId?: (facts: Facts) => string;
   /** The account that the command changes, or whose role, with the organizations it belongs to. */
   account?: (facts: Facts) => { id: string; organizationIds: readonly string[] };
+  seesAnswer?(viewer: Viewer, answer: Row): boolean;
   auditResource: (facts: Facts, input: Input) => AuditResource;
   decide: (facts: Facts, input: Input, by: DecisionContext) => Outcome<Row>;
 };
@@ -54,6 +56,7 @@ export function platformCommand<Input, Facts extends object, Row extends object>
       if (accountOf !== undefined) return seesAccount(relations);
       return organizationOf === undefined || seesOrganization(relations);
     },
+    ...(spec.seesAnswer === undefined ? {} : { seesAnswer: spec.seesAnswer }),
     auditContext: (facts): AuditContext => ({ organizationId: organizationOf?.(facts) ?? null }),
     auditResource: spec.auditResource,
     decide: spec.decide,

@@ -66,27 +66,28 @@ export async function listOpenGrantsOfSite(
 }
 
 /**
- * The ids of at most `limit` tickets with open grants whose time has run out by `now`. One statement, two partial
- * indexes.
+ * The ids of at most `limit` tickets with open grants whose time has run out by `now`, and the time of the database.
+ * One statement, two partial indexes.
  */
 export async function listTicketsWithExpiredGrants(
   db: Transaction,
   now: Date,
   limit: number,
-): Promise<string[]> {
-  const rows = await db.$queryRawUnsafe<{ ticketId: string }[]>(
-    `SELECT DISTINCT ticket_id AS "ticketId" FROM (
+): Promise<{ ticketIds: string[]; readAt: Date }> {
+  const [row] = await db.$queryRawUnsafe<{ ticketIds: string[]; readAt: Date }[]>(
+    `SELECT clock_timestamp() AS "readAt", ARRAY(SELECT DISTINCT ticket_id::text FROM (
        (SELECT ticket_id FROM grants WHERE state = 'ACTIVE' AND expires_at <= $1::timestamptz
          ORDER BY expires_at LIMIT $2::int)
        UNION ALL
        (SELECT ticket_id FROM grants WHERE state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL')
            AND LEAST(approval_due_at, expires_at) <= $1::timestamptz
          ORDER BY LEAST(approval_due_at, expires_at) LIMIT $2::int)) AS lapsed
-      LIMIT $2::int`,
+      LIMIT $2::int) AS "ticketIds"`,
     now,
     limit,
   );
-  return rows.map((row) => row.ticketId);
+  if (row === undefined) throw new Error('A SELECT without a table returned no row');
+  return row;
 }
 
 /**

@@ -1,8 +1,10 @@
 /** Runs the command of a mutation and converts a refusal to the typed error of the API. */
+import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
 import { execute } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
-import { RefusedError } from '../commands/refusal.ts';
+import { claimKey, repetitionOf } from '../commands/idempotency.ts';
+import { idempotencyKeyReused, RefusedError } from '../commands/refusal.ts';
 import { type Context, clearReadCaches, viewerOf } from './context.ts';
 import { type MutationError, toApiError } from './errors.ts';
 
@@ -27,18 +29,26 @@ export async function runCommand<Input, Facts, Row extends object>(
 
 /**
  * Runs a command for each input, each in a transaction of its own, and returns the results in the order of the
- * inputs.
+ * inputs. Throws the typed error of the API if the viewer has used the key for another mutation or other inputs.
  */
 export async function runCommandForEach<Input, Facts, Row extends object>(
   context: Context,
+  operation: MutationName,
   command: Command<Input, Facts, Row>,
-  inputs: readonly Input[],
-  idempotencyKeyOf: (input: Input) => string | null,
+  items: readonly { id: string; input: Input }[],
+  idempotencyKey: string | null | undefined,
 ): Promise<({ row: Row } | { error: MutationError })[]> {
   const accountId = viewerOf(context).id;
-  const callers = inputs.map((input) => ({
+  const key = idempotencyKey ?? null;
+  if (key !== null) {
+    const repetition = repetitionOf(accountId, key, operation, items);
+    if (!(await claimKey(context.services.database.prisma, repetition)))
+      throw toApiError(idempotencyKeyReused);
+  }
+  // With a key for each item, a repetition returns the first result of each.
+  const callers = items.map(({ id, input }) => ({
     input,
-    caller: { accountId, idempotencyKey: idempotencyKeyOf(input) },
+    caller: { accountId, idempotencyKey: key === null ? null : `${key}#${id}` },
   }));
   const results = await executeEach(context.services, command, callers);
   clearReadCaches(context);

@@ -216,18 +216,85 @@ describe('a repetition', () => {
     expect(results.map(({ result }: Json) => result.state ?? result.code)).toEqual([
       ...['ACTIVE', 'ACTIVE', 'ALREADY_OVER', 'ACTIVE', 'ACTIVE', 'ACTIVE'],
     ]);
-    // With one more item under the same key: only the new one is executed.
-    const more = await fileTicket(gateway, world);
-    const extended = await done(jiraAdmin, 'approveDataAccessInBulk', {
-      ...bulk,
-      grantIds: [more.grantId, ...grantIds],
-    });
-    expect(extended.results.slice(1)).toEqual(results);
-    expect(extended.results[0]).toMatchObject({ grantId: more.grantId, result: { state: 'ACTIVE' } });
     const revoked = await repeat(admin, 'revokeDataAccessInBulk', { grantIds, idempotencyKey: newKey() });
     expect(revoked.results.map(({ result }: Json) => result.state ?? result.code)).toEqual([
       ...['REVOKED', 'REVOKED', 'ALREADY_OVER', 'REVOKED', 'REVOKED', 'REVOKED'],
     ]);
+  });
+
+  test('of a bulk mutation with another input is refused as a whole and does nothing', async () => {
+    const [a, b, c] = [
+      await fileTicket(gateway, world),
+      await fileTicket(gateway, world),
+      await fileTicket(gateway, world),
+    ].map(({ grantId }) => grantId);
+    const idempotencyKey = newKey();
+    await done(admin, 'approveDataAccessInBulk', { grantIds: [a], idempotencyKey });
+    const used = newKey();
+    await done(admin, 'approveDataAccess', { grantId: c, idempotencyKey: used });
+    const before = await traces();
+    const reused = { __typename: 'ConflictError', code: 'IDEMPOTENCY_KEY_REUSED', currentVersion: null };
+    for (const [name, input] of [
+      ['approveDataAccessInBulk', { grantIds: [b] }],
+      ['approveDataAccessInBulk', { grantIds: [a, b] }],
+      ['approveDataAccessInBulk', { grantIds: [a], reason: 'Go on.' }],
+      ['approveDataAccessInBulk', { grantIds: [a], path: 'SUPPORT_PORTAL' }],
+      ['revokeDataAccessInBulk', { grantIds: [a] }],
+      ['approveDataAccess', { grantId: b }],
+      ['revokeDataAccess', { grantId: a }],
+      ['approveDataAccessInBulk', { grantIds: [b], idempotencyKey: used }],
+    ] as const)
+      expect(await attempt(admin, name, { idempotencyKey, ...input })).toMatchObject(reused);
+    expect(await traces()).toEqual(before);
+  });
+
+  test('of a bulk mutation at the same time with another input: one is executed, the other refused', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const grants = [await fileTicket(gateway, world), await fileTicket(gateway, world)];
+      const idempotencyKey = newKey();
+      const codes = await Promise.all(
+        grants.map(async ({ grantId }, index) => {
+          const by = index === 0 ? admin : await other.as(admin.email);
+          const answer = await attempt(by, 'approveDataAccessInBulk', {
+            grantIds: [grantId],
+            idempotencyKey,
+          });
+          return answer.code ?? answer.results[0].result.state;
+        }),
+      );
+      expect(codes.toSorted()).toEqual(['ACTIVE', 'IDEMPOTENCY_KEY_REUSED']);
+    }
+  });
+
+  test('shows a role only to those who may see it now', async () => {
+    const { organizationId } = world.acme;
+    const email = 'former@acme.example';
+    const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Former' });
+    const { id: otherId } = await done(world.operator, 'addUser', {
+      ...{ organizationId, email: 'member@acme.example', name: 'Member' },
+    });
+    const held = { organizationId, role: 'ORGANIZATION_ADMIN' };
+    const own = await done(world.operator, 'assignRole', { ...held, userId });
+    const former = await gateway.as(email);
+    const { id: siteId } = world.acme.sites.main;
+    const role = { userId: otherId, organizationId, role: 'USER_ACCESS_ADMIN', siteId };
+    const assigning = { ...role, idempotencyKey: newKey() };
+    const assigned = await done(former, 'assignRole', assigning);
+    const removing = { roleAssignmentId: assigned.id, idempotencyKey: newKey() };
+    await done(former, 'removeRole', removing);
+    const leaving = { roleAssignmentId: own.id, idempotencyKey: newKey() };
+    await done(former, 'removeRole', leaving);
+    const notFound = { code: 'NOT_FOUND' };
+
+    // A member still: of the roles, only their own.
+    expect(await attempt(former, 'assignRole', assigning)).toMatchObject(notFound);
+    expect(await attempt(former, 'removeRole', removing)).toMatchObject(notFound);
+    expect(await attempt(former, 'removeRole', leaving)).toMatchObject({ id: own.id });
+
+    // No member any more: the role would lead to the present policy of its site.
+    await done(world.operator, 'removeUser', { organizationId, userId });
+    expect(await attempt(former, 'removeRole', leaving)).toMatchObject(notFound);
+    expect(await attempt(former, 'removeRole', removing)).toMatchObject(notFound);
   });
 
   test('after the first was cut off before its commit is executed once', async () => {

@@ -11,7 +11,12 @@ export async function startSampleGateway(): Promise<TestGateway> {
   const { url, dispose: drop } = await createTestDatabase();
   const logger = createLogger('silent');
   const database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
-  await loadSampleData({ database, clock: createDatabaseClock(new Date()), logger, announce: () => undefined });
+  await loadSampleData({
+    database,
+    clock: createDatabaseClock(new Date()),
+    logger,
+    announce: () => undefined,
+  });
   await database.dispose();
   const gateway = await startGateway({ databaseUrl: url });
   const dispose = async () => {

@@ -10,6 +10,7 @@ import { encodeGlobalId } from '../global-id.ts';
 import { globalId, optionalDate, optionalText } from '../input.ts';
 import { addMutation, resultUnion } from '../mutation.ts';
 import { runCommandForEach } from '../run-command.ts';
+import { ErrorInterface } from '../types/error.ts';
 import { Grant } from '../types/grant.ts';
 import { ApprovalPath } from './grants.ts';
 
@@ -48,6 +49,20 @@ const BulkItem = builder.objectRef<Item>('BulkItem').implement({
       description: 'The result for this grant, independent of the others.',
       resolve: (item) => ('row' in item ? item.row : item.error) as never,
     }),
+    grant: t.field({
+      type: Grant,
+      nullable: true,
+      deprecationReason: 'Use `result`.',
+      description: 'The grant as it is afterwards. Null where it was not changed.',
+      resolve: (item) => ('row' in item ? item.row : null),
+    }),
+    error: t.field({
+      type: ErrorInterface,
+      nullable: true,
+      deprecationReason: 'Use `result`.',
+      description: 'Why the grant was not changed. Null where it was.',
+      resolve: (item) => ('error' in item ? item.error : null),
+    }),
   }),
 });
 
@@ -66,7 +81,7 @@ addMutation({
   name: 'approveDataAccessInBulk',
   type: BulkPayload,
   // Every other error is the result of one grant.
-  errors: ['InvalidInput'],
+  errors: ['InvalidInput', 'Conflict'],
   description:
     'Approves many outstanding requests, each in a transaction of its own: one that is refused does not affect the others.',
   input: {
@@ -98,8 +113,11 @@ addMutation({
   },
   run: async ({ grantIds: ids, path, expiresAt, reason }, context, key) => {
     const terms = { path, expiresAt: expiresAt ?? null, reason: reason ?? null, expectedVersion: null };
-    const each = ids.map((grantId) => ({ grantId, ...terms }));
-    return payload(ids, await runCommandForEach(context, approveDataAccess, each, keyFor(key)));
+    const each = ids.map((id) => ({ id, input: { grantId: id, ...terms } }));
+    return payload(
+      ids,
+      await runCommandForEach(context, 'approveDataAccessInBulk', approveDataAccess, each, key),
+    );
   },
 });
 
@@ -107,7 +125,7 @@ addMutation({
   name: 'revokeDataAccessInBulk',
   type: BulkPayload,
   // Every other error is the result of one grant.
-  errors: ['InvalidInput'],
+  errors: ['InvalidInput', 'Conflict'],
   description:
     'Revokes many grants, each in a transaction of its own: one that is refused does not affect the others.',
   input: {
@@ -125,21 +143,15 @@ addMutation({
     }),
   },
   run: async ({ grantIds: ids, reason }, context, key) => {
-    const each = ids.map((grantId) => ({ grantId, reason: reason ?? null, expectedVersion: null }));
-    return payload(ids, await runCommandForEach(context, revokeDataAccess, each, keyFor(key)));
+    const input = { reason: reason ?? null, expectedVersion: null };
+    const each = ids.map((id) => ({ id, input: { grantId: id, ...input } }));
+    return payload(
+      ids,
+      await runCommandForEach(context, 'revokeDataAccessInBulk', revokeDataAccess, each, key),
+    );
   },
 });
 
 function payload(ids: readonly string[], results: readonly ({ row: GrantRow } | { error: MutationError })[]) {
   return { results: results.map((result, index) => ({ grantId: ids[index] ?? '', ...result })) };
-}
-
-/**
- * Derives a key for each item from the key of the mutation, so that a repetition returns the first result of each
- * item.
- */
-function keyFor(
-  key: string | null | undefined,
-): (input: { grantId: string } | { ticketId: string }) => string | null {
-  return (input) => (key == null || !('grantId' in input) ? null : `${key}#${input.grantId}`);
 }

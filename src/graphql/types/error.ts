@@ -40,7 +40,7 @@ export function knownErrorCode(code: string | null): Code | null {
   return code !== null && Object.hasOwn(errorTexts, code) ? (code as Code) : null;
 }
 
-const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
+export const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
   description:
     'Why a mutation changed nothing. The refusal is on the audit log where what it is about exists.',
   fields: (t) => ({

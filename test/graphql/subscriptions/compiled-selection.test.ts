@@ -13,7 +13,12 @@ import { silent } from '../../events/gateway.ts';
 
 // Nothing listens there: any read from the database would fail.
 const database = openDatabase({ url: 'postgres://127.0.0.1:1/nowhere', logger: silent });
-const services = { database, clock: createDatabaseClock(new Date()), logger: silent, announce: () => undefined };
+const services = {
+  database,
+  clock: createDatabaseClock(new Date()),
+  logger: silent,
+  announce: () => undefined,
+};
 const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@vendor.example', name: 'Erin' };
 const context = createContext(Object.create(services), { viewer, hasToken: true });
 

@@ -1,0 +1,145 @@
+/** Every time is that of the database, and UTC, whatever the machine of a gateway and the database's time zone say. */
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
+import { createDatabaseClock } from '../../src/platform/clock.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { createLogger } from '../../src/platform/logger.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
+import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+import { attempt, done } from '../support/world.ts';
+
+const second = 1_000;
+const hour = 3_600 * second;
+const day = 24 * hour;
+
+/** Sets the clock of this machine, which runs on. */
+function setMachineClock(ahead: number): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: performance.timeOrigin + performance.now() + ahead });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** A site with a product, and its admin, who is also the reporter. */
+async function fill(gateway: TestGateway) {
+  const operator = await gateway.as('operator@vendor.example');
+  const { id: organizationId } = await done(operator, 'createOrganization', { name: 'Acme' });
+  const site = { organizationId, url: 'https://acme.example', name: 'Acme' };
+  const { id: siteId } = await done(operator, 'createSite', site);
+  const { id: productId } = await done(operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
+  const email = 'olivia@acme.example';
+  const { id: userId } = await done(operator, 'addUser', { organizationId, email, name: 'Olivia' });
+  await done(operator, 'assignRole', { organizationId, userId, role: 'ORGANIZATION_ADMIN' });
+  const olivia = await gateway.as(email);
+  const file = () =>
+    done(olivia, 'createTicket', { productId, summary: 'It is slow', grantDataAccess: false });
+  return { olivia, siteId, file };
+}
+
+async function databaseTime(gateway: TestGateway): Promise<number> {
+  const { rows } = await gateway.sql.query('SELECT clock_timestamp() AS now');
+  return rows[0].now.getTime();
+}
+
+test.each([-31 * day, -day, day, 31 * day])(
+  'a gateway whose machine is %i ms ahead changes no outcome',
+  async (ahead) => {
+    await using right = await startGateway({ maintenance: false });
+    const { olivia, siteId, file } = await fill(right);
+    const pending = await file();
+    const policy = {
+      requestWaitSeconds: 1_209_600,
+      maxGrantSeconds: 3_600,
+      samePersonMayApproveTwice: false,
+    };
+    await done(olivia, 'setSupportAccessPolicy', { siteId, ...policy });
+    const began = await databaseTime(right);
+
+    setMachineClock(ahead);
+    await using wrong = await startGateway({ databaseUrl: right.databaseUrl, maintenance: false });
+    const database = openDatabase({
+      url: right.databaseUrl,
+      logger: createLogger('silent'),
+      deadlines: generousDatabaseDeadlines,
+    });
+    onTestFinished(() => database.dispose());
+    const dependencies = { database, clock: createDatabaseClock(await database.readClock()) };
+    expect(
+      await endExpiredGrants({ ...dependencies, logger: createLogger('silent'), announce: () => undefined }),
+    ).toBe(0);
+    const there = await wrong.as(olivia.email);
+    const { grants } = await there.ask(
+      '{ grants(filter: { states: [PENDING_APPROVAL] }) { edges { node { id } } } }',
+    );
+    expect(grants.edges).toHaveLength(1);
+
+    const tooLong = new Date(began + 2 * hour).toISOString();
+    expect(
+      await attempt(there, 'approveDataAccess', { ticketId: pending.id, expiresAt: tooLong }),
+    ).toMatchObject({
+      code: 'EXPIRES_AT_BEYOND_POLICY',
+    });
+    const approved = await done(there, 'approveDataAccess', { ticketId: pending.id });
+    expect(Date.parse(approved.expiresAt) - hour).toBeGreaterThanOrEqual(began);
+    expect(Date.parse(approved.expiresAt) - hour).toBeLessThanOrEqual(await databaseTime(right));
+    const { rows } = await right.sql.query(
+      'SELECT min(occurred_at) AS first, max(occurred_at) AS last FROM audit_entries WHERE occurred_at > $1',
+      [new Date(began)],
+    );
+    expect(rows[0].first.getTime()).toBeGreaterThan(began);
+    expect(rows[0].last.getTime()).toBeLessThanOrEqual(await databaseTime(right));
+  },
+);
+
+test.each(['America/New_York', 'Europe/Berlin', 'Asia/Kathmandu'])(
+  'times are UTC on a database with the time zone of %s',
+  async (zone) => {
+    const { url: databaseUrl, dispose } = await createTestDatabase();
+    onTestFinished(dispose);
+    const name = new URL(databaseUrl).pathname.slice(1);
+    const database = openDatabase({ url: databaseUrl, logger: createLogger('silent') });
+    await database.pool.query(`ALTER DATABASE ${name} SET timezone = '${zone}'`);
+    await database.dispose();
+
+    await using gateway = await startGateway({ databaseUrl, maintenance: false });
+    const { rows: zones } = await gateway.sql.query('SHOW timezone');
+    expect(zones).toEqual([{ TimeZone: zone }]);
+    const { olivia, file } = await fill(gateway);
+    const { id: ticketId } = await file();
+    const soon = new Date((await databaseTime(gateway)) + hour / 2).toISOString();
+    const { id: grantId, expiresAt } = await done(olivia, 'approveDataAccess', { ticketId, expiresAt: soon });
+    expect(expiresAt).toBe(soon);
+    const { rows } = await gateway.sql.query(
+      'SELECT expires_at, activated_at <= clock_timestamp() AS is_past FROM grants WHERE id = $1::uuid',
+      [Buffer.from(grantId, 'base64').toString().split(':')[1]],
+    );
+    expect(rows).toEqual([{ expires_at: new Date(soon), is_past: true }]);
+    expect(await done(olivia, 'revokeDataAccess', { grantId })).toMatchObject({ state: 'REVOKED' });
+    const log =
+      'query ($from: DateTime!) { auditLog(first: 1, filter: { from: $from }) { edges { node { occurredAt } } } }';
+    const from = new Date((await databaseTime(gateway)) - hour / 2).toISOString();
+    const { auditLog } = await olivia.ask(log, { from });
+    const newest = Date.parse(auditLog.edges[0].node.occurredAt);
+    expect(Math.abs(newest - (await databaseTime(gateway)))).toBeLessThan(hour / 2);
+  },
+);
+
+test('every moment in the database has a time zone', async () => {
+  const { url, dispose } = await createTestDatabase();
+  onTestFinished(dispose);
+  const database = openDatabase({ url, logger: createLogger('silent') });
+  onTestFinished(() => database.dispose());
+  const { rows } = await database.pool.query(
+    `SELECT table_name, column_name FROM information_schema.columns
+      WHERE table_schema = 'public' AND data_type IN ('timestamp without time zone', 'time without time zone', 'date')`,
+  );
+  expect(rows).toEqual([]);
+});
+
+test('a connection that does not take the time zone is refused', async () => {
+  const { url, dispose } = await createTestDatabase();
+  onTestFinished(dispose);
+  const overridden = `${url}?options=${encodeURIComponent('-c timezone=Europe/Berlin')}`;
+  await expect(startGateway({ databaseUrl: overridden, maintenance: false })).rejects.toThrow(
+    /have the time zone Europe\/Berlin although they ask for UTC/,
+  );
+});
