@@ -54,10 +54,6 @@ export function line(max: number) {
   return text(max).refine((value) => !/[\n\t]/.test(value), 'must be one line.');
 }
 
-export function optionalLine(max: number) {
-  return line(max).nullish();
-}
-
 /** An identifier. It is compared by its characters, so none of them is removed or replaced, except spaces around it. */
 export function identifier(max: number) {
   return z.string().trim().max(max, `must have at most ${max} characters.`);
@@ -74,7 +70,6 @@ export const email = identifier(254).transform((value, context) => {
   context.addIssue({ code: 'custom', message: 'must be an email address that mail servers accept.' });
   return z.NEVER;
 });
-
 
 /** `https://` and a host, without a path, in its one spelling. */
 export const siteUrl = identifier(1_000).transform((value, context) => {

@@ -134,12 +134,3 @@ test('every moment in the database has a time zone', async () => {
   );
   expect(rows).toEqual([]);
 });
-
-test('a connection that does not take the time zone is refused', async () => {
-  const { url, dispose } = await createTestDatabase();
-  onTestFinished(dispose);
-  const overridden = `${url}?options=${encodeURIComponent('-c timezone=Europe/Berlin')}`;
-  await expect(startGateway({ databaseUrl: overridden, maintenance: false })).rejects.toThrow(
-    /have the time zone Europe\/Berlin although they ask for UTC/,
-  );
-});

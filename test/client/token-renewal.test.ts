@@ -28,6 +28,7 @@ beforeAll(async () => {
     issuer: issuerName,
     audience: audienceName,
     jwksUrl: issuer.jwksUrl,
+    emailVerified: 'OPTIONAL',
   } as const;
   const { databaseUrl } = office;
   const limits = { connectionInitMs: 200 };

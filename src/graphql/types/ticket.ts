@@ -4,7 +4,7 @@ import { asciiUpperCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { line, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
+import { identifier, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
