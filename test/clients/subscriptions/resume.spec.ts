@@ -56,7 +56,7 @@ describe('a subscription that ends', () => {
     expect(await afterEnd(end)).toEqual({ variables: { filter: null, after: 'last' } });
   });
 
-  test.each([1009, 4400, 4401, 4409])('by close code %i has ended', async (code) => {
+  test.each([1009, 4400, 4401, 4406, 4409])('by close code %i has ended', async (code) => {
     expect(await afterEnd((socket) => socket.close(code))).toMatchObject({ error: { code } });
   });
 });
