@@ -9,7 +9,7 @@ import { generousMs } from './test/support/deadlines.ts';
 const unitTests = [
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
-  'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,token}.test.ts',
+  'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
   'test/commands/{allowed-actions,refusals}.test.ts',
   'test/events/{adaptive-throttle,delivery-queue,envelope,event-cursor,position,topics}.test.ts',
   'test/grants/*.test.ts',

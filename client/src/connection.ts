@@ -9,7 +9,7 @@ export type StreamRequest = {
   variables: Record<string, unknown>;
   /** Milliseconds for connecting, and for the gateway to accept the token. */
   acceptanceMs: number;
-  /** Milliseconds between an answer to a ping and the next ping. The gateway has half as long to answer. */
+  /** Milliseconds from the answer to a ping until the next ping. The gateway has half as long to send anything. */
   silenceMs: number;
   /** Called when the gateway has accepted the token. */
   onAccepted: () => void;
@@ -86,11 +86,11 @@ export function openStream(request: StreamRequest): Stream {
   const unsubscribe = client.subscribe(
     { query: request.query, variables: request.variables },
     {
-      next({ data, errors = [] }) {
+      next({ data, errors }) {
         if (hasEnded) return;
         clearTimeout(startTimer);
         // An event with errors was not delivered: the subscription resumes before it.
-        if (errors.length > 0 || data == null) end({ by: errors });
+        if (errors !== undefined || data == null) end({ by: errors ?? null });
         else request.onData(data);
       },
       error: (error) => end({ by: error }),

@@ -42,8 +42,8 @@ export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
    */
   waitingEvents?: number;
   /**
-   * Milliseconds without an answer to a ping after which the client pings the gateway. If there is no answer after
-   * half as long again, the connection counts as lost. Default: 10,000.
+   * Milliseconds from the answer to a ping until the next ping. If the gateway sends nothing for half as long after a
+   * ping, the connection counts as lost. Default: 10,000.
    */
   silenceMs?: number;
 };
@@ -239,7 +239,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
     const retry = retries.next(kind === 'NEW_TOKEN');
     if (retry === null) {
       const seconds = Math.round(giveUpAfterMs / 1_000);
-      const message = `There was no connection for ${seconds} s; at last ${reason}.`;
+      const message = `There was no connection for ${seconds} s; at last: ${reason}`;
       return end(new SubscriptionEndedError(code, message, { cause }));
     }
     runCallback(() => options.onReconnecting?.({ ...retry, reason }));
