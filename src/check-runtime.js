@@ -1,6 +1,8 @@
 // `node --import` loads this before the scripts of package.json. It is plain JavaScript, because a Node without
 // support for TypeScript would only report a syntax error or an unknown file extension.
 import { existsSync } from 'node:fs';
+import module from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const { node } = process.versions;
 const isThere = (path) => existsSync(new URL(`../${path}`, import.meta.url));
@@ -21,3 +23,6 @@ if (missing !== undefined) {
   process.stderr.write(`${missing}\n`);
   process.exit(1);
 }
+
+// The next start need not compile the code again. Where the folder cannot be written, each start compiles it.
+module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));

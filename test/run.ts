@@ -2,11 +2,12 @@
  * `npm test`: runs the tests and prints `N passed, N failed` as its last line. A test file that cannot be loaded, a
  * failed hook and an unhandled error each count as a failure. A run without tests fails.
  */
-import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
-// Each test file loads the code in its own process: the cache saves the next process from compiling it again.
-const { directory } = enableCompileCache('node_modules/.cache/compiled');
-if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] = directory;
+// For the processes that run test files, and those that the tests start. `check-runtime.js` enables it for this one.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(
+  new URL('../node_modules/.cache/compiled', import.meta.url),
+);
 const { parseCLI, startVitest } = await import('vitest/node');
 
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
+import { compileCache } from '../support/compile-cache.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -38,7 +39,10 @@ export async function startGatewayProcess(
   async function start(): Promise<void> {
     port = await findFreePort();
     const child = spawnWatched(...watched(process.execPath, [main]), {
-      env: { ...environment, PORT: String(port), NODE_ENV: 'production', LOG_LEVEL: 'info' },
+      env: {
+        ...{ ...compileCache, ...environment },
+        ...{ PORT: String(port), NODE_ENV: 'production', LOG_LEVEL: 'info' },
+      },
     });
     const listening = Promise.withResolvers<void>();
     const output: string[] = [];

@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { RedisConfig } from '../../src/config.ts';
+import { compileCache } from '../support/compile-cache.ts';
 
 const program = fileURLToPath(new URL('./inspected-gateway-program.ts', import.meta.url));
 
@@ -32,7 +33,7 @@ export type InspectedGateway = {
 export async function startInspectedGateway(options: InspectedGatewayOptions): Promise<InspectedGateway> {
   const child = fork(program, [JSON.stringify(options)], {
     execArgv: ['--expose-gc'],
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: { ...compileCache, PATH: process.env['PATH'] ?? '' },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   const reports = new EventEmitter<{ report: [InspectedGatewayReport]; line: [string] }>();

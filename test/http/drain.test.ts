@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
+import { compileCache } from '../support/compile-cache.ts';
 import { closeOf } from './server-fixture.ts';
 
 /** Run with `DRAIN_SOCKETS=1000` for the number that the documentation promises. */
@@ -21,7 +22,12 @@ async function startProcess() {
   const port = await findFreePort();
   const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/main.ts', import.meta.url))], {
     cwd: folder,
-    env: { PATH: process.env['PATH'] ?? '', DATA_FOLDER: join(folder, 'data'), PORT: String(port) },
+    env: {
+      ...compileCache,
+      PATH: process.env['PATH'] ?? '',
+      DATA_FOLDER: join(folder, 'data'),
+      PORT: String(port),
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(child, 'exit').then(([code]) => ({ code: code as number | null, at: Date.now() }));
