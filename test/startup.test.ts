@@ -11,6 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { variableNames } from '../src/config.ts';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
 import { isAlive } from '../src/platform/embedded-postgres-process.ts';
+import { compileCache } from './support/compile-cache.ts';
+import { eventually } from './support/eventually.ts';
 import { createEmptyDatabase, createTestDatabase } from './support/postgres.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -62,6 +64,7 @@ async function createPlace(): Promise<Place> {
       detached: true,
       // A slow machine may take long to stop: no test is about that limit.
       env: {
+        ...compileCache,
         ...{ PATH, HOME, DATA_FOLDER: dataFolder, PORT: '0', SHUTDOWN_GRACE_SECONDS: '300' },
         ...variables,
       },
@@ -134,6 +137,8 @@ async function stop(running: Running): Promise<Outcome> {
   return await running.ended;
 }
 
+/** A slow machine may make a gateway that is starting warn that its database takes long. */
+const withoutWarnings = { LOG_LEVEL: 'error' };
 const graceful = { code: 0, stderr: '' };
 const deployed = {
   OIDC_ISSUER: 'https://login.vendor.example',
@@ -152,8 +157,8 @@ describe('on one data folder, in sequence', () => {
 
   test('a gateway with nothing set serves from an embedded database', async () => {
     const gateway = await place.start();
-    expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ status: 'READY' });
-    const token = await issueToken(gateway.url);
+    await untilReady(gateway.url);
+    const token = await eventually(() => issueToken(gateway.url));
 
     // Nothing else may use the data folder.
     expect(await place.refusal()).toMatch(
@@ -162,13 +167,13 @@ describe('on one data folder, in sequence', () => {
     const refused = await place.run(reset).ended;
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^[^\n]*in use by another gateway[^\n]*\n$/);
-    expect(await statusFor(gateway.url, token)).toBe(200);
+    await eventually(() => expectAnswer(gateway.url, token));
 
     // A killed gateway loses nothing, and the next one finds the same data.
     gateway.process.kill('SIGKILL');
     await gateway.ended;
     const next = await place.start();
-    expect(await statusFor(next.url, token)).toBe(200);
+    await eventually(() => expectAnswer(next.url, token));
     expect(await stop(next)).toMatchObject(graceful);
     expect(place.isShutDown()).toBe(true);
   });
@@ -213,14 +218,14 @@ describe('on one data folder, in sequence', () => {
 
   test('a port in use is reported, and leaves no database running', async () => {
     await using taken = await listen();
-    expect(await place.refusal({ PORT: String(taken.port) })).toBe(
+    expect(await place.refusal({ ...withoutWarnings, PORT: String(taken.port) })).toBe(
       `Port ${taken.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another port.\n`,
     );
     expect(place.isShutDown()).toBe(true);
   });
 
   test('an address of another machine is reported', async () => {
-    const variables = { ...deployed, CURSOR_SECRET: '', HOST: '192.0.2.1' };
+    const variables = { ...withoutWarnings, ...deployed, CURSOR_SECRET: '', HOST: '192.0.2.1' };
     expect(await place.refusal(variables)).toMatch(
       /192\.0\.2\.1 is not an address of this machine: set HOST/,
     );
@@ -251,7 +256,7 @@ describe.concurrent('in a folder of its own', () => {
     await using databases = new AsyncDisposableStack();
     const { url: DATABASE_URL } = databases.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
     const both = await Promise.all([1, 2].map(() => place.start({ ...deployed, DATABASE_URL })));
-    for (const { url } of both) expect((await fetch(`${url}/readyz`)).status).toBe(200);
+    for (const { url } of both) await untilReady(url);
     expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
     for (const gateway of both) expect(await stop(gateway)).toMatchObject(graceful);
   });
@@ -377,13 +382,22 @@ async function issueToken(url: string): Promise<string> {
   throw new Error('The response has no token');
 }
 
-/** The HTTP status of a query with this token. */
-async function statusFor(url: string, token: string): Promise<number> {
+/** Waits: on a slow machine the database may first take longer to answer than a gateway allows. */
+async function untilReady(url: string): Promise<void> {
+  await eventually(async () => {
+    const response = await fetch(`${url}/readyz`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ status: 'READY' });
+  });
+}
+
+/** Sends a query with this token. */
+async function expectAnswer(url: string, token: string): Promise<void> {
   const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ query: '{ viewer { __typename } }' }),
   });
   expect(await response.json()).toMatchObject({ data: { viewer: { __typename: expect.any(String) } } });
-  return response.status;
+  expect(response.status).toBe(200);
 }

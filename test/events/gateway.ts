@@ -15,7 +15,7 @@ import { createRelay, type Relay, type RelayOptions } from '../../src/events/rel
 import { type DatabaseDeadlines, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { generousDatabaseDeadlines } from '../support/deadlines.ts';
+import { generousDatabaseDeadlines, generousMs } from '../support/deadlines.ts';
 
 export const silent = createLogger('silent');
 
@@ -79,7 +79,7 @@ export async function openGateway(
 }
 
 export function openPool(url: string, max = 10): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 2000 });
+  const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: generousMs });
   pool.on('error', () => undefined);
   return pool;
 }

@@ -8,6 +8,7 @@ import type { Log } from '../../src/http/log.ts';
 import type { OperationInfo } from '../../src/http/running-operation.ts';
 import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
+import { generousMs } from '../support/deadlines.ts';
 
 class DatabaseGoneError extends Error {}
 
@@ -236,7 +237,7 @@ export async function startTestServer(
         method: 'POST',
         headers: requestHeaders,
         body: typeof body === 'string' ? body : JSON.stringify(body),
-        signal: AbortSignal.timeout(8_000),
+        signal: AbortSignal.timeout(generousMs),
       });
     },
     /** A client of graphql-ws that does not reconnect. */
