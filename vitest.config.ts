@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { generousMs } from './test/support/deadlines.ts';
+import { SlowFirst } from './test/support/slow-first.ts';
 
 /**
  * Tests of code that needs no server: they start no PostgreSQL, no Redis, no browser, no gateway and no
@@ -25,16 +26,26 @@ const unitTests = [
   'test/tour/arguments.test.ts',
 ];
 
+/** Tests that count what their whole process holds, such as its objects and timers: each has a process of its own. */
+const isolatedTests = ['test/delivery/cycles.test.ts', 'test/events/{feed,redis-bus,redis-link}.test.ts'];
+
+const usesServers = {
+  globalSetup: 'test/support/global-setup.ts',
+  // Real processes, sockets and signals.
+  pool: 'forks',
+} as const;
+
 export default defineConfig({
   test: {
     // Node runs TypeScript as it is: the tests load the same files as production does, untransformed.
     experimental: { viteModuleRunner: false, nodeLoader: false },
     maxWorkers: 4,
+    sequence: { sequencer: SlowFirst },
     // Generous, so that a slow machine does not look like a fault. A test of speed asserts it itself.
     testTimeout: generousMs + 60_000,
     hookTimeout: generousMs + 60_000,
     expect: { poll: { timeout: generousMs } },
-    setupFiles: 'test/support/wait-patiently.ts',
+    setupFiles: 'test/support/set-up.ts',
     projects: [
       {
         extends: true,
@@ -47,13 +58,17 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { ...usesServers, name: 'isolated', include: isolatedTests },
+      },
+      {
+        extends: true,
         test: {
+          ...usesServers,
           name: 'database',
           include: ['test/**/*.test.ts'],
-          exclude: [...unitTests, 'test/{clients,mutation}/**'],
-          globalSetup: 'test/support/global-setup.ts',
-          // Real processes, sockets and signals: each test file gets a process of its own.
-          pool: 'forks',
+          exclude: [...unitTests, ...isolatedTests, 'test/{clients,mutation}/**'],
+          // Each process runs many files, one after the other, and loads the code once.
+          isolate: false,
         },
       },
     ],

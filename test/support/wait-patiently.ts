@@ -1,4 +1,4 @@
-/** Setup of every test: gives `vi.waitFor` a default timeout that is long enough for a slow machine. */
+/** Gives `vi.waitFor` a default timeout that is long enough for a slow machine. */
 import { vi } from 'vitest';
 import { generousMs } from './deadlines.ts';
 
