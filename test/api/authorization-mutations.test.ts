@@ -4,16 +4,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { journal, type Written } from '../support/written.ts';
 import { type Attempt, attempt, readTable } from './authorization-asking.ts';
 import {
   type Everybody,
   fileTickets,
-  gatherEverybody,
   globalId,
   type Name,
   rawId,
+  startGatewayWithEverybody,
   type TicketSpec,
 } from './authorization-people.ts';
 import { obstacles, tables, whoMayGrant } from './authorization-table.ts';
@@ -23,8 +23,7 @@ let everybody: Everybody;
 let written: () => Promise<Written[]>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  everybody = await gatherEverybody(gateway);
+  ({ gateway, everybody } = await startGatewayWithEverybody());
   written = await journal(gateway.sql);
 });
 afterAll(() => gateway.dispose());

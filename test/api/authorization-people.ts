@@ -1,7 +1,7 @@
 /** Creates everybody in the authorization table: accounts with their roles, signed in. */
 import { newId } from '../../src/platform/ids.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
-import { buildWorld, done, type World } from '../support/world.ts';
+import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 import type { guardsAndUnsynced, outsiders, people, vendor } from './authorization-table.ts';
 
 export type Name =
@@ -34,8 +34,12 @@ export function globalId(type: string, id: string): string {
   return Buffer.from(`${type}:${id}`).toString('base64');
 }
 
-export async function gatherEverybody(gateway: TestGateway): Promise<Everybody> {
-  const world = await buildWorld(gateway);
+export async function startGatewayWithEverybody(): Promise<{ gateway: TestGateway; everybody: Everybody }> {
+  const { gateway, world } = await startGatewayWithWorld({ maintenance: false });
+  return { gateway, everybody: await gatherEverybody(gateway, world) };
+}
+
+async function gatherEverybody(gateway: TestGateway, world: World): Promise<Everybody> {
   const { operator, acme, globex } = world;
   const { main, restricted, original } = acme.sites;
   const { organizationId } = acme;

@@ -8,15 +8,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { OperationName } from '../../src/authorization/operations.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { bySize } from '../support/size.ts';
 import type { ProductKey, SiteName } from '../support/world.ts';
 import { type Attempt, attempt, forEach, readTable } from './authorization-asking.ts';
 import {
   type Everybody,
   fileTickets,
-  gatherEverybody,
   type Name,
+  startGatewayWithEverybody,
   type TicketSpec,
 } from './authorization-people.ts';
 import { obstacles, whoMayDecideForGuard, whoMayGrant, whoMayRevoke } from './authorization-table.ts';
@@ -28,8 +28,7 @@ let gateway: TestGateway;
 let everybody: Everybody;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  everybody = await gatherEverybody(gateway);
+  ({ gateway, everybody } = await startGatewayWithEverybody());
 });
 afterAll(() => gateway.dispose());
 

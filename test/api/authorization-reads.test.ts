@@ -1,16 +1,16 @@
 /** Every query and subscription × every person of the authorization table. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
-import { type Answer, type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { done } from '../support/world.ts';
 import { cellOf, forEach, readTable } from './authorization-asking.ts';
 import {
   type Everybody,
   fileTickets,
-  gatherEverybody,
   globalId,
   type Name,
+  startGatewayWithEverybody,
   type TicketSpec,
 } from './authorization-people.ts';
 import { tables } from './authorization-table.ts';
@@ -22,8 +22,7 @@ let target: { ticketId: string; key: string; grantId: string };
 let entries: { acme: string; vendor: string };
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  everybody = await gatherEverybody(gateway);
+  ({ gateway, everybody } = await startGatewayWithEverybody());
   const { reporter } = everybody.world.acme.emails;
   target = await fileTicketOf(reporter, 'acme', {
     grant: 'ACTIVE',

@@ -1,7 +1,7 @@
 /** Email addresses in other spellings, and idempotency keys that were used before. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import type { Person, TestGateway } from '../support/gateway.ts';
+import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
 
 let gateway: TestGateway;
@@ -10,8 +10,7 @@ let admin: Person;
 let written: () => Promise<Written[]>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   written = await journal(gateway.sql);
 });

@@ -6,8 +6,8 @@ import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { generousMs } from '../support/deadlines.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { attempt, buildWorld, fileTicket } from '../support/world.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { attempt, fileTicket, startGatewayWithWorld } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
 import { connect, open } from './bad-input-socket.ts';
 
@@ -18,8 +18,9 @@ let grantId: string;
 let written: () => Promise<Written[]>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  const world = await buildWorld(gateway);
+  const filled = await startGatewayWithWorld({ maintenance: false });
+  const { world } = filled;
+  ({ gateway } = filled);
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   await admin.ask('{ viewer { kind } }');
   const filed = await fileTicket(gateway, world);

@@ -19,8 +19,8 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
 import { globalId } from './authorization-people.ts';
 
@@ -34,8 +34,7 @@ let reporterId: string;
 let roleAssignmentId: string;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   const { emails } = world.acme;
   people = {
     operator: world.operator,

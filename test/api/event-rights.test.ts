@@ -1,12 +1,12 @@
 /** The fields of an event are read with the viewer's rights at that time, not at the start of the subscription. */
 import { expect, test } from 'vitest';
-import { type Json, startGateway } from '../support/gateway.ts';
+import type { Json } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
-import { buildWorld, done, fileTicket } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld } from '../support/world.ts';
 
 test('after a role was removed, later events show nothing that only the role allowed', async () => {
-  await using gateway = await startGateway();
-  const world = await buildWorld(gateway);
+  await using filled = await startGatewayWithWorld();
+  const { gateway, world } = filled;
   const { organizationId, sites, emails } = world.acme;
   await fileTicket(gateway, world);
   const admin = await gateway.as(emails.organizationAdmin);

@@ -1,9 +1,9 @@
 /** How a subscription starts, and what a client that loses its connection right then resumes with. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
 import { rawId } from '../support/rows.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -11,8 +11,7 @@ let admin: Person;
 let engineer: Person;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   engineer = await gateway.as(world.engineer.email);
 });

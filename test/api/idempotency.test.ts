@@ -5,7 +5,7 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { expectLegalHistories, tryTo } from './races-history.ts';
 
 let gateway: TestGateway;
@@ -17,9 +17,8 @@ let jiraAdmin: Person;
 let engineer: Person;
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  ({ gateway, world } = await startGatewayWithWorld());
   other = await startGateway({ databaseUrl: gateway.databaseUrl });
-  world = await buildWorld(gateway);
   reporter = await gateway.as(world.acme.emails.reporter);
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   jiraAdmin = await gateway.as(world.acme.emails.jiraAdmin);

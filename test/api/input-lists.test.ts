@@ -14,10 +14,10 @@ import {
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { globalId } from '../support/rows.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 type Input = GraphQLArgument | GraphQLInputField;
 /** A list, and the way to it: a field of a root type, its argument, and fields of input objects. */
@@ -80,8 +80,7 @@ let gateway: TestGateway;
 let world: World;
 let engineer: Person;
 beforeAll(async () => {
-  gateway = await startGateway();
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld());
   engineer = await gateway.as(world.engineer.email);
 });
 afterAll(() => gateway.dispose());

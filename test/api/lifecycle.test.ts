@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
-import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
 
 beforeAll(async () => {
-  gateway = await startGateway();
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld());
 });
 afterAll(() => gateway.dispose());
 

@@ -4,7 +4,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { globalId } from '../support/rows.ts';
-import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 describe('an empty deployment', () => {
   test('has its first operator and nothing else', async () => {
@@ -107,8 +107,7 @@ describe('a filled deployment', () => {
   const fresh = (domain = 'acme.example') => `fresh-${++count}@${domain}`;
 
   beforeAll(async () => {
-    gateway = await startGateway({ maintenance: false });
-    world = await buildWorld(gateway);
+    ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
     operator = world.operator;
     organizationId = world.acme.organizationId;
   });

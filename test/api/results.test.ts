@@ -3,8 +3,15 @@ import { isUnionType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import {
+  attempt,
+  done,
+  fileTicket,
+  type SiteName,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -14,8 +21,7 @@ let people: Record<
 >;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   const { reporter, organizationAdmin, jiraAdmin, confluenceAdmin, guardAdmin } = world.acme.emails;
   people = {
     reporter: await gateway.as(reporter),

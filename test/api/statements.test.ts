@@ -10,11 +10,11 @@ import { schema } from '../../src/graphql/schema.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
 import {
-  buildWorld,
   type Customer,
   done,
   fileTicket,
   type PersonName,
+  startGatewayWithWorld,
   type World,
 } from '../support/world.ts';
 
@@ -24,8 +24,10 @@ let world: World;
 let acme: Customer;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false, onStatement: (sql) => sent.push(sql) });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({
+    maintenance: false,
+    onStatement: (sql) => sent.push(sql),
+  }));
   acme = world.acme;
 });
 afterAll(() => gateway.dispose());

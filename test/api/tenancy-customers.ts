@@ -4,7 +4,14 @@ import { expect } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
 import { type Role, roleRules } from '../../src/roles/role.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { attempt, buildWorld, done, type ProductKey, type SiteName, type World } from '../support/world.ts';
+import {
+  attempt,
+  done,
+  type ProductKey,
+  type SiteName,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 import { globalId, rawId } from './authorization-people.ts';
 import type { Things } from './tenancy-documents.ts';
 
@@ -15,9 +22,9 @@ export function otherThan(name: CustomerName): CustomerName {
   return name === 'acme' ? 'globex' : 'acme';
 }
 
-/** Fills a deployment so that the texts of each customer's people, sites, tickets and grants contain its name. */
-export async function buildMarkedWorld(gateway: TestGateway): Promise<World> {
-  const world = await buildWorld(gateway);
+/** Starts a gateway on a database that is filled so that the texts of each customer's people, sites, tickets and grants contain its name. */
+export async function startGatewayWithMarkedWorld(): Promise<{ gateway: TestGateway; world: World }> {
+  const { gateway, world } = await startGatewayWithWorld({ maintenance: false });
   const { sql } = gateway;
   await sql.query(`UPDATE accounts SET name = split_part(split_part(email, '@', 2), '.', 1) || ' ' || name`);
   await sql.query(
@@ -27,7 +34,7 @@ export async function buildMarkedWorld(gateway: TestGateway): Promise<World> {
   await sql.query(`UPDATE products SET name = s.name || ' ' || key FROM sites s WHERE s.id = site_id`);
   const engineer = await gateway.as(world.engineer.email);
   for (const customer of customers) await fillTickets(gateway, world, customer, engineer);
-  return world;
+  return { gateway, world };
 }
 
 async function fillTickets(gateway: TestGateway, world: World, customer: CustomerName, engineer: Person) {

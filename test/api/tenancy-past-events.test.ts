@@ -3,9 +3,8 @@
  * ticket since, sees no later change.
  */
 import { expect, test } from 'vitest';
-import { startGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
-import { buildWorld, done, fileTicket } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld } from '../support/world.ts';
 
 const subscription = `subscription ($after: String) {
   grantEvents(after: $after) { cursor type grant {
@@ -13,8 +12,8 @@ const subscription = `subscription ($after: String) {
 }`;
 
 test('an event that is read later does not show what has happened since', async () => {
-  await using gateway = await startGateway({ maintenance: false });
-  const world = await buildWorld(gateway);
+  await using filled = await startGatewayWithWorld({ maintenance: false });
+  const { gateway, world } = filled;
   const { engineer: first, otherEngineer: second } = world;
   const engineer = await gateway.as(first.email);
   const admin = await gateway.as(world.acme.emails.organizationAdmin);

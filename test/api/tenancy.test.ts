@@ -7,7 +7,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Answer, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Answer, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { bySize } from '../support/size.ts';
 import { done, fileTicket, type World } from '../support/world.ts';
@@ -15,12 +15,12 @@ import { journal, type Written } from '../support/written.ts';
 import { fileTickets, globalId, rawId } from './authorization-people.ts';
 import {
   addRandomPeople,
-  buildMarkedWorld,
   type CustomerName,
   customers,
   findTraces,
   listPossessions,
   otherThan,
+  startGatewayWithMarkedWorld,
   thingsToName,
 } from './tenancy-customers.ts';
 import { type Draw, drawFrom, drawSeeded, type Things, writeDocument } from './tenancy-documents.ts';
@@ -37,8 +37,7 @@ let possessions: Record<CustomerName, Record<string, string[]>>;
 let things: Record<CustomerName, Things>;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildMarkedWorld(gateway);
+  ({ gateway, world } = await startGatewayWithMarkedWorld());
   people = { acme: [], globex: [] };
   for (const customer of customers) {
     const program = `program@${customer}.example`;

@@ -2,9 +2,9 @@
 import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
-import { attempt, buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -12,8 +12,7 @@ let people: Record<string, Person>;
 let organizationAdmin: Person;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   const { reporter, jiraAdmin, confluenceAdmin, guardAdmin } = world.acme.emails;
   const emails = { reporter, jiraAdmin, confluenceAdmin, guardAdmin, engineer: world.engineer.email };
   const signedIn = await Promise.all(

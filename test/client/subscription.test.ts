@@ -11,7 +11,7 @@ import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/
 import { deleteEventsBefore } from '../../src/events/outbox.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { buildWorld, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 type Event = GrantEventsSubscription['grantEvents'];
 type Options = Partial<ResumeOptions<GrantEventsSubscription, { after?: string | null }, Event>>;
@@ -20,8 +20,7 @@ let gateway: TestGateway;
 let world: World;
 
 beforeAll(async () => {
-  gateway = await startGateway();
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld());
 });
 afterAll(() => gateway.dispose());
 

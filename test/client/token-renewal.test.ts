@@ -5,7 +5,7 @@ import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { openTcpProxy } from '../support/tcp-proxy.ts';
-import { buildWorld, fileTicket, type World } from '../support/world.ts';
+import { fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 type Event = GrantEventsSubscription['grantEvents'];
 type Options = Partial<ResumeOptions<GrantEventsSubscription, { after?: string | null }, Event>>;
@@ -19,8 +19,7 @@ let gateway: TestGateway;
 let sign: Awaited<ReturnType<Awaited<ReturnType<typeof startIssuer>>['addKey']>>;
 
 beforeAll(async () => {
-  office = stack.use(await startGateway());
-  world = await buildWorld(office);
+  ({ gateway: office, world } = stack.use(await startGatewayWithWorld()));
   const issuer = stack.use(await startIssuer());
   sign = await issuer.addKey('ES256');
   const identity = {

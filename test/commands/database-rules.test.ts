@@ -2,8 +2,8 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -23,8 +23,7 @@ const local = (globalId: string | null) =>
     .split(':')[1] ?? '';
 
 beforeAll(async () => {
-  gateway = await startGateway();
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld());
   const admin = await gateway.as(world.acme.emails.organizationAdmin);
   const pending = await fileTicket(gateway, world);
   const awaiting = await fileTicket(gateway, world, { site: 'restricted' });

@@ -7,9 +7,9 @@ import { type Dependencies, execute } from '../../src/commands/execute.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import { rawId } from '../support/rows.ts';
-import { buildWorld, done, type World } from '../support/world.ts';
+import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -22,8 +22,7 @@ const accountOf = async (email: string): Promise<string> =>
   (await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email])).rows[0].id;
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   const logger = createLogger('silent');
   const database = openDatabase({ url: gateway.databaseUrl, logger, deadlines: generousDatabaseDeadlines });
   dependencies = { database, clock: () => new Date(), announce: () => {}, logger };

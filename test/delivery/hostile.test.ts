@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Json, startGateway, type TestGateway } from '../support/gateway.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { bySize } from '../support/size.ts';
-import { buildWorld, done, type World } from '../support/world.ts';
+import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 import { type Bystander, startBystander } from './bystander.ts';
 import { connect, openSocket, type TestSocket } from './sockets.ts';
 
@@ -19,8 +19,7 @@ let bystander: Bystander;
 let token: string;
 
 beforeAll(async () => {
-  gateway = await startGateway();
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld());
   bystander = await startBystander(gateway, world);
   token = (await gateway.as(world.acme.emails.organizationAdmin)).token;
 });

@@ -11,7 +11,7 @@ import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { startMailServer } from '../support/mail-server.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
 
@@ -20,8 +20,7 @@ let world: World;
 let origin: TestGateway;
 
 beforeAll(async () => {
-  origin = await startGateway({ maintenance: false });
-  world = await buildWorld(origin);
+  ({ gateway: origin, world } = await startGatewayWithWorld({ maintenance: false }));
 });
 
 afterAll(() => origin?.dispose());

@@ -5,9 +5,16 @@ import { deleteGuardMailsBefore, maxAttempts } from '../../src/notifications/sto
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Person, TestGateway } from '../support/gateway.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
-import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+import {
+  attempt,
+  done,
+  fileTicket,
+  type SiteName,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 
 const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
 const never = new AbortController().signal;
@@ -23,8 +30,10 @@ const statements: string[] = [];
 
 /** This gateway sends no mail by itself: each test runs the delivery when it needs to. */
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false, onStatement: (sql) => void statements.push(sql) });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({
+    maintenance: false,
+    onStatement: (sql) => void statements.push(sql),
+  }));
   database = openDatabase({
     url: gateway.databaseUrl,
     logger: createLogger('silent'),

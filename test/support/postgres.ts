@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { inject } from 'vitest';
 import {
   type EmbeddedPostgres,
@@ -12,6 +13,7 @@ import {
 } from '../../src/platform/embedded-postgres.ts';
 import { applyMigrations } from '../../src/platform/migrations.ts';
 import { administer, databaseUrl } from './databases.ts';
+import { generousMs } from './deadlines.ts';
 
 /** The server that all test files share, with a migrated template database. */
 export interface SharedPostgres {
@@ -38,6 +40,47 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 /** Creates a database without tables for the caller on the run's server. */
 export async function createEmptyDatabase(): Promise<TestDatabase> {
   return await createDatabase('');
+}
+
+/**
+ * Creates a copy of a database that is filled once per run, by the first caller. Every caller in the run must give the
+ * same function; it returns what tests need to know of the contents, as JSON.
+ */
+export async function createFilledDatabase<Contents>(
+  fill: (url: string) => Promise<Contents>,
+): Promise<TestDatabase & { contents: Contents }> {
+  const { serverUrl, template } = inject('postgres');
+  const original = filledName(template);
+  const contents = await alone(serverUrl, async (client): Promise<Contents> => {
+    const { rows } = await client.query(
+      `SELECT shobj_description(oid, 'pg_database') AS contents FROM pg_database WHERE datname = $1`,
+      [original],
+    );
+    if (typeof rows[0]?.contents === 'string') return JSON.parse(rows[0].contents);
+    await client.query(`DROP DATABASE IF EXISTS ${original} WITH (FORCE)`);
+    await client.query(`CREATE DATABASE ${original} TEMPLATE ${template} STRATEGY WAL_LOG`);
+    const filled = await fill(databaseUrl(serverUrl, original));
+    await client.query(`COMMENT ON DATABASE ${original} IS ${pg.escapeLiteral(JSON.stringify(filled))}`);
+    return filled;
+  });
+  return { ...(await createDatabase(`TEMPLATE ${original} STRATEGY WAL_LOG`)), contents };
+}
+
+const filledName = (template: string) => `${template}_filled`;
+
+/** Does the work while no other process of the run does work of this kind. */
+async function alone<Result>(
+  serverUrl: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: generousMs });
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock(1)');
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 }
 
 async function createDatabase(from: string): Promise<TestDatabase> {
@@ -136,7 +179,10 @@ export async function startSharedPostgres(
     serverUrl,
     template,
     async dispose() {
-      if (server === undefined) await administer(serverUrl, `DROP DATABASE ${template} WITH (FORCE)`);
+      if (server === undefined) {
+        for (const name of [template, filledName(template)])
+          await administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      }
       await server?.stop();
       await rm(dataFolder, { recursive: true, force: true });
     },

@@ -1,7 +1,8 @@
 /** A deployment for API tests, created through the API: two customers, each with people in every role and place. */
 import { isUnionType } from 'graphql';
 import { schema } from '../../src/graphql/schema.ts';
-import type { Json, Person, TestGateway } from './gateway.ts';
+import { type GatewayOptions, type Json, type Person, startGateway, type TestGateway } from './gateway.ts';
+import { createFilledDatabase } from './postgres.ts';
 
 /** Runs a mutation and returns its result; throws if it was refused. */
 export async function done(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
@@ -83,9 +84,33 @@ export type World = {
   operator: Person;
 };
 
+const operatorEmail = 'operator@vendor.example';
+
+/**
+ * Starts a gateway on a database of its own that holds the world. The first test of a run that asks for it builds the
+ * world; the others get a copy, in a tenth of the time.
+ */
+export async function startGatewayWithWorld(
+  options: Omit<GatewayOptions, 'databaseUrl'> = {},
+): Promise<{ gateway: TestGateway; world: World } & AsyncDisposable> {
+  await using begun = new AsyncDisposableStack();
+  const database = await createFilledDatabase(async (databaseUrl) => {
+    await using office = await startGateway({ databaseUrl, maintenance: false });
+    const { operator: _, ...built } = await buildWorld(office);
+    return built;
+  });
+  begun.defer(() => database.dispose());
+  const started = begun.use(await startGateway({ ...options, databaseUrl: database.url }));
+  const world: World = { ...database.contents, operator: await started.as(operatorEmail) };
+  const running = begun.move();
+  const dispose = () => running.disposeAsync();
+  const gateway = { ...started, dispose, [Symbol.asyncDispose]: dispose };
+  return { gateway, world, [Symbol.asyncDispose]: dispose };
+}
+
 /** Sets up a deployment as an operator does. */
 export async function buildWorld(gateway: TestGateway): Promise<World> {
-  const operator = await gateway.as('operator@vendor.example');
+  const operator = await gateway.as(operatorEmail);
   const engineers = await Promise.all(
     ['erin', 'sam'].map(async (name) => {
       const email = `${name}@vendor.example`;
