@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { bySize } from '../support/size.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
 
 let one: TestGateway;
@@ -15,12 +15,11 @@ let deciderRoles: string[];
 let organizationAdmin: Person;
 
 const seed = Number(process.env['RACES_SEED'] ?? Date.now() % 2 ** 31);
-const rounds = Number(process.env['RACES_ROUNDS'] ?? bySize(8, 25));
+const rounds = Number(process.env['RACES_ROUNDS'] ?? bySize(5, 25));
 
 beforeAll(async () => {
-  one = await startGateway();
+  ({ gateway: one, world } = await startGatewayWithWorld());
   two = await startGateway({ databaseUrl: one.databaseUrl });
-  world = await buildWorld(one);
   deciders = [];
   deciderRoles = [];
   for (let index = 0; index < 10; index += 1) {

@@ -14,8 +14,9 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { WriteConflictError } from '../../src/platform/write-conflict.ts';
 import { expectLegalHistories } from '../api/races-history.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { buildWorld, fileTicket, type World } from '../support/world.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { bySize } from '../support/size.ts';
+import { fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -32,8 +33,7 @@ const local = (globalId: string | null) =>
     .split(':')[1] ?? '';
 
 beforeAll(async () => {
-  gateway = await startGateway({ maintenance: false });
-  world = await buildWorld(gateway);
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   const logger = createLogger('silent');
   const database = openDatabase({
     url: gateway.databaseUrl,
@@ -179,7 +179,7 @@ test('after a write conflict a command is decided again on the new state, three 
 test('even without locks, a decision is written only over the version that it was made on', async () => {
   const unlocked: typeof approveDataAccess = { ...approveDataAccess, lock: async () => {} };
   const unlockedRevocation: typeof revokeDataAccess = { ...revokeDataAccess, lock: async () => {} };
-  for (let round = 0; round < 20; round += 1) {
+  for (let round = 0; round < bySize(6, 20); round += 1) {
     const { grantId } = await pendingGrant();
     const outcomes = await Promise.allSettled([
       ...Array.from({ length: 8 }, () => execute(dependencies, unlocked, approval(grantId), caller(admin))),

@@ -12,13 +12,12 @@ import type { Relay } from '../../src/events/relay.ts';
 import { Subscription } from '../../src/events/subscription.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
-import { startGateway } from '../support/gateway.ts';
 import { startRedis } from '../support/redis.ts';
 import { bySize } from '../support/size.ts';
-import { buildWorld, done, fileTicket } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld } from '../support/world.ts';
 
-const cycles = bySize(150, 500);
-const warmUp = bySize(60, 100);
+const cycles = bySize(100, 500);
+const warmUp = bySize(50, 100);
 const atATime = 10;
 const channel = 'latchkey-cycles';
 const query = 'subscription { grantEvents(withCurrentState: true) { id cursor } }';
@@ -38,8 +37,8 @@ test(`the gateway holds nothing for ${cycles} clients after they have disconnect
   const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
   let feed: Feed | undefined;
   let relay: Relay | undefined;
-  const gateway = stack.use(
-    await startGateway({
+  const { gateway, world } = stack.use(
+    await startGatewayWithWorld({
       onDeliveryCreated: (parts) => {
         ({ feed, relay } = parts);
       },
@@ -48,7 +47,6 @@ test(`the gateway holds nothing for ${cycles} clients after they have disconnect
       config: { databasePoolSize: 2, redis: { url: redisServer.url, topology: 'SINGLE', channel } },
     }),
   );
-  const world = await buildWorld(gateway);
   await fileTicket(gateway, world);
   const redis = stack.adopt(new Redis(redisServer.url), (client) => client.disconnect());
   const emails = [world.engineer.email, world.acme.emails.organizationAdmin, world.services.watching];

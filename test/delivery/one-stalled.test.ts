@@ -10,17 +10,16 @@ import { withDeadline } from '../../src/platform/deadline.ts';
 import { grantEvent } from '../events/events.ts';
 import { openPool, silent, write } from '../events/gateway.ts';
 import { closeOf } from '../http/server-fixture.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { measureLateness } from '../support/lateness.ts';
-import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { globalId } from '../support/rows.ts';
 import { bySize, fullSize } from '../support/size.ts';
-import { buildWorld, done, type World } from '../support/world.ts';
+import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 import { type Audience, assemble } from './audience.ts';
 import { type InspectedGateway, startInspectedGateway } from './inspected-gateway.ts';
 
-const clients = bySize(50, 200);
+const clients = bySize(30, 200);
 const megabyte = 1024 * 1024;
 /** The growth of the gateway's memory that is allowed while a client is stalled, and afterwards. */
 const mostMemory = 32 * megabyte;
@@ -47,17 +46,14 @@ let calm: number;
 
 beforeAll(async () => {
   stack = new AsyncDisposableStack();
-  const database = stack.adopt(await createTestDatabase(), (made) => made.dispose());
+  const { gateway: office, world } = stack.use(await startGatewayWithWorld({ maintenance: false }));
+  const { databaseUrl } = office;
   const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
   const redis = { url: redisServer.url, topology: 'SINGLE', channel: 'latchkey-stalled' } as const;
-  pool = stack.adopt(openPool(database.url, 2), (opened) => opened.end());
-  await using office = await startGateway({ databaseUrl: database.url, maintenance: false });
-  const world = await buildWorld(office);
+  pool = stack.adopt(openPool(databaseUrl, 2), (opened) => opened.end());
   const watchers = await addWatchers(world.operator);
   await openRequests(office, world, flood);
-  gateway = stack.adopt(await startInspectedGateway({ databaseUrl: database.url, redis }), (started) =>
-    started.dispose(),
-  );
+  gateway = stack.adopt(await startInspectedGateway({ databaseUrl, redis }), (started) => started.dispose());
   bus = stack.adopt(createRedisBus({ ...redis, logger: silent }), (opened) => opened.dispose());
   await new Promise<void>((resolve) => bus.subscribe(resolve));
   const [first = '', ...tokens] = await Promise.all(
@@ -67,7 +63,7 @@ beforeAll(async () => {
   audience = stack.adopt(await assemble(gateway.url, tokens, clients - 1), (assembled) => assembled.leave());
   await pool.query('UPDATE grants SET justification = $1', [bigText]);
   await writeTogether(flood, bigText);
-  calm = p99(sorted(await writeOneByOne(bySize(100, 300))));
+  calm = p99(sorted(await writeOneByOne(bySize(60, 300))));
 });
 afterAll(() => stack.disposeAsync());
 
@@ -257,9 +253,9 @@ test.for<Case>([
   };
   const goneAfter = wait();
 
-  const atFirst = await writeOneByOne(bySize(20, 50));
+  const atFirst = await writeOneByOne(bySize(15, 50));
   const memoryMeanwhile = await gateway.memory();
-  const latencies = sorted(atFirst.concat(await writeOneByOne(bySize(80, 250), goneAfter)));
+  const latencies = sorted(atFirst.concat(await writeOneByOne(bySize(45, 250), goneAfter)));
   const memoryAfter = await gateway.memory();
   stalled.socket.resume();
 

@@ -5,6 +5,7 @@ import { createDevelopmentIssuer } from '../../src/identity/development-issuer.t
 import { launchBrowser } from '../support/browser.ts';
 import { runProgram } from '../support/program.ts';
 import { startSampleGateway } from '../support/sample-gateway.ts';
+import { bySize } from '../support/size.ts';
 import { startTestServer } from './server-fixture.ts';
 
 const tabs = [
@@ -223,47 +224,51 @@ describe('in a browser', { timeout: 300_000 }, () => {
     'OliviaLists',
     'OliviaAudits',
   ];
-  test.each([
+  const orders: [string, string[]][] = [
     ['in their order', story],
     ['in the opposite order', story.toReversed()],
-  ])('every prepared tab shows its step after the approval and the tour, %s', async (_order, names) => {
-    await using gateway = await startSampleGateway();
-    for (const program of ['src/tour/approve.ts', 'src/tour/main.ts']) {
-      expect(await runProgram(program, gateway.url).ended).toMatchObject({ code: 0, stderr: '' });
-    }
-    const erin = await openPage(browser, `${gateway.url}/graphql`);
-    await erin.getByText('You are Erin').waitFor();
-    expect(await tabNames(erin)).toEqual(['ErinWatches', ...story]);
-    await pressPlay(erin);
-    await result(erin).getByText('"received": 0').waitFor();
+  ];
+  test.each(bySize(orders.slice(0, 1), orders))(
+    'every prepared tab shows its step after the approval and the tour, %s',
+    async (_order, names) => {
+      await using gateway = await startSampleGateway();
+      for (const program of ['src/tour/approve.ts', 'src/tour/main.ts']) {
+        expect(await runProgram(program, gateway.url).ended).toMatchObject({ code: 0, stderr: '' });
+      }
+      const erin = await openPage(browser, `${gateway.url}/graphql`);
+      await erin.getByText('You are Erin').waitFor();
+      expect(await tabNames(erin)).toEqual(['ErinWatches', ...story]);
+      await pressPlay(erin);
+      await result(erin).getByText('"received": 0').waitFor();
 
-    const page = await openPage(browser, `${gateway.url}/graphql`);
-    const shown: Record<string, string> = {
-      JackLooks: '"allowed": true',
-      CarlaTries: '"code": "WRONG_PRODUCT"',
-      JackApproves: '"state": "ACTIVE"',
-      RitaCloses: '"endReason": "TICKET_CLOSED"',
-      RitaReopens: '"state": "REVOKED"',
-      GinaApproves: '"state": "ACTIVE"',
-      OliviaLists: '"state": "PENDING_APPROVAL"',
-      OliviaAudits: '"action": "',
-    };
-    for (const name of names) {
-      await openTab(page, name);
-      await page
-        .getByText(name === 'JackApproves' ? 'he approves' : 'You are')
-        .first()
-        .waitFor();
-      await pressPlay(page);
-      await result(page)
-        .getByText(shown[name] ?? '')
-        .first()
-        .waitFor();
-      await screenshot(page, name);
-    }
-    await result(erin).getByText('"received": 3').waitFor();
-    await screenshot(erin, 'ErinWatches');
-  });
+      const page = await openPage(browser, `${gateway.url}/graphql`);
+      const shown: Record<string, string> = {
+        JackLooks: '"allowed": true',
+        CarlaTries: '"code": "WRONG_PRODUCT"',
+        JackApproves: '"state": "ACTIVE"',
+        RitaCloses: '"endReason": "TICKET_CLOSED"',
+        RitaReopens: '"state": "REVOKED"',
+        GinaApproves: '"state": "ACTIVE"',
+        OliviaLists: '"state": "PENDING_APPROVAL"',
+        OliviaAudits: '"action": "',
+      };
+      for (const name of names) {
+        await openTab(page, name);
+        await page
+          .getByText(name === 'JackApproves' ? 'he approves' : 'You are')
+          .first()
+          .waitFor();
+        await pressPlay(page);
+        await result(page)
+          .getByText(shown[name] ?? '')
+          .first()
+          .waitFor();
+        await screenshot(page, name);
+      }
+      await result(erin).getByText('"received": 3').waitFor();
+      await screenshot(erin, 'ErinWatches');
+    },
+  );
 });
 
 async function newContext(browser: Browser): Promise<BrowserContext> {
