@@ -10,12 +10,13 @@ import { FeedError } from './events/errors.ts';
 import { createCursorSigner } from './events/event-cursor.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
+import { longestOutage } from './events/outage.ts';
 import { readerSettings } from './events/outbox.ts';
 import { createRedisBus } from './events/redis-bus.ts';
 import { createRelay, type Relay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
-import { subscribe } from './graphql/subscriptions/subscribe.ts';
+import { createSubscribe } from './graphql/subscriptions/subscribe.ts';
 import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
 import {
@@ -58,6 +59,8 @@ export type AppSeams = {
   logger?: Logger;
   limits?: Partial<Limits>;
   databaseDeadlines?: Partial<DatabaseDeadlines>;
+  /** Milliseconds for which the database may be unavailable before subscriptions end. */
+  outage?: number;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
   /** `false`: background jobs do not start; a test runs them itself. */
@@ -79,7 +82,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const databaseUrl = await startDatabase(config, logger, begun, failure.resolve);
   if (config.database.kind === 'url') await requireSessions(databaseUrl);
   await applyMigrations(databaseUrl);
-  const { onStatement, databaseDeadlines: deadlines = {} } = seams;
+  const { onStatement, databaseDeadlines: deadlines = {}, outage = longestOutage } = seams;
   const database = begun.adopt(
     openDatabase({
       url: databaseUrl,
@@ -106,7 +109,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const relay = begun.adopt(createRelay({ db: relayDatabase.pool, bus, logger }), (opened) =>
     opened.dispose(),
   );
-  const feed = begun.adopt(createFeed({ relay }), (opened) => opened.dispose());
+  const feed = begun.adopt(createFeed({ relay, outage }), (opened) => opened.dispose());
   seams.onDeliveryCreated?.({ feed, relay });
   const dependencies: Dependencies = { database, clock, logger, announce: relay.announce };
 
@@ -130,7 +133,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       host: config.host,
       port: config.port,
       schema,
-      subscribe,
+      subscribe: createSubscribe({ isUnavailable, outage }),
       authenticate: (token) => identity.verifier.verify(token),
       createContext: async ({ session }) =>
         createContext(services, {

@@ -2,13 +2,13 @@ import type { DeliverableEvent } from './envelope.ts';
 import type { GrantEventType } from './grant-event-type.ts';
 import type { Position } from './position.ts';
 
-/** An event for one subscriber. Whoever received it can resume from `position` and misses nothing. */
-export type Delivery = {
+/** The next event for one subscriber, who misses nothing after `position`. */
+export type Dequeued = {
   readonly event: DeliverableEvent;
   readonly position: Position;
 };
 
-type Entry = Delivery & { isDequeued: boolean };
+type Entry = Dequeued & { isDequeued: boolean };
 
 const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
 
@@ -73,7 +73,7 @@ export class DeliveryQueue {
    * Removes the next event and returns it with the position from which nothing is missed. An event that overtook
    * others does not advance this position, since the overtaken events are still to come.
    */
-  dequeue(): Delivery | undefined {
+  dequeue(): Dequeued | undefined {
     const index = this.#urgent === 0 ? this.#head : this.#nextWhileUrgent();
     const entry = this.#entries[index];
     if (entry === undefined) return undefined;

@@ -5,14 +5,15 @@
  * A slow or failing subscriber costs the others nothing: queues are bounded, and few subscribers read the database at
  * the same time.
  */
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DeliverableEvent } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
+import { longestOutage, untilAvailable } from './outage.ts';
 import type { Position } from './position.ts';
 import type { PositionedEvent, Relay } from './relay.ts';
+import type { Delivery, Subscriber } from './subscriber.ts';
 import {
   type EventSubscription,
-  retryDelay,
   type SubscribeOptions,
   Subscription,
   type SubscriptionHost,
@@ -20,7 +21,7 @@ import {
 } from './subscription.ts';
 import { createTopicIndex } from './topics.ts';
 
-export type { Consumer, Delivery, EventSubscription, SubscribeOptions } from './subscription.ts';
+export type { EventSubscription, SubscribeOptions } from './subscription.ts';
 
 export type FeedOptions = Partial<SubscriptionLimits> & {
   relay: Relay;
@@ -42,13 +43,17 @@ export type FeedStats = {
 
 export type Feed = {
   /**
-   * Subscribes to everything from this call on, or after the position `after`; not from the first `next` on.
+   * Subscribes to everything after a position. Nothing is delivered before the subscription's `start`, but it can end.
    *
-   * `next` rejects once, with a FeedError, when the subscription ends by itself: AccessEndedError,
-   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError or FeedClosedError; or with the error that
-   * `mayReceive`, `matches` or `topics` threw.
+   * The subscriber's `onEnd` gets a FeedError when the subscription ends by itself: AccessEndedError,
+   * CursorExpiredError, HistoryReplacedError, FeedUnavailableError or FeedClosedError; or the error that one of the
+   * options or the subscriber's `onEvent` threw.
    */
-  subscribe(options: SubscribeOptions): EventSubscription;
+  subscribe<Cursor>(
+    after: Position,
+    options: SubscribeOptions<Cursor>,
+    subscriber: Subscriber<Delivery<DeliverableEvent, Cursor>>,
+  ): EventSubscription;
   /**
    * Reads the position that includes every event visible at one moment during the call. Calls at the same time share
    * one read. Rejects with a FeedUnavailableError after an outage that lasts too long.
@@ -63,7 +68,7 @@ export type Feed = {
 const maxTurn = 10;
 
 export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Feed {
-  const limits = { queueLength: 1000, outage: 30_000, ...options };
+  const limits = { queueLength: 1000, outage: longestOutage, ...options };
   const subscriptions = new Set<Subscription>();
   const byViewer = new Map<string, Set<Subscription>>();
   const topicIndex = createTopicIndex<Subscription>();
@@ -88,34 +93,22 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
   let isAvailable = true;
 
   function read(subscription: Subscription, after: Position): ReturnType<Relay['read']> {
-    return throughOutage((deadline) =>
-      withReadSlot(() => {
+    return untilAvailable(limits.outage, (deadline) =>
+      withReadSlot(async () => {
         if (subscription.hasEnded) throw new FeedClosedError();
         // The wait for a slot may have taken all the time: one more read would fail like those before it.
         if (!isAvailable && Date.now() >= deadline) throw new FeedUnavailableError();
-        return relay.read(after);
+        const page = await relay.read(after).catch((error: unknown) => {
+          if (!(error instanceof FeedError)) isAvailable = false;
+          throw error;
+        });
+        isAvailable = true;
+        return page;
       }),
     );
   }
 
-  const now = sharedByConcurrentCalls(() => throughOutage(() => relay.now()));
-
-  /** Retries while the database is unavailable, until the outage has lasted too long. */
-  async function throughOutage<Result>(task: (deadline: number) => Promise<Result>): Promise<Result> {
-    const deadline = Date.now() + limits.outage;
-    for (;;) {
-      try {
-        const result = await task(deadline);
-        isAvailable = true;
-        return result;
-      } catch (error) {
-        if (error instanceof FeedError) throw error;
-        isAvailable = false;
-        if (Date.now() + retryDelay >= deadline) throw new FeedUnavailableError({ cause: error });
-        await wait(retryDelay);
-      }
-    }
-  }
+  const now = sharedByConcurrentCalls(() => untilAvailable(limits.outage, () => relay.now()));
 
   function add(subscription: Subscription): void {
     subscriptions.add(subscription);
@@ -164,8 +157,8 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
   });
 
   return {
-    subscribe(wanted) {
-      const subscription = new Subscription(wanted, host);
+    subscribe(after, wanted, subscriber) {
+      const subscription = new Subscription(after, wanted, subscriber, host);
       add(subscription);
       if (disposed) subscription.end(new FeedClosedError());
       return subscription;

@@ -1,15 +1,15 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { withDeadline } from '../platform/deadline.ts';
-import { type Delivery, DeliveryQueue } from './delivery-queue.ts';
+import { DeliveryQueue } from './delivery-queue.ts';
 import type { DeliverableEvent } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError } from './errors.ts';
-import { includes, origin, type Position, union } from './position.ts';
+import { untilAvailable } from './outage.ts';
+import { type EventOffset, includes, origin, type Position, union } from './position.ts';
 import type { PositionedEvent, Relay } from './relay.ts';
+import type { Delivery, Subscriber } from './subscriber.ts';
 import { concerns, type Topics } from './topics.ts';
 
-export type { Delivery };
-
-export type SubscribeOptions = {
+/** Which events a subscription delivers. */
+export type SubscribeOptions<Cursor = string> = {
   /** The viewer's account: the subscription notices changes of its rights. */
   viewerId: string;
   /**
@@ -18,38 +18,26 @@ export type SubscribeOptions = {
    * continues, otherwise with the reason why it ends. A rejection is retried for as long as an outage may last.
    */
   recheck(): Promise<string | null>;
+  /** The topics outside of which no event concerns the viewer. Called after every recheck. */
+  topics(): Topics;
+  /** The subscription's own filter. */
+  matches(event: DeliverableEvent): boolean;
   /** Whether the viewer may receive the event, by the rights loaded last. Called right before each delivery. */
   mayReceive(event: DeliverableEvent): boolean;
-  /** The topics outside of which no event concerns the viewer. Called after every recheck. Left out: everything. */
-  topics?(): Topics;
-  /** The subscription's own filter. Left out: everything. */
-  matches?(event: DeliverableEvent): boolean;
-  /** Deliver everything after this position. Left out: what happens from now on. */
-  after?: Position;
+  /** The cursor from which this subscriber misses nothing after the position. */
+  cursorAt(position: Position): Cursor;
 };
 
-/**
- * Consumes events one after the other. If it returns a promise, the next event is delivered only when the promise has
- * resolved. `STOP`, returned or resolved, ends the consumption.
- */
-export type Consumer<Event> = (event: Event) => 'STOP' | undefined | Promise<'STOP' | undefined>;
-
-/** The events of one subscriber: pulled one by one, or pushed to a consumer. */
-export type EventSubscription = AsyncIterableIterator<Delivery, undefined, undefined> & {
-  /**
-   * Passes every event to the consumer as soon as it may be delivered, within the same turn of the event loop. Resolves
-   * with true when the subscription has ended, with false when the consumer has stopped; rejects as `next` does.
-   */
-  consume(consumer: Consumer<Delivery>): Promise<boolean>;
-  /**
-   * Undefined while the viewer's rights are up to date; otherwise a promise that resolves as soon as they are. It
-   * rejects as `next` does if an error has ended the subscription.
-   */
-  rightsLoaded(): Promise<void> | undefined;
+/** A running subscription. It has subscribed to changes of rights; `start` begins the delivery. */
+export type EventSubscription = {
+  /** From now on passes events to the subscriber, each as soon as it may be delivered. */
+  start(): void;
+  /** Ends it at once, and calls the subscriber's `onEnd`. */
+  end(error?: Error): void;
   readonly hasEnded: boolean;
+  /** Undefined while the viewer's rights are up to date; otherwise resolves as soon as they are, or when it has ended. */
+  rightsLoaded(): Promise<void> | undefined;
 };
-
-type ActiveConsumer = { consumer: Consumer<Delivery>; done: PromiseWithResolvers<boolean> };
 
 export type SubscriptionLimits = {
   /** Events that wait in memory for one subscriber. With more, it reads the database at its own speed. */
@@ -72,9 +60,6 @@ export type SubscriptionHost = {
   onEnd(subscription: Subscription): void;
 };
 
-/** Milliseconds between two attempts to read the database. */
-export const retryDelay = 250;
-
 /**
  * The subscription of one subscriber.
  *
@@ -84,30 +69,34 @@ export const retryDelay = 250;
  * memory.
  */
 export class Subscription implements EventSubscription {
-  readonly #options: SubscribeOptions;
+  readonly #options: SubscribeOptions<unknown>;
+  readonly #subscriber: Subscriber<Delivery<DeliverableEvent, unknown>>;
   readonly #host: SubscriptionHost;
-  #queue: DeliveryQueue;
-  /** Pending calls of `next`, in their order. */
-  #requests: PromiseWithResolvers<IteratorResult<Delivery, undefined>>[] | undefined;
-  #consumer: ActiveConsumer | undefined;
+  readonly #queue: DeliveryQueue;
   #state: 'CATCHING_UP' | 'LIVE' | 'ENDED' = 'CATCHING_UP';
-  #error: Error | undefined;
+  #hasStarted = false;
+  #isFlushing = false;
   /** Every event it includes has been queued, or does not concern this subscriber. */
-  #position: Position | undefined;
+  #position: Position;
   /** Whether `#position` is known to belong to this database's history. */
   #isPositionVerified: boolean;
   #topics: Topics = 'EVERYTHING';
   #rightsVersion = 0;
   #rightsLoading: Promise<void> | undefined;
-  #isFlushing = false;
 
-  constructor(options: SubscribeOptions, host: SubscriptionHost) {
+  /** @param after everything after this position is delivered */
+  constructor(
+    after: Position,
+    options: SubscribeOptions<unknown>,
+    subscriber: Subscriber<Delivery<DeliverableEvent, unknown>>,
+    host: SubscriptionHost,
+  ) {
     this.#options = options;
+    this.#subscriber = subscriber;
     this.#host = host;
-    const now = host.relay.position();
-    this.#position = options.after ?? now;
-    this.#isPositionVerified = options.after === undefined || host.relay.recent.confirms(options.after);
-    this.#queue = new DeliveryQueue(this.#position ?? origin);
+    this.#position = after;
+    this.#queue = new DeliveryQueue(after);
+    this.#isPositionVerified = host.relay.recent.confirms(after);
     this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
   }
 
@@ -132,62 +121,22 @@ export class Subscription implements EventSubscription {
     return this.#queue.isUrgent;
   }
 
-  next(): Promise<IteratorResult<Delivery, undefined>> {
-    if (this.#state === 'ENDED') return this.#endResult();
-    const request = Promise.withResolvers<IteratorResult<Delivery, undefined>>();
-    this.#requests ??= [];
-    this.#requests.push(request);
+  start(): void {
+    this.#hasStarted = true;
     this.flush();
-    return request.promise;
-  }
-
-  consume(consumer: Consumer<Delivery>): Promise<boolean> {
-    if (this.#state === 'ENDED') return this.#endResult().then(() => true);
-    const done = Promise.withResolvers<boolean>();
-    this.#consumer = { consumer, done };
-    this.flush();
-    return done.promise;
-  }
-
-  /** Ends the subscription at once, even while `next` is pending. */
-  return(): Promise<IteratorResult<Delivery, undefined>> {
-    this.end();
-    this.#error = undefined;
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  throw(error: unknown): Promise<IteratorResult<Delivery, undefined>> {
-    this.end();
-    return Promise.reject(error);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 
   rightsLoaded(): Promise<void> | undefined {
-    if (this.#state === 'ENDED') return this.#endResult().then(() => undefined);
-    return this.#rightsLoading?.then(() => this.rightsLoaded());
+    return this.#state === 'ENDED' ? undefined : this.#rightsLoading?.then(() => this.rightsLoaded());
   }
 
-  /** Ends the subscription; queued events are not delivered. */
   end(error?: Error): void {
     if (this.#state === 'ENDED') return;
     this.#state = 'ENDED';
     this.#host.clearTopics(this);
     this.#host.onEnd(this);
     this.#queue.clear();
-    this.#error = error;
-    for (const request of this.#requests?.splice(0) ?? [])
-      void this.#endResult().then(request.resolve, request.reject);
-    const active = this.#consumer;
-    this.#consumer = undefined;
-    if (active !== undefined)
-      void this.#endResult().then(() => active.done.resolve(true), active.done.reject);
+    this.#subscriber.onEnd(error);
   }
 
   /** The viewer's rights have changed: nothing more is delivered until they are loaded again. */
@@ -243,39 +192,22 @@ export class Subscription implements EventSubscription {
 
   /** Returns undefined when nothing more can be delivered for now, or a promise to wait for before continuing. */
   #deliverQueued(): Promise<unknown> | undefined {
-    while (this.#consumer !== undefined || (this.#requests?.length ?? 0) > 0) {
+    while (this.#hasStarted && this.#state !== 'ENDED') {
       if (this.#rightsLoading !== undefined) return this.#rightsLoading;
-      const delivery = this.#queue.dequeue();
-      if (delivery === undefined) return this.#state === 'CATCHING_UP' ? this.#catchUp() : undefined;
-      if (!this.#options.mayReceive(delivery.event)) continue;
-      const pending = this.#deliver(delivery);
+      const next = this.#queue.dequeue();
+      if (next === undefined) return this.#state === 'CATCHING_UP' ? this.#catchUp() : undefined;
+      if (!this.#options.mayReceive(next.event)) continue;
+      const cursor = this.#options.cursorAt(next.position);
+      const pending = this.#subscriber.onEvent({ event: next.event, cursor });
       if (pending !== undefined) return pending;
     }
     return undefined;
   }
 
-  #deliver(delivery: Delivery): Promise<unknown> | undefined {
-    const active = this.#consumer;
-    if (active === undefined) {
-      this.#requests?.shift()?.resolve({ done: false, value: delivery });
-      return undefined;
-    }
-    const stopIfAsked = (result: 'STOP' | undefined): void => {
-      if (result === undefined || this.#consumer !== active) return;
-      this.#consumer = undefined;
-      active.done.resolve(false);
-    };
-    const result = active.consumer(delivery);
-    if (result instanceof Promise) return result.then(stopIfAsked);
-    if (result !== undefined) stopIfAsked(result);
-    return undefined;
-  }
-
   async #catchUp(): Promise<void> {
     const { relay, limits } = this.#host;
-    if (this.#position === undefined) {
-      this.#position = await withDeadline(relay.ready(), limits.outage, unavailable);
-      this.#queue = new DeliveryQueue(this.#position);
+    if (relay.position() === undefined) {
+      await withDeadline(relay.ready(), limits.outage, () => new FeedUnavailableError());
       return;
     }
     const recent = this.#isPositionVerified ? relay.recent.after(this.#position) : undefined;
@@ -296,59 +228,44 @@ export class Subscription implements EventSubscription {
   }
 
   #accept({ event, offset, position }: PositionedEvent): void {
-    if (this.#position === undefined || includes(this.#position, offset)) return;
+    if (includes(this.#position, offset)) return;
     this.#position = union(this.#position, position);
     if (event.kind === 'access') {
-      // If the relay's position includes it, it was noticed when the relay passed it on, or is older than the rights.
-      const wasNoticed = includes(this.#host.relay.position() ?? origin, offset);
-      if (event.accountId === this.viewerId && !wasNoticed) this.rightsChanged();
+      if (event.accountId === this.viewerId) this.#onChangeOfRights(offset);
       return;
     }
     // A live subscription was found by its topics.
     if (this.#state !== 'LIVE' && !concerns(this.#topics, event)) return;
-    if (this.#options.matches?.(event) !== false) this.#queue.enqueue(event, this.#position);
+    if (this.#options.matches(event)) this.#queue.enqueue(event, this.#position);
+  }
+
+  #onChangeOfRights(offset: EventOffset): void {
+    // If the relay's position includes it, it was noticed when the relay passed it on, or is older than the rights.
+    const wasNoticed = includes(this.#host.relay.position() ?? origin, offset);
+    if (!wasNoticed) this.rightsChanged();
   }
 
   async #loadRights(): Promise<void> {
-    const deadline = Date.now() + this.#host.limits.outage;
-    for (;;) {
-      const version = this.#rightsVersion;
-      try {
-        const reason = await withDeadline(
-          this.#options.recheck(),
-          Math.max(deadline - Date.now(), 0),
-          unavailable,
-        );
-        if (this.#state === 'ENDED') return;
-        if (reason !== null) {
-          this.end(new AccessEndedError(reason));
-          return;
-        }
-        if (version === this.#rightsVersion) break;
-      } catch (error) {
-        if (this.#state === 'ENDED') return;
-        if (Date.now() + retryDelay >= deadline) {
-          this.end(new FeedUnavailableError({ cause: error }));
-          return;
-        }
-        await wait(retryDelay);
-      }
+    const reason = await untilAvailable(this.#host.limits.outage, (deadline) => this.#recheck(deadline));
+    if (this.#state === 'ENDED') return;
+    if (reason !== null) {
+      this.end(new AccessEndedError(reason));
+      return;
     }
-    this.#topics = this.#options.topics?.() ?? 'EVERYTHING';
+    this.#topics = this.#options.topics();
     if (this.#state === 'LIVE') this.#host.setTopics(this, this.#topics);
     this.#rightsLoading = undefined;
   }
 
-  /** What a consumer gets after the end: the error once, then the end. */
-  #endResult(): Promise<IteratorResult<Delivery, undefined>> {
-    const error = this.#error;
-    this.#error = undefined;
-    return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
+  /** Again and again while the rights change meanwhile. */
+  async #recheck(deadline: number): Promise<string | null> {
+    for (;;) {
+      const version = this.#rightsVersion;
+      const msLeft = Math.max(deadline - Date.now(), 0);
+      const reason = await withDeadline(this.#options.recheck(), msLeft, () => new FeedUnavailableError());
+      if (reason !== null || version === this.#rightsVersion || this.#state === 'ENDED') return reason;
+    }
   }
-}
-
-function unavailable(): Error {
-  return new FeedUnavailableError();
 }
 
 function asError(error: unknown): Error {

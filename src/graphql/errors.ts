@@ -120,3 +120,10 @@ export function notPermitted(viewer: Viewer | null, hasToken: boolean): GraphQLE
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
 }
+
+/** The error that was thrown first. GraphQL wraps it to add where in the result it happened. */
+export function originOf(error: unknown): unknown {
+  let origin = error;
+  while (origin instanceof GraphQLError && origin.originalError != null) origin = origin.originalError;
+  return origin;
+}

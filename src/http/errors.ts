@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
+import { originOf } from '../graphql/errors.ts';
 import type { Log } from './log.ts';
 import { internalErrorMessage } from './request-refused.ts';
 
@@ -66,13 +67,6 @@ export function requestError(
 ): GraphQLError {
   const http = headers === undefined ? { status } : { status, headers };
   return new GraphQLError(message, { extensions: { code, http } });
-}
-
-/** The error that was thrown first. GraphQL wraps it to add where in the result it happened. */
-function originOf(error: unknown): unknown {
-  let origin = error;
-  while (origin instanceof GraphQLError && origin.originalError != null) origin = origin.originalError;
-  return origin;
 }
 
 /** Whether the request itself is wrong, such as its variables, so that nothing was executed. */

@@ -2,12 +2,12 @@ import { createServer, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
+import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
 import { type DrainingClient, drainClients, whenClosed } from './drain.ts';
 import { type CreateContext, createEngine } from './engine/engine.ts';
-import type { Subscribe } from './engine/subscribe.ts';
 import type { ErrorPolicy } from './errors.ts';
 import { createExpiryTimer } from './expiry-timer.ts';
 import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
@@ -28,8 +28,7 @@ export type HttpServerOptions = {
   schema: GraphQLSchema;
   authenticate: Authenticate;
   createContext: CreateContext;
-  /** Default: `subscribe` of the graphql package. */
-  subscribe?: Subscribe;
+  subscribe: Subscribe;
   log: Log;
   /** Which errors clients may read, and which mean that a dependency is unavailable. */
   errors?: ErrorPolicy;
@@ -69,7 +68,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { engine, maskError } = createEngine({
     schema: options.schema,
     createContext: options.createContext,
-    ...(options.subscribe === undefined ? {} : { subscribe: options.subscribe }),
+    subscribe: options.subscribe,
     errors: options.errors ?? {},
     limits,
     connections,

@@ -10,7 +10,6 @@ import {
   FeedUnavailableError,
   HistoryReplacedError,
 } from '../../src/events/errors.ts';
-import type { Delivery, SubscribeOptions } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
 import { type AppendedEvents, deleteEventsBefore } from '../../src/events/outbox.ts';
 import { origin } from '../../src/events/position.ts';
@@ -21,8 +20,10 @@ import { bySize } from '../support/size.ts';
 import { accessChanged, grantEvent } from './events.ts';
 import {
   begin,
+  type Delivery,
   type Gateway,
   idsOf,
+  type Listener,
   listener,
   openGateway,
   openPool,
@@ -145,7 +146,7 @@ describe('a subscription', () => {
       const resumed = at.feed.subscribe(listener({ after: position }));
       const missed = await take(resumed, events.length - index - 1);
       expect(idsOf(missed)).toStrictEqual(idsOf(events.slice(index + 1)));
-      await resumed.return?.();
+      await resumed.return();
     }
     const resumed = at.feed.subscribe(listener({ after: taken[0]?.position ?? origin }));
     expect(idsOf(await untilNow(at, resumed))).toStrictEqual(idsOf(events.slice(1)));
@@ -375,7 +376,7 @@ describe('a subscription', () => {
               const resumed = at.feed.subscribe(listener({ after: position }));
               const missed = await take(resumed, taken.length - index - 1);
               expect(idsOf(missed).toSorted()).toStrictEqual(idsOf(taken.slice(index + 1)).toSorted());
-              await resumed.return?.();
+              await resumed.return();
             }
           } finally {
             await at.dispose();
@@ -455,7 +456,16 @@ describe('authorization', () => {
     const at = await gateway();
     const viewerId = newId();
     let mayReceive = true;
-    const subscribed = at.feed.subscribe(listener({ viewerId, mayReceive: () => mayReceive }));
+    let asked = 0;
+    const subscribed = at.feed.subscribe(
+      listener({
+        viewerId,
+        mayReceive: () => {
+          asked += 1;
+          return mayReceive;
+        },
+      }),
+    );
     const events = some(5);
     await tell(at, ...events);
     await take(subscribed, 1);
@@ -464,10 +474,11 @@ describe('authorization', () => {
     await tell(at, accessChanged(viewerId));
     await eventually(() => expect(at.relay.stats().events).toBe(6));
     const next = subscribed.next();
+    // All four are checked again after the change.
+    await eventually(() => expect(asked).toBe(5));
     mayReceive = true;
     const later = grantEvent();
     await tell(at, later);
-    // All four were checked again after the change.
     expect(idsOf([(await next).value ?? grantEvent()])).toStrictEqual([later.id]);
   });
 
@@ -565,7 +576,7 @@ describe('authorization', () => {
     await expect(silent.next()).rejects.toThrow(FeedUnavailableError);
   });
 
-  test.each<[string, Partial<SubscribeOptions>]>([
+  test.each<[string, Partial<Listener>]>([
     ['mayReceive', { mayReceive: () => fail() }],
     ['matches', { matches: () => fail() }],
     ['topics', { topics: () => fail() }],
@@ -672,54 +683,53 @@ describe('a slow subscriber', () => {
       for (const id of idsOf([a, asked, b, revoked])) {
         if (!received.has(id)) expect(again).toContain(id);
       }
-      await resumed.return?.();
+      await resumed.return();
     }
   });
 });
 
-describe('a consumer', () => {
-  test('receives events, replayed and live, each when its previous promise has settled, until it stops', async () => {
+describe('a subscriber that events are pushed to', () => {
+  test('receives them, replayed and live, each when its previous promise has settled', async () => {
     const at = await gateway();
     const start = at.relay.position() ?? origin;
     const events = some(6);
     await tell(at, ...events.slice(0, 3));
-    const subscribed = at.feed.subscribe(listener({ after: start }));
     const taken: Delivery[] = [];
-    const gate = Promise.withResolvers<undefined>();
-    const isOver = subscribed.consume((delivery) => {
-      taken.push(delivery);
-      if (taken.length === 2) return gate.promise;
-      return taken.length === 5 ? 'STOP' : undefined;
+    const gate = Promise.withResolvers<void>();
+    const end = at.feed.push(listener({ after: start }), {
+      onEvent(delivery) {
+        taken.push(delivery);
+        return taken.length === 2 ? gate.promise : undefined;
+      },
+      onEnd: (error) => expect(error).toBeUndefined(),
     });
     await eventually(() => expect(taken).toHaveLength(2));
     await tell(at, ...events.slice(3));
     await eventually(() => expect(at.relay.stats().events).toBe(6));
     expect(taken).toHaveLength(2);
-    gate.resolve(undefined);
-    expect(await isOver).toBe(false);
-    expect(idsOf([...taken, ...(await take(subscribed, 1))])).toStrictEqual(idsOf(events));
-    await subscribed.return?.();
-    expect(await subscribed.consume(() => expect.fail('nothing is delivered after the end'))).toBe(true);
+    gate.resolve();
+    await eventually(() => expect(idsOf(taken)).toStrictEqual(idsOf(events)));
+    end();
+    await tell(at, grantEvent());
+    await eventually(() => expect(at.relay.stats().events).toBe(7));
+    expect(taken).toHaveLength(6);
   });
 
-  test('is notified of the end at once, with the error', async () => {
+  test('is notified of the end at once and once, with the error unless it has ended it', async () => {
     const at = await gateway();
-    const [left, closed, broken] = [1, 2, 3].map(() => at.feed.subscribe(listener()));
-    const pending = [
-      left?.consume(() => undefined),
-      closed?.consume(() => undefined),
-      broken?.consume(() => Promise.reject(new Error('broken'))),
-    ];
-    const ends = Promise.allSettled(pending);
-    await left?.return?.();
+    const ends: unknown[][] = [];
+    const [end] = ['left', 'closed', 'broken'].map((name) =>
+      at.feed.push(listener(), {
+        onEvent: () => (name === 'broken' ? Promise.reject(new Error('broken')) : undefined),
+        onEnd: (error) => ends.push([name, error?.message]),
+      }),
+    );
+    end?.();
+    expect(ends).toStrictEqual([['left', undefined]]);
     await tell(at, grantEvent());
-    await eventually(() => expect(at.feed.stats().subscriptions).toBe(1));
+    await eventually(() => expect(ends.slice(1)).toStrictEqual([['broken', 'broken']]));
     at.feed.dispose();
-    expect(await ends).toMatchObject([
-      { status: 'fulfilled', value: true },
-      { status: 'rejected', reason: { code: 'FEED_CLOSED' } },
-      { status: 'rejected', reason: { message: 'broken' } },
-    ]);
+    expect(ends.slice(2)).toStrictEqual([['closed', new FeedClosedError().message]]);
   });
 });
 
@@ -739,14 +749,12 @@ describe('the end', () => {
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());
     const pending = [subscribed.next(), subscribed.next()];
-    await subscribed.return?.();
+    await subscribed.return();
     expect(await Promise.all(pending)).toStrictEqual([
       { done: true, value: undefined },
       { done: true, value: undefined },
     ]);
     expect(await subscribed.next()).toStrictEqual({ done: true, value: undefined });
-    const thrown = at.feed.subscribe(listener());
-    await expect(thrown.throw?.(new Error('enough'))).rejects.toThrow('enough');
     expect(at.feed.stats()).toStrictEqual(nothing);
   });
 
@@ -777,7 +785,7 @@ describe('the end', () => {
       const next = subscribed.next();
       if (cycle % 3 === 0) await eventually(() => expect(at.feed.stats().live).toBe(1));
       if (cycle % 5 === 0) at.relay.wake();
-      await subscribed.return?.();
+      await subscribed.return();
       expect(await next).toStrictEqual({ done: true, value: undefined });
     }
     expect(at.feed.stats()).toStrictEqual(nothing);
@@ -807,7 +815,7 @@ describe('the end', () => {
     await expireUnread(at);
     await expect(lost).rejects.toThrow(HistoryReplacedError);
     expect(at.relay.position()).toBeUndefined();
-    const subscribed = at.feed.subscribe(listener());
+    const subscribed = at.feed.subscribe(listener({ after: await at.relay.now() }));
     const next = subscribed.next();
     await eventually(() => expect(at.feed.stats().live).toBe(1));
     const [passed, urgent] = [grantEvent(), grantEvent({ type: 'REVOKED' })];

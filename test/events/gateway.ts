@@ -1,17 +1,20 @@
 /** Writers and gateways on a real database, for the tests of this room. */
 import pg from 'pg';
 import type { WakeBus } from '../../src/events/bus.ts';
-import type { EventEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
+import type { DeliverableEvent, EventEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
 import {
   createFeed,
-  type Delivery,
+  type EventSubscription,
   type Feed,
   type FeedOptions,
   type SubscribeOptions,
 } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
 import { type AppendedEvents, appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
+import { origin, type Position } from '../../src/events/position.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
+import type { Subscriber } from '../../src/events/subscriber.ts';
+import { iterate } from '../../src/http/engine/operation-stream.ts';
 import { type DatabaseDeadlines, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -19,9 +22,22 @@ import { generousDatabaseDeadlines, generousMs } from '../support/deadlines.ts';
 
 export const silent = createLogger('silent');
 
+/** What a subscriber of these tests received, and the position from which it resumes. */
+export type Delivery = { event: DeliverableEvent; position: Position };
+
+export type Subscribed = Required<AsyncIterableIterator<Delivery, undefined, undefined>>;
+
+/** What a subscription delivers; `after` is where it starts. */
+export type Listener = Omit<SubscribeOptions<Position>, 'cursorAt'> & { after?: Position };
+
 export type Gateway = {
   relay: Relay;
-  feed: Feed;
+  feed: Omit<Feed, 'subscribe'> & {
+    /** Subscribes, by default to everything that the relay has not read yet. Delivers when it is iterated. */
+    subscribe(listener: Listener): Subscribed;
+    /** Subscribes and delivers at once. Returns the function that ends it. */
+    push(listener: Listener, subscriber: Subscriber<Delivery>): () => void;
+  };
   bus: WakeBus;
   pool: pg.Pool;
   /** Holds back the result of the gateway's next read until `letGo` is called. */
@@ -58,9 +74,30 @@ export async function openGateway(
   const relay = createRelay({ pollInterval: 600_000, logger: silent, ...options, bus, db });
   const feed = createFeed({ ...options, relay });
   await relay.ready();
+
+  function subscribe({ after, ...wanted }: Listener, subscriber: Subscriber<Delivery>) {
+    const start = after ?? relay.position() ?? origin;
+    return feed.subscribe(
+      start,
+      { ...wanted, cursorAt: (position: Position) => position },
+      {
+        onEvent: ({ event, cursor }) => subscriber.onEvent({ event, position: cursor }),
+        onEnd: (error) => subscriber.onEnd(error),
+      },
+    );
+  }
+
   return {
     relay,
-    feed,
+    feed: {
+      ...feed,
+      subscribe: (wanted) => pulled((subscriber) => subscribe(wanted, subscriber)),
+      push(wanted, subscriber) {
+        const subscription = subscribe(wanted, subscriber);
+        subscription.start();
+        return () => subscription.end();
+      },
+    },
     bus,
     pool,
     holdRead() {
@@ -123,12 +160,51 @@ function transaction(db: Pick<pg.Pool, 'query'> | pg.PoolClient) {
   };
 }
 
-/** Options of a subscriber that may receive everything. */
-export function listener(options: Partial<SubscribeOptions> = {}): SubscribeOptions {
-  return { viewerId: newId(), recheck: async () => null, mayReceive: () => true, ...options };
+/** A subscriber that may receive everything, unless the options say otherwise. */
+export function listener(options: Partial<Listener> = {}): Listener {
+  return {
+    viewerId: newId(),
+    recheck: async () => null,
+    topics: () => 'EVERYTHING',
+    matches: () => true,
+    mayReceive: () => true,
+    ...options,
+  };
 }
 
-export type Subscribed = AsyncIterableIterator<Delivery, undefined, undefined>;
+/** Subscribes now, and starts the delivery when the result is first iterated. */
+function pulled(subscribe: (subscriber: Subscriber<Delivery>) => EventSubscription): Subscribed {
+  let pulling: Subscriber<Delivery> | undefined;
+  let end: { error: Error | undefined } | undefined;
+  const subscription = subscribe({
+    onEvent: (delivery) => pulling?.onEvent(delivery),
+    onEnd(error) {
+      end = { error };
+      pulling?.onEnd(error);
+    },
+  });
+  const source = {
+    start(subscriber: Subscriber<Delivery>) {
+      pulling = subscriber;
+      if (end === undefined) subscription.start();
+      else subscriber.onEnd(end.error);
+    },
+    end: () => subscription.end(),
+  };
+  const nothing = () => undefined;
+  const iterator = iterate(source, { onEnd: nothing }, { finalValue: nothing, onEnd: nothing });
+  return {
+    next: () => iterator.next(),
+    async return() {
+      subscription.end();
+      return { done: true, value: undefined };
+    },
+    throw: (error) => Promise.reject(error),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
 
 /** Returns the next `count` deliveries. */
 export async function take(subscribed: Subscribed, count: number): Promise<Delivery[]> {

@@ -2,7 +2,6 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
 import { FeedUnavailableError } from '../../src/events/errors.ts';
-import type { Delivery } from '../../src/events/feed.ts';
 import { origin } from '../../src/events/position.ts';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { eventually } from '../support/eventually.ts';
@@ -11,7 +10,17 @@ import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { grantEvent } from './events.ts';
-import { type Gateway, idsOf, listener, openGateway, openPool, silent, take, write } from './gateway.ts';
+import {
+  type Delivery,
+  type Gateway,
+  idsOf,
+  listener,
+  openGateway,
+  openPool,
+  silent,
+  take,
+  write,
+} from './gateway.ts';
 
 let database: OwnPostgres;
 let pool: pg.Pool;

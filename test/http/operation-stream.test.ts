@@ -1,41 +1,47 @@
 import { expect, test } from 'vitest';
-import { endWithOperation } from '../../src/http/engine/operation-stream.ts';
+import type { Subscriber } from '../../src/events/subscriber.ts';
+import { iterate } from '../../src/http/engine/operation-stream.ts';
 import { RunningOperation } from '../../src/http/running-operation.ts';
 
-/** A source that the test controls. It counts the calls of its `return`. */
-function createSource<T>() {
-  const waiting: { resolve: (result: IteratorResult<T>) => void; reject: (error: Error) => void }[] = [];
+/** A source that the test controls. It counts the calls of its methods. */
+function createSource() {
+  let subscriber: Subscriber<string> | undefined;
   const source = {
-    returned: 0,
-    give: (value: T) => waiting.shift()?.resolve({ value, done: false }),
-    finish: () => waiting.shift()?.resolve({ value: undefined, done: true }),
-    fail: (error: Error) => waiting.shift()?.reject(error),
-    [Symbol.asyncIterator]: () => ({
-      next: () => new Promise<IteratorResult<T>>((resolve, reject) => waiting.push({ resolve, reject })),
-      // Like a generator that waits for a promise: it never settles.
-      return: () => {
-        source.returned += 1;
-        return new Promise<IteratorResult<T>>(() => {});
-      },
-    }),
+    started: 0,
+    ended: 0,
+    start(given: Subscriber<string>) {
+      source.started += 1;
+      subscriber = given;
+    },
+    end() {
+      source.ended += 1;
+      subscriber?.onEnd();
+    },
+    give: (value: string) => subscriber?.onEvent(value),
+    finish: (error?: Error) => subscriber?.onEnd(error),
   };
   return source;
 }
 
 function setUp({ finalValue }: { finalValue?: string } = {}) {
-  const source = createSource<string>();
+  const source = createSource();
   const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   const ends: string[] = [];
-  const stream = endWithOperation(source, operation, {
-    finalValue: () => finalValue,
-    onEnd: () => ends.push('end'),
-  });
+  const stream = iterate(source, operation, { finalValue: () => finalValue, onEnd: () => ends.push('end') });
   return { source, operation, ends, stream };
 }
 
 const done = { value: undefined, done: true };
 
-test('yields what the source yields, and ends with it', async () => {
+test('starts the source with the first call of next', () => {
+  const { source, stream } = setUp();
+  expect(source.started).toBe(0);
+  void stream.next();
+  void stream.next();
+  expect(source.started).toBe(1);
+});
+
+test('yields what the source pushes, and ends with it', async () => {
   const { source, stream, ends } = setUp();
   const first = stream.next();
   source.give('a');
@@ -45,24 +51,41 @@ test('yields what the source yields, and ends with it', async () => {
   expect(await second).toEqual(done);
   expect(await stream.next()).toEqual(done);
   expect(ends).toEqual(['end']);
-  expect(source.returned).toBe(0);
+  expect(source.ended).toBe(0);
+});
+
+test('lets the source push only while a call of next waits', async () => {
+  const { source, stream } = setUp();
+  const [first, second] = [stream.next(), stream.next()];
+  expect(source.give('a')).toBeUndefined();
+  const pending = source.give('b');
+  expect(await Promise.all([first, second])).toMatchObject([{ value: 'a' }, { value: 'b' }]);
+  let mayPush = false;
+  const waiting = pending?.then(() => {
+    mayPush = true;
+  });
+  await new Promise(setImmediate);
+  expect(mayPush).toBe(false);
+  const third = stream.next();
+  await waiting;
+  source.give('c');
+  expect(await third).toMatchObject({ value: 'c' });
 });
 
 test('ends once, however many calls of next are waiting', async () => {
   const { source, stream, ends } = setUp();
   const waiting = [stream.next(), stream.next()];
   source.finish();
-  source.finish();
   expect(await Promise.all(waiting)).toEqual([done, done]);
   expect(ends).toEqual(['end']);
 });
 
-test('the end of the operation ends it at once, even if the `return` of its source never settles', async () => {
+test('the end of the operation ends it and its source at once', async () => {
   const { source, operation, stream, ends } = setUp();
   const next = stream.next();
   operation.end('CLIENT_GONE');
   expect(await next).toEqual(done);
-  expect(source.returned).toBe(1);
+  expect(source.ended).toBe(1);
   expect(ends).toEqual(['end']);
 });
 
@@ -88,38 +111,46 @@ test('return ends it at once, without a final value', async () => {
   expect(await next).toEqual(done);
   operation.end('CLIENT_GONE');
   expect(await stream.next()).toEqual(done);
-  expect(source.returned).toBe(1);
+  expect(source.ended).toBe(1);
   expect(ends).toEqual(['end']);
 });
 
-test('what the source yields after the end is dropped', async () => {
+test('what the source pushes after the end is dropped', async () => {
   const { source, operation, stream } = setUp();
   const next = stream.next();
   operation.end('CLIENT_GONE');
-  source.give('late');
+  expect(source.give('late')).toBeUndefined();
   expect(await next).toEqual(done);
+  expect(await stream.next()).toEqual(done);
 });
 
-test('an error of the source is passed on and ends it, and the source is closed', async () => {
+test('an error of the source is passed on once, and ends it', async () => {
   const { source, stream, ends } = setUp();
   const next = stream.next();
-  source.fail(new Error('broken'));
+  source.finish(new Error('broken'));
   await expect(next).rejects.toThrow('broken');
   expect(await stream.next()).toEqual(done);
   expect(ends).toEqual(['end']);
-  expect(source.returned).toBe(1);
+  expect(source.ended).toBe(0);
+});
+
+test('an error while no call waits is passed on to the next call', async () => {
+  const { source, stream } = setUp();
+  const next = stream.next();
+  source.give('a');
+  await next;
+  source.finish(new Error('broken'));
+  await expect(stream.next()).rejects.toThrow('broken');
+  expect(await stream.next()).toEqual(done);
 });
 
 test('a stream whose operation had ended before never starts', async () => {
-  const source = createSource<string>();
+  const source = createSource();
   const ends: string[] = [];
   const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
   operation.end('CLIENT_GONE');
-  const stream = endWithOperation(source, operation, {
-    finalValue: () => undefined,
-    onEnd: () => ends.push('end'),
-  });
+  const stream = iterate(source, operation, { finalValue: () => undefined, onEnd: () => ends.push('end') });
   expect(await stream.next()).toEqual(done);
-  expect(source.returned).toBe(1);
+  expect([source.started, source.ended]).toEqual([0, 0]);
   expect(ends).toEqual(['end']);
 });

@@ -9,6 +9,7 @@ import type { OperationInfo } from '../../src/http/running-operation.ts';
 import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { generousMs } from '../support/deadlines.ts';
+import { subscribeToIterables } from '../support/push.ts';
 
 class DatabaseGoneError extends Error {}
 
@@ -205,6 +206,7 @@ export async function startTestServer(
     host: '127.0.0.1',
     port: 0,
     schema: createTestSchema(source),
+    subscribe: subscribeToIterables,
     authenticate: (token) => issuer.verifier.verify(token),
     createContext: (operation) => {
       contexts += 1;

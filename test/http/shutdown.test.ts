@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { startHttpServer } from '../../src/http/server.ts';
 import { measureLateness } from '../support/lateness.ts';
+import { subscribeToIterables } from '../support/push.ts';
 import { closeOf, contextOf, recordingLog, startTestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
@@ -232,6 +233,7 @@ test('starting fails when the port is in use', async () => {
     host: '127.0.0.1',
     port: Number(new URL(server.origin).port),
     schema: (await import('graphql')).buildSchema('type Query { hello: String }'),
+    subscribe: subscribeToIterables,
     authenticate: () => Promise.reject(new Error('unused')),
     createContext: () => ({}),
     log: recordingLog(),

@@ -1,14 +1,16 @@
+import type { Delivery } from '../../events/subscriber.ts';
 import { builder } from '../builder.ts';
 import { clearReadCaches } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import { type GrantEvent, type GrantEventPayload, grantEvents } from '../subscriptions/grant-events.ts';
+import type { GrantEvent } from '../subscriptions/grant-event.ts';
+import { grantEvents } from '../subscriptions/grant-events.ts';
 import { grantSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Grant } from './grant.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'The type of an event of a grant.',
-  values: enumValues<GrantEventPayload['type']>({
+  values: enumValues<GrantEvent['type']>({
     STARTED:
       'No event of a grant: the subscription has started. Always delivered first, whatever `filter` says. Its `grant` is null.',
     CURRENT: 'No event: the grant as it is at the start of a subscription with `withCurrentState`.',
@@ -28,14 +30,14 @@ const GrantEventType = builder.enumType('GrantEventType', {
   }),
 });
 
-const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
+const GrantEventRef = builder.objectRef<Delivery<GrantEvent>>('GrantEvent').implement({
   description:
     'An event of a grant. The events of one grant are delivered in the order in which they happened.',
   fields: (t) => ({
     id: t.id({
       viewerIndependent: true,
       description: 'Identifies the event. A repeated delivery has the same id.',
-      resolve: ({ payload }) => payload.id,
+      resolve: ({ event }) => event.id,
     }),
     cursor: t.exposeString('cursor', {
       viewerIndependent: true,
@@ -46,14 +48,14 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
       type: GrantEventType,
       viewerIndependent: true,
       description: 'What happened to the grant.',
-      resolve: ({ payload }) => payload.type,
+      resolve: ({ event }) => event.type,
     }),
     occurredAt: t.field({
       type: 'DateTime',
       viewerIndependent: true,
       description:
         'The time of the event. For `CURRENT`, the time at which the grant was read; for `STARTED` and `CURRENT_COMPLETE`, the present.',
-      resolve: ({ payload }) => payload.occurredAt,
+      resolve: ({ event }) => event.occurredAt,
     }),
     grant: t.field({
       type: Grant,
@@ -62,7 +64,7 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
       ofTheEventItself: true,
       description:
         'The grant as it was right after the event; null for `STARTED` and `CURRENT_COMPLETE`. `viewerMay`, its ticket and other objects around it are as they are now.',
-      resolve: ({ payload: { grant, occurredAt } }, _, context, info) =>
+      resolve: ({ event: { grant, occurredAt } }, _, context, info) =>
         grant === null ? null : grantSnapshot(grant, occurredAt, context, info),
     }),
     openGrants: t.int({
@@ -70,7 +72,7 @@ const GrantEventRef = builder.objectRef<GrantEvent>('GrantEvent').implement({
       viewerIndependent: true,
       description:
         'For `CURRENT_COMPLETE`, how many grants the current state had: any other grant that the client holds is no longer open. Null for all other types.',
-      resolve: ({ payload }) => payload.openGrants ?? null,
+      resolve: ({ event }) => event.openGrants ?? null,
     }),
   }),
 });
@@ -115,9 +117,9 @@ builder.subscriptionField('grantEvents', (t) =>
     },
     subscribe: (_, { filter, after, withCurrentState }, context) =>
       grantEvents(context, filter ?? {}, { after: after ?? null, withCurrentState }),
-    resolve: (event, _, context) => {
+    resolve: (delivery, _, context) => {
       clearReadCaches(context);
-      return event;
+      return delivery;
     },
   }),
 );

@@ -1,5 +1,6 @@
-import { type GraphQLSchema, subscribe } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
+import type { Subscribe } from '../../graphql/subscriptions/subscribe.ts';
 import type { ConnectionCounter } from '../connection-counter.ts';
 import { createErrorMasker, type ErrorMasker, type ErrorPolicy } from '../errors.ts';
 import type { ExpiryTimer } from '../expiry-timer.ts';
@@ -11,8 +12,7 @@ import { requireEventStream } from './event-stream-requirement.ts';
 import { resumeByLastEventId } from './last-event-id.ts';
 import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
-import { endStreams } from './stream-lifetime.ts';
-import type { Subscribe } from './subscribe.ts';
+import { runSubscriptions } from './stream-lifetime.ts';
 import { requireTokens } from './token-requirement.ts';
 
 /** Creates the context that resolvers get, once for each operation. A plain object: yoga copies its properties. */
@@ -23,7 +23,7 @@ export type Engine = YogaServerInstance<EngineContext, object>;
 export type EngineOptions = {
   schema: GraphQLSchema;
   createContext: CreateContext;
-  subscribe?: Subscribe;
+  subscribe: Subscribe;
   errors: ErrorPolicy;
   limits: Limits;
   connections: ConnectionCounter;
@@ -53,8 +53,8 @@ export function createEngine(options: EngineOptions): {
       ...limitDocuments(limits),
       requireTokens(),
       requireEventStream(),
-      limitOperations(limits, options.subscribe ?? ((args) => subscribe(args))),
-      endStreams(options),
+      limitOperations(limits),
+      runSubscriptions(options),
       resumeByLastEventId(),
     ],
     batching: false,

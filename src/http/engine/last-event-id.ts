@@ -15,7 +15,7 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { SerializedResult } from '../../graphql/subscriptions/subscribe.ts';
+import type { SerializedResult } from '../../graphql/subscriptions/shared-results.ts';
 import type { EngineContext } from '../running-operation.ts';
 
 /** A subscription resumes by this argument, whose value is this field of an earlier event. */

@@ -5,10 +5,9 @@ import { requestError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { EngineContext, RunningOperation } from '../running-operation.ts';
 import { findExcess } from './document-limits.ts';
-import type { Subscribe } from './subscribe.ts';
 
 /** Limits how many objects an operation may return, and how long it may take. */
-export function limitOperations(limits: Limits, subscribe: Subscribe): Plugin<EngineContext> {
+export function limitOperations(limits: Limits): Plugin<EngineContext> {
   return {
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
       const excess = findExcess(args, limits);
@@ -19,22 +18,15 @@ export function limitOperations(limits: Limits, subscribe: Subscribe): Plugin<En
       const { operation } = args.contextValue;
       setExecuteFn((executionArgs) => resultInTime(executeFn(executionArgs), operation, limits));
     },
-    onSubscribe({ args, setSubscribeFn, setResultAndStopExecution }) {
+    onSubscribe({ args, setResultAndStopExecution }) {
       const excess = findExcess(args, limits);
-      if (excess !== null) {
-        setResultAndStopExecution({ errors: [excess] });
-        return;
-      }
-      const { operation } = args.contextValue;
-      setSubscribeFn((executionArgs) =>
-        resultInTime(subscribe(executionArgs, operation.sendText), operation, limits),
-      );
+      if (excess !== null) setResultAndStopExecution({ errors: [excess] });
     },
   };
 }
 
 /** As {@link withinOperationTime}, with the error of the deadline as a result. */
-async function resultInTime<T>(work: T | PromiseLike<T>, operation: RunningOperation, limits: Limits) {
+export async function resultInTime<T>(work: T | PromiseLike<T>, operation: RunningOperation, limits: Limits) {
   try {
     return await withinOperationTime(work, operation, limits);
   } catch (error) {

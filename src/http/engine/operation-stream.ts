@@ -1,3 +1,4 @@
+import type { EventSource, Subscriber } from '../../events/subscriber.ts';
 import type { RunningOperation } from '../running-operation.ts';
 
 export type StreamEnd<T> = {
@@ -7,59 +8,66 @@ export type StreamEnd<T> = {
   onEnd(): void;
 };
 
-export function isStream<T>(value: T | AsyncIterable<T>): value is AsyncIterable<T> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
-}
-
 /**
- * Returns the same stream, except that it ends at once when its operation ends, even while its source waits for a
- * next value. The source's `return` is called, but not awaited.
+ * Returns an iterator over what the source pushes, as GraphQL servers want one. It starts the source with the first call
+ * of `next`, and lets it push a value only while a call waits. It ends at once when its operation ends, even while the
+ * source waits for a next value.
  */
-export function endWithOperation<T>(
-  source: AsyncIterable<T>,
+export function iterate<T>(
+  source: EventSource<T>,
   operation: Pick<RunningOperation, 'onEnd'>,
   end: StreamEnd<T>,
 ): AsyncIterableIterator<T, undefined> {
-  return new OperationStream(source[Symbol.asyncIterator](), operation, end);
+  return new OperationStream(source, operation, end);
 }
 
-class OperationStream<T> implements AsyncIterableIterator<T, undefined> {
-  readonly #source: AsyncIterator<T>;
+class OperationStream<T> implements AsyncIterableIterator<T, undefined>, Subscriber<T> {
+  readonly #source: EventSource<T>;
   readonly #end: StreamEnd<T>;
   /** Calls of `next` that have no answer yet. */
   #requests: PromiseWithResolvers<IteratorResult<T, undefined>>[] = [];
+  /** Lets the source push its next value; undefined while it may. */
+  #mayPush: (() => void) | undefined;
   #finalValue: T | undefined;
+  #error: Error | undefined;
+  #hasStarted = false;
   #hasEnded = false;
 
-  constructor(source: AsyncIterator<T>, operation: Pick<RunningOperation, 'onEnd'>, end: StreamEnd<T>) {
+  constructor(source: EventSource<T>, operation: Pick<RunningOperation, 'onEnd'>, end: StreamEnd<T>) {
     this.#source = source;
     this.#end = end;
     operation.onEnd(() => this.#onOperationEnd());
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#hasEnded) return Promise.resolve(this.#takeFinalValue());
+    if (this.#hasEnded) return this.#lastResult();
     const request = Promise.withResolvers<IteratorResult<T, undefined>>();
     this.#requests.push(request);
-    this.#source.next().then(
-      (result) => {
-        if (!this.#removeRequest(request)) return;
-        if (result.done === true) this.#markEnded();
-        request.resolve(result.done === true ? { value: undefined, done: true } : result);
-      },
-      (error) => {
-        if (!this.#removeRequest(request)) return;
-        // A source that failed may still hold resources, and nobody else calls its `return`.
-        this.#close();
-        request.reject(error);
-      },
-    );
+    if (this.#hasStarted) this.#mayPush?.();
+    else {
+      this.#hasStarted = true;
+      this.#source.start(this);
+    }
     return request.promise;
   }
 
-  return(): Promise<IteratorResult<T, undefined>> {
-    this.#finalValue = undefined;
+  onEvent(value: T): Promise<void> | undefined {
+    if (this.#hasEnded) return undefined;
+    this.#requests.shift()?.resolve({ value, done: false });
+    if (this.#requests.length > 0) return undefined;
+    return new Promise((resolve) => {
+      this.#mayPush = resolve;
+    });
+  }
+
+  onEnd(error?: Error): void {
+    if (!this.#hasEnded) this.#error = error;
     this.#close();
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#stop();
+    this.#finalValue = undefined;
     return Promise.resolve({ value: undefined, done: true });
   }
 
@@ -70,33 +78,29 @@ class OperationStream<T> implements AsyncIterableIterator<T, undefined> {
   #onOperationEnd(): void {
     if (this.#hasEnded) return;
     this.#finalValue = this.#end.finalValue();
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#hasEnded) return;
     this.#close();
+    if (this.#hasStarted) this.#source.end();
   }
 
   #close(): void {
     if (this.#hasEnded) return;
-    this.#markEnded();
-    // Not awaited: a generator that waits for a promise returns only when that settles, which may be never.
-    Promise.resolve(this.#source.return?.()).catch(() => {});
-    for (const request of this.#requests.splice(0)) request.resolve(this.#takeFinalValue());
-  }
-
-  #markEnded(): void {
-    if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#end.onEnd();
+    for (const request of this.#requests.splice(0))
+      void this.#lastResult().then(request.resolve, request.reject);
   }
 
-  /** Returns whether the request was still unanswered. */
-  #removeRequest(request: PromiseWithResolvers<IteratorResult<T, undefined>>): boolean {
-    const index = this.#requests.indexOf(request);
-    if (index !== -1) this.#requests.splice(index, 1);
-    return index !== -1;
-  }
-
-  #takeFinalValue(): IteratorResult<T, undefined> {
-    const value = this.#finalValue;
+  /** The error or the final value, once; then the end. */
+  #lastResult(): Promise<IteratorResult<T, undefined>> {
+    const [error, value] = [this.#error, this.#finalValue];
+    this.#error = undefined;
     this.#finalValue = undefined;
-    return value === undefined ? { value: undefined, done: true } : { value, done: false };
+    if (error !== undefined) return Promise.reject(error);
+    return Promise.resolve(value === undefined ? { value: undefined, done: true } : { value, done: false });
   }
 }

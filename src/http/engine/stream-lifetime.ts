@@ -1,28 +1,37 @@
-import { GraphQLError } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import type { Subscribe } from '../../graphql/subscriptions/subscribe.ts';
 import { bearerKey } from '../authentication.ts';
 import type { ConnectionCounter } from '../connection-counter.ts';
 import { requestError } from '../errors.ts';
 import type { ExpiryTimer } from '../expiry-timer.ts';
+import type { Limits } from '../limits.ts';
 import { drainingMessage } from '../request-refused.ts';
 import type { EngineContext, RunningOperation } from '../running-operation.ts';
-import { endWithOperation, isStream } from './operation-stream.ts';
+import { resultInTime } from './operation-limits.ts';
+import { iterate } from './operation-stream.ts';
 
-type StreamLifetimeOptions = {
+type Results = ExecutionResult | AsyncIterableIterator<ExecutionResult, undefined>;
+
+type SubscriptionOptions = {
+  subscribe: Subscribe;
+  limits: Limits;
   connections: ConnectionCounter;
   expiryTimer: ExpiryTimer;
   isDraining: () => boolean;
 };
 
 /**
- * Ends each subscription's stream when its operation ends. An event stream over HTTP is a connection of its own, so
+ * Runs subscriptions, and ends each when its operation ends. An event stream over HTTP is a connection of its own, so
  * this also counts it and ends it when its token expires. WebSockets do both for all the operations they carry.
  */
-export function endStreams({
+export function runSubscriptions({
+  subscribe,
+  limits,
   connections,
   expiryTimer,
   isDraining,
-}: StreamLifetimeOptions): Plugin<EngineContext> {
+}: SubscriptionOptions): Plugin<EngineContext> {
   /** Registers an event stream. Returns the function that unregisters it, or the error that refuses it. */
   function register(operation: RunningOperation): (() => void) | GraphQLError {
     const { session } = operation;
@@ -40,29 +49,21 @@ export function endStreams({
     };
   }
 
+  async function run(args: ExecutionArgs, operation: RunningOperation): Promise<Results> {
+    const source = await resultInTime(subscribe(args, operation.sendText), operation, limits);
+    if (!('start' in source)) return source;
+    const registered = register(operation);
+    if (registered instanceof GraphQLError) return { errors: [registered] };
+    return iterate(source, operation, {
+      finalValue: () => (operation.ended === 'TOKEN_EXPIRED' ? { errors: [tokenExpired()] } : undefined),
+      onEnd: registered,
+    });
+  }
+
   return {
-    onSubscribe({ args }) {
+    onSubscribe({ args, setSubscribeFn }) {
       const { operation } = args.contextValue;
-      return {
-        onSubscribeResult({ result, setResult }) {
-          if (!isStream(result)) return;
-          const registered = register(operation);
-          if (registered instanceof GraphQLError) {
-            // Nobody will iterate the stream: wrap it once more so that ending the operation closes its source.
-            void endWithOperation(result, operation, { finalValue: () => undefined, onEnd: doNothing });
-            operation.end('CLIENT_GONE');
-            setResult({ errors: [registered] });
-            return;
-          }
-          setResult(
-            endWithOperation(result, operation, {
-              finalValue: () =>
-                operation.ended === 'TOKEN_EXPIRED' ? { errors: [tokenExpired()] } : undefined,
-              onEnd: registered,
-            }),
-          );
-        },
-      };
+      setSubscribeFn((executionArgs: ExecutionArgs) => run(executionArgs, operation));
     },
   };
 }

@@ -2,7 +2,6 @@ import type { ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { requestError } from '../errors.ts';
 import type { EngineContext } from '../running-operation.ts';
-import { isStream } from './operation-stream.ts';
 
 /**
  * Answers 401 to requests without a token that need one. Subscriptions always do. For queries and mutations the
@@ -38,4 +37,8 @@ function tokenRequired() {
   return requestError(401, 'UNAUTHENTICATED', 'Send a bearer token: "authorization: Bearer <token>".', {
     'www-authenticate': 'Bearer',
   });
+}
+
+function isStream<T>(value: T | AsyncIterable<T>): value is AsyncIterable<T> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }

@@ -42,9 +42,13 @@ const grant = fc
   )
   .map(([fields, of]) => (of === null ? fields : `${fields} ... on Grant { scope { ${of} } }`));
 const eventSelection = fc
-  .tuple(leaf(['id', 'cursor', 'next: cursor', 'type', 'occurredAt', '__typename']), fc.option(grant))
+  .tuple(
+    leaf(['id', 'cursor', 'next: cursor', 'type', 'occurredAt', 'openGrants', '__typename']),
+    fc.option(grant),
+  )
   .map(([fields, of]) => (of === null ? fields : `${fields} grant { ${of} }`));
 const fields = fc.record({
+  hasGrant: fc.boolean(),
   type: fc.constantFrom('REQUESTED', 'ACTIVATED', 'REVOKED') as fc.Arbitrary<'REQUESTED'>,
   justification: fc.option(fc.string({ unit: 'binary' })),
   expiresAt: fc.option(fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })),
@@ -54,19 +58,25 @@ const fields = fc.record({
 
 test('a compiled selection returns what graphql returns, whatever plain fields are selected', () => {
   fc.assert(
-    fc.property(eventSelection, fields, fc.boolean(), (selection, { type, ...given }, inFragment) => {
-      const { document, compiled } = compile(
-        inFragment
-          ? `subscription { event: grantEvents { ...Fields } } fragment Fields on GrantEvent { ${selection} }`
-          : `subscription { grantEvents(after: "x") { ${selection} } }`,
-      );
-      const { grant: some, ...rest } = grantEvent({ type });
-      const event = { payload: { ...rest, grant: { ...some, ...given } }, cursor: 'here' };
-      const answered = compiled?.(event, context);
-      const expected = execute({ schema, document, rootValue: event, contextValue: context });
-      expect(expected).not.toBeInstanceOf(Promise);
-      expect({ data: answered }).toEqual(JSON.parse(JSON.stringify(expected), (_, value) => value));
-    }),
+    fc.property(
+      eventSelection,
+      fields,
+      fc.boolean(),
+      (selection, { type, hasGrant, ...given }, inFragment) => {
+        const { document, compiled } = compile(
+          inFragment
+            ? `subscription { event: grantEvents { ...Fields } } fragment Fields on GrantEvent { ${selection} }`
+            : `subscription { grantEvents(after: "x") { ${selection} } }`,
+        );
+        const { grant: some, ...rest } = grantEvent({ type });
+        const event = { ...rest, grant: hasGrant ? { ...some, ...given } : null, openGrants: 7 };
+        const delivery = { event, cursor: 'here' };
+        const answered = compiled?.(delivery, context);
+        const expected = execute({ schema, document, rootValue: delivery, contextValue: context });
+        expect(expected).not.toBeInstanceOf(Promise);
+        expect({ data: answered }).toEqual(JSON.parse(JSON.stringify(expected), (_, value) => value));
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -89,9 +99,9 @@ describe('a selection is left to graphql', () => {
     ['a non-null field is null', { ...grantEvent(), occurredAt: null }],
     ['a value does not fit its type', { ...grantEvent(), occurredAt: 'yesterday or so' }],
     ['a value is a promise', { ...grantEvent(), occurredAt: Promise.resolve(new Date()) }],
-  ])('when %s', (_what, payload) => {
+  ])('when %s', (_what, event) => {
     expect(
-      compile('subscription { grantEvents { occurredAt } }').compiled?.({ payload, cursor: '' }, context),
+      compile('subscription { grantEvents { occurredAt } }').compiled?.({ event, cursor: '' }, context),
     ).toBeUndefined();
   });
 });

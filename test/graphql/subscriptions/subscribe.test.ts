@@ -1,33 +1,33 @@
 import { buildSchema, type DocumentNode, type ExecutionResult, type GraphQLSchema, parse } from 'graphql';
 import { beforeEach, describe, expect, test } from 'vitest';
-import {
-  type SendText,
-  type SerializedResult,
-  type SourceEvent,
-  subscribe,
-} from '../../../src/graphql/subscriptions/subscribe.ts';
+import { FeedUnavailableError } from '../../../src/events/errors.ts';
+import type { Delivery } from '../../../src/events/subscriber.ts';
+import type { SerializedResult } from '../../../src/graphql/subscriptions/shared-results.ts';
+import { createSubscribe, type SendText } from '../../../src/graphql/subscriptions/subscribe.ts';
 import { eventually } from '../../support/eventually.ts';
+import { pushed } from '../../support/push.ts';
 
 const resolved: string[] = [];
-let parked: { payload: { state: string } };
+type Event = { state: string };
+let parked: Event;
 let shared: DocumentNode;
 let own: DocumentNode;
 beforeEach(() => {
   resolved.length = 0;
-  parked = { payload: { state: 'ACTIVE' } };
+  parked = { state: 'ACTIVE' };
   shared = parse('subscription { grantEvents { cursor grant { state } } }');
   own = parse('subscription { grantEvents { cursor grant { ticket { accessEligibility } } } }');
 });
 
-type Resolve = (event: SourceEvent<{ state: string }>, viewer: string) => unknown;
+type Resolve = (delivery: Delivery<Event>, viewer: string) => unknown;
 
 /** Types whose fields, except `accessEligibility`, are viewer-independent. Each call of a resolver is recorded. */
-function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): GraphQLSchema {
+function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve; note?: Resolve }): GraphQLSchema {
   const schema = buildSchema(`
     type Query { nothing: String }
     type Subscription { grantEvents(after: String): GrantEvent! }
     type GrantEvent { cursor: String! grant: Grant! }
-    type Grant { state: String! ticket: Ticket! }
+    type Grant { state: String! ticket: Ticket! note: String }
     type Ticket { accessEligibility: String! key: String! }
   `);
   const fieldsOf = (name: string) => {
@@ -39,7 +39,7 @@ function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): G
     field.extensions = { viewerIndependent: field.name !== 'accessEligibility' };
   }
   Object.assign(fieldsOf('Subscription')['grantEvents'] ?? {}, {
-    subscribe: (source: AsyncIterable<unknown>) => source,
+    subscribe: (source: unknown) => source,
     resolve: (event: unknown) => event,
   });
   Object.assign(fieldsOf('GrantEvent')['grant'] ?? {}, { resolve: (event: unknown) => event });
@@ -47,19 +47,22 @@ function schemaWith(resolve: { state: Resolve; accessEligibility?: Resolve }): G
   for (const [type, field, answer] of [
     ['Grant', 'state', resolve.state],
     ['Ticket', 'accessEligibility', resolve.accessEligibility ?? (() => '')],
+    ['Grant', 'note', resolve.note ?? (() => null)],
   ] as const) {
     Object.assign(fieldsOf(type)[field] ?? {}, {
-      resolve: (event: SourceEvent<{ state: string }>, _: unknown, viewer: string) => {
+      resolve: (delivery: Delivery<Event>, _: unknown, viewer: string) => {
         resolved.push(`${field} for ${viewer}`);
-        return answer(event, viewer);
+        return answer(delivery, viewer);
       },
     });
   }
   return schema;
 }
 
-async function* sourceFor(viewer: string, events: readonly { payload: { state: string } }[]) {
-  for (const { payload } of events) yield { payload, cursor: `${viewer}'s` } satisfies SourceEvent;
+class UnavailableError extends Error {}
+
+async function* deliveriesTo(viewer: string, events: readonly Event[]): AsyncGenerator<Delivery<Event>> {
+  for (const event of events) yield { event, cursor: `${viewer}'s` };
 }
 
 async function begin(
@@ -67,23 +70,38 @@ async function begin(
   viewer: string,
   options: {
     document?: DocumentNode;
-    events?: (typeof parked)[];
+    events?: Event[];
     sendText?: SendText;
     variableValues?: Record<string, unknown>;
-    mayStillReceive?: (event: SourceEvent) => Promise<boolean>;
+    mayStillReceive?: (event: Event) => Promise<boolean>;
+    outage?: number;
   } = {},
 ) {
-  const { document = shared, events = [parked], sendText, variableValues, mayStillReceive } = options;
-  const source = Object.assign(sourceFor(viewer, events), mayStillReceive && { mayStillReceive });
+  const { document = shared, events = [parked], sendText, variableValues, outage = 30_000 } = options;
+  const source = {
+    ...pushed(deliveriesTo(viewer, events)),
+    mayStillReceive: async () => true,
+    [Symbol.asyncIterator]: () => expect.fail('it is not iterated'),
+    ...(options.mayStillReceive && { mayStillReceive: options.mayStillReceive }),
+  };
   const args = { schema, document, rootValue: source, contextValue: viewer, ...{ variableValues } };
-  const results = await subscribe(args, sendText);
-  if (!(Symbol.asyncIterator in results)) throw new Error(JSON.stringify(results));
+  const isUnavailable = (error: unknown) => error instanceof UnavailableError;
+  const results = await createSubscribe({ isUnavailable, outage })(args, sendText);
+  if (!('start' in results)) throw new Error(JSON.stringify(results));
   return results;
 }
 
-async function all(results: AsyncIterable<SerializedResult>): Promise<SerializedResult[]> {
+type Results = Awaited<ReturnType<typeof begin>>;
+
+/** All results; rejects with the error that ends them. */
+async function all(results: Results): Promise<SerializedResult[]> {
   const taken: SerializedResult[] = [];
-  for await (const result of results) taken.push(result);
+  const end = Promise.withResolvers<void>();
+  results.start({
+    onEvent: (result) => void taken.push(result),
+    onEnd: (error) => (error === undefined ? end.resolve() : end.reject(error)),
+  });
+  await end.promise;
   return taken;
 }
 
@@ -93,7 +111,7 @@ const isActive = (cursor: string): ExecutionResult => ({
 
 describe('an event with the same result for every viewer', () => {
   test('is executed for the first subscriber, and each gets the result with their own cursor', async () => {
-    const schema = schemaWith({ state: ({ payload }) => payload.state });
+    const schema = schemaWith({ state: ({ event }) => event.state });
     const results = await Promise.all(
       ['Ann', 'Ben', 'Cyd'].map(async (viewer) => all(await begin(schema, viewer))),
     );
@@ -114,10 +132,10 @@ describe('an event with the same result for every viewer', () => {
   });
 
   test('is sent as text where text is accepted, and waits for the receiver', async () => {
-    const schema = schemaWith({ state: ({ payload }) => payload.state });
+    const schema = schemaWith({ state: ({ event }) => event.state });
     const texts: string[] = [];
     const caughtUp = Promise.withResolvers<undefined>();
-    const events = [parked, { payload: { state: 'REVOKED' } }];
+    const events = [parked, { state: 'REVOKED' }];
     const sendText = (text: string) => {
       texts.push(text);
       return caughtUp.promise;
@@ -136,12 +154,11 @@ describe('an event with the same result for every viewer', () => {
     const schema = schemaWith({ state: () => gate.promise });
     const texts: string[] = [];
     const results = await begin(schema, 'Ann', { sendText: (text) => void texts.push(text) });
-    const next = results.next();
+    void all(results);
     await eventually(() => expect(resolved).toContain('state for Ann'));
-    const returned = results.return?.();
+    results.end();
     gate.resolve('ACTIVE');
-    expect(await next).toEqual({ done: true, value: undefined });
-    await returned;
+    await new Promise(setImmediate);
     expect(texts).toEqual([]);
   });
 
@@ -150,12 +167,12 @@ describe('an event with the same result for every viewer', () => {
     async (how) => {
       const gate = Promise.withResolvers<string>();
       const schema = schemaWith({
-        state: ({ payload }) => (payload === parked.payload ? gate.promise : payload.state),
+        state: ({ event }) => (event === parked ? gate.promise : event.state),
       });
       const texts: string[] = [];
       const stream = await begin(schema, 'Ann', {
-        events: [parked, { payload: { state: 'REVOKED' } }],
-        mayStillReceive: async ({ payload }) => payload !== parked.payload,
+        events: [parked, { state: 'REVOKED' }],
+        mayStillReceive: async (event) => event !== parked,
         ...(how === 'as text' && { sendText: (text: string) => void texts.push(text) }),
       });
       const end = all(stream);
@@ -167,31 +184,48 @@ describe('an event with the same result for every viewer', () => {
   );
 
   test('is not shared between a missing variable and null', async () => {
-    const schema = schemaWith({ state: ({ payload }) => payload.state });
+    const schema = schemaWith({ state: ({ event }) => event.state });
     const document = parse(
       'subscription ($isWanted: Boolean = true) { grantEvents { cursor grant { state @include(if: $isWanted) } } }',
     );
-    const [withNull] = await all(
-      await begin(schema, 'Ann', { document, variableValues: { isWanted: null } }),
-    );
+    const withNull = begin(schema, 'Ann', { document, variableValues: { isWanted: null } });
+    await expect(withNull.then(all)).rejects.toThrow('must not be null');
     const [without] = await all(await begin(schema, 'Ben', { document, variableValues: {} }));
-    expect(withNull?.errors).toHaveLength(1);
     expect(without).toMatchObject(isActive("Ben's"));
   });
 
-  test('that failed is returned to each as a result, not as text', async () => {
+  test('without data ends each subscription with its error: nothing follows an event that was not delivered', async () => {
     const schema = schemaWith({
-      state() {
-        throw new Error('the database is unavailable');
+      state({ event }) {
+        if (event === parked) throw new Error('it is broken');
+        return event.state;
       },
     });
     const texts: string[] = [];
     const sendText = (text: string) => void texts.push(text);
     for (const viewer of ['Ann', 'Ben']) {
-      const [result] = await all(await begin(schema, viewer, { sendText }));
-      expect(result).toMatchObject({ data: null, errors: [{ message: 'the database is unavailable' }] });
-      expect(result?.stringify).toBeUndefined();
+      const events = [{ state: 'REQUESTED' }, parked, { state: 'REVOKED' }];
+      await expect(begin(schema, viewer, { events, sendText }).then(all)).rejects.toThrow('it is broken');
     }
+    expect(texts).toEqual([expect.stringContaining('REQUESTED'), expect.stringContaining('REQUESTED')]);
+  });
+
+  test('of which a nullable field failed is a result with data and errors, not a text', async () => {
+    const schema = schemaWith({
+      state: ({ event }) => event.state,
+      note() {
+        throw new Error('it is broken');
+      },
+    });
+    const document = parse('subscription { grantEvents { grant { state note } } }');
+    const texts: string[] = [];
+    const sendText = (text: string) => void texts.push(text);
+    const [result] = await all(await begin(schema, 'Ann', { document, sendText }));
+    expect(result).toMatchObject({
+      data: { grantEvents: { grant: { state: 'ACTIVE', note: null } } },
+      errors: [{ message: 'it is broken' }],
+    });
+    expect(result?.stringify).toBeUndefined();
     expect(texts).toEqual([]);
   });
 
@@ -206,7 +240,7 @@ describe('an event with the same result for every viewer', () => {
 
 test('an event whose result depends on the viewer is executed for each viewer', async () => {
   const schema = schemaWith({
-    state: ({ payload }) => payload.state,
+    state: ({ event }) => event.state,
     accessEligibility: (_, viewer) => `for ${viewer}`,
   });
   const results = await Promise.all(
@@ -220,9 +254,48 @@ test('an event whose result depends on the viewer is executed for each viewer', 
   expect(resolved).toEqual(['accessEligibility for Ann', 'accessEligibility for Ben']);
 });
 
+describe.each([
+  ['shared', 'state'],
+  ['of each viewer', 'ticket { accessEligibility }'],
+])('an event that cannot be read while the database is unavailable, %s', (_, selection) => {
+  let document: DocumentNode;
+  const events = [{ state: 'ACTIVE' }, { state: 'REVOKED' }];
+  beforeEach(() => {
+    // Results are shared by document.
+    document = parse(`subscription { grantEvents { cursor grant { ${selection} note } } }`);
+  });
+
+  /** Fails so often, in a field that may be null and in one that may not. */
+  function failing(times: number) {
+    let failures = 0;
+    const fail = ({ event }: Delivery<Event>) => {
+      failures += 1;
+      if (failures <= times) throw new UnavailableError('gone');
+      return event.state;
+    };
+    return schemaWith({ state: fail, accessEligibility: fail, note: fail });
+  }
+
+  test('is delivered when it can be read, before the next', async () => {
+    const results = await all(await begin(failing(5), 'Ann', { document, events }));
+    expect(results.map(({ errors }) => errors)).toEqual([undefined, undefined]);
+    const texts = results.map((result) => JSON.stringify(result));
+    expect(texts).toEqual([expect.stringContaining('ACTIVE'), expect.stringContaining('REVOKED')]);
+  });
+
+  test('ends the subscription after the outage, and nothing follows it', async () => {
+    const taken: unknown[] = [];
+    const results = await begin(failing(Number.POSITIVE_INFINITY), 'Ann', { document, events, outage: 300 });
+    const end = Promise.withResolvers<Error | undefined>();
+    results.start({ onEvent: (result) => void taken.push(result), onEnd: end.resolve });
+    expect(await end.promise).toBeInstanceOf(FeedUnavailableError);
+    expect(taken).toEqual([]);
+  });
+});
+
 test('a field that depends on the viewer is found in fragments, too', async () => {
   const schema = schemaWith({
-    state: ({ payload }) => payload.state,
+    state: ({ event }) => event.state,
     accessEligibility: (_, viewer) => viewer,
   });
   const document = parse(`

@@ -1,0 +1,22 @@
+import type { EventAudience } from '../../events/envelope.ts';
+import type { GrantEventType } from '../../events/grant-event-type.ts';
+import type { GrantRow } from '../../grants/row.ts';
+
+/** An event of `grantEvents`. */
+export type GrantEvent = {
+  id: string;
+  type: GrantEventType | 'STARTED' | 'CURRENT' | 'CURRENT_COMPLETE';
+  occurredAt: Date;
+  /** The grant right after the event. Null in `STARTED` and `CURRENT_COMPLETE`. */
+  grant: GrantRow | null;
+  /** How many grants the current state had. Only in `CURRENT_COMPLETE`. */
+  openGrants?: number;
+  /** Whom the event concerns. Absent at the beginning, where the right to each grant is checked as it is read. */
+  audience?: EventAudience;
+};
+
+export type GrantEventFilter = {
+  siteId?: string | null | undefined;
+  ticketId?: string | null | undefined;
+  types?: readonly GrantEvent['type'][] | null | undefined;
+};
