@@ -89,8 +89,7 @@ export function openStream(request: StreamRequest): Stream {
       next({ data, errors }) {
         if (hasEnded) return;
         clearTimeout(startTimer);
-        // An event with errors was not delivered: the subscription resumes before it.
-        if (errors !== undefined || data == null) end({ by: errors ?? null });
+        if (data == null) end({ by: errors ?? null });
         else request.onData(data);
       },
       error: (error) => end({ by: error }),

@@ -19,6 +19,8 @@ export type Received = {
   readonly id: string;
   readonly type: string;
   readonly occurredAt: string;
+  /** If it was selected. */
+  readonly cursor: string | undefined;
   readonly grant: { readonly id: string; readonly state: string };
   /** When it arrived, on the clock of `Date`. */
   readonly at: number;
@@ -45,6 +47,8 @@ export type Subscriber = {
    */
   until(what: (event: Received) => boolean): Promise<void>;
   readonly end: Promise<End>;
+  /** Resolves when the subscription has started. */
+  readonly started: Promise<void>;
   /** Resolves when everything has arrived that the gateway has sent by now. */
   drained(): Promise<void>;
   /** Stops reading, so that the gateway has to wait once the buffers between them are full. */
@@ -70,6 +74,7 @@ export async function subscribeOver(
     received: notes.received,
     until: notes.until,
     end: notes.end,
+    started: notes.started,
     ...controls,
     bytesSent: () => theirs.bytesWritten,
   };
@@ -105,16 +110,19 @@ function takeNotes() {
   const errors: Json[] = [];
   const changes = new EventEmitter<{ change: [] }>();
   const over = Promise.withResolvers<End>();
+  const started = Promise.withResolvers<void>();
   let end: End | undefined;
   return {
     received,
     end: over.promise,
+    started: started.promise,
     next({ data, errors: those }: Json, bytes: number): void {
       errors.push(...(those ?? []));
+      if (data != null) started.resolve();
       // Fields that only make the message large are not kept.
-      const { id, type, occurredAt, grant } = data?.grantEvents ?? {};
+      const { id, type, occurredAt, cursor, grant } = data?.grantEvents ?? {};
       if (id !== undefined && isOfGrant({ type }))
-        received.push({ id, type, occurredAt, grant, at: Date.now(), bytes });
+        received.push({ id, type, occurredAt, cursor, grant, at: Date.now(), bytes });
       changes.emit('change');
     },
     error(those: Json[]): void {
