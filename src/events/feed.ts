@@ -59,6 +59,8 @@ export type Feed = {
    * one read. Rejects with a FeedUnavailableError after an outage that lasts too long.
    */
   now(): Promise<Position>;
+  /** Milliseconds for which the database may be unavailable before a subscription ends. */
+  readonly outage: number;
   stats(): FeedStats;
   /** Ends every subscription with a FeedClosedError; later ones end at once. */
   dispose(): void;
@@ -164,6 +166,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
       return subscription;
     },
     now,
+    outage: limits.outage,
     stats() {
       let live = 0;
       let queued = 0;

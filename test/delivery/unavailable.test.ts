@@ -18,7 +18,7 @@ let office: TestGateway;
 let world: World;
 /** Between the other gateway and its database. */
 let proxy: TcpProxy;
-/** The statements of that gateway, and how long it waits for its database. */
+/** The statements of that gateway. */
 let statements: string[] = [];
 
 beforeAll(async () => {
@@ -129,6 +129,19 @@ test.each(transports)(
     expect(typesOf(resumed)).toEqual(['REASSIGNED', 'REQUESTED']);
   },
 );
+
+test.each(transports)('the current state follows when it can be read again: %s', async (transport) => {
+  await using gateway = await openGateway();
+  const { ticketId } = await fileTicket(office, world);
+  const { token } = await gateway.as(world.acme.emails.organizationAdmin);
+  const unlock = await lockTickets();
+  const query = `subscription { grantEvents(filter: { ticketId: "${ticketId}" }, withCurrentState: true) { ${selection} } }`;
+  const subscriber = await subscribeOver(transport, { url: gateway.url, token, query });
+  await subscriber.started;
+  await untilTriedAgain();
+  await unlock();
+  await subscriber.until(({ type }) => type === 'CURRENT');
+});
 
 test('while connections to the database drop again and again, every decision is delivered once, in order', async () => {
   await using gateway = await openGateway();

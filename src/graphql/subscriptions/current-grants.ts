@@ -2,6 +2,7 @@
 import { mayReceive } from '../../authorization/event-visibility.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
 import type { EventAudience } from '../../events/envelope.ts';
+import { untilAvailable } from '../../events/outage.ts';
 import { asOf, inStates } from '../../grants/as-of.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Viewer } from '../../identity/viewer.ts';
@@ -18,19 +19,23 @@ const freshFor = 250;
 
 /**
  * Yields the grants one after the other, in no particular order. The viewer's right to each is checked right before
- * it is yielded.
+ * it is yielded. During an outage of the database, it waits.
  * @param currentViewer resolves with the viewer and their present rights; a rejection ends the list
  */
 export async function* currentGrants(
-  { database, clock }: Pick<Services, 'database' | 'clock'>,
+  { database, clock, feed }: Pick<Services, 'database' | 'clock' | 'feed'>,
   currentViewer: () => Promise<Viewer>,
   filter: { siteId?: string | null | undefined; ticketId?: string | null | undefined },
 ): AsyncGenerator<CurrentGrant, undefined, undefined> {
   let after: string | null = null;
   for (let hasMore = true; hasMore; ) {
-    const viewer = await currentViewer();
-    const at = clock();
-    const page = await listOpenGrants(database.prisma, viewer, filter, { after, at });
+    const { viewer, at, page } = await untilAvailable(feed.outage, async () => {
+      const now = { viewer: await currentViewer(), at: clock() };
+      return {
+        ...now,
+        page: await listOpenGrants(database.prisma, now.viewer, filter, { after, at: now.at }),
+      };
+    });
     const receivable = page.grants.filter(({ audience }) => mayReceive(viewer, audience));
     const staleAt = performance.now() + freshFor;
     const last = receivable.at(-1);
