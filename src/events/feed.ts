@@ -81,6 +81,8 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
     relay,
     limits,
     read,
+    isConfirmed: (position) =>
+      ownPositions.has(position) || position === relay.position() || relay.recent.confirms(position),
     setTopics: topicIndex.set,
     clearTopics: topicIndex.delete,
     onEnd(subscription) {
@@ -110,7 +112,13 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
     );
   }
 
-  const now = sharedByConcurrentCalls(() => untilAvailable(limits.outage, () => relay.now()));
+  /** Positions that were read from this database, so that subscriptions from them need not be confirmed by it. */
+  const ownPositions = new WeakSet<Position>();
+  const now = sharedByConcurrentCalls(async () => {
+    const position = await untilAvailable(limits.outage, () => relay.now());
+    ownPositions.add(position);
+    return position;
+  });
 
   function add(subscription: Subscription): void {
     subscriptions.add(subscription);

@@ -52,6 +52,8 @@ export type SubscriptionHost = {
   limits: SubscriptionLimits;
   /** Reads events after the position from the database, when its turn has come; rejects with a FeedError. */
   read(subscription: Subscription, after: Position): ReturnType<Relay['read']>;
+  /** Whether the position is known to belong to this database's history. */
+  isConfirmed(position: Position): boolean;
   /** From now on calls `receive` for every event within the topics. */
   setTopics(subscription: Subscription, topics: Topics): void;
   /** From now on calls `receive` no more. */
@@ -96,7 +98,7 @@ export class Subscription implements EventSubscription {
     this.#host = host;
     this.#position = after;
     this.#queue = new DeliveryQueue(after);
-    this.#isPositionVerified = host.relay.recent.confirms(after);
+    this.#isPositionVerified = host.isConfirmed(after);
     this.#rightsLoading = this.#loadRights().catch((error) => this.end(asError(error)));
   }
 

@@ -2,6 +2,7 @@
  * The database is unavailable while the fields of an event are read: nothing follows the event before it is delivered.
  */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { rawId } from '../support/rows.ts';
@@ -9,8 +10,9 @@ import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
 import { subscribeOver, type Transport, transports } from './transports.ts';
 
-const impatient = { connectionMs: 500, statementMs: 500, answerMs: 1_000 };
-const outage = 3_000;
+/** Milliseconds. */
+const statementMs = 1_000;
+const outage = 4_000;
 
 let stack: AsyncDisposableStack;
 /** Decides. Its database is never unavailable. */
@@ -39,7 +41,7 @@ async function openGateway(patience?: number): Promise<TestGateway> {
   return startGateway({
     databaseUrl: databaseUrl.href,
     maintenance: false,
-    databaseDeadlines: impatient,
+    databaseDeadlines: { ...generousDatabaseDeadlines, statementMs },
     onStatement: (sql) => statements.push(sql),
     ...(patience === undefined ? {} : { outage: patience }),
   });
