@@ -76,7 +76,7 @@ describe.each<[string, (access: Access) => Subscriptions]>([
 
   test('goes on with a new token when its token expires', async () => {
     await using gateway = await openIssuerGateway(stage);
-    const access = gateway.accessOf(stage.world.services.watching, 8);
+    const access = gateway.accessOf(stage.world.services.acmeWatching, 8);
     using subscription = subscribe(access);
     await expectNewTokenUsed(stage, access, subscription.received);
     expect(subscription.ends).toEqual([]);
@@ -88,6 +88,22 @@ describe.each<[string, (access: Access) => Subscriptions]>([
     await eventually(() => expect(subscription.ends.length).toBe(1));
     const [end] = subscription.ends;
     expect(end).toMatchObject(name === 'graphql-ws' ? { code: 4403 } : { response: { status: 401 } });
+  });
+
+  test('starts again with the current state when the database was restored', async () => {
+    await using unsteady = await openUnsteadyGateway(stage);
+    using subscription = subscribe(unsteady.accessOf(stage.world.services.watching));
+    const { received } = subscription;
+    const completed = () => typesOf(received).filter((type) => type === 'CURRENT_COMPLETE');
+    await eventually(() => expect(completed()).toHaveLength(1));
+    await approved(stage);
+    await eventually(() => expect(typesOf(received)).toContain('ACTIVATED'));
+    const newest = received.findLast(({ type }) => type === 'ACTIVATED');
+    await stage.gateway.sql.query('DELETE FROM events WHERE id = $1', [newest?.id]);
+    const grantId = await approved(stage);
+    await eventually(() => expect(completed()).toHaveLength(2));
+    await eventually(() => expect(received.map(({ grant }) => grant?.id)).toContain(grantId));
+    expect(subscription.ends).toEqual([]);
   });
 
   test('starts again with the current state when the events after its cursor were deleted', async () => {

@@ -2,13 +2,22 @@ import { audienceName, issuerName, startIssuer } from '../../identity/issuer-fix
 import { startGateway } from '../../support/gateway.ts';
 import type { Access, Stage } from './stage.ts';
 
-/** A gateway on the stage's database whose tokens come from an OpenID issuer. */
+/**
+ * A gateway on the stage's database whose tokens come from an OpenID issuer: for accounts that have never signed in to
+ * another gateway.
+ */
 export async function openIssuerGateway({ gateway: { databaseUrl } }: Stage) {
   await using begun = new AsyncDisposableStack();
   const issuer = begun.use(await startIssuer());
   const sign = await issuer.addKey('ES256');
   const { jwksUrl } = issuer;
-  const identity = { kind: 'oidc', issuer: issuerName, audience: audienceName, jwksUrl } as const;
+  const identity = {
+    kind: 'oidc',
+    issuer: issuerName,
+    audience: audienceName,
+    jwksUrl,
+    emailVerified: 'REQUIRED',
+  } as const;
   const { url } = begun.use(await startGateway({ databaseUrl, config: { identity } }));
   const running = begun.move();
   return {
