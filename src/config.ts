@@ -112,6 +112,10 @@ function url(message: string, accepts: (url: URL) => boolean) {
   }, message);
 }
 
+/** Whether a password with `/`, `?` or `#` was cut, so that a part of it counts as the port and would be shown. */
+const isCutInPassword = ({ pathname, search, hash }: URL): boolean =>
+  `${pathname}${search}${hash}`.includes('@');
+
 /** The parameters of DATABASE_URL that the driver honours, and the values that it knows. */
 const databaseParameters: Readonly<Record<string, RegExp>> = {
   sslmode: /^(disable|prefer|require|verify-ca|verify-full|no-verify)$/,
@@ -195,15 +199,19 @@ const environment = z.object({
   DATABASE_URL: variable(
     url(
       'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey, with percent-encoding',
-      ({ protocol, pathname, hash }) =>
-        /^postgres(ql)?:$/.test(protocol) && pathname.length > 1 && hash === '',
+      (parsed) =>
+        /^postgres(ql)?:$/.test(parsed.protocol) &&
+        parsed.pathname.length > 1 &&
+        parsed.hash === '' &&
+        !isCutInPassword(parsed),
     ).superRefine(checkDatabaseParameters),
     null,
   ),
   DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
   REDIS_URL: variable(
-    url('must be the URL of a Redis server, redis://host:6379 or rediss://…', ({ protocol }) =>
-      /^rediss?:$/.test(protocol),
+    url(
+      'must be the URL of a Redis server, redis://host:6379 or rediss://…, with percent-encoding',
+      (parsed) => /^rediss?:$/.test(parsed.protocol) && !isCutInPassword(parsed),
     ),
     null,
   ),
@@ -235,8 +243,12 @@ const environment = z.object({
   ),
   SMTP_URL: variable(
     url(
-      'must be the URL of a mail server, smtp://user:password@host:587 or smtps://…',
-      ({ protocol, hostname, search }) => /^smtps?:$/.test(protocol) && hostname !== '' && search === '',
+      'must be the URL of a mail server, smtp://user:password@host:587 or smtps://…, with percent-encoding',
+      (parsed) =>
+        /^smtps?:$/.test(parsed.protocol) &&
+        parsed.hostname !== '' &&
+        parsed.search === '' &&
+        !isCutInPassword(parsed),
     ),
     null,
   ),

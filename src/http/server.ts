@@ -202,7 +202,7 @@ function isEventStream(response: ServerResponse): boolean {
 }
 
 function refuseUpgrade(socket: Duplex, status: 403 | 404 | 503): void {
-  const retryAfter = status === 503 ? `Retry-After: ${retryAfterSeconds}\r\n` : '';
+  const retryAfter = status === 503 ? `Retry-After: ${retryAfterSeconds.draining}\r\n` : '';
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${retryAfter}Connection: close\r\nContent-Length: 0\r\n\r\n`;
   socket.end(head, () => socket.destroy());
 }
