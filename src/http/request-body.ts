@@ -22,8 +22,7 @@ async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Bu
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    // Destroying the request would close the connection before the refusal is sent.
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    for await (const chunk of request) {
       bytes += chunk.length;
       if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
       chunks.push(chunk);

@@ -8,13 +8,19 @@ import {
   realDataFolder,
   serverLockFile,
 } from './data-folder.ts';
-import { isAlive, runningServer, waitUntilGone } from './embedded-postgres-process.ts';
+import {
+  isAlive,
+  type RunningServer,
+  removeLockFile,
+  runningServer,
+  waitUntilGone,
+} from './embedded-postgres-process.ts';
 import { type FileLock, lockFile } from './file-lock.ts';
 import { StartupError } from './startup-error.ts';
 
 /** Milliseconds: for a server to end after a signal, and for one that this gateway cannot signal. */
 const stopDeadline = 5_000;
-const endDeadline = 15_000;
+const endDeadline = 30_000;
 
 /** Fast shutdown, immediate shutdown, kill: each is sent if the one before had no effect in time. */
 export const stopSignals = ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const;
@@ -59,24 +65,37 @@ export async function ownDataFolder(dataFolder: string): Promise<DataFolderOwner
 
 /** Locks the server's file once no server runs on the folder. */
 async function lockWithoutServer(folder: string): Promise<FileLock> {
-  const lock = await lockFile(serverLockFile(folder));
+  const [path, cluster] = [serverLockFile(folder), clusterFolder(postgresFolder(folder))];
+  const lock = (await lockFile(path)) ?? (await lockAfterServer(path, cluster));
+  if (lock === null) throw inUse(folder, 'which has ended, but not its server');
   try {
-    const server = await runningServer(clusterFolder(postgresFolder(folder)));
-    // Without the lock, the server was started by an earlier version, which locked nothing, or by hand.
-    const mayBeInUse = lock !== null && server !== undefined;
-    if (mayBeInUse && (server.gateway === null || isAlive(server.gateway))) {
-      throw inUse(folder, `process ${server.gateway ?? server.pid}`);
-    }
-    if (server !== undefined) await stop(server.pid);
-    const free = lock ?? (await lockInTime(serverLockFile(folder)));
-    if (free === null || (server !== undefined && isAlive(server.pid))) {
-      throw inUse(folder, 'which has ended, but not its server');
-    }
-    return free;
+    const server = await runningServer(cluster);
+    if (server === 'STALE') await removeLockFile(cluster);
+    else if (server !== undefined) await stopWithoutLock(server, folder);
+    return lock;
   } catch (error) {
-    lock?.release();
+    lock.release();
     throw error;
   }
+}
+
+/** Waits for a server whose gateway has ended, since that one's lock is free. Stops it unless it is in a container. */
+async function lockAfterServer(path: string, cluster: string): Promise<FileLock | null> {
+  const server = await runningServer(cluster);
+  if (server !== undefined && server !== 'STALE') await stop(server.pid);
+  const deadline = Date.now() + endDeadline;
+  for (;;) {
+    const lock = await lockFile(path);
+    if (lock !== null || Date.now() > deadline) return lock;
+    await wait(100);
+  }
+}
+
+/** A server without the lock was started by an earlier version of the gateway, which locked nothing, or by a person. */
+async function stopWithoutLock({ pid, gateway }: RunningServer, folder: string): Promise<void> {
+  if (gateway === null || isAlive(gateway)) throw inUse(folder, `process ${gateway ?? pid}`);
+  await stop(pid);
+  if (isAlive(pid)) throw inUse(folder, 'which has ended, but not its server');
 }
 
 async function stop(pid: number): Promise<void> {
@@ -87,16 +106,6 @@ async function stop(pid: number): Promise<void> {
       // It has ended already, or belongs to another user. The wait shows which.
     }
     if (await waitUntilGone(pid, stopDeadline)) return;
-  }
-}
-
-/** Waits for processes that this one may not see, in another container. */
-async function lockInTime(path: string): Promise<FileLock | null> {
-  const deadline = Date.now() + endDeadline;
-  for (;;) {
-    const lock = await lockFile(path);
-    if (lock !== null || Date.now() > deadline) return lock;
-    await wait(100);
   }
 }
 

@@ -24,13 +24,11 @@ export function gatewayMark(): Record<string, string> {
  * Returns the server that runs on the cluster in this container, according to PostgreSQL's lock file, or undefined if
  * there is none.
  *
- * After a crash, that file may be empty, or may name a process id that another process has by now, or that of a dead
- * process that is not reaped yet. PostgreSQL would refuse to start, so such a file is removed. The caller owns the data
- * folder: nobody else may be starting a server.
+ * `STALE`: after a crash, that file may be empty, or may name a process id that another process has by now, or that of a
+ * dead process that is not reaped yet. PostgreSQL refuses to start while there is such a file.
  */
-export async function runningServer(cluster: string): Promise<RunningServer | undefined> {
-  const lockFile = join(cluster, 'postmaster.pid');
-  const content = await readFile(lockFile, 'utf8').catch(() => undefined);
+export async function runningServer(cluster: string): Promise<RunningServer | 'STALE' | undefined> {
+  const content = await readFile(lockFile(cluster), 'utf8').catch(() => undefined);
   if (content === undefined) return undefined;
   const pid = /^\d+(?=\n)/.exec(content)?.[0] ?? '';
   if (pid !== '' && !isAlive(Number(pid))) return undefined;
@@ -38,8 +36,16 @@ export async function runningServer(cluster: string): Promise<RunningServer | un
     const gateway = new RegExp(`${markName}=(\\d+)`).exec(await commandLine(pid))?.[1];
     return { pid: Number(pid), gateway: gateway === undefined ? null : Number(gateway) };
   }
-  await rm(lockFile, { force: true });
-  return undefined;
+  return 'STALE';
+}
+
+/** Removes the lock file of a server that does not run any more. The caller must know that none does. */
+export async function removeLockFile(cluster: string): Promise<void> {
+  await rm(lockFile(cluster), { force: true });
+}
+
+function lockFile(cluster: string): string {
+  return join(cluster, 'postmaster.pid');
 }
 
 /**

@@ -355,6 +355,15 @@ describe('what is requested', () => {
     expect((await server.post({ query: '{ hello }' })).status).toBe(200);
   });
 
+  test('a body without a Content-Length is refused before its end', async () => {
+    await using server = await startTestServer();
+    const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
+    const bytes = 256 * 1024 + 1;
+    socket.write('POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n');
+    socket.write(`Transfer-Encoding: chunked\r\n\r\n${bytes.toString(16)}\r\n${' '.repeat(bytes)}\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
   test('a client that does not finish its request gets 408', async () => {
     await using server = await startTestServer({ limits: { requestMs: 100, requestHeadersMs: 50 } });
     const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');

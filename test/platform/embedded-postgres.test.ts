@@ -24,6 +24,7 @@ import { keptCursorSecret } from '../../src/platform/data-folder.ts';
 import { ownDataFolder } from '../../src/platform/data-folder-owner.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { runningServer, waitUntilGone } from '../../src/platform/embedded-postgres-process.ts';
+import { lockFile } from '../../src/platform/file-lock.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -158,6 +159,28 @@ describe('two gateways on one data folder', () => {
     const second = run('unshare', [...container, process.execPath, gatewayScript, dataFolder]);
     await expect(second).rejects.toThrow(/in use by another gateway \(process \d+\)/);
     expect(await query(first.url, 'SELECT 1')).toEqual([1]);
+  });
+
+  test('one that starts while a server in another container ends waits for that, and touches nothing before', async () => {
+    await copyTemplate();
+    const lock = await lockFile(join(dataFolder, 'server.lock'));
+    if (lock === null) throw new Error('It is locked already.');
+    const server = spawn('sleep', ['1000'], { stdio: ['ignore', 'ignore', 'ignore', lock.fd] });
+    await once(server, 'spawn');
+    onTestFinished(() => void server.kill('SIGKILL'));
+    lock.release();
+    // The number that the server has in its container is that of another process here.
+    const postgresLock = join(dataFolder, 'postgres/cluster/postmaster.pid');
+    await writeFile(postgresLock, `${process.pid}\n`);
+    const gatewayLock = join(dataFolder, 'gateway.lock');
+    await writeFile(gatewayLock, '');
+    const starting = start();
+    await eventually(async () => expect(await readFile(gatewayLock, 'utf8')).toContain(String(process.pid)));
+    for (let times = 0; times < 3; times += 1)
+      expect(await lockFile(join(dataFolder, 'server.lock'))).toBeNull();
+    expect(await readFile(postgresLock, 'utf8')).toBe(`${process.pid}\n`);
+    server.kill('SIGKILL');
+    expect(await query((await starting).url, 'SELECT 1')).toEqual([1]);
   });
 
   test('a server without a gateway, or of an earlier version, counts as one', async () => {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type FileLock, lockFile } from '../../src/platform/file-lock.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { eventually } from '../support/eventually.ts';
@@ -68,6 +68,23 @@ test('the content of the file stays, and a file that was deleted is not locked f
   expect(await readFile(path, 'utf8')).toBe('content');
   await rm(path);
   await lock();
+});
+
+test('a file that is deleted while it is being locked is not the one that is locked', async () => {
+  const programs = join(folder, 'programs');
+  await mkdir(programs);
+  const path0 = process.env['PATH'] ?? '';
+  // As a reset does: it deletes the file, and frees it.
+  const script = `#!/bin/sh
+PATH='${path0}'
+mkdir '${programs}/once' 2>/dev/null && rm '${path}'
+exec flock "$@"
+`;
+  await writeFile(join(programs, 'flock'), script, { mode: 0o755 });
+  vi.stubEnv('PATH', `${programs}:${path0}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await lock();
+  expect(await lockFile(path)).toBeNull();
 });
 
 test('a file that cannot be created is reported in one line', async () => {
