@@ -1,4 +1,5 @@
 /** One subscription over one WebSocket, by the graphql-transport-ws protocol. It does not reconnect. */
+import type { GraphQLFormattedError } from 'graphql';
 import { createClient } from 'graphql-ws/client';
 
 export type StreamRequest = {
@@ -13,8 +14,8 @@ export type StreamRequest = {
   silenceMs: number;
   /** Called when the gateway has accepted the token. */
   onAccepted: () => void;
-  /** Called with the data of every result. Fields that could not be resolved are null in it. */
-  onData: (data: unknown) => void;
+  /** Called with the data of every result, and the errors of the fields that are null in it because they failed. */
+  onData: (data: unknown, errors: readonly GraphQLFormattedError[]) => void;
 };
 
 /** Milliseconds for the first result after the acceptance: the gateway may have to wait for its database. */
@@ -90,7 +91,7 @@ export function openStream(request: StreamRequest): Stream {
         if (hasEnded) return;
         clearTimeout(startTimer);
         if (data == null) end({ by: errors ?? null });
-        else request.onData(data);
+        else request.onData(data, errors ?? []);
       },
       error: (error) => end({ by: error }),
       complete: () => end({ by: null }),

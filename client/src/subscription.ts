@@ -1,3 +1,4 @@
+import type { GraphQLFormattedError } from 'graphql';
 import { openStream } from './connection.ts';
 import { delay, startDeadline } from './deadline.ts';
 import { type ResumableDocument, textOf } from './document.ts';
@@ -21,8 +22,8 @@ export type ResumeOptions<Result, Variables, Event extends ResumableEvent> = {
   document: ResumableDocument<Result, Variables>;
   /** The variables of the document. `after`, if given, is the cursor to start after. */
   variables?: Variables;
-  /** Returns the event in the subscription's data. */
-  eventOf: (data: Result) => Event;
+  /** Returns the event in the subscription's data. `errors` are of fields that are null in it because they failed. */
+  eventOf: (data: Result, errors: readonly GraphQLFormattedError[]) => Event;
   /** Called after the connection was lost, before each attempt to reconnect; `delayMs` is the wait before it. */
   onReconnecting?: (attempt: { attempt: number; delayMs: number; reason: string }) => void;
   /** Called after the client has reconnected. `after` is the cursor it resumes after. */
@@ -189,7 +190,7 @@ export function subscribeWithResume<Result, Variables, Event extends ResumableEv
           wasAccepted = true;
           acceptedToken = token;
         },
-        onData: (data) => runCallback(() => deliver(options.eventOf(data as Result))),
+        onData: (data, errors) => runCallback(() => deliver(options.eventOf(data as Result, errors))),
       }),
       token,
       started: start.promise,

@@ -61,6 +61,20 @@ test('the current state comes again as a whole if its connection is lost before 
   expect(await take(events, 3)).toEqual(['first', 'second', 'complete']);
 });
 
+test('an event with fields that failed is delivered with their errors', async () => {
+  await using server = await startScriptedServer(delivers({ ...event('a'), problem: 'broken' }, event('b')));
+  const problems: string[][] = [];
+  await using events = createGatewayClient({ url: server.url, token: 'any' }).subscribeWithResume({
+    document,
+    eventOf(data: { grantEvents: ScriptedEvent }, errors) {
+      problems.push(errors.map(({ message }) => message));
+      return data.grantEvents;
+    },
+  });
+  expect(await take(events, 2)).toEqual(['a', 'b']);
+  expect(problems).toEqual([[], ['broken'], []]);
+});
+
 test('events that come before the answer to a ping show that the connection works', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());

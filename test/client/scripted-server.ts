@@ -4,11 +4,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { buildSchema, type ExecutionArgs } from 'graphql';
+import { buildSchema, type ExecutionArgs, GraphQLError } from 'graphql';
 import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 
-export type ScriptedEvent = { id: string; cursor: string; type: string };
+export type ScriptedEvent = { id: string; cursor: string; type: string; problem?: string };
 
 export const document = 'subscription ($after: String) { grantEvents(after: $after) { id cursor type } }';
 export const eventOf = (data: { grantEvents: ScriptedEvent }): ScriptedEvent => data.grantEvents;
@@ -46,7 +46,10 @@ export async function startScriptedServer(...scripts: readonly Script[]): Promis
     const after = (variableValues?.['after'] as string | null | undefined) ?? null;
     closings.push(closing);
     const script = scripts[asked.push(after) - 1];
-    for await (const event of script?.(after) ?? []) yield { data: { grantEvents: event } };
+    for await (const { problem, ...event } of script?.(after) ?? []) {
+      const errors = problem === undefined ? [] : [new GraphQLError(problem)];
+      yield { data: { grantEvents: event }, ...(errors.length > 0 && { errors }) };
+    }
     await closing;
   }
   const onPing = async () => {
