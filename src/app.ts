@@ -10,6 +10,7 @@ import { FeedError } from './events/errors.ts';
 import { createCursorSigner } from './events/event-cursor.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
+import { eventKinds } from './events/kinds.ts';
 import { longestOutage } from './events/outage.ts';
 import { readerSettings } from './events/outbox.ts';
 import { createRedisBus } from './events/redis-bus.ts';
@@ -106,8 +107,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     config.redis === null ? createInProcessBus().connect() : createRedisBus({ ...config.redis, logger }),
     (opened) => opened.dispose(),
   );
-  const relay = begun.adopt(createRelay({ db: relayDatabase.pool, bus, logger }), (opened) =>
-    opened.dispose(),
+  const relay = begun.adopt(
+    createRelay({ db: relayDatabase.pool, bus, logger, kinds: eventKinds }),
+    (opened) => opened.dispose(),
   );
   const feed = begun.adopt(createFeed({ relay, outage }), (opened) => opened.dispose());
   seams.onDeliveryCreated?.({ feed, relay });

@@ -1,5 +1,5 @@
 /** An event of the benchmark: as Latchkey stores it, and as it is published to the other servers. */
-import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
+import type { GrantEventEnvelope } from '../../src/events/kinds/grant.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { grantEvent } from '../../test/events/events.ts';
 

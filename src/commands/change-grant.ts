@@ -1,7 +1,7 @@
 /** Runs lifecycle commands on grants, and adds to each change what its audit entry and its event need. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor } from '../audit/entry.ts';
-import type { GrantEventType } from '../events/grant-event-type.ts';
+import type { GrantEventType } from '../events/kinds/grant.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';

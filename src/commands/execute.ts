@@ -9,7 +9,7 @@
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
-import type { EventEnvelope } from '../events/envelope.ts';
+import { type AccessChangedEnvelope, accessKind } from '../events/kinds/access.ts';
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -186,9 +186,9 @@ function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
 }
 
 function accessChanged(now: Date) {
-  return (accountId: string): EventEnvelope => ({
+  return (accountId: string): AccessChangedEnvelope => ({
     id: newId(),
-    kind: 'access',
+    kind: accessKind,
     type: 'ACCESS_CHANGED',
     occurredAt: now,
     accountId,

@@ -1,7 +1,7 @@
 /** What follows from a change of a grant: its audit entry, its event, and mail to Guard admins. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditEntry } from '../audit/entry.ts';
-import type { GrantEventEnvelope } from '../events/envelope.ts';
+import { type GrantEventEnvelope, grantKind } from '../events/kinds/grant.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
@@ -52,7 +52,7 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
   const engineers = [grant.engineerId, before?.engineerId ?? null].filter((id) => id !== null);
   return {
     id: newId(),
-    kind: 'grant',
+    kind: grantKind,
     type: change.event,
     occurredAt: change.occurredAt,
     audience: {

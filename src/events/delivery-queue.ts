@@ -1,16 +1,13 @@
-import type { DeliverableEvent } from './envelope.ts';
-import type { GrantEventType } from './grant-event-type.ts';
+import type { EventEnvelope } from './envelope.ts';
 import type { Position } from './position.ts';
 
 /** The next event for one subscriber, who misses nothing after `position`. */
 export type Dequeued = {
-  readonly event: DeliverableEvent;
+  readonly event: EventEnvelope;
   readonly position: Position;
 };
 
 type Entry = Dequeued & { isDequeued: boolean };
-
-const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
 
 /** Dequeued entries stay at the front of the array until there are more of them than this; then they are cut off. */
 const maxDequeued = 256;
@@ -21,8 +18,8 @@ const maxOvertakes = 8;
 const maxOvertakingTime = 500;
 
 /**
- * The events that wait for one subscriber. They leave in the order of the stream, except that events which end
- * the use of a grant overtake events of other grants. Events of one grant never overtake each other.
+ * The events that wait for one subscriber. They leave in the order of the stream, except that urgent events overtake
+ * events of other subjects. Events of one subject never overtake each other.
  *
  * Overtaking is limited, so that a steady flow of urgent events neither keeps the others back nor stops the position.
  */
@@ -63,10 +60,10 @@ export class DeliveryQueue {
   }
 
   /** @param position includes the event and everything enqueued before it */
-  enqueue(event: DeliverableEvent, position: Position): void {
+  enqueue(event: EventEnvelope, position: Position): void {
     this.#entries.push({ event, position, isDequeued: false });
     this.#size += 1;
-    if (urgentTypes.has(event.type)) this.#urgent += 1;
+    if (isUrgent(event)) this.#urgent += 1;
   }
 
   /**
@@ -79,7 +76,7 @@ export class DeliveryQueue {
     if (entry === undefined) return undefined;
     entry.isDequeued = true;
     this.#size -= 1;
-    if (urgentTypes.has(entry.event.type)) this.#urgent -= 1;
+    if (isUrgent(entry.event)) this.#urgent -= 1;
     this.#advanceHead();
     return entry.position === this.#delivered ? entry : { event: entry.event, position: this.#delivered };
   }
@@ -102,12 +99,11 @@ export class DeliveryQueue {
     return this.#nextUrgent();
   }
 
-  /** The index of the first event of the first urgent event's grant: the urgent one, or one it must not overtake. */
+  /** The index of the first event of the first urgent event's subject: the urgent one, or one it must not overtake. */
   #nextUrgent(): number {
-    const urgent = this.#entries.find(({ event, isDequeued }) => !isDequeued && urgentTypes.has(event.type));
-    return this.#entries.findIndex(
-      ({ event, isDequeued }) => !isDequeued && event.grantId === urgent?.event.grantId,
-    );
+    const urgent = this.#entries.find(({ event, isDequeued }) => !isDequeued && isUrgent(event));
+    const subject = urgent && subjectOf(urgent.event);
+    return this.#entries.findIndex(({ event, isDequeued }) => !isDequeued && subjectOf(event) === subject);
   }
 
   #advanceHead(): void {
@@ -124,6 +120,14 @@ export class DeliveryQueue {
       this.#head = 0;
     }
   }
+}
+
+function isUrgent(event: EventEnvelope): boolean {
+  return event.kind.isUrgent(event);
+}
+
+function subjectOf(event: EventEnvelope): string {
+  return event.kind.subjectOf(event);
 }
 
 function monotonicNow(): number {

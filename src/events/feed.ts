@@ -6,7 +6,7 @@
  * the same time.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { DeliverableEvent } from './envelope.ts';
+import type { EventEnvelope } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
 import { longestOutage, untilAvailable } from './outage.ts';
 import type { Position } from './position.ts';
@@ -49,10 +49,10 @@ export type Feed = {
    * CursorExpiredError, HistoryReplacedError, FeedUnavailableError or FeedClosedError; or the error that one of the
    * options or the subscriber's `onEvent` threw.
    */
-  subscribe<Cursor>(
+  subscribe<Event extends EventEnvelope, Cursor>(
     after: Position,
-    options: SubscribeOptions<Cursor>,
-    subscriber: Subscriber<Delivery<DeliverableEvent, Cursor>>,
+    options: SubscribeOptions<Event, Cursor>,
+    subscriber: Subscriber<Delivery<NoInfer<Event>, Cursor>>,
   ): EventSubscription;
   /**
    * Reads the position that includes every event visible at one moment during the call. Calls at the same time share
@@ -129,15 +129,15 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
 
   async function onEvents(batch: readonly PositionedEvent[]): Promise<void> {
     // Changes of rights first: an event that became visible with such a change is judged by the new rights.
-    const deliverable: [DeliverableEvent, PositionedEvent][] = [];
-    for (const positioned of batch) {
-      const { event } = positioned;
-      if (event.kind !== 'access') deliverable.push([event, positioned]);
-      else for (const each of byViewer.get(event.accountId) ?? []) each.rightsChanged();
+    for (const { event } of batch) {
+      const accountId = event.kind.changesRightsOf(event);
+      if (accountId === null) continue;
+      for (const each of byViewer.get(accountId) ?? []) each.rightsChanged();
     }
     const recipients = new Set<Subscription>();
-    for (const [event, positioned] of deliverable) {
-      for (const each of topicIndex.match(event)) {
+    for (const positioned of batch) {
+      const { event } = positioned;
+      for (const each of topicIndex.match(event.kind.topicsOf(event))) {
         each.receive(positioned);
         recipients.add(each);
       }

@@ -7,7 +7,7 @@ import { backoffDelay } from '../platform/backoff.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { WakeBus } from './bus.ts';
-import { type EventEnvelope, parseEvent } from './envelope.ts';
+import { type EventEnvelope, type EventKind, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
 import {
   type AppendedEvents,
@@ -75,6 +75,8 @@ export type RelayOptions = {
   db: Reader;
   bus: WakeBus;
   logger: Logger;
+  /** The kinds of events that it reads. It skips all others. */
+  kinds: readonly EventKind[];
   /** Milliseconds between reads without a wake: while the bus is up, and while it is down. */
   pollInterval?: number;
   pollIntervalWithoutBus?: number;
@@ -93,7 +95,7 @@ export type RelayOptions = {
 };
 
 export function createRelay(options: RelayOptions): Relay {
-  const { db, bus, logger, pageSize = 100 } = options;
+  const { db, bus, logger, kinds, pageSize = 100 } = options;
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
   const throttle = createAdaptiveThrottle({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
@@ -267,7 +269,7 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   function parse(row: StoredEvent): EventEnvelope | undefined {
-    const parsing = parseEvent(row);
+    const parsing = parseEvent(row, kinds);
     if (parsing.outcome === 'EVENT') return parsing.event;
     stats.unreadable += 1;
     logger.error({ eventId: row.id, type: row.type, ...parsing }, 'skipped an event that cannot be read');

@@ -1,6 +1,6 @@
 import { withDeadline } from '../platform/deadline.ts';
 import { DeliveryQueue } from './delivery-queue.ts';
-import type { DeliverableEvent } from './envelope.ts';
+import type { EventEnvelope } from './envelope.ts';
 import { AccessEndedError, FeedUnavailableError } from './errors.ts';
 import { untilAvailable } from './outage.ts';
 import { type EventOffset, includes, origin, type Position, union } from './position.ts';
@@ -9,7 +9,7 @@ import type { Delivery, Subscriber } from './subscriber.ts';
 import { concerns, type Topics } from './topics.ts';
 
 /** Which events a subscription delivers. */
-export type SubscribeOptions<Cursor = string> = {
+export type SubscribeOptions<Event extends EventEnvelope, Cursor = string> = {
   /** The viewer's account: the subscription notices changes of its rights. */
   viewerId: string;
   /**
@@ -20,10 +20,10 @@ export type SubscribeOptions<Cursor = string> = {
   recheck(): Promise<string | null>;
   /** The topics outside of which no event concerns the viewer. Called after every recheck. */
   topics(): Topics;
-  /** The subscription's own filter. */
-  matches(event: DeliverableEvent): boolean;
+  /** The subscription's own filter, which also selects the kinds that it delivers. */
+  matches(event: EventEnvelope): event is Event;
   /** Whether the viewer may receive the event, by the rights loaded last. Called right before each delivery. */
-  mayReceive(event: DeliverableEvent): boolean;
+  mayReceive(event: Event): boolean;
   /** The cursor from which this subscriber misses nothing after the position. */
   cursorAt(position: Position): Cursor;
 };
@@ -71,8 +71,8 @@ export type SubscriptionHost = {
  * memory.
  */
 export class Subscription implements EventSubscription {
-  readonly #options: SubscribeOptions<unknown>;
-  readonly #subscriber: Subscriber<Delivery<DeliverableEvent, unknown>>;
+  readonly #options: SubscribeOptions<EventEnvelope, unknown>;
+  readonly #subscriber: Subscriber<Delivery<EventEnvelope, unknown>>;
   readonly #host: SubscriptionHost;
   readonly #queue: DeliveryQueue;
   #state: 'CATCHING_UP' | 'LIVE' | 'ENDED' = 'CATCHING_UP';
@@ -89,8 +89,8 @@ export class Subscription implements EventSubscription {
   /** @param after everything after this position is delivered */
   constructor(
     after: Position,
-    options: SubscribeOptions<unknown>,
-    subscriber: Subscriber<Delivery<DeliverableEvent, unknown>>,
+    options: SubscribeOptions<EventEnvelope, unknown>,
+    subscriber: Subscriber<Delivery<EventEnvelope, unknown>>,
     host: SubscriptionHost,
   ) {
     this.#options = options;
@@ -232,12 +232,9 @@ export class Subscription implements EventSubscription {
   #accept({ event, offset, position }: PositionedEvent): void {
     if (includes(this.#position, offset)) return;
     this.#position = union(this.#position, position);
-    if (event.kind === 'access') {
-      if (event.accountId === this.viewerId) this.#onChangeOfRights(offset);
-      return;
-    }
+    if (event.kind.changesRightsOf(event) === this.viewerId) this.#onChangeOfRights(offset);
     // A live subscription was found by its topics.
-    if (this.#state !== 'LIVE' && !concerns(this.#topics, event)) return;
+    if (this.#state !== 'LIVE' && !concerns(this.#topics, event.kind.topicsOf(event))) return;
     if (this.#options.matches(event)) this.#queue.enqueue(event, this.#position);
   }
 

@@ -1,28 +1,16 @@
-import type { DeliverableEvent } from './envelope.ts';
-
 /**
  * What an event is about, as a key. A subscription names the topics outside of which no event concerns it, so
  * that an event is offered only to subscriptions it may concern. Topics authorize nothing: the viewer's right to
  * the event is checked as well.
  */
-export type Topic = `${'organization' | 'site' | 'ticket' | 'reporter' | 'engineer'}:${string}`;
+export type Topic = `${string}:${string}`;
 
 /** `EVERYTHING`: no list of topics is sure to contain every event that the subscription may receive. */
 export type Topics = readonly Topic[] | 'EVERYTHING';
 
-export function topicsOf({ audience, ticketId }: DeliverableEvent): Topic[] {
-  return [
-    `organization:${audience.organizationId}`,
-    `site:${audience.siteId}`,
-    `ticket:${ticketId}`,
-    `reporter:${audience.reporterId}`,
-    ...audience.engineerIds.map((id): Topic => `engineer:${id}`),
-  ];
-}
-
-/** Whether one of the topics contains the event. */
-export function concerns(topics: Topics, event: DeliverableEvent): boolean {
-  return topics === 'EVERYTHING' || topicsOf(event).some((topic) => topics.includes(topic));
+/** Whether an event about `about` is within the topics. */
+export function concerns(topics: Topics, about: readonly Topic[]): boolean {
+  return topics === 'EVERYTHING' || about.some((topic) => topics.includes(topic));
 }
 
 /** Finds the subscribers of an event by its topics, without looking at all subscribers. */
@@ -31,10 +19,10 @@ export type TopicIndex<Subscriber> = {
   set(subscriber: Subscriber, topics: Topics): void;
   delete(subscriber: Subscriber): void;
   /**
-   * Every subscriber with a topic that contains the event, each once. The result may change with the index: a
-   * copy for each event would cost too much.
+   * Every subscriber with one of the topics that an event is about, each once. The result may change with the index:
+   * a copy for each event would cost too much.
    */
-  match(event: DeliverableEvent): ReadonlySet<Subscriber>;
+  match(about: readonly Topic[]): ReadonlySet<Subscriber>;
   /** How many subscribers there are, and how many entries they have in total. */
   readonly size: { subscribers: number; entries: number };
 };
@@ -71,9 +59,9 @@ export function createTopicIndex<Subscriber>(): TopicIndex<Subscriber> {
       }
     },
     delete: remove,
-    match(event) {
+    match(about) {
       let found: ReadonlySet<Subscriber> = toEverything;
-      for (const topic of topicsOf(event)) {
+      for (const topic of about) {
         const subscribers = subscribersByTopic.get(topic);
         if (subscribers !== undefined)
           found = found.size === 0 ? subscribers : new Set([...found, ...subscribers]);

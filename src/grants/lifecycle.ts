@@ -7,7 +7,7 @@
  * States on the right are final. This file says only what each command does in each state. Who may run it is
  * decided before: see authorization/ and roles/eligibility.ts. Pure: time and ids are arguments.
  */
-import type { GrantEventType } from '../events/grant-event-type.ts';
+import type { GrantEventType } from '../events/kinds/grant.ts';
 import {
   type EndReason,
   expiryOf,

@@ -5,7 +5,7 @@ import { parse } from 'graphql';
 import type pg from 'pg';
 import { expect } from 'vitest';
 import type { GatewayClient } from '../../client/src/index.ts';
-import type { EventAudience } from '../../src/events/envelope.ts';
+import type { EventAudience } from '../../src/events/kinds/grant.ts';
 
 export type ReceivedEvent = {
   id: string;

@@ -2,9 +2,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DeliveryQueue } from '../../src/events/delivery-queue.ts';
-import type { DeliverableEvent } from '../../src/events/envelope.ts';
-import type { GrantEventType } from '../../src/events/grant-event-type.ts';
+import { DeliveryQueue, type Dequeued } from '../../src/events/delivery-queue.ts';
+import type { EventEnvelope } from '../../src/events/envelope.ts';
+import type { GrantEventType } from '../../src/events/kinds/grant.ts';
 import { includes, origin, type Position } from '../../src/events/position.ts';
 import { grantEvent } from './events.ts';
 
@@ -19,10 +19,12 @@ function queueOf(...events: [grant: string, type: GrantEventType][]) {
   return queue;
 }
 
+const grantOf = (next: Dequeued | undefined) => next?.event.kind.subjectOf(next.event);
+
 const drain = (queue: DeliveryQueue): string[] => {
   const taken: string[] = [];
   for (let next = queue.dequeue(); next !== undefined; next = queue.dequeue()) {
-    taken.push(`${next.event.grantId} ${next.event.type} → ${next.position.next}`);
+    taken.push(`${grantOf(next)} ${next.event.type} → ${next.position.next}`);
   }
   return taken;
 };
@@ -114,7 +116,7 @@ describe('the queue of a subscriber', () => {
     const queue = new DeliveryQueue(origin, () => now);
     const enqueue = (grantId: string, type: GrantEventType, txid: bigint) =>
       queue.enqueue(grantEvent({ grantId, type }), positionAt(txid));
-    const next = () => queue.dequeue()?.event.grantId;
+    const next = () => grantOf(queue.dequeue());
     enqueue('a', 'REQUESTED', 1n);
     enqueue('b', 'REQUESTED', 2n);
     // However long it has waited: only the time since it was overtaken counts.
@@ -174,7 +176,7 @@ describe('the queue of a subscriber', () => {
 
   test('keeps at most 256 delivered events in memory, however many pass through', async () => {
     const queue = queueOf(['a', 'REQUESTED']);
-    const passed: WeakRef<DeliverableEvent>[] = [];
+    const passed: WeakRef<EventEnvelope>[] = [];
     for (let txid = 2n; txid < 1_500n; txid += 1n) {
       const event = grantEvent();
       passed.push(new WeakRef(event));
@@ -189,7 +191,7 @@ describe('the queue of a subscriber', () => {
 
   test('keeps no event in memory while it is empty', async () => {
     const queue = new DeliveryQueue(origin);
-    const passed: WeakRef<DeliverableEvent>[] = [];
+    const passed: WeakRef<EventEnvelope>[] = [];
     for (let txid = 1n; txid <= 100n; txid += 1n) {
       const event = grantEvent();
       passed.push(new WeakRef(event));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/envelope.ts';
+import { eventKinds } from '../../src/events/kinds.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { accessChanged, grantEvent } from './events.ts';
 
@@ -29,7 +30,7 @@ describe('an event', () => {
       endedById: newId(),
     };
     for (const event of [grantEvent(), full, accessChanged(newId())]) {
-      expect(parseEvent(rowOf(event))).toStrictEqual({ outcome: 'EVENT', event });
+      expect(parseEvent(rowOf(event), eventKinds)).toStrictEqual({ outcome: 'EVENT', event });
     }
   });
 
@@ -40,7 +41,7 @@ describe('an event', () => {
 
   test('of an unknown kind is distinguished from an invalid one', () => {
     const row = rowOf(grantEvent());
-    expect(parseEvent({ ...row, payload: { kind: 'session', anything: 1 } })).toStrictEqual({
+    expect(parseEvent({ ...row, payload: { kind: 'session', anything: 1 } }, eventKinds)).toStrictEqual({
       outcome: 'UNKNOWN_KIND',
       kind: 'session',
     });
@@ -54,13 +55,13 @@ describe('an event', () => {
     ['of an unknown type', { type: 'FORGOTTEN' }],
     ['of another kind’s type', { type: 'ACCESS_CHANGED' }],
   ])('that is %s is invalid, and does not throw', (_what, wrong) => {
-    const parsed = parseEvent({ ...rowOf(grantEvent()), ...wrong });
+    const parsed = parseEvent({ ...rowOf(grantEvent()), ...wrong }, eventKinds);
     expect(parsed).toStrictEqual({ outcome: 'INVALID', reason: expect.stringMatching(/./) });
   });
 
   test('with an impossible value is invalid', () => {
     const event = grantEvent();
     const payload = { ...payloadOf(event), grant: { ...event.grant, requestedAt: 'yesterday' } };
-    expect(parseEvent({ ...rowOf(event), payload })).toMatchObject({ outcome: 'INVALID' });
+    expect(parseEvent({ ...rowOf(event), payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
   });
 });

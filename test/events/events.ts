@@ -1,5 +1,7 @@
 /** Builds events for tests: a typical event, with the fields that the test names. */
-import type { AccessChangedEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
+
+import { type AccessChangedEnvelope, accessKind } from '../../src/events/kinds/access.ts';
+import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
 import { newId } from '../../src/platform/ids.ts';
 
 export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventEnvelope {
@@ -13,7 +15,7 @@ export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventE
   const occurredAt = facts.occurredAt ?? new Date('2026-03-02T10:00:00.125Z');
   return {
     id: newId(),
-    kind: 'grant',
+    kind: grantKind,
     type: 'REQUESTED',
     occurredAt,
     audience,
@@ -49,7 +51,7 @@ export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventE
 export function accessChanged(accountId: string): AccessChangedEnvelope {
   return {
     id: newId(),
-    kind: 'access',
+    kind: accessKind,
     type: 'ACCESS_CHANGED',
     occurredAt: new Date('2026-03-02T10:00:00.125Z'),
     accountId,

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { EventEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
+import type { EventEnvelope } from '../../src/events/envelope.ts';
 import {
   AccessEndedError,
   CursorExpiredError,
@@ -11,6 +11,7 @@ import {
   HistoryReplacedError,
 } from '../../src/events/errors.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
+import type { GrantEventEnvelope } from '../../src/events/kinds/grant.ts';
 import { type AppendedEvents, deleteEventsBefore } from '../../src/events/outbox.ts';
 import { origin } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';

@@ -1,7 +1,7 @@
 /** Writers and gateways on a real database, for the tests of this room. */
 import pg from 'pg';
 import type { WakeBus } from '../../src/events/bus.ts';
-import type { DeliverableEvent, EventEnvelope, GrantEventEnvelope } from '../../src/events/envelope.ts';
+import type { EventEnvelope } from '../../src/events/envelope.ts';
 import {
   createFeed,
   type EventSubscription,
@@ -10,6 +10,8 @@ import {
   type SubscribeOptions,
 } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
+import { type GrantEventEnvelope, isGrantEvent } from '../../src/events/kinds/grant.ts';
+import { eventKinds } from '../../src/events/kinds.ts';
 import { type AppendedEvents, appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
 import { origin, type Position } from '../../src/events/position.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
@@ -23,12 +25,15 @@ import { generousDatabaseDeadlines, generousMs } from '../support/deadlines.ts';
 export const silent = createLogger('silent');
 
 /** What a subscriber of these tests received, and the position from which it resumes. */
-export type Delivery = { event: DeliverableEvent; position: Position };
+export type Delivery = { event: GrantEventEnvelope; position: Position };
 
 export type Subscribed = Required<AsyncIterableIterator<Delivery, undefined, undefined>>;
 
 /** What a subscription delivers; `after` is where it starts. */
-export type Listener = Omit<SubscribeOptions<Position>, 'cursorAt'> & { after?: Position };
+export type Listener = Omit<SubscribeOptions<GrantEventEnvelope, Position>, 'cursorAt' | 'matches'> & {
+  after?: Position;
+  matches(event: GrantEventEnvelope): boolean;
+};
 
 export type Gateway = {
   relay: Relay;
@@ -38,6 +43,8 @@ export type Gateway = {
     /** Subscribes and delivers at once. Returns the function that ends it. */
     push(listener: Listener, subscriber: Subscriber<Delivery>): () => void;
   };
+  /** The feed's own `subscribe`, to events of any kind. */
+  subscribe: Feed['subscribe'];
   bus: WakeBus;
   pool: pg.Pool;
   /** Holds back the result of the gateway's next read until `letGo` is called. */
@@ -71,15 +78,26 @@ export async function openGateway(
       return answer;
     },
   };
-  const relay = createRelay({ pollInterval: 600_000, logger: silent, ...options, bus, db });
+  const relay = createRelay({
+    pollInterval: 600_000,
+    logger: silent,
+    kinds: eventKinds,
+    ...options,
+    bus,
+    db,
+  });
   const feed = createFeed({ ...options, relay });
   await relay.ready();
 
-  function subscribe({ after, ...wanted }: Listener, subscriber: Subscriber<Delivery>) {
+  function subscribe({ after, matches, ...wanted }: Listener, subscriber: Subscriber<Delivery>) {
     const start = after ?? relay.position() ?? origin;
     return feed.subscribe(
       start,
-      { ...wanted, cursorAt: (position: Position) => position },
+      {
+        ...wanted,
+        matches: (event): event is GrantEventEnvelope => isGrantEvent(event) && matches(event),
+        cursorAt: (position: Position) => position,
+      },
       {
         onEvent: ({ event, cursor }) => subscriber.onEvent({ event, position: cursor }),
         onEnd: (error) => subscriber.onEnd(error),
@@ -89,6 +107,7 @@ export async function openGateway(
 
   return {
     relay,
+    subscribe: feed.subscribe,
     feed: {
       ...feed,
       subscribe: (wanted) => pulled((subscriber) => subscribe(wanted, subscriber)),

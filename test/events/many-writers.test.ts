@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
+import type { GrantEventEnvelope } from '../../src/events/kinds/grant.ts';
 import { origin, type Position } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { GrantEventEnvelope } from '../../src/events/envelope.ts';
 import { FeedUnavailableError } from '../../src/events/errors.ts';
+import type { GrantEventEnvelope } from '../../src/events/kinds/grant.ts';
 import { origin } from '../../src/events/position.ts';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { eventually } from '../support/eventually.ts';

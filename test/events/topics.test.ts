@@ -1,15 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { concerns, createTopicIndex, type Topics, topicsOf } from '../../src/events/topics.ts';
+import { grantKind } from '../../src/events/kinds/grant.ts';
+import { concerns, createTopicIndex, type Topics } from '../../src/events/topics.ts';
 import { grantEvent } from './events.ts';
 
-const event = grantEvent({
-  ticketId: 'ticket',
-  audience: { organizationId: 'org', siteId: 'site', reporterId: 'rita', engineerIds: ['eve', 'egon'] },
-});
+const about = grantKind.topicsOf(
+  grantEvent({
+    ticketId: 'ticket',
+    audience: { organizationId: 'org', siteId: 'site', reporterId: 'rita', engineerIds: ['eve', 'egon'] },
+  }),
+);
 
 describe('topics', () => {
   test('name everything an event is about', () => {
-    expect(topicsOf(event)).toStrictEqual([
+    expect(about).toStrictEqual([
       'organization:org',
       'site:site',
       'ticket:ticket',
@@ -26,10 +29,10 @@ describe('topics', () => {
     [['site:other', 'engineer:rita'], false],
     [[], false],
   ])('%j concern the event: %j, and the topic index agrees', (topics, concerned) => {
-    expect(concerns(topics, event)).toBe(concerned);
+    expect(concerns(topics, about)).toBe(concerned);
     const index = createTopicIndex<string>();
     index.set('subscriber', topics);
-    expect([...index.match(event)]).toStrictEqual(concerned ? ['subscriber'] : []);
+    expect([...index.match(about)]).toStrictEqual(concerned ? ['subscriber'] : []);
   });
 });
 
@@ -39,7 +42,7 @@ describe('the topic index', () => {
     index.set('admin', ['site:site', 'organization:org', 'ticket:ticket']);
     index.set('operator', 'EVERYTHING');
     index.set('stranger', ['organization:else']);
-    expect([...index.match(event)].toSorted()).toStrictEqual(['admin', 'operator']);
+    expect([...index.match(about)].toSorted()).toStrictEqual(['admin', 'operator']);
   });
 
   test('leaves no entry behind when topics are replaced or a subscriber is deleted', () => {
@@ -48,7 +51,7 @@ describe('the topic index', () => {
     index.set('one', 'EVERYTHING');
     expect(index.size).toStrictEqual({ subscribers: 1, entries: 1 });
     index.set('one', ['site:else']);
-    expect([...index.match(event)]).toStrictEqual([]);
+    expect([...index.match(about)]).toStrictEqual([]);
     index.delete('one');
     index.delete('one');
     expect(index.size).toStrictEqual({ subscribers: 0, entries: 0 });

@@ -1,7 +1,7 @@
 /** Invariants of the lifecycle, for random commands at random times. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { GrantEventType } from '../../src/events/grant-event-type.ts';
+import type { GrantEventType } from '../../src/events/kinds/grant.ts';
 import {
   type EndReason,
   expiryOf,

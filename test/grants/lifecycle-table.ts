@@ -3,7 +3,7 @@
  *
  * The types require a row for every state and end reason, and in each row a cell for every command.
  */
-import type { GrantEventType } from '../../src/events/grant-event-type.ts';
+import type { GrantEventType } from '../../src/events/kinds/grant.ts';
 import type { FinalGrant, Grant, GrantState, NeverActive } from '../../src/grants/grant.ts';
 import type { GrantChange, GrantCommand, GrantRefusal } from '../../src/grants/lifecycle.ts';
 import {

@@ -2,8 +2,9 @@
 import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
 import { may } from '../../authorization/operations.ts';
 import { relationsToPlatform } from '../../authorization/viewer-relations.ts';
-import type { DeliverableEvent, EventAudience } from '../../events/envelope.ts';
+import type { EventEnvelope } from '../../events/envelope.ts';
 import type { SubscribeOptions } from '../../events/feed.ts';
+import { type EventAudience, type GrantEventEnvelope, isGrantEvent } from '../../events/kinds/grant.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
 import { findViewerById } from '../../identity/viewer-store.ts';
@@ -11,7 +12,7 @@ import { type Context, viewerOf } from '../context.ts';
 import type { GrantEventFilter } from './grant-event.ts';
 import type { GrantEventCursors } from './grant-event-cursors.ts';
 
-export class GrantEventSelection implements SubscribeOptions {
+export class GrantEventSelection implements SubscribeOptions<GrantEventEnvelope> {
   readonly viewerId: string;
   readonly #context: Context;
   readonly #filter: GrantEventFilter;
@@ -43,7 +44,8 @@ export class GrantEventSelection implements SubscribeOptions {
     return topicsFor(viewerOf(this.#context));
   }
 
-  matches(event: DeliverableEvent): boolean {
+  matches(event: EventEnvelope): event is GrantEventEnvelope {
+    if (!isGrantEvent(event)) return false;
     const { siteId, ticketId, types } = this.#filter;
     return (
       (siteId == null || event.audience.siteId === siteId) &&
@@ -52,7 +54,7 @@ export class GrantEventSelection implements SubscribeOptions {
     );
   }
 
-  mayReceive({ audience, grantId, grantVersion }: DeliverableEvent): boolean {
+  mayReceive({ audience, grantId, grantVersion }: GrantEventEnvelope): boolean {
     return grantVersion > (this.#stateVersions?.get(grantId) ?? 0) && this.isFor(audience);
   }
 

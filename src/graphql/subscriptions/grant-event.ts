@@ -1,5 +1,4 @@
-import type { EventAudience } from '../../events/envelope.ts';
-import type { GrantEventType } from '../../events/grant-event-type.ts';
+import type { EventAudience, GrantEventType } from '../../events/kinds/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
 
 /** An event of `grantEvents`. */

@@ -1,0 +1,6 @@
+import type { EventKind } from './envelope.ts';
+import { accessKind } from './kinds/access.ts';
+import { grantKind } from './kinds/grant.ts';
+
+/** The kinds of events, each with a file of its own. Nothing else in the delivery of events knows a kind. */
+export const eventKinds: readonly EventKind[] = [grantKind, accessKind];

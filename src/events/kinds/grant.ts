@@ -1,0 +1,132 @@
+/** Events of grants. */
+import {
+  GrantEndReason,
+  GrantPath,
+  GrantScopeKind,
+  GrantState,
+} from '../../../prisma/generated/client/enums.ts';
+import type { GrantModel } from '../../../prisma/generated/client/models/Grant.ts';
+import type { EventEnvelope, EventKind } from '../envelope.ts';
+import {
+  type Fields,
+  nullable,
+  object,
+  oneOf,
+  positiveInteger,
+  string,
+  strings,
+  timestamp,
+  uuid,
+  uuids,
+} from '../payload-reader.ts';
+
+/** What can happen to a grant. */
+export const GrantEventType = {
+  REQUESTED: 'REQUESTED',
+  AWAITING_GUARD: 'AWAITING_GUARD',
+  ACTIVATED: 'ACTIVATED',
+  DENIED: 'DENIED',
+  WITHDRAWN: 'WITHDRAWN',
+  EXPIRED: 'EXPIRED',
+  REVOKED: 'REVOKED',
+  ENDED: 'ENDED',
+  REASSIGNED: 'REASSIGNED',
+} as const;
+export type GrantEventType = keyof typeof GrantEventType;
+
+/** Those that end the use of a grant. */
+const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
+
+/** Whom an event concerns. Authorization decides at every event which viewers may receive it. */
+export type EventAudience = {
+  organizationId: string;
+  siteId: string;
+  /** The ticket's reporter. */
+  reporterId: string;
+  /** The engineers it concerns: for a reassignment, the previous one and the new one. */
+  engineerIds: readonly string[];
+};
+
+/** Something happened to a grant. */
+export type GrantEventEnvelope = {
+  /** The same wherever and however often the event is delivered. */
+  id: string;
+  kind: EventKind<GrantEventEnvelope>;
+  type: GrantEventType;
+  occurredAt: Date;
+  audience: EventAudience;
+  ticketId: string;
+  grantId: string;
+  /** Increases with every event of the grant. */
+  grantVersion: number;
+  grant: GrantSnapshot;
+};
+
+/** The grant right after the event. */
+export type GrantSnapshot = GrantModel;
+
+export const grantKind: EventKind<GrantEventEnvelope> = {
+  name: 'grant',
+  read: (row, payload) => ({
+    id: row.id,
+    occurredAt: row.occurredAt,
+    kind: grantKind,
+    type: oneOf(GrantEventType, row, 'type'),
+    audience: audienceIn(object(payload, 'audience')),
+    ticketId: uuid(payload, 'ticketId'),
+    grantId: uuid(payload, 'grantId'),
+    grantVersion: positiveInteger(payload, 'grantVersion'),
+    grant: snapshotIn(object(payload, 'grant')),
+  }),
+  topicsOf: ({ audience, ticketId }) => [
+    `organization:${audience.organizationId}`,
+    `site:${audience.siteId}`,
+    `ticket:${ticketId}`,
+    `reporter:${audience.reporterId}`,
+    ...audience.engineerIds.map((id) => `engineer:${id}` as const),
+  ],
+  subjectOf: ({ grantId }) => grantId,
+  isUrgent: ({ type }) => urgentTypes.has(type),
+  changesRightsOf: () => null,
+};
+
+export function isGrantEvent(event: EventEnvelope): event is GrantEventEnvelope {
+  return event.kind === grantKind;
+}
+
+function audienceIn(audience: Fields): EventAudience {
+  return {
+    organizationId: uuid(audience, 'organizationId'),
+    siteId: uuid(audience, 'siteId'),
+    reporterId: uuid(audience, 'reporterId'),
+    engineerIds: uuids(audience, 'engineerIds'),
+  };
+}
+
+function snapshotIn(grant: Fields): GrantSnapshot {
+  return {
+    id: uuid(grant, 'id'),
+    ticketId: uuid(grant, 'ticketId'),
+    siteId: uuid(grant, 'siteId'),
+    scopeKind: oneOf(GrantScopeKind, grant, 'scopeKind'),
+    conversationIds: strings(grant, 'conversationIds'),
+    state: oneOf(GrantState, grant, 'state'),
+    path: nullable(grantPath, grant, 'path'),
+    engineerId: nullable(uuid, grant, 'engineerId'),
+    requestedById: uuid(grant, 'requestedById'),
+    justification: nullable(string, grant, 'justification'),
+    requestedAt: timestamp(grant, 'requestedAt'),
+    approvalDueAt: timestamp(grant, 'approvalDueAt'),
+    customerApprovedAt: nullable(timestamp, grant, 'customerApprovedAt'),
+    customerApprovedById: nullable(uuid, grant, 'customerApprovedById'),
+    activatedAt: nullable(timestamp, grant, 'activatedAt'),
+    expiresAt: nullable(timestamp, grant, 'expiresAt'),
+    endedAt: nullable(timestamp, grant, 'endedAt'),
+    endReason: nullable(grantEndReason, grant, 'endReason'),
+    endedById: nullable(uuid, grant, 'endedById'),
+    version: positiveInteger(grant, 'version'),
+  };
+}
+
+const grantPath = (from: Fields, name: string) => oneOf(GrantPath, from, name);
+const grantEndReason = (from: Fields, name: string) => oneOf(GrantEndReason, from, name);

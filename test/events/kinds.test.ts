@@ -1,0 +1,103 @@
+/** A new kind of event is one file and one row of a table: here both are the test's own. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EventEnvelope, EventKind } from '../../src/events/envelope.ts';
+import { eventKinds } from '../../src/events/kinds.ts';
+import { oneOf, uuid } from '../../src/events/payload-reader.ts';
+import { origin } from '../../src/events/position.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { eventually } from '../support/eventually.ts';
+import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { grantEvent } from './events.ts';
+import { openGateway, write } from './gateway.ts';
+
+type SessionEvent = {
+  id: string;
+  kind: EventKind<SessionEvent>;
+  type: 'OPENED' | 'CUT';
+  occurredAt: Date;
+  sessionId: string;
+  engineerId: string;
+};
+
+const sessionKind: EventKind<SessionEvent> = {
+  name: 'session',
+  read: (row, payload) => ({
+    id: row.id,
+    occurredAt: row.occurredAt,
+    kind: sessionKind,
+    type: oneOf({ OPENED: 'OPENED', CUT: 'CUT' } as const, row, 'type'),
+    sessionId: uuid(payload, 'sessionId'),
+    engineerId: uuid(payload, 'engineerId'),
+  }),
+  topicsOf: ({ engineerId }) => [`engineer:${engineerId}`],
+  subjectOf: ({ sessionId }) => sessionId,
+  isUrgent: ({ type }) => type === 'CUT',
+  changesRightsOf: () => null,
+};
+
+const isSession = (event: EventEnvelope): event is SessionEvent => event.kind === sessionKind;
+
+const sessionEvent = (facts: Pick<SessionEvent, 'type' | 'sessionId' | 'engineerId'>): SessionEvent => ({
+  ...{ id: newId(), kind: sessionKind, occurredAt: new Date() },
+  ...facts,
+});
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.dispose());
+
+test('is delivered to its topics, in the order of its subjects, urgent events first', async () => {
+  const at = await openGateway(database.url, { kinds: [...eventKinds, sessionKind] });
+  const [engineerId, one, other] = [newId(), newId(), newId()];
+  const received: SessionEvent[] = [];
+  const first = Promise.withResolvers<void>();
+  const subscription = at.subscribe(
+    at.relay.position() ?? origin,
+    {
+      viewerId: engineerId,
+      recheck: async () => null,
+      topics: () => [`engineer:${engineerId}`],
+      matches: isSession,
+      mayReceive: () => true,
+      cursorAt: String,
+    },
+    {
+      onEvent({ event }) {
+        received.push(event);
+        return received.length === 1 ? first.promise : undefined;
+      },
+      onEnd: (error) => expect(error).toBeUndefined(),
+    },
+  );
+  subscription.start();
+  const events = [
+    sessionEvent({ type: 'OPENED', sessionId: other, engineerId }),
+    sessionEvent({ type: 'OPENED', sessionId: one, engineerId: newId() }),
+    sessionEvent({ type: 'OPENED', sessionId: newId(), engineerId }),
+    sessionEvent({ type: 'OPENED', sessionId: one, engineerId }),
+    sessionEvent({ type: 'CUT', sessionId: one, engineerId }),
+  ];
+  await write(
+    at.pool,
+    grantEvent({ audience: { ...grantEvent().audience, engineerIds: [engineerId] } }),
+    ...events,
+  );
+  at.relay.wake();
+  await eventually(() => expect(at.feed.stats().queued).toBe(3));
+  first.resolve();
+  await eventually(() => expect(received).toHaveLength(4));
+  expect(received).toStrictEqual([events[0], events[3], events[4], events[2]]);
+  expect(at.relay.stats().unreadable).toBe(0);
+  subscription.end();
+  await at.dispose();
+});
+
+test('is skipped by a gateway that does not know it', async () => {
+  const at = await openGateway(database.url);
+  await write(at.pool, sessionEvent({ type: 'OPENED', sessionId: newId(), engineerId: newId() }));
+  at.relay.wake();
+  await eventually(() => expect(at.relay.stats()).toMatchObject({ unreadable: 1, events: 0 }));
+  await at.dispose();
+});
