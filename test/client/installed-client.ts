@@ -16,11 +16,14 @@ const dependencies = Object.keys({ ...clientPackage.dependencies, ...clientPacka
  * they are those of this repository. Returns the folder with `node_modules`.
  */
 export async function installClient(): Promise<AsyncDisposable & { folder: string }> {
+  await using begun = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-client-'));
+  begun.defer(() => rm(folder, { recursive: true }));
   await run('npm', ['pack', '--pack-destination', folder], { cwd: 'client', timeout: generousMs });
   const packed = (await readdir(folder)).find((name) => name.endsWith('.tgz')) ?? '';
   await bySize(unpack, install)(folder, packed);
-  return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  const installed = begun.move();
+  return { folder, [Symbol.asyncDispose]: () => installed.disposeAsync() };
 }
 
 async function unpack(folder: string, packed: string): Promise<void> {
