@@ -59,7 +59,10 @@ export type Relay = {
   position(): Position | undefined;
   /** Resolves with the position once it is known; rejects if the relay is disposed before. */
   ready(): Promise<Position>;
-  /** Reads the position that includes every event visible now. It may be ahead of what the relay has read. */
+  /**
+   * Reads the position that includes every event visible now. It may be ahead of what the relay has read. Rejects while
+   * the relay has no position.
+   */
   now(): Promise<Position>;
   /** The events passed on last. */
   readonly recent: RecentEvents;
@@ -295,7 +298,11 @@ export function createRelay(options: RelayOptions): Relay {
     },
     position: () => position,
     ready: () => ready.promise,
-    now: () => currentPosition(db),
+    async now() {
+      // After a restore, the table may have events that the relay has yet to delete.
+      if (position === undefined) throw new Error('The relay has not read its start position yet');
+      return await currentPosition(db);
+    },
     recent,
     async read(after) {
       const page = await readEvents(db, after, pageSize);
