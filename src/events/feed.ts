@@ -6,6 +6,7 @@
  * the same time.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { withDeadline } from '../platform/deadline.ts';
 import type { EventEnvelope } from './envelope.ts';
 import { FeedClosedError, FeedError, FeedUnavailableError, HistoryReplacedError } from './errors.ts';
 import { longestOutage, untilAvailable } from './outage.ts';
@@ -115,7 +116,9 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
   /** Positions that were read from this database, so that subscriptions from them need not be confirmed by it. */
   const ownPositions = new WeakSet<Position>();
   const now = sharedByConcurrentCalls(async () => {
-    const position = await untilAvailable(limits.outage, () => relay.now());
+    const position = await untilAvailable(limits.outage, (deadline) =>
+      withDeadline(relay.now(), deadline - Date.now(), () => new FeedUnavailableError()),
+    );
     ownPositions.add(position);
     return position;
   });

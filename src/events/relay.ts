@@ -60,8 +60,8 @@ export type Relay = {
   /** Resolves with the position once it is known; rejects if the relay is disposed before. */
   ready(): Promise<Position>;
   /**
-   * Reads the position that includes every event visible now. It may be ahead of what the relay has read. Rejects while
-   * the relay has no position.
+   * Reads the position that includes every event visible now. It may be ahead of what the relay has read. Waits until
+   * the relay has a position.
    */
   now(): Promise<Position>;
   /** The events passed on last. */
@@ -300,7 +300,7 @@ export function createRelay(options: RelayOptions): Relay {
     ready: () => ready.promise,
     async now() {
       // After a restore, the table may have events that the relay has yet to delete.
-      if (position === undefined) throw new Error('The relay has not read its start position yet');
+      await ready.promise;
       return await currentPosition(db);
     },
     recent,
