@@ -70,6 +70,12 @@ function nextCommand(
   return { type: 'Approve', by, path: 'SUPPORT_PORTAL', expiresAt: null, terms };
 }
 
+/** What the events say of the site. */
+const site = {
+  ...{ supportAccessRestricted: false, requestWaitSeconds: 86_400 },
+  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false },
+};
+
 /**
  * Runs the next step as a command does: with its locks, the grant, the audit log and, unless `withoutEvents`, the
  * event. Returns the grant after the step.
@@ -90,7 +96,7 @@ export async function runNextStep(
     await lockTicket(tx, { ticketId });
     await shareRights(tx, customer.id);
     const decided = changeGrant(before, nextCommand(on, before), {
-      ...{ organizationId, reporterOf: () => customer.id },
+      ...{ organizationId, ticketOf: () => ({ reporterId: customer.id, status: 'OPEN', version: 1, site }) },
       ...{ by: { viewer, now: new Date() }, action: null, reason: null },
     });
     if ('refused' in decided) throw new Error(`A step was refused: ${decided.refused.code}`);

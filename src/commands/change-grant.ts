@@ -1,15 +1,20 @@
 /** Runs lifecycle commands on grants, and adds to each change what its audit entry and its event need. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor } from '../audit/entry.ts';
-import type { GrantEventType } from '../events/kinds/grant.ts';
+import type { GrantEventType, TicketAtEvent } from '../events/kinds/grant.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import type { Ticket } from '../tickets/ticket.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 
-/** The organization that the changed grants are in, and who filed the ticket of each. */
-export type GrantSubject = { organizationId: string; reporterOf: (ticketId: string) => string };
+/** The organization that the changed grants are in, and the ticket of each with its site, as they are afterwards. */
+export type GrantSubject = { organizationId: string; ticketOf: (ticketId: string) => TicketOfGrant };
+
+export type TicketOfGrant = Pick<Ticket, 'reporterId' | 'status' | 'version'> & {
+  site: Omit<TicketAtEvent, 'status' | 'version'>;
+};
 
 export type ChangeContext = GrantSubject & {
   by: { viewer: Viewer; now: Date };
@@ -22,7 +27,7 @@ export type ChangeContext = GrantSubject & {
 export function changeGrant(
   before: Grant | null,
   command: GrantCommand,
-  { organizationId, reporterOf, by, action, reason }: ChangeContext,
+  { organizationId, ticketOf, by, action, reason }: ChangeContext,
 ): { refused: Refusal } | { grant: Grant; changes: DecidedGrantChange[] } {
   const decision = decide(before, command, by.now);
   if ('refused' in decision) return { refused: invalidState(decision.refused) };
@@ -34,10 +39,10 @@ export function changeGrant(
   const { kind, id, email, name } = by.viewer;
   const actor: Actor = { kind, id, email, name };
   const circumstances = { actor, action: action ?? actionOf(changed), reason, occurredAt: by.now };
-  const reporterId = reporterOf(changed.grant.ticketId);
+  const ticket = ticketOf(changed.grant.ticketId);
   return {
     grant: changed.grant,
-    changes: [{ ...changed, before, organizationId, reporterId, ...circumstances }],
+    changes: [{ ...changed, before, organizationId, ticket, ...circumstances }],
   };
 }
 
@@ -56,7 +61,7 @@ export function changeOpenGrants(
 /** Ends the grants among these whose time has run out by `now`. Run it before deciding anything else on them. */
 export function applyTimeLimits(
   grants: readonly Grant[],
-  { organizationId, reporterOf }: GrantSubject,
+  { organizationId, ticketOf }: GrantSubject,
   now: Date,
 ): { grants: Grant[]; changes: DecidedGrantChange[] } {
   const changes: DecidedGrantChange[] = [];
@@ -70,7 +75,7 @@ export function applyTimeLimits(
       reason: null,
       occurredAt: now,
     } as const;
-    changes.push({ ...changed, before, organizationId, reporterId: reporterOf(before.ticketId), ...system });
+    changes.push({ ...changed, before, organizationId, ticket: ticketOf(before.ticketId), ...system });
     return changed.grant;
   });
   return { grants: settled, changes };

@@ -20,7 +20,7 @@ export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: Open
     }
     return {
       ...change(site, { status: 'DEACTIVATED' }),
-      grants: endGrants(open, { type: 'DeactivateSite', by: by.viewer.id }, site.organizationId, by),
+      grants: endGrants(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by),
     };
   },
 });
@@ -69,16 +69,16 @@ export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, S
 export function endGrants(
   open: OpenGrants | undefined,
   command: GrantCommand,
-  organizationId: string,
+  site: Site,
   by: DecisionContext,
 ): DecidedGrantChange[] {
   if (open === undefined) return [];
-  const reporterOf = (ticketId: string) => {
-    const reporterId = open.reporters.get(ticketId);
-    if (reporterId === undefined) throw new Error(`Ticket ${ticketId} was read without its reporter`);
-    return reporterId;
+  const ticketOf = (ticketId: string) => {
+    const ticket = open.tickets.get(ticketId);
+    if (ticket === undefined) throw new Error(`Ticket ${ticketId} was not read with its grants`);
+    return { ...ticket, site };
   };
-  const subject = { organizationId, reporterOf };
+  const subject = { organizationId: site.organizationId, ticketOf };
   const settled = applyTimeLimits(open.grants, subject, by.now);
   return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...subject, by })];
 }

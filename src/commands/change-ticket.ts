@@ -28,7 +28,10 @@ function changeTicket(
     grants:
       onGrants === null
         ? []
-        : changeOpenGrants(facts.grants, onGrants, { ...grantSubjectOf(facts.ticket), by }),
+        : changeOpenGrants(facts.grants, onGrants, {
+            ...grantSubjectOf({ ...facts.ticket, ...changed }),
+            by,
+          }),
     write: async (tx) => {
       if (!(await updateTicket(tx, changed))) throw new WriteConflictError();
     },

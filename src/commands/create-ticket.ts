@@ -96,7 +96,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
     /** The outstanding request, and the reporter's approval of it if the box is ticked and the role allows it. */
     function consent(): DecidedGrantChange[] {
       if (site.status === 'DEACTIVATED' || !product.licensed) return [];
-      const changeContext = { ...grantSubjectOf({ site, reporterId }), by, action: null, reason: null };
+      const changeContext = { ...grantSubjectOf({ ...ticket, site }), by, action: null, reason: null };
       const place = { site, product };
       const request = openRequest(
         { ...ticket, ...place },

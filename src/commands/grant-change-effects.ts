@@ -1,11 +1,12 @@
 /** What follows from a change of a grant: its audit entry, its event, and mail to Guard admins. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditEntry } from '../audit/entry.ts';
-import { type GrantEventEnvelope, grantKind } from '../events/kinds/grant.ts';
+import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../events/kinds/grant.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
+import type { TicketOfGrant } from './change-grant.ts';
 
 /** A change with what the command adds to it: who, why, in which organization, and the grant before. */
 export type DecidedGrantChange = GrantChange & {
@@ -14,8 +15,7 @@ export type DecidedGrantChange = GrantChange & {
   action: AuditAction;
   reason: string | null;
   organizationId: string;
-  /** Who filed the grant's ticket. */
-  reporterId: string;
+  ticket: TicketOfGrant;
   occurredAt: Date;
 };
 
@@ -58,13 +58,22 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
     audience: {
       organizationId: change.organizationId,
       siteId: grant.siteId,
-      reporterId: change.reporterId,
+      reporterId: change.ticket.reporterId,
       engineerIds: [...new Set(engineers)],
     },
     ticketId: grant.ticketId,
     grantId: grant.id,
     grantVersion: grant.version,
     grant: toRow(grant),
+    ticket: ticketAtEvent(change.ticket),
+  };
+}
+
+function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent {
+  const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice } = site;
+  return {
+    ...{ status, version, supportAccessRestricted },
+    ...{ requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice },
   };
 }
 

@@ -168,7 +168,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
         auditContext: { organizationId: site.organizationId, siteId: site.id },
         details: { key: product.key },
       },
-      grants: endGrants(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site.organizationId, by),
+      grants: endGrants(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site, by),
     };
   },
 });

@@ -10,7 +10,7 @@ import type { Transaction } from '../platform/database.ts';
 import { eligibility } from '../roles/eligibility.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
-import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.ts';
+import { applyTimeLimits, changeGrant, type GrantSubject, type TicketOfGrant } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import {
   forbidden,
@@ -109,12 +109,9 @@ export function grantCommand(
   });
 }
 
-/** The organization and reporter of the ticket's grants. */
-export function grantSubjectOf({
-  site,
-  reporterId,
-}: Pick<TicketOnProduct, 'site' | 'reporterId'>): GrantSubject {
-  return { organizationId: site.organizationId, reporterOf: () => reporterId };
+/** The organization and ticket of the ticket's grants. */
+export function grantSubjectOf(ticket: TicketOfGrant & Pick<TicketOnProduct, 'site'>): GrantSubject {
+  return { organizationId: ticket.site.organizationId, ticketOf: () => ticket };
 }
 
 /** The settings of a site that the lifecycle of a grant depends on. */

@@ -46,6 +46,11 @@ export function timestamp(from: Fields, name: string): Date {
   return date === undefined || Number.isNaN(date.getTime()) ? invalid(name, 'a timestamp') : date;
 }
 
+export function boolean(from: Fields, name: string): boolean {
+  const value = from[name];
+  return typeof value === 'boolean' ? value : invalid(name, 'true or false');
+}
+
 /** An integer of 1 or more. */
 export function positiveInteger(from: Fields, name: string): number {
   const value = from[name];

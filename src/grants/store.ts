@@ -1,4 +1,5 @@
 /** Grants in the database: the reads that commands need, and the one write, which checks versions. */
+import type { Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
@@ -40,8 +41,11 @@ export async function listOpenGrantsOfTickets(
   return rows.map(toGrant);
 }
 
-/** Open grants of many tickets, and who filed each ticket. */
-export type OpenGrants = { grants: Grant[]; reporters: ReadonlyMap<string, string> };
+/** Open grants of many tickets, and what their events say of each ticket. */
+export type OpenGrants = {
+  grants: Grant[];
+  tickets: ReadonlyMap<string, Pick<Ticket, 'reporterId' | 'status' | 'version'>>;
+};
 
 /** Every open grant on a site, or on one product of it. One statement; the caller holds the site's lock. */
 export async function listOpenGrantsOfSite(
@@ -55,13 +59,13 @@ export async function listOpenGrantsOfSite(
       state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
       ...(productId === null ? {} : { ticket: { productId } }),
     },
-    include: { ticket: { select: { reporterId: true } } },
+    include: { ticket: { select: { reporterId: true, status: true, version: true } } },
     relationLoadStrategy: 'join',
     orderBy: { id: 'asc' },
   });
   return {
     grants: found.map(({ ticket: _, ...row }) => toGrant(row)),
-    reporters: new Map(found.map(({ ticketId, ticket }) => [ticketId, ticket.reporterId])),
+    tickets: new Map(found.map(({ ticketId, ticket }) => [ticketId, ticket])),
   };
 }
 

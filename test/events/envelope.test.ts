@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/envelope.ts';
+import type { TicketAtEvent } from '../../src/events/kinds/grant.ts';
 import { eventKinds } from '../../src/events/kinds.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { accessChanged, grantEvent } from './events.ts';
@@ -11,6 +12,11 @@ const rowOf = (event: EventEnvelope) => ({
   occurredAt: event.occurredAt,
   payload: JSON.parse(JSON.stringify(payloadOf(event))),
 });
+
+const ticket: TicketAtEvent = {
+  ...{ status: 'RESOLVED', version: 3, supportAccessRestricted: true, requestWaitSeconds: 60 },
+  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false },
+};
 
 describe('an event', () => {
   test('is parsed to what was written', () => {
@@ -29,6 +35,7 @@ describe('an event', () => {
       endReason: 'TIME_ELAPSED',
       endedById: newId(),
     };
+    full.ticket = ticket;
     for (const event of [grantEvent(), full, accessChanged(newId())]) {
       expect(parseEvent(rowOf(event), eventKinds)).toStrictEqual({ outcome: 'EVENT', event });
     }
@@ -63,5 +70,17 @@ describe('an event', () => {
     const event = grantEvent();
     const payload = { ...payloadOf(event), grant: { ...event.grant, requestedAt: 'yesterday' } };
     expect(parseEvent({ ...rowOf(event), payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
+  });
+
+  test.each([
+    { status: 'LOST' },
+    { version: 0 },
+    { supportAccessRestricted: 'yes' },
+    { maxGrantSeconds: -1 },
+    { samePersonMayApproveTwice: null },
+  ])('with an impossible ticket is invalid: %j', (wrong) => {
+    const row = rowOf(grantEvent());
+    const payload = { ...row.payload, ticket: { ...ticket, ...wrong } };
+    expect(parseEvent({ ...row, payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
   });
 });

@@ -4,10 +4,12 @@ import {
   GrantPath,
   GrantScopeKind,
   GrantState,
+  TicketStatus,
 } from '../../../prisma/generated/client/enums.ts';
 import type { GrantModel } from '../../../prisma/generated/client/models/Grant.ts';
 import type { EventEnvelope, EventKind } from '../envelope.ts';
 import {
+  boolean,
   type Fields,
   nullable,
   object,
@@ -60,10 +62,22 @@ export type GrantEventEnvelope = {
   /** Increases with every event of the grant. */
   grantVersion: number;
   grant: GrantSnapshot;
+  /** Absent in an event of a version that did not write it. */
+  ticket?: TicketAtEvent;
 };
 
 /** The grant right after the event. */
 export type GrantSnapshot = GrantModel;
+
+/** The grant's ticket right after the event: what changes on it and on its site, beyond what the grant itself says. */
+export type TicketAtEvent = {
+  status: TicketStatus;
+  version: number;
+  supportAccessRestricted: boolean;
+  requestWaitSeconds: number;
+  maxGrantSeconds: number | null;
+  samePersonMayApproveTwice: boolean;
+};
 
 export const grantKind: EventKind<GrantEventEnvelope> = {
   name: 'grant',
@@ -77,6 +91,7 @@ export const grantKind: EventKind<GrantEventEnvelope> = {
     grantId: uuid(payload, 'grantId'),
     grantVersion: positiveInteger(payload, 'grantVersion'),
     grant: snapshotIn(object(payload, 'grant')),
+    ...(payload['ticket'] === undefined ? {} : { ticket: ticketIn(object(payload, 'ticket')) }),
   }),
   topicsOf: ({ audience, ticketId }) => [
     `organization:${audience.organizationId}`,
@@ -100,6 +115,17 @@ function audienceIn(audience: Fields): EventAudience {
     siteId: uuid(audience, 'siteId'),
     reporterId: uuid(audience, 'reporterId'),
     engineerIds: uuids(audience, 'engineerIds'),
+  };
+}
+
+function ticketIn(ticket: Fields): TicketAtEvent {
+  return {
+    status: oneOf(TicketStatus, ticket, 'status'),
+    version: positiveInteger(ticket, 'version'),
+    supportAccessRestricted: boolean(ticket, 'supportAccessRestricted'),
+    requestWaitSeconds: positiveInteger(ticket, 'requestWaitSeconds'),
+    maxGrantSeconds: nullable(positiveInteger, ticket, 'maxGrantSeconds'),
+    samePersonMayApproveTwice: boolean(ticket, 'samePersonMayApproveTwice'),
   };
 }
 

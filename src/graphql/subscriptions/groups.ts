@@ -3,6 +3,7 @@
  * selection has the same value for every viewer who may receive the event.
  */
 import { type DocumentNode, type ExecutionArgs, getOperationAST } from 'graphql';
+import type { Context } from '../context.ts';
 import { type CompiledSelection, compileSelection } from './compiled-selection.ts';
 import { Group } from './shared-results.ts';
 import { isOfTheEventItself, variablesOfGroup } from './viewer-independent-fields.ts';
@@ -25,10 +26,16 @@ export function groupOf(args: ExecutionArgs): Group | null {
   if (variables === null) return null;
   // A variable that was not given is not the same as null: it may have a default.
   const given = [...variables].map((variable) => [variable, args.variableValues?.[variable]]);
-  const key = JSON.stringify(Object.fromEntries(given));
+  // Around the event itself, an engineer who has lost the ticket sees less than others.
+  const engineer = compiled === null ? engineerOf(args.contextValue as Context) : null;
+  const key = JSON.stringify([engineer, Object.fromEntries(given)]);
   const group = groups.get(key) ?? new Group(compiled);
   if (groups.size < maxGroups) groups.set(key, group);
   return group;
+}
+
+function engineerOf({ viewer }: Context): string | null {
+  return viewer?.kind === 'SUPPORT_ENGINEER' ? viewer.id : null;
 }
 
 function operationOf({ schema, document, operationName }: ExecutionArgs): Operation {

@@ -63,9 +63,9 @@ const GrantEventRef = builder.objectRef<Delivery<GrantEvent>>('GrantEvent').impl
       viewerIndependent: true,
       ofTheEventItself: true,
       description:
-        'The grant as it was right after the event; null for `STARTED` and `CURRENT_COMPLETE`. `viewerMay`, its ticket and other objects around it are as they are now.',
-      resolve: ({ event: { grant, occurredAt } }, _, context, info) =>
-        grant === null ? null : grantSnapshot(grant, occurredAt, context, info),
+        'The grant as it was right after the event; null for `STARTED` and `CURRENT_COMPLETE`. `viewerMay`, its ticket and other objects around it are as they are now. An engineer who has lost the ticket since sees it, its site and its product as they were then.',
+      resolve: ({ event }, _, context, info) =>
+        event.grant === null ? null : grantSnapshot(event.grant, event, context, info),
     }),
     openGrants: t.int({
       nullable: true,

@@ -1,4 +1,4 @@
-import { visibleSites, visibleTickets } from '../../authorization/visibility.ts';
+import { visibleProducts, visibleSites, visibleTickets } from '../../authorization/visibility.ts';
 import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
@@ -97,7 +97,9 @@ export const Site = builder.prismaNode('Site', {
         type: Product,
         viewerIndependent: false,
         description: 'The products on it, licensed or not, newest first.',
-        select: (args, _, nested) => ({ products: nested(relatedRows(args, itsProducts, {}), nodesPath) }),
+        select: (args, context, nested) => ({
+          products: nested(relatedRows(args, itsProducts, visibleProducts(viewerOf(context))), nodesPath),
+        }),
         resolve: ({ products }, args) => pageOf(args, itsProducts, products),
       },
       ProductConnection,

@@ -41,7 +41,9 @@ test.each([10, 20, 30, 40])(
     });
     const { grant } = grantEvent();
     // Nothing is read from the database, so there is none.
-    expect(grantSnapshot(grant, new Date(), {} as Context, info)).toMatchObject({ id: grant.id });
+    expect(grantSnapshot(grant, { occurredAt: new Date() }, {} as Context, info)).toMatchObject({
+      id: grant.id,
+    });
     expect(read).toBeLessThanOrEqual(2 * times + 1);
   },
 );
