@@ -224,13 +224,6 @@ describe('on one data folder, in sequence', () => {
     expect(place.isShutDown()).toBe(true);
   });
 
-  test('an address of another machine is reported', async () => {
-    const variables = { ...withoutWarnings, ...deployed, CURSOR_SECRET: '', HOST: '192.0.2.1' };
-    expect(await place.refusal(variables)).toMatch(
-      /192\.0\.2\.1 is not an address of this machine: set HOST/,
-    );
-  });
-
   test('a broken database is reported, and reset clears what a gateway left, and nothing else', async () => {
     await stop(await place.start());
     await rm(join(place.dataFolder, 'postgres/cluster/global/pg_control'));
@@ -259,6 +252,16 @@ describe.concurrent('in a folder of its own', () => {
     for (const { url } of both) await untilReady(url);
     expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
     for (const gateway of both) expect(await stop(gateway)).toMatchObject(graceful);
+  });
+
+  test('an address of another machine is reported', async () => {
+    await using place = await createPlace();
+    await using databases = new AsyncDisposableStack();
+    const { url: DATABASE_URL } = databases.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
+    const variables = { ...withoutWarnings, ...deployed, DATABASE_URL, HOST: '192.0.2.1' };
+    expect(await place.refusal(variables)).toMatch(
+      /192\.0\.2\.1 is not an address of this machine: set HOST/,
+    );
   });
 
   test('a signal during the start ends the gateway once it has started, and leaves no database running', async () => {
