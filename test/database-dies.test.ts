@@ -5,9 +5,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
-import { eventually } from './support/eventually.ts';
+import { generousMs } from './support/deadlines.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -28,20 +28,35 @@ test('a gateway starts its database again, and ends with 1 once that fails', asy
     await ended;
     await rm(folder, { recursive: true, force: true, maxRetries: 10 });
   });
-  const status = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status;
-  const isReady = () => eventually(async () => expect(await status()).toBe(200));
+  /** Resolves when the gateway has printed the text; rejects if it ends first. */
+  async function printed(text: string): Promise<void> {
+    const gone = ended.then(() =>
+      Promise.reject(new Error(`It ended without ${text}: ${JSON.stringify(said)}`)),
+    );
+    gone.catch(() => undefined);
+    while (!said.stdout.includes(text)) await Promise.race([once(gateway.stdout, 'data'), gone]);
+  }
   const serverProcess = async () =>
     Number.parseInt(await readFile(join(cluster, 'postmaster.pid'), 'utf8'), 10);
 
-  await isReady();
+  await printed(`http://127.0.0.1:${port}`);
   const first = await serverProcess();
   process.kill(first, 'SIGKILL');
-  await eventually(async () => expect(await serverProcess()).not.toBe(first));
-  await isReady();
+  await printed('The embedded database has ended by itself');
   expect(said.stdout).toMatch(/"level":"error".*ended by SIGKILL.*The embedded database has ended by itself/);
+  const patiently = { timeout: generousMs, interval: 50 };
+  const second = await vi.waitFor(async () => {
+    const pid = await serverProcess();
+    expect(pid > 0 && pid !== first).toBe(true);
+    return pid;
+  }, patiently);
+  await vi.waitFor(
+    async () => expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200),
+    patiently,
+  );
 
   await rm(join(cluster, 'PG_VERSION'));
-  process.kill(await serverProcess(), 'SIGKILL');
+  process.kill(second, 'SIGKILL');
   expect(await ended).toEqual([1, null]);
   expect(said.stderr).toMatch(/^The embedded database in [^\n]* does not start \([^\n]*PG_VERSION[^\n]*\n$/);
 });
