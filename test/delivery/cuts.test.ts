@@ -1,44 +1,57 @@
 /**
- * Gateways deliver while everything between them and their clients fails repeatedly: client connections are cut or stop
- * transmitting, Redis is killed, gateways are killed. Every subscriber still receives every event once.
+ * Gateways deliver while everything around them fails repeatedly: client connections are cut or stop transmitting, some
+ * right after a subscription has started; Redis and gateways are killed; PostgreSQL drops the gateways' connections. Every
+ * subscriber still receives every event once, whether it uses the client of this repository or only the protocol.
  *
  * A failure prints the seed: CUTS_SEED=… draws the same faults in the same order.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
-import { newId } from '../../src/platform/ids.ts';
 import { type Draw, drawSeeded } from '../api/tenancy-documents.ts';
 import { openPool, silent } from '../events/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { rawId } from '../support/rows.ts';
+import { insertOpenRequests, rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startCaseload } from './caseload.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
-import {
-  committedEvents,
-  expectContractKept,
-  type Listener,
-  openSubscriber,
-  type Subscriber,
-} from './subscriber.ts';
+import { openRawSubscriber, type RawSubscriber } from './raw-subscriber.ts';
+import type { Subscriber } from './reception.ts';
+import { committedEvents, expectContractKept, type Listener, openSubscriber } from './subscriber.ts';
 import { createEventBudget, type WrittenGrant, writeEvents } from './writers.ts';
 
-const eventCount = Number(process.env['CUTS_EVENTS'] ?? bySize(1_000, 10_000));
+const eventCount = Number(process.env['CUTS_EVENTS'] ?? bySize(800, 10_000));
 const eventsPerFault = 50;
 const faultCount = Math.round(eventCount / eventsPerFault);
-const grantCount = 200;
+/** Of each customer and engineer. */
+const grantsOfEach = 28;
 /** The writers: some send commands to the gateways, the others write their own transactions. */
 const writerCount = 16;
 const caseWorkers = 2;
+/** Of a hundred transactions, those with a storm of urgent events. */
+const storms = 1;
+/** Milliseconds of silence after which a client counts its connection as lost: some transmit nothing for a while. */
+const silenceMs = 2_000;
+/** Subscribers that know only the protocol, beside those of the client; each newcomer is one more. */
+const rawCount = bySize(2, 4);
+
+/** Codes of errors after which a client resumes, as docs/events.md says. */
+const resumableCodes = ['FEED_UNAVAILABLE', 'FEED_CLOSED', 'SERVICE_UNAVAILABLE'];
 
 const seed = Number(process.env['CUTS_SEED'] ?? Date.now() % 2 ** 31);
 const seedNote = `CUTS_SEED=${seed}`;
 
 /** The number of each kind among twenty faults. */
-const shares = { CUT: 11, SWALLOWED: 5, REDIS_KILLED: 3, GATEWAY_KILLED: 1 };
+const shares = {
+  CUT: 11,
+  SWALLOWED: 3,
+  REDIS_KILLED: 2,
+  BACKENDS_TERMINATED: 2,
+  NEWCOMER_CUT: 1,
+  GATEWAY_KILLED: 1,
+};
 type FaultKind = keyof typeof shares;
 const faultKinds = Object.keys(shares) as FaultKind[];
 
@@ -85,8 +98,14 @@ function drawFaults(draw: Draw): Fault[] {
   return drawn.sort((one, other) => one.order - other.order);
 }
 
-/** Returns a function that makes a fault occur and resolves with the function that repairs it. */
-function createBreaker(roads: readonly TcpProxy[]) {
+/** A subscriber, and the events that it may have missed because they were committed before it started. */
+type Placed = { subscriber: Subscriber; mayMiss: ReadonlySet<string> };
+
+/**
+ * Returns a function that makes a fault occur and resolves with the function that repairs it.
+ * @param subscribeAndCut opens one more subscriber, whose connection is cut as soon as it has started
+ */
+function createBreaker(roads: readonly TcpProxy[], subscribeAndCut: () => Promise<TcpProxy>) {
   const { gateways } = deployment;
   const changes: Record<'redis' | 'gateways', Promise<void>> = {
     redis: Promise.resolve(),
@@ -101,6 +120,17 @@ function createBreaker(roads: readonly TcpProxy[]) {
         if (kind === 'CUT') road?.cut();
         else road?.stall();
         return () => road?.resume();
+      }
+      if (kind === 'NEWCOMER_CUT') {
+        const road = await subscribeAndCut();
+        return () => road.resume();
+      }
+      if (kind === 'BACKENDS_TERMINATED') {
+        await pool.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'latchkey'`,
+        );
+        return () => undefined;
       }
       if (kind === 'REDIS_KILLED') {
         await changes.redis;
@@ -125,52 +155,67 @@ function createBreaker(roads: readonly TcpProxy[]) {
   };
 }
 
-/**
- * The subscribers and the grants that are written: each subscriber may receive events of some grants, not of others.
- */
-function drawSubscribers(draw: Draw): { listeners: Listener[]; grants: WrittenGrant[] } {
-  const { world } = deployment;
-  const acme = rawId(world.acme.organizationId);
-  const globex = rawId(world.globex.organizationId);
-  const engineer = rawId(world.engineer.id);
-  const otherEngineer = rawId(world.otherEngineer.id);
-  return {
-    listeners: [
-      { name: world.engineer.email, mayReceive: ({ engineerIds }) => engineerIds.includes(engineer) },
-      {
-        name: world.otherEngineer.email,
-        mayReceive: ({ engineerIds }) => engineerIds.includes(otherEngineer),
-      },
-      { name: world.services.watching, mayReceive: () => true },
-      { name: world.services.acmeWatching, mayReceive: ({ organizationId }) => organizationId === acme },
-      {
-        name: world.acme.emails.organizationAdmin,
-        mayReceive: ({ organizationId }) => organizationId === acme,
-      },
-      {
-        name: world.globex.emails.organizationAdmin,
-        mayReceive: ({ organizationId }) => organizationId === globex,
-      },
-    ],
-    grants: Array.from({ length: grantCount }, () => ({
-      id: newId(),
-      audience: {
-        organizationId: draw.pick([acme, globex]),
-        siteId: newId(),
-        reporterId: newId(),
-        engineerIds: [draw.pick([engineer, otherEngineer])],
-      },
-    })),
+/** The accounts that subscribe: each may receive events of some of the grants that are written, not of others. */
+function listenersOf({ acme, globex, engineer, otherEngineer, services }: Deployment['world']): Listener[] {
+  const isOf = (customer: typeof acme): Listener['mayReceive'] => {
+    const id = rawId(customer.organizationId);
+    return ({ organizationId }) => organizationId === id;
   };
+  const concerns = (person: typeof engineer): Listener['mayReceive'] => {
+    const id = rawId(person.id);
+    return ({ engineerIds }) => engineerIds.includes(id);
+  };
+  return [
+    { name: engineer.email, mayReceive: concerns(engineer) },
+    { name: otherEngineer.email, mayReceive: concerns(otherEngineer) },
+    { name: services.watching, mayReceive: () => true },
+    { name: services.acmeWatching, mayReceive: isOf(acme) },
+    { name: acme.emails.organizationAdmin, mayReceive: isOf(acme) },
+    { name: globex.emails.organizationAdmin, mayReceive: isOf(globex) },
+  ];
+}
+
+/** Inserts the grants of which events are written: clients select their tickets and engineers. */
+async function insertGrants({ acme, globex, engineer, otherEngineer }: Deployment['world']) {
+  const grants: WrittenGrant[] = [];
+  const projects = [
+    ['AE', acme, engineer],
+    ['AO', acme, otherEngineer],
+    ['GE', globex, engineer],
+    ['GO', globex, otherEngineer],
+  ] as const;
+  for (const [project, customer, person] of projects) {
+    const { rows } = await pool.query(`SELECT id FROM accounts WHERE email = $1`, [customer.emails.reporter]);
+    const place = {
+      project,
+      siteId: rawId(customer.sites.main.id),
+      productId: rawId(customer.sites.main.products.jira),
+      reporterId: String(rows[0]?.id),
+      engineerId: rawId(person.id),
+    };
+    const ids = await insertOpenRequests({ sql: pool }, place, grantsOfEach, 'The board does not load.');
+    const inserted = await pool.query(`SELECT id, ticket_id AS "ticketId" FROM grants WHERE id = ANY($1)`, [
+      ids,
+    ]);
+    const audience = {
+      organizationId: rawId(customer.organizationId),
+      siteId: place.siteId,
+      reporterId: place.reporterId,
+      engineerIds: [place.engineerId],
+    };
+    grants.push(...inserted.rows.map(({ id, ticketId }) => ({ id, ticketId, audience })));
+  }
+  return grants;
 }
 
 test(
   `${eventCount} events by ${writerCount} writers through ${faultCount} faults: none lost, none twice, ${seedNote}`,
   async () => {
-    const { gateways, world, clientOf } = deployment;
+    const { gateways, world, clientOf, tokenOf } = deployment;
     const faults = drawFaults(drawSeeded(seed));
     const draw = drawSeeded(seed + 1);
-    const { listeners, grants } = drawSubscribers(draw);
+    const listeners = listenersOf(world);
+    const grants = await insertGrants(world);
 
     await using opened = new AsyncDisposableStack();
     /** Each connection goes to a random running gateway: a client that loses its gateway moves to another. */
@@ -182,14 +227,46 @@ test(
       return opened.adopt(road, () => road.dispose());
     };
     const roads: TcpProxy[] = [];
-    const subscribers: Subscriber[] = [];
+    const subscribers: Placed[] = [];
+    const rawSubscribers: RawSubscriber[] = [];
     for (const listener of listeners) {
       const road = await openRoad();
       roads.push(road);
-      // Clients must notice within the test that their connection transmits nothing.
-      const silenceMs = 2_000;
-      subscribers.push(await openSubscriber(clientOf(listener.name, road.port), { ...listener, silenceMs }));
+      const subscriber = await openSubscriber(clientOf(listener.name, road.port), { ...listener, silenceMs });
+      subscribers.push({ subscriber, mayMiss: new Set() });
     }
+    /** Opens a subscriber that knows only the protocol, as one of the accounts and over either transport in turn. */
+    const openRawOn = async (road: TcpProxy, onStarted?: () => void) => {
+      const number = rawSubscribers.length;
+      const transport = number % 2 === 0 ? 'WebSocket' : 'event stream';
+      const { name, mayReceive } = listeners[number % listeners.length] ?? draw.pick(listeners);
+      const subscriber = await openRawSubscriber({
+        ...{
+          transport,
+          url: `http://127.0.0.1:${road.port}`,
+          token: () => tokenOf(name),
+          mayReceive,
+          silenceMs,
+        },
+        name: `${name}, with a bare ${transport}`,
+        ...(onStarted === undefined ? {} : { onStarted }),
+      });
+      opened.defer(() => subscriber.close());
+      rawSubscribers.push(subscriber);
+      return subscriber;
+    };
+    for (let number = 0; number < rawCount; number += 1) {
+      const road = await openRoad();
+      roads.push(road);
+      subscribers.push({ subscriber: await openRawOn(road), mayMiss: new Set() });
+    }
+    const subscribeAndCut = async () => {
+      const road = await openRoad();
+      const subscriber = await openRawOn(road, () => road.cut());
+      const mayMiss = new Set((await committedEvents(pool)).map(({ id }) => id));
+      subscribers.push({ subscriber, mayMiss });
+      return road;
+    };
     const before = new Set((await committedEvents(pool)).map(({ id }) => id));
 
     const bus = createRedisBus({
@@ -199,7 +276,7 @@ test(
     opened.adopt(bus, () => bus.dispose());
     const budget = createEventBudget();
     const writers = writerCount - caseWorkers;
-    const writing = writeEvents({ pool, grants, writers, budget, draw, wake: bus.publish });
+    const writing = writeEvents({ pool, grants, writers, budget, draw, storms, wake: bus.publish });
     writing.catch(() => undefined);
     const caseRoad = await openRoad();
     const caseload = startCaseload({
@@ -212,7 +289,7 @@ test(
       onDecided: async () => budget.committed(2),
     });
 
-    const breaker = createBreaker([...roads, caseRoad]);
+    const breaker = createBreaker([...roads, caseRoad], subscribeAndCut);
     const repairs: { at: number; repair: () => void }[] = [];
     for (const [index, fault] of faults.entries()) {
       budget.allow(eventsPerFault);
@@ -231,8 +308,8 @@ test(
     const vanished = written.filter((id) => !kept.has(id));
     expect(vanished, `${seedNote}: committed, and not in the table`).toEqual([]);
     expect(events.length, `${seedNote}: with events of commands`).toBeGreaterThanOrEqual(eventCount);
-    for (const subscriber of subscribers) {
-      await expectContractKept(subscriber, events, { context: seedNote, deadlineMs: 120_000 });
+    for (const { subscriber, mayMiss } of subscribers) {
+      await expectContractKept(subscriber, events, { context: seedNote, deadlineMs: 120_000, mayMiss });
       const { name, received, deliveries, losses, resumptions } = subscriber;
       expect(resumptions.length, `${seedNote}: resumptions of ${name}`).toBeGreaterThan(0);
       if (process.env['CUTS_FIGURES'] === undefined) continue;
@@ -241,6 +318,11 @@ test(
           `${losses.length} connections lost or not made, ${resumptions.length} resumptions\n`,
       );
     }
+    const ends = new Set(rawSubscribers.flatMap(({ errors }) => [...errors]));
+    expect(
+      [...ends].filter((code) => !resumableCodes.includes(code)),
+      seedNote,
+    ).toEqual([]);
   },
   300_000 + eventCount * 60,
 );

@@ -19,7 +19,8 @@ import { rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import { openTcpProxy } from '../support/tcp-proxy.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
-import { committedEvents, expectContractKept, openSubscriber, type Subscriber } from './subscriber.ts';
+import type { Subscriber } from './reception.ts';
+import { committedEvents, expectContractKept, openSubscriber } from './subscriber.ts';
 
 const socketCount = Number(process.env['DRAIN_SOCKETS'] ?? bySize(80, 1_000));
 const stalledCount = 10;

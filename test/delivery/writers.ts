@@ -56,14 +56,17 @@ export function createEventBudget(): EventBudget {
   };
 }
 
-export type WrittenGrant = { id: string; audience: EventAudience };
+export type WrittenGrant = { id: string; ticketId: string; audience: EventAudience };
 
 const types = ['REQUESTED', 'ACTIVATED', 'REVOKED', 'REASSIGNED'] as const;
+/** Events of one transaction that all overtake others. */
+const stormLength = 60;
 
 /**
  * Writes events until the budget ends. Each grant has one writer, so that its events are committed in order. Resolves
  * with the ids of the committed events.
  * @param wake called after every commit
+ * @param storms of a hundred transactions, how many are a storm of urgent events
  */
 export async function writeEvents(options: {
   pool: pg.Pool;
@@ -72,23 +75,27 @@ export async function writeEvents(options: {
   budget: EventBudget;
   draw: Draw;
   wake: () => void;
+  storms?: number;
 }): Promise<string[]> {
-  const { pool, grants, writers, budget, draw, wake } = options;
+  const { pool, grants, writers, budget, draw, wake, storms = 0 } = options;
   const written: string[] = [];
 
   async function writeOn(own: readonly WrittenGrant[]): Promise<void> {
     let versions = new Map<string, number>();
     for (;;) {
-      const count = 1 + draw.below(3);
+      const isStorm = draw.chance(storms);
+      const count = isStorm ? stormLength : 1 + draw.below(3);
       if (!(await budget.begin(count))) return;
       const next = new Map(versions);
       const events = Array.from({ length: count }, () => {
-        const { id, audience } = draw.pick(own);
-        const grantVersion = (next.get(id) ?? 0) + 1;
+        const { id, ticketId, audience } = draw.pick(own);
+        // The grants have version 1.
+        const grantVersion = (next.get(id) ?? 1) + 1;
         next.set(id, grantVersion);
         // Recent: events older than 30 days are deleted.
         const occurredAt = new Date();
-        return grantEvent({ grantId: id, audience, grantVersion, occurredAt, type: draw.pick(types) });
+        const type = isStorm ? 'REVOKED' : draw.pick(types);
+        return grantEvent({ grantId: id, ticketId, audience, grantVersion, occurredAt, type });
       });
       const writer = await begin(pool);
       await writer.append(...events);

@@ -2,12 +2,14 @@
 import { newId } from '../../src/platform/ids.ts';
 import type { TestGateway } from './gateway.ts';
 
+type Database = Pick<TestGateway, 'sql'>;
+
 /** The global id of an object of this type, and its database id. */
 export const globalId = (type: string, id: string): string => Buffer.from(`${type}:${id}`).toString('base64');
 export const rawId = (id: string): string =>
   Buffer.from(id, 'base64').toString().split(':').slice(1).join(':');
 
-async function insert(gateway: TestGateway, table: string, rows: readonly object[]): Promise<void> {
+async function insert(gateway: Database, table: string, rows: readonly object[]): Promise<void> {
   await gateway.sql.query(
     `INSERT INTO ${table} SELECT * FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`,
     [JSON.stringify(rows)],
@@ -96,7 +98,7 @@ export async function insertWithdrawnGrants(
 
 /** Inserts open requests, each on a ticket of its own. Returns the ids of the grants, in order. */
 export async function insertOpenRequests(
-  gateway: TestGateway,
+  gateway: Database,
   of: { project: string; siteId: string; productId: string; reporterId: string; engineerId: string | null },
   count: number,
   justification: string,
