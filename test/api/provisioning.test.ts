@@ -8,7 +8,7 @@ import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '..
 
 describe('an empty deployment', () => {
   test('has its first operator and nothing else', async () => {
-    await using gateway = await startGateway({ config: { bootstrapOperatorEmail: 'First@vendor.example' } });
+    await using gateway = await startGateway({ config: { bootstrapOperatorEmail: 'first@vendor.example' } });
     const operator = await gateway.as('first@vendor.example');
     expect(
       await operator.ask(`{ accounts { edges { node { email kind } } } organizations { edges { node { id } } }
