@@ -228,11 +228,11 @@ test.each(bySize([fresh], [fresh, ['the same cluster', 'same']]))(
   300_000,
 );
 
-const little: [string, number] = ['a little', 1];
+const little: [string, number, number] = ['a little', 1, 400];
 
-test.each(bySize([little], [little, ['much', 30]]))(
+test.each(bySize([little], [little, ['much', 30, 0]]))(
   'an asynchronous standby that is %s behind takes over',
-  async (_what, lost) => {
+  async (_what, lost, transactions) => {
     const { primary, standby } = await withStandby();
     const watched = await watch(primary);
     await caughtUp(primary);
@@ -240,6 +240,7 @@ test.each(bySize([little], [little, ['much', 30]]))(
     for (let count = 0; count < lost; count += 1) await watched.more();
     await primary.stop();
     const promoted = use(await standby.promote());
+    await useUpTransactions(promoted, transactions);
     watched.place.switchTo(promoted);
     await expectReplaced(watched, promoted);
   },
