@@ -239,7 +239,8 @@ describe('in a browser', { timeout: 300_000 }, () => {
       await erin.getByText('You are Erin').waitFor();
       expect(await tabNames(erin)).toEqual(['ErinWatches', ...story]);
       await pressPlay(erin);
-      await result(erin).getByText('"received": 0').waitFor();
+      // The first event is `STARTED`.
+      await result(erin).getByText('"received": 1').waitFor();
 
       const page = await openPage(browser, `${gateway.url}/graphql`);
       const shown: Record<string, string> = {
@@ -265,7 +266,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
           .waitFor();
         await screenshot(page, name);
       }
-      await result(erin).getByText('"received": 3').waitFor();
+      await result(erin).getByText('"received": 4').waitFor();
       await screenshot(erin, 'ErinWatches');
     },
   );
