@@ -216,6 +216,12 @@ describe('on one data folder, in sequence', () => {
     process.kill(database, 'SIGCONT');
   });
 
+  test('a folder with the sample people refuses a real issuer', async () => {
+    await stop(await place.start());
+    expect(await place.refusal({ ...withoutWarnings, ...deployed })).toMatch(/ has the sample people, /);
+    expect(place.isShutDown()).toBe(true);
+  });
+
   test('a port in use is reported, and leaves no database running', async () => {
     await using taken = await listen();
     expect(await place.refusal({ ...withoutWarnings, PORT: String(taken.port) })).toBe(

@@ -1,4 +1,5 @@
 import { appendAuditEntries } from '../audit/store.ts';
+import { asciiLowerCase } from '../platform/ascii.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { exclusiveLock } from '../platform/locks.ts';
@@ -11,13 +12,13 @@ import type { Dependencies } from './execute.ts';
  * there is an operator: then a warning says so if the address is somebody else's. Of several gateways that start
  * at once, one adds its operator.
  *
- * @param email in the form of `parseEmailAddress`
  * @throws StartupError if there is no operator and the address belongs to another account
  */
 export async function addFirstOperator(
   { database, clock, logger }: Pick<Dependencies, 'database' | 'clock' | 'logger'>,
-  email: string,
+  address: string,
 ): Promise<void> {
+  const email = asciiLowerCase(address);
   const problem = await database.transaction(async (tx) => {
     await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('deployment', `'first operator'`)}`);
     const hasOperator = (await tx.account.count({ where: { kind: 'OPERATOR' } })) > 0;

@@ -55,12 +55,16 @@ export function line(max: number) {
 }
 
 /** An identifier. It is compared by its characters, so none of them is removed or replaced, except spaces around it. */
-export function identifier(max: number) {
+function identifier(max: number) {
   return z.string().trim().max(max, `must have at most ${max} characters.`);
 }
 
-export function optionalIdentifier(max: number) {
-  return identifier(max).nullish();
+/** An identifier by which something is looked up: one line of 1 to `max` characters. */
+export function lookUpKey(max: number) {
+  return identifier(max)
+    .min(1, 'must not be empty.')
+    .refine((value) => value.isWellFormed(), 'must be well-formed Unicode.')
+    .refine((value) => !/\p{Cc}/u.test(value), 'must not contain control characters.');
 }
 
 /** Its ASCII letters become lower case. */

@@ -2,7 +2,7 @@ import { visibleAccounts } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { optionalIdentifier } from '../input.ts';
+import { lookUpKey } from '../input.ts';
 import { byId, keysetConnection } from '../keyset-connection.ts';
 
 const typenames = {
@@ -146,7 +146,7 @@ const AccountFilter = builder.inputType('AccountFilter', {
     kind: t.field({ type: AccountKind, description: 'Only accounts of this kind.' }),
     email: t
       .string({ description: 'Only the account with exactly this email address, in any case.' })
-      .validate(optionalIdentifier(254)),
+      .validate(lookUpKey(254).nullish()),
   }),
 });
 

@@ -11,7 +11,7 @@ import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { encodeGlobalId } from '../global-id.ts';
-import { optionalDate, optionalGlobalId, optionalIdentifier } from '../input.ts';
+import { lookUpKey, optionalDate, optionalGlobalId } from '../input.ts';
 import { cursorKeys, keysetConnection, type Ordering, type PageArguments } from '../keyset-connection.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
@@ -255,7 +255,7 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
       .validate(optionalGlobalId('Organization')),
     actorEmail: t
       .string({ description: 'Only entries of the actor with exactly this email address, in any case.' })
-      .validate(optionalIdentifier(254)),
+      .validate(lookUpKey(254).nullish()),
     actorKind: t.field({ type: ActorKind, description: 'Only entries of actors of this kind.' }),
     action: t.field({ type: AuditActionEnum, description: 'Only entries of this action.' }),
     outcome: t.field({ type: AuditOutcome, description: 'Only entries with this outcome.' }),

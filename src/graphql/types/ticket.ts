@@ -4,7 +4,7 @@ import { asciiUpperCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { identifier, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
+import { lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
@@ -135,7 +135,7 @@ builder.queryField('ticket', (t) =>
       key: t.arg.string({
         required: true,
         description: 'The key, in any case, for example `SUP-1042`.',
-        validate: identifier(40),
+        validate: lookUpKey(40),
       }),
     },
     resolve: (query, _, { key }, context) =>
