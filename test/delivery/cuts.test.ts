@@ -126,6 +126,8 @@ function createBreaker(roads: readonly TcpProxy[], subscribeAndCut: () => Promis
         return () => road.resume();
       }
       if (kind === 'BACKENDS_TERMINATED') {
+        // A gateway that loses a connection while it starts exits, so that it is started again.
+        await changes.gateways;
         await pool.query(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
            WHERE datname = current_database() AND application_name = 'latchkey'`,

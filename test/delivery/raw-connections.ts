@@ -120,7 +120,7 @@ function openEventStream(options: RawOptions): RawConnection {
   return { lost, close: () => aborted.abort() };
 }
 
-/** Calls `onSilence` after so many milliseconds without a call of `over`, which first tries half that time later. */
+/** Calls `onSilence` when nothing has arrived for so many milliseconds. */
 function watchSilence(ms: number, onSilence: () => void) {
   let probe: (() => void) | undefined;
   let probing = setTimeout(() => undefined, 0);
