@@ -2,6 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { createApp } from '../../src/app.ts';
+import { measureLateness } from '../support/lateness.ts';
 import type { InspectedGatewayOptions, InspectedGatewayReport } from './inspected-gateway.ts';
 
 const report = (message: InspectedGatewayReport) => void process.send?.(message);
@@ -21,6 +22,7 @@ const app = await createApp({
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null, shutdownGraceMs: 5_000 },
 });
 report({ kind: 'LISTENING', url: app.url });
+const lateness = measureLateness();
 
 async function stop(): Promise<void> {
   await app.dispose();
@@ -28,6 +30,7 @@ async function stop(): Promise<void> {
 }
 process.on('message', (request) => {
   if (request === 'STOP') return void stop();
+  if (request === 'LATENESS') return report({ kind: 'LATENESS', allowance: lateness.allowance() });
   globalThis.gc?.();
   globalThis.gc?.();
   const { rss, heapUsed, external } = process.memoryUsage();

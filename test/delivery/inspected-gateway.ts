@@ -13,6 +13,7 @@ export type InspectedGatewayOptions = { databaseUrl: string; redis: RedisConfig 
 export type InspectedGatewayReport =
   | { kind: 'LISTENING'; url: string }
   | ({ kind: 'MEMORY' } & Memory)
+  | { kind: 'LATENESS'; allowance: number }
   /** The gateway closed the connection whose remote end has this port. */
   | { kind: 'GONE'; port: number };
 
@@ -22,6 +23,8 @@ export type Memory = { rss: number; heap: number };
 export type InspectedGateway = {
   readonly url: string;
   memory(): Promise<Memory>;
+  /** What a measurement must allow because this process ran late: as `LatenessMeter`. */
+  latenessAllowance(): Promise<number>;
   /** Resolves when the gateway has closed the connection with this remote port. */
   gone(port: number | undefined): Promise<void>;
   /** Resolves when it logs a line with this text. */
@@ -77,6 +80,11 @@ export async function startInspectedGateway(options: InspectedGatewayOptions): P
       const answer = first({ report: (report) => (report.kind === 'MEMORY' ? report : undefined) });
       child.send('MEMORY');
       return await answer;
+    },
+    async latenessAllowance() {
+      const answer = first({ report: (report) => (report.kind === 'LATENESS' ? report : undefined) });
+      child.send('LATENESS');
+      return (await answer).allowance;
     },
     async gone(port) {
       await first({ report: (report) => (report.kind === 'GONE' && report.port === port) || undefined });
