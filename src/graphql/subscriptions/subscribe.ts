@@ -15,7 +15,7 @@ import {
 import { untilAvailable } from '../../events/outage.ts';
 import type { Delivery, EventSource, Subscriber } from '../../events/subscriber.ts';
 import { originOf } from '../errors.ts';
-import { groupOf } from './groups.ts';
+import { groupOf } from './subscriber-groups.ts';
 import { type Group, resultFor, type SerializedResult, type SharedResult } from './shared-results.ts';
 
 /** The events of one subscription. The resolver `subscribe` of a subscription field returns one. */
