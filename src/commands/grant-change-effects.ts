@@ -6,7 +6,12 @@ import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
-import type { TicketOfGrant } from './change-grant.ts';
+import type { Ticket } from '../tickets/ticket.ts';
+
+/** What an event says of the grant's ticket. */
+export type TicketOfGrant = Pick<Ticket, 'reporterId' | 'status' | 'version'> & {
+  site: Omit<TicketAtEvent, 'status' | 'version'>;
+};
 
 /** A change with what the command adds to it: who, why, in which organization, and the grant before. */
 export type DecidedGrantChange = GrantChange & {

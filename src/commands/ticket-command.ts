@@ -10,8 +10,9 @@ import type { Transaction } from '../platform/database.ts';
 import { eligibility } from '../roles/eligibility.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
-import { applyTimeLimits, changeGrant, type GrantSubject, type TicketOfGrant } from './change-grant.ts';
+import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
+import type { TicketOfGrant } from './grant-change-effects.ts';
 import {
   forbidden,
   notEligible,

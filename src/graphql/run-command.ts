@@ -45,10 +45,10 @@ export async function runCommandForEach<Input, Facts, Row extends object>(
     if (!(await claimKey(context.services.database.prisma, repetition)))
       throw toApiError(idempotencyKeyReused);
   }
-  // With a key for each item, a repetition returns the first result of each.
+  // With a key for each item, a repetition returns the first result of each. A caller's own key has no space.
   const callers = items.map(({ id, input }) => ({
     input,
-    caller: { accountId, idempotencyKey: key === null ? null : `${key}#${id}` },
+    caller: { accountId, idempotencyKey: key === null ? null : `${key} ${id}` },
   }));
   const results = await executeEach(context.services, command, callers);
   clearReadCaches(context);

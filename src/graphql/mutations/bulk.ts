@@ -25,10 +25,13 @@ const grantIds = z
 
 type Item = { grantId: string } & ({ row: GrantRow } | { error: MutationError });
 
-/** The errors of one item: those of the commands, without invalid input, which is the result of the whole mutation. */
+/**
+ * The errors of one item: those of the commands, without invalid input and a reused key, which are results of the whole
+ * mutation. An item names no version that could conflict.
+ */
 const errorsOfItems: readonly RefusalKind[] = [
   ...refusalKinds([...approveDataAccess.refusals, ...revokeDataAccess.refusals, 'SERVICE_UNAVAILABLE']),
-].filter((kind) => kind !== 'InvalidInput');
+].filter((kind) => kind !== 'InvalidInput' && kind !== 'Conflict');
 
 const BulkItemResult = resultUnion(
   'BulkItemResult',

@@ -15,8 +15,8 @@ import {
 import { untilAvailable } from '../../events/outage.ts';
 import type { Delivery, EventSource, Subscriber } from '../../events/subscriber.ts';
 import { originOf } from '../errors.ts';
-import { groupOf } from './subscriber-groups.ts';
 import { type Group, resultFor, type SerializedResult, type SharedResult } from './shared-results.ts';
+import { groupOf } from './subscriber-groups.ts';
 
 /** The events of one subscription. The resolver `subscribe` of a subscription field returns one. */
 export type SourceStream<Event extends object = object> = EventSource<Delivery<Event>> & {
