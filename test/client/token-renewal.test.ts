@@ -1,4 +1,5 @@
 /** Tokens that come late, are short, or expire, against a gateway with an issuer of its own. */
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGatewayClient, type ResumeOptions } from '../../client/src/index.ts';
 import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/generated/operations.ts';
@@ -63,8 +64,13 @@ test('a token source may take longer than the gateway waits for a token', async 
   await using events = subscribe(
     async () => {
       const token = await tokenFor(600);
-      // The gateway closes a WebSocket without a token after 200 ms.
-      await new Promise((resolve) => setTimeout(resolve, 400));
+      // As long as the gateway waits for the token of a WebSocket that is opened now.
+      const withoutToken = new WebSocket(
+        `${gateway.url.replace('http', 'ws')}/graphql`,
+        'graphql-transport-ws',
+      );
+      const [closed] = await once(withoutToken, 'close');
+      expect(closed.code).toBe(4408);
       return token;
     },
     { onReconnecting: ({ reason }) => losses.push(reason) },
