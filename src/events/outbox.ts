@@ -58,7 +58,8 @@ export type EventPage = {
 };
 
 /**
- * Appends events, in order, to the running transaction, in one statement. Returns null if there are none.
+ * Appends events, in order, to the running transaction, in one statement. Returns null if there are none. Called once
+ * in a transaction: the relay takes what it returns for all events of the transaction.
  *
  * Of any two transactions that write events of the same grant, the second must begin to write after the first has
  * committed; commands ensure this by taking their locks before their first write. The order of the stream, by
