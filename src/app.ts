@@ -12,7 +12,7 @@ import { createFeed, type Feed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
 import { eventKinds } from './events/kinds.ts';
 import { longestOutage } from './events/outage.ts';
-import { readerSettings } from './events/outbox.ts';
+import { readerSettings } from './events/read-events.ts';
 import { createRedisBus } from './events/redis-bus.ts';
 import { createRelay, type Relay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';

@@ -184,7 +184,11 @@ export function withChecksumComplete({ next, open, checksum }: Position): Positi
 export function withoutFinished(position: Position, snapshot: Position): Position {
   const stillOpen = new Set(snapshot.open.map(({ txid }) => txid));
   const open = position.open.filter(({ txid }) => stillOpen.has(txid));
-  if (open.length === position.open.length) return position;
+  return open.length === position.open.length ? position : withOpen(position, open);
+}
+
+/** The position with other open transactions, by which it includes the same events. */
+export function withOpen(position: Position, open: readonly OpenTransaction[]): Position {
   const { next, checksum } = position;
   return withChecksum(
     next,

@@ -9,17 +9,11 @@ import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { WakeBus } from './bus.ts';
 import { type EventEnvelope, type EventKind, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
-import {
-  type AppendedEvents,
-  currentPosition,
-  deleteForeignEvents,
-  type EventPage,
-  type Reader,
-  readEvents,
-  type StoredEvent,
-} from './outbox.ts';
-import { includes, type Position, positionAfterAppended, tagOf, withEventRead } from './position.ts';
+import { type AppendedEvents, deleteForeignEvents, type Reader } from './outbox.ts';
+import type { Position } from './position.ts';
+import { currentPosition, type EventPage, readEvents, type StoredEvent } from './read-events.ts';
 import { createRecentEvents, type PositionedEvent, type RecentEvents } from './recent-events.ts';
+import { createTail } from './tail.ts';
 
 export type { PositionedEvent };
 
@@ -88,6 +82,8 @@ export type RelayOptions = {
    * and after a commit of this gateway, the relay reads at once.
    */
   longestReadGap?: number;
+  /** Milliseconds in which it is verified once, if it reads at all, that the database still has the events read before. */
+  verifyInterval?: number;
   /** Events read by one statement, and passed on together. */
   pageSize?: number;
   /**
@@ -103,6 +99,7 @@ export function createRelay(options: RelayOptions): Relay {
   const throttle = createAdaptiveThrottle({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
   const recent = createRecentEvents(options.recentEvents ?? 1000);
+  const tail = createTail({ db, pageSize, verifyInterval: options.verifyInterval ?? 1000 });
   let ready = pendingPosition();
   const stats: Omit<RelayStats, 'listeners'> = {
     reads: 0,
@@ -111,12 +108,6 @@ export function createRelay(options: RelayOptions): Relay {
     failures: 0,
     readAt: null,
   };
-  let position: Position | undefined;
-  /**
-   * The same position, with a checksum of only what has been passed on without a read since the last read. The checksum
-   * of `position` also covers what was read then: until the next read nobody knows whether both are of one history.
-   */
-  let unreadSince: Position | undefined;
   /** Whose commits have been signalled since the last read began: of other gateways only, or of this one too. */
   let signal: 'NONE' | 'REMOTE' | 'LOCAL' = 'NONE';
   let onSignal: (() => void) | undefined;
@@ -167,21 +158,11 @@ export function createRelay(options: RelayOptions): Relay {
    * Passes on events that this gateway has committed. Returns false if the table has to be read instead: the relay is
    * busy, or there may be other events to pass on before these.
    */
-  function passOnAppended({ events, snapshot }: AppendedEvents): boolean {
-    if (!isWaiting || passing !== undefined || position === undefined) return false;
-    const batch: PositionedEvent[] = [];
-    let after = position;
-    let afterUnread = unreadSince ?? { next: position.next, open: position.open };
-    for (const [index, { event, offset }] of events.entries()) {
-      if (includes(after, offset)) return false;
-      const next = positionAfterAppended(after, snapshot, offset, index === events.length - 1);
-      if (next === undefined) return false;
-      after = withEventRead(next, after, offset, tagOf(event.id));
-      afterUnread = withEventRead(next, afterUnread, offset, tagOf(event.id));
-      batch.push({ event, offset, position: after });
-    }
-    position = after;
-    unreadSince = afterUnread;
+  function passOnAppended(appended: AppendedEvents): boolean {
+    if (!isWaiting || passing !== undefined) return false;
+    const batch = tail.add(appended);
+    const position = tail.position();
+    if (batch === undefined || position === undefined) return false;
     recent.add(batch, position);
     passing = passOn(batch).then(() => {
       passing = undefined;
@@ -190,22 +171,21 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   async function readNext(): Promise<{ events: number; hasMore: boolean }> {
-    if (position === undefined) {
+    if (tail.position() === undefined) {
       const foreign = await deleteForeignEvents(db);
       if (foreign > 0) logger.warn({ foreign }, 'deleted events that came from another database');
-      position = await currentPosition(db);
-      recent.startAt(position);
-      ready.resolve(position);
+      const start = await currentPosition(db);
+      tail.startAt(start);
+      recent.startAt(start);
+      ready.resolve(start);
       return { events: 0, hasMore: false };
     }
-    const page = await readEvents(db, position, pageSize, unreadSince);
+    const page = await tail.read();
     if (disposal.signal.aborted) return { events: 0, hasMore: false };
-    unreadSince = undefined;
     stats.reads += 1;
     stats.readAt = new Date();
     const batch = parsePage(page);
-    position = page.position;
-    recent.add(batch, position);
+    recent.add(batch, page.position);
     await passOn(batch);
     return { events: batch.length, hasMore: page.hasMore };
   }
@@ -216,8 +196,7 @@ export function createRelay(options: RelayOptions): Relay {
         { err: error },
         'the events after the last one read are gone: every subscription ends and must start again',
       );
-      position = undefined;
-      unreadSince = undefined;
+      tail.clear();
       ready = pendingPosition();
       recent.clear();
       for (const listener of listeners) listener.onHistoryReplaced();
@@ -296,7 +275,7 @@ export function createRelay(options: RelayOptions): Relay {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    position: () => position,
+    position: tail.position,
     ready: () => ready.promise,
     async now() {
       // After a restore, the table may have events that the relay has yet to delete.

@@ -91,6 +91,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // The pool listens only to idle connections. If a connection in use is lost, its statement fails.
     client.on('error', () => undefined);
     watchStatements(client, deadlines.answerMs, options.onStatement);
+    leaveClosedConnection(client);
     leaveReadOnlyServer(client);
   });
   pool.on('remove', (client) => clients.delete(client));
@@ -157,8 +158,19 @@ async function applySettings(
   }
 }
 
+const closedByServer = 'Connection terminated: the database closed it';
 const notAnswered = 'Connection terminated: the database did not answer in time';
 const readOnly = 'Connection terminated: the server is read-only, as a standby or a demoted primary is';
+
+/**
+ * Destroys a connection that the server closes, as soon as the server says so. The socket's end arrives a moment later,
+ * and until then the pool would give the connection to somebody else.
+ */
+function leaveClosedConnection(client: pg.PoolClient): void {
+  connectionOf(client)?.on('errorMessage', ({ severity }: { severity?: string }) => {
+    if (severity === 'FATAL') abandon(client, closedByServer);
+  });
+}
 
 /**
  * Destroys a connection whose server has become read-only: a statement was refused for that reason, or the server

@@ -203,6 +203,22 @@ describe('a subscription', () => {
     await expect(subscribed.next()).rejects.toThrow(HistoryReplacedError);
   });
 
+  test('ends when the database lacks an event read before, though not each read verifies that', async () => {
+    const at = await gateway({ verifyInterval: 1_000 });
+    const subscribed = at.feed.subscribe(listener());
+    const [lost] = some(1);
+    await tell(at, ...some(2), lost ?? grantEvent());
+    await take(subscribed, 3);
+    await pool.query('DELETE FROM events WHERE id = $1', [lost?.id]);
+    const received = (async () => {
+      for (;;) await take(subscribed, 1);
+    })();
+    received.catch(() => undefined);
+    await write(pool, ...some(600));
+    at.relay.wake();
+    await expect(received).rejects.toThrow(HistoryReplacedError);
+  });
+
   test('ends when an event before one that was passed on without a read is missing', async () => {
     const { at, subscribed } = await subscribedAndWaiting();
     const [lost, own] = [grantEvent(), grantEvent()];
@@ -329,8 +345,10 @@ describe('a subscription', () => {
       fc.asyncProperty(
         fc.array(step, { minLength: 10, maxLength: 60 }),
         fc.constantFrom(0, 3, 1000),
-        async (steps, recentEvents) => {
-          const at = await openGateway(database.url, { recentEvents, pageSize: 3, queueLength: 4 });
+        fc.constantFrom(0, 600_000),
+        async (steps, recentEvents, verifyInterval) => {
+          const options = { recentEvents, verifyInterval, pageSize: 3, queueLength: 4 };
+          const at = await openGateway(database.url, options);
           try {
             const subscribed = at.feed.subscribe(listener());
             type Writing = {

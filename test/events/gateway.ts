@@ -12,8 +12,9 @@ import {
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
 import { type GrantEventEnvelope, isGrantEvent } from '../../src/events/kinds/grant.ts';
 import { eventKinds } from '../../src/events/kinds.ts';
-import { type AppendedEvents, appendEvents, type Reader, readerSettings } from '../../src/events/outbox.ts';
+import { type AppendedEvents, appendEvents, type Reader } from '../../src/events/outbox.ts';
 import { origin, type Position } from '../../src/events/position.ts';
+import { readerSettings } from '../../src/events/read-events.ts';
 import { createRelay, type Relay, type RelayOptions } from '../../src/events/relay.ts';
 import type { Subscriber } from '../../src/events/subscriber.ts';
 import { iterate } from '../../src/http/engine/operation-stream.ts';
@@ -52,7 +53,10 @@ export type Gateway = {
   dispose(): Promise<void>;
 };
 
-/** The event part of a gateway, with its own pool. Unless the options say otherwise, it reads only when woken. */
+/**
+ * The event part of a gateway, with its own pool. Unless the options say otherwise, it
+ * reads only when woken, and verifies each read.
+ */
 export async function openGateway(
   url: string,
   options: Partial<Omit<RelayOptions, 'db'>> &
@@ -80,6 +84,7 @@ export async function openGateway(
   };
   const relay = createRelay({
     pollInterval: 600_000,
+    verifyInterval: 0,
     logger: silent,
     kinds: eventKinds,
     ...options,
