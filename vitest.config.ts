@@ -18,7 +18,7 @@ const unitTests = [
   'test/graphql/subscriptions/*.test.ts',
   'test/http/{connection-counter,drain-clients,expanded-document,expiry-timer,operation-stream}.test.ts',
   'test/identity/development-issuer.test.ts',
-  'test/notifications/guard-mail.test.ts',
+  'test/notifications/kinds/*.test.ts',
   'test/organizations/*.test.ts',
   'test/platform/{database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
   'test/platform/{generational-cache,logger,visible-text}.test.ts',

@@ -158,7 +158,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     );
   if (config.mail.kind === 'none')
     logger.warn(
-      'SMTP_URL is not set: Guard admins will get no email about requests that await their decision',
+      'SMTP_URL is not set: nobody will get email, not even Guard admins about requests that await their decision',
     );
 
   // In production, standard output holds only the log: one JSON object per line.

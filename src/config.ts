@@ -55,7 +55,7 @@ export type IdentityConfig =
  */
 export type EmailVerified = 'REQUIRED' | 'OPTIONAL';
 
-/** How email to Guard admins is sent. */
+/** How email is sent. */
 export type MailConfig =
   | { readonly kind: 'smtp'; readonly url: string; readonly from: Mailbox }
   /** Mail is written to files in the data folder instead of being sent. Only on the embedded database. */
@@ -296,7 +296,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     );
   }
   if (values.SMTP_URL !== null && values.MAIL_FROM === null) {
-    problems.push('MAIL_FROM must be set together with SMTP_URL: it is the sender of mail to Guard admins.');
+    problems.push('MAIL_FROM must be set together with SMTP_URL: it is the sender of the mail.');
   }
   if (problems.length > 0 || identity === null) throw new ConfigError(problems);
   const [secret, ...earlierSecrets] = values.CURSOR_SECRET ?? [];
@@ -386,7 +386,7 @@ export function explainConfig(config: Config): string[] {
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
-    `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: Guard admins receive no email about requests'}`,
+    `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: nobody receives email'}`,
     ...(config.bootstrapOperatorEmail === null
       ? []
       : [`operator   ${config.bootstrapOperatorEmail}, if there is no operator yet`]),

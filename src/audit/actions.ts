@@ -23,6 +23,7 @@ export const auditActions = [
   'grant.revoke',
   'grant.withdraw',
   'guard_mail.give_up',
+  'mail.give_up',
   'organization.create',
   'product.license',
   'product.unlicense',

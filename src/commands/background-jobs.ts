@@ -1,9 +1,10 @@
-/** The background jobs of a gateway: end expired grants, send mail to Guard admins, delete old rows. */
+/** The background jobs of a gateway: end expired grants, send mail, delete old rows. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
-import { deliverGuardMails } from '../notifications/guard-mail-delivery.ts';
+import { deliverMails } from '../notifications/delivery.ts';
+import { mailKinds } from '../notifications/mail-kinds.ts';
 import type { Mailer } from '../notifications/mailer.ts';
-import { deleteGuardMailsBefore } from '../notifications/store.ts';
+import { deleteMailsBefore } from '../notifications/queue.ts';
 import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
 import { forgetAnswers } from './idempotency.ts';
@@ -42,18 +43,16 @@ export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer |
       await forgetAnswers(database.prisma, now, rowsPerRound);
       const past = new Date(now.getTime() - eventsKeptFor);
       await deleteEventsBefore(database.pool, past, rowsPerRound);
-      await deleteGuardMailsBefore(database.prisma, past, rowsPerRound);
+      await deleteMailsBefore(database.prisma, past, rowsPerRound);
     }),
     // Not at once: a gateway that fails to start sends no mail.
-    ...(mailer === null
-      ? []
-      : [repeat('send mail to Guard admins', mailInterval, () => deliverAll(mailer), mailInterval)]),
+    ...(mailer === null ? [] : [repeat('send mail', mailInterval, () => deliverAll(mailer), mailInterval)]),
   ];
 
   async function deliverAll(mailer: Mailer): Promise<void> {
     let mayBeMore = true;
     while (mayBeMore && !stop.signal.aborted) {
-      mayBeMore = await deliverGuardMails({ ...dependencies, mailer }, cutMail.signal);
+      mayBeMore = await deliverMails({ ...dependencies, mailer, kinds: mailKinds }, cutMail.signal);
     }
   }
 

@@ -3,6 +3,7 @@ import type { AuditAction } from '../audit/actions.ts';
 import type { AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import type { MailRequest } from '../notifications/mail-kind.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import type { Refusal, RefusalCode } from './refusal.ts';
@@ -61,6 +62,8 @@ export type Outcome<Row extends object> =
       entry?: OwnAuditEntry;
       /** Accounts whose rights this changes: their subscriptions are checked again. */
       accessChangedFor?: readonly string[];
+      /** Mail to send after the commit. A change of a grant brings its own: grant-change-effects.ts. */
+      mails?: readonly MailRequest[];
     };
 
 /** Resource and context default to those of the command. */

@@ -14,7 +14,7 @@ import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
-import { queueGuardMails } from '../notifications/store.ts';
+import { queueMails } from '../notifications/queue.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
@@ -23,7 +23,7 @@ import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { shareRights } from '../roles/locks.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { decideCommand } from './decide-command.ts';
-import { grantChangeAuditEntry, grantChangeEvent, grantsAwaitingGuard } from './grant-change-effects.ts';
+import { grantChangeAuditEntry, grantChangeEvent, grantChangeMails } from './grant-change-effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 
@@ -154,7 +154,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
     ...grants.map(grantChangeEvent),
     ...(outcome.accessChangedFor ?? []).map(accessChanged(now)),
   ]);
-  await queueGuardMails(tx, grantsAwaitingGuard(grants), now);
+  await queueMails(tx, [...grants.flatMap(grantChangeMails), ...(outcome.mails ?? [])], now);
   return { answer: { answer: outcome.answer }, appended };
 }
 

@@ -1,10 +1,12 @@
-/** What follows from a change of a grant: its audit entry, its event, and mail to Guard admins. */
+/** What follows from a change of a grant: its audit entry, its event, and its mail. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditEntry } from '../audit/entry.ts';
 import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../events/kinds/grant.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
+import { guardRequestMail } from '../notifications/kinds/guard-request.ts';
+import type { MailRequest } from '../notifications/mail-kind.ts';
 import { newId } from '../platform/ids.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 
@@ -82,7 +84,6 @@ function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent 
   };
 }
 
-/** The ids of the grants that began to await the Guard: Guard admins get mail about them. */
-export function grantsAwaitingGuard(changes: readonly DecidedGrantChange[]): string[] {
-  return changes.filter(({ event }) => event === 'AWAITING_GUARD').map(({ grant }) => grant.id);
+export function grantChangeMails({ event, grant }: DecidedGrantChange): MailRequest[] {
+  return event === 'AWAITING_GUARD' ? [{ kind: guardRequestMail, aboutId: grant.id }] : [];
 }

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 afterAll(() => origin?.dispose());
-afterEach(() => origin.sql.query('DELETE FROM guard_mails'));
+afterEach(() => origin.sql.query('DELETE FROM mails'));
 
 function startGatewayWithMail(mail: MailConfig): Promise<TestGateway> {
   return startGateway({ databaseUrl: origin.databaseUrl, config: { mail } });

@@ -28,7 +28,8 @@ const texts: Record<AuditAction, string> = {
   'grant.withdraw':
     'A request was withdrawn: by the engineer, or because its ticket was closed, its site deactivated or its product unlicensed.',
   'guard_mail.give_up':
-    "An email that asks a Guard admin for a decision was given up: the mail server doesn't accept it.",
+    'An email that asks a Guard admin for a decision was given up. Only in old entries: new ones are `MAIL_GIVE_UP`.',
+  'mail.give_up': "An email was given up: the mail server doesn't accept it. Its recipient was not notified.",
   'organization.create': 'An organization was created.',
   'product.license': 'A product was licensed on a site.',
   'product.unlicense': 'The licence of a product on a site ended.',

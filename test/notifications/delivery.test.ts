@@ -1,12 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { deliverGuardMails } from '../../src/notifications/guard-mail-delivery.ts';
+import { deliverMails } from '../../src/notifications/delivery.ts';
+import type { MailKind } from '../../src/notifications/mail-kind.ts';
+import { mailKinds } from '../../src/notifications/mail-kinds.ts';
 import { createSmtpMailer, type Mailer } from '../../src/notifications/mailer.ts';
-import { deleteGuardMailsBefore, maxAttempts } from '../../src/notifications/store.ts';
+import { deleteMailsBefore, maxAttempts, queueMails } from '../../src/notifications/queue.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
+import { rawId } from '../support/rows.ts';
 import {
   attempt,
   done,
@@ -72,7 +75,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await mailServer.stop();
-  await gateway.sql.query('DELETE FROM guard_mails');
+  await gateway.sql.query('DELETE FROM mails');
 });
 
 /** Adds a Guard admin of Acme, or of one of its sites. */
@@ -113,18 +116,20 @@ async function deliver({
   mailer = createSmtpMailer({ url: mailServer.url, from }),
   logger = createLogger('silent'),
   signal = never,
+  kinds = mailKinds,
 }: {
   mailer?: Mailer;
   logger?: ReturnType<typeof createLogger>;
   signal?: AbortSignal;
+  kinds?: readonly MailKind[];
 } = {}): Promise<void> {
-  while (await deliverGuardMails({ database, clock, logger, mailer }, signal));
+  while (await deliverMails({ database, clock, logger, mailer, kinds }, signal));
 }
 
 async function mailsInDatabase(): Promise<{ email: string; state: string; attempts: number }[]> {
   const { rows } = await gateway.sql.query(
-    `SELECT a.email, m.state::text, m.attempts FROM guard_mails m JOIN accounts a ON a.id = m.recipient_id
-      ORDER BY a.email, m.grant_id`,
+    `SELECT a.email, m.state::text, m.attempts FROM mails m JOIN accounts a ON a.id = m.recipient_id
+      ORDER BY a.email, m.about_id`,
   );
   return rows;
 }
@@ -189,7 +194,7 @@ describe('an approval on a restricted site', () => {
     const restricted = await fileTicket(gateway, world, { site: 'restricted' });
     statements.length = 0;
     await done(admin, 'approveDataAccess', { ticketId: restricted.ticketId, path: 'SUPPORT_PORTAL' });
-    expect(writesOf(statements)).toEqual([...elsewhere, 'guard_mails']);
+    expect(writesOf(statements)).toEqual([...elsewhere, 'mails']);
   });
 
   test('sends no mail if it is not committed, and one if it is repeated', async () => {
@@ -197,7 +202,7 @@ describe('an approval on a restricted site', () => {
     const input = { ticketId, path: 'SUPPORT_PORTAL', idempotencyKey: 'once' };
     await gateway.sql.query(
       `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
-       CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON guard_mails DEFERRABLE INITIALLY DEFERRED
+       CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON mails DEFERRABLE INITIALLY DEFERRED
          FOR EACH ROW EXECUTE FUNCTION refuse()`,
     );
     await expect(attempt(admin, 'approveDataAccess', input)).rejects.toThrow();
@@ -222,7 +227,7 @@ describe('an approval on a restricted site', () => {
     onTestFinished(async () => {
       await done(admin, 'setSupportAccessPolicy', { ...policy, samePersonMayApproveTwice: false });
     });
-    await gateway.sql.query('DELETE FROM guard_mails');
+    await gateway.sql.query('DELETE FROM mails');
     await awaitGuard(guard);
     expect((await mailsInDatabase()).map(({ email }) => email)).toEqual(guardAdmins);
   });
@@ -316,7 +321,7 @@ describe('a mail server that is unavailable', () => {
     const began = clock();
     for (let round = 0; round < maxAttempts; round += 1) {
       await deliver({ logger });
-      const { rows } = await gateway.sql.query<{ due: Date }>('SELECT max(due_at) AS due FROM guard_mails');
+      const { rows } = await gateway.sql.query<{ due: Date }>('SELECT max(due_at) AS due FROM mails');
       if (round < maxAttempts - 1) ahead = (rows[0]?.due.getTime() ?? 0) - Date.now();
     }
     const hours = (clock().getTime() - began.getTime()) / 3_600_000;
@@ -325,7 +330,7 @@ describe('a mail server that is unavailable', () => {
     expect(await mailsInDatabase()).toEqual(
       guardAdmins.map((email) => ({ email, state: 'GIVEN_UP', attempts: maxAttempts })),
     );
-    const { rows } = await gateway.sql.query('SELECT DISTINCT last_error FROM guard_mails');
+    const { rows } = await gateway.sql.query('SELECT DISTINCT last_error FROM mails');
     expect(rows).toEqual([{ last_error: expect.stringMatching(/ECONNREFUSED/) }]);
     const levels = lines.map((line) => JSON.parse(line).level);
     expect(levels.filter((level) => level === 'error')).toHaveLength(guardAdmins.length);
@@ -334,7 +339,7 @@ describe('a mail server that is unavailable', () => {
     const { auditLog } = await admin.ask(
       `query Log($filter: AuditLogFilter!) { auditLog(first: 10, filter: $filter) { edges { node {
          actor { kind name } resource { type } outcome ticketId details } } } }`,
-      { filter: { action: 'GUARD_MAIL_GIVE_UP' } },
+      { filter: { action: 'MAIL_GIVE_UP' } },
     );
     expect(auditLog.edges).toHaveLength(guardAdmins.length);
     expect(auditLog.edges[0].node).toEqual({
@@ -342,7 +347,7 @@ describe('a mail server that is unavailable', () => {
       resource: { type: 'Grant' },
       outcome: 'SUCCEEDED',
       ticketId,
-      details: { recipientId: expect.any(String), attempts: maxAttempts },
+      details: { kind: 'guard-request', recipientId: expect.any(String), attempts: maxAttempts },
     });
     // No further attempt is made.
     later(30 * 86_400);
@@ -364,7 +369,7 @@ describe('two gateways', () => {
     const mailer = createSmtpMailer({ url: mailServer.url, from });
     const logger = createLogger('silent');
     const run = async (own: Database) => {
-      while (await deliverGuardMails({ database: own, clock, logger, mailer }, never));
+      while (await deliverMails({ database: own, clock, logger, mailer, kinds: mailKinds }, never));
     };
     await Promise.all([run(database), run(other), run(database), run(other)]);
     expect(mailServer.received).toHaveLength(8 * guardAdmins.length);
@@ -399,12 +404,124 @@ describe('two gateways', () => {
   });
 });
 
+describe('a kind of mail', () => {
+  /** To everybody who holds a role in an organization, for as long as the organization has its name. */
+  const newsMail: MailKind<{ organizationName: string; news: string }> = {
+    name: 'news',
+    about: 'JOIN organizations o ON o.id = m.about_id',
+    recipient: 'a.id IN (SELECT r.account_id FROM role_assignments r WHERE r.organization_id = o.id)',
+    joins: '',
+    wanted: "o.name <> 'Renamed' AND clock.now >= m.created_at",
+    concerns: { resourceType: 'Organization', resourceId: 'o.id', organizationId: 'o.id' },
+    facts: `o.name AS "organizationName", m.details ->> 'news' AS news`,
+    write: ({ organizationName, news, recipientName }) => ({
+      subject: `News for ${organizationName}`,
+      text: `Hello ${recipientName},\n\n${news}\n`,
+    }),
+  };
+  const kinds = [...mailKinds, newsMail];
+  let aboutId: string;
+
+  beforeAll(async () => {
+    const { rows } = await gateway.sql.query(`SELECT id FROM organizations WHERE name = 'globex'`);
+    aboutId = rows[0].id;
+  });
+
+  async function queueNews(news: string): Promise<void> {
+    await database.transaction((tx) =>
+      queueMails(tx, [{ kind: newsMail, aboutId, details: { news } }], clock()),
+    );
+  }
+
+  test('is a value: its recipients get its text once, beside the mail of other kinds', async () => {
+    await awaitGuard();
+    await queueNews('All is well.');
+    await queueNews('This repeats the first.');
+    await deliver({ kinds });
+    const news = mailServer.received.filter(({ email }) => email.subject === 'News for globex');
+    const holders = Object.entries(world.globex.emails).filter(([name]) => name !== 'reporter');
+    expect(news.flatMap(({ to }) => to)).toEqual(expect.arrayContaining(holders.map(([, email]) => email)));
+    expect(news.flatMap(({ to }) => to)).not.toContain(world.globex.emails.reporter);
+    expect(news[0]?.email.text).toMatch(/^Hello \w+,\n\nAll is well\.\n/);
+    expect(mailServer.received).toHaveLength(news.length + guardAdmins.length);
+    const ids = mailServer.received.map(({ email }) => email.messageId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('that this gateway does not know waits for one that does', async () => {
+    await queueNews('Of a later version.');
+    await deliver();
+    expect(new Set((await mailsInDatabase()).map(({ state }) => state))).toEqual(new Set(['WAITING']));
+    await deliver({ kinds });
+    expect(new Set((await mailsInDatabase()).map(({ state }) => state))).toEqual(new Set(['SENT']));
+  });
+
+  test('that cannot be read keeps no other kind from being sent', async () => {
+    const broken: MailKind = {
+      ...newsMail,
+      facts: 'o.no_such_column',
+      write: () => ({ subject: '', text: '' }),
+    };
+    await queueNews('Unreadable.');
+    await awaitGuard();
+    const mailer = createSmtpMailer({ url: mailServer.url, from });
+    const logger = createLogger('silent');
+    const run = () => deliverMails({ database, clock, logger, mailer, kinds: [...mailKinds, broken] }, never);
+    // Each run claims five mails, and fails if one of them is unreadable.
+    for (let round = 0; round < 20; round += 1) await run().catch(() => undefined);
+    expect(recipients()).toEqual(guardAdmins);
+  });
+
+  test('is dropped when it is no longer wanted, and when what it is about is gone', async () => {
+    await queueNews('Too late.');
+    await gateway.sql.query(`UPDATE organizations SET name = 'Renamed' WHERE id = $1`, [aboutId]);
+    onTestFinished(async () => {
+      await gateway.sql.query(`UPDATE organizations SET name = 'globex' WHERE id = $1`, [aboutId]);
+    });
+    await gateway.sql.query(
+      `UPDATE mails SET about_id = gen_random_uuid() WHERE recipient_id = (SELECT min(recipient_id::text)::uuid FROM mails)`,
+    );
+    await deliver({ kinds });
+    expect(mailServer.received).toEqual([]);
+    expect(new Set((await mailsInDatabase()).map(({ state }) => state))).toEqual(new Set(['DROPPED']));
+  });
+});
+
+test('the queue is also there under the name that the previous version knows', async () => {
+  const { grantId } = await awaitGuard();
+  await gateway.sql.query('DELETE FROM guard_mails');
+  expect(await mailsInDatabase()).toEqual([]);
+  // What the previous version runs: it queues, claims and settles a mail.
+  await gateway.sql.query(
+    `INSERT INTO guard_mails (grant_id, recipient_id, due_at, created_at)
+     SELECT $1::uuid, id, now(), now() FROM accounts WHERE email = $2 ON CONFLICT DO NOTHING`,
+    [rawId(grantId), guard.email],
+  );
+  const { rows } = await gateway.sql.query(
+    `WITH due AS (
+       SELECT grant_id, recipient_id FROM guard_mails WHERE state = 'WAITING' AND due_at <= now()
+        ORDER BY due_at LIMIT 5 FOR UPDATE SKIP LOCKED
+     ), mail AS (
+       UPDATE guard_mails AS m SET attempts = m.attempts + 1, due_at = now() FROM due
+        WHERE m.grant_id = due.grant_id AND m.recipient_id = due.recipient_id RETURNING m.*
+     ) SELECT * FROM mail`,
+  );
+  expect(rows).toMatchObject([{ grant_id: rawId(grantId), attempts: 1, kind: 'guard-request' }]);
+  await gateway.sql.query(
+    `UPDATE guard_mails SET last_error = 'no', state = CAST($1::text AS "public"."guard_mail_state")
+      WHERE state = CAST($2::text AS "public"."guard_mail_state")`,
+    ['WAITING', 'WAITING'],
+  );
+  await deliver();
+  expect(recipients()).toEqual([guard.email]);
+});
+
 test('old mails are deleted, and no others', async () => {
   await awaitGuard();
   const moment = (seconds: number) => new Date(Date.now() + seconds * 1_000);
-  await deleteGuardMailsBefore(database.prisma, moment(-60), 100);
+  await deleteMailsBefore(database.prisma, moment(-60), 100);
   expect(await mailsInDatabase()).toHaveLength(guardAdmins.length);
-  await deleteGuardMailsBefore(database.prisma, moment(60), 1);
+  await deleteMailsBefore(database.prisma, moment(60), 1);
   expect(await mailsInDatabase()).toHaveLength(guardAdmins.length - 1);
 });
 

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type GuardRequest, writeGuardMail } from '../../src/notifications/guard-mail.ts';
+import { type GuardRequest, writeGuardRequest } from '../../../src/notifications/kinds/guard-request.ts';
+import type { Recipient } from '../../../src/notifications/mail-kind.ts';
 
-const request: GuardRequest = {
+const request: GuardRequest & Recipient = {
   grantId: '019ab000-0000-7000-8000-000000000001',
   ticketKey: 'SUP-1042',
   summary: 'The board is slow',
@@ -21,7 +22,7 @@ const request: GuardRequest = {
 };
 
 test('a mail says what is requested, who approved it, when it expires, and how to decide', () => {
-  expect(writeGuardMail(request)).toEqual({
+  expect(writeGuardRequest(request)).toEqual({
     subject: 'SUP-1042: support access to Acme awaits your approval',
     text: `Hello Grace,
 
@@ -53,7 +54,7 @@ admin counts; until then the approval allows nothing.
 });
 
 test('a mail says which data is requested, and leaves out facts that are not known', () => {
-  const { text } = writeGuardMail({
+  const { text } = writeGuardRequest({
     ...request,
     ...{ conversations: 3, engineerName: null, justification: null, expiresAt: null },
   });
@@ -70,7 +71,7 @@ test('each text that people wrote is one line of limited length, whatever it con
       .map((codes) => String.fromCodePoint(...codes)),
     fc.constantFrom('\r\nBcc: all@example.com\r\n\r\nDecide by: never', '\u2028\u2029\u0085', '\u202eecart'),
   );
-  const { text: plain } = writeGuardMail(request);
+  const { text: plain } = writeGuardRequest(request);
   fc.assert(
     fc.property(
       fc.record({
@@ -83,7 +84,7 @@ test('each text that people wrote is one line of limited length, whatever it con
         recipientName: anything,
       }),
       (words) => {
-        const { subject, text } = writeGuardMail({ ...request, ...words });
+        const { subject, text } = writeGuardRequest({ ...request, ...words });
         expect(subject).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
         expect(text).not.toMatch(/[^\n\P{Cc}]|[\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
         const label = (line: string) => /^[A-Z][a-z ]+:(?= )/.exec(line)?.[0];
@@ -95,7 +96,7 @@ test('each text that people wrote is one line of limited length, whatever it con
 });
 
 test('no mail program makes a link of what people wrote', () => {
-  const { subject, text } = writeGuardMail({
+  const { subject, text } = writeGuardRequest({
     ...request,
     siteName: 'Acme www.evil.example',
     summary: 'See https://evil.example/login?to=a or evil。example',
@@ -110,7 +111,7 @@ test('no mail program makes a link of what people wrote', () => {
 });
 
 test('a mail shows no invisible character', () => {
-  const { text } = writeGuardMail({ ...request, engineerName: 'Er\u200bin', summary: 'The bo\u202eard' });
+  const { text } = writeGuardRequest({ ...request, engineerName: 'Er\u200bin', summary: 'The bo\u202eard' });
   expect(text).toContain('Engineer:     Erin\n');
   expect(text).toContain('SUP-1042: The board\n');
 });

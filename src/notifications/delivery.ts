@@ -1,0 +1,138 @@
+/** Sends the queued mail, each mail at least once. */
+import { appendAuditEntries } from '../audit/store.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Database } from '../platform/database.ts';
+import { type Logger, withoutCredentials } from '../platform/logger.ts';
+import type { MailKind } from './mail-kind.ts';
+import type { Mailer } from './mailer.ts';
+import {
+  type ClaimedMail,
+  claimMails,
+  type MailContents,
+  maxAttempts,
+  readMails,
+  recordMail,
+} from './queue.ts';
+
+export type Delivery = {
+  database: Database;
+  clock: Clock;
+  logger: Logger;
+  mailer: Mailer;
+  /** Mail of other kinds stays queued. */
+  kinds: readonly MailKind[];
+};
+
+/** The number of mails that are sent at the same time. */
+const atOnce = 5;
+
+/**
+ * Claims some of the mails that are due and makes one attempt to send each. Returns whether more may be due.
+ *
+ * Any number of gateways may run this at once: each mail is claimed by one of them. It becomes due again only
+ * after its retry delay, and only if no result was saved. So a mail is sent twice only if a gateway stops after
+ * the mail server accepted it and before that is saved. Both copies then have the same Message-ID.
+ *
+ * @param signal aborts the attempts; the mails are tried again later
+ */
+export async function deliverMails(delivery: Delivery, signal: AbortSignal): Promise<boolean> {
+  const { database, kinds, clock } = delivery;
+  const claimed = await claimMails(database.pool, kinds, clock(), atOnce);
+  await allOf(
+    kinds.map((kind) =>
+      attemptAll(
+        delivery,
+        kind,
+        claimed.filter((mail) => mail.kind === kind.name),
+        signal,
+      ),
+    ),
+  );
+  return claimed.length === atOnce;
+}
+
+async function attemptAll(
+  delivery: Delivery,
+  kind: MailKind,
+  mails: readonly ClaimedMail[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (mails.length === 0) return;
+  const contents = await readMails(delivery.database.pool, kind, mails, delivery.clock());
+  await allOf(mails.map((mail, index) => attempt(delivery, kind, mail, contents[index] ?? null, signal)));
+}
+
+/** Waits for all of them, and throws the first error. */
+async function allOf(running: readonly Promise<void>[]): Promise<void> {
+  for (const made of await Promise.allSettled(running)) if (made.status === 'rejected') throw made.reason;
+}
+
+async function attempt(
+  delivery: Delivery,
+  kind: MailKind,
+  mail: ClaimedMail,
+  contents: MailContents | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, clock, mailer } = delivery;
+  // What it reports is over, or does not concern this person any more: send nothing.
+  if (contents === null || !contents.isWanted) {
+    await recordMail(database.prisma, mail, { state: 'DROPPED', settledAt: clock() });
+    return;
+  }
+  try {
+    await mailer.send(
+      {
+        id: `${mail.aboutId}.${mail.recipientId}.${kind.name}`,
+        to: { name: contents.recipientName, address: contents.recipientEmail },
+        date: mail.createdAt,
+        ...kind.write(contents),
+      },
+      signal,
+    );
+  } catch (error) {
+    if (!signal.aborted) await recordFailure(delivery, mail, contents, error);
+    return;
+  }
+  await recordMail(database.prisma, mail, { state: 'SENT', settledAt: clock() });
+}
+
+async function recordFailure(
+  { database, clock, logger }: Delivery,
+  mail: ClaimedMail,
+  { context, resource }: MailContents,
+  error: unknown,
+): Promise<void> {
+  const { kind, aboutId, recipientId, attempts } = mail;
+  const lastError = reasonOf(error);
+  const about = { err: error, kind, aboutId, recipientId, attempts };
+  if (attempts < maxAttempts) {
+    logger.warn(about, 'a mail was not accepted; it will be tried again');
+    await recordMail(database.prisma, mail, { lastError });
+    return;
+  }
+  logger.error(about, 'a mail could not be delivered and was given up: its recipient was not notified');
+  const now = clock();
+  await database.transaction(async (tx) => {
+    await recordMail(tx, mail, { state: 'GIVEN_UP', settledAt: now, lastError });
+    // The customer reads this entry. Why the mail failed concerns the vendor, and is in the gateway's log.
+    await appendAuditEntries(tx, [
+      {
+        ...context,
+        action: 'mail.give_up',
+        actor: { kind: 'SYSTEM' },
+        resource,
+        refusalCode: null,
+        occurredAt: now,
+        details: { kind, recipientId, attempts },
+      },
+    ]);
+  });
+}
+
+/** The message of an error as one line of limited length, without credentials. */
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return withoutCredentials(`${message}${cause}`).replaceAll(/\s+/g, ' ').slice(0, 500);
+}

@@ -1,0 +1,30 @@
+/** What the texts of all mails share. Lines are short, so that every mail program shows them as they were sent. */
+import { quotedText } from './quoted-text.ts';
+
+type Letter = {
+  recipientName: string;
+  /** Lines that say what has happened. */
+  opening: readonly string[];
+  /** Each fact's name, at most twelve letters long, and its value in one line. */
+  facts: readonly (readonly [name: string, value: string])[];
+  /** Lines that say what the recipient can do. */
+  closing: readonly string[];
+};
+
+export function letter({ recipientName, opening, facts, closing }: Letter): string {
+  return [
+    `Hello ${quotedText(recipientName, 100)},`,
+    '',
+    ...opening,
+    '',
+    ...facts.map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`),
+    '',
+    ...closing,
+    '',
+  ].join('\n');
+}
+
+/** `2026-11-23 10:16 UTC` */
+export function inUtc(moment: Date): string {
+  return `${moment.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
