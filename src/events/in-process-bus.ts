@@ -1,4 +1,4 @@
-import type { BusHealth, WakeBus } from './bus.ts';
+import { type BusHealth, Publications, type WakeBus, type WakeListener } from './bus.ts';
 
 /** Connects gateways within one process. A deployment of one gateway needs no other bus. */
 export type InProcessBus = {
@@ -9,7 +9,7 @@ export type InProcessBus = {
 };
 
 export function createInProcessBus(): InProcessBus {
-  const gateways = new Map<symbol, Set<() => void>>();
+  const gateways = new Map<symbol, Set<WakeListener>>();
   return {
     connect: () => connect(gateways),
     get size() {
@@ -18,28 +18,32 @@ export function createInProcessBus(): InProcessBus {
   };
 }
 
-function connect(gateways: Map<symbol, Set<() => void>>): WakeBus {
+function connect(gateways: Map<symbol, Set<WakeListener>>): WakeBus {
   const self = Symbol('gateway');
-  const listeners = new Set<() => void>();
+  const listeners = new Set<WakeListener>();
   const health: BusHealth = { state: 'UP', since: new Date() };
+  const unsent = new Publications();
   let scheduled: NodeJS.Immediate | undefined;
   gateways.set(self, listeners);
 
   function wakeOthers(): void {
     scheduled = undefined;
+    const { messages } = unsent.take();
     for (const [gateway, theirListeners] of gateways) {
-      if (gateway !== self) for (const wake of theirListeners) wake();
+      if (gateway !== self) for (const wake of theirListeners) wake(messages);
     }
   }
 
   return {
-    publish() {
-      if (gateways.has(self)) scheduled ??= setImmediate(wakeOthers);
+    publish(message) {
+      if (!gateways.has(self) || gateways.size === 1) return;
+      unsent.add(message);
+      scheduled ??= setImmediate(wakeOthers);
     },
     subscribe(listener) {
       listeners.add(listener);
       setImmediate(() => {
-        if (listeners.has(listener)) listener();
+        if (listeners.has(listener)) listener(null);
       });
       return () => void listeners.delete(listener);
     },

@@ -56,6 +56,32 @@ describe('a bus over Redis', () => {
     expect(other.onWake).toHaveBeenCalledTimes(11);
   });
 
+  test('carries the messages of all publications, in order; none if one has none, or they are too long', async () => {
+    const [one, other] = [openBus(), openBus()];
+    await Promise.all([isUp(one), isUp(other)]);
+    const received = async (): Promise<unknown> => {
+      const before = other.onWake.mock.calls.length;
+      await wasWoken(other, before + 1);
+      return other.onWake.mock.lastCall?.[0];
+    };
+    const first = received();
+    one.publish(() => 'a');
+    expect(await first).toStrictEqual(['a']);
+    for (const [publish, expected] of [
+      [() => ['b', 'c'].map((message) => one.publish(() => message)), ['b', 'c']],
+      [() => [one.publish(() => 'd'), one.publish()], null],
+      [() => [one.publish(() => 'e'.repeat(200_000))], null],
+    ] as const) {
+      // What is published while a wake is in flight is sent together.
+      const inFlight = received();
+      one.publish(() => 'first');
+      await Promise.all([inFlight, publish()]);
+      const next = other.onWake.mock.lastCall?.[0];
+      if (next[0] === 'first') expect(await received()).toStrictEqual(expected);
+      else expect(next).toStrictEqual(expected);
+    }
+  });
+
   test('is up only when the server has acknowledged the subscription', async () => {
     const observer = new Redis(redis.url);
     await observer.client('PAUSE', 500, 'ALL');
