@@ -32,6 +32,7 @@ export default [
               'Decision',
               'FieldProblem',
               'GrantScope',
+              'GrantTerms',
               'Obstacle',
               'PageInfo',
               'Permission',

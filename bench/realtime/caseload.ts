@@ -59,14 +59,15 @@ function nextCommand(
   grant: OpenGrant | null,
 ): GrantCommand {
   const by = customer.id;
+  const terms = { guardRequired: false, maxGrantSeconds: null, samePersonMayApproveTwice: false };
   if (grant === null)
     return {
       type: 'Request',
       ...{ grantId: newId(), ticketId, siteId, engineerId, requestedById: engineerId },
       ...{ scope: { kind: 'PRODUCT_DATA' }, justification: 'The board does not load.', waitSeconds: 86_400 },
+      terms,
     };
   if (grant.state === 'ACTIVE') return { type: 'Revoke', by, asGuard: false };
-  const terms = { guardRequired: false, maxGrantSeconds: null, samePersonMayApproveTwice: false };
   return { type: 'Approve', by, path: 'SUPPORT_PORTAL', expiresAt: null, terms };
 }
 

@@ -17,6 +17,7 @@ export const auditActions = [
   'grant.deny_as_guard',
   'grant.end',
   'grant.expire',
+  'grant.lapse_approval',
   'grant.reassign',
   'grant.release',
   'grant.request',

@@ -1,10 +1,11 @@
 import type { GrantPath } from '../grants/grant.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
+import { termsOf } from '../grants/terms.ts';
 import { newId } from '../platform/ids.ts';
 import { changeGrant } from './change-grant.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
 import { noLongerOutstanding, notFound, versionConflict } from './refusal.ts';
-import { grantSubjectOf, termsOf, ticketCommand } from './ticket-command.ts';
+import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 
 export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }) & {
   path: Exclude<GrantPath, 'TICKET_CREATION'>;

@@ -56,12 +56,27 @@ export function changeOpenGrants(
 /** Ends the grants among these whose time has run out by `now`. Run it before deciding anything else on them. */
 export function applyTimeLimits(
   grants: readonly Grant[],
+  subject: GrantSubject,
+  now: Date,
+): { grants: Grant[]; changes: DecidedGrantChange[] } {
+  return changeBySystem(grants, { type: 'ElapseTime' }, subject, now);
+}
+
+/** Lets the customer's approval of a grant lapse, if it awaits the Guard. */
+export function lapseApproval(grant: Grant, subject: GrantSubject, now: Date): DecidedGrantChange[] {
+  return changeBySystem([grant], { type: 'LapseApproval' }, subject, now).changes;
+}
+
+/** Runs a command of no person on every grant among these that it changes. */
+function changeBySystem(
+  grants: readonly Grant[],
+  command: GrantCommand,
   { organizationId, ticketOf }: GrantSubject,
   now: Date,
 ): { grants: Grant[]; changes: DecidedGrantChange[] } {
   const changes: DecidedGrantChange[] = [];
   const settled = grants.map((before) => {
-    const decision = decide(before, { type: 'ElapseTime' }, now);
+    const decision = decide(before, command, now);
     if (!('changed' in decision)) return before;
     const { changed } = decision;
     const system = {
@@ -79,6 +94,7 @@ export function applyTimeLimits(
 const actions: Record<GrantEventType, AuditAction> = {
   REQUESTED: 'grant.request',
   AWAITING_GUARD: 'grant.approve',
+  APPROVAL_LAPSED: 'grant.lapse_approval',
   ACTIVATED: 'grant.approve',
   DENIED: 'grant.deny',
   WITHDRAWN: 'grant.withdraw',

@@ -37,8 +37,8 @@ export const reactivateSite = siteCommand<{ siteId: string }, Site>({
 });
 
 /**
- * Switches the Guard's second approval on or off, for future approvals. Requests that await a Guard admin still
- * do; active grants stay active.
+ * Switches the Guard's second approval on or off. Once on, every approval needs it; once off, those of requests that were
+ * opened before still do. Active grants stay active.
  */
 export const setSupportAccessRestrictions = siteCommand<{ siteId: string; restricted: boolean }, Site>({
   operation: 'setSupportAccessRestrictions',
@@ -57,7 +57,7 @@ export type SetSupportAccessPolicyInput = {
   samePersonMayApproveTwice: boolean;
 };
 
-/** Sets the site's time limits and its two-person rule, for future requests and approvals. */
+/** Sets the site's time limits and its two-person rule. Looser ones count for the requests that are opened from then on. */
 export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, Site>({
   operation: 'setSupportAccessPolicy',
   action: 'site.set_support_access_policy',

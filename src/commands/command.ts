@@ -18,6 +18,8 @@ export type Command<Input, Facts, Row extends object> = {
   resource: string;
   /** Takes the locks on what it changes, before the transaction's first write. */
   lock: (tx: Transaction, input: Input) => Promise<void>;
+  /** Takes the locks on the rights that it relies on. Default: a shared lock on those of its caller. */
+  shareRights?: (tx: Transaction, input: Input, callerId: string) => Promise<void>;
   /** Reads the facts it is decided on, after the locks. Null: what the input names does not exist. */
   load: (tx: Transaction, input: Input) => Promise<Facts | null>;
   /** The viewer's relations to what the input names. */
@@ -42,6 +44,11 @@ export type Command<Input, Facts, Row extends object> = {
   auditResource: (facts: Facts, input: Input) => AuditResource;
   /** Ends what has run out of time by `now`, so that the decision is made on what is true at that moment. */
   applyTimeLimits?: (facts: Facts, now: Date) => { facts: Facts; changes: DecidedGrantChange[] };
+  /**
+   * Lets lapse what the command relies on and what no longer holds: these changes come instead of its own, and it is
+   * refused. Asked only for a viewer who may run the command. Null: nothing has lapsed.
+   */
+  lapse?: (facts: Facts, now: Date) => { changes: DecidedGrantChange[]; refused: Refusal } | null;
   /** Decides. Pure: it reads nothing but its arguments, and changes nothing. */
   decide: (facts: Facts, input: Input, context: DecisionContext) => Outcome<Row>;
 };

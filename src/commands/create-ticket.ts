@@ -1,4 +1,5 @@
 import { relationsToSite, seesOrganization } from '../authorization/viewer-relations.ts';
+import { termsOf } from '../grants/terms.ts';
 import type { UserViewer } from '../identity/viewer.ts';
 import { findViewerById } from '../identity/viewer-store.ts';
 import { shareSiteOfProduct } from '../organizations/locks.ts';
@@ -13,7 +14,7 @@ import type { Command } from './command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { openRequest } from './open-request.ts';
 import { forbidden, invalidInput, refusalsOfEveryCommand } from './refusal.ts';
-import { grantSubjectOf, termsOf } from './ticket-command.ts';
+import { grantSubjectOf } from './ticket-command.ts';
 
 export type CreateTicketInput = {
   productId: string;

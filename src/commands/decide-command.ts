@@ -1,6 +1,6 @@
 /**
- * Decides a command on its facts: whether the viewer may see its resource, what has expired, and what it changes or
- * why it is refused.
+ * Decides a command on its facts: whether the viewer may see its resource, what has expired or lapsed, and what it
+ * changes or why it is refused.
  */
 import { may } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -11,8 +11,8 @@ import { forbidden, notFound } from './refusal.ts';
 export type CommandDecision<Row extends object> = {
   /** Whether the viewer may know that what the command names exists. */
   isVisible: boolean;
-  /** The grants whose time had run out before the command was decided. They are over even if it is refused. */
-  expired: readonly DecidedGrantChange[];
+  /** What changed before the command was decided, because its time had run out or it had lapsed: even if it is refused. */
+  preceding: readonly DecidedGrantChange[];
   outcome: Outcome<Row>;
 };
 
@@ -30,14 +30,21 @@ export function decideCommand<Input, Facts, Row extends object>(
 ): CommandDecision<Row> {
   const relations = command.relations(viewer, loaded);
   if (!command.isVisible(relations)) {
-    return { isVisible: false, expired: [], outcome: { refused: notFound(command.resource) } };
+    return { isVisible: false, preceding: [], outcome: { refused: notFound(command.resource) } };
   }
   const { facts, changes: expired } = command.applyTimeLimits?.(loaded, now) ?? {
     facts: loaded,
     changes: [],
   };
-  const outcome = may(command.operation, relations)
-    ? command.decide(facts, input, { viewer, now, relations })
-    : { refused: command.refuse?.(viewer, facts) ?? forbidden('Your role does not allow this.') };
-  return { isVisible: true, expired, outcome };
+  if (!may(command.operation, relations)) {
+    const refused = command.refuse?.(viewer, facts) ?? forbidden('Your role does not allow this.');
+    return { isVisible: true, preceding: expired, outcome: { refused } };
+  }
+  const lapsed = command.lapse?.(facts, now) ?? null;
+  if (lapsed !== null) {
+    const { changes, refused } = lapsed;
+    return { isVisible: true, preceding: [...expired, ...changes], outcome: { refused } };
+  }
+  const outcome = command.decide(facts, input, { viewer, now, relations });
+  return { isVisible: true, preceding: expired, outcome };
 }

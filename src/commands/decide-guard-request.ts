@@ -1,14 +1,51 @@
-import { grantCommand, termsOf } from './ticket-command.ts';
+import type { PendingGuardApproval } from '../grants/grant.ts';
+import { shareRightsWithApprover } from '../grants/locks.ts';
+import type { GrantRow } from '../grants/row.ts';
+import { termsOf } from '../grants/terms.ts';
+import { eligibility } from '../roles/eligibility.ts';
+import { lapseApproval } from './change-grant.ts';
+import type { Command } from './command.ts';
+import { invalidState } from './refusal.ts';
+import { type GrantInput, grantCommand, grantSubjectOf } from './ticket-command.ts';
+import { findTicketFactsWithApprovers, type TicketFacts } from './ticket-facts.ts';
 
-/** A Guard admin approves after the customer. Only now does the engineer get the grant. */
-export const approveGuardRequest = grantCommand(
-  'approveGuardRequest',
-  'grant.approve_as_guard',
-  ['NOT_AWAITING_GUARD', 'ALREADY_ACTIVE', 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'],
-  ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
-);
+/**
+ * A Guard admin approves after the customer. Only now does the engineer get the grant.
+ *
+ * If the person who approved for the customer may no longer grant, that approval lapses instead, and the request waits
+ * for the customer again.
+ */
+export const approveGuardRequest: Command<GrantInput, TicketFacts, GrantRow> = {
+  ...grantCommand(
+    'approveGuardRequest',
+    'grant.approve_as_guard',
+    ['NOT_AWAITING_GUARD', 'APPROVAL_LAPSED', 'ALREADY_ACTIVE', 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'],
+    ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
+  ),
+  shareRights: (tx, { grantId }, callerId) => shareRightsWithApprover(tx, callerId, grantId),
+  load: findTicketFactsWithApprovers,
+  lapse: (facts, now) => {
+    const { ticket, grant } = facts;
+    if (grant?.state !== 'PENDING_GUARD_APPROVAL' || isStillApproved(grant, facts)) return null;
+    return {
+      changes: lapseApproval(grant, grantSubjectOf(ticket), now),
+      refused: invalidState('APPROVAL_LAPSED'),
+    };
+  },
+};
 
-/** A Guard admin denies after the customer has approved. */
+/** Whether the person who approved the request for the customer may grant on its ticket at present. */
+function isStillApproved(
+  { customerApprovedById }: PendingGuardApproval,
+  { ticket, approvers }: TicketFacts,
+): boolean {
+  const approver = approvers?.get(customerApprovedById);
+  if (approver === undefined) return false;
+  const isMember = approver.organizationIds.includes(ticket.site.organizationId);
+  return eligibility({ isMember, assignments: approver.assignments }, ticket).allowed;
+}
+
+/** A Guard admin denies after the customer has approved, whether or not that approval still holds. */
 export const denyGuardRequest = grantCommand(
   'denyGuardRequest',
   'grant.deny_as_guard',

@@ -52,7 +52,7 @@ export async function execute<Input, Facts, Row extends object>(
   const { answer, appended } = await retryOnWriteConflict(() =>
     database.transaction(async (tx): Promise<Written<Row>> => {
       await command.lock(tx, input);
-      await shareRights(tx, caller.accountId);
+      await (command.shareRights?.(tx, input, caller.accountId) ?? shareRights(tx, caller.accountId));
       const { idempotencyKey: key } = caller;
       const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
       if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
@@ -129,7 +129,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
 
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
-  const { isVisible, expired, outcome } = decideCommand(command, facts, input, { viewer, now });
+  const { isVisible, preceding, outcome } = decideCommand(command, facts, input, { viewer, now });
   const subject: AuditSubject = {
     auditResource: command.auditResource(facts, input),
     // The organization is not shown the guesses of people who may not see what is its own.
@@ -137,15 +137,15 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   };
   const entries = auditEntries(command.action, viewer, now);
   if ('refused' in outcome) {
-    await saveGrantChanges(tx, expired);
+    await saveGrantChanges(tx, preceding);
     await appendAuditEntries(tx, [
-      ...expired.map(grantChangeAuditEntry),
+      ...preceding.map(grantChangeAuditEntry),
       entries.refusal(outcome.refused, subject),
     ]);
-    const appended = await appendEvents(tx, expired.map(grantChangeEvent));
+    const appended = await appendEvents(tx, preceding.map(grantChangeEvent));
     return { answer: { refused: outcome.refused }, appended };
   }
-  const grants = [...expired, ...(outcome.grants ?? [])];
+  const grants = [...preceding, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
   await saveGrantChanges(tx, grants);
   const own = outcome.entry === undefined ? [] : [entries.success(outcome.entry, subject)];

@@ -49,8 +49,14 @@ export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
       ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt }),
       ...(row.endReason === null ? {} : { endReason: row.endReason }),
       ...(reason === null ? {} : { reason }),
+      ...(change.event === 'APPROVAL_LAPSED' ? lapsedApprovalOf(before) : {}),
     },
   };
+}
+
+/** Whose approval it was: the grant after the change no longer says so. */
+function lapsedApprovalOf(before: Grant | null): { approverId?: string } {
+  return before?.state === 'PENDING_GUARD_APPROVAL' ? { approverId: before.customerApprovedById } : {};
 }
 
 /** Both the engineer who loses the grant and the engineer who gets it receive the event. */

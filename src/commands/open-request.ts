@@ -1,6 +1,7 @@
 /** Opens a request on a ticket: when that is possible, and the lifecycle command for it. */
 import { type GrantScope, isOpen } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
+import { termsOf } from '../grants/terms.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 import type { TicketFacts } from './ticket-facts.ts';
@@ -18,6 +19,7 @@ export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope
   return null;
 }
 
+/** The request is opened under the terms that the ticket's site sets at present. */
 export function openRequest(
   ticket: TicketOnProduct,
   scope: GrantScope,
@@ -35,5 +37,6 @@ export function openRequest(
     requestedById,
     justification,
     waitSeconds: ticket.site.requestWaitSeconds,
+    terms: termsOf(ticket.site),
   };
 }

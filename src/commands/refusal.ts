@@ -6,6 +6,7 @@ import type { TicketRefusal } from '../tickets/ticket.ts';
 export type StateRefusalCode =
   | GrantRefusal
   | TicketRefusal
+  | 'APPROVAL_LAPSED'
   | 'SITE_DEACTIVATED'
   | 'SITE_NOT_DEACTIVATED'
   | 'PRODUCT_NOT_LICENSED'
@@ -158,6 +159,8 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   NOT_APPROVED_YET:
     'Nothing has been approved yet, so there is nothing to revoke. To refuse the request, deny it.',
   NOT_AWAITING_GUARD: 'The grant does not await a Guard admin: the customer decides first.',
+  APPROVAL_LAPSED:
+    'The person who approved for the customer may no longer grant here, so that approval has lapsed. Somebody who may grant has to approve again.',
   NOT_ACTIVE: 'The grant is not active yet. To take back a request that is still pending, withdraw it.',
   ALREADY_OVER: 'The grant is over, and that is final. The engineer may request access again.',
   NO_SUCH_GRANT: 'There is no such grant on this ticket.',

@@ -2,10 +2,9 @@
 import type { AuditAction } from '../audit/actions.ts';
 import { type MutationName, may } from '../authorization/operations.ts';
 import { relationsToTicket, seesTicket } from '../authorization/viewer-relations.ts';
-import type { GrantCommand, GrantTerms } from '../grants/lifecycle.ts';
+import type { GrantCommand } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import type { Site } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { eligibility } from '../roles/eligibility.ts';
 import { lockTicket } from '../tickets/locks.ts';
@@ -113,15 +112,6 @@ export function grantCommand(
 /** The organization and ticket of the ticket's grants. */
 export function grantSubjectOf(ticket: TicketOfGrant & Pick<TicketOnProduct, 'site'>): GrantSubject {
   return { organizationId: ticket.site.organizationId, ticketOf: () => ticket };
-}
-
-/** The settings of a site that the lifecycle of a grant depends on. */
-export function termsOf(site: Site): GrantTerms {
-  return {
-    guardRequired: site.supportAccessRestricted,
-    maxGrantSeconds: site.maxGrantSeconds,
-    samePersonMayApproveTwice: site.samePersonMayApproveTwice,
-  };
 }
 
 /** Whether the people who may grant for the ticket's product may run the operation. */

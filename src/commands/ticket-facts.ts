@@ -1,6 +1,11 @@
 /** The facts that every command on a ticket, or on one of its grants, is decided on. */
 import type { Grant } from '../grants/grant.ts';
-import { listGrantsOfTicket, listOpenGrantsOfTickets } from '../grants/store.ts';
+import {
+  type Approver,
+  listApprovedGrantsOfTicket,
+  listGrantsOfTicket,
+  listOpenGrantsOfTickets,
+} from '../grants/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import { findTicket, listTickets, type TicketOnProduct } from '../tickets/store.ts';
 
@@ -10,6 +15,8 @@ export type TicketFacts = {
   grants: readonly Grant[];
   /** The grant that the command names, if it names one. */
   grant: Grant | null;
+  /** Who approved these grants for the customer, with their present rights, by id. Only a Guard's command needs them. */
+  approvers?: ReadonlyMap<string, Approver>;
 };
 
 /** The facts of a command that names a grant. */
@@ -27,6 +34,17 @@ export async function findTicketFacts(tx: Transaction, input: TicketInput): Prom
   return { ticket, grants, grant: grants.find(({ id }) => id === named) ?? null };
 }
 
+/** As `findTicketFacts`, with the approvers of the grants. Two statements. */
+export async function findTicketFactsWithApprovers(
+  tx: Transaction,
+  { grantId }: { grantId: string },
+): Promise<TicketFacts | null> {
+  const ticket = await findTicket(tx, { grantId });
+  if (ticket === null) return null;
+  const { grants, approvers } = await listApprovedGrantsOfTicket(tx, ticket.id, grantId);
+  return { ticket, grants, grant: grants.find(({ id }) => id === grantId) ?? null, approvers };
+}
+
 /**
  * The facts of these tickets, in the order of the ids; null where there is no such ticket. No grant is named:
  * use `withGrant` for the facts of a command on a grant. Two statements, however many tickets.
@@ -35,12 +53,14 @@ export async function listTicketFacts(
   db: Transaction,
   ticketIds: readonly string[],
 ): Promise<(TicketFacts | null)[]> {
-  const [tickets, grants] = await Promise.all([
+  const [tickets, { grants, approvers }] = await Promise.all([
     listTickets(db, ticketIds),
     listOpenGrantsOfTickets(db, ticketIds),
   ]);
   const byTicket = Map.groupBy(grants, ({ ticketId }) => ticketId);
-  return tickets.map((ticket) => ticket && { ticket, grants: byTicket.get(ticket.id) ?? [], grant: null });
+  return tickets.map(
+    (ticket) => ticket && { ticket, grants: byTicket.get(ticket.id) ?? [], grant: null, approvers },
+  );
 }
 
 /** The facts for a command that names this grant of the ticket, which may be over. */

@@ -79,6 +79,15 @@ export function nullable<Value>(
   return from[name] === null ? null : read(from, name);
 }
 
+/** Reads a field that may be null or missing: one that was added to the payload later. */
+export function optional<Value>(
+  read: (from: Fields, name: string) => Value,
+  from: Fields,
+  name: string,
+): Value | null {
+  return from[name] === undefined ? null : nullable(read, from, name);
+}
+
 function each<Value>(from: Fields, name: string, read: (value: unknown) => Value): Value[] {
   const value = from[name];
   return Array.isArray(value) ? value.map(read) : invalid(name, 'a list');

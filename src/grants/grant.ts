@@ -4,6 +4,7 @@
  * Each member of the union has exactly the facts of its state, so that a grant with facts of another state does not
  * compile: an `ACTIVE` grant has an activation time, a pending one has none.
  */
+import type { GrantTerms } from './terms.ts';
 
 export type GrantPath = 'TICKET_CREATION' | 'SUPPORT_PORTAL' | 'ADMIN_CONSOLE';
 
@@ -41,6 +42,12 @@ type Every = {
   version: number;
 };
 
+/** What every open grant has. */
+type Open = Every & {
+  /** What its site demanded when it was opened. */
+  terms: GrantTerms;
+};
+
 /** The customer's approval. */
 type CustomerApproved = {
   path: GrantPath;
@@ -50,15 +57,21 @@ type CustomerApproved = {
   expiresAt: Date | null;
 };
 
-/** The facts of a grant in a final state. `endedById` is null if no person ended it. */
-type Over = { endedAt: Date; endedById: string | null };
+/** The facts of a grant in a final state. */
+type Over = {
+  endedAt: Date;
+  /** Null if no person ended it. */
+  endedById: string | null;
+  /** Null if it was over before the terms were kept. */
+  terms: GrantTerms | null;
+};
 
 /** The customer's approval of a grant that never became active, if there was one. */
 type MaybeApproved = { [Key in keyof CustomerApproved]: CustomerApproved[Key] | null };
 
-export type PendingApproval = Every & { state: 'PENDING_APPROVAL' };
-export type PendingGuardApproval = Every & CustomerApproved & { state: 'PENDING_GUARD_APPROVAL' };
-export type ActiveGrant = Every & CustomerApproved & { state: 'ACTIVE'; activatedAt: Date };
+export type PendingApproval = Open & { state: 'PENDING_APPROVAL' };
+export type PendingGuardApproval = Open & CustomerApproved & { state: 'PENDING_GUARD_APPROVAL' };
+export type ActiveGrant = Open & CustomerApproved & { state: 'ACTIVE'; activatedAt: Date };
 export type NeverActive = Every &
   MaybeApproved &
   Over &

@@ -1,10 +1,13 @@
 /**
  * The lifecycle of a grant, as one pure decision: what a command does to a grant, or why it is refused.
  *
+ *                           ┌─────────────┐ (the approval has lapsed)
+ *                           ▼             │
  *     (none) ──► PENDING_APPROVAL ──► [PENDING_GUARD_APPROVAL ──►] ACTIVE ──► REVOKED | ENDED
  *                       └────────────────────┴──► DENIED | WITHDRAWN | EXPIRED
  *
- * States on the right are final. This file says only what each command does in each state. Who may run it is
+ * States on the right are final. A request is decided by the terms of its opening, or by the present ones where they
+ * are tighter. This file says only what each command does in each state. Who may run it is
  * decided before: see authorization/ and roles/eligibility.ts. Pure: time and ids are arguments.
  */
 import type { GrantEventType } from '../events/kinds/grant.ts';
@@ -18,17 +21,9 @@ import {
   isOpen,
   type OpenGrant,
 } from './grant.ts';
+import { effectiveTerms, type GrantTerms } from './terms.ts';
 
-/** The settings of a site that apply to its grants. */
-export type GrantTerms = {
-  /** Support access restrictions are on: a Guard admin decides after the customer. */
-  guardRequired: boolean;
-  /** How long a grant lasts at most, in seconds from its activation; null: until the ticket closes. */
-  maxGrantSeconds: number | null;
-  /** Whether one person may give both approvals. */
-  samePersonMayApproveTwice: boolean;
-};
-
+/** `terms`: what the site demands at present. */
 export type GrantCommand =
   | {
       type: 'Request';
@@ -41,11 +36,14 @@ export type GrantCommand =
       justification: string | null;
       /** How long the request waits, in seconds. */
       waitSeconds: number;
+      terms: GrantTerms;
     }
   | { type: 'Approve'; by: string; path: GrantPath; expiresAt: Date | null; terms: GrantTerms }
   | { type: 'Deny'; by: string }
   | { type: 'ApproveAsGuard'; by: string; terms: GrantTerms }
   | { type: 'DenyAsGuard'; by: string }
+  /** The person who approved for the customer may no longer grant. */
+  | { type: 'LapseApproval' }
   /** `asGuard`: the person's only right to revoke is being a Guard admin. */
   | { type: 'Revoke'; by: string; asGuard: boolean }
   | { type: 'Withdraw'; by: string }
@@ -114,6 +112,8 @@ function decideOnOpen(
       return approveAsGuard(grant, command, now);
     case 'DenyAsGuard':
       return denyAsGuard(grant, command.by, now);
+    case 'LapseApproval':
+      return lapseApproval(grant);
     case 'Revoke':
       return revoke(grant, command, now);
     case 'Withdraw':
@@ -141,6 +141,7 @@ function decideOnOpen(
  */
 function decideOnFinal(command: Exclude<GrantCommand, { type: 'Request' }>): GrantDecision {
   switch (command.type) {
+    case 'LapseApproval':
     case 'Reassign':
     case 'CloseTicket':
     case 'DeactivateSite':
@@ -172,6 +173,7 @@ function request(command: Of<'Request'>, now: Date): GrantDecision {
     justification: command.justification,
     requestedAt: now,
     approvalDueAt: secondsAfter(now, command.waitSeconds),
+    terms: command.terms,
     version: 1,
   };
   return { changed: { event: 'REQUESTED', grant, decision: null } };
@@ -180,7 +182,8 @@ function request(command: Of<'Request'>, now: Date): GrantDecision {
 function approve(grant: OpenGrant, command: Of<'Approve'>, now: Date): GrantDecision {
   if (grant.state === 'ACTIVE') return { refused: 'ALREADY_ACTIVE' };
   if (grant.state === 'PENDING_GUARD_APPROVAL') return { refused: 'ALREADY_APPROVED' };
-  const { by, path, expiresAt, terms } = command;
+  const { by, path, expiresAt } = command;
+  const terms = effectiveTerms(grant.terms, command.terms);
   const latest = latestEnd(now, terms);
   if (expiresAt !== null && !(expiresAt > now)) return { refused: 'EXPIRES_AT_IN_THE_PAST' };
   if (expiresAt !== null && latest !== null && expiresAt > latest)
@@ -214,10 +217,11 @@ function deny(grant: OpenGrant, by: string, now: Date): GrantDecision {
   }
 }
 
-/** The two decisions are made by two different people, unless the site's policy says otherwise. */
+/** The two decisions are made by two different people, unless the terms say otherwise. */
 function approveAsGuard(grant: OpenGrant, command: Of<'ApproveAsGuard'>, now: Date): GrantDecision {
   if (grant.state !== 'PENDING_GUARD_APPROVAL') return { refused: notAwaitingGuard(grant) };
-  const { by, terms } = command;
+  const { by } = command;
+  const terms = effectiveTerms(grant.terms, command.terms);
   if (by === grant.customerApprovedById && !terms.samePersonMayApproveTwice) {
     return { refused: 'SAME_PERSON_MAY_NOT_APPROVE_TWICE' };
   }
@@ -236,6 +240,20 @@ function denyAsGuard(grant: OpenGrant, by: string, now: Date): GrantDecision {
   return neverActive(grant, 'DENIED', 'DENIED_BY_GUARD', now, by, 'GUARD');
 }
 
+/** The request waits for the customer again, until the same deadline. */
+function lapseApproval(grant: OpenGrant): GrantDecision {
+  if (grant.state !== 'PENDING_GUARD_APPROVAL') return { unchanged: true };
+  const {
+    path: _path,
+    customerApprovedAt: _at,
+    customerApprovedById: _by,
+    expiresAt: _end,
+    ...asked
+  } = grant;
+  const waiting = { ...asked, state: 'PENDING_APPROVAL', version: grant.version + 1 } as const;
+  return { changed: { event: 'APPROVAL_LAPSED', grant: waiting, decision: null } };
+}
+
 function notAwaitingGuard(grant: OpenGrant): GrantRefusal {
   return grant.state === 'ACTIVE' ? 'ALREADY_ACTIVE' : 'NOT_AWAITING_GUARD';
 }
@@ -251,7 +269,7 @@ function revoke(grant: OpenGrant, { by, asGuard }: Of<'Revoke'>, now: Date): Gra
     case 'PENDING_GUARD_APPROVAL':
       return asGuard
         ? neverActive(grant, 'DENIED', 'DENIED_BY_GUARD', now, by, 'GUARD')
-        : neverActive(grant, 'DENIED', 'DENIED_BY_CUSTOMER', now, by);
+        : neverActive(grant, 'DENIED', 'DENIED_BY_CUSTOMER', now, by, 'CUSTOMER');
     case 'ACTIVE':
       return over(grant, 'REVOKED', 'REVOKED_BY_CUSTOMER', now, by);
   }

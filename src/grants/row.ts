@@ -1,6 +1,7 @@
 /** Converts a grant's row to the model that the rules use, and back. */
 import type { Grant as GrantRow } from '../../prisma/generated/client/client.ts';
 import type { EndReason, Grant, GrantPath, GrantScope, GrantState } from './grant.ts';
+import type { GrantTerms } from './terms.ts';
 
 export type { GrantRow };
 
@@ -10,6 +11,24 @@ class IllegalGrantRowError extends Error {
     super(`Grant ${row.id} is ${row.state}, but its other columns do not fit that state.`);
     this.name = 'IllegalGrantRowError';
   }
+}
+
+/**
+ * Stands for the terms of an open grant where a kept answer of an earlier version lacks them. Such an answer is only
+ * shown: in the database, every open grant has its terms.
+ */
+const unknownTerms: GrantTerms = {
+  guardRequired: true,
+  maxGrantSeconds: null,
+  samePersonMayApproveTwice: false,
+};
+
+/** The terms of the grant's opening. Null where the grant was over, or the row written, before they were kept. */
+export function termsOfRow(row: GrantRow): GrantTerms | null {
+  const { guardRequired, maxGrantSeconds, samePersonMayApproveTwice } = row;
+  return guardRequired == null || samePersonMayApproveTwice == null
+    ? null
+    : { guardRequired, maxGrantSeconds, samePersonMayApproveTwice };
 }
 
 export function toGrant(row: GrantRow): Grant {
@@ -39,16 +58,18 @@ export function toGrant(row: GrantRow): Grant {
       ? { path, customerApprovedAt, customerApprovedById, expiresAt }
       : null;
   const none = { path: null, customerApprovedAt: null, customerApprovedById: null, expiresAt: null };
-  const over = endedAt !== null && endReason !== null ? { endedAt, endedById } : null;
+  const terms = termsOfRow(row);
+  const open = { ...base, terms: terms ?? unknownTerms };
+  const over = endedAt !== null && endReason !== null ? { endedAt, endedById, terms } : null;
 
   switch (row.state) {
     case 'PENDING_APPROVAL':
-      return { ...base, state: row.state };
+      return { ...open, state: row.state };
     case 'PENDING_GUARD_APPROVAL':
-      if (approval) return { ...base, ...approval, state: row.state };
+      if (approval) return { ...open, ...approval, state: row.state };
       break;
     case 'ACTIVE':
-      if (approval && activatedAt) return { ...base, ...approval, activatedAt, state: row.state };
+      if (approval && activatedAt) return { ...open, ...approval, activatedAt, state: row.state };
       break;
     case 'DENIED':
       if (over && isOneOf(endReason, ['DENIED_BY_CUSTOMER', 'DENIED_BY_GUARD'])) {
@@ -114,6 +135,9 @@ export function toRow(grant: Grant): GrantRow {
     justification: flat.justification,
     requestedAt: flat.requestedAt,
     approvalDueAt: flat.approvalDueAt,
+    guardRequired: flat.terms?.guardRequired ?? null,
+    maxGrantSeconds: flat.terms?.maxGrantSeconds ?? null,
+    samePersonMayApproveTwice: flat.terms?.samePersonMayApproveTwice ?? null,
     customerApprovedAt: flat.customerApprovedAt,
     customerApprovedById: flat.customerApprovedById,
     activatedAt: flat.activatedAt,
@@ -125,9 +149,10 @@ export function toRow(grant: Grant): GrantRow {
   };
 }
 
-type Every = Omit<GrantRow, 'scopeKind' | 'conversationIds' | 'state'> & {
+type Every = Omit<GrantRow, 'scopeKind' | 'conversationIds' | 'state' | keyof GrantTerms> & {
   state: GrantState;
   scope: GrantScope;
+  terms: GrantTerms | null;
 };
 
 const absent = {

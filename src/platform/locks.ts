@@ -3,8 +3,9 @@
  *
  * A command acquires its locks in this order: sites, tickets, then the rights of accounts. A command on a ticket takes
  * an exclusive lock on the ticket and a shared lock on its site; a command on a site takes an exclusive lock on the
- * site. Every command takes a shared lock on the rights of its caller. A command that removes rights takes that lock
- * exclusively, so that no decision commits after the rights it relied on were removed.
+ * site. Every command takes a shared lock on the rights of its caller, and the approval of a Guard admin on those of the
+ * customer's approver as well. A command that removes rights takes that lock exclusively, so that no decision commits
+ * after the rights it relied on were removed.
  *
  * The first operator of a deployment is added under a lock of its own.
  *

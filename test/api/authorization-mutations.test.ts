@@ -1,7 +1,7 @@
 /**
  * Every mutation × every person of the authorization table: what is answered, what is written, and the audit entries.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
@@ -54,6 +54,8 @@ type Row = {
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
   /** The row that it writes when it succeeds, besides the audit entry. */
   writes: { relation: string; operation: Written['operation'] };
+  /** Whether it needs an approval that holds: the person who gave it has a role meanwhile. */
+  approverMayGrant?: boolean;
   /** Whether it is about the platform, not about Acme. */
   ofThePlatform?: boolean;
   /** Undoes its effect, which must not change the answer to the next person. */
@@ -120,7 +122,7 @@ const rows: Record<string, Row> = {
     input: (target) => ({ grantIds: [target.grantId] }),
     ...changesGrant,
   },
-  approveGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant },
+  approveGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant, approverMayGrant: true },
   denyGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant },
 
   setSupportAccessRestrictions: {
@@ -213,6 +215,7 @@ describe('every mutation', () => {
     if (row === undefined) throw new Error(`There is no row for ${name}`);
     const everyone = Object.entries(everybody.people) as [Name, Person[]][];
     const targets = (await prepare(row, everyone.flatMap(([, persons]) => persons).length)).values();
+    if (row.approverMayGrant === true) await giveApproverARole();
     const answered: Record<string, string> = {};
     const wrong: string[] = [];
     await written();
@@ -356,6 +359,17 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
     siteId: sites[index] ?? '',
   }));
+}
+
+/** Until the test ends. */
+async function giveApproverARole(): Promise<void> {
+  const id = newId();
+  await gateway.sql.query(
+    `INSERT INTO role_assignments (id, account_id, role, organization_id, created_at)
+     SELECT $1, id, 'ORGANIZATION_ADMIN', $2, now() FROM accounts WHERE email = 'approver@acme.example'`,
+    [id, rawId(acme().organizationId)],
+  );
+  onTestFinished(() => gateway.sql.query('DELETE FROM role_assignments WHERE id = $1', [id]).then(() => {}));
 }
 
 async function addAccounts(count: number, isActive: boolean) {

@@ -479,19 +479,33 @@ const giveRoles: fc.Arbitrary<Command> = fc
     }),
   );
 
+/** The role with this number, or the first of somebody whose approval the Guard has not decided on. */
+const aRoleHeld = (model: Model, drawn: number | 'an approver’s') => {
+  if (drawn !== 'an approver’s') return drawn;
+  const waiting = model.grants.filter(({ state }) => state === 'PENDING_GUARD_APPROVAL');
+  return model.roles.findIndex(({ who }) => waiting.some(({ approvedBy }) => approvedBy === who));
+};
+
 const takeRoles: fc.Arbitrary<Command> = fc
-  .record({ who: mostly('operator', 'organizationAdmin'), drawn: fc.nat({ max: 13 }) })
-  .map(({ who, drawn }) =>
-    mutation({
+  .record({
+    who: mostly('operator', 'organizationAdmin'),
+    drawn: fc.oneof(fc.nat({ max: 13 }), fc.constant('an approver’s' as const)),
+  })
+  .map(({ who, drawn }) => {
+    let index = -1;
+    return mutation({
       ...{ who, name: 'removeRole', answers: 'RoleAssignment', description: `(${drawn})` },
-      possible: (model) => drawn < model.roles.length,
-      input: (_, { roles }) => ({ roleAssignmentId: globalId('RoleAssignment', roles[drawn]) }),
-      predict: (model) => takeRole(model, who, drawn),
-      remember: (answer, reality) => {
-        if (!('code' in answer)) reality.roles.splice(drawn, 1);
+      possible: (model) => model.roles[aRoleHeld(model, drawn)] !== undefined,
+      input: (model, { roles }) => {
+        index = aRoleHeld(model, drawn);
+        return { roleAssignmentId: globalId('RoleAssignment', roles[index]) };
       },
-    }),
-  );
+      predict: (model) => takeRole(model, who, index),
+      remember: (answer, reality) => {
+        if (!('code' in answer)) reality.roles.splice(index, 1);
+      },
+    });
+  });
 
 const syncs: fc.Arbitrary<Command> = mostly('operator', 'unsyncedAdmin').map((who) =>
   mutation({

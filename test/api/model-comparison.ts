@@ -54,6 +54,11 @@ function state({ lane, ...reality }: Reality, seen: Seen): object {
       requestedBy: nameOf(lane, grant.requested_by_id),
       requestedAt: moment(grant.requested_at),
       waitsUntil: moment(grant.approval_due_at),
+      opening: {
+        restricted: grant.guard_required,
+        maxGrantSeconds: grant.max_grant_seconds,
+        samePersonMayApproveTwice: grant.same_person_may_approve_twice,
+      },
       path: grant.path,
       approvedBy: nameOf(lane, grant.customer_approved_by_id),
       approvedAt: moment(grant.customer_approved_at),

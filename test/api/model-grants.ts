@@ -18,6 +18,7 @@ import {
   type State,
   seesTicket,
   settle,
+  type Terms,
   type Ticket,
   ticketAt,
   type Who,
@@ -32,11 +33,14 @@ export function openRequest(
   actor: Who,
 ): number {
   const { product, engineer } = ticketAt(model, ticket);
+  const { waitSeconds, restricted, maxGrantSeconds, samePersonMayApproveTwice } =
+    model.sites[siteOf(product)];
   const index =
     model.grants.push({
       ...{ ticket, scope, state: 'PENDING_APPROVAL', engineer, requestedBy },
       requestedAt: model.now,
-      waitsUntil: model.now + model.sites[siteOf(product)].waitSeconds * 1000,
+      waitsUntil: model.now + waitSeconds * 1000,
+      opening: { restricted, maxGrantSeconds, samePersonMayApproveTwice },
       ...{ path: null, approvedBy: null, approvedAt: null, activatedAt: null, expiresAt: null },
       ...{ endedAt: null, endReason: null, endedBy: null, version: 0, decisions: [] },
     }) - 1;
@@ -126,6 +130,8 @@ export function decideOnGrant(model: Model, who: Who, wanted: GrantDecision): An
       : no('FORBIDDEN');
   }
 
+  if (action === 'approveAsGuard' && 'grant' in on && approvalLapses(model, on.grant))
+    return no('APPROVAL_LAPSED');
   const target = 'grant' in on ? on.grant : outstandingRequest(model, on.ticket);
   const expected = wanted.expectedVersion ?? null;
   if (expected !== null && target !== null && grantAt(model, target).version !== expected)
@@ -134,7 +140,7 @@ export function decideOnGrant(model: Model, who: Who, wanted: GrantDecision): An
     const refusal =
       refusalOfRequest(model, ticketIndex, 'PRODUCT_DATA') ??
       (expected === null ? undefined : 'VERSION_CONFLICT') ??
-      wrongTime(model, ticket, wanted.expiresAt ?? null);
+      wrongTime(model, model.sites[siteOf(ticket.product)], wanted.expiresAt ?? null);
     if (refusal !== undefined) return no(refusal);
     const opened = openRequest(model, ticketIndex, 'PRODUCT_DATA', who, who);
     approveForCustomer(model, opened, who, wanted.path ?? 'SUPPORT_PORTAL', wanted.expiresAt ?? null, who);
@@ -146,7 +152,7 @@ export function decideOnGrant(model: Model, who: Who, wanted: GrantDecision): An
   if (refusal !== undefined) return no(refusal);
   const wrong =
     action === 'approve'
-      ? wrongTime(model, ticket, wanted.expiresAt ?? null)
+      ? wrongTime(model, termsOf(model, grant), wanted.expiresAt ?? null)
       : action === 'approveAsGuard'
         ? secondApprovalBySamePerson(model, who, grant)
         : undefined;
@@ -192,21 +198,40 @@ function outstandingRequest(model: Model, ticket: number): number | null {
   return index === -1 ? null : index;
 }
 
-function latestEnd(model: Model, ticket: Ticket): number | null {
-  const { maxGrantSeconds } = model.sites[siteOf(ticket.product)];
+/** What counts for the request: what its site demands at present, and what it demanded at the opening. */
+function termsOf(model: Model, { ticket, opening }: Grant): Terms {
+  const site = model.sites[siteOf(ticketAt(model, ticket).product)];
+  const limits = [site.maxGrantSeconds, opening.maxGrantSeconds].filter((seconds) => seconds !== null);
+  return {
+    restricted: site.restricted || opening.restricted,
+    maxGrantSeconds: limits.length === 0 ? null : Math.min(...limits),
+    samePersonMayApproveTwice: site.samePersonMayApproveTwice && opening.samePersonMayApproveTwice,
+  };
+}
+
+/** Before the Guard approves: whether the person who approved for the customer may no longer grant. */
+function approvalLapses(model: Model, index: number): boolean {
+  const { state, approvedBy, ticket } = grantAt(model, index);
+  if (state !== 'PENDING_GUARD_APPROVAL' || approvedBy === null) return false;
+  if (mayGrant(model, approvedBy, ticketAt(model, ticket).product)) return false;
+  const unapproved = { path: null, approvedBy: null, approvedAt: null, expiresAt: null } as const;
+  change(model, index, 'SYSTEM', 'APPROVAL_LAPSED', { ...unapproved, state: 'PENDING_APPROVAL' });
+  return true;
+}
+
+function latestEnd(model: Model, { maxGrantSeconds }: Terms): number | null {
   return maxGrantSeconds === null ? null : model.now + maxGrantSeconds * 1000;
 }
 
-function wrongTime(model: Model, ticket: Ticket, expiresAt: number | null): string | undefined {
+function wrongTime(model: Model, terms: Terms, expiresAt: number | null): string | undefined {
   if (expiresAt === null) return undefined;
   if (expiresAt <= model.now) return 'EXPIRES_AT_IN_THE_PAST';
-  const latest = latestEnd(model, ticket);
+  const latest = latestEnd(model, terms);
   return latest !== null && expiresAt > latest ? 'EXPIRES_AT_BEYOND_POLICY' : undefined;
 }
 
 function secondApprovalBySamePerson(model: Model, who: Who, grant: Grant): string | undefined {
-  const { samePersonMayApproveTwice } = model.sites[siteOf(ticketAt(model, grant.ticket).product)];
-  return grant.approvedBy === who && !samePersonMayApproveTwice
+  return grant.approvedBy === who && !termsOf(model, grant).samePersonMayApproveTwice
     ? 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'
     : undefined;
 }
@@ -220,10 +245,10 @@ export function approveForCustomer(
   actor: Who,
 ): void {
   const grant = grantAt(model, index);
-  const ticket = ticketAt(model, grant.ticket);
+  const terms = termsOf(model, grant);
   grant.decisions.push(`CUSTOMER APPROVED by ${by}`);
   const approval = { path, approvedBy: by, approvedAt: model.now };
-  if (model.sites[siteOf(ticket.product)].restricted) {
+  if (terms.restricted) {
     change(model, index, actor, 'AWAITING_GUARD', {
       ...approval,
       expiresAt,
@@ -234,7 +259,7 @@ export function approveForCustomer(
       ...approval,
       state: 'ACTIVE',
       activatedAt: model.now,
-      expiresAt: expiresAt ?? latestEnd(model, ticket),
+      expiresAt: expiresAt ?? latestEnd(model, terms),
     });
   }
 }
@@ -252,9 +277,7 @@ export function end(
 
 function giveGuardsYes(model: Model, index: number, by: Who): void {
   const grant = grantAt(model, index);
-  const ends = [grant.expiresAt, latestEnd(model, ticketAt(model, grant.ticket))].filter(
-    (end) => end !== null,
-  );
+  const ends = [grant.expiresAt, latestEnd(model, termsOf(model, grant))].filter((end) => end !== null);
   grant.decisions.push(`GUARD APPROVED by ${by}`);
   const expiresAt = ends.length === 0 ? null : Math.min(...ends);
   const changes = { state: 'ACTIVE', activatedAt: model.now, expiresAt } as const;
@@ -289,6 +312,7 @@ function applyChange(
       if (grant.state === 'ACTIVE') {
         over('REVOKED', 'REVOKED_BY_CUSTOMER');
       } else if (mayGrant(model, who, ticket.product) || mayAlwaysRevoke(model, who, on, ticket)) {
+        grant.decisions.push(`CUSTOMER DENIED by ${who}`);
         over('DENIED', 'DENIED_BY_CUSTOMER');
       } else {
         grant.decisions.push(`GUARD DENIED by ${who}`);

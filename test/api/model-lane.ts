@@ -232,7 +232,7 @@ const lookAround = `
       WHERE s.organization_id = $1) AS tickets,
     (SELECT coalesce(json_agg(g ORDER BY g.id), '[]') FROM grants g JOIN sites s ON s.id = g.site_id
       WHERE s.organization_id = $1) AS grants,
-    (SELECT coalesce(json_agg(d ORDER BY d.id), '[]') FROM decisions d JOIN grants g ON g.id = d.grant_id
+    (SELECT coalesce(json_agg(d ORDER BY d.decided_at, d.id), '[]') FROM decisions d JOIN grants g ON g.id = d.grant_id
        JOIN sites s ON s.id = g.site_id WHERE s.organization_id = $1) AS decisions,
     (SELECT json_agg(s) FROM sites s WHERE s.organization_id = $1) AS sites,
     (SELECT coalesce(json_agg(r), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,

@@ -55,6 +55,8 @@ export type Grant = {
   requestedBy: Who;
   requestedAt: number;
   waitsUntil: number;
+  /** What the site demanded when it was opened. */
+  opening: Terms;
   path: Path | null;
   approvedBy: Who | null;
   approvedAt: number | null;
@@ -66,6 +68,8 @@ export type Grant = {
   version: number;
   decisions: string[];
 };
+
+export type Terms = Pick<SiteFacts, 'restricted' | 'maxGrantSeconds' | 'samePersonMayApproveTwice'>;
 
 export type Status = 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' | 'CLOSED';
 export type Ticket = {
@@ -196,6 +200,7 @@ export function change(
 const actions: Record<string, string> = {
   REQUESTED: 'grant.request',
   AWAITING_GUARD: 'grant.approve',
+  APPROVAL_LAPSED: 'grant.lapse_approval',
   ACTIVATED: 'grant.approve',
   DENIED: 'grant.deny',
   WITHDRAWN: 'grant.withdraw',

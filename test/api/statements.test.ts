@@ -137,7 +137,7 @@ describe('a query', () => {
       by: 'admin',
       statements: 4,
       query: `query ($n: Int!) { grants(first: $n) { edges { node { state viewerMay { approveDataAccess { allowed code message }
-          revokeDataAccess { allowed code message } } } } } }`,
+          approveGuardRequest { allowed code message } revokeDataAccess { allowed code message } } } } } }`,
     },
     'tickets with a page of grants': {
       by: 'engineer',
@@ -441,6 +441,30 @@ describe('a mutation', () => {
       withEverything: 13,
       given: async () => ({
         by: await member('guardAdmin'),
+        input: { grantId: (await awaitingGuard()).grantId },
+      }),
+    },
+    // The lapse, its audit entry with that of the refusal, and its event.
+    'approveGuardRequest of a lapsed approval': {
+      statements: 11,
+      withEverything: 11,
+      given: async () => {
+        const { organizationId } = acme;
+        const email = `${fresh()}@acme.example`;
+        const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'New' });
+        const held = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
+        const { id: roleAssignmentId } = await done(world.operator, 'assignRole', held);
+        const { ticketId, grantId } = await ticket({ site: 'restricted' });
+        await done(await signedIn(email), 'approveDataAccess', { ticketId });
+        await done(world.operator, 'removeRole', { roleAssignmentId });
+        return { by: await member('guardAdmin'), input: { grantId } };
+      },
+    },
+    'revokeDataAccess of an approval that awaits the Guard': {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({
+        by: await member('reporter'),
         input: { grantId: (await awaitingGuard()).grantId },
       }),
     },

@@ -7,6 +7,7 @@ import {
 } from '../../src/commands/allowed-actions.ts';
 import { withGrant } from '../../src/commands/ticket-facts.ts';
 import type { Grant } from '../../src/grants/grant.ts';
+import type { Approver } from '../../src/grants/store.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { TicketOnProduct } from '../../src/tickets/store.ts';
 import {
@@ -53,10 +54,19 @@ const ticketActions = [
 
 type Cells<Action extends string> = { [Name in Action]: string };
 
-function onGrant(grant: Grant, viewer: Viewer, of: TicketOnProduct = ticket(), now = NOW) {
-  return codes(
-    allowedGrantActions(withGrant({ ticket: of, grants: [], grant: null }, grant), { viewer, now }),
-  );
+/** Somebody with the right to grant on the ticket. */
+const grantor: Approver = { organizationIds: ['organization'], assignments: [organizationAdmin] };
+
+function onGrant(
+  grant: Grant,
+  viewer: Viewer,
+  of: TicketOnProduct = ticket(),
+  now: Date = NOW,
+  approver: Approver = grantor,
+) {
+  const approvers = new Map(['customer', 'reporter'].map((id) => [id, approver]));
+  const facts = { ticket: of, grants: [], grant: null, approvers };
+  return codes(allowedGrantActions(withGrant(facts, grant), { viewer, now }));
 }
 
 function onTicket(grants: readonly Grant[], viewer: Viewer, of: TicketOnProduct = ticket()) {
@@ -148,6 +158,32 @@ describe('on a grant', () => {
     expect(onGrant(pendingGuardApproval(), viewer)).toEqual(
       row(grantActions, [...cells, 'FORBIDDEN', 'FORBIDDEN']),
     );
+  });
+
+  test.each<[string, Approver, TicketOnProduct]>([
+    ['has no role', { ...grantor, assignments: [] }, ticket()],
+    ['left the organization', { ...grantor, organizationIds: ['another'] }, ticket()],
+    [
+      'has a role that is not synced',
+      { ...grantor, assignments: [{ ...organizationAdmin, syncState: 'PENDING_SYNC' }] },
+      ticket(),
+    ],
+    [
+      'has a role that the site’s experience does not know',
+      { ...grantor, assignments: [assignment('SITE_ADMIN', 'THIS_SITE')] },
+      ticket({ site: { experience: 'CENTRALIZED' } }),
+    ],
+  ])('that awaits the Guard after the approval of somebody who now %s', (_, approver, of) => {
+    const cells = onGrant(pendingGuardApproval(), user('guard', guardAdmin), of, NOW, approver);
+    expect(cells).toMatchObject({ approveGuardRequest: 'APPROVAL_LAPSED', denyGuardRequest: 'yes' });
+    const expired = pendingGuardApproval({ approvalDueAt: NOW });
+    expect(onGrant(expired, user('guard', guardAdmin), of, NOW, approver)).toMatchObject({
+      approveGuardRequest: 'ALREADY_OVER',
+    });
+    expect(onGrant(pendingGuardApproval(), customer, of, NOW, approver)).toMatchObject({
+      approveDataAccess: 'ALREADY_APPROVED',
+      revokeDataAccess: 'yes',
+    });
   });
 
   test.each([

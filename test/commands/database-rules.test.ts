@@ -168,6 +168,16 @@ describe('a grant has the facts of its state', () => {
       'grants_end_reasons',
     ],
     ['at version 0', () => ({ version: 0 }), 'grants_version'],
+    [
+      'with half of its terms',
+      () => ({ guard_required: true, same_person_may_approve_twice: null }),
+      'grants_terms_are_whole',
+    ],
+    [
+      'to last zero seconds',
+      () => ({ guard_required: true, same_person_may_approve_twice: false, max_grant_seconds: 0 }),
+      'grants_max_grant',
+    ],
     ['for conversations, naming none', () => ({ scope_kind: 'ROVO_CONVERSATIONS' }), 'grants_scope'],
     ['for product data, naming conversations', () => ({ conversation_ids: ['a'] }), 'grants_scope'],
     ['waiting for no time', () => ({ approval_due_at: moment }), 'grants_order_of_time'],
@@ -207,6 +217,23 @@ describe('a grant has the facts of its state', () => {
     ['asked for by nobody known', () => ({ requested_by_id: newId() }), 'grants_requested_by_id_fkey'],
   ])('never %s', async (_, facts, refusal) => {
     expect(await insertGrant(facts())).toContain(refusal);
+  });
+
+  test('and the terms of its site if it is inserted without any, as by a gateway of the previous version', async () => {
+    await sql.query(
+      `UPDATE sites SET support_access_restricted = true, max_grant_seconds = 60, same_person_may_approve_twice = true
+        WHERE id = $1`,
+      [ids.site],
+    );
+    const id = newId();
+    expect(await insertGrant({ id })).toBeUndefined();
+    const { rows } = await sql.query(
+      'SELECT guard_required, max_grant_seconds, same_person_may_approve_twice FROM grants WHERE id = $1',
+      [id],
+    );
+    expect(rows).toEqual([
+      { guard_required: true, max_grant_seconds: 60, same_person_may_approve_twice: true },
+    ]);
   });
 
   test('and a ticket has at most one open request of each scope, and one open grant for product data', async () => {
@@ -292,12 +319,14 @@ test.each<[string, () => [string, unknown[]], string]>([
     'is not of kind USER',
   ],
   [
-    'a second decision of the same stage',
-    () => [
-      `INSERT INTO decisions VALUES ($1, $2, 'CUSTOMER', 'DENIED', $3, NULL, now())`,
-      [newId(), grants.active, ids.reporter],
-    ],
-    'decisions_grant_id_stage_key',
+    'a grant with other terms than at its opening',
+    () => ['UPDATE grants SET guard_required = NOT guard_required WHERE id = $1', [grants.pending]],
+    'the terms of grant',
+  ],
+  [
+    'a grant with another limit than at its opening',
+    () => ['UPDATE grants SET max_grant_seconds = 60 WHERE id = $1', [grants.active]],
+    'the terms of grant',
   ],
   [
     'a role of an account that is not a member',

@@ -92,7 +92,15 @@ const unnamed: TicketFacts[] = tickets.flatMap((one) =>
     grant: null,
   })),
 );
-const named: TicketFacts[] = unnamed.flatMap((facts) => grants.map((grant) => withGrant(facts, grant)));
+const grantor = {
+  organizationIds: ['organization'],
+  assignments: [assignment('ORGANIZATION_ADMIN', 'ORGANIZATION')],
+};
+const named: TicketFacts[] = unnamed.flatMap((facts) =>
+  [new Map(), new Map([['customer', grantor]])].flatMap((approvers) =>
+    grants.map((grant) => withGrant({ ...facts, approvers }, grant)),
+  ),
+);
 
 const decision = { reason: null, expectedVersion: null };
 const approval = { ...decision, path: 'ADMIN_CONSOLE', expiresAt: null } as const;

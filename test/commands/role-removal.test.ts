@@ -1,8 +1,12 @@
-/** A ticket filed for a reporter and the removal of the reporter's role wait for each other. */
+/**
+ * The removal of a role and what relies on that role wait for each other: a ticket filed for its holder, and the approval
+ * of a Guard admin after its holder's.
+ */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { removeRole } from '../../src/commands/assign-and-remove-roles.ts';
 import type { Command } from '../../src/commands/command.ts';
 import { type CreateTicketInput, createTicket } from '../../src/commands/create-ticket.ts';
+import { approveGuardRequest } from '../../src/commands/decide-guard-request.ts';
 import { type Dependencies, execute } from '../../src/commands/execute.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -16,6 +20,7 @@ let world: World;
 let dependencies: Dependencies;
 let ticketing: string;
 let operator: string;
+let guardAdmin: string;
 let reporters = 0;
 
 const accountOf = async (email: string): Promise<string> =>
@@ -28,6 +33,7 @@ beforeAll(async () => {
   dependencies = { database, clock: () => new Date(), announce: () => {}, logger };
   ticketing = await accountOf(world.services.ticketing);
   operator = await accountOf('operator@vendor.example');
+  guardAdmin = await accountOf(world.acme.emails.guardAdmin);
 });
 afterAll(async () => {
   await dependencies.database.dispose();
@@ -100,6 +106,17 @@ const run = <Input, Facts, Row extends object>(
   accountId: string,
 ): Promise<Row> => execute(dependencies, command, input, { accountId, idempotencyKey: null });
 
+/** A request on a restricted site that the holder of the role has approved. */
+async function approved(): Promise<{ grantId: string; ticketId: string; roleAssignmentId: string }> {
+  const { reporterId, roleAssignmentId } = await reporter();
+  const productId = rawId(world.acme.sites.restricted.products.jira);
+  const { id: ticketId } = await run(createTicket, { ...ticked(reporterId), productId }, ticketing);
+  const { rows } = await gateway.sql.query('SELECT id FROM grants WHERE ticket_id = $1', [ticketId]);
+  return { grantId: rows[0].id, ticketId, roleAssignmentId };
+}
+
+const guardApproval = (grantId: string) => ({ grantId, reason: null, expectedVersion: null });
+
 async function grantOf(ticketId: string) {
   const { rows } = await gateway.sql.query('SELECT state FROM grants WHERE ticket_id = $1', [ticketId]);
   return rows;
@@ -125,4 +142,27 @@ test('the removal of a role while a ticket is being filed waits until the ticket
   await toWaitForALock(removal).finally(commit);
   const [{ id }] = await Promise.all([filing, removal]);
   expect(await grantOf(id)).toEqual([{ state: 'ACTIVE' }]);
+});
+
+test('the Guard who approves while the role of the approver is being removed waits, and the approval lapses', async () => {
+  const { grantId, ticketId, roleAssignmentId } = await approved();
+  const { paused, written, commit } = pausedBeforeCommit(removeRole);
+  const removal = run(paused, { roleAssignmentId }, operator);
+  await written;
+  const approval = run(approveGuardRequest, guardApproval(grantId), guardAdmin).catch((error) => error);
+  await toWaitForALock(approval).finally(commit);
+  await removal;
+  expect(await approval).toMatchObject({ refusal: { code: 'APPROVAL_LAPSED' } });
+  expect(await grantOf(ticketId)).toEqual([{ state: 'PENDING_APPROVAL' }]);
+});
+
+test('the removal of the approver’s role waits until the Guard’s approval is committed', async () => {
+  const { grantId, ticketId, roleAssignmentId } = await approved();
+  const { paused, written, commit } = pausedBeforeCommit(approveGuardRequest);
+  const approval = run(paused, guardApproval(grantId), guardAdmin);
+  await written;
+  const removal = run(removeRole, { roleAssignmentId }, operator);
+  await toWaitForALock(removal).finally(commit);
+  await Promise.all([approval, removal]);
+  expect(await grantOf(ticketId)).toEqual([{ state: 'ACTIVE' }]);
 });

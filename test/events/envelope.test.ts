@@ -66,6 +66,17 @@ describe('an event', () => {
     expect(parsed).toStrictEqual({ outcome: 'INVALID', reason: expect.stringMatching(/./) });
   });
 
+  test('of a version that did not keep the terms of a grant has none', () => {
+    const event = grantEvent();
+    const none = { guardRequired: null, maxGrantSeconds: null, samePersonMayApproveTwice: null };
+    const row = rowOf(event);
+    for (const name of Object.keys(none)) delete row.payload.grant[name];
+    const expected = { ...event, grant: { ...event.grant, ...none } };
+    expect(parseEvent(row, eventKinds)).toStrictEqual({ outcome: 'EVENT', event: expected });
+    const half = { ...payloadOf(event), grant: { ...event.grant, guardRequired: 'no' } };
+    expect(parseEvent({ ...row, payload: half }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
+  });
+
   test('with an impossible value is invalid', () => {
     const event = grantEvent();
     const payload = { ...payloadOf(event), grant: { ...event.grant, requestedAt: 'yesterday' } };

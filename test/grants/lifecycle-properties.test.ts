@@ -27,7 +27,14 @@ const arrows: Record<GrantState | 'none', GrantState[]> = {
     'WITHDRAWN',
     'EXPIRED',
   ],
-  PENDING_GUARD_APPROVAL: ['PENDING_GUARD_APPROVAL', 'ACTIVE', 'DENIED', 'WITHDRAWN', 'EXPIRED'],
+  PENDING_GUARD_APPROVAL: [
+    'PENDING_APPROVAL',
+    'PENDING_GUARD_APPROVAL',
+    'ACTIVE',
+    'DENIED',
+    'WITHDRAWN',
+    'EXPIRED',
+  ],
   ACTIVE: ['ACTIVE', 'REVOKED', 'ENDED'],
   DENIED: [],
   WITHDRAWN: [],
@@ -45,7 +52,13 @@ const reasons: { [State in FinalGrant['state']]: Extract<FinalGrant, { state: St
 };
 
 /** The event of a transition. A change without a transition is a reassignment. */
-const told: Record<GrantState, GrantEventType> = {
+function told(before: Grant | null, { state }: Grant): GrantEventType {
+  if (before?.state === state) return 'REASSIGNED';
+  return before?.state === 'PENDING_GUARD_APPROVAL' && state === 'PENDING_APPROVAL'
+    ? 'APPROVAL_LAPSED'
+    : toldOf[state];
+}
+const toldOf: Record<GrantState, GrantEventType> = {
   PENDING_APPROVAL: 'REQUESTED',
   PENDING_GUARD_APPROVAL: 'AWAITING_GUARD',
   ACTIVE: 'ACTIVATED',
@@ -77,7 +90,7 @@ describe('change', () => {
       if (!('changed' in decision)) return;
       const { event, grant } = decision.changed;
       expect(arrows[stateOf(before)]).toContain(grant.state);
-      expect(event).toBe(stateOf(before) === grant.state ? 'REASSIGNED' : told[grant.state]);
+      expect(event).toBe(told(before, grant));
     });
   });
 
@@ -103,6 +116,21 @@ describe('change', () => {
       }
       expect(after.requestedAt).toEqual(before.requestedAt);
       expect(after.approvalDueAt).toEqual(before.approvalDueAt);
+      expect(after.terms).toEqual(before.terms);
+    });
+  });
+
+  test('that lets an approval lapse leaves the request as it was before the approval', () => {
+    holdsOfEveryHistory((steps) => {
+      let asked: Grant | null = null;
+      for (const { before, decision, after } of steps) {
+        if (!('changed' in decision)) continue;
+        const { event } = decision.changed;
+        if (event === 'AWAITING_GUARD') asked = before;
+        if (event !== 'APPROVAL_LAPSED' || asked === null) continue;
+        const { version, engineerId } = after ?? expect.unreachable();
+        expect(after).toStrictEqual({ ...asked, version, engineerId });
+      }
     });
   });
 
@@ -140,10 +168,7 @@ describe('a decision', () => {
     holdsInEveryStep(({ command, decision }) => {
       if (!('changed' in decision)) return;
       const { decision: made, event } = decision.changed;
-      const isDecided =
-        ['AWAITING_GUARD', 'ACTIVATED'].includes(event) ||
-        (event === 'DENIED' && !(command.type === 'Revoke' && !command.asGuard));
-      expect(made !== null).toBe(isDecided);
+      expect(made !== null).toBe(['AWAITING_GUARD', 'ACTIVATED', 'DENIED'].includes(event));
       if (made !== null) {
         expect(made.outcome).toBe(event === 'DENIED' ? 'DENIED' : 'APPROVED');
         expect(made.by).toBe('by' in command ? command.by : undefined);
@@ -153,33 +178,33 @@ describe('a decision', () => {
 });
 
 describe('access', () => {
-  test('begins on a restricted site only with approvals of both stages', () => {
+  test('begins with approvals of both stages if the site was restricted at the opening or at the approval', () => {
     holdsOfEveryHistory((steps) => {
-      const stages = steps.flatMap(({ decision }) =>
-        'changed' in decision && decision.changed.decision?.outcome === 'APPROVED'
-          ? [decision.changed.decision.stage]
-          : [],
-      );
-      const [approval] = steps.filter(
-        ({ command, decision }) => command.type === 'Approve' && 'changed' in decision,
-      );
-      if (approval?.command.type !== 'Approve') return expect(stages).toEqual([]);
-      const wasActive = steps.some(({ after }) => after?.state === 'ACTIVE');
-      const needsGuard = approval.command.terms.guardRequired;
-      expect(stages).toEqual(needsGuard && wasActive ? ['CUSTOMER', 'GUARD'] : ['CUSTOMER']);
-      expect(wasActive || needsGuard).toBe(true);
+      let approvals: string[] = [];
+      let needsGuard = false;
+      for (const { before, command, decision } of steps) {
+        if (!('changed' in decision)) continue;
+        const { event, decision: made } = decision.changed;
+        if (command.type === 'Approve')
+          needsGuard = command.terms.guardRequired || before?.terms?.guardRequired === true;
+        if (event === 'APPROVAL_LAPSED') approvals = [];
+        if (made?.outcome === 'APPROVED') approvals.push(made.stage);
+        if (event === 'AWAITING_GUARD') expect([needsGuard, ...approvals]).toEqual([true, 'CUSTOMER']);
+        if (event === 'ACTIVATED')
+          expect(approvals).toEqual(needsGuard ? ['CUSTOMER', 'GUARD'] : ['CUSTOMER']);
+      }
     });
   });
 
-  test('is never approved twice by one person, unless the policy says so', () => {
+  test('is never approved twice by one person, unless the opening and the present policy say so', () => {
     holdsInEveryStep(({ before, command, decision }) => {
       if (before?.state !== 'PENDING_GUARD_APPROVAL' || command.type !== 'ApproveAsGuard') return;
       if (!('changed' in decision) || command.by !== before.customerApprovedById) return;
-      expect(command.terms.samePersonMayApproveTwice).toBe(true);
+      expect([command.terms, before.terms].map((one) => one.samePersonMayApproveTwice)).toEqual([true, true]);
     });
   });
 
-  test('ends after it began, no later than the policy and the approver allow', () => {
+  test('ends after it began, no later than the opening, the present policy and the approver allow', () => {
     holdsInEveryStep(({ before, command, now, decision }) => {
       if (!('changed' in decision) || decision.changed.event !== 'ACTIVATED') return;
       const { grant } = decision.changed;
@@ -191,11 +216,10 @@ describe('access', () => {
           : before?.state === 'PENDING_GUARD_APPROVAL'
             ? before.expiresAt
             : null;
-      const { maxGrantSeconds } = command.terms;
-      const allowed = [
-        approved?.getTime() ?? Infinity,
-        maxGrantSeconds === null ? Infinity : now.getTime() + maxGrantSeconds * 1000,
-      ];
+      const limits = [grant.terms, command.terms].map(
+        ({ maxGrantSeconds }) => now.getTime() + (maxGrantSeconds ?? Infinity) * 1000,
+      );
+      const allowed = [approved?.getTime() ?? Infinity, ...limits];
       const end = grant.expiresAt?.getTime() ?? Infinity;
       expect(end).toBe(Math.min(...allowed));
       expect(end).toBeGreaterThan(now.getTime());

@@ -37,6 +37,7 @@ export const commands = {
       requestedById: 'requester',
       justification: 'The board does not load.',
       waitSeconds: 14 * 24 * 3600,
+      terms: { guardRequired: true, maxGrantSeconds: 3600, samePersonMayApproveTwice: false },
     },
   },
   Approve: {
@@ -66,13 +67,14 @@ export const commands = {
     'by another person': { type: 'ApproveAsGuard', by: 'guard', terms: terms({ guardRequired: true }) },
     'after the restrictions were switched off': { type: 'ApproveAsGuard', by: 'guard', terms: terms() },
     'by the approver': { type: 'ApproveAsGuard', by: 'customer', terms: terms({ guardRequired: true }) },
-    'by the approver, if the policy allows it': {
+    'by the approver, where the policy allows it now': {
       type: 'ApproveAsGuard',
       by: 'customer',
       terms: terms({ guardRequired: true, samePersonMayApproveTwice: true }),
     },
   },
   DenyAsGuard: { plainly: { type: 'DenyAsGuard', by: 'guard' } },
+  LapseApproval: { plainly: { type: 'LapseApproval' } },
   Revoke: {
     'as a customer': { type: 'Revoke', by: 'reporter', asGuard: false },
     'as a Guard admin': { type: 'Revoke', by: 'guard', asGuard: true },
@@ -90,12 +92,13 @@ export const commands = {
   ElapseTime: { plainly: { type: 'ElapseTime' } },
 } as const satisfies { [Type in GrantCommand['type']]: Record<string, Of<Type>> };
 
-/** A change lists every fact of the grant that differs afterwards, except the version. */
+/** A change lists every fact of the grant that differs afterwards, except the version, and those that it loses. */
 type Change = {
   event: GrantEventType;
   decision?: GrantChange['decision'];
   state: GrantState;
   facts: Readonly<Record<string, unknown>>;
+  without?: readonly string[];
 };
 export type Outcome = Change | { refused: GrantRefusal } | { unchanged: true };
 export type Row = { [Type in keyof typeof commands]: { [Case in keyof (typeof commands)[Type]]: Outcome } };
@@ -119,7 +122,7 @@ const everyGuardApproval = (outcome: Outcome): Row['ApproveAsGuard'] => ({
   'by another person': outcome,
   'after the restrictions were switched off': outcome,
   'by the approver': outcome,
-  'by the approver, if the policy allows it': outcome,
+  'by the approver, where the policy allows it now': outcome,
 });
 
 const noGrant: Row = {
@@ -137,6 +140,7 @@ const noGrant: Row = {
         justification: 'The board does not load.',
         requestedAt: NOW,
         approvalDueAt: fromNow(14 * DAY),
+        terms: { guardRequired: true, maxGrantSeconds: 3600, samePersonMayApproveTwice: false },
       },
     },
   },
@@ -144,6 +148,7 @@ const noGrant: Row = {
   Deny: { plainly: refused('NO_SUCH_GRANT') },
   ApproveAsGuard: everyGuardApproval(refused('NO_SUCH_GRANT')),
   DenyAsGuard: { plainly: refused('NO_SUCH_GRANT') },
+  LapseApproval: { plainly: refused('NO_SUCH_GRANT') },
   Revoke: { 'as a customer': refused('NO_SUCH_GRANT'), 'as a Guard admin': refused('NO_SUCH_GRANT') },
   Withdraw: { plainly: refused('NO_SUCH_GRANT') },
   Release: { plainly: refused('NO_SUCH_GRANT') },
@@ -215,6 +220,7 @@ const waitsForCustomer: Row = {
   },
   ApproveAsGuard: everyGuardApproval(refused('NOT_AWAITING_GUARD')),
   DenyAsGuard: { plainly: refused('NOT_AWAITING_GUARD') },
+  LapseApproval: { plainly: unchanged },
   Revoke: { 'as a customer': refused('NOT_APPROVED_YET'), 'as a Guard admin': refused('NOT_APPROVED_YET') },
   Withdraw: {
     plainly: {
@@ -249,6 +255,8 @@ const waitsForCustomer: Row = {
   ElapseTime: { plainly: unchanged },
 };
 
+const approvalFacts = ['path', 'customerApprovedAt', 'customerApprovedById', 'expiresAt'];
+
 const waitsForGuard: Row = {
   Request: { again: refused('ALREADY_REQUESTED') },
   Approve: everyApproval(refused('ALREADY_APPROVED')),
@@ -267,12 +275,7 @@ const waitsForGuard: Row = {
       facts: { activatedAt: NOW },
     },
     'by the approver': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
-    'by the approver, if the policy allows it': {
-      event: 'ACTIVATED',
-      decision: { stage: 'GUARD', outcome: 'APPROVED', by: 'customer' },
-      state: 'ACTIVE',
-      facts: { activatedAt: NOW },
-    },
+    'by the approver, where the policy allows it now': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
   },
   DenyAsGuard: {
     plainly: {
@@ -282,9 +285,13 @@ const waitsForGuard: Row = {
       facts: { endReason: 'DENIED_BY_GUARD', endedAt: NOW, endedById: 'guard' },
     },
   },
+  LapseApproval: {
+    plainly: { event: 'APPROVAL_LAPSED', state: 'PENDING_APPROVAL', facts: {}, without: approvalFacts },
+  },
   Revoke: {
     'as a customer': {
       event: 'DENIED',
+      decision: { stage: 'CUSTOMER', outcome: 'DENIED', by: 'reporter' },
       state: 'DENIED',
       facts: { endReason: 'DENIED_BY_CUSTOMER', endedAt: NOW, endedById: 'reporter' },
     },
@@ -328,12 +335,49 @@ const waitsForGuard: Row = {
   ElapseTime: { plainly: unchanged },
 };
 
+const secondApproval = (by: string, expiresAt: Date): Change => ({
+  event: 'ACTIVATED',
+  decision: { stage: 'GUARD', outcome: 'APPROVED', by },
+  state: 'ACTIVE',
+  facts: { activatedAt: NOW, expiresAt },
+});
+
+/** Opened where one person might approve twice, for an hour at most. */
+const waitsForAnyGuard: Row = {
+  ...waitsForGuard,
+  ApproveAsGuard: {
+    'by another person': secondApproval('guard', fromNow(HOUR)),
+    'after the restrictions were switched off': secondApproval('guard', fromNow(HOUR)),
+    'by the approver': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
+    'by the approver, where the policy allows it now': secondApproval('customer', fromNow(HOUR)),
+  },
+};
+
+const awaitingGuard = (expiresAt: Date | null): Change => ({
+  event: 'AWAITING_GUARD',
+  decision: approvedByAdmin,
+  state: 'PENDING_GUARD_APPROVAL',
+  facts: { ...byAdmin, expiresAt },
+});
+
+/** Opened on a restricted site, for an hour at most. */
+const waitsForCustomerUnderRestrictions: Row = {
+  ...waitsForCustomer,
+  Approve: {
+    ...waitsForCustomer.Approve,
+    'until the ticket closes': awaitingGuard(null),
+    'until a set time': awaitingGuard(fromNow(HOUR)),
+    'with a limit of an hour': awaitingGuard(null),
+  },
+};
+
 const isActive: Row = {
   Request: { again: refused('ALREADY_REQUESTED') },
   Approve: everyApproval(refused('ALREADY_ACTIVE')),
   Deny: { plainly: refused('ALREADY_ACTIVE') },
   ApproveAsGuard: everyGuardApproval(refused('ALREADY_ACTIVE')),
   DenyAsGuard: { plainly: refused('ALREADY_ACTIVE') },
+  LapseApproval: { plainly: unchanged },
   Revoke: {
     'as a customer': {
       event: 'REVOKED',
@@ -385,6 +429,7 @@ const isOver: Row = {
   Deny: { plainly: refused('ALREADY_OVER') },
   ApproveAsGuard: everyGuardApproval(refused('ALREADY_OVER')),
   DenyAsGuard: { plainly: refused('ALREADY_OVER') },
+  LapseApproval: { plainly: unchanged },
   Revoke: { 'as a customer': refused('ALREADY_OVER'), 'as a Guard admin': refused('ALREADY_OVER') },
   Withdraw: { plainly: refused('ALREADY_OVER') },
   Release: { plainly: refused('ALREADY_OVER') },
@@ -445,6 +490,12 @@ export const situations: Situations = {
     'one millisecond before its deadline': [
       { given: pendingApproval({ approvalDueAt: fromNow(MS) }), row: waitsForCustomer },
     ],
+    'opened under restrictions': [
+      {
+        given: pendingApproval({ terms: terms({ guardRequired: true, maxGrantSeconds: 3600 }) }),
+        row: waitsForCustomerUnderRestrictions,
+      },
+    ],
     'for Rovo conversations': [
       {
         given: pendingApproval({ scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['one'] } }),
@@ -484,6 +535,14 @@ export const situations: Situations = {
   },
   PENDING_GUARD_APPROVAL: {
     'approved until the ticket closes': [{ given: pendingGuardApproval(), row: waitsForGuard }],
+    'opened where one person might approve twice, for an hour at most': [
+      {
+        given: pendingGuardApproval({
+          terms: terms({ samePersonMayApproveTwice: true, maxGrantSeconds: 3600 }),
+        }),
+        row: waitsForAnyGuard,
+      },
+    ],
     'one millisecond before its deadline': [
       { given: pendingGuardApproval({ approvalDueAt: fromNow(MS) }), row: waitsForGuard },
     ],

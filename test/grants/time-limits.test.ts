@@ -1,6 +1,7 @@
 /** How long a request waits and how long a grant lasts: to the millisecond, and within the site's policy. */
 import { describe, test } from 'vitest';
-import type { GrantCommand, GrantTerms } from '../../src/grants/lifecycle.ts';
+import type { GrantCommand } from '../../src/grants/lifecycle.ts';
+import type { GrantTerms } from '../../src/grants/terms.ts';
 import {
   active,
   DAY,
@@ -27,6 +28,7 @@ const request = (waitSeconds: number): Request => ({
   requestedById: 'engineer',
   justification: null,
   waitSeconds,
+  terms: terms(),
 });
 const approve = (expiresAt: Date | null, on: Partial<GrantTerms> = {}): GrantCommand => ({
   type: 'Approve',
@@ -211,6 +213,19 @@ describe("the policy's limit", () => {
 
   test('that was removed before the Guard’s approval does not lengthen the grant', () => {
     given(pendingGuardApproval({ expiresAt: fromNow(HOUR) }))
+      .when(approveAsGuard({ maxGrantSeconds: null }))
+      .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
+  });
+
+  test('that was removed since the opening still limits the grant', () => {
+    const opened = { terms: terms(hour) };
+    given(pendingApproval(opened))
+      .when(approve(fromNow(HOUR + MS)))
+      .thenRefused('EXPIRES_AT_BEYOND_POLICY');
+    given(pendingApproval(opened))
+      .when(approve(null))
+      .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
+    given(pendingGuardApproval(opened))
       .when(approveAsGuard({ maxGrantSeconds: null }))
       .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
   });

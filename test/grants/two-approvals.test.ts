@@ -1,7 +1,8 @@
 /** Support access restrictions: the customer's approval, then a Guard admin's, by two different people. */
 import { describe, test } from 'vitest';
 import type { GrantPath } from '../../src/grants/grant.ts';
-import type { GrantCommand, GrantTerms } from '../../src/grants/lifecycle.ts';
+import type { GrantCommand } from '../../src/grants/lifecycle.ts';
+import type { GrantTerms } from '../../src/grants/terms.ts';
 import { active, fromNow, HOUR, MS, NOW, pendingApproval, terms } from '../support/builders.ts';
 import { given } from '../support/given-grant.ts';
 
@@ -54,17 +55,21 @@ describe.each(Object.keys(paths) as GrantPath[])('on the path %s', (path) => {
 describe('two different people', () => {
   const approvedByBoth = given(pendingApproval()).when(approve('both', restricted));
 
-  test('one person may give both approvals if the policy allows it', () => {
-    approvedByBoth
-      .when(approveAsGuard('both', { ...restricted, samePersonMayApproveTwice: true }))
+  const lenient = { ...restricted, samePersonMayApproveTwice: true };
+  const openedLenient = given(pendingApproval({ terms: terms(lenient) })).when(approve('both', lenient));
+
+  test('one person may give both approvals if the policy has allowed it since the opening', () => {
+    openedLenient
+      .when(approveAsGuard('both', lenient))
       .thenChanged('ACTIVATED', { customerApprovedById: 'both' });
   });
 
-  test('the policy at the time of the second approval applies, not the one at the first', () => {
-    given(pendingApproval())
-      .when(approve('both', { ...restricted, samePersonMayApproveTwice: true }))
-      .when(approveAsGuard('both'))
-      .thenRefused('SAME_PERSON_MAY_NOT_APPROVE_TWICE');
+  test('a policy that allows it since does not count for a request that is open already', () => {
+    approvedByBoth.when(approveAsGuard('both', lenient)).thenRefused('SAME_PERSON_MAY_NOT_APPROVE_TWICE');
+  });
+
+  test('a policy that no longer allows it counts at once', () => {
+    openedLenient.when(approveAsGuard('both')).thenRefused('SAME_PERSON_MAY_NOT_APPROVE_TWICE');
   });
 
   test('after a refused second approval another Guard admin may still approve', () => {
@@ -109,6 +114,18 @@ describe('the order of the two approvals', () => {
       .thenChanged('ACTIVATED', { state: 'ACTIVE' });
   });
 
+  test('a request that was opened under restrictions needs the Guard after they are switched off', () => {
+    const approved = given(pendingApproval({ terms: terms(restricted) })).when(approve('customer', {}));
+    approved.thenChanged('AWAITING_GUARD', { state: 'PENDING_GUARD_APPROVAL' });
+    approved.when(approveAsGuard('guard', {})).thenChanged('ACTIVATED', { state: 'ACTIVE' });
+  });
+
+  test('a request that was opened without restrictions needs the Guard once they are switched on', () => {
+    given(pendingApproval())
+      .when(approve('customer', restricted))
+      .thenChanged('AWAITING_GUARD', { terms: terms() });
+  });
+
   test('switching restrictions on does not change active grants', () => {
     given(active()).when(approveAsGuard('guard')).thenRefused('ALREADY_ACTIVE');
     given(active()).when(approve('customer', restricted)).thenRefused('ALREADY_ACTIVE');
@@ -149,5 +166,44 @@ describe('revoking while a request awaits the Guard', () => {
 
   test('is refused before the customer has approved', () => {
     given(pendingApproval()).when(revoke('customer')).thenRefused('NOT_APPROVED_YET');
+  });
+});
+
+describe('an approval that has lapsed', () => {
+  const lapsed = given(pendingApproval())
+    .when({ ...approve('customer', restricted), expiresAt: fromNow(HOUR) } as GrantCommand)
+    .when({ type: 'LapseApproval' }, fromNow(MS));
+
+  test('leaves the request to the customer, until the same deadline', () => {
+    const { approvalDueAt } = pendingApproval();
+    lapsed.thenChangedTo({
+      event: 'APPROVAL_LAPSED',
+      grant: pendingApproval({ version: 9, approvalDueAt }),
+      decision: null,
+    });
+  });
+
+  test('gives the Guard nothing to decide', () => {
+    lapsed.when(approveAsGuard('guard')).thenRefused('NOT_AWAITING_GUARD');
+    lapsed.when({ type: 'DenyAsGuard', by: 'guard' }).thenRefused('NOT_AWAITING_GUARD');
+    lapsed.when(revoke('customer')).thenRefused('NOT_APPROVED_YET');
+  });
+
+  test('can be followed by another one, and by the approval of the Guard', () => {
+    const again = lapsed.when(approve('admin', restricted), fromNow(HOUR));
+    again.thenChanged('AWAITING_GUARD', { customerApprovedById: 'admin', expiresAt: null });
+    again
+      .when(approveAsGuard('guard'), fromNow(2 * HOUR))
+      .thenChanged('ACTIVATED', { customerApprovedById: 'admin', activatedAt: fromNow(2 * HOUR) });
+  });
+
+  test('can be followed by the denial of the customer', () => {
+    lapsed
+      .when({ type: 'Deny', by: 'admin' })
+      .thenChanged('DENIED', { endReason: 'DENIED_BY_CUSTOMER', customerApprovedById: null });
+  });
+
+  test('has lapsed for good: it does not lapse again', () => {
+    lapsed.when({ type: 'LapseApproval' }).thenUnchanged();
   });
 });

@@ -9,8 +9,8 @@ export interface Room {
 
 export const rooms: Readonly<Record<string, Room>> = {
   grants: {
-    mutate: ['src/grants/grant.ts', 'src/grants/lifecycle.ts', 'src/grants/as-of.ts'],
-    tests: ['test/grants/{as-of,clocks,grant,lifecycle,time-limits,two-approvals}.test.ts'],
+    mutate: ['src/grants/grant.ts', 'src/grants/lifecycle.ts', 'src/grants/terms.ts', 'src/grants/as-of.ts'],
+    tests: ['test/grants/{as-of,clocks,grant,lifecycle,terms,time-limits,two-approvals}.test.ts'],
   },
   roles: {
     mutate: [

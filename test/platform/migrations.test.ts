@@ -136,6 +136,47 @@ describe('a migration', () => {
   });
 });
 
+describe('the migration that keeps the terms of requests', () => {
+  const uuid = (number: number) => `'00000000-0000-7000-8000-00000000000${number}'`;
+  const at = `'2026-03-02T10:00:00Z'`;
+  const [approval, end] = [`'SUPPORT_PORTAL', ${at}, ${uuid(2)}`, `${at}, 'WITHDRAWN_BY_ENGINEER'`];
+
+  test('takes them from the site; of those that are over it knows none', async () => {
+    await applyMigrations(
+      url,
+      (await readMigrations()).filter(({ name }) => name < '20261126213000'),
+    );
+    const rows = `
+      INSERT INTO organizations VALUES (${uuid(1)}, 'Customer', true, now());
+      INSERT INTO accounts (id, kind, email, name, created_at) VALUES (${uuid(2)}, 'USER', 'a@b.example', 'A', now());
+      INSERT INTO sites (id, organization_id, url, name, experience, data_residency_region, max_grant_seconds, created_at)
+        VALUES (${uuid(1)}, ${uuid(1)}, 'https://a.example', 'a', 'ORIGINAL', 'EU', 60, now());
+      INSERT INTO products VALUES (${uuid(1)}, ${uuid(1)}, 'jira', 'Jira', true, now());
+      INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
+        SELECT id::uuid, 'SUP-' || right(id, 1), 'It is slow', ${uuid(1)}, ${uuid(1)}, ${uuid(2)}, now()
+          FROM unnest(ARRAY[${[1, 2, 3].map(uuid)}]) AS id;
+      INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at,
+                          approval_due_at, version, path, customer_approved_at, customer_approved_by_id, ended_at, end_reason)
+        SELECT id::uuid, id::uuid, ${uuid(1)}, 'PRODUCT_DATA', '{}', state::grant_state, ${uuid(2)}, ${at}, '2027-01-01', 1,
+               path::grant_path, approved_at::timestamptz, approver::uuid, ended_at::timestamptz, reason::grant_end_reason
+          FROM (VALUES (${uuid(1)}, 'PENDING_APPROVAL', NULL, NULL, NULL, NULL, NULL),
+                       (${uuid(2)}, 'PENDING_GUARD_APPROVAL', ${approval}, NULL, NULL),
+                       (${uuid(3)}, 'WITHDRAWN', NULL, NULL, NULL, ${end}))
+            AS known(id, state, path, approved_at, approver, ended_at, reason)`;
+    for (const statement of rows.split(';')) await query(statement);
+    await applyMigrations(url);
+    expect(
+      await query(
+        `SELECT ARRAY[guard_required::text, max_grant_seconds::text, same_person_may_approve_twice::text] FROM grants ORDER BY id`,
+      ),
+    ).toEqual([
+      ['false', '60', 'false'],
+      ['true', '60', 'false'],
+      [null, null, null],
+    ]);
+  });
+});
+
 describe('a start is refused in one line', () => {
   test('if the database belongs to something else', async () => {
     await query('CREATE TABLE somebody_elses (id int)');

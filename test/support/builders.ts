@@ -10,7 +10,7 @@ import type {
   PendingGuardApproval,
   WasActive,
 } from '../../src/grants/grant.ts';
-import type { GrantTerms } from '../../src/grants/lifecycle.ts';
+import type { GrantTerms } from '../../src/grants/terms.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { Person, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
@@ -26,6 +26,14 @@ export const DAY: number = 24 * HOUR;
 /** The time this many milliseconds after `NOW`, or before it if the number is negative. */
 export const fromNow = (ms: number): Date => new Date(NOW.getTime() + ms);
 
+/** The terms of a site without restrictions and without a limit on how long grants last. */
+export const terms = (facts: Partial<GrantTerms> = {}): GrantTerms => ({
+  guardRequired: false,
+  maxGrantSeconds: null,
+  samePersonMayApproveTwice: false,
+  ...facts,
+});
+
 const asked = {
   id: 'grant',
   ticketId: 'ticket',
@@ -36,6 +44,7 @@ const asked = {
   justification: 'The board does not load.',
   requestedAt: fromNow(-DAY),
   approvalDueAt: fromNow(13 * DAY),
+  terms: terms(),
   version: 7,
 } as const;
 
@@ -102,14 +111,6 @@ export const overOnceActive = (end: End<WasActive>): WasActive => ({
   ...over,
   activatedAt: fromNow(-2 * HOUR),
   ...end,
-});
-
-/** A site without restrictions and without a limit on how long grants last. */
-export const terms = (facts: Partial<GrantTerms> = {}): GrantTerms => ({
-  guardRequired: false,
-  maxGrantSeconds: null,
-  samePersonMayApproveTwice: false,
-  ...facts,
 });
 
 /** Jira on an active site. */

@@ -46,6 +46,7 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
     requestedById: person,
     justification: fc.constantFrom(null, 'The board does not load.'),
     waitSeconds: fc.constantFrom(1, 3600, 14 * 24 * 3600),
+    terms,
   }),
   Approve: record({
     type: fc.constant('Approve'),
@@ -57,6 +58,7 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
   Deny: record({ type: fc.constant('Deny'), by: person }),
   ApproveAsGuard: record({ type: fc.constant('ApproveAsGuard'), by: person, terms }),
   DenyAsGuard: record({ type: fc.constant('DenyAsGuard'), by: person }),
+  LapseApproval: record({ type: fc.constant('LapseApproval') }),
   Revoke: record({ type: fc.constant('Revoke'), by: person, asGuard: fc.boolean() }),
   Withdraw: record({ type: fc.constant('Withdraw'), by: person }),
   Release: record({ type: fc.constant('Release'), by: person }),

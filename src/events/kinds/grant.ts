@@ -14,6 +14,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   positiveInteger,
   string,
   strings,
@@ -26,6 +27,7 @@ import {
 export const GrantEventType = {
   REQUESTED: 'REQUESTED',
   AWAITING_GUARD: 'AWAITING_GUARD',
+  APPROVAL_LAPSED: 'APPROVAL_LAPSED',
   ACTIVATED: 'ACTIVATED',
   DENIED: 'DENIED',
   WITHDRAWN: 'WITHDRAWN',
@@ -143,6 +145,10 @@ function snapshotIn(grant: Fields): GrantSnapshot {
     justification: nullable(string, grant, 'justification'),
     requestedAt: timestamp(grant, 'requestedAt'),
     approvalDueAt: timestamp(grant, 'approvalDueAt'),
+    // Absent in an event of a version that did not keep the terms.
+    guardRequired: optional(boolean, grant, 'guardRequired'),
+    maxGrantSeconds: optional(positiveInteger, grant, 'maxGrantSeconds'),
+    samePersonMayApproveTwice: optional(boolean, grant, 'samePersonMayApproveTwice'),
     customerApprovedAt: nullable(timestamp, grant, 'customerApprovedAt'),
     customerApprovedById: nullable(uuid, grant, 'customerApprovedById'),
     activatedAt: nullable(timestamp, grant, 'activatedAt'),

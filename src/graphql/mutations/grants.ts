@@ -109,7 +109,7 @@ for (const [command, description] of [
   [revokeDataAccess, "Ends access at once, or takes an approval back before the Guard admin's decision."],
   [
     approveGuardRequest,
-    'Approves as a Guard admin what the customer has approved. The engineer receives access.',
+    'Approves as a Guard admin what the customer has approved. The engineer receives access. If the person who approved may no longer grant, that approval lapses instead, and the customer decides again.',
   ],
   [denyGuardRequest, 'Denies as a Guard admin what the customer has approved.'],
   [withdrawDataAccessRequest, 'Takes back a request that is not decided yet, as its engineer.'],

@@ -11,7 +11,8 @@ import { Site } from '../types/site.ts';
 
 addCommand(setSupportAccessRestrictions, {
   type: Site,
-  description: "Switches the Guard admin's approval on or off, for approvals from now on.",
+  description:
+    "Switches the Guard admin's approval on or off. Requests that were opened while it was on still need it.",
   input: {
     description: 'The site and whether its support access is restricted.',
     fields: (t) => ({
@@ -27,7 +28,8 @@ addCommand(setSupportAccessRestrictions, {
 
 addCommand(setSupportAccessPolicy, {
   type: Site,
-  description: "Sets a site's time limits and its two-person rule, for requests and approvals from now on.",
+  description:
+    "Sets a site's time limits and its two-person rule. Requests that were opened before keep the former ones where those are tighter.",
   input: {
     description: 'The site and its whole policy.',
     fields: (t) => ({

@@ -21,6 +21,8 @@ const texts: Record<AuditAction, string> = {
   'grant.end':
     'A grant ended: its time ran out, or its site was deactivated, or its product is no longer licensed.',
   'grant.expire': 'A request expired: nobody decided in time.',
+  'grant.lapse_approval':
+    "The customer's approval lapsed, because the person who gave it may no longer grant; the request waits for the customer again.",
   'grant.reassign': 'A grant passed to another engineer, or to nobody, with the assignment of its ticket.',
   'grant.release': 'The engineer gave a grant back.',
   'grant.request': 'Access was requested, by the engineer or by the filing of a ticket.',

@@ -104,6 +104,7 @@ async function nameOf({ loaders }: Context, type: string, id: string | null): Pr
 
 /** The types of the ids in `details`, by key. */
 const typesOfIds: Readonly<Record<string, string>> = {
+  approverId: 'User',
   engineerId: 'SupportEngineer',
   formerEngineerId: 'SupportEngineer',
   organizationId: 'Organization',

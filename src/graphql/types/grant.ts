@@ -1,7 +1,8 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
 import { asOf, inStates } from '../../grants/as-of.ts';
-import type { GrantRow } from '../../grants/row.ts';
+import { type GrantRow, termsOfRow } from '../../grants/row.ts';
+import type { GrantTerms } from '../../grants/terms.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
@@ -14,7 +15,9 @@ import { GrantPermissions, grantPermissions } from './permissions.ts';
 const GrantState = builder.enumType('GrantState', {
   description: 'The state of a grant. DENIED, WITHDRAWN, EXPIRED, REVOKED and ENDED are final.',
   values: {
-    PENDING_APPROVAL: { description: 'Access was requested. The customer decides next.' },
+    PENDING_APPROVAL: {
+      description: 'Access was requested, or an approval has lapsed. The customer decides next.',
+    },
     PENDING_GUARD_APPROVAL: { description: 'The customer approved. A Guard admin decides next.' },
     ACTIVE: { description: "The ticket's engineer has access." },
     DENIED: { description: 'The customer or a Guard admin denied the request.' },
@@ -82,6 +85,27 @@ const GrantScope = builder.objectRef<GrantRow>('GrantScope').implement({
   }),
 });
 
+const GrantTermsRef = builder.objectRef<GrantTerms>('GrantTerms').implement({
+  description:
+    "The terms of a grant: what its site demanded when the request was opened. The request is decided by them, or by the site's present settings where those are tighter.",
+  fields: (t) => ({
+    guardRequired: t.exposeBoolean('guardRequired', {
+      viewerIndependent: true,
+      description: 'Whether support access was restricted: a Guard admin decides after the customer.',
+    }),
+    maxGrantSeconds: t.exposeInt('maxGrantSeconds', {
+      nullable: true,
+      viewerIndependent: true,
+      description:
+        'How long the grant lasts at most, in seconds from its activation. Null: until its ticket is closed.',
+    }),
+    samePersonMayApproveTwice: t.exposeBoolean('samePersonMayApproveTwice', {
+      viewerIndependent: true,
+      description: "Whether one person may give both the customer's and the Guard's approval.",
+    }),
+  }),
+});
+
 const ApprovalStage = builder.enumType('ApprovalStage', {
   description: 'The stage of an approval. Where the site restricts support access, both are needed.',
   values: {
@@ -128,6 +152,9 @@ builder.prismaObject('Decision', {
     }),
   }),
 });
+
+/** The most decisions of one grant that are shown. */
+const maxDecisions = 100;
 
 function settled(row: GrantRow, { services }: Context): GrantRow {
   return isSnapshot(row) ? row : asOf(row, services.clock());
@@ -176,6 +203,15 @@ export const Grant = builder.prismaNode('Grant', {
       viewerIndependent: true,
       description:
         'The time until which the request waits for its decisions. After it, an undecided request is EXPIRED.',
+    }),
+    terms: t.field({
+      type: GrantTermsRef,
+      nullable: true,
+      viewerIndependent: true,
+      ofTheEventItself: true,
+      description:
+        'The terms under which it was opened. They never change. Null only where a version of the gateway that did not keep them ended the grant or wrote the event.',
+      resolve: (row) => termsOfRow(row),
     }),
     activatedAt: t.expose('activatedAt', {
       type: 'DateTime',
@@ -238,8 +274,8 @@ export const Grant = builder.prismaNode('Grant', {
     }),
     decisions: t.relation('decisions', {
       viewerIndependent: true,
-      description: 'The decisions made on it, in order: at most one of each stage.',
-      query: { orderBy: { id: 'asc' } },
+      description: `The decisions made on it, in order; of more than ${maxDecisions}, the last. A request is decided again by the customer after an approval has lapsed.`,
+      query: { orderBy: [{ decidedAt: 'asc' }, { id: 'asc' }], take: -maxDecisions },
     }),
   }),
 });

@@ -31,8 +31,9 @@ export const guardRequestMail: MailKind<GuardRequest> = {
   name: 'guard-request',
   about: 'JOIN grants g ON g.id = m.about_id JOIN sites s ON s.id = g.site_id',
   // Whoever may decide as the Guard: a synced Guard admin role that reaches the site (as in roles/role.ts), and not the
-  // person who approved unless the site's policy allows that (as in grants/lifecycle.ts).
-  recipient: `(s.same_person_may_approve_twice OR a.id <> g.customer_approved_by_id) AND a.id IN (
+  // person who approved unless the terms of the request and the site's present policy allow that (as in grants/terms.ts).
+  recipient: `(g.same_person_may_approve_twice AND s.same_person_may_approve_twice OR a.id <> g.customer_approved_by_id)
+   AND a.id IN (
     SELECT r.account_id FROM role_assignments r
      WHERE r.role = 'GUARD_ADMIN' AND ${countsInSql} AND r.organization_id = s.organization_id
        AND (r.site_id IS NULL OR r.site_id = s.id))`,
