@@ -38,6 +38,7 @@ import { createLogger, type Logger } from './platform/logger.ts';
 import { applyMigrations } from './platform/migrations.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
+import { setVendorDomains } from './roles/vendor-domains.ts';
 import { prepareTabs } from './sample-data/graphiql-tabs.ts';
 import { hasSamplePeople, loadSampleData } from './sample-data/load.ts';
 import { personas } from './sample-data/personas.ts';
@@ -123,6 +124,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   seams.onDeliveryCreated?.({ feed, relay });
   const dependencies: Dependencies = { database, clock, logger, announce: relay.announce };
 
+  await setVendorDomains(database, config.vendorEmailDomains);
   await claimPeople(database, config);
   const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';
   const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));
@@ -164,6 +166,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     logger.warn(
       'OIDC_EMAIL_VERIFIED is OPTIONAL: a token without email_verified binds the account of its email at its first sign-in',
     );
+  if (config.vendorEmailDomains.length === 0)
+    logger.warn("VENDOR_EMAIL_DOMAINS is not set: somebody of the vendor can be added as a customer's user");
   if (config.mail.kind === 'none')
     logger.warn(
       'SMTP_URL is not set: nobody will get email, not even Guard admins about requests that await their decision',

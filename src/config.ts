@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { asciiLowerCase } from './platform/ascii.ts';
 import { parseEmailAddress } from './platform/email-address.ts';
 import type { LogLevel } from './platform/logger.ts';
 import { StartupError } from './platform/startup-error.ts';
@@ -24,6 +25,8 @@ export type Config = {
   readonly mail: MailConfig;
   /** The email of the person who becomes the first operator of a deployment without operators. */
   readonly bootstrapOperatorEmail: string | null;
+  /** The domains of the vendor's email addresses, in lower case: nobody with an address there is a customer's user. */
+  readonly vendorEmailDomains: readonly string[];
   /** Milliseconds for a graceful stop; the process ends when it takes longer. */
   readonly shutdownGraceMs: number;
 };
@@ -179,6 +182,19 @@ const emailAddress = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const maxVendorDomains = 50;
+
+/** The domains in lower case. One label alone would be the domain of everybody: `com`. */
+const emailDomains = list.transform((given, context) => {
+  const domains = given.map(asciiLowerCase);
+  const isDomain = (text: string) =>
+    /^[^[].*\../.test(text) && parseEmailAddress(`somebody@${text}`) !== null;
+  if (domains.length <= maxVendorDomains && domains.every(isDomain)) return [...new Set(domains)];
+  const message = `must be domains of email addresses separated by commas, at most ${maxVendorDomains}, other scripts as xn--…: vendor.example,vendor-support.example`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
 /** `Name <address>`, or only the address. */
 const mailbox = z.string().transform((text, context): Mailbox => {
   const [, quoted = '', address = text] = /^([^<>"\r\n]*|"[^<>"\r\n]*" *)<([^<>]*)>$/.exec(text) ?? [];
@@ -254,6 +270,7 @@ const environment = z.object({
   ),
   MAIL_FROM: variable(mailbox, null),
   BOOTSTRAP_OPERATOR_EMAIL: variable(emailAddress, null),
+  VENDOR_EMAIL_DOMAINS: variable(emailDomains, null),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
@@ -319,6 +336,8 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     allowedOrigins: values.ALLOWED_ORIGINS,
     mail: chooseMail(values),
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
+    vendorEmailDomains:
+      values.VENDOR_EMAIL_DOMAINS ?? (identity.kind === 'development' ? ['vendor.example'] : []),
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
   };
 }
@@ -390,6 +409,7 @@ export function explainConfig(config: Config): string[] {
     ...(config.bootstrapOperatorEmail === null
       ? []
       : [`operator   ${config.bootstrapOperatorEmail}, if there is no operator yet`]),
+    `vendor     ${config.vendorEmailDomains.length === 0 ? "no domains are known: its own people can be added as customers' users" : `addresses of ${config.vendorEmailDomains.join(', ')} are no customer's user's`}`,
     `log        ${config.logLevel}`,
     `stop       within ${config.shutdownGraceMs / 1_000} s`,
   ];

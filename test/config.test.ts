@@ -42,6 +42,7 @@ describe('nothing set', () => {
         from: { name: 'Latchkey', address: 'no-reply@latchkey.invalid' },
       },
       bootstrapOperatorEmail: null,
+      vendorEmailDomains: ['vendor.example'],
       shutdownGraceMs: 10_000,
     });
   });
@@ -70,6 +71,7 @@ test('everything set', () => {
       SMTP_URL: 'smtps://latchkey:hunter2@mail.example:465',
       MAIL_FROM: 'Latchkey <support-access@vendor.example>',
       BOOTSTRAP_OPERATOR_EMAIL: 'Operator@Vendor.example',
+      VENDOR_EMAIL_DOMAINS: 'Vendor.example, vendor-support.example, vendor.example',
       SHUTDOWN_GRACE_SECONDS: '30',
     }),
   ).toEqual({
@@ -95,8 +97,14 @@ test('everything set', () => {
       from: { name: 'Latchkey', address: 'support-access@vendor.example' },
     },
     bootstrapOperatorEmail: 'operator@vendor.example',
+    vendorEmailDomains: ['vendor.example', 'vendor-support.example'],
     shutdownGraceMs: 30_000,
   });
+});
+
+test('only a gateway with the development issuer has a domain of the vendor by default', () => {
+  expect(parseConfig({}).vendorEmailDomains).toEqual(['vendor.example']);
+  expect(parseConfig(deployed).vendorEmailDomains).toEqual([]);
 });
 
 describe('the development issuer', () => {
@@ -135,6 +143,12 @@ test.each([
   ['PORT', '4000.5'],
   ['PORT', '0x10'],
   ['NODE_ENV', 'prod'],
+  ['VENDOR_EMAIL_DOMAINS', 'com'],
+  ['VENDOR_EMAIL_DOMAINS', 'vendor.example,@vendor.example'],
+  ['VENDOR_EMAIL_DOMAINS', '.vendor.example'],
+  ['VENDOR_EMAIL_DOMAINS', '[192.0.2.1]'],
+  ['VENDOR_EMAIL_DOMAINS', 'bücher.example'],
+  ['VENDOR_EMAIL_DOMAINS', Array.from({ length: 51 }, (_, at) => `v${at}.example`).join()],
   ['LOG_LEVEL', 'loud'],
   ['DATABASE_URL', 'mysql://host/latchkey'],
   ['DATABASE_URL', 'postgresql://host'],

@@ -18,8 +18,9 @@ import { newId } from '../platform/ids.ts';
 import { lockRightsOfHolder } from '../roles/locks.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
+import { isVendorAddress } from '../roles/vendor-domains.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
-import { invalidInput } from './refusal.ts';
+import { invalidInput, invalidState } from './refusal.ts';
 
 export type AssignRoleInput = {
   accountId: string;
@@ -39,13 +40,14 @@ type AssignFacts = {
   siteFits: boolean;
   productFits: boolean;
   isHeld: boolean;
+  isVendors: boolean;
 };
 
 /** Gives a member of the organization a role over all of it, a site, or a product on a site. */
 export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow>({
   operation: 'assignRole',
   action: 'role.assign',
-  refusals: ['ALREADY_EXISTS'],
+  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS'],
   resource: 'RoleAssignment',
   seesAnswer: seesRole,
   load: async (tx, { accountId, role, organizationId, siteId, productId }) => {
@@ -53,10 +55,11 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     if (organization === null) return null;
     const site = siteId === null ? null : await findSite(tx, siteId);
     const product = productId === null ? null : await findProduct(tx, productId);
+    const { account, isMember } = await findMember(tx, organizationId, { id: accountId });
     return {
       id: newId(),
-      organization,
-      ...(await findMember(tx, organizationId, { id: accountId })),
+      ...{ organization, account, isMember },
+      isVendors: account !== null && (await isVendorAddress(tx, account.email)),
       siteFits: siteId === null || site?.organizationId === organizationId,
       productFits: productId === null || (product !== null && product.siteId === siteId),
       isHeld:
@@ -66,12 +69,13 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
-  decide: ({ id, account, isMember, siteFits, productFits, isHeld }, input, { now }) => {
+  decide: ({ id, account, isMember, isVendors, siteFits, productFits, isHeld }, input, { now }) => {
     if (account === null || !isMember) {
       return {
         refused: invalidInput('userId', 'must be a member of the organization. Add the user first.'),
       };
     }
+    if (isVendors) return { refused: invalidState('VENDOR_ADDRESS') };
     if (!siteFits) return { refused: invalidInput('siteId', 'must be a site of the organization.') };
     if (!productFits) return { refused: invalidInput('productId', 'must be a product on that site.') };
     if (!isWellFormed(input)) return { refused: invalidInput('role', coverageMessage(input.role)) };
@@ -86,7 +90,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
       entry: {
         auditResource: { type: 'RoleAssignment', id },
         auditContext: { organizationId: input.organizationId, siteId: input.siteId },
-        details: { email: account.email, ...auditDetails(assignment) },
+        details: { email: account.email, ...roleDetails(assignment) },
       },
       accessChangedFor: [account.id],
     };
@@ -126,7 +130,7 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
     },
     entry: {
       auditContext: { organizationId: assignment.organizationId, siteId: assignment.siteId },
-      details: { email, ...auditDetails(assignment) },
+      details: { email, ...roleDetails(assignment) },
     },
     accessChangedFor: [assignment.accountId],
   }),
@@ -140,7 +144,15 @@ function seesRole(viewer: Viewer, { accountId: id, organizationId }: RoleAssignm
   );
 }
 
-function auditDetails({ accountId: userId, role, siteId, productId, origin, syncState }: RoleAssignmentRow) {
+/** What an audit entry says of a role, besides its holder's email. */
+export function roleDetails({
+  accountId: userId,
+  role,
+  siteId,
+  productId,
+  origin,
+  syncState,
+}: RoleAssignmentRow) {
   return { userId, role, siteId, productId, origin, syncState };
 }
 

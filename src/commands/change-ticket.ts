@@ -1,8 +1,8 @@
 /** The commands that change a ticket, and what each does to the ticket's grants. */
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
-import { WriteConflictError } from '../platform/write-conflict.ts';
-import { updateTicket } from '../tickets/store.ts';
+import { shareCaseload, shareCaseloadOfAssignee } from '../tickets/locks.ts';
+import { updateTickets } from '../tickets/store.ts';
 import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
@@ -10,7 +10,8 @@ import { invalidInput, invalidState, type Refusal } from './refusal.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
-function changeTicket(
+/** Decides a command on a ticket, and what it does to the ticket's open grants. */
+export function changeTicket(
   facts: TicketFacts,
   by: DecisionContext,
   command: TicketCommand,
@@ -32,9 +33,7 @@ function changeTicket(
             ...grantSubjectOf({ ...facts.ticket, ...changed }),
             by,
           }),
-    write: async (tx) => {
-      if (!(await updateTicket(tx, changed))) throw new WriteConflictError();
-    },
+    write: (tx) => updateTickets(tx, [changed]),
   };
 }
 
@@ -47,7 +46,8 @@ function statusesOf(before: Ticket, after: Ticket): Record<string, unknown> {
   return { from: before.status, to: after.status };
 }
 
-function engineersOf(before: Ticket, after: Ticket): Record<string, unknown> {
+/** The details of an assignment, for the audit log. */
+export function engineersOf(before: Ticket, after: Ticket): Record<string, unknown> {
   return { engineerId: after.assigneeId, formerEngineerId: before.assigneeId };
 }
 
@@ -60,12 +60,23 @@ export const closeTicket = ticketCommand<{ ticketId: string }, Ticket>({
     changeTicket(facts, by, { type: 'Close' }, { type: 'CloseTicket', by: by.viewer.id }),
 });
 
-/** Reopening revives no grant: the engineer asks again. */
-export const reopenTicket = ticketCommand<{ ticketId: string }, Ticket>({
+/**
+ * Reopening revives no grant: the engineer asks again. A ticket whose engineer was deactivated meanwhile has none
+ * afterwards.
+ */
+export const reopenTicket = ticketCommand<{ ticketId: string }, Ticket, { engineerIsGone: boolean }>({
   operation: 'reopenTicket',
   action: 'ticket.reopen',
   refusals: ['TICKET_NOT_CLOSED'],
-  decide: (facts, _, by) => changeTicket(facts, by, { type: 'Reopen' }, null),
+  lockBefore: (tx, { ticketId }) => shareCaseloadOfAssignee(tx, ticketId),
+  extra: async (tx, { ticketId }) => ({ engineerIsGone: await hasInactiveAssignee(tx, ticketId) }),
+  decide: (facts, _, by) => {
+    const unassign = facts.engineerIsGone === true;
+    const reopened = changeTicket(facts, by, { type: 'Reopen', unassign }, null);
+    if (!unassign || 'refused' in reopened) return reopened;
+    const details = engineersOf(facts.ticket, reopened.answer);
+    return { ...reopened, consequences: [{ action: 'ticket.assign', details }] };
+  },
 });
 
 export type UpdateTicketStatusInput = {
@@ -88,6 +99,9 @@ export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerI
   operation: 'assignTicket',
   action: 'ticket.assign',
   refusals: ['TICKET_CLOSED'],
+  lockBefore: async (tx, { engineerId }) => {
+    if (engineerId !== null) await shareCaseload(tx, engineerId);
+  },
   extra: async (tx, { engineerId }) => ({
     engineerIsKnown: engineerId !== null && (await isEngineer(tx, engineerId)),
   }),
@@ -96,6 +110,10 @@ export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerI
       ? changeTicket(facts, by, { type: 'Assign', engineerId }, { type: 'Reassign', engineerId }, engineersOf)
       : { refused: invalidInput('engineerId', 'must be an active support engineer.') },
 });
+
+async function hasInactiveAssignee(tx: Transaction, id: string): Promise<boolean> {
+  return (await tx.ticket.count({ where: { id, assignee: { active: false } } })) === 1;
+}
 
 async function isEngineer(tx: Transaction, id: string): Promise<boolean> {
   return (await tx.account.count({ where: { id, kind: 'SUPPORT_ENGINEER', active: true } })) === 1;

@@ -67,14 +67,17 @@ export type Outcome<Row extends object> =
       write?: (tx: Transaction) => Promise<void>;
       /** The command's own audit entry. A command on a grant has none: each change of a grant is an entry. */
       entry?: OwnAuditEntry;
+      /** The entries of what follows from it, in order, after its own. */
+      consequences?: readonly OwnAuditEntry[];
       /** Accounts whose rights this changes: their subscriptions are checked again. */
       accessChangedFor?: readonly string[];
       /** Mail to send after the commit. A change of a grant brings its own: grant-change-effects.ts. */
       mails?: readonly MailRequest[];
     };
 
-/** Resource and context default to those of the command. */
+/** Action, resource and context default to those of the command. */
 export type OwnAuditEntry = {
+  action?: AuditAction;
   auditResource?: AuditResource;
   auditContext?: AuditContext;
   details: Record<string, unknown>;

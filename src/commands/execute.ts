@@ -148,7 +148,9 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const grants = [...preceding, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
   await saveGrantChanges(tx, grants);
-  const own = outcome.entry === undefined ? [] : [entries.success(outcome.entry, subject)];
+  const own = [outcome.entry ?? [], ...(outcome.consequences ?? [])]
+    .flat()
+    .map((entry) => entries.success(entry, subject));
   await appendAuditEntries(tx, [...own, ...grants.map(grantChangeAuditEntry)]);
   const appended = await appendEvents(tx, [
     ...grants.map(grantChangeEvent),
@@ -165,13 +167,14 @@ function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
   const { kind, id, email, name } = viewer;
   const actor: Actor = { kind, id, email, name };
   const entry = (
-    { auditContext, auditResource }: AuditSubject,
+    { auditContext, auditResource, ...made }: AuditSubject & Pick<OwnAuditEntry, 'action'>,
     refusalCode: string | null,
     details: Record<string, unknown>,
   ): AuditEntry => ({
     ...auditContext,
     action,
     actor,
+    ...made,
     resource: auditResource,
     refusalCode,
     occurredAt: now,

@@ -45,6 +45,7 @@ export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
       version: grant.version,
       scope: grant.scope,
       engineerId: grant.engineerId,
+      ...(change.event === 'REASSIGNED' ? { formerEngineerId: before?.engineerId ?? null } : {}),
       ...(row.path === null ? {} : { path: row.path }),
       ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt }),
       ...(row.endReason === null ? {} : { endReason: row.endReason }),

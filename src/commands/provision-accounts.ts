@@ -5,31 +5,47 @@ import type { ServiceCapability } from '../identity/viewer.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import { lockRights } from '../roles/locks.ts';
+import { isVendorAddress } from '../roles/vendor-domains.ts';
 import { accountTypename } from './account-typename.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidInput, invalidState, notFound } from './refusal.ts';
 
 type Person = { email: string; name: string };
-type MemberFacts = { id: string; organization: Organization; account: Account | null; isMember: boolean };
+type MemberFacts = {
+  id: string;
+  organization: Organization;
+  account: Account | null;
+  isMember: boolean;
+  isVendors: boolean;
+};
 
-/** Makes somebody a member of the organization: a new user, or one known from another organization. */
+/**
+ * Makes somebody a member of the organization: a new user, or one known from another organization. Nobody with an
+ * address of the vendor's.
+ */
 export const addUser = platformCommand<Person & { organizationId: string }, MemberFacts, Account>({
   operation: 'addUser',
   action: 'account.add_user',
-  refusals: ['ALREADY_EXISTS'],
+  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS'],
   resource: 'Organization',
   load: async (tx, { organizationId, email }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
-    return { id: newId(), organization, ...(await findMember(tx, organizationId, { email })) };
+    return {
+      id: newId(),
+      organization,
+      ...(await findMember(tx, organizationId, { email })),
+      isVendors: await isVendorAddress(tx, email),
+    };
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: ({ organization }) => ({ type: 'Organization', id: organization.id }),
-  decide: ({ id, organization, account: known, isMember }, { email, name }, { now }) => {
+  decide: ({ id, organization, account: known, isMember, isVendors }, { email, name }, { now }) => {
     if (isMember) return { refused: alreadyExists(`${email} is a member of the organization already.`) };
     if (known !== null && known.kind !== 'USER') {
       return { refused: alreadyExists(`${email} belongs to an account of another kind: ${known.kind}.`) };
     }
+    if (isVendors) return { refused: invalidState('VENDOR_ADDRESS') };
     const account = known ?? newAccount(id, 'USER', { email, name }, now);
     return {
       answer: account,
@@ -114,7 +130,11 @@ function addAccount<Input extends Newcomer>(
         write: async (tx) => {
           await tx.account.create({ data: account });
         },
-        entry: { details: { email, name, ...more(input) } },
+        // What belongs to a customer is in the customer's log.
+        entry: {
+          auditContext: { organizationId: account.organizationId },
+          details: { email, name, ...more(input) },
+        },
       };
     },
   });
@@ -139,43 +159,6 @@ export const addServiceAccount = addAccount<AddServiceAccountInput>(
   'SERVICE_ACCOUNT',
   ({ capabilities, organizationId }) => ({ capabilities, organizationId }),
 );
-
-function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', active: boolean) {
-  return platformCommand<{ accountId: string }, { account: Account; organizationIds: string[] }, Account>({
-    operation,
-    action: active ? 'account.reactivate' : 'account.deactivate',
-    refusals: ['OWN_ACCOUNT'],
-    resource: 'Account',
-    lock: (tx, { accountId }) => lockRights(tx, accountId),
-    load: async (tx, { accountId }) => {
-      const found = await tx.account.findUnique({
-        where: { id: accountId },
-        include: { memberships: true },
-        relationLoadStrategy: 'join',
-      });
-      if (found === null) return null;
-      const { memberships, ...account } = found;
-      return { account, organizationIds: memberships.map(({ organizationId }) => organizationId) };
-    },
-    account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
-    auditResource: ({ account: { id, kind } }) => ({ type: accountTypename[kind], id }),
-    decide: ({ account }, _, { viewer }) => {
-      if (account.id === viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
-      return {
-        answer: { ...account, active },
-        write: async (tx) => {
-          await tx.account.update({ where: { id: account.id }, data: { active } });
-        },
-        entry: { details: { email: account.email } },
-        accessChangedFor: [account.id],
-      };
-    },
-  });
-}
-
-/** A deactivated account can do nothing from the next request on, and its subscriptions end. */
-export const deactivateAccount = switchAccount('deactivateAccount', false);
-export const reactivateAccount = switchAccount('reactivateAccount', true);
 
 function newAccount(id: string, kind: Account['kind'], { email, name }: Person, now: Date): Account {
   return {

@@ -12,7 +12,8 @@ export type StateRefusalCode =
   | 'PRODUCT_NOT_LICENSED'
   | 'ORGANIZATION_WITHOUT_GUARD'
   | 'OWN_ACCOUNT'
-  | 'ALREADY_EXISTS';
+  | 'ALREADY_EXISTS'
+  | 'VENDOR_ADDRESS';
 
 export type FieldProblem = { path: string; message: string };
 
@@ -179,4 +180,6 @@ export const stateMessages: Record<StateRefusalCode, string> = {
     'The organization does not have Guard, so support access cannot be restricted on its sites.',
   OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'What you want to create exists already.',
+  VENDOR_ADDRESS:
+    "The email address is the vendor's, so this person is no customer's user. Use the address that they have at the customer.",
 };

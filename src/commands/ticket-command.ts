@@ -29,6 +29,8 @@ type TicketSpec<Input, Row extends object, Extra extends object> = {
   action: AuditAction;
   /** The refusals of this command, without those that every command on a ticket shares. */
   refusals: readonly RefusalCode[];
+  /** Takes locks that come before those on the ticket and its site. */
+  lockBefore?: (tx: Transaction, input: Input) => Promise<void>;
   /** Loads facts other than the ticket and its grants. */
   extra?: (tx: Transaction, input: Input) => Promise<Extra>;
   decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
@@ -48,6 +50,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     ],
     resource: spec.action.startsWith('grant.') ? 'Grant' : 'Ticket',
     lock: async (tx, input) => {
+      await spec.lockBefore?.(tx, input);
       await lockTicket(tx, input);
     },
     load: async (tx, input) => {

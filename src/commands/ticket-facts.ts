@@ -1,13 +1,19 @@
 /** The facts that every command on a ticket, or on one of its grants, is decided on. */
 import type { Grant } from '../grants/grant.ts';
 import {
+  type ApprovedGrants,
   type Approver,
   listApprovedGrantsOfTicket,
   listGrantsOfTicket,
   listOpenGrantsOfTickets,
 } from '../grants/store.ts';
 import type { Transaction } from '../platform/database.ts';
-import { findTicket, listTickets, type TicketOnProduct } from '../tickets/store.ts';
+import {
+  findTicket,
+  listOpenTicketsOfEngineer,
+  listTickets,
+  type TicketOnProduct,
+} from '../tickets/store.ts';
 
 export type TicketFacts = {
   ticket: TicketOnProduct;
@@ -53,14 +59,28 @@ export async function listTicketFacts(
   db: Transaction,
   ticketIds: readonly string[],
 ): Promise<(TicketFacts | null)[]> {
-  const [tickets, { grants, approvers }] = await Promise.all([
+  const [tickets, grants] = await Promise.all([
     listTickets(db, ticketIds),
     listOpenGrantsOfTickets(db, ticketIds),
   ]);
-  const byTicket = Map.groupBy(grants, ({ ticketId }) => ticketId);
-  return tickets.map(
-    (ticket) => ticket && { ticket, grants: byTicket.get(ticket.id) ?? [], grant: null, approvers },
+  const factsOf = factsWith(grants);
+  return tickets.map((ticket) => ticket && factsOf(ticket));
+}
+
+/** The facts of the engineer's open tickets. At most two statements, however many tickets. */
+export async function listTicketFactsOfEngineer(tx: Transaction, engineerId: string): Promise<TicketFacts[]> {
+  const tickets = await listOpenTicketsOfEngineer(tx, engineerId);
+  if (tickets.length === 0) return [];
+  const grants = await listOpenGrantsOfTickets(
+    tx,
+    tickets.map(({ id }) => id),
   );
+  return tickets.map(factsWith(grants));
+}
+
+function factsWith({ grants, approvers }: ApprovedGrants): (ticket: TicketOnProduct) => TicketFacts {
+  const byTicket = Map.groupBy(grants, ({ ticketId }) => ticketId);
+  return (ticket) => ({ ticket, grants: byTicket.get(ticket.id) ?? [], grant: null, approvers });
 }
 
 /** The facts for a command that names this grant of the ticket, which may be over. */

@@ -2,6 +2,7 @@
 import { asciiLowerCaseInSql } from '../platform/ascii.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { RoleAssignment } from '../roles/role.ts';
+import { isVendorsInSql } from '../roles/vendor-domains.ts';
 import type { ServiceCapability, Viewer } from './viewer.ts';
 
 type AccountRow = {
@@ -13,6 +14,8 @@ type AccountRow = {
   organizationId: string | null;
   organizationIds: string[];
   assignments: RoleAssignment[];
+  /** Whether the address is the vendor's. */
+  isVendors: boolean;
   readAt: Date;
 };
 
@@ -34,6 +37,7 @@ const selectViewer = `
                    'siteId', r.site_id, 'productId', r.product_id, 'productKey', p.key, 'syncState', r.sync_state)), '[]')
             FROM role_assignments r LEFT JOIN products p ON p.id = r.product_id
            WHERE r.account_id = a.id) AS assignments,
+         ${isVendorsInSql('a.email')} AS "isVendors",
          clock_timestamp() AS "readAt"
     FROM accounts a
    WHERE a.active AND `;
@@ -102,11 +106,16 @@ function toViewerAt([row]: AccountRow[]): ViewerAt | null {
   return row === undefined ? null : { viewer: toViewer(row), readAt: row.readAt };
 }
 
+const nothing = { organizationIds: [], assignments: [] };
+
 function toViewer({ id, email, name, ...row }: AccountRow): Viewer {
   const { kind } = row;
   switch (kind) {
-    case 'USER':
-      return { kind, id, email, name, organizationIds: row.organizationIds, assignments: row.assignments };
+    case 'USER': {
+      // Somebody with an address of the vendor's is no customer's user, whatever was recorded before.
+      const { organizationIds, assignments } = row.isVendors ? nothing : row;
+      return { kind, id, email, name, organizationIds, assignments };
+    }
     case 'SERVICE_ACCOUNT':
       return { kind, id, email, name, capabilities: row.capabilities, organizationId: row.organizationId };
     case 'SUPPORT_ENGINEER':

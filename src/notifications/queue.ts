@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { AuditContext, AuditResource } from '../audit/entry.ts';
 import type { Transaction } from '../platform/database.ts';
+import { isVendorsInSql } from '../roles/vendor-domains.ts';
 import type { MailKind, MailRequest, Recipient } from './mail-kind.ts';
 
 /** The maximum number of people who get the mail of one request. */
@@ -34,6 +35,9 @@ export type MailContents = Recipient & {
   context: AuditContext;
 };
 
+/** Only an active user of a customer gets mail. */
+const isCustomersUser = `a.active AND a.kind = 'USER' AND NOT ${isVendorsInSql('a.email')}`;
+
 /** Queues the mails that were asked for in this transaction. One statement for each kind among them. */
 export async function queueMails(
   tx: Transaction,
@@ -47,7 +51,7 @@ export async function queueMails(
        SELECT $1::text, m.about_id, m.details, recipient.id, $3::timestamptz, $3::timestamptz
          FROM jsonb_to_recordset($2::jsonb) AS m (about_id uuid, details jsonb)
               ${kind.about}
-        CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE a.active AND a.kind = 'USER' AND (${kind.recipient})
+        CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE ${isCustomersUser} AND (${kind.recipient})
                              ORDER BY a.id LIMIT $4::int) AS recipient
        ON CONFLICT DO NOTHING`,
       kind.name,
@@ -97,7 +101,7 @@ export async function readMails<Facts>(
   const { resourceType, resourceId, organizationId, siteId, ticketId, grantId } = concerns;
   const { rows } = await pool.query<{ position: number } & MailContents & Facts>(
     `SELECT claimed.position::int, a.name AS "recipientName", a.email AS "recipientEmail",
-            a.active AND (${recipient}) AND (${wanted}) AS "isWanted",
+            ${isCustomersUser} AND (${recipient}) AND (${wanted}) AS "isWanted",
             jsonb_build_object('type', '${resourceType}', 'id', ${resourceId}) AS resource,
             jsonb_build_object('organizationId', ${organizationId}, 'siteId', ${siteId ?? 'NULL'},
                                'ticketId', ${ticketId ?? 'NULL'}, 'grantId', ${grantId ?? 'NULL'}) AS context,

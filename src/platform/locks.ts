@@ -7,7 +7,11 @@
  * customer's approver as well. A command that removes rights takes that lock exclusively, so that no decision commits
  * after the rights it relied on were removed.
  *
- * The first operator of a deployment is added under a lock of its own.
+ * Before all of these come caseloads, which are the open tickets of an engineer. A command that gives a ticket to an
+ * engineer takes a shared lock on the engineer's caseload. The deactivation of an engineer takes it exclusively, then
+ * the locks of a command on each of the tickets.
+ *
+ * The first operator of a deployment is added, and the vendor's domains are set, under locks of their own.
  *
  * Locks are acquired before the transaction's first write, because PostgreSQL assigns the transaction id at the first
  * write. So two transactions on the same grant have ids in the order of their commits, and the event stream, which is
@@ -15,7 +19,7 @@
  */
 
 /** The kinds of locks, in the order of acquisition. The number is the seed of the hash of the id. */
-const seeds = { site: 1, ticket: 2, rights: 3, deployment: 4 } as const;
+const seeds = { caseload: 7, site: 1, ticket: 2, rights: 3, deployment: 4 } as const;
 
 /** Returns SQL that takes an exclusive lock until the transaction ends. `id` is an SQL expression of type text. */
 export function exclusiveLock(kind: keyof typeof seeds, id: string): string {

@@ -2,6 +2,7 @@ import type { Account, RoleAssignment as RoleAssignmentRow } from '../../prisma/
 import type { Transaction } from '../platform/database.ts';
 import { type ProductOnSite, requiredRoles } from './eligibility.ts';
 import { countsInSql } from './role-counts.ts';
+import { isVendorsInSql } from './vendor-domains.ts';
 
 export type { RoleAssignmentRow };
 
@@ -15,8 +16,8 @@ export type GrantorsWindow = {
 };
 
 /**
- * Who may grant for a product on a site now: active members whose synced role covers it. Many pages in one
- * statement.
+ * Who may grant for a product on a site now: active members whose synced role covers it, without people of the
+ * vendor. Many pages in one statement.
  */
 export async function listEligibleGrantors(
   db: Transaction,
@@ -40,7 +41,7 @@ export async function listEligibleGrantors(
         SELECT a.id, a.kind::text AS kind, a.email, a.subject, a.name, a.active, a.capabilities::text[] AS capabilities,
                a.organization_id AS "organizationId", a.created_at AS "createdAt"
           FROM accounts a
-         WHERE a.active AND (asked.below IS NULL OR a.id < asked.below) AND (asked.above IS NULL OR a.id > asked.above)
+         WHERE a.active AND NOT ${isVendorsInSql('a.email')} AND (asked.below IS NULL OR a.id < asked.below) AND (asked.above IS NULL OR a.id > asked.above)
            AND a.id IN (
              SELECT r.account_id FROM role_assignments r
               WHERE r.organization_id = asked.organization_id AND ${countsInSql}
@@ -64,4 +65,35 @@ function rolesByReach(required: ReturnType<typeof requiredRoles>) {
     over_site: over('SITE'),
     over_product: over('PRODUCT'),
   };
+}
+
+/**
+ * SQL for whether an organization has an active organization admin who is a customer's user. `organizationId` is an SQL
+ * expression.
+ */
+const hasAdminInSql = (organizationId: string) => `EXISTS (
+  SELECT FROM role_assignments r JOIN accounts a ON a.id = r.account_id
+   WHERE r.organization_id = ${organizationId} AND r.role = 'ORGANIZATION_ADMIN' AND ${countsInSql}
+     AND a.active AND NOT ${isVendorsInSql('a.email')})`;
+
+/** The roles of an account in the organizations that have an active admin who is a customer's user. One statement. */
+export async function listRolesUnderAnAdmin(
+  db: Transaction,
+  accountId: string,
+): Promise<RoleAssignmentRow[]> {
+  const found = await db.$queryRawUnsafe<{ id: string }[]>(
+    `SELECT held.id FROM role_assignments held
+      WHERE held.account_id = $1::uuid AND ${hasAdminInSql('held.organization_id')}`,
+    accountId,
+  );
+  if (found.length === 0) return [];
+  return await db.roleAssignment.findMany({
+    where: { id: { in: found.map(({ id }) => id) } },
+    orderBy: { id: 'asc' },
+  });
+}
+
+/** Removes role assignments. One statement. */
+export async function removeRoles(db: Transaction, roles: readonly RoleAssignmentRow[]): Promise<void> {
+  await db.roleAssignment.deleteMany({ where: { id: { in: roles.map(({ id }) => id) } } });
 }

@@ -25,7 +25,9 @@ export type SampleCustomer = {
   readonly name: string;
   readonly hasGuard: boolean;
   readonly sites: readonly SampleSite[];
-  /** Its members and their roles. */
+  /** The organization admin whom the operator appoints. They assign the roles of the others. */
+  readonly admin: PersonaEmail;
+  /** Its members and their roles, beginning with those of the admin. */
   readonly members: Readonly<Partial<Record<PersonaEmail, readonly SampleRole[]>>>;
 };
 
@@ -42,6 +44,7 @@ export const customers: readonly SampleCustomer[] = [
   {
     name: 'Acme',
     hasGuard: true,
+    admin: 'olivia@acme.example',
     sites: [
       {
         ...{ url: main, name: 'Acme', experience: 'CENTRALIZED', region: 'EU' },
@@ -52,8 +55,8 @@ export const customers: readonly SampleCustomer[] = [
       { url: old, name: 'Acme (old site)', experience: 'CENTRALIZED', region: 'EU', products: ['jira'] },
     ],
     members: {
-      'rita@acme.example': [],
       'olivia@acme.example': [{ role: 'ORGANIZATION_ADMIN' }],
+      'rita@acme.example': [],
       'jack@acme.example': [{ role: 'PRODUCT_ADMIN', site: main, product: 'jira' }],
       'carla@acme.example': [{ role: 'PRODUCT_ADMIN', site: main, product: 'confluence' }],
       'ursula@acme.example': [{ role: 'USER_ACCESS_ADMIN', site: main }],
@@ -71,6 +74,7 @@ export const customers: readonly SampleCustomer[] = [
   {
     name: 'Globex',
     hasGuard: false,
+    admin: 'gus@globex.example',
     sites: [
       {
         ...{ url: siteUrls.globex, name: 'Globex', experience: 'CENTRALIZED', region: 'US' },

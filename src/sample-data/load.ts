@@ -16,7 +16,8 @@ import { fileSampleTickets } from './tickets.ts';
 const last: PersonaEmail = 'siem@acme.example';
 
 /**
- * Loads the sample organizations by the commands that an operator and the people would use. Does nothing in a
+ * Loads the sample organizations by the commands that an operator and the people would use: the operator appoints each
+ * customer's first admin, who assigns the other roles. Does nothing in a
  * database that has other organizations, or the sample organizations already. Completes a load that was interrupted.
  *
  * @returns whether the database has the sample organizations now
@@ -85,7 +86,7 @@ async function addVendor({ as, ids }: LoadingContext): Promise<void> {
 
 async function addCustomer({ as, ids, id: idOf }: LoadingContext, customer: SampleCustomer): Promise<void> {
   const operator = 'operator@vendor.example';
-  const { name, hasGuard, sites, members } = customer;
+  const { name, hasGuard, sites, members, admin } = customer;
   const { id: organizationId } = await as(operator, createOrganization, { name, hasGuard });
   ids.set(name, organizationId);
   for (const { region: dataResidencyRegion, products, ...site } of sites) {
@@ -101,7 +102,7 @@ async function addCustomer({ as, ids, id: idOf }: LoadingContext, customer: Samp
     const { id: accountId } = await as(operator, addUser, member);
     ids.set(email, accountId);
     for (const { role, site, product, scim } of roles) {
-      await as(operator, assignRole, {
+      await as(email === admin ? operator : admin, assignRole, {
         ...{ accountId, role, organizationId, origin: scim === true ? 'SCIM' : 'DIRECT' },
         siteId: site === undefined ? null : idOf(site),
         productId: product === undefined ? null : idOf(`${site}/${product}`),

@@ -19,3 +19,37 @@ export async function lockTicket(
     );
   }
 }
+
+const openTicketsOfEngineer = `SELECT id, site_id FROM tickets WHERE assignee_id = $1::uuid AND status <> 'CLOSED'`;
+
+/**
+ * Takes an exclusive lock on an engineer's caseload: nobody gives them a ticket until this transaction ends. Then takes
+ * the locks of a command on each of their open tickets: shared ones on the sites, and exclusive ones on the tickets, both
+ * in the order of their ids. Three statements, however many tickets.
+ */
+export async function lockCaseload(tx: Transaction, engineerId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('caseload', '$1')}`, engineerId);
+  await tx.$executeRawUnsafe(
+    `SELECT ${sharedLock('site', 'site.id::text')}
+       FROM (SELECT DISTINCT site_id AS id FROM (${openTicketsOfEngineer}) AS ticket ORDER BY site_id) AS site`,
+    engineerId,
+  );
+  await tx.$executeRawUnsafe(
+    `SELECT ${exclusiveLock('ticket', 'ticket.id::text')} FROM (${openTicketsOfEngineer} ORDER BY id) AS ticket`,
+    engineerId,
+  );
+}
+
+/** Takes a shared lock on an engineer's caseload: the engineer is not deactivated until this transaction ends. */
+export async function shareCaseload(tx: Transaction, engineerId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT ${sharedLock('caseload', '$1')}`, engineerId);
+}
+
+/** Takes that lock for the engineer of a ticket. Does nothing for a ticket without one. */
+export async function shareCaseloadOfAssignee(tx: Transaction, ticketId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT ${sharedLock('caseload', 'assignee_id::text')} FROM tickets
+      WHERE id = $1::uuid AND assignee_id IS NOT NULL`,
+    ticketId,
+  );
+}

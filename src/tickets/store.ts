@@ -1,5 +1,6 @@
 import type { Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
+import { WriteConflictError } from '../platform/write-conflict.ts';
 
 /** A ticket with the product that it is about and the site of that product. */
 export type TicketOnProduct = Ticket & { site: Site; product: Product };
@@ -44,14 +45,34 @@ export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<voi
 }
 
 /**
- * Writes a ticket if it still has the version that the change was decided on. Returns false if another transaction
- * was first.
+ * Writes tickets that still have the version that the change was decided on. One statement, however many.
+ *
+ * @throws WriteConflictError when another transaction has changed one of them since.
  */
-export async function updateTicket(tx: Transaction, { id, ...ticket }: Ticket): Promise<boolean> {
-  const { status, assigneeId, closedAt, version } = ticket;
-  const { count } = await tx.ticket.updateMany({
-    where: { id, version: version - 1 },
-    data: { status, assigneeId, closedAt, version },
+export async function updateTickets(tx: Transaction, tickets: readonly Ticket[]): Promise<void> {
+  const rows = tickets.map(({ id, status, assigneeId, closedAt, version }) => ({
+    ...{ id, status, version },
+    ...{ assignee_id: assigneeId, closed_at: closedAt },
+  }));
+  const written = await tx.$executeRawUnsafe(
+    `UPDATE tickets AS known
+        SET status = changed.status, assignee_id = changed.assignee_id, closed_at = changed.closed_at, version = changed.version
+       FROM jsonb_populate_recordset(NULL::tickets, $1::jsonb) AS changed
+      WHERE known.id = changed.id AND known.version = changed.version - 1`,
+    JSON.stringify(rows),
+  );
+  if (written !== rows.length) throw new WriteConflictError();
+}
+
+/** The engineer's tickets that are not closed, in the order of their ids. One statement. */
+export async function listOpenTicketsOfEngineer(
+  tx: Transaction,
+  engineerId: string,
+): Promise<TicketOnProduct[]> {
+  return await tx.ticket.findMany({
+    where: { assigneeId: engineerId, status: { not: 'CLOSED' } },
+    include: { site: true, product: true },
+    relationLoadStrategy: 'join',
+    orderBy: { id: 'asc' },
   });
-  return count === 1;
 }

@@ -6,7 +6,8 @@ export type { Ticket };
 export type TicketCommand =
   | { type: 'Assign'; engineerId: string | null }
   | { type: 'Close' }
-  | { type: 'Reopen' }
+  /** `unassign`: its engineer can no longer work on it. */
+  | { type: 'Reopen'; unassign: boolean }
   | { type: 'UpdateStatus'; status: 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' };
 
 export type TicketRefusal = 'TICKET_CLOSED' | 'TICKET_NOT_CLOSED';
@@ -27,7 +28,11 @@ export function decideTicket(ticket: Ticket, command: TicketCommand, now: Date):
     case 'Close':
       return closed ? { refused: 'TICKET_CLOSED' } : changed(ticket, { status: 'CLOSED', closedAt: now });
     case 'Reopen':
-      return closed ? changed(ticket, { status: 'OPEN', closedAt: null }) : { refused: 'TICKET_NOT_CLOSED' };
+      if (!closed) return { refused: 'TICKET_NOT_CLOSED' };
+      return changed(ticket, {
+        ...{ status: 'OPEN', closedAt: null },
+        ...(command.unassign ? { assigneeId: null } : {}),
+      });
     case 'UpdateStatus':
       if (closed) return { refused: 'TICKET_CLOSED' };
       return ticket.status === command.status

@@ -1,7 +1,7 @@
 /** Creates everybody in the authorization table: accounts with their roles, signed in. */
 import { newId } from '../../src/platform/ids.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
-import { done, startGatewayWithWorld, type World } from '../support/world.ts';
+import { assignRole, done, startGatewayWithWorld, type World } from '../support/world.ts';
 import type { guardsAndUnsynced, outsiders, people, vendor } from './authorization-table.ts';
 
 export type Name =
@@ -48,9 +48,7 @@ async function gatherEverybody(gateway: TestGateway, world: World): Promise<Ever
     const email = `${name.toLowerCase()}@acme.example`;
     const user = await done(operator, 'addUser', { organizationId, email, name });
     const assignment =
-      role === undefined
-        ? null
-        : await done(operator, 'assignRole', { userId: user.id, organizationId, ...role });
+      role === undefined ? null : await assignRole(world, { userId: user.id, organizationId, ...role });
     return { email, id: user.id, roleAssignmentId: assignment?.id ?? '' };
   }
   const add = (email: string, capabilities: string[], organization?: string) =>

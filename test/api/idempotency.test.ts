@@ -5,7 +5,14 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import {
+  assignRole,
+  attempt,
+  done,
+  fileTicket,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 import { expectLegalHistories, tryTo } from './races-history.ts';
 
 let gateway: TestGateway;
@@ -189,7 +196,7 @@ describe('a repetition', () => {
     const email = 'passing@acme.example';
     const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Passing' });
     const held = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-    const { id: roleAssignmentId } = await done(world.operator, 'assignRole', held);
+    const { id: roleAssignmentId } = await assignRole(world, held);
     const passing = await gateway.as(email);
     const { grantId } = await fileTicket(gateway, world);
     const denial = { grantId, idempotencyKey: newKey() };
@@ -201,7 +208,7 @@ describe('a repetition', () => {
       id: roleAssignmentId,
     });
     expect(await attempt(passing, 'denyDataAccess', denial)).toMatchObject({ code: 'NOT_FOUND' });
-    await done(world.operator, 'assignRole', held);
+    await assignRole(world, held);
     expect(await attempt(passing, 'denyDataAccess', denial)).toMatchObject({ state: 'DENIED' });
   });
 
@@ -273,7 +280,7 @@ describe('a repetition', () => {
       ...{ organizationId, email: 'member@acme.example', name: 'Member' },
     });
     const held = { organizationId, role: 'ORGANIZATION_ADMIN' };
-    const own = await done(world.operator, 'assignRole', { ...held, userId });
+    const own = await assignRole(world, { ...held, userId });
     const former = await gateway.as(email);
     const { id: siteId } = world.acme.sites.main;
     const role = { userId: otherId, organizationId, role: 'USER_ACCESS_ADMIN', siteId };

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { bySize } from '../support/size.ts';
-import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import { assignRole, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
 
 let one: TestGateway;
@@ -27,7 +27,7 @@ beforeAll(async () => {
     const { organizationId } = world.acme;
     const { id } = await done(world.operator, 'addUser', { organizationId, email, name: `Judge ${index}` });
     const role = { userId: id, role: 'ORGANIZATION_ADMIN', organizationId };
-    deciderRoles.push((await done(world.operator, 'assignRole', role)).id);
+    deciderRoles.push((await assignRole(world, role)).id);
     deciders.push(await (index % 2 === 0 ? one : two).as(email));
   }
   organizationAdmin = await two.as(world.acme.emails.organizationAdmin);
@@ -283,7 +283,7 @@ test('a removed role allows no decision after its removal', async () => {
     ]);
     const userId = Buffer.from(`User:${accounts[0].id}`).toString('base64');
     const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-    deciderRoles[round % deciders.length] = (await done(world.operator, 'assignRole', role)).id;
+    deciderRoles[round % deciders.length] = (await assignRole(world, role)).id;
   }
 });
 

@@ -5,6 +5,7 @@ import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import {
+  assignRole,
   attempt,
   done,
   fileTicket,
@@ -123,7 +124,7 @@ const product = async () => {
 };
 const assigned = async (role: Input = { role: 'ORGANIZATION_ADMIN' }) => {
   const { userId, organizationId, email } = await member();
-  const { id } = await done(people.operator, 'assignRole', { userId, organizationId, ...role });
+  const { id } = await assignRole(world, { userId, organizationId, ...role });
   return { roleAssignmentId: id as string, email };
 };
 const account = (mutation: MutationName, more: Input) => async () => ({
@@ -295,7 +296,7 @@ const rows: Record<MutationName, () => Row> = {
       })),
       InvalidStateError: by('operator', async () => {
         const given = await input();
-        await done(people.operator, 'assignRole', given);
+        await assignRole(world, given);
         return given;
       }),
     };

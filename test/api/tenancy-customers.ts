@@ -90,7 +90,7 @@ export async function addRandomPeople(
       const { covers } = roleRules[role];
       const needsSite = covers !== 'ORGANIZATION' && !(covers === 'ORGANIZATION_OR_SITE' && wide);
       const needsProduct = covers === 'PRODUCT' || (covers === 'LISTING' && !wide);
-      await attempt(world.operator, 'assignRole', {
+      await attempt(world.admins[customer], 'assignRole', {
         ...{ userId: id, role, organizationId, origin },
         ...(needsSite ? { siteId: sites[site].id } : {}),
         ...(needsProduct ? { productId: sites[site].products[product] } : {}),

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Answer, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { bySize } from '../support/size.ts';
-import { done, fileTicket, type World } from '../support/world.ts';
+import { assignRole, done, fileTicket, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
 import { fileTickets, globalId, rawId } from './authorization-people.ts';
 import {
@@ -214,7 +214,7 @@ test('a former member does not get an earlier answer again by its idempotency ke
     email,
     name: 'acme leaver',
   });
-  await done(world.operator, 'assignRole', { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
+  await assignRole(world, { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
   const leaver = await gateway.as(email);
   const again = () =>
     leaver.ask(

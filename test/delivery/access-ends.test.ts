@@ -5,7 +5,15 @@ import { generousMs } from '../support/deadlines.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { globalId, insertOpenRequests, rawId } from '../support/rows.ts';
-import { buildWorld, type Customer, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+import {
+  assignRole,
+  buildWorld,
+  type Customer,
+  done,
+  fileTicket,
+  type SiteName,
+  type World,
+} from '../support/world.ts';
 import { type Bystander, startBystander } from './bystander.ts';
 import { type Received, type Subscriber, subscribeOver, type Transport, transports } from './transports.ts';
 
@@ -73,7 +81,7 @@ async function addAdmin({ organizationId, sites }: Customer, ...names: SiteName[
   const roleIds = new Map<SiteName, string>();
   for (const name of names) {
     const role = { userId, role: 'USER_ACCESS_ADMIN', organizationId, siteId: sites[name].id };
-    roleIds.set(name, (await done(world.operator, 'assignRole', role)).id);
+    roleIds.set(name, (await assignRole(world, role)).id);
   }
   return { userId, email, roleIds };
 }

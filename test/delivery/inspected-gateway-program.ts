@@ -19,7 +19,8 @@ const app = await createApp({
   redis: options.redis,
   identity: { kind: 'development' },
   ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [] },
-  ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null, shutdownGraceMs: 5_000 },
+  ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
+  ...{ vendorEmailDomains: [], shutdownGraceMs: 5_000 },
 });
 report({ kind: 'LISTENING', url: app.url });
 const lateness = measureLateness();

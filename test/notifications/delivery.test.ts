@@ -11,6 +11,7 @@ import type { Person, TestGateway } from '../support/gateway.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
 import { rawId } from '../support/rows.ts';
 import {
+  assignRole,
   attempt,
   done,
   fileTicket,
@@ -87,7 +88,7 @@ async function addGuardAdmin(
   const email = `${name}@acme.example`;
   const user = await done(world.operator, 'addUser', { organizationId, email, name });
   const place = site === undefined ? {} : { siteId: sites[site].id };
-  await done(world.operator, 'assignRole', {
+  await assignRole(world, {
     ...{ userId: user.id, role: 'GUARD_ADMIN', organizationId },
     ...place,
     ...over,
@@ -215,7 +216,7 @@ describe('an approval on a restricted site', () => {
 
   test('by a Guard admin sends mail to the others, and to all if the policy lets one person approve twice', async () => {
     const { organizationId, sites } = world.acme;
-    await done(world.operator, 'assignRole', {
+    await assignRole(world, {
       ...{ userId: await accountId(guard.email), role: 'ORGANIZATION_ADMIN', organizationId },
     });
     const policy = { siteId: sites.restricted.id, requestWaitSeconds: 1_209_600, maxGrantSeconds: null };

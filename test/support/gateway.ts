@@ -61,6 +61,7 @@ const development: Config = {
   allowedOrigins: [],
   mail: { kind: 'none' },
   bootstrapOperatorEmail: 'operator@vendor.example',
+  vendorEmailDomains: ['vendor.example'],
   shutdownGraceMs: 5_000,
 };
 

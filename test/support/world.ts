@@ -82,6 +82,8 @@ export type World = {
   /** Service accounts of the vendor, one for each capability, and one that is limited to Acme. */
   services: Record<'ticketing' | 'watching' | 'auditing' | 'acmeWatching', string>;
   operator: Person;
+  /** The organization admin of each customer. */
+  admins: Record<'acme' | 'globex', Person>;
 };
 
 const operatorEmail = 'operator@vendor.example';
@@ -96,12 +98,17 @@ export async function startGatewayWithWorld(
   await using begun = new AsyncDisposableStack();
   const database = await createFilledDatabase(async (databaseUrl) => {
     await using office = await startGateway({ databaseUrl, maintenance: false });
-    const { operator: _, ...built } = await buildWorld(office);
+    const { operator: _, admins: __, ...built } = await buildWorld(office);
     return built;
   });
   begun.defer(() => database.dispose());
   const started = begun.use(await startGateway({ ...options, databaseUrl: database.url }));
-  const world: World = { ...database.contents, operator: await started.as(operatorEmail) };
+  const { contents } = database;
+  const world: World = {
+    ...contents,
+    operator: await started.as(operatorEmail),
+    admins: await adminsOf(started, contents),
+  };
   const running = begun.move();
   const dispose = () => running.disposeAsync();
   const gateway = { ...started, dispose, [Symbol.asyncDispose]: dispose };
@@ -136,7 +143,27 @@ export async function buildWorld(gateway: TestGateway): Promise<World> {
   await add(services.watching, 'GRANT_WATCHING');
   await add(services.auditing, 'AUDIT_READING');
   await add(services.acmeWatching, 'GRANT_WATCHING', acme.organizationId);
-  return { acme, globex, engineer, otherEngineer, services, operator };
+  const admins = await adminsOf(gateway, { acme, globex });
+  return { acme, globex, engineer, otherEngineer, services, operator, admins };
+}
+
+async function adminsOf(
+  gateway: TestGateway,
+  { acme, globex }: Pick<World, 'acme' | 'globex'>,
+): Promise<World['admins']> {
+  return {
+    acme: await gateway.as(acme.emails.organizationAdmin),
+    globex: await gateway.as(globex.emails.organizationAdmin),
+  };
+}
+
+/** Assigns a role as the organization admin of the customer: an operator alone appoints only the first admin. */
+export async function assignRole(
+  { admins, acme }: World,
+  input: Record<string, unknown> & { organizationId: string },
+): Promise<Json> {
+  const admin = input.organizationId === acme.organizationId ? admins.acme : admins.globex;
+  return await done(admin, 'assignRole', input);
 }
 
 async function buildCustomer(operator: Person, name: string, gateway: TestGateway): Promise<Customer> {
@@ -162,7 +189,8 @@ async function buildCustomer(operator: Person, name: string, gateway: TestGatewa
     const user = await done(operator, 'addUser', { organizationId, email, name: person });
     if (held === null) continue;
     const site = 'site' in held ? sites[held.site] : undefined;
-    await done(operator, 'assignRole', {
+    const by = person === 'organizationAdmin' ? operator : await gateway.as(emails.organizationAdmin);
+    await done(by, 'assignRole', {
       userId: user.id,
       role: held.role,
       organizationId,

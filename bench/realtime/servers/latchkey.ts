@@ -22,6 +22,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     allowedOrigins: [],
     mail: { kind: 'none' },
     bootstrapOperatorEmail: null,
+    vendorEmailDomains: [],
     shutdownGraceMs: 5_000,
   } satisfies Config;
   const app = await createApp(config, {

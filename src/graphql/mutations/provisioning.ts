@@ -5,8 +5,6 @@ import {
   addServiceAccount,
   addSupportEngineer,
   addUser,
-  deactivateAccount,
-  reactivateAccount,
   removeUser,
 } from '../../commands/provision-accounts.ts';
 import {
@@ -15,6 +13,7 @@ import {
   licenseProduct,
   unlicenseProduct,
 } from '../../commands/provision-organization.ts';
+import { deactivateAccount, reactivateAccount } from '../../commands/switch-account.ts';
 import { email, globalId, line, maxValues, optionalGlobalId, productKey, siteUrl } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
 import {
@@ -137,7 +136,7 @@ function person(t: InputFields) {
 addCommand(addUser, {
   type: User,
   description:
-    'Adds a user to an organization: a new account, or the user of another organization with this email address, whose name stays.',
+    "Adds a user to an organization: a new account, or the user of another organization with this email address, whose name stays. Refused with `VENDOR_ADDRESS` for an address of the vendor's.",
   input: {
     description: 'The organization and the user.',
     fields: (t) => ({
@@ -210,9 +209,12 @@ addCommand(addServiceAccount, {
 for (const [command, description] of [
   [
     deactivateAccount,
-    'Deactivates an account. It cannot sign in from the next request on, and its subscriptions end.',
+    'Deactivates an account. It cannot sign in from the next request on, and its subscriptions end. The open tickets of a support engineer are assigned to nobody, with their grants.',
   ],
-  [reactivateAccount, 'Reactivates an account, which can sign in again.'],
+  [
+    reactivateAccount,
+    'Reactivates an account, which can sign in again. A support engineer gets no tickets back, and a user no roles in an organization that has an active organization admin.',
+  ],
 ] as const) {
   addCommand(command, {
     type: { types: [User, SupportEngineer, Operator, ServiceAccount], typeNameOf: accountTypeOf },

@@ -1,19 +1,20 @@
-/**
- * The removal of a role and what relies on that role wait for each other: a ticket filed for its holder, and the approval
- * of a Guard admin after its holder's.
- */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+/** Commands that take rights away, and commands that rely on these rights, wait for each other. */
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { removeRole } from '../../src/commands/assign-and-remove-roles.ts';
+import { assignTicket } from '../../src/commands/change-ticket.ts';
 import type { Command } from '../../src/commands/command.ts';
 import { type CreateTicketInput, createTicket } from '../../src/commands/create-ticket.ts';
 import { approveGuardRequest } from '../../src/commands/decide-guard-request.ts';
 import { type Dependencies, execute } from '../../src/commands/execute.ts';
+import { RefusedError } from '../../src/commands/refusal.ts';
+import { deactivateAccount } from '../../src/commands/switch-account.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { rawId } from '../support/rows.ts';
-import { done, startGatewayWithWorld, type World } from '../support/world.ts';
+import { assignRole, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -47,7 +48,7 @@ async function reporter(): Promise<{ reporterId: string; roleAssignmentId: strin
   const email = `reporter-${reporters}@acme.example`;
   const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Reporter' });
   const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-  const { id } = await done(world.operator, 'assignRole', role);
+  const { id } = await assignRole(world, role);
   return { reporterId: rawId(userId), roleAssignmentId: rawId(id) };
 }
 
@@ -83,9 +84,10 @@ function pausedBeforeCommit<Input, Facts, Row extends object>(command: Command<I
 /** Resolves once a transaction waits for an advisory lock; rejects if the command finishes without waiting. */
 async function toWaitForALock(other: Promise<unknown>): Promise<void> {
   let isDone = false;
-  void other.finally(() => {
+  const end = () => {
     isDone = true;
-  });
+  };
+  void other.then(end, end);
   await vi.waitFor(
     async () => {
       if (isDone) return;
@@ -165,4 +167,90 @@ test('the removal of the approver’s role waits until the Guard’s approval is
   await toWaitForALock(removal).finally(commit);
   await Promise.all([approval, removal]);
   expect(await grantOf(ticketId)).toEqual([{ state: 'ACTIVE' }]);
+});
+
+describe('the deactivation of an engineer', () => {
+  let engineers = 0;
+
+  /** A new engineer with a ticket on each of two sites. */
+  async function engineerWithTickets() {
+    engineers += 1;
+    const name = `leaver-${engineers}`;
+    const added = await done(world.operator, 'addSupportEngineer', { email: `${name}@vendor.example`, name });
+    const engineerId: string = added.id;
+    const tickets = await Promise.all(
+      (['main', 'original'] as const).map(async (site) => {
+        const filed = await fileTicket(gateway, world, { site });
+        await done(world.operator, 'assignTicket', { ticketId: filed.ticketId, engineerId });
+        return rawId(filed.ticketId);
+      }),
+    );
+    const [first, second] = tickets;
+    if (first === undefined || second === undefined) throw new Error('two tickets');
+    return { accountId: rawId(engineerId), first, second };
+  }
+
+  async function grantsOf(...ticketIds: string[]) {
+    const { rows } = await gateway.sql.query(
+      `SELECT g.state, g.engineer_id, t.assignee_id FROM tickets t LEFT JOIN grants g ON g.ticket_id = t.id
+        WHERE t.id = ANY ($1) ORDER BY g.state`,
+      [ticketIds],
+    );
+    return rows;
+  }
+  const nobodys = (state: string) => ({ state, engineer_id: null, assignee_id: null });
+
+  const approval = (ticketId: string) => ({
+    ...{ ticketId, path: 'SUPPORT_PORTAL' as const, expiresAt: null },
+    ...{ reason: null, expectedVersion: null },
+  });
+  const adminId = () => accountOf(world.acme.emails.organizationAdmin);
+
+  test('waits for an approval on one of their tickets, and takes the grant from them', async () => {
+    const { accountId, first, second } = await engineerWithTickets();
+    const { paused, written, commit } = pausedBeforeCommit(approveDataAccess);
+    const approving = run(paused, approval(first), await adminId());
+    await written;
+    const deactivating = run(deactivateAccount, { accountId }, operator);
+    await toWaitForALock(deactivating).finally(commit);
+    await Promise.all([approving, deactivating]);
+    expect(await grantsOf(first, second)).toEqual([nobodys('PENDING_APPROVAL'), nobodys('ACTIVE')]);
+  });
+
+  test('lets an approval on one of their tickets wait, which then gives the grant to nobody', async () => {
+    const { accountId, first, second } = await engineerWithTickets();
+    const { paused, written, commit } = pausedBeforeCommit(deactivateAccount);
+    const deactivating = run(paused, { accountId }, operator);
+    await written;
+    const approving = run(approveDataAccess, approval(second), await adminId());
+    await toWaitForALock(approving).finally(commit);
+    await Promise.all([approving, deactivating]);
+    expect(await grantsOf(first, second)).toEqual([nobodys('PENDING_APPROVAL'), nobodys('ACTIVE')]);
+  });
+
+  test('waits for the assignment of another ticket to them, and takes that one too', async () => {
+    const { accountId, first, second } = await engineerWithTickets();
+    const { ticketId } = await fileTicket(gateway, world);
+    const { paused, written, commit } = pausedBeforeCommit(assignTicket);
+    const assigning = run(paused, { ticketId: rawId(ticketId), engineerId: accountId }, operator);
+    await written;
+    const deactivating = run(deactivateAccount, { accountId }, operator);
+    await toWaitForALock(deactivating).finally(commit);
+    await Promise.all([assigning, deactivating]);
+    const pending = nobodys('PENDING_APPROVAL');
+    expect(await grantsOf(first, second, rawId(ticketId))).toEqual([pending, pending, pending]);
+  });
+
+  test('lets the assignment of another ticket to them wait, which is then refused', async () => {
+    const { accountId } = await engineerWithTickets();
+    const { ticketId } = await fileTicket(gateway, world);
+    const { paused, written, commit } = pausedBeforeCommit(deactivateAccount);
+    const deactivating = run(paused, { accountId }, operator);
+    await written;
+    const assigning = run(assignTicket, { ticketId: rawId(ticketId), engineerId: accountId }, operator);
+    await toWaitForALock(assigning).finally(commit);
+    await expect(assigning).rejects.toThrow(RefusedError);
+    await deactivating;
+    expect(await grantsOf(rawId(ticketId))).toMatchObject([{ assignee_id: rawId(world.engineer.id) }]);
+  });
 });

@@ -1,0 +1,104 @@
+/** The commands that deactivate and reactivate an account. */
+import type { Account } from '../../prisma/generated/client/client.ts';
+import { lockRights } from '../roles/locks.ts';
+import { listRolesUnderAnAdmin, type RoleAssignmentRow, removeRoles } from '../roles/store.ts';
+import { lockCaseload } from '../tickets/locks.ts';
+import { updateTickets } from '../tickets/store.ts';
+import { accountTypename } from './account-typename.ts';
+import { roleDetails } from './assign-and-remove-roles.ts';
+import type { OwnAuditEntry } from './command.ts';
+import { platformCommand } from './platform-command.ts';
+import { invalidState } from './refusal.ts';
+import { listTicketFactsOfEngineer, type TicketFacts } from './ticket-facts.ts';
+import { unassignTickets } from './unassign-tickets.ts';
+
+type SwitchFacts = {
+  account: Account;
+  organizationIds: string[];
+  tickets: TicketFacts[];
+  /** The roles that would count again by a reactivation, in organizations whose own admins can assign them. */
+  roles: RoleAssignmentRow[];
+};
+
+function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', active: boolean) {
+  return platformCommand<{ accountId: string }, SwitchFacts, Account>({
+    operation,
+    action: active ? 'account.reactivate' : 'account.deactivate',
+    refusals: ['OWN_ACCOUNT'],
+    resource: 'Account',
+    lock: async (tx, { accountId }) => {
+      await lockCaseload(tx, accountId);
+      await lockRights(tx, accountId);
+    },
+    load: async (tx, { accountId }) => {
+      const found = await tx.account.findUnique({
+        where: { id: accountId },
+        include: { memberships: true },
+        relationLoadStrategy: 'join',
+      });
+      if (found === null) return null;
+      const { memberships, ...account } = found;
+      const isEngineer = account.kind === 'SUPPORT_ENGINEER';
+      return {
+        account,
+        organizationIds: memberships.map(({ organizationId }) => organizationId),
+        tickets: isEngineer ? await listTicketFactsOfEngineer(tx, accountId) : [],
+        roles: active && !account.active ? await listRolesUnderAnAdmin(tx, accountId) : [],
+      };
+    },
+    account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
+    auditResource: ({ account: { id, kind } }) => ({ type: accountTypename[kind], id }),
+    decide: (facts, _, by) => {
+      const { account, roles } = facts;
+      if (account.id === by.viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
+      // An engineer who comes back has no tickets either: an earlier version of the gateway left them assigned.
+      const unassigned = unassignTickets(active && account.active ? [] : facts.tickets, by);
+      return {
+        answer: { ...account, active },
+        write: async (tx) => {
+          await tx.account.update({ where: { id: account.id }, data: { active } });
+          if (unassigned.tickets.length > 0) await updateTickets(tx, unassigned.tickets);
+          if (roles.length > 0) await removeRoles(tx, roles);
+        },
+        consequences: [
+          ...entriesForItsOrganizations(facts),
+          ...unassigned.entries,
+          ...roles.map((held) => removalEntry(account, held)),
+        ],
+        grants: unassigned.grants,
+        accessChangedFor: [account.id],
+      };
+    },
+  });
+}
+
+/** An entry in the log of each organization that the account belongs to; for the vendor's own, in the vendor's log. */
+function entriesForItsOrganizations({ account, organizationIds }: SwitchFacts): OwnAuditEntry[] {
+  const details = { email: account.email };
+  const own = account.organizationId === null ? organizationIds : [account.organizationId];
+  return (own.length === 0 ? [null] : own).map((organizationId) => ({
+    auditContext: { organizationId },
+    details,
+  }));
+}
+
+function removalEntry({ email }: Account, held: RoleAssignmentRow): OwnAuditEntry {
+  return {
+    action: 'role.remove',
+    auditResource: { type: 'RoleAssignment', id: held.id },
+    auditContext: { organizationId: held.organizationId, siteId: held.siteId },
+    details: { email, ...roleDetails(held) },
+  };
+}
+
+/**
+ * A deactivated account can do nothing from the next request on, and its subscriptions end. An engineer's tickets are
+ * nobody's from then on, with their open grants.
+ */
+export const deactivateAccount = switchAccount('deactivateAccount', false);
+
+/**
+ * The account can sign in again. An engineer gets no tickets back. A user has no role in an organization that has an
+ * active admin: the operator who reactivates the account appoints nobody there.
+ */
+export const reactivateAccount = switchAccount('reactivateAccount', true);

@@ -1,0 +1,40 @@
+/** What the end of an engineer's account does to the tickets that they are assigned to. */
+import type { Ticket } from '../tickets/ticket.ts';
+import { applyTimeLimits } from './change-grant.ts';
+import { changeTicket, engineersOf } from './change-ticket.ts';
+import type { DecisionContext, OwnAuditEntry } from './command.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
+import { grantSubjectOf } from './ticket-command.ts';
+import type { TicketFacts } from './ticket-facts.ts';
+
+type Unassigned = { tickets: Ticket[]; entries: OwnAuditEntry[]; grants: DecidedGrantChange[] };
+
+/**
+ * Takes open tickets from their engineer, as `assignTicket` does with one: their open grants are nobody's then, and
+ * those whose time has run out have ended. Pure: the caller writes the tickets.
+ */
+export function unassignTickets(tickets: readonly TicketFacts[], by: DecisionContext): Unassigned {
+  const unassigned: Unassigned = { tickets: [], entries: [], grants: [] };
+  for (const facts of tickets) {
+    const { ticket } = facts;
+    const { grants, changes: expired } = applyTimeLimits(facts.grants, grantSubjectOf(ticket), by.now);
+    const command = { type: 'Assign', engineerId: null } as const;
+    const toNobody = { type: 'Reassign', engineerId: null } as const;
+    const outcome = changeTicket({ ...facts, grants }, by, command, toNobody);
+    if ('refused' in outcome) continue;
+    unassigned.tickets.push(outcome.answer);
+    unassigned.entries.push(assignmentEntry(facts, outcome.answer));
+    unassigned.grants.push(...expired, ...(outcome.grants ?? []));
+  }
+  return unassigned;
+}
+
+function assignmentEntry({ ticket }: TicketFacts, after: Ticket): OwnAuditEntry {
+  const { organizationId } = ticket.site;
+  return {
+    action: 'ticket.assign',
+    auditResource: { type: 'Ticket', id: ticket.id },
+    auditContext: { organizationId, siteId: ticket.siteId, ticketId: ticket.id },
+    details: engineersOf(ticket, after),
+  };
+}

@@ -1,0 +1,208 @@
+/** What the vendor cannot do alone, and what customers are told of what it does. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import {
+  assignRole,
+  attempt,
+  done,
+  fileTicket,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let operator: Person;
+let organizationId: string;
+let count = 0;
+const fresh = (domain = 'acme.example') => `fresh-${++count}@${domain}`;
+
+beforeAll(async () => {
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
+  operator = world.operator;
+  organizationId = world.acme.organizationId;
+});
+afterAll(() => gateway.dispose());
+
+async function addMember(): Promise<{ id: string; email: string }> {
+  const email = fresh();
+  const { id } = await done(operator, 'addUser', { organizationId, email, name: 'Fresh' });
+  return { id, email };
+}
+
+const entriesOf = async (reader: Person, action: string, count = 10): Promise<Json[]> => {
+  const { auditLog } = await reader.ask(
+    `query ($action: AuditAction!, $count: Int!) { auditLog(first: $count, filter: { action: $action }) {
+       edges { node { actor { kind } resource { name } organizationId ticketId details } } } }`,
+    { action, count },
+  );
+  return auditLog.edges.map(({ node }: Json) => node);
+};
+
+test('what an operator does to a user is in the log of every organization that the user belongs to', async () => {
+  const { id: accountId, email } = await addMember();
+  const elsewhere = world.globex.organizationId;
+  await done(operator, 'addUser', { organizationId: elsewhere, email, name: 'Fresh' });
+  const admins = await Promise.all([
+    gateway.as(world.acme.emails.organizationAdmin),
+    gateway.as(world.globex.emails.organizationAdmin),
+  ]);
+  for (const [mutation, action] of [
+    ['deactivateAccount', 'ACCOUNT_DEACTIVATE'],
+    ['reactivateAccount', 'ACCOUNT_REACTIVATE'],
+  ] as const) {
+    await done(operator, mutation, { accountId });
+    const expected = { actor: { kind: 'OPERATOR' }, resource: { name: email }, details: { email } };
+    const read = await Promise.all(admins.map((admin) => entriesOf(admin, action, 1)));
+    expect(read).toMatchObject([
+      [{ ...expected, organizationId }],
+      [{ ...expected, organizationId: elsewhere }],
+    ]);
+    const inAll = (await entriesOf(operator, action)).filter((entry) => entry.details.email === email);
+    expect(inAll).toHaveLength(2);
+  }
+});
+
+test('what an operator does to a service account of an organization is in the log of that organization', async () => {
+  const admin = await gateway.as(world.acme.emails.organizationAdmin);
+  const service = { email: fresh(), name: 'SIEM', capabilities: ['AUDIT_READING'] };
+  const { id: accountId } = await done(operator, 'addServiceAccount', { ...service, organizationId });
+  await done(operator, 'deactivateAccount', { accountId });
+  for (const action of ['ACCOUNT_ADD_SERVICE_ACCOUNT', 'ACCOUNT_DEACTIVATE']) {
+    expect(await entriesOf(admin, action, 1)).toMatchObject([{ details: { email: service.email } }]);
+  }
+});
+
+test('an engineer who is deactivated has no tickets and no grants from then on, also when they come back', async () => {
+  const email = fresh('vendor.example');
+  const { id: engineerId } = await done(operator, 'addSupportEngineer', { email, name: 'Leaver' });
+  const admin = await gateway.as(world.acme.emails.organizationAdmin);
+  const file = async (site: 'main' | 'original') => {
+    const { ticketId } = await fileTicket(gateway, world, { site });
+    await done(operator, 'assignTicket', { ticketId, engineerId });
+    return ticketId;
+  };
+  const [active, pending, closed] = [await file('main'), await file('original'), await file('main')];
+  const { id: grantId } = await done(admin, 'approveDataAccess', { ticketId: active });
+  await done(await gateway.as(world.acme.emails.reporter), 'closeTicket', { ticketId: closed });
+  const events = admin.socket().iterate({
+    query: `subscription { grantEvents(filter: { ticketId: "${active}" }) { type grant { state engineer { email } } } }`,
+  });
+  const next = async () => (await events.next()).value?.data?.['grantEvents'];
+  expect(await next()).toMatchObject({ type: 'STARTED' });
+
+  await done(operator, 'deactivateAccount', { accountId: engineerId });
+  expect(await next()).toEqual({ type: 'REASSIGNED', grant: { state: 'ACTIVE', engineer: null } });
+  await events.return?.();
+  const read = async (ids: string[]): Promise<Json[]> => {
+    const { nodes } = await admin.ask(
+      `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Ticket { status assignee { email }
+         grants(first: 1) { edges { node { state engineer { email } } } } } } }`,
+      { ids },
+    );
+    return nodes.map(({ grants, ...ticket }: Json) => ({ ...ticket, grant: grants.edges[0].node }));
+  };
+  expect(await read([active, pending, closed])).toEqual([
+    { status: 'OPEN', assignee: null, grant: { state: 'ACTIVE', engineer: null } },
+    { status: 'OPEN', assignee: null, grant: { state: 'PENDING_APPROVAL', engineer: null } },
+    { status: 'CLOSED', assignee: { email }, grant: { state: 'WITHDRAWN', engineer: { email } } },
+  ]);
+  const former = { engineerId: null, formerEngineerId: engineerId };
+  expect((await entriesOf(admin, 'TICKET_ASSIGN', 2)).map(({ details }) => details)).toEqual([
+    former,
+    former,
+  ]);
+  expect((await entriesOf(admin, 'GRANT_REASSIGN', 2)).map(({ details }) => details)).toMatchObject([
+    former,
+    former,
+  ]);
+
+  // A ticket that is reopened meanwhile comes back without its engineer.
+  await done(await gateway.as(world.acme.emails.reporter), 'reopenTicket', { ticketId: closed });
+  expect(await read([closed])).toMatchObject([{ status: 'OPEN', assignee: null }]);
+  expect(await entriesOf(admin, 'TICKET_ASSIGN', 1)).toMatchObject([{ ticketId: closed, details: former }]);
+
+  await done(operator, 'reactivateAccount', { accountId: engineerId });
+  const engineer = await gateway.as(email);
+  const seen = await engineer.ask('{ tickets { edges { node { id } } } grants { edges { node { id } } } }');
+  expect(seen).toEqual({ tickets: { edges: [] }, grants: { edges: [] } });
+  expect(await attempt(engineer, 'releaseDataAccess', { grantId })).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+describe('a user who is reactivated', () => {
+  const rolesOf = async (userId: string) => {
+    const { roleAssignments } = await operator.ask(
+      `query ($userId: ID!) { roleAssignments(filter: { userId: $userId }) { edges { node { role organization { id } } } } }`,
+      { userId },
+    );
+    return roleAssignments.edges.map(({ node }: Json) => [node.role, node.organization.id]);
+  };
+
+  test('has no role in an organization that has an active admin', async () => {
+    const { id: userId, email } = await addMember();
+    await assignRole(world, { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
+    await done(operator, 'deactivateAccount', { accountId: userId });
+    expect(await rolesOf(userId)).toEqual([['ORGANIZATION_ADMIN', organizationId]]);
+    await done(operator, 'reactivateAccount', { accountId: userId });
+    expect(await rolesOf(userId)).toEqual([]);
+    expect(await entriesOf(world.admins.acme, 'ROLE_REMOVE', 1)).toMatchObject([
+      { actor: { kind: 'OPERATOR' }, details: { email, role: 'ORGANIZATION_ADMIN' } },
+    ]);
+  });
+
+  test('has the roles in an organization without one, and keeps them when reactivated again', async () => {
+    const { id: place } = await done(operator, 'createOrganization', { name: 'Alone' });
+    const email = fresh('alone.example');
+    const { id: userId } = await done(operator, 'addUser', { organizationId: place, email, name: 'Alone' });
+    const only = { userId, organizationId: place, role: 'ORGANIZATION_ADMIN' };
+    await done(operator, 'assignRole', only);
+    await done(operator, 'deactivateAccount', { accountId: userId });
+    for (let times = 0; times < 2; times += 1) {
+      await done(operator, 'reactivateAccount', { accountId: userId });
+      expect(await rolesOf(userId)).toEqual([['ORGANIZATION_ADMIN', place]]);
+    }
+  });
+});
+
+describe('an address of the vendor', () => {
+  const addresses = ['one@vendor.example', 'Two@Support.Vendor.Example', '"a@b"@vendor.example'];
+
+  test.each(addresses)('is no customer of anybody: %s', async (email) => {
+    expect(await attempt(operator, 'addUser', { organizationId, email, name: 'Colleague' })).toMatchObject({
+      code: 'VENDOR_ADDRESS',
+      message: expect.stringContaining('the address that they have at the customer'),
+    });
+  });
+
+  test.each(['vendor.example@acme.example', 'one@notvendor.example', 'one@vendor.example.acme.example'])(
+    'is not this one: %s',
+    async (email) => {
+      expect(await attempt(operator, 'addUser', { organizationId, email, name: 'X' })).toMatchObject({
+        email,
+      });
+    },
+  );
+
+  test('has no rights by a membership and a role from before', async () => {
+    const { id: userId, email } = await addMember();
+    const admin = await gateway.as(world.acme.emails.organizationAdmin);
+    await done(admin, 'assignRole', { userId, organizationId, role: 'ORGANIZATION_ADMIN' });
+    const { ticketId } = await fileTicket(gateway, world);
+    const person = await gateway.as(email);
+    const look = `{ viewer { organizations { id } } node(id: "${ticketId}") { id } }`;
+    expect(await person.ask(look)).toMatchObject({ node: { id: ticketId } });
+
+    const moved = `moved-${email.replace('acme', 'vendor')}`;
+    await gateway.sql.query('UPDATE accounts SET email = $2 WHERE email = $1', [email, moved]);
+    expect(await person.ask(look)).toEqual({ viewer: { organizations: [] }, node: null });
+    expect(await attempt(person, 'approveDataAccess', { ticketId })).toMatchObject({ code: 'NOT_FOUND' });
+    const { node } = await admin.ask(
+      `{ node(id: "${ticketId}") { ... on Ticket { accessEligibility { eligibleGrantors(first: 100) { edges { node { email } } } } } } }`,
+    );
+    const grantors = node.accessEligibility.eligibleGrantors.edges.map((edge: Json) => edge.node.email);
+    expect(grantors).not.toContain(moved);
+    const again = { userId, organizationId, role: 'GUARD_ADMIN' };
+    expect(await attempt(operator, 'assignRole', again)).toMatchObject({ code: 'VENDOR_ADDRESS' });
+    expect(await attempt(operator, 'removeUser', { organizationId, userId })).toMatchObject({ id: userId });
+  });
+});
