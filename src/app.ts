@@ -33,9 +33,10 @@ import { asciiLowerCase } from './platform/ascii.ts';
 import { type Clock, createDatabaseClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
 import { type Database, type DatabaseDeadlines, isUnavailable, openDatabase } from './platform/database.ts';
+import { setUpEmbeddedRoles } from './platform/database-roles.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
-import { applyMigrations } from './platform/migrations.ts';
+import { type DatabaseAccess, prepareDatabase } from './platform/prepare-database.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { setVendorDomains } from './roles/vendor-domains.ts';
@@ -82,9 +83,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const logger = seams.logger ?? createLogger(config.logLevel);
 
   const failure = Promise.withResolvers<StartupError>();
-  const databaseUrl = await startDatabase(config, logger, begun, failure.resolve);
-  if (config.database.kind === 'url') await requireSessions(databaseUrl);
-  await applyMigrations(databaseUrl);
+  const access = await startDatabase(config, logger, begun, failure.resolve);
+  const { url: databaseUrl } = access;
+  const role = await prepareDatabase(access);
   const { onStatement, databaseDeadlines: deadlines = {}, outage = longestOutage } = seams;
   const database = begun.adopt(
     openDatabase({
@@ -168,6 +169,11 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     );
   if (config.vendorEmailDomains.length === 0)
     logger.warn("VENDOR_EMAIL_DOMAINS is not set: somebody of the vendor can be added as a customer's user");
+  if (config.production && role.waysAround.length > 0)
+    logger.warn(
+      { role: role.name, waysAround: role.waysAround },
+      'The role of DATABASE_URL could change the audit log: `npm run database:setup` creates one that cannot',
+    );
   if (config.mail.kind === 'none')
     logger.warn(
       'SMTP_URL is not set: nobody will get email, not even Guard admins about requests that await their decision',
@@ -188,16 +194,22 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 }
 
 async function startDatabase(
-  config: Config,
+  { database }: Config,
   logger: Logger,
   begun: AsyncDisposableStack,
   onFailure: (error: StartupError) => void,
-): Promise<string> {
-  if (config.database.kind === 'url') return config.database.url;
-  const { dataFolder } = config.database;
+): Promise<DatabaseAccess> {
+  if (database.kind === 'url') {
+    const { url, ownerUrl } = database;
+    await requireSessions(url);
+    if (ownerUrl === null) return { url, owner: null };
+    await requireSessions(ownerUrl, 'DATABASE_OWNER_URL');
+    return { url, owner: { url: ownerUrl, role: null, variable: 'DATABASE_OWNER_URL' } };
+  }
+  const { dataFolder } = database;
   const embedded = await startEmbeddedPostgres({ dataFolder, logger, onFailure });
   begun.defer(() => embedded.stop());
-  return embedded.url;
+  return await setUpEmbeddedRoles(embedded.url);
 }
 
 type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };

@@ -33,7 +33,12 @@ export type Config = {
 
 export type DatabaseConfig =
   | { readonly kind: 'embedded'; readonly dataFolder: string }
-  | { readonly kind: 'url'; readonly url: string };
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      /** As whom the tables are migrated. Null: as whom the gateway runs, if that role may. */
+      readonly ownerUrl: string | null;
+    };
 
 export type RedisConfig = {
   readonly url: string;
@@ -119,7 +124,7 @@ function url(message: string, accepts: (url: URL) => boolean) {
 const isCutInPassword = ({ pathname, search, hash }: URL): boolean =>
   `${pathname}${search}${hash}`.includes('@');
 
-/** The parameters of DATABASE_URL that the driver honours, and the values that it knows. */
+/** The parameters of a database's URL that the driver honours, and the values that it knows. */
 const databaseParameters: Readonly<Record<string, RegExp>> = {
   sslmode: /^(disable|prefer|require|verify-ca|verify-full|no-verify)$/,
   sslrootcert: /./,
@@ -154,6 +159,15 @@ function checkDatabaseParameters(text: string, context: z.RefinementCtx<string>)
     if (message !== null) context.addIssue({ code: 'custom', message });
   }
 }
+
+const databaseUrl = url(
+  'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey, with percent-encoding',
+  (parsed) =>
+    /^postgres(ql)?:$/.test(parsed.protocol) &&
+    parsed.pathname.length > 1 &&
+    parsed.hash === '' &&
+    !isCutInPassword(parsed),
+).superRefine(checkDatabaseParameters);
 
 function oneOf<const Choices extends readonly [string, ...string[]]>(choices: Choices) {
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
@@ -212,17 +226,8 @@ const environment = z.object({
   NODE_ENV: variable(oneOf(['production', 'development', 'test']), 'development' as const),
   LOG_LEVEL: variable(oneOf(logLevels), 'info' as const),
   DATA_FOLDER: variable(z.string(), './data'),
-  DATABASE_URL: variable(
-    url(
-      'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey, with percent-encoding',
-      (parsed) =>
-        /^postgres(ql)?:$/.test(parsed.protocol) &&
-        parsed.pathname.length > 1 &&
-        parsed.hash === '' &&
-        !isCutInPassword(parsed),
-    ).superRefine(checkDatabaseParameters),
-    null,
-  ),
+  DATABASE_URL: variable(databaseUrl, null),
+  DATABASE_OWNER_URL: variable(databaseUrl, null),
   DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
   REDIS_URL: variable(
     url(
@@ -312,6 +317,11 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
       'CURSOR_SECRET must be set together with DATABASE_URL, to the same value on every gateway: `openssl rand -base64 32`.',
     );
   }
+  if (values.DATABASE_OWNER_URL !== null && values.DATABASE_URL === null) {
+    problems.push(
+      'DATABASE_URL must be set together with DATABASE_OWNER_URL: the gateway runs as the role of DATABASE_URL.',
+    );
+  }
   if (values.SMTP_URL !== null && values.MAIL_FROM === null) {
     problems.push('MAIL_FROM must be set together with SMTP_URL: it is the sender of the mail.');
   }
@@ -325,7 +335,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     database:
       values.DATABASE_URL === null
         ? { kind: 'embedded', dataFolder: values.DATA_FOLDER }
-        : { kind: 'url', url: values.DATABASE_URL },
+        : { kind: 'url', url: values.DATABASE_URL, ownerUrl: values.DATABASE_OWNER_URL },
     databasePoolSize: values.DATABASE_POOL_SIZE,
     redis:
       values.REDIS_URL === null
@@ -400,7 +410,7 @@ export function explainConfig(config: Config): string[] {
   const { database, redis, identity, mail } = config;
   return [
     `address    ${config.host}:${config.port}`,
-    `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections`,
+    `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections${database.kind === 'url' && database.ownerUrl !== null ? ', migrated by another role' : ''}`,
     `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,

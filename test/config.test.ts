@@ -58,6 +58,7 @@ test('everything set', () => {
   expect(
     parseConfig({
       ...deployed,
+      DATABASE_OWNER_URL: 'postgresql://owner:hunter2@db.example:5432/latchkey',
       HOST: '0.0.0.0',
       PORT: '0',
       NODE_ENV: 'production',
@@ -79,7 +80,11 @@ test('everything set', () => {
     port: 0,
     production: true,
     logLevel: 'warn',
-    database: { kind: 'url', url: deployed.DATABASE_URL },
+    database: {
+      kind: 'url',
+      url: deployed.DATABASE_URL,
+      ownerUrl: 'postgresql://owner:hunter2@db.example:5432/latchkey',
+    },
     databasePoolSize: 7,
     redis: { url: 'rediss://:hunter2@redis.example:6380', topology: 'CLUSTER', channel: 'latchkey:eu' },
     identity: {

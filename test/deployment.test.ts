@@ -20,7 +20,7 @@ test('docker-compose.yml sets only variables that a gateway reads, and is valid 
     OIDC_AUDIENCE: 'latchkey',
     OIDC_JWKS_URL: 'https://login.vendor.example/keys',
     CURSOR_SECRET: 'k'.repeat(32),
-    POSTGRES_PASSWORD: 'p'.repeat(32),
+    DATABASE_RUNTIME_PASSWORD: 'p'.repeat(32),
     REDIS_PASSWORD: 'r'.repeat(32),
   };
   const variables = Object.fromEntries(
@@ -32,7 +32,10 @@ test('docker-compose.yml sets only variables that a gateway reads, and is valid 
     ]),
   );
   expect(parseConfig({ ...variables, NODE_ENV: 'production', HOST: '0.0.0.0' })).toMatchObject({
-    database: { kind: 'url', url: `postgresql://latchkey:${'p'.repeat(32)}@postgres:5432/latchkey` },
+    database: {
+      ...{ kind: 'url', url: `postgresql://latchkey_gateway:${'p'.repeat(32)}@postgres:5432/latchkey` },
+      ownerUrl: null,
+    },
     redis: { topology: 'SINGLE', url: `redis://:${'r'.repeat(32)}@redis:6379` },
     identity: { kind: 'oidc', issuer: filledIn['OIDC_ISSUER'] },
   });
@@ -47,7 +50,7 @@ test.each(['OIDC_ISSUER', 'OIDC_AUDIENCE', 'OIDC_JWKS_URL', 'CURSOR_SECRET'])(
 
 test('docker-compose.yml has no password of its own, and does not start before each is filled in', () => {
   const compose = read('docker-compose.yml');
-  for (const name of ['POSTGRES_PASSWORD', 'REDIS_PASSWORD']) {
+  for (const name of ['POSTGRES_PASSWORD', 'DATABASE_RUNTIME_PASSWORD', 'REDIS_PASSWORD']) {
     const uses = [...compose.matchAll(new RegExp(`\\$\\{?${name}([^}]*)`, 'g'))].map(([, rest]) => rest);
     expect(uses.length).toBeGreaterThanOrEqual(2);
     for (const rest of uses) expect(rest).toMatch(/^:\?.+/);

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
  * understand a room, and no model depends on another model's store.
  */
 const layers: readonly (readonly string[])[] = [
-  ['main.ts', 'reset.ts', 'tour'],
+  ['main.ts', 'reset.ts', 'database-setup.ts', 'tour'],
   ['app.ts'],
   ['start-screen.ts', 'sample-data'],
   ['http'],

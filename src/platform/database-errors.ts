@@ -33,6 +33,16 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
   return unique && (constraint === undefined || violated === constraint);
 }
 
+/**
+ * The rule of the migrations that a statement or a commit has broken, by its name: a CHECK, a foreign key or a trigger.
+ * Undefined for any other error. Commands decide by the same rules, so it is a defect, and no retry helps.
+ */
+export function brokenRule(error: unknown): string | undefined {
+  const { state, constraint, message, serverMessage = message } = describe(error);
+  if (state === undefined || !/^23(514|503|001)$/.test(state)) return undefined;
+  return constraint ?? /violates (?:\w+ )*constraint "([^"]+)"/.exec(serverMessage)?.[1];
+}
+
 /** Failed or timed-out connections, refused logins, and Prisma's timeouts for a transaction. */
 const unavailablePrismaCodes = new Set([
   'P1000',
@@ -78,6 +88,8 @@ interface Description {
   readonly state: string | undefined;
   readonly constraint: string | undefined;
   readonly message: string;
+  /** The database's own message, where the driver adapter quotes it. */
+  readonly serverMessage: string | undefined;
 }
 
 function describe(error: unknown): Description {
@@ -91,6 +103,7 @@ function describe(error: unknown): Description {
     state: text(cause, 'originalCode') ?? (prismaCode === undefined ? code : undefined),
     constraint: text(field(cause, 'constraint'), 'index') ?? text(error, 'constraint'),
     message: text(error, 'message') ?? '',
+    serverMessage: text(cause, 'originalMessage'),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
+import { brokenRule } from './database-errors.ts';
 
 export type Logger = PinoLogger;
 
@@ -19,6 +20,7 @@ const secretNames = [
   'redisUrl',
   'smtpUrl',
   'DATABASE_URL',
+  'DATABASE_OWNER_URL',
   'REDIS_URL',
   'SMTP_URL',
   'CURSOR_SECRET',
@@ -49,11 +51,13 @@ const maxCauses = 3;
  */
 function describeError(error: unknown, causesLeft = maxCauses): unknown {
   if (!(error instanceof Error)) return error;
+  const rule = brokenRule(error);
   return {
     type: error.name,
     message: error.message,
     stack: error.stack,
     ...('code' in error ? { code: error.code } : {}),
+    ...(rule === undefined ? {} : { brokenRule: rule }),
     ...(error.cause === undefined || causesLeft === 0
       ? {}
       : { cause: describeError(error.cause, causesLeft - 1) }),

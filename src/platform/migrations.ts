@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { connectAtStart, reasonOf } from './startup-connection.ts';
+import { grantPrivileges } from './privileges.ts';
+import { connectAtStart, type DatabaseVariable, reasonOf } from './startup-connection.ts';
 import { StartupError } from './startup-error.ts';
 
 /** One folder of prisma/migrations. */
@@ -23,6 +24,15 @@ const prismasLock = 72_707_369;
 const lockTimeout = 60_000;
 const migrationTimeout = 300_000;
 
+/** Whoever owns the tables. */
+export type Owner = {
+  readonly url: string;
+  /** The role that owns them, if the role of the URL is another one, which may act as it. */
+  readonly role: string | null;
+  /** What names the URL. */
+  readonly variable: DatabaseVariable;
+};
+
 /**
  * Applies the migrations that the database does not have yet and returns their names.
  *
@@ -32,20 +42,37 @@ const migrationTimeout = 300_000;
  * another. Migrations of a newer version are left alone: this version runs beside it during an upgrade.
  *
  * @throws StartupError if the database cannot be reached, is too old, belongs to something else, has a
- *   history that does not fit these migrations, or rejects one of them.
+ *   history that does not fit these migrations, or rejects one of them, or if its role may not apply them.
  */
 export async function applyMigrations(
   databaseUrl: string,
   migrations?: readonly Migration[],
 ): Promise<string[]> {
-  const client = await connectAtStart(databaseUrl);
+  return await migrate({ url: databaseUrl, role: null, variable: 'DATABASE_URL' }, null, migrations);
+}
+
+/** As `applyMigrations`, as the owner; then gives the runtime role the privileges that gateways need. */
+export async function migrateAsOwner(owner: Owner, runtimeRole: string): Promise<string[]> {
+  return await migrate(owner, runtimeRole);
+}
+
+async function migrate(
+  { url, role, variable }: Owner,
+  runtimeRole: string | null,
+  migrations?: readonly Migration[],
+): Promise<string[]> {
+  const client = await connectAtStart(url, variable);
   try {
     await client.query(`SET statement_timeout = ${lockTimeout}`);
-    await requireVersion(client);
+    await requireVersion(client, variable);
+    if (role !== null) await client.query(`SET ROLE ${pg.escapeIdentifier(role)}`);
     // Both locks end with the connection.
     await takeLocks(client);
-    const pending = findPending(migrations ?? (await readMigrations()), await readHistory(client));
+    const history = await readHistory(client, variable);
+    const pending = findPending(migrations ?? (await readMigrations()), history);
+    if (pending.length > 0) await requireOwner(client, pending);
     for (const migration of pending) await apply(client, migration);
+    if (runtimeRole !== null) await grantPrivileges(client, runtimeRole);
     return pending.map(({ name }) => name);
   } catch (error) {
     if (error instanceof StartupError) throw error;
@@ -70,14 +97,14 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
 
 const oldestVersion = 15;
 
-async function requireVersion(client: pg.Client): Promise<void> {
+async function requireVersion(client: pg.Client, variable: DatabaseVariable): Promise<void> {
   const { rows } = await client.query<{ version: number }>(
     `SELECT current_setting('server_version_num')::int / 10000 AS version`,
   );
   const version = rows[0]?.version ?? 0;
   if (version < oldestVersion) {
     throw new StartupError(
-      `The database is PostgreSQL ${version}: DATABASE_URL must lead to version ${oldestVersion} or later.`,
+      `The database is PostgreSQL ${version}: ${variable} must lead to version ${oldestVersion} or later.`,
     );
   }
 }
@@ -107,22 +134,24 @@ interface HistoryRow {
 }
 
 /** Reads what was applied to the database. In an empty database, creates the table for it. */
-async function readHistory(client: pg.Client): Promise<HistoryRow[]> {
-  const { rows: found } = await client.query<{ history: boolean; other: string | null }>(`
-    SELECT to_regclass('_prisma_migrations') IS NOT NULL AS history, (
+async function readHistory(client: pg.Client, variable: DatabaseVariable): Promise<HistoryRow[]> {
+  const { rows: found } = await client.query<{ history: boolean; other: string | null; mayCreate: boolean }>(`
+    SELECT to_regclass('_prisma_migrations') IS NOT NULL AS history,
+           has_schema_privilege(current_schema(), 'CREATE') AS "mayCreate", (
       SELECT min(relname) FROM pg_class
       WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
         AND NOT EXISTS (
           SELECT FROM pg_depend
           WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
     ) AS other`);
-  const { history = false, other = null } = found[0] ?? {};
+  const { history = false, other = null, mayCreate = false } = found[0] ?? {};
   if (!history) {
     if (other !== null) {
       throw new StartupError(
-        `The database is not empty and not Latchkey's (it has "${other}"): DATABASE_URL must lead to an empty database or one of Latchkey's.`,
+        `The database is not empty and not Latchkey's (it has "${other}"): ${variable} must lead to an empty database or one of Latchkey's.`,
       );
     }
+    if (!mayCreate) throw new StartupError(`The database has no tables yet. ${ownerIsNeeded}`);
     await client.query(historyTable);
   }
   const { rows } = await client.query<HistoryRow>(`
@@ -143,6 +172,21 @@ const historyTable = `
     "started_at"          TIMESTAMPTZ NOT NULL DEFAULT now(),
     "applied_steps_count" INTEGER NOT NULL DEFAULT 0
   )`;
+
+const ownerIsNeeded =
+  'The role of DATABASE_URL may not make them: set DATABASE_OWNER_URL, or run `npm run database:setup`.';
+
+/** @throws StartupError if the role does not own the tables, so that it cannot migrate them */
+async function requireOwner(client: pg.Client, [first]: readonly Migration[]): Promise<void> {
+  const { rows } = await client.query<{ owns: boolean }>(
+    `SELECT pg_has_role(relowner, 'USAGE') AS owns FROM pg_class WHERE oid = '_prisma_migrations'::regclass`,
+  );
+  if (rows[0]?.owns !== true) {
+    throw new StartupError(
+      `The tables of this version are not there yet: migration ${first?.name} is missing. ${ownerIsNeeded}`,
+    );
+  }
+}
 
 /** Returns the migrations that the history lacks. @throws StartupError if the history does not fit them. */
 function findPending(migrations: readonly Migration[], history: readonly HistoryRow[]): Migration[] {
@@ -205,8 +249,13 @@ async function apply(client: pg.Client, { name, sql }: Migration): Promise<void>
   } catch (error) {
     // The connection is closed next, which rolls the transaction back.
     throw new StartupError(
-      `Migration ${name} failed and was rolled back (${reasonOf(error)}): the database is as it was before.`,
+      `Migration ${name} failed and was rolled back (${reasonOf(error)}${hintOf(error)}): the database is as it was before.`,
       { cause: error },
     );
   }
+}
+
+/** What the database says to do about an error. */
+function hintOf(error: unknown): string {
+  return error instanceof pg.DatabaseError && error.hint !== undefined ? `; ${error.hint}` : '';
 }

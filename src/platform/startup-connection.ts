@@ -7,8 +7,14 @@ import { StartupError } from './startup-error.ts';
 const connectTimeout = 5_000;
 const sessionTimeout = 5_000;
 
+/** The variables that name a database: an error says which of them to correct. */
+export type DatabaseVariable = 'DATABASE_URL' | 'DATABASE_OWNER_URL' | '--url';
+
 /** Opens a connection to the database. @throws StartupError if that fails */
-export async function connectAtStart(databaseUrl: string): Promise<pg.Client> {
+export async function connectAtStart(
+  databaseUrl: string,
+  variable: DatabaseVariable = 'DATABASE_URL',
+): Promise<pg.Client> {
   try {
     const client = new pg.Client({
       connectionString: databaseUrl,
@@ -20,7 +26,7 @@ export async function connectAtStart(databaseUrl: string): Promise<pg.Client> {
     return client;
   } catch (error) {
     throw new StartupError(
-      `The database at ${addressOf(databaseUrl)} cannot be reached (${reasonOf(error)}): start it, or correct DATABASE_URL.`,
+      `The database at ${addressOf(databaseUrl)} cannot be reached (${reasonOf(error)}): start it, or correct ${variable}.`,
       { cause: error },
     );
   }
@@ -32,25 +38,28 @@ export async function connectAtStart(databaseUrl: string): Promise<pg.Client> {
  *
  * @throws StartupError if the database cannot be reached, or the pooler does not keep sessions or has too few
  */
-export async function requireSessions(databaseUrl: string): Promise<void> {
+export async function requireSessions(
+  databaseUrl: string,
+  variable: DatabaseVariable = 'DATABASE_URL',
+): Promise<void> {
   const clients: pg.Client[] = [];
   try {
     const sessions = new Set<number>();
     for (let count = 0; count < 2; count += 1) {
-      const client = await connectAtStart(databaseUrl);
+      const client = await connectAtStart(databaseUrl, variable);
       clients.push(client);
-      sessions.add(await sessionOf(client));
+      sessions.add(await sessionOf(client, variable));
     }
     if (sessions.size === 2) return;
     throw new StartupError(
-      'DATABASE_URL leads to a connection pooler that does not keep sessions: set pool_mode = session in PgBouncer, or lead to PostgreSQL itself.',
+      `${variable} leads to a connection pooler that does not keep sessions: set pool_mode = session in PgBouncer, or lead to PostgreSQL itself.`,
     );
   } finally {
     await Promise.all(clients.map((client) => client.end()));
   }
 }
 
-async function sessionOf(client: pg.Client): Promise<number> {
+async function sessionOf(client: pg.Client, variable: DatabaseVariable): Promise<number> {
   try {
     const { rows } = await withDeadline(
       client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid'),
@@ -60,7 +69,7 @@ async function sessionOf(client: pg.Client): Promise<number> {
     return rows[0]?.pid ?? 0;
   } catch (error) {
     throw new StartupError(
-      `DATABASE_URL leads to a server that answers no statement (${reasonOf(error)}): a pooler needs a connection to PostgreSQL for each of the gateway's (default_pool_size in PgBouncer, DATABASE_POOL_SIZE + 2 for each gateway).`,
+      `${variable} leads to a server that answers no statement (${reasonOf(error)}): a pooler needs a connection to PostgreSQL for each of the gateway's (default_pool_size in PgBouncer, DATABASE_POOL_SIZE + 2 for each gateway).`,
       { cause: error },
     );
   }

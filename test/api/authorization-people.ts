@@ -185,15 +185,21 @@ export async function fileTickets(
       approval_due_at: new Date(now.getTime() + 86_400_000),
       customer_approved_at: approved ? now : null,
       customer_approved_by_id: approved ? (approverId ?? reporterId) : null,
-      activated_at: grant === 'ACTIVE' ? now : null,
+      ...(grant === 'ACTIVE'
+        ? { activated_at: now, guard_required: false, same_person_may_approve_twice: false }
+        : {}),
     };
   });
   await sql.query('INSERT INTO tickets SELECT * FROM jsonb_populate_recordset(NULL::tickets, $1)', [
     JSON.stringify(tickets),
   ]);
-  await sql.query('INSERT INTO grants SELECT * FROM jsonb_populate_recordset(NULL::grants, $1)', [
-    JSON.stringify(grants),
-  ]);
+  await sql.query(
+    `WITH inserted AS (INSERT INTO grants SELECT * FROM jsonb_populate_recordset(NULL::grants, $1) RETURNING *)
+     INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at)
+     SELECT gen_random_uuid(), id, 'CUSTOMER', 'APPROVED', customer_approved_by_id, customer_approved_at
+       FROM inserted WHERE customer_approved_by_id IS NOT NULL`,
+    [JSON.stringify(grants)],
+  );
   return made.map(({ id, grantId, key }) => ({
     ticketId: globalId('Ticket', id),
     grantId: globalId('Grant', grantId),

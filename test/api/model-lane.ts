@@ -143,7 +143,8 @@ export async function startLane(): Promise<Lane> {
       DELETE FROM role_assignments WHERE account_id IN (${everyone});
       DELETE FROM memberships WHERE account_id IN (${everyone});
       UPDATE grants SET state = (CASE state WHEN 'ACTIVE' THEN 'REVOKED' ELSE 'WITHDRAWN' END)::grant_state,
-             end_reason = 'TICKET_CLOSED', ended_at = coalesce(activated_at, customer_approved_at, requested_at)
+             end_reason = 'TICKET_CLOSED', ended_at = coalesce(activated_at, customer_approved_at, requested_at),
+             version = version + 1
        WHERE ended_at IS NULL;
       INSERT INTO organizations VALUES ('${organizationId}', 'Customer', ${model.hasGuard}, now());
       INSERT INTO memberships SELECT '${organizationId}', unnest(ARRAY[${everyone}]::uuid[]), now();

@@ -131,13 +131,14 @@ async function settle(): Promise<void> {
     })),
   });
   await prisma.grant.createMany({
-    data: tickets.map(({ id, place, reporterId, approverId, grantId }) => {
+    data: tickets.map(({ id, place, reporterId, assigneeId, approverId, grantId }) => {
       const of = {
         id: grantId,
         ticketId: id,
         siteId: place.site.id,
         requestedById: reporterId,
-        engineerId: null,
+        engineerId: assigneeId,
+        ...{ requestedAt: createdAt, approvalDueAt: new Date(createdAt.getTime() + 1000) },
       };
       return {
         ...toRow({ ...pendingApproval(), ...of }),
@@ -146,14 +147,18 @@ async function settle(): Promise<void> {
           : {
               ...{ state: 'PENDING_GUARD_APPROVAL' as const, path: 'SUPPORT_PORTAL' as const },
               ...{ customerApprovedAt: createdAt, customerApprovedById: approverId },
-              ...{ requestedAt: createdAt, approvalDueAt: new Date(createdAt.getTime() + 1000) },
             }),
+        ...(place.site.status === 'ACTIVE'
+          ? {}
+          : { state: 'WITHDRAWN' as const, endReason: 'SITE_DEACTIVATED' as const, endedAt: createdAt }),
       };
     }),
   });
   await prisma.auditEntry.createMany({
     data: entries.map((entry) => ({
       ...{ ...entry, occurredAt: createdAt, action: 'site.change', outcome: 'SUCCEEDED' as const },
+      // The database sets its own.
+      ...{ txid: 0n, seq: 0n },
       ...{
         actorKind: 'SYSTEM',
         actorName: 'Latchkey',

@@ -85,7 +85,8 @@ beforeAll(async () => {
     await approve(ids);
     await gateway.sql.query(
       `UPDATE grants SET requested_at = now() - interval '3 hours', customer_approved_at = now() - interval '2 hours',
-              activated_at = now() - interval '2 hours', expires_at = now() - interval '1 hour' WHERE id = $1`,
+              activated_at = now() - interval '2 hours', expires_at = now() - interval '1 hour', version = version + 1
+        WHERE id = $1`,
       [rawId(ids.grantId ?? '')],
     );
   });

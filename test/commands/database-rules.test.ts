@@ -1,17 +1,31 @@
 /** The rules that the database enforces by itself, whatever the gateway's code does. */
-import type pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
 import type { TestGateway } from '../support/gateway.ts';
+import { gatewayUrl } from '../support/postgres.ts';
 import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
-/** One connection, in a transaction that is rolled back after each test. */
-let sql: pg.PoolClient;
-/** The ids of a ticket and of the people and places around it. */
+/** One connection as the role of the gateway, in a transaction that is rolled back after each test. */
+let sql: pg.Client;
+/** What the gateway has logged. */
+const logged: string[] = [];
+/** The ids of a ticket with a request, of one without, and of the people and places around them. */
 let ids: Record<
-  'ticket' | 'site' | 'otherSite' | 'product' | 'reporter' | 'admin' | 'engineer' | 'organization',
+  | (
+      | 'ticket'
+      | 'unasked'
+      | 'site'
+      | 'otherSite'
+      | 'otherProduct'
+      | 'deactivatedSite'
+      | 'product'
+      | 'productThere'
+    )
+  | ('reporter' | 'admin' | 'engineer' | 'otherEngineer' | 'organization'),
   string
 >;
 /** Grants in four states, made through the API. */
@@ -23,9 +37,12 @@ const local = (globalId: string | null) =>
     .split(':')[1] ?? '';
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld());
+  const logger = createLogger('error', { write: (line) => void logged.push(line) });
+  ({ gateway, world } = await startGatewayWithWorld({ logger }));
   const admin = await gateway.as(world.acme.emails.organizationAdmin);
   const pending = await fileTicket(gateway, world);
+  const unasked = await fileTicket(gateway, world, { site: 'original' });
+  await done(admin, 'denyDataAccess', { grantId: unasked.grantId });
   const awaiting = await fileTicket(gateway, world, { site: 'restricted' });
   await done(admin, 'approveDataAccess', { ticketId: awaiting.ticketId });
   const active = await fileTicket(gateway, world);
@@ -43,30 +60,39 @@ beforeAll(async () => {
     (await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email])).rows[0].id;
   ids = {
     ticket: local(pending.ticketId),
+    unasked: local(unasked.ticketId),
     site: local(world.acme.sites.main.id),
     otherSite: local(world.acme.sites.original.id),
+    otherProduct: local(world.acme.sites.original.products.jira),
+    deactivatedSite: local(world.acme.sites.deactivated.id),
     product: local(world.acme.sites.main.products.jira),
+    productThere: local(world.acme.sites.deactivated.products.jira),
     reporter: await accountOf(world.acme.emails.reporter),
     admin: await accountOf(world.acme.emails.organizationAdmin),
     engineer: local(world.engineer.id),
+    otherEngineer: local(world.otherEngineer.id),
     organization: local(world.acme.organizationId),
   };
-  sql = await gateway.sql.connect();
+  sql = new pg.Client(gatewayUrl(gateway.databaseUrl));
+  await sql.connect();
 });
 beforeEach(async () => {
   await sql.query('ROLLBACK');
   await sql.query('BEGIN');
 });
 afterAll(async () => {
-  await sql.query('ROLLBACK');
-  sql.release();
+  await sql.end();
   await gateway.dispose();
 });
 
 /** The constraint, or the message, with which the database refuses the statement; undefined if it accepts it. */
-async function refusalOf(statement: string, values: unknown[] = []): Promise<string | undefined> {
+async function refusalOf(
+  statement: string,
+  values: unknown[] = [],
+  client: pg.ClientBase = sql,
+): Promise<string | undefined> {
   try {
-    await sql.query(statement, values);
+    await client.query(statement, values);
     return undefined;
   } catch (error) {
     const { constraint, message } = error as pg.DatabaseError;
@@ -202,17 +228,17 @@ describe('a grant has the facts of its state', () => {
       'grants_order_of_time',
     ],
     ["on another site than its ticket's", () => ({ site_id: ids.otherSite }), 'grants_ticket_fkey'],
-    ['of nobody known', () => ({ engineer_id: newId() }), 'is not of kind SUPPORT_ENGINEER'],
-    ["of a customer's user", () => ({ engineer_id: ids.reporter }), 'is not of kind SUPPORT_ENGINEER'],
+    ['of nobody known', () => ({ engineer_id: newId() }), 'grants_engineer_id_kind'],
+    ["of a customer's user", () => ({ engineer_id: ids.reporter }), 'grants_engineer_id_kind'],
     [
       'approved by an engineer',
       () => ({ state: 'ACTIVE', ...activated(), customer_approved_by_id: ids.engineer }),
-      'is not of kind USER',
+      'grants_customer_approved_by_id_kind',
     ],
     [
       'approved by somebody unknown',
       () => ({ state: 'ACTIVE', ...activated(), customer_approved_by_id: newId() }),
-      'is not of kind USER',
+      'grants_customer_approved_by_id_kind',
     ],
     ['asked for by nobody known', () => ({ requested_by_id: newId() }), 'grants_requested_by_id_fkey'],
   ])('never %s', async (_, facts, refusal) => {
@@ -257,58 +283,376 @@ describe('a grant has the facts of its state', () => {
   });
 });
 
-test.each<[string, () => string, string]>([
-  ['state', () => `state = 'ENDED', end_reason = 'TIME_ELAPSED'`, 'is final'],
-  ['reason', () => `end_reason = 'TICKET_CLOSED'`, 'is final'],
-  ['end', () => `ended_at = now()`, 'is final'],
-  ['engineer', () => `engineer_id = NULL`, 'is final'],
-  ['version', () => `version = version + 1`, 'is final'],
-])('the %s of what is over does not change', async (_, set, refusal) => {
-  expect(await refusalOf(`UPDATE grants SET ${set()} WHERE id = $1`, [grants.revoked])).toContain(refusal);
+test.each([
+  ['state', `state = 'ENDED', end_reason = 'TIME_ELAPSED', version = version + 1`],
+  ['reason', `end_reason = 'TICKET_CLOSED', version = version + 1`],
+  ['end', 'ended_at = now(), version = version + 1'],
+  ['engineer', 'engineer_id = NULL, version = version + 1'],
+  ['version', 'version = version + 1'],
+])('the %s of what is over does not change', async (_, set) => {
+  const refusal = await refusalOf(`UPDATE grants SET ${set} WHERE id = $1`, [grants.revoked]);
+  expect(refusal).toBe('grants_end_is_final');
+});
+
+describe('a change is one version, and leaves what it is about', () => {
+  test.each([
+    ['ticket', 'ticket_id = gen_random_uuid()'],
+    ['site', 'site_id = gen_random_uuid()'],
+    ['scope', `scope_kind = 'ROVO_CONVERSATIONS', conversation_ids = ARRAY['a']`],
+    ['conversations', `conversation_ids = ARRAY['a']`],
+    ['requester', 'requested_by_id = gen_random_uuid()'],
+    ['id', 'id = gen_random_uuid()'],
+  ])('the %s of a grant', async (_, set) => {
+    const change = `UPDATE grants SET ${set}, version = version + 1 WHERE id = $1`;
+    expect(await refusalOf(change, [grants.pending])).toBe('grants_subject_is_final');
+  });
+
+  test.each([
+    ['id', 'id = gen_random_uuid()'],
+    ['key', `key = 'RULES-2'`],
+    ['site', 'site_id = gen_random_uuid()'],
+    ['product', 'product_id = gen_random_uuid()'],
+    ['reporter', 'reporter_id = gen_random_uuid()'],
+  ])('the %s of a ticket', async (_, set) => {
+    const change = `UPDATE tickets SET ${set}, version = version + 1 WHERE id = $1`;
+    expect(await refusalOf(change, [ids.ticket])).toBe('tickets_subject_is_final');
+  });
+
+  test.each(['version', 'version + 2', 'version - 1', '1'])('a version that becomes %s', async (version) => {
+    for (const [table, id] of [
+      ['grants', grants.active],
+      ['tickets', ids.ticket],
+    ]) {
+      const refusal = await refusalOf(`UPDATE ${table} SET version = ${version} WHERE id = $1`, [id]);
+      expect(refusal).toBe(`${table}_version_step`);
+      await sql.query('ROLLBACK; BEGIN');
+    }
+  });
+});
+
+/** The rules between an open grant and its ticket, site and product. They are checked when a transaction commits. */
+describe('a transaction does not commit', () => {
+  /** The rule that the statements break together, in this order; undefined if none. */
+  async function refusalAtCommit(...statements: [string, ...unknown[]][]): Promise<string | undefined> {
+    for (const [statement, ...values] of statements) await sql.query(statement, values);
+    return await refusalOf('SET CONSTRAINTS ALL IMMEDIATE');
+  }
+
+  const closeTicket = (): [string, ...unknown[]] => [
+    `UPDATE tickets SET status = 'CLOSED', closed_at = now(), version = version + 1 WHERE id = $1`,
+    ids.ticket,
+  ];
+  const assign = (engineer: string | null): [string, ...unknown[]] => [
+    'UPDATE tickets SET assignee_id = $2, version = version + 1 WHERE id = $1',
+    ...[ids.ticket, engineer],
+  ];
+  const reassign = (engineer: string | null): [string, ...unknown[]] => [
+    'UPDATE grants SET engineer_id = $2, version = version + 1 WHERE id = $1',
+    ...[grants.pending, engineer],
+  ];
+  const endAll = (): [string, ...unknown[]] => [
+    `UPDATE grants SET state = (CASE state WHEN 'ACTIVE' THEN 'ENDED' ELSE 'WITHDRAWN' END)::grant_state, ended_at = now(),
+            end_reason = 'SITE_DEACTIVATED', version = version + 1 WHERE ended_at IS NULL AND site_id = $1`,
+    ids.site,
+  ];
+  const deactivate = (): [string, ...unknown[]] => [
+    `UPDATE sites SET status = 'DEACTIVATED' WHERE id = $1`,
+    ids.site,
+  ];
+  const unlicense = (): [string, ...unknown[]] => [
+    'UPDATE products SET licensed = false WHERE id = $1',
+    ids.product,
+  ];
+
+  test.each<[string, () => [string, ...unknown[]][], string]>([
+    ['that closes a ticket with an open grant', () => [closeTicket()], 'grants_open_ticket'],
+    ['that deactivates a site with one', () => [deactivate()], 'grants_active_site'],
+    ['that ends the licence of a product with one', () => [unlicense()], 'grants_licensed_product'],
+    ['that assigns an engineer without it', () => [assign(ids.otherEngineer)], 'grants_assigned_engineer'],
+    ['that assigns nobody', () => [assign(null)], 'grants_assigned_engineer'],
+    ['that gives it to somebody else', () => [reassign(ids.otherEngineer)], 'grants_assigned_engineer'],
+    ['that takes it from everybody', () => [reassign(null)], 'grants_assigned_engineer'],
+  ])('%s', async (_, statements, rule) => {
+    expect(await refusalAtCommit(...statements())).toBe(rule);
+  });
+
+  test.each<[string, () => [string, ...unknown[]][]]>([
+    ['closes a ticket and ends its grants', () => [closeTicket(), endAll()]],
+    ['ends the grants and closes the ticket', () => [endAll(), closeTicket()]],
+    ['deactivates a site and ends its grants', () => [deactivate(), endAll()]],
+    ['ends a licence and the grants', () => [unlicense(), endAll()]],
+    ['assigns an engineer with the grants', () => [assign(ids.otherEngineer), reassign(ids.otherEngineer)]],
+    ['gives the grants to the next engineer first', () => [reassign(null), assign(null)]],
+  ])('but one that %s does', async (_, statements) => {
+    expect(await refusalAtCommit(...statements())).toBeUndefined();
+  });
+
+  const activate = (id: string, by = ids.admin): [string, ...unknown[]] => [
+    `UPDATE grants SET state = 'ACTIVE', path = 'SUPPORT_PORTAL', customer_approved_at = now(),
+            customer_approved_by_id = $2, activated_at = now(), version = version + 1 WHERE id = $1`,
+    ...[id, by],
+  ];
+  const decide = (
+    id: string,
+    stage: string,
+    outcome: string,
+    by: string,
+    at = 'now()',
+  ): [string, ...unknown[]] => [
+    `INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at)
+     VALUES (gen_random_uuid(), $1, $2::approval_stage, $3::decision_outcome, $4, ${at})`,
+    ...[id, stage, outcome, by],
+  ];
+  const later = `now() + interval '1 minute'`;
+
+  test.each<[string, () => [string, ...unknown[]][], string | undefined]>([
+    ['nobody', () => [activate(grants.pending)], 'grants_customer_approval'],
+    [
+      'its approver',
+      () => [activate(grants.pending), decide(grants.pending, 'CUSTOMER', 'APPROVED', ids.admin)],
+      undefined,
+    ],
+    [
+      'somebody else than its approver',
+      () => [activate(grants.pending), decide(grants.pending, 'CUSTOMER', 'APPROVED', ids.reporter)],
+      'grants_customer_approval',
+    ],
+    [
+      'its approver, whom somebody has overruled',
+      () => [
+        activate(grants.pending),
+        decide(grants.pending, 'CUSTOMER', 'APPROVED', ids.admin),
+        decide(grants.pending, 'CUSTOMER', 'DENIED', ids.reporter, later),
+      ],
+      'grants_customer_approval',
+    ],
+    [
+      'its approver before, and denied now',
+      () => [decide(grants.active, 'CUSTOMER', 'DENIED', ids.reporter, later)],
+      'grants_customer_approval',
+    ],
+    ['the customer and not the Guard', () => [activate(grants.awaitingGuard)], 'grants_guard_approval'],
+    [
+      'one person for both',
+      () => [activate(grants.awaitingGuard), decide(grants.awaitingGuard, 'GUARD', 'APPROVED', ids.admin)],
+      'grants_guard_approval',
+    ],
+    [
+      'the customer, and denied by the Guard',
+      () => [activate(grants.awaitingGuard), decide(grants.awaitingGuard, 'GUARD', 'DENIED', ids.reporter)],
+      'grants_guard_approval',
+    ],
+    [
+      'the customer and another person for the Guard',
+      () => [activate(grants.awaitingGuard), decide(grants.awaitingGuard, 'GUARD', 'APPROVED', ids.reporter)],
+      undefined,
+    ],
+  ])(
+    'with a grant that is active and was approved by %s, unless that is what it needs',
+    async (_, statements, rule) => {
+      expect(await refusalAtCommit(...statements())).toBe(rule);
+    },
+  );
+
+  test.each<[string, () => [string, unknown[]], string]>([
+    [
+      'a closed ticket',
+      () => [
+        `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, status, created_at, closed_at)
+         VALUES ($1, 'RULES-3', 'It is slow', $2, $3, $4, 'CLOSED', now(), now())`,
+        [ids.site, ids.product],
+      ],
+      'grants_open_ticket',
+    ],
+    [
+      'a deactivated site',
+      () => [
+        `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
+         VALUES ($1, 'RULES-3', 'It is slow', $2, $3, $4, now())`,
+        [ids.deactivatedSite, ids.productThere],
+      ],
+      'grants_active_site',
+    ],
+    [
+      'a product that is not licensed',
+      () => [
+        `WITH product AS (INSERT INTO products SELECT $3, $2, 'bamboo', 'Bamboo', false, now() RETURNING id)
+         INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
+         SELECT $1, 'RULES-3', 'It is slow', $2, id, $4, now() FROM product`,
+        [ids.site, newId()],
+      ],
+      'grants_licensed_product',
+    ],
+  ])('that opens a grant on %s', async (_, insertTicket, rule) => {
+    const ticket = newId();
+    const [statement, place] = insertTicket();
+    await sql.query(statement, [ticket, ...place, ids.reporter]);
+    expect(
+      await refusalAtCommit([
+        `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at,
+                             approval_due_at, version)
+         VALUES (gen_random_uuid(), $1, $2, 'PRODUCT_DATA', '{}', 'PENDING_APPROVAL', $3, now(), now() + interval '1 day', 1)`,
+        ...[ticket, place[0], ids.reporter],
+      ]),
+    ).toBe(rule);
+  });
+
+  test.each<[string, () => [string, ...unknown[]], string]>([
+    ['closes the ticket', () => [closeTicket()[0], ids.unasked], 'grants_open_ticket'],
+    ['assigns somebody else', () => [assign(null)[0], ids.unasked, null], 'grants_assigned_engineer'],
+    ['deactivates the site', () => [deactivate()[0], ids.otherSite], 'grants_active_site'],
+    ['ends the licence', () => [unlicense()[0], ids.otherProduct], 'grants_licensed_product'],
+  ])('that opens a grant while another one %s', async (_, change, rule) => {
+    const other = await gateway.sql.connect();
+    onTestFinished(() => other.release(true));
+    await other.query('BEGIN');
+    await other.query(
+      `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at,
+                           approval_due_at, engineer_id, version)
+       SELECT gen_random_uuid(), id, site_id, 'ROVO_CONVERSATIONS', '{a}', 'PENDING_APPROVAL', reporter_id, now(),
+              now() + interval '1 day', assignee_id, 1 FROM tickets WHERE id = $1`,
+      [ids.unasked],
+    );
+    await other.query('SET CONSTRAINTS ALL IMMEDIATE');
+    const [statement, ...values] = change();
+    await sql.query(statement, values);
+    const committed = refusalOf('COMMIT');
+    await vi.waitFor(async () => {
+      const { rows } = await gateway.sql.query('SELECT FROM pg_locks WHERE NOT granted');
+      expect(rows).not.toEqual([]);
+    });
+    await other.query('COMMIT');
+    expect(await committed).toBe(rule);
+    await gateway.sql.query(
+      `UPDATE grants SET state = 'WITHDRAWN', ended_at = now(), end_reason = 'TICKET_CLOSED', version = version + 1
+        WHERE ticket_id = $1 AND ended_at IS NULL`,
+      [ids.unasked],
+    );
+  });
+});
+
+describe('the place of an audit entry and of an event in their order', () => {
+  const entries = `INSERT INTO audit_entries
+       (id, txid, seq, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id, details)
+     SELECT gen_random_uuid(), 1, 100 - n, now(), 'grant.approve', 'SUCCEEDED', 'SYSTEM', 'Latchkey', 'Grant', n::text, '{}'
+       FROM generate_series(1, 50) AS n
+     RETURNING txid, seq, pg_current_xact_id()::text AS now, resource_id AS n`;
+  const events = `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
+     SELECT gen_random_uuid(), 1, 100 - n, n::text, now(), '{}' FROM generate_series(1, 50) AS n
+     RETURNING txid, seq, pg_current_xact_id()::text AS now, type AS n`;
+
+  test.each([
+    ['an entry', entries],
+    ['an event', events],
+  ])('is not chosen by whoever inserts %s', async (_, insert) => {
+    const { rows } = await sql.query<{ txid: string; seq: string; now: string; n: string }>(insert);
+    expect(rows.map(({ txid }) => txid)).toEqual(rows.map(({ now }) => now));
+    const inOrder = rows.toSorted((a, b) => Number(a.seq) - Number(b.seq)).map(({ n }) => Number(n));
+    expect(inOrder).toEqual(Array.from({ length: 50 }, (_element, index) => index + 1));
+    const again = await sql.query<{ seq: string }>(insert);
+    expect(Number(again.rows[0]?.seq)).toBeGreaterThan(Math.max(...rows.map(({ seq }) => Number(seq))));
+  });
+
+  test('does not change, nor does anything else of an event', async () => {
+    expect(await refusalOf('UPDATE events SET txid = 1')).toBe('events_are_final');
+    await sql.query('ROLLBACK; BEGIN');
+    expect(await refusalOf(`UPDATE events SET payload = '{}'`)).toBe('events_are_final');
+  });
+});
+
+describe('a command that breaks a rule', () => {
+  /** Changes what the next commands write to grants, as a defect would. */
+  async function breakGrants(change: string): Promise<void> {
+    await gateway.sql.query(`
+      CREATE FUNCTION defect() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        ${change};
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER a_defect BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION defect()`);
+    onTestFinished(async () => {
+      await gateway.sql.query('DROP FUNCTION defect CASCADE');
+    });
+  }
+
+  test.each([
+    ['in a statement', () => 'NEW.version := 7', 'grants_version_step'],
+    ['in its commit', () => `NEW.engineer_id := '${ids.otherEngineer}'`, 'grants_assigned_engineer'],
+  ])('%s fails as a defect, and the log names the rule', async (_, change, rule) => {
+    const { grantId } = await fileTicket(gateway, world);
+    await breakGrants(change());
+    const admin = await gateway.as(world.acme.emails.organizationAdmin);
+    const approve = `mutation ($input: ApproveDataAccessInput!) { approveDataAccess(input: $input) { __typename } }`;
+    logged.length = 0;
+    const { errors } = await admin.send(approve, { input: { grantId } });
+    expect(errors).toMatchObject([{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }]);
+    const failures = logged.map((line) => JSON.parse(line)).filter(({ level }) => level === 'error');
+    expect(failures).toMatchObject([
+      { errorId: errors[0]?.extensions['errorId'], err: { brokenRule: rule } },
+    ]);
+  });
 });
 
 describe.each(['audit_entries', 'decisions'])('%s are only inserted, never changed or deleted', (table) => {
-  test.each([
+  const statements = [
     `UPDATE ${table} SET id = id`,
     `UPDATE ${table} SET id = id WHERE false`,
     `DELETE FROM ${table}`,
     `TRUNCATE ${table}`,
     `TRUNCATE ${table} CASCADE`,
-    'TRUNCATE accounts CASCADE',
-    'TRUNCATE grants CASCADE',
-  ])('%s', async (statement) => {
-    // Truncating another table reaches this one only through a foreign key.
-    const reaches = table === 'decisions' || !/accounts|grants/.test(statement);
-    if (reaches) expect(await refusalOf(statement)).toBe(`${table} is append-only`);
-    else expect(await refusalOf(statement)).toBe('decisions is append-only');
+  ];
+  test.each(statements)('by a gateway: %s', async (statement) => {
+    expect(await refusalOf(statement)).toBe(`permission denied for table ${table}`);
   });
+
+  test.each([...statements, 'TRUNCATE accounts CASCADE', 'TRUNCATE grants CASCADE'])(
+    'by a superuser: %s',
+    async (statement) => {
+      // Truncating another table reaches this one only through a foreign key.
+      const reached = table === 'decisions' || !/accounts|grants/.test(statement) ? table : 'decisions';
+      const superuser = await gateway.sql.connect();
+      onTestFinished(() => superuser.release());
+      expect(await refusalOf(statement, [], superuser)).toBe(`${reached} is append-only`);
+    },
+  );
 });
 
 test.each<[string, () => [string, unknown[]], string]>([
   [
     'a closed ticket without a closing time',
-    () => [`UPDATE tickets SET status = 'CLOSED' WHERE id = $1`, [ids.ticket]],
+    () => [`UPDATE tickets SET status = 'CLOSED', version = version + 1 WHERE id = $1`, [ids.ticket]],
     'tickets_closed_at',
   ],
   [
     'an open ticket with a closing time',
-    () => ['UPDATE tickets SET closed_at = now() WHERE id = $1', [ids.ticket]],
+    () => ['UPDATE tickets SET closed_at = now(), version = version + 1 WHERE id = $1', [ids.ticket]],
     'tickets_closed_at',
   ],
   [
     'a ticket assigned to a user',
-    () => ['UPDATE tickets SET assignee_id = $2 WHERE id = $1', [ids.ticket, ids.admin]],
-    'is not of kind SUPPORT_ENGINEER',
+    () => [
+      'UPDATE tickets SET assignee_id = $2, version = version + 1 WHERE id = $1',
+      [ids.ticket, ids.admin],
+    ],
+    'tickets_assignee_id_kind',
   ],
   [
     'a ticket reported by an engineer',
-    () => ['UPDATE tickets SET reporter_id = $2 WHERE id = $1', [ids.ticket, ids.engineer]],
-    'is not of kind USER',
+    () => [
+      `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
+       VALUES ($1, 'RULES-4', 'It is slow', $2, $3, $4, now())`,
+      [newId(), ids.site, ids.product, ids.engineer],
+    ],
+    'tickets_reporter_id_kind',
   ],
   [
     'a ticket about a product of another site',
-    () => ['UPDATE tickets SET site_id = $2 WHERE id = $1', [ids.ticket, ids.otherSite]],
-    '_fkey',
+    () => [
+      `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at)
+       VALUES ($1, 'RULES-4', 'It is slow', $2, $3, $4, now())`,
+      [newId(), ids.otherSite, ids.product, ids.reporter],
+    ],
+    'tickets_product_fkey',
   ],
   [
     'a decision by an engineer',
@@ -316,17 +660,17 @@ test.each<[string, () => [string, unknown[]], string]>([
       `INSERT INTO decisions VALUES ($1, $2, 'CUSTOMER', 'APPROVED', $3, NULL, now())`,
       [newId(), grants.pending, ids.engineer],
     ],
-    'is not of kind USER',
+    'decisions_decided_by_id_kind',
   ],
   [
     'a grant with other terms than at its opening',
     () => ['UPDATE grants SET guard_required = NOT guard_required WHERE id = $1', [grants.pending]],
-    'the terms of grant',
+    'grants_terms_are_final',
   ],
   [
     'a grant with another limit than at its opening',
     () => ['UPDATE grants SET max_grant_seconds = 60 WHERE id = $1', [grants.active]],
-    'the terms of grant',
+    'grants_terms_are_final',
   ],
   [
     'a role of an account that is not a member',
@@ -366,7 +710,7 @@ test.each<[string, () => [string, unknown[]], string]>([
   [
     'an engineer who becomes a user',
     () => [`UPDATE accounts SET kind = 'USER' WHERE id = $1`, [ids.engineer]],
-    'cannot change',
+    'accounts_kind_is_final',
   ],
   [
     'an email in capitals',

@@ -15,7 +15,7 @@ subscribe('net.server.socket', (message) => {
 });
 const app = await createApp({
   ...{ host: '127.0.0.1', port: 0, production: false, logLevel: 'warn', databasePoolSize: 10 },
-  database: { kind: 'url', url: options.databaseUrl },
+  database: { kind: 'url', url: options.databaseUrl, ownerUrl: null },
   redis: options.redis,
   identity: { kind: 'development' },
   ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [] },

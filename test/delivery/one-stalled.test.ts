@@ -61,7 +61,7 @@ beforeAll(async () => {
   );
   stalledToken = first;
   audience = stack.adopt(await assemble(gateway.url, tokens, clients - 1), (assembled) => assembled.leave());
-  await pool.query('UPDATE grants SET justification = $1', [bigText]);
+  await pool.query('UPDATE grants SET justification = $1, version = version + 1', [bigText]);
   await writeTogether(flood, bigText);
   calm = p99(sorted(await writeOneByOne(bySize(60, 300))));
 });

@@ -19,6 +19,7 @@ import { origin } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { asRestored } from '../support/restored.ts';
 import { bySize } from '../support/size.ts';
 import { accessChanged, grantEvent } from './events.ts';
 import {
@@ -304,10 +305,12 @@ describe('a subscription', () => {
   });
 
   test('receives new events in a database restored from a dump, whose old events have higher transaction numbers', async () => {
-    const { rows } = await pool.query<{ id: string }>(`
-      INSERT INTO events (id, txid, type, occurred_at, payload)
-      SELECT gen_random_uuid(), 1e12 + n, 'REVOKED', now(), '{"kind": "grant"}' FROM generate_series(1, 3) AS n
-      RETURNING id`);
+    const rows = await asRestored<{ id: string }>(
+      pool,
+      `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
+       SELECT gen_random_uuid(), 1e12 + n, n, 'REVOKED', now(), '{"kind": "grant"}' FROM generate_series(1, 3) AS n
+       RETURNING id`,
+    );
     expect(rows).toHaveLength(3);
     const at = await gateway();
     const subscribed = at.feed.subscribe(listener());

@@ -20,6 +20,7 @@ import {
 import { createTail } from '../../src/events/tail.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
+import { asRestored } from '../support/restored.ts';
 import { bySize } from '../support/size.ts';
 import { grantEvent } from './events.ts';
 import { begin, openPool, silent, type Writer, withoutUpkeep, write } from './gateway.ts';
@@ -204,9 +205,11 @@ describe('reading', () => {
   });
 
   test('uses the index, however many events there are and however long a transaction stays open', async () => {
-    await pool.query(`
-      INSERT INTO events (id, txid, type, occurred_at, payload)
-      SELECT gen_random_uuid(), n, 'T', now(), '{}' FROM generate_series(1, 50000) AS n`);
+    await asRestored(
+      pool,
+      `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
+       SELECT gen_random_uuid(), n, n, 'T', now(), '{}' FROM generate_series(1, 50000) AS n`,
+    );
     await pool.query('ANALYZE events');
     const client = await pool.connect();
     const plans: string[] = [];
@@ -368,16 +371,19 @@ describe('a position of another history', () => {
     await write(pool, grantEvent());
     const before = await currentPosition(pool);
     const [after] = await readAfterEach([grantEvent()]);
-    await pool.query(`UPDATE events SET id = gen_random_uuid() WHERE txid >= $1`, [String(before.next)]);
+    await asRestored(pool, `UPDATE events SET id = gen_random_uuid() WHERE txid >= $1`, [
+      String(before.next),
+    ]);
     await expect(readEvents(pool, after ?? origin, 10)).rejects.toThrow(HistoryReplacedError);
     expect((await readEvents(pool, before, 10)).rows).toHaveLength(1);
   });
 
   test('is noticed if it has no event that the database lacks, but the database has one that it includes unread', async () => {
     const [, after] = await readAfterEach([grantEvent(), grantEvent()]);
-    await pool.query(
-      `INSERT INTO events (id, txid, type, occurred_at, payload)
-       SELECT gen_random_uuid(), max(txid), 'T', now(), '{}' FROM events`,
+    await asRestored(
+      pool,
+      `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
+       SELECT gen_random_uuid(), max(txid), max(seq) + 1, 'T', now(), '{}' FROM events`,
     );
     await expect(readEvents(pool, after ?? origin, 10)).rejects.toThrow(HistoryReplacedError);
   });
@@ -515,7 +521,7 @@ describe('a dump, restored where transactions have lower numbers,', () => {
   /** Events as a dump contains them: numbered by a database that was far ahead of this one. */
   async function restore(events: readonly EventEnvelope[]): Promise<void> {
     await write(pool, ...events);
-    await pool.query(`UPDATE events SET txid = txid + 1000000 WHERE id = ANY($1)`, [
+    await asRestored(pool, `UPDATE events SET txid = txid + 1000000 WHERE id = ANY($1)`, [
       events.map(({ id }) => id),
     ]);
   }
@@ -539,7 +545,7 @@ describe('a dump, restored where transactions have lower numbers,', () => {
   test('invalidates positions whose transactions this database has reached since', async () => {
     await write(pool, grantEvent());
     const last = await currentPosition(pool);
-    await pool.query('UPDATE events SET txid = txid + 3');
+    await asRestored(pool, 'UPDATE events SET txid = txid + 3');
     const foreign = { ...last, next: last.next + 3n, checksum: undefined };
     expect(await deleteForeignEvents(pool)).toBe(1);
     for (let count = 0; count < 6; count += 1) await write(pool, grantEvent());
@@ -555,7 +561,7 @@ describe('a dump, restored where transactions have lower numbers,', () => {
        SELECT '00000000-0000-7000-8000-000000000000', 'KEPT_FROM', now(),
               jsonb_build_object('kind', 'retention', 'keptFrom', (txid + 1)::text) FROM events`,
     );
-    await pool.query('UPDATE events SET txid = txid + 1000000');
+    await asRestored(pool, 'UPDATE events SET txid = txid + 1000000');
     expect(await deleteForeignEvents(pool)).toBe(1);
     const start = await currentPosition(pool);
     const next = grantEvent();

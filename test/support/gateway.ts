@@ -7,7 +7,7 @@ import type { Config } from '../../src/config.ts';
 import type { Limits } from '../../src/http/limits.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousMs } from './deadlines.ts';
-import { createTestDatabase } from './postgres.ts';
+import { createTestDatabase, gatewayUrl } from './postgres.ts';
 
 export type Answer = {
   status: number;
@@ -31,8 +31,9 @@ export type Person = {
 
 export type TestGateway = {
   readonly url: string;
+  /** As a superuser. The gateway itself runs as the runtime role. */
   readonly databaseUrl: string;
-  /** For data that the API cannot read or create. */
+  /** For data that the API cannot read or create: as a superuser. */
   readonly sql: pg.Pool;
   /** A client for the account with this email address. */
   as(email: string): Promise<Person>;
@@ -53,7 +54,7 @@ const development: Config = {
   port: 0,
   production: false,
   logLevel: 'silent',
-  database: { kind: 'url', url: '' },
+  database: { kind: 'url', url: '', ownerUrl: null },
   databasePoolSize: 10,
   redis: null,
   identity: { kind: 'development' },
@@ -87,7 +88,11 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   sql.on('error', () => undefined);
   const app = begun.adopt(
     await createApp(
-      { ...development, database: { kind: 'url', url: databaseUrl }, ...config },
+      {
+        ...development,
+        database: { kind: 'url', url: gatewayUrl(databaseUrl), ownerUrl: null },
+        ...config,
+      },
       {
         logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'),
         databaseDeadlines: generousDatabaseDeadlines,

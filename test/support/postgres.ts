@@ -6,19 +6,23 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { setUpRoles, urlAs } from '../../src/platform/database-roles.ts';
 import {
   type EmbeddedPostgres,
   findFreePort,
   startEmbeddedPostgres,
 } from '../../src/platform/embedded-postgres.ts';
-import { applyMigrations } from '../../src/platform/migrations.ts';
+import { applyMigrations, migrateAsOwner } from '../../src/platform/migrations.ts';
 import { administer, databaseUrl } from './databases.ts';
 import { generousMs } from './deadlines.ts';
 
 /** The server that all test files share, with a migrated template database. */
 export interface SharedPostgres {
+  /** As its superuser. */
   readonly serverUrl: string;
   readonly template: string;
+  /** As whom gateways run on the template and its copies. */
+  readonly runtime: { readonly name: string; readonly password: string };
 }
 
 declare module 'vitest' {
@@ -28,8 +32,15 @@ declare module 'vitest' {
 }
 
 export interface TestDatabase {
+  /** As a superuser, for what gateways may not do. */
   readonly url: string;
   dispose(): Promise<void>;
+}
+
+/** The URL of a database as gateways reach it: on the run's server, as the runtime role. */
+export function gatewayUrl(url: string): string {
+  const { serverUrl, runtime } = inject('postgres');
+  return new URL(url).host === new URL(serverUrl).host ? urlAs(url, runtime) : url;
 }
 
 /** Creates a migrated, empty database for the caller on the run's server. */
@@ -174,17 +185,39 @@ export async function startSharedPostgres(
     existing === undefined ? await startEmbeddedPostgres({ dataFolder, settings: testSettings }) : undefined;
   const serverUrl = server?.url ?? existing ?? '';
   await administer(serverUrl, `CREATE DATABASE ${template}`);
-  await applyMigrations(databaseUrl(serverUrl, template));
+  const [owner, runtime] = [
+    `${template}_owner`,
+    { name: `${template}_gateway`, password: randomBytes(16).toString('hex') },
+  ];
+  await migrateForGateways(databaseUrl(serverUrl, template), owner, runtime);
   return {
     serverUrl,
     template,
+    runtime,
     async dispose() {
       if (server === undefined) {
         for (const name of [template, filledName(template)])
           await administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+        for (const name of [owner, runtime.name]) await administer(serverUrl, `DROP ROLE IF EXISTS ${name}`);
       }
       await server?.stop();
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** Migrates an empty database as its owner, for gateways that run as the runtime role. */
+async function migrateForGateways(
+  url: string,
+  owner: string,
+  runtime: SharedPostgres['runtime'],
+): Promise<void> {
+  const variable = 'DATABASE_URL';
+  const login = { password: runtime.password, onlyIfNew: true };
+  await setUpRoles(
+    url,
+    { owner: { name: owner, login: null }, runtime: { name: runtime.name, login } },
+    variable,
+  );
+  await migrateAsOwner({ url, role: owner, variable }, runtime.name);
 }

@@ -17,7 +17,7 @@ export type Written = {
 export async function journal(sql: pg.Pool): Promise<() => Promise<Written[]>> {
   await sql.query(`
     CREATE TABLE journal (number bigserial, relation text, operation text, "row" jsonb);
-    CREATE FUNCTION into_journal() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION into_journal() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
       INSERT INTO journal (relation, operation, "row")
       VALUES (TG_TABLE_NAME, TG_OP, CASE TG_OP WHEN 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END);

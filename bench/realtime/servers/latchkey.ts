@@ -14,7 +14,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     port: 0,
     production: false,
     logLevel: 'warn',
-    database: { kind: 'url', url: databaseUrl },
+    database: { kind: 'url', url: databaseUrl, ownerUrl: null },
     databasePoolSize: 20,
     redis: { url: redisUrl, topology: 'SINGLE', channel: 'latchkey' },
     identity: { kind: 'development' },
