@@ -83,7 +83,8 @@ async function attempt(
   try {
     await mailer.send(
       {
-        id: `${mail.aboutId}.${mail.recipientId}.${kind.name}`,
+        // With the time at which it was asked for: a mail that is asked for again is another one.
+        id: `${mail.aboutId}.${mail.recipientId}.${kind.name}.${mail.createdAt.getTime()}`,
         to: { name: contents.recipientName, address: contents.recipientEmail },
         date: mail.createdAt,
         ...kind.write(contents),

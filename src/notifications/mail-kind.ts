@@ -42,7 +42,7 @@ export type MailKind<Facts = unknown> = {
   write(facts: Facts & Recipient): MailText;
 };
 
-/** A mail that a transaction asks for: one to each recipient of the kind, once for each thing that it is about. */
+/** A mail that a transaction asks for: one to each recipient of the kind, each time that it is asked for. */
 export type MailRequest = {
   kind: MailKind;
   /** The id of what it is about. */

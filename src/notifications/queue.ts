@@ -38,7 +38,10 @@ export type MailContents = Recipient & {
 /** Only an active user of a customer gets mail. */
 const isCustomersUser = `a.active AND a.kind = 'USER' AND NOT ${isVendorsInSql('a.email')}`;
 
-/** Queues the mails that were asked for in this transaction. One statement for each kind among them. */
+/**
+ * Queues the mails that were asked for in this transaction. One that was asked for before is sent again, unless it still
+ * waits. One statement for each kind among them.
+ */
 export async function queueMails(
   tx: Transaction,
   requests: readonly MailRequest[],
@@ -53,7 +56,10 @@ export async function queueMails(
               ${kind.about}
         CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE ${isCustomersUser} AND (${kind.recipient})
                              ORDER BY a.id LIMIT $4::int) AS recipient
-       ON CONFLICT DO NOTHING`,
+       ON CONFLICT (about_id, recipient_id, kind) DO UPDATE
+         SET state = 'WAITING', attempts = 0, last_error = NULL, settled_at = NULL,
+             details = excluded.details, due_at = excluded.due_at, created_at = excluded.created_at
+       WHERE mails.state <> 'WAITING'`,
       kind.name,
       JSON.stringify(mails),
       now,

@@ -510,6 +510,28 @@ describe('successful and refused actions', () => {
     }
   });
 
+  test('an approval that a Guard admin finds lapsed: Latchkey is the actor, and says whose it was', async () => {
+    const { organizationId } = acme;
+    const email = 'giver@acme.example';
+    const { id: userId } = await done(operator, 'addUser', { organizationId, email, name: 'Giver' });
+    const held = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
+    const { id: roleAssignmentId } = await done(operator, 'assignRole', held);
+    const { grantId } = await fileTicket(gateway, world, { site: 'restricted' });
+    await done(await gateway.as(email), 'approveDataAccess', { grantId });
+    await done(operator, 'removeRole', { roleAssignmentId });
+    await newEntries();
+    await expectEntries(await member('guardAdmin'), 'approveGuardRequest', { grantId }, [
+      {
+        ...{ action: 'GRANT_LAPSE_APPROVAL', grantId },
+        details: expect.objectContaining({
+          ...{ from: 'PENDING_GUARD_APPROVAL', to: 'PENDING_APPROVAL', approverId: userId },
+        }),
+      },
+      { action: 'GRANT_APPROVE_AS_GUARD', outcome: 'REFUSED', refusalCode: 'APPROVAL_LAPSED' },
+    ]);
+    expect(everything.at(-2)?.actor).toEqual({ kind: 'SYSTEM', email: null, name: 'Latchkey' });
+  });
+
   test('a bulk mutation writes an entry for each grant', async () => {
     const [one, two] = [
       await fileTicket(gateway, world),

@@ -253,6 +253,25 @@ describe('an approval on a restricted site', () => {
   });
 });
 
+test('a request that awaits the Guard again, after an approval has lapsed, gets every Guard admin another mail', async () => {
+  const { organizationId } = world.acme;
+  const email = 'giver@acme.example';
+  const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Giver' });
+  const held = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
+  const { id: roleAssignmentId } = await done(world.operator, 'assignRole', held);
+  const { grantId, ticketId } = await awaitGuard(await gateway.as(email));
+  await deliver();
+  await done(world.operator, 'removeRole', { roleAssignmentId });
+  expect(await attempt(guard, 'approveGuardRequest', { grantId })).toMatchObject({ code: 'APPROVAL_LAPSED' });
+  await done(admin, 'approveDataAccess', { ticketId });
+  await deliver();
+  expect(recipients()).toEqual([...guardAdmins, ...guardAdmins].sort());
+  expect(new Set(mailServer.received.map((mail) => mail.email.messageId)).size).toBe(2 * guardAdmins.length);
+  expect(await mailsInDatabase()).toEqual(
+    guardAdmins.map((recipient) => ({ email: recipient, state: 'SENT', attempts: 1 })),
+  );
+});
+
 test('the mutation in the mail approves the request when its recipient runs it', async () => {
   const { grantId } = await awaitGuard();
   await deliver();
