@@ -40,7 +40,7 @@ function isStillApproved(
   { ticket, approvers }: TicketFacts,
 ): boolean {
   const approver = approvers?.get(customerApprovedById);
-  if (approver === undefined) return false;
+  if (approver?.kind !== 'USER') return false;
   const isMember = approver.organizationIds.includes(ticket.site.organizationId);
   return eligibility({ isMember, assignments: approver.assignments }, ticket).allowed;
 }

@@ -1,12 +1,8 @@
 /** The facts that every command on a ticket, or on one of its grants, is decided on. */
 import type { Grant } from '../grants/grant.ts';
-import {
-  type ApprovedGrants,
-  type Approver,
-  listApprovedGrantsOfTicket,
-  listGrantsOfTicket,
-  listOpenGrantsOfTickets,
-} from '../grants/store.ts';
+import { listGrantsOfTicket, listOpenGrantsOfTickets } from '../grants/store.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import { listViewers } from '../identity/viewer-store.ts';
 import type { Transaction } from '../platform/database.ts';
 import {
   findTicket,
@@ -21,8 +17,11 @@ export type TicketFacts = {
   grants: readonly Grant[];
   /** The grant that the command names, if it names one. */
   grant: Grant | null;
-  /** Who approved these grants for the customer, with their present rights, by id. Only a Guard's command needs them. */
-  approvers?: ReadonlyMap<string, Approver>;
+  /**
+   * Who approved those of the grants that await the Guard, with their present rights, by id; without those who are not
+   * active. Only the approval of the Guard needs them.
+   */
+  approvers?: ReadonlyMap<string, Viewer>;
 };
 
 /** The facts of a command that names a grant. */
@@ -40,20 +39,30 @@ export async function findTicketFacts(tx: Transaction, input: TicketInput): Prom
   return { ticket, grants, grant: grants.find(({ id }) => id === named) ?? null };
 }
 
-/** As `findTicketFacts`, with the approvers of the grants. Two statements. */
+/** As `findTicketFacts`, with the approvers. At most three statements. */
 export async function findTicketFactsWithApprovers(
   tx: Transaction,
-  { grantId }: { grantId: string },
+  input: TicketInput,
 ): Promise<TicketFacts | null> {
-  const ticket = await findTicket(tx, { grantId });
-  if (ticket === null) return null;
-  const { grants, approvers } = await listApprovedGrantsOfTicket(tx, ticket.id, grantId);
-  return { ticket, grants, grant: grants.find(({ id }) => id === grantId) ?? null, approvers };
+  const facts = await findTicketFacts(tx, input);
+  return facts && { ...facts, approvers: await findApprovers(tx, facts.grants) };
+}
+
+async function findApprovers(
+  db: Transaction,
+  grants: readonly Grant[],
+): Promise<ReadonlyMap<string, Viewer>> {
+  const ids = grants.flatMap((grant) =>
+    grant.state === 'PENDING_GUARD_APPROVAL' ? [grant.customerApprovedById] : [],
+  );
+  const found = ids.length === 0 ? [] : await listViewers(db, [...new Set(ids)]);
+  return new Map(found.map((viewer) => [viewer.id, viewer]));
 }
 
 /**
  * The facts of these tickets, in the order of the ids; null where there is no such ticket. No grant is named:
- * use `withGrant` for the facts of a command on a grant. Two statements, however many tickets.
+ * use `withGrant` for the facts of a command on a grant. Two statements, however many tickets, and one more if any of
+ * the grants awaits the Guard.
  */
 export async function listTicketFacts(
   db: Transaction,
@@ -63,8 +72,9 @@ export async function listTicketFacts(
     listTickets(db, ticketIds),
     listOpenGrantsOfTickets(db, ticketIds),
   ]);
+  const approvers = await findApprovers(db, grants);
   const factsOf = factsWith(grants);
-  return tickets.map((ticket) => ticket && factsOf(ticket));
+  return tickets.map((ticket) => ticket && { ...factsOf(ticket), approvers });
 }
 
 /** The facts of the engineer's open tickets. At most two statements, however many tickets. */
@@ -78,9 +88,9 @@ export async function listTicketFactsOfEngineer(tx: Transaction, engineerId: str
   return tickets.map(factsWith(grants));
 }
 
-function factsWith({ grants, approvers }: ApprovedGrants): (ticket: TicketOnProduct) => TicketFacts {
+function factsWith(grants: readonly Grant[]): (ticket: TicketOnProduct) => TicketFacts {
   const byTicket = Map.groupBy(grants, ({ ticketId }) => ticketId);
-  return (ticket) => ({ ticket, grants: byTicket.get(ticket.id) ?? [], grant: null, approvers });
+  return (ticket) => ({ ticket, grants: byTicket.get(ticket.id) ?? [], grant: null });
 }
 
 /** The facts for a command that names this grant of the ticket, which may be over. */

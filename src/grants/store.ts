@@ -1,6 +1,5 @@
 /** Grants in the database: the reads that commands need, and the one write, which checks versions. */
-import type { Prisma, Ticket } from '../../prisma/generated/client/client.ts';
-import type { UserViewer } from '../identity/viewer.ts';
+import type { Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
@@ -14,83 +13,32 @@ export async function listGrantsOfTicket(
   ticketId: string,
   named: string | null,
 ): Promise<Grant[]> {
-  const rows = await tx.grant.findMany({ where: ofTicket(ticketId, named), orderBy: { id: 'asc' } });
+  const rows = await tx.grant.findMany({
+    where: {
+      ticketId,
+      OR: [
+        { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] } },
+        ...(named === null ? [] : [{ id: named }]),
+      ],
+    },
+    orderBy: { id: 'asc' },
+  });
   return rows.map(toGrant);
 }
 
-/** As `listGrantsOfTicket`, with the people who approved them. One statement. */
-export async function listApprovedGrantsOfTicket(
-  tx: Transaction,
-  ticketId: string,
-  named: string | null,
-): Promise<ApprovedGrants> {
-  return await listWithApprovers(tx, ofTicket(ticketId, named));
-}
-
-function ofTicket(ticketId: string, named: string | null): Prisma.GrantWhereInput {
-  return {
-    ticketId,
-    OR: [
-      { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] } },
-      ...(named === null ? [] : [{ id: named }]),
-    ],
-  };
-}
-
-/** The open grants of these tickets, with the people who approved them. One statement. */
+/** The open grants of these tickets. One statement. */
 export async function listOpenGrantsOfTickets(
   db: Transaction,
   ticketIds: readonly string[],
-): Promise<ApprovedGrants> {
-  return await listWithApprovers(db, {
-    ticketId: { in: [...ticketIds] },
-    state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
-  });
-}
-
-/** The organizations that a person belongs to now, and the roles they hold. Somebody inactive has neither. */
-export type Approver = Pick<UserViewer, 'organizationIds' | 'assignments'>;
-
-/** Grants, and the people who approved them for the customer, by id. */
-export type ApprovedGrants = { grants: Grant[]; approvers: ReadonlyMap<string, Approver> };
-
-const approver = {
-  select: {
-    id: true,
-    active: true,
-    memberships: { select: { organizationId: true } },
-    roleAssignments: { include: { product: { select: { key: true } } } },
-  },
-} as const satisfies Prisma.Grant$customerApprovedByArgs;
-
-async function listWithApprovers(db: Transaction, where: Prisma.GrantWhereInput): Promise<ApprovedGrants> {
-  const found = await db.grant.findMany({
-    where,
-    include: { customerApprovedBy: approver },
-    relationLoadStrategy: 'join',
+): Promise<Grant[]> {
+  const rows = await db.grant.findMany({
+    where: {
+      ticketId: { in: [...ticketIds] },
+      state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
+    },
     orderBy: { id: 'asc' },
   });
-  return {
-    grants: found.map(({ customerApprovedBy: _, ...row }) => toGrant(row)),
-    approvers: new Map(
-      found.flatMap(({ customerApprovedBy: by }) => (by === null ? [] : [[by.id, toApprover(by)]])),
-    ),
-  };
-}
-
-function toApprover({
-  active,
-  memberships,
-  roleAssignments,
-}: Prisma.AccountGetPayload<typeof approver>): Approver {
-  if (!active) return { organizationIds: [], assignments: [] };
-  return {
-    organizationIds: memberships.map(({ organizationId }) => organizationId),
-    assignments: roleAssignments.map(({ product, ...held }) => ({
-      ...held,
-      productKey: product?.key ?? null,
-    })),
-  };
+  return rows.map(toGrant);
 }
 
 /** Open grants of many tickets, and what their events say of each ticket. */

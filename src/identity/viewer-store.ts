@@ -52,6 +52,12 @@ export async function findViewerAt(db: Reader, id: string): Promise<ViewerAt | n
   return toViewerAt(await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = $1::uuid`, id));
 }
 
+/** The active accounts with these ids. One statement. */
+export async function listViewers(db: Reader, ids: readonly string[]): Promise<Viewer[]> {
+  const rows = await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = ANY ($1::uuid[])`, ids);
+  return rows.map(toViewer);
+}
+
 /** The active account that is bound to this subject of this issuer, or null. One statement. */
 export async function findViewerBySubject(
   db: Reader,

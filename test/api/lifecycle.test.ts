@@ -129,7 +129,7 @@ describe('an approval on a restricted site, by somebody who may no longer grant'
   async function approved(): Promise<Approved> {
     const { organizationId } = world.acme;
     givers += 1;
-    const email = `giver-${givers}@acme.example`;
+    const email = `giver@customer-${givers}.example`;
     const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Giver' });
     const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
     const { id: roleAssignmentId } = await done(world.operator, 'assignRole', role);
@@ -161,6 +161,11 @@ describe('an approval on a restricted site, by somebody who may no longer grant'
       'who left the organization',
       ({ userId }) =>
         done(world.operator, 'removeUser', { organizationId: world.acme.organizationId, userId }),
+    ],
+    [
+      'who proves to be of the vendor',
+      ({ email }) =>
+        gateway.sql.query('INSERT INTO vendor_domains (domain) VALUES ($1)', [email.split('@')[1]]),
     ],
     [
       'whose role is no longer synced',

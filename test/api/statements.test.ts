@@ -437,9 +437,10 @@ describe('a mutation', () => {
       withEverything: 12,
       given: async () => ({ by: await member('reporter'), input: { grantId: (await active()).grantId } }),
     },
+    // One of them reads the present rights of the person who approved for the customer.
     approveGuardRequest: {
-      statements: 12,
-      withEverything: 13,
+      statements: 13,
+      withEverything: 14,
       given: async () => ({
         by: await member('guardAdmin'),
         input: { grantId: (await awaitingGuard()).grantId },
@@ -447,8 +448,8 @@ describe('a mutation', () => {
     },
     // The lapse, its audit entry with that of the refusal, and its event.
     'approveGuardRequest of a lapsed approval': {
-      statements: 11,
-      withEverything: 11,
+      statements: 12,
+      withEverything: 12,
       given: async () => {
         const { organizationId } = acme;
         const email = `${fresh()}@acme.example`;

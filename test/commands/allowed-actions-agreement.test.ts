@@ -193,10 +193,17 @@ describe('what is allowed', () => {
     expect(refusals).toBeLessThan(cases.length * viewers.length * 7);
   });
 
-  test('needs two statements for a page of tickets', async () => {
+  test('needs two statements for a page of tickets, and one more if any of them awaits the Guard', async () => {
     const ids = cases.map(({ ticketId }) => ticketId);
     statements.length = 0;
     const facts = await listTicketFacts(database.prisma, [...ids, crypto.randomUUID()]);
+    expect(statements).toHaveLength(3);
+    const awaiting = cases.find(({ name }) => name === 'awaiting the Guard')?.ticketId;
+    statements.length = 0;
+    await listTicketFacts(
+      database.prisma,
+      ids.filter((id) => id !== awaiting),
+    );
     expect(statements).toHaveLength(2);
     expect(facts.map((one) => one?.ticket.id ?? null)).toEqual([...ids, null]);
     expect(facts.map((one) => one?.grants.length)).toEqual([1, 1, 1, 0, 0, 1, 0, undefined]);

@@ -7,7 +7,6 @@ import {
 } from '../../src/commands/allowed-actions.ts';
 import { withGrant } from '../../src/commands/ticket-facts.ts';
 import type { Grant } from '../../src/grants/grant.ts';
-import type { Approver } from '../../src/grants/store.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { TicketOnProduct } from '../../src/tickets/store.ts';
 import {
@@ -55,16 +54,16 @@ const ticketActions = [
 type Cells<Action extends string> = { [Name in Action]: string };
 
 /** Somebody with the right to grant on the ticket. */
-const grantor: Approver = { organizationIds: ['organization'], assignments: [organizationAdmin] };
+const grantor = user('grantor', organizationAdmin);
 
 function onGrant(
   grant: Grant,
   viewer: Viewer,
   of: TicketOnProduct = ticket(),
   now: Date = NOW,
-  approver: Approver = grantor,
+  approver: Viewer | null = grantor,
 ) {
-  const approvers = new Map(['customer', 'reporter'].map((id) => [id, approver]));
+  const approvers = new Map(approver === null ? [] : ['customer', 'reporter'].map((id) => [id, approver]));
   const facts = { ticket: of, grants: [], grant: null, approvers };
   return codes(allowedGrantActions(withGrant(facts, grant), { viewer, now }));
 }
@@ -160,17 +159,18 @@ describe('on a grant', () => {
     );
   });
 
-  test.each<[string, Approver, TicketOnProduct]>([
-    ['has no role', { ...grantor, assignments: [] }, ticket()],
-    ['left the organization', { ...grantor, organizationIds: ['another'] }, ticket()],
+  test.each<[string, Viewer | null, TicketOnProduct]>([
+    ['is not active', null, ticket()],
+    ['has no role', user('grantor'), ticket()],
+    ['left the organization', { ...user('grantor'), organizationIds: [] } as Viewer, ticket()],
     [
       'has a role that is not synced',
-      { ...grantor, assignments: [{ ...organizationAdmin, syncState: 'PENDING_SYNC' }] },
+      user('grantor', { ...organizationAdmin, syncState: 'PENDING_SYNC' }),
       ticket(),
     ],
     [
       'has a role that the site’s experience does not know',
-      { ...grantor, assignments: [assignment('SITE_ADMIN', 'THIS_SITE')] },
+      user('grantor', assignment('SITE_ADMIN', 'THIS_SITE')),
       ticket({ site: { experience: 'CENTRALIZED' } }),
     ],
   ])('that awaits the Guard after the approval of somebody who now %s', (_, approver, of) => {

@@ -92,10 +92,7 @@ const unnamed: TicketFacts[] = tickets.flatMap((one) =>
     grant: null,
   })),
 );
-const grantor = {
-  organizationIds: ['organization'],
-  assignments: [assignment('ORGANIZATION_ADMIN', 'ORGANIZATION')],
-};
+const grantor = user('customer', assignment('ORGANIZATION_ADMIN', 'ORGANIZATION'));
 const named: TicketFacts[] = unnamed.flatMap((facts) =>
   [new Map(), new Map([['customer', grantor]])].flatMap((approvers) =>
     grants.map((grant) => withGrant({ ...facts, approvers }, grant)),
