@@ -129,7 +129,7 @@ const mustHappen = [
   ...['done', 'ALREADY_OVER', 'NOT_APPROVED_YET'].map((code) => `revokeDataAccessInBulk: ${code}`),
   ...['done', 'ALREADY_OVER', 'ALREADY_ACTIVE', 'NOT_ELIGIBLE'].map((code) => `denyDataAccess: ${code}`),
   ...['done', 'ALREADY_OVER', 'NOT_APPROVED_YET', 'NOT_ELIGIBLE'].map((code) => `revokeDataAccess: ${code}`),
-  ...['done', 'ALREADY_ACTIVE', 'NOT_AWAITING_GUARD', 'FORBIDDEN'].map(
+  ...['done', 'ALREADY_ACTIVE', 'NOT_AWAITING_GUARD', 'APPROVAL_LAPSED', 'FORBIDDEN'].map(
     (code) => `approveGuardRequest: ${code}`,
   ),
   ...['done', 'NOT_AWAITING_GUARD'].map((code) => `denyGuardRequest: ${code}`),
