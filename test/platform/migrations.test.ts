@@ -5,6 +5,7 @@ import pg from 'pg';
 import { beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { findDrift } from '../../prisma/drift.ts';
 import { migrationListOf, noFilters, withSchemaEngine } from '../../prisma/schema-engine.ts';
+import { readSiteUrl } from '../../src/organizations/site-url.ts';
 import { applyMigrations, type Migration, readMigrations } from '../../src/platform/migrations.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { createEmptyDatabase } from '../support/postgres.ts';
@@ -315,5 +316,61 @@ describe('drift', () => {
     { sql: 'DROP INDEX "tickets_product_id_idx"', drift: /CREATE INDEX/ },
   ])('includes $sql', async ({ sql, drift }) => {
     expect(await findDrift(serverUrl, [{ ...first, sql }])).toMatch(drift);
+  });
+});
+
+describe('the migration of the URLs of sites', () => {
+  const spelling = '20261126230500_spell_site_urls';
+
+  /** A database with sites at these URLs, from before the migration. */
+  async function withSites(...urls: string[]): Promise<void> {
+    await applyMigrations(
+      url,
+      (await readMigrations()).filter(({ name }) => name < spelling),
+    );
+    await query(`INSERT INTO organizations VALUES (gen_random_uuid(), 'Acme', false, now())`);
+    for (const [index, of] of urls.entries())
+      await query(`INSERT INTO sites (id, organization_id, url, name, experience, data_residency_region, created_at)
+        SELECT '00000000-0000-7000-8000-00000000000${index}', id, '${of}', 'Site', 'CENTRALIZED', 'EU', now() FROM organizations`);
+  }
+
+  test('gives each the spelling that the gateway looks for, and again changes nothing', async () => {
+    const urls = [
+      ...[
+        'https://one.example',
+        'https://two.example:443',
+        'https://three.example.',
+        'https://four.example.:0443',
+      ],
+      ...['https://five.example:08443', 'https://six.example.:8443', 'https://seven.example:4430'],
+    ];
+    await withSites(...urls, 'https://odd..example', 'https://odd.example:0', 'https://odd.example..');
+    await applyMigrations(url);
+    const kept = await query('SELECT url FROM sites ORDER BY id');
+    expect(kept.slice(0, urls.length)).toEqual(urls.map((of) => readSiteUrl(of)));
+    expect(kept.slice(urls.length)).toEqual([
+      'https://odd..example',
+      'https://odd.example:0',
+      'https://odd.example..',
+    ]);
+    const again = (await readMigrations()).find(({ name }) => name === spelling);
+    const client = new pg.Client(url);
+    onTestFinished(() => client.end());
+    await client.connect();
+    await client.query(again?.sql ?? '');
+    expect(await query('SELECT url FROM sites ORDER BY id')).toEqual(kept);
+  });
+
+  test('changes nothing if two sites have the same, and names them', async () => {
+    await withSites('https://acme.example', 'https://other.example.', 'https://acme.example:443');
+    expect(await refusal()).toMatch(
+      /the sites 0{8}-0000-7000-8000-0{12} and 0{8}-0000-7000-8000-0{11}2 have the same URL, https:\/\/acme\.example: give one/,
+    );
+    expect(await query('SELECT url FROM sites ORDER BY id')).toContain('https://other.example.');
+    await query(`UPDATE sites SET url = 'https://acme-old.example' WHERE url = 'https://acme.example:443'`);
+    expect(await applyMigrations(url)).toContain(spelling);
+    expect(await query('SELECT url FROM sites ORDER BY id')).toEqual([
+      ...['https://acme.example', 'https://other.example', 'https://acme-old.example'],
+    ]);
   });
 });
