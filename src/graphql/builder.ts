@@ -105,7 +105,9 @@ export const builder = new SchemaBuilder<{
     unauthorizedError: (_, { viewer, hasToken }) => notPermitted(viewer, hasToken),
   },
   validation: {
-    validationError: ({ issues }, args) => {
+    validationError: ({ issues }, args, { viewer, hasToken }) => {
+      // Arguments are validated before the field is authorized.
+      if (viewer === null) return notPermitted(viewer, hasToken);
       const problem = invalidInputFrom(issues);
       // Only mutations have an `input`, and they return invalid input as a typed error.
       return 'input' in args ? problem : badUserInput(problem.message);

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import { originOf } from '../graphql/errors.ts';
 import type { Log } from './log.ts';
-import { internalErrorMessage } from './request-refused.ts';
+import { databaseUnavailableMessage, internalErrorMessage } from './request-refused.ts';
+import { retryAfterSeconds } from './responses.ts';
 
 export type ErrorPolicy = {
   /** Whether an error means that the database, or something else the gateway needs, is unavailable. */
@@ -36,16 +37,18 @@ export function createErrorMasker(policy: ErrorPolicy, log: Log): ErrorMasker {
     if (code !== undefined) return withCode(thrown, origin, code);
     if (policy.isUnavailable?.(origin) === true) {
       log.warn({ err: origin }, 'An operation failed because a dependency is unavailable');
-      return masked(thrown, 'The gateway cannot reach its database at the moment. Try again shortly.', 503, {
-        code: 'SERVICE_UNAVAILABLE',
-      });
+      const headers = { 'retry-after': retryAfterSeconds.databaseUnavailable };
+      return masked(
+        thrown,
+        databaseUnavailableMessage,
+        { status: 503, headers },
+        { code: 'SERVICE_UNAVAILABLE' },
+      );
     }
     const errorId = randomUUID();
     log.error({ errorId, err: origin, path: pathOf(thrown) }, 'An operation failed unexpectedly');
-    return masked(thrown, internalErrorMessage(errorId), 500, {
-      code: 'INTERNAL_SERVER_ERROR',
-      errorId,
-    });
+    const extensions = { code: 'INTERNAL_SERVER_ERROR', errorId };
+    return masked(thrown, internalErrorMessage(errorId), { status: 500 }, extensions);
   };
 }
 
@@ -118,13 +121,13 @@ function withCode(thrown: unknown, origin: unknown, code: string): GraphQLError 
 function masked(
   thrown: unknown,
   message: string,
-  status: number,
+  http: { status: number; headers?: Record<string, string> },
   extensions: GraphQLErrorExtensions,
 ): GraphQLError {
   const path = pathOf(thrown);
   return new GraphQLError(message, {
     ...locationOf(thrown),
     // An error at a path leaves the rest of the result valid, so it must not change the response's status.
-    extensions: path === undefined ? { ...extensions, http: { status } } : extensions,
+    extensions: path === undefined ? { ...extensions, http } : extensions,
   });
 }

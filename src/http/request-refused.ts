@@ -32,6 +32,9 @@ export function drainingError(): RequestRefusedError {
   return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', drainingMessage);
 }
 
+export const databaseUnavailableMessage =
+  'The gateway cannot reach its database at the moment. Try again shortly.';
+
 /**
  * Logs an unexpected error under a new id, and returns the error for the client: its message reveals only the id.
  * @param logMessage what failed, for the log

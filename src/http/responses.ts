@@ -5,7 +5,11 @@ import type { RequestRefusedError } from './request-refused.ts';
  * Values of the `Retry-After` header, in seconds. After the first, a load balancer has noticed that this gateway
  * drains, or the next one has started.
  */
-export const retryAfterSeconds = { draining: '1', identityUnavailable: '5' } as const;
+export const retryAfterSeconds = {
+  draining: '1',
+  identityUnavailable: '5',
+  databaseUnavailable: '5',
+} as const;
 
 /**
  * Closes the connection after the response if the request's body was not read to its end: the rest of it would be

@@ -1,13 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorPolicy } from './errors.ts';
 import type { Log } from './log.ts';
-import { drainingError, internalError, RequestRefusedError } from './request-refused.ts';
+import {
+  databaseUnavailableMessage,
+  drainingError,
+  internalError,
+  RequestRefusedError,
+} from './request-refused.ts';
 import { closeAfterUnreadBody, retryAfterSeconds, sendError } from './responses.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
 /**
  * Answers one request. If it throws a {@link RequestRefusedError}, the router sends that error's status and message;
- * for anything else it logs the error and sends 500.
+ * for anything else it logs the error and sends 503 if a dependency is unavailable, or 500.
  */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -29,7 +35,19 @@ export function pathOf(request: IncomingMessage): string | null {
  * Passes each request to the first route with its path. Answers 404 if there is none, and 405 with `Allow` if the
  * route lacks the method. A route with GET also gets HEAD.
  */
-export function createRouter(routes: readonly Route[], isDraining: () => boolean, log: Log) {
+export function createRouter(
+  routes: readonly Route[],
+  { isDraining, errors, log }: { isDraining: () => boolean; errors: ErrorPolicy; log: Log },
+) {
+  function refusalFor(error: unknown, response: ServerResponse): RequestRefusedError {
+    if (error instanceof RequestRefusedError) return error;
+    if (errors.isUnavailable?.(error) !== true)
+      return internalError(error, log, 'A request failed unexpectedly');
+    log.warn({ err: error }, 'A request failed because a dependency is unavailable');
+    if (!response.headersSent) response.setHeader('retry-after', retryAfterSeconds.databaseUnavailable);
+    return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', databaseUnavailableMessage);
+  }
+
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('x-content-type-options', 'nosniff');
     if (isDraining()) response.setHeader('connection', 'close');
@@ -52,7 +70,7 @@ export function createRouter(routes: readonly Route[], isDraining: () => boolean
       }
       await handle(request, response);
     } catch (error) {
-      sendFailure(request, response, error, log);
+      sendFailure(request, response, refusalFor(error, response));
     }
   };
 }
@@ -61,9 +79,7 @@ function matches(pattern: string | RegExp, path: string): boolean {
   return typeof pattern === 'string' ? pattern === path : pattern.test(path);
 }
 
-function sendFailure(request: IncomingMessage, response: ServerResponse, error: unknown, log: Log): void {
-  const refusal =
-    error instanceof RequestRefusedError ? error : internalError(error, log, 'A request failed unexpectedly');
+function sendFailure(request: IncomingMessage, response: ServerResponse, refusal: RequestRefusedError): void {
   if (response.headersSent) {
     response.destroy();
     return;

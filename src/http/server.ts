@@ -58,7 +58,7 @@ export type HttpServer = {
 
 /** Rejects with Node's error (`EADDRINUSE`, `EACCES` …) when it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { log, authenticate } = options;
+  const { log, authenticate, errors = {} } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
@@ -69,7 +69,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     schema: options.schema,
     createContext: options.createContext,
     subscribe: options.subscribe,
-    errors: options.errors ?? {},
+    errors,
     limits,
     connections,
     expiryTimer,
@@ -105,8 +105,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
       homeRoute(options.graphiql !== undefined),
     ],
-    isDraining,
-    log,
+    { isDraining, errors, log },
   );
 
   const responses = new Set<ServerResponse>();

@@ -27,6 +27,10 @@ test.each([
   '{ ticket(key: "SUP-1") { id } }',
   'mutation { createOrganization(input: { name: "Acme", hasGuard: true }) { __typename } }',
   `mutation { closeTicket(input: { ticketId: "${ticketId}" }) { __typename } }`,
+  'mutation { closeTicket(input: { ticketId: "no id" }) { __typename } }',
+  'mutation { addUser(input: { organizationId: "no id", email: "", name: "" }) { __typename } }',
+  '{ ticket(key: "") { id } }',
+  '{ tickets(filter: { siteId: "no id" }) { edges { node { id } } } }',
 ])('get 401: %s', async (query) => {
   const response = await post(query);
   expect(response.status).toBe(401);

@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
-import { startTestServer } from './server-fixture.ts';
+import { DatabaseGoneError, startTestServer } from './server-fixture.ts';
 
 const people = ['ada@customer.example', 'engineer@vendor.example'];
 
@@ -38,6 +38,18 @@ test('returns a token for a known email', async () => {
     status: 200,
     body: { token: 'token of ada@customer.example', expiresAt: '1970-01-01T00:00:00.000Z' },
   });
+});
+
+test('answers 503 while the database is unavailable; only the log says why', async () => {
+  const issue = () => Promise.reject(new DatabaseGoneError());
+  await using server = await startTestServer({ developmentTokens: { issue, people: async () => people } });
+  expect(await ask(server.origin, json, ada)).toEqual({
+    status: 503,
+    body: { error: { code: 'SERVICE_UNAVAILABLE', message: expect.not.stringContaining('10.0.0.7') } },
+  });
+  expect(server.log.entries).toMatchObject([
+    { level: 'warn', fields: { err: expect.any(DatabaseGoneError) } },
+  ]);
 });
 
 test('does not exist unless it is configured', async () => {

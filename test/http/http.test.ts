@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { ReadableStream } from 'node:stream/web';
 import { describe, expect, test } from 'vitest';
 import { IdentityUnavailableError } from '../../src/identity/tokens.ts';
-import { startTestServer, type TestServer } from './server-fixture.ts';
+import { DatabaseGoneError, startTestServer, type TestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
 
@@ -140,6 +140,17 @@ describe('a request with a token', () => {
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({
       errors: [{ extensions: { code: 'IDENTITY_UNAVAILABLE' } }],
+    });
+  });
+
+  test('gets 503 while the database is unavailable, and when to try again', async () => {
+    await using server = await startTestServer({
+      createContext: () => Promise.reject(new DatabaseGoneError()),
+    });
+    const response = await server.post({ query: '{ hello }' }, { email: ada });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(await response.json()).toMatchObject({
+      errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }],
     });
   });
 

@@ -11,7 +11,7 @@ import { createDevelopmentIssuer } from '../../src/identity/development-issuer.t
 import { generousMs } from '../support/deadlines.ts';
 import { subscribeToIterables } from '../support/push.ts';
 
-class DatabaseGoneError extends Error {}
+export class DatabaseGoneError extends Error {}
 
 /** Like the errors of schema libraries: a GraphQLError without a code. */
 export class WrongCursorError extends GraphQLError {}

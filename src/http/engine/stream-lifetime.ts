@@ -7,6 +7,7 @@ import { requestError } from '../errors.ts';
 import type { ExpiryTimer } from '../expiry-timer.ts';
 import type { Limits } from '../limits.ts';
 import { drainingMessage } from '../request-refused.ts';
+import { retryAfterSeconds } from '../responses.ts';
 import type { EngineContext, RunningOperation } from '../running-operation.ts';
 import { resultInTime } from './operation-limits.ts';
 import { iterate } from './operation-stream.ts';
@@ -37,7 +38,10 @@ export function runSubscriptions({
     const { session } = operation;
     if (operation.transport !== 'HTTP' || session.kind !== 'BEARER') return doNothing;
     // Draining has collected the streams it is to close, so one that starts now would be missed.
-    if (isDraining()) return requestError(503, 'SERVICE_UNAVAILABLE', drainingMessage);
+    if (isDraining()) {
+      const headers = { 'retry-after': retryAfterSeconds.draining };
+      return requestError(503, 'SERVICE_UNAVAILABLE', drainingMessage, headers);
+    }
     const bearer = bearerKey(session.claims);
     if (!connections.acquire(bearer)) return requestError(429, 'TOO_MANY_CONNECTIONS', tooManyConnections);
     const { expiresAt } = session.claims;
