@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import { createApp } from './app.ts';
 import { type Config, isRunByNpm, parseConfig, readEnvironment } from './config.ts';
+import { isUnavailable } from './platform/database.ts';
+import { reasonOf } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 
 /**
@@ -31,7 +33,7 @@ if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000)
 try {
   const config = parseConfig(readEnvironment());
   const app = await createApp(config).catch((error: unknown) => {
-    throw listenError(error, config) ?? error;
+    throw listenError(error, config) ?? databaseError(error) ?? error;
   });
   for (const line of app.startScreen) process.stdout.write(`${line}\n`);
   const failure = await Promise.race([stopped, app.failed]);
@@ -65,4 +67,12 @@ function listenError(error: unknown, { host, port }: Config): StartupError | und
   };
   const reason = reasons[String(error.code)];
   return reason === undefined ? undefined : new StartupError(reason, { cause: error });
+}
+
+/** Says that the database was there when the gateway started, and then was not; undefined for any other error. */
+function databaseError(error: unknown): StartupError | undefined {
+  if (error instanceof StartupError || !isUnavailable(error)) return undefined;
+  return new StartupError(`The database was lost during the start (${reasonOf(error)}): start again.`, {
+    cause: error,
+  });
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { variableNames } from '../src/config.ts';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
@@ -288,6 +289,21 @@ describe.concurrent('in a folder of its own', () => {
     const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
     expect(await place.refusal({ ...deployed, DATABASE_URL })).toBe(
       `The database at 127.0.0.1:${port}/latchkey cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): start it, or correct DATABASE_URL.\n`,
+    );
+  });
+
+  test('a database that is lost during the start is reported', async () => {
+    await using place = await createPlace();
+    await using databases = new AsyncDisposableStack();
+    const { url: DATABASE_URL } = databases.adopt(await createTestDatabase(), ({ dispose }) => dispose());
+    const sql = databases.adopt(new pg.Pool({ connectionString: DATABASE_URL }), (pool) => pool.end());
+    // The gateway's first change of data ends its connection.
+    await sql.query(`
+      CREATE FUNCTION end_connection() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+      CREATE TRIGGER lost BEFORE UPDATE ON accounts EXECUTE FUNCTION end_connection()`);
+    expect(await place.refusal({ ...withoutWarnings, ...deployed, DATABASE_URL })).toMatch(
+      /^The database was lost during the start \(.*\): start again\.\n$/,
     );
   });
 
