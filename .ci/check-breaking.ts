@@ -1,7 +1,8 @@
 /**
  * `npm run check:breaking`: fails if the schema of the working tree breaks clients of the schema committed before it.
  * Additions pass, and so do the breaking changes in schema/approved-breaking-changes.txt.
- * `npm run check:breaking -- --approve` writes the present ones into that file, to be committed with the schema.
+ * `npm run check:breaking -- --approve` adds the present ones to that file, to be committed with the schema, and removes
+ * those that were taken back since.
  */
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -34,9 +35,29 @@ function baseline(): string {
 }
 
 /** The breaking changes that were approved, each as this check reports it. */
-async function approvals(): Promise<ReadonlySet<string>> {
+async function approvals(): Promise<Set<string>> {
   const text = await readFile(approvalsFile, 'utf8').catch(() => '');
-  return new Set(text.split('\n'));
+  return new Set(text.split('\n').filter((line) => line !== ''));
+}
+
+/** The breaking changes from this schema to the present one, each as this check reports it. */
+async function breakingSince(earlier: string): Promise<string[]> {
+  const changes = await diff(buildSchema(earlier), buildSchema(current));
+  const breaking = changes.filter(({ criticality }) => criticality.level === CriticalityLevel.Breaking);
+  return breaking.map(({ path, message }) => `${path ?? ''}: ${message}`).sort();
+}
+
+/** Adds these changes to the approved ones, of which it keeps those that some committed schema still differs by. */
+async function approve(found: readonly string[]): Promise<void> {
+  const unconfirmed = await approvals();
+  const kept = new Set(found);
+  for (const version of git('log', '--format=%H', '--', file).split('\n')) {
+    if (unconfirmed.size === 0) break;
+    const earlier = schemaAt(version);
+    const changes = earlier === null ? [] : await breakingSince(earlier);
+    for (const change of changes) if (unconfirmed.delete(change)) kept.add(change);
+  }
+  await writeFile(approvalsFile, `${[...kept].sort().join('\n')}\n`);
 }
 
 /** Returns the output of git, or an empty string if it fails. */
@@ -54,10 +75,8 @@ const before = commit === '' ? null : schemaAt(commit);
 if (before === null) {
   process.stdout.write('There is no earlier schema to compare with.\n');
 } else {
-  const changes = await diff(buildSchema(before), buildSchema(current));
-  const breaking = changes.filter(({ criticality }) => criticality.level === CriticalityLevel.Breaking);
-  const changesFound = breaking.map(({ path, message }) => `${path ?? ''}: ${message}`).sort();
-  if (process.argv.includes('--approve')) await writeFile(approvalsFile, `${changesFound.join('\n')}\n`);
+  const changesFound = await breakingSince(before);
+  if (process.argv.includes('--approve')) await approve(changesFound);
   const approved = await approvals();
   const unapproved = changesFound.filter((change) => !approved.has(change));
   for (const change of unapproved) process.stderr.write(`${change}\n`);

@@ -1,6 +1,6 @@
 /** Tests `npm run check:breaking` in a temporary repository. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -80,6 +80,23 @@ test.each([
   expect(check()).toEqual({ passes: true, said: '' });
   write('type Query { four: String }');
   expect(check(), 'another breaking change').toMatchObject({ passes: false });
+});
+
+test('approving keeps what was approved before, unless it was taken back', () => {
+  commit(first);
+  const approved = (schema: string) => {
+    write(schema);
+    expect(check('--approve')).toEqual({ passes: true, said: '' });
+    commit(schema);
+    return readFileSync(join(folder, 'schema/approved-breaking-changes.txt'), 'utf8');
+  };
+  const [one, two] = ["Query.one: Field 'one' was removed", "Query.two: Field 'two' was removed"];
+  expect(approved(fewer)).toContain(two);
+  const none = approved('type Query { four: String }');
+  for (const change of [one, two]) expect(none).toContain(change);
+  const back = approved('type Query { two(required: Int): String four: String }');
+  expect(back).toContain(one);
+  expect(back).not.toContain(two);
 });
 
 test('reports what any commit of a branch broke', () => {
