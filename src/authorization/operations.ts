@@ -24,8 +24,10 @@ export type Relation =
   | 'ASSIGNED_ENGINEER'
   /** A user who belongs to the organization. */
   | 'MEMBER'
-  /** A member who holds any role in the organization, synced or not. May see tickets and grants, not decide on them. */
+  /** A member who holds any role in the organization that counts. May see tickets and grants, not decide on them. */
   | 'ROLE_HOLDER'
+  /** A member who holds a role in the organization that is not synced yet, so it does not count. */
+  | 'UNSYNCED_ROLE_HOLDER'
   | 'ORGANIZATION_ADMIN'
   /** Guard admin of the site or its organization. */
   | 'GUARD_ADMIN'
@@ -33,6 +35,8 @@ export type Relation =
   | 'REPORTER'
   /** May grant for the ticket's product on its site: roles/eligibility.ts. */
   | 'GRANTOR'
+  /** Could grant if their role was synced. May see the ticket, and with it what they lack; nothing else. */
+  | 'UNSYNCED_GRANTOR'
   /** Who gave the customer's approval of this grant. */
   | 'APPROVER';
 
@@ -77,7 +81,7 @@ export const operations = {
   reactivateSite: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
   assignRole: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
   removeRole: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
-  triggerScimSync: { kind: 'mutation', may: ['OPERATOR', 'ROLE_HOLDER'] },
+  triggerScimSync: { kind: 'mutation', may: ['OPERATOR', 'ROLE_HOLDER', 'UNSYNCED_ROLE_HOLDER'] },
 
   createOrganization: { kind: 'mutation', may: ['OPERATOR'] },
   createSite: { kind: 'mutation', may: ['OPERATOR'] },

@@ -41,7 +41,10 @@ export function relationsToOrganization(viewer: Viewer, organizationId: string):
     case 'USER':
       if (!viewer.organizationIds.includes(organizationId)) break;
       relations.add('MEMBER');
-      if (holdsRoleIn(viewer, organizationId)) relations.add('ROLE_HOLDER');
+      for (const held of viewer.assignments) {
+        if (held.organizationId === organizationId)
+          relations.add(counts(held) ? 'ROLE_HOLDER' : 'UNSYNCED_ROLE_HOLDER');
+      }
       if (isOrganizationAdminOf(viewer.assignments, organizationId)) relations.add('ORGANIZATION_ADMIN');
       break;
   }
@@ -82,21 +85,38 @@ export function relationsToTicket(
   if (viewer.kind !== 'USER' || !relations.has('MEMBER')) return relations;
   if (ticket.reporterId === viewer.id) relations.add('REPORTER');
   if (approverId === viewer.id) relations.add('APPROVER');
-  if (eligibility({ isMember: true, assignments: viewer.assignments }, place).allowed)
-    relations.add('GRANTOR');
+  const verdict = eligibility({ isMember: true, assignments: viewer.assignments }, place);
+  if (verdict.allowed) relations.add('GRANTOR');
+  else if (verdict.obstacles.includes('ROLE_NOT_SYNCED')) relations.add('UNSYNCED_GRANTOR');
   return relations;
 }
 
 /**
- * Whether somebody in these relations may know that the ticket exists: its reporter, its engineer, the people who
- * approved a grant on it, and every role holder of the organization, so that they can learn why their role does not
- * count.
+ * Whether somebody in these relations may know that the ticket exists: whoever sees its grants, and whoever could grant
+ * if their role was synced, so that they can learn that.
  */
 export function seesTicket(relations: ReadonlySet<Relation>): boolean {
-  return ticketReaders.some((relation) => relations.has(relation));
+  return seesGrants(relations) || relations.has('UNSYNCED_GRANTOR');
 }
 
-const ticketReaders = [
+/**
+ * Whether somebody in these relations to a ticket may see its grants: its reporter, its engineer, the people who approved
+ * a grant on it, and every role holder of the organization, so that they can learn why their role does not count there.
+ */
+export function seesGrants(relations: ReadonlySet<Relation>): boolean {
+  return grantReaders.some((relation) => relations.has(relation));
+}
+
+/**
+ * Whether somebody who sees a ticket, in these relations to it, may see who may grant on it: operators, and members who
+ * do not see it only because of a role that is not synced.
+ */
+export function seesGrantors(relations: ReadonlySet<Relation>): boolean {
+  if (relations.has('OPERATOR')) return true;
+  return relations.has('MEMBER') && (seesGrants(relations) || !relations.has('UNSYNCED_GRANTOR'));
+}
+
+const grantReaders = [
   'OPERATOR',
   'TICKETING',
   'GRANT_WATCHING',
@@ -115,14 +135,6 @@ export function seesOrganization(relations: ReadonlySet<Relation>): boolean {
 /** Whether somebody in these relations may see the account and its roles: the account itself, and role holders. */
 export function seesAccount(relations: ReadonlySet<Relation>): boolean {
   return (['OPERATOR', 'SELF', 'ROLE_HOLDER'] as const).some((relation) => relations.has(relation));
-}
-
-/**
- * An unsynced role counts here: its holder may see the ticket, and learn that the role is not synced, but may not
- * decide.
- */
-function holdsRoleIn(viewer: Extract<Viewer, { kind: 'USER' }>, organizationId: string): boolean {
-  return viewer.assignments.some((held) => held.organizationId === organizationId);
 }
 
 function capabilitiesIn(

@@ -4,6 +4,7 @@
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
+import { experiencesIn } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
 
 /** Matches no row: for accounts that may see none. */
@@ -49,22 +50,41 @@ export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
         : nothing;
     case 'SUPPORT_ENGINEER':
       return { assigneeId: viewer.id };
-    case 'USER': {
-      const asMember = { site: { organizationId: { in: [...viewer.organizationIds] } } };
-      return {
-        OR: [
-          { site: { organizationId: { in: organizationsWithRole(viewer) } } },
-          { reporterId: viewer.id, ...asMember },
-          // A person who approved may revoke, even if they no longer hold a role.
-          { grants: { some: { customerApprovedById: viewer.id } }, ...asMember },
-        ],
-      };
-    }
+    case 'USER':
+      return { OR: [...withVisibleGrants(viewer), ...reachedOnceSynced(viewer)] };
   }
 }
 
 export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
-  return viewer.kind === 'OPERATOR' ? {} : { ticket: visibleTickets(viewer) };
+  if (viewer.kind === 'OPERATOR') return {};
+  return { ticket: viewer.kind === 'USER' ? { OR: withVisibleGrants(viewer) } : visibleTickets(viewer) };
+}
+
+/** The tickets whose grants the user may see. */
+function withVisibleGrants(viewer: UserViewer): Prisma.TicketWhereInput[] {
+  const asMember = { site: { organizationId: { in: [...viewer.organizationIds] } } };
+  return [
+    { site: { organizationId: { in: organizationsWithRole(viewer) } } },
+    { reporterId: viewer.id, ...asMember },
+    // A person who approved may revoke, even if they no longer hold a role.
+    { grants: { some: { customerApprovedById: viewer.id } }, ...asMember },
+  ];
+}
+
+/** The tickets on which the user could grant if their roles were synced. */
+function reachedOnceSynced(viewer: UserViewer): Prisma.TicketWhereInput[] {
+  return viewer.assignments
+    .filter((held) => !counts(held) && viewer.organizationIds.includes(held.organizationId))
+    .flatMap((held) => {
+      const { organizationId, siteId, productId } = held;
+      const experiences = experiencesIn(held);
+      if (experiences.length === 0) return [];
+      return {
+        site: { organizationId, experience: { in: [...experiences] } },
+        ...(siteId === null ? {} : { siteId }),
+        ...(productId === null ? {} : { productId }),
+      };
+    });
 }
 
 /** Users see their own roles; role holders also see the other roles in the organization. */
@@ -130,9 +150,11 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
   }
 }
 
-/** The organizations in which the user holds any role. */
+/** The organizations in which the user holds any role that counts. */
 function organizationsWithRole(viewer: UserViewer): string[] {
-  return viewer.organizationIds.filter((id) => viewer.assignments.some((held) => held.organizationId === id));
+  return viewer.organizationIds.filter((id) =>
+    viewer.assignments.some((held) => counts(held) && held.organizationId === id),
+  );
 }
 
 function boundTo({ organizationId }: ServiceViewer): Prisma.SiteWhereInput {

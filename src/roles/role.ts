@@ -74,6 +74,14 @@ export function isWellFormed({
   }
 }
 
+/** The experiences in which the assignment allows granting on what it names, if it is synced: none, if malformed. */
+export function experiencesIn(held: RoleAssignment): readonly Experience[] {
+  const { covers, grantsIn }: RoleRule = roleRules[held.role];
+  if (!isWellFormed(held)) return [];
+  const isSiteWideListing = covers === 'LISTING' && held.productId === null;
+  return isSiteWideListing ? grantsIn.filter((experience) => experience === 'CENTRALIZED') : grantsIn;
+}
+
 /** Whether somebody with these roles is a Guard admin of the site or its organization. Unsynced roles do not count. */
 export function isGuardAdminOf(
   assignments: readonly RoleAssignment[],

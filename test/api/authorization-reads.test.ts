@@ -126,6 +126,50 @@ describe('every query', () => {
   });
 });
 
+describe('a role that is not synced', () => {
+  const eligibility = 'allowed obstacles { code } eligibleGrantors { edges { node { email } } }';
+  const everything = `query ($key: String!, $ticketId: ID!) {
+    ticket(key: $key) { key grants { edges { node { id } } } accessEligibility { ${eligibility} } }
+    grants(filter: { ticketId: $ticketId }) { edges { node { id } } }
+    accounts(first: 100) { edges { node { email } } }
+    roleAssignments(first: 100) { edges { node { user { email } } } } }`;
+  const seenBy = async (name: Name) => {
+    const { key, ticketId } = target;
+    const { email, ...person } = only(name);
+    const seen: Json = await person.ask(everything, { key, ticketId });
+    const others = ({ edges }: Json, of: (node: Json) => string) =>
+      edges.map(({ node }: Json) => of(node)).filter((one: string) => one !== email);
+    return {
+      ...{ ticket: seen.ticket, grants: seen.grants.edges },
+      accounts: others(seen.accounts, (node) => node.email),
+      roles: others(seen.roleAssignments, ({ user }) => user.email),
+    };
+  };
+  const nothing = { ticket: null, grants: [], accounts: [], roles: [] };
+  const obstacle = {
+    ...{ allowed: false, obstacles: [{ code: 'ROLE_NOT_SYNCED' }], eligibleGrantors: null },
+  };
+
+  test.each(['member', 'unsyncGrd'] as const)(
+    'shows nothing on which it would not count: %s',
+    async (name) => {
+      expect(await seenBy(name)).toEqual(nothing);
+    },
+  );
+
+  test.each(['unsynced', 'unsyncOrg'] as const)('shows what it lacks, and nothing else: %s', async (name) => {
+    const { key, ticketId } = target;
+    const ticket = { key, grants: { edges: [] }, accessEligibility: obstacle };
+    expect(await seenBy(name)).toEqual({ ...nothing, ticket });
+    const { refused } = await only(name).ask(
+      `mutation ($input: ApproveDataAccessInput!) { refused: approveDataAccess(input: $input) {
+         ... on NotEligibleError { code eligibility { ${eligibility} } } } }`,
+      { input: { ticketId } },
+    );
+    expect(refused).toEqual({ code: 'NOT_ELIGIBLE', eligibility: obstacle });
+  });
+});
+
 describe('every subscription', () => {
   /**
    * Everybody subscribes. Then the grant of the row changes, and after it a grant whose events the subscriber may

@@ -202,56 +202,56 @@ reactivateAccount            | -      -        -        no       no        no   
   guardsAndUnsynced: `
                              | guard siteGuard guardElse unsynced unsyncOrg unsyncGrd
 viewer                       | yes   yes       yes       yes      yes       yes
-node: Ticket                 | yes   yes       yes       yes      yes       yes
-node: Grant                  | yes   yes       yes       yes      yes       yes
+node: Ticket                 | yes   yes       yes       yes      yes       -
+node: Grant                  | yes   yes       yes       -        -         -
 node: Organization           | yes   yes       yes       yes      yes       yes
 node: Site                   | yes   yes       yes       yes      yes       yes
 node: Product                | yes   yes       yes       yes      yes       yes
-node: User                   | yes   yes       yes       yes      yes       yes
-node: RoleAssignment         | yes   yes       yes       yes      yes       yes
+node: User                   | yes   yes       yes       -        -         -
+node: RoleAssignment         | yes   yes       yes       -        -         -
 node: AuditEntry             | yes   yes       -         -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
-nodes                        | yes   yes       yes       yes      yes       yes
+nodes                        | yes   yes       yes       -        -         -
 organizations                | yes   yes       yes       yes      yes       yes
 site                         | yes   yes       yes       yes      yes       yes
 sites                        | yes   yes       yes       yes      yes       yes
-ticket                       | yes   yes       yes       yes      yes       yes
-tickets                      | yes   yes       yes       yes      yes       yes
-grants                       | yes   yes       yes       yes      yes       yes
-roleAssignments              | yes   yes       yes       yes      yes       yes
-accounts                     | yes   yes       yes       yes      yes       yes
+ticket                       | yes   yes       yes       yes      yes       -
+tickets                      | yes   yes       yes       yes      yes       -
+grants                       | yes   yes       yes       -        -         -
+roleAssignments              | yes   yes       yes       -        -         -
+accounts                     | yes   yes       yes       -        -         -
 auditLog                     | yes   yes       -         no       no        no
 auditLog: of the vendor      | -     -         -         no       no        no
 
 grantEvents                  | yes   yes       -         -        -         -
 
 createTicket                 | yes   yes       yes       yes      yes       yes
-assignTicket                 | no    no        no        no       no        no
-updateTicketStatus           | no    no        no        no       no        no
-closeTicket                  | no    no        no        no       no        no
-reopenTicket                 | no    no        no        no       no        no
+assignTicket                 | no    no        no        no       no        -
+updateTicketStatus           | no    no        no        no       no        -
+closeTicket                  | no    no        no        no       no        -
+reopenTicket                 | no    no        no        no       no        -
 
-requestDataAccess            | no    no        no        no       no        no
-withdrawDataAccessRequest    | no    no        no        no       no        no
-releaseDataAccess            | no    no        no        no       no        no
-approveDataAccess            | why   why       why       why      why       why
-approveDataAccess: by grant  | why   why       why       why      why       why
-approveDataAccessInBulk      | why   why       why       why      why       why
-denyDataAccess               | why   why       why       why      why       why
-revokeDataAccess             | yes   yes       why       why      why       why
-revokeDataAccess: takes back | yes   yes       why       why      why       why
-revokeDataAccessInBulk       | yes   yes       why       why      why       why
-approveGuardRequest          | yes   yes       no        no       no        no
-denyGuardRequest             | yes   yes       no        no       no        no
+requestDataAccess            | no    no        no        no       no        -
+withdrawDataAccessRequest    | no    no        no        no       no        -
+releaseDataAccess            | no    no        no        no       no        -
+approveDataAccess            | why   why       why       why      why       -
+approveDataAccess: by grant  | why   why       why       why      why       -
+approveDataAccessInBulk      | why   why       why       why      why       -
+denyDataAccess               | why   why       why       why      why       -
+revokeDataAccess             | yes   yes       why       why      why       -
+revokeDataAccess: takes back | yes   yes       why       why      why       -
+revokeDataAccessInBulk       | yes   yes       why       why      why       -
+approveGuardRequest          | yes   yes       no        no       no        -
+denyGuardRequest             | yes   yes       no        no       no        -
 
 setSupportAccessRestrictions | yes   yes       no        no       no        no
 setSupportAccessPolicy       | no    no        no        no       no        no
 deactivateSite               | no    no        no        no       no        no
 reactivateSite               | no    no        no        no       no        no
 assignRole                   | no    no        no        no       no        no
-removeRole                   | no    no        no        no       no        no
+removeRole                   | no    no        no        -        -         -
 triggerScimSync              | yes   yes       yes       yes      yes       yes
 
 createOrganization           | no    no        no        no       no        no
@@ -263,8 +263,8 @@ removeUser                   | no    no        no        no       no        no
 addSupportEngineer           | no    no        no        no       no        no
 addOperator                  | no    no        no        no       no        no
 addServiceAccount            | no    no        no        no       no        no
-deactivateAccount            | no    no        no        no       no        no
-reactivateAccount            | no    no        no        no       no        no
+deactivateAccount            | no    no        no        -        -         -
+reactivateAccount            | no    no        no        -        -         -
 `,
 
   vendor: `
@@ -361,9 +361,9 @@ contact   | LISTING   yes             LISTING       LISTING             LISTING 
 guard     | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
 siteGuard | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
 guardElse | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
-unsynced  | SYNC      PRODUCT         SITE          PRODUCT+SITE        SITE            SITE+DEAD        -
+unsynced  | SYNC      -               -             -                   -               -                -
 unsyncOrg | SYNC      SYNC            SYNC          SYNC                SYNC            DEAD+SYNC        -
-unsyncGrd | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
+unsyncGrd | -         -               -             -                   -               -                -
 `;
 
 export const obstacles = {
@@ -394,9 +394,9 @@ contact   | why       yes             why           why                 why     
 guard     | yes       yes             yes           yes                 yes             -
 siteGuard | yes       yes             why           why                 why             -
 guardElse | why       why             why           why                 yes             -
-unsynced  | why       why             why           why                 why             -
+unsynced  | why       -               -             -                   -               -
 unsyncOrg | why       why             why           why                 why             -
-unsyncGrd | why       why             why           why                 why             -
+unsyncGrd | -         -               -             -                   -               -
 `;
 
 /** Who may decide as the Guard on a site. */
@@ -410,5 +410,5 @@ guard     | yes       yes             yes           yes             -
 siteGuard | yes       yes             no            no              -
 guardElse | no        no              no            yes             -
 unsyncOrg | no        no              no            no              -
-unsyncGrd | no        no              no            no              -
+unsyncGrd | -         -               -             -               -
 `;

@@ -7,6 +7,7 @@ import {
   asOfNow,
   everybody,
   expiryOf,
+  type Grant,
   grantAt,
   hasApproved,
   isMember,
@@ -15,6 +16,7 @@ import {
   obstaclesOf,
   type RoleHeld,
   type State,
+  seesGrants,
   seesTicket,
   sweep,
   ticketAt,
@@ -561,8 +563,10 @@ const looks: fc.Arbitrary<Command> = fc
       const approved = hasApproved(model, who, (grant) => grant.ticket === index);
       const sees = approved || seesTicket(model, who, ticket);
       count('a look', sees ? { done: true } : { refused: 'nothing' });
+      const isShown = (grant: Grant) =>
+        grant.ticket === index && (approved || seesGrants(model, who, ticket));
       const grants = model.grants
-        .flatMap((grant, at) => (grant.ticket === index ? [{ at, ...asOfNow(grant, model.now) }] : []))
+        .flatMap((grant, at) => (isShown(grant) ? [{ at, ...asOfNow(grant, model.now) }] : []))
         .reverse();
       const ofMember = onTicket(obstaclesOf(model, who, ticket.product), ticket.status === 'CLOSED');
       const obstacles = isMember(who)
@@ -581,7 +585,7 @@ const looks: fc.Arbitrary<Command> = fc
           : null,
         grants: {
           edges: grants
-            .filter(({ state }) => sees && asked.includes(state))
+            .filter(({ state }) => asked.includes(state))
             .map(({ at }) => ({ node: { id: grantId(reality, at) } })),
         },
       });
@@ -603,8 +607,10 @@ const repetitions: fc.Arbitrary<Command> = fc.constant({
     count('a repetition', { done: true });
     await compareAll(model, reality, false);
     const first = answerLater(model.now);
-    const visible = (id: string, answered: Json) =>
-      stillSees(model, reality, who, id) ? answered : nothingThere;
+    const visible = (id: string, answered: Json) => {
+      const isGrant = answers !== 'Ticket' && answered.code === undefined;
+      return stillSees(model, reality, who, id, isGrant ? seesGrants : seesTicket) ? answered : nothingThere;
+    };
     const { ticketId: ticket, grantId: grant, grantIds } = input;
     expect(answerSeen(answer)).toEqual(
       grantIds === undefined
@@ -618,14 +624,18 @@ const repetitions: fc.Arbitrary<Command> = fc.constant({
 const nothingThere = { code: 'NOT_FOUND' };
 
 /** Whether the person still sees the ticket or grant. If not, a repetition does not return the first answer. */
-function stillSees(model: Model, { tickets, grants }: Reality, who: Who, id: string): boolean {
+function stillSees(
+  model: Model,
+  { tickets, grants }: Reality,
+  who: Who,
+  id: string,
+  sees: typeof seesTicket,
+): boolean {
   const grant = grants.findIndex((known) => globalId('Grant', known) === id);
   const ticket = tickets.findIndex((known) => globalId('Ticket', known) === id);
   const target = grant === -1 ? ticket : grantAt(model, grant).ticket;
   if (target === -1) return true;
-  return (
-    seesTicket(model, who, ticketAt(model, target)) || hasApproved(model, who, (_, index) => index === grant)
-  );
+  return sees(model, who, ticketAt(model, target)) || hasApproved(model, who, (_, index) => index === grant);
 }
 
 const takeRoles = takingRoles(fc.oneof(fc.nat({ max: 13 }), fc.constant('an approver’s' as const)));

@@ -144,11 +144,21 @@ export function isOrganizationAdmin(model: Model, who: Who): boolean {
   return rolesOf(model, who).some((held) => held.role === 'ORGANIZATION_ADMIN' && held.synced);
 }
 
-/** Visible to its reporter, its engineer, every role holder of the organization, and the vendor's accounts. */
+/** Visible to whoever sees its grants, and to whoever could grant if their role was synced. */
 export function seesTicket(model: Model, who: Who, ticket: Ticket): boolean {
+  const lacksSync = isMember(who) && obstaclesOf(model, who, ticket.product).includes('ROLE_NOT_SYNCED');
+  return seesGrants(model, who, ticket) || lacksSync;
+}
+
+/** Visible to the reporter, the engineer, whoever holds a role in the organization that counts, and the vendor's accounts. */
+export function seesGrants(model: Model, who: Who, ticket: Ticket): boolean {
   if (who === 'operator' || who === 'ticketing') return true;
-  if (isMember(who)) return ticket.reporter === who || rolesOf(model, who).length > 0;
+  if (isMember(who)) return ticket.reporter === who || holdsRole(model, who);
   return ticket.engineer === who;
+}
+
+function holdsRole(model: Model, who: Who): boolean {
+  return rolesOf(model, who).some(({ synced }) => synced);
 }
 
 /** A person who approved a grant still sees it without any role, because they may revoke it. */
@@ -162,9 +172,9 @@ export function hasApproved(
   );
 }
 
-/** A role is visible to every role holder, to the person who holds it and to the operator. */
+/** A role is visible to whoever holds one that counts, to the person who holds it and to the operator. */
 export function seesRole(model: Model, who: Who, index: number): boolean {
-  return who === 'operator' || rolesOf(model, who).length > 0 || model.roles[index]?.who === who;
+  return who === 'operator' || holdsRole(model, who) || model.roles[index]?.who === who;
 }
 
 export function seesOrganization(who: Who): boolean {

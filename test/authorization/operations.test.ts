@@ -31,6 +31,8 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   MEMBER: ['accounts', 'createTicket', 'grantEvents', 'roleAssignments'],
   ROLE_HOLDER: ['triggerScimSync'],
+  UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
+  UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
     ...['auditLog', 'setSupportAccessPolicy', 'setSupportAccessRestrictions'],
     ...customerAdministration,

@@ -8,6 +8,8 @@ import {
   relationsToSite,
   relationsToTicket,
   seesAccount,
+  seesGrantors,
+  seesGrants,
   seesOrganization,
   seesTicket,
 } from '../../src/authorization/viewer-relations.ts';
@@ -24,10 +26,8 @@ const service = (organizationId: string | null, ...capabilities: ServiceViewer['
 
 const plain = user('plain');
 const organizationAdmin = user('admin', assignment('ORGANIZATION_ADMIN', 'ORGANIZATION'));
-const unsyncedAdmin = user(
-  'unsynced',
-  assignment('ORGANIZATION_ADMIN', 'ORGANIZATION', { syncState: 'PENDING_SYNC' }),
-);
+const unsynced = assignment('ORGANIZATION_ADMIN', 'ORGANIZATION', { syncState: 'PENDING_SYNC' });
+const unsyncedAdmin = user('unsynced', unsynced);
 const productAdmin = user('product-admin', assignment('PRODUCT_ADMIN', 'THIS_PRODUCT'));
 const guardAdmin = user('guard', assignment('GUARD_ADMIN', 'THIS_SITE'));
 const unsyncedGuard = user('unsynced', assignment('GUARD_ADMIN', 'THIS_SITE', { syncState: 'PENDING_SYNC' }));
@@ -53,7 +53,7 @@ describe('to the platform', () => {
     ['an organization admin', organizationAdmin, ['MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN']],
     ['a product admin', productAdmin, ['MEMBER', 'ROLE_HOLDER']],
     ['a Guard admin of a site', guardAdmin, ['MEMBER', 'ROLE_HOLDER', 'GUARD_ADMIN']],
-    ['a Guard admin who is not synced', unsyncedGuard, ['MEMBER', 'ROLE_HOLDER']],
+    ['a Guard admin who is not synced', unsyncedGuard, ['MEMBER', 'UNSYNCED_ROLE_HOLDER']],
   ])('%s', (_, viewer, expected) => {
     expect(sorted(relationsToPlatform(viewer))).toEqual(only(...expected));
   });
@@ -68,7 +68,12 @@ describe('to an organization', () => {
     ['a service account bound to another', service('elsewhere', 'TICKETING'), []],
     ['a member without roles', plain, ['MEMBER']],
     ['its admin', organizationAdmin, ['MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN']],
-    ['its admin who is not synced', unsyncedAdmin, ['MEMBER', 'ROLE_HOLDER']],
+    ['its admin who is not synced', unsyncedAdmin, ['MEMBER', 'UNSYNCED_ROLE_HOLDER']],
+    [
+      'a member of whose roles one is not synced',
+      user('x', assignment('SITE_ADMIN', 'THIS_SITE'), unsynced),
+      ['MEMBER', 'ROLE_HOLDER', 'UNSYNCED_ROLE_HOLDER'],
+    ],
     [
       'a member whose role is elsewhere',
       user('x', assignment('SITE_ADMIN', 'THIS_SITE', { organizationId: 'elsewhere' })),
@@ -84,7 +89,7 @@ describe('to a site', () => {
   test.each<[string, Viewer, typeof site, Relation[]]>([
     ['its Guard admin', guardAdmin, site, ['MEMBER', 'ROLE_HOLDER', 'GUARD_ADMIN']],
     ['the Guard admin of another site', guardAdmin, otherSite, ['MEMBER', 'ROLE_HOLDER']],
-    ['its Guard admin who is not synced', unsyncedGuard, site, ['MEMBER', 'ROLE_HOLDER']],
+    ['its Guard admin who is not synced', unsyncedGuard, site, ['MEMBER', 'UNSYNCED_ROLE_HOLDER']],
     ['a former member who was Guard admin', former, site, []],
     ['an engineer', engineer(), site, ['SUPPORT_ENGINEER']],
   ])('%s', (_, viewer, where, expected) => {
@@ -130,6 +135,22 @@ describe('to a ticket', () => {
     ['who approved no grant', plain, ['MEMBER'], 'somebody'],
     ['a product admin', productAdmin, ['MEMBER', 'ROLE_HOLDER', 'GRANTOR']],
     ['a Guard admin', guardAdmin, ['MEMBER', 'ROLE_HOLDER', 'GUARD_ADMIN']],
+    [
+      'an organization admin who is not synced',
+      unsyncedAdmin,
+      ['MEMBER', 'UNSYNCED_ROLE_HOLDER', 'UNSYNCED_GRANTOR'],
+    ],
+    ['a Guard admin who is not synced', unsyncedGuard, ['MEMBER', 'UNSYNCED_ROLE_HOLDER']],
+    [
+      'an admin of another product who is not synced',
+      user('x', assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT', { syncState: 'PENDING_SYNC' })),
+      ['MEMBER', 'UNSYNCED_ROLE_HOLDER'],
+    ],
+    [
+      'a product admin of whose roles one is not synced',
+      user('x', assignment('PRODUCT_ADMIN', 'THIS_PRODUCT'), unsynced),
+      ['MEMBER', 'ROLE_HOLDER', 'UNSYNCED_ROLE_HOLDER', 'GRANTOR'],
+    ],
     ['an account with an engineer’s id that is none', service(null), []],
   ])('%s', (_, viewer, expected, approverId) => {
     expect(sorted(relationsToTicket(viewer, ticket, place(), approverId))).toEqual(only(...expected));
@@ -153,6 +174,7 @@ describe('who sees', () => {
     ...(['SIGNED_IN', 'SELF', 'OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'] as const),
     ...(['SUPPORT_ENGINEER', 'ASSIGNED_ENGINEER', 'MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN'] as const),
     ...(['GUARD_ADMIN', 'REPORTER', 'GRANTOR', 'APPROVER'] as const),
+    ...(['UNSYNCED_ROLE_HOLDER', 'UNSYNCED_GRANTOR'] as const),
   ] satisfies Relation[];
 
   test.each([
@@ -161,9 +183,18 @@ describe('who sees', () => {
       sees: seesTicket,
       by: [
         ...['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'ASSIGNED_ENGINEER'],
+        ...['ROLE_HOLDER', 'REPORTER', 'APPROVER', 'UNSYNCED_GRANTOR'],
+      ],
+    },
+    {
+      what: 'the grants of a ticket',
+      sees: seesGrants,
+      by: [
+        ...['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'ASSIGNED_ENGINEER'],
         ...['ROLE_HOLDER', 'REPORTER', 'APPROVER'],
       ],
     },
+    { what: 'the grantors of a ticket', sees: seesGrantors, by: ['OPERATOR', 'MEMBER'] },
     {
       what: 'an organization',
       sees: seesOrganization,
@@ -174,5 +205,12 @@ describe('who sees', () => {
     expect(every.filter((relation) => sees(new Set(['SIGNED_IN', relation]))).toSorted()).toEqual(
       by.toSorted(),
     );
+  });
+
+  test('not the grantors: a member who sees the ticket only because of a role that is not synced', () => {
+    const relations: Relation[] = ['MEMBER', 'UNSYNCED_ROLE_HOLDER', 'UNSYNCED_GRANTOR'];
+    expect(seesGrantors(new Set(relations))).toBe(false);
+    for (const other of ['ROLE_HOLDER', 'REPORTER', 'APPROVER'] as const)
+      expect(seesGrantors(new Set([...relations, other])), other).toBe(true);
   });
 });

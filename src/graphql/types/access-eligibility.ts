@@ -1,3 +1,4 @@
+import { relationsToTicket, seesGrantors } from '../../authorization/viewer-relations.ts';
 import {
   type ObstacleCode,
   obstacleCodes,
@@ -73,18 +74,19 @@ const grantorsById: Ordering<{ id: string }, Span, GrantorsWindow['order']> = {
   orderBy: (direction) => direction,
 };
 
-type Eligibility = { obstacles: readonly ObstacleCode[]; place: ProductOnSite; isClosed: boolean };
+type TicketOnProduct = ProductOnSite & { status: string; reporterId: string; assigneeId: string | null };
+type Eligibility = { obstacles: readonly ObstacleCode[]; ticket: TicketOnProduct };
 
 /** The eligibility on a ticket. On a closed ticket nobody may grant, whatever their role. */
-export function accessEligibilityOf(
-  { site, product, status }: ProductOnSite & { status: string },
-  ofViewer: readonly ObstacleCode[],
-): Eligibility {
-  const isClosed = status === 'CLOSED';
+export function accessEligibilityOf(ticket: TicketOnProduct, ofViewer: readonly ObstacleCode[]): Eligibility {
   const obstacles = obstacleCodes.filter(
-    (code) => ofViewer.includes(code) || (isClosed && code === 'TICKET_CLOSED'),
+    (code) => ofViewer.includes(code) || (isClosed(ticket) && code === 'TICKET_CLOSED'),
   );
-  return { obstacles, place: { site, product }, isClosed };
+  return { obstacles, ticket };
+}
+
+function isClosed({ status }: TicketOnProduct): boolean {
+  return status === 'CLOSED';
 }
 
 export const AccessEligibility = builder.objectRef<Eligibility>('AccessEligibility').implement({
@@ -104,22 +106,20 @@ export const AccessEligibility = builder.objectRef<Eligibility>('AccessEligibili
     requiredRoles: t.field({
       type: [RequiredRoleType],
       description: 'Every role that may grant access here, the widest first.',
-      resolve: ({ place }) => requiredRoles(place.site.experience),
+      resolve: ({ ticket }) => requiredRoles(ticket.site.experience),
     }),
     eligibleGrantors: t.connection(
       {
         type: User,
         nullable: true,
         description:
-          'The users who may grant access now, newest first. Null where the viewer is neither a member of the organization nor an operator.',
-        resolve: async ({ place, isClosed }, args, context) => {
-          const viewer = viewerOf(context);
-          const isInside =
-            viewer.kind === 'OPERATOR' ||
-            (viewer.kind === 'USER' && viewer.organizationIds.includes(place.site.organizationId));
-          if (!isInside) return null;
+          'The users who may grant access now, newest first. Null where the viewer is neither a member of the organization nor an operator, or sees the ticket only because of a role that is not synced.',
+        resolve: async ({ ticket }, args, context) => {
+          if (!seesGrantors(relationsToTicket(viewerOf(context), ticket, ticket))) return null;
           return await keysetConnection(args, grantorsById, async ({ where, orderBy: order, take: limit }) =>
-            isClosed ? [] : await context.loaders.eligibleGrantors.load({ place, ...where, order, limit }),
+            isClosed(ticket)
+              ? []
+              : await context.loaders.eligibleGrantors.load({ place: ticket, ...where, order, limit }),
           );
         },
       },

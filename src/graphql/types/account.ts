@@ -156,7 +156,7 @@ builder.queryField('accounts', (t) =>
       type: Account,
       nullable: true,
       description:
-        'The accounts that the viewer may see, newest first: all of them for an operator; their own, and the members of the organizations in which they hold a role, for a user. Null with an error.',
+        'The accounts that the viewer may see, newest first: all of them for an operator; their own, and the members of the organizations in which they hold a role that counts, for a user. Null with an error.',
       authScopes: { operation: 'accounts' },
       args: {
         filter: t.arg({

@@ -120,7 +120,7 @@ builder.queryField('roleAssignments', (t) =>
       type: RoleAssignment,
       nullable: true,
       description:
-        "The viewer's own roles and, for a role holder, those of their organizations, newest first. Null with an error.",
+        "The viewer's own roles and, for the holder of a role that counts, those of their organizations, newest first. Null with an error.",
       authScopes: { operation: 'roleAssignments' },
       args: {
         filter: t.arg({

@@ -98,7 +98,8 @@ export const Ticket = builder.prismaNode('Ticket', {
       viewerIndependent: false,
       description:
         'Whether the viewer may grant access to the data of its product, and if not, why, and who may.',
-      resolve: ({ site, product, status }, _, context) => {
+      resolve: (ticket, _, context) => {
+        const { site, product } = ticket;
         const viewer = viewerOf(context);
         const person =
           viewer.kind === 'USER'
@@ -108,7 +109,7 @@ export const Ticket = builder.prismaNode('Ticket', {
               }
             : { isMember: false, assignments: [] };
         const verdict = eligibility(person, { site, product });
-        return accessEligibilityOf({ site, product, status }, verdict.allowed ? [] : verdict.obstacles);
+        return accessEligibilityOf(ticket, verdict.allowed ? [] : verdict.obstacles);
       },
     }),
   }),
