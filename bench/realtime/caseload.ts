@@ -10,7 +10,7 @@ import { saveGrantChanges } from '../../src/grants/store.ts';
 import type { UserViewer } from '../../src/identity/viewer.ts';
 import type { Database } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { shareRights } from '../../src/roles/locks.ts';
+import { lockRights } from '../../src/roles/locks.ts';
 import { lockTicket } from '../../src/tickets/locks.ts';
 import type { People } from './people.ts';
 
@@ -95,7 +95,7 @@ export async function runNextStep(
   };
   return await database.transaction(async (tx) => {
     await lockTicket(tx, { ticketId });
-    await shareRights(tx, customer.id);
+    await lockRights(tx, customer.id, null);
     const decided = changeGrant(before, nextCommand(on, before), {
       ...{ organizationId, ticketOf: () => ({ reporterId: customer.id, status: 'OPEN', version: 1, site }) },
       ...{ by: { viewer, now: new Date() }, action: null, reason: null },

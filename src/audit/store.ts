@@ -6,7 +6,7 @@ import type { AuditEntry } from './entry.ts';
 export async function appendAuditEntries(tx: Transaction, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
   const rows = entries.map(({ actor, ...entry }) => ({
-    id: newId(),
+    id: newId(entry.occurredAt),
     occurred_at: entry.occurredAt,
     action: entry.action,
     outcome: entry.refusalCode === null ? 'SUCCEEDED' : 'REFUSED',

@@ -37,7 +37,7 @@ export async function addFirstOperator(
 }
 
 async function addOperator(tx: Transaction, email: string, now: Date): Promise<void> {
-  const id = newId();
+  const id = newId(now);
   await tx.account.create({ data: { id, kind: 'OPERATOR', email, name: email, createdAt: now } });
   await appendAuditEntries(tx, [
     {

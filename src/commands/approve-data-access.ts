@@ -65,7 +65,7 @@ export const approveDataAccess = ticketCommand<ApproveDataAccessInput, GrantRow>
     const refused = refuseOpening(facts, 'PRODUCT_DATA');
     if (refused !== null) return { refused };
     if (expectedVersion !== null) return { refused: noLongerOutstanding };
-    const request = openRequest(ticket, { kind: 'PRODUCT_DATA' }, by.viewer.id, null, newId());
+    const request = openRequest(ticket, { kind: 'PRODUCT_DATA' }, by.viewer.id, null, newId(by.now));
     const opened = changeGrant(null, request, changeContext);
     if ('refused' in opened) return opened;
     const approved = changeGrant(opened.grant, approval, changeContext);

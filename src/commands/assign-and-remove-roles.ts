@@ -15,7 +15,6 @@ import {
   type Organization,
 } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { lockRightsOfHolder } from '../roles/locks.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
@@ -49,15 +48,17 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
   action: 'role.assign',
   refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS'],
   resource: 'RoleAssignment',
+  // The role needs the membership.
+  rights: ({ accountId }) => ({ accountId, purpose: 'KEEP' }),
   seesAnswer: seesRole,
-  load: async (tx, { accountId, role, organizationId, siteId, productId }) => {
+  load: async (tx, { accountId, role, organizationId, siteId, productId }, now) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
     const site = siteId === null ? null : await findSite(tx, siteId);
     const product = productId === null ? null : await findProduct(tx, productId);
     const { account, isMember } = await findMember(tx, organizationId, { id: accountId });
     return {
-      id: newId(),
+      id: newId(now),
       ...{ organization, account, isMember },
       isVendors: account !== null && (await isVendorAddress(tx, account.email)),
       siteFits: siteId === null || site?.organizationId === organizationId,
@@ -106,7 +107,7 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
   refusals: [],
   resource: 'RoleAssignment',
   seesAnswer: seesRole,
-  lock: (tx, { roleAssignmentId }) => lockRightsOfHolder(tx, roleAssignmentId),
+  rights: ({ roleAssignmentId }) => ({ roleAssignmentId, purpose: 'TAKE_AWAY' }),
   load: async (tx, { roleAssignmentId }) => {
     const found = await tx.roleAssignment.findUnique({
       where: { id: roleAssignmentId },

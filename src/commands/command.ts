@@ -5,6 +5,7 @@ import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
 import type { Transaction } from '../platform/database.ts';
+import type { RightsLock } from '../roles/locks.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import type { Refusal, RefusalCode } from './refusal.ts';
 
@@ -16,20 +17,19 @@ export type Command<Input, Facts, Row extends object> = {
   action: AuditAction;
   /** The API's name for what the input names: `Ticket`, `Grant`, `Site` … */
   resource: string;
-  /** Takes the locks on what it changes, before the transaction's first write. */
+  /** Takes the locks on the sites and tickets that it changes, before the transaction's first write. */
   lock: (tx: Transaction, input: Input) => Promise<void>;
-  /** Takes the locks on the rights that it relies on. Default: a shared lock on those of its caller. */
-  shareRights?: (tx: Transaction, input: Input, callerId: string) => Promise<void>;
-  /** Reads the facts it is decided on, after the locks. Null: what the input names does not exist. */
-  load: (tx: Transaction, input: Input) => Promise<Facts | null>;
+  /** Whose rights it relies on or takes away, besides those of its caller. Default: nobody's. */
+  rights?: ((input: Input) => RightsLock | null) | undefined;
+  /** Reads the facts it is decided on, after the locks, at the moment `now`. Null: what the input names does not exist. */
+  load: (tx: Transaction, input: Input, now: Date) => Promise<Facts | null>;
   /** The viewer's relations to what the input names. */
   relations: (viewer: Viewer, facts: Facts) => ReadonlySet<Relation>;
   /** Whether somebody in these relations may know that it exists. Anybody else is refused with `NOT_FOUND`. */
   isVisible: (relations: ReadonlySet<Relation>) => boolean;
-  /**
-   * Whether the viewer may see the row that the command answered, when they repeat it later. Default: whether they may
-   * see what the input names.
-   */
+  /** Whether somebody in these relations may see the row that the command answered, when they repeat it later. Default: `isVisible`. */
+  isAnswerVisible?: (relations: ReadonlySet<Relation>) => boolean;
+  /** The same by the row itself, instead of by the relations to what the input names. */
   seesAnswer?(viewer: Viewer, answer: Row): boolean;
   /**
    * Every code that it can be refused with. Its mutation's result type is made from this list, so `execute`

@@ -6,7 +6,6 @@ import { shareSiteOfProduct } from '../organizations/locks.ts';
 import { findProduct, type ProductWithSite } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import { eligibility } from '../roles/eligibility.ts';
-import { shareRights } from '../roles/locks.ts';
 import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';
@@ -39,10 +38,8 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   action: 'ticket.create',
   refusals: [...refusalsOfEveryCommand, 'NOT_FOUND'],
   resource: 'Ticket',
-  lock: async (tx, { productId, reporterId }) => {
-    await shareSiteOfProduct(tx, productId);
-    if (reporterId !== null) await shareRights(tx, reporterId);
-  },
+  lock: (tx, { productId }) => shareSiteOfProduct(tx, productId),
+  rights: ({ reporterId }) => (reporterId === null ? null : { accountId: reporterId, purpose: 'KEEP' }),
   load: async (tx, { productId, reporterId }) => {
     const product = await findProduct(tx, productId);
     if (product === null) return null;
@@ -70,7 +67,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
 
     const { id: reporterId, assignments } = reporter;
     const ticket: Ticket = {
-      id: newId(),
+      id: newId(now),
       key,
       summary: input.summary,
       siteId: site.id,
@@ -104,7 +101,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
         { kind: 'PRODUCT_DATA' },
         reporterId,
         null,
-        newId(),
+        newId(now),
       );
       const opened = changeGrant(null, request, changeContext);
       if ('refused' in opened) return [];

@@ -1,5 +1,4 @@
 import type { PendingGuardApproval } from '../grants/grant.ts';
-import { shareRightsWithApprover } from '../grants/locks.ts';
 import type { GrantRow } from '../grants/row.ts';
 import { termsOf } from '../grants/terms.ts';
 import { eligibility } from '../roles/eligibility.ts';
@@ -22,7 +21,7 @@ export const approveGuardRequest: Command<GrantInput, TicketFacts, GrantRow> = {
     ['NOT_AWAITING_GUARD', 'APPROVAL_LAPSED', 'ALREADY_ACTIVE', 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'],
     ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
   ),
-  shareRights: (tx, { grantId }, callerId) => shareRightsWithApprover(tx, callerId, grantId),
+  rights: ({ grantId }) => ({ approverOfGrantId: grantId, purpose: 'KEEP' }),
   load: findTicketFactsWithApprovers,
   lapse: (facts, now) => {
     const { ticket, grant } = facts;

@@ -13,14 +13,14 @@ import { type AccessChangedEnvelope, accessKind } from '../events/kinds/access.t
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
+import { findViewerAt, findViewerById, type ViewerAt } from '../identity/viewer-store.ts';
 import { queueMails } from '../notifications/queue.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
-import { shareRights } from '../roles/locks.ts';
+import { lockRights } from '../roles/locks.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { decideCommand } from './decide-command.ts';
 import { grantChangeAuditEntry, grantChangeEvent, grantChangeMails } from './grant-change-effects.ts';
@@ -44,20 +44,35 @@ export type Caller = { accountId: string; idempotencyKey: string | null };
  * @throws RefusedError when it is refused. The refusal is on the audit log by then.
  */
 export async function execute<Input, Facts, Row extends object>(
-  { database, clock, announce }: Dependencies,
+  dependencies: Dependencies,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
 ): Promise<Row> {
-  const { answer, appended } = await retryOnWriteConflict(() =>
+  const { answer } = await executeAndLook(dependencies, command, input, caller);
+  if ('refused' in answer) throw new RefusedError(answer.refused);
+  return answer.answer;
+}
+
+/** The answer to a command, and the caller with the rights that they have after it; null: not an active account. */
+export type Executed<Row extends object> = { answer: Answer<Row>; viewer: Viewer | null };
+
+/** As `execute`, for somebody who shows the caller more than the row. A refusal is an answer. */
+export async function executeAndLook<Input, Facts, Row extends object>(
+  { database, clock, announce }: Dependencies,
+  command: Command<Input, Facts, Row>,
+  input: Input,
+  caller: Caller,
+): Promise<Executed<Row>> {
+  const { appended, ...executed } = await retryOnWriteConflict(() =>
     database.transaction(async (tx): Promise<Written<Row>> => {
       await command.lock(tx, input);
-      await (command.shareRights?.(tx, input, caller.accountId) ?? shareRights(tx, caller.accountId));
+      await lockRights(tx, caller.accountId, command.rights?.(input) ?? null);
       const { idempotencyKey: key } = caller;
       const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
       if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
         const first = await findAnswer<Row>(tx, repetition);
-        return { answer: (await refusalToShow(tx, command, input, caller, first)) ?? first, appended: null };
+        return await answerAgain(tx, command, input, caller, first);
       }
       const written = await decideAndWrite(tx, command, input, caller, clock);
       if ('refused' in written.answer) assertDeclared(command, written.answer.refused);
@@ -66,31 +81,32 @@ export async function execute<Input, Facts, Row extends object>(
     }),
   );
   announce(appended);
-  if ('refused' in answer) throw new RefusedError(answer.refused);
-  return answer.answer;
+  return executed;
 }
 
-/** What a transaction leaves: the answer to the command, and the events for the relay. */
-type Written<Row extends object> = { answer: Answer<Row>; appended: AppendedEvents | null };
+/** What a transaction leaves, with the events for the relay. */
+type Written<Row extends object> = Executed<Row> & { appended: AppendedEvents | null };
 
 /**
- * Why the caller is not shown the answer to a repeated command, or null if they are: the answered row leads to
+ * Answers a repeated command: as the first time, unless the caller may no longer see that. The answered row leads to
  * others, and the caller may have lost the right to see them since.
  */
-async function refusalToShow<Input, Facts, Row extends object>(
+async function answerAgain<Input, Facts, Row extends object>(
   tx: Transaction,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
   first: Answer<Row>,
-): Promise<{ refused: Refusal } | null> {
-  const viewer = await findViewerById(tx, caller.accountId);
-  if (viewer === null) return { refused: notActive };
+): Promise<Written<Row>> {
+  const found = await findViewerAt(tx, caller.accountId);
+  if (found === null) return notActive;
+  const { viewer } = found;
   const isVisible =
     command.seesAnswer !== undefined && 'answer' in first
       ? command.seesAnswer(viewer, first.answer)
-      : await seesWhatItNames(tx, command, input, viewer);
-  return isVisible ? null : { refused: notFound(command.resource) };
+      : await seesWhatItNames(tx, command, input, found, 'answer' in first);
+  const answer = isVisible ? first : { refused: notFound(command.resource) };
+  return { answer, viewer, appended: null };
 }
 
 /** A refusal to run a command on something that does not exist, or no longer, shows nothing of it. */
@@ -98,13 +114,19 @@ async function seesWhatItNames<Input, Facts, Row extends object>(
   tx: Transaction,
   command: Command<Input, Facts, Row>,
   input: Input,
-  viewer: Viewer,
+  { viewer, readAt }: ViewerAt,
+  isAnswered: boolean,
 ): Promise<boolean> {
-  const facts = await command.load(tx, input);
-  return facts === null || command.isVisible(command.relations(viewer, facts));
+  const { isVisible, isAnswerVisible = isVisible } = command;
+  const facts = await command.load(tx, input, readAt);
+  return facts === null || (isAnswered ? isAnswerVisible : isVisible)(command.relations(viewer, facts));
 }
 
-const notActive = forbidden('Your account is not active.');
+const notActive = {
+  answer: { refused: forbidden('Your account is not active.') },
+  viewer: null,
+  appended: null,
+};
 
 function assertDeclared<Input, Facts, Row extends object>(
   { operation, refusals }: Command<Input, Facts, Row>,
@@ -122,13 +144,13 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   clock: Clock,
 ): Promise<Written<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
-  if (found === null) return { answer: { refused: notActive }, appended: null };
+  if (found === null) return notActive;
   const { viewer } = found;
-  const facts = await command.load(tx, input);
-  if (facts === null) return { answer: { refused: notFound(command.resource) }, appended: null };
-
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
+  const facts = await command.load(tx, input, now);
+  if (facts === null) return { answer: { refused: notFound(command.resource) }, viewer, appended: null };
+
   const { isVisible, preceding, outcome } = decideCommand(command, facts, input, { viewer, now });
   const subject: AuditSubject = {
     auditResource: command.auditResource(facts, input),
@@ -143,7 +165,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
       entries.refusal(outcome.refused, subject),
     ]);
     const appended = await appendEvents(tx, preceding.map(grantChangeEvent));
-    return { answer: { refused: outcome.refused }, appended };
+    return { answer: { refused: outcome.refused }, viewer, appended };
   }
   const grants = [...preceding, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
@@ -152,12 +174,14 @@ async function decideAndWrite<Input, Facts, Row extends object>(
     .flat()
     .map((entry) => entries.success(entry, subject));
   await appendAuditEntries(tx, [...own, ...grants.map(grantChangeAuditEntry)]);
+  const { accessChangedFor = [] } = outcome;
   const appended = await appendEvents(tx, [
     ...grants.map(grantChangeEvent),
-    ...(outcome.accessChangedFor ?? []).map(accessChanged(now)),
+    ...accessChangedFor.map(accessChanged(now)),
   ]);
   await queueMails(tx, [...grants.flatMap(grantChangeMails), ...(outcome.mails ?? [])], now);
-  return { answer: { answer: outcome.answer }, appended };
+  const after = accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
+  return { answer: { answer: outcome.answer }, viewer: after, appended };
 }
 
 type AuditSubject = { auditContext: AuditContext; auditResource: AuditResource };
@@ -190,7 +214,7 @@ function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
 
 function accessChanged(now: Date) {
   return (accountId: string): AccessChangedEnvelope => ({
-    id: newId(),
+    id: newId(now),
     kind: accessKind,
     type: 'ACCESS_CHANGED',
     occurredAt: now,

@@ -65,7 +65,7 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
   const { grant, before } = change;
   const engineers = [grant.engineerId, before?.engineerId ?? null].filter((id) => id !== null);
   return {
-    id: newId(),
+    id: newId(change.occurredAt),
     kind: grantKind,
     type: change.event,
     occurredAt: change.occurredAt,

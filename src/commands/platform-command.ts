@@ -11,6 +11,7 @@ import {
 } from '../authorization/viewer-relations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Transaction } from '../platform/database.ts';
+import type { RightsLock } from '../roles/locks.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import { invalidState, type Refusal, refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';
 
@@ -21,7 +22,8 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   refusals: readonly StateRefusalCode[];
   resource: string;
   lock?: (tx: Transaction, input: Input) => Promise<void>;
-  load: (tx: Transaction, input: Input) => Promise<Facts | null>;
+  rights?: (input: Input) => RightsLock | null;
+  load: (tx: Transaction, input: Input, now: Date) => Promise<Facts | null>;
   /** The organization that the command changes. Left out: it changes the platform, which everybody may know of. */
   organizationId?: (facts: Facts) => string;
   /** The account that the command changes, or whose role, with the organizations it belongs to. */
@@ -45,6 +47,7 @@ export function platformCommand<Input, Facts extends object, Row extends object>
     ],
     resource: spec.resource,
     lock: spec.lock ?? (async () => {}),
+    rights: spec.rights,
     load: spec.load,
     relations: (viewer, facts) => {
       if (accountOf !== undefined) return relationsToAccount(viewer, accountOf(facts));

@@ -4,7 +4,7 @@ import type { AuditAction } from '../audit/actions.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { lockRights } from '../roles/locks.ts';
+import type { RightsLock } from '../roles/locks.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import { accountTypename } from './account-typename.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
@@ -28,11 +28,11 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
   action: 'account.add_user',
   refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS'],
   resource: 'Organization',
-  load: async (tx, { organizationId, email }) => {
+  load: async (tx, { organizationId, email }, now) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
     return {
-      id: newId(),
+      id: newId(now),
       organization,
       ...(await findMember(tx, organizationId, { email })),
       isVendors: await isVendorAddress(tx, email),
@@ -77,7 +77,7 @@ export const removeUser = platformCommand<
   action: 'account.remove_user',
   refusals: [],
   resource: 'Organization',
-  lock: (tx, { accountId }) => lockRights(tx, accountId),
+  rights: takeAwayRights,
   load: async (tx, { organizationId, accountId }) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
@@ -114,8 +114,8 @@ function addAccount<Input extends Newcomer>(
     action,
     refusals: ['ALREADY_EXISTS'],
     resource: 'Account',
-    load: async (tx, { email, organizationId }) => ({
-      id: newId(),
+    load: async (tx, { email, organizationId }, now) => ({
+      id: newId(now),
       isTaken: (await tx.account.count({ where: { email } })) > 0,
       organizationExists: organizationId == null || (await findOrganization(tx, organizationId)) !== null,
     }),
@@ -159,6 +159,11 @@ export const addServiceAccount = addAccount<AddServiceAccountInput>(
   'SERVICE_ACCOUNT',
   ({ capabilities, organizationId }) => ({ capabilities, organizationId }),
 );
+
+/** The account loses rights: nobody may rely on them meanwhile. */
+export function takeAwayRights({ accountId }: { accountId: string }): RightsLock {
+  return { accountId, purpose: 'TAKE_AWAY' };
+}
 
 function newAccount(id: string, kind: Account['kind'], { email, name }: Person, now: Date): Account {
   return {

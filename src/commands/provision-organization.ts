@@ -27,7 +27,7 @@ export const createOrganization = platformCommand<
   action: 'organization.create',
   refusals: [],
   resource: 'Organization',
-  load: async () => ({ id: newId() }),
+  load: async (_tx, _input, now) => ({ id: newId(now) }),
   auditResource: ({ id }) => ({ type: 'Organization', id }),
   decide: ({ id }, input, { now }) => {
     const organization: Organization = { id, ...input, createdAt: now };
@@ -65,11 +65,10 @@ export const createSite = platformCommand<
   action: 'site.create',
   refusals: ['ALREADY_EXISTS'],
   resource: 'Organization',
-  load: async (tx, { organizationId, url }) => {
+  load: async (tx, { organizationId, url }, now) => {
     const organization = await findOrganization(tx, organizationId);
-    return (
-      organization && { id: newId(), organization, urlIsTaken: (await tx.site.count({ where: { url } })) > 0 }
-    );
+    if (organization === null) return null;
+    return { id: newId(now), organization, urlIsTaken: (await tx.site.count({ where: { url } })) > 0 };
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: ({ organization }) => ({ type: 'Organization', id: organization.id }),
@@ -107,13 +106,13 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
   refusals: [],
   resource: 'Site',
   lock: (tx, { siteId }) => lockSite(tx, siteId),
-  load: async (tx, { siteId, key }) => {
+  load: async (tx, { siteId, key }, now) => {
     const site = await findSite(tx, siteId);
     return (
       site && {
         site,
         product: await tx.product.findUnique({ where: { siteId_key: { siteId, key } } }),
-        id: newId(),
+        id: newId(now),
       }
     );
   },

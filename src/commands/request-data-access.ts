@@ -29,7 +29,7 @@ export const requestDataAccess = ticketCommand<RequestDataAccessInput, GrantRow>
     const refused = refuseOpening(facts, kind);
     if (refused !== null) return { refused };
     const scope = kind === 'PRODUCT_DATA' ? { kind } : { kind, conversationIds };
-    const request = openRequest(ticket, scope, by.viewer.id, justification, newId());
+    const request = openRequest(ticket, scope, by.viewer.id, justification, newId(by.now));
     const decided = changeGrant(null, request, {
       ...grantSubjectOf(ticket),
       by,

@@ -1,6 +1,5 @@
 /** The commands that deactivate and reactivate an account. */
 import type { Account } from '../../prisma/generated/client/client.ts';
-import { lockRights } from '../roles/locks.ts';
 import { listRolesUnderAnAdmin, type RoleAssignmentRow, removeRoles } from '../roles/store.ts';
 import { lockCaseload } from '../tickets/locks.ts';
 import { updateTickets } from '../tickets/store.ts';
@@ -8,6 +7,7 @@ import { accountTypename } from './account-typename.ts';
 import { roleDetails } from './assign-and-remove-roles.ts';
 import type { OwnAuditEntry } from './command.ts';
 import { platformCommand } from './platform-command.ts';
+import { takeAwayRights } from './provision-accounts.ts';
 import { invalidState } from './refusal.ts';
 import { listTicketFactsOfEngineer, type TicketFacts } from './ticket-facts.ts';
 import { unassignTickets } from './unassign-tickets.ts';
@@ -26,10 +26,8 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
     action: active ? 'account.reactivate' : 'account.deactivate',
     refusals: ['OWN_ACCOUNT'],
     resource: 'Account',
-    lock: async (tx, { accountId }) => {
-      await lockCaseload(tx, accountId);
-      await lockRights(tx, accountId);
-    },
+    lock: (tx, { accountId }) => lockCaseload(tx, accountId),
+    rights: takeAwayRights,
     load: async (tx, { accountId }) => {
       const found = await tx.account.findUnique({
         where: { id: accountId },

@@ -1,7 +1,7 @@
 /** What all commands on a ticket or one of its grants share: locks, facts, relations, time limits. */
 import type { AuditAction } from '../audit/actions.ts';
 import { type MutationName, may } from '../authorization/operations.ts';
-import { relationsToTicket, seesTicket } from '../authorization/viewer-relations.ts';
+import { relationsToTicket, seesGrants, seesTicket } from '../authorization/viewer-relations.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -48,7 +48,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
       ...(namesGrantors(spec.operation) ? (['NOT_ELIGIBLE'] as const) : []),
       ...spec.refusals,
     ],
-    resource: spec.action.startsWith('grant.') ? 'Grant' : 'Ticket',
+    resource: answersGrant(spec.action) ? 'Grant' : 'Ticket',
     lock: async (tx, input) => {
       await spec.lockBefore?.(tx, input);
       await lockTicket(tx, input);
@@ -62,6 +62,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     relations: (viewer, { ticket, grant }) =>
       relationsToTicket(viewer, ticket, ticket, grant && 'path' in grant ? grant.customerApprovedById : null),
     isVisible: seesTicket,
+    isAnswerVisible: answersGrant(spec.action) ? seesGrants : seesTicket,
     refuse: (viewer, facts) => refuseOnTicket(spec.operation, viewer, facts),
     auditContext: ({ ticket, grant }) => ({
       organizationId: ticket.site.organizationId,
@@ -115,6 +116,10 @@ export function grantCommand(
 /** The organization and ticket of the ticket's grants. */
 export function grantSubjectOf(ticket: TicketOfGrant & Pick<TicketOnProduct, 'site'>): GrantSubject {
   return { organizationId: ticket.site.organizationId, ticketOf: () => ticket };
+}
+
+function answersGrant(action: AuditAction): boolean {
+  return action.startsWith('grant.');
 }
 
 /** Whether the people who may grant for the ticket's product may run the operation. */

@@ -131,7 +131,7 @@ export async function saveGrantChanges(
       ? []
       : [
           {
-            id: newId(),
+            id: newId(decidedAt(grant)),
             grantId: grant.id,
             stage: decision.stage,
             outcome: decision.outcome,

@@ -4,6 +4,7 @@ import type { Dependencies } from '../commands/execute.ts';
 import type { CursorSigner } from '../events/event-cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import { notPermitted } from './errors.ts';
 import { Loaders } from './loaders.ts';
 
 /** The services of the gateway that resolvers use. */
@@ -13,7 +14,10 @@ export type Services = Dependencies & {
 };
 
 export type Context = {
-  /** Null without a token, and with a valid token that belongs to no active account. */
+  /**
+   * Null without a token, and with a valid token that belongs to no active account. After a mutation, and after a change
+   * of rights while a subscription runs, the viewer has their rights of that moment.
+   */
   viewer: Viewer | null;
   /** Whether a valid token was presented. */
   hasToken: boolean;
@@ -38,8 +42,11 @@ export function clearReadCaches(context: Context): void {
   context.loaders = new Loaders(context.services.database, context.viewer);
 }
 
-/** Returns the viewer of a field that only signed-in accounts may use. */
-export function viewerOf({ viewer }: Context): Viewer {
-  if (viewer === null) throw new Error('A field was resolved without a viewer: its authScopes are missing.');
+/**
+ * Returns the viewer of a field that only signed-in accounts may use. The account may have been deactivated since the
+ * operation began.
+ */
+export function viewerOf({ viewer, hasToken }: Context): Viewer {
+  if (viewer === null) throw notPermitted(viewer, hasToken);
   return viewer;
 }

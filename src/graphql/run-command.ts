@@ -1,10 +1,10 @@
 /** Runs the command of a mutation and converts a refusal to the typed error of the API. */
 import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
-import { execute } from '../commands/execute.ts';
+import { executeAndLook } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
 import { claimKey, repetitionOf } from '../commands/idempotency.ts';
-import { idempotencyKeyReused, RefusedError } from '../commands/refusal.ts';
+import { idempotencyKeyReused } from '../commands/refusal.ts';
 import { type Context, clearReadCaches, viewerOf } from './context.ts';
 import { type MutationError, toApiError } from './errors.ts';
 
@@ -15,13 +15,12 @@ export async function runCommand<Input, Facts, Row extends object>(
   input: Input,
   idempotencyKey: string | null | undefined,
 ): Promise<Row> {
+  const caller = { accountId: viewerOf(context).id, idempotencyKey: idempotencyKey ?? null };
   try {
-    return await execute(context.services, command, input, {
-      accountId: viewerOf(context).id,
-      idempotencyKey: idempotencyKey ?? null,
-    });
-  } catch (error) {
-    throw error instanceof RefusedError ? toApiError(error.refusal) : error;
+    const { answer, viewer } = await executeAndLook(context.services, command, input, caller);
+    context.viewer = viewer;
+    if ('refused' in answer) throw toApiError(answer.refused);
+    return answer.answer;
   } finally {
     clearReadCaches(context);
   }
@@ -50,7 +49,9 @@ export async function runCommandForEach<Input, Facts, Row extends object>(
     input,
     caller: { accountId, idempotencyKey: key === null ? null : `${key} ${id}` },
   }));
-  const results = await executeEach(context.services, command, callers);
+  const results = await executeEach(context.services, command, callers, (viewer) => {
+    context.viewer = viewer;
+  });
   clearReadCaches(context);
   return results.map((result) =>
     'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },

@@ -35,12 +35,19 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 
 /**
  * The rule of the migrations that a statement or a commit has broken, by its name: a CHECK, a foreign key or a trigger.
- * Undefined for any other error. Commands decide by the same rules, so it is a defect, and no retry helps.
+ * Undefined for any other error. Commands decide by the same rules, so it is a defect. No retry helps, except where what a
+ * foreign key refers to was removed meanwhile.
  */
 export function brokenRule(error: unknown): string | undefined {
   const { state, constraint, message, serverMessage = message } = describe(error);
   if (state === undefined || !/^23(514|503|001)$/.test(state)) return undefined;
   return constraint ?? /violates (?:\w+ )*constraint "([^"]+)"/.exec(serverMessage)?.[1];
+}
+
+/** Whether a foreign key was violated. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  const { prismaCode, kind, state } = describe(error);
+  return prismaCode === 'P2003' || kind === 'ForeignKeyConstraintViolation' || state === '23503';
 }
 
 /** Failed or timed-out connections, refused logins, and Prisma's timeouts for a transaction. */

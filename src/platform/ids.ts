@@ -1,8 +1,17 @@
+import { randomInt } from 'node:crypto';
 import { v7, validate, version } from 'uuid';
 
-/** Returns a new UUIDv7. UUIDv7s are ordered by creation time, so lists can be paginated by id alone. */
-export function newId(): string {
-  return v7();
+/** Orders the ids of one process that have the same millisecond. */
+let serial = randomInt(2 ** 31);
+
+/**
+ * Returns a new UUIDv7. UUIDv7s are ordered by the time they are made from, so lists can be paginated by id alone. What
+ * is kept gets its id from the moment that is recorded of it, which is the database's: gateways with wrong clocks list it
+ * in the right place.
+ */
+export function newId(at: Date = new Date()): string {
+  serial = (serial + 1) >>> 0;
+  return v7({ msecs: at.getTime(), seq: serial });
 }
 
 /** Whether the text is a UUIDv7 in canonical form, as every id of Latchkey is. */

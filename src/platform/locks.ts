@@ -3,9 +3,10 @@
  *
  * A command acquires its locks in this order: sites, tickets, then the rights of accounts. A command on a ticket takes
  * an exclusive lock on the ticket and a shared lock on its site; a command on a site takes an exclusive lock on the
- * site. Every command takes a shared lock on the rights of its caller, and the approval of a Guard admin on those of the
- * customer's approver as well. A command that removes rights takes that lock exclusively, so that no decision commits
- * after the rights it relied on were removed.
+ * site. Every command takes a shared lock on the rights of its caller, and of another account whose rights it relies on,
+ * such as the customer's approver for the approval of a Guard admin. A command that removes rights takes that lock
+ * exclusively, so that nothing commits after the rights it relied on were removed. The rights of several accounts are
+ * locked in the order of their ids.
  *
  * Before all of these come caseloads, which are the open tickets of an engineer. A command that gives a ticket to an
  * engineer takes a shared lock on the engineer's caseload. The deactivation of an engineer takes it exclusively, then

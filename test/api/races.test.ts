@@ -13,13 +13,18 @@ let world: World;
 let deciders: Person[];
 let deciderRoles: string[];
 let organizationAdmin: Person;
+/** How many transactions of both gateways were rolled back: in a deadlock, PostgreSQL ends one of the two. */
+let rolledBack = 0;
 
 const seed = Number(process.env['RACES_SEED'] ?? Date.now() % 2 ** 31);
 const rounds = Number(process.env['RACES_ROUNDS'] ?? bySize(5, 25));
 
 beforeAll(async () => {
-  ({ gateway: one, world } = await startGatewayWithWorld());
-  two = await startGateway({ databaseUrl: one.databaseUrl });
+  const onStatement = (sql: string) => {
+    if (sql === 'ROLLBACK') rolledBack += 1;
+  };
+  ({ gateway: one, world } = await startGatewayWithWorld({ onStatement }));
+  two = await startGateway({ databaseUrl: one.databaseUrl, onStatement });
   deciders = [];
   deciderRoles = [];
   for (let index = 0; index < 10; index += 1) {
@@ -284,6 +289,91 @@ test('a removed role allows no decision after its removal', async () => {
     const userId = Buffer.from(`User:${accounts[0].id}`).toString('base64');
     const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
     deciderRoles[round % deciders.length] = (await assignRole(world, role)).id;
+  }
+});
+
+test('a role that is given while its holder leaves is given before, or refused', async () => {
+  const { organizationId, emails } = world.acme;
+  const admins = [await one.as(emails.organizationAdmin), organizationAdmin];
+  const email = 'leaver@acme.example';
+  const user = { organizationId, email, name: 'Leaver' };
+  for (let round = 0; round < rounds; round += 1) {
+    const { id: userId } = await done(world.operator, 'addUser', user);
+    const giving = ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'].flatMap((role) =>
+      admins.map((admin) => tryTo(admin, 'assignRole', { organizationId, userId, role })),
+    );
+    const outcomes = await Promise.all([
+      ...giving.slice(0, 2),
+      tryTo(world.operator, 'removeUser', { organizationId, userId }),
+      ...giving.slice(2),
+    ]);
+    expect(outcomes[2]).toHaveProperty('done');
+    for (const code of codesOf(outcomes)) expect(['done', 'ALREADY_EXISTS', 'INVALID_INPUT']).toContain(code);
+    const { rows } = await one.sql.query('SELECT 1 FROM role_assignments WHERE account_id = $1', [
+      localId(userId),
+    ]);
+    expect(rows).toEqual([]);
+    expect(
+      await tryTo(organizationAdmin, 'assignRole', { organizationId, userId, role: 'GUARD_ADMIN' }),
+    ).toEqual({
+      refused: 'INVALID_INPUT',
+    });
+  }
+});
+
+test('two people who take away rights of each other do not wait for each other', async () => {
+  const { organizationId } = world.acme;
+  const before = rolledBack;
+  for (let round = 0; round < rounds; round += 1) {
+    const pair = await Promise.all(
+      [one, two].map(async (gateway, index) => {
+        const email = `rival-${round}-${index}@acme.example`;
+        const { id: userId } = await done(world.operator, 'addUser', {
+          organizationId,
+          email,
+          name: 'Rival',
+        });
+        const role = { organizationId, userId, role: 'ORGANIZATION_ADMIN' };
+        const { id } = await assignRole(world, role);
+        return { person: await gateway.as(email), roleAssignmentId: id };
+      }),
+    );
+    const [first, second] = pair;
+    if (first === undefined || second === undefined) throw new Error('a pair');
+    const codes = codesOf(
+      await Promise.all([
+        tryTo(first.person, 'removeRole', { roleAssignmentId: second.roleAssignmentId }),
+        tryTo(second.person, 'removeRole', { roleAssignmentId: first.roleAssignmentId }),
+      ]),
+    );
+    // Whoever is second has lost the role by then.
+    expect(codes.toSorted()).toEqual(['NOT_FOUND', 'done']);
+  }
+  expect(rolledBack).toBe(before);
+});
+
+test('a ticket is not assigned to an engineer who has been deactivated', async () => {
+  const ticketing = [await one.as(world.services.ticketing), await two.as(world.services.ticketing)];
+  for (let round = 0; round < rounds; round += 1) {
+    const email = `engineer-${round}@vendor.example`;
+    const { id: engineerId } = await done(world.operator, 'addSupportEngineer', { email, name: 'Engineer' });
+    const tickets = await Promise.all(Array.from({ length: 4 }, () => fileTicket(one, world)));
+    const outcomes = await Promise.all([
+      tryTo(world.operator, 'deactivateAccount', { accountId: engineerId }),
+      ...tickets.map(({ ticketId }, index) =>
+        tryTo(ticketing[index % 2] ?? world.operator, 'assignTicket', { ticketId, engineerId }),
+      ),
+    ]);
+    const [deactivated, ...codes] = codesOf(outcomes);
+    expect(deactivated).toBe('done');
+    for (const code of codes) expect(['done', 'INVALID_INPUT']).toContain(code);
+    const { rows } = await one.sql.query(
+      `SELECT action FROM audit_entries WHERE outcome = 'SUCCEEDED'
+         AND (action = 'ticket.assign' AND details->>'engineerId' = $1 OR action = 'account.deactivate' AND resource_id = $1)
+        ORDER BY txid, seq`,
+      [localId(engineerId)],
+    );
+    expect(rows.at(-1)).toEqual({ action: 'account.deactivate' });
   }
 });
 

@@ -69,6 +69,10 @@ class GrantEventStream implements SourceStream<GrantEvent> {
     return audience === undefined || this.#selection.isFor(audience);
   }
 
+  rights(): Viewer | null {
+    return this.#context.viewer;
+  }
+
   [Symbol.asyncIterator](): never {
     throw new TypeError('These events are pushed, from a call of `start` on.');
   }
@@ -111,6 +115,7 @@ class GrantEventStream implements SourceStream<GrantEvent> {
   }
 
   #mark(type: 'STARTED' | 'CURRENT_COMPLETE'): GrantEvent {
-    return { id: newId(), type, occurredAt: this.#context.services.clock(), grant: null };
+    const now = this.#context.services.clock();
+    return { id: newId(now), type, occurredAt: now, grant: null };
   }
 }

@@ -2,7 +2,7 @@
  * Runs subscriptions: executes each event for its subscriber, or takes the result that its group shares.
  *
  * Which subscribers receive an event has been decided, for each of them, before it arrives here. The right is checked
- * again after asynchronous work. An event that cannot be executed because something is unavailable is not passed over:
+ * again after asynchronous work, and what depends on the viewer is read again if their rights have changed meanwhile. An event that cannot be executed because something is unavailable is not passed over:
  * it is tried again for as long as an outage may last, and nothing follows it before it is delivered.
  */
 import {
@@ -22,6 +22,8 @@ import { groupOf } from './subscriber-groups.ts';
 export type SourceStream<Event extends object = object> = EventSource<Delivery<Event>> & {
   /** Whether the viewer may still receive the event, by the present rights. Called after asynchronous work. */
   mayStillReceive(event: Event): Promise<boolean>;
+  /** The viewer's present rights, as a value that is another one after every change. */
+  rights(): unknown;
   /** Graphql accepts nothing without it. It is never called. */
   [Symbol.asyncIterator](): AsyncIterator<never>;
 };
@@ -100,8 +102,11 @@ class Execution implements EventSource<SerializedResult>, Subscriber<Delivery<ob
 
   async #executeAndPass(delivery: Delivery<object>): Promise<void> {
     const { outage } = this.#options;
+    const rights = this.#source.rights();
     const result = await untilAvailable(outage, () => this.#execute(delivery));
     if (result === undefined || !(await this.#source.mayStillReceive(delivery.event))) return;
+    // What depends on the viewer may have been read with the rights that they had before.
+    if (this.#group === null && this.#source.rights() !== rights) return await this.#executeAndPass(delivery);
     const [error] = result.result.errors ?? [];
     if (error !== undefined && result.result.data == null) throw error;
     await this.#pass(result, delivery);

@@ -74,6 +74,7 @@ async function begin(
     sendText?: SendText;
     variableValues?: Record<string, unknown>;
     mayStillReceive?: (event: Event) => Promise<boolean>;
+    rights?: () => unknown;
     outage?: number;
   } = {},
 ) {
@@ -81,8 +82,10 @@ async function begin(
   const source = {
     ...pushed(deliveriesTo(viewer, events)),
     mayStillReceive: async () => true,
+    rights: () => viewer,
     [Symbol.asyncIterator]: () => expect.fail('it is not iterated'),
     ...(options.mayStillReceive && { mayStillReceive: options.mayStillReceive }),
+    ...(options.rights && { rights: options.rights }),
   };
   const args = { schema, document, rootValue: source, contextValue: viewer, ...{ variableValues } };
   const isUnavailable = (error: unknown) => error instanceof UnavailableError;
@@ -252,6 +255,23 @@ test('an event whose result depends on the viewer is executed for each viewer', 
     })),
   );
   expect(resolved).toEqual(['accessEligibility for Ann', 'accessEligibility for Ben']);
+});
+
+test('an event whose result depends on the viewer is executed again if their rights change meanwhile', async () => {
+  let rights = 'admin';
+  const schema = schemaWith({
+    state: ({ event }) => event.state,
+    accessEligibility() {
+      const read = rights;
+      rights = 'none';
+      return read;
+    },
+  });
+  const results = await all(await begin(schema, 'Ann', { document: own, rights: () => rights }));
+  expect(results).toMatchObject([
+    { data: { grantEvents: { grant: { ticket: { accessEligibility: 'none' } } } } },
+  ]);
+  expect(resolved).toHaveLength(2);
 });
 
 describe.each([
