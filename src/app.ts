@@ -147,6 +147,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       port: config.port,
       schema,
       subscribe: createSubscribe({ isUnavailable, outage }),
+      clock: () => clock(),
       authenticate: (token) => identity.verifier.verify(token),
       createContext: async ({ session }) =>
         createContext(services, {

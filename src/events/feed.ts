@@ -102,7 +102,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
       withReadSlot(async () => {
         if (subscription.hasEnded) throw new FeedClosedError();
         // The wait for a slot may have taken all the time: one more read would fail like those before it.
-        if (!isAvailable && Date.now() >= deadline) throw new FeedUnavailableError();
+        if (!isAvailable && performance.now() >= deadline) throw new FeedUnavailableError();
         const page = await relay.read(after).catch((error: unknown) => {
           if (!(error instanceof FeedError)) isAvailable = false;
           throw error;
@@ -117,7 +117,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
   const ownPositions = new WeakSet<Position>();
   const now = sharedByConcurrentCalls(async () => {
     const position = await untilAvailable(limits.outage, (deadline) =>
-      withDeadline(relay.now(), deadline - Date.now(), () => new FeedUnavailableError()),
+      withDeadline(relay.now(), deadline - performance.now(), () => new FeedUnavailableError()),
     );
     ownPositions.add(position);
     return position;

@@ -11,20 +11,20 @@ const retryDelay = 250;
 /**
  * Returns the result of the first attempt that succeeds. Failed attempts are repeated for as long as an outage may last.
  *
- * @param attempt gets the moment, on the clock of `Date`, at which the outage has lasted too long
+ * @param attempt gets the moment, on the clock of `performance`, at which the outage has lasted too long
  * @throws FeedUnavailableError if no attempt has succeeded after `outage` milliseconds; at once, a FeedError of an attempt
  */
 export async function untilAvailable<Result>(
   outage: number,
   attempt: (deadline: number) => Promise<Result>,
 ): Promise<Result> {
-  const deadline = Date.now() + outage;
+  const deadline = performance.now() + outage;
   for (;;) {
     try {
       return await attempt(deadline);
     } catch (error) {
       if (error instanceof FeedError) throw error;
-      if (Date.now() + retryDelay >= deadline) throw new FeedUnavailableError({ cause: error });
+      if (performance.now() + retryDelay >= deadline) throw new FeedUnavailableError({ cause: error });
       await wait(retryDelay);
     }
   }

@@ -260,7 +260,7 @@ export class Subscription implements EventSubscription {
   async #recheck(deadline: number): Promise<string | null> {
     for (;;) {
       const version = this.#rightsVersion;
-      const msLeft = Math.max(deadline - Date.now(), 0);
+      const msLeft = Math.max(deadline - performance.now(), 0);
       const reason = await withDeadline(this.#options.recheck(), msLeft, () => new FeedUnavailableError());
       if (reason !== null || version === this.#rightsVersion || this.#state === 'ENDED') return reason;
     }

@@ -16,7 +16,8 @@ export type ExpiryTimer = {
 /** The longest delay that Node's timers accept. */
 const longestTimerMs = 2 ** 31 - 1;
 
-export function createExpiryTimer(): ExpiryTimer {
+/** @param clock by which they expire */
+export function createExpiryTimer(clock: () => Date): ExpiryTimer {
   /** By time in milliseconds since the epoch. Tokens expire at whole seconds, so there are few keys. */
   const due = new Map<number, Set<Expirable>>();
   let timer: NodeJS.Timeout | undefined;
@@ -27,11 +28,11 @@ export function createExpiryTimer(): ExpiryTimer {
     timer = undefined;
     timerIsFor = Math.min(...due.keys());
     if (due.size === 0) return;
-    timer = setTimeout(expireDue, Math.min(Math.max(timerIsFor - Date.now(), 0), longestTimerMs));
+    timer = setTimeout(expireDue, Math.min(Math.max(timerIsFor - clock().getTime(), 0), longestTimerMs));
   }
 
   function expireDue(): void {
-    const now = Date.now();
+    const now = clock().getTime();
     for (const [at, items] of due) {
       if (at > now) continue;
       due.delete(at);

@@ -29,6 +29,8 @@ export type HttpServerOptions = {
   authenticate: Authenticate;
   createContext: CreateContext;
   subscribe: Subscribe;
+  /** By which the tokens of running streams expire. Default: the machine's. */
+  clock?: () => Date;
   log: Log;
   /** Which errors clients may read, and which mean that a dependency is unavailable. */
   errors?: ErrorPolicy;
@@ -62,7 +64,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
-  const expiryTimer = createExpiryTimer();
+  const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
   let draining = false;
   const isDraining = () => draining;
   const { engine, maskError } = createEngine({

@@ -7,7 +7,8 @@ import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { type Json, type Person, startGateway } from '../support/gateway.ts';
+import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { setMachineClock } from '../support/machine-clock.ts';
 import { everybody, type Model, members, type Who } from './model.ts';
 import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
 
@@ -81,13 +82,19 @@ export type Seen = {
   events: Json[];
 };
 
-export async function startLane(): Promise<Lane> {
+/**
+ * @param machines a gateway for each, whose machine's clock is so many milliseconds ahead. People use them in turn, all on
+ *   one database, whose time is the model's.
+ */
+export async function startLane(machines: readonly [number, ...number[]] = [0]): Promise<Lane> {
   let now = beginning;
   const clock = () => new Date(now);
   await using begun = new AsyncDisposableStack();
-  const gateway = begun.use(
-    await startGateway({ clock, maintenance: false, config: { databasePoolSize: 2 } }),
-  );
+  const options = { clock, maintenance: false, config: { databasePoolSize: 2 } };
+  const gateway = begun.use(await startGateway(options));
+  const gateways = [gateway];
+  for (const _ of machines.slice(1))
+    gateways.push(begun.use(await startGateway({ ...options, databaseUrl: gateway.databaseUrl })));
   const logger = createLogger('silent');
   const database = begun.adopt(
     openDatabase({ url: gateway.databaseUrl, logger, poolSize: 1, deadlines: generousDatabaseDeadlines }),
@@ -123,7 +130,7 @@ export async function startLane(): Promise<Lane> {
   now = beginning + year;
   const people = {} as Record<Who, Person>;
   for (const who of everybody) {
-    people[who] = await gateway.as(emailOf(who));
+    people[who] = await inTurn(gateways, machines, emailOf(who));
     // The first request of an account binds it to its token, which the audit log records.
     await people[who].ask('{ viewer { kind } }');
   }
@@ -205,6 +212,28 @@ export async function startLane(): Promise<Lane> {
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
   return lane;
+}
+
+/** A person who sends each operation to the next gateway, which handles it by the clock of its machine. */
+async function inTurn(
+  gateways: readonly TestGateway[],
+  machines: readonly number[],
+  email: string,
+): Promise<Person> {
+  const each = await Promise.all(gateways.map((gateway) => gateway.as(email)));
+  const [first] = each;
+  if (first === undefined) throw new Error('A lane has a gateway');
+  let sent = 0;
+  const next = (): Person => {
+    sent += 1;
+    setMachineClock(machines[sent % each.length] ?? 0);
+    return each[sent % each.length] ?? first;
+  };
+  return {
+    ...first,
+    send: (query, variables) => next().send(query, variables),
+    ask: (query, variables) => next().ask(query, variables),
+  };
 }
 
 function emailOf(who: Who): string {

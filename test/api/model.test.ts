@@ -6,6 +6,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { withMachineClock } from '../support/machine-clock.ts';
 import { bySize } from '../support/size.ts';
 import type { Model, RoleHeld } from './model.ts';
 import { aPolicy, commands, opening, outcomes } from './model-commands.ts';
@@ -75,8 +76,12 @@ const aBeginning: fc.Arbitrary<Model> = fc
     };
   });
 
-async function driveLane(seedOfLane: number, numRuns: number): Promise<void> {
-  await using lane = await startLane();
+async function driveLane(
+  seedOfLane: number,
+  numRuns: number,
+  machines?: [number, ...number[]],
+): Promise<void> {
+  await using lane = await startLane(machines);
   const sequence = fc.commands(commands, {
     maxCommands: 10,
     size: 'max',
@@ -109,6 +114,20 @@ test(
     if (runs < everydayRuns || path !== undefined) return;
     const missed = mustHappen.filter((outcome) => !outcomes.has(outcome));
     expect(missed.length, missed.join()).toBeLessThanOrEqual(runs < fullRuns ? 13 : 0);
+  },
+  600_000 + runs * 500,
+);
+
+const day = 24 * 60 * 60 * 1_000;
+const wrongClocks = [-day, day, -31 * day, 31 * day];
+const wrongRuns = Math.ceil(runs / bySize(10, 4));
+
+test(
+  `gateways whose machines have wrong clocks change no outcome: ${wrongRuns} sequences, MODEL_SEED=${seed}`,
+  async () => {
+    withMachineClock();
+    const some = fc.sample(fc.shuffledSubarray(wrongClocks, { minLength: 2 }), { seed, numRuns: 1 })[0];
+    await driveLane(seed, wrongRuns, [0, ...bySize(some ?? [], wrongClocks)]);
   },
   600_000 + runs * 500,
 );

@@ -1,11 +1,12 @@
 /** Every time is that of the database, and UTC, whatever the machine of a gateway and the database's time zone say. */
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
 import { createDatabaseClock } from '../../src/platform/clock.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { type Json, startGateway, type TestGateway } from '../support/gateway.ts';
+import { setMachineClock, withMachineClock } from '../support/machine-clock.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { attempt, done } from '../support/world.ts';
 
@@ -13,26 +14,38 @@ const second = 1_000;
 const hour = 3_600 * second;
 const day = 24 * hour;
 
-/** Sets the clock of this machine, which runs on. */
-function setMachineClock(ahead: number): void {
-  vi.useFakeTimers({ toFake: ['Date'], now: performance.timeOrigin + performance.now() + ahead });
-  onTestFinished(() => void vi.useRealTimers());
-}
-
 /** A site with a product, and its admin, who is also the reporter. */
-async function fill(gateway: TestGateway) {
+async function fill(gateway: TestGateway, name = 'acme') {
   const operator = await gateway.as('operator@vendor.example');
-  const { id: organizationId } = await done(operator, 'createOrganization', { name: 'Acme' });
-  const site = { organizationId, url: 'https://acme.example', name: 'Acme' };
+  const { id: organizationId } = await done(operator, 'createOrganization', { name });
+  const site = { organizationId, url: `https://${name}.example`, name };
   const { id: siteId } = await done(operator, 'createSite', site);
   const { id: productId } = await done(operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
-  const email = 'olivia@acme.example';
+  const email = `olivia@${name}.example`;
   const { id: userId } = await done(operator, 'addUser', { organizationId, email, name: 'Olivia' });
   await done(operator, 'assignRole', { organizationId, userId, role: 'ORGANIZATION_ADMIN' });
   const olivia = await gateway.as(email);
   const file = () =>
     done(olivia, 'createTicket', { productId, summary: 'It is slow', grantDataAccess: false });
-  return { olivia, siteId, file };
+  return { operator, olivia, siteId, file };
+}
+
+/** The rows whose id was not made from the moment that is recorded of them, by which lists would show them elsewhere. */
+async function misplaced({ sql }: TestGateway): Promise<unknown[]> {
+  const { rows: tables } = await sql.query(
+    `SELECT table_name AS name, min(column_name) AS moment FROM information_schema.columns
+      WHERE table_schema = 'public' AND column_name IN ('created_at', 'requested_at', 'decided_at', 'occurred_at')
+        AND table_name IN (SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'
+                              AND column_name = 'id' AND data_type = 'uuid')
+      GROUP BY 1`,
+  );
+  expect(tables.length).toBeGreaterThanOrEqual(9);
+  const each = tables.map(
+    ({ name, moment }) =>
+      `SELECT '${name}' AS "table", id, ${moment} AS moment FROM ${name}
+        WHERE ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint <> floor(extract(epoch FROM ${moment}) * 1000)`,
+  );
+  return (await sql.query(each.join(' UNION ALL '))).rows;
 }
 
 async function databaseTime(gateway: TestGateway): Promise<number> {
@@ -54,6 +67,7 @@ test.each([-31 * day, -day, day, 31 * day])(
     await done(olivia, 'setSupportAccessPolicy', { siteId, ...policy });
     const began = await databaseTime(right);
 
+    withMachineClock();
     setMachineClock(ahead);
     await using wrong = await startGateway({ databaseUrl: right.databaseUrl, maintenance: false });
     const database = openDatabase({
@@ -87,6 +101,14 @@ test.each([-31 * day, -day, day, 31 * day])(
     );
     expect(rows[0].first.getTime()).toBeGreaterThan(began);
     expect(rows[0].last.getTime()).toBeLessThanOrEqual(await databaseTime(right));
+
+    const later = await fill(wrong, 'later');
+    await later.file();
+    setMachineClock(0);
+    await fill(right, 'latest');
+    const { organizations } = await later.operator.ask('{ organizations { edges { node { name } } } }');
+    expect(organizations.edges.map(({ node }: Json) => node.name)).toEqual(['latest', 'later', 'acme']);
+    expect(await misplaced(right)).toEqual([]);
   },
 );
 

@@ -8,7 +8,7 @@ const after = (milliseconds: number) => new Date(Date.now() + milliseconds);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  expiryTimer = createExpiryTimer();
+  expiryTimer = createExpiryTimer(() => new Date());
   expired = [];
 });
 afterEach(() => {
@@ -56,4 +56,16 @@ test('a time beyond the longest delay of a timer is waited for', () => {
   expect(expired).toEqual([]);
   vi.advanceTimersByTime(86_400_000);
   expect(expired).toEqual(['far']);
+});
+
+test('it goes by its clock, whatever the clock of the machine shows', () => {
+  const began = performance.now();
+  const clock = () => new Date(performance.now() - began);
+  const other = createExpiryTimer(clock);
+  other.schedule(named('one'), new Date(1_000));
+  vi.setSystemTime(Date.now() + 86_400_000);
+  vi.advanceTimersByTime(999);
+  expect(expired).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(expired).toEqual(['one']);
 });
