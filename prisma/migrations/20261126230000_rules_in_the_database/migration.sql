@@ -103,6 +103,30 @@ CREATE TRIGGER "grants_next_approver_kind" BEFORE UPDATE OF "customer_approved_b
   WHEN (NEW."customer_approved_by_id" IS DISTINCT FROM OLD."customer_approved_by_id")
   EXECUTE FUNCTION "account_is_of_kind"('customer_approved_by_id', 'USER');
 
+-- The rule that the decisions on an active grant break, or null. The last decision of a stage counts: an earlier approval
+-- may have lapsed.
+CREATE FUNCTION "broken_approval"("of_grant" uuid, "approver" uuid, "guard_required" boolean, "may_be_same" boolean)
+RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  approved boolean;
+BEGIN
+  SELECT outcome = 'APPROVED' AND decided_by_id = approver INTO approved
+    FROM public.decisions WHERE grant_id = of_grant AND stage = 'CUSTOMER'
+   ORDER BY decided_at DESC, id DESC LIMIT 1;
+  IF approved IS NOT TRUE THEN
+    RETURN 'grants_customer_approval';
+  END IF;
+  IF guard_required THEN
+    SELECT outcome = 'APPROVED' AND (may_be_same OR decided_by_id <> approver) INTO approved
+      FROM public.decisions WHERE grant_id = of_grant AND stage = 'GUARD'
+     ORDER BY decided_at DESC, id DESC LIMIT 1;
+    IF approved IS NOT TRUE THEN
+      RETURN 'grants_guard_approval';
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+
 -- The rules between an open grant and what it depends on: each open grant with the first rule that it breaks, or null.
 CREATE VIEW "open_grant_rules" AS
   SELECT g."id" AS "grant_id", g."ticket_id", g."site_id", t."product_id",
@@ -112,15 +136,7 @@ CREATE VIEW "open_grant_rules" AS
            WHEN NOT p."licensed" THEN 'grants_licensed_product'
            WHEN g."engineer_id" IS DISTINCT FROM t."assignee_id" THEN 'grants_assigned_engineer'
            WHEN g."state" <> 'ACTIVE' THEN NULL
-           -- The approval that counts is the last decision of its stage: an earlier one may have lapsed.
-           WHEN (SELECT d."outcome" = 'APPROVED' AND d."decided_by_id" = g."customer_approved_by_id" FROM "decisions" d
-                  WHERE d."grant_id" = g."id" AND d."stage" = 'CUSTOMER'
-                  ORDER BY d."decided_at" DESC, d."id" DESC LIMIT 1) IS NOT TRUE THEN 'grants_customer_approval'
-           WHEN g."guard_required" AND
-                (SELECT d."outcome" = 'APPROVED' AND
-                        (g."same_person_may_approve_twice" OR d."decided_by_id" <> g."customer_approved_by_id")
-                   FROM "decisions" d WHERE d."grant_id" = g."id" AND d."stage" = 'GUARD'
-                  ORDER BY d."decided_at" DESC, d."id" DESC LIMIT 1) IS NOT TRUE THEN 'grants_guard_approval'
+           ELSE "broken_approval"(g."id", g."customer_approved_by_id", g."guard_required", g."same_person_may_approve_twice")
          END AS "broken"
     FROM "grants" g
     JOIN "tickets" t ON t."id" = g."ticket_id"
@@ -172,10 +188,32 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER "grants_keep_rules" AFTER INSERT OR UPDATE ON "grants"
+CREATE CONSTRAINT TRIGGER "grants_keep_rules" AFTER INSERT ON "grants"
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
   WHEN (NEW."ended_at" IS NULL)
   EXECUTE FUNCTION "grant_keeps_rules"();
+CREATE CONSTRAINT TRIGGER "grants_keep_engineer" AFTER UPDATE ON "grants"
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (NEW."ended_at" IS NULL AND NEW."engineer_id" IS DISTINCT FROM OLD."engineer_id")
+  EXECUTE FUNCTION "grant_keeps_rules"();
+
+-- An approval is what happens most. The grant has kept the other rules since it was opened, or a change of its ticket,
+-- site or product would not have committed: only the decisions are new.
+CREATE FUNCTION "grant_is_approved"() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  rule pg_catalog.text := public.broken_approval(
+    NEW.id, NEW.customer_approved_by_id, NEW.guard_required, NEW.same_person_may_approve_twice);
+BEGIN
+  IF rule IS NOT NULL THEN
+    PERFORM public.refuse_broken_grant(NEW.id, rule);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER "grants_keep_approvals" AFTER UPDATE ON "grants"
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (NEW."state" = 'ACTIVE' AND
+        (OLD."state" <> 'ACTIVE' OR NEW."customer_approved_by_id" IS DISTINCT FROM OLD."customer_approved_by_id"))
+  EXECUTE FUNCTION "grant_is_approved"();
 
 -- A decision of today does not take its approval from a grant that stays active.
 CREATE FUNCTION "decision_keeps_rules"() RETURNS trigger LANGUAGE plpgsql AS $$
