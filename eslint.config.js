@@ -36,6 +36,7 @@ export default [
               'Obstacle',
               'PageInfo',
               'Permission',
+              'RelayedConsent',
               'RequiredRole',
               'SupportAccessPolicy',
             ],

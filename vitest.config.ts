@@ -11,7 +11,7 @@ const unitTests = [
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
-  'test/commands/{allowed-actions,refusals,unassign-tickets}.test.ts',
+  'test/commands/{allowed-actions,refusals,relayed-consent,unassign-tickets}.test.ts',
   'test/events/{adaptive-throttle,delivery-queue,envelope,event-cursor,event-messages,position,topics}.test.ts',
   'test/grants/*.test.ts',
   'test/graphql/viewer-independence.test.ts',

@@ -74,7 +74,7 @@ function nextCommand(
 /** What the events say of the site. */
 const site = {
   ...{ supportAccessRestricted: false, requestWaitSeconds: 86_400 },
-  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false },
+  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: true },
 };
 
 /**

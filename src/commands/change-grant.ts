@@ -16,13 +16,15 @@ export type ChangeContext = GrantSubject & {
   /** The action of its audit entry; null: the one that belongs to the change. */
   action: AuditAction | null;
   reason: string | null;
+  /** The service account that relays the person's decision. Left out: the person decides in person. */
+  relayedById?: string;
 };
 
 /** Decides a lifecycle command on one grant. */
 export function changeGrant(
   before: Grant | null,
   command: GrantCommand,
-  { organizationId, ticketOf, by, action, reason }: ChangeContext,
+  { organizationId, ticketOf, by, action, reason, relayedById }: ChangeContext,
 ): { refused: Refusal } | { grant: Grant; changes: DecidedGrantChange[] } {
   const decision = decide(before, command, by.now);
   if ('refused' in decision) return { refused: invalidState(decision.refused) };
@@ -33,7 +35,10 @@ export function changeGrant(
   const { changed } = decision;
   const { kind, id, email, name } = by.viewer;
   const actor: Actor = { kind, id, email, name };
-  const circumstances = { actor, action: action ?? actionOf(changed), reason, occurredAt: by.now };
+  const circumstances = {
+    ...{ actor, action: action ?? actionOf(changed), reason, occurredAt: by.now },
+    ...(relayedById === undefined ? {} : { relayedById }),
+  };
   const ticket = ticketOf(changed.grant.ticketId);
   return {
     grant: changed.grant,

@@ -55,14 +55,20 @@ export type SetSupportAccessPolicyInput = {
   requestWaitSeconds: number;
   maxGrantSeconds: number | null;
   samePersonMayApproveTwice: boolean;
+  /** Null: as it is. */
+  relayedConsentCounts: boolean | null;
 };
 
-/** Sets the site's time limits and its two-person rule. Looser ones count for the requests that are opened from then on. */
+/**
+ * Sets the site's time limits, its two-person rule, and whether a relayed consent counts. Looser ones count for the
+ * requests that are opened from then on.
+ */
 export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, Site>({
   operation: 'setSupportAccessPolicy',
   action: 'site.set_support_access_policy',
   refusals: [],
-  decide: ({ site }, { siteId: _, ...policy }) => change(site, policy),
+  decide: ({ site }, { siteId: _, relayedConsentCounts, ...policy }) =>
+    change(site, { ...policy, relayedConsentCounts: relayedConsentCounts ?? site.relayedConsentCounts }),
 });
 
 /** Ends every open grant among these. A grant whose time had already run out ends as expired. */

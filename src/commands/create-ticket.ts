@@ -1,19 +1,17 @@
 import { relationsToSite, seesOrganization } from '../authorization/viewer-relations.ts';
-import { termsOf } from '../grants/terms.ts';
 import type { UserViewer } from '../identity/viewer.ts';
 import { findViewerById } from '../identity/viewer-store.ts';
+import { relayedConsentMail } from '../notifications/kinds/relayed-consent.ts';
+import type { MailRequest } from '../notifications/mail-kind.ts';
 import { shareSiteOfProduct } from '../organizations/locks.ts';
 import { findProduct, type ProductWithSite } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
-import { eligibility } from '../roles/eligibility.ts';
 import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
-import { changeGrant } from './change-grant.ts';
 import type { Command } from './command.ts';
+import { consentBox } from './consent-box.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
-import { openRequest } from './open-request.ts';
 import { forbidden, invalidInput, refusalsOfEveryCommand } from './refusal.ts';
-import { grantSubjectOf } from './ticket-command.ts';
 
 export type CreateTicketInput = {
   productId: string;
@@ -31,7 +29,8 @@ type Facts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string 
  *
  * With the consent box ticked, the reporter approves that request in the same step, if their role allows it. If
  * not, the ticket is filed all the same, and the request waits for somebody who may approve. A deactivated site
- * accepts the ticket without a request.
+ * accepts the ticket without a request. A consent that the ticketing system relays is recorded as relayed; where it
+ * does not count by the site's policy, the reporter gets mail.
  */
 export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
   operation: 'createTicket',
@@ -65,20 +64,25 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
       return { refused: invalidInput('reporterId', "must be an active user of the site's organization.") };
     }
 
-    const { id: reporterId, assignments } = reporter;
-    const ticket: Ticket = {
+    const filed: Ticket = {
       id: newId(now),
       key,
       summary: input.summary,
       siteId: site.id,
       productId: product.id,
-      reporterId,
+      reporterId: reporter.id,
       assigneeId: null,
       status: 'OPEN',
       version: 1,
       createdAt: now,
       closedAt: null,
+      consentRelayedById: null,
+      relayedConsent: null,
     };
+    const isTicked = input.grantDataAccess;
+    const { changes, relayed } = consentBox({ ticket: filed, site, product, reporter, isTicked }, by);
+    const ticket: Ticket =
+      relayed === null ? filed : { ...filed, consentRelayedById: viewer.id, relayedConsent: relayed };
     const { organizationId } = site;
     return {
       answer: ticket,
@@ -86,35 +90,17 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
       entry: {
         auditResource: { type: 'Ticket', id: ticket.id },
         auditContext: { organizationId, siteId: site.id, ticketId: ticket.id },
-        details: { key, product: product.key, reporterId, grantDataAccess: input.grantDataAccess },
+        details: {
+          ...{ key, product: product.key, reporterId: reporter.id, grantDataAccess: isTicked },
+          ...(relayed === null ? {} : { relayedConsent: relayed }),
+        },
       },
-      grants: consent(),
+      grants: changes,
+      mails: relayed === 'AWAITS_CONFIRMATION' ? changes.map(toConfirm) : [],
     };
-
-    /** The outstanding request, and the reporter's approval of it if the box is ticked and the role allows it. */
-    function consent(): DecidedGrantChange[] {
-      if (site.status === 'DEACTIVATED' || !product.licensed) return [];
-      const changeContext = { ...grantSubjectOf({ ...ticket, site }), by, action: null, reason: null };
-      const place = { site, product };
-      const request = openRequest(
-        { ...ticket, ...place },
-        { kind: 'PRODUCT_DATA' },
-        reporterId,
-        null,
-        newId(now),
-      );
-      const opened = changeGrant(null, request, changeContext);
-      if ('refused' in opened) return [];
-      if (!input.grantDataAccess || !eligibility({ isMember: true, assignments }, place).allowed)
-        return opened.changes;
-      const approval = {
-        by: reporterId,
-        path: 'TICKET_CREATION',
-        expiresAt: null,
-        terms: termsOf(site),
-      } as const;
-      const approved = changeGrant(opened.grant, { type: 'Approve', ...approval }, changeContext);
-      return 'refused' in approved ? opened.changes : [...opened.changes, ...approved.changes];
-    }
   },
 };
+
+function toConfirm({ grant }: DecidedGrantChange): MailRequest {
+  return { kind: relayedConsentMail, aboutId: grant.id };
+}

@@ -21,13 +21,15 @@ export type DecidedGrantChange = GrantChange & {
   actor: Actor;
   action: AuditAction;
   reason: string | null;
+  /** The service account that relayed the decision, if one did. */
+  relayedById?: string;
   organizationId: string;
   ticket: TicketOfGrant;
   occurredAt: Date;
 };
 
 export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
-  const { grant, before, reason } = change;
+  const { grant, before, reason, decision, relayedById } = change;
   const row = toRow(grant);
   return {
     action: change.action,
@@ -51,6 +53,7 @@ export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
       ...(row.endReason === null ? {} : { endReason: row.endReason }),
       ...(reason === null ? {} : { reason }),
       ...(change.event === 'APPROVAL_LAPSED' ? lapsedApprovalOf(before) : {}),
+      ...(relayedById === undefined ? {} : { relayedById, onBehalfOfId: decision?.by ?? null }),
     },
   };
 }
@@ -84,10 +87,11 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
 }
 
 function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent {
-  const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice } = site;
+  const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds } = site;
+  const { samePersonMayApproveTwice, relayedConsentCounts } = site;
   return {
-    ...{ status, version, supportAccessRestricted },
-    ...{ requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice },
+    ...{ status, version, supportAccessRestricted, requestWaitSeconds, maxGrantSeconds },
+    ...{ samePersonMayApproveTwice, relayedConsentCounts },
   };
 }
 

@@ -102,7 +102,7 @@ export async function listTicketsWithExpiredGrants(
  */
 export async function saveGrantChanges(
   tx: Transaction,
-  changes: readonly (GrantChange & { reason: string | null })[],
+  changes: readonly (GrantChange & { reason: string | null; relayedById?: string })[],
 ): Promise<void> {
   if (changes.length === 0) return;
   const latest = new Map(changes.map((change) => [change.grant.id, change.grant]));
@@ -126,7 +126,7 @@ export async function saveGrantChanges(
   );
   if (written !== rows.length) throw new WriteConflictError();
 
-  const decisions = changes.flatMap(({ grant, decision, reason }) =>
+  const decisions = changes.flatMap(({ grant, decision, reason, relayedById = null }) =>
     decision === null
       ? []
       : [
@@ -136,6 +136,7 @@ export async function saveGrantChanges(
             stage: decision.stage,
             outcome: decision.outcome,
             decidedById: decision.by,
+            relayedById,
             reason,
             decidedAt: decidedAt(grant),
           },

@@ -1,12 +1,14 @@
 /** What the texts of all mails share. Lines are short, so that every mail program shows them as they were sent. */
 import { quotedText } from './quoted-text.ts';
 
+/** Its name, at most twelve letters long, and its value in one line. */
+export type Fact = readonly [name: string, value: string];
+
 type Letter = {
   recipientName: string;
   /** Lines that say what has happened. */
   opening: readonly string[];
-  /** Each fact's name, at most twelve letters long, and its value in one line. */
-  facts: readonly (readonly [name: string, value: string])[];
+  facts: readonly Fact[];
   /** Lines that say what the recipient can do. */
   closing: readonly string[];
 };

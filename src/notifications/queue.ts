@@ -16,12 +16,11 @@ const maxRecipients = 50;
 const pauses = [60, 300, 900, 3_600, 10_800, 21_600, 43_200] as const;
 export const maxAttempts = pauses.length + 1;
 
-/** Names one mail. */
-type MailKey = { kind: string; aboutId: string; recipientId: string };
+/** Names one mail: what is asked for once more, later, is another one. */
+type MailKey = { kind: string; aboutId: string; recipientId: string; createdAt: Date };
 
 /** A mail claimed for one attempt. */
 export type ClaimedMail = MailKey & {
-  createdAt: Date;
   /** This attempt included. */
   attempts: number;
 };
@@ -39,8 +38,8 @@ export type MailContents = Recipient & {
 const isCustomersUser = `a.active AND a.kind = 'USER' AND NOT ${isVendorsInSql('a.email')}`;
 
 /**
- * Queues the mails that were asked for in this transaction. One that was asked for before is sent again, unless it still
- * waits. One statement for each kind among them.
+ * Queues the mails that were asked for in this transaction. A recipient who was told of the same thing before is told
+ * once more; a mail to them that still waits is replaced. One statement for each kind.
  */
 export async function queueMails(
   tx: Transaction,
@@ -48,7 +47,8 @@ export async function queueMails(
   now: Date,
 ): Promise<void> {
   for (const [kind, ofKind] of Map.groupBy(requests, (request) => request.kind)) {
-    const mails = ofKind.map(({ aboutId, details = {} }) => ({ about_id: aboutId, details }));
+    const latest = new Map(ofKind.map(({ aboutId, details = {} }) => [aboutId, details]));
+    const mails = [...latest].map(([about_id, details]) => ({ about_id, details }));
     await tx.$executeRawUnsafe(
       `INSERT INTO mails (kind, about_id, details, recipient_id, due_at, created_at)
        SELECT $1::text, m.about_id, m.details, recipient.id, $3::timestamptz, $3::timestamptz
@@ -57,9 +57,8 @@ export async function queueMails(
         CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE ${isCustomersUser} AND (${kind.recipient})
                              ORDER BY a.id LIMIT $4::int) AS recipient
        ON CONFLICT (about_id, recipient_id, kind) DO UPDATE
-         SET state = 'WAITING', attempts = 0, last_error = NULL, settled_at = NULL,
-             details = excluded.details, due_at = excluded.due_at, created_at = excluded.created_at
-       WHERE mails.state <> 'WAITING'`,
+          SET details = excluded.details, state = 'WAITING', attempts = 0, due_at = excluded.due_at, last_error = NULL,
+              created_at = excluded.created_at, settled_at = NULL`,
       kind.name,
       JSON.stringify(mails),
       now,
@@ -123,13 +122,16 @@ export async function readMails<Facts>(
   return mails.map((_, index) => byPosition.get(index + 1) ?? null);
 }
 
-/** Saves the result for a claimed mail. */
+/** Saves the result for a claimed mail, unless it was replaced meanwhile. */
 export async function recordMail(
   db: Transaction,
-  { kind, aboutId, recipientId }: MailKey,
+  { kind, aboutId, recipientId, createdAt }: MailKey,
   outcome: Pick<Prisma.MailUpdateManyMutationInput, 'state' | 'settledAt' | 'lastError'>,
 ): Promise<void> {
-  await db.mail.updateMany({ where: { kind, aboutId, recipientId, state: 'WAITING' }, data: outcome });
+  await db.mail.updateMany({
+    where: { kind, aboutId, recipientId, createdAt, state: 'WAITING' },
+    data: outcome,
+  });
 }
 
 /** Deletes at most `limit` mails that were queued before the moment, whatever their result. */

@@ -263,7 +263,10 @@ describe('successful and refused actions', () => {
       {
         action: 'SITE_SET_SUPPORT_ACCESS_POLICY',
         resource: { type: 'Site', node: { id: siteId } },
-        details: { requestWaitSeconds: 3_600, maxGrantSeconds: 60, samePersonMayApproveTwice: false },
+        details: {
+          ...{ requestWaitSeconds: 3_600, maxGrantSeconds: 60, samePersonMayApproveTwice: false },
+          relayedConsentCounts: true,
+        },
       },
     ]);
     await expectEntries(admin, 'setSupportAccessRestrictions', { siteId, restricted: true }, [
@@ -337,6 +340,27 @@ describe('successful and refused actions', () => {
       organizationId: acme.organizationId,
       siteId: acme.sites.main.id,
     });
+
+    // The ticketing system relays a consent: it acted, not the person.
+    const ticketing = await gateway.as(world.services.ticketing);
+    const [relayedById, onBehalfOfId] = await Promise.all(
+      [ticketing, admin].map(
+        async (person) => (await person.ask('{ viewer { account { id } } }')).viewer.account.id,
+      ),
+    );
+    const relayed = { ...file, grantDataAccess: true, reporterId: onBehalfOfId };
+    const byProgram = { kind: 'SERVICE_ACCOUNT', email: world.services.ticketing };
+    await expectEntries(ticketing, 'createTicket', relayed, [
+      {
+        ...{ action: 'TICKET_CREATE', actor: expect.objectContaining(byProgram) },
+        details: expect.objectContaining({ relayedConsent: 'COUNTED', reporterId: onBehalfOfId }),
+      },
+      { action: 'GRANT_REQUEST' },
+      {
+        ...{ action: 'GRANT_APPROVE', actor: expect.objectContaining(byProgram) },
+        details: expect.objectContaining({ path: 'TICKET_CREATION', relayedById, onBehalfOfId }),
+      },
+    ]);
 
     const assignment = { ticketId, engineerId: world.engineer.id };
     await expectEntries(operator, 'assignTicket', assignment, [

@@ -132,6 +132,7 @@ function rightInputs(): Record<string, Given> {
       input: {
         ...{ siteId: main.id, requestWaitSeconds: 60, maxGrantSeconds: 60, ...key },
         samePersonMayApproveTwice: true,
+        relayedConsentCounts: true,
       },
     },
     deactivateSite: { by: 'orgAdmin', input: { siteId: main.id, ...key } },

@@ -72,7 +72,7 @@ describe('an empty deployment', () => {
     expect(
       await erin.ask(
         `{ grants { edges { node { state path ticket { product { key isLicensed } site { url experience dataResidencyRegion status
-          supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds samePersonMayApproveTwice }
+          supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds samePersonMayApproveTwice relayedConsentCounts }
           organization { name hasGuard } } reporter { email name } } engineer { email } } } } }`,
       ),
     ).toEqual({
@@ -92,6 +92,7 @@ describe('an empty deployment', () => {
                   supportAccessPolicy: {
                     ...{ requestWaitSeconds: 1_209_600, maxGrantSeconds: null },
                     samePersonMayApproveTwice: false,
+                    relayedConsentCounts: true,
                   },
                   organization: { name: 'Acme', hasGuard: false },
                 },

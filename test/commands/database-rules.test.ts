@@ -673,6 +673,52 @@ test.each<[string, () => [string, unknown[]], string]>([
     'grants_terms_are_final',
   ],
   [
+    'a decision relayed by a person',
+    () => [
+      `INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at, relayed_by_id)
+       VALUES ($1, $2, 'CUSTOMER', 'APPROVED', $3, now(), $3)`,
+      [newId(), grants.pending, ids.admin],
+    ],
+    'decisions_relayed_by_id_kind',
+  ],
+  [
+    "a Guard admin's decision that is relayed",
+    () => [
+      `INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at, relayed_by_id)
+       SELECT $1, $2, 'GUARD', 'APPROVED', $3, now(), id FROM accounts WHERE email = $4`,
+      [newId(), grants.awaitingGuard, ids.admin, world.services.ticketing],
+    ],
+    'decisions_relayed',
+  ],
+  [
+    'a relayed consent that does not say what came of it',
+    () => [
+      `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at, consent_relayed_by_id)
+       SELECT $1, 'RULES-2', 'It is slow', $2, $3, $4, now(), id FROM accounts WHERE email = $5`,
+      [newId(), ids.site, ids.product, ids.reporter, world.services.ticketing],
+    ],
+    'tickets_relayed_consent',
+  ],
+  [
+    'a consent that a person relayed',
+    () => [
+      `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, created_at, consent_relayed_by_id,
+                            relayed_consent)
+       VALUES ($1, 'RULES-2', 'It is slow', $2, $3, $4, now(), $4, 'COUNTED')`,
+      [newId(), ids.site, ids.product, ids.reporter],
+    ],
+    'tickets_consent_relayed_by_id_kind',
+  ],
+  [
+    'a consent that is relayed after the filing of the ticket',
+    () => [
+      `UPDATE tickets SET consent_relayed_by_id = accounts.id, relayed_consent = 'COUNTED', version = version + 1
+         FROM accounts WHERE tickets.id = $1 AND accounts.email = $2`,
+      [ids.ticket, world.services.ticketing],
+    ],
+    'tickets_relayed_consent_is_final',
+  ],
+  [
     'a role of an account that is not a member',
     () => [
       `INSERT INTO role_assignments (id, account_id, role, organization_id, created_at) SELECT $1, id, 'ORGANIZATION_ADMIN', $2, now()

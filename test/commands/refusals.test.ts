@@ -192,7 +192,12 @@ describe('on a site', () => {
       'setSupportAccessPolicy',
       codesOf(
         setSupportAccessPolicy,
-        [{ siteId, requestWaitSeconds: 1, maxGrantSeconds: null, samePersonMayApproveTwice: true }],
+        [
+          {
+            ...{ siteId, requestWaitSeconds: 1, maxGrantSeconds: null, samePersonMayApproveTwice: true },
+            relayedConsentCounts: null,
+          },
+        ],
         facts,
       ),
       setSupportAccessPolicy,

@@ -15,7 +15,7 @@ const rowOf = (event: EventEnvelope) => ({
 
 const ticket: TicketAtEvent = {
   ...{ status: 'RESOLVED', version: 3, supportAccessRestricted: true, requestWaitSeconds: 60 },
-  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false },
+  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: false },
 };
 
 describe('an event', () => {
@@ -89,6 +89,7 @@ describe('an event', () => {
     { supportAccessRestricted: 'yes' },
     { maxGrantSeconds: -1 },
     { samePersonMayApproveTwice: null },
+    { relayedConsentCounts: null },
   ])('with an impossible ticket is invalid: %j', (wrong) => {
     const row = rowOf(grantEvent());
     const payload = { ...row.payload, ticket: { ...ticket, ...wrong } };

@@ -284,6 +284,93 @@ test('the mutation in the mail approves the request when its recipient runs it',
   });
 });
 
+describe('a consent that the ticketing system relays', () => {
+  const answer = `__typename ... on Ticket { id relayedConsent { outcome message relayedBy { email } }
+    grants(first: 1) { edges { node { id state decisions { decidedBy { email } relayedBy { email capabilities } } } } } }`;
+
+  /** Files a ticket for an admin of the product, with the box ticked, and returns the answer. */
+  async function relay(site: SiteName, reporter: string) {
+    const ticketing = await gateway.as(world.services.ticketing);
+    const { createTicket } = await ticketing.ask(
+      `mutation ($input: CreateTicketInput!) { createTicket(input: $input) { ${answer} } }`,
+      {
+        input: {
+          ...{ productId: world.acme.sites[site].products.jira, summary: 'It is slow' },
+          ...{ grantDataAccess: true, reporterId: await accountId(reporter) },
+        },
+      },
+    );
+    return { ...createTicket, grant: createTicket.grants.edges[0].node };
+  }
+
+  async function setPolicy(relayedConsentCounts: boolean): Promise<void> {
+    const { id: siteId } = world.acme.sites.main;
+    const policy = { siteId, requestWaitSeconds: 1_209_600, samePersonMayApproveTwice: false };
+    await done(admin, 'setSupportAccessPolicy', { ...policy, relayedConsentCounts });
+    // Who does not name the setting does not change it.
+    await done(admin, 'setSupportAccessPolicy', policy);
+  }
+
+  const relayedBy = { email: 'ticketing@vendor.example', capabilities: ['TICKETING'] };
+
+  test('counts by default, and the customer reads by whom it was relayed', async () => {
+    const { id, grant, relayedConsent } = await relay('main', world.acme.emails.jiraAdmin);
+    expect(relayedConsent).toMatchObject({ outcome: 'COUNTED', relayedBy: { email: relayedBy.email } });
+    expect(grant).toMatchObject({
+      state: 'ACTIVE',
+      decisions: [{ decidedBy: { email: world.acme.emails.jiraAdmin }, relayedBy }],
+    });
+    const read = await (await gateway.as(world.acme.emails.jiraAdmin)).ask(
+      `query ($id: ID!) { node(id: $id) { ${answer} } }`,
+      { id },
+    );
+    expect(read.node.grants.edges[0].node).toEqual(grant);
+    expect(await mailsInDatabase()).toEqual([]);
+  });
+
+  test('is said to be relayed in the mail to Guard admins', async () => {
+    const { relayedConsent, grant } = await relay('restricted', world.acme.emails.jiraAdminElsewhere);
+    expect([relayedConsent.outcome, grant.state]).toEqual(['COUNTED', 'PENDING_GUARD_APPROVAL']);
+    await deliver();
+    expect(recipients()).toEqual(guardAdmins);
+    for (const { email } of mailServer.received)
+      expect(email.text).toMatch(/^Relayed by: {3}ticketing\[@\]vendor\[\.\]example, which says/m);
+  });
+
+  test('waits where the policy says so: the answer says who must approve, and the mail how', async () => {
+    await setPolicy(false);
+    onTestFinished(() => setPolicy(true));
+    const reporter = world.acme.emails.jiraAdmin;
+    const { relayedConsent, grant } = await relay('main', reporter);
+    expect(relayedConsent).toEqual({
+      outcome: 'AWAITS_CONFIRMATION',
+      message: expect.stringMatching(/the reporter, or somebody else who may grant, must approve/),
+      relayedBy: { email: relayedBy.email },
+    });
+    expect(grant).toMatchObject({ state: 'PENDING_APPROVAL', decisions: [] });
+    await deliver();
+    expect(recipients()).toEqual([reporter]);
+    const approve = /^mutation \{.*?^\}/ms.exec(mailServer.received[0]?.email.text ?? '')?.[0] ?? '';
+    const confirming = await gateway.as(reporter);
+    expect(await confirming.ask(approve)).toEqual({ approveDataAccess: { __typename: 'Grant' } });
+    const { node } = await confirming.ask(
+      'query ($id: ID!) { node(id: $id) { ... on Grant { state decisions { relayedBy { id } } } } }',
+      { id: grant.id },
+    );
+    expect(node).toEqual({ state: 'ACTIVE', decisions: [{ relayedBy: null }] });
+  });
+
+  test('sends no mail once somebody has decided', async () => {
+    await setPolicy(false);
+    onTestFinished(() => setPolicy(true));
+    const { grant } = await relay('main', world.acme.emails.jiraAdmin);
+    await done(admin, 'denyDataAccess', { grantId: grant.id });
+    await deliver();
+    expect(mailServer.received).toEqual([]);
+    expect(await mailsInDatabase()).toMatchObject([{ state: 'DROPPED' }]);
+  });
+});
+
 describe('a mail is dropped before it is sent', () => {
   test.each<[string, (of: { grantId: string; ticketId: string }) => Promise<unknown>]>([
     [
@@ -455,8 +542,8 @@ describe('a kind of mail', () => {
 
   test('is a value: its recipients get its text once, beside the mail of other kinds', async () => {
     await awaitGuard();
+    await queueNews('This is replaced.');
     await queueNews('All is well.');
-    await queueNews('This repeats the first.');
     await deliver({ kinds });
     const news = mailServer.received.filter(({ email }) => email.subject === 'News for globex');
     const holders = Object.entries(world.globex.emails).filter(([name]) => name !== 'reporter');

@@ -182,6 +182,8 @@ export const ticket = ({
   version: 1,
   createdAt: fromNow(-DAY),
   closedAt: null,
+  consentRelayedById: null,
+  relayedConsent: null,
   ...facts,
   site: {
     ...place().site,
@@ -192,6 +194,7 @@ export const ticket = ({
     requestWaitSeconds: 14 * 24 * 3600,
     maxGrantSeconds: null,
     samePersonMayApproveTwice: false,
+    relayedConsentCounts: true,
     createdAt: fromNow(-DAY),
     ...site,
   },

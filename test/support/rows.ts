@@ -34,7 +34,8 @@ export async function insertSites(
       name: `Site ${at}`,
     },
     ...{ status: 'ACTIVE', experience: 'CENTRALIZED', support_access_restricted: false },
-    ...{ data_residency_region: 'EU', request_wait_seconds: 1_209_600, same_person_may_approve_twice: false },
+    ...{ data_residency_region: 'EU', request_wait_seconds: 1_209_600 },
+    ...{ same_person_may_approve_twice: false, relayed_consent_counts: true },
   }));
   await insert(gateway, 'sites', rows.map(created));
 }

@@ -79,6 +79,7 @@ export type TicketAtEvent = {
   requestWaitSeconds: number;
   maxGrantSeconds: number | null;
   samePersonMayApproveTwice: boolean;
+  relayedConsentCounts: boolean;
 };
 
 export const grantKind: EventKind<GrantEventEnvelope> = {
@@ -128,6 +129,9 @@ function ticketIn(ticket: Fields): TicketAtEvent {
     requestWaitSeconds: positiveInteger(ticket, 'requestWaitSeconds'),
     maxGrantSeconds: nullable(positiveInteger, ticket, 'maxGrantSeconds'),
     samePersonMayApproveTwice: boolean(ticket, 'samePersonMayApproveTwice'),
+    // Absent in an event of a version with which it always counted.
+    relayedConsentCounts:
+      ticket['relayedConsentCounts'] === undefined || boolean(ticket, 'relayedConsentCounts'),
   };
 }
 

@@ -29,7 +29,7 @@ addCommand(setSupportAccessRestrictions, {
 addCommand(setSupportAccessPolicy, {
   type: Site,
   description:
-    "Sets a site's time limits and its two-person rule. Requests that were opened before keep the former ones where those are tighter.",
+    "Sets a site's policy: time limits, the two-person rule, and whether a relayed consent counts. Requests that were opened before keep the former rules where those are tighter.",
   input: {
     description: 'The site and its whole policy.',
     fields: (t) => ({
@@ -50,9 +50,17 @@ addCommand(setSupportAccessPolicy, {
         required: true,
         description: "Whether one person may give both the customer's and the Guard's approval.",
       }),
+      relayedConsentCounts: t.boolean({
+        description:
+          "Whether the reporter's consent counts as an approval if a ticketing system relays it. Default: as it is.",
+      }),
     }),
   },
-  toInput: ({ maxGrantSeconds, ...input }) => ({ ...input, maxGrantSeconds: maxGrantSeconds ?? null }),
+  toInput: ({ maxGrantSeconds, relayedConsentCounts, ...input }) => ({
+    ...input,
+    maxGrantSeconds: maxGrantSeconds ?? null,
+    relayedConsentCounts: relayedConsentCounts ?? null,
+  }),
 });
 
 addCommand(deactivateSite, {

@@ -9,7 +9,7 @@ import { Ticket } from '../types/ticket.ts';
 addCommand(createTicket, {
   type: Ticket,
   description:
-    'Files a ticket with an outstanding request for the data of its product. With `grantDataAccess` the request is approved at once if the reporter may grant access; `accessEligibility` of the ticket says why not, and who may. On a deactivated site, or for an unlicensed product, there is no request.',
+    'Files a ticket with an outstanding request for the data of its product. With `grantDataAccess` the request is approved at once if the reporter may grant access; `accessEligibility` of the ticket says why not, and who may. A ticketing system that files the ticket relays this consent: `relayedConsent` of the ticket says what came of it. On a deactivated site, or for an unlicensed product, there is no request.',
   input: {
     description: 'The ticket to file.',
     fields: (t) => ({

@@ -99,7 +99,7 @@ function ticketThen(
     ...{ status: isClosed ? ('CLOSED' as const) : ('OPEN' as const), version: 1 },
     supportAccessRestricted: state === 'PENDING_GUARD_APPROVAL',
     requestWaitSeconds: Math.round((approvalDueAt.getTime() - requestedAt.getTime()) / 1_000),
-    ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false },
+    ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: true },
   };
   const siteThen = (row: SelectedSite): SelectedSite => ({
     ...{ ...row, ...policy },

@@ -42,7 +42,7 @@ const texts: Record<AuditAction, string> = {
   'site.deactivate': 'A site was deactivated.',
   'site.reactivate': 'A site was reactivated.',
   'site.set_support_access_policy':
-    "The time limits and the two-person rule of a site's support access were set.",
+    "The policy of a site's support access was set: time limits, two-person rule, relayed consent.",
   'site.set_support_access_restrictions': "The Guard admin's approval was switched on or off for a site.",
   'ticket.assign': 'A ticket was assigned to an engineer, or to nobody.',
   'ticket.close': 'A ticket was closed.',

@@ -9,7 +9,7 @@ import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/grant-snapshot.ts';
-import { Account, SupportEngineer, User } from './account.ts';
+import { Account, ServiceAccount, SupportEngineer, User } from './account.ts';
 import { GrantPermissions, grantPermissions } from './permissions.ts';
 
 const GrantState = builder.enumType('GrantState', {
@@ -149,6 +149,13 @@ builder.prismaObject('Decision', {
       type: User,
       viewerIndependent: true,
       description: 'The person who decided.',
+    }),
+    relayedBy: t.relation('relayedBy', {
+      type: ServiceAccount,
+      nullable: true,
+      viewerIndependent: true,
+      description:
+        'The service account that relayed the decision: a ticketing system that filed the ticket with the consent box ticked. Null where the person decided in person.',
     }),
   }),
 });

@@ -25,7 +25,8 @@ export const UserManagementExperience = builder.enumType('UserManagementExperien
 });
 
 const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').implement({
-  description: 'The time limits of requests and grants on a site, and its two-person rule.',
+  description:
+    'The time limits of requests and grants on a site, its two-person rule, and whether a relayed consent counts.',
   fields: (t) => ({
     requestWaitSeconds: t.exposeInt('requestWaitSeconds', {
       viewerIndependent: true,
@@ -40,6 +41,11 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
     samePersonMayApproveTwice: t.exposeBoolean('samePersonMayApproveTwice', {
       viewerIndependent: true,
       description: "Whether one person may give both the customer's and the Guard's approval.",
+    }),
+    relayedConsentCounts: t.exposeBoolean('relayedConsentCounts', {
+      viewerIndependent: true,
+      description:
+        "Whether the reporter's consent counts as an approval if a ticketing system relays it. Otherwise the request waits until the reporter, or somebody else who may grant, approves it.",
     }),
   }),
 });
@@ -80,7 +86,8 @@ export const Site = builder.prismaNode('Site', {
     supportAccessPolicy: t.field({
       type: SupportAccessPolicy,
       viewerIndependent: true,
-      description: 'The time limits of its requests and grants, and its two-person rule.',
+      description:
+        'The time limits of its requests and grants, its two-person rule, and whether a relayed consent counts.',
       resolve: (site) => site,
     }),
     createdAt: t.expose('createdAt', {

@@ -10,6 +10,7 @@ import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts'
 import { SupportEngineer, User } from './account.ts';
 import { Grant, GrantConnection, GrantEdge } from './grant.ts';
 import { TicketPermissions, ticketPermissions } from './permissions.ts';
+import { RelayedConsent } from './relayed-consent.ts';
 
 const TicketStatus = builder.enumType('TicketStatus', {
   description: 'The status of a ticket.',
@@ -72,6 +73,12 @@ export const Ticket = builder.prismaNode('Ticket', {
       nullable: true,
       viewerIndependent: true,
       description: 'The engineer who works on it and who has its grants. Null where nobody is assigned.',
+    }),
+    relayedConsent: t.variant(RelayedConsent, {
+      viewerIndependent: true,
+      description:
+        'What came of the consent that a ticketing system relayed. Null where the reporter filed the ticket in person, or the consent box was not ticked.',
+      isNull: ({ relayedConsent }) => relayedConsent === null,
     }),
     grants: t.connection(
       {

@@ -1,17 +1,19 @@
 /** The mail to Guard admins about a request that began to await the Guard. */
 import { countsInSql } from '../../roles/role-counts.ts';
-import { inUtc, letter } from '../letter.ts';
+import { type Fact, inUtc, letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
+import {
+  grantConcerns,
+  mutationLines,
+  type TicketOfMail,
+  ticketColumns,
+  ticketFacts,
+} from '../ticket-mail.ts';
 
 /** The facts about a request that awaits the Guard. */
-export type GuardRequest = {
+export type GuardRequest = TicketOfMail & {
   grantId: string;
-  ticketKey: string;
-  summary: string;
-  siteName: string;
-  siteUrl: string;
-  productName: string;
   /** The number of requested Rovo conversations; null: the data of the product is requested. */
   conversations: number | null;
   /** Null: nobody is assigned to the ticket yet. */
@@ -20,6 +22,8 @@ export type GuardRequest = {
   approverName: string;
   approverEmail: string;
   approvedAt: Date;
+  /** The service account that relayed the approval; null: the person approved in person. */
+  relayName: string | null;
   /** When access ends by itself; null: neither the customer nor the site's policy has set that yet. */
   expiresAt: Date | null;
   /** When the request expires without a decision. */
@@ -42,69 +46,59 @@ export const guardRequestMail: MailKind<GuardRequest> = {
     JOIN tickets t ON t.id = g.ticket_id
     JOIN products p ON p.id = t.product_id
     JOIN accounts approver ON approver.id = g.customer_approved_by_id
-    LEFT JOIN accounts engineer ON engineer.id = g.engineer_id`,
-  concerns: {
-    resourceType: 'Grant',
-    resourceId: 'g.id',
-    organizationId: 's.organization_id',
-    siteId: 's.id',
-    ticketId: 't.id',
-    grantId: 'g.id',
-  },
-  facts: `
-    g.id AS "grantId", t.key AS "ticketKey", t.summary, s.name AS "siteName", s.url AS "siteUrl",
-    p.name AS "productName",
+    LEFT JOIN accounts engineer ON engineer.id = g.engineer_id
+    LEFT JOIN decisions d ON d.grant_id = g.id AND d.stage = 'CUSTOMER' AND d.outcome = 'APPROVED'
+          AND d.decided_at = g.customer_approved_at
+    LEFT JOIN accounts relay ON relay.id = d.relayed_by_id`,
+  concerns: grantConcerns,
+  facts: `${ticketColumns}, g.id AS "grantId",
     CASE g.scope_kind WHEN 'ROVO_CONVERSATIONS' THEN cardinality(g.conversation_ids) END AS conversations,
     engineer.name AS "engineerName", g.justification,
     approver.name AS "approverName", approver.email AS "approverEmail", g.customer_approved_at AS "approvedAt",
-    g.expires_at AS "expiresAt", LEAST(g.approval_due_at, g.expires_at) AS "decideBy"`,
+    relay.name AS "relayName", g.expires_at AS "expiresAt", LEAST(g.approval_due_at, g.expires_at) AS "decideBy"`,
   write: writeGuardRequest,
 };
 
 export function writeGuardRequest(request: GuardRequest & Recipient): MailText {
-  const { conversations, engineerName, justification, expiresAt } = request;
-  const site = quotedText(request.siteName, 100);
-  const id = Buffer.from(`Grant:${request.grantId}`).toString('base64');
   return {
-    subject: `${request.ticketKey}: support access to ${site} awaits your approval`,
+    subject: `${request.ticketKey}: support access to ${quotedText(request.siteName, 100)} awaits your approval`,
     text: letter({
       recipientName: request.recipientName,
       opening: [
         'Support access to the data below was approved, and awaits your decision',
         'as a Guard admin.',
       ],
-      facts: [
-        ['Ticket', `${request.ticketKey}: ${quotedText(request.summary, 200)}`],
-        ['Site', `${site}, ${request.siteUrl}`],
-        ['Product', quotedText(request.productName, 100)],
-        [
-          'Asked for',
-          conversations === null ? "the product's data" : `Rovo conversations (${conversations})`,
-        ],
-        [
-          'Engineer',
-          engineerName === null ? 'whoever is assigned to the ticket' : quotedText(engineerName, 100),
-        ],
-        ...(justification === null ? [] : [['Why', quotedText(justification, 500)] as const]),
-        [
-          'Approved by',
-          `${quotedText(request.approverName, 100)}, ${request.approverEmail}, ${inUtc(request.approvedAt)}`,
-        ],
-        ...(expiresAt === null ? [] : [['Access until', inUtc(expiresAt)] as const]),
-        ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
-      ],
+      facts: factsOf(request),
       closing: [
         "Decide in your organization's admin UI, or through the API as yourself:",
         '',
-        'mutation {',
-        '  approveGuardRequest(input: {',
-        `    grantId: "${id}"`,
-        '  }) { __typename ... on Error { code message } }',
-        '}',
+        ...mutationLines('approveGuardRequest', request.grantId),
         '',
         'To deny it, the same with denyGuardRequest. The first decision of a Guard',
         'admin counts; until then the approval allows nothing.',
       ],
     }),
   };
+}
+
+function factsOf(request: GuardRequest): Fact[] {
+  const { conversations, engineerName, justification, relayName, expiresAt, approverEmail } = request;
+  const approver = quotedText(request.approverName, 100);
+  return [
+    ...ticketFacts(request),
+    ['Asked for', conversations === null ? "the product's data" : `Rovo conversations (${conversations})`],
+    ['Engineer', engineerName === null ? 'whoever is assigned to the ticket' : quotedText(engineerName, 100)],
+    ...whereKnown(justification, (why): Fact => ['Why', quotedText(why, 500)]),
+    ['Approved by', `${approver}, ${approverEmail}, ${inUtc(request.approvedAt)}`],
+    ...whereKnown(
+      relayName,
+      (relay): Fact => ['Relayed by', `${quotedText(relay, 100)}, which says that this person consented`],
+    ),
+    ...whereKnown(expiresAt, (end): Fact => ['Access until', inUtc(end)]),
+    ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
+  ];
+}
+
+function whereKnown<Value>(value: Value | null, toFact: (value: Value) => Fact): Fact[] {
+  return value === null ? [] : [toFact(value)];
 }

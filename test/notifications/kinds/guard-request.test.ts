@@ -16,6 +16,7 @@ const request: GuardRequest & Recipient = {
   approverName: 'Otto',
   approverEmail: 'otto@acme.example',
   approvedAt: new Date('2026-11-23T10:16:59Z'),
+  relayName: null,
   expiresAt: new Date('2026-12-01T00:00:00Z'),
   decideBy: new Date('2026-12-01T00:00:00Z'),
   recipientName: 'Grace',
@@ -53,6 +54,11 @@ admin counts; until then the approval allows nothing.
   });
 });
 
+test('a mail says which program relayed the approval', () => {
+  const { text } = writeGuardRequest({ ...request, relayName: 'Ticketing' });
+  expect(text).toContain('Relayed by:   Ticketing, which says that this person consented\n');
+});
+
 test('a mail says which data is requested, and leaves out facts that are not known', () => {
   const { text } = writeGuardRequest({
     ...request,
@@ -71,7 +77,7 @@ test('each text that people wrote is one line of limited length, whatever it con
       .map((codes) => String.fromCodePoint(...codes)),
     fc.constantFrom('\r\nBcc: all@example.com\r\n\r\nDecide by: never', '\u2028\u2029\u0085', '\u202eecart'),
   );
-  const { text: plain } = writeGuardRequest(request);
+  const { text: plain } = writeGuardRequest({ ...request, relayName: 'Ticketing' });
   fc.assert(
     fc.property(
       fc.record({
@@ -81,6 +87,7 @@ test('each text that people wrote is one line of limited length, whatever it con
         engineerName: anything,
         justification: anything,
         approverName: anything,
+        relayName: anything,
         recipientName: anything,
       }),
       (words) => {
