@@ -5,6 +5,7 @@ import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../event
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
+import { grantReassignedMail } from '../notifications/kinds/grant-reassigned.ts';
 import { guardRequestMail } from '../notifications/kinds/guard-request.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
 import { newId } from '../platform/ids.ts';
@@ -95,6 +96,16 @@ function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent 
   };
 }
 
-export function grantChangeMails({ event, grant }: DecidedGrantChange): MailRequest[] {
-  return event === 'AWAITING_GUARD' ? [{ kind: guardRequestMail, aboutId: grant.id }] : [];
+/** What people are mailed about a change. Nobody is told of a request that passes to another engineer. */
+export function grantChangeMails({ event, grant, before }: DecidedGrantChange): MailRequest[] {
+  switch (event) {
+    case 'AWAITING_GUARD':
+      return [{ kind: guardRequestMail, aboutId: grant.id }];
+    case 'REASSIGNED': {
+      const details = { formerEngineerId: before?.engineerId ?? null };
+      return grant.state === 'ACTIVE' ? [{ kind: grantReassignedMail, aboutId: grant.id, details }] : [];
+    }
+    default:
+      return [];
+  }
 }

@@ -636,3 +636,17 @@ test('old mails are deleted, and no others', async () => {
 function writesOf(sent: readonly string[]): string[] {
   return sent.flatMap((sql) => /^\s*(?:INSERT INTO|UPDATE)\s+"?(?:public"\."?)?(\w+)/.exec(sql)?.[1] ?? []);
 }
+
+test('an active grant that passes to another engineer is told to the reporter and to the approver', async () => {
+  const { ticketId } = await fileTicket(gateway, world);
+  await done(world.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
+  await deliver();
+  expect(recipients(), 'of a request').toEqual([]);
+  await done(admin, 'approveDataAccess', { ticketId });
+  await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
+  await deliver();
+  expect(recipients()).toEqual([admin.email, world.acme.emails.reporter].sort());
+  await done(world.operator, 'assignTicket', { ticketId, engineerId: null });
+  await deliver();
+  expect(recipients(), 'also of the next one').toHaveLength(4);
+});
