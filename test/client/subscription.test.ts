@@ -11,7 +11,7 @@ import { GrantEventsDocument, type GrantEventsSubscription } from '../../schema/
 import { deleteEventsBefore } from '../../src/events/outbox.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { buildWorld, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 type Event = GrantEventsSubscription['grantEvents'];
 type Options = Partial<ResumeOptions<GrantEventsSubscription, { after?: string | null }, Event>>;
@@ -191,9 +191,8 @@ describe('a subscription ends with an error', () => {
   });
 
   test('when the events after its cursor have been deleted', async () => {
-    const own = await startGateway();
+    const { gateway: own, world: ownWorld } = await startGatewayWithWorld();
     const { databaseUrl } = own;
-    const ownWorld = await buildWorld(own);
     const client = createGatewayClient({
       url: own.url,
       token: developmentToken(own.url, ownWorld.engineer.email),

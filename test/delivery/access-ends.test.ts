@@ -2,16 +2,16 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { generousMs } from '../support/deadlines.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { globalId, insertOpenRequests, rawId } from '../support/rows.ts';
 import {
   assignRole,
-  buildWorld,
   type Customer,
   done,
   fileTicket,
   type SiteName,
+  startGatewayWithWorld,
   type World,
 } from '../support/world.ts';
 import { type Bystander, startBystander } from './bystander.ts';
@@ -39,14 +39,12 @@ beforeAll(async () => {
     jwksUrl: issuer.jwksUrl,
     emailVerified: 'REQUIRED',
   } as const;
-  const started = stack.use(
-    await startGateway({ config: { identity }, limits: { slowConsumerMs: generousMs } }),
-  );
-  gateway = {
-    ...started,
-    as: async (email) => ({ ...started.withToken((await tokenFor(email)).token), email }),
-  };
-  world = await buildWorld(gateway);
+  const options = { config: { identity }, limits: { slowConsumerMs: generousMs } };
+  const signIn = async (started: TestGateway, email: string) => ({
+    ...started.withToken((await tokenFor(email)).token),
+    email,
+  });
+  ({ gateway, world } = stack.use(await startGatewayWithWorld({ ...options, signIn })));
   bystander = await startBystander(gateway, world);
 });
 afterAll(() => stack.disposeAsync());

@@ -1,5 +1,6 @@
 /** A well-behaved subscriber next to clients that misbehave: it must receive every event once. */
 import { EventEmitter, once } from 'node:events';
+import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { withDeadline } from '../../src/platform/deadline.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -12,6 +13,9 @@ export type Bystander = {
    */
   during<Result>(work: () => Promise<Result>): Promise<Result>;
 };
+
+/** Milliseconds between two events while the work goes on: a stream of them, and not all that a machine can write. */
+const pause = 25;
 
 /** Deadlines in milliseconds that no load reaches: for the last event to arrive, and for the work. */
 const patience = 120_000;
@@ -73,8 +77,10 @@ export async function startBystander(gateway: TestGateway, world: World): Promis
         isOver = true;
       });
       working.catch(() => undefined);
-      for (let events = 0; !isOver || events < 5; events += 1)
+      for (let events = 0; !isOver || events < 5; events += 1) {
         await done(reporter, 'createTicket', { productId, summary: 'Meanwhile', grantDataAccess: false });
+        if (!isOver) await Promise.race([wait(pause), working.catch(() => undefined)]);
+      }
       const expected = (await written()).filter((id) => !before.has(id));
       await until(() => {
         const missing = expected.filter((id) => !received.includes(id)).length;

@@ -1,8 +1,9 @@
 /** A real deployment: two gateway processes on one database and one Redis, with an OpenID issuer. */
 import { createGatewayClient, type GatewayClient } from '../../client/src/index.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
+import { dumpOf, restoreInto } from '../support/dump.ts';
 import { startGateway } from '../support/gateway.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { createDatabaseWithWorld, done, fileTicket, type World, withPeople } from '../support/world.ts';
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts';
 
 export type Deployment = {
@@ -57,8 +58,11 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
 
 /** Fills the database through a temporary gateway. */
 async function fillDatabase(databaseUrl: string): Promise<World> {
+  const filled = await createDatabaseWithWorld();
+  await restoreInto(databaseUrl, await dumpOf(filled.url));
+  await filled.dispose();
   await using office = await startGateway({ databaseUrl, maintenance: false });
-  const world = await buildWorld(office);
+  const world = await withPeople(office, filled.contents);
   await fileTicket(office, world, { customer: 'acme' });
   const { ticketId } = await fileTicket(office, world, { customer: 'globex' });
   await done(world.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });

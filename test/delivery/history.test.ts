@@ -3,24 +3,24 @@
  * a lost event are told HISTORY_REPLACED, whether they stayed connected or resume; the others notice nothing.
  */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { newId } from '../../src/platform/ids.ts';
-import { applyMigrations } from '../../src/platform/migrations.ts';
+import { dumpOf, restoreInto } from '../support/dump.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { bySize } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { buildWorld, fileTicket, type World } from '../support/world.ts';
+import { createDatabaseWithWorld, fileTicket, type WorldContents } from '../support/world.ts';
 import { type Cluster, createCluster, createClusterLike, type Standby } from './clusters.ts';
 import { connect, type TestSocket } from './sockets.ts';
 
 /** Where all tests begin: a cluster with two customers. Tests work on copies of it. */
 let template: Cluster;
-let world: World;
+let world: WorldContents;
 
 beforeAll(async () => {
   template = await createCluster();
-  await applyMigrations(template.url);
-  await using office = await startGateway({ databaseUrl: template.url, maintenance: false });
-  world = await buildWorld(office);
+  const filled = await createDatabaseWithWorld();
+  await restoreInto(template.url, await dumpOf(filled.url));
+  await filled.dispose();
+  world = filled.contents;
 });
 afterAll(() => template?.dispose());
 
@@ -217,11 +217,11 @@ test.each(bySize([fresh], [fresh, ['the same cluster', 'same']]))(
   async (_what, where) => {
     const cluster = await copyOf(template);
     const watched = await watch(cluster);
-    const dump = await dumpOf(cluster);
+    const dump = await dumpOf(cluster.url);
     for (let count = 0; count < bySize(1, 10); count += 1) await watched.more();
     const target = where === 'same' ? cluster : use(await createClusterLike(cluster));
     if (where === 'fresh') await cluster.stop();
-    await restoreInto(target, dump);
+    await restoreInto(target.url, dump);
     watched.place.switchTo(target);
     await expectReplaced(watched, target);
   },
@@ -288,44 +288,4 @@ async function caughtUp(primary: Cluster): Promise<void> {
       { timeout: 60_000 },
     )
     .toEqual([{ done: true }]);
-}
-
-/** The rows of every table, and the values of the sequences. */
-type Dump = { tables: { name: string; rows: string }[]; sequences: { name: string; value: string }[] };
-
-async function dumpOf(cluster: Cluster): Promise<Dump> {
-  const names = await cluster.query(
-    `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations'`,
-  );
-  const tables: Dump['tables'] = [];
-  for (const { name } of names) {
-    const [row] = await cluster.query(`SELECT coalesce(json_agg(t), '[]')::text AS rows FROM ${name} AS t`);
-    tables.push({ name: String(name), rows: String(row?.['rows']) });
-  }
-  const sequences = await cluster.query(
-    `SELECT quote_ident(sequencename) AS name, last_value::text AS value FROM pg_sequences
-      WHERE schemaname = 'public' AND last_value IS NOT NULL`,
-  );
-  return {
-    tables,
-    sequences: sequences.map(({ name, value }) => ({ name: String(name), value: String(value) })),
-  };
-}
-
-/** Replaces everything by what is in the dump. */
-async function restoreInto(cluster: Cluster, { tables, sequences }: Dump): Promise<void> {
-  const quote = `restored_${newId().replaceAll('-', '')}`;
-  await applyMigrations(cluster.url);
-  await cluster.query(
-    'BEGIN',
-    // Without triggers and foreign keys, as pg_restore loads data.
-    'SET LOCAL session_replication_role = replica',
-    ...tables.map(({ name }) => `DELETE FROM ${name}`),
-    ...tables.map(
-      ({ name, rows }) =>
-        `INSERT INTO ${name} SELECT * FROM json_populate_recordset(NULL::${name}, $${quote}$${rows}$${quote}$)`,
-    ),
-    ...sequences.map(({ name, value }) => `SELECT setval('${name}', ${value})`),
-    'COMMIT',
-  );
 }

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { rawId } from '../support/rows.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { buildWorld, done, fileTicket, type World } from '../support/world.ts';
+import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { subscribeOver, type Transport, transports } from './transports.ts';
 
 /** Milliseconds. */
@@ -25,8 +25,7 @@ let statements: string[] = [];
 
 beforeAll(async () => {
   stack = new AsyncDisposableStack();
-  office = stack.use(await startGateway({ maintenance: false }));
-  world = await buildWorld(office);
+  ({ gateway: office, world } = stack.use(await startGatewayWithWorld({ maintenance: false })));
   proxy = stack.adopt(await openTcpProxy(Number(new URL(office.databaseUrl).port)), (opened) =>
     opened.dispose(),
   );

@@ -72,6 +72,21 @@ export async function insertAdmins(
   await insert(gateway, 'role_assignments', roles.map(created));
 }
 
+/** Entries in the audit log of the organization. */
+export async function insertAuditEntries(
+  gateway: Database,
+  organizationId: string,
+  count: number,
+): Promise<void> {
+  await gateway.sql.query(
+    `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id,
+                                organization_id, details)
+     SELECT id, now(), 'organization.create', 'SUCCEEDED', 'SYSTEM', 'Latchkey', 'Organization', $2, ($2::text)::uuid, '{}'
+       FROM unnest($1::uuid[]) AS id`,
+    [times(count, () => newId()), organizationId],
+  );
+}
+
 /** Withdrawn requests on a ticket. */
 export async function insertWithdrawnGrants(
   gateway: TestGateway,
