@@ -1,6 +1,8 @@
 /** Reads authorization tables, and asks a gateway for the same answers. */
 import type { OperationName } from '../../src/authorization/operations.ts';
 import type { Json, Person } from '../support/gateway.ts';
+import { fullSize } from '../support/size.ts';
+import { drawSeeded } from './tenancy-documents.ts';
 
 /** Reads a table: its rows by name, each with its cells by column. */
 export function readTable(text: string): Map<string, Map<string, string>> {
@@ -18,6 +20,26 @@ export function readTable(text: string): Map<string, Map<string, string>> {
 
 function words(text: string): string[] {
   return text.trim().split(/\s+/);
+}
+
+/**
+ * The people who are asked for a row of a table. In a full run that is everybody. On an ordinary day it is every
+ * column that may do it, and a random quarter of the others; of a column with several people, two of them.
+ */
+export function askedFor<Name extends string>(
+  row: Readonly<Record<string, string>>,
+  people: Readonly<Record<Name, Person[]>>,
+  seed: number,
+): [Name, Person[]][] {
+  const everybody = Object.entries(people) as [Name, Person[]][];
+  if (fullSize) return everybody;
+  const draw = drawSeeded(seed);
+  return everybody
+    .filter(([name]) => draw.chance(25) || row[name] === 'yes')
+    .map(([name, persons]) => {
+      const from = draw.below(persons.length);
+      return [name, [...persons.slice(from), ...persons.slice(0, from)].slice(0, 2)];
+    });
 }
 
 export type Attempt = {

@@ -1,12 +1,20 @@
 /** Requests and grants end at their time for every read and every decision, whenever the end is recorded. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
-import { attempt, buildWorld, done, fileTicket, type SiteName, type World } from '../support/world.ts';
+import { bySize } from '../support/size.ts';
+import {
+  attempt,
+  done,
+  fileTicket,
+  type SiteName,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 import { expectLegalHistories } from './races-history.ts';
 
 const ms = 1;
@@ -25,18 +33,17 @@ let world: World;
 let sweepers: Database[];
 
 beforeAll(async () => {
-  gateway = await startGateway({ clock, maintenance: false });
+  // The operator's token is issued in the future, so that it outlives the tests.
+  now += 20 * 365 * day;
+  ({ gateway, world } = await startGatewayWithWorld({ clock, maintenance: false }));
+  now -= 20 * 365 * day;
   sweepers = [1, 2].map(() =>
     openDatabase({ url: gateway.databaseUrl, logger, poolSize: 2, deadlines: generousDatabaseDeadlines }),
   );
-  // The operator's token is issued in the future, so that it outlives the tests.
-  now += 20 * 365 * day;
-  world = await buildWorld(gateway);
-  now -= 20 * 365 * day;
 });
-beforeEach(async () => {
-  await setPolicy('main', {});
-  await setPolicy('restricted', {});
+afterEach(async () => {
+  for (const site of changedPolicies) await setPolicy(site, {});
+  changedPolicies.clear();
 });
 afterAll(async () => {
   await gateway.sql.query(
@@ -59,6 +66,9 @@ async function sweep(gateways = 1): Promise<number[]> {
   return await Promise.all(sweeping);
 }
 
+/** The sites whose policy a test has changed. */
+const changedPolicies = new Set<SiteName>();
+
 async function setPolicy(
   site: SiteName,
   policy: {
@@ -67,6 +77,7 @@ async function setPolicy(
     samePersonMayApproveTwice?: boolean;
   },
 ): Promise<void> {
+  changedPolicies.add(site);
   await done(await asAdmin(), 'setSupportAccessPolicy', {
     siteId: world.acme.sites[site].id,
     ...{ requestWaitSeconds: (14 * day) / second, maxGrantSeconds: null, samePersonMayApproveTwice: false },
@@ -80,6 +91,14 @@ async function openTicket(site: SiteName = 'main'): Promise<{ ticketId: string; 
   return { ticketId, grantId };
 }
 
+const listedStates = ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE', 'EXPIRED', 'ENDED', 'REVOKED'];
+const listsByState = listedStates
+  .map(
+    (state) =>
+      `${state}: grants(filter: { ticketId: $ticketId, states: [${state}] }) { edges { node { id } } }`,
+  )
+  .join(' ');
+
 /** Reads a grant by its id, on its ticket and in the lists by state, and checks that all agree. */
 async function look(grantId: string): Promise<Json> {
   const reader = await asAdmin();
@@ -91,22 +110,11 @@ async function look(grantId: string): Promise<Json> {
   const { ticket, ...grant } = node;
   const onTicket = ticket.grants.edges.find(({ node: one }: Json) => one.id === grantId).node;
   expect(onTicket).toEqual({ id: grantId, state: grant.state, version: grant.version });
-  for (const state of [
-    'PENDING_APPROVAL',
-    'PENDING_GUARD_APPROVAL',
-    'ACTIVE',
-    'EXPIRED',
-    'ENDED',
-    'REVOKED',
-  ]) {
-    const { grants } = await reader.ask(
-      `query List($ticketId: ID!, $states: [GrantState!]!) {
-         grants(filter: { ticketId: $ticketId, states: $states }) { edges { node { id } } } }`,
-      { ticketId: ticket.id, states: [state] },
-    );
-    const listed = grants.edges.some(({ node: one }: Json) => one.id === grantId);
-    expect({ state, listed }).toEqual({ state, listed: state === grant.state });
-  }
+  const lists = await reader.ask(`query Lists($ticketId: ID!) { ${listsByState} }`, { ticketId: ticket.id });
+  const statesOf = Object.entries<Json>(lists).filter(([, { edges }]) =>
+    edges.some(({ node: one }: Json) => one.id === grantId),
+  );
+  expect(statesOf.map(([state]) => state)).toEqual([grant.state].filter((state) => state in lists));
   return grant;
 }
 
@@ -343,9 +351,10 @@ describe('the background job for expired grants', () => {
   test('records every end once, even if several gateways run it at the same time', async () => {
     await sweep();
     const requests: string[] = [];
-    for (let index = 0; index < 15; index += 1) requests.push((await openTicket()).grantId);
+    const [requested, approved] = bySize([4, 3], [15, 10]);
+    for (let index = 0; index < requested; index += 1) requests.push((await openTicket()).grantId);
     const access: string[] = [];
-    for (let index = 0; index < 10; index += 1) {
+    for (let index = 0; index < approved; index += 1) {
       const { ticketId, grantId } = await openTicket();
       await done(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt: at(now + hour + index) });
       access.push(grantId);
@@ -353,7 +362,7 @@ describe('the background job for expired grants', () => {
     const begun = now;
     now += 20 * day;
     const [first = 0, other = 0] = await sweep(2);
-    expect(first + other).toBe(25);
+    expect(first + other).toBe(requested + approved);
     expect(await sweep(2)).toEqual([0, 0]);
     for (const grantId of requests) {
       const { entries, events } = await historyOf(grantId);
@@ -370,7 +379,7 @@ describe('the background job for expired grants', () => {
   });
 
   test('and a simultaneous command record an end once', async () => {
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < bySize(3, 8); round += 1) {
       const { ticketId, grantId } = await openTicket();
       const expiresAt = at(now + minute);
       await done(await asAdmin(), 'approveDataAccess', { ticketId, expiresAt });
@@ -412,8 +421,8 @@ describe('the background job for expired grants', () => {
     // A running clock that can be set forward: sockets use the real time.
     let ahead = 0;
     const running = () => new Date(Date.now() + ahead);
-    await using own = await startGateway({ clock: running });
-    const ownWorld = await buildWorld(own);
+    await using filled = await startGatewayWithWorld({ clock: running });
+    const { gateway: own, world: ownWorld } = filled;
     const { ticketId, grantId } = await fileTicket(own, ownWorld);
     const admin = await own.as(ownWorld.acme.emails.organizationAdmin);
     await done(admin, 'approveDataAccess', { ticketId, expiresAt: at(running().getTime() + minute) });

@@ -1,4 +1,8 @@
-/** The allowed actions of a viewer agree with what happens when the viewer runs the commands, on a real database. */
+/**
+ * The allowed actions of a viewer agree with what happens when the viewer runs the commands, on a real database.
+ *
+ * On an ordinary day, for every third pair of a viewer and a case. AGREEMENT_SEED=… tries the same ones again.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type AllowedAction,
@@ -29,7 +33,11 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { rawId } from '../support/rows.ts';
+import { bySize, seedOf } from '../support/size.ts';
 import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+
+const seed = seedOf('AGREEMENT_SEED');
+const share = bySize(3, 1);
 
 let gateway: TestGateway;
 let world: World;
@@ -173,15 +181,18 @@ async function tried(viewer: Viewer, { ticketId, grantId }: Case) {
   return { onGrant, onTicket };
 }
 
-describe('what is allowed', () => {
+describe(`what is allowed, AGREEMENT_SEED=${seed}`, () => {
   test('succeeds, and the refusals are those of the commands', async () => {
-    let refusals = 0;
+    let [pairs, compared, refusals] = [seed, 0, 0];
     for (const one of cases) {
       const facts = await findTicketFacts(database.prisma, { grantId: one.grantId });
       if (facts?.grant == null) throw new Error(`${one.name} has no grant`);
       const [ofTicket] = await listTicketFacts(database.prisma, [one.ticketId]);
       if (ofTicket == null) throw new Error(`${one.name} has no ticket`);
       for (const viewer of viewers) {
+        pairs += 1;
+        if (pairs % share !== 0) continue;
+        compared += 1;
         const question = { viewer, now: new Date() };
         const told = {
           onGrant: allowedGrantActions(withGrant(ofTicket, facts.grant), question),
@@ -197,7 +208,7 @@ describe('what is allowed', () => {
     }
     // The comparison tested both: some commands are allowed, and some are refused.
     expect(refusals).toBeGreaterThan(cases.length);
-    expect(refusals).toBeLessThan(cases.length * viewers.length * 7);
+    expect(refusals).toBeLessThan(compared * 7);
   });
 
   test('needs two statements for a page of tickets, and one more if any of them awaits the Guard', async () => {
