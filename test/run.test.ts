@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { bySize, rotating, seedOf } from './support/size.ts';
 
 const run = fileURLToPath(new URL('./run.ts', import.meta.url));
 
@@ -30,31 +31,32 @@ async function outcome(
 }
 
 const passes = `test('a', () => {}); test('b', () => {});`;
+const fails = `test('c', () => { throw new Error(); });`;
+const broken = `import './nowhere.js';`;
+const hook = `describe('d', () => { afterAll(() => { throw new Error(); }); test('c', () => {}); });`;
+const stray = `test('c', async () => { Promise.reject(new Error()); await new Promise(setImmediate); });`;
 
-test.each([
-  ['every test passes', { passes }, '2 passed, 0 failed', 0],
-  ['a test fails', { passes, fails: `test('c', () => { throw new Error(); });` }, '2 passed, 1 failed', 1],
-  ['a file cannot be loaded', { passes, broken: `import './nowhere.js';` }, '2 passed, 1 failed', 1],
-  [
-    'a hook fails',
-    {
-      passes,
-      hook: `describe('d', () => { afterAll(() => { throw new Error(); }); test('c', () => {}); });`,
-    },
-    '3 passed, 1 failed',
-    1,
-  ],
-  [
-    'an unhandled error occurs',
-    {
-      passes,
-      stray: `test('c', async () => { Promise.reject(new Error()); await new Promise(setImmediate); });`,
-    },
-    '3 passed, 1 failed',
-    1,
-  ],
+type Case = [when: string, files: Record<string, string>, lastLine: string, code: number];
+/** One failure of each kind. */
+const together: Case[] = [
+  ['all of this happens', { passes, fails, broken, hook, stray }, '4 passed, 4 failed', 1],
+];
+const alone: Case[] = [
+  ['a test fails', { passes, fails }, '2 passed, 1 failed', 1],
+  ['a file cannot be loaded', { passes, broken }, '2 passed, 1 failed', 1],
+  ['a hook fails', { passes, hook }, '3 passed, 1 failed', 1],
+  ['an unhandled error occurs', { passes, stray }, '3 passed, 1 failed', 1],
+];
+const nothing: Case[] = [
   ['every test is skipped', { skips: `test.skip('c', () => {});` }, '0 passed, 0 failed', 1],
   ['there is no test', {}, '0 passed, 0 failed', 1],
-])('npm test prints its count when %s', async (_when, files, lastLine, code) => {
+];
+const seed = seedOf('RUN_SEED');
+
+test.each([
+  ['every test passes', { passes }, '2 passed, 0 failed', 0] satisfies Case,
+  ...bySize(together, alone),
+  ...rotating(nothing, seed),
+])(`npm test prints its count when %s, RUN_SEED=${seed}`, async (_when, files, lastLine, code) => {
   expect(await outcome(files)).toEqual({ lastLine, code });
 });

@@ -9,12 +9,18 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { variableNames } from '../src/config.ts';
+import { type App, createApp } from '../src/app.ts';
+import { parseConfig, variableNames } from '../src/config.ts';
 import { findFreePort } from '../src/platform/embedded-postgres.ts';
 import { isAlive } from '../src/platform/embedded-postgres-process.ts';
+import { StartupError } from '../src/platform/startup-error.ts';
 import { compileCache } from './support/compile-cache.ts';
+import { generousDatabaseDeadlines } from './support/deadlines.ts';
 import { eventually } from './support/eventually.ts';
 import { createEmptyDatabase, createTestDatabase } from './support/postgres.ts';
+import { rotating, seedOf } from './support/size.ts';
+
+const seed = seedOf('STARTUP_SEED');
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const main = join(root, 'src/main.ts');
@@ -41,6 +47,8 @@ type Place = {
   start(variables?: Variables): Promise<Gateway>;
   /** Starts a gateway with `npm start`; resolves when it listens. */
   startByNpm(): Promise<Gateway>;
+  /** Makes sure that the data folder has a database. */
+  prepare(): Promise<void>;
   /** Runs a gateway that cannot start; returns the one line that it prints. */
   refusal(variables?: Variables): Promise<string>;
   /** The process id of the running embedded database. */
@@ -102,11 +110,12 @@ async function createPlace(): Promise<Place> {
     await running.printed(url);
     return { ...running, url };
   };
+  const start = (variables: Variables = {}) => listening((PORT) => run(main, { PORT, ...variables }));
   return {
     folder,
     dataFolder,
     run,
-    start: (variables = {}) => listening((PORT) => run(main, { PORT, ...variables })),
+    start,
     startByNpm: () =>
       listening((PORT) => {
         // Blank variables override the .env file of the person who runs the tests.
@@ -114,6 +123,9 @@ async function createPlace(): Promise<Place> {
         const { SHUTDOWN_GRACE_SECONDS: _limit, ...others } = blank;
         return launch(['npm', 'start'], root, { ...others, DATA_FOLDER: dataFolder, PORT });
       }),
+    async prepare() {
+      if (!existsSync(dataFolder)) await stop(await start());
+    },
     async refusal(variables = {}) {
       const { code, stdout, stderr } = await run(main, variables).ended;
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -149,7 +161,7 @@ const deployed = {
 };
 
 // These tests share one data folder, because creating a database takes longest. Each can also run alone.
-describe('on one data folder, in sequence', () => {
+describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
   let place: Place;
   beforeAll(async () => {
     place = await createPlace();
@@ -179,10 +191,11 @@ describe('on one data folder, in sequence', () => {
     expect(place.isShutDown()).toBe(true);
   });
 
-  test.each([
-    ['SIGINT', (pid: number) => process.kill(pid, 'SIGINT')],
-    ['Ctrl-C, which signals the whole process group', (pid: number) => process.kill(-pid, 'SIGINT')],
-  ])('%s shuts a gateway and its database down', async (_how, end) => {
+  const signals: [string, (pid: number) => void][] = [
+    ['SIGINT', (pid) => process.kill(pid, 'SIGINT')],
+    ['Ctrl-C, which signals the whole process group', (pid) => process.kill(-pid, 'SIGINT')],
+  ];
+  test.each(rotating(signals, seed))('%s shuts a gateway and its database down', async (_how, end) => {
     const gateway = await place.start();
     const database = await place.databaseProcess();
     end(gateway.process.pid ?? 0);
@@ -191,11 +204,12 @@ describe('on one data folder, in sequence', () => {
     expect(place.isShutDown()).toBe(true);
   });
 
-  test.each([
-    ['SIGTERM to npm', ({ process: npm }: Gateway) => npm.kill('SIGTERM'), graceful],
+  const endsOfNpm: [string, (gateway: Gateway, database: number) => unknown, object][] = [
+    ['SIGTERM to npm', ({ process: npm }) => npm.kill('SIGTERM'), graceful],
     ['Ctrl-C, which reaches the gateway directly and through npm', pressControlC, graceful],
-    ['SIGKILL to npm', ({ process: npm }: Gateway) => npm.kill('SIGKILL'), { code: null, stderr: '' }],
-  ])('%s shuts down what npm start runs', async (_how, end, outcome) => {
+    ['SIGKILL to npm', ({ process: npm }) => npm.kill('SIGKILL'), { code: null, stderr: '' }],
+  ];
+  test.each(rotating(endsOfNpm, seed))('%s shuts down what npm start runs', async (_how, end, outcome) => {
     const gateway = await place.startByNpm();
     const database = await place.databaseProcess();
     await end(gateway, database);
@@ -218,21 +232,42 @@ describe('on one data folder, in sequence', () => {
   });
 
   test('a folder with the sample people refuses a real issuer', async () => {
-    await stop(await place.start());
+    await place.prepare();
     expect(await place.refusal({ ...withoutWarnings, ...deployed })).toMatch(/ has the sample people, /);
     expect(place.isShutDown()).toBe(true);
   });
 
-  test('a port in use is reported, and leaves no database running', async () => {
-    await using taken = await listen();
-    expect(await place.refusal({ ...withoutWarnings, PORT: String(taken.port) })).toBe(
-      `Port ${taken.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another port.\n`,
-    );
-    expect(place.isShutDown()).toBe(true);
-  });
+  const unusable: [string, () => Promise<{ variables: Variables; reason: string } & AsyncDisposable>][] = [
+    [
+      'a port in use',
+      async () => {
+        const taken = await listen();
+        const reason = `Port ${taken.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another port.`;
+        return { ...taken, variables: { PORT: String(taken.port) }, reason };
+      },
+    ],
+    [
+      'an address of another machine',
+      async () => {
+        const { url: DATABASE_URL, dispose } = await createTestDatabase();
+        const variables = { ...deployed, DATABASE_URL, HOST: '192.0.2.1' };
+        const reason =
+          '192.0.2.1 is not an address of this machine: set HOST to 127.0.0.1 or to one of its addresses.';
+        return { variables, reason, [Symbol.asyncDispose]: dispose };
+      },
+    ],
+  ];
+  test.each(rotating(unusable, seed))(
+    '%s is reported, and leaves no database running',
+    async (_what, take) => {
+      await using taken = await take();
+      expect(await place.refusal({ ...withoutWarnings, ...taken.variables })).toBe(`${taken.reason}\n`);
+      expect(place.isShutDown()).toBe(true);
+    },
+  );
 
   test('a broken database is reported, and reset clears what a gateway left, and nothing else', async () => {
-    await stop(await place.start());
+    await place.prepare();
     await rm(join(place.dataFolder, 'postgres/cluster/global/pg_control'));
     expect(await place.refusal()).toMatch(
       /does not start \(.*pg_control.*\): restore a backup of the folder; `npm run reset` deletes/,
@@ -251,26 +286,6 @@ describe('on one data folder, in sequence', () => {
 });
 
 describe.concurrent('in a folder of its own', () => {
-  test('two gateways that start at once on an external database apply the migrations and issue no tokens', async () => {
-    await using place = await createPlace();
-    await using databases = new AsyncDisposableStack();
-    const { url: DATABASE_URL } = databases.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
-    const both = await Promise.all([1, 2].map(() => place.start({ ...deployed, DATABASE_URL })));
-    for (const { url } of both) await untilReady(url);
-    expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
-    for (const gateway of both) expect(await stop(gateway)).toMatchObject(graceful);
-  });
-
-  test('an address of another machine is reported', async () => {
-    await using place = await createPlace();
-    await using databases = new AsyncDisposableStack();
-    const { url: DATABASE_URL } = databases.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
-    const variables = { ...withoutWarnings, ...deployed, DATABASE_URL, HOST: '192.0.2.1' };
-    expect(await place.refusal(variables)).toMatch(
-      /192\.0\.2\.1 is not an address of this machine: set HOST/,
-    );
-  });
-
   test('a signal during the start ends the gateway once it has started, and leaves no database running', async () => {
     await using place = await createPlace();
     const watcher = watch(place.folder);
@@ -283,13 +298,12 @@ describe.concurrent('in a folder of its own', () => {
     expect(place.isShutDown()).toBe(true);
   });
 
-  test('an unreachable database is reported', async () => {
+  test('an invalid environment is reported in one line per variable, and overrides an invalid .env file', async () => {
     await using place = await createPlace();
-    const port = await findFreePort();
-    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
-    expect(await place.refusal({ ...deployed, DATABASE_URL })).toBe(
-      `The database at 127.0.0.1:${port}/latchkey cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): start it, or correct DATABASE_URL.\n`,
-    );
+    await writeFile(join(place.folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\nDATABASE_POOL_SIZE=12\n');
+    const { code, stderr } = await place.run(main, { PORT: '0', DATABASE_POOL_SIZE: 'many' }).ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^LOG_LEVEL must be [^\n]+\nDATABASE_POOL_SIZE must be [^\n]+\n$/);
   });
 
   test('a database that is lost during the start is reported', async () => {
@@ -307,45 +321,6 @@ describe.concurrent('in a folder of its own', () => {
     );
   });
 
-  test('a database that never answers is reported', async () => {
-    await using place = await createPlace();
-    await using silent = await listen();
-    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${silent.port}/latchkey`;
-    expect(await place.refusal({ ...deployed, DATABASE_URL })).toMatch(/cannot be reached \(.*time.*\)/);
-  });
-
-  test('a wrong password and a database that does not exist are reported', async () => {
-    await using place = await createPlace();
-    await using databases = new AsyncDisposableStack();
-    const { url } = databases.adopt(await createTestDatabase(), ({ dispose }) => dispose());
-    const refusals = await Promise.all([
-      place.refusal({ ...deployed, DATABASE_URL: url.replace(/:[^:@]+@/, ':hunter2@') }),
-      place.refusal({ ...deployed, DATABASE_URL: `${url}_not` }),
-    ]);
-    expect(refusals[0]).toMatch(/password authentication failed/);
-    expect(refusals[1]).toMatch(/does not exist/);
-  });
-
-  test('a data folder with other contents is refused', async () => {
-    await using place = await createPlace();
-    await mkdir(place.dataFolder);
-    await writeFile(join(place.dataFolder, 'thesis.txt'), '');
-    expect(await place.refusal()).toMatch(/is not one of Latchkey's/);
-  });
-
-  test('an invalid .env file is reported, and environment variables override it', async () => {
-    await using place = await createPlace();
-    await writeFile(join(place.folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\n');
-    expect(await place.refusal({ PORT: '0' })).toMatch(/^LOG_LEVEL must be /);
-  });
-
-  test('an invalid environment is reported in one line per variable', async () => {
-    await using place = await createPlace();
-    const { code, stderr } = await place.run(main, { PORT: 'x', LOG_LEVEL: 'loud' }).ended;
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^PORT must be [^\n]+\nLOG_LEVEL must be [^\n]+\n$/);
-  });
-
   test('reset refuses a folder that is not a gateway’s, and a database that is not embedded', async () => {
     await using place = await createPlace();
     await mkdir(join(place.dataFolder, 'postgres'), { recursive: true });
@@ -359,6 +334,69 @@ describe.concurrent('in a folder of its own', () => {
       stderr: expect.stringMatching(/DATABASE_URL is set/),
     });
     expect(await readdir(place.dataFolder)).toEqual(['postgres']);
+  });
+});
+
+// In the process of the test: what the program does with a refusal is tested above.
+describe.concurrent('without a process of its own', () => {
+  const configOf = (variables: Variables) => parseConfig({ PORT: '0', LOG_LEVEL: 'silent', ...variables });
+
+  /** Starts a gateway that cannot start; returns the one line that the program would print. */
+  async function refusal(variables: Variables): Promise<string> {
+    const error: unknown = await createApp(configOf(variables)).then(
+      (app) => app.dispose(),
+      (reason: unknown) => reason,
+    );
+    if (!(error instanceof StartupError))
+      throw new Error('It started, or failed in another way', { cause: error });
+    expect(error.message).not.toMatch(/\n|hunter2/);
+    return error.message;
+  }
+
+  test('two gateways that start at once on an external database apply the migrations and issue no tokens', async () => {
+    await using begun = new AsyncDisposableStack();
+    const { url: DATABASE_URL } = begun.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
+    const both = await Promise.all(
+      [1, 2].map(async (): Promise<App> => {
+        const config = configOf({ ...deployed, DATABASE_URL });
+        const app = await createApp(config, { databaseDeadlines: generousDatabaseDeadlines });
+        return begun.adopt(app, ({ dispose }) => dispose());
+      }),
+    );
+    for (const { url } of both) await untilReady(url);
+    expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
+  });
+
+  test('an unreachable database is reported', async () => {
+    const port = await findFreePort();
+    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
+    expect(await refusal({ ...deployed, DATABASE_URL })).toBe(
+      `The database at 127.0.0.1:${port}/latchkey cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): start it, or correct DATABASE_URL.`,
+    );
+  });
+
+  test('a database that never answers is reported', async () => {
+    await using silent = await listen();
+    const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${silent.port}/latchkey`;
+    expect(await refusal({ ...deployed, DATABASE_URL })).toMatch(/cannot be reached \(.*time.*\)/);
+  });
+
+  test('a wrong password and a database that does not exist are reported', async () => {
+    await using databases = new AsyncDisposableStack();
+    const { url } = databases.adopt(await createTestDatabase(), ({ dispose }) => dispose());
+    const refusals = await Promise.all([
+      refusal({ ...deployed, DATABASE_URL: url.replace(/:[^:@]+@/, ':hunter2@') }),
+      refusal({ ...deployed, DATABASE_URL: `${url}_not` }),
+    ]);
+    expect(refusals[0]).toMatch(/password authentication failed/);
+    expect(refusals[1]).toMatch(/does not exist/);
+  });
+
+  test('a data folder with other contents is refused', async () => {
+    await using place = await createPlace();
+    await mkdir(place.dataFolder);
+    await writeFile(join(place.dataFolder, 'thesis.txt'), '');
+    expect(await refusal({ DATA_FOLDER: place.dataFolder })).toMatch(/is not one of Latchkey's/);
   });
 });
 

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-const hostileClients = 10;
+const hostileClients = bySize(4, 10);
 const subscription = 'subscription { grantEvents { id } }';
 const subscribe = (id: string, payload: object = { query: subscription }) => ({
   ...{ id, type: 'subscribe' },
@@ -87,7 +87,7 @@ describe('an invalid operation gets an error on its own id', () => {
   ])('%s, again and again', async (_what, payload, code) => {
     const client = await connect(gateway.url, token);
     client.send(subscribe('good'));
-    const times = bySize(50, 200);
+    const times = bySize(20, 200);
     await bystander.during(async () => {
       for (let time = 0; time < times; time += 1) {
         client.send(subscribe(`bad ${time}`, payload));

@@ -15,6 +15,7 @@ import { decide } from '../../src/grants/lifecycle.ts';
 import { deepFreeze } from '../support/deep-freeze.ts';
 import { grantAfter } from '../support/given-grant.ts';
 import { anyCommand, history, type Step } from '../support/grant-histories.ts';
+import { bySize } from '../support/size.ts';
 
 /** The transitions from each state. A change of engineer does not change the state. */
 const arrows: Record<GrantState | 'none', GrantState[]> = {
@@ -76,7 +77,7 @@ function holdsOfEveryHistory(law: (steps: Step[]) => void): void {
     fc.property(history, (steps) => {
       law(steps);
     }),
-    { numRuns: 2000 },
+    { numRuns: bySize(500, 2_000) },
   );
 }
 
@@ -267,7 +268,7 @@ describe('a grant that is over', () => {
           expect(end).toStrictEqual(ended);
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: bySize(500, 2_000) },
     );
   });
 });

@@ -44,8 +44,6 @@ async function startWithGraphiql() {
 }
 
 const pressPlay = (page: Page) => page.getByRole('button', { name: /Execute query|Stop query/ }).click();
-const openTab = (page: Page, name: string) =>
-  page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${name}$`) }).click();
 const result = (page: Page) => page.locator('.result-window');
 
 test('is for browsers at /graphql, and only when asked for', async () => {
@@ -96,6 +94,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
 
     // The engineer's subscription, over a WebSocket of the engineer.
     await page.getByText('You are Support engineer').waitFor();
+    await expectWhole(page);
     await pressPlay(page);
     await server.source.untilOpen(1);
     server.source.emit(7);
@@ -200,20 +199,6 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await result(page).getByText('The WebSocket was closed: 1001').waitFor();
   });
 
-  test('shows every tab and every line whole in a window 1,280 pixels wide', async () => {
-    await using gateway = await startSampleGateway();
-    await using server = await startWithGraphiql();
-    for (const url of [`${gateway.url}/graphql`, server.url]) {
-      const page = await openPage(browser, url);
-      await page.getByText('You are').first().waitFor();
-      for (const name of await tabNames(page)) {
-        await openTab(page, name);
-        await page.locator('.graphiql-tab-active', { hasText: name }).waitFor();
-        expect(await clipped(page), `${url} ${name}`).toEqual([]);
-      }
-    }
-  });
-
   const story = [
     'JackLooks',
     'CarlaTries',
@@ -229,7 +214,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
     ['in the opposite order', story.toReversed()],
   ];
   test.each(bySize(orders.slice(0, 1), orders))(
-    'every prepared tab shows its step after the approval and the tour, %s',
+    'every prepared tab shows its step whole after the approval and the tour, %s',
     async (_order, names) => {
       await using gateway = await startSampleGateway();
       for (const program of ['src/tour/approve.ts', 'src/tour/main.ts']) {
@@ -237,6 +222,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
       }
       const erin = await openPage(browser, `${gateway.url}/graphql`);
       await erin.getByText('You are Erin').waitFor();
+      await expectWhole(erin);
       expect(await tabNames(erin)).toEqual(['ErinWatches', ...story]);
       await pressPlay(erin);
       // The first event is `STARTED`.
@@ -284,6 +270,17 @@ async function openPage(browser: Browser, url: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(url);
   return page;
+}
+
+/** Opens the tab. The bar of the tabs and every line of its operation fit into a window 1,280 pixels wide. */
+async function openTab(page: Page, name: string): Promise<void> {
+  await page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${name}$`) }).click();
+  await page.locator('.graphiql-tab-active', { hasText: name }).waitFor();
+  await expectWhole(page);
+}
+
+async function expectWhole(page: Page): Promise<void> {
+  expect(await clipped(page), page.url()).toEqual([]);
 }
 
 const tabNames = (page: Page) => page.locator('.graphiql-tab-button').allTextContents();

@@ -28,8 +28,11 @@ import { lockFile } from '../../src/platform/file-lock.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
+import { rotating, seedOf } from '../support/size.ts';
 
 const run = promisify(execFile);
+
+const seed = seedOf('EMBEDDED_SEED');
 
 let folder: string;
 let dataFolder: string;
@@ -38,7 +41,10 @@ let template: string;
 
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), 'latchkey-embedded-template-'));
-  await (await startEmbeddedPostgres({ dataFolder: template })).stop();
+  const first = await startEmbeddedPostgres({ dataFolder: template });
+  await query(first.url, 'CREATE TABLE of_the_first_start AS SELECT 42 AS answer');
+  await first.stop();
+  await expect(query(first.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
 });
 afterAll(() => rm(template, { recursive: true, force: true }));
 
@@ -95,15 +101,10 @@ async function startElsewhere(): Promise<{ process: ChildProcess; url: string }>
   return { process: child, url };
 }
 
-test('the first start creates a cluster, and the next start uses it', async () => {
-  const first = await startEmbeddedPostgres({ dataFolder });
-  expect(await query(first.url, `SELECT current_setting('server_version_num')::int / 10000`)).toEqual([18]);
-  await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
-  await first.stop();
-  await expect(query(first.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
-
-  const second = await start();
-  expect(await query(second.url, 'SELECT answer FROM kept')).toEqual([42]);
+test('the first start created a cluster, and the next start uses it', async () => {
+  const { url } = await start();
+  expect(await query(url, `SELECT current_setting('server_version_num')::int / 10000`)).toEqual([18]);
+  expect(await query(url, 'SELECT answer FROM of_the_first_start')).toEqual([42]);
 });
 
 test('the server accepts only the password in the data folder, and listens only on this machine', async () => {
@@ -258,7 +259,7 @@ test('Ctrl-C in a terminal reaches only the gateway, which stops the server', as
   expect(await waitUntilGone(server, 0)).toBe(true);
 });
 
-describe('a data folder that cannot be used', () => {
+describe(`a data folder that cannot be used, EMBEDDED_SEED=${seed}`, () => {
   async function refusal(at = dataFolder): Promise<string> {
     const started = await startEmbeddedPostgres({ dataFolder: at }).then(
       (postgres) => postgres.stop().then(() => 'it started'),
@@ -294,7 +295,7 @@ describe('a data folder that cannot be used', () => {
     expect(await refusal()).toMatch(/could not access directory.*npm run reset/);
   });
 
-  test.each([
+  const intact: [what: string, name: string, content: string | null, expected: RegExp][] = [
     ['has lost its password', 'password', null, /password'\): restore that file/],
     [
       'is of another version',
@@ -310,17 +311,21 @@ describe('a data folder that cannot be used', () => {
     ],
     ['has a garbled pg_hba.conf', 'cluster/pg_hba.conf', 'nonsense\n', /pg_hba\.conf.*: correct that file/],
     ['has lost a folder', 'cluster/pg_notify', null, /pg_notify.*No such file.*: restore a backup/],
-  ])('%s: its data is intact, so nobody is told to delete it', async (_case, name, content, expected) => {
-    await copyTemplate();
-    const path = join(dataFolder, 'postgres', name);
-    if (content === null) await rm(path, { recursive: true });
-    else await writeFile(path, content);
-    const message = await refusal();
-    expect(message).toMatch(expected);
-    expect(message).not.toContain('reset');
-  });
+  ];
+  test.each(rotating(intact, seed, 2))(
+    '%s: its data is intact, so nobody is told to delete it',
+    async (_case, name, content, expected) => {
+      await copyTemplate();
+      const path = join(dataFolder, 'postgres', name);
+      if (content === null) await rm(path, { recursive: true });
+      else await writeFile(path, content);
+      const message = await refusal();
+      expect(message).toMatch(expected);
+      expect(message).not.toContain('reset');
+    },
+  );
 
-  test.each(['', 'garbage\n', '999999999999\n'])(
+  test.each(rotating(['', 'garbage\n', '999999999999\n'], seed))(
     'has the lock file %j of a crash, and is used',
     async (content) => {
       await copyTemplate();

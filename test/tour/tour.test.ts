@@ -2,7 +2,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestGateway } from '../support/gateway.ts';
 import { runProgram } from '../support/program.ts';
 import { startSampleGateway } from '../support/sample-gateway.ts';
+import { bySize, rotating, seedOf } from '../support/size.ts';
 import { done } from '../support/world.ts';
+
+const seed = seedOf('TOUR_SEED');
 
 let gateway: TestGateway;
 
@@ -27,7 +30,7 @@ async function whatIsOpen(): Promise<unknown> {
 
 test('meets every expectation, any number of times, and leaves everything as it was', async () => {
   const before = await whatIsOpen();
-  for (const _ of ['once', 'twice']) {
+  for (const _ of bySize(['once'], ['once', 'twice'])) {
     const { code, stdout, stderr } = await tour(gateway.url);
     expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/Erin {6}receives ACTIVATED, [\d.]+ ms after the mutation was sent/);
@@ -53,16 +56,21 @@ test('ends at an expectation that is not met, and closes its tickets', async () 
   await done(gina, 'setSupportAccessRestrictions', { siteId: site.id, restricted: true });
 });
 
-test.for([
+const wrongArguments: [given: string[], line: string][] = [
   [
     ['http://127.0.0.1:1'],
     'Start the gateway with `npm start`. For one on another port, set PORT or give its URL.',
   ],
   [['nonsense'], '"nonsense" is neither the URL of a gateway nor an email: give one of them, both or none.'],
   [['erin@vendor.example'], 'The tour acts as everybody: give it a URL or nothing.'],
-] as const)('reports in one line what is wrong: %j', async ([given, line]) => {
-  const { code, stdout, stderr } = await tour(...given);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  expect(stderr).toMatch(/^[^\n]+\n$/);
-  expect(stderr).toContain(line);
-});
+];
+
+test.for(rotating(wrongArguments, seed))(
+  `reports in one line what is wrong: %j, TOUR_SEED=${seed}`,
+  async ([given, line]) => {
+    const { code, stdout, stderr } = await tour(...given);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^[^\n]+\n$/);
+    expect(stderr).toContain(line);
+  },
+);
