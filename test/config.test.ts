@@ -274,6 +274,16 @@ test('the first operator may have any address that mail servers accept, which is
   expect(problemsOf({ BOOTSTRAP_OPERATOR_EMAIL: 'mi\u212ae@vendor.example' })).toHaveLength(1);
 });
 
+test('the owner of the tables is named together with the role of the gateway, which runs as another one', () => {
+  const DATABASE_OWNER_URL = 'postgresql://owner:hunter2@db.example:5432/latchkey';
+  expect(problemsOf({ DATABASE_OWNER_URL })).toEqual([
+    expect.stringMatching(/^DATABASE_URL must be set together with DATABASE_OWNER_URL/),
+  ]);
+  const explanation = explainConfig(parseConfig({ ...deployed, DATABASE_OWNER_URL })).join('\n');
+  expect(explanation).toContain('migrated by another role');
+  expect(explanation).not.toContain('hunter2');
+});
+
 test('gateways that share a database need the same secret for cursors', () => {
   expect(problemsOf({ ...deployed, CURSOR_SECRET: '' })).toEqual([
     expect.stringMatching(/^CURSOR_SECRET must be set together with DATABASE_URL/),
