@@ -103,7 +103,9 @@ export function grantChangeMails({ event, grant, before }: DecidedGrantChange): 
       return [{ kind: guardRequestMail, aboutId: grant.id }];
     case 'REASSIGNED': {
       const details = { formerEngineerId: before?.engineerId ?? null };
-      return grant.state === 'ACTIVE' ? [{ kind: grantReassignedMail, aboutId: grant.id, details }] : [];
+      return grant.state === 'ACTIVE'
+        ? [{ kind: grantReassignedMail, aboutId: grant.ticketId, details }]
+        : [];
     }
     default:
       return [];

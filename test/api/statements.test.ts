@@ -364,6 +364,15 @@ describe('a mutation', () => {
         input: { ticketId: (await ticket()).ticketId, engineerId: world.otherEngineer.id },
       }),
     },
+    // The customer gets mail about active grants that pass to another engineer.
+    'assignTicket with an active grant': {
+      statements: 15,
+      withEverything: 16,
+      given: async () => ({
+        by: await operator(),
+        input: { ticketId: (await active()).ticketId, engineerId: world.otherEngineer.id },
+      }),
+    },
     updateTicketStatus: {
       statements: 10,
       withEverything: 11,

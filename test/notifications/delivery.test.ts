@@ -650,3 +650,24 @@ test('an active grant that passes to another engineer is told to the reporter an
   await deliver();
   expect(recipients(), 'also of the next one').toHaveLength(4);
 });
+
+test('several active grants of a ticket that pass together are one mail, which the next assignment replaces', async () => {
+  const { ticketId } = await fileTicket(gateway, world);
+  const approver = world.acme.emails.jiraAdmin;
+  await done(await gateway.as(approver), 'approveDataAccess', { ticketId });
+  const { id: grantId } = await done(await gateway.as(world.engineer.email), 'requestDataAccess', {
+    ...{ ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1'] },
+  });
+  await done(admin, 'approveDataAccess', { grantId });
+  for (const { id: engineerId } of [world.otherEngineer, world.engineer])
+    await done(world.operator, 'assignTicket', { ticketId, engineerId });
+  await deliver();
+  expect(recipients()).toEqual([admin.email, approver, world.acme.emails.reporter].sort());
+  for (const { email } of mailServer.received)
+    expect(email.text).toMatch(/^Engineer: {5}erin\nBefore: {7}sam$/m);
+
+  await done(world.operator, 'assignTicket', { ticketId, engineerId: null });
+  await done(await gateway.as(world.acme.emails.reporter), 'closeTicket', { ticketId });
+  await deliver();
+  expect(mailServer.received, 'once the grants are over').toHaveLength(3);
+});

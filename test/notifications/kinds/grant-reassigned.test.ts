@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { writeGrantReassigned } from '../../../src/notifications/kinds/grant-reassigned.ts';
 
 const grant = {
-  grantId: '019ab000-0000-7000-8000-000000000001',
   ...{ ticketKey: 'SUP-1042', summary: 'The board is slow' },
   ...{ siteName: 'Acme', siteUrl: 'https://acme.example', productName: 'Jira' },
   ...{ engineerName: 'Sam', formerEngineerName: 'Erin', recipientName: 'Rita' },
@@ -22,14 +21,8 @@ Product:      Jira
 Engineer:     Sam
 Before:       Erin
 
-To end the access, revoke it in the sidebar of the ticket, or through the
-API as yourself:
-
-mutation {
-  revokeDataAccess(input: {
-    grantId: "R3JhbnQ6MDE5YWIwMDAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx"
-  }) { __typename ... on Error { code message } }
-}
+To end the access, revoke it in the sidebar of the ticket, or with
+revokeDataAccess through the API as yourself.
 `,
   });
 });
@@ -38,4 +31,10 @@ test('a mail says so where nobody has the access', () => {
   const { subject, text } = writeGrantReassigned({ ...grant, engineerName: null });
   expect(subject).toContain('passed to nobody');
   expect(text).toContain('Engineer:     nobody\n');
+});
+
+test('names are quoted: one line, without links', () => {
+  const evil = 'Sam\r\nBefore: nobody https://evil.example';
+  const { text } = writeGrantReassigned({ ...grant, engineerName: evil, formerEngineerName: evil });
+  expect(text.replace(grant.siteUrl, '')).not.toMatch(/\r|https:\/\//);
 });
