@@ -2,14 +2,23 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The test files that take longest, the longest first. */
 const slowFiles = [
-  'test/startup.test.ts',
-  'test/http/graphiql.test.ts',
   'test/platform/embedded-postgres.test.ts',
+  'test/startup.test.ts',
+  'test/delivery/history.test.ts',
+  'test/api/outage.test.ts',
   'test/delivery/one-stalled.test.ts',
+  'test/http/graphiql.test.ts',
   'test/api/model.test.ts',
+  'test/delivery/cuts.test.ts',
+  'test/delivery/unavailable.test.ts',
+  'test/client/token-renewal.test.ts',
+  'test/api/statements.test.ts',
+  'test/api/tenancy.test.ts',
   'test/api/races.test.ts',
   'test/api/lists.test.ts',
   'test/api/authorization-mutations.test.ts',
+  'test/delivery/access-ends.test.ts',
+  'test/api/time-limits.test.ts',
   'test/api/viewer-may.test.ts',
   'test/commands/execute.test.ts',
 ];
