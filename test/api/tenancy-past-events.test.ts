@@ -77,7 +77,7 @@ test('an event that is read later does not show what has happened since', async 
 });
 
 const ticketFields = `key status version closedAt assignee { email } product { key isLicensed site { supportAccessRestricted } }
-  site { url status supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds } }`;
+  site { url status supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds relayedConsentCounts } }`;
 const ownFields = `grants { edges { node { state } } } accessEligibility { eligibleGrantors { edges { node { email } } } }
   site { products { edges { node { isLicensed } } } tickets { edges { node { key } } } }`;
 const selecting = (fields: string) => `subscription ($after: String) {
@@ -109,6 +109,7 @@ test.each([
     const { id: siteId, products } = world.acme.sites.original;
     await done(admin, 'setSupportAccessPolicy', {
       ...{ siteId, requestWaitSeconds: 77, maxGrantSeconds: 88, samePersonMayApproveTwice: true },
+      relayedConsentCounts: false,
     });
     await done(await gateway.as(world.acme.emails.guardAdmin), 'setSupportAccessRestrictions', {
       ...{ siteId, restricted: true },
@@ -131,7 +132,7 @@ test.each([
       read(other, afterOfOther, 2),
     ]);
     const then = { status: 'ACTIVE', supportAccessRestricted: false };
-    const policy = { requestWaitSeconds: 1_209_600, maxGrantSeconds: null };
+    const policy = { requestWaitSeconds: 1_209_600, maxGrantSeconds: null, relayedConsentCounts: true };
     const ticket = (version: number, email: string) => ({
       ...{ key, status: 'OPEN', version, closedAt: null, assignee: { email } },
       product: { key: 'jira', isLicensed: true, site: { supportAccessRestricted: false } },
@@ -159,7 +160,7 @@ test.each([
         site: {
           status: 'DEACTIVATED',
           supportAccessRestricted: true,
-          supportAccessPolicy: { requestWaitSeconds: 77 },
+          supportAccessPolicy: { requestWaitSeconds: 77, relayedConsentCounts: false },
         },
       });
     }
