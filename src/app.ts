@@ -123,7 +123,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   );
   const feed = begun.adopt(createFeed({ relay, outage }), (opened) => opened.dispose());
   seams.onDeliveryCreated?.({ feed, relay });
-  const dependencies: Dependencies = { database, clock, logger, announce: relay.announce };
+  const dependencies: Dependencies = {
+    ...{ database, clock, logger, announce: relay.announce },
+    rules: { appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000 },
+  };
 
   await setVendorDomains(database, config.vendorEmailDomains);
   await claimPeople(database, config);

@@ -23,6 +23,8 @@ export type Config = {
   /** Origins of web pages that may use the gateway from a browser, in addition to its own. */
   readonly allowedOrigins: readonly string[];
   readonly mail: MailConfig;
+  /** How long the appointment of a Guard admin waits where no Guard admin could confirm it, in hours. */
+  readonly guardAppointmentWaitHours: number;
   /** The email of the person who becomes the first operator of a deployment without operators. */
   readonly bootstrapOperatorEmail: string | null;
   /** The domains of the vendor's email addresses, in lower case: nobody with an address there is a customer's user. */
@@ -274,6 +276,7 @@ const environment = z.object({
     null,
   ),
   MAIL_FROM: variable(mailbox, null),
+  GUARD_APPOINTMENT_WAIT_HOURS: variable(wholeNumber(24, 720, 'a number of hours'), 72),
   BOOTSTRAP_OPERATOR_EMAIL: variable(emailAddress, null),
   VENDOR_EMAIL_DOMAINS: variable(emailDomains, null),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
@@ -345,6 +348,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
     allowedOrigins: values.ALLOWED_ORIGINS,
     mail: chooseMail(values),
+    guardAppointmentWaitHours: values.GUARD_APPOINTMENT_WAIT_HOURS,
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
     vendorEmailDomains:
       values.VENDOR_EMAIL_DOMAINS ?? (identity.kind === 'development' ? ['vendor.example'] : []),
@@ -420,6 +424,7 @@ export function explainConfig(config: Config): string[] {
       ? []
       : [`operator   ${config.bootstrapOperatorEmail}, if there is no operator yet`]),
     `vendor     ${config.vendorEmailDomains.length === 0 ? "no domains are known: its own people can be added as customers' users" : `addresses of ${config.vendorEmailDomains.join(', ')} are no customer's user's`}`,
+    `guard      an appointment that nobody could confirm waits ${config.guardAppointmentWaitHours} hours`,
     `log        ${config.logLevel}`,
     `stop       within ${config.shutdownGraceMs / 1_000} s`,
   ];

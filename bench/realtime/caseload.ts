@@ -95,7 +95,7 @@ export async function runNextStep(
   };
   return await database.transaction(async (tx) => {
     await lockTicket(tx, { ticketId });
-    await lockRights(tx, customer.id, null);
+    await lockRights(tx, customer.id, []);
     const decided = changeGrant(before, nextCommand(on, before), {
       ...{ organizationId, ticketOf: () => ({ reporterId: customer.id, status: 'OPEN', version: 1, site }) },
       ...{ by: { viewer, now: new Date() }, action: null, reason: null },

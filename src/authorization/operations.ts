@@ -38,7 +38,11 @@ export type Relation =
   /** Could grant if their role was synced. May see the ticket, and with it what they lack; nothing else. */
   | 'UNSYNCED_GRANTOR'
   /** Who gave the customer's approval of this grant. */
-  | 'APPROVER';
+  | 'APPROVER'
+  /** Who proposed this change. */
+  | 'PROPOSER'
+  /** May confirm this proposed change, or decline it. */
+  | 'CONFIRMER';
 
 type Row = { kind: 'query' | 'mutation' | 'subscription'; may: readonly Relation[] };
 
@@ -82,8 +86,12 @@ export const operations = {
   assignRole: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
   removeRole: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
   triggerScimSync: { kind: 'mutation', may: ['OPERATOR', 'ROLE_HOLDER', 'UNSYNCED_ROLE_HOLDER'] },
+  confirmProposedChange: { kind: 'mutation', may: ['CONFIRMER'] },
+  declineProposedChange: { kind: 'mutation', may: ['CONFIRMER'] },
+  withdrawProposedChange: { kind: 'mutation', may: ['PROPOSER', 'ORGANIZATION_ADMIN'] },
 
   createOrganization: { kind: 'mutation', may: ['OPERATOR'] },
+  setOrganizationGuard: { kind: 'mutation', may: ['OPERATOR'] },
   createSite: { kind: 'mutation', may: ['OPERATOR'] },
   licenseProduct: { kind: 'mutation', may: ['OPERATOR'] },
   unlicenseProduct: { kind: 'mutation', may: ['OPERATOR'] },

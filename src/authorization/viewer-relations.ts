@@ -1,7 +1,8 @@
 /**
- * The relations of an account to the platform, an organization, a site, a ticket or another account. Pure functions.
+ * The relations of an account to the platform, an organization, a site, a ticket, a proposed change or another account.
+ * Pure functions.
  */
-import type { ServiceCapability, Viewer } from '../identity/viewer.ts';
+import type { ServiceCapability, UserViewer, Viewer } from '../identity/viewer.ts';
 import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
@@ -56,6 +57,38 @@ export function relationsToSite(viewer: Viewer, site: SiteFacts): Set<Relation> 
   if (viewer.kind !== 'USER' || !relations.has('MEMBER')) return relations;
   if (isGuardAdminOf(viewer.assignments, site)) relations.add('GUARD_ADMIN');
   return relations;
+}
+
+/** What the relations to a proposed change depend on. */
+type ProposedChangeFacts = {
+  organizationId: string;
+  /** Null: it is about the whole organization. */
+  siteId: string | null;
+  proposedById: string;
+  needs: 'GUARD_ADMIN' | 'ORGANIZATION_ADMIN';
+};
+
+export function relationsToProposedChange(viewer: Viewer, change: ProposedChangeFacts): Set<Relation> {
+  const { organizationId, siteId, needs } = change;
+  const relations = relationsToOrganization(viewer, organizationId);
+  if (!relations.has('MEMBER') && !relations.has('OPERATOR')) return relations;
+  if (viewer.id === change.proposedById) relations.add('PROPOSER');
+  if (viewer.kind !== 'USER') return relations;
+  const places = guardPlaces(viewer, organizationId);
+  if (places.length > 0) relations.add('GUARD_ADMIN');
+  const confirms =
+    needs === 'GUARD_ADMIN'
+      ? places.some((place) => siteId === null || place === null || place === siteId)
+      : relations.has('ORGANIZATION_ADMIN');
+  if (confirms) relations.add('CONFIRMER');
+  return relations;
+}
+
+/** The sites whose Guard admin the user is in the organization; null among them: all of its sites. */
+function guardPlaces({ assignments }: UserViewer, organizationId: string): (string | null)[] {
+  return assignments
+    .filter((held) => held.role === 'GUARD_ADMIN' && counts(held) && held.organizationId === organizationId)
+    .map(({ siteId }) => siteId);
 }
 
 /** The relations to an account that belongs to these organizations, and to the roles it holds there. */
@@ -125,6 +158,13 @@ const grantReaders = [
   'APPROVER',
   'ROLE_HOLDER',
 ] as const satisfies Relation[];
+
+/** Whether somebody in these relations may see a proposed change. */
+export function seesProposedChange(relations: ReadonlySet<Relation>): boolean {
+  return (['PROPOSER', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] as const).some((relation) =>
+    relations.has(relation),
+  );
+}
 
 export function seesOrganization(relations: ReadonlySet<Relation>): boolean {
   return (['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'MEMBER'] as const).some((relation) =>

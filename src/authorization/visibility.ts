@@ -150,6 +150,30 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
   }
 }
 
+/**
+ * Organization admins and Guard admins see what is proposed in their organization; everybody sees what they proposed
+ * themselves.
+ */
+export function visibleProposedChanges(viewer: Viewer): Prisma.ProposedChangeWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return { proposedById: viewer.id };
+    case 'USER': {
+      const deciding = viewer.assignments.filter(
+        (held) => counts(held) && (held.role === 'ORGANIZATION_ADMIN' || held.role === 'GUARD_ADMIN'),
+      );
+      const own = { proposedById: viewer.id, organizationId: { in: [...viewer.organizationIds] } };
+      const decided = viewer.organizationIds.filter((id) =>
+        deciding.some((held) => held.organizationId === id),
+      );
+      return { OR: [own, { organizationId: { in: decided } }] };
+    }
+    case 'SERVICE_ACCOUNT':
+    case 'SUPPORT_ENGINEER':
+      return nothing;
+  }
+}
+
 /** The organizations in which the user holds any role that counts. */
 function organizationsWithRole(viewer: UserViewer): string[] {
   return viewer.organizationIds.filter((id) =>

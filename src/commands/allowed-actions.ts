@@ -1,5 +1,5 @@
 /**
- * Which actions a viewer may take on a grant or a ticket now, and why not the others.
+ * Which actions a viewer may take on a grant, a ticket or a proposed change now, and why not the others.
  *
  * The answers come from `decideCommand`, which decides the commands themselves. Each command is decided with its
  * simplest input: no reason, no earlier end, no expected version. So an input can still be refused for what
@@ -12,6 +12,12 @@ import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from './c
 import type { Command } from './command.ts';
 import { decideCommand } from './decide-command.ts';
 import { approveGuardRequest, denyGuardRequest } from './decide-guard-request.ts';
+import {
+  confirmProposedChange,
+  declineProposedChange,
+  type ProposedChangeFacts,
+  withdrawProposedChange,
+} from './decide-proposed-change.ts';
 import { denyDataAccess } from './deny-data-access.ts';
 import type { Refusal } from './refusal.ts';
 import { releaseDataAccess } from './release-data-access.ts';
@@ -24,7 +30,7 @@ import { withdrawDataAccessRequest } from './withdraw-data-access-request.ts';
 export type AllowedAction = { action: MutationName; refusal: Refusal | null };
 
 type Question = { viewer: Viewer; now: Date };
-type Ask = (facts: TicketFacts, question: Question) => AllowedAction;
+type Ask<Facts> = (facts: Facts, question: Question) => AllowedAction;
 
 /** Every action on the ticket. The facts name no grant. */
 export function allowedTicketActions(facts: TicketFacts, question: Question): AllowedAction[] {
@@ -36,10 +42,22 @@ export function allowedGrantActions(facts: GrantFacts, question: Question): Allo
   return askEach(grantActions(facts.grant.id), facts, question);
 }
 
+/** Every action on the proposed change. */
+export function allowedProposedChangeActions(
+  facts: ProposedChangeFacts,
+  question: Question,
+): AllowedAction[] {
+  const input = { proposedChangeId: facts.change.id };
+  const asks = [confirmProposedChange, declineProposedChange, withdrawProposedChange].map((command) =>
+    about(command, input),
+  );
+  return askEach(asks, facts, question);
+}
+
 const decision = { reason: null, expectedVersion: null } as const;
 const approval = { ...decision, path: 'SUPPORT_PORTAL', expiresAt: null } as const;
 
-function ticketActions(ticketId: string): Ask[] {
+function ticketActions(ticketId: string): Ask<TicketFacts>[] {
   return [
     about(requestDataAccess, { ticketId, scope: 'PRODUCT_DATA', conversationIds: [], justification: null }),
     about(approveDataAccess, { ...approval, ticketId }),
@@ -50,7 +68,7 @@ function ticketActions(ticketId: string): Ask[] {
   ];
 }
 
-function grantActions(grantId: string): Ask[] {
+function grantActions(grantId: string): Ask<TicketFacts>[] {
   return [
     about(approveDataAccess, { ...approval, grantId }),
     about(denyDataAccess, { ...decision, grantId }),
@@ -62,13 +80,16 @@ function grantActions(grantId: string): Ask[] {
   ];
 }
 
-function about<Input, Row extends object>(command: Command<Input, TicketFacts, Row>, input: Input): Ask {
+function about<Input, Facts, Row extends object>(
+  command: Command<Input, Facts, Row>,
+  input: Input,
+): Ask<Facts> {
   return (facts, question) => {
     const { outcome } = decideCommand(command, facts, input, question);
     return { action: command.operation, refusal: 'refused' in outcome ? outcome.refused : null };
   };
 }
 
-function askEach(asks: readonly Ask[], facts: TicketFacts, question: Question): AllowedAction[] {
+function askEach<Facts>(asks: readonly Ask<Facts>[], facts: Facts, question: Question): AllowedAction[] {
   return asks.map((ask) => ask(facts, question));
 }

@@ -1,12 +1,15 @@
-/** The commands that assign, remove and synchronize roles. */
+/** The commands that assign and remove roles. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import {
   relationsToAccount,
   relationsToOrganization,
+  relationsToProposedChange,
   seesAccount,
   seesOrganization,
+  seesProposedChange,
 } from '../authorization/viewer-relations.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import { shareGuard, shareGuardOfRole } from '../organizations/locks.ts';
 import {
   findMember,
   findOrganization,
@@ -15,10 +18,23 @@ import {
   type Organization,
 } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
+import type { ProposedChange } from '../proposals/store.ts';
+import type { NamedPlace } from '../proposals/summary.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
+import { counts } from '../roles/role-counts.ts';
 import type { RoleAssignmentRow } from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
+import {
+  assignmentOf,
+  findGuardRoleFacts,
+  type GuardRoleFacts,
+  insteadOfAppointing,
+  insteadOfRemoving,
+  removalOf,
+} from './guard-roles.ts';
+import { findNamedAssignment } from './named-assignment.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
+import { isProposedChange } from './propose.ts';
 import { invalidInput, invalidState } from './refusal.ts';
 
 export type AssignRoleInput = {
@@ -40,18 +56,25 @@ type AssignFacts = {
   productFits: boolean;
   isHeld: boolean;
   isVendors: boolean;
+  place: NamedPlace;
+  /** Read for a Guard admin. */
+  guardRole: GuardRoleFacts | null;
 };
 
 /** Gives a member of the organization a role over all of it, a site, or a product on a site. */
-export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow>({
+export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow | ProposedChange>({
   operation: 'assignRole',
   action: 'role.assign',
-  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS'],
+  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS', 'OWN_GUARD_ROLE', 'NO_GUARD_ADMIN'],
   resource: 'RoleAssignment',
   // The role needs the membership.
   rights: ({ accountId }) => ({ accountId, purpose: 'KEEP' }),
   seesAnswer: seesRole,
-  load: async (tx, { accountId, role, organizationId, siteId, productId }, now) => {
+  lock: async (tx, { role, organizationId }) => {
+    if (role === 'GUARD_ADMIN') await shareGuard(tx, organizationId);
+  },
+  load: async (tx, input, now) => {
+    const { accountId, role, organizationId, siteId, productId } = input;
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
     const site = siteId === null ? null : await findSite(tx, siteId);
@@ -66,11 +89,20 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
       isHeld:
         (await tx.roleAssignment.count({ where: { accountId, role, organizationId, siteId, productId } })) >
         0,
+      place: { organization: organization.name, site: site?.url ?? null, product: product?.name ?? null },
+      guardRole:
+        role === 'GUARD_ADMIN'
+          ? await findGuardRoleFacts(tx, organizationId, assignmentOf(input), now)
+          : null,
     };
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
-  decide: ({ id, account, isMember, isVendors, siteFits, productFits, isHeld }, input, { now }) => {
+  decide: (
+    { id, account, isMember, isVendors, siteFits, productFits, isHeld, place, guardRole },
+    input,
+    by,
+  ) => {
     if (account === null || !isMember) {
       return {
         refused: invalidInput('userId', 'must be a member of the organization. Add the user first.'),
@@ -81,8 +113,10 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     if (!productFits) return { refused: invalidInput('productId', 'must be a product on that site.') };
     if (!isWellFormed(input)) return { refused: invalidInput('role', coverageMessage(input.role)) };
     if (isHeld) return { refused: alreadyExists(`${account.email} holds this role already.`) };
+    const instead = guardRole && insteadOfAppointing(input, { email: account.email, place }, guardRole, by);
+    if (instead !== null) return instead;
     const syncState = input.origin === 'SCIM' ? 'PENDING_SYNC' : 'SYNCED';
-    const assignment: RoleAssignmentRow = { id, ...input, syncState, createdAt: now };
+    const assignment: RoleAssignmentRow = { id, ...input, syncState, createdAt: by.now, syncedAt: null };
     return {
       answer: assignment,
       write: async (tx) => {
@@ -98,25 +132,38 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
   },
 });
 
-type HeldFacts = { assignment: RoleAssignmentRow; email: string };
+type HeldFacts = {
+  assignment: RoleAssignmentRow;
+  email: string;
+  place: NamedPlace;
+  /** Read for a Guard admin. */
+  guardRole: GuardRoleFacts | null;
+};
 
 /** A removed role stops counting at once. */
-export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFacts, RoleAssignmentRow>({
+export const removeRole = platformCommand<
+  { roleAssignmentId: string },
+  HeldFacts,
+  RoleAssignmentRow | ProposedChange
+>({
   operation: 'removeRole',
   action: 'role.remove',
   refusals: [],
   resource: 'RoleAssignment',
   seesAnswer: seesRole,
+  lock: (tx, { roleAssignmentId }) => shareGuardOfRole(tx, roleAssignmentId),
   rights: ({ roleAssignmentId }) => ({ roleAssignmentId, purpose: 'TAKE_AWAY' }),
-  load: async (tx, { roleAssignmentId }) => {
-    const found = await tx.roleAssignment.findUnique({
-      where: { id: roleAssignmentId },
-      include: { account: { select: { email: true } } },
-      relationLoadStrategy: 'join',
-    });
+  load: async (tx, { roleAssignmentId }, now) => {
+    const found = await findNamedAssignment(tx, roleAssignmentId);
     if (found === null) return null;
-    const { account, ...assignment } = found;
-    return { assignment, email: account.email };
+    const { role, organizationId } = found.assignment;
+    const guards = role === 'GUARD_ADMIN' && counts(found.assignment);
+    return {
+      ...found,
+      guardRole: guards
+        ? await findGuardRoleFacts(tx, organizationId, removalOf(roleAssignmentId), now)
+        : null,
+    };
   },
   organizationId: ({ assignment }) => assignment.organizationId,
   account: ({ assignment: { accountId, organizationId } }) => ({
@@ -124,21 +171,27 @@ export const removeRole = platformCommand<{ roleAssignmentId: string }, HeldFact
     organizationIds: [organizationId],
   }),
   auditResource: ({ assignment: { id } }) => ({ type: 'RoleAssignment', id }),
-  decide: ({ assignment, email }) => ({
-    answer: assignment,
-    write: async (tx) => {
-      await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
-    },
-    entry: {
-      auditContext: { organizationId: assignment.organizationId, siteId: assignment.siteId },
-      details: { email, ...roleDetails(assignment) },
-    },
-    accessChangedFor: [assignment.accountId],
-  }),
+  decide: ({ assignment, email, place, guardRole }, _, by) => {
+    const instead = guardRole && insteadOfRemoving(assignment, { email, place }, guardRole, by);
+    if (instead !== null) return instead;
+    return {
+      answer: assignment,
+      write: async (tx) => {
+        await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
+      },
+      entry: {
+        auditContext: { organizationId: assignment.organizationId, siteId: assignment.siteId },
+        details: { email, ...roleDetails(assignment) },
+      },
+      accessChangedFor: [assignment.accountId],
+    };
+  },
 });
 
 /** As visibleRoleAssignments, for a role that may be gone: its holder may have left the organization since. */
-function seesRole(viewer: Viewer, { accountId: id, organizationId }: RoleAssignmentRow): boolean {
+function seesRole(viewer: Viewer, answer: RoleAssignmentRow | ProposedChange): boolean {
+  if (isProposedChange(answer)) return seesProposedChange(relationsToProposedChange(viewer, answer));
+  const { accountId: id, organizationId } = answer;
   return (
     seesOrganization(relationsToOrganization(viewer, organizationId)) &&
     seesAccount(relationsToAccount(viewer, { id, organizationIds: [organizationId] }))
@@ -156,38 +209,6 @@ export function roleDetails({
 }: RoleAssignmentRow) {
   return { userId, role, siteId, productId, origin, syncState };
 }
-
-type SyncFacts = { organization: Organization; waiting: { id: string; accountId: string }[] };
-
-/** Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. */
-export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
-  operation: 'triggerScimSync',
-  action: 'role.sync',
-  refusals: [],
-  resource: 'Organization',
-  load: async (tx, { organizationId }) => {
-    const organization = await findOrganization(tx, organizationId);
-    if (organization === null) return null;
-    const waiting = await tx.roleAssignment.findMany({
-      where: { organizationId, syncState: 'PENDING_SYNC' },
-      select: { id: true, accountId: true },
-    });
-    return { organization, waiting };
-  },
-  organizationId: ({ organization }) => organization.id,
-  auditResource: ({ organization: { id } }) => ({ type: 'Organization', id }),
-  decide: ({ organization, waiting }) => ({
-    answer: organization,
-    write: async (tx) => {
-      await tx.roleAssignment.updateMany({
-        where: { id: { in: waiting.map(({ id }) => id) }, syncState: 'PENDING_SYNC' },
-        data: { syncState: 'SYNCED' },
-      });
-    },
-    entry: { details: { synced: waiting.length } },
-    accessChangedFor: [...new Set(waiting.map(({ accountId }) => accountId))],
-  }),
-});
 
 function coverageMessage(role: Role): string {
   const { covers, label } = roleRules[role];

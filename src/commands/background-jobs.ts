@@ -1,4 +1,4 @@
-/** The background jobs of a gateway: end expired grants, send mail, delete old rows. */
+/** The background jobs of a gateway: end expired grants, settle proposed changes, send mail, delete old rows. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
@@ -8,6 +8,7 @@ import { deleteMailsBefore } from '../notifications/queue.ts';
 import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
 import { forgetAnswers } from './idempotency.ts';
+import { settleDueChanges } from './settle-due-changes.ts';
 
 /** Milliseconds between two runs of each job. */
 const sweepInterval = 1_000;
@@ -37,6 +38,7 @@ export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer |
   const cutMail = new AbortController();
   const loops = [
     repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies)),
+    repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies)),
     repeat('delete old rows', forgetInterval, async () => {
       const { database, clock } = dependencies;
       const now = clock();

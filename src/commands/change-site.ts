@@ -1,10 +1,17 @@
 /** The commands that change a site, and what each does to the grants on it. */
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
+import { lockSiteAndGuard } from '../organizations/locks.ts';
 import type { Site, SiteWithOrganization } from '../organizations/store.ts';
+import type { Transaction } from '../platform/database.ts';
+import type { Change } from '../proposals/change.ts';
+import { guardConfirmation, loosens } from '../proposals/protection.ts';
+import type { ProposedChange } from '../proposals/store.ts';
+import { policyChange, restrictionsOff } from '../proposals/summary.ts';
 import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
+import { findProposalFacts, type ProposalFacts, propose } from './propose.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
 
@@ -36,18 +43,38 @@ export const reactivateSite = siteCommand<{ siteId: string }, Site>({
       : change(site, { status: 'ACTIVE' }),
 });
 
+type RestrictionsInput = { siteId: string; restricted: boolean };
+
 /**
  * Switches the Guard's second approval on or off. Once on, every approval needs it; once off, those of requests that were
- * opened before still do. Active grants stay active.
+ * opened before still do. Active grants stay active. Switching it off takes two people.
  */
-export const setSupportAccessRestrictions = siteCommand<{ siteId: string; restricted: boolean }, Site>({
+export const setSupportAccessRestrictions = siteCommand<
+  RestrictionsInput,
+  Site | ProposedChange,
+  LooseningFacts
+>({
   operation: 'setSupportAccessRestrictions',
   action: 'site.set_support_access_restrictions',
   refusals: ['ORGANIZATION_WITHOUT_GUARD'],
-  decide: ({ site }, { restricted }) =>
-    restricted && !site.organization.hasGuard
-      ? { refused: invalidState('ORGANIZATION_WITHOUT_GUARD') }
-      : change(site, { supportAccessRestricted: restricted }),
+  lock: lockSiteAndGuard,
+  extra: async (tx, { restricted }, site, now) =>
+    restricted || !site.supportAccessRestricted ? {} : await loosening(tx, restrictionsOf(site.id), now),
+  decide: ({ site, proposal }, input, by) => {
+    const { restricted } = input;
+    if (restricted && !site.organization.hasGuard)
+      return { refused: invalidState('ORGANIZATION_WITHOUT_GUARD') };
+    if (restricted || !site.supportAccessRestricted || by.isConfirmed)
+      return change(site, { supportAccessRestricted: restricted });
+    const proposed: Change = {
+      ...{ kind: 'SET_SUPPORT_ACCESS_RESTRICTIONS', about: restrictionsOf(site.id), input },
+      ...placeOf(site),
+      before: { supportAccessRestricted: true },
+      after: { supportAccessRestricted: false },
+      summary: restrictionsOff(site.url),
+    };
+    return propose(proposed, guardConfirmation, read(proposal), by);
+  },
 });
 
 export type SetSupportAccessPolicyInput = {
@@ -61,15 +88,68 @@ export type SetSupportAccessPolicyInput = {
 
 /**
  * Sets the site's time limits, its two-person rule, and whether a relayed consent counts. Looser ones count for the
- * requests that are opened from then on.
+ * requests that are opened from then on, and take two people where the site is restricted.
  */
-export const setSupportAccessPolicy = siteCommand<SetSupportAccessPolicyInput, Site>({
+export const setSupportAccessPolicy = siteCommand<
+  SetSupportAccessPolicyInput,
+  Site | ProposedChange,
+  LooseningFacts
+>({
   operation: 'setSupportAccessPolicy',
   action: 'site.set_support_access_policy',
-  refusals: [],
-  decide: ({ site }, { siteId: _, relayedConsentCounts, ...policy }) =>
-    change(site, { ...policy, relayedConsentCounts: relayedConsentCounts ?? site.relayedConsentCounts }),
+  refusals: ['ANOTHER_CHANGE_WAITS'],
+  extra: async (tx, input, site, now) =>
+    site.supportAccessRestricted && loosens(site, wholePolicy(site, input))
+      ? await loosening(tx, policyOf(site.id), now)
+      : {},
+  decide: ({ site, proposal }, input, by) => {
+    const policy = wholePolicy(site, input);
+    if (!site.supportAccessRestricted || !loosens(site, policy) || by.isConfirmed)
+      return change(site, policy);
+    const proposed: Change = {
+      ...{ kind: 'SET_SUPPORT_ACCESS_POLICY', about: policyOf(site.id) },
+      input: { siteId: site.id, ...policy },
+      ...placeOf(site),
+      before: presentPolicy(site),
+      after: policy,
+      summary: policyChange(site.url, site, policy),
+    };
+    return propose(proposed, guardConfirmation, read(proposal), by);
+  },
 });
+
+/** The values of the site that a proposed policy replaces. */
+export function presentPolicy(site: Site) {
+  const { requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice, relayedConsentCounts } = site;
+  return { requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice, relayedConsentCounts };
+}
+
+/** The policy that the input sets, with what it leaves as it is. */
+function wholePolicy(
+  site: Site,
+  { siteId: _, relayedConsentCounts, ...policy }: SetSupportAccessPolicyInput,
+) {
+  return { ...policy, relayedConsentCounts: relayedConsentCounts ?? site.relayedConsentCounts };
+}
+
+/** Read only where the command loosens what is restricted. */
+type LooseningFacts = { proposal?: ProposalFacts };
+
+async function loosening(tx: Transaction, about: string, now: Date): Promise<LooseningFacts> {
+  return { proposal: await findProposalFacts(tx, about, now) };
+}
+
+function read(facts: ProposalFacts | undefined): ProposalFacts {
+  if (facts === undefined) throw new Error('A change takes two people, and its proposal was not read');
+  return facts;
+}
+
+const restrictionsOf = (siteId: string) => `support access restrictions of site ${siteId}`;
+const policyOf = (siteId: string) => `support access policy of site ${siteId}`;
+
+function placeOf({ id: siteId, organizationId }: Site) {
+  return { organizationId, siteId, subjectId: null };
+}
 
 /** Ends every open grant among these. A grant whose time had already run out ends as expired. */
 export function endGrants(

@@ -1,6 +1,6 @@
 /** What a command is: its locks, the facts it needs, who may run it, and the pure function that decides it. */
 import type { AuditAction } from '../audit/actions.ts';
-import type { AuditContext, AuditResource } from '../audit/entry.ts';
+import type { Actor, AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
@@ -20,7 +20,7 @@ export type Command<Input, Facts, Row extends object> = {
   /** Takes the locks on the sites and tickets that it changes, before the transaction's first write. */
   lock: (tx: Transaction, input: Input) => Promise<void>;
   /** Whose rights it relies on or takes away, besides those of its caller. Default: nobody's. */
-  rights?: ((input: Input) => RightsLock | null) | undefined;
+  rights?: ((input: Input, tx: Transaction) => Rights) | undefined;
   /** Reads the facts it is decided on, after the locks, at the moment `now`. Null: what the input names does not exist. */
   load: (tx: Transaction, input: Input, now: Date) => Promise<Facts | null>;
   /** The viewer's relations to what the input names. */
@@ -53,11 +53,33 @@ export type Command<Input, Facts, Row extends object> = {
   decide: (facts: Facts, input: Input, context: DecisionContext) => Outcome<Row>;
 };
 
-/** Who asks, when, and how they are related to what the command names. */
-export type DecisionContext = { viewer: Viewer; now: Date; relations: ReadonlySet<Relation> };
+/** Settings of the deployment that commands are decided by. */
+export type Rules = {
+  /** How long the appointment of a Guard admin waits where nobody could confirm it, in milliseconds. */
+  appointmentWaitMs: number;
+};
+
+export const defaultRules: Rules = { appointmentWaitMs: 72 * 60 * 60 * 1000 };
+
+/** One lock, several after reading what the input names, or none. */
+export type Rights = RightsLock | null | Promise<readonly RightsLock[]>;
+
+/** Who asks, when, by which rules, and whether a second person has confirmed it where that is needed. */
+export type Question = { viewer: Viewer; now: Date; rules?: Rules | undefined; isConfirmed?: boolean };
+
+/** A question, and how the viewer is related to what the command names. */
+export type DecisionContext = Pick<Question, 'viewer' | 'now'> & {
+  rules: Rules;
+  isConfirmed: boolean;
+  relations: ReadonlySet<Relation>;
+};
 
 export type Outcome<Row extends object> =
-  | { refused: Refusal }
+  | {
+      refused: Refusal;
+      /** Writes what the refused attempt has ended. */
+      write?: (tx: Transaction) => Promise<void>;
+    }
   | {
       /** The row that the mutation returns, as it is after the command. */
       answer: Row;
@@ -75,9 +97,10 @@ export type Outcome<Row extends object> =
       mails?: readonly MailRequest[];
     };
 
-/** Action, resource and context default to those of the command. */
+/** Action, resource and context default to those of the command, the actor to its caller. */
 export type OwnAuditEntry = {
   action?: AuditAction;
+  actor?: Actor;
   auditResource?: AuditResource;
   auditContext?: AuditContext;
   details: Record<string, unknown>;

@@ -3,8 +3,7 @@
  * changes or why it is refused.
  */
 import { may } from '../authorization/operations.ts';
-import type { Viewer } from '../identity/viewer.ts';
-import type { Command, Outcome } from './command.ts';
+import { type Command, defaultRules, type Outcome, type Question } from './command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { forbidden, notFound } from './refusal.ts';
 
@@ -26,7 +25,7 @@ export function decideCommand<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   loaded: Facts,
   input: Input,
-  { viewer, now }: { viewer: Viewer; now: Date },
+  { viewer, now, rules = defaultRules, isConfirmed = false }: Question,
 ): CommandDecision<Row> {
   const relations = command.relations(viewer, loaded);
   if (!command.isVisible(relations)) {
@@ -45,6 +44,6 @@ export function decideCommand<Input, Facts, Row extends object>(
     const { changes, refused } = lapsed;
     return { isVisible: true, preceding: [...expired, ...changes], outcome: { refused } };
   }
-  const outcome = command.decide(facts, input, { viewer, now, relations });
+  const outcome = command.decide(facts, input, { viewer, now, rules, isConfirmed, relations });
   return { isVisible: true, preceding: expired, outcome };
 }

@@ -1,7 +1,10 @@
 import type { PendingGuardApproval } from '../grants/grant.ts';
 import type { GrantRow } from '../grants/row.ts';
 import { termsOf } from '../grants/terms.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import type { Site } from '../organizations/store.ts';
 import { eligibility } from '../roles/eligibility.ts';
+import { guardAdminSince } from '../roles/role.ts';
 import { lapseApproval } from './change-grant.ts';
 import type { Command } from './command.ts';
 import { invalidState } from './refusal.ts';
@@ -18,8 +21,18 @@ export const approveGuardRequest: Command<GrantInput, TicketFacts, GrantRow> = {
   ...grantCommand(
     'approveGuardRequest',
     'grant.approve_as_guard',
-    ['NOT_AWAITING_GUARD', 'APPROVAL_LAPSED', 'ALREADY_ACTIVE', 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'],
-    ({ ticket }, { viewer }) => ({ type: 'ApproveAsGuard', by: viewer.id, terms: termsOf(ticket.site) }),
+    [
+      'NOT_AWAITING_GUARD',
+      'APPROVAL_LAPSED',
+      'ALREADY_ACTIVE',
+      'SAME_PERSON_MAY_NOT_APPROVE_TWICE',
+      'GUARD_ADMIN_ONLY_SINCE_APPROVAL',
+    ],
+    ({ ticket }, { viewer }) => ({
+      type: 'ApproveAsGuard',
+      ...asGuardAdmin(viewer, ticket.site),
+      terms: termsOf(ticket.site),
+    }),
   ),
   rights: ({ grantId }) => ({ approverOfGrantId: grantId, purpose: 'KEEP' }),
   load: findTicketFactsWithApprovers,
@@ -48,9 +61,12 @@ function isStillApproved(
 export const denyGuardRequest = grantCommand(
   'denyGuardRequest',
   'grant.deny_as_guard',
-  ['NOT_AWAITING_GUARD', 'ALREADY_ACTIVE'],
-  (_, { viewer }) => ({
-    type: 'DenyAsGuard',
-    by: viewer.id,
-  }),
+  ['NOT_AWAITING_GUARD', 'ALREADY_ACTIVE', 'GUARD_ADMIN_ONLY_SINCE_APPROVAL'],
+  ({ ticket }, { viewer }) => ({ type: 'DenyAsGuard', ...asGuardAdmin(viewer, ticket.site) }),
 );
+
+function asGuardAdmin(viewer: Viewer, site: Site): { by: string; guardAdminSince: Date } {
+  const since = viewer.kind === 'USER' ? guardAdminSince(viewer.assignments, site) : null;
+  if (since === null) throw new Error(`${viewer.id} is not a Guard admin of the site ${site.id}`);
+  return { by: viewer.id, guardAdminSince: new Date(since) };
+}

@@ -21,7 +21,7 @@ import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
-import type { Command, OwnAuditEntry } from './command.ts';
+import type { Command, OwnAuditEntry, Rules } from './command.ts';
 import { decideCommand } from './decide-command.ts';
 import { grantChangeAuditEntry, grantChangeEvent, grantChangeMails } from './grant-change-effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
@@ -30,6 +30,8 @@ import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
 export type Dependencies = {
   database: Database;
   clock: Clock;
+  /** Default: `defaultRules`. */
+  rules?: Rules;
   /** Called after a commit with the events that it appended. Delivers them and wakes the other gateways; never waits. */
   announce: (appended: AppendedEvents | null) => void;
   logger: Logger;
@@ -59,7 +61,7 @@ export type Executed<Row extends object> = { answer: Answer<Row>; viewer: Viewer
 
 /** As `execute`, for somebody who shows the caller more than the row. A refusal is an answer. */
 export async function executeAndLook<Input, Facts, Row extends object>(
-  { database, clock, announce }: Dependencies,
+  { database, clock, announce, ...settings }: Dependencies,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
@@ -67,14 +69,14 @@ export async function executeAndLook<Input, Facts, Row extends object>(
   const { appended, ...executed } = await retryOnWriteConflict(() =>
     database.transaction(async (tx): Promise<Written<Row>> => {
       await command.lock(tx, input);
-      await lockRights(tx, caller.accountId, command.rights?.(input) ?? null);
+      await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
       const { idempotencyKey: key } = caller;
       const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
       if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
         const first = await findAnswer<Row>(tx, repetition);
         return await answerAgain(tx, command, input, caller, first);
       }
-      const written = await decideAndWrite(tx, command, input, caller, clock);
+      const written = await decideAndWrite(tx, command, input, caller, { clock, ...settings });
       if ('refused' in written.answer) assertDeclared(command, written.answer.refused);
       if (repetition !== null) await keepAnswer(tx, repetition, written.answer);
       return written;
@@ -141,7 +143,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
-  clock: Clock,
+  { clock, rules }: Pick<Dependencies, 'clock' | 'rules'>,
 ): Promise<Written<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
   if (found === null) return notActive;
@@ -151,7 +153,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const facts = await command.load(tx, input, now);
   if (facts === null) return { answer: { refused: notFound(command.resource) }, viewer, appended: null };
 
-  const { isVisible, preceding, outcome } = decideCommand(command, facts, input, { viewer, now });
+  const { isVisible, preceding, outcome } = decideCommand(command, facts, input, { viewer, now, rules });
   const subject: AuditSubject = {
     auditResource: command.auditResource(facts, input),
     // The organization is not shown the guesses of people who may not see what is its own.
@@ -159,6 +161,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   };
   const entries = auditEntries(command.action, viewer, now);
   if ('refused' in outcome) {
+    await outcome.write?.(tx);
     await saveGrantChanges(tx, preceding);
     await appendAuditEntries(tx, [
       ...preceding.map(grantChangeAuditEntry),
@@ -191,7 +194,7 @@ function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
   const { kind, id, email, name } = viewer;
   const actor: Actor = { kind, id, email, name };
   const entry = (
-    { auditContext, auditResource, ...made }: AuditSubject & Pick<OwnAuditEntry, 'action'>,
+    { auditContext, auditResource, ...made }: AuditSubject & Pick<OwnAuditEntry, 'action' | 'actor'>,
     refusalCode: string | null,
     details: Record<string, unknown>,
   ): AuditEntry => ({
@@ -212,7 +215,8 @@ function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
   };
 }
 
-function accessChanged(now: Date) {
+/** The events that tell subscribers of a change of their rights. */
+export function accessChanged(now: Date) {
   return (accountId: string): AccessChangedEnvelope => ({
     id: newId(now),
     kind: accessKind,

@@ -1,13 +1,23 @@
 /** The people and services that can sign in. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import type { AuditAction } from '../audit/actions.ts';
+import { relationsToProposedChange, seesProposedChange } from '../authorization/viewer-relations.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
+import { shareGuard } from '../organizations/locks.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
+import type { ProposedChange } from '../proposals/store.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import { accountTypename } from './account-typename.ts';
+import {
+  findGuardRoleFacts,
+  type GuardRoleFacts,
+  insteadOfRemovingUser,
+  membershipOf,
+} from './guard-roles.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
+import { isProposedChange } from './propose.ts';
 import { invalidInput, invalidState, notFound } from './refusal.ts';
 
 type Person = { email: string; name: string };
@@ -65,28 +75,52 @@ export const addUser = platformCommand<Person & { organizationId: string }, Memb
   },
 });
 
-type LeavingFacts = { organization: Organization; account: Account | null; isMember: boolean };
+type LeavingFacts = {
+  organization: Organization;
+  account: Account | null;
+  isMember: boolean;
+  /** Read for a Guard admin. */
+  guardRole: GuardRoleFacts | null;
+};
 
 /** Ends a membership, and with it every role the user holds in the organization. */
 export const removeUser = platformCommand<
   { organizationId: string; accountId: string },
   LeavingFacts,
-  Account
+  Account | ProposedChange
 >({
   operation: 'removeUser',
   action: 'account.remove_user',
   refusals: [],
   resource: 'Organization',
+  seesAnswer: (viewer, answer) =>
+    isProposedChange(answer)
+      ? seesProposedChange(relationsToProposedChange(viewer, answer))
+      : viewer.kind === 'OPERATOR',
+  lock: (tx, { organizationId }) => shareGuard(tx, organizationId),
   rights: takeAwayRights,
-  load: async (tx, { organizationId, accountId }) => {
+  load: async (tx, { organizationId, accountId }, now) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
-    return { organization, ...(await findMember(tx, organizationId, { id: accountId })) };
+    const role = 'GUARD_ADMIN' as const;
+    const guards = await tx.roleAssignment.count({
+      where: { organizationId, accountId, role, syncState: 'SYNCED' },
+    });
+    return {
+      organization,
+      ...(await findMember(tx, organizationId, { id: accountId })),
+      guardRole:
+        guards === 0
+          ? null
+          : await findGuardRoleFacts(tx, organizationId, membershipOf(accountId, organizationId), now),
+    };
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
-  decide: ({ organization, account, isMember }, { accountId }) => {
+  decide: ({ organization, account, isMember, guardRole }, { accountId }, by) => {
     if (account === null || !isMember) return { refused: notFound('User') };
+    const instead = guardRole && insteadOfRemovingUser(account, organization, guardRole, by);
+    if (instead !== null) return instead;
     const membership = { organizationId: organization.id, accountId };
     return {
       answer: account,

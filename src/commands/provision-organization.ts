@@ -1,10 +1,11 @@
 /** Organizations, their sites, and the products licensed on them. */
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
-import { lockSite, lockSiteOfProduct } from '../organizations/locks.ts';
+import { lockGuard, lockSite, lockSiteOfProduct } from '../organizations/locks.ts';
 import {
   findOrganization,
   findProduct,
   findSite,
+  isRestricted,
   type Organization,
   type Product,
   type ProductWithSite,
@@ -39,6 +40,38 @@ export const createOrganization = platformCommand<
       entry: { auditContext: { organizationId: id }, details: input },
     };
   },
+});
+
+/**
+ * Gives the organization Guard, or takes it away. It is bought from the vendor, so an operator does that. An organization
+ * keeps it while support access is restricted on any of its sites.
+ */
+export const setOrganizationGuard = platformCommand<
+  { organizationId: string; hasGuard: boolean },
+  { organization: Organization; isRestricted: boolean },
+  Organization
+>({
+  operation: 'setOrganizationGuard',
+  action: 'organization.set_guard',
+  refusals: ['SUPPORT_ACCESS_RESTRICTED'],
+  resource: 'Organization',
+  lock: (tx, { organizationId }) => lockGuard(tx, organizationId),
+  load: async (tx, { organizationId }) => {
+    const organization = await findOrganization(tx, organizationId);
+    return organization && { organization, isRestricted: await isRestricted(tx, organizationId) };
+  },
+  organizationId: ({ organization }) => organization.id,
+  auditResource: ({ organization: { id } }) => ({ type: 'Organization', id }),
+  decide: ({ organization, isRestricted }, { hasGuard }) =>
+    isRestricted && !hasGuard
+      ? { refused: invalidState('SUPPORT_ACCESS_RESTRICTED') }
+      : {
+          answer: { ...organization, hasGuard },
+          write: async (tx) => {
+            await tx.organization.update({ where: { id: organization.id }, data: { hasGuard } });
+          },
+          entry: { details: { hasGuard } },
+        },
 });
 
 export type CreateSiteInput = {

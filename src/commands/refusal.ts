@@ -1,5 +1,6 @@
 /** Refusals as data: why a command was not run, and what people are told. Each is returned, audited, and kept for its idempotency key. */
 import type { GrantRefusal } from '../grants/lifecycle.ts';
+import type { ProposalRefusal } from '../proposals/proposal.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
 import type { TicketRefusal } from '../tickets/ticket.ts';
 
@@ -7,6 +8,11 @@ export type StateRefusalCode =
   | GrantRefusal
   | TicketRefusal
   | 'APPROVAL_LAPSED'
+  | ProposalRefusal
+  | 'ANOTHER_CHANGE_WAITS'
+  | 'CHANGE_LAPSED'
+  | 'NO_GUARD_ADMIN'
+  | 'SUPPORT_ACCESS_RESTRICTED'
   | 'SITE_DEACTIVATED'
   | 'SITE_NOT_DEACTIVATED'
   | 'PRODUCT_NOT_LICENSED'
@@ -167,6 +173,8 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   NO_SUCH_GRANT: 'There is no such grant on this ticket.',
   SAME_PERSON_MAY_NOT_APPROVE_TWICE:
     "You gave the customer's approval. On this site a different person must decide for Guard.",
+  GUARD_ADMIN_ONLY_SINCE_APPROVAL:
+    'You became a Guard admin after the customer approved, so another Guard admin decides. Where there is none, the customer may revoke the approval and approve again.',
   EXPIRES_AT_IN_THE_PAST: 'expiresAt must be in the future.',
   EXPIRES_AT_BEYOND_POLICY:
     "expiresAt is later than the site's policy allows a grant to last. Choose an earlier time.",
@@ -178,6 +186,16 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   PRODUCT_NOT_LICENSED: 'The product is not licensed on this site, so its data cannot be opened to support.',
   ORGANIZATION_WITHOUT_GUARD:
     'The organization does not have Guard, so support access cannot be restricted on its sites.',
+  SUPPORT_ACCESS_RESTRICTED:
+    'Support access is restricted on a site of the organization, so it cannot give up Guard. Switch the restrictions off first.',
+  NO_GUARD_ADMIN:
+    'The organization restricts support access and has no active Guard admin who could confirm this. Ask an organization admin: their appointment takes effect after a wait.',
+  OWN_GUARD_ROLE: 'Nobody makes themselves a Guard admin. Ask another organization admin.',
+  OWN_PROPOSAL: 'You proposed this change, so another person decides on it. To take it back, withdraw it.',
+  CHANGE_NOT_WAITING: 'The proposed change is settled already: it waits for nobody any more.',
+  CHANGE_LAPSED: 'The proposed change can no longer be made, so it has ended.',
+  ANOTHER_CHANGE_WAITS:
+    'Another change of the same thing waits for its confirmation. Withdraw that one first, or wait until it is decided.',
   OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:

@@ -40,8 +40,8 @@ export type GrantCommand =
     }
   | { type: 'Approve'; by: string; path: GrantPath; expiresAt: Date | null; terms: GrantTerms }
   | { type: 'Deny'; by: string }
-  | { type: 'ApproveAsGuard'; by: string; terms: GrantTerms }
-  | { type: 'DenyAsGuard'; by: string }
+  | { type: 'ApproveAsGuard'; by: string; guardAdminSince: Date; terms: GrantTerms }
+  | { type: 'DenyAsGuard'; by: string; guardAdminSince: Date }
   /** The person who approved for the customer may no longer grant. */
   | { type: 'LapseApproval' }
   /** `asGuard`: the person's only right to revoke is being a Guard admin. */
@@ -72,6 +72,7 @@ export type GrantRefusal =
   | 'ALREADY_OVER'
   | 'NO_SUCH_GRANT'
   | 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'
+  | 'GUARD_ADMIN_ONLY_SINCE_APPROVAL'
   | 'EXPIRES_AT_IN_THE_PAST'
   | 'EXPIRES_AT_BEYOND_POLICY';
 
@@ -111,7 +112,7 @@ function decideOnOpen(
     case 'ApproveAsGuard':
       return approveAsGuard(grant, command, now);
     case 'DenyAsGuard':
-      return denyAsGuard(grant, command.by, now);
+      return denyAsGuard(grant, command, now);
     case 'LapseApproval':
       return lapseApproval(grant);
     case 'Revoke':
@@ -217,10 +218,14 @@ function deny(grant: OpenGrant, by: string, now: Date): GrantDecision {
   }
 }
 
-/** The two decisions are made by two different people, unless the terms say otherwise. */
+/**
+ * The two decisions are made by two different people, unless the terms say otherwise. Somebody who was made a Guard admin
+ * after the customer's approval does not decide: nobody is appointed for one grant.
+ */
 function approveAsGuard(grant: OpenGrant, command: Of<'ApproveAsGuard'>, now: Date): GrantDecision {
   if (grant.state !== 'PENDING_GUARD_APPROVAL') return { refused: notAwaitingGuard(grant) };
-  const { by } = command;
+  const { by, guardAdminSince } = command;
+  if (guardAdminSince > grant.customerApprovedAt) return { refused: 'GUARD_ADMIN_ONLY_SINCE_APPROVAL' };
   const terms = effectiveTerms(grant.terms, command.terms);
   if (by === grant.customerApprovedById && !terms.samePersonMayApproveTwice) {
     return { refused: 'SAME_PERSON_MAY_NOT_APPROVE_TWICE' };
@@ -235,8 +240,9 @@ function approveAsGuard(grant: OpenGrant, command: Of<'ApproveAsGuard'>, now: Da
   };
 }
 
-function denyAsGuard(grant: OpenGrant, by: string, now: Date): GrantDecision {
+function denyAsGuard(grant: OpenGrant, { by, guardAdminSince }: Of<'DenyAsGuard'>, now: Date): GrantDecision {
   if (grant.state !== 'PENDING_GUARD_APPROVAL') return { refused: notAwaitingGuard(grant) };
+  if (guardAdminSince > grant.customerApprovedAt) return { refused: 'GUARD_ADMIN_ONLY_SINCE_APPROVAL' };
   return neverActive(grant, 'DENIED', 'DENIED_BY_GUARD', now, by, 'GUARD');
 }
 

@@ -5,6 +5,7 @@ import { listTicketFacts, type TicketFacts } from '../commands/ticket-facts.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Database } from '../platform/database.ts';
+import type { ProposedChange } from '../proposals/store.ts';
 import { type GrantorsWindow, listEligibleGrantors } from '../roles/store.ts';
 import { listTickets, type TicketOnProduct } from '../tickets/store.ts';
 import { listResourceNames, type Resource } from './resource-names.ts';
@@ -18,6 +19,7 @@ export class Loaders {
   #tickets: DataLoader<string, TicketOnProduct | null> | undefined;
   #ticketFacts: DataLoader<string, TicketFacts | null> | undefined;
   #grants: DataLoader<string, GrantRow | null> | undefined;
+  #proposedChanges: DataLoader<string, ProposedChange | null> | undefined;
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
@@ -59,6 +61,19 @@ export class Loaders {
       { maxBatchSize: 100 },
     );
     return this.#grants;
+  }
+
+  /** Proposed changes as they are in the database now, by id; null for an id without one. */
+  get proposedChanges(): DataLoader<string, ProposedChange | null> {
+    this.#proposedChanges ??= new DataLoader(
+      async (ids) => {
+        const found = await this.#prisma.proposedChange.findMany({ where: { id: { in: [...ids] } } });
+        const byId = new Map(found.map((row) => [row.id, row]));
+        return ids.map((id) => byId.get(id) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#proposedChanges;
   }
 
   /**

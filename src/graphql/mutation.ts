@@ -12,7 +12,7 @@ import { errorTypes } from './errors.ts';
 import { optionalIdempotencyKey } from './input.ts';
 import { runCommand } from './run-command.ts';
 
-type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Of> ? Of : never;
+export type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer Of> ? Of : never;
 /** Builds the fields of an input type. */
 export type InputFields = PothosSchemaTypes.InputFieldBuilder<Types, 'InputObject'>;
 
@@ -21,7 +21,7 @@ type Given<Fields extends InputFieldMap> = InputShapeFromFields<Fields> & { idem
 /**
  * What a mutation returns when it succeeds: one type, or several types with a function that names the type of a row.
  */
-type Success<Row extends object> =
+export type Success<Row extends object> =
   | ObjectRef<Types, Row>
   | { types: readonly ObjectRef<Types, Row>[]; typeNameOf: (row: Row) => string };
 

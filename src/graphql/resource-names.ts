@@ -51,6 +51,13 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, account }) => ({ id, name: account.email }));
   },
+  ProposedChange: async (prisma, ids) => {
+    const found = await prisma.proposedChange.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, summary: true },
+    });
+    return found.map(({ id, summary }) => ({ id, name: summary }));
+  },
   User: accounts,
   SupportEngineer: accounts,
   Operator: accounts,

@@ -6,6 +6,7 @@ import {
   visibleGrants,
   visibleOrganizations,
   visibleProducts,
+  visibleProposedChanges,
   visibleRoleAssignments,
   visibleSites,
   visibleTickets,
@@ -43,6 +44,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.roleAssignment.findMany({
       ...query,
       where: { AND: [{ id: { in: ids } }, visibleRoleAssignments(viewer)] },
+    }),
+  ProposedChange: (prisma, viewer, { ids, query }) =>
+    prisma.proposedChange.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleProposedChanges(viewer)] },
     }),
   AuditEntry: (prisma, viewer, { ids }) =>
     prisma.auditEntry.findMany({ where: { AND: [{ id: { in: ids } }, visibleAuditEntries(viewer)] } }),

@@ -2,6 +2,7 @@
 import { asciiLowerCaseInSql } from '../platform/ascii.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { RoleAssignment } from '../roles/role.ts';
+import { countsSinceInSql } from '../roles/role-counts.ts';
 import { isVendorsInSql } from '../roles/vendor-domains.ts';
 import type { ServiceCapability, Viewer } from './viewer.ts';
 
@@ -34,7 +35,8 @@ const selectViewer = `
          ARRAY(SELECT m.organization_id::text FROM memberships m WHERE m.account_id = a.id) AS "organizationIds",
          (SELECT coalesce(jsonb_agg(jsonb_build_object(
                    'id', r.id, 'accountId', r.account_id, 'role', r.role, 'organizationId', r.organization_id,
-                   'siteId', r.site_id, 'productId', r.product_id, 'productKey', p.key, 'syncState', r.sync_state)), '[]')
+                   'siteId', r.site_id, 'productId', r.product_id, 'productKey', p.key, 'syncState', r.sync_state,
+                   'since', (extract(epoch FROM ${countsSinceInSql}) * 1000)::bigint)), '[]')
             FROM role_assignments r LEFT JOIN products p ON p.id = r.product_id
            WHERE r.account_id = a.id) AS assignments,
          ${isVendorsInSql('a.email')} AS "isVendors",

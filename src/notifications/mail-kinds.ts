@@ -1,7 +1,14 @@
+import { appointmentWaitsMail, changeProposedMail } from './kinds/change-proposed.ts';
 import { grantReassignedMail } from './kinds/grant-reassigned.ts';
 import { guardRequestMail } from './kinds/guard-request.ts';
 import { relayedConsentMail } from './kinds/relayed-consent.ts';
 import type { MailKind } from './mail-kind.ts';
 
 /** The kinds of mail, each with a file of its own. The queue and the delivery know no kind. */
-export const mailKinds: readonly MailKind[] = [guardRequestMail, relayedConsentMail, grantReassignedMail];
+export const mailKinds: readonly MailKind[] = [
+  guardRequestMail,
+  relayedConsentMail,
+  grantReassignedMail,
+  changeProposedMail,
+  appointmentWaitsMail,
+];

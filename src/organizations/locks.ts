@@ -6,6 +6,38 @@ export async function lockSite(tx: Transaction, siteId: string): Promise<void> {
   await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('site', '$1')}`, siteId);
 }
 
+/**
+ * Takes an exclusive lock on the Guard of the site's organization, and on the site. Does nothing if there is no such
+ * site. One statement.
+ */
+export async function lockSiteAndGuard(tx: Transaction, siteId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT ${exclusiveLock('guard', 'organization_id::text')}, ${exclusiveLock('site', 'id::text')}
+       FROM sites WHERE id = $1::uuid`,
+    siteId,
+  );
+}
+
+/** Takes an exclusive lock on the Guard of the organization: none of its sites is restricted meanwhile. */
+export async function lockGuard(tx: Transaction, organizationId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('guard', '$1')}`, organizationId);
+}
+
+/** Takes a shared lock on the Guard of the organization: whether its sites are restricted stays so. */
+export async function shareGuard(tx: Transaction, organizationId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT ${sharedLock('guard', '$1')}`, organizationId);
+}
+
+/**
+ * As `shareGuard`, for the organization in which a role is held. Does nothing if there is no such role assignment.
+ */
+export async function shareGuardOfRole(tx: Transaction, roleAssignmentId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT ${sharedLock('guard', 'organization_id::text')} FROM role_assignments WHERE id = $1::uuid`,
+    roleAssignmentId,
+  );
+}
+
 /** Takes an exclusive lock on the product's site. Does nothing if there is no such product. */
 export async function lockSiteOfProduct(tx: Transaction, productId: string): Promise<void> {
   await tx.$executeRawUnsafe(

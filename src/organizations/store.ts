@@ -10,6 +10,11 @@ export async function findOrganization(tx: Transaction, id: string): Promise<Org
   return await tx.organization.findUnique({ where: { id } });
 }
 
+/** Whether support access is restricted on any site of the organization. */
+export async function isRestricted(tx: Transaction, organizationId: string): Promise<boolean> {
+  return (await tx.site.count({ where: { organizationId, supportAccessRestricted: true } })) > 0;
+}
+
 /** An account, and whether it belongs to the organization. One statement. */
 export async function findMember(
   tx: Transaction,

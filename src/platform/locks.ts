@@ -1,7 +1,10 @@
 /**
  * Advisory locks. They serialize the commands on one grant.
  *
- * A command acquires its locks in this order: sites, tickets, then the rights of accounts. A command on a ticket takes
+ * A command acquires its locks in this order: proposed changes, the Guards of organizations, sites, tickets, then the
+ * rights of accounts. A command that settles a proposed change takes an exclusive lock on it, and the locks of the change
+ * itself. A command that switches restrictions takes an exclusive lock on the organization's Guard; one that changes its
+ * Guard admins takes a shared lock, so that it knows whether any site is restricted. A command on a ticket takes
  * an exclusive lock on the ticket and a shared lock on its site; a command on a site takes an exclusive lock on the
  * site. Every command takes a shared lock on the rights of its caller, and of another account whose rights it relies on,
  * such as the customer's approver for the approval of a Guard admin. A command that removes rights takes that lock
@@ -20,7 +23,7 @@
  */
 
 /** The kinds of locks, in the order of acquisition. The number is the seed of the hash of the id. */
-const seeds = { caseload: 7, site: 1, ticket: 2, rights: 3, deployment: 4 } as const;
+const seeds = { caseload: 7, proposal: 5, guard: 6, site: 1, ticket: 2, rights: 3, deployment: 4 } as const;
 
 /** Returns SQL that takes an exclusive lock until the transaction ends. `id` is an SQL expression of type text. */
 export function exclusiveLock(kind: keyof typeof seeds, id: string): string {

@@ -14,30 +14,43 @@ export type RightsLock = (
 ) & { purpose: 'KEEP' | 'TAKE_AWAY' };
 
 /**
- * Locks the rights of the caller, to keep them, and those of the account that the command names, if there is one. In the
+ * Locks the rights of the caller, to keep them, and those of the accounts that the command names. In the
  * order of the accounts' ids, so that no two commands wait for each other. One statement.
  */
-export async function lockRights(tx: Transaction, callerId: string, named: RightsLock | null): Promise<void> {
-  if (named === null) {
+export async function lockRights(
+  tx: Transaction,
+  callerId: string,
+  named: readonly RightsLock[],
+): Promise<void> {
+  if (named.length === 0) {
     await tx.$executeRawUnsafe(`SELECT ${sharedLock('rights', '$1')}`, callerId);
     return;
   }
-  const [account, id] = accountNamed(named);
+  const accounts = named.map((one, index) => ({ ...accountNamed(one, index + 2), purpose: one.purpose }));
+  const asked = accounts.map(
+    ({ sql, purpose }) => `UNION ALL SELECT (${sql})::text, ${purpose === 'TAKE_AWAY'}`,
+  );
   await tx.$executeRawUnsafe(
     `SELECT CASE WHEN taken_away THEN ${exclusiveLock('rights', 'id')} ELSE ${sharedLock('rights', 'id')} END
        FROM (SELECT id, bool_or(taken_away) AS taken_away
-               FROM (SELECT $1::text, false UNION ALL SELECT (${account})::text, $3::boolean) AS asked(id, taken_away)
+               FROM (SELECT $1::text, false ${asked.join(' ')}) AS asked(id, taken_away)
               WHERE id IS NOT NULL GROUP BY id ORDER BY id) AS account`,
     callerId,
-    id,
-    named.purpose === 'TAKE_AWAY',
+    ...accounts.map(({ id }) => id),
   );
 }
 
-/** SQL for the id of the account, and its parameter $2. */
-function accountNamed(named: RightsLock): [sql: string, id: string] {
-  if ('accountId' in named) return ['$2::uuid', named.accountId];
+/** SQL for the id of the account, and its parameter, which is the one with this number. */
+function accountNamed(named: RightsLock, number: number): { sql: string; id: string } {
+  const parameter = `$${number}::uuid`;
+  if ('accountId' in named) return { sql: parameter, id: named.accountId };
   return 'roleAssignmentId' in named
-    ? ['SELECT account_id FROM role_assignments WHERE id = $2::uuid', named.roleAssignmentId]
-    : ['SELECT customer_approved_by_id FROM grants WHERE id = $2::uuid', named.approverOfGrantId];
+    ? {
+        sql: `SELECT account_id FROM role_assignments WHERE id = ${parameter}`,
+        id: named.roleAssignmentId,
+      }
+    : {
+        sql: `SELECT customer_approved_by_id FROM grants WHERE id = ${parameter}`,
+        id: named.approverOfGrantId,
+      };
 }

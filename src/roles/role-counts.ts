@@ -11,3 +11,6 @@ export function counts({ syncState }: { syncState: 'SYNCED' | 'PENDING_SYNC' }):
 
 /** The same rule as an SQL condition on `role_assignments r`. */
 export const countsInSql = `r.sync_state = 'SYNCED'`;
+
+/** Since when the role assignment `r` counts, if it does, as an SQL expression. */
+export const countsSinceInSql = 'coalesce(r.synced_at, r.created_at)';

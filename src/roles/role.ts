@@ -51,6 +51,8 @@ export type RoleAssignment = {
   productKey: string | null;
   /** A role changed through SCIM and not yet synced does not count. */
   syncState: 'SYNCED' | 'PENDING_SYNC';
+  /** Since when it counts, if it does: when it was assigned or synced, in milliseconds since 1970. */
+  since: number;
 };
 
 /** Whether an assignment names what its role must name, no more and no less. */
@@ -87,7 +89,18 @@ export function isGuardAdminOf(
   assignments: readonly RoleAssignment[],
   site: { id: string; organizationId: string },
 ): boolean {
-  return assignments.some(
+  return guardAdminSince(assignments, site) !== null;
+}
+
+/**
+ * Since when somebody with these roles is a Guard admin of the site or its organization, in milliseconds since 1970;
+ * null if they are not.
+ */
+export function guardAdminSince(
+  assignments: readonly RoleAssignment[],
+  site: { id: string; organizationId: string },
+): number | null {
+  const reaching = assignments.filter(
     (held) =>
       held.role === 'GUARD_ADMIN' &&
       isWellFormed(held) &&
@@ -95,6 +108,7 @@ export function isGuardAdminOf(
       held.organizationId === site.organizationId &&
       (held.siteId === null || held.siteId === site.id),
   );
+  return reaching.length === 0 ? null : Math.min(...reaching.map(({ since }) => since));
 }
 
 /** Whether somebody with these roles is an organization admin. Unsynced roles do not count. */

@@ -128,6 +128,9 @@ describe('successful and refused actions', () => {
         details: { name: 'New', hasGuard: true },
       },
     );
+    await expectOne('setOrganizationGuard', { organizationId, hasGuard: true }, 'ORGANIZATION_SET_GUARD', {
+      details: { hasGuard: true },
+    });
     const site = { organizationId, url: 'https://new.example', name: 'New' };
     const { id: siteId } = await expectOne('createSite', site, 'SITE_CREATE', {
       details: { ...site, experience: 'CENTRALIZED', dataResidencyRegion: 'GLOBAL' },
@@ -215,6 +218,7 @@ describe('successful and refused actions', () => {
     const { organizationId, sites } = acme;
     const tries: [string, Record<string, unknown>, string][] = [
       ['createOrganization', { name: 'Mine', hasGuard: false }, 'ORGANIZATION_CREATE'],
+      ['setOrganizationGuard', { organizationId, hasGuard: true }, 'ORGANIZATION_SET_GUARD'],
       ['createSite', { organizationId, url: 'https://mine.example', name: 'Mine' }, 'SITE_CREATE'],
       ['licenseProduct', { siteId: sites.main.id, key: 'other', name: 'Other' }, 'PRODUCT_LICENSE'],
       ['unlicenseProduct', { productId: sites.main.products.jira }, 'PRODUCT_UNLICENSE'],
@@ -300,6 +304,38 @@ describe('successful and refused actions', () => {
       { siteId },
       refused('SITE_REACTIVATE', 'SITE_NOT_DEACTIVATED'),
     );
+  });
+
+  test('changes that take two people', async () => {
+    const [admin, guard] = [await member('organizationAdmin'), await member('guardAdmin')];
+    const { organizationId } = acme;
+    const newcomer = { organizationId, email: 'gus@acme.example', name: 'Gus' };
+    const { id: userId } = await done(operator, 'addUser', newcomer);
+    await newEntries();
+    const appointment = { userId, organizationId, role: 'GUARD_ADMIN' };
+    const summary = 'Assign the role Guard admin over acme to gus@acme.example';
+    const proposal = { kind: 'ASSIGN_ROLE', summary, before: { role: null }, after: { role: 'GUARD_ADMIN' } };
+    const details = { ...proposal, needs: 'GUARD_ADMIN', userId, expiresAt: expect.any(String) };
+    const propose = async () => {
+      const proposed = [{ action: 'PROPOSED_CHANGE_PROPOSE', details }];
+      const { id } = await expectEntries(admin, 'assignRole', appointment, proposed);
+      return { proposedChangeId: id };
+    };
+    const first = await propose();
+    const no = (action: string) => refused(action, 'FORBIDDEN');
+    await expectEntries(admin, 'confirmProposedChange', first, no('PROPOSED_CHANGE_CONFIRM'));
+    await expectEntries(admin, 'declineProposedChange', first, no('PROPOSED_CHANGE_DECLINE'));
+    await expectEntries(guard, 'withdrawProposedChange', first, no('PROPOSED_CHANGE_WITHDRAW'));
+    await expectEntries(guard, 'declineProposedChange', first, [
+      { action: 'PROPOSED_CHANGE_DECLINE', details },
+    ]);
+    await expectEntries(admin, 'withdrawProposedChange', await propose(), [
+      { action: 'PROPOSED_CHANGE_WITHDRAW', details },
+    ]);
+    await expectEntries(guard, 'confirmProposedChange', await propose(), [
+      { action: 'PROPOSED_CHANGE_CONFIRM', details },
+      { action: 'ROLE_ASSIGN', details: expect.objectContaining({ email: newcomer.email }) },
+    ]);
   });
 
   test('actions on a ticket and its grants', async () => {
@@ -592,6 +628,8 @@ describe('successful and refused actions', () => {
     const expiresAt = new Date(Date.now() + ahead + 60_000).toISOString();
     await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId: active.ticketId, expiresAt });
     const pending = await fileTicket(gateway, world);
+    const off = { siteId: acme.sites.restricted.id, restricted: false };
+    await done(await member('organizationAdmin'), 'setSupportAccessRestrictions', off);
     await newEntries();
     ahead += 15 * 24 * 60 * 60 * 1000;
     operator = await gateway.as(operator.email);
@@ -618,6 +656,11 @@ describe('successful and refused actions', () => {
         details: expect.objectContaining({ to: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
       },
       { action: 'GRANT_APPROVE', outcome: 'REFUSED', refusalCode: 'ALREADY_OVER' },
+    ]);
+    expect(everything.at(-2)?.actor).toEqual(system);
+    await expectEntries(await member('organizationAdmin'), 'setSupportAccessRestrictions', off, [
+      { action: 'PROPOSED_CHANGE_EXPIRE' },
+      { action: 'PROPOSED_CHANGE_PROPOSE' },
     ]);
     expect(everything.at(-2)?.actor).toEqual(system);
   });
@@ -692,18 +735,22 @@ describe('successful and refused actions', () => {
     const written = new Set(
       everything.filter(({ outcome }) => outcome === 'SUCCEEDED').map(({ action }) => action),
     );
-    // Mail that cannot be delivered is tested in test/notifications.
+    // Mail that cannot be delivered is tested in test/notifications, what only a job writes in proposed-changes.test.ts.
     expect(auditActions.map(enumValueOf).filter((action) => !written.has(action))).toEqual([
       // Only earlier versions wrote it.
       'GUARD_MAIL_GIVE_UP',
       'MAIL_GIVE_UP',
+      ...['PROPOSED_CHANGE_APPLY', 'PROPOSED_CHANGE_LAPSE'],
     ]);
   });
 
   test('an existing resource has a node of its type and a name; a deleted one may have a name', () => {
     const succeeded = everything.filter(({ outcome }) => outcome === 'SUCCEEDED');
     const gone = succeeded.filter(({ resource }) => resource.node === null);
-    expect([...new Set(gone.map(({ resource }) => resource.type))]).toEqual(['RoleAssignment']);
+    // The operator, who reads the log here, sees only the changes that they have proposed themselves.
+    expect([...new Set(gone.map(({ resource }) => resource.type))].sort()).toEqual([
+      ...['ProposedChange', 'RoleAssignment'],
+    ]);
     for (const { resource } of succeeded) {
       expect(resource.name, JSON.stringify(resource)).toEqual(expect.any(String));
       if (resource.node !== null) expect(resource.node.__typename).toBe(resource.type);

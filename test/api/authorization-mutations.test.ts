@@ -47,6 +47,7 @@ type Target = {
   accountId: string;
   roleAssignmentId: string;
   siteId: string;
+  proposedChangeId: string;
 };
 
 type Row = {
@@ -54,6 +55,8 @@ type Row = {
   on?: Partial<TicketSpec>;
   /** A new account of Acme, with a role there. */
   account?: 'active' | 'inactive';
+  /** A change of Acme's main site that its organization admin has proposed: the account becomes a Guard admin. */
+  proposal?: true;
   /** A new site of Acme. */
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
@@ -77,6 +80,8 @@ const addsAccount = { writes: { relation: 'accounts', operation: 'INSERT' }, ofT
 const grantId = ({ grantId: id }: Target) => ({ grantId: id });
 const ticketId = ({ ticketId: id }: Target) => ({ ticketId: id });
 const siteId = ({ siteId: id }: Target) => ({ siteId: id });
+const proposedChangeId = ({ proposedChangeId: id }: Target) => ({ proposedChangeId: id });
+const changesProposal = { writes: { relation: 'proposed_changes', operation: 'UPDATE' } } as const;
 const newcomer = () => ({ email: `${newId()}@newcomers.example`, name: 'Newcomer' });
 
 function acme() {
@@ -149,7 +154,8 @@ const rows: Record<string, Row> = {
       ...{ userId: accountId, organizationId: acme().organizationId },
       role: 'GUARD_ADMIN',
     }),
-    writes: { relation: 'role_assignments', operation: 'INSERT' },
+    // Acme restricts support access on a site, so this takes two people.
+    writes: { relation: 'proposed_changes', operation: 'INSERT' },
   },
   removeRole: {
     account: 'active',
@@ -159,13 +165,23 @@ const rows: Record<string, Row> = {
   triggerScimSync: {
     input: () => ({ organizationId: acme().organizationId }),
     writes: { relation: 'role_assignments', operation: 'UPDATE' },
-    undo: `UPDATE role_assignments SET sync_state = 'PENDING_SYNC' WHERE origin = 'SCIM'`,
+    undo: `UPDATE role_assignments SET sync_state = 'PENDING_SYNC', synced_at = NULL WHERE origin = 'SCIM'`,
   },
+  confirmProposedChange: {
+    ...{ account: 'active', proposal: true, input: proposedChangeId },
+    writes: { relation: 'role_assignments', operation: 'INSERT' },
+  },
+  declineProposedChange: { account: 'active', proposal: true, input: proposedChangeId, ...changesProposal },
+  withdrawProposedChange: { account: 'active', proposal: true, input: proposedChangeId, ...changesProposal },
 
   createOrganization: {
     input: () => ({ name: 'Initech', hasGuard: true }),
     writes: { relation: 'organizations', operation: 'INSERT' },
     ofThePlatform: true,
+  },
+  setOrganizationGuard: {
+    input: () => ({ organizationId: acme().organizationId, hasGuard: true }),
+    writes: { relation: 'organizations', operation: 'UPDATE' },
   },
   createSite: {
     input: () => ({
@@ -360,10 +376,12 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     row.on === undefined ? [] : await fileTickets(gateway, Array(count).fill({ ...spec, ...row.on }));
   const accounts = row.account === undefined ? [] : await addAccounts(count, row.account === 'active');
   const sites = row.site === undefined ? [] : await addSites(count, row.site);
+  const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
   return Array.from({ length: count }, (_, index) => ({
     ...{ ticketId: '', grantId: '', ...tickets[index] },
     ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
     siteId: sites[index] ?? '',
+    proposedChangeId: proposals[index] ?? '',
   }));
 }
 
@@ -405,6 +423,29 @@ async function addAccounts(count: number, isActive: boolean) {
     accountId: globalId('User', account),
     roleAssignmentId: globalId('RoleAssignment', role),
   }));
+}
+
+/** A proposal for each account to make it a Guard admin of the main site. */
+async function addProposals(accounts: readonly { accountId: string }[]): Promise<string[]> {
+  const { organizationId, sites, emails } = acme();
+  const [organization, site] = [rawId(organizationId), rawId(sites.main.id)];
+  const now = new Date();
+  const changes = accounts.map(({ accountId }) => ({
+    ...{ id: newId(), organization_id: organization, site_id: site, kind: 'ASSIGN_ROLE', about: newId() },
+    input: {
+      ...{ accountId: rawId(accountId), role: 'GUARD_ADMIN', organizationId: organization },
+      ...{ siteId: site, productId: null, origin: 'DIRECT' },
+    },
+    ...{ before: { role: null }, after: { role: 'GUARD_ADMIN' }, summary: 'Appoint', state: 'WAITING' },
+    ...{ subject_id: rawId(accountId), proposed_by_id: everybody.accountIds.get(emails.organizationAdmin) },
+    ...{ proposed_at: now, expires_at: new Date(now.getTime() + 86_400_000) },
+    ...{ needs: 'GUARD_ADMIN', version: 1 },
+  }));
+  await gateway.sql.query(
+    'INSERT INTO proposed_changes SELECT * FROM jsonb_populate_recordset(NULL::proposed_changes, $1)',
+    [JSON.stringify(changes)],
+  );
+  return changes.map(({ id }) => globalId('ProposedChange', id));
 }
 
 async function addSites(count: number, status: string): Promise<string[]> {

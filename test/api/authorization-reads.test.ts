@@ -27,6 +27,8 @@ let everybody: Everybody;
 let target: { ticketId: string; key: string; grantId: string };
 /** The ids of an audit entry about Acme's main site, and of one that is only in the vendor's log. */
 let entries: { acme: string; vendor: string };
+/** A change that Acme's organization admin has proposed. */
+let proposedChangeId: string;
 
 beforeAll(async () => {
   ({ gateway, everybody } = await startGatewayWithEverybody());
@@ -41,6 +43,11 @@ beforeAll(async () => {
   };
   const { main } = everybody.world.acme.sites;
   await done(only('orgAdmin'), 'setSupportAccessRestrictions', { siteId: main.id, restricted: false });
+  const proposed = await done(only('orgAdmin'), 'assignRole', {
+    ...{ userId: everybody.colleague.id, organizationId: everybody.world.acme.organizationId },
+    role: 'GUARD_ADMIN',
+  });
+  proposedChangeId = proposed.id;
   entries = {
     acme: await entry(
       `action = 'site.set_support_access_restrictions' AND actor_email = 'organizationadmin@acme.example'`,
@@ -84,6 +91,7 @@ function questions(): Record<string, Read> {
     'node: User': byId(colleague.id),
     'node: RoleAssignment': byId(colleague.roleAssignmentId),
     'node: AuditEntry': byId(entries.acme),
+    'node: ProposedChange': byId(proposedChangeId),
     'node: SupportEngineer': byId(thirdEngineer.id),
     'node: Operator': byId(operatorId),
     'node: ServiceAccount': byId(programId),

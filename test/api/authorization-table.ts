@@ -74,6 +74,7 @@ node: Product                | 401       no       no          -      -          
 node: User                   | 401       no       no          -      -           -           -
 node: RoleAssignment         | 401       no       no          -      -           -           -
 node: AuditEntry             | 401       no       no          -      -           -           -
+node: ProposedChange         | 401       no       no          -      -           -           -
 node: SupportEngineer        | 401       no       no          -      -           -           -
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
@@ -117,8 +118,12 @@ reactivateSite               | 401       no       no          -      -          
 assignRole                   | 401       no       no          -      -           -           -
 removeRole                   | 401       no       no          -      -           -           -
 triggerScimSync              | 401       no       no          -      -           -           -
+confirmProposedChange        | 401       no       no          -      -           -           -
+declineProposedChange        | 401       no       no          -      -           -           -
+withdrawProposedChange       | 401       no       no          -      -           -           -
 
 createOrganization           | 401       no       no          no     no          no          no
+setOrganizationGuard         | 401       no       no          -      -           -           -
 createSite                   | 401       no       no          -      -           -           -
 licenseProduct               | 401       no       no          -      -           -           -
 unlicenseProduct             | 401       no       no          -      -           -           -
@@ -142,6 +147,7 @@ node: Product                | yes    yes      yes      yes      yes       yes  
 node: User                   | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: RoleAssignment         | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: AuditEntry             | -      -        -        yes      -         -         -         -         -        -       -       -
+node: ProposedChange         | -      -        -        yes      -         -         -         -         -        -       -       -
 node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -
 node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -
 node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -
@@ -185,8 +191,12 @@ reactivateSite               | no     no       no       yes      no        no   
 assignRole                   | no     no       no       yes      no        no        no        no        no       no      no      no
 removeRole                   | -      -        -        yes      no        no        no        no        no       no      no      no
 triggerScimSync              | no     no       no       yes      yes       yes       yes       yes       yes      yes     yes     yes
+confirmProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -
+declineProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -
+withdrawProposedChange       | -      -        -        yes      -         -         -         -         -        -       -       -
 
 createOrganization           | no     no       no       no       no        no        no        no        no       no      no      no
+setOrganizationGuard         | no     no       no       no       no        no        no        no        no       no      no      no
 createSite                   | no     no       no       no       no        no        no        no        no       no      no      no
 licenseProduct               | no     no       no       no       no        no        no        no        no       no      no      no
 unlicenseProduct             | no     no       no       no       no        no        no        no        no       no      no      no
@@ -210,6 +220,7 @@ node: Product                | yes   yes       yes       yes      yes       yes
 node: User                   | yes   yes       yes       -        -         -
 node: RoleAssignment         | yes   yes       yes       -        -         -
 node: AuditEntry             | yes   yes       -         -        -         -
+node: ProposedChange         | yes   yes       yes       -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
@@ -253,8 +264,12 @@ reactivateSite               | no    no        no        no       no        no
 assignRole                   | no    no        no        no       no        no
 removeRole                   | no    no        no        -        -         -
 triggerScimSync              | yes   yes       yes       yes      yes       yes
+confirmProposedChange        | yes   yes       no        -        -         -
+declineProposedChange        | yes   yes       no        -        -         -
+withdrawProposedChange       | no    no        no        -        -         -
 
 createOrganization           | no    no        no        no       no        no
+setOrganizationGuard         | no    no        no        no       no        no
 createSite                   | no    no        no        no       no        no
 licenseProduct               | no    no        no        no       no        no
 unlicenseProduct             | no    no        no        no       no        no
@@ -278,6 +293,7 @@ node: Product                | yes      -        yes      yes       yes      yes
 node: User                   | -        -        yes      -         -        -        -         -         -
 node: RoleAssignment         | -        -        yes      -         -        -        -         -         -
 node: AuditEntry             | -        -        yes      -         -        yes      -         -         yes
+node: ProposedChange         | -        -        -        -         -        -        -         -         -
 node: SupportEngineer        | -        -        yes      -         -        -        -         -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
@@ -321,8 +337,12 @@ reactivateSite               | -        -        yes      no        no       no 
 assignRole                   | -        -        yes      no        no       no       no        no        no
 removeRole                   | -        -        yes      -         -        -        -         -         -
 triggerScimSync              | -        -        yes      no        no       no       no        no        no
+confirmProposedChange        | -        -        -        -         -        -        -         -         -
+declineProposedChange        | -        -        -        -         -        -        -         -         -
+withdrawProposedChange       | -        -        -        -         -        -        -         -         -
 
 createOrganization           | no       no       yes      no        no       no       no        no        no
+setOrganizationGuard         | -        -        yes      no        no       no       no        no        no
 createSite                   | -        -        yes      no        no       no       no        no        no
 licenseProduct               | -        -        yes      no        no       no       no        no        no
 unlicenseProduct             | -        -        yes      no        no       no       no        no        no

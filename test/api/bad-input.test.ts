@@ -44,6 +44,7 @@ type Thing = { ticketId: string; grantId: string; version: number };
 let things: Record<'pending' | 'active' | 'awaitsGuard' | 'closed' | 'unasked', Thing>;
 let reporterId: string;
 let roleAssignmentId: string;
+let proposedChangeId: string;
 
 beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
@@ -81,6 +82,8 @@ beforeAll(async () => {
   reporterId = accounts.edges.find((edge: Json) => edge.node.email === emails.reporter).node.id;
   const { roleAssignments } = await orgAdmin.ask('{ roleAssignments(first: 1) { edges { node { id } } } }');
   roleAssignmentId = roleAssignments.edges[0].node.id;
+  const appointment = { userId: reporterId, organizationId: world.acme.organizationId, role: 'GUARD_ADMIN' };
+  proposedChangeId = (await done(orgAdmin, 'assignRole', appointment)).id;
   written = await journal(gateway.sql);
 });
 afterAll(() => gateway.dispose());
@@ -158,6 +161,10 @@ function rightInputs(): Record<string, Given> {
     },
     removeRole: { by: 'operator', input: { roleAssignmentId, ...key } },
     triggerScimSync: { by: 'operator', input: { organizationId, ...key } },
+    confirmProposedChange: { by: 'guard', input: { proposedChangeId, ...key } },
+    declineProposedChange: { by: 'guard', input: { proposedChangeId, ...key } },
+    withdrawProposedChange: { by: 'orgAdmin', input: { proposedChangeId, ...key } },
+    setOrganizationGuard: { by: 'operator', input: { organizationId, hasGuard: true, ...key } },
     createOrganization: { by: 'operator', input: { name: 'New', hasGuard: true, ...key } },
     createSite: {
       by: 'operator',

@@ -14,6 +14,7 @@ import {
   type Model,
   members,
   obstaclesOf,
+  type Policy,
   type RoleHeld,
   type State,
   seesGrants,
@@ -32,11 +33,11 @@ import {
 } from './model-comparison.ts';
 import { decideOnGrant, type GrantDecision, inBulk, request } from './model-grants.ts';
 import { type Answered, type Input, products, type Reality } from './model-lane.ts';
+import { type Settling, settleDue, settleProposal } from './model-proposals.ts';
 import {
   deactivate,
   giveRole,
   license,
-  type Policy,
   reactivate,
   restrict,
   setPolicy,
@@ -72,8 +73,6 @@ type Mutation = {
   predict: (model: Model) => Answer;
   /** Whether the audit entries about different objects may come in any order. */
   anyOrder?: boolean;
-  /** Keeps the parts of the answer that later commands need. */
-  remember?: (answer: Json, reality: Reality) => void;
   description?: string;
 };
 
@@ -84,6 +83,7 @@ const selections: Record<Answered, string> = {
   Product: 'id',
   RoleAssignment: 'id',
   Organization: 'id',
+  ProposedChange: 'id',
   BulkPayload: `results { result { __typename ... on Grant { id state version endReason expiresAt endedAt }
                           ... on Error { code } ... on NotEligibleError { eligibility { obstacles { code } } } } }`,
 };
@@ -108,7 +108,6 @@ function mutation(spec: Mutation): Command {
       const key = spec.keyed === true ? { idempotencyKey: `key-${keys}` } : {};
       const input = { ...spec.input(model, reality), ...key };
       const answer = await send(reality, who, name, answers, input);
-      spec.remember?.(answer, reality);
       const predicted = spec.predict(model);
       count(name, predicted);
       await compareAll(model, reality, spec.anyOrder ?? false);
@@ -440,7 +439,7 @@ const aRole: fc.Arbitrary<RoleHeld> = fc
     direct: fc.boolean(),
   })
   .map(({ who, role, site, direct }): RoleHeld => {
-    const every = { who, direct, synced: direct };
+    const every = { who, direct, synced: direct, since: 0 };
     const jira = site === 'one' ? ('jira@one' as const) : ('jira@two' as const);
     switch (role) {
       case 'PRODUCT_ADMIN':
@@ -467,12 +466,6 @@ const giveRoles: fc.Arbitrary<Command> = fc
         origin: held.direct ? 'DIRECT' : 'SCIM',
       }),
       predict: (model) => giveRole(model, who, held),
-      remember: (answer, reality) => {
-        const [, id] = Buffer.from(answer.id ?? '', 'base64')
-          .toString()
-          .split(':');
-        if (id !== undefined) reality.roles.push(id);
-      },
     }),
   );
 
@@ -494,9 +487,6 @@ const takingRoles = (which: fc.Arbitrary<number | 'an approver’s'>): fc.Arbitr
         return { roleAssignmentId: globalId('RoleAssignment', roles[index]) };
       },
       predict: (model) => takeRole(model, who, index),
-      remember: (answer, reality) => {
-        if (!('code' in answer)) reality.roles.splice(index, 1);
-      },
     });
   });
 
@@ -507,6 +497,23 @@ const syncs: fc.Arbitrary<Command> = mostly('operator', 'unsyncedAdmin').map((wh
     predict: (model) => syncRoles(model, who),
   }),
 );
+
+const settlings: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly('guardAdmin', 'guardAndOrganizationAdmin', 'organizationAdmin'),
+    drawn: anIndex,
+    how: fc.constantFrom<Settling>('confirm', 'confirm', 'confirm', 'decline', 'withdraw'),
+  })
+  .map(({ who, drawn, how }) =>
+    mutation({
+      ...{ who, name: `${how}ProposedChange`, answers: 'ProposedChange', description: `(${drawn})` },
+      possible: (model) => model.proposals.length > 0,
+      input: (model, { proposals }) => ({
+        proposedChangeId: globalId('ProposedChange', proposals[pick(model.proposals.length, drawn)]),
+      }),
+      predict: (model) => settleProposal(model, who, how, pick(model.proposals.length, drawn)),
+    }),
+  );
 
 // Time, reads, repetitions.
 
@@ -530,6 +537,7 @@ const sweeps: fc.Arbitrary<Command> = fc.constant({
   async run(model: Model, reality: Reality) {
     await reality.lane.sweep();
     sweep(model);
+    settleDue(model);
     count('the sweep', { done: true });
     await compareAll(model, reality, true);
   },
@@ -658,4 +666,5 @@ export const commands: fc.Arbitrary<Command>[] = [
   ...[wishes('deny'), wishes('approveAsGuard'), wishes('approveAsGuard'), wishes('denyAsGuard')],
   ...[wishes('revoke'), wishes('revoke'), wishes('withdraw'), wishes('release')],
   ...[switchSites, restrictions, policies, licences, giveRoles, takeRoles, syncs, repetitions],
+  ...[settlings, settlings],
 ];

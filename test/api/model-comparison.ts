@@ -16,6 +16,13 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
   const seen = await reality.lane.look(reality);
   reality.tickets = seen.tickets.map(({ id }) => id);
   reality.grants = seen.grants.map(({ id }) => id);
+  reality.proposals = seen.proposals.map(({ id }) => id);
+  // As in the model, a removed role is left out, and a new one comes last.
+  const held: string[] = seen.roles.map(({ id }) => id);
+  reality.roles = [
+    ...reality.roles.filter((id) => held.includes(id)),
+    ...held.filter((id) => !reality.roles.includes(id)),
+  ];
   const entries = seen.entries.map((entry) => entryLine(reality, entry));
   const events = seen.events.map((event) => eventLine(reality, event));
   const inOrder = (lines: string[]) => (anyOrder ? grantByGrant(lines) : lines);
@@ -88,6 +95,11 @@ function state({ lane, ...reality }: Reality, seen: Seen): object {
         ];
       }),
     ),
+    proposals: seen.proposals.map((one) => ({
+      ...{ by: nameOf(lane, one.proposed_by_id), state: one.state, version: one.version },
+      ...{ effectiveAt: moment(one.effective_at), expiresAt: moment(one.expires_at) },
+      ...{ settledBy: nameOf(lane, one.settled_by_id), settledAt: moment(one.settled_at) },
+    })),
     licensed: products.filter((product) => seen.licensed?.includes(reality.products[product])),
     roles: seen.roles
       .map(({ id, role, sync_state }) => `${reality.roles.indexOf(id)} ${role} ${sync_state}`)
@@ -100,6 +112,7 @@ function predicted(model: Model): object {
     tickets: model.tickets,
     grants: model.grants,
     sites: model.sites,
+    proposals: model.proposals.map(({ change: _, ...proposal }) => proposal),
     licensed: products.filter((product) => model.licensed[product]),
     roles: model.roles
       .map(({ role, synced }, index) => `${index} ${role} ${synced ? 'SYNCED' : 'PENDING_SYNC'}`)
@@ -135,6 +148,8 @@ function subject(reality: Reality, { resource_type: type, resource_id: id }: Jso
       return 'user';
     case 'RoleAssignment':
       return 'role';
+    case 'ProposedChange':
+      return indexed('proposal', reality.proposals);
     default:
       return type;
   }

@@ -4,6 +4,7 @@ import {
   change,
   type Grant,
   grantAt,
+  guardAdminSince,
   hasApproved,
   isGuardAdmin,
   isMember,
@@ -150,8 +151,12 @@ export function decideOnGrant(model: Model, who: Who, wanted: GrantDecision): An
   const grant = grantAt(model, target);
   const refusal = isOpen(grant) ? notInState[action][grant.state] : 'ALREADY_OVER';
   if (refusal !== undefined) return no(refusal);
-  const wrong =
-    action === 'approve'
+  const isTooLate =
+    (action === 'approveAsGuard' || action === 'denyAsGuard') &&
+    guardAdminSince(model, who, siteOf(ticket.product)) > (grant.approvedAt ?? 0);
+  const wrong = isTooLate
+    ? 'GUARD_ADMIN_ONLY_SINCE_APPROVAL'
+    : action === 'approve'
       ? wrongTime(model, termsOf(model, grant), wanted.expiresAt ?? null)
       : action === 'approveAsGuard'
         ? secondApprovalBySamePerson(model, who, grant)

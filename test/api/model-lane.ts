@@ -3,6 +3,7 @@
  * new customer.
  */
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
+import { settleDueChanges } from '../../src/commands/settle-due-changes.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -30,6 +31,7 @@ export type Reality = {
   /** Ids in the order of creation, as the model numbers them. */
   tickets: string[];
   grants: string[];
+  proposals: string[];
   /** The last audit entry and the last event read: transaction and number. */
   seen: { entries: [string, string]; events: [string, string] };
   /** The last command that had an idempotency key, and its answer. */
@@ -56,6 +58,7 @@ export type Answered =
   | 'Product'
   | 'RoleAssignment'
   | 'Organization'
+  | 'ProposedChange'
   | 'BulkPayload';
 
 export type Lane = {
@@ -77,6 +80,7 @@ export type Seen = {
   decisions: Json[];
   sites: Json[];
   roles: Json[];
+  proposals: Json[];
   licensed: Json[];
   entries: Json[];
   events: Json[];
@@ -153,6 +157,9 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
              end_reason = 'TICKET_CLOSED', ended_at = coalesce(activated_at, customer_approved_at, requested_at),
              version = version + 1
        WHERE ended_at IS NULL;
+      UPDATE proposed_changes SET state = 'WITHDRAWN', settled_by_id = proposed_by_id, settled_at = proposed_at,
+             version = version + 1
+       WHERE state = 'WAITING';
       INSERT INTO organizations VALUES ('${organizationId}', 'Customer', ${model.hasGuard}, now());
       INSERT INTO memberships SELECT '${organizationId}', unnest(ARRAY[${everyone}]::uuid[]), now();
       ${sites
@@ -177,14 +184,14 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
           ({ who, role, site, product, direct, synced }, index) => `
             INSERT INTO role_assignments VALUES ('${roles[index]}', '${accounts[who]}', '${role}', '${organizationId}',
               ${quoted(site && siteIds[site])}, ${quoted(product && productIds[product])},
-              '${direct ? 'DIRECT' : 'SCIM'}', '${synced ? 'SYNCED' : 'PENDING_SYNC'}', now());`,
+              '${direct ? 'DIRECT' : 'SCIM'}', '${synced ? 'SYNCED' : 'PENDING_SYNC'}', '${clock().toISOString()}');`,
         )
         .join('\n')}
       COMMIT;`);
     const { rows: last } = await gateway.sql.query(lastSeen);
     const reality: Reality = {
       ...{ lane, organizationId, sites: siteIds, products: productIds, roles },
-      ...{ tickets: [], grants: [], seen: last[0], repeatable: null },
+      ...{ tickets: [], grants: [], proposals: [], seen: last[0], repeatable: null },
     };
     return reality;
   }
@@ -206,6 +213,7 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
     },
     sweep: async () => {
       await endExpiredGrants({ database, clock, logger, announce: () => undefined });
+      await settleDueChanges({ database, clock, logger, announce: () => undefined });
     },
     begin,
     look,
@@ -265,7 +273,8 @@ const lookAround = `
     (SELECT coalesce(json_agg(d ORDER BY d.decided_at, d.id), '[]') FROM decisions d JOIN grants g ON g.id = d.grant_id
        JOIN sites s ON s.id = g.site_id WHERE s.organization_id = $1) AS decisions,
     (SELECT json_agg(s) FROM sites s WHERE s.organization_id = $1) AS sites,
-    (SELECT coalesce(json_agg(r), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,
+    (SELECT coalesce(json_agg(r ORDER BY r.id), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,
+    (SELECT coalesce(json_agg(p ORDER BY p.id), '[]') FROM proposed_changes p WHERE p.organization_id = $1) AS proposals,
     (SELECT json_agg(p.id) FROM products p JOIN sites s ON s.id = p.site_id
       WHERE s.organization_id = $1 AND p.licensed) AS licensed,
     (SELECT coalesce(json_agg(a ORDER BY a.txid, a.seq), '[]') FROM audit_entries a

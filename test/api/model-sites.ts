@@ -6,10 +6,10 @@ import {
   isOrganizationAdmin,
   type Model,
   openGrants,
+  type Policy,
   type RoleHeld,
   refuse,
   rolesOf,
-  type SiteFacts,
   seesOrganization,
   seesRole,
   settle,
@@ -18,6 +18,7 @@ import {
   write,
 } from './model.ts';
 import { end } from './model-grants.ts';
+import { couldConfirm, isOrganizationRestricted, propose, waits } from './model-proposals.ts';
 import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
 
 type OnSite = 'deactivate' | 'reactivate' | 'set_support_access_restrictions' | 'set_support_access_policy';
@@ -83,18 +84,31 @@ export function reactivate(model: Model, who: Who, site: Site): Answer {
 export function restrict(model: Model, who: Who, site: Site, restricted: boolean): Answer {
   const allowed = isOrganizationAdmin(model, who) || isGuardAdmin(model, who, site);
   const refused = restricted && !model.hasGuard ? 'ORGANIZATION_WITHOUT_GUARD' : undefined;
+  if (allowed && seesOrganization(who) && !restricted && model.sites[site].restricted)
+    return propose(model, who, { kind: 'restrictions', site });
   const answer = onSite(model, who, site, 'set_support_access_restrictions', allowed, refused);
   if (!('refused' in answer)) model.sites[site].restricted = restricted;
   return answer;
 }
 
-export type Policy = Pick<SiteFacts, 'waitSeconds' | 'maxGrantSeconds' | 'samePersonMayApproveTwice'>;
-
 export function setPolicy(model: Model, who: Who, site: Site, policy: Policy): Answer {
   const allowed = isOrganizationAdmin(model, who);
+  const { restricted, waitSeconds, maxGrantSeconds, samePersonMayApproveTwice } = model.sites[site];
+  const before = { waitSeconds, maxGrantSeconds, samePersonMayApproveTwice };
+  if (allowed && restricted && loosens(before, policy))
+    return propose(model, who, { kind: 'policy', site, before, after: policy });
   const answer = onSite(model, who, site, 'set_support_access_policy', allowed, undefined);
   if (!('refused' in answer)) Object.assign(model.sites[site], policy);
   return answer;
+}
+
+function loosens(before: Policy, after: Policy): boolean {
+  const longest = ({ maxGrantSeconds }: Policy) => maxGrantSeconds ?? Infinity;
+  return (
+    after.waitSeconds > before.waitSeconds ||
+    longest(after) > longest(before) ||
+    (after.samePersonMayApproveTwice && !before.samePersonMayApproveTwice)
+  );
 }
 
 function onOrganization(
@@ -148,16 +162,27 @@ export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
       one.site === held.site &&
       one.product === held.product,
   );
+  const isGuard = held.role === 'GUARD_ADMIN';
+  const change = { kind: 'assign', held } as const;
+  const takesTwo = isGuard && held.direct && isOrganizationRestricted(model);
+  const refused = isHeld
+    ? 'ALREADY_EXISTS'
+    : isGuard && held.who === who
+      ? 'OWN_GUARD_ROLE'
+      : takesTwo && !couldConfirm(model, who, change) && !isOrganizationAdmin(model, who)
+        ? 'NO_GUARD_ADMIN'
+        : undefined;
+  if (allowed && refused === undefined && takesTwo) return propose(model, who, change);
   const answer = onOrganization(
     model,
     who,
     'role.assign',
     { done: 'role', refused: 'user' },
     allowed,
-    isHeld ? 'ALREADY_EXISTS' : undefined,
+    refused,
   );
   if (!('refused' in answer)) {
-    model.roles.push({ ...held, synced: held.direct });
+    model.roles.push({ ...held, synced: held.direct, since: model.now });
     model.events.push(`ACCESS_CHANGED ${held.who}`);
   }
   return answer;
@@ -166,6 +191,9 @@ export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
 export function takeRole(model: Model, who: Who, index: number): Answer {
   const allowed = who === 'operator' || isOrganizationAdmin(model, who);
   if (!seesRole(model, who, index)) return refuse(model, who, 'role.remove', 'role', 'NOT_FOUND');
+  const held = model.roles[index];
+  if (allowed && held?.role === 'GUARD_ADMIN' && held.synced && isOrganizationRestricted(model))
+    return propose(model, who, { kind: 'remove', held });
   const answer = onOrganization(model, who, 'role.remove', { done: 'role', refused: 'role' }, allowed);
   if (!('refused' in answer))
     for (const gone of model.roles.splice(index, 1)) model.events.push(`ACCESS_CHANGED ${gone.who}`);
@@ -182,8 +210,15 @@ export function syncRoles(model: Model, who: Who): Answer {
     allowed,
   );
   if ('refused' in answer) return answer;
-  for (const name of new Set(model.roles.filter(({ synced }) => !synced).map((held) => held.who)))
-    model.events.push(`ACCESS_CHANGED ${name}`);
-  for (const held of model.roles) held.synced = true;
+  const isGuarded = isOrganizationRestricted(model);
+  const unsynced = model.roles.filter(({ synced }) => !synced);
+  const counting = unsynced.filter((held) => held.role !== 'GUARD_ADMIN' || (!isGuarded && held.who !== who));
+  for (const held of unsynced.filter(({ role }) => isGuarded && role === 'GUARD_ADMIN')) {
+    const change = { kind: 'sync', held } as const;
+    if (held.who === who || waits(model, change)) continue;
+    if (couldConfirm(model, who, change) || isOrganizationAdmin(model, who)) propose(model, who, change);
+  }
+  for (const name of new Set(counting.map((held) => held.who))) model.events.push(`ACCESS_CHANGED ${name}`);
+  for (const held of counting) Object.assign(held, { synced: true, since: model.now });
   return answer;
 }

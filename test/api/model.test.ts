@@ -37,7 +37,10 @@ const roles: RoleHeld[] = [
   { who: 'guardAndOrganizationAdmin', role: 'ORGANIZATION_ADMIN' },
 ].map(
   (held) =>
-    ({ ...held, direct: held.who !== 'unsyncedAdmin', synced: held.who !== 'unsyncedAdmin' }) as RoleHeld,
+    ({
+      ...{ ...held, since: beginning },
+      ...{ direct: held.who !== 'unsyncedAdmin', synced: held.who !== 'unsyncedAdmin' },
+    }) as RoleHeld,
 );
 
 const aSite = fc
@@ -72,7 +75,7 @@ const aBeginning: fc.Arbitrary<Model> = fc
     return {
       ...{ now: beginning, hasGuard, sites },
       licensed: { 'jira@one': true, 'confluence@one': true, 'jira@two': true },
-      ...{ roles, tickets: [], grants: [], entries: [], events: [] },
+      ...{ roles, tickets: [], grants: [], proposals: [], entries: [], events: [] },
     };
   });
 
@@ -113,7 +116,7 @@ test(
     // Without these outcomes the random commands would not test what they should. A short run may miss a few.
     if (runs < everydayRuns || path !== undefined) return;
     const missed = mustHappen.filter((outcome) => !outcomes.has(outcome));
-    expect(missed.length, missed.join()).toBeLessThanOrEqual(runs < fullRuns ? 13 : 0);
+    expect(missed.length, missed.join()).toBeLessThanOrEqual(runs < fullRuns ? 16 : 0);
   },
   600_000 + runs * 500,
 );
@@ -162,6 +165,8 @@ const mustHappen = [
   ...['setSupportAccessPolicy', 'licenseProduct', 'unlicenseProduct'].map((name) => `${name}: done`),
   ...['assignRole', 'removeRole', 'triggerScimSync', 'the sweep', 'a look'].map((name) => `${name}: done`),
   ...['a look: nothing', 'a repetition: done'],
+  ...['done', 'FORBIDDEN', 'CHANGE_NOT_WAITING'].map((code) => `confirmProposedChange: ${code}`),
+  ...['declineProposedChange', 'withdrawProposedChange'].map((name) => `${name}: done`),
 ];
 
 function report(): string {

@@ -89,7 +89,26 @@ export type SiteFacts = {
   samePersonMayApproveTwice: boolean;
 };
 
-export type RoleHeld = Held & { who: Member; direct: boolean };
+/** `since`: the time since which it counts, if it does. */
+export type RoleHeld = Held & { who: Member; direct: boolean; since: number };
+
+export type Policy = Pick<SiteFacts, 'waitSeconds' | 'maxGrantSeconds' | 'samePersonMayApproveTwice'>;
+
+export type ProposedChange =
+  | { kind: 'restrictions'; site: Site }
+  | { kind: 'policy'; site: Site; before: Policy; after: Policy }
+  | { kind: 'assign' | 'sync' | 'remove'; held: RoleHeld };
+
+export type Proposal = {
+  by: Who;
+  change: ProposedChange;
+  state: 'WAITING' | 'APPLIED' | 'LAPSED' | 'DECLINED' | 'WITHDRAWN' | 'EXPIRED';
+  effectiveAt: number | null;
+  expiresAt: number | null;
+  settledBy: Who | null;
+  settledAt: number | null;
+  version: number;
+};
 
 export type Model = {
   now: number;
@@ -99,6 +118,7 @@ export type Model = {
   roles: RoleHeld[];
   tickets: Ticket[];
   grants: Grant[];
+  proposals: Proposal[];
   /** The audit entries and the events that must follow, in order. */
   entries: string[];
   events: string[];
@@ -138,6 +158,14 @@ export function isGuardAdmin(model: Model, who: Who, site: Site): boolean {
   return rolesOf(model, who).some(
     (held) => held.role === 'GUARD_ADMIN' && held.synced && (held.site === undefined || held.site === site),
   );
+}
+
+/** Since when the person is a Guard admin of the site; Infinity: they are none. */
+export function guardAdminSince(model: Model, who: Who, site: Site): number {
+  const reaching = rolesOf(model, who).filter(
+    (held) => held.role === 'GUARD_ADMIN' && held.synced && (held.site === undefined || held.site === site),
+  );
+  return Math.min(...reaching.map(({ since }) => since));
 }
 
 export function isOrganizationAdmin(model: Model, who: Who): boolean {

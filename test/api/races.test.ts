@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { bySize } from '../support/size.ts';
-import { assignRole, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import {
+  assignRole,
+  done,
+  doneByTwo,
+  fileTicket,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 import { expectLegalHistories, type Outcome, tryTo } from './races-history.ts';
 
 let one: TestGateway;
@@ -244,7 +251,9 @@ test('an approval comes before or after a change of restrictions, never between'
     await Promise.all([
       (async () => {
         for (const restricted of [true, false, true, false])
-          await done(guardAdmin, 'setSupportAccessRestrictions', { siteId, restricted });
+          await doneByTwo(guardAdmin, organizationAdmin, 'setSupportAccessRestrictions', {
+            ...{ siteId, restricted },
+          });
       })(),
       ...deciders.map((decider, index) => tryTo(decider, 'approveDataAccess', { ticketId: tickets[index] })),
     ]);

@@ -96,6 +96,7 @@ const site = async (): Promise<{ siteId: string }> => {
   return { siteId: id };
 };
 const mainSite = async () => ({ siteId: world.acme.sites.main.id });
+const restrictedSite = () => ({ siteId: world.acme.sites.restricted.id });
 const noSite: Input = { siteId: nowhere('Site') };
 /** A site of an organization without Guard, as its admin sees it. */
 const siteWithoutGuard: Case = async () => {
@@ -129,6 +130,37 @@ const assigned = async (role: Input = { role: 'ORGANIZATION_ADMIN' }) => {
 };
 const account = (mutation: MutationName, more: Input) => async () => ({
   accountId: (await done(people.operator, mutation, { ...person(), ...more })).id,
+});
+/** A second Guard admin of Acme, whose appointment the first one has confirmed. */
+const secondGuardAdmin = async () => {
+  const { organizationId, userId } = await member();
+  const appointment = { organizationId, userId, role: 'GUARD_ADMIN' };
+  const { id: proposedChangeId } = await done(people.organizationAdmin, 'assignRole', appointment);
+  await done(people.guardAdmin, 'confirmProposedChange', { proposedChangeId });
+  const { roleAssignments } = await people.organizationAdmin.ask(
+    'query ($userId: ID!) { roleAssignments(filter: { userId: $userId }) { edges { node { id } } } }',
+    { userId },
+  );
+  return { organizationId, userId, roleAssignmentId: roleAssignments.edges[0].node.id as string };
+};
+const appointment = async () => {
+  const { organizationId, userId } = await member();
+  return { organizationId, userId, role: 'GUARD_ADMIN' };
+};
+/** A change that the organization admin has proposed. */
+const proposal = async () => ({
+  proposedChangeId: (await done(people.organizationAdmin, 'assignRole', await appointment())).id as string,
+});
+const settlesProposal = (who: keyof typeof people, onlooker: keyof typeof people): Row => ({
+  succeeds: [by(who, proposal)],
+  ForbiddenError: by(onlooker, proposal),
+  otherInput: { proposedChangeId: nowhere('ProposedChange') },
+  NotFoundError: by(who, { proposedChangeId: nowhere('ProposedChange') }),
+  InvalidStateError: by(who, async () => {
+    const input = await proposal();
+    await done(people.organizationAdmin, 'withdrawProposedChange', input);
+    return input;
+  }),
 });
 const service: Input = { capabilities: ['TICKETING'] };
 const accountsOfEveryKind = (): Case[] => [
@@ -245,7 +277,10 @@ const rows: Record<MutationName, () => Row> = {
   approveDataAccessInBulk: () => inBulk,
   revokeDataAccessInBulk: () => inBulk,
   setSupportAccessRestrictions: () => ({
-    succeeds: [by('organizationAdmin', async () => ({ ...(await mainSite()), restricted: false }))],
+    succeeds: [
+      by('organizationAdmin', async () => ({ ...(await mainSite()), restricted: false })),
+      by('organizationAdmin', async () => ({ ...restrictedSite(), restricted: false })),
+    ],
     ForbiddenError: by('reporter', async () => ({ ...(await mainSite()), restricted: false })),
     otherInput: { restricted: true },
     NotFoundError: by('organizationAdmin', { ...noSite, restricted: true }),
@@ -253,11 +288,21 @@ const rows: Record<MutationName, () => Row> = {
   }),
   setSupportAccessPolicy: () => {
     const policy = { requestWaitSeconds: 1_209_600, samePersonMayApproveTwice: false };
+    const looser = { requestWaitSeconds: 2_000_000 };
     return {
-      succeeds: [by('organizationAdmin', async () => ({ ...(await mainSite()), ...policy }))],
+      succeeds: [
+        by('organizationAdmin', async () => ({ ...(await mainSite()), ...policy })),
+        by('organizationAdmin', async () => ({ ...restrictedSite(), ...policy, ...looser })),
+      ],
       ForbiddenError: by('reporter', async () => ({ ...(await mainSite()), ...policy })),
       otherInput: { requestWaitSeconds: 60 },
       NotFoundError: by('organizationAdmin', { ...noSite, ...policy }),
+      InvalidStateError: by('organizationAdmin', async () => {
+        await attempt(people.organizationAdmin, 'setSupportAccessPolicy', {
+          ...{ ...restrictedSite(), ...policy, ...looser },
+        });
+        return { ...restrictedSite(), ...policy, requestWaitSeconds: 2_000_001 };
+      }),
     };
   },
   deactivateSite: () => ({
@@ -287,7 +332,7 @@ const rows: Record<MutationName, () => Row> = {
       return { organizationId, userId, role: 'ORGANIZATION_ADMIN' };
     };
     return {
-      succeeds: [by('operator', input)],
+      succeeds: [by('operator', input), by('organizationAdmin', appointment)],
       ForbiddenError: by('reporter', input),
       otherInput: { role: 'GUARD_ADMIN' },
       NotFoundError: by('operator', async () => ({
@@ -302,9 +347,16 @@ const rows: Record<MutationName, () => Row> = {
     };
   },
   removeRole: () => ({
-    succeeds: [by('operator', async () => ({ roleAssignmentId: (await assigned()).roleAssignmentId }))],
+    succeeds: [
+      by('operator', async () => ({ roleAssignmentId: (await assigned()).roleAssignmentId })),
+      by('organizationAdmin', async () => ({
+        roleAssignmentId: (await secondGuardAdmin()).roleAssignmentId,
+      })),
+    ],
     ForbiddenError: async () => {
-      const { roleAssignmentId, email } = await assigned({ role: 'GUARD_ADMIN' });
+      const { roleAssignmentId, email } = await assigned({
+        ...{ role: 'BILLING_ADMIN', siteId: world.acme.sites.main.id },
+      });
       return { as: await gateway.as(email), input: { roleAssignmentId } };
     },
     otherInput: { roleAssignmentId: nowhere('RoleAssignment') },
@@ -316,6 +368,23 @@ const rows: Record<MutationName, () => Row> = {
     otherInput: { organizationId: nowhere('Organization') },
     NotFoundError: by('operator', { organizationId: nowhere('Organization') }),
   }),
+  confirmProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),
+  declineProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),
+  withdrawProposedChange: () => settlesProposal('organizationAdmin', 'guardAdmin'),
+  setOrganizationGuard: () => {
+    const { organizationId } = world.acme;
+    const fresh = async () => {
+      const { id } = await done(people.operator, 'createOrganization', { name: 'Initech' });
+      return { organizationId: id, hasGuard: true };
+    };
+    return {
+      succeeds: [by('operator', fresh)],
+      ForbiddenError: by('organizationAdmin', { organizationId, hasGuard: true }),
+      otherInput: { hasGuard: false },
+      NotFoundError: by('operator', { organizationId: nowhere('Organization'), hasGuard: true }),
+      InvalidStateError: by('operator', { organizationId, hasGuard: false }),
+    };
+  },
   createOrganization: () => ({
     succeeds: [by('operator', { name: 'Initech' })],
     ForbiddenError: by('reporter', { name: 'Initech' }),
@@ -367,7 +436,13 @@ const rows: Record<MutationName, () => Row> = {
       return { organizationId, userId };
     };
     return {
-      succeeds: [by('operator', leaving)],
+      succeeds: [
+        by('operator', leaving),
+        by('operator', async () => {
+          const { organizationId, userId } = await secondGuardAdmin();
+          return { organizationId, userId };
+        }),
+      ],
       ForbiddenError: by('reporter', leaving),
       otherInput: { userId: nowhere('User') },
       NotFoundError: by('operator', async () => ({ ...(await leaving()), userId: nowhere('User') })),

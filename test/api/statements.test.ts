@@ -339,6 +339,14 @@ describe('a mutation', () => {
     return { userId, organizationId, role: 'PRODUCT_ADMIN', siteId, productId: products.jira };
   };
 
+  const appointment = async () => ({
+    ...{ userId: await newUser(), organizationId: acme.organizationId, role: 'GUARD_ADMIN' },
+  });
+  const proposal = async () => {
+    const admin = await member('organizationAdmin');
+    return { proposedChangeId: (await done(admin, 'assignRole', await appointment())).id };
+  };
+
   const mutations: Record<string, Row> = {
     createTicket: {
       statements: 12,
@@ -611,8 +619,8 @@ describe('a mutation', () => {
       }),
     },
     removeUser: {
-      statements: 11,
-      withEverything: 11,
+      statements: 13,
+      withEverything: 13,
       given: async () => ({
         by: await operator(),
         input: { organizationId: acme.organizationId, userId: await newUser() },
@@ -663,20 +671,48 @@ describe('a mutation', () => {
       given: async () => ({ by: await member('organizationAdmin'), input: role(await newUser()) }),
     },
     removeRole: {
-      statements: 9,
-      withEverything: 13,
+      statements: 10,
+      withEverything: 14,
       given: async () => {
         const { id } = await assignRole(world, role(await newUser()));
         return { by: await operator(), input: { roleAssignmentId: id } };
       },
     },
     triggerScimSync: {
-      statements: 10,
-      withEverything: 10,
+      statements: 11,
+      withEverything: 11,
       given: async () => {
         await assignRole(world, { ...role(await newUser()), origin: 'SCIM' });
         return { by: await operator(), input: { organizationId: acme.organizationId } };
       },
+    },
+    'assignRole of a Guard admin': {
+      statements: 15,
+      withEverything: 16,
+      given: async () => ({ by: await member('organizationAdmin'), input: await appointment() }),
+    },
+    confirmProposedChange: {
+      statements: 21,
+      withEverything: 22,
+      given: async () => ({ by: await member('guardAdmin'), input: await proposal() }),
+    },
+    declineProposedChange: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await member('guardAdmin'), input: await proposal() }),
+    },
+    withdrawProposedChange: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await member('organizationAdmin'), input: await proposal() }),
+    },
+    setOrganizationGuard: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => ({
+        by: await operator(),
+        input: { organizationId: acme.organizationId, hasGuard: true },
+      }),
     },
   };
 

@@ -147,6 +147,7 @@ const typesOf: Record<string, readonly string[]> = {
   engineerId: ['SupportEngineer'],
   assigneeId: ['SupportEngineer'],
   roleAssignmentId: ['RoleAssignment'],
+  proposedChangeId: ['ProposedChange'],
 };
 
 function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: Things): string {

@@ -9,7 +9,7 @@ import { schema } from '../../src/graphql/schema.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
 import { bySize, seedOf } from '../support/size.ts';
-import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import { attempt, done, doneByTwo, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const seed = seedOf('VIEWER_MAY_SEED');
 const share = bySize(3, 1);
@@ -41,7 +41,7 @@ const states: Record<string, () => Promise<Subject>> = {
   PENDING_APPROVAL: () => file(),
   PENDING_GUARD_APPROVAL: async () => {
     const restrict = (restricted: boolean) =>
-      done(organizationAdmin, 'setSupportAccessRestrictions', {
+      doneByTwo(people['guardAdmin'] as Person, organizationAdmin, 'setSupportAccessRestrictions', {
         siteId: world.acme.sites.main.id,
         restricted,
       });

@@ -10,11 +10,13 @@ import {
   relationsToAccount,
   relationsToOrganization,
   relationsToPlatform,
+  relationsToProposedChange,
   relationsToSite,
   relationsToTicket,
   seesAccount,
   seesGrants,
   seesOrganization,
+  seesProposedChange,
   seesTicket,
 } from '../../src/authorization/viewer-relations.ts';
 import {
@@ -23,6 +25,7 @@ import {
   visibleGrants,
   visibleOrganizations,
   visibleProducts,
+  visibleProposedChanges,
   visibleRoleAssignments,
   visibleSites,
   visibleTickets,
@@ -93,6 +96,16 @@ const entries = [
   ...sites.map(({ id, organizationId }) => ({ id: newId(), organizationId, siteId: id })),
 ];
 
+// Every user has proposed a change in each of their organizations and of each site there.
+const changes = [
+  ...organizations.map((id) => ({ organizationId: id, siteId: null })),
+  ...sites.map(({ id, organizationId }) => ({ organizationId, siteId: id })),
+].flatMap((place) =>
+  users
+    .filter(({ organizationIds }) => organizationIds.includes(place.organizationId))
+    .map(({ id }) => ({ ...place, id: newId(), proposedById: id, needs: 'GUARD_ADMIN' as const })),
+);
+
 async function settle(): Promise<void> {
   const { prisma } = database;
   const createdAt = new Date();
@@ -155,6 +168,13 @@ async function settle(): Promise<void> {
       };
     }),
   });
+  await prisma.proposedChange.createMany({
+    data: changes.map((change) => ({
+      ...{ ...change, kind: 'REMOVE_USER' as const, about: change.id, summary: 'Remove somebody' },
+      ...{ input: {}, before: {}, after: {}, proposedAt: createdAt, version: 1 },
+      expiresAt: new Date(createdAt.getTime() + 1000),
+    })),
+  });
   await prisma.auditEntry.createMany({
     data: entries.map((entry) => ({
       ...{ ...entry, occurredAt: createdAt, action: 'site.change', outcome: 'SUCCEEDED' as const },
@@ -181,7 +201,14 @@ const anyAssignment: fc.Arbitrary<RoleAssignment> = fc
     syncState: fc.constantFrom('SYNCED' as const, 'SYNCED' as const, 'PENDING_SYNC' as const),
   })
   .map(({ role, place: { site, product }, reach, syncState }) => ({
-    ...{ id: newId(), accountId: 'set below', role, syncState, organizationId: site.organizationId },
+    ...{
+      id: newId(),
+      accountId: 'set below',
+      role,
+      syncState,
+      since: 0,
+      organizationId: site.organizationId,
+    },
     siteId: reach === 'ORGANIZATION' ? null : site.id,
     productId: reach === 'PRODUCT' ? product.id : null,
     productKey: reach === 'PRODUCT' ? product.key : null,
@@ -308,6 +335,19 @@ test('accounts and roles are listed for the viewers to whom the relations make t
         held.filter(({ accountId, organizationId }) =>
           seesAccount(relationsToAccount(viewer, { id: accountId, organizationIds: [organizationId] })),
         ),
+      );
+    }),
+    runs,
+  );
+});
+
+test('proposed changes are listed for the viewers to whom the relations make them visible', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      await sameIds(
+        viewer,
+        (one) => database.prisma.proposedChange.findMany({ where: visibleProposedChanges(one), select }),
+        changes.filter((change) => seesProposedChange(relationsToProposedChange(viewer, change))),
       );
     }),
     runs,

@@ -5,7 +5,7 @@ import { may, type OperationName, operations, type Relation } from '../../src/au
 const provisioning = [
   ...['addOperator', 'addServiceAccount', 'addSupportEngineer', 'addUser', 'createOrganization'],
   ...['createSite', 'deactivateAccount', 'licenseProduct', 'reactivateAccount', 'removeUser'],
-  'unlicenseProduct',
+  ...['setOrganizationGuard', 'unlicenseProduct'],
 ];
 const customerAdministration = ['assignRole', 'deactivateSite', 'reactivateSite', 'removeRole'];
 const revoking = ['revokeDataAccess', 'revokeDataAccessInBulk'];
@@ -34,7 +34,7 @@ const opened: Record<Relation, readonly string[]> = {
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
-    ...['auditLog', 'setSupportAccessPolicy', 'setSupportAccessRestrictions'],
+    ...['auditLog', 'setSupportAccessPolicy', 'setSupportAccessRestrictions', 'withdrawProposedChange'],
     ...customerAdministration,
   ],
   GUARD_ADMIN: [
@@ -44,6 +44,8 @@ const opened: Record<Relation, readonly string[]> = {
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],
   GRANTOR: ['approveDataAccess', 'approveDataAccessInBulk', 'denyDataAccess', ...revoking],
   APPROVER: revoking,
+  PROPOSER: ['withdrawProposedChange'],
+  CONFIRMER: ['confirmProposedChange', 'declineProposedChange'],
 };
 
 const names = Object.keys(operations) as OperationName[];

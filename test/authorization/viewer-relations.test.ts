@@ -1,16 +1,21 @@
-/** The relations of each kind of account to the platform, to an organization, a site, a ticket and an account. */
+/**
+ * The relations of each kind of account to the platform, to an organization, a site, a ticket, a proposed change and an
+ * account.
+ */
 import { describe, expect, test } from 'vitest';
 import type { Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
   relationsToOrganization,
   relationsToPlatform,
+  relationsToProposedChange,
   relationsToSite,
   relationsToTicket,
   seesAccount,
   seesGrantors,
   seesGrants,
   seesOrganization,
+  seesProposedChange,
   seesTicket,
 } from '../../src/authorization/viewer-relations.ts';
 import type { ServiceViewer, Viewer } from '../../src/identity/viewer.ts';
@@ -39,6 +44,78 @@ const bystander = service(null);
 
 const sorted = (relations: ReadonlySet<Relation>): Relation[] => [...relations].toSorted();
 const only = (...relations: Relation[]): Relation[] => ['SIGNED_IN' as const, ...relations].toSorted();
+
+describe('to a proposed change', () => {
+  const change = { organizationId: 'organization', siteId: 'site', proposedById: 'proposer' };
+  const ofGuard = { ...change, needs: 'GUARD_ADMIN' } as const;
+  const ofAll = { ...ofGuard, siteId: null };
+  const ofAdmin = { ...change, needs: 'ORGANIZATION_ADMIN' } as const;
+  const settling = (viewer: Viewer, of: typeof ofGuard | typeof ofAll | typeof ofAdmin) =>
+    sorted(relationsToProposedChange(viewer, of)).filter((one) =>
+      ['PROPOSER', 'CONFIRMER', 'GUARD_ADMIN', 'ORGANIZATION_ADMIN'].includes(one),
+    );
+  const guardOf = (holding: 'ORGANIZATION' | 'OTHER_SITE') =>
+    user('guard', assignment('GUARD_ADMIN', holding));
+
+  test.each<[string, Viewer, Relation[], Relation[], Relation[]]>([
+    ['a member', plain, [], [], []],
+    ['its proposer', user('proposer'), ['PROPOSER'], ['PROPOSER'], ['PROPOSER']],
+    ['a proposer who has left', { ...former, id: 'proposer' }, [], [], []],
+    [
+      'an operator who proposed it',
+      { ...operator(), id: 'proposer' },
+      ['PROPOSER'],
+      ['PROPOSER'],
+      ['PROPOSER'],
+    ],
+    ['another operator', operator(), [], [], []],
+    [
+      'an organization admin',
+      organizationAdmin,
+      ...([['ORGANIZATION_ADMIN'], ['ORGANIZATION_ADMIN']] satisfies [Relation[], Relation[]]),
+      ['CONFIRMER', 'ORGANIZATION_ADMIN'],
+    ],
+    ['an organization admin who is not synced', unsyncedAdmin, [], [], []],
+    [
+      'a Guard admin of the site',
+      guardAdmin,
+      ...([
+        ['CONFIRMER', 'GUARD_ADMIN'],
+        ['CONFIRMER', 'GUARD_ADMIN'],
+      ] satisfies [Relation[], Relation[]]),
+      ['GUARD_ADMIN'],
+    ],
+    [
+      'a Guard admin of the organization',
+      guardOf('ORGANIZATION'),
+      ...([
+        ['CONFIRMER', 'GUARD_ADMIN'],
+        ['CONFIRMER', 'GUARD_ADMIN'],
+      ] satisfies [Relation[], Relation[]]),
+      ['GUARD_ADMIN'],
+    ],
+    [
+      'a Guard admin of another site',
+      guardOf('OTHER_SITE'),
+      ...([['GUARD_ADMIN'], ['CONFIRMER', 'GUARD_ADMIN']] satisfies [Relation[], Relation[]]),
+      ['GUARD_ADMIN'],
+    ],
+    ['a Guard admin who is not synced', unsyncedGuard, [], [], []],
+    ['a Guard admin who has left', former, [], [], []],
+    ['an engineer', engineer('proposer'), [], [], []],
+  ])('%s', (_, viewer, onTheSite, onTheOrganization, ofAdmins) => {
+    expect(settling(viewer, ofGuard)).toEqual(onTheSite);
+    expect(settling(viewer, ofAll)).toEqual(onTheOrganization);
+    expect(settling(viewer, ofAdmin)).toEqual(ofAdmins);
+    expect(seesProposedChange(relationsToProposedChange(viewer, ofGuard))).toBe(onTheSite.length > 0);
+  });
+
+  test('in another organization there are none', () => {
+    const elsewhere = { ...ofAll, organizationId: 'other-organization' };
+    expect(settling(guardOf('ORGANIZATION'), elsewhere)).toEqual([]);
+    expect(settling(organizationAdmin, { ...elsewhere, needs: 'ORGANIZATION_ADMIN' as never })).toEqual([]);
+  });
+});
 
 describe('to the platform', () => {
   test.each<[string, Viewer, Relation[]]>([

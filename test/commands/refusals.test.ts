@@ -17,6 +17,7 @@ import type { Command } from '../../src/commands/command.ts';
 import { decideCommand } from '../../src/commands/decide-command.ts';
 import { approveGuardRequest, denyGuardRequest } from '../../src/commands/decide-guard-request.ts';
 import { denyDataAccess } from '../../src/commands/deny-data-access.ts';
+import type { ProposalFacts } from '../../src/commands/propose.ts';
 import { type RefusalCode, refusalKinds, refusalsOfEveryCommand } from '../../src/commands/refusal.ts';
 import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
@@ -26,6 +27,8 @@ import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-acce
 import type { Grant } from '../../src/grants/grant.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { SiteWithOrganization } from '../../src/organizations/store.ts';
+import { guardConfirmation } from '../../src/proposals/protection.ts';
+import { newProposedChange } from '../../src/proposals/store.ts';
 import {
   active,
   assignment,
@@ -45,9 +48,11 @@ import {
 
 const customer = user('reporter', assignment('ORGANIZATION_ADMIN', 'ORGANIZATION'));
 const guard = user('customer', assignment('GUARD_ADMIN', 'ORGANIZATION'));
+const appointed = user('appointed', assignment('GUARD_ADMIN', 'ORGANIZATION', { since: NOW.getTime() }));
 const elsewhere = user('elsewhere', assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT'));
 const viewers: Viewer[] = [
   elsewhere,
+  appointed,
   ...[customer, guard, user('somebody'), engineer(), engineer('another'), ticketing(), operator()],
 ];
 const tickets = [
@@ -170,8 +175,33 @@ describe('on a ticket', () => {
 describe('on a site', () => {
   const siteId = 'site';
   const organization = { id: 'organization', name: 'Acme', createdAt: fromNow(-DAY) };
-  const facts: { site: SiteWithOrganization }[] = tickets.flatMap(({ site }) =>
-    [true, false].map((hasGuard) => ({ site: { ...site, organization: { ...organization, hasGuard } } })),
+  /** Another change of the policy waits. */
+  const proposal: ProposalFacts = {
+    id: 'proposal',
+    waiting: newProposedChange(
+      {
+        ...{ kind: 'SET_SUPPORT_ACCESS_POLICY', about: 'the policy', organizationId: 'organization', siteId },
+        input: {
+          siteId,
+          requestWaitSeconds: 2,
+          maxGrantSeconds: null,
+          samePersonMayApproveTwice: true,
+          relayedConsentCounts: true,
+        },
+        ...{ before: {}, after: {}, summary: 'Change the policy', subjectId: null },
+      },
+      guardConfirmation,
+      { id: 'waiting', proposedById: 'reporter', now: NOW },
+    ),
+  };
+  const facts = tickets.flatMap(({ site }) =>
+    [true, false].map((hasGuard) => ({
+      proposal,
+      site: {
+        ...{ ...site, supportAccessRestricted: hasGuard },
+        organization: { ...organization, hasGuard },
+      } satisfies SiteWithOrganization,
+    })),
   );
   /** A member of another organization, who is not among the viewers of tickets. */
   const stranger = { ...user('stranger'), organizationIds: [] } as Viewer;
@@ -184,7 +214,7 @@ describe('on a site', () => {
       codesOf(
         setSupportAccessRestrictions,
         [true, false].map((restricted) => ({ siteId, restricted })),
-        facts,
+        facts.map(({ site }) => ({ site, proposal: { ...proposal, waiting: null } })),
       ),
       setSupportAccessRestrictions,
     ],

@@ -1,5 +1,6 @@
 /** What the end of an engineer's account does to their tickets and the grants on them. */
 import { expect, test } from 'vitest';
+import { defaultRules } from '../../src/commands/command.ts';
 import { unassignTickets } from '../../src/commands/unassign-tickets.ts';
 import type { Grant } from '../../src/grants/grant.ts';
 import {
@@ -13,7 +14,10 @@ import {
   ticket,
 } from '../support/builders.ts';
 
-const by = { viewer: operator(), now: NOW, relations: new Set(['OPERATOR'] as const) };
+const by = {
+  ...{ viewer: operator(), now: NOW, relations: new Set(['OPERATOR'] as const) },
+  ...{ rules: defaultRules, isConfirmed: false },
+};
 const facts = (id: string, ...grants: Grant[]) => ({
   ticket: ticket({ id, version: 5 }),
   grants: grants.map((grant) => ({ ...grant, id: `${id} ${grant.state}`, ticketId: id })),

@@ -19,6 +19,7 @@ const app = await createApp({
   redis: options.redis,
   identity: { kind: 'development' },
   ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [] },
+  ...{ guardAppointmentWaitHours: 72 },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
   ...{ vendorEmailDomains: [], shutdownGraceMs: 5_000 },
 });

@@ -6,6 +6,7 @@ import { describe, test } from 'vitest';
 import {
   active,
   fromNow,
+  longGuardAdmin,
   pendingApproval,
   pendingGuardApproval,
   SECOND,
@@ -38,7 +39,7 @@ describe('a gateway whose clock is behind', () => {
       .when({ type: 'Approve', by: 'admin', path: 'ADMIN_CONSOLE', expiresAt: null, terms: terms() })
       .thenChanged('ACTIVATED', { customerApprovedAt: ahead, activatedAt: ahead });
     given(approved)
-      .when({ type: 'ApproveAsGuard', by: 'guard', terms: terms({ guardRequired: true }) })
+      .when({ type: 'ApproveAsGuard', by: 'guard', ...longGuardAdmin, terms: terms({ guardRequired: true }) })
       .thenChanged('ACTIVATED', { activatedAt: ahead });
   });
 
@@ -49,7 +50,7 @@ describe('a gateway whose clock is behind', () => {
     [{ type: 'DeactivateSite', by: 'operator' }, activated, 'ENDED'],
     [{ type: 'UnlicenseProduct', by: 'operator' }, requested, 'WITHDRAWN'],
     [{ type: 'Deny', by: 'admin' }, requested, 'DENIED'],
-    [{ type: 'DenyAsGuard', by: 'guard' }, approved, 'DENIED'],
+    [{ type: 'DenyAsGuard', by: 'guard', ...longGuardAdmin }, approved, 'DENIED'],
     [{ type: 'Withdraw', by: 'engineer' }, requested, 'WITHDRAWN'],
   ] as const)(
     '$0.type of a grant in $1.state ends it no earlier than its last fact',

@@ -205,6 +205,14 @@ describe('access', () => {
     });
   });
 
+  test('is decided by no Guard admin who was appointed after the approval', () => {
+    holdsInEveryStep(({ before, command, decision }) => {
+      if (before?.state !== 'PENDING_GUARD_APPROVAL' || !('guardAdminSince' in command)) return;
+      if (!('changed' in decision)) return;
+      expect(command.guardAdminSince.getTime()).toBeLessThanOrEqual(before.customerApprovedAt.getTime());
+    });
+  });
+
   test('ends after it began, no later than the opening, the present policy and the approver allow', () => {
     holdsInEveryStep(({ before, command, now, decision }) => {
       if (!('changed' in decision) || decision.changed.event !== 'ACTIVATED') return;

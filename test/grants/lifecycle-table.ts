@@ -11,6 +11,7 @@ import {
   DAY,
   fromNow,
   HOUR,
+  longGuardAdmin,
   MS,
   NOW,
   overOnceActive,
@@ -22,6 +23,9 @@ import {
 } from '../support/builders.ts';
 
 type Of<Type extends GrantCommand['type']> = Extract<GrantCommand, { type: Type }>;
+
+/** The grants of the table were approved two hours ago. */
+const appointedSince = { guardAdminSince: fromNow(-HOUR) } as const;
 
 const approve = { type: 'Approve', by: 'admin', path: 'ADMIN_CONSOLE', expiresAt: null } as const;
 
@@ -64,16 +68,41 @@ export const commands = {
   },
   Deny: { plainly: { type: 'Deny', by: 'admin' } },
   ApproveAsGuard: {
-    'by another person': { type: 'ApproveAsGuard', by: 'guard', terms: terms({ guardRequired: true }) },
-    'after the restrictions were switched off': { type: 'ApproveAsGuard', by: 'guard', terms: terms() },
-    'by the approver': { type: 'ApproveAsGuard', by: 'customer', terms: terms({ guardRequired: true }) },
+    'by another person': {
+      type: 'ApproveAsGuard',
+      by: 'guard',
+      ...longGuardAdmin,
+      terms: terms({ guardRequired: true }),
+    },
+    'after the restrictions were switched off': {
+      type: 'ApproveAsGuard',
+      by: 'guard',
+      ...longGuardAdmin,
+      terms: terms(),
+    },
+    'by the approver': {
+      type: 'ApproveAsGuard',
+      by: 'customer',
+      ...longGuardAdmin,
+      terms: terms({ guardRequired: true }),
+    },
     'by the approver, where the policy allows it now': {
       type: 'ApproveAsGuard',
       by: 'customer',
+      ...longGuardAdmin,
+      terms: terms({ guardRequired: true, samePersonMayApproveTwice: true }),
+    },
+    'by somebody appointed after the approval': {
+      type: 'ApproveAsGuard',
+      by: 'guard',
+      ...appointedSince,
       terms: terms({ guardRequired: true, samePersonMayApproveTwice: true }),
     },
   },
-  DenyAsGuard: { plainly: { type: 'DenyAsGuard', by: 'guard' } },
+  DenyAsGuard: {
+    plainly: { type: 'DenyAsGuard', by: 'guard', ...longGuardAdmin },
+    'by somebody appointed after the approval': { type: 'DenyAsGuard', by: 'guard', ...appointedSince },
+  },
   LapseApproval: { plainly: { type: 'LapseApproval' } },
   Revoke: {
     'as a customer': { type: 'Revoke', by: 'reporter', asGuard: false },
@@ -123,6 +152,13 @@ const everyGuardApproval = (outcome: Outcome): Row['ApproveAsGuard'] => ({
   'after the restrictions were switched off': outcome,
   'by the approver': outcome,
   'by the approver, where the policy allows it now': outcome,
+  'by somebody appointed after the approval': outcome,
+});
+
+/** The same outcome for every denial as the Guard. */
+const everyGuardDenial = (outcome: Outcome): Row['DenyAsGuard'] => ({
+  plainly: outcome,
+  'by somebody appointed after the approval': outcome,
 });
 
 const noGrant: Row = {
@@ -147,7 +183,7 @@ const noGrant: Row = {
   Approve: everyApproval(refused('NO_SUCH_GRANT')),
   Deny: { plainly: refused('NO_SUCH_GRANT') },
   ApproveAsGuard: everyGuardApproval(refused('NO_SUCH_GRANT')),
-  DenyAsGuard: { plainly: refused('NO_SUCH_GRANT') },
+  DenyAsGuard: everyGuardDenial(refused('NO_SUCH_GRANT')),
   LapseApproval: { plainly: refused('NO_SUCH_GRANT') },
   Revoke: { 'as a customer': refused('NO_SUCH_GRANT'), 'as a Guard admin': refused('NO_SUCH_GRANT') },
   Withdraw: { plainly: refused('NO_SUCH_GRANT') },
@@ -219,7 +255,7 @@ const waitsForCustomer: Row = {
     },
   },
   ApproveAsGuard: everyGuardApproval(refused('NOT_AWAITING_GUARD')),
-  DenyAsGuard: { plainly: refused('NOT_AWAITING_GUARD') },
+  DenyAsGuard: everyGuardDenial(refused('NOT_AWAITING_GUARD')),
   LapseApproval: { plainly: unchanged },
   Revoke: { 'as a customer': refused('NOT_APPROVED_YET'), 'as a Guard admin': refused('NOT_APPROVED_YET') },
   Withdraw: {
@@ -276,6 +312,7 @@ const waitsForGuard: Row = {
     },
     'by the approver': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
     'by the approver, where the policy allows it now': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
+    'by somebody appointed after the approval': refused('GUARD_ADMIN_ONLY_SINCE_APPROVAL'),
   },
   DenyAsGuard: {
     plainly: {
@@ -284,6 +321,7 @@ const waitsForGuard: Row = {
       state: 'DENIED',
       facts: { endReason: 'DENIED_BY_GUARD', endedAt: NOW, endedById: 'guard' },
     },
+    'by somebody appointed after the approval': refused('GUARD_ADMIN_ONLY_SINCE_APPROVAL'),
   },
   LapseApproval: {
     plainly: { event: 'APPROVAL_LAPSED', state: 'PENDING_APPROVAL', facts: {}, without: approvalFacts },
@@ -350,6 +388,7 @@ const waitsForAnyGuard: Row = {
     'after the restrictions were switched off': secondApproval('guard', fromNow(HOUR)),
     'by the approver': refused('SAME_PERSON_MAY_NOT_APPROVE_TWICE'),
     'by the approver, where the policy allows it now': secondApproval('customer', fromNow(HOUR)),
+    'by somebody appointed after the approval': refused('GUARD_ADMIN_ONLY_SINCE_APPROVAL'),
   },
 };
 
@@ -376,7 +415,7 @@ const isActive: Row = {
   Approve: everyApproval(refused('ALREADY_ACTIVE')),
   Deny: { plainly: refused('ALREADY_ACTIVE') },
   ApproveAsGuard: everyGuardApproval(refused('ALREADY_ACTIVE')),
-  DenyAsGuard: { plainly: refused('ALREADY_ACTIVE') },
+  DenyAsGuard: everyGuardDenial(refused('ALREADY_ACTIVE')),
   LapseApproval: { plainly: unchanged },
   Revoke: {
     'as a customer': {
@@ -428,7 +467,7 @@ const isOver: Row = {
   Approve: everyApproval(refused('ALREADY_OVER')),
   Deny: { plainly: refused('ALREADY_OVER') },
   ApproveAsGuard: everyGuardApproval(refused('ALREADY_OVER')),
-  DenyAsGuard: { plainly: refused('ALREADY_OVER') },
+  DenyAsGuard: everyGuardDenial(refused('ALREADY_OVER')),
   LapseApproval: { plainly: unchanged },
   Revoke: { 'as a customer': refused('ALREADY_OVER'), 'as a Guard admin': refused('ALREADY_OVER') },
   Withdraw: { plainly: refused('ALREADY_OVER') },

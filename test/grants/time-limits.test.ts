@@ -7,6 +7,7 @@ import {
   DAY,
   fromNow,
   HOUR,
+  longGuardAdmin,
   MS,
   NOW,
   pendingApproval,
@@ -40,6 +41,7 @@ const approve = (expiresAt: Date | null, on: Partial<GrantTerms> = {}): GrantCom
 const approveAsGuard = (on: Partial<GrantTerms> = {}): GrantCommand => ({
   type: 'ApproveAsGuard',
   by: 'guard',
+  ...longGuardAdmin,
   terms: terms({ guardRequired: true, ...on }),
 });
 const elapseTime: GrantCommand = { type: 'ElapseTime' };
@@ -249,7 +251,9 @@ describe('the end that the customer approved, while the Guard decides', () => {
 
   test('lets the Guard no longer approve once it has passed, even before the deadline of the request', () => {
     waitsForGuard.when(approveAsGuard(), until).thenRefused('ALREADY_OVER');
-    waitsForGuard.when({ type: 'DenyAsGuard', by: 'guard' }, until).thenRefused('ALREADY_OVER');
+    waitsForGuard
+      .when({ type: 'DenyAsGuard', by: 'guard', ...longGuardAdmin }, until)
+      .thenRefused('ALREADY_OVER');
   });
 
   test('is the time at which the request expires once it has passed', () => {

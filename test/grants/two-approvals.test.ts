@@ -3,7 +3,16 @@ import { describe, test } from 'vitest';
 import type { GrantPath } from '../../src/grants/grant.ts';
 import type { GrantCommand } from '../../src/grants/lifecycle.ts';
 import type { GrantTerms } from '../../src/grants/terms.ts';
-import { active, fromNow, HOUR, MS, NOW, pendingApproval, terms } from '../support/builders.ts';
+import {
+  active,
+  fromNow,
+  HOUR,
+  longGuardAdmin,
+  MS,
+  NOW,
+  pendingApproval,
+  terms,
+} from '../support/builders.ts';
 import { given } from '../support/given-grant.ts';
 
 const restricted = { guardRequired: true };
@@ -17,6 +26,7 @@ const approve = (by: string, on: Partial<GrantTerms>, path: GrantPath = 'SUPPORT
 const approveAsGuard = (by: string, on: Partial<GrantTerms> = restricted): GrantCommand => ({
   type: 'ApproveAsGuard',
   by,
+  ...longGuardAdmin,
   terms: terms(on),
 });
 const revoke = (by: string, asGuard = false): GrantCommand => ({ type: 'Revoke', by, asGuard });
@@ -81,7 +91,7 @@ describe('two different people', () => {
 
   test('the approver may deny as the Guard, because a denial gives no access', () => {
     approvedByBoth
-      .when({ type: 'DenyAsGuard', by: 'both' })
+      .when({ type: 'DenyAsGuard', by: 'both', ...longGuardAdmin })
       .thenChanged('DENIED', { endReason: 'DENIED_BY_GUARD', endedById: 'both' });
   });
 
@@ -96,7 +106,9 @@ describe('two different people', () => {
 describe('the order of the two approvals', () => {
   test('the Guard can neither approve nor deny before the customer', () => {
     given(pendingApproval()).when(approveAsGuard('guard')).thenRefused('NOT_AWAITING_GUARD');
-    given(pendingApproval()).when({ type: 'DenyAsGuard', by: 'guard' }).thenRefused('NOT_AWAITING_GUARD');
+    given(pendingApproval())
+      .when({ type: 'DenyAsGuard', by: 'guard', ...longGuardAdmin })
+      .thenRefused('NOT_AWAITING_GUARD');
   });
 
   test('the customer cannot approve a second time in place of the Guard', () => {
@@ -185,7 +197,7 @@ describe('an approval that has lapsed', () => {
 
   test('gives the Guard nothing to decide', () => {
     lapsed.when(approveAsGuard('guard')).thenRefused('NOT_AWAITING_GUARD');
-    lapsed.when({ type: 'DenyAsGuard', by: 'guard' }).thenRefused('NOT_AWAITING_GUARD');
+    lapsed.when({ type: 'DenyAsGuard', by: 'guard', ...longGuardAdmin }).thenRefused('NOT_AWAITING_GUARD');
     lapsed.when(revoke('customer')).thenRefused('NOT_APPROVED_YET');
   });
 

@@ -29,6 +29,10 @@ export const rooms: Readonly<Record<string, Room>> = {
     ],
     tests: ['test/authorization/{operations,viewer-relations,event-visibility}.test.ts'],
   },
+  proposals: {
+    mutate: ['src/proposals/proposal.ts', 'src/proposals/protection.ts', 'src/proposals/summary.ts'],
+    tests: ['test/proposals/{proposal,protection}.test.ts'],
+  },
   events: {
     mutate: ['src/events/event-cursor.ts', 'src/events/position.ts', 'src/events/delivery-queue.ts'],
     tests: ['test/events/{event-cursor,position,delivery-queue}.test.ts'],

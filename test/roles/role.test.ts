@@ -1,6 +1,7 @@
 /** What a role must be held over, and what it allows besides granting. */
 import { describe, expect, test } from 'vitest';
 import {
+  guardAdminSince,
   isGuardAdminOf,
   isOrganizationAdminOf,
   isWellFormed,
@@ -49,6 +50,17 @@ test('every role has a label of its own', () => {
 describe('a Guard admin of a site', () => {
   test.each<Holding>(['ORGANIZATION', 'THIS_SITE'])('is one by the role over %s', (holding) => {
     expect(isGuardAdminOf([assignment('GUARD_ADMIN', holding)], site)).toBe(true);
+  });
+
+  test('is one since the first of the roles that reach the site, and count', () => {
+    const guard = (holding: Holding, since: number, facts = {}) =>
+      assignment('GUARD_ADMIN', holding, { since, ...facts });
+    const held = [
+      ...[guard('THIS_SITE', 30), guard('ORGANIZATION', 20), guard('OTHER_SITE', 10)],
+      guard('ORGANIZATION', 5, pending),
+    ];
+    expect(guardAdminSince(held, site)).toBe(20);
+    expect(guardAdminSince([guard('OTHER_SITE', 10)], site)).toBeNull();
   });
 
   test('does not hold the role over another site, in another organization, or unsynced', () => {

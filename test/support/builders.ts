@@ -34,6 +34,9 @@ export const terms = (facts: Partial<GrantTerms> = {}): GrantTerms => ({
   ...facts,
 });
 
+/** A Guard admin before any grant was approved. */
+export const longGuardAdmin = { guardAdminSince: new Date(0) } as const;
+
 const asked = {
   id: 'grant',
   ticketId: 'ticket',
@@ -156,6 +159,7 @@ export const assignment = (
   organizationId: 'organization',
   ...holdings[holding],
   syncState: 'SYNCED',
+  since: 0,
   ...facts,
 });
 

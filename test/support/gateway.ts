@@ -61,6 +61,7 @@ const development: Config = {
   cursorSecrets: ['a secret of the tests, long enough to sign'],
   allowedOrigins: [],
   mail: { kind: 'none' },
+  guardAppointmentWaitHours: 72,
   bootstrapOperatorEmail: 'operator@vendor.example',
   vendorEmailDomains: ['vendor.example'],
   shutdownGraceMs: 5_000,

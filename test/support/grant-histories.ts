@@ -25,6 +25,10 @@ const record = <Model extends object>(
 ): fc.Arbitrary<Model> => fc.record<Model>(model, { noNullPrototype: true });
 
 const person = fc.constantFrom('ada', 'ben', 'cleo');
+/** Mostly before anything was approved; the histories begin at `NOW`. */
+const guardAdminSince = fc.constantFrom(
+  ...[-1, -1, 1, 12].map((hours) => new Date(NOW.getTime() + hours * HOUR)),
+);
 const engineer = fc.constantFrom('engineer', 'next-engineer', null);
 const terms = record({
   guardRequired: fc.boolean(),
@@ -56,8 +60,8 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
     terms,
   }),
   Deny: record({ type: fc.constant('Deny'), by: person }),
-  ApproveAsGuard: record({ type: fc.constant('ApproveAsGuard'), by: person, terms }),
-  DenyAsGuard: record({ type: fc.constant('DenyAsGuard'), by: person }),
+  ApproveAsGuard: record({ type: fc.constant('ApproveAsGuard'), by: person, guardAdminSince, terms }),
+  DenyAsGuard: record({ type: fc.constant('DenyAsGuard'), by: person, guardAdminSince }),
   LapseApproval: record({ type: fc.constant('LapseApproval') }),
   Revoke: record({ type: fc.constant('Revoke'), by: person, asGuard: fc.boolean() }),
   Withdraw: record({ type: fc.constant('Withdraw'), by: person }),

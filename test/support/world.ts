@@ -11,6 +11,22 @@ export async function done(person: Person, name: string, input: Record<string, u
   return data;
 }
 
+/**
+ * Runs a mutation, and lets the Guard admin confirm it where it takes two people. Returns what the first person was
+ * answered; throws if either of them was refused.
+ */
+export async function doneByTwo(
+  guardAdmin: Person,
+  person: Person,
+  name: string,
+  input: Record<string, unknown>,
+): Promise<Json> {
+  const answer = await done(person, name, input);
+  if (answer.__typename === 'ProposedChange')
+    await done(guardAdmin, 'confirmProposedChange', { proposedChangeId: answer.id });
+  return answer;
+}
+
 /** Runs a mutation and returns its result: `{ id, … }` or `{ code, message, … }`. */
 export async function attempt(person: Person, name: string, input: Record<string, unknown>): Promise<Json> {
   const capitalized = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
@@ -29,6 +45,7 @@ const selections: Record<string, string> = {
   Grant: 'id state version path endReason expiresAt',
   Ticket: 'id key status',
   BulkPayload: 'results { grantId result { ... on Grant { state version } ... on Error { code message } } }',
+  ProposedChange: 'id changeKind state summary',
   User: 'id email isActive',
   SupportEngineer: 'id email isActive',
   Operator: 'id email isActive',
@@ -82,12 +99,13 @@ export type World = {
   /** Service accounts of the vendor, one for each capability, and one that is limited to Acme. */
   services: Record<'ticketing' | 'watching' | 'auditing' | 'acmeWatching', string>;
   operator: Person;
-  /** The organization admin of each customer. */
+  /** The organization admin and the Guard admin of each customer. */
   admins: Record<'acme' | 'globex', Person>;
+  guardAdmins: Record<'acme' | 'globex', Person>;
 };
 
 /** What the database holds of it. */
-export type WorldContents = Omit<World, 'operator' | 'admins'>;
+export type WorldContents = Omit<World, 'operator' | 'admins' | 'guardAdmins'>;
 
 const operatorEmail = 'operator@vendor.example';
 
@@ -100,6 +118,10 @@ export async function withPeople(gateway: Pick<TestGateway, 'as'>, contents: Wor
     admins: {
       acme: await gateway.as(acme.emails.organizationAdmin),
       globex: await gateway.as(globex.emails.organizationAdmin),
+    },
+    guardAdmins: {
+      acme: await gateway.as(acme.emails.guardAdmin),
+      globex: await gateway.as(globex.emails.guardAdmin),
     },
   };
 }
@@ -133,7 +155,7 @@ export async function startGatewayWithWorld(
 export function createDatabaseWithWorld(): Promise<TestDatabase & { contents: WorldContents }> {
   return createFilledDatabase(async (databaseUrl) => {
     await using office = await startGateway({ databaseUrl, maintenance: false });
-    const { operator: _, admins: __, ...built } = await buildWorld(office);
+    const { operator: _, admins: __, guardAdmins: ___, ...built } = await buildWorld(office);
     return built;
   });
 }
@@ -169,13 +191,16 @@ export async function buildWorld(gateway: TestGateway): Promise<World> {
   return await withPeople(gateway, { acme, globex, engineer, otherEngineer, services });
 }
 
-/** Assigns a role as the organization admin of the customer: an operator alone appoints only the first admin. */
+/**
+ * Assigns a role as the organization admin of the customer: an operator alone appoints only the first admin. Where that
+ * takes two people, the customer's Guard admin confirms it.
+ */
 export async function assignRole(
-  { admins, acme }: World,
+  { admins, guardAdmins, acme }: Pick<World, 'admins' | 'guardAdmins' | 'acme'>,
   input: Record<string, unknown> & { organizationId: string },
 ): Promise<Json> {
-  const admin = input.organizationId === acme.organizationId ? admins.acme : admins.globex;
-  return await done(admin, 'assignRole', input);
+  const customer = input.organizationId === acme.organizationId ? 'acme' : 'globex';
+  return await doneByTwo(guardAdmins[customer], admins[customer], 'assignRole', input);
 }
 
 async function buildCustomer(operator: Person, name: string, gateway: TestGateway): Promise<Customer> {

@@ -3,7 +3,7 @@ import type { TestGateway } from '../support/gateway.ts';
 import { runProgram } from '../support/program.ts';
 import { startSampleGateway } from '../support/sample-gateway.ts';
 import { bySize, rotating, seedOf } from '../support/size.ts';
-import { done } from '../support/world.ts';
+import { done, doneByTwo } from '../support/world.ts';
 
 const seed = seedOf('TOUR_SEED');
 
@@ -42,7 +42,8 @@ test('meets every expectation, any number of times, and leaves everything as it 
 test('ends at an expectation that is not met, and closes its tickets', async () => {
   const gina = await gateway.as('gina@acme.example');
   const { site } = await gina.ask('{ site(url: "https://acme-vault.example") { id } }');
-  await done(gina, 'setSupportAccessRestrictions', { siteId: site.id, restricted: false });
+  const vera = await gateway.as('vera@acme.example');
+  await doneByTwo(vera, gina, 'setSupportAccessRestrictions', { siteId: site.id, restricted: false });
   const before = await whatIsOpen();
 
   const { code, stdout, stderr } = await tour(gateway.url);

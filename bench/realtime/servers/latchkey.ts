@@ -21,6 +21,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     cursorSecrets: [cursorSecret],
     allowedOrigins: [],
     mail: { kind: 'none' },
+    guardAppointmentWaitHours: 72,
     bootstrapOperatorEmail: null,
     vendorEmailDomains: [],
     shutdownGraceMs: 5_000,

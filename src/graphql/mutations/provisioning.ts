@@ -11,6 +11,7 @@ import {
   createOrganization,
   createSite,
   licenseProduct,
+  setOrganizationGuard,
   unlicenseProduct,
 } from '../../commands/provision-organization.ts';
 import { deactivateAccount, reactivateAccount } from '../../commands/switch-account.ts';
@@ -26,6 +27,7 @@ import {
 } from '../types/account.ts';
 import { Organization } from '../types/organization.ts';
 import { Product, Site, UserManagementExperience } from '../types/site.ts';
+import { orProposed } from './or-proposed.ts';
 
 addCommand(createOrganization, {
   type: Organization,
@@ -41,6 +43,22 @@ addCommand(createOrganization, {
         defaultValue: false,
         description: 'Whether the organization has Guard.',
       }),
+    }),
+  },
+  toInput: (input) => input,
+});
+
+addCommand(setOrganizationGuard, {
+  type: Organization,
+  description:
+    'Gives an organization Guard, with which it can restrict support access, or takes it away. It is not taken away while support access is restricted on any of its sites.',
+  input: {
+    description: 'The organization and whether it has Guard.',
+    fields: (t) => ({
+      organizationId: t
+        .id({ required: true, description: 'The organization.' })
+        .validate(globalId('Organization')),
+      hasGuard: t.boolean({ required: true, description: 'Whether the organization has Guard.' }),
     }),
   },
   toInput: (input) => input,
@@ -150,8 +168,9 @@ addCommand(addUser, {
 });
 
 addCommand(removeUser, {
-  type: User,
-  description: 'Removes a user from an organization, and every role that they hold in it.',
+  type: orProposed(User),
+  description:
+    'Removes a user from an organization, and every role that they hold in it. Where support access is restricted on a site of the organization, removing a Guard admin takes two people, so the result is a proposed change.',
   input: {
     description: 'The organization and the user.',
     fields: (t) => ({

@@ -1,13 +1,16 @@
 /** Mutations that assign, remove and sync roles. */
-import { assignRole, removeRole, triggerScimSync } from '../../commands/assign-and-remove-roles.ts';
+import { assignRole, removeRole } from '../../commands/assign-and-remove-roles.ts';
+import { triggerScimSync } from '../../commands/sync-roles.ts';
 import { globalId, optionalGlobalId } from '../input.ts';
 import { addCommand } from '../mutation.ts';
 import { Organization } from '../types/organization.ts';
 import { Role, RoleAssignment, RoleOrigin } from '../types/role-assignment.ts';
+import { orProposed } from './or-proposed.ts';
 
 addCommand(assignRole, {
-  type: RoleAssignment,
-  description: 'Assigns a role to a member of an organization. A role from SCIM counts only after a sync.',
+  type: orProposed(RoleAssignment),
+  description:
+    'Assigns a role to a member of an organization. A role from SCIM counts only after a sync. Where support access is restricted on a site of the organization, making a Guard admin takes two people, so the result is a proposed change. Nobody makes themselves a Guard admin.',
   input: {
     description: 'The user, the role, and what it is held over.',
     fields: (t) => ({
@@ -44,8 +47,9 @@ addCommand(assignRole, {
 });
 
 addCommand(removeRole, {
-  type: RoleAssignment,
-  description: 'Removes a role assignment, which stops counting at once. Returns it as it was.',
+  type: orProposed(RoleAssignment),
+  description:
+    'Removes a role assignment, which stops counting at once. Returns it as it was. Where support access is restricted on a site of the organization, removing a Guard admin takes two people, so the result is a proposed change.',
   input: {
     description: 'The assignment to remove.',
     fields: (t) => ({
@@ -59,7 +63,8 @@ addCommand(removeRole, {
 
 addCommand(triggerScimSync, {
   type: Organization,
-  description: 'Syncs the roles that the identity provider has pushed: they count from now on.',
+  description:
+    'Syncs the roles that the identity provider has pushed: they count from now on. Where support access is restricted on a site of the organization, the roles of Guard admins are proposed instead, and are among its `proposedChanges`.',
   input: {
     description: 'The organization whose roles to sync.',
     fields: (t) => ({

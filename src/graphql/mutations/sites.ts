@@ -8,11 +8,12 @@ import {
 import { globalId, seconds } from '../input.ts';
 import { addCommand } from '../mutation.ts';
 import { Site } from '../types/site.ts';
+import { orProposed } from './or-proposed.ts';
 
 addCommand(setSupportAccessRestrictions, {
-  type: Site,
+  type: orProposed(Site),
   description:
-    "Switches the Guard admin's approval on or off. Requests that were opened while it was on still need it.",
+    "Switches the Guard admin's approval on or off. Requests that were opened while it was on still need it. Switching it off takes two people, so the result is a proposed change.",
   input: {
     description: 'The site and whether its support access is restricted.',
     fields: (t) => ({
@@ -27,9 +28,9 @@ addCommand(setSupportAccessRestrictions, {
 });
 
 addCommand(setSupportAccessPolicy, {
-  type: Site,
+  type: orProposed(Site),
   description:
-    "Sets a site's policy: time limits, the two-person rule, and whether a relayed consent counts. Requests that were opened before keep the former rules where those are tighter.",
+    "Sets a site's policy: time limits, the two-person rule, and whether a relayed consent counts. Requests that were opened before keep the former rules where those are tighter. On a restricted site, loosening any of them takes two people: the result is a proposed change of the whole policy.",
   input: {
     description: 'The site and its whole policy.',
     fields: (t) => ({

@@ -68,7 +68,7 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
     name: t.string({
       nullable: true,
       description:
-        'What people call it: the key of a ticket or of a product, the ticket key of a grant, the URL of a site, the email address of an account or of the holder of a role, the name of an organization. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
+        'What people call it: the key of a ticket or of a product, the ticket key of a grant, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
       resolve: async ({ resourceType: type, resourceId: id, details }, _, { loaders }) =>
         (await loaders.resourceNames.load({ type, id })) ?? nameIn(type, details),
     }),

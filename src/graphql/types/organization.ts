@@ -1,10 +1,22 @@
-import { visibleOrganizations, visibleSites } from '../../authorization/visibility.ts';
+import {
+  visibleOrganizations,
+  visibleProposedChanges,
+  visibleSites,
+} from '../../authorization/visibility.ts';
+import { inState } from '../../proposals/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import {
+  ProposedChange,
+  ProposedChangeConnection,
+  ProposedChangeEdge,
+  ProposedChangeState,
+} from './proposed-change.ts';
 import { Site, SiteConnection, SiteEdge } from './site.ts';
 
 const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
+const itsProposedChanges = byId('Organization.proposedChanges');
 
 export const Organization = builder.prismaNode('Organization', {
   description: 'A customer of the vendor, with sites, members and their roles.',
@@ -36,6 +48,31 @@ export const Organization = builder.prismaNode('Organization', {
       },
       SiteConnection,
       SiteEdge,
+    ),
+    proposedChanges: t.connection(
+      {
+        type: ProposedChange,
+        viewerIndependent: false,
+        description:
+          "The changes that take two people, newest first: all of them for its organization admins and Guard admins, and the viewer's own for everybody else.",
+        args: {
+          state: t.arg({ type: ProposedChangeState, description: 'Only changes in this state now.' }),
+        },
+        select: (args, context, nested) => ({
+          proposedChanges: nested(
+            relatedRows(args, itsProposedChanges, {
+              AND: [
+                visibleProposedChanges(viewerOf(context)),
+                args.state == null ? {} : inState(args.state, context.services.clock()),
+              ],
+            }),
+            nodesPath,
+          ),
+        }),
+        resolve: ({ proposedChanges }, args) => pageOf(args, itsProposedChanges, proposedChanges),
+      },
+      ProposedChangeConnection,
+      ProposedChangeEdge,
     ),
   }),
 });

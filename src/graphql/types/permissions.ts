@@ -2,11 +2,13 @@
 import {
   type AllowedAction,
   allowedGrantActions,
+  allowedProposedChangeActions,
   allowedTicketActions,
 } from '../../commands/allowed-actions.ts';
 import { withGrant } from '../../commands/ticket-facts.ts';
 import { isOpen } from '../../grants/grant.ts';
 import { type GrantRow, toGrant } from '../../grants/row.ts';
+import type { ProposedChange } from '../../proposals/store.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { ErrorCode } from './error.ts';
@@ -91,6 +93,23 @@ export const TicketPermissions = permissionsType(
     reopenTicket: 'reopen it.',
   },
 );
+
+export const ProposedChangePermissions = permissionsType(
+  'ProposedChangePermissions',
+  'What the viewer may do with a proposed change now: one field for each mutation on it, of the same name. A confirmation can still be refused because the change can no longer be made.',
+  {
+    confirmProposedChange: 'confirm it, so that it takes effect.',
+    declineProposedChange: 'decline it.',
+    withdrawProposedChange: 'take it back.',
+  },
+);
+
+/** Decides on the present proposed change, even if the row is an earlier state of it, in a repeated result. */
+export async function proposedChangePermissions(row: ProposedChange, context: Context): Promise<Permissions> {
+  const now = row.state === 'WAITING' ? await context.loaders.proposedChanges.load(row.id) : row;
+  if (now === null) throw new Error(`Proposed change ${row.id} does not exist`);
+  return allowedProposedChangeActions({ change: now, effectAt: null }, questionOf(context));
+}
 
 export async function ticketPermissions(ticketId: string, context: Context): Promise<Permissions> {
   return allowedTicketActions(await factsOf(ticketId, context), questionOf(context));

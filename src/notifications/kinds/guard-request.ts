@@ -1,5 +1,5 @@
 /** The mail to Guard admins about a request that began to await the Guard. */
-import { countsInSql } from '../../roles/role-counts.ts';
+import { countsInSql, countsSinceInSql } from '../../roles/role-counts.ts';
 import { type Fact, inUtc, letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
@@ -34,13 +34,14 @@ export type GuardRequest = TicketOfMail & {
 export const guardRequestMail: MailKind<GuardRequest> = {
   name: 'guard-request',
   about: 'JOIN grants g ON g.id = m.about_id JOIN sites s ON s.id = g.site_id',
-  // Whoever may decide as the Guard: a synced Guard admin role that reaches the site (as in roles/role.ts), and not the
-  // person who approved unless the terms of the request and the site's present policy allow that (as in grants/terms.ts).
+  // Whoever may decide as the Guard: a synced Guard admin role that reaches the site (as in roles/role.ts) since before
+  // the approval, and not the person who approved unless the terms of the request and the site's present policy allow
+  // that (as in grants/lifecycle.ts and grants/terms.ts).
   recipient: `(g.same_person_may_approve_twice AND s.same_person_may_approve_twice OR a.id <> g.customer_approved_by_id)
    AND a.id IN (
     SELECT r.account_id FROM role_assignments r
      WHERE r.role = 'GUARD_ADMIN' AND ${countsInSql} AND r.organization_id = s.organization_id
-       AND (r.site_id IS NULL OR r.site_id = s.id))`,
+       AND (r.site_id IS NULL OR r.site_id = s.id) AND ${countsSinceInSql} <= g.customer_approved_at)`,
   wanted: `g.state = 'PENDING_GUARD_APPROVAL' AND LEAST(g.approval_due_at, g.expires_at) > clock.now`,
   joins: `
     JOIN tickets t ON t.id = g.ticket_id

@@ -1,0 +1,95 @@
+/** Carries out the proposed changes that take effect by time, and ends those that nobody confirmed in time. */
+import type { AuditAction } from '../audit/actions.ts';
+import type { AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
+import { appendAuditEntries } from '../audit/store.ts';
+import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
+import type { Transaction } from '../platform/database.ts';
+import { lockProposedChange } from '../proposals/locks.ts';
+import { decide, isDue } from '../proposals/proposal.ts';
+import { findProposedChange, listDue, type ProposedChange, saveSettlement } from '../proposals/store.ts';
+import { lockRights } from '../roles/locks.ts';
+import { type Effect, loadEffect, lockEffect, rightsOfEffect } from './carry-out-change.ts';
+import type { OwnAuditEntry } from './command.ts';
+import { accessChanged, type Dependencies } from './execute.ts';
+import { proposedChangeEntry } from './propose.ts';
+
+/** At most so many in one run; the next run continues. */
+const changesPerRun = 100;
+
+/**
+ * Settles what is due, and returns how many it settled. Several gateways may run this at once: each change is locked, and
+ * one that another gateway has settled is no longer due.
+ */
+export async function settleDueChanges({ database, clock, announce }: Dependencies): Promise<number> {
+  let count = 0;
+  for (const id of await listDue(database.prisma, clock(), changesPerRun)) {
+    const settled = await database.transaction((tx) => settleIfDue(tx, id, clock));
+    announce(settled?.appended ?? null);
+    if (settled !== null) count += 1;
+  }
+  return count;
+}
+
+async function settleIfDue(
+  tx: Transaction,
+  id: string,
+  clock: Dependencies['clock'],
+): Promise<{ appended: AppendedEvents | null } | null> {
+  await lockProposedChange(tx, id);
+  const change = await findProposedChange(tx, id);
+  if (change === null || !isDue(change, clock())) return null;
+  if (change.effectiveAt !== null) {
+    await lockEffect(tx, change);
+    await lockRights(tx, change.proposedById, await rightsOfEffect(tx, change));
+  }
+  const effect = change.effectiveAt === null ? null : (await loadEffect(tx, change, clock()))(clock());
+  const now = clock();
+  const decision = decide(
+    change,
+    { type: 'ElapseTime', isPossible: effect !== null && !('refused' in effect) },
+    now,
+  );
+  if (!('settled' in decision)) return null;
+  const settled = { ...change, ...decision.settled };
+  await saveSettlement(tx, id, settled);
+  const done = effect === null || 'refused' in effect ? null : effect;
+  await done?.write(tx);
+  const entries = [entryOf(settled, effect), ...(done?.entries ?? [])];
+  await appendAuditEntries(
+    tx,
+    entries.map((entry) => bySystem(entry, settled, now)),
+  );
+  const changed = done?.accessChangedFor ?? [];
+  return { appended: changed.length === 0 ? null : await appendEvents(tx, changed.map(accessChanged(now))) };
+}
+
+const actions: Partial<Record<ProposedChange['state'], AuditAction>> = {
+  APPLIED: 'proposed_change.apply',
+  LAPSED: 'proposed_change.lapse',
+  EXPIRED: 'proposed_change.expire',
+};
+
+function entryOf(change: ProposedChange, effect: Effect | null): OwnAuditEntry {
+  const entry = proposedChangeEntry(actions[change.state] ?? 'proposed_change.expire', change);
+  return effect !== null && 'refused' in effect
+    ? { ...entry, details: { ...entry.details, reason: effect.refused.code } }
+    : entry;
+}
+
+function bySystem(
+  entry: OwnAuditEntry,
+  { id, organizationId, siteId }: ProposedChange,
+  now: Date,
+): AuditEntry {
+  const auditContext: AuditContext = entry.auditContext ?? { organizationId, siteId };
+  const resource: AuditResource = entry.auditResource ?? { type: 'ProposedChange', id };
+  return {
+    ...auditContext,
+    action: entry.action ?? 'proposed_change.apply',
+    actor: { kind: 'SYSTEM' },
+    resource,
+    refusalCode: null,
+    occurredAt: now,
+    details: entry.details,
+  };
+}

@@ -1,0 +1,139 @@
+/** The roles that the identity provider of an organization pushes count once they are synced. */
+import { shareGuard, shareGuardOfRole } from '../organizations/locks.ts';
+import { findOrganization, type Organization } from '../organizations/store.ts';
+import { newId } from '../platform/ids.ts';
+import type { Change } from '../proposals/change.ts';
+import { type GuardFacts, waitOfAppointment } from '../proposals/protection.ts';
+import { findGuardFacts, listWaiting, type ProposedChange } from '../proposals/store.ts';
+import { roleSynced } from '../proposals/summary.ts';
+import type { RoleAssignmentRow } from '../roles/store.ts';
+import type { DecisionContext, Outcome } from './command.ts';
+import { findNamedAssignment, listUnsynced, type NamedAssignment } from './named-assignment.ts';
+import { alreadyExists, platformCommand } from './platform-command.ts';
+import { propose } from './propose.ts';
+
+/** At most so many Guard admins are proposed by one sync; the next sync continues. */
+const proposalsPerSync = 50;
+
+type SyncFacts = {
+  organization: Organization;
+  unsynced: readonly NamedAssignment[];
+  guard: GuardFacts;
+  /** What waits already, by what it is about. */
+  waiting: ReadonlyMap<string, ProposedChange>;
+};
+
+/**
+ * Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. Where a site
+ * is restricted, the role of a Guard admin is proposed instead. It stays as it is where nobody could confirm it and the
+ * caller is no organization admin, and where the caller would make themselves a Guard admin.
+ */
+export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
+  operation: 'triggerScimSync',
+  action: 'role.sync',
+  refusals: [],
+  resource: 'Organization',
+  lock: (tx, { organizationId }) => shareGuard(tx, organizationId),
+  load: async (tx, { organizationId }) => {
+    const organization = await findOrganization(tx, organizationId);
+    if (organization === null) return null;
+    const unsynced = await listUnsynced(tx, organizationId);
+    const guards = unsynced.filter(isGuard).map(({ assignment }) => syncOf(assignment.id));
+    const waiting = guards.length === 0 ? [] : await listWaiting(tx, guards);
+    return {
+      organization,
+      unsynced,
+      guard:
+        guards.length === 0
+          ? { isRestricted: false, guardAdmins: [] }
+          : await findGuardFacts(tx, organizationId),
+      waiting: new Map(waiting.map((one) => [one.about, one])),
+    };
+  },
+  organizationId: ({ organization }) => organization.id,
+  auditResource: ({ organization: { id } }) => ({ type: 'Organization', id }),
+  decide: (facts, _, by) => {
+    const { organization, unsynced } = facts;
+    const proposals = facts.guard.isRestricted
+      ? unsynced
+          .filter(isGuard)
+          .slice(0, proposalsPerSync)
+          .flatMap((one) => proposeSync(one, facts, by))
+      : [];
+    const synced = unsynced.filter(
+      (one) => !isGuard(one) || (!facts.guard.isRestricted && one.assignment.accountId !== by.viewer.id),
+    );
+    return {
+      answer: organization,
+      write: async (tx) => {
+        await tx.roleAssignment.updateMany({
+          where: { id: { in: synced.map(({ assignment }) => assignment.id) }, syncState: 'PENDING_SYNC' },
+          data: { syncState: 'SYNCED', syncedAt: by.now },
+        });
+        for (const proposal of proposals) await proposal.write?.(tx);
+      },
+      entry: {
+        details: {
+          synced: synced.length,
+          ...(proposals.length === 0 ? {} : { proposed: proposals.length }),
+        },
+      },
+      consequences: proposals.flatMap(({ consequences = [] }) => consequences),
+      mails: proposals.flatMap(({ mails = [] }) => mails),
+      accessChangedFor: [...new Set(synced.map(({ assignment }) => assignment.accountId))],
+    };
+  },
+});
+
+/** The proposal to sync the role of a Guard admin: one, or none where it waits already or cannot be proposed. */
+function proposeSync(
+  { assignment, email, place }: NamedAssignment,
+  { guard, waiting }: SyncFacts,
+  by: DecisionContext,
+): Extract<Outcome<ProposedChange>, { answer: unknown }>[] {
+  const { id, accountId, role, organizationId, siteId } = assignment;
+  if (accountId === by.viewer.id) return [];
+  const participants = { proposerId: by.viewer.id, subjectId: accountId, siteId };
+  const wait = waitOfAppointment(guard, participants, { now: by.now, ...by.rules });
+  if (wait === null || (wait.effectiveAt !== null && !by.relations.has('ORGANIZATION_ADMIN'))) return [];
+  const about = syncOf(id);
+  const change: Change = {
+    ...{ kind: 'SYNC_ROLE', about, organizationId, siteId, input: { roleAssignmentId: id } },
+    before: { role, syncState: 'PENDING_SYNC' },
+    after: { role, syncState: 'SYNCED' },
+    summary: roleSynced(email, role, place),
+    subjectId: accountId,
+  };
+  const outcome = propose(change, wait, { id: newId(by.now), waiting: waiting.get(about) ?? null }, by);
+  return 'refused' in outcome || outcome.write === undefined ? [] : [outcome];
+}
+
+/** Syncs one role, once a second person has confirmed that. It is no mutation of its own. */
+export const syncRole = platformCommand<{ roleAssignmentId: string }, NamedAssignment, RoleAssignmentRow>({
+  operation: 'triggerScimSync',
+  action: 'role.sync',
+  refusals: ['ALREADY_EXISTS'],
+  resource: 'RoleAssignment',
+  lock: (tx, { roleAssignmentId }) => shareGuardOfRole(tx, roleAssignmentId),
+  rights: ({ roleAssignmentId }) => ({ roleAssignmentId, purpose: 'KEEP' }),
+  load: (tx, { roleAssignmentId }) => findNamedAssignment(tx, roleAssignmentId),
+  organizationId: ({ assignment }) => assignment.organizationId,
+  auditResource: ({ assignment: { id } }) => ({ type: 'RoleAssignment', id }),
+  decide: ({ assignment }, _, { now }) => {
+    if (assignment.syncState === 'SYNCED') return { refused: alreadyExists('The role counts already.') };
+    return {
+      answer: { ...assignment, syncState: 'SYNCED', syncedAt: now },
+      write: async (tx) => {
+        await tx.roleAssignment.updateMany({
+          where: { id: assignment.id },
+          data: { syncState: 'SYNCED', syncedAt: now },
+        });
+      },
+      entry: { details: { synced: 1 } },
+      accessChangedFor: [assignment.accountId],
+    };
+  },
+});
+
+const isGuard = ({ assignment }: NamedAssignment) => assignment.role === 'GUARD_ADMIN';
+const syncOf = (roleAssignmentId: string) => `sync of role assignment ${roleAssignmentId}`;
