@@ -22,9 +22,10 @@ import type { ProposedChange } from '../proposals/store.ts';
 import type { NamedPlace } from '../proposals/summary.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
-import type { RoleAssignmentRow } from '../roles/store.ts';
+import { hasActiveAdmin, type RoleAssignmentRow } from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import {
+  assignmentChange,
   assignmentOf,
   findGuardRoleFacts,
   type GuardRoleFacts,
@@ -33,8 +34,9 @@ import {
   removalOf,
 } from './guard-roles.ts';
 import { findNamedAssignment } from './named-assignment.ts';
+import { mailsAboutOperator, waitOfOperator } from './operator-roles.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
-import { isProposedChange } from './propose.ts';
+import { findProposalFacts, isProposedChange, type ProposalFacts, propose } from './propose.ts';
 import { invalidInput, invalidState } from './refusal.ts';
 
 export type AssignRoleInput = {
@@ -59,13 +61,16 @@ type AssignFacts = {
   place: NamedPlace;
   /** Read for a Guard admin. */
   guardRole: GuardRoleFacts | null;
+  /** Whether an active organization admin could confirm what an operator proposes. */
+  hasAdmin: boolean;
+  proposal: ProposalFacts;
 };
 
 /** Gives a member of the organization a role over all of it, a site, or a product on a site. */
 export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow | ProposedChange>({
   operation: 'assignRole',
   action: 'role.assign',
-  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS', 'OWN_GUARD_ROLE', 'NO_GUARD_ADMIN'],
+  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS', 'OWN_GUARD_ROLE', 'NO_GUARD_ADMIN', 'ANOTHER_CHANGE_WAITS'],
   resource: 'RoleAssignment',
   // The role needs the membership.
   rights: ({ accountId }) => ({ accountId, purpose: 'KEEP' }),
@@ -80,6 +85,9 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     const site = siteId === null ? null : await findSite(tx, siteId);
     const product = productId === null ? null : await findProduct(tx, productId);
     const { account, isMember } = await findMember(tx, organizationId, { id: accountId });
+    const about = assignmentOf(input);
+    const guardRole =
+      role === 'GUARD_ADMIN' ? await findGuardRoleFacts(tx, organizationId, about, now) : null;
     return {
       id: newId(now),
       ...{ organization, account, isMember },
@@ -90,16 +98,15 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
         (await tx.roleAssignment.count({ where: { accountId, role, organizationId, siteId, productId } })) >
         0,
       place: { organization: organization.name, site: site?.url ?? null, product: product?.name ?? null },
-      guardRole:
-        role === 'GUARD_ADMIN'
-          ? await findGuardRoleFacts(tx, organizationId, assignmentOf(input), now)
-          : null,
+      guardRole,
+      hasAdmin: await hasActiveAdmin(tx, organizationId),
+      proposal: guardRole?.proposal ?? (await findProposalFacts(tx, about, now)),
     };
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
   decide: (
-    { id, account, isMember, isVendors, siteFits, productFits, isHeld, place, guardRole },
+    { id, account, isMember, isVendors, siteFits, productFits, isHeld, place, guardRole, hasAdmin, proposal },
     input,
     by,
   ) => {
@@ -113,8 +120,12 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     if (!productFits) return { refused: invalidInput('productId', 'must be a product on that site.') };
     if (!isWellFormed(input)) return { refused: invalidInput('role', coverageMessage(input.role)) };
     if (isHeld) return { refused: alreadyExists(`${account.email} holds this role already.`) };
-    const instead = guardRole && insteadOfAppointing(input, { email: account.email, place }, guardRole, by);
+    const { email } = account;
+    const instead = guardRole && insteadOfAppointing(input, { email, place }, guardRole, by);
     if (instead !== null) return instead;
+    const change = assignmentChange(input, email, place);
+    const wait = waitOfOperator(hasAdmin, by);
+    if (wait !== null) return propose(change, wait, proposal, by);
     const syncState = input.origin === 'SCIM' ? 'PENDING_SYNC' : 'SYNCED';
     const assignment: RoleAssignmentRow = { id, ...input, syncState, createdAt: by.now, syncedAt: null };
     return {
@@ -127,6 +138,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
         auditContext: { organizationId: input.organizationId, siteId: input.siteId },
         details: { email: account.email, ...roleDetails(assignment) },
       },
+      mails: mailsAboutOperator({ id, organizationId: input.organizationId, summary: change.summary }, by),
       accessChangedFor: [account.id],
     };
   },

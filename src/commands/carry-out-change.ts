@@ -60,6 +60,8 @@ function effectsOf<Kind extends ChangeKind, Facts, Row extends object>(
   command: Command<ChangeInput<Kind>, Facts, Row>,
   /** The present values of what it changes. If they are not those before it, somebody has changed them since. */
   present?: (facts: Facts) => object,
+  /** Whether it takes another confirmation now than when it was proposed. */
+  needsAnother?: (facts: Facts, change: ProposedChange) => boolean,
 ): Effects {
   const inputOf = ({ input }: ProposedChange) => changeInputs[kind].parse(input) as ChangeInput<Kind>;
   return {
@@ -73,6 +75,7 @@ function effectsOf<Kind extends ChangeKind, Facts, Row extends object>(
       return (now) => {
         if (present !== undefined && !isDeepStrictEqual(present(facts), change.before))
           return { refused: changedSince };
+        if (needsAnother?.(facts, change) === true) return { refused: needsGuard };
         const { outcome } = decideCommand(command, facts, input, {
           viewer: proposer,
           now,
@@ -102,6 +105,13 @@ const changedSince: Refusal = {
   currentVersion: null,
 };
 
+const needsGuard: Refusal = {
+  kind: 'Conflict',
+  code: 'VERSION_CONFLICT',
+  message: 'It takes the confirmation of a Guard admin by now. Propose it again.',
+  currentVersion: null,
+};
+
 const effects: { [Kind in ChangeKind]: Effects } = {
   SET_SUPPORT_ACCESS_RESTRICTIONS: effectsOf(
     'SET_SUPPORT_ACCESS_RESTRICTIONS',
@@ -111,7 +121,15 @@ const effects: { [Kind in ChangeKind]: Effects } = {
   SET_SUPPORT_ACCESS_POLICY: effectsOf('SET_SUPPORT_ACCESS_POLICY', setSupportAccessPolicy, ({ site }) =>
     presentPolicy(site),
   ),
-  ASSIGN_ROLE: effectsOf('ASSIGN_ROLE', assignRole),
+  ASSIGN_ROLE: effectsOf(
+    'ASSIGN_ROLE',
+    assignRole,
+    undefined,
+    ({ guardRole }, { needs, input }) =>
+      needs === 'ORGANIZATION_ADMIN' &&
+      guardRole?.guard.isRestricted === true &&
+      changeInputs.ASSIGN_ROLE.parse(input).origin === 'DIRECT',
+  ),
   SYNC_ROLE: effectsOf('SYNC_ROLE', syncRole),
   REMOVE_ROLE: effectsOf('REMOVE_ROLE', removeRole),
   REMOVE_USER: effectsOf('REMOVE_USER', removeUser),

@@ -36,7 +36,7 @@ export const membershipOf = (accountId: string, organizationId: string) =>
   `membership of ${accountId} in ${organizationId}`;
 
 /** The assignment of a role as a change. */
-function assignmentChange(input: AssignRoleInput, email: string, place: NamedPlace): Change {
+export function assignmentChange(input: AssignRoleInput, email: string, place: NamedPlace): Change {
   const { role, organizationId, siteId, accountId } = input;
   return {
     ...{ kind: 'ASSIGN_ROLE', about: assignmentOf(input), organizationId, siteId, input },

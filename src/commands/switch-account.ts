@@ -1,11 +1,13 @@
 /** The commands that deactivate and reactivate an account. */
 import type { Account } from '../../prisma/generated/client/client.ts';
-import { listRolesUnderAnAdmin, type RoleAssignmentRow, removeRoles } from '../roles/store.ts';
+import { newId } from '../platform/ids.ts';
+import { listRolesOf, type RoleAssignmentRow, type RoleUnderAdmin, removeRoles } from '../roles/store.ts';
 import { lockCaseload } from '../tickets/locks.ts';
 import { updateTickets } from '../tickets/store.ts';
 import { accountTypename } from './account-typename.ts';
 import { roleDetails } from './assign-and-remove-roles.ts';
-import type { OwnAuditEntry } from './command.ts';
+import type { DecisionContext, OwnAuditEntry } from './command.ts';
+import { mailsAboutOperator } from './operator-roles.ts';
 import { platformCommand } from './platform-command.ts';
 import { takeAwayRights } from './provision-accounts.ts';
 import { invalidState } from './refusal.ts';
@@ -16,8 +18,8 @@ type SwitchFacts = {
   account: Account;
   organizationIds: string[];
   tickets: TicketFacts[];
-  /** The roles that would count again by a reactivation, in organizations whose own admins can assign them. */
-  roles: RoleAssignmentRow[];
+  /** The roles that would count again by a reactivation. */
+  roles: RoleUnderAdmin[];
 };
 
 function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', active: boolean) {
@@ -41,14 +43,16 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
         account,
         organizationIds: memberships.map(({ organizationId }) => organizationId),
         tickets: isEngineer ? await listTicketFactsOfEngineer(tx, accountId) : [],
-        roles: active && !account.active ? await listRolesUnderAnAdmin(tx, accountId) : [],
+        roles: active && !account.active ? await listRolesOf(tx, accountId) : [],
       };
     },
     account: ({ account: { id }, organizationIds }) => ({ id, organizationIds }),
     auditResource: ({ account: { id, kind } }) => ({ type: accountTypename[kind], id }),
     decide: (facts, _, by) => {
-      const { account, roles } = facts;
+      const { account } = facts;
       if (account.id === by.viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
+      const removed = facts.roles.filter(({ hasAdmin }) => hasAdmin);
+      const kept = facts.roles.filter(({ hasAdmin }) => !hasAdmin);
       // An engineer who comes back has no tickets either: an earlier version of the gateway left them assigned.
       const unassigned = unassignTickets(active && account.active ? [] : facts.tickets, by);
       return {
@@ -56,13 +60,14 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
         write: async (tx) => {
           await tx.account.update({ where: { id: account.id }, data: { active } });
           if (unassigned.tickets.length > 0) await updateTickets(tx, unassigned.tickets);
-          if (roles.length > 0) await removeRoles(tx, roles);
+          if (removed.length > 0) await removeRoles(tx, removed);
         },
         consequences: [
           ...entriesForItsOrganizations(facts),
           ...unassigned.entries,
-          ...roles.map((held) => removalEntry(account, held)),
+          ...removed.map((held) => removalEntry(account, held)),
         ],
+        mails: mailsAboutKept(account, kept, by),
         grants: unassigned.grants,
         accessChangedFor: [account.id],
       };
@@ -78,6 +83,16 @@ function entriesForItsOrganizations({ account, organizationIds }: SwitchFacts): 
     auditContext: { organizationId },
     details,
   }));
+}
+
+/** Tells the role holders of each organization without an active admin that somebody's roles count again there. */
+function mailsAboutKept({ email }: Account, kept: readonly RoleAssignmentRow[], by: DecisionContext) {
+  return [...new Set(kept.map(({ organizationId }) => organizationId))].flatMap((organizationId) =>
+    mailsAboutOperator(
+      { id: newId(by.now), organizationId, summary: `Reactivate ${email}, whose roles count again` },
+      by,
+    ),
+  );
 }
 
 function removalEntry({ email }: Account, held: RoleAssignmentRow): OwnAuditEntry {

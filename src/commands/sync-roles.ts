@@ -3,30 +3,36 @@ import { shareGuard, shareGuardOfRole } from '../organizations/locks.ts';
 import { findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import type { Change } from '../proposals/change.ts';
-import { type GuardFacts, waitOfAppointment } from '../proposals/protection.ts';
+import { type GuardFacts, type Wait, waitOfAppointment } from '../proposals/protection.ts';
 import { findGuardFacts, listWaiting, type ProposedChange } from '../proposals/store.ts';
-import { roleSynced } from '../proposals/summary.ts';
-import type { RoleAssignmentRow } from '../roles/store.ts';
+import { roleSynced, rolesSynced } from '../proposals/summary.ts';
+import { hasActiveAdmin, type RoleAssignmentRow } from '../roles/store.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { findNamedAssignment, listUnsynced, type NamedAssignment } from './named-assignment.ts';
+import { mailsAboutOperator, waitOfOperator } from './operator-roles.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { propose } from './propose.ts';
 
-/** At most so many Guard admins are proposed by one sync; the next sync continues. */
+/** At most so many roles are proposed by one sync; the next sync continues. */
 const proposalsPerSync = 50;
 
 type SyncFacts = {
+  /** For mail about the sync. */
+  id: string;
   organization: Organization;
   unsynced: readonly NamedAssignment[];
   guard: GuardFacts;
+  /** Whether an active organization admin could confirm what an operator proposes. */
+  hasAdmin: boolean;
   /** What waits already, by what it is about. */
   waiting: ReadonlyMap<string, ProposedChange>;
 };
 
 /**
- * Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. Where a site
- * is restricted, the role of a Guard admin is proposed instead. It stays as it is where nobody could confirm it and the
- * caller is no organization admin, and where the caller would make themselves a Guard admin.
+ * Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. An operator
+ * proposes that instead, role by role, where an active organization admin could confirm it. Where a site is restricted,
+ * the role of a Guard admin is proposed. It stays as it is where nobody could confirm it and the caller is no
+ * organization admin, and where the caller would make themselves a Guard admin.
  */
 export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
   operation: 'triggerScimSync',
@@ -34,19 +40,20 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
   refusals: [],
   resource: 'Organization',
   lock: (tx, { organizationId }) => shareGuard(tx, organizationId),
-  load: async (tx, { organizationId }) => {
+  load: async (tx, { organizationId }, now) => {
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
     const unsynced = await listUnsynced(tx, organizationId);
-    const guards = unsynced.filter(isGuard).map(({ assignment }) => syncOf(assignment.id));
-    const waiting = guards.length === 0 ? [] : await listWaiting(tx, guards);
+    const about = unsynced.map(({ assignment }) => syncOf(assignment.id));
+    const waiting = about.length === 0 ? [] : await listWaiting(tx, about);
     return {
+      id: newId(now),
       organization,
       unsynced,
-      guard:
-        guards.length === 0
-          ? { isRestricted: false, guardAdmins: [] }
-          : await findGuardFacts(tx, organizationId),
+      guard: unsynced.some(isGuard)
+        ? await findGuardFacts(tx, organizationId)
+        : { isRestricted: false, guardAdmins: [] },
+      hasAdmin: await hasActiveAdmin(tx, organizationId),
       waiting: new Map(waiting.map((one) => [one.about, one])),
     };
   },
@@ -54,15 +61,11 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
   auditResource: ({ organization: { id } }) => ({ type: 'Organization', id }),
   decide: (facts, _, by) => {
     const { organization, unsynced } = facts;
-    const proposals = facts.guard.isRestricted
-      ? unsynced
-          .filter(isGuard)
-          .slice(0, proposalsPerSync)
-          .flatMap((one) => proposeSync(one, facts, by))
-      : [];
-    const synced = unsynced.filter(
-      (one) => !isGuard(one) || (!facts.guard.isRestricted && one.assignment.accountId !== by.viewer.id),
-    );
+    const fates = unsynced.map((one) => ({ one, fate: fateOf(one, facts, by) }));
+    const synced = fates.filter(({ fate }) => fate === 'SYNCS').map(({ one }) => one);
+    const proposals = fates
+      .flatMap(({ one, fate }) => (typeof fate === 'string' ? [] : proposeSync(one, fate, facts, by)))
+      .slice(0, proposalsPerSync);
     return {
       answer: organization,
       write: async (tx) => {
@@ -79,23 +82,44 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
         },
       },
       consequences: proposals.flatMap(({ consequences = [] }) => consequences),
-      mails: proposals.flatMap(({ mails = [] }) => mails),
+      mails: [
+        ...proposals.flatMap(({ mails = [] }) => mails),
+        ...(synced.length === 0
+          ? []
+          : mailsAboutOperator(
+              { id: facts.id, organizationId: organization.id, summary: rolesSynced(synced.length) },
+              by,
+            )),
+      ],
       accessChangedFor: [...new Set(synced.map(({ assignment }) => assignment.accountId))],
     };
   },
 });
 
-/** The proposal to sync the role of a Guard admin: one, or none where it waits already or cannot be proposed. */
+/** What a sync does with one role: it counts then, it is proposed, or it stays as it is. */
+function fateOf(
+  { assignment }: NamedAssignment,
+  { guard, hasAdmin }: SyncFacts,
+  by: DecisionContext,
+): Wait | 'SYNCS' | 'STAYS' {
+  const waitForAdmin = waitOfOperator(hasAdmin, by);
+  if (assignment.role !== 'GUARD_ADMIN') return waitForAdmin ?? 'SYNCS';
+  const { accountId, siteId } = assignment;
+  if (accountId === by.viewer.id) return 'STAYS';
+  const participants = { proposerId: by.viewer.id, subjectId: accountId, siteId };
+  const wait = waitOfAppointment(guard, participants, { now: by.now, ...by.rules });
+  if (wait === null) return waitForAdmin === null ? 'SYNCS' : 'STAYS';
+  return wait.effectiveAt !== null && !by.relations.has('ORGANIZATION_ADMIN') ? 'STAYS' : wait;
+}
+
+/** The proposal to sync a role: one, or none where it waits already. */
 function proposeSync(
   { assignment, email, place }: NamedAssignment,
-  { guard, waiting }: SyncFacts,
+  wait: Wait,
+  { waiting }: SyncFacts,
   by: DecisionContext,
 ): Extract<Outcome<ProposedChange>, { answer: unknown }>[] {
   const { id, accountId, role, organizationId, siteId } = assignment;
-  if (accountId === by.viewer.id) return [];
-  const participants = { proposerId: by.viewer.id, subjectId: accountId, siteId };
-  const wait = waitOfAppointment(guard, participants, { now: by.now, ...by.rules });
-  if (wait === null || (wait.effectiveAt !== null && !by.relations.has('ORGANIZATION_ADMIN'))) return [];
   const about = syncOf(id);
   const change: Change = {
     ...{ kind: 'SYNC_ROLE', about, organizationId, siteId, input: { roleAssignmentId: id } },

@@ -2,6 +2,7 @@ import { appointmentWaitsMail, changeProposedMail } from './kinds/change-propose
 import { grantReassignedMail } from './kinds/grant-reassigned.ts';
 import { guardRequestMail } from './kinds/guard-request.ts';
 import { relayedConsentMail } from './kinds/relayed-consent.ts';
+import { rolesByOperatorMail } from './kinds/roles-by-operator.ts';
 import type { MailKind } from './mail-kind.ts';
 
 /** The kinds of mail, each with a file of its own. The queue and the delivery know no kind. */
@@ -11,4 +12,5 @@ export const mailKinds: readonly MailKind[] = [
   grantReassignedMail,
   changeProposedMail,
   appointmentWaitsMail,
+  rolesByOperatorMail,
 ];

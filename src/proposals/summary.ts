@@ -36,6 +36,9 @@ export const roleAssigned = (email: string, role: Role, place: NamedPlace): stri
 export const roleSynced = (email: string, role: Role, place: NamedPlace): string =>
   `Make the role ${roleRules[role].label} over ${nameOf(place)} count, which the identity provider has pushed for ${email}`;
 
+export const rolesSynced = (count: number): string =>
+  `Make the roles count that the identity provider has pushed (${count})`;
+
 export const roleRemoved = (email: string, role: Role, place: NamedPlace): string =>
   `Remove the role ${roleRules[role].label} over ${nameOf(place)} from ${email}`;
 

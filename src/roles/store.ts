@@ -76,21 +76,28 @@ const hasAdminInSql = (organizationId: string) => `EXISTS (
    WHERE r.organization_id = ${organizationId} AND r.role = 'ORGANIZATION_ADMIN' AND ${countsInSql}
      AND a.active AND NOT ${isVendorsInSql('a.email')})`;
 
-/** The roles of an account in the organizations that have an active admin who is a customer's user. One statement. */
-export async function listRolesUnderAnAdmin(
-  db: Transaction,
-  accountId: string,
-): Promise<RoleAssignmentRow[]> {
-  const found = await db.$queryRawUnsafe<{ id: string }[]>(
-    `SELECT held.id FROM role_assignments held
+/** Whether an organization has an active organization admin who is a customer's user. One statement. */
+export async function hasActiveAdmin(db: Transaction, organizationId: string): Promise<boolean> {
+  const [row] = await db.$queryRawUnsafe<{ has: boolean }[]>(
+    `SELECT ${hasAdminInSql('$1::uuid')} AS has`,
+    organizationId,
+  );
+  return row?.has === true;
+}
+
+/** A role, and whether its organization has an active admin who is a customer's user. */
+export type RoleUnderAdmin = RoleAssignmentRow & { hasAdmin: boolean };
+
+/** The roles of an account. Two statements. */
+export async function listRolesOf(db: Transaction, accountId: string): Promise<RoleUnderAdmin[]> {
+  const roles = await db.roleAssignment.findMany({ where: { accountId }, orderBy: { id: 'asc' } });
+  const withAdmin = await db.$queryRawUnsafe<{ id: string }[]>(
+    `SELECT DISTINCT held.organization_id AS id FROM role_assignments held
       WHERE held.account_id = $1::uuid AND ${hasAdminInSql('held.organization_id')}`,
     accountId,
   );
-  if (found.length === 0) return [];
-  return await db.roleAssignment.findMany({
-    where: { id: { in: found.map(({ id }) => id) } },
-    orderBy: { id: 'asc' },
-  });
+  const ids = new Set(withAdmin.map(({ id }) => id));
+  return roles.map((role) => ({ ...role, hasAdmin: ids.has(role.organizationId) }));
 }
 
 /** Removes role assignments. One statement. */

@@ -575,7 +575,7 @@ describe('successful and refused actions', () => {
     const email = 'giver@acme.example';
     const { id: userId } = await done(operator, 'addUser', { organizationId, email, name: 'Giver' });
     const held = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-    const { id: roleAssignmentId } = await done(operator, 'assignRole', held);
+    const { id: roleAssignmentId } = await done(await member('organizationAdmin'), 'assignRole', held);
     const { grantId } = await fileTicket(gateway, world, { site: 'restricted' });
     await done(await gateway.as(email), 'approveDataAccess', { grantId });
     await done(operator, 'removeRole', { roleAssignmentId });

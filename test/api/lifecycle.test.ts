@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
 import { rawId } from '../support/rows.ts';
-import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import {
+  assignRole,
+  attempt,
+  done,
+  fileTicket,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -132,7 +139,7 @@ describe('an approval on a restricted site, by somebody who may no longer grant'
     const email = `giver@customer-${givers}.example`;
     const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Giver' });
     const role = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-    const { id: roleAssignmentId } = await done(world.operator, 'assignRole', role);
+    const { id: roleAssignmentId } = await assignRole(world, role);
     const { ticketId, grantId } = await fileTicket(gateway, world, { site: 'restricted' });
     await done(await gateway.as(email), 'approveDataAccess', { ticketId, reason: 'go ahead' });
     return { ticketId, grantId: grantId ?? '', userId, roleAssignmentId, email };

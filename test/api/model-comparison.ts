@@ -112,7 +112,7 @@ function predicted(model: Model): object {
     tickets: model.tickets,
     grants: model.grants,
     sites: model.sites,
-    proposals: model.proposals.map(({ change: _, ...proposal }) => proposal),
+    proposals: model.proposals.map(({ change: _, needs: __, ...proposal }) => proposal),
     licensed: products.filter((product) => model.licensed[product]),
     roles: model.roles
       .map(({ role, synced }, index) => `${index} ${role} ${synced ? 'SYNCED' : 'PENDING_SYNC'}`)

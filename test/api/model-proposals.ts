@@ -24,7 +24,8 @@ export function isOrganizationRestricted(model: Model): boolean {
 const placeOf = (change: ProposedChange): Site | null =>
   'site' in change ? change.site : (change.held.site ?? null);
 const subjectOf = (change: ProposedChange) => ('held' in change ? change.held.who : null);
-const appoints = ({ kind }: ProposedChange) => kind === 'assign' || kind === 'sync';
+const appoints = (change: ProposedChange) =>
+  (change.kind === 'assign' || change.kind === 'sync') && change.held.role === 'GUARD_ADMIN';
 
 /** What a change is about: two changes of the same thing do not wait at once. */
 function sameThing(one: ProposedChange, other: ProposedChange): boolean {
@@ -59,11 +60,17 @@ export function couldConfirm(model: Model, by: Who, change: ProposedChange): boo
 }
 
 function isEqual(one: ProposedChange, other: ProposedChange): boolean {
-  const input = (change: ProposedChange) => JSON.stringify('after' in change ? change.after : change.kind);
+  const input = (change: ProposedChange) =>
+    JSON.stringify('after' in change ? change.after : 'held' in change ? change.held.direct : change.kind);
   return input(one) === input(other);
 }
 
-export function propose(model: Model, who: Who, change: ProposedChange): Answer {
+export function propose(
+  model: Model,
+  who: Who,
+  change: ProposedChange,
+  needs: Proposal['needs'] = 'GUARD_ADMIN',
+): Answer {
   const known = model.proposals.find(
     ({ state, change: other }) => state === 'WAITING' && sameThing(other, change),
   );
@@ -71,9 +78,9 @@ export function propose(model: Model, who: Who, change: ProposedChange): Answer 
     return isEqual(known.change, change) ? { done: true } : refusedAsWaiting(model, who, change);
   }
   if (known !== undefined) expire(model, known);
-  const byTime = appoints(change) && !couldConfirm(model, who, change);
+  const byTime = needs === 'GUARD_ADMIN' && appoints(change) && !couldConfirm(model, who, change);
   const proposal: Proposal = {
-    ...{ by: who, change, state: 'WAITING', settledBy: null, settledAt: null, version: 1 },
+    ...{ by: who, change, needs, state: 'WAITING', settledBy: null, settledAt: null, version: 1 },
     effectiveAt: byTime ? model.now + 72 * hour : null,
     expiresAt: byTime ? null : model.now + 14 * day,
   };
@@ -83,7 +90,7 @@ export function propose(model: Model, who: Who, change: ProposedChange): Answer 
 }
 
 function refusedAsWaiting(model: Model, who: Who, change: ProposedChange): Answer {
-  if (!('site' in change)) throw new Error('Only policies differ');
+  if (!('site' in change)) return refuse(model, who, 'role.assign', 'user', 'ANOTHER_CHANGE_WAITS');
   return refuse(model, who, 'site.set_support_access_policy', `site ${change.site}`, 'ANOTHER_CHANGE_WAITS');
 }
 
@@ -118,8 +125,8 @@ export function settleProposal(model: Model, who: Who, how: Settling, index: num
   const isAdmin = isOrganizationAdmin(model, who);
   const sees = by === who || (isMember(who) && (isAdmin || isGuardOf(model, who, null)));
   if (!sees) return no('NOT_FOUND');
-  const allowed =
-    how === 'withdraw' ? by === who || isAdmin : isMember(who) && isGuardOf(model, who, placeOf(change));
+  const confirms = proposal.needs === 'ORGANIZATION_ADMIN' ? isAdmin : isGuardOf(model, who, placeOf(change));
+  const allowed = how === 'withdraw' ? by === who || isAdmin : isMember(who) && confirms;
   if (!allowed) return no('FORBIDDEN');
   if (isOver(proposal, model.now)) return no('CHANGE_NOT_WAITING');
   if (how === 'withdraw') {
@@ -162,7 +169,7 @@ export function settleDue(model: Model): void {
 }
 
 /** Whether its proposer may still make the change, and nobody has made it or another one since. */
-function isPossible(model: Model, { by, change }: Proposal): boolean {
+function isPossible(model: Model, { by, change, needs }: Proposal): boolean {
   const isAdmin = by === 'operator' || isOrganizationAdmin(model, by);
   switch (change.kind) {
     case 'restrictions':
@@ -176,7 +183,9 @@ function isPossible(model: Model, { by, change }: Proposal): boolean {
       return isOrganizationAdmin(model, by) && JSON.stringify(present) === JSON.stringify(change.before);
     }
     case 'assign': {
-      const { who, role, site } = change.held;
+      const { who, role, site, direct } = change.held;
+      const takesGuard = role === 'GUARD_ADMIN' && direct && isOrganizationRestricted(model);
+      if (takesGuard && needs === 'ORGANIZATION_ADMIN') return false;
       return isAdmin && !model.roles.some((one) => one.who === who && one.role === role && one.site === site);
     }
     case 'sync':

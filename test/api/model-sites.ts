@@ -153,6 +153,11 @@ export function unlicense(model: Model, who: Who, product: Product): Answer {
   return answer;
 }
 
+/** Whether this is an operator in an organization with an admin, who cannot make a role count alone. */
+function isAlone(model: Model, who: Who): boolean {
+  return who === 'operator' && model.roles.some((held) => isOrganizationAdmin(model, held.who));
+}
+
 export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
   const allowed = who === 'operator' || isOrganizationAdmin(model, who);
   const isHeld = model.roles.some(
@@ -173,6 +178,7 @@ export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
         ? 'NO_GUARD_ADMIN'
         : undefined;
   if (allowed && refused === undefined && takesTwo) return propose(model, who, change);
+  if (refused === undefined && isAlone(model, who)) return propose(model, who, change, 'ORGANIZATION_ADMIN');
   const answer = onOrganization(
     model,
     who,
@@ -212,7 +218,14 @@ export function syncRoles(model: Model, who: Who): Answer {
   if ('refused' in answer) return answer;
   const isGuarded = isOrganizationRestricted(model);
   const unsynced = model.roles.filter(({ synced }) => !synced);
-  const counting = unsynced.filter((held) => held.role !== 'GUARD_ADMIN' || (!isGuarded && held.who !== who));
+  const alone = isAlone(model, who);
+  const counting = unsynced.filter(
+    (held) => !alone && (held.role !== 'GUARD_ADMIN' || (!isGuarded && held.who !== who)),
+  );
+  for (const held of unsynced.filter(({ role }) => alone && role !== 'GUARD_ADMIN')) {
+    const change = { kind: 'sync', held } as const;
+    if (!waits(model, change)) propose(model, who, change, 'ORGANIZATION_ADMIN');
+  }
   for (const held of unsynced.filter(({ role }) => isGuarded && role === 'GUARD_ADMIN')) {
     const change = { kind: 'sync', held } as const;
     if (held.who === who || waits(model, change)) continue;

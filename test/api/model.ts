@@ -102,6 +102,7 @@ export type ProposedChange =
 export type Proposal = {
   by: Who;
   change: ProposedChange;
+  needs: 'GUARD_ADMIN' | 'ORGANIZATION_ADMIN';
   state: 'WAITING' | 'APPLIED' | 'LAPSED' | 'DECLINED' | 'WITHDRAWN' | 'EXPIRED';
   effectiveAt: number | null;
   expiresAt: number | null;

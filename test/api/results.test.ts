@@ -332,7 +332,7 @@ const rows: Record<MutationName, () => Row> = {
       return { organizationId, userId, role: 'ORGANIZATION_ADMIN' };
     };
     return {
-      succeeds: [by('operator', input), by('organizationAdmin', appointment)],
+      succeeds: [by('organizationAdmin', input), by('organizationAdmin', appointment)],
       ForbiddenError: by('reporter', input),
       otherInput: { role: 'GUARD_ADMIN' },
       NotFoundError: by('operator', async () => ({

@@ -39,6 +39,16 @@ const entriesOf = async (reader: Person, action: string, count = 10): Promise<Js
   return auditLog.edges.map(({ node }: Json) => node);
 };
 
+/** The details of the queued mails about what an operator did alone, to this person. */
+const mailsTo = async (email: string): Promise<Json[]> => {
+  const { rows } = await gateway.sql.query(
+    `SELECT m.details FROM mails m JOIN accounts a ON a.id = m.recipient_id
+      WHERE a.email = $1 AND m.kind = 'roles-by-operator' ORDER BY m.created_at`,
+    [email],
+  );
+  return rows.map(({ details }) => details);
+};
+
 test('what an operator does to a user is in the log of every organization that the user belongs to', async () => {
   const { id: accountId, email } = await addMember();
   const elsewhere = world.globex.organizationId;
@@ -129,6 +139,113 @@ test('an engineer who is deactivated has no tickets and no grants from then on, 
   expect(await attempt(engineer, 'releaseDataAccess', { grantId })).toMatchObject({ code: 'NOT_FOUND' });
 });
 
+describe('an operator', () => {
+  const roleOf = async (userId: string): Promise<Json> => {
+    const { roleAssignments } = await operator.ask(
+      `query ($userId: ID!) { roleAssignments(filter: { userId: $userId }) { edges { node { role syncState } } } }`,
+      { userId },
+    );
+    return roleAssignments.edges[0]?.node ?? null;
+  };
+  const settle = (person: Person, how: string, id: string) =>
+    attempt(person, `${how}ProposedChange`, { proposedChangeId: id });
+  const proposed = { __typename: 'ProposedChange', changeKind: 'ASSIGN_ROLE', state: 'WAITING' };
+
+  test('proposes a role, which counts once an organization admin has confirmed it', async () => {
+    const { id: userId, email } = await addMember();
+    const input = { userId, organizationId, role: 'ORGANIZATION_ADMIN' };
+    const waiting = await attempt(operator, 'assignRole', input);
+    expect(waiting).toMatchObject(proposed);
+    expect(await roleOf(userId)).toBeNull();
+    expect(await attempt(operator, 'assignRole', input)).toMatchObject({ ...proposed, id: waiting.id });
+    expect(await attempt(operator, 'assignRole', { ...input, origin: 'SCIM' })).toMatchObject({
+      code: 'ANOTHER_CHANGE_WAITS',
+    });
+    for (const [person, code] of [
+      [operator, 'FORBIDDEN'],
+      [await gateway.as(world.acme.emails.guardAdmin), 'FORBIDDEN'],
+      [await gateway.as(world.acme.emails.jiraAdmin), 'NOT_FOUND'],
+      [world.admins.globex, 'NOT_FOUND'],
+    ] as const)
+      expect(await settle(person, 'confirm', waiting.id), person.email).toMatchObject({ code });
+
+    expect(await settle(world.admins.acme, 'confirm', waiting.id)).toMatchObject({ state: 'APPLIED' });
+    expect(await roleOf(userId)).toEqual({ role: 'ORGANIZATION_ADMIN', syncState: 'SYNCED' });
+    expect(await mailsTo(email)).toEqual([]);
+    const [confirmed] = await entriesOf(world.admins.acme, 'PROPOSED_CHANGE_CONFIRM', 1);
+    expect(confirmed).toMatchObject({ actor: { kind: 'USER' } });
+  });
+
+  test('assigns no role that an organization admin has declined', async () => {
+    const { id: userId } = await addMember();
+    const input = { userId, organizationId, role: 'GUARD_ADMIN', origin: 'SCIM' };
+    const { id } = await done(operator, 'assignRole', input);
+    expect(await settle(world.admins.acme, 'decline', id)).toMatchObject({ state: 'DECLINED' });
+    expect(await roleOf(userId)).toBeNull();
+  });
+
+  test('proposes each role of a sync', async () => {
+    const { id: userId } = await addMember();
+    const role = { userId, organizationId, role: 'ORGANIZATION_ADMIN', origin: 'SCIM' };
+    await assignRole(world, role);
+    await done(operator, 'triggerScimSync', { organizationId });
+    expect(await roleOf(userId)).toMatchObject({ syncState: 'PENDING_SYNC' });
+    const { node } = await world.admins.acme.ask(
+      `query ($id: ID!) { node(id: $id) { ... on Organization {
+         proposedChanges(first: 100) { edges { node { id changeKind affectedUser { id } } } } } } }`,
+      { id: organizationId },
+    );
+    const own = node.proposedChanges.edges.find((edge: Json) => edge.node.affectedUser?.id === userId).node;
+    expect(own).toMatchObject({ changeKind: 'SYNC_ROLE' });
+    expect(await settle(world.admins.acme, 'confirm', own.id)).toMatchObject({ state: 'APPLIED' });
+    expect(await roleOf(userId)).toMatchObject({ syncState: 'SYNCED' });
+  });
+
+  test('appoints the first admin, and another one where the only one is not active, which role holders are told', async () => {
+    const { id: place } = await done(operator, 'createOrganization', { name: 'Initech' });
+    const [first, second] = await Promise.all(
+      ['first', 'second'].map(async (name) => {
+        const email = `${name}@initech.example`;
+        const { id } = await done(operator, 'addUser', { organizationId: place, email, name });
+        return { id, email };
+      }),
+    );
+    if (first === undefined || second === undefined) throw new Error('two');
+    const appoint = (userId: string) =>
+      attempt(operator, 'assignRole', { organizationId: place, userId, role: 'ORGANIZATION_ADMIN' });
+    expect(await appoint(first.id)).toMatchObject({ __typename: 'RoleAssignment' });
+    expect(await appoint(second.id)).toMatchObject(proposed);
+    await done(operator, 'deactivateAccount', { accountId: first.id });
+    expect(await appoint(second.id)).toMatchObject({ __typename: 'RoleAssignment' });
+    const summary = (email: string) => `Assign the role Organization admin over Initech to ${email}`;
+    expect((await mailsTo(first.email)).map((mail) => mail.summary)).toEqual([summary(first.email)]);
+    expect((await mailsTo(second.email)).map((mail) => mail.summary)).toEqual([summary(second.email)]);
+  });
+
+  test('does not make a Guard admin by the confirmation of one admin where access was restricted since', async () => {
+    const { id: place } = await done(operator, 'createOrganization', { name: 'Later', hasGuard: true });
+    const url = 'https://later.example';
+    const { id: siteId } = await done(operator, 'createSite', { organizationId: place, url, name: 'Later' });
+    const [admin, member] = await Promise.all(
+      ['admin', 'member'].map(async (name) => {
+        const email = `${name}@later.example`;
+        const { id } = await done(operator, 'addUser', { organizationId: place, email, name });
+        return { id, email };
+      }),
+    );
+    if (admin === undefined || member === undefined) throw new Error('two');
+    await done(operator, 'assignRole', {
+      ...{ organizationId: place, userId: admin.id, role: 'ORGANIZATION_ADMIN' },
+    });
+    const guard = { organizationId: place, userId: member.id, role: 'GUARD_ADMIN' };
+    const { id } = await done(operator, 'assignRole', guard);
+    const person = await gateway.as(admin.email);
+    await done(person, 'setSupportAccessRestrictions', { siteId, restricted: true });
+    expect(await settle(person, 'confirm', id)).toMatchObject({ code: 'CHANGE_LAPSED' });
+    expect(await roleOf(member.id)).toBeNull();
+  });
+});
+
 describe('a user who is reactivated', () => {
   const rolesOf = async (userId: string) => {
     const { roleAssignments } = await operator.ask(
@@ -161,6 +278,9 @@ describe('a user who is reactivated', () => {
       await done(operator, 'reactivateAccount', { accountId: userId });
       expect(await rolesOf(userId)).toEqual([['ORGANIZATION_ADMIN', place]]);
     }
+    // Once for the one time at which they count again.
+    const summary = `Reactivate ${email}, whose roles count again`;
+    expect((await mailsTo(email)).filter((mail) => mail.summary === summary)).toHaveLength(1);
   });
 });
 

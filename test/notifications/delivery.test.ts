@@ -262,7 +262,7 @@ test('a request that awaits the Guard again, after an approval has lapsed, gets 
   const email = 'giver@acme.example';
   const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Giver' });
   const held = { userId, role: 'ORGANIZATION_ADMIN', organizationId };
-  const { id: roleAssignmentId } = await done(world.operator, 'assignRole', held);
+  const { id: roleAssignmentId } = await assignRole(world, held);
   const { grantId, ticketId } = await awaitGuard(await gateway.as(email));
   await deliver();
   await done(world.operator, 'removeRole', { roleAssignmentId });

@@ -10,7 +10,7 @@ import { orProposed } from './or-proposed.ts';
 addCommand(assignRole, {
   type: orProposed(RoleAssignment),
   description:
-    'Assigns a role to a member of an organization. A role from SCIM counts only after a sync. Where support access is restricted on a site of the organization, making a Guard admin takes two people, so the result is a proposed change. Nobody makes themselves a Guard admin.',
+    'Assigns a role to a member of an organization. A role from SCIM counts only after a sync. Where support access is restricted on a site of the organization, making a Guard admin takes two people, so the result is a proposed change. Nobody makes themselves a Guard admin. What an operator assigns is a proposed change for an organization admin to confirm, unless the organization has no active one.',
   input: {
     description: 'The user, the role, and what it is held over.',
     fields: (t) => ({
@@ -64,7 +64,7 @@ addCommand(removeRole, {
 addCommand(triggerScimSync, {
   type: Organization,
   description:
-    'Syncs the roles that the identity provider has pushed: they count from now on. Where support access is restricted on a site of the organization, the roles of Guard admins are proposed instead, and are among its `proposedChanges`.',
+    'Syncs the roles that the identity provider has pushed: they count from now on. Where support access is restricted on a site of the organization, the roles of Guard admins are proposed instead, and so is every role by an operator, unless the organization has no active organization admin. They are among its `proposedChanges`.',
   input: {
     description: 'The organization whose roles to sync.',
     fields: (t) => ({
