@@ -503,11 +503,17 @@ describe.each(['approveDataAccessInBulk', 'revokeDataAccessInBulk'] as const)('o
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
     const { bulk }: Json = await as.ask(
       `mutation ($input: ${type}Input!) {
-         bulk: ${name}(input: $input) { ... on BulkPayload { results { grantId result { __typename } } } } }`,
+         bulk: ${name}(input: $input) { ... on BulkPayload {
+           results { grantId result { __typename } grant { __typename } error { __typename code message } } } } }`,
       { input: { grantIds: [grantId] } },
     );
-    expect(bulk.results).toEqual([{ grantId, result: { __typename: expect.any(String) } }]);
-    return bulk.results[0].result.__typename;
+    const [{ result, grant, error, ...item }] = bulk.results;
+    expect(item).toEqual({ grantId });
+    // The deprecated fields say the same.
+    expect((grant ?? error).__typename).toBe(result.__typename);
+    if (error !== null)
+      expect(error).toMatchObject({ code: expect.any(String), message: expect.any(String) });
+    return result.__typename;
   }
 
   test('is returned as each type of the union', async () => {

@@ -4,6 +4,7 @@ import { builder } from '../builder.ts';
 import { enumValues } from '../enum-values.ts';
 import {
   ConflictError,
+  errorTypes,
   ForbiddenError,
   InvalidInputError,
   InvalidStateError,
@@ -43,6 +44,9 @@ export function knownErrorCode(code: string | null): Code | null {
 export const ErrorInterface = builder.interfaceRef<MutationError>('Error').implement({
   description:
     'Why a mutation changed nothing. The refusal is on the audit log where what it is about exists.',
+  // So that a field of this type may return one: graphql takes an `Error` that a resolver returns as thrown.
+  extensions: { pothosErrorTypes: Object.values(errorTypes) },
+  resolveType: ({ constructor }) => constructor.name,
   fields: (t) => ({
     code: t.field({ type: ErrorCode, description: 'Why, for programs.', resolve: ({ code }) => code }),
     message: t.exposeString('message', { description: 'What is wrong and what to do, for people.' }),
