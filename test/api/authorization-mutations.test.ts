@@ -50,6 +50,8 @@ type Target = {
   proposedChangeId: string;
 };
 
+type Writes = { relation: string; operation: Written['operation'] };
+
 type Row = {
   /** The state of the ticket and its grant. */
   on?: Partial<TicketSpec>;
@@ -61,7 +63,9 @@ type Row = {
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
   /** The row that it writes when it succeeds, besides the audit entry. */
-  writes: { relation: string; operation: Written['operation'] };
+  writes: Writes;
+  /** What it writes instead when an operator asks for it, who only proposes it. */
+  writesByOperator?: Writes;
   /** Whether it needs an approval that holds: the person who gave it has a role meanwhile. */
   approverMayGrant?: boolean;
   /** Whether it is about the platform, not about Acme. */
@@ -165,7 +169,10 @@ const rows: Record<string, Row> = {
   triggerScimSync: {
     input: () => ({ organizationId: acme().organizationId }),
     writes: { relation: 'role_assignments', operation: 'UPDATE' },
-    undo: `UPDATE role_assignments SET sync_state = 'PENDING_SYNC', synced_at = NULL WHERE origin = 'SCIM'`,
+    writesByOperator: { relation: 'proposed_changes', operation: 'INSERT' },
+    undo: `UPDATE role_assignments SET sync_state = 'PENDING_SYNC', synced_at = NULL WHERE origin = 'SCIM';
+      UPDATE proposed_changes SET state = 'WITHDRAWN', settled_by_id = proposed_by_id, settled_at = proposed_at,
+             version = version + 1 WHERE state = 'WAITING' AND kind = 'SYNC_ROLE'`,
   },
   confirmProposedChange: {
     ...{ account: 'active', proposal: true, input: proposedChangeId },
@@ -250,7 +257,14 @@ describe(`every mutation, MUTATIONS_SEED=${seed}`, () => {
         answers.push(answer.cell);
         const rest = await written();
         wrong.push(
-          ...whatIsWrong(row, name, column, person, answer, rest).map((what) => `${column}: ${what}`),
+          ...whatIsWrong(
+            column === 'operator' ? { ...row, writes: row.writesByOperator ?? row.writes } : row,
+            name,
+            column,
+            person,
+            answer,
+            rest,
+          ).map((what) => `${column}: ${what}`),
         );
         if (row.undo !== undefined && answer.cell === 'yes') {
           await gateway.sql.query(row.undo);
