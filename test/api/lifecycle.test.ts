@@ -6,6 +6,7 @@ import {
   assignRole,
   attempt,
   done,
+  doneByTwo,
   fileTicket,
   startGatewayWithWorld,
   type World,
@@ -70,8 +71,8 @@ describe('a request keeps the terms of its opening', () => {
 
   async function setSite(restricted: boolean, policy: object): Promise<void> {
     const siteId = world.acme.sites.original.id;
-    await done(guardAdmin, 'setSupportAccessRestrictions', { siteId, restricted });
-    await done(admin, 'setSupportAccessPolicy', { siteId, ...policy });
+    await doneByTwo(guardAdmin, admin, 'setSupportAccessRestrictions', { siteId, restricted });
+    await doneByTwo(guardAdmin, admin, 'setSupportAccessPolicy', { siteId, ...policy });
   }
 
   beforeAll(async () => {

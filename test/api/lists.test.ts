@@ -12,6 +12,7 @@ import {
   insertOpenRequests,
   insertOrganizations,
   insertProducts,
+  insertProposedChanges,
   insertSites,
   insertWithdrawnGrants,
   rawId,
@@ -40,6 +41,7 @@ beforeAll(async () => {
   await insertProducts(gateway, rawId(sites.main.id), filler);
   await insertAdmins(gateway, rawId(organizationId), filler);
   await insertAuditEntries(gateway, rawId(organizationId), filler);
+  await insertProposedChanges(gateway, rawId(organizationId), operator.email, filler);
   const { node } = await admin.ask(`{ node(id: "${ticketId}") { ... on Ticket { reporter { id } } } }`);
   const of = {
     ticketId: rawId(ticketId),
@@ -66,6 +68,8 @@ type List = {
   path: string[];
 };
 
+const onOrganization = (field: string) =>
+  `node(id: "${world.acme.organizationId}") { ... on Organization { ${field} } }`;
 const onSite = (field: string) => `site(url: "${world.acme.sites.main.url}") { ${field} }`;
 const onTicket = (field: string) => `node(id: "${ticketId}") { ... on Ticket { ${field} } }`;
 const itself = (field: string) => field;
@@ -77,11 +81,8 @@ const lists: Record<string, List> = {
   'Query.roleAssignments': { by: () => admin, within: itself, path: [] },
   'Query.sites': { by: () => admin, within: itself, path: [] },
   'Query.tickets': { by: () => admin, within: itself, path: [] },
-  'Organization.sites': {
-    by: () => admin,
-    within: (field) => `node(id: "${world.acme.organizationId}") { ... on Organization { ${field} } }`,
-    path: ['node'],
-  },
+  'Organization.proposedChanges': { by: () => admin, within: onOrganization, path: ['node'] },
+  'Organization.sites': { by: () => admin, within: onOrganization, path: ['node'] },
   'Site.products': { by: () => admin, within: onSite, path: ['site'] },
   'Site.tickets': { by: () => admin, within: onSite, path: ['site'] },
   'Ticket.grants': { by: () => admin, within: onTicket, path: ['node'] },
@@ -454,7 +455,8 @@ describe('objects by their ids', () => {
       site(url: "${world.acme.sites.main.url}") { products(first: 1) { edges { node { __typename id } } } }
       tickets(first: 1) { edges { node { __typename id } } } grants(first: 1) { edges { node { __typename id } } }
       roleAssignments(first: 1) { edges { node { __typename id user { __typename id } } } }
-      auditLog(first: 1) { edges { node { __typename id } } } }`);
+      auditLog(first: 1) { edges { node { __typename id } } }
+      ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{
       engineers: accounts(filter: { kind: SUPPORT_ENGINEER }, first: 1) { edges { node { __typename ... on Node { id } } } }

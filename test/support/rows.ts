@@ -87,6 +87,26 @@ export async function insertAuditEntries(
   );
 }
 
+/** Changes that an operator has proposed, and that wait for an organization admin. */
+export async function insertProposedChanges(
+  gateway: Database,
+  organizationId: string,
+  operatorEmail: string,
+  count: number,
+): Promise<void> {
+  const { rows: operators } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [
+    operatorEmail,
+  ]);
+  const now = Date.now();
+  const rows = times(count, (at) => ({
+    ...{ id: newId(), organization_id: organizationId, kind: 'SYNC_ROLE', about: `sync ${newId()}` },
+    ...{ input: { roleAssignmentId: newId() }, before: {}, after: {}, summary: `Syncs role ${at}` },
+    ...{ proposed_by_id: operators[0].id, proposed_at: new Date(now), needs: 'ORGANIZATION_ADMIN' },
+    ...{ expires_at: new Date(now + 86_400_000), state: 'WAITING', version: 1 },
+  }));
+  await insert(gateway, 'proposed_changes', rows);
+}
+
 /** Withdrawn requests on a ticket. */
 export async function insertWithdrawnGrants(
   gateway: TestGateway,
