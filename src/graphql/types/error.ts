@@ -46,7 +46,7 @@ export const ErrorInterface = builder.interfaceRef<MutationError>('Error').imple
     'Why a mutation changed nothing. The refusal is on the audit log where what it is about exists.',
   // So that a field of this type may return one: graphql takes an `Error` that a resolver returns as thrown.
   extensions: { pothosErrorTypes: Object.values(errorTypes) },
-  resolveType: ({ constructor }) => constructor.name,
+  resolveType: (error) => error.constructor.name,
   fields: (t) => ({
     code: t.field({ type: ErrorCode, description: 'Why, for programs.', resolve: ({ code }) => code }),
     message: t.exposeString('message', { description: 'What is wrong and what to do, for people.' }),
