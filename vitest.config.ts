@@ -41,7 +41,7 @@ export default defineConfig({
   test: {
     // Node runs TypeScript as it is: the tests load the same files as production does, untransformed.
     experimental: { viteModuleRunner: false, nodeLoader: false },
-    maxWorkers: 4,
+    maxWorkers: 5,
     sequence: { sequencer: SlowFirst },
     // Generous, so that a slow machine does not look like a fault. A test of speed asserts it itself.
     testTimeout: generousMs + 60_000,
@@ -56,6 +56,8 @@ export default defineConfig({
           include: unitTests,
           setupFiles: ['test/support/no-servers.ts'],
           pool: 'threads',
+          // Loading the code for each file anew would take longer than the tests.
+          isolate: false,
         },
       },
       {
