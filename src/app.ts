@@ -8,7 +8,6 @@ import { signIn } from './commands/sign-in.ts';
 import type { Config, MailConfig } from './config.ts';
 import { FeedError } from './events/errors.ts';
 import { createCursorSigner } from './events/event-cursor.ts';
-import { createEventMessages } from './events/event-messages.ts';
 import { createFeed, type Feed } from './events/feed.ts';
 import { createInProcessBus } from './events/in-process-bus.ts';
 import { eventKinds } from './events/kinds.ts';
@@ -106,19 +105,12 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings, deadlines }),
     (opened) => opened.dispose(),
   );
-  const secrets = await cursorSecrets(config);
   const bus = begun.adopt(
     config.redis === null ? createInProcessBus().connect() : createRedisBus({ ...config.redis, logger }),
     (opened) => opened.dispose(),
   );
   const relay = begun.adopt(
-    createRelay({
-      db: relayDatabase.pool,
-      bus,
-      logger,
-      kinds: eventKinds,
-      messages: createEventMessages(secrets[0], eventKinds),
-    }),
+    createRelay({ db: relayDatabase.pool, bus, logger, kinds: eventKinds }),
     (opened) => opened.dispose(),
   );
   const feed = begun.adopt(createFeed({ relay, outage }), (opened) => opened.dispose());
@@ -141,7 +133,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 
   const identity = await openIdentity(config, clock, logger);
   begun.defer(() => identity.verifier.dispose());
-  const cursors = createCursorSigner(secrets);
+  const cursors = createCursorSigner(await cursorSecrets(config));
   const services = { ...dependencies, feed, cursors };
   const { development } = identity;
   const server = begun.adopt(

@@ -1,4 +1,4 @@
-import { type BusHealth, Publications, type WakeBus, type WakeListener } from './bus.ts';
+import type { BusHealth, WakeBus } from './bus.ts';
 
 /** Connects gateways within one process. A deployment of one gateway needs no other bus. */
 export type InProcessBus = {
@@ -9,7 +9,7 @@ export type InProcessBus = {
 };
 
 export function createInProcessBus(): InProcessBus {
-  const gateways = new Map<symbol, Set<WakeListener>>();
+  const gateways = new Map<symbol, Set<() => void>>();
   return {
     connect: () => connect(gateways),
     get size() {
@@ -18,32 +18,28 @@ export function createInProcessBus(): InProcessBus {
   };
 }
 
-function connect(gateways: Map<symbol, Set<WakeListener>>): WakeBus {
+function connect(gateways: Map<symbol, Set<() => void>>): WakeBus {
   const self = Symbol('gateway');
-  const listeners = new Set<WakeListener>();
+  const listeners = new Set<() => void>();
   const health: BusHealth = { state: 'UP', since: new Date() };
-  const unsent = new Publications();
   let scheduled: NodeJS.Immediate | undefined;
   gateways.set(self, listeners);
 
   function wakeOthers(): void {
     scheduled = undefined;
-    const { messages } = unsent.take();
     for (const [gateway, theirListeners] of gateways) {
-      if (gateway !== self) for (const wake of theirListeners) wake(messages);
+      if (gateway !== self) for (const wake of theirListeners) wake();
     }
   }
 
   return {
-    publish(message) {
-      if (!gateways.has(self) || gateways.size === 1) return;
-      unsent.add(message);
-      scheduled ??= setImmediate(wakeOthers);
+    publish() {
+      if (gateways.has(self)) scheduled ??= setImmediate(wakeOthers);
     },
     subscribe(listener) {
       listeners.add(listener);
       setImmediate(() => {
-        if (listeners.has(listener)) listener(null);
+        if (listeners.has(listener)) listener();
       });
       return () => void listeners.delete(listener);
     },

@@ -2,7 +2,7 @@ import { backoffDelay } from '../platform/backoff.ts';
 import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createAdaptiveThrottle } from './adaptive-throttle.ts';
-import { type BusHealth, Publications, type WakeBus, type WakeListener } from './bus.ts';
+import type { BusHealth, WakeBus } from './bus.ts';
 import { openRedisLink, type RedisChannel, type RedisLink } from './redis-link.ts';
 
 export type RedisBusOptions = RedisChannel & { logger: Logger };
@@ -23,7 +23,7 @@ const longestWakeGap = 33;
  */
 export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus {
   const self = newId();
-  const listeners = new Set<WakeListener>();
+  const listeners = new Set<() => void>();
   const disposal = new AbortController();
   let link: RedisLink | undefined;
   let health: BusHealth = { state: 'DOWN', since: new Date() };
@@ -32,15 +32,16 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
   let unanswered = 0;
   let timer: NodeJS.Timeout | undefined;
   const throttle = createAdaptiveThrottle({ longest: longestWakeGap });
-  const unsent = new Publications();
+  /** Publications since the last wake was sent. */
+  let unsent = 0;
   /** The earliest moment of the next wake, and the timer until then if one is scheduled. */
   let nextWakeAt = 0;
   let wakeTimer: NodeJS.Timeout | undefined;
   /** The link on which a wake is in flight. Publications meanwhile are sent as one more wake after it. */
   let inFlight: RedisLink | undefined;
 
-  const wake: WakeListener = (messages) => {
-    for (const listener of listeners) listener(messages);
+  const wake = (): void => {
+    for (const listener of listeners) listener();
   };
 
   async function open(): Promise<void> {
@@ -61,16 +62,13 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
     unanswered = 0;
     timer = setInterval(() => sendHeartbeat(current), heartbeatInterval);
     setHealth('UP');
-    wake(null);
+    wake();
     sendWhenDue();
   }
 
   function onMessage(message: string): void {
     if (message === `${self} alive`) unanswered = 0;
-    else if (message.endsWith(' wake') && !message.startsWith(self)) {
-      const messages = message.split(' ').slice(1, -1);
-      wake(messages.length === 0 ? null : messages);
-    }
+    else if (message.endsWith(' wake') && !message.startsWith(self)) wake();
   }
 
   function sendHeartbeat(current: RedisLink): void {
@@ -119,14 +117,14 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
     if (state === 'UP') logger.info('Redis is available');
   }
 
-  function publish(message?: () => string): void {
-    unsent.add(link === undefined ? undefined : message);
+  function publish(): void {
+    unsent += 1;
     sendWhenDue();
   }
 
   /** Without a link, unsent publications wait for the next one. */
   function sendWhenDue(): void {
-    if (link === undefined || link === inFlight || wakeTimer !== undefined || unsent.count === 0) return;
+    if (link === undefined || link === inFlight || wakeTimer !== undefined || unsent === 0) return;
     const delay = nextWakeAt - performance.now();
     if (delay <= 0) send(link);
     else wakeTimer = setTimeout(onWakeTimer, delay);
@@ -138,20 +136,19 @@ export function createRedisBus({ logger, ...target }: RedisBusOptions): WakeBus 
   }
 
   function send(current: RedisLink): void {
-    const { count, messages } = unsent.take();
-    nextWakeAt = performance.now() + throttle.delayAfter(count);
+    const sent = unsent;
+    nextWakeAt = performance.now() + throttle.delayAfter(sent);
+    unsent = 0;
     inFlight = current;
-    const settle = (isLost: boolean): void => {
+    const settle = (lost: number): void => {
       if (inFlight === current) inFlight = undefined;
-      if (isLost) {
-        unsent.add(undefined);
-        nextWakeAt = performance.now() + heartbeatInterval;
-      }
+      unsent += lost;
+      if (lost > 0) nextWakeAt = performance.now() + heartbeatInterval;
       sendWhenDue();
     };
-    current.publish([self, ...(messages ?? []), 'wake'].join(' ')).then(
-      () => settle(false),
-      () => settle(true),
+    current.publish(`${self} wake`).then(
+      () => settle(0),
+      () => settle(sent),
     );
   }
 

@@ -9,7 +9,6 @@ import { createAdaptiveThrottle } from './adaptive-throttle.ts';
 import type { WakeBus } from './bus.ts';
 import { type EventEnvelope, type EventKind, parseEvent } from './envelope.ts';
 import { CursorExpiredError, HistoryReplacedError } from './errors.ts';
-import type { EventMessages } from './event-messages.ts';
 import { type AppendedEvents, deleteForeignEvents, type Reader } from './outbox.ts';
 import type { Position } from './position.ts';
 import { currentPosition, type EventPage, readEvents, type StoredEvent } from './read-events.ts';
@@ -43,7 +42,7 @@ export type Relay = {
   /**
    * Call it after this gateway has committed events, never inside the transaction: with what `appendEvents` returned,
    * null if that was nothing. The relay passes them to its listeners, without a read of the table if no other event
-   * can come before them, and sends them to the other gateways, which do the same. Never throws, never waits.
+   * can come before them, and wakes the other gateways. Never throws, never waits.
    */
   announce(appended: AppendedEvents | null): void;
   /** Reads the table at once, and wakes the other gateways. Never throws, never waits. */
@@ -73,8 +72,6 @@ export type RelayOptions = {
   db: Reader;
   bus: WakeBus;
   logger: Logger;
-  /** How it sends events to other gateways, and reads theirs. Without it, it only wakes them. */
-  messages?: EventMessages;
   /** The kinds of events that it reads. It skips all others. */
   kinds: readonly EventKind[];
   /** Milliseconds between reads without a wake: while the bus is up, and while it is down. */
@@ -97,7 +94,7 @@ export type RelayOptions = {
 };
 
 export function createRelay(options: RelayOptions): Relay {
-  const { db, bus, logger, kinds, messages, pageSize = 100 } = options;
+  const { db, bus, logger, kinds, pageSize = 100 } = options;
   const { pollInterval = 1000, pollIntervalWithoutBus = 250 } = options;
   const throttle = createAdaptiveThrottle({ longest: options.longestReadGap ?? 33 });
   const listeners = new Set<RelayListener>();
@@ -123,12 +120,6 @@ export function createRelay(options: RelayOptions): Relay {
   function readSoon(): void {
     if (signal === 'NONE') signal = 'REMOTE';
     onSignal?.();
-  }
-
-  function onWake(received: readonly string[] | null): void {
-    const appended = received?.map((message) => messages?.decode(message)) ?? [];
-    if (!appended.every((each) => each !== undefined) || received === null || !passOnAppended(appended))
-      readSoon();
   }
 
   function readAtOnce(): void {
@@ -164,27 +155,19 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   /**
-   * Passes on the events of committed transactions. Returns false if the table has to be read: the relay is busy, or
-   * there may be other events to pass on before some of these.
+   * Passes on events that this gateway has committed. Returns false if the table has to be read instead: the relay is
+   * busy, or there may be other events to pass on before these.
    */
-  function passOnAppended(transactions: readonly AppendedEvents[]): boolean {
+  function passOnAppended(appended: AppendedEvents): boolean {
     if (!isWaiting || passing !== undefined) return false;
-    const batch: PositionedEvent[] = [];
-    let needsRead = false;
-    for (const appended of transactions) {
-      const added = tail.add(appended);
-      if (added === undefined) needsRead = true;
-      else batch.push(...added);
-      if (needsRead) break;
-    }
+    const batch = tail.add(appended);
     const position = tail.position();
-    if (batch.length > 0 && position !== undefined) {
-      recent.add(batch, position);
-      passing = passOn(batch).then(() => {
-        passing = undefined;
-      });
-    }
-    return !needsRead;
+    if (batch === undefined || position === undefined) return false;
+    recent.add(batch, position);
+    passing = passOn(batch).then(() => {
+      passing = undefined;
+    });
+    return true;
   }
 
   async function readNext(): Promise<{ events: number; hasMore: boolean }> {
@@ -275,14 +258,14 @@ export function createRelay(options: RelayOptions): Relay {
     return undefined;
   }
 
-  const unsubscribe = bus.subscribe(onWake);
+  const unsubscribe = bus.subscribe(readSoon);
   const following = follow();
 
   return {
     announce(appended) {
       if (appended === null) return;
-      if (!passOnAppended([appended])) readAtOnce();
-      bus.publish(messages && (() => messages.encode(appended)));
+      if (!passOnAppended(appended)) readAtOnce();
+      bus.publish();
     },
     wake() {
       readAtOnce();

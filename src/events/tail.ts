@@ -1,4 +1,4 @@
-/** Follows the end of the table of events: by reading it, and by what gateways say that they have appended. */
+/** Follows the end of the table of events: by reading it, and by the events that this gateway has appended itself. */
 import type { AppendedEvents, Reader } from './outbox.ts';
 import { includes, type Position, positionAfterAppended, tagOf, withEventRead } from './position.ts';
 import { type EventPage, positionAfterPage, readEvents, readEventsUnverified } from './read-events.ts';
@@ -11,8 +11,8 @@ export type Tail = {
   /** There is no position until it starts again. */
   clear(): void;
   /**
-   * Adds the events of a committed transaction, not while a read runs. Undefined if they cannot be added without a
-   * read: there may be other events before them. Empty if they have been read already.
+   * Adds events that this gateway has committed, not while a read runs. Undefined if they cannot be added without a
+   * read: there may be other events before them.
    */
   add(appended: AppendedEvents): PositionedEvent[] | undefined;
   /**
@@ -89,8 +89,6 @@ export function createTail({
     },
     add({ events, snapshot }) {
       if (position === undefined) return undefined;
-      const start = position;
-      if (events.every(({ offset }) => includes(start, offset))) return [];
       const added: PositionedEvent[] = [];
       let after = position;
       let since = unverified ?? withoutChecksum(position);

@@ -55,7 +55,7 @@ beforeAll(async () => {
   await openRequests(office, world, flood);
   gateway = stack.adopt(await startInspectedGateway({ databaseUrl, redis }), (started) => started.dispose());
   bus = stack.adopt(createRedisBus({ ...redis, logger: silent }), (opened) => opened.dispose());
-  await new Promise<void>((resolve) => bus.subscribe(() => resolve()));
+  await new Promise<void>((resolve) => bus.subscribe(resolve));
   const [first = '', ...tokens] = await Promise.all(
     watchers.map((email) => developmentToken(gateway.url, email)()),
   );

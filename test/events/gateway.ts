@@ -2,7 +2,6 @@
 import pg from 'pg';
 import type { WakeBus } from '../../src/events/bus.ts';
 import type { EventEnvelope } from '../../src/events/envelope.ts';
-import { createEventMessages } from '../../src/events/event-messages.ts';
 import {
   createFeed,
   type EventSubscription,
@@ -88,7 +87,6 @@ export async function openGateway(
     verifyInterval: 0,
     logger: silent,
     kinds: eventKinds,
-    messages: createEventMessages('a secret that the gateways share', eventKinds),
     ...options,
     bus,
     db,

@@ -56,32 +56,6 @@ describe('a bus over Redis', () => {
     expect(other.onWake).toHaveBeenCalledTimes(11);
   });
 
-  test('carries the messages of all publications, in order; none if one has none, or they are too long', async () => {
-    const [one, other] = [openBus(), openBus()];
-    await Promise.all([isUp(one), isUp(other)]);
-    const message = (text: string) => () => one.publish(() => text);
-    for (const [publish, expected] of [
-      [[message('a')], ['a']],
-      [
-        [message('b'), message('c')],
-        ['b', 'c'],
-      ],
-      [[message('d'), () => one.publish()], null],
-      [[message('e'.repeat(200_000))], null],
-      [[message('f')], ['f']],
-    ] as const) {
-      const before = other.onWake.mock.calls.length;
-      const received = () => other.onWake.mock.calls.slice(before).map(([messages]) => messages);
-      // What is published while a wake is in flight is sent together.
-      for (const each of [message('first'), ...publish]) each();
-      await eventually(() =>
-        expected === null
-          ? expect(received()).toContain(null)
-          : expect(received().flat()).toStrictEqual(['first', ...expected]),
-      );
-    }
-  });
-
   test('is up only when the server has acknowledged the subscription', async () => {
     const observer = new Redis(redis.url);
     await observer.client('PAUSE', 500, 'ALL');

@@ -4,7 +4,7 @@ import type { Config } from '../../../src/config.ts';
 import type { Relay } from '../../../src/events/relay.ts';
 import type { Publisher } from '../publishers/publisher.ts';
 import { openEventTable } from '../publishers/table.ts';
-import { cursorSecret, type Setting, type Started, serve } from './server.ts';
+import { type Setting, type Started, serve } from './server.ts';
 
 let relay: Relay | undefined;
 
@@ -18,7 +18,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     databasePoolSize: 20,
     redis: { url: redisUrl, topology: 'SINGLE', channel: 'latchkey' },
     identity: { kind: 'development' },
-    cursorSecrets: [cursorSecret],
+    cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     allowedOrigins: [],
     mail: { kind: 'none' },
     guardAppointmentWaitHours: 72,

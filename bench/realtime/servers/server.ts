@@ -8,10 +8,6 @@ import { openPublisher } from '../servers.ts';
 import { createWriter } from '../writing.ts';
 
 export type Setting = { redisUrl: string; databaseUrl: string };
-
-/** Of the gateway, and of the process that publishes as another gateway does. */
-export const cursorSecret = 'a secret of the benchmark, long enough to sign';
-
 /** The URL and the subprotocol with which clients connect. */
 export type Started = { url: string; protocol: string };
 
