@@ -14,13 +14,15 @@ export type Actor =
 /** A resource: the name of its type in the API, and its id. */
 export type AuditResource = { type: string; id: string };
 
-/** The organization whose audit log has the entry, and the site, ticket and grant it belongs to. */
+/** The organization whose audit log has the entry, and the site, ticket, grant and session it belongs to. */
 export type AuditContext = {
   /** Null: the entry is on the vendor's audit log alone; no customer sees it. */
   organizationId: string | null;
   siteId?: string | null;
   ticketId?: string | null;
   grantId?: string | null;
+  /** The support session in which it happened. */
+  sessionId?: string | null;
 };
 
 export type AuditEntry = AuditContext & {

@@ -21,13 +21,15 @@ export async function appendAuditEntries(tx: Transaction, entries: readonly Audi
     site_id: entry.siteId ?? null,
     ticket_id: entry.ticketId ?? null,
     grant_id: entry.grantId ?? null,
+    session_id: entry.sessionId ?? null,
     details: entry.details,
   }));
   await tx.$executeRawUnsafe(
     `INSERT INTO audit_entries (id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
-                                actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, details)
+                                actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id,
+                                session_id, details)
      SELECT id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
-            actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, details
+            actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details
        FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`,
     JSON.stringify(rows),
   );

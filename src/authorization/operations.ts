@@ -19,6 +19,8 @@ export type Relation =
   | 'GRANT_WATCHING'
   /** A service account that reads the audit log: a SIEM. */
   | 'AUDIT_READING'
+  /** A service account that asks about support actions: a product's backend. */
+  | 'ACCESS_EVALUATION'
   | 'SUPPORT_ENGINEER'
   /** The engineer the ticket is assigned to. */
   | 'ASSIGNED_ENGINEER'

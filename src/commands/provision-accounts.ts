@@ -205,6 +205,7 @@ function newAccount(id: string, kind: Account['kind'], { email, name }: Person, 
     ...{ subject: null, subjectIssuer: null },
     active: true,
     capabilities: [],
+    evaluatedProducts: [],
     organizationId: null,
     createdAt: now,
   };

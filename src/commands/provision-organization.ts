@@ -91,6 +91,9 @@ const defaultPolicy = {
   maxGrantSeconds: null,
   samePersonMayApproveTwice: false,
   relayedConsentCounts: true,
+  dataResidencyPinned: false,
+  sessionIdleSeconds: 30 * 60,
+  maxSessionSeconds: 8 * 60 * 60,
 } as const;
 
 export const createSite = platformCommand<
@@ -115,6 +118,7 @@ export const createSite = platformCommand<
       id,
       ...input,
       ...defaultPolicy,
+      engineerCountries: [],
       status: 'ACTIVE',
       supportAccessRestricted: false,
       createdAt: now,

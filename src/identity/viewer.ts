@@ -8,7 +8,7 @@ export type UserViewer = Someone & {
   organizationIds: readonly string[];
   assignments: readonly RoleAssignment[];
 };
-export type ServiceCapability = 'TICKETING' | 'GRANT_WATCHING' | 'AUDIT_READING';
+export type ServiceCapability = 'TICKETING' | 'GRANT_WATCHING' | 'AUDIT_READING' | 'ACCESS_EVALUATION';
 export type ServiceViewer = Someone & {
   kind: 'SERVICE_ACCOUNT';
   capabilities: readonly ServiceCapability[];

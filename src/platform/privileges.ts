@@ -35,6 +35,8 @@ const byTable: ReadonlyMap<string, readonly TablePrivilege[]> = new Map([
   ['products', neverDeleted],
   ['tickets', neverDeleted],
   ['grants', neverDeleted],
+  ['support_sessions', neverDeleted],
+  ['change_requests', neverDeleted],
 ]);
 
 /** A table or sequence of the owner's, and what a role may do with it. */

@@ -24,6 +24,7 @@ const opened: Record<Relation, readonly string[]> = {
   TICKETING: ['assignTicket', 'createTicket', ...ticketing],
   GRANT_WATCHING: ['grantEvents'],
   AUDIT_READING: ['auditLog'],
+  ACCESS_EVALUATION: [],
   SUPPORT_ENGINEER: ['grantEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'withdrawDataAccessRequest'],

@@ -68,10 +68,10 @@ describe('a gateway on a migrated database', () => {
       audit_entries: 'INSERT SELECT',
       decisions: 'INSERT SELECT',
       ...Object.fromEntries(
-        ['accounts', 'grants', 'organizations', 'products', 'sites', 'tickets'].map((name) => [
-          name,
-          'INSERT SELECT UPDATE',
-        ]),
+        [
+          ...['accounts', 'change_requests', 'grants', 'organizations', 'products', 'sites'],
+          ...['support_sessions', 'tickets'],
+        ].map((name) => [name, 'INSERT SELECT UPDATE']),
       ),
     };
     const held = Object.fromEntries(rows.map((row) => [row.name, row.held]));

@@ -35,6 +35,9 @@ export const ServiceCapability = builder.enumType('ServiceCapability', {
       description: 'See tickets and grants, and receive the events of every change of a grant.',
     },
     AUDIT_READING: { description: 'Read the audit log.' },
+    ACCESS_EVALUATION: {
+      description: 'Ask whether an engineer may act on the data of its products, as their backend.',
+    },
   } as const,
 });
 
