@@ -21,7 +21,7 @@ const unitTests = [
   'test/notifications/kinds/*.test.ts',
   'test/organizations/*.test.ts',
   'test/proposals/*.test.ts',
-  'test/platform/{database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
+  'test/platform/{country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
   'test/platform/{generational-cache,logger,visible-text}.test.ts',
   'test/roles/*.test.ts',
   'test/tickets/*.test.ts',

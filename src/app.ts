@@ -117,7 +117,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   seams.onDeliveryCreated?.({ feed, relay });
   const dependencies: Dependencies = {
     ...{ database, clock, logger, announce: relay.announce },
-    rules: { appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000 },
+    rules: {
+      appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000,
+      vendorSites: config.vendorSites,
+    },
   };
 
   await setVendorDomains(database, config.vendorEmailDomains);

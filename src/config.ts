@@ -1,9 +1,11 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { asciiLowerCase } from './platform/ascii.ts';
+import { isCountryCode } from './platform/country-codes.ts';
 import { parseEmailAddress } from './platform/email-address.ts';
 import type { LogLevel } from './platform/logger.ts';
 import { StartupError } from './platform/startup-error.ts';
+import { visibleText } from './platform/visible-text.ts';
 
 /** How one gateway runs. Plain data: `parseConfig` checks which values may be combined. */
 export type Config = {
@@ -29,6 +31,12 @@ export type Config = {
   readonly bootstrapOperatorEmail: string | null;
   /** The domains of the vendor's email addresses, in lower case: nobody with an address there is a customer's user. */
   readonly vendorEmailDomains: readonly string[];
+  /** The regions in which support processes customers' data, and the countries from which it acts. Empty: any. */
+  readonly vendorSites: {
+    readonly processingRegions: readonly string[];
+    /** ISO 3166-1 alpha-2 codes. */
+    readonly engineerCountries: readonly string[];
+  };
   /** Milliseconds for a graceful stop; the process ends when it takes longer. */
   readonly shutdownGraceMs: number;
 };
@@ -211,6 +219,28 @@ const emailDomains = list.transform((given, context) => {
   return z.NEVER;
 });
 
+const maxRegions = 100;
+
+/** Regions as the sites have them: `createSite` accepts the same texts. */
+const regions = list.transform((given, context) => {
+  const named = [...new Set(given.map(visibleText))];
+  const isRegion = (text: string) => text.length <= 40 && /^[^\p{Cc}]+$/u.test(text);
+  if (named.length <= maxRegions && named.every(isRegion)) return named;
+  const message = `must be regions separated by commas, each at most 40 characters, at most ${maxRegions}, spelled as the sites' dataResidencyRegion: EU,US`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const countries = list.transform((given, context) => {
+  if (given.every(isCountryCode)) return [...new Set(given)];
+  context.addIssue({
+    code: 'custom',
+    message:
+      'must be ISO 3166-1 alpha-2 codes of countries separated by commas, in capital letters: DE,IE,PL',
+  });
+  return z.NEVER;
+});
+
 /** `Name <address>`, or only the address. */
 const mailbox = z.string().transform((text, context): Mailbox => {
   const [, quoted = '', address = text] = /^([^<>"\r\n]*|"[^<>"\r\n]*" *)<([^<>]*)>$/.exec(text) ?? [];
@@ -279,6 +309,8 @@ const environment = z.object({
   GUARD_APPOINTMENT_WAIT_HOURS: variable(wholeNumber(24, 720, 'a number of hours'), 72),
   BOOTSTRAP_OPERATOR_EMAIL: variable(emailAddress, null),
   VENDOR_EMAIL_DOMAINS: variable(emailDomains, null),
+  PROCESSING_REGIONS: variable(regions, []),
+  ENGINEER_COUNTRIES: variable(countries, []),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
@@ -352,6 +384,10 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
     vendorEmailDomains:
       values.VENDOR_EMAIL_DOMAINS ?? (identity.kind === 'development' ? ['vendor.example'] : []),
+    vendorSites: {
+      processingRegions: values.PROCESSING_REGIONS,
+      engineerCountries: values.ENGINEER_COUNTRIES,
+    },
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
   };
 }
@@ -424,11 +460,15 @@ export function explainConfig(config: Config): string[] {
       ? []
       : [`operator   ${config.bootstrapOperatorEmail}, if there is no operator yet`]),
     `vendor     ${config.vendorEmailDomains.length === 0 ? "no domains are known: its own people can be added as customers' users" : `addresses of ${config.vendorEmailDomains.join(', ')} are no customer's user's`}`,
+    `support    processes data in ${listOr('any region', config.vendorSites.processingRegions)}, acts from ${listOr('any country', config.vendorSites.engineerCountries)}`,
     `guard      an appointment that nobody could confirm waits ${config.guardAppointmentWaitHours} hours`,
     `log        ${config.logLevel}`,
     `stop       within ${config.shutdownGraceMs / 1_000} s`,
   ];
 }
+
+const listOr = (any: string, items: readonly string[]): string =>
+  items.length === 0 ? any : items.join(', ');
 
 /** Protocol, host, port and path of a URL: nothing that could be a credential. */
 function addressOf(text: string): string {

@@ -44,6 +44,7 @@ describe('nothing set', () => {
       guardAppointmentWaitHours: 72,
       bootstrapOperatorEmail: null,
       vendorEmailDomains: ['vendor.example'],
+      vendorSites: { processingRegions: [], engineerCountries: [] },
       shutdownGraceMs: 10_000,
     });
   });
@@ -75,6 +76,8 @@ test('everything set', () => {
       GUARD_APPOINTMENT_WAIT_HOURS: '96',
       BOOTSTRAP_OPERATOR_EMAIL: 'Operator@Vendor.example',
       VENDOR_EMAIL_DOMAINS: 'Vendor.example, vendor-support.example, vendor.example',
+      PROCESSING_REGIONS: 'EU, US,EU',
+      ENGINEER_COUNTRIES: 'DE, IE,DE',
       SHUTDOWN_GRACE_SECONDS: '30',
     }),
   ).toEqual({
@@ -106,6 +109,7 @@ test('everything set', () => {
     guardAppointmentWaitHours: 96,
     bootstrapOperatorEmail: 'operator@vendor.example',
     vendorEmailDomains: ['vendor.example', 'vendor-support.example'],
+    vendorSites: { processingRegions: ['EU', 'US'], engineerCountries: ['DE', 'IE'] },
     shutdownGraceMs: 30_000,
   });
 });
@@ -163,6 +167,9 @@ test.each([
   ['DATABASE_URL', 'postgresql://latchkey:hunter#2@host/latchkey'],
   ['DATABASE_URL', 'postgresql://host/latchkey#fragment'],
   ['DATABASE_POOL_SIZE', '1'],
+  ['PROCESSING_REGIONS', `EU,${'x'.repeat(41)}`],
+  ['ENGINEER_COUNTRIES', 'DE,UK'],
+  ['ENGINEER_COUNTRIES', 'de'],
   ['DATABASE_URL', 'postgresql://latchkey:123/456@db.example/latchkey'],
   ['REDIS_URL', 'http://redis'],
   ['REDIS_URL', 'redis://latchkey:123#456@redis.example'],

@@ -4,6 +4,7 @@ import type { Actor, AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
+import { anywhere, type VendorSites } from '../organizations/residency.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
@@ -57,9 +58,11 @@ export type Command<Input, Facts, Row extends object> = {
 export type Rules = {
   /** How long the appointment of a Guard admin waits where nobody could confirm it, in milliseconds. */
   appointmentWaitMs: number;
+  /** Where the vendor processes customers' data, and from where its engineers act. */
+  vendorSites: VendorSites;
 };
 
-export const defaultRules: Rules = { appointmentWaitMs: 72 * 60 * 60 * 1000 };
+export const defaultRules: Rules = { appointmentWaitMs: 72 * 60 * 60 * 1000, vendorSites: anywhere };
 
 /** One lock, several after reading what the input names, or none. */
 export type Rights = RightsLock | null | Promise<readonly RightsLock[]>;

@@ -19,7 +19,7 @@ const app = await createApp({
   redis: options.redis,
   identity: { kind: 'development' },
   ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [] },
-  ...{ guardAppointmentWaitHours: 72 },
+  ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
   ...{ vendorEmailDomains: [], shutdownGraceMs: 5_000 },
 });

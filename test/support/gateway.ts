@@ -62,6 +62,7 @@ const development: Config = {
   allowedOrigins: [],
   mail: { kind: 'none' },
   guardAppointmentWaitHours: 72,
+  vendorSites: { processingRegions: [], engineerCountries: [] },
   bootstrapOperatorEmail: 'operator@vendor.example',
   vendorEmailDomains: ['vendor.example'],
   shutdownGraceMs: 5_000,

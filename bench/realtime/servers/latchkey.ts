@@ -22,6 +22,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     allowedOrigins: [],
     mail: { kind: 'none' },
     guardAppointmentWaitHours: 72,
+    vendorSites: { processingRegions: [], engineerCountries: [] },
     bootstrapOperatorEmail: null,
     vendorEmailDomains: [],
     shutdownGraceMs: 5_000,
