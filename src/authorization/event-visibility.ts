@@ -1,8 +1,8 @@
 /**
- * Decides which viewers may receive which grant events: an engineer those of assigned tickets, a user those of their
- * own tickets and of the sites that their roles cover. Pure functions.
+ * Decides which viewers may receive which events of grants and sessions: an engineer those of assigned tickets, a user
+ * those of their own tickets and of the sites that their roles cover. Pure functions.
  */
-import type { EventAudience } from '../events/kinds/grant.ts';
+import type { EventAudience } from '../events/audience.ts';
 import type { Topics } from '../events/topics.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { reachesSite } from '../roles/role.ts';

@@ -1,5 +1,5 @@
 /** What a subscriber received, in order, and how its connections fared. */
-import type { EventAudience } from '../../src/events/kinds/grant.ts';
+import type { EventAudience } from '../../src/events/audience.ts';
 import { withDeadline } from '../../src/platform/deadline.ts';
 
 export type ReceivedEvent = {

@@ -4,7 +4,7 @@ import { parse } from 'graphql';
 import type pg from 'pg';
 import { expect } from 'vitest';
 import type { GatewayClient } from '../../client/src/index.ts';
-import type { EventAudience } from '../../src/events/kinds/grant.ts';
+import type { EventAudience } from '../../src/events/audience.ts';
 import { createReception, type ReceivedEvent, type Subscriber } from './reception.ts';
 
 /** `grant` is null when the subscription has started, and when its current state is complete. */

@@ -1,7 +1,7 @@
 /** Concurrent writers of events, whose transactions stay open for random times. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type pg from 'pg';
-import type { EventAudience } from '../../src/events/kinds/grant.ts';
+import type { EventAudience } from '../../src/events/audience.ts';
 import type { Draw } from '../api/tenancy-documents.ts';
 import { grantEvent } from '../events/events.ts';
 import { begin } from '../events/gateway.ts';

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/envelope.ts';
-import type { TicketAtEvent } from '../../src/events/kinds/grant.ts';
+import { grantKind } from '../../src/events/kinds/grant.ts';
+import { sessionKind } from '../../src/events/kinds/session.ts';
 import { eventKinds } from '../../src/events/kinds.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { accessChanged, grantEvent } from './events.ts';
+import { accessChanged, grantEvent, sessionEvents, ticketAtEvent } from './events.ts';
 
 /** The row, with the payload as a jsonb column returns it. */
 const rowOf = (event: EventEnvelope) => ({
@@ -12,11 +13,6 @@ const rowOf = (event: EventEnvelope) => ({
   occurredAt: event.occurredAt,
   payload: JSON.parse(JSON.stringify(payloadOf(event))),
 });
-
-const ticket: TicketAtEvent = {
-  ...{ status: 'RESOLVED', version: 3, supportAccessRestricted: true, requestWaitSeconds: 60 },
-  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: false },
-};
 
 describe('an event', () => {
   test('is parsed to what was written', () => {
@@ -35,8 +31,9 @@ describe('an event', () => {
       endReason: 'TIME_ELAPSED',
       endedById: newId(),
     };
-    full.ticket = ticket;
-    for (const event of [grantEvent(), full, accessChanged(newId())]) {
+    full.ticket = ticketAtEvent;
+    const [started, ended] = sessionEvents();
+    for (const event of [grantEvent(), full, started, ended, accessChanged(newId())]) {
       expect(parseEvent(rowOf(event), eventKinds)).toStrictEqual({ outcome: 'EVENT', event });
     }
   });
@@ -48,9 +45,9 @@ describe('an event', () => {
 
   test('of an unknown kind is distinguished from an invalid one', () => {
     const row = rowOf(grantEvent());
-    expect(parseEvent({ ...row, payload: { kind: 'session', anything: 1 } }, eventKinds)).toStrictEqual({
+    expect(parseEvent({ ...row, payload: { kind: 'call', anything: 1 } }, eventKinds)).toStrictEqual({
       outcome: 'UNKNOWN_KIND',
-      kind: 'session',
+      kind: 'call',
     });
   });
 
@@ -92,7 +89,38 @@ describe('an event', () => {
     { relayedConsentCounts: null },
   ])('with an impossible ticket is invalid: %j', (wrong) => {
     const row = rowOf(grantEvent());
-    const payload = { ...row.payload, ticket: { ...ticket, ...wrong } };
+    const payload = { ...row.payload, ticket: { ...ticketAtEvent, ...wrong } };
     expect(parseEvent({ ...row, payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
+  });
+
+  test.each([
+    { startedAt: 'yesterday' },
+    { reason: 'CURIOSITY' },
+    { endReason: 'BOREDOM' },
+    { engineerId: null },
+    { idleSeconds: 0 },
+    { version: 0 },
+  ])('with an impossible session is invalid: %j', (wrong) => {
+    const row = rowOf(sessionEvents()[1]);
+    const payload = { ...row.payload, session: { ...row.payload.session, ...wrong } };
+    expect(parseEvent({ ...row, payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
+  });
+});
+
+describe('an event of a session', () => {
+  const [started, ended] = sessionEvents();
+
+  test('is urgent if it is its end, and changes nobody’s rights', () => {
+    expect([started, ended].map((event) => sessionKind.isUrgent(event))).toEqual([false, true]);
+    expect([started, ended].map((event) => sessionKind.changesRightsOf(event))).toEqual([null, null]);
+  });
+
+  test('has the subject and the topics of an event of its grant', () => {
+    const { audience, ticketId, grantId } = started;
+    const ofGrant = grantEvent({ audience, ticketId, grantId });
+    for (const event of [started, ended]) {
+      expect(sessionKind.subjectOf(event)).toBe(grantKind.subjectOf(ofGrant));
+      expect(sessionKind.topicsOf(event)).toStrictEqual(grantKind.topicsOf(ofGrant));
+    }
   });
 });

@@ -1,7 +1,8 @@
 /** Builds events for tests: a typical event, with the fields that the test names. */
 
 import { type AccessChangedEnvelope, accessKind } from '../../src/events/kinds/access.ts';
-import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
+import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../../src/events/kinds/grant.ts';
+import { type SessionEventEnvelope, sessionKind } from '../../src/events/kinds/session.ts';
 import { newId } from '../../src/platform/ids.ts';
 
 export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventEnvelope {
@@ -49,6 +50,48 @@ export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventE
     },
     ...facts,
   };
+}
+
+export const ticketAtEvent: TicketAtEvent = {
+  ...{ status: 'RESOLVED', version: 3, supportAccessRestricted: true, requestWaitSeconds: 60 },
+  ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: false },
+};
+
+/** The start of a session, and its end: by the revocation of its grant. */
+export function sessionEvents(): [started: SessionEventEnvelope, ended: SessionEventEnvelope] {
+  const { grant, ...granted } = grantEvent({ grantVersion: 3 });
+  const { audience, ticketId, grantId } = granted;
+  const [startedAt, lastUsedAt, endedAt] = [0, 61_001, 62_002].map(
+    (ms) => new Date(granted.occurredAt.getTime() + ms),
+  ) as [Date, Date, Date];
+  const started: SessionEventEnvelope = {
+    ...{
+      id: newId(),
+      kind: sessionKind,
+      type: 'STARTED',
+      occurredAt: startedAt,
+      audience,
+      ticketId,
+      grantId,
+    },
+    session: {
+      ...{ id: newId(), grantId, ticketId, siteId: audience.siteId, organizationId: audience.organizationId },
+      engineerId: audience.engineerIds[0] ?? newId(),
+      ...{ reason: 'GATHER_LOGS', note: 'The logs of the last hour.', country: 'DE' },
+      ...{ startedAt, lastUsedAt: startedAt, idleSeconds: 1_800 },
+      expiresAt: new Date(startedAt.getTime() + 28_800_000),
+      dueAt: new Date(startedAt.getTime() + 1_800_000),
+      ...{ endedAt: null, endReason: null, endedById: null, version: 1 },
+    },
+    ...{ grant, ticket: ticketAtEvent },
+  };
+  const end = { endReason: 'GRANT_REVOKED', endedById: audience.reporterId } as const;
+  const ended: SessionEventEnvelope = {
+    ...{ ...started, id: newId(), type: 'ENDED', occurredAt: endedAt },
+    session: { ...started.session, ...end, lastUsedAt, endedAt, version: 2 },
+    grant: { ...grant, state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER', endedAt, version: 4 },
+  };
+  return [started, ended];
 }
 
 export function accessChanged(accountId: string): AccessChangedEnvelope {

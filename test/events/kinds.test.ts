@@ -10,35 +10,35 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { grantEvent } from './events.ts';
 import { openGateway, write } from './gateway.ts';
 
-type SessionEvent = {
+type CallEvent = {
   id: string;
-  kind: EventKind<SessionEvent>;
+  kind: EventKind<CallEvent>;
   type: 'OPENED' | 'CUT';
   occurredAt: Date;
-  sessionId: string;
+  callId: string;
   engineerId: string;
 };
 
-const sessionKind: EventKind<SessionEvent> = {
-  name: 'session',
+const callKind: EventKind<CallEvent> = {
+  name: 'call',
   read: (row, payload) => ({
     id: row.id,
     occurredAt: row.occurredAt,
-    kind: sessionKind,
+    kind: callKind,
     type: oneOf({ OPENED: 'OPENED', CUT: 'CUT' } as const, row, 'type'),
-    sessionId: uuid(payload, 'sessionId'),
+    callId: uuid(payload, 'callId'),
     engineerId: uuid(payload, 'engineerId'),
   }),
   topicsOf: ({ engineerId }) => [`engineer:${engineerId}`],
-  subjectOf: ({ sessionId }) => sessionId,
+  subjectOf: ({ callId }) => callId,
   isUrgent: ({ type }) => type === 'CUT',
   changesRightsOf: () => null,
 };
 
-const isSession = (event: EventEnvelope): event is SessionEvent => event.kind === sessionKind;
+const isCall = (event: EventEnvelope): event is CallEvent => event.kind === callKind;
 
-const sessionEvent = (facts: Pick<SessionEvent, 'type' | 'sessionId' | 'engineerId'>): SessionEvent => ({
-  ...{ id: newId(), kind: sessionKind, occurredAt: new Date() },
+const callEvent = (facts: Pick<CallEvent, 'type' | 'callId' | 'engineerId'>): CallEvent => ({
+  ...{ id: newId(), kind: callKind, occurredAt: new Date() },
   ...facts,
 });
 
@@ -49,16 +49,16 @@ beforeAll(async () => {
 afterAll(() => database.dispose());
 
 test('is delivered to its topics, in the order of its subjects, urgent events first', async () => {
-  const at = await openGateway(database.url, { kinds: [...eventKinds, sessionKind] });
+  const at = await openGateway(database.url, { kinds: [...eventKinds, callKind] });
   const [engineerId, one, other] = [newId(), newId(), newId()];
-  const received: SessionEvent[] = [];
+  const received: CallEvent[] = [];
   const subscription = at.subscribe(
     at.relay.position() ?? origin,
     {
       viewerId: engineerId,
       recheck: async () => null,
       topics: () => [`engineer:${engineerId}`],
-      matches: isSession,
+      matches: isCall,
       mayReceive: () => true,
       cursorAt: String,
     },
@@ -69,11 +69,11 @@ test('is delivered to its topics, in the order of its subjects, urgent events fi
   );
   subscription.start();
   const events = [
-    sessionEvent({ type: 'OPENED', sessionId: other, engineerId }),
-    sessionEvent({ type: 'OPENED', sessionId: one, engineerId: newId() }),
-    sessionEvent({ type: 'OPENED', sessionId: newId(), engineerId }),
-    sessionEvent({ type: 'OPENED', sessionId: one, engineerId }),
-    sessionEvent({ type: 'CUT', sessionId: one, engineerId }),
+    callEvent({ type: 'OPENED', callId: other, engineerId }),
+    callEvent({ type: 'OPENED', callId: one, engineerId: newId() }),
+    callEvent({ type: 'OPENED', callId: newId(), engineerId }),
+    callEvent({ type: 'OPENED', callId: one, engineerId }),
+    callEvent({ type: 'CUT', callId: one, engineerId }),
   ];
   await write(
     at.pool,
@@ -90,7 +90,7 @@ test('is delivered to its topics, in the order of its subjects, urgent events fi
 
 test('is skipped by a gateway that does not know it', async () => {
   const at = await openGateway(database.url);
-  await write(at.pool, sessionEvent({ type: 'OPENED', sessionId: newId(), engineerId: newId() }));
+  await write(at.pool, callEvent({ type: 'OPENED', callId: newId(), engineerId: newId() }));
   at.relay.wake();
   await eventually(() => expect(at.relay.stats()).toMatchObject({ unreadable: 1, events: 0 }));
   await at.dispose();

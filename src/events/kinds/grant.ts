@@ -7,6 +7,7 @@ import {
   TicketStatus,
 } from '../../../prisma/generated/client/enums.ts';
 import type { GrantModel } from '../../../prisma/generated/client/models/Grant.ts';
+import { audienceIn, type EventAudience, topicsOfTicket } from '../audience.ts';
 import type { EventEnvelope, EventKind } from '../envelope.ts';
 import {
   boolean,
@@ -20,7 +21,6 @@ import {
   strings,
   timestamp,
   uuid,
-  uuids,
 } from '../payload-reader.ts';
 
 /** What can happen to a grant. */
@@ -40,16 +40,6 @@ export type GrantEventType = keyof typeof GrantEventType;
 
 /** Those that end the use of a grant. */
 const urgentTypes: ReadonlySet<GrantEventType> = new Set(['REVOKED', 'ENDED', 'REASSIGNED']);
-
-/** Whom an event concerns. Authorization decides at every event which viewers may receive it. */
-export type EventAudience = {
-  organizationId: string;
-  siteId: string;
-  /** The ticket's reporter. */
-  reporterId: string;
-  /** The engineers it concerns: for a reassignment, the previous one and the new one. */
-  engineerIds: readonly string[];
-};
 
 /** Something happened to a grant. */
 export type GrantEventEnvelope = {
@@ -93,16 +83,10 @@ export const grantKind: EventKind<GrantEventEnvelope> = {
     ticketId: uuid(payload, 'ticketId'),
     grantId: uuid(payload, 'grantId'),
     grantVersion: positiveInteger(payload, 'grantVersion'),
-    grant: snapshotIn(object(payload, 'grant')),
+    grant: grantIn(object(payload, 'grant')),
     ...(payload['ticket'] === undefined ? {} : { ticket: ticketIn(object(payload, 'ticket')) }),
   }),
-  topicsOf: ({ audience, ticketId }) => [
-    `organization:${audience.organizationId}`,
-    `site:${audience.siteId}`,
-    `ticket:${ticketId}`,
-    `reporter:${audience.reporterId}`,
-    ...audience.engineerIds.map((id) => `engineer:${id}` as const),
-  ],
+  topicsOf: topicsOfTicket,
   subjectOf: ({ grantId }) => grantId,
   isUrgent: ({ type }) => urgentTypes.has(type),
   changesRightsOf: () => null,
@@ -112,16 +96,7 @@ export function isGrantEvent(event: EventEnvelope): event is GrantEventEnvelope 
   return event.kind === grantKind;
 }
 
-function audienceIn(audience: Fields): EventAudience {
-  return {
-    organizationId: uuid(audience, 'organizationId'),
-    siteId: uuid(audience, 'siteId'),
-    reporterId: uuid(audience, 'reporterId'),
-    engineerIds: uuids(audience, 'engineerIds'),
-  };
-}
-
-function ticketIn(ticket: Fields): TicketAtEvent {
+export function ticketIn(ticket: Fields): TicketAtEvent {
   return {
     status: oneOf(TicketStatus, ticket, 'status'),
     version: positiveInteger(ticket, 'version'),
@@ -135,7 +110,7 @@ function ticketIn(ticket: Fields): TicketAtEvent {
   };
 }
 
-function snapshotIn(grant: Fields): GrantSnapshot {
+export function grantIn(grant: Fields): GrantSnapshot {
   return {
     id: uuid(grant, 'id'),
     ticketId: uuid(grant, 'ticketId'),

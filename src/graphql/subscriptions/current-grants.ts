@@ -1,7 +1,7 @@
 /** The open grants whose events a viewer may receive, in their present state: a subscription may begin with them. */
 import { mayReceive } from '../../authorization/event-visibility.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
-import type { EventAudience } from '../../events/kinds/grant.ts';
+import type { EventAudience } from '../../events/audience.ts';
 import { untilAvailable } from '../../events/outage.ts';
 import { asOf, inStates } from '../../grants/as-of.ts';
 import type { GrantRow } from '../../grants/row.ts';

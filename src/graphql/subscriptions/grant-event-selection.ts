@@ -2,9 +2,10 @@
 import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
 import { may } from '../../authorization/operations.ts';
 import { relationsToPlatform } from '../../authorization/viewer-relations.ts';
+import type { EventAudience } from '../../events/audience.ts';
 import type { EventEnvelope } from '../../events/envelope.ts';
 import type { SubscribeOptions } from '../../events/feed.ts';
-import { type EventAudience, type GrantEventEnvelope, isGrantEvent } from '../../events/kinds/grant.ts';
+import { type GrantEventEnvelope, isGrantEvent } from '../../events/kinds/grant.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
 import { findViewerById } from '../../identity/viewer-store.ts';

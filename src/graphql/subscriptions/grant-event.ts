@@ -1,4 +1,5 @@
-import type { EventAudience, GrantEventType, TicketAtEvent } from '../../events/kinds/grant.ts';
+import type { EventAudience } from '../../events/audience.ts';
+import type { GrantEventType, TicketAtEvent } from '../../events/kinds/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
 
 /** An event of `grantEvents`. */
