@@ -68,7 +68,7 @@ export function sessionEvents(): [started: SessionEventEnvelope, ended: SessionE
     ...{
       id: newId(),
       kind: sessionKind,
-      type: 'STARTED',
+      type: 'SESSION_STARTED',
       occurredAt: startedAt,
       audience,
       ticketId,
@@ -87,7 +87,7 @@ export function sessionEvents(): [started: SessionEventEnvelope, ended: SessionE
   };
   const end = { endReason: 'GRANT_REVOKED', endedById: audience.reporterId } as const;
   const ended: SessionEventEnvelope = {
-    ...{ ...started, id: newId(), type: 'ENDED', occurredAt: endedAt },
+    ...{ ...started, id: newId(), type: 'SESSION_ENDED', occurredAt: endedAt },
     session: { ...started.session, ...end, lastUsedAt, endedAt, version: 2 },
     grant: { ...grant, state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER', endedAt, version: 4 },
   };

@@ -15,8 +15,8 @@ import {
 } from '../payload-reader.ts';
 import { type GrantSnapshot, grantIn, type TicketAtEvent, ticketIn } from './grant.ts';
 
-/** What can happen to a support session. */
-const SessionEventType = { STARTED: 'STARTED', ENDED: 'ENDED' } as const;
+/** What can happen to a support session. Every subscription begins with `STARTED`, so these are called by its name. */
+const SessionEventType = { SESSION_STARTED: 'SESSION_STARTED', SESSION_ENDED: 'SESSION_ENDED' } as const;
 export type SessionEventType = keyof typeof SessionEventType;
 
 /** Something happened to a support session. */
@@ -59,7 +59,7 @@ export const sessionKind: EventKind<SessionEventEnvelope> = {
   }),
   topicsOf: topicsOfTicket,
   subjectOf: ({ grantId }) => grantId,
-  isUrgent: ({ type }) => type === 'ENDED',
+  isUrgent: ({ type }) => type === 'SESSION_ENDED',
   changesRightsOf: () => null,
 };
 
