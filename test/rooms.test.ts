@@ -75,10 +75,10 @@ test('there is no import cycle', () => {
   expect(cycles).toEqual([]);
 });
 
-test('the rules of grants and roles use no library, no database and no clock', () => {
+test('the rules of grants, roles and access use no library, no database and no clock', () => {
   const pure = [
     ...['grants/grant.ts', 'grants/lifecycle.ts', 'roles/role.ts', 'roles/eligibility.ts'],
-    ...['proposals/proposal.ts', 'proposals/protection.ts'],
+    ...['proposals/proposal.ts', 'proposals/protection.ts', 'access/catalogue.ts', 'access/decide.ts'],
   ];
   const impure = pure.filter((file) =>
     /from '(?!\.)|from '.*\/platform\/|from '.*prisma|new Date\(\)|Date\.now\(/.test(

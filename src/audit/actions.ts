@@ -3,6 +3,7 @@
  * action that is no longer written stays here, because its entries stay.
  */
 export const auditActions = [
+  'access.evaluate',
   'account.add_operator',
   'account.add_service_account',
   'account.add_support_engineer',
@@ -11,6 +12,12 @@ export const auditActions = [
   'account.deactivate',
   'account.reactivate',
   'account.remove_user',
+  'admin_settings.view',
+  'attachment.read',
+  'audit_log.view',
+  'change.apply',
+  'comment.read',
+  'data.export',
   'grant.approve',
   'grant.approve_as_guard',
   'grant.deny',
@@ -23,10 +30,13 @@ export const auditActions = [
   'grant.request',
   'grant.revoke',
   'grant.withdraw',
+  'groups.view',
   'guard_mail.give_up',
   'mail.give_up',
   'organization.create',
   'organization.set_guard',
+  'page.read',
+  'permissions.view',
   'product.license',
   'product.unlicense',
   'proposed_change.apply',
@@ -39,6 +49,8 @@ export const auditActions = [
   'role.assign',
   'role.remove',
   'role.sync',
+  'rovo_conversation.read',
+  'rovo_index.read',
   'site.create',
   'site.deactivate',
   'site.reactivate',
@@ -49,6 +61,8 @@ export const auditActions = [
   'ticket.create',
   'ticket.reopen',
   'ticket.update_status',
+  'users.view',
+  'work_item.read',
 ] as const;
 
 export type AuditAction = (typeof auditActions)[number];

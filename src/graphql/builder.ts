@@ -10,9 +10,9 @@ import type PrismaTypes from '../../prisma/generated/pothos.ts';
 import { getDatamodel } from '../../prisma/generated/pothos.ts';
 import { may, type OperationName, operations } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/viewer-relations.ts';
+import { decodeGlobalId, encodeGlobalId } from '../platform/global-id.ts';
 import type { Context } from './context.ts';
 import { badUserInput, invalidInputFrom, notPermitted } from './errors.ts';
-import { decodeGlobalId, encodeGlobalId } from './global-id.ts';
 import { loadNodes } from './nodes.ts';
 import ViewerIndependencePlugin from './viewer-independence-plugin.ts';
 

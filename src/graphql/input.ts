@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { readSiteUrl } from '../organizations/site-url.ts';
 import { parseEmailAddress } from '../platform/email-address.ts';
+import { decodeGlobalId } from '../platform/global-id.ts';
 import { isId } from '../platform/ids.ts';
 import { isVisible, visibleText } from '../platform/visible-text.ts';
-import { decodeGlobalId } from './global-id.ts';
 
 /** Accepts a global id of one of these types and decodes it to the database id. */
 export function globalId(...typenames: string[]) {

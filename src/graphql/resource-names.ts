@@ -75,11 +75,9 @@ export async function listResourceNames(
   const names = new Map<string, string>();
   const byType = Map.groupBy(resources, ({ type }) => type);
   const readAll = [...byType].map(async ([type, ofType]) => {
-    const found =
-      (await reads[type]?.(
-        prisma,
-        ofType.map(({ id }) => id),
-      )) ?? [];
+    const read = Object.hasOwn(reads, type) ? reads[type] : undefined;
+    const ids = ofType.map(({ id }) => id);
+    const found = (await read?.(prisma, ids)) ?? [];
     for (const { id, name } of found) names.set(`${type}:${id}`, name);
   });
   await Promise.all(readAll);

@@ -1,6 +1,6 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
+import { encodeGlobalId } from '../platform/global-id.ts';
 import { builder } from './builder.ts';
-import { encodeGlobalId } from './global-id.ts';
 import './mutations/bulk.ts';
 import './mutations/grants.ts';
 import './mutations/proposed-changes.ts';

@@ -12,6 +12,7 @@ type AccountRow = {
   name: string;
   kind: Viewer['kind'];
   capabilities: ServiceCapability[];
+  evaluatedProducts: string[];
   organizationId: string | null;
   organizationIds: string[];
   assignments: RoleAssignment[];
@@ -31,6 +32,7 @@ type Reader = Pick<Transaction, '$queryRawUnsafe'>;
 const selectViewer = `
   SELECT a.id, a.kind::text AS kind, a.email, a.name,
          a.capabilities::text[] AS capabilities,
+         coalesce(a.evaluated_products, '{}') AS "evaluatedProducts",
          a.organization_id AS "organizationId",
          ARRAY(SELECT m.organization_id::text FROM memberships m WHERE m.account_id = a.id) AS "organizationIds",
          (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -124,8 +126,10 @@ function toViewer({ id, email, name, ...row }: AccountRow): Viewer {
       const { organizationIds, assignments } = row.isVendors ? nothing : row;
       return { kind, id, email, name, organizationIds, assignments };
     }
-    case 'SERVICE_ACCOUNT':
-      return { kind, id, email, name, capabilities: row.capabilities, organizationId: row.organizationId };
+    case 'SERVICE_ACCOUNT': {
+      const { capabilities, evaluatedProducts, organizationId } = row;
+      return { kind, id, email, name, capabilities, evaluatedProducts, organizationId };
+    }
     case 'SUPPORT_ENGINEER':
     case 'OPERATOR':
       return { kind, id, email, name };

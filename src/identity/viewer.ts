@@ -12,6 +12,8 @@ export type ServiceCapability = 'TICKETING' | 'GRANT_WATCHING' | 'AUDIT_READING'
 export type ServiceViewer = Someone & {
   kind: 'SERVICE_ACCOUNT';
   capabilities: readonly ServiceCapability[];
+  /** The keys of the products whose data it may ask about: none without `ACCESS_EVALUATION`. */
+  evaluatedProducts: readonly string[];
   /** The one organization it is bound to; null: the vendor's own, for all of them. */
   organizationId: string | null;
 };

@@ -244,6 +244,7 @@ const anyService: fc.Arbitrary<Viewer> = fc
     ...someone(id),
     organizationId,
     capabilities: has,
+    evaluatedProducts: [],
   }));
 
 const anybody: fc.Arbitrary<Viewer> = fc.oneof(

@@ -12,7 +12,7 @@ const audience = {
 };
 const service = (organizationId: string | null, ...capabilities: ServiceCapability[]): Viewer => ({
   ...{ id: 'service', email: 'service@example.com', name: 'Service', kind: 'SERVICE_ACCOUNT' },
-  ...{ capabilities, organizationId },
+  ...{ capabilities, evaluatedProducts: [], organizationId },
 });
 const former = (viewer: Viewer): Viewer => ({ ...viewer, ...{ organizationIds: [] } });
 const unsynced = { syncState: 'PENDING_SYNC' } as const;

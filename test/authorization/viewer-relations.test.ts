@@ -26,7 +26,7 @@ const otherSite = { ...site, id: 'other-site' };
 const service = (organizationId: string | null, ...capabilities: ServiceViewer['capabilities'][number][]) =>
   ({
     ...{ id: 'service', email: 'service@example.com', name: 'Service', kind: 'SERVICE_ACCOUNT' as const },
-    ...{ capabilities, organizationId },
+    ...{ capabilities, evaluatedProducts: [], organizationId },
   }) satisfies Viewer;
 
 const plain = user('plain');

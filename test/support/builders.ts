@@ -231,5 +231,6 @@ export const ticketing = (): Viewer => ({
   ...named('ticketing'),
   kind: 'SERVICE_ACCOUNT',
   capabilities: ['TICKETING'],
+  evaluatedProducts: [],
   organizationId: null,
 });

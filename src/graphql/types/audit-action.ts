@@ -3,6 +3,8 @@ import { type AuditAction, auditActions } from '../../audit/actions.ts';
 import { builder } from '../builder.ts';
 
 const texts: Record<AuditAction, string> = {
+  'access.evaluate':
+    "A product's backend asked about a support action by a question that is not valid, or about an unknown action.",
   'account.add_operator':
     "An operator of the vendor was added, by another operator or at the gateway's first start.",
   'account.add_service_account': 'A service account was added.',
@@ -13,6 +15,12 @@ const texts: Record<AuditAction, string> = {
   'account.deactivate': 'An account was deactivated.',
   'account.reactivate': 'An account was reactivated.',
   'account.remove_user': 'A user was removed from the organization, and lost every role held in it.',
+  'admin_settings.view': 'Support viewed admin settings.',
+  'attachment.read': 'Support read an attachment.',
+  'audit_log.view': "Support viewed a product's audit log.",
+  'change.apply': 'Support was allowed to make a change that the customer had consented to.',
+  'comment.read': 'Support read a comment.',
+  'data.export': 'Support exported data.',
   'grant.approve':
     "The customer approved a request, in the ticket's sidebar, in the admin console or by the consent box.",
   'grant.approve_as_guard': 'A Guard admin approved a request that the customer had approved.',
@@ -29,11 +37,14 @@ const texts: Record<AuditAction, string> = {
   'grant.revoke': 'A grant was revoked, by a person or by the closing of its ticket.',
   'grant.withdraw':
     'A request was withdrawn: by the engineer, or because its ticket was closed, its site deactivated or its product unlicensed.',
+  'groups.view': 'Support viewed the configuration of groups.',
   'guard_mail.give_up':
     'An email that asks a Guard admin for a decision was given up. Only in old entries: new ones are `MAIL_GIVE_UP`.',
   'mail.give_up': "An email was given up: the mail server doesn't accept it. Its recipient was not notified.",
   'organization.create': 'An organization was created.',
   'organization.set_guard': 'An organization got Guard, or gave it up.',
+  'page.read': 'Support read a page.',
+  'permissions.view': 'Support viewed the configuration of permissions.',
   'product.license': 'A product was licensed on a site.',
   'product.unlicense': 'The licence of a product on a site ended.',
   'proposed_change.apply': 'A proposed change took effect by time.',
@@ -46,6 +57,8 @@ const texts: Record<AuditAction, string> = {
   'role.assign': 'A role was assigned.',
   'role.remove': 'A role was removed.',
   'role.sync': 'The roles that the identity provider had pushed were synced.',
+  'rovo_conversation.read': 'Support read a Rovo conversation.',
+  'rovo_index.read': 'Support read data of a product as Rovo sees it.',
   'site.create': 'A site was created.',
   'site.deactivate': 'A site was deactivated.',
   'site.reactivate': 'A site was reactivated.',
@@ -57,6 +70,8 @@ const texts: Record<AuditAction, string> = {
   'ticket.create': 'A ticket was filed.',
   'ticket.reopen': 'A ticket was reopened.',
   'ticket.update_status': 'The status of an open ticket was changed.',
+  'users.view': 'Support viewed the configuration of users.',
+  'work_item.read': 'Support read a work item.',
 };
 
 const values = auditActions.map((action) => [

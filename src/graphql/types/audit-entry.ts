@@ -6,11 +6,11 @@ import type {
 } from '../../../prisma/generated/client/client.ts';
 import { visibleAuditEntries } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
+import { encodeGlobalId } from '../../platform/global-id.ts';
 import { isId } from '../../platform/ids.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
-import { encodeGlobalId } from '../global-id.ts';
 import { lookUpKey, optionalDate, optionalGlobalId } from '../input.ts';
 import { cursorKeys, keysetConnection, type Ordering, type PageArguments } from '../keyset-connection.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
@@ -63,14 +63,15 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
   description: 'What an action was about.',
   fields: (t) => ({
     type: t.exposeString('resourceType', {
-      description: "The name of its type in this schema, for example `Grant`: the node's `__typename`.",
+      description:
+        "The name of its type in this schema, for example `Grant`: the node's `__typename`. In small letters for a resource of a product, as its backend calls it: `work_item`.",
     }),
     name: t.string({
       nullable: true,
       description:
-        'What people call it: the key of a ticket or of a product, the ticket key of a grant, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
+        'What people call it: the key of a ticket or of a product, the ticket key of a grant, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
       resolve: async ({ resourceType: type, resourceId: id, details }, _, { loaders }) =>
-        (await loaders.resourceNames.load({ type, id })) ?? nameIn(type, details),
+        isOfProduct(type) ? id : ((await loaders.resourceNames.load({ type, id })) ?? nameIn(type, details)),
     }),
     node: t.field({
       type: builder.nodeInterfaceRef(),
@@ -82,6 +83,11 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
     }),
   }),
 });
+
+/** Whether a resource is one of a product's, which its backend asked about. Types of this schema have capital letters. */
+function isOfProduct(type: string): boolean {
+  return /^[a-z]/.test(type);
+}
 
 /**
  * The name of an account or of a role assignment from the details of its entry: it is there even if the row was
@@ -105,6 +111,8 @@ async function nameOf({ loaders }: Context, type: string, id: string | null): Pr
 /** The types of the ids in `details`, by key. */
 const typesOfIds: Readonly<Record<string, string>> = {
   approverId: 'User',
+  askedById: 'ServiceAccount',
+  changeRequestId: 'ChangeRequest',
   engineerId: 'SupportEngineer',
   formerEngineerId: 'SupportEngineer',
   onBehalfOfId: 'User',
@@ -163,7 +171,8 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
     refusalCode: t.field({
       type: ErrorCode,
       nullable: true,
-      description: 'Why it was refused. Null where it succeeded.',
+      description:
+        "Why it was refused. Null where it succeeded, and for a question of a product's backend: the `reason` of that is in its `details`.",
       resolve: ({ refusalCode }) => knownErrorCode(refusalCode),
     }),
     details: t.field({

@@ -1,7 +1,7 @@
 import type { Viewer as ViewerShape } from '../../identity/viewer.ts';
+import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { encodeGlobalId } from '../global-id.ts';
 import { Account, AccountKind, ServiceCapability } from './account.ts';
 import { Organization } from './organization.ts';
 
