@@ -5,8 +5,23 @@ import type { AuditEntry } from './entry.ts';
 /** Appends entries to the audit log, in order, in the running transaction. One statement, however many. */
 export async function appendAuditEntries(tx: Transaction, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
-  const rows = entries.map(({ actor, ...entry }) => ({
-    id: newId(entry.occurredAt),
+  const rows = entries.map((entry) => auditRow(entry, newId(entry.occurredAt)));
+  await tx.$executeRawUnsafe(insertAuditRows, JSON.stringify(rows));
+}
+
+/** Inserts the rows that its parameter holds as JSON, in order. */
+export const insertAuditRows = `
+  INSERT INTO audit_entries (id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
+                             actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id,
+                             session_id, details)
+  SELECT id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
+         actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details
+    FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`;
+
+/** The row of an entry. */
+export function auditRow({ actor, ...entry }: AuditEntry, id: string): object {
+  return {
+    id,
     occurred_at: entry.occurredAt,
     action: entry.action,
     outcome: entry.refusalCode === null ? 'SUCCEEDED' : 'REFUSED',
@@ -23,14 +38,5 @@ export async function appendAuditEntries(tx: Transaction, entries: readonly Audi
     grant_id: entry.grantId ?? null,
     session_id: entry.sessionId ?? null,
     details: entry.details,
-  }));
-  await tx.$executeRawUnsafe(
-    `INSERT INTO audit_entries (id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
-                                actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id,
-                                session_id, details)
-     SELECT id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
-            actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details
-       FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`,
-    JSON.stringify(rows),
-  );
+  };
 }

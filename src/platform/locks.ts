@@ -15,6 +15,9 @@
  * engineer takes a shared lock on the engineer's caseload. The deactivation of an engineer takes it exclusively, then
  * the locks of a command on each of the tickets.
  *
+ * An evaluation of access takes shared locks on a site and a ticket, and waits for none of them: whoever has, or waits
+ * for, an exclusive one goes first. So what a command has ended allows nothing once the command has committed.
+ *
  * The first operator of a deployment is added, and the vendor's domains are set, under locks of their own.
  *
  * Locks are acquired before the transaction's first write, because PostgreSQL assigns the transaction id at the first
@@ -33,4 +36,12 @@ export function exclusiveLock(kind: keyof typeof seeds, id: string): string {
 /** Returns SQL that takes a shared lock until the transaction ends. `id` is an SQL expression of type text. */
 export function sharedLock(kind: keyof typeof seeds, id: string): string {
   return `pg_advisory_xact_lock_shared(hashtextextended(${id}, ${seeds[kind]}))`;
+}
+
+/**
+ * Returns SQL that takes a shared lock until the transaction ends, and is true; or that is false at once if somebody has
+ * an exclusive lock or waits for one. `id` is an SQL expression of type text.
+ */
+export function trySharedLock(kind: keyof typeof seeds, id: string): string {
+  return `pg_try_advisory_xact_lock_shared(hashtextextended(${id}, ${seeds[kind]}))`;
 }
