@@ -1,8 +1,15 @@
 /** The audit log: it has an entry for every action, with the documented details, and filters find the entries. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isSupportAction, mayName, supportActions } from '../../src/access/catalogue.ts';
+import { createEvaluator } from '../../src/access/evaluator.ts';
 import { auditActions } from '../../src/audit/actions.ts';
 import { operations } from '../../src/authorization/operations.ts';
+import type { ServiceViewer } from '../../src/identity/viewer.ts';
+import { anywhere } from '../../src/organizations/residency.ts';
+import { openDatabase } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
+import { createLogger } from '../../src/platform/logger.ts';
 import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import {
@@ -736,7 +743,10 @@ describe('successful and refused actions', () => {
       everything.filter(({ outcome }) => outcome === 'SUCCEEDED').map(({ action }) => action),
     );
     // Mail that cannot be delivered is tested in test/notifications, what only a job writes in proposed-changes.test.ts.
-    expect(auditActions.map(enumValueOf).filter((action) => !written.has(action))).toEqual([
+    const ofCommands = auditActions.filter(
+      (action) => action !== 'access.evaluate' && !isSupportAction(action),
+    );
+    expect(ofCommands.map(enumValueOf).filter((action) => !written.has(action))).toEqual([
       // Only earlier versions wrote it.
       'GUARD_MAIL_GIVE_UP',
       'MAIL_GIVE_UP',
@@ -757,6 +767,63 @@ describe('successful and refused actions', () => {
     }
   });
 });
+
+test('a question of a backend is an entry with the documented details, and names the resource of the product', async () => {
+  const database = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent') });
+  try {
+    const decide = createEvaluator({ database, clock: () => new Date(Date.now() + ahead), vendor: anywhere });
+    const caller: ServiceViewer = {
+      ...{
+        id: newId(),
+        email: 'jira@vendor.example',
+        name: 'Jira',
+        kind: 'SERVICE_ACCOUNT',
+        organizationId: null,
+      },
+      ...{ capabilities: ['ACCESS_EVALUATION'], evaluatedProducts: ['jira'] },
+    };
+    await gateway.sql.query(
+      `INSERT INTO accounts (id, kind, email, name, capabilities, evaluated_products, created_at)
+       VALUES ($1, 'SERVICE_ACCOUNT', $2, $3, '{ACCESS_EVALUATION}', '{jira}', now())`,
+      [caller.id, caller.email, caller.name],
+    );
+    const ask = (action: string, type: string) => ({
+      evaluation: {
+        subject: { type: 'support_engineer', id: world.engineer.email },
+        action: { name: action },
+        resource: { type, id: 'jira', properties: { site: acme.sites.main.url, product: 'jira' } },
+        context: { ticket: 'SUP-0', destination_region: 'EU', change_request: 'none' },
+      },
+    });
+    const asked = supportActions.map((action) => {
+      // A name that every object has.
+      const types = ['constructor', 'product', ...productResources];
+      return ask(action, types.find((type) => mayName(action, type)) ?? '');
+    });
+    await decide([...asked, ask('none', 'product')], 'execute_all', caller);
+    const { auditLog } = await operator.ask(
+      `{ auditLog(first: ${asked.length + 1}) { edges { node { ${entryFields} } } } }`,
+    );
+    const entries: Json[] = auditLog.edges.map(({ node }: Json) => node).reverse();
+    expect(entries.map(({ action }) => action)).toEqual(
+      [...supportActions, 'access.evaluate'].map(enumValueOf),
+    );
+    for (const { action, details, outcome, refusalCode, resource } of entries) {
+      expect({ outcome, refusalCode }).toEqual({ outcome: 'REFUSED', refusalCode: null });
+      const keys = documented.get(action) ?? [];
+      expect(keys.filter((key) => !key.endsWith('?') && !(key in details))).toEqual([]);
+      expect(Object.keys(details).filter((key) => !keys.includes(key) && !keys.includes(`${key}?`))).toEqual(
+        [],
+      );
+      if (action !== 'ACCESS_EVALUATE') expect(resource).toMatchObject({ name: 'jira', node: null });
+    }
+    expect(entries.at(-1)?.resource).toMatchObject({ type: 'ServiceAccount', name: caller.email });
+  } finally {
+    await database.dispose();
+  }
+});
+
+const productResources = ['work_item', 'comment', 'attachment', 'page', 'rovo_conversation'];
 
 describe('filters', () => {
   test('combine in every way', async () => {
