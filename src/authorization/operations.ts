@@ -3,7 +3,7 @@
  *
  * A row lists relations; any one of them is enough. For a mutation they are relations to what the mutation
  * names, checked by commands/decide-command.ts. For a query or subscription they allow the operation as such;
- * visibility.ts says which rows it returns.
+ * visibility.ts says which rows it returns. What is asked by `evaluateAccess` is answered by access/.
  */
 
 export type Relation =
@@ -46,7 +46,8 @@ export type Relation =
   /** May confirm this proposed change, or decline it. */
   | 'CONFIRMER';
 
-type Row = { kind: 'query' | 'mutation' | 'subscription'; may: readonly Relation[] };
+/** `http`: a request of a protocol of its own, outside GraphQL. */
+type Row = { kind: 'query' | 'mutation' | 'subscription' | 'http'; may: readonly Relation[] };
 
 export const operations = {
   viewer: { kind: 'query', may: ['SIGNED_IN'] },
@@ -63,6 +64,8 @@ export const operations = {
   auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
+
+  evaluateAccess: { kind: 'http', may: ['ACCESS_EVALUATION'] },
 
   createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
   assignTicket: { kind: 'mutation', may: ['TICKETING', 'OPERATOR'] },

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { RequestRefusedError } from './request-refused.ts';
+import { badRequest, RequestRefusedError } from './request-refused.ts';
 
 /**
  * Reads a request's body and returns its JSON value.
@@ -9,13 +9,19 @@ import { RequestRefusedError } from './request-refused.ts';
  */
 export async function readJson(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   requireJson(request);
+  return parseJson(await readText(request, maxBytes));
+}
+
+/** @throws RequestRefusedError 400 */
+export function parseJson(text: string): unknown {
+  return refuseUnless('The body is not JSON. Check its quotes and commas.', JSON.parse, text);
+}
+
+/** @throws RequestRefusedError 413 for more than `maxBytes`, 400 for a body that is not UTF-8 or did not end */
+export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
   requireBodyWithin(request, maxBytes);
   const body = await readBytes(request, maxBytes);
-  return refuseUnless(
-    'The body is not JSON. Check its quotes and commas.',
-    JSON.parse,
-    refuseUnless('The body is not UTF-8. Send JSON in UTF-8.', decodeUtf8, body),
-  );
+  return refuseUnless('The body is not UTF-8. Send JSON in UTF-8.', decodeUtf8, body);
 }
 
 async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
@@ -47,10 +53,6 @@ function refuseUnless<From, To>(message: string, read: (value: From) => To, valu
   }
 }
 
-function badRequest(message: string, cause: unknown): RequestRefusedError {
-  return new RequestRefusedError(400, 'BAD_REQUEST', message, {}, { cause });
-}
-
 /** Throws a 400 for a query string that is not UTF-8. A decoder that replaces what it cannot read would alter it. */
 export function requireUtf8Query(request: IncomingMessage): void {
   const query = request.url?.split('?', 2)[1] ?? '';
@@ -58,10 +60,10 @@ export function requireUtf8Query(request: IncomingMessage): void {
 }
 
 /**
- * Throws a 415 unless the content type is application/json in UTF-8. Browsers let any page send forms and plain text to
- * any site without a preflight request, so those are never read.
+ * Throws a 415, or the status given, unless the content type is application/json in UTF-8. Browsers let any page send
+ * forms and plain text to any site without a preflight request, so those are never read.
  */
-export function requireJson(request: IncomingMessage): void {
+export function requireJson(request: IncomingMessage, status: 400 | 415 = 415): void {
   const [mediaType, ...parameters] = (request.headers['content-type'] ?? '')
     .toLowerCase()
     .split(';')
@@ -69,7 +71,7 @@ export function requireJson(request: IncomingMessage): void {
   const charset = parameters.find((parameter) => parameter.startsWith('charset='));
   if (mediaType === 'application/json' && /^charset="?utf-?8"?$/.test(charset ?? 'charset=utf-8')) return;
   throw new RequestRefusedError(
-    415,
+    status,
     'UNSUPPORTED_MEDIA_TYPE',
     'Send JSON in UTF-8, with the header "content-type: application/json".',
   );

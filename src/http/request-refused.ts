@@ -24,6 +24,10 @@ export class RequestRefusedError extends Error {
   }
 }
 
+export function badRequest(message: string, cause?: unknown): RequestRefusedError {
+  return new RequestRefusedError(400, 'BAD_REQUEST', message, {}, { cause });
+}
+
 export const drainingMessage =
   'This gateway is shutting down. Connect again, which reaches another one, and repeat the request.';
 

@@ -34,7 +34,7 @@ export function sendJson(
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-/** Sends `{"error": {"code", "message", …}}`, the shape of every error outside GraphQL. */
+/** Sends `{"error": {"code", "message", …}}`, the shape of an error wherever no protocol prescribes another. */
 export function sendError(response: ServerResponse, error: RequestRefusedError): void {
   sendJson(response, error.status, {
     error: { code: error.code, message: error.message, ...error.details },

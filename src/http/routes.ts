@@ -23,6 +23,8 @@ export type Route = {
   methods: Partial<Record<Method, Handler>>;
   /** Handles requests also while the gateway drains; all other routes then answer 503. */
   whileDraining?: true;
+  /** Sends what the router refuses on this path, in the shape of the path's protocol. Default: as JSON. */
+  sendRefusal?: (request: IncomingMessage, response: ServerResponse, refusal: RequestRefusedError) => void;
 };
 
 /** The path of the request's target, without its query and not decoded. Null if the target is no path (`*`). */
@@ -51,9 +53,9 @@ export function createRouter(
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('x-content-type-options', 'nosniff');
     if (isDraining()) response.setHeader('connection', 'close');
+    const path = pathOf(request);
+    const route = routes.find((candidate) => path !== null && matches(candidate.path, path));
     try {
-      const path = pathOf(request);
-      const route = routes.find((candidate) => path !== null && matches(candidate.path, path));
       if (route === undefined) {
         throw new RequestRefusedError(404, 'NOT_FOUND', 'There is nothing here. The API is at /graphql.');
       }
@@ -70,20 +72,15 @@ export function createRouter(
       }
       await handle(request, response);
     } catch (error) {
-      sendFailure(request, response, refusalFor(error, response));
+      const refusal = refusalFor(error, response);
+      if (response.headersSent) return void response.destroy();
+      closeAfterUnreadBody(request, response);
+      if (route?.sendRefusal === undefined) sendError(response, refusal);
+      else route.sendRefusal(request, response, refusal);
     }
   };
 }
 
 function matches(pattern: string | RegExp, path: string): boolean {
   return typeof pattern === 'string' ? pattern === path : pattern.test(path);
-}
-
-function sendFailure(request: IncomingMessage, response: ServerResponse, refusal: RequestRefusedError): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  closeAfterUnreadBody(request, response);
-  sendError(response, refusal);
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
 import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
+import { accessRoutes, type OpenDecider } from './access/routes.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
@@ -35,6 +36,12 @@ export type HttpServerOptions = {
   /** Which errors clients may read, and which mean that a dependency is unavailable. */
   errors?: ErrorPolicy;
   readiness?: readonly ReadinessCheck[];
+  /** Serves the decision point for product backends. */
+  access?: {
+    openDecider: OpenDecider;
+    /** The origin by which they reach it; null: it is not known. Default: where this server listens. */
+    publicUrl?: string | null;
+  };
   /** Origins whose web pages may use the gateway, besides its own: `https://admin.customer.example`. */
   allowedOrigins?: readonly string[];
   /** Additional routes. They take precedence over the server's own. */
@@ -60,7 +67,7 @@ export type HttpServer = {
 
 /** Rejects with Node's error (`EADDRINUSE`, `EACCES` …) when it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { log, authenticate, errors = {} } = options;
+  const { log, authenticate, access, errors = {} } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
@@ -102,6 +109,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         isDraining,
         ...(options.graphiql === undefined ? {} : { page: graphiqlPage(options.graphiql.tabs) }),
       }),
+      ...(access === undefined
+        ? []
+        : accessRoutes({
+            openDecider: access.openDecider,
+            publicUrl: () => (access.publicUrl === undefined ? ownUrl() : access.publicUrl),
+            ...{ authenticate, limits, log },
+          })),
       ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
       ...(options.developmentTokens === undefined ? [] : [developmentTokenRoute(options.developmentTokens)]),
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
@@ -127,6 +141,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       void router(request, response);
     },
   );
+
+  const ownUrl = () => urlOf(server.address() as AddressInfo);
 
   const slowConsumerHandler: SlowConsumerHandler = {
     onSlowConsumer(socket) {
@@ -178,7 +194,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     disposal ??= shutDown();
     return disposal;
   };
-  return { url: urlOf(server.address() as AddressInfo), dispose, [Symbol.asyncDispose]: dispose };
+  return { url: ownUrl(), dispose, [Symbol.asyncDispose]: dispose };
 }
 
 function homeRoute(hasPage: boolean): Route {

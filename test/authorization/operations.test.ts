@@ -24,7 +24,7 @@ const opened: Record<Relation, readonly string[]> = {
   TICKETING: ['assignTicket', 'createTicket', ...ticketing],
   GRANT_WATCHING: ['grantEvents'],
   AUDIT_READING: ['auditLog'],
-  ACCESS_EVALUATION: [],
+  ACCESS_EVALUATION: ['evaluateAccess'],
   SUPPORT_ENGINEER: ['grantEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'withdrawDataAccessRequest'],
@@ -62,9 +62,10 @@ test('without a relation nothing is allowed, and one sufficient relation is enou
   expect(may('closeTicket', new Set(['SIGNED_IN', 'REPORTER']))).toBe(true);
 });
 
-test('the queries and the subscription are exactly these', () => {
+test('the queries, the subscription and what is outside GraphQL are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
   expect(kinds.subscription).toEqual(['grantEvents']);
+  expect(kinds.http).toEqual(['evaluateAccess']);
   expect(kinds.query?.toSorted()).toEqual(
     [...opened.SIGNED_IN, 'accounts', 'auditLog', 'roleAssignments'].toSorted(),
   );
