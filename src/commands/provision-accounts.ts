@@ -18,7 +18,7 @@ import {
 } from './guard-roles.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { isProposedChange } from './propose.ts';
-import { invalidInput, invalidState, notFound } from './refusal.ts';
+import { invalidInput, invalidState, notFound, type Refusal } from './refusal.ts';
 
 type Person = { email: string; name: string };
 type MemberFacts = {
@@ -142,6 +142,7 @@ function addAccount<Input extends Newcomer>(
   action: AuditAction,
   kind: Account['kind'],
   more: (input: Input) => Partial<Account> = () => ({}),
+  problem: (input: Input) => Refusal | null = () => null,
 ) {
   return platformCommand<Input, NewcomerFacts, Account>({
     operation,
@@ -156,6 +157,8 @@ function addAccount<Input extends Newcomer>(
     auditResource: ({ id }) => ({ type: accountTypename[kind], id }),
     decide: ({ id, isTaken, organizationExists }, input, { now }) => {
       const { email, name } = input;
+      const refused = problem(input);
+      if (refused !== null) return { refused };
       if (isTaken) return { refused: alreadyExists(`There is an account with the email ${email} already.`) };
       if (!organizationExists) return { refused: invalidInput('organizationId', 'must be an organization.') };
       const account = { ...newAccount(id, kind, { email, name }, now), ...more(input) };
@@ -184,6 +187,8 @@ export const addOperator = addAccount<Person>('addOperator', 'account.add_operat
 export type AddServiceAccountInput = Person & {
   capabilities: ServiceCapability[];
   organizationId: string | null;
+  /** The keys of the products whose backend it is: with the capability ACCESS_EVALUATION, and only with it. */
+  evaluatedProducts?: string[];
 };
 
 /** A product backend, a ticketing system, a SIEM: bound to one organization, or the vendor's own for all. */
@@ -191,7 +196,20 @@ export const addServiceAccount = addAccount<AddServiceAccountInput>(
   'addServiceAccount',
   'account.add_service_account',
   'SERVICE_ACCOUNT',
-  ({ capabilities, organizationId }) => ({ capabilities, organizationId }),
+  ({ capabilities, organizationId, evaluatedProducts }) => ({
+    ...{ capabilities, organizationId },
+    ...(evaluatedProducts === undefined ? {} : { evaluatedProducts }),
+  }),
+  ({ capabilities, evaluatedProducts = [] }) => {
+    const evaluates = capabilities.includes('ACCESS_EVALUATION');
+    if (evaluates === evaluatedProducts.length > 0) return null;
+    return invalidInput(
+      'evaluatedProducts',
+      evaluates
+        ? 'must name at least one product with the capability ACCESS_EVALUATION.'
+        : 'must be empty without the capability ACCESS_EVALUATION.',
+    );
+  },
 );
 
 /** The account loses rights: nobody may rely on them meanwhile. */

@@ -2,7 +2,12 @@ import { addFirstOperator } from '../commands/add-first-operator.ts';
 import { assignRole } from '../commands/assign-and-remove-roles.ts';
 import { deactivateSite, setSupportAccessRestrictions } from '../commands/change-site.ts';
 import type { Dependencies } from '../commands/execute.ts';
-import { addServiceAccount, addSupportEngineer, addUser } from '../commands/provision-accounts.ts';
+import {
+  type AddServiceAccountInput,
+  addServiceAccount,
+  addSupportEngineer,
+  addUser,
+} from '../commands/provision-accounts.ts';
 import { createOrganization, createSite, licenseProduct } from '../commands/provision-organization.ts';
 import { RefusedError } from '../commands/refusal.ts';
 import type { Database } from '../platform/database.ts';
@@ -73,13 +78,15 @@ async function addVendor({ as, ids }: LoadingContext): Promise<void> {
     const { id } = await as(operator, addSupportEngineer, { email, name: nameOf(email) });
     ids.set(email, id);
   }
-  for (const [email, capability] of [
-    ['ticketing@vendor.example', 'TICKETING'],
-    ['jira@vendor.example', 'GRANT_WATCHING'],
-  ] as const) {
-    const { id } = await as(operator, addServiceAccount, {
-      ...{ email, name: nameOf(email), capabilities: [capability], organizationId: null },
-    });
+  for (const [email, may] of [
+    ['ticketing@vendor.example', { capabilities: ['TICKETING'] }],
+    [
+      'jira@vendor.example',
+      { capabilities: ['GRANT_WATCHING', 'ACCESS_EVALUATION'], evaluatedProducts: ['jira'] },
+    ],
+  ] satisfies [PersonaEmail, Pick<AddServiceAccountInput, 'capabilities' | 'evaluatedProducts'>][]) {
+    const service = { email, name: nameOf(email), organizationId: null, ...may };
+    const { id } = await as(operator, addServiceAccount, service);
     ids.set(email, id);
   }
 }

@@ -38,7 +38,7 @@ export const personas = [
     email: 'jira@vendor.example',
     name: 'Jira',
     title: 'Service account',
-    can: 'receives the events of every grant, like the backend of a product',
+    can: 'asks before each support action and receives the events of grants, like Jira’s backend',
   },
   {
     email: 'rita@acme.example',

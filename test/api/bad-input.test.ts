@@ -184,7 +184,10 @@ function rightInputs(): Record<string, Given> {
     addOperator: { by: 'operator', input: { ...person, ...key } },
     addServiceAccount: {
       by: 'operator',
-      input: { ...person, capabilities: ['TICKETING'], organizationId, ...key },
+      input: {
+        ...{ ...person, capabilities: ['ACCESS_EVALUATION'], evaluatedProducts: ['jira'] },
+        ...{ organizationId, ...key },
+      },
     },
     deactivateAccount: { by: 'operator', input: { accountId: reporterId, ...key } },
     reactivateAccount: { by: 'operator', input: { accountId: reporterId, ...key } },

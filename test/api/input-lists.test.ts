@@ -57,6 +57,7 @@ function valueFor({ name, type }: Input): unknown {
   if (isEnumType(named)) return named.getValues()[0]?.name;
   if (isInputObjectType(named)) return requiredOf(Object.values(named.getFields()));
   if (name === 'email') return 'somebody@vendor.example';
+  if (name === 'evaluatedProducts') return 'jira';
   const [, entity = 'grant'] = /^(.*)Ids?$/.exec(name) ?? [];
   return named.name === 'ID'
     ? globalId(`${entity.charAt(0).toUpperCase()}${entity.slice(1)}`, newId())
@@ -65,7 +66,9 @@ function valueFor({ name, type }: Input): unknown {
 
 function requiredOf(fields: readonly GraphQLInputField[]): Record<string, unknown> {
   const required = fields.filter(isRequiredInputField);
-  return Object.fromEntries(required.map((input) => [input.name, isList(input) ? [] : valueFor(input)]));
+  return Object.fromEntries(
+    required.map((input) => [input.name, isList(input) ? [valueFor(input)] : valueFor(input)]),
+  );
 }
 
 /** The value of an input in which the last of these inputs is a list of this length. */

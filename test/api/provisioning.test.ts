@@ -293,6 +293,33 @@ describe('a filled deployment', () => {
     expect(viewer).toEqual({ kind: 'SERVICE_ACCOUNT', capabilities: ['AUDIT_READING', 'TICKETING'] });
   });
 
+  test('a service account that evaluates access names its products, and no other does', async () => {
+    const service = () => ({ email: fresh('vendor.example'), name: 'Backend' });
+    const evaluates = { capabilities: ['GRANT_WATCHING', 'ACCESS_EVALUATION'] };
+    for (const [more, problem] of [
+      [evaluates, 'must name at least one product'],
+      [{ ...evaluates, evaluatedProducts: [] }, 'must name at least one product'],
+      [{ ...evaluates, evaluatedProducts: ['Jira'] }, 'lower case'],
+      [{ ...evaluates, evaluatedProducts: Array(101).fill('jira') }, 'at most 100'],
+      [{ capabilities: ['GRANT_WATCHING'], evaluatedProducts: ['jira'] }, 'must be empty without'],
+    ] as const) {
+      expect(await attempt(operator, 'addServiceAccount', { ...service(), ...more })).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining(problem),
+      });
+    }
+    const evaluatedProducts = ['jira', 'jira-service-management', 'jira'];
+    const { id } = await done(operator, 'addServiceAccount', {
+      ...service(),
+      ...evaluates,
+      evaluatedProducts,
+    });
+    const { node } = await operator.ask(
+      `{ node(id: "${id}") { ... on ServiceAccount { capabilities evaluatedProducts } } }`,
+    );
+    expect(node).toEqual({ ...evaluates, evaluatedProducts: ['jira', 'jira-service-management'] });
+  });
+
   test('a user of one organization may be added to another, with the same account', async () => {
     const { id, email } = await addMember();
     const again = { organizationId: world.globex.organizationId, email, name: 'Another name' };

@@ -212,7 +212,7 @@ addCommand(addServiceAccount, {
         })
         .validate(
           z
-            .array(z.enum(['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING']))
+            .array(z.enum(['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'ACCESS_EVALUATION']))
             .min(1, 'must name at least one.')
             .max(maxValues, `must have at most ${maxValues} values.`)
             .transform((names) => [...new Set(names)]),
@@ -220,9 +220,23 @@ addCommand(addServiceAccount, {
       organizationId: t
         .id({ description: 'The organization that it is bound to. Default: all organizations.' })
         .validate(optionalGlobalId('Organization')),
+      evaluatedProducts: t
+        .stringList({
+          description: `The keys of the products whose backend it is, for example \`jira\`: 1 to ${maxValues} with the capability \`ACCESS_EVALUATION\`, none without it. It may ask about these products only.`,
+        })
+        .validate(
+          z
+            .array(productKey)
+            .max(maxValues, `must have at most ${maxValues} values.`)
+            .transform((keys) => [...new Set(keys)])
+            .nullish(),
+        ),
     }),
   },
-  toInput: ({ organizationId, ...input }) => ({ ...input, organizationId: organizationId ?? null }),
+  toInput: ({ organizationId, evaluatedProducts, ...input }) => ({
+    ...{ ...input, organizationId: organizationId ?? null },
+    ...(evaluatedProducts == null ? {} : { evaluatedProducts }),
+  }),
 });
 
 for (const [command, description] of [

@@ -140,6 +140,11 @@ export const ServiceAccount = builder.prismaNode('Account', {
       viewerIndependent: true,
       description: 'What it may do. Never empty.',
     }),
+    evaluatedProducts: t.exposeStringList('evaluatedProducts', {
+      viewerIndependent: true,
+      description:
+        'The keys of the products whose backend it is. Empty without the capability `ACCESS_EVALUATION`.',
+    }),
   }),
 });
 
