@@ -7,7 +7,7 @@ import { codeOf, type Office, openOffice, type Use } from './office.ts';
 vi.setConfig({ testTimeout: bySize(240_000, 3_600_000) });
 
 const engineers = bySize(4, 50);
-const decisions = bySize(800, 1_000_000);
+const decisions = Number(process.env['DECISIONS'] ?? bySize(800, 1_000_000));
 
 let office: Office;
 
