@@ -12,7 +12,7 @@ const unitTests = [
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
-  'test/commands/{allowed-actions,refusals,relayed-consent,unassign-tickets}.test.ts',
+  'test/commands/{allowed-actions,refusals,relayed-consent,session-effects,unassign-tickets}.test.ts',
   'test/events/{adaptive-throttle,delivery-queue,envelope,event-cursor,position,topics}.test.ts',
   'test/grants/*.test.ts',
   'test/graphql/viewer-independence.test.ts',
@@ -25,6 +25,7 @@ const unitTests = [
   'test/platform/{country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
   'test/platform/{generational-cache,logger,visible-text}.test.ts',
   'test/roles/*.test.ts',
+  'test/sessions/session.test.ts',
   'test/tickets/*.test.ts',
   'test/tour/arguments.test.ts',
 ];

@@ -2,11 +2,10 @@
 import pg from 'pg';
 import { appendAuditEntries } from '../../src/audit/store.ts';
 import { changeGrant } from '../../src/commands/change-grant.ts';
-import { grantChangeAuditEntry, grantChangeEvent } from '../../src/commands/grant-change-effects.ts';
+import { writeGrantChanges } from '../../src/commands/write-grant-changes.ts';
 import { appendEvents } from '../../src/events/outbox.ts';
 import { type Grant, isOpen, type OpenGrant } from '../../src/grants/grant.ts';
 import type { GrantCommand } from '../../src/grants/lifecycle.ts';
-import { saveGrantChanges } from '../../src/grants/store.ts';
 import type { UserViewer } from '../../src/identity/viewer.ts';
 import type { Database } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -101,9 +100,9 @@ export async function runNextStep(
       ...{ by: { viewer, now: new Date() }, action: null, reason: null },
     });
     if ('refused' in decided) throw new Error(`A step was refused: ${decided.refused.code}`);
-    await saveGrantChanges(tx, decided.changes);
-    await appendAuditEntries(tx, decided.changes.map(grantChangeAuditEntry));
-    if (!withoutEvents) await appendEvents(tx, decided.changes.map(grantChangeEvent));
+    const { entries, events } = await writeGrantChanges(tx, decided.changes);
+    await appendAuditEntries(tx, entries);
+    if (!withoutEvents) await appendEvents(tx, events);
     return decided.grant;
   });
 }

@@ -8,6 +8,7 @@ import type { VendorSites } from '../organizations/residency.ts';
 import type { Clock } from '../platform/clock.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
+import { isUseWritten } from '../sessions/session.ts';
 import { type Connection, run } from './connection.ts';
 import { type ChangeFacts, decide, type SessionFacts } from './decide.ts';
 import type { EvaluationAnswer, EvaluationSemantic } from './evaluation.ts';
@@ -133,9 +134,7 @@ const moveSessions = {
 
 /** Writes that the sessions were used, for those whose last use is more than a tenth of their idle limit ago. */
 async function useSessions(connection: Connection, { now, used }: Round): Promise<void> {
-  const isStale = ({ lastUsedAt, idleSeconds }: SessionFacts) =>
-    now.getTime() - lastUsedAt.getTime() > idleSeconds * 100;
-  const ids = [...used.values()].filter(isStale).map(({ id }) => id);
+  const ids = [...used.values()].filter((session) => isUseWritten(session, now)).map(({ id }) => id);
   if (ids.length > 0) await run(connection, moveSessions, [ids, now]);
 }
 

@@ -56,6 +56,8 @@ export const auditActions = [
   'site.reactivate',
   'site.set_support_access_policy',
   'site.set_support_access_restrictions',
+  'support_session.end',
+  'support_session.start',
   'ticket.assign',
   'ticket.close',
   'ticket.create',

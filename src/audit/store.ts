@@ -1,3 +1,4 @@
+import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { AuditEntry } from './entry.ts';
@@ -39,4 +40,37 @@ export function auditRow({ actor, ...entry }: AuditEntry, id: string): object {
     session_id: entry.sessionId ?? null,
     details: entry.details,
   };
+}
+
+/** The entries of one support session, at most `limit`: the newest first (`desc`) or the oldest first. */
+export type ActionsWindow = { sessionId: string; order: 'asc' | 'desc'; limit: number };
+
+/** The entries in each window, in the order in which they became visible or its reverse. Two statements, however many windows. */
+export async function listActionsOfSessions(
+  db: Transaction,
+  windows: readonly ActionsWindow[],
+): Promise<AuditRow[][]> {
+  const asked = windows.map(({ sessionId, order, limit }, place) => ({
+    ...{ place, limit, session_id: sessionId, ascending: order === 'asc' },
+  }));
+  const found = await db.$queryRawUnsafe<{ place: number; id: string }[]>(
+    `SELECT asked.place, entry.id
+       FROM jsonb_to_recordset($1::jsonb) AS asked(place int, session_id uuid, ascending boolean, "limit" int)
+      CROSS JOIN LATERAL (
+        (SELECT id FROM audit_entries WHERE asked.ascending AND session_id = asked.session_id
+          ORDER BY txid, seq LIMIT asked."limit")
+        UNION ALL
+        (SELECT id FROM audit_entries WHERE NOT asked.ascending AND session_id = asked.session_id
+          ORDER BY txid DESC, seq DESC LIMIT asked."limit")) AS entry`,
+    JSON.stringify(asked),
+  );
+  const rows = await db.auditEntry.findMany({
+    where: { id: { in: [...new Set(found.map(({ id }) => id))] } },
+    orderBy: [{ txid: 'asc' }, { seq: 'asc' }],
+  });
+  return windows.map(({ order }, place) => {
+    const inWindow = new Set(found.flatMap((one) => (one.place === place ? [one.id] : [])));
+    const entries = rows.filter(({ id }) => inWindow.has(id));
+    return order === 'asc' ? entries : entries.reverse();
+  });
 }

@@ -24,6 +24,8 @@ export type Relation =
   | 'SUPPORT_ENGINEER'
   /** The engineer the ticket is assigned to. */
   | 'ASSIGNED_ENGINEER'
+  /** The engineer whose support session it is, as long as the ticket is assigned to them. */
+  | 'SESSION_ENGINEER'
   /** A user who belongs to the organization. */
   | 'MEMBER'
   /** A member who holds any role in the organization that counts. May see tickets and grants, not decide on them. */
@@ -59,6 +61,7 @@ export const operations = {
   ticket: { kind: 'query', may: ['SIGNED_IN'] },
   tickets: { kind: 'query', may: ['SIGNED_IN'] },
   grants: { kind: 'query', may: ['SIGNED_IN'] },
+  supportSessions: { kind: 'query', may: ['SIGNED_IN'] },
   roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
@@ -83,6 +86,9 @@ export const operations = {
   revokeDataAccessInBulk: { kind: 'mutation', may: ['GRANTOR', 'APPROVER', 'REPORTER', 'GUARD_ADMIN'] },
   approveGuardRequest: { kind: 'mutation', may: ['GUARD_ADMIN'] },
   denyGuardRequest: { kind: 'mutation', may: ['GUARD_ADMIN'] },
+
+  startSupportSession: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  endSupportSession: { kind: 'mutation', may: ['SESSION_ENGINEER'] },
 
   setSupportAccessRestrictions: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
   setSupportAccessPolicy: { kind: 'mutation', may: ['ORGANIZATION_ADMIN'] },

@@ -124,6 +124,28 @@ export function relationsToTicket(
   return relations;
 }
 
+/** The relations to a support session under a grant of the ticket. */
+export function relationsToSession(
+  viewer: Viewer,
+  session: { engineerId: string },
+  ticket: TicketFacts,
+  place: ProductOnSite,
+  approverId: string | null,
+): Set<Relation> {
+  const relations = relationsToTicket(viewer, ticket, place, approverId);
+  if (relations.has('ASSIGNED_ENGINEER') && session.engineerId === viewer.id)
+    relations.add('SESSION_ENGINEER');
+  return relations;
+}
+
+/**
+ * Whether somebody in these relations to a support session may see it: the customer who sees its grant, and its engineer;
+ * not an engineer who received the grant later.
+ */
+export function seesSession(relations: ReadonlySet<Relation>): boolean {
+  return sessionReaders.some((relation) => relations.has(relation));
+}
+
 /**
  * Whether somebody in these relations may know that the ticket exists: whoever sees its grants, and whoever could grant
  * if their role was synced, so that they can learn that.
@@ -154,6 +176,15 @@ const grantReaders = [
   'TICKETING',
   'GRANT_WATCHING',
   'ASSIGNED_ENGINEER',
+  'REPORTER',
+  'APPROVER',
+  'ROLE_HOLDER',
+] as const satisfies Relation[];
+
+const sessionReaders = [
+  'OPERATOR',
+  'GRANT_WATCHING',
+  'SESSION_ENGINEER',
   'REPORTER',
   'APPROVER',
   'ROLE_HOLDER',

@@ -60,6 +60,28 @@ export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
   return { ticket: viewer.kind === 'USER' ? { OR: withVisibleGrants(viewer) } : visibleTickets(viewer) };
 }
 
+/** Customers see the sessions under the grants that they see; an engineer sees their own. */
+export function visibleSupportSessions(viewer: Viewer): Prisma.SupportSessionWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'SERVICE_ACCOUNT':
+      return viewer.capabilities.includes('GRANT_WATCHING') ? boundTo(viewer) : nothing;
+    case 'SUPPORT_ENGINEER':
+      return { engineerId: viewer.id, grant: visibleGrants(viewer) };
+    case 'USER':
+      return { grant: visibleGrants(viewer) };
+  }
+}
+
+/**
+ * The entries of what happened in a session, for whoever sees the session: also for its engineer and for a customer's
+ * people who may not read the audit log.
+ */
+export function actionsOfSession(session: { id: string }): Prisma.AuditEntryWhereInput {
+  return { sessionId: session.id };
+}
+
 /** The tickets whose grants the user may see. */
 function withVisibleGrants(viewer: UserViewer): Prisma.TicketWhereInput[] {
   const asMember = { site: { organizationId: { in: [...viewer.organizationIds] } } };
@@ -181,7 +203,7 @@ function organizationsWithRole(viewer: UserViewer): string[] {
   );
 }
 
-function boundTo({ organizationId }: ServiceViewer): Prisma.SiteWhereInput {
+function boundTo({ organizationId }: ServiceViewer): { organizationId?: string } {
   return organizationId === null ? {} : { organizationId };
 }
 

@@ -1,10 +1,11 @@
-/** The background jobs of a gateway: end expired grants, settle proposed changes, send mail, delete old rows. */
+/** The background jobs of a gateway: end expired grants and due sessions, settle proposed changes, send mail, delete old rows. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
 import { mailKinds } from '../notifications/mail-kinds.ts';
 import type { Mailer } from '../notifications/mailer.ts';
 import { deleteMailsBefore } from '../notifications/queue.ts';
+import { endDueSessions } from './end-due-sessions.ts';
 import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
 import { forgetAnswers } from './idempotency.ts';
@@ -38,6 +39,7 @@ export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer |
   const cutMail = new AbortController();
   const loops = [
     repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies)),
+    repeat('end due support sessions', sweepInterval, () => endDueSessions(dependencies)),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies)),
     repeat('delete old rows', forgetInterval, async () => {
       const { database, clock } = dependencies;

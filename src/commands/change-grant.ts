@@ -33,8 +33,7 @@ export function changeGrant(
     return { grant: before, changes: [] };
   }
   const { changed } = decision;
-  const { kind, id, email, name } = by.viewer;
-  const actor: Actor = { kind, id, email, name };
+  const actor = actorOf(by.viewer);
   const circumstances = {
     ...{ actor, action: action ?? actionOf(changed), reason, occurredAt: by.now },
     ...(relayedById === undefined ? {} : { relayedById }),
@@ -44,6 +43,11 @@ export function changeGrant(
     grant: changed.grant,
     changes: [{ ...changed, before, organizationId, ticket, ...circumstances }],
   };
+}
+
+/** The person or program, as the audit log names them. */
+export function actorOf({ kind, id, email, name }: Viewer): Actor {
+  return { kind, id, email, name };
 }
 
 /** Runs one lifecycle command on every open grant among these. A grant that refuses it stays as it is. */

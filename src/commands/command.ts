@@ -9,6 +9,7 @@ import type { Transaction } from '../platform/database.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import type { Refusal, RefusalCode } from './refusal.ts';
+import type { DecidedSessionChange } from './session-effects.ts';
 
 /** Everything that differs from one command to the next. execute.ts does the rest, the same for all of them. */
 export type Command<Input, Facts, Row extends object> = {
@@ -88,9 +89,11 @@ export type Outcome<Row extends object> =
       answer: Row;
       /** The changes of grants, in order. */
       grants?: readonly DecidedGrantChange[];
+      /** The starts and ends of support sessions, in order, beyond those that end with their grants. */
+      sessions?: readonly DecidedSessionChange[];
       /** Writes the rows of other models. */
       write?: (tx: Transaction) => Promise<void>;
-      /** The command's own audit entry. A command on a grant has none: each change of a grant is an entry. */
+      /** The command's own audit entry. A command on a grant or a session has none: each change of one is an entry. */
       entry?: OwnAuditEntry;
       /** The entries of what follows from it, in order, after its own. */
       consequences?: readonly OwnAuditEntry[];

@@ -1,13 +1,13 @@
 /** Writes down that expired grants are over, with their audit entries and events. */
 import { appendAuditEntries } from '../audit/store.ts';
 import { appendEvents } from '../events/outbox.ts';
-import { listGrantsOfTicket, listTicketsWithExpiredGrants, saveGrantChanges } from '../grants/store.ts';
+import { listGrantsOfTicket, listTicketsWithExpiredGrants } from '../grants/store.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import { findTicket } from '../tickets/store.ts';
 import { applyTimeLimits } from './change-grant.ts';
 import type { Dependencies } from './execute.ts';
-import { grantChangeAuditEntry, grantChangeEvent } from './grant-change-effects.ts';
 import { grantSubjectOf } from './ticket-command.ts';
+import { writeGrantChanges } from './write-grant-changes.ts';
 
 /** At most so many tickets in one run; the next run continues. */
 const ticketsPerSweep = 100;
@@ -31,12 +31,9 @@ export async function endExpiredGrants({ database, clock, announce }: Dependenci
         grantSubjectOf(ticket),
         clock(),
       );
-      await saveGrantChanges(tx, changes);
-      await appendAuditEntries(tx, changes.map(grantChangeAuditEntry));
-      return {
-        count: changes.length,
-        appended: await appendEvents(tx, changes.map(grantChangeEvent)),
-      };
+      const { entries, events } = await writeGrantChanges(tx, changes);
+      await appendAuditEntries(tx, entries);
+      return { count: changes.length, appended: await appendEvents(tx, events) };
     });
     announce(appended);
     ended += count;

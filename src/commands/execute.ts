@@ -7,11 +7,10 @@
  * to a repetition. Nothing happens outside the database before the commit.
  */
 import type { AuditAction } from '../audit/actions.ts';
-import type { Actor, AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
+import type { AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import { type AccessChangedEnvelope, accessKind } from '../events/kinds/access.ts';
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
-import { saveGrantChanges } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById, type ViewerAt } from '../identity/viewer-store.ts';
 import { queueMails } from '../notifications/queue.ts';
@@ -21,11 +20,15 @@ import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
+import { saveSessionChanges } from '../sessions/store.ts';
+import { actorOf } from './change-grant.ts';
 import type { Command, OwnAuditEntry, Rules } from './command.ts';
 import { decideCommand } from './decide-command.ts';
-import { grantChangeAuditEntry, grantChangeEvent, grantChangeMails } from './grant-change-effects.ts';
+import { grantChangeMails } from './grant-change-effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
 import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
+import { sessionAuditEntry, sessionEvent } from './session-effects.ts';
+import { writeGrantChanges } from './write-grant-changes.ts';
 
 export type Dependencies = {
   database: Database;
@@ -162,24 +165,24 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const entries = auditEntries(command.action, viewer, now);
   if ('refused' in outcome) {
     await outcome.write?.(tx);
-    await saveGrantChanges(tx, preceding);
-    await appendAuditEntries(tx, [
-      ...preceding.map(grantChangeAuditEntry),
-      entries.refusal(outcome.refused, subject),
-    ]);
-    const appended = await appendEvents(tx, preceding.map(grantChangeEvent));
+    const written = await writeGrantChanges(tx, preceding);
+    await appendAuditEntries(tx, [...written.entries, entries.refusal(outcome.refused, subject)]);
+    const appended = await appendEvents(tx, written.events);
     return { answer: { refused: outcome.refused }, viewer, appended };
   }
   const grants = [...preceding, ...(outcome.grants ?? [])];
   await outcome.write?.(tx);
-  await saveGrantChanges(tx, grants);
+  const written = await writeGrantChanges(tx, grants);
+  const { sessions = [] } = outcome;
+  await saveSessionChanges(tx, sessions);
   const own = [outcome.entry ?? [], ...(outcome.consequences ?? [])]
     .flat()
     .map((entry) => entries.success(entry, subject));
-  await appendAuditEntries(tx, [...own, ...grants.map(grantChangeAuditEntry)]);
+  await appendAuditEntries(tx, [...own, ...written.entries, ...sessions.map(sessionAuditEntry)]);
   const { accessChangedFor = [] } = outcome;
   const appended = await appendEvents(tx, [
-    ...grants.map(grantChangeEvent),
+    ...written.events,
+    ...sessions.map(sessionEvent),
     ...accessChangedFor.map(accessChanged(now)),
   ]);
   await queueMails(tx, [...grants.flatMap(grantChangeMails), ...(outcome.mails ?? [])], now);
@@ -191,8 +194,7 @@ type AuditSubject = { auditContext: AuditContext; auditResource: AuditResource }
 
 /** Makes the audit entries of one command. */
 function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
-  const { kind, id, email, name } = viewer;
-  const actor: Actor = { kind, id, email, name };
+  const actor = actorOf(viewer);
   const entry = (
     { auditContext, auditResource, ...made }: AuditSubject & Pick<OwnAuditEntry, 'action' | 'actor'>,
     refusalCode: string | null,

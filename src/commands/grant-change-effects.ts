@@ -24,6 +24,8 @@ export type DecidedGrantChange = GrantChange & {
   reason: string | null;
   /** The service account that relayed the decision, if one did. */
   relayedById?: string;
+  /** It passes on because its engineer's account was deactivated. */
+  engineerIsGone?: boolean;
   organizationId: string;
   ticket: TicketOfGrant;
   occurredAt: Date;
@@ -87,7 +89,7 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
   };
 }
 
-function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent {
+export function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent {
   const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds } = site;
   const { samePersonMayApproveTwice, relayedConsentCounts } = site;
   return {

@@ -2,6 +2,7 @@
 import type { GrantRefusal } from '../grants/lifecycle.ts';
 import type { ProposalRefusal } from '../proposals/proposal.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
+import type { SessionRefusal } from '../sessions/session.ts';
 import type { TicketRefusal } from '../tickets/ticket.ts';
 
 export type StateRefusalCode =
@@ -19,7 +20,8 @@ export type StateRefusalCode =
   | 'ORGANIZATION_WITHOUT_GUARD'
   | 'OWN_ACCOUNT'
   | 'ALREADY_EXISTS'
-  | 'VENDOR_ADDRESS';
+  | 'VENDOR_ADDRESS'
+  | 'COUNTRY_NOT_ALLOWED';
 
 export type FieldProblem = { path: string; message: string };
 
@@ -35,6 +37,12 @@ export type Refusal =
     }
   | { kind: 'InvalidInput'; code: 'INVALID_INPUT'; message: string; fields: readonly FieldProblem[] }
   | { kind: 'InvalidState'; code: StateRefusalCode; message: string }
+  | {
+      kind: 'SessionOpen';
+      code: Extract<SessionRefusal, 'SESSION_ALREADY_OPEN'>;
+      message: string;
+      sessionId: string;
+    }
   | { kind: 'Unavailable'; code: 'SERVICE_UNAVAILABLE'; message: string }
   | {
       kind: 'Conflict';
@@ -68,6 +76,8 @@ function kindOf(code: RefusalCode): RefusalKind {
       return 'NotEligible';
     case 'INVALID_INPUT':
       return 'InvalidInput';
+    case 'SESSION_ALREADY_OPEN':
+      return 'SessionOpen';
     case 'SERVICE_UNAVAILABLE':
       return 'Unavailable';
     case 'VERSION_CONFLICT':
@@ -136,6 +146,16 @@ export const noLongerOutstanding: Refusal = {
   currentVersion: null,
 };
 
+/** The grant is in use already: by the same engineer, perhaps in another window. */
+export function sessionAlreadyOpen(sessionId: string): Refusal {
+  return {
+    kind: 'SessionOpen',
+    code: 'SESSION_ALREADY_OPEN',
+    message: 'You have an open support session under this grant. Go on in that one, or end it first.',
+    sessionId,
+  };
+}
+
 export const idempotencyKeyReused: Refusal = {
   kind: 'Conflict',
   code: 'IDEMPOTENCY_KEY_REUSED',
@@ -200,4 +220,6 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:
     "The email address is the vendor's, so this person is no customer's user. Use the address that they have at the customer.",
+  COUNTRY_NOT_ALLOWED:
+    'Support may not act on this site from the country that you named. Ask an engineer in an allowed country to take the ticket.',
 };

@@ -2,6 +2,7 @@
 import type { AuditAction } from '../audit/actions.ts';
 import { type MutationName, may } from '../authorization/operations.ts';
 import { relationsToTicket, seesGrants, seesTicket } from '../authorization/viewer-relations.ts';
+import type { Grant } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -11,7 +12,7 @@ import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
 import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
-import type { TicketOfGrant } from './grant-change-effects.ts';
+import type { DecidedGrantChange, TicketOfGrant } from './grant-change-effects.ts';
 import {
   forbidden,
   notEligible,
@@ -27,6 +28,8 @@ import { findTicketFacts, type TicketFacts, type TicketInput } from './ticket-fa
 type TicketSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
   action: AuditAction;
+  /** What its input names. Default: a grant for an action on one, otherwise the ticket. */
+  resource?: 'Grant';
   /** The refusals of this command, without those that every command on a ticket shares. */
   refusals: readonly RefusalCode[];
   /** Takes locks that come before those on the ticket and its site. */
@@ -48,7 +51,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
       ...(namesGrantors(spec.operation) ? (['NOT_ELIGIBLE'] as const) : []),
       ...spec.refusals,
     ],
-    resource: answersGrant(spec.action) ? 'Grant' : 'Ticket',
+    resource: spec.resource ?? (answersGrant(spec.action) ? 'Grant' : 'Ticket'),
     lock: async (tx, input) => {
       await spec.lockBefore?.(tx, input);
       await lockTicket(tx, input);
@@ -59,10 +62,9 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
       const extra: Partial<Extra> = (await spec.extra?.(tx, input)) ?? {};
       return { ...extra, ...facts };
     },
-    relations: (viewer, { ticket, grant }) =>
-      relationsToTicket(viewer, ticket, ticket, grant && 'path' in grant ? grant.customerApprovedById : null),
+    relations: (viewer, { ticket, grant }) => relationsToTicket(viewer, ticket, ticket, approverOf(grant)),
     isVisible: seesTicket,
-    isAnswerVisible: answersGrant(spec.action) ? seesGrants : seesTicket,
+    isAnswerVisible: spec.resource === 'Grant' || answersGrant(spec.action) ? seesGrants : seesTicket,
     refuse: (viewer, facts) => refuseOnTicket(spec.operation, viewer, facts),
     auditContext: ({ ticket, grant }) => ({
       organizationId: ticket.site.organizationId,
@@ -72,15 +74,26 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     }),
     auditResource: ({ ticket, grant }) =>
       grant === null ? { type: 'Ticket', id: ticket.id } : { type: 'Grant', id: grant.id },
-    applyTimeLimits: (facts, now) => {
-      const { grants, changes } = applyTimeLimits(facts.grants, grantSubjectOf(facts.ticket), now);
-      return {
-        facts: { ...facts, grants, grant: grants.find(({ id }) => id === facts.grant?.id) ?? null },
-        changes,
-      };
-    },
+    applyTimeLimits: applyTicketTimeLimits,
     decide: spec.decide,
   };
+}
+
+/** Ends the grants of the ticket whose time has run out by `now`. */
+export function applyTicketTimeLimits<Facts extends TicketFacts>(
+  facts: Facts,
+  now: Date,
+): { facts: Facts; changes: DecidedGrantChange[] } {
+  const { grants, changes } = applyTimeLimits(facts.grants, grantSubjectOf(facts.ticket), now);
+  return {
+    facts: { ...facts, grants, grant: grants.find(({ id }) => id === facts.grant?.id) ?? null },
+    changes,
+  };
+}
+
+/** Who gave the customer's approval of the grant. */
+export function approverOf(grant: Grant | null): string | null {
+  return grant !== null && 'path' in grant ? grant.customerApprovedById : null;
 }
 
 export type GrantInput = { grantId: string; expectedVersion: number | null; reason: string | null };

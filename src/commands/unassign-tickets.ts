@@ -24,7 +24,8 @@ export function unassignTickets(tickets: readonly TicketFacts[], by: DecisionCon
     if ('refused' in outcome) continue;
     unassigned.tickets.push(outcome.answer);
     unassigned.entries.push(assignmentEntry(facts, outcome.answer));
-    unassigned.grants.push(...expired, ...(outcome.grants ?? []));
+    const passed = (outcome.grants ?? []).map((change) => ({ ...change, engineerIsGone: true }));
+    unassigned.grants.push(...expired, ...passed);
   }
   return unassigned;
 }

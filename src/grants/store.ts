@@ -1,11 +1,11 @@
 /** Grants in the database: the reads that commands need, and the one write, which checks versions. */
-import type { Ticket } from '../../prisma/generated/client/client.ts';
+import type { SupportSession, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import type { Grant } from './grant.ts';
 import type { GrantChange } from './lifecycle.ts';
-import { type GrantRow, toGrant, toRow } from './row.ts';
+import { toGrant, toRow } from './row.ts';
 
 /** The open grants of a ticket and the grant with the id `named`, open or not. One statement. */
 export async function listGrantsOfTicket(
@@ -94,17 +94,28 @@ export async function listTicketsWithExpiredGrants(
   return row;
 }
 
+/** The end of the session under a grant, if there is one that is not recorded as ended. */
+export type SessionEnd = {
+  grantId: string;
+  /** The session ends at this moment, unless its own time had run out before. */
+  endedAt: Date;
+  endReason: NonNullable<SupportSession['endReason']>;
+  endedById: string | null;
+};
+
 /**
- * Writes changes of grants, and the decisions that people made in them. At most two statements, however
- * many grants. A grant is written only over the version that the change was decided on.
+ * Writes changes of grants, the decisions that people made in them, and the ends of the sessions under them, and returns
+ * these sessions. At most two statements, however many grants. A grant is written only over the version that the change
+ * was decided on.
  *
  * @throws WriteConflictError when a grant is no longer at that version.
  */
 export async function saveGrantChanges(
   tx: Transaction,
   changes: readonly (GrantChange & { reason: string | null; relayedById?: string })[],
-): Promise<void> {
-  if (changes.length === 0) return;
+  sessionEnds: readonly SessionEnd[],
+): Promise<SupportSession[]> {
+  if (changes.length === 0) return [];
   const latest = new Map(changes.map((change) => [change.grant.id, change.grant]));
   const steps = new Map<string, number>();
   for (const { grant } of changes) steps.set(grant.id, (steps.get(grant.id) ?? 0) + 1);
@@ -112,8 +123,9 @@ export async function saveGrantChanges(
     ...snakeCase(toRow(grant)),
     decided_on: grant.version - (steps.get(grant.id) ?? 1),
   }));
-  const written = await tx.$executeRawUnsafe(
-    `INSERT INTO grants AS known
+  const [saved] = await tx.$queryRawUnsafe<{ written: number; ended: object[] }[]>(
+    `WITH written AS (
+     INSERT INTO grants AS known
      SELECT (jsonb_populate_record(NULL::grants, decided)).* FROM jsonb_array_elements($1::jsonb) AS decided
      ON CONFLICT (id) DO UPDATE SET
        state = excluded.state, path = excluded.path, engineer_id = excluded.engineer_id,
@@ -121,10 +133,18 @@ export async function saveGrantChanges(
        activated_at = excluded.activated_at, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
        end_reason = excluded.end_reason, ended_by_id = excluded.ended_by_id, version = excluded.version
      WHERE known.version = (SELECT (decided ->> 'decided_on')::int FROM jsonb_array_elements($1::jsonb) AS decided
-                             WHERE (decided ->> 'id')::uuid = known.id)`,
+                             WHERE (decided ->> 'id')::uuid = known.id)
+     RETURNING id
+     ), ended AS (
+     ${endSessions}
+     RETURNING session.*
+     )
+     SELECT (SELECT count(*)::int FROM written) AS written,
+            COALESCE((SELECT jsonb_agg(ended ORDER BY ended.id) FROM ended), '[]') AS ended`,
     JSON.stringify(rows),
+    JSON.stringify(sessionEnds.map(snakeCase)),
   );
-  if (written !== rows.length) throw new WriteConflictError();
+  if (saved?.written !== rows.length) throw new WriteConflictError();
 
   const decisions = changes.flatMap(({ grant, decision, reason, relayedById = null }) =>
     decision === null
@@ -143,6 +163,29 @@ export async function saveGrantChanges(
         ],
   );
   if (decisions.length > 0) await tx.decision.createMany({ data: decisions });
+  return saved.ended.map(sessionIn);
+}
+
+/** As `decide` of sessions/session.ts decides `EndUse`. */
+const endSessions = `
+     UPDATE support_sessions AS session
+        SET ended_at = GREATEST(session.started_at, LEAST(session.due_at, given.ended_at)),
+            end_reason = CASE WHEN session.due_at >= given.ended_at THEN given.end_reason
+                              WHEN session.due_at < session.expires_at THEN 'IDLE_LIMIT'
+                              ELSE 'TIME_LIMIT' END,
+            ended_by_id = CASE WHEN session.due_at >= given.ended_at THEN given.ended_by_id END,
+            version = session.version + 1
+       FROM jsonb_to_recordset($2::jsonb) AS given(
+              grant_id uuid, ended_at timestamptz, end_reason support_session_end_reason, ended_by_id uuid)
+      WHERE session.grant_id = given.grant_id AND session.ended_at IS NULL`;
+
+/** Restores a row that the database returned as JSON. */
+function sessionIn(row: object): SupportSession {
+  const entries = Object.entries(row).map(([name, value]) => [
+    name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
+    /_at$/.test(name) && typeof value === 'string' ? new Date(value) : value,
+  ]);
+  return Object.fromEntries(entries) as SupportSession;
 }
 
 function decidedAt(grant: Grant): Date {
@@ -158,7 +201,7 @@ function decidedAt(grant: Grant): Date {
   }
 }
 
-function snakeCase(row: GrantRow): Record<string, unknown> {
+function snakeCase(row: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => [
       name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

@@ -34,6 +34,14 @@ export class InvalidInputError extends ApiError<'INVALID_INPUT'> {
   }
 }
 
+export class SupportSessionOpenError extends ApiError<'SESSION_ALREADY_OPEN'> {
+  readonly sessionId: string;
+  constructor(message: string, sessionId: string) {
+    super('SESSION_ALREADY_OPEN', message);
+    this.sessionId = sessionId;
+  }
+}
+
 export class ConflictError extends ApiError<'VERSION_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED'> {
   readonly currentVersion: number | null;
   constructor(
@@ -55,6 +63,7 @@ export const errorTypes = {
   Forbidden: ForbiddenError,
   NotEligible: NotEligibleError,
   InvalidState: InvalidStateError,
+  SessionOpen: SupportSessionOpenError,
   Conflict: ConflictError,
   Unavailable: UnavailableError,
 } as const satisfies Record<RefusalKind, unknown>;
@@ -75,6 +84,8 @@ export function toApiError(refusal: Refusal): MutationError {
       );
     case 'InvalidState':
       return new InvalidStateError(refusal.code, refusal.message);
+    case 'SessionOpen':
+      return new SupportSessionOpenError(refusal.message, refusal.sessionId);
     case 'Unavailable':
       return new UnavailableError(refusal.code, refusal.message);
     case 'Conflict':

@@ -1,6 +1,7 @@
 /** Validation of single input values: ids of a type, texts of limited length without control characters, times. */
 import { z } from 'zod';
 import { readSiteUrl } from '../organizations/site-url.ts';
+import { isCountryCode } from '../platform/country-codes.ts';
 import { parseEmailAddress } from '../platform/email-address.ts';
 import { decodeGlobalId } from '../platform/global-id.ts';
 import { isId } from '../platform/ids.ts';
@@ -30,7 +31,7 @@ const controlCharacters = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u0080-\
  * A text of 1 to `max` characters after `visibleText` has made it fit to be shown. Line breaks and tabs are allowed,
  * other control characters are not.
  */
-function text(max: number) {
+export function text(max: number) {
   return z
     .string()
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode.')
@@ -48,6 +49,10 @@ function text(max: number) {
 export function optionalText(max: number) {
   return text(max).nullish();
 }
+
+export const countryCode = z
+  .string()
+  .refine(isCountryCode, 'must be an ISO 3166-1 alpha-2 code of a country, in capital letters: DE.');
 
 /** One line of 1 to `max` characters. */
 export function line(max: number) {

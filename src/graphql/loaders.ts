@@ -1,6 +1,7 @@
 import { brandWithType } from '@pothos/core';
 import DataLoader from 'dataloader';
-import type { Account } from '../../prisma/generated/client/client.ts';
+import type { Account, AuditEntry } from '../../prisma/generated/client/client.ts';
+import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
 import { listTicketFacts, type TicketFacts } from '../commands/ticket-facts.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -19,6 +20,7 @@ export class Loaders {
   #tickets: DataLoader<string, TicketOnProduct | null> | undefined;
   #ticketFacts: DataLoader<string, TicketFacts | null> | undefined;
   #grants: DataLoader<string, GrantRow | null> | undefined;
+  #sessionActions: DataLoader<ActionsWindow, AuditEntry[], string> | undefined;
   #proposedChanges: DataLoader<string, ProposedChange | null> | undefined;
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
@@ -61,6 +63,15 @@ export class Loaders {
       { maxBatchSize: 100 },
     );
     return this.#grants;
+  }
+
+  /** The first audit entries of support sessions. Two statements. */
+  get sessionActions(): DataLoader<ActionsWindow, AuditEntry[], string> {
+    this.#sessionActions ??= new DataLoader((windows) => listActionsOfSessions(this.#prisma, windows), {
+      cacheKeyFn: ({ sessionId, order, limit }) => `${sessionId} ${order} ${limit}`,
+      maxBatchSize: 100,
+    });
+    return this.#sessionActions;
   }
 
   /** Proposed changes as they are in the database now, by id; null for an id without one. */

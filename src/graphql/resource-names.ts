@@ -43,6 +43,14 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, ticket }) => ({ id, name: ticket.key }));
   },
+  SupportSession: async (prisma, ids) => {
+    const found = await prisma.supportSession.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, ticket: { select: { key: true } } },
+      relationLoadStrategy: 'join',
+    });
+    return found.map(({ id, ticket }) => ({ id, name: ticket.key }));
+  },
   RoleAssignment: async (prisma, ids) => {
     const found = await prisma.roleAssignment.findMany({
       where: { id: { in: ids } },

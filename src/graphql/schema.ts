@@ -7,6 +7,7 @@ import './mutations/proposed-changes.ts';
 import './mutations/provisioning.ts';
 import './mutations/roles.ts';
 import './mutations/sites.ts';
+import './mutations/support-sessions.ts';
 import './mutations/tickets.ts';
 import './types/account.ts';
 import './types/audit-entry.ts';
@@ -17,6 +18,7 @@ import './types/organization.ts';
 import './types/proposed-change.ts';
 import './types/role-assignment.ts';
 import './types/site.ts';
+import './types/support-session.ts';
 import './types/ticket.ts';
 import './types/viewer.ts';
 

@@ -9,6 +9,7 @@ import {
   visibleProposedChanges,
   visibleRoleAssignments,
   visibleSites,
+  visibleSupportSessions,
   visibleTickets,
 } from '../authorization/visibility.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -40,6 +41,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.ticket.findMany({ ...query, where: { AND: [{ id: { in: ids } }, visibleTickets(viewer)] } }),
   Grant: (prisma, viewer, { ids, query }) =>
     prisma.grant.findMany({ ...query, where: { AND: [{ id: { in: ids } }, visibleGrants(viewer)] } }),
+  SupportSession: (prisma, viewer, { ids, query }) =>
+    prisma.supportSession.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleSupportSessions(viewer)] },
+    }),
   RoleAssignment: (prisma, viewer, { ids, query }) =>
     prisma.roleAssignment.findMany({
       ...query,

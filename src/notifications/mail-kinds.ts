@@ -1,4 +1,5 @@
 import { appointmentWaitsMail, changeProposedMail } from './kinds/change-proposed.ts';
+import { grantFirstUsedMail } from './kinds/grant-first-used.ts';
 import { grantReassignedMail } from './kinds/grant-reassigned.ts';
 import { guardRequestMail } from './kinds/guard-request.ts';
 import { relayedConsentMail } from './kinds/relayed-consent.ts';
@@ -10,6 +11,7 @@ export const mailKinds: readonly MailKind[] = [
   guardRequestMail,
   relayedConsentMail,
   grantReassignedMail,
+  grantFirstUsedMail,
   changeProposedMail,
   appointmentWaitsMail,
   rolesByOperatorMail,

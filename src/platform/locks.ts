@@ -45,3 +45,8 @@ export function sharedLock(kind: keyof typeof seeds, id: string): string {
 export function trySharedLock(kind: keyof typeof seeds, id: string): string {
   return `pg_try_advisory_xact_lock_shared(hashtextextended(${id}, ${seeds[kind]}))`;
 }
+
+/** As `trySharedLock`, an exclusive one: false at once if somebody has a lock or waits for one. */
+export function tryExclusiveLock(kind: keyof typeof seeds, id: string): string {
+  return `pg_try_advisory_xact_lock(hashtextextended(${id}, ${seeds[kind]}))`;
+}

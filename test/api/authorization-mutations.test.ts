@@ -15,6 +15,7 @@ import {
   fileTickets,
   globalId,
   type Name,
+  openSessions,
   rawId,
   startGatewayWithEverybody,
   type TicketSpec,
@@ -48,6 +49,7 @@ type Target = {
   roleAssignmentId: string;
   siteId: string;
   proposedChangeId: string;
+  supportSessionId: string;
 };
 
 type Writes = { relation: string; operation: Written['operation'] };
@@ -55,6 +57,8 @@ type Writes = { relation: string; operation: Written['operation'] };
 type Row = {
   /** The state of the ticket and its grant. */
   on?: Partial<TicketSpec>;
+  /** An open support session of the ticket's engineer under the grant. */
+  session?: true;
   /** A new account of Acme, with a role there. */
   account?: 'active' | 'inactive';
   /** A change of Acme's main site that its organization admin has proposed: the account becomes a Guard admin. */
@@ -121,6 +125,18 @@ const rows: Record<string, Row> = {
   requestDataAccess: { on: {}, input: ticketId, writes: { relation: 'grants', operation: 'INSERT' } },
   withdrawDataAccessRequest: { on: pending, input: grantId, ...changesGrant },
   releaseDataAccess: { on: active, input: grantId, ...changesGrant },
+  startSupportSession: {
+    on: active,
+    input: (target) => ({
+      ...{ ...grantId(target), reason: 'INVESTIGATE_PROBLEM', note: 'To see it', country: 'DE' },
+    }),
+    writes: { relation: 'support_sessions', operation: 'INSERT' },
+  },
+  endSupportSession: {
+    ...{ on: active, session: true },
+    input: ({ supportSessionId }) => ({ supportSessionId }),
+    writes: { relation: 'support_sessions', operation: 'UPDATE' },
+  },
   approveDataAccess: { on: pending, input: ticketId, ...changesGrant },
   'approveDataAccess: by grant': { on: pending, input: grantId, ...changesGrant },
   approveDataAccessInBulk: {
@@ -390,12 +406,14 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     row.on === undefined ? [] : await fileTickets(gateway, Array(count).fill({ ...spec, ...row.on }));
   const accounts = row.account === undefined ? [] : await addAccounts(count, row.account === 'active');
   const sites = row.site === undefined ? [] : await addSites(count, row.site);
+  const sessions = row.session === undefined ? [] : await openSessions(gateway, tickets);
   const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
   return Array.from({ length: count }, (_, index) => ({
     ...{ ticketId: '', grantId: '', ...tickets[index] },
     ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
     siteId: sites[index] ?? '',
     proposedChangeId: proposals[index] ?? '',
+    supportSessionId: sessions[index] ?? '',
   }));
 }
 

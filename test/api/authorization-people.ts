@@ -207,3 +207,21 @@ export async function fileTickets(
   }));
 }
 let serial = 0;
+
+/** Inserts an open support session of its engineer under each of the active grants. Returns global ids. */
+export async function openSessions(
+  { sql }: TestGateway,
+  grants: readonly { grantId: string }[],
+): Promise<string[]> {
+  const made = grants.map(({ grantId }) => ({ id: newId(), grant_id: rawId(grantId) }));
+  await sql.query(
+    `INSERT INTO support_sessions (id, grant_id, ticket_id, site_id, organization_id, engineer_id, reason, note, country,
+            started_at, last_used_at, idle_seconds, expires_at, due_at, version)
+     SELECT made.id, g.id, g.ticket_id, g.site_id, s.organization_id, g.engineer_id, 'INVESTIGATE_PROBLEM', 'To see it',
+            'DE', now(), now(), 86400, now() + interval '1 day', now() + interval '1 day', 1
+       FROM jsonb_to_recordset($1) AS made(id uuid, grant_id uuid)
+       JOIN grants g ON g.id = made.grant_id JOIN sites s ON s.id = g.site_id`,
+    [JSON.stringify(made)],
+  );
+  return made.map(({ id }) => globalId('SupportSession', id));
+}

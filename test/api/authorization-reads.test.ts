@@ -15,6 +15,7 @@ import {
   fileTickets,
   globalId,
   type Name,
+  openSessions,
   startGatewayWithEverybody,
   type TicketSpec,
 } from './authorization-people.ts';
@@ -25,6 +26,8 @@ const seed = seedOf('READS_SEED');
 let gateway: TestGateway;
 let everybody: Everybody;
 let target: { ticketId: string; key: string; grantId: string };
+/** An open support session under the grant. */
+let sessionId: string;
 /** The ids of an audit entry about Acme's main site, and of one that is only in the vendor's log. */
 let entries: { acme: string; vendor: string };
 /** A change that Acme's organization admin has proposed. */
@@ -37,6 +40,7 @@ beforeAll(async () => {
     grant: 'ACTIVE',
     approverId: idOf('approver@acme.example'),
   });
+  [sessionId = ''] = await openSessions(gateway, [target]);
   const entry = async (where: string) => {
     const { rows } = await gateway.sql.query<{ id: string }>(`SELECT id FROM audit_entries WHERE ${where}`);
     return globalId('AuditEntry', rows[0]?.id ?? '');
@@ -85,6 +89,7 @@ function questions(): Record<string, Read> {
     viewer: { query: '{ viewer { kind } }', shows: ({ viewer }) => viewer.kind !== null },
     'node: Ticket': byId(target.ticketId),
     'node: Grant': byId(target.grantId),
+    'node: SupportSession': byId(sessionId),
     'node: Organization': byId(world.acme.organizationId),
     'node: Site': byId(main.id),
     'node: Product': byId(main.products.jira),
@@ -114,6 +119,7 @@ function questions(): Record<string, Read> {
     },
     tickets: inList('tickets', target.ticketId),
     grants: inList('grants', target.grantId),
+    supportSessions: inList('supportSessions', sessionId),
     roleAssignments: inList('roleAssignments', colleague.roleAssignmentId),
     accounts: {
       query: '{ accounts(first: 100) { edges { node { ... on User { id } } } } }',

@@ -68,6 +68,7 @@ export const tables = {
 viewer                       | 401       no       no          yes    yes         yes         yes
 node: Ticket                 | 401       no       no          -      -           -           -
 node: Grant                  | 401       no       no          -      -           -           -
+node: SupportSession         | 401       no       no          -      -           -           -
 node: Organization           | 401       no       no          -      -           -           -
 node: Site                   | 401       no       no          -      -           -           -
 node: Product                | 401       no       no          -      -           -           -
@@ -85,6 +86,7 @@ sites                        | 401       no       no          -      -          
 ticket                       | 401       no       no          -      -           -           -
 tickets                      | 401       no       no          -      -           -           -
 grants                       | 401       no       no          -      -           -           -
+supportSessions              | 401       no       no          -      -           -           -
 roleAssignments              | 401       no       no          no     -           -           no
 accounts                     | 401       no       no          no     -           -           no
 auditLog                     | 401       no       no          no     -           no          -
@@ -101,6 +103,8 @@ reopenTicket                 | 401       no       no          -      -          
 requestDataAccess            | 401       no       no          -      -           -           -
 withdrawDataAccessRequest    | 401       no       no          -      -           -           -
 releaseDataAccess            | 401       no       no          -      -           -           -
+startSupportSession          | 401       no       no          -      -           -           -
+endSupportSession            | 401       no       no          -      -           -           -
 approveDataAccess            | 401       no       no          -      -           -           -
 approveDataAccess: by grant  | 401       no       no          -      -           -           -
 approveDataAccessInBulk      | 401       no       no          -      -           -           -
@@ -141,6 +145,7 @@ reactivateAccount            | 401       no       no          -      -          
 viewer                       | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Ticket                 | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Grant                  | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: SupportSession         | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Organization           | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Site                   | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Product                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
@@ -158,6 +163,7 @@ sites                        | yes    yes      yes      yes      yes       yes  
 ticket                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 tickets                      | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 grants                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+supportSessions              | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no
@@ -174,6 +180,8 @@ reopenTicket                 | -      yes      -        no       no        no   
 requestDataAccess            | -      no       -        no       no        no        no        no        no       no      no      no
 withdrawDataAccessRequest    | -      no       -        no       no        no        no        no        no       no      no      no
 releaseDataAccess            | -      no       no       no       no        no        no        no        no       no      no      no
+startSupportSession          | -      no       no       no       no        no        no        no        no       no      no      no
+endSupportSession            | -      no       no       no       no        no        no        no        no       no      no      no
 approveDataAccess            | -      why      -        yes      yes       why       yes       why       why      why     yes     why
 approveDataAccess: by grant  | -      why      -        yes      yes       why       yes       why       why      why     yes     why
 approveDataAccessInBulk      | -      why      -        yes      yes       why       yes       why       why      why     yes     why
@@ -214,6 +222,7 @@ reactivateAccount            | -      -        -        no       no        no   
 viewer                       | yes   yes       yes       yes      yes       yes
 node: Ticket                 | yes   yes       yes       yes      yes       -
 node: Grant                  | yes   yes       yes       -        -         -
+node: SupportSession         | yes   yes       yes       -        -         -
 node: Organization           | yes   yes       yes       yes      yes       yes
 node: Site                   | yes   yes       yes       yes      yes       yes
 node: Product                | yes   yes       yes       yes      yes       yes
@@ -231,6 +240,7 @@ sites                        | yes   yes       yes       yes      yes       yes
 ticket                       | yes   yes       yes       yes      yes       -
 tickets                      | yes   yes       yes       yes      yes       -
 grants                       | yes   yes       yes       -        -         -
+supportSessions              | yes   yes       yes       -        -         -
 roleAssignments              | yes   yes       yes       -        -         -
 accounts                     | yes   yes       yes       -        -         -
 auditLog                     | yes   yes       -         no       no        no
@@ -247,6 +257,8 @@ reopenTicket                 | no    no        no        no       no        -
 requestDataAccess            | no    no        no        no       no        -
 withdrawDataAccessRequest    | no    no        no        no       no        -
 releaseDataAccess            | no    no        no        no       no        -
+startSupportSession          | no    no        no        no       no        -
+endSupportSession            | no    no        no        -        -         -
 approveDataAccess            | why   why       why       why      why       -
 approveDataAccess: by grant  | why   why       why       why      why       -
 approveDataAccessInBulk      | why   why       why       why      why       -
@@ -287,6 +299,7 @@ reactivateAccount            | no    no        no        -        -         -
 viewer                       | yes      yes      yes      yes       yes      yes      yes       yes       yes
 node: Ticket                 | yes      -        yes      yes       yes      -        yes       yes       -
 node: Grant                  | yes      -        yes      yes       yes      -        yes       yes       -
+node: SupportSession         | yes      -        yes      -         yes      -        -         yes       -
 node: Organization           | yes      -        yes      yes       yes      yes      yes       yes       yes
 node: Site                   | yes      -        yes      yes       yes      yes      yes       yes       yes
 node: Product                | yes      -        yes      yes       yes      yes      yes       yes       yes
@@ -304,6 +317,7 @@ sites                        | yes      -        yes      yes       yes      yes
 ticket                       | yes      -        yes      yes       yes      -        yes       yes       -
 tickets                      | yes      -        yes      yes       yes      -        yes       yes       -
 grants                       | yes      -        yes      yes       yes      -        yes       yes       -
+supportSessions              | yes      -        yes      -         yes      -        -         yes       -
 roleAssignments              | no       no       yes      no        no       no       no        no        no
 accounts                     | no       no       yes      no        no       no       no        no        no
 auditLog                     | no       no       yes      no        no       yes      no        no        yes
@@ -320,6 +334,8 @@ reopenTicket                 | yes      -        no       yes       no       -  
 requestDataAccess            | yes      -        no       no        no       -        no        no        -
 withdrawDataAccessRequest    | yes      -        no       no        no       -        no        no        -
 releaseDataAccess            | yes      -        no       no        no       -        no        no        -
+startSupportSession          | yes      -        no       no        no       -        no        no        -
+endSupportSession            | yes      -        no       -         no       -        -         no        -
 approveDataAccess            | no       -        no       no        no       -        no        no        -
 approveDataAccess: by grant  | no       -        no       no        no       -        no        no        -
 approveDataAccessInBulk      | no       -        no       no        no       -        no        no        -

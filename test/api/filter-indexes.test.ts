@@ -28,6 +28,7 @@ const served: Record<string, Record<string, Served>> = {
     siteId: { column: 'audit_entries.site_id' },
     ticketId: { column: 'audit_entries.ticket_id' },
     grantId: { column: 'audit_entries.grant_id' },
+    supportSessionId: { column: 'audit_entries.session_id' },
     from: { column: 'audit_entries.occurred_at' },
     until: { column: 'audit_entries.occurred_at' },
   },
@@ -47,6 +48,15 @@ const served: Record<string, Record<string, Served>> = {
     siteId: { column: 'role_assignments.site_id' },
     userId: { column: 'role_assignments.account_id' },
     role: { column: 'role_assignments.role', unindexed: 'an organization has few: its index serves' },
+  },
+  supportSessions: {
+    open: {
+      column: 'support_sessions.ended_at',
+      unindexed: 'few are open, and partial indexes have those: most are over',
+    },
+    siteId: { column: 'support_sessions.site_id' },
+    ticketId: { column: 'support_sessions.ticket_id' },
+    engineerId: { column: 'support_sessions.engineer_id' },
   },
   tickets: {
     siteId: { column: 'tickets.site_id' },

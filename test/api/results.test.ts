@@ -50,6 +50,7 @@ type Row = {
   NotFoundError?: Case;
   NotEligibleError?: Case;
   InvalidStateError?: Case;
+  SupportSessionOpenError?: Case;
 };
 
 const nowhere = (type: string) =>
@@ -85,6 +86,14 @@ const grant =
     }
     return { grantId };
   };
+/** What a session is started with, under an active grant. */
+const use = async () => ({
+  ...(await grant('ACTIVE')()),
+  ...{ reason: 'INVESTIGATE_PROBLEM', note: 'To see it', country: 'DE' },
+});
+const session = async () => ({
+  supportSessionId: (await done(people.engineer, 'startSupportSession', await use())).id as string,
+});
 const noGrant: Input = { grantId: nowhere('Grant') };
 
 const site = async (): Promise<{ siteId: string }> => {
@@ -367,6 +376,27 @@ const rows: Record<MutationName, () => Row> = {
     ForbiddenError: by('reporter', async () => ({ organizationId: world.acme.organizationId })),
     otherInput: { organizationId: nowhere('Organization') },
     NotFoundError: by('operator', { organizationId: nowhere('Organization') }),
+  }),
+  startSupportSession: () => ({
+    succeeds: [by('engineer', use)],
+    ForbiddenError: by('reporter', use),
+    otherInput: { note: 'To see something else' },
+    NotFoundError: by('engineer', async () => ({ ...(await use()), ...noGrant })),
+    InvalidStateError: by('engineer', async () => ({
+      ...(await use()),
+      ...(await grant('PENDING_APPROVAL')()),
+    })),
+    SupportSessionOpenError: by('engineer', async () => {
+      const input = await use();
+      await done(people.engineer, 'startSupportSession', input);
+      return input;
+    }),
+  }),
+  endSupportSession: () => ({
+    succeeds: [by('engineer', session)],
+    ForbiddenError: by('reporter', session),
+    otherInput: { supportSessionId: nowhere('SupportSession') },
+    NotFoundError: by('engineer', { supportSessionId: nowhere('SupportSession') }),
   }),
   confirmProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),
   declineProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),

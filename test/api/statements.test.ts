@@ -184,6 +184,24 @@ describe('a query', () => {
       query: `query ($n: Int!) { grants(first: $n) { edges { node { ticket { accessEligibility { allowed
           eligibleGrantors(first: $n) { edges { node { name } } } } } } } } }`,
     },
+    supportSessions: {
+      by: 'admin',
+      statements: 2,
+      query: `query ($n: Int!) { supportSessions(first: $n) { edges { node { state endedAt grant { state } ticket { key }
+          site { url } engineer { name } endedBy { name } } } } }`,
+    },
+    // Two more statements for the actions of all sessions.
+    'supportSessions with their actions': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($n: Int!) { supportSessions(first: $n) { edges { node { actions(first: 5) { edges { node { action } } } } } } }`,
+    },
+    'tickets with their sessions': {
+      by: 'admin',
+      statements: 2,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { supportSessions(first: 2) { edges { node { state } } }
+          grants(first: 2) { edges { node { sessions(first: 2) { edges { node { note } } } } } } } } } }`,
+    },
     roleAssignments: {
       by: 'admin',
       statements: 2,
@@ -201,10 +219,11 @@ describe('a query', () => {
       query:
         'query ($n: Int!) { auditLog(first: $n) { edges { node { action actor { name } resource { type } details ticketId } } } }',
     },
+    // One for each type of resource: here, all are grants.
     'auditLog with names and objects': {
       by: 'admin',
       statements: 10,
-      query: `query ($n: Int!) { auditLog(first: $n) { edges { node { action resource { name node { id } }
+      query: `query ($n: Int!) { auditLog(first: $n, filter: { action: GRANT_APPROVE }) { edges { node { action resource { name node { id } }
           organizationName organization { name } siteUrl site { url } ticketKey ticket { key } grant { state } } } } }`,
     },
   };
@@ -280,6 +299,8 @@ describe('a query', () => {
         ...{ ticketId: first.id, scope: 'ROVO_CONVERSATIONS', conversationIds: [`conversation-${index}`] },
       });
       await done(admin, 'approveDataAccess', { grantId: grant.id });
+      const use = { reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' };
+      await done(engineer, 'startSupportSession', { grantId: grant.id, ...use });
     }
     const ids = await admin.ask(`{
       grants(first: ${many}) { edges { node { id } } } roleAssignments(first: ${many}) { edges { node { id } } } }`);
@@ -309,6 +330,7 @@ describe('a mutation', () => {
     await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId: filed.ticketId });
     return filed;
   };
+  const use = { reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' };
   const awaitingGuard = async () => {
     const filed = await ticket({ site: 'restricted' });
     await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId: filed.ticketId });
@@ -462,6 +484,30 @@ describe('a mutation', () => {
       statements: 11,
       withEverything: 12,
       given: async () => ({ by: await member('reporter'), input: { grantId: (await active()).grantId } }),
+    },
+    // As many as where nobody uses the grant: its session ends in the statement that revokes it.
+    'revokeDataAccess of a grant in use': {
+      statements: 11,
+      withEverything: 12,
+      given: async () => {
+        const { grantId } = await active();
+        await done(await engineer(), 'startSupportSession', { grantId, ...use });
+        return { by: await member('reporter'), input: { grantId } };
+      },
+    },
+    startSupportSession: {
+      statements: 13,
+      withEverything: 14,
+      given: async () => ({ by: await engineer(), input: { grantId: (await active()).grantId, ...use } }),
+    },
+    endSupportSession: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => {
+        const { grantId } = await active();
+        const { id } = await done(await engineer(), 'startSupportSession', { grantId, ...use });
+        return { by: await engineer(), input: { supportSessionId: id } };
+      },
     },
     // One of them reads the present rights of the person who approved for the customer.
     approveGuardRequest: {

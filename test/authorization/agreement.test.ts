@@ -11,12 +11,14 @@ import {
   relationsToOrganization,
   relationsToPlatform,
   relationsToProposedChange,
+  relationsToSession,
   relationsToSite,
   relationsToTicket,
   seesAccount,
   seesGrants,
   seesOrganization,
   seesProposedChange,
+  seesSession,
   seesTicket,
 } from '../../src/authorization/viewer-relations.ts';
 import {
@@ -28,6 +30,7 @@ import {
   visibleProposedChanges,
   visibleRoleAssignments,
   visibleSites,
+  visibleSupportSessions,
   visibleTickets,
 } from '../../src/authorization/visibility.ts';
 import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
@@ -39,7 +42,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import type { ProductOnSite } from '../../src/roles/eligibility.ts';
 import { isWellFormed, type Role, type RoleAssignment, roleRules } from '../../src/roles/role.ts';
-import { pendingApproval } from '../support/builders.ts';
+import { openSession, pendingApproval } from '../support/builders.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
@@ -86,6 +89,10 @@ const tickets = places.flatMap((place) =>
       approverId: nth === 0 ? null : (users[(index + nth) % users.length]?.id ?? null),
     })),
   ),
+);
+// Both engineers have used every grant, whoever has it now.
+const sessions = tickets.flatMap((ticket) =>
+  engineers.map((engineerId) => ({ id: newId(), engineerId, ticket })),
 );
 const held = users.flatMap(({ id: accountId, organizationIds }) =>
   organizationIds.map((organizationId) => ({ id: newId(), accountId, organizationId })),
@@ -167,6 +174,19 @@ async function settle(): Promise<void> {
           : { state: 'WITHDRAWN' as const, endReason: 'SITE_DEACTIVATED' as const, endedAt: createdAt }),
       };
     }),
+  });
+  // Sessions under grants that are not active, as they are after a reassignment or an end.
+  await prisma.$executeRawUnsafe(
+    'ALTER TABLE support_sessions DISABLE TRIGGER support_sessions_active_grant',
+  );
+  await prisma.supportSession.createMany({
+    data: sessions.map(({ id, engineerId, ticket }) => ({
+      ...openSession({ startedAt: createdAt, lastUsedAt: createdAt }),
+      ...{ id, engineerId, grantId: ticket.grantId, ticketId: ticket.id, siteId: ticket.place.site.id },
+      organizationId: ticket.place.site.organizationId,
+      ...{ expiresAt: new Date(createdAt.getTime() + 1000), dueAt: new Date(createdAt.getTime() + 1000) },
+      ...{ endedAt: createdAt, endReason: 'ENDED_BY_ENGINEER' as const, version: 2 },
+    })),
   });
   await prisma.proposedChange.createMany({
     data: changes.map((change) => ({
@@ -314,6 +334,21 @@ test('tickets and grants are listed for the viewers to whom the relations make t
         viewer,
         (one) => prisma.grant.findMany({ where: visibleGrants(one), select }),
         knownBy(seesGrants).map(({ grantId }) => ({ id: grantId })),
+      );
+    }),
+    runs,
+  );
+});
+
+test('support sessions are listed for the viewers to whom the relations make them visible', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      await sameIds(
+        viewer,
+        (one) => database.prisma.supportSession.findMany({ where: visibleSupportSessions(one), select }),
+        sessions.filter(({ ticket, ...session }) =>
+          seesSession(relationsToSession(viewer, session, ticket, ticket.place, ticket.approverId)),
+        ),
       );
     }),
     runs,

@@ -13,7 +13,8 @@ const ticketing = ['closeTicket', 'reopenTicket', 'updateTicketStatus'];
 
 const opened: Record<Relation, readonly string[]> = {
   SIGNED_IN: [
-    ...['grants', 'node', 'nodes', 'organizations', 'site', 'sites', 'ticket', 'tickets', 'viewer'],
+    ...['grants', 'node', 'nodes', 'organizations', 'site', 'sites', 'supportSessions', 'ticket', 'tickets'],
+    'viewer',
   ],
   SELF: [],
   OPERATOR: [
@@ -27,9 +28,10 @@ const opened: Record<Relation, readonly string[]> = {
   ACCESS_EVALUATION: ['evaluateAccess'],
   SUPPORT_ENGINEER: ['grantEvents'],
   ASSIGNED_ENGINEER: [
-    ...['releaseDataAccess', 'requestDataAccess', 'withdrawDataAccessRequest'],
+    ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
     ...ticketing,
   ],
+  SESSION_ENGINEER: ['endSupportSession'],
   MEMBER: ['accounts', 'createTicket', 'grantEvents', 'roleAssignments'],
   ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],

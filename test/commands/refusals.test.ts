@@ -22,6 +22,7 @@ import { type RefusalCode, refusalKinds, refusalsOfEveryCommand } from '../../sr
 import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
+import { endSupportSession, startSupportSession } from '../../src/commands/support-sessions.ts';
 import { type TicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
 import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-access-request.ts';
 import type { Grant } from '../../src/grants/grant.ts';
@@ -37,6 +38,7 @@ import {
   fromNow,
   HOUR,
   NOW,
+  openSession,
   operator,
   overOnceActive,
   pendingApproval,
@@ -133,6 +135,31 @@ describe('on a grant', () => {
       ...codesOf(approveDataAccess, byTicket, unnamed),
     ]);
     expect(codes).toEqual(declaredBy(approveDataAccess));
+  });
+});
+
+describe('on a support session', () => {
+  const start = { grantId: 'grant', reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' } as const;
+
+  test('startSupportSession', () => {
+    const unused = [
+      ...named,
+      withGrant(
+        { ticket: ticket({ site: { engineerCountries: ['IE'] } }), grants: [], grant: null },
+        active(),
+      ),
+    ];
+    const facts = unused.flatMap((one) => [null, openSession()].map((latest) => ({ ...one, latest })));
+    expect(codesOf(startSupportSession, [start], facts)).toEqual(declaredBy(startSupportSession));
+  });
+
+  test('endSupportSession, which another engineer does not see', () => {
+    const facts = named.flatMap((one) =>
+      [openSession(), openSession({ engineerId: 'another' })].map((session) => ({ ...one, session })),
+    );
+    expect(codesOf(endSupportSession, [{ sessionId: 'session' }], facts)).toEqual(
+      declaredBy(endSupportSession),
+    );
   });
 });
 

@@ -14,6 +14,7 @@ import type { GrantTerms } from '../../src/grants/terms.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { Person, ProductOnSite } from '../../src/roles/eligibility.ts';
 import type { Role, RoleAssignment } from '../../src/roles/role.ts';
+import type { Session } from '../../src/sessions/session.ts';
 import type { TicketOnProduct } from '../../src/tickets/store.ts';
 
 /** The time of every decision for which a test gives no other time. */
@@ -114,6 +115,16 @@ export const overOnceActive = (end: End<WasActive>): WasActive => ({
   ...over,
   activatedAt: fromNow(-2 * HOUR),
   ...end,
+});
+
+/** Started an hour ago under the active grant, and used ten minutes ago. */
+export const openSession = (facts: Partial<Session> = {}): Session => ({
+  ...{ id: 'session', grantId: 'grant', ticketId: 'ticket', siteId: 'site', organizationId: 'organization' },
+  ...{ engineerId: 'engineer', reason: 'INVESTIGATE_PROBLEM', note: 'To see the board.', country: 'DE' },
+  ...{ startedAt: fromNow(-HOUR), lastUsedAt: fromNow(-600 * SECOND), idleSeconds: 1800 },
+  ...{ expiresAt: fromNow(7 * HOUR), dueAt: fromNow(1200 * SECOND) },
+  ...{ endedAt: null, endReason: null, endedById: null, version: 1 },
+  ...facts,
 });
 
 /** Jira on an active site. */

@@ -56,6 +56,8 @@ const selections: Record<string, string> = {
   NotEligibleError: 'code message eligibility { obstacles { code } }',
   InvalidInputError: 'code message fields { path message }',
   ConflictError: 'code message currentVersion',
+  SupportSession: 'id state endReason endedAt dueAt expiresAt',
+  SupportSessionOpenError: 'code message supportSession { id }',
 };
 
 export type Customer = {

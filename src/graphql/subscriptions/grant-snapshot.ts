@@ -17,7 +17,7 @@ import { isOfTheEventItself } from './viewer-independent-fields.ts';
 /** Marks a row as a snapshot: it is shown as it was, whatever has changed since. */
 const snapshotMark: unique symbol = Symbol('snapshot');
 
-export function isSnapshot(row: GrantRow): boolean {
+export function isSnapshot(row: object): boolean {
   return snapshotMark in row;
 }
 

@@ -65,6 +65,9 @@ const texts: Record<AuditAction, string> = {
   'site.set_support_access_policy':
     "The policy of a site's support access was set: time limits, two-person rule, relayed consent.",
   'site.set_support_access_restrictions': "The Guard admin's approval was switched on or off for a site.",
+  'support_session.end':
+    'A support session ended: its engineer ended it, a time limit was reached, or the use of its grant ended.',
+  'support_session.start': 'An engineer started a support session, to use a grant.',
   'ticket.assign': 'A ticket was assigned to an engineer, or to nobody.',
   'ticket.close': 'A ticket was closed.',
   'ticket.create': 'A ticket was filed.',

@@ -1,18 +1,14 @@
 import { JSONObjectResolver } from 'graphql-scalars';
-import type {
-  AuditEntry as AuditRow,
-  Prisma,
-  PrismaClient,
-} from '../../../prisma/generated/client/client.ts';
+import type { AuditEntry as AuditRow, Prisma } from '../../../prisma/generated/client/client.ts';
 import { visibleAuditEntries } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
-import { isId } from '../../platform/ids.ts';
+import { byPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { lookUpKey, optionalDate, optionalGlobalId } from '../input.ts';
-import { cursorKeys, keysetConnection, type Ordering, type PageArguments } from '../keyset-connection.ts';
+import { keysetConnection } from '../keyset-connection.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
 import { Grant } from './grant.ts';
@@ -69,7 +65,7 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
     name: t.string({
       nullable: true,
       description:
-        'What people call it: the key of a ticket or of a product, the ticket key of a grant, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
+        'What people call it: the key of a ticket or of a product, the ticket key of a grant or of a support session, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
       resolve: async ({ resourceType: type, resourceId: id, details }, _, { loaders }) =>
         isOfProduct(type) ? id : ((await loaders.resourceNames.load({ type, id })) ?? nameIn(type, details)),
     }),
@@ -100,7 +96,11 @@ function nameIn(type: string, details: unknown): string | null {
 }
 
 /** Loads a node; null if it does not exist or the viewer may not see it. */
-async function nodeOf<Row>({ loaders }: Context, type: string, id: string | null): Promise<Row | null> {
+export async function nodeOf<Row>(
+  { loaders }: Context,
+  type: string,
+  id: string | null,
+): Promise<Row | null> {
   return id === null ? null : ((await loaders.visibleNodes.load({ type, id })) as Row | null);
 }
 
@@ -137,7 +137,7 @@ function optionalIdOf(type: string, id: string | null): string | null {
   return id === null ? null : encodeGlobalId(type, id);
 }
 
-const AuditEntry = builder.prismaNode('AuditEntry', {
+export const AuditEntry = builder.prismaNode('AuditEntry', {
   description:
     'One entry of the audit log: an action that succeeded or was refused. Entries are never changed and never removed.',
   id: {
@@ -245,16 +245,22 @@ const AuditEntry = builder.prismaNode('AuditEntry', {
         'The grant it belongs to, as it is now. Null without one, or where the viewer may not see it.',
       resolve: ({ grantId }, _, context) => nodeOf(context, 'Grant', grantId),
     }),
+    supportSessionId: t.id({
+      nullable: true,
+      description:
+        'The global id of the support session in which it happened, or which it is about. Null without one.',
+      resolve: ({ sessionId }) => optionalIdOf('SupportSession', sessionId),
+    }),
   }),
 });
 
-const AuditEntryEdge = builder.edgeObject({
+export const AuditEntryEdge = builder.edgeObject({
   name: 'AuditEntryEdge',
   type: AuditEntry,
   description: 'An entry in a list.',
 });
 
-const AuditEntryConnection = builder.connectionObject(
+export const AuditEntryConnection = builder.connectionObject(
   { name: 'AuditEntryConnection', type: AuditEntry, description: 'A page of entries of the audit log.' },
   AuditEntryEdge,
 );
@@ -280,6 +286,9 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
     grantId: t
       .id({ description: 'Only entries that belong to this grant.' })
       .validate(optionalGlobalId('Grant')),
+    supportSessionId: t
+      .id({ description: 'Only entries that belong to this support session.' })
+      .validate(optionalGlobalId('SupportSession')),
     from: t
       .field({ type: 'DateTime', description: 'Only entries with `occurredAt` at this time or later.' })
       .validate(optionalDate),
@@ -288,48 +297,6 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
       .validate(optionalDate),
   }),
 });
-
-type EntryOrdering = Ordering<
-  AuditRow,
-  Prisma.AuditEntryWhereInput,
-  Prisma.AuditEntryOrderByWithRelationInput[]
->;
-
-/**
- * The order in which entries became visible: transaction, then number. A cursor holds the entry's id, and its position
- * is read, because the numbers count what everybody writes.
- */
-async function byPosition(prisma: PrismaClient, args: PageArguments): Promise<EntryOrdering> {
-  const list = 'auditLog';
-  const ids = cursorKeys(args, list).filter(isId);
-  const rows =
-    ids.length === 0
-      ? []
-      : await prisma.auditEntry.findMany({
-          where: { id: { in: ids } },
-          select: { id: true, txid: true, seq: true },
-        });
-  const positions = new Map(rows.map((row) => [row.id, row]));
-  const beyond = (id: string | null, side: 'lt' | 'gt') => {
-    const position = id === null ? undefined : positions.get(id);
-    return position === undefined ? [] : [isBeyond(position, side)];
-  };
-  return {
-    list,
-    keyOf: ({ id }) => id,
-    isKey: (text) => positions.has(text),
-    where: (below, above) => ({ AND: [...beyond(below, 'lt'), ...beyond(above, 'gt')] }),
-    orderBy: (direction) => [{ txid: direction }, { seq: direction }],
-  };
-}
-
-function isBeyond(
-  { txid, seq }: Pick<AuditRow, 'txid' | 'seq'>,
-  side: 'lt' | 'gt',
-): Prisma.AuditEntryWhereInput {
-  const inclusive = side === 'lt' ? { lte: txid } : { gte: txid };
-  return { txid: inclusive, OR: [{ txid: { [side]: txid } }, { txid, seq: { [side]: seq } }] };
-}
 
 builder.queryField('auditLog', (t) =>
   t.connection(
@@ -355,6 +322,7 @@ builder.queryField('auditLog', (t) =>
           siteId,
           ticketId,
           grantId,
+          supportSessionId,
           from,
           until,
         } = args.filter ?? {};
@@ -369,6 +337,7 @@ builder.queryField('auditLog', (t) =>
           ...(siteId == null ? {} : { siteId }),
           ...(ticketId == null ? {} : { ticketId }),
           ...(grantId == null ? {} : { grantId }),
+          ...(supportSessionId == null ? {} : { sessionId: supportSessionId }),
           ...(from == null && until == null
             ? {}
             : {
@@ -379,11 +348,14 @@ builder.queryField('auditLog', (t) =>
               }),
         };
         const { prisma } = context.services.database;
-        return await keysetConnection(args, await byPosition(prisma, args), ({ where, ...window }) =>
-          prisma.auditEntry.findMany({
-            where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
-            ...window,
-          }),
+        return await keysetConnection(
+          args,
+          await byPosition(prisma, 'auditLog', args),
+          ({ where, ...window }) =>
+            prisma.auditEntry.findMany({
+              where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
+              ...window,
+            }),
         );
       },
     },

@@ -21,6 +21,7 @@ const errorTexts = {
   FORBIDDEN: 'The viewer may see what the input names, and may not do this to it.',
   NOT_ELIGIBLE:
     'The viewer may not decide on data access for this product on this site. The `eligibility` says why, and who may.',
+  SESSION_ALREADY_OPEN: 'The viewer has an open support session under the grant.',
   VERSION_CONFLICT:
     'What the input names has another version than `expectedVersion`: it has changed since the caller read it.',
   IDEMPOTENCY_KEY_REUSED: 'The caller has used the idempotency key with another input or another mutation.',
