@@ -91,8 +91,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // The pool listens only to idle connections. If a connection in use is lost, its statement fails.
     client.on('error', () => undefined);
     watchStatements(client, deadlines.answerMs, options.onStatement);
-    leaveClosedConnection(client);
-    leaveReadOnlyServer(client);
+    leaveLostServer(client);
   });
   pool.on('remove', (client) => clients.delete(client));
 
@@ -163,25 +162,19 @@ const notAnswered = 'Connection terminated: the database did not answer in time'
 const readOnly = 'Connection terminated: the server is read-only, as a standby or a demoted primary is';
 
 /**
- * Destroys a connection that the server closes, as soon as the server says so. The socket's end arrives a moment later,
- * and until then the pool would give the connection to somebody else.
+ * Destroys a connection as soon as its server says that it closes it, or that it is read-only.
+ *
+ * The socket's end arrives a moment after the server has closed it, and until then the pool would give the connection to
+ * somebody else. Of a read-only server, a statement is refused for that reason, or the server reports that new
+ * transactions are read-only: the address may lead to another server by now, and reads of a server that is no longer the
+ * primary succeed without showing anything new.
  */
-function leaveClosedConnection(client: pg.PoolClient): void {
-  connectionOf(client)?.on('errorMessage', ({ severity }: { severity?: string }) => {
-    if (severity === 'FATAL') abandon(client, closedByServer);
-  });
-}
-
-/**
- * Destroys a connection whose server has become read-only: a statement was refused for that reason, or the server
- * reports that new transactions are read-only. The address may lead to another server by now, and reads of a server
- * that is no longer the primary succeed without showing anything new.
- */
-function leaveReadOnlyServer(client: pg.PoolClient): void {
+function leaveLostServer(client: pg.PoolClient): void {
   const connection = connectionOf(client);
-  connection?.on('errorMessage', ({ code }: { code?: string }) => {
+  connection?.on('errorMessage', ({ severity, code }: { severity?: string; code?: string }) => {
+    if (severity === 'FATAL') abandon(client, closedByServer);
     // The statement first gets this error.
-    if (code === '25006') setImmediate(() => abandon(client, readOnly));
+    else if (code === '25006') setImmediate(() => abandon(client, readOnly));
   });
   connection?.on('parameterStatus', ({ parameterName, parameterValue }: Record<string, string>) => {
     if (parameterName === 'default_transaction_read_only' && parameterValue === 'on')
