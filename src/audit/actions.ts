@@ -29,6 +29,7 @@ export const auditActions = [
   'grant.release',
   'grant.request',
   'grant.revoke',
+  'grant.shorten_wait',
   'grant.withdraw',
   'groups.view',
   'guard_mail.give_up',

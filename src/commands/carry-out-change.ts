@@ -12,6 +12,7 @@ import { assignRole, removeRole } from './assign-and-remove-roles.ts';
 import { presentPolicy, setSupportAccessPolicy, setSupportAccessRestrictions } from './change-site.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { decideCommand } from './decide-command.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { removeUser } from './provision-accounts.ts';
 import { notFound, type Refusal } from './refusal.ts';
 import { syncRole } from './sync-roles.ts';
@@ -22,6 +23,8 @@ export type Effect =
   | {
       write: (tx: Transaction) => Promise<void>;
       entries: readonly OwnAuditEntry[];
+      /** Only a policy changes any, and it takes effect by a confirmation, never by time. */
+      grants: readonly DecidedGrantChange[];
       accessChangedFor: readonly string[];
     };
 
@@ -91,6 +94,7 @@ function effectsOf<Kind extends ChangeKind, Facts, Row extends object>(
         return {
           write: async (tx) => await outcome.write?.(tx),
           entries: entries.map((entry) => ({ ...subject, ...entry })),
+          grants: outcome.grants ?? [],
           accessChangedFor: outcome.accessChangedFor ?? [],
         };
       };

@@ -103,6 +103,7 @@ function changeBySystem(
 const actions: Record<GrantEventType, AuditAction> = {
   REQUESTED: 'grant.request',
   AWAITING_GUARD: 'grant.approve',
+  WAIT_SHORTENED: 'grant.shorten_wait',
   APPROVAL_LAPSED: 'grant.lapse_approval',
   ACTIVATED: 'grant.approve',
   DENIED: 'grant.deny',

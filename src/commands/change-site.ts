@@ -27,7 +27,7 @@ export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: Open
     }
     return {
       ...change(site, { status: 'DEACTIVATED' }),
-      grants: endGrants(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by),
+      grants: changeGrantsOnSite(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by),
     };
   },
 });
@@ -56,10 +56,12 @@ export const setSupportAccessRestrictions = siteCommand<
 >({
   operation: 'setSupportAccessRestrictions',
   action: 'site.set_support_access_restrictions',
-  refusals: ['ORGANIZATION_WITHOUT_GUARD'],
+  refusals: ['ORGANIZATION_WITHOUT_GUARD', 'TOO_MANY_CHANGES_WAIT'],
   lock: lockSiteAndGuard,
   extra: async (tx, { restricted }, site, now) =>
-    restricted || !site.supportAccessRestricted ? {} : await loosening(tx, restrictionsOf(site.id), now),
+    restricted || !site.supportAccessRestricted
+      ? {}
+      : await loosening(tx, site, restrictionsOf(site.id), now),
   decide: ({ site, proposal }, input, by) => {
     const { restricted } = input;
     if (restricted && !site.organization.hasGuard)
@@ -88,24 +90,34 @@ export type SetSupportAccessPolicyInput = {
 
 /**
  * Sets the site's time limits, its two-person rule, and whether a relayed consent counts. Looser ones count for the
- * requests that are opened from then on, and take two people where the site is restricted.
+ * requests that are opened from then on, and take two people where the site is restricted. Tighter ones count at once: a
+ * request that waits longer than the new policy allows expires when the policy lets it, or now.
  */
 export const setSupportAccessPolicy = siteCommand<
   SetSupportAccessPolicyInput,
   Site | ProposedChange,
-  LooseningFacts
+  LooseningFacts & { open?: OpenGrants }
 >({
   operation: 'setSupportAccessPolicy',
   action: 'site.set_support_access_policy',
-  refusals: ['ANOTHER_CHANGE_WAITS'],
-  extra: async (tx, input, site, now) =>
-    site.supportAccessRestricted && loosens(site, wholePolicy(site, input))
-      ? await loosening(tx, policyOf(site.id), now)
-      : {},
-  decide: ({ site, proposal }, input, by) => {
+  refusals: ['ANOTHER_CHANGE_WAITS', 'TOO_MANY_CHANGES_WAIT'],
+  extra: async (tx, input, site, now) => ({
+    ...(site.supportAccessRestricted && loosens(site, wholePolicy(site, input))
+      ? await loosening(tx, site, policyOf(site.id), now)
+      : {}),
+    ...(input.requestWaitSeconds < site.requestWaitSeconds
+      ? { open: await listOpenGrantsOfSite(tx, site.id, null) }
+      : {}),
+  }),
+  decide: ({ site, open, proposal }, input, by) => {
     const policy = wholePolicy(site, input);
-    if (!site.supportAccessRestricted || !loosens(site, policy) || by.isConfirmed)
-      return change(site, policy);
+    if (!site.supportAccessRestricted || !loosens(site, policy) || by.isConfirmed) {
+      const shorten = { type: 'ShortenWait', waitSeconds: policy.requestWaitSeconds } as const;
+      return {
+        ...change(site, policy),
+        grants: changeGrantsOnSite(open, shorten, { ...site, ...policy }, by),
+      };
+    }
     const proposed: Change = {
       ...{ kind: 'SET_SUPPORT_ACCESS_POLICY', about: policyOf(site.id) },
       input: { siteId: site.id, ...policy },
@@ -135,8 +147,13 @@ function wholePolicy(
 /** Read only where the command loosens what is restricted. */
 type LooseningFacts = { proposal?: ProposalFacts };
 
-async function loosening(tx: Transaction, about: string, now: Date): Promise<LooseningFacts> {
-  return { proposal: await findProposalFacts(tx, about, now) };
+async function loosening(
+  tx: Transaction,
+  { organizationId }: Site,
+  about: string,
+  now: Date,
+): Promise<LooseningFacts> {
+  return { proposal: await findProposalFacts(tx, organizationId, about, now) };
 }
 
 function read(facts: ProposalFacts | undefined): ProposalFacts {
@@ -151,8 +168,8 @@ function placeOf({ id: siteId, organizationId }: Site) {
   return { organizationId, siteId, subjectId: null };
 }
 
-/** Ends every open grant among these. A grant whose time had already run out ends as expired. */
-export function endGrants(
+/** Runs the command on every open grant among these. A grant whose time had already run out ends as expired. */
+export function changeGrantsOnSite(
   open: OpenGrants | undefined,
   command: GrantCommand,
   site: Site,

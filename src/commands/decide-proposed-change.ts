@@ -7,7 +7,7 @@ import { lockProposedChange } from '../proposals/locks.ts';
 import { decide, type ProposalCommand, type ProposalRefusal } from '../proposals/proposal.ts';
 import { findProposedChange, type ProposedChange, saveSettlement } from '../proposals/store.ts';
 import type { RightsLock } from '../roles/locks.ts';
-import { type EffectAt, loadEffect, lockEffect, rightsOfEffect } from './carry-out-change.ts';
+import { type Effect, type EffectAt, loadEffect, lockEffect, rightsOfEffect } from './carry-out-change.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import { proposedChangeEntry } from './propose.ts';
 import {
@@ -35,7 +35,7 @@ export const confirmProposedChange = proposedChangeCommand({
   rights: rightsOfEffect,
   loadEffect,
   decide: ({ change, effectAt }, by) => {
-    const effect = effectAt?.(by.now) ?? { write: async () => {}, entries: [], accessChangedFor: [] };
+    const effect = effectAt?.(by.now) ?? noEffect;
     const isPossible = !('refused' in effect);
     const isAppointee = appointeeOf(change) === by.viewer.id;
     const settled = settle(change, { type: 'Confirm', by: by.viewer.id, isPossible, isAppointee }, by);
@@ -50,10 +50,14 @@ export const confirmProposedChange = proposedChangeCommand({
       },
       entry: proposedChangeEntry('proposed_change.confirm', settled),
       consequences: effect.entries,
+      grants: effect.grants,
       accessChangedFor: effect.accessChangedFor,
     };
   },
 });
+
+/** In the place of an effect that was not read. */
+const noEffect: Effect = { write: async () => {}, entries: [], grants: [], accessChangedFor: [] };
 
 /** Ends a proposed change, by somebody who could have confirmed it. */
 export const declineProposedChange = proposedChangeCommand({
@@ -84,6 +88,9 @@ type ProposedChangeSpec = {
   decide: (facts: ProposedChangeFacts, by: DecisionContext) => Outcome<ProposedChange>;
 };
 
+/** What each transaction has read under its lock: nobody else settles it until the transaction ends. */
+const locked = new WeakMap<Transaction, ProposedChange | null>();
+
 function proposedChangeCommand(
   spec: ProposedChangeSpec,
 ): Command<ProposedChangeInput, ProposedChangeFacts, ProposedChange> {
@@ -94,17 +101,16 @@ function proposedChangeCommand(
     resource: 'ProposedChange',
     lock: async (tx, { proposedChangeId }) => {
       await lockProposedChange(tx, proposedChangeId);
-      if (spec.lock === undefined) return;
       const change = await findProposedChange(tx, proposedChangeId);
-      if (change !== null) await spec.lock(tx, change);
+      locked.set(tx, change);
+      if (change !== null) await spec.lock?.(tx, change);
     },
-    rights: async ({ proposedChangeId }, tx) => {
-      if (spec.rights === undefined) return [];
-      const change = await findProposedChange(tx, proposedChangeId);
-      return change === null ? [] : await spec.rights(tx, change);
+    rights: async (_, tx) => {
+      const change = locked.get(tx) ?? null;
+      return change === null ? [] : ((await spec.rights?.(tx, change)) ?? []);
     },
-    load: async (tx, { proposedChangeId }, now) => {
-      const change = await findProposedChange(tx, proposedChangeId);
+    load: async (tx, _, now) => {
+      const change = locked.get(tx) ?? null;
       return change && { change, effectAt: (await spec.loadEffect?.(tx, change, now)) ?? null };
     },
     relations: (viewer, { change }) => relationsToProposedChange(viewer, change),

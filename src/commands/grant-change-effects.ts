@@ -56,6 +56,7 @@ export function grantChangeAuditEntry(change: DecidedGrantChange): AuditEntry {
       ...(row.endReason === null ? {} : { endReason: row.endReason }),
       ...(reason === null ? {} : { reason }),
       ...(change.event === 'APPROVAL_LAPSED' ? lapsedApprovalOf(before) : {}),
+      ...(change.event === 'WAIT_SHORTENED' ? { approvalDueAt: grant.approvalDueAt } : {}),
       ...(relayedById === undefined ? {} : { relayedById, onBehalfOfId: decision?.by ?? null }),
     },
   };

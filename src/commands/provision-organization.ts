@@ -15,7 +15,7 @@ import {
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Experience } from '../roles/role.ts';
-import { endGrants } from './change-site.ts';
+import { changeGrantsOnSite } from './change-site.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidState } from './refusal.ts';
 
@@ -31,7 +31,8 @@ export const createOrganization = platformCommand<
   load: async (_tx, _input, now) => ({ id: newId(now) }),
   auditResource: ({ id }) => ({ type: 'Organization', id }),
   decide: ({ id }, input, { now }) => {
-    const organization: Organization = { id, ...input, createdAt: now };
+    const noFormerAdmin = { formerAdminId: null, formerAdminSince: null };
+    const organization: Organization = { id, ...input, createdAt: now, ...noFormerAdmin };
     return {
       answer: organization,
       write: async (tx) => {
@@ -208,7 +209,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
         auditContext: { organizationId: site.organizationId, siteId: site.id },
         details: { key: product.key },
       },
-      grants: endGrants(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site, by),
+      grants: changeGrantsOnSite(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site, by),
     };
   },
 });

@@ -36,7 +36,7 @@ type Every = {
   /** What the engineer (or customer) wrote when asking. */
   justification: string | null;
   requestedAt: Date;
-  /** When the request expires if it is not fully decided by then. */
+  /** When the request expires if it is not fully decided by then. Brought forward where its site lets requests wait less long. */
   approvalDueAt: Date;
   /** Starts at 1 and grows by one with every change. A write succeeds only over the version that it was decided on. */
   version: number;

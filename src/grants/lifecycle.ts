@@ -49,6 +49,8 @@ export type GrantCommand =
   | { type: 'Withdraw'; by: string }
   | { type: 'Release'; by: string }
   | { type: 'Reassign'; engineerId: string | null }
+  /** The site's policy lets requests wait only so many seconds from now on. */
+  | { type: 'ShortenWait'; waitSeconds: number }
   | { type: 'CloseTicket'; by: string }
   | { type: 'DeactivateSite'; by: string }
   | { type: 'UnlicenseProduct'; by: string }
@@ -125,6 +127,8 @@ function decideOnOpen(
         : { refused: 'NOT_ACTIVE' };
     case 'Reassign':
       return reassign(grant, command.engineerId);
+    case 'ShortenWait':
+      return shortenWait(grant, command.waitSeconds, now);
     case 'CloseTicket':
       return grant.state === 'ACTIVE'
         ? over(grant, 'REVOKED', 'TICKET_CLOSED', now, command.by)
@@ -144,6 +148,7 @@ function decideOnFinal(command: Exclude<GrantCommand, { type: 'Request' }>): Gra
   switch (command.type) {
     case 'LapseApproval':
     case 'Reassign':
+    case 'ShortenWait':
     case 'CloseTicket':
     case 'DeactivateSite':
     case 'UnlicenseProduct':
@@ -293,6 +298,19 @@ function reassign(grant: OpenGrant, engineerId: string | null): GrantDecision {
     changed: {
       event: 'REASSIGNED',
       grant: { ...grant, engineerId, version: grant.version + 1 },
+      decision: null,
+    },
+  };
+}
+
+/** A request waits as long as it was opened for, or as long as the site lets requests wait now, if that is shorter. */
+function shortenWait(grant: OpenGrant, waitSeconds: number, now: Date): GrantDecision {
+  const approvalDueAt = later(now, secondsAfter(grant.requestedAt, waitSeconds));
+  if (grant.state === 'ACTIVE' || approvalDueAt >= grant.approvalDueAt) return { unchanged: true };
+  return {
+    changed: {
+      event: 'WAIT_SHORTENED',
+      grant: { ...grant, approvalDueAt, version: grant.version + 1 },
       decision: null,
     },
   };

@@ -129,6 +129,7 @@ export async function saveGrantChanges(
      SELECT (jsonb_populate_record(NULL::grants, decided)).* FROM jsonb_array_elements($1::jsonb) AS decided
      ON CONFLICT (id) DO UPDATE SET
        state = excluded.state, path = excluded.path, engineer_id = excluded.engineer_id,
+       approval_due_at = excluded.approval_due_at,
        customer_approved_at = excluded.customer_approved_at, customer_approved_by_id = excluded.customer_approved_by_id,
        activated_at = excluded.activated_at, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
        end_reason = excluded.end_reason, ended_by_id = excluded.ended_by_id, version = excluded.version

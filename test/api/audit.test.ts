@@ -279,6 +279,12 @@ describe('successful and refused actions', () => {
           relayedConsentCounts: true,
         },
       },
+      {
+        action: 'GRANT_SHORTEN_WAIT',
+        details: expect.objectContaining({
+          ...{ from: 'PENDING_APPROVAL', to: 'PENDING_APPROVAL', approvalDueAt: expect.any(String) },
+        }),
+      },
     ]);
     await expectEntries(admin, 'setSupportAccessRestrictions', { siteId, restricted: true }, [
       { action: 'SITE_SET_SUPPORT_ACCESS_RESTRICTIONS', details: { supportAccessRestricted: true } },

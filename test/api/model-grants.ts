@@ -24,7 +24,7 @@ import {
   ticketAt,
   type Who,
 } from './model.ts';
-import { siteOf } from './model-who-may-grant.ts';
+import { type Site, siteOf } from './model-who-may-grant.ts';
 
 export function openRequest(
   model: Model,
@@ -278,6 +278,18 @@ export function end(
   action?: string,
 ): void {
   change(model, index, by, state, { state, endReason, endedAt: model.now, endedBy: by }, action);
+}
+
+/** The requests on the site wait no longer than its policy says now. */
+export function shortenWaits(model: Model, by: Who | 'SYSTEM', site: Site): void {
+  const isThere = ({ product }: Ticket) => siteOf(product) === site;
+  settle(model, openGrants(model, isThere));
+  for (const index of openGrants(model, isThere)) {
+    const { state, requestedAt, waitsUntil } = grantAt(model, index);
+    const due = Math.max(model.now, requestedAt + model.sites[site].waitSeconds * 1000);
+    if (state !== 'ACTIVE' && due < waitsUntil)
+      change(model, index, by, 'WAIT_SHORTENED', { waitsUntil: due });
+  }
 }
 
 function giveGuardsYes(model: Model, index: number, by: Who): void {

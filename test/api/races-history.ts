@@ -22,9 +22,13 @@ export async function tryTo(person: Person, name: string, input: Record<string, 
 const legal: Record<string, readonly [from: string, event: string][]> = {
   PENDING_APPROVAL: [
     ['', 'REQUESTED'],
+    ['PENDING_APPROVAL', 'WAIT_SHORTENED'],
     ['PENDING_GUARD_APPROVAL', 'APPROVAL_LAPSED'],
   ],
-  PENDING_GUARD_APPROVAL: [['PENDING_APPROVAL', 'AWAITING_GUARD']],
+  PENDING_GUARD_APPROVAL: [
+    ['PENDING_APPROVAL', 'AWAITING_GUARD'],
+    ['PENDING_GUARD_APPROVAL', 'WAIT_SHORTENED'],
+  ],
   ACTIVE: [
     ['PENDING_APPROVAL', 'ACTIVATED'],
     ['PENDING_GUARD_APPROVAL', 'ACTIVATED'],

@@ -202,6 +202,40 @@ describe('a request', () => {
     expect(await look(grantId)).toMatchObject({ state: 'EXPIRED' });
   });
 
+  test("waits less long once its site's policy says so, and no longer once that is loosened", async () => {
+    const [first, active] = [await openTicket(), await openTicket()];
+    await done(await asAdmin(), 'approveDataAccess', { ticketId: active.ticketId });
+    now += hour;
+    const second = await openTicket();
+    await setPolicy('main', { requestWaitSeconds: 1800 });
+    expect(await look(first.grantId)).toMatchObject({ state: 'EXPIRED', endedAt: at(now) });
+    const { entries, events } = await historyOf(first.grantId);
+    expect([entries.at(-1), events.at(-1)]).toEqual(['USER grant.shorten_wait SUCCEEDED', 'WAIT_SHORTENED']);
+    expect((await historyOf(active.grantId)).events.at(-1)).toBe('ACTIVATED');
+    expect(await look(active.grantId)).toMatchObject({ state: 'ACTIVE' });
+    await setPolicy('main', {});
+    now += hour / 2 - ms;
+    expect(await look(second.grantId)).toMatchObject({ state: 'PENDING_APPROVAL' });
+    now += ms;
+    expect(await look(second.grantId)).toMatchObject({ state: 'EXPIRED', endedAt: at(now) });
+    await sweep();
+    expect((await historyOf(first.grantId)).events.slice(-2)).toEqual(['WAIT_SHORTENED', 'EXPIRED']);
+  });
+
+  test('that awaits the Guard waits less long once two people have changed the policy', async () => {
+    const { ticketId, grantId } = await openTicket('restricted');
+    await done(await asAdmin(), 'approveDataAccess', { ticketId });
+    await setPolicy('restricted', { requestWaitSeconds: 60, samePersonMayApproveTwice: true });
+    now += minute - ms;
+    expect(await look(grantId)).toMatchObject({ state: 'PENDING_GUARD_APPROVAL' });
+    const { entries, events } = await historyOf(grantId);
+    expect([entries.at(-1), events.at(-1)]).toEqual(['USER grant.shorten_wait SUCCEEDED', 'WAIT_SHORTENED']);
+    now += ms;
+    expect(await attempt(await asGuardAdmin(), 'approveGuardRequest', { grantId })).toMatchObject({
+      code: 'ALREADY_OVER',
+    });
+  });
+
   test.each([
     ['closeTicket', 'TICKET_CLOSED'],
     ['deactivateSite', 'SITE_DEACTIVATED'],

@@ -17,7 +17,7 @@ import { grantAfter } from '../support/given-grant.ts';
 import { anyCommand, history, type Step } from '../support/grant-histories.ts';
 import { bySize } from '../support/size.ts';
 
-/** The transitions from each state. A change of engineer does not change the state. */
+/** The transitions from each state. A change of engineer or deadline does not change the state. */
 const arrows: Record<GrantState | 'none', GrantState[]> = {
   none: ['PENDING_APPROVAL'],
   PENDING_APPROVAL: [
@@ -52,9 +52,9 @@ const reasons: { [State in FinalGrant['state']]: Extract<FinalGrant, { state: St
   ENDED: ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'],
 };
 
-/** The event of a transition. A change without a transition is a reassignment. */
-function told(before: Grant | null, { state }: Grant): GrantEventType {
-  if (before?.state === state) return 'REASSIGNED';
+/** The event of a transition. A change without a transition is a reassignment or an earlier deadline. */
+function told(before: Grant | null, { state, engineerId }: Grant): GrantEventType {
+  if (before?.state === state) return before.engineerId === engineerId ? 'WAIT_SHORTENED' : 'REASSIGNED';
   return before?.state === 'PENDING_GUARD_APPROVAL' && state === 'PENDING_APPROVAL'
     ? 'APPROVAL_LAPSED'
     : toldOf[state];
@@ -116,8 +116,19 @@ describe('change', () => {
         expect(after[fact]).toEqual(before[fact]);
       }
       expect(after.requestedAt).toEqual(before.requestedAt);
-      expect(after.approvalDueAt).toEqual(before.approvalDueAt);
       expect(after.terms).toEqual(before.terms);
+    });
+  });
+
+  test('moves the deadline of a request only where its site lets requests wait less long, and only forward', () => {
+    holdsInEveryStep(({ before, command, now, after }) => {
+      if (before === null || after === null) return;
+      const shortened = now.getTime() >= before.requestedAt.getTime() && command.type === 'ShortenWait';
+      const waits = isOpen(before) && before.state !== 'ACTIVE' && !hasExpired(before, now);
+      const longest = shortened && waits ? command.waitSeconds * 1000 : Infinity;
+      const due = Math.max(now.getTime(), before.requestedAt.getTime() + longest);
+      expect(after.approvalDueAt.getTime()).toBe(Math.min(before.approvalDueAt.getTime(), due));
+      expect(after.approvalDueAt.getTime()).toBeGreaterThan(after.requestedAt.getTime());
     });
   });
 
@@ -129,8 +140,8 @@ describe('change', () => {
         const { event } = decision.changed;
         if (event === 'AWAITING_GUARD') asked = before;
         if (event !== 'APPROVAL_LAPSED' || asked === null) continue;
-        const { version, engineerId } = after ?? expect.unreachable();
-        expect(after).toStrictEqual({ ...asked, version, engineerId });
+        const { version, engineerId, approvalDueAt } = after ?? expect.unreachable();
+        expect(after).toStrictEqual({ ...asked, version, engineerId, approvalDueAt });
       }
     });
   });

@@ -115,6 +115,11 @@ export const commands = {
     'to the same engineer': { type: 'Reassign', engineerId: 'engineer' },
     'to nobody': { type: 'Reassign', engineerId: null },
   },
+  ShortenWait: {
+    'to two days': { type: 'ShortenWait', waitSeconds: 2 * 24 * 3600 },
+    'to less than it has waited': { type: 'ShortenWait', waitSeconds: 3600 },
+    'to a year': { type: 'ShortenWait', waitSeconds: 365 * 24 * 3600 },
+  },
   CloseTicket: { plainly: { type: 'CloseTicket', by: 'ticketing' } },
   DeactivateSite: { plainly: { type: 'DeactivateSite', by: 'operator' } },
   UnlicenseProduct: { plainly: { type: 'UnlicenseProduct', by: 'operator' } },
@@ -161,6 +166,26 @@ const everyGuardDenial = (outcome: Outcome): Row['DenyAsGuard'] => ({
   'by somebody appointed after the approval': outcome,
 });
 
+/** The same outcome for every change of the wait. */
+const everyWait = (outcome: Outcome): Row['ShortenWait'] => ({
+  'to two days': outcome,
+  'to less than it has waited': outcome,
+  'to a year': outcome,
+});
+
+/** It was opened a day ago, for two weeks. */
+const shortened = (state: GrantState): Row['ShortenWait'] => ({
+  'to two days': { event: 'WAIT_SHORTENED', state, facts: { approvalDueAt: fromNow(DAY) } },
+  'to less than it has waited': { event: 'WAIT_SHORTENED', state, facts: { approvalDueAt: NOW } },
+  'to a year': unchanged,
+});
+
+/** Its deadline comes in a millisecond. */
+const barelyShortened = (state: GrantState): Row['ShortenWait'] => ({
+  ...shortened(state),
+  'to two days': unchanged,
+});
+
 const noGrant: Row = {
   Request: {
     again: {
@@ -193,6 +218,7 @@ const noGrant: Row = {
     'to the same engineer': refused('NO_SUCH_GRANT'),
     'to nobody': refused('NO_SUCH_GRANT'),
   },
+  ShortenWait: everyWait(refused('NO_SUCH_GRANT')),
   CloseTicket: { plainly: refused('NO_SUCH_GRANT') },
   DeactivateSite: { plainly: refused('NO_SUCH_GRANT') },
   UnlicenseProduct: { plainly: refused('NO_SUCH_GRANT') },
@@ -267,6 +293,7 @@ const waitsForCustomer: Row = {
   },
   Release: { plainly: refused('NOT_ACTIVE') },
   Reassign: reassigned('PENDING_APPROVAL'),
+  ShortenWait: shortened('PENDING_APPROVAL'),
   CloseTicket: {
     plainly: {
       event: 'WITHDRAWN',
@@ -349,6 +376,7 @@ const waitsForGuard: Row = {
   },
   Release: { plainly: refused('NOT_ACTIVE') },
   Reassign: reassigned('PENDING_GUARD_APPROVAL'),
+  ShortenWait: shortened('PENDING_GUARD_APPROVAL'),
   CloseTicket: {
     plainly: {
       event: 'WITHDRAWN',
@@ -438,6 +466,7 @@ const isActive: Row = {
     },
   },
   Reassign: reassigned('ACTIVE'),
+  ShortenWait: everyWait(unchanged),
   CloseTicket: {
     plainly: {
       event: 'REVOKED',
@@ -473,6 +502,7 @@ const isOver: Row = {
   Withdraw: { plainly: refused('ALREADY_OVER') },
   Release: { plainly: refused('ALREADY_OVER') },
   Reassign: { 'to another engineer': unchanged, 'to the same engineer': unchanged, 'to nobody': unchanged },
+  ShortenWait: everyWait(unchanged),
   CloseTicket: { plainly: unchanged },
   DeactivateSite: { plainly: unchanged },
   UnlicenseProduct: { plainly: unchanged },
@@ -527,7 +557,10 @@ export const situations: Situations = {
   PENDING_APPROVAL: {
     'long before its deadline': [{ given: pendingApproval(), row: waitsForCustomer }],
     'one millisecond before its deadline': [
-      { given: pendingApproval({ approvalDueAt: fromNow(MS) }), row: waitsForCustomer },
+      {
+        given: pendingApproval({ approvalDueAt: fromNow(MS) }),
+        row: { ...waitsForCustomer, ShortenWait: barelyShortened('PENDING_APPROVAL') },
+      },
     ],
     'opened under restrictions': [
       {
@@ -583,7 +616,10 @@ export const situations: Situations = {
       },
     ],
     'one millisecond before its deadline': [
-      { given: pendingGuardApproval({ approvalDueAt: fromNow(MS) }), row: waitsForGuard },
+      {
+        given: pendingGuardApproval({ approvalDueAt: fromNow(MS) }),
+        row: { ...waitsForGuard, ShortenWait: barelyShortened('PENDING_GUARD_APPROVAL') },
+      },
     ],
     'one millisecond before its approved end': [
       { given: pendingGuardApproval({ expiresAt: fromNow(MS) }), row: waitsForGuard },
@@ -591,7 +627,7 @@ export const situations: Situations = {
     'whose approved end is after its deadline': [
       {
         given: pendingGuardApproval({ approvalDueAt: fromNow(MS), expiresAt: fromNow(DAY) }),
-        row: waitsForGuard,
+        row: { ...waitsForGuard, ShortenWait: barelyShortened('PENDING_GUARD_APPROVAL') },
       },
     ],
     'at its deadline': [

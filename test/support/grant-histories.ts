@@ -67,6 +67,10 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
   Withdraw: record({ type: fc.constant('Withdraw'), by: person }),
   Release: record({ type: fc.constant('Release'), by: person }),
   Reassign: record({ type: fc.constant('Reassign'), engineerId: engineer }),
+  ShortenWait: record({
+    type: fc.constant('ShortenWait'),
+    waitSeconds: fc.constantFrom(1, 3600, 7 * 24 * 3600, 365 * 24 * 3600),
+  }),
   CloseTicket: record({ type: fc.constant('CloseTicket'), by: person }),
   DeactivateSite: record({ type: fc.constant('DeactivateSite'), by: person }),
   UnlicenseProduct: record({ type: fc.constant('UnlicenseProduct'), by: person }),

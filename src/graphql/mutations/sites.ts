@@ -30,7 +30,7 @@ addCommand(setSupportAccessRestrictions, {
 addCommand(setSupportAccessPolicy, {
   type: orProposed(Site),
   description:
-    "Sets a site's policy: time limits, the two-person rule, and whether a relayed consent counts. Requests that were opened before keep the former rules where those are tighter. On a restricted site, loosening any of them takes two people: the result is a proposed change of the whole policy.",
+    "Sets a site's policy: time limits, the two-person rule, and whether a relayed consent counts. Requests that were opened before keep the former rules where those are tighter; a shorter wait brings their deadlines forward, to the present at the earliest. On a restricted site, loosening any of them takes two people: the result is a proposed change of the whole policy.",
   input: {
     description: 'The site and its whole policy.',
     fields: (t) => ({

@@ -35,6 +35,8 @@ const texts: Record<AuditAction, string> = {
   'grant.release': 'The engineer gave a grant back.',
   'grant.request': 'Access was requested, by the engineer or by the filing of a ticket.',
   'grant.revoke': 'A grant was revoked, by a person or by the closing of its ticket.',
+  'grant.shorten_wait':
+    "The deadline of a request was brought forward, because its site's policy lets requests wait less long.",
   'grant.withdraw':
     'A request was withdrawn: by the engineer, or because its ticket was closed, its site deactivated or its product unlicensed.',
   'groups.view': 'Support viewed the configuration of groups.',

@@ -18,6 +18,8 @@ const GrantEventType = builder.enumType('GrantEventType', {
       'No event of a grant: every open grant has been delivered as `CURRENT`. Its `grant` is null. Left out, with the current state, if `filter.types` excludes `CURRENT`.',
     REQUESTED: 'Access was requested. The customer decides next.',
     AWAITING_GUARD: 'The customer approved. A Guard admin decides next.',
+    WAIT_SHORTENED:
+      "The request waits for less time than before: its site's policy was tightened. `approvalDueAt` is earlier.",
     APPROVAL_LAPSED:
       "The customer's approval has lapsed before the Guard admin's decision: the person who gave it may no longer grant. The customer decides next.",
     ACTIVATED: 'The engineer has received access.',

@@ -209,7 +209,7 @@ export const Grant = builder.prismaNode('Grant', {
       type: 'DateTime',
       viewerIndependent: true,
       description:
-        'The time until which the request waits for its decisions. After it, an undecided request is EXPIRED.',
+        'The time until which the request waits for its decisions. After it, an undecided request is EXPIRED. A shorter wait in the policy of its site brings it forward.',
     }),
     terms: t.field({
       type: GrantTermsRef,
