@@ -66,20 +66,26 @@ type ProposedChangeFacts = {
   siteId: string | null;
   proposedById: string;
   needs: 'GUARD_ADMIN' | 'ORGANIZATION_ADMIN';
+  /** Whose role or membership it changes. */
+  subjectId: string | null;
+  /** Null: it takes effect by a confirmation only. */
+  effectiveAt: Date | null;
 };
 
 export function relationsToProposedChange(viewer: Viewer, change: ProposedChangeFacts): Set<Relation> {
-  const { organizationId, siteId, needs } = change;
+  const { organizationId, siteId, needs, subjectId, effectiveAt } = change;
   const relations = relationsToOrganization(viewer, organizationId);
   if (!relations.has('MEMBER') && !relations.has('OPERATOR')) return relations;
   if (viewer.id === change.proposedById) relations.add('PROPOSER');
   if (viewer.kind !== 'USER') return relations;
   const places = guardPlaces(viewer, organizationId);
   if (places.length > 0) relations.add('GUARD_ADMIN');
+  // What an operator does where there is no organization admin is also for the Guard admins to stop.
+  const guards = effectiveAt !== null && places.length > 0 && viewer.id !== subjectId;
   const confirms =
     needs === 'GUARD_ADMIN'
       ? places.some((place) => siteId === null || place === null || place === siteId)
-      : relations.has('ORGANIZATION_ADMIN');
+      : relations.has('ORGANIZATION_ADMIN') || guards;
   if (confirms) relations.add('CONFIRMER');
   return relations;
 }

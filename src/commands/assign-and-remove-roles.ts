@@ -22,7 +22,7 @@ import type { ProposedChange } from '../proposals/store.ts';
 import type { NamedPlace } from '../proposals/summary.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
-import { hasActiveAdmin, type RoleAssignmentRow } from '../roles/store.ts';
+import { type AdminFacts, findAdminFacts, noteFormerAdmin, type RoleAssignmentRow } from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import {
   assignmentChange,
@@ -61,8 +61,7 @@ type AssignFacts = {
   place: NamedPlace;
   /** Read for a Guard admin. */
   guardRole: GuardRoleFacts | null;
-  /** Whether an active organization admin could confirm what an operator proposes. */
-  hasAdmin: boolean;
+  admins: AdminFacts;
   proposal: ProposalFacts;
 };
 
@@ -70,7 +69,10 @@ type AssignFacts = {
 export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssignmentRow | ProposedChange>({
   operation: 'assignRole',
   action: 'role.assign',
-  refusals: ['ALREADY_EXISTS', 'VENDOR_ADDRESS', 'OWN_GUARD_ROLE', 'NO_GUARD_ADMIN', 'ANOTHER_CHANGE_WAITS'],
+  refusals: [
+    ...(['ALREADY_EXISTS', 'VENDOR_ADDRESS', 'OWN_GUARD_ROLE', 'NO_GUARD_ADMIN'] as const),
+    ...(['ANOTHER_CHANGE_WAITS', 'TOO_MANY_CHANGES_WAIT'] as const),
+  ],
   resource: 'RoleAssignment',
   // The role needs the membership.
   rights: ({ accountId }) => ({ accountId, purpose: 'KEEP' }),
@@ -99,14 +101,14 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
         0,
       place: { organization: organization.name, site: site?.url ?? null, product: product?.name ?? null },
       guardRole,
-      hasAdmin: await hasActiveAdmin(tx, organizationId),
-      proposal: guardRole?.proposal ?? (await findProposalFacts(tx, about, now)),
+      admins: await findAdminFacts(tx, organizationId),
+      proposal: guardRole?.proposal ?? (await findProposalFacts(tx, organizationId, about, now)),
     };
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
   decide: (
-    { id, account, isMember, isVendors, siteFits, productFits, isHeld, place, guardRole, hasAdmin, proposal },
+    { id, account, isMember, isVendors, siteFits, productFits, isHeld, place, guardRole, admins, proposal },
     input,
     by,
   ) => {
@@ -124,7 +126,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     const instead = guardRole && insteadOfAppointing(input, { email, place }, guardRole, by);
     if (instead !== null) return instead;
     const change = assignmentChange(input, email, place);
-    const wait = waitOfOperator(hasAdmin, by);
+    const wait = waitOfOperator(admins, by);
     if (wait !== null) return propose(change, wait, proposal, by);
     const syncState = input.origin === 'SCIM' ? 'PENDING_SYNC' : 'SYNCED';
     const assignment: RoleAssignmentRow = { id, ...input, syncState, createdAt: by.now, syncedAt: null };
@@ -160,7 +162,7 @@ export const removeRole = platformCommand<
 >({
   operation: 'removeRole',
   action: 'role.remove',
-  refusals: [],
+  refusals: ['TOO_MANY_CHANGES_WAIT'],
   resource: 'RoleAssignment',
   seesAnswer: seesRole,
   lock: (tx, { roleAssignmentId }) => shareGuardOfRole(tx, roleAssignmentId),
@@ -189,6 +191,7 @@ export const removeRole = platformCommand<
     return {
       answer: assignment,
       write: async (tx) => {
+        if (assignment.role === 'ORGANIZATION_ADMIN') await noteFormerAdmin(tx, assignment, by.now);
         await tx.roleAssignment.deleteMany({ where: { id: assignment.id } });
       },
       entry: {

@@ -57,7 +57,10 @@ export type Command<Input, Facts, Row extends object> = {
 
 /** Settings of the deployment that commands are decided by. */
 export type Rules = {
-  /** How long the appointment of a Guard admin waits where nobody could confirm it, in milliseconds. */
+  /**
+   * How long the appointment of a Guard admin waits where nobody could confirm it, and what an operator makes count after
+   * an organization has lost its last admin, in milliseconds.
+   */
   appointmentWaitMs: number;
   /** Where the vendor processes customers' data, and from where its engineers act. */
   vendorSites: VendorSites;

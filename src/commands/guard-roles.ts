@@ -25,7 +25,7 @@ export async function findGuardRoleFacts(
 ): Promise<GuardRoleFacts> {
   return {
     guard: await findGuardFacts(tx, organizationId),
-    proposal: await findProposalFacts(tx, about, now),
+    proposal: await findProposalFacts(tx, organizationId, about, now),
   };
 }
 

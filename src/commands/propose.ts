@@ -5,14 +5,16 @@ import { appointmentWaitsMail, changeProposedMail } from '../notifications/kinds
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Change } from '../proposals/change.ts';
-import { asOf, hasExpired } from '../proposals/proposal.ts';
+import { asOf, hasExpired, mostWaiting } from '../proposals/proposal.ts';
 import type { Wait } from '../proposals/protection.ts';
 import {
+  countWaiting,
   insertProposedChanges,
   listWaiting,
   newProposedChange,
   type ProposedChange,
   saveSettlement,
+  type WaitingCounts,
 } from '../proposals/store.ts';
 import type { DecisionContext, Outcome, OwnAuditEntry } from './command.ts';
 import { invalidState } from './refusal.ts';
@@ -23,21 +25,29 @@ export type ProposalFacts = {
   id: string;
   /** The one of the same thing that waits, or has expired and is not settled yet. */
   waiting: ProposedChange | null;
+  /** How many of the organization's wait. */
+  counts: WaitingCounts;
 };
 
-export async function findProposalFacts(tx: Transaction, about: string, now: Date): Promise<ProposalFacts> {
+export async function findProposalFacts(
+  tx: Transaction,
+  organizationId: string,
+  about: string,
+  now: Date,
+): Promise<ProposalFacts> {
   const [waiting = null] = await listWaiting(tx, [about]);
-  return { id: newId(now), waiting };
+  return { id: newId(now), waiting, counts: await countWaiting(tx, organizationId) };
 }
 
 /**
  * Proposes the change. Where an equal one waits already, that one is the answer, and nothing changes; where another
- * change of the same thing waits, the proposal is refused with `ANOTHER_CHANGE_WAITS`.
+ * change of the same thing waits, the proposal is refused with `ANOTHER_CHANGE_WAITS`, and where as many wait as may,
+ * with `TOO_MANY_CHANGES_WAIT`. Of several that are proposed at once, each may be the last one.
  */
 export function propose(
   change: Change,
   wait: Wait,
-  { id, waiting }: ProposalFacts,
+  { id, waiting, counts }: ProposalFacts,
   { viewer, now }: DecisionContext,
 ): Outcome<ProposedChange> {
   const hasEnded = waiting !== null && hasExpired(waiting, now);
@@ -46,6 +56,7 @@ export function propose(
       ? { answer: waiting }
       : { refused: invalidState('ANOTHER_CHANGE_WAITS') };
   }
+  if (counts[wait.needs] >= mostWaiting) return { refused: invalidState('TOO_MANY_CHANGES_WAIT') };
   const ended = hasEnded ? [asOf(waiting, now)] : [];
   const proposed = newProposedChange(change, wait, { id, proposedById: viewer.id, now });
   return {

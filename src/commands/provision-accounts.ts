@@ -8,6 +8,7 @@ import { findMember, findOrganization, type Organization } from '../organization
 import { newId } from '../platform/ids.ts';
 import type { ProposedChange } from '../proposals/store.ts';
 import type { RightsLock } from '../roles/locks.ts';
+import { noteFormerAdmin } from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import { accountTypename } from './account-typename.ts';
 import {
@@ -91,7 +92,7 @@ export const removeUser = platformCommand<
 >({
   operation: 'removeUser',
   action: 'account.remove_user',
-  refusals: [],
+  refusals: ['TOO_MANY_CHANGES_WAIT'],
   resource: 'Organization',
   seesAnswer: (viewer, answer) =>
     isProposedChange(answer)
@@ -125,6 +126,7 @@ export const removeUser = platformCommand<
     return {
       answer: account,
       write: async (tx) => {
+        await noteFormerAdmin(tx, membership, by.now);
         await tx.roleAssignment.deleteMany({ where: membership });
         await tx.membership.deleteMany({ where: membership });
       },

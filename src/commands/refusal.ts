@@ -1,6 +1,6 @@
 /** Refusals as data: why a command was not run, and what people are told. Each is returned, audited, and kept for its idempotency key. */
 import type { GrantRefusal } from '../grants/lifecycle.ts';
-import type { ProposalRefusal } from '../proposals/proposal.ts';
+import { mostWaiting, type ProposalRefusal } from '../proposals/proposal.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
 import type { SessionRefusal } from '../sessions/session.ts';
 import type { TicketRefusal } from '../tickets/ticket.ts';
@@ -11,6 +11,7 @@ export type StateRefusalCode =
   | 'APPROVAL_LAPSED'
   | ProposalRefusal
   | 'ANOTHER_CHANGE_WAITS'
+  | 'TOO_MANY_CHANGES_WAIT'
   | 'CHANGE_LAPSED'
   | 'NO_GUARD_ADMIN'
   | 'SUPPORT_ACCESS_RESTRICTED'
@@ -216,6 +217,7 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   CHANGE_LAPSED: 'The proposed change can no longer be made, so it has ended.',
   ANOTHER_CHANGE_WAITS:
     'Another change of the same thing waits for its confirmation. Withdraw that one first, or wait until it is decided.',
+  TOO_MANY_CHANGES_WAIT: `${mostWaiting} changes of the organization wait for this confirmation already. Confirm, decline or withdraw some of them first.`,
   OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:

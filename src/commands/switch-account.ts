@@ -1,13 +1,19 @@
 /** The commands that deactivate and reactivate an account. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import { newId } from '../platform/ids.ts';
-import { listRolesOf, type RoleAssignmentRow, type RoleUnderAdmin, removeRoles } from '../roles/store.ts';
+import {
+  listRolesOf,
+  noteFormerAdmin,
+  type RoleAssignmentRow,
+  type RoleUnderAdmin,
+  removeRoles,
+} from '../roles/store.ts';
 import { lockCaseload } from '../tickets/locks.ts';
 import { updateTickets } from '../tickets/store.ts';
 import { accountTypename } from './account-typename.ts';
 import { roleDetails } from './assign-and-remove-roles.ts';
 import type { DecisionContext, OwnAuditEntry } from './command.ts';
-import { mailsAboutOperator } from './operator-roles.ts';
+import { countsAgain, mailsAboutOperator } from './operator-roles.ts';
 import { platformCommand } from './platform-command.ts';
 import { takeAwayRights } from './provision-accounts.ts';
 import { invalidState } from './refusal.ts';
@@ -51,13 +57,15 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
     decide: (facts, _, by) => {
       const { account } = facts;
       if (account.id === by.viewer.id) return { refused: invalidState('OWN_ACCOUNT') };
-      const removed = facts.roles.filter(({ hasAdmin }) => hasAdmin);
-      const kept = facts.roles.filter(({ hasAdmin }) => !hasAdmin);
+      const kept = facts.roles.filter((role) => countsAgain(role, by));
+      const removed = facts.roles.filter((role) => !kept.includes(role));
       // An engineer who comes back has no tickets either: an earlier version of the gateway left them assigned.
       const unassigned = unassignTickets(active && account.active ? [] : facts.tickets, by);
       return {
         answer: { ...account, active },
         write: async (tx) => {
+          if (!active && account.kind === 'USER')
+            await noteFormerAdmin(tx, { accountId: account.id }, by.now);
           await tx.account.update({ where: { id: account.id }, data: { active } });
           if (unassigned.tickets.length > 0) await updateTickets(tx, unassigned.tickets);
           if (removed.length > 0) await removeRoles(tx, removed);
@@ -112,6 +120,6 @@ export const deactivateAccount = switchAccount('deactivateAccount', false);
 
 /**
  * The account can sign in again. An engineer gets no tickets back. A user has no role in an organization that has an
- * active admin: the operator who reactivates the account appoints nobody there.
+ * active admin, or had another one until recently: the operator who reactivates the account appoints nobody there.
  */
 export const reactivateAccount = switchAccount('reactivateAccount', true);

@@ -3,10 +3,17 @@ import { shareGuard, shareGuardOfRole } from '../organizations/locks.ts';
 import { findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import type { Change } from '../proposals/change.ts';
+import { type Confirmation, mostWaiting } from '../proposals/proposal.ts';
 import { type GuardFacts, type Wait, waitOfAppointment } from '../proposals/protection.ts';
-import { findGuardFacts, listWaiting, type ProposedChange } from '../proposals/store.ts';
+import {
+  countWaiting,
+  findGuardFacts,
+  listWaiting,
+  type ProposedChange,
+  type WaitingCounts,
+} from '../proposals/store.ts';
 import { roleSynced, rolesSynced } from '../proposals/summary.ts';
-import { hasActiveAdmin, type RoleAssignmentRow } from '../roles/store.ts';
+import { type AdminFacts, findAdminFacts, type RoleAssignmentRow } from '../roles/store.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { findNamedAssignment, listUnsynced, type NamedAssignment } from './named-assignment.ts';
 import { mailsAboutOperator, waitOfOperator } from './operator-roles.ts';
@@ -16,23 +23,26 @@ import { propose } from './propose.ts';
 /** At most so many roles are proposed by one sync; the next sync continues. */
 const proposalsPerSync = 50;
 
+const confirmations = ['GUARD_ADMIN', 'ORGANIZATION_ADMIN'] as const satisfies Confirmation[];
+
 type SyncFacts = {
   /** For mail about the sync. */
   id: string;
   organization: Organization;
   unsynced: readonly NamedAssignment[];
   guard: GuardFacts;
-  /** Whether an active organization admin could confirm what an operator proposes. */
-  hasAdmin: boolean;
+  admins: AdminFacts;
   /** What waits already, by what it is about. */
   waiting: ReadonlyMap<string, ProposedChange>;
+  counts: WaitingCounts;
 };
 
 /**
  * Makes the roles of the organization count that its identity provider has pushed and that wait for a sync. An operator
- * proposes that instead, role by role, where an active organization admin could confirm it. Where a site is restricted,
- * the role of a Guard admin is proposed. It stays as it is where nobody could confirm it and the caller is no
- * organization admin, and where the caller would make themselves a Guard admin.
+ * proposes that instead, role by role, where an active organization admin could confirm it; where there was one until
+ * recently, the roles stay as they are. Where a site is restricted, the role of a Guard admin is proposed. It stays as it
+ * is where nobody could confirm it and the caller is no organization admin, and where the caller would make themselves a
+ * Guard admin.
  */
 export const triggerScimSync = platformCommand<{ organizationId: string }, SyncFacts, Organization>({
   operation: 'triggerScimSync',
@@ -53,7 +63,8 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
       guard: unsynced.some(isGuard)
         ? await findGuardFacts(tx, organizationId)
         : { isRestricted: false, guardAdmins: [] },
-      hasAdmin: await hasActiveAdmin(tx, organizationId),
+      admins: await findAdminFacts(tx, organizationId),
+      counts: await countWaiting(tx, organizationId),
       waiting: new Map(waiting.map((one) => [one.about, one])),
     };
   },
@@ -63,8 +74,14 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
     const { organization, unsynced } = facts;
     const fates = unsynced.map((one) => ({ one, fate: fateOf(one, facts, by) }));
     const synced = fates.filter(({ fate }) => fate === 'SYNCS').map(({ one }) => one);
-    const proposals = fates
-      .flatMap(({ one, fate }) => (typeof fate === 'string' ? [] : proposeSync(one, fate, facts, by)))
+    const proposals = confirmations
+      .flatMap((needs) =>
+        fates
+          .flatMap(({ one, fate }) =>
+            typeof fate === 'string' || fate.needs !== needs ? [] : proposeSync(one, fate, facts, by),
+          )
+          .slice(0, mostWaiting - facts.counts[needs]),
+      )
       .slice(0, proposalsPerSync);
     return {
       answer: organization,
@@ -99,11 +116,12 @@ export const triggerScimSync = platformCommand<{ organizationId: string }, SyncF
 /** What a sync does with one role: it counts then, it is proposed, or it stays as it is. */
 function fateOf(
   { assignment }: NamedAssignment,
-  { guard, hasAdmin }: SyncFacts,
+  { guard, admins }: SyncFacts,
   by: DecisionContext,
 ): Wait | 'SYNCS' | 'STAYS' {
-  const waitForAdmin = waitOfOperator(hasAdmin, by);
-  if (assignment.role !== 'GUARD_ADMIN') return waitForAdmin ?? 'SYNCS';
+  const waitForAdmin = waitOfOperator(admins, by);
+  if (assignment.role !== 'GUARD_ADMIN')
+    return waitForAdmin === null ? 'SYNCS' : waitForAdmin.effectiveAt === null ? waitForAdmin : 'STAYS';
   const { accountId, siteId } = assignment;
   if (accountId === by.viewer.id) return 'STAYS';
   const participants = { proposerId: by.viewer.id, subjectId: accountId, siteId };
@@ -116,7 +134,7 @@ function fateOf(
 function proposeSync(
   { assignment, email, place }: NamedAssignment,
   wait: Wait,
-  { waiting }: SyncFacts,
+  { waiting, counts }: SyncFacts,
   by: DecisionContext,
 ): Extract<Outcome<ProposedChange>, { answer: unknown }>[] {
   const { id, accountId, role, organizationId, siteId } = assignment;
@@ -128,7 +146,12 @@ function proposeSync(
     summary: roleSynced(email, role, place),
     subjectId: accountId,
   };
-  const outcome = propose(change, wait, { id: newId(by.now), waiting: waiting.get(about) ?? null }, by);
+  const outcome = propose(
+    change,
+    wait,
+    { id: newId(by.now), waiting: waiting.get(about) ?? null, counts },
+    by,
+  );
   return 'refused' in outcome || outcome.write === undefined ? [] : [outcome];
 }
 

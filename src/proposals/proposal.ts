@@ -59,6 +59,12 @@ export type ProposalDecision = { settled: Settlement } | { unchanged: true } | {
 /** How long a change waits for its confirmation, in milliseconds: 14 days. */
 export const confirmationWait = 14 * 24 * 60 * 60 * 1000;
 
+/**
+ * How many changes of an organization may wait for each of the two confirmations. So what an operator proposes, which an
+ * organization admin confirms, does not use up what the customer proposes.
+ */
+export const mostWaiting = 1_000;
+
 /** Decides a command on a proposed change at the moment `now`. */
 export function decide(proposal: Proposal, command: ProposalCommand, now: Date): ProposalDecision {
   if (command.type === 'ElapseTime') return elapse(proposal, command.isPossible, now);

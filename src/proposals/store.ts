@@ -4,7 +4,7 @@ import type { Transaction } from '../platform/database.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import { countsInSql } from '../roles/role-counts.ts';
 import type { Change } from './change.ts';
-import { confirmationWait, type ProposalState, type Settlement } from './proposal.ts';
+import { type Confirmation, confirmationWait, type ProposalState, type Settlement } from './proposal.ts';
 import type { GuardFacts, Wait } from './protection.ts';
 
 export type { ProposedChange };
@@ -31,6 +31,22 @@ export async function findProposedChange(tx: Transaction, id: string): Promise<P
 /** The changes of these things that wait, or have expired and are not settled yet. */
 export async function listWaiting(tx: Transaction, about: readonly string[]): Promise<ProposedChange[]> {
   return await tx.proposedChange.findMany({ where: { about: { in: [...about] }, state: 'WAITING' } });
+}
+
+/** How many changes of an organization wait for each confirmation. */
+export type WaitingCounts = Readonly<Record<Confirmation, number>>;
+
+/** One statement. Those count as well that have expired and are not settled yet. */
+export async function countWaiting(tx: Transaction, organizationId: string): Promise<WaitingCounts> {
+  const groups = await tx.proposedChange.groupBy({
+    by: ['needs'],
+    where: { organizationId, state: 'WAITING' },
+    _count: true,
+  });
+  return {
+    ...{ GUARD_ADMIN: 0, ORGANIZATION_ADMIN: 0 },
+    ...Object.fromEntries(groups.map(({ needs, _count }) => [needs, _count])),
+  };
 }
 
 /** Whether support access is restricted in the organization, and its active Guard admins. One statement. */

@@ -76,28 +76,66 @@ const hasAdminInSql = (organizationId: string) => `EXISTS (
    WHERE r.organization_id = ${organizationId} AND r.role = 'ORGANIZATION_ADMIN' AND ${countsInSql}
      AND a.active AND NOT ${isVendorsInSql('a.email')})`;
 
-/** Whether an organization has an active organization admin who is a customer's user. One statement. */
-export async function hasActiveAdmin(db: Transaction, organizationId: string): Promise<boolean> {
-  const [row] = await db.$queryRawUnsafe<{ has: boolean }[]>(
-    `SELECT ${hasAdminInSql('$1::uuid')} AS has`,
+/** Who could confirm at a customer what an operator does. */
+export type AdminFacts = {
+  /** Whether there is an active organization admin who is a customer's user. */
+  hasAdmin: boolean;
+  /** Who was the last to stop being an active organization admin, and when; null: nobody was yet. */
+  formerAdminId: string | null;
+  formerAdminSince: Date | null;
+};
+
+const adminFactsInSql = `${hasAdminInSql('o.id')} AS "hasAdmin", o.former_admin_id AS "formerAdminId",
+  o.former_admin_since AS "formerAdminSince"`;
+
+/** One statement. Throws if there is no such organization. */
+export async function findAdminFacts(db: Transaction, organizationId: string): Promise<AdminFacts> {
+  const [found] = await db.$queryRawUnsafe<AdminFacts[]>(
+    `SELECT ${adminFactsInSql} FROM organizations o WHERE o.id = $1::uuid`,
     organizationId,
   );
-  return row?.has === true;
+  if (found === undefined) throw new Error(`There is no organization ${organizationId}`);
+  return found;
 }
 
-/** A role, and whether its organization has an active admin who is a customer's user. */
-export type RoleUnderAdmin = RoleAssignmentRow & { hasAdmin: boolean };
+/** A role, the admins of its organization, and whether support access is restricted on a site of it. */
+export type RoleUnderAdmin = RoleAssignmentRow & AdminFacts & { isRestricted: boolean };
 
 /** The roles of an account. Two statements. */
 export async function listRolesOf(db: Transaction, accountId: string): Promise<RoleUnderAdmin[]> {
   const roles = await db.roleAssignment.findMany({ where: { accountId }, orderBy: { id: 'asc' } });
-  const withAdmin = await db.$queryRawUnsafe<{ id: string }[]>(
-    `SELECT DISTINCT held.organization_id AS id FROM role_assignments held
-      WHERE held.account_id = $1::uuid AND ${hasAdminInSql('held.organization_id')}`,
+  const organizations = await db.$queryRawUnsafe<(AdminFacts & { id: string; isRestricted: boolean })[]>(
+    `SELECT o.id, ${adminFactsInSql},
+            EXISTS (SELECT FROM sites s WHERE s.organization_id = o.id AND s.support_access_restricted) AS "isRestricted"
+       FROM organizations o
+      WHERE o.id IN (SELECT organization_id FROM role_assignments WHERE account_id = $1::uuid)`,
     accountId,
   );
-  const ids = new Set(withAdmin.map(({ id }) => id));
-  return roles.map((role) => ({ ...role, hasAdmin: ids.has(role.organizationId) }));
+  const byId = new Map(organizations.map(({ id, ...facts }) => [id, facts]));
+  return roles.flatMap((role) => {
+    const facts = byId.get(role.organizationId);
+    return facts === undefined ? [] : [{ ...role, ...facts }];
+  });
+}
+
+/**
+ * Notes that the account stops being an active organization admin, where it is one: in the organization, or in all. Run
+ * it before its roles or the account change. One statement.
+ */
+export async function noteFormerAdmin(
+  tx: Transaction,
+  { accountId, organizationId = null }: { accountId: string; organizationId?: string | null },
+  now: Date,
+): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `UPDATE organizations o SET former_admin_id = a.id, former_admin_since = $3::timestamptz
+       FROM role_assignments r JOIN accounts a ON a.id = r.account_id
+      WHERE r.organization_id = o.id AND r.account_id = $1::uuid AND r.role = 'ORGANIZATION_ADMIN' AND ${countsInSql}
+        AND a.active AND ($2::uuid IS NULL OR o.id = $2::uuid)`,
+    accountId,
+    organizationId,
+    now,
+  );
 }
 
 /** Removes role assignments. One statement. */

@@ -12,10 +12,15 @@ import {
   type Who,
   write,
 } from './model.ts';
+import { shortenWaits } from './model-grants.ts';
 import type { Site } from './model-who-may-grant.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;
+const appointmentWait = 72 * hour;
+
+/** Until when an organization that has lost its last admin may notice that before an operator appoints somebody. */
+export const noticeOf = ({ adminLostAt }: Model) => (adminLostAt ?? -Infinity) + appointmentWait;
 
 export function isOrganizationRestricted(model: Model): boolean {
   return Object.values(model.sites).some(({ restricted }) => restricted);
@@ -78,11 +83,19 @@ export function propose(
     return isEqual(known.change, change) ? { done: true } : refusedAsWaiting(model, who, change);
   }
   if (known !== undefined) expire(model, known);
-  const byTime = needs === 'GUARD_ADMIN' && appoints(change) && !couldConfirm(model, who, change);
+  const hasAdmin = model.roles.some((held) => isOrganizationAdmin(model, held.who));
+  const effectiveAt =
+    needs === 'ORGANIZATION_ADMIN'
+      ? hasAdmin
+        ? null
+        : noticeOf(model)
+      : appoints(change) && !couldConfirm(model, who, change)
+        ? model.now + appointmentWait
+        : null;
   const proposal: Proposal = {
     ...{ by: who, change, needs, state: 'WAITING', settledBy: null, settledAt: null, version: 1 },
-    effectiveAt: byTime ? model.now + 72 * hour : null,
-    expiresAt: byTime ? null : model.now + 14 * day,
+    effectiveAt,
+    expiresAt: effectiveAt === null ? model.now + 14 * day : null,
   };
   model.proposals.push(proposal);
   note(model, who, 'propose', proposal);
@@ -125,7 +138,9 @@ export function settleProposal(model: Model, who: Who, how: Settling, index: num
   const isAdmin = isOrganizationAdmin(model, who);
   const sees = by === who || (isMember(who) && (isAdmin || isGuardOf(model, who, null)));
   if (!sees) return no('NOT_FOUND');
-  const confirms = proposal.needs === 'ORGANIZATION_ADMIN' ? isAdmin : isGuardOf(model, who, placeOf(change));
+  const guards = proposal.effectiveAt !== null && who !== subjectOf(change) && isGuardOf(model, who, null);
+  const confirms =
+    proposal.needs === 'ORGANIZATION_ADMIN' ? isAdmin || guards : isGuardOf(model, who, placeOf(change));
   const allowed = how === 'withdraw' ? by === who || isAdmin : isMember(who) && confirms;
   if (!allowed) return no('FORBIDDEN');
   if (isOver(proposal, model.now)) return no('CHANGE_NOT_WAITING');
@@ -208,6 +223,7 @@ function carryOut(model: Model, who: Who | 'SYSTEM', change: ProposedChange): vo
     case 'policy':
       Object.assign(model.sites[change.site], change.after);
       write(model, who, 'site.set_support_access_policy', `site ${change.site}`);
+      if (change.after.waitSeconds < change.before.waitSeconds) shortenWaits(model, who, change.site);
       return;
     case 'assign':
       model.roles.push({ ...change.held, since: model.now });

@@ -17,8 +17,8 @@ import {
   type Who,
   write,
 } from './model.ts';
-import { end } from './model-grants.ts';
-import { couldConfirm, isOrganizationRestricted, propose, waits } from './model-proposals.ts';
+import { end, shortenWaits } from './model-grants.ts';
+import { couldConfirm, isOrganizationRestricted, noticeOf, propose, waits } from './model-proposals.ts';
 import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
 
 type OnSite = 'deactivate' | 'reactivate' | 'set_support_access_restrictions' | 'set_support_access_policy';
@@ -98,7 +98,9 @@ export function setPolicy(model: Model, who: Who, site: Site, policy: Policy): A
   if (allowed && restricted && loosens(before, policy))
     return propose(model, who, { kind: 'policy', site, before, after: policy });
   const answer = onSite(model, who, site, 'set_support_access_policy', allowed, undefined);
-  if (!('refused' in answer)) Object.assign(model.sites[site], policy);
+  if ('refused' in answer) return answer;
+  Object.assign(model.sites[site], policy);
+  if (policy.waitSeconds < before.waitSeconds) shortenWaits(model, who, site);
   return answer;
 }
 
@@ -158,6 +160,11 @@ function isAlone(model: Model, who: Who): boolean {
   return who === 'operator' && model.roles.some((held) => isOrganizationAdmin(model, held.who));
 }
 
+/** Whether this is an operator in an organization that has lost its last admin within the last 72 hours. */
+function isTooSoon(model: Model, who: Who): boolean {
+  return who === 'operator' && !isAlone(model, who) && noticeOf(model) > model.now;
+}
+
 export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
   const allowed = who === 'operator' || isOrganizationAdmin(model, who);
   const isHeld = model.roles.some(
@@ -178,7 +185,8 @@ export function giveRole(model: Model, who: Who, held: RoleHeld): Answer {
         ? 'NO_GUARD_ADMIN'
         : undefined;
   if (allowed && refused === undefined && takesTwo) return propose(model, who, change);
-  if (refused === undefined && isAlone(model, who)) return propose(model, who, change, 'ORGANIZATION_ADMIN');
+  if (refused === undefined && (isAlone(model, who) || isTooSoon(model, who)))
+    return propose(model, who, change, 'ORGANIZATION_ADMIN');
   const answer = onOrganization(
     model,
     who,
@@ -201,8 +209,11 @@ export function takeRole(model: Model, who: Who, index: number): Answer {
   if (allowed && held?.role === 'GUARD_ADMIN' && held.synced && isOrganizationRestricted(model))
     return propose(model, who, { kind: 'remove', held });
   const answer = onOrganization(model, who, 'role.remove', { done: 'role', refused: 'role' }, allowed);
-  if (!('refused' in answer))
-    for (const gone of model.roles.splice(index, 1)) model.events.push(`ACCESS_CHANGED ${gone.who}`);
+  if ('refused' in answer) return answer;
+  for (const { who: holder, role, synced } of model.roles.splice(index, 1)) {
+    if (role === 'ORGANIZATION_ADMIN' && synced) model.adminLostAt = model.now;
+    model.events.push(`ACCESS_CHANGED ${holder}`);
+  }
   return answer;
 }
 
@@ -219,8 +230,9 @@ export function syncRoles(model: Model, who: Who): Answer {
   const isGuarded = isOrganizationRestricted(model);
   const unsynced = model.roles.filter(({ synced }) => !synced);
   const alone = isAlone(model, who);
+  const tooSoon = isTooSoon(model, who);
   const counting = unsynced.filter(
-    (held) => !alone && (held.role !== 'GUARD_ADMIN' || (!isGuarded && held.who !== who)),
+    (held) => !alone && !tooSoon && (held.role !== 'GUARD_ADMIN' || (!isGuarded && held.who !== who)),
   );
   for (const held of unsynced.filter(({ role }) => alone && role !== 'GUARD_ADMIN')) {
     const change = { kind: 'sync', held } as const;

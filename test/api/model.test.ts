@@ -75,7 +75,7 @@ const aBeginning: fc.Arbitrary<Model> = fc
     return {
       ...{ now: beginning, hasGuard, sites },
       licensed: { 'jira@one': true, 'confluence@one': true, 'jira@two': true },
-      ...{ roles, tickets: [], grants: [], proposals: [], entries: [], events: [] },
+      ...{ roles, tickets: [], grants: [], proposals: [], adminLostAt: null, entries: [], events: [] },
     };
   });
 

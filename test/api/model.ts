@@ -120,6 +120,8 @@ export type Model = {
   tickets: Ticket[];
   grants: Grant[];
   proposals: Proposal[];
+  /** When an organization admin last lost that role; null: none has. */
+  adminLostAt: number | null;
   /** The audit entries and the events that must follow, in order. */
   entries: string[];
   events: string[];
@@ -239,6 +241,7 @@ export function change(
 const actions: Record<string, string> = {
   REQUESTED: 'grant.request',
   AWAITING_GUARD: 'grant.approve',
+  WAIT_SHORTENED: 'grant.shorten_wait',
   APPROVAL_LAPSED: 'grant.lapse_approval',
   ACTIVATED: 'grant.approve',
   DENIED: 'grant.deny',

@@ -1,5 +1,5 @@
 /** Changes that take two people: who proposes them, who settles them, and what time does to them. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { settleDueChanges } from '../../src/commands/settle-due-changes.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -533,6 +533,94 @@ describe('time', () => {
     expect(await newEntries(globex)).toEqual(['SYSTEM proposed_change.lapse SUCCEEDED']);
     expect(await read(await gus(), id)).toMatchObject({ state: 'LAPSED', settledBy: null });
   });
+
+  test('takes effect 72 hours after an organization has lost its last admin, if an operator appoints somebody', async () => {
+    const { organizationId, admin: first, guard: gina } = await withAdminAndGuard('Bereft');
+    const customer = { ...world.acme, organizationId };
+    const [second, third] = [await addMember(customer), await addMember(customer)];
+    const role = 'ORGANIZATION_ADMIN';
+    await done(first, 'assignRole', { userId: third.userId, organizationId, role, origin: 'SCIM' });
+    await done(world.operator, 'deactivateAccount', { accountId: await accountId(first.email) });
+    const appointment = { userId: second.userId, organizationId, role };
+    const { id } = await done(world.operator, 'assignRole', appointment);
+    const { effectiveAt, ...waiting } = await read(gina, id);
+    expect(Math.abs(Date.parse(effectiveAt) - Date.now() - 72 * hour)).toBeLessThan(hour);
+    expect(waiting).toMatchObject({ needsConfirmationBy: role, expiresAt: null, state: 'WAITING' });
+    expect(await mailsAbout(id)).toEqual(['appointment-waits', gina.email, third.email].sort());
+    await done(world.operator, 'triggerScimSync', { organizationId });
+    expect(await rolesOf(third.userId)).toMatchObject([{ syncState: 'PENDING_SYNC' }]);
+    expect(await attempt(world.operator, 'confirmProposedChange', { proposedChangeId: id })).toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    await newEntries(customer);
+    ahead = 72 * hour - hour;
+    expect(await settle()).toBe(0);
+    ahead = 72 * hour + hour;
+    expect(await settle()).toBe(1);
+    expect(await rolesOf(second.userId)).toMatchObject([{ role, syncState: 'SYNCED' }]);
+    expect(await newEntries(customer)).toEqual([
+      'SYSTEM proposed_change.apply SUCCEEDED',
+      'SYSTEM role.assign SUCCEEDED',
+    ]);
+  });
+});
+
+describe('as many as may wait', () => {
+  /** Lets so many changes of the customer wait for the confirmation, until the test ends. */
+  async function fill(count: number, needs: string): Promise<void> {
+    const [local] = [world.acme.organizationId].map(
+      (id) => Buffer.from(id, 'base64').toString().split(':')[1],
+    );
+    await gateway.sql.query(
+      `INSERT INTO proposed_changes (id, organization_id, kind, about, input, before, after, summary, proposed_by_id,
+                                     proposed_at, needs, expires_at, version)
+       SELECT gen_random_uuid(), $1, 'REMOVE_ROLE', 'filling ' || n, '{}', '{}', '{}', 'Remove a role', a.id,
+              now(), $3::confirmation, now() + interval '1 day', 1
+         FROM generate_series(1, $2) AS n, accounts a WHERE a.email = $4`,
+      [local, count, needs, world.acme.emails.organizationAdmin],
+    );
+    onTestFinished(async () => {
+      await gateway.sql.query(
+        `UPDATE proposed_changes SET state = 'WITHDRAWN', settled_by_id = proposed_by_id, settled_at = now(),
+                version = version + 1 WHERE about LIKE 'filling %' AND state = 'WAITING'`,
+      );
+    });
+  }
+
+  const waitingFor = async (needs: string): Promise<number> => {
+    const { rows } = await gateway.sql.query(
+      `SELECT count(*)::int AS count FROM proposed_changes WHERE state = 'WAITING' AND needs = $1::confirmation
+          AND organization_id = $2`,
+      [needs, Buffer.from(world.acme.organizationId, 'base64').toString().split(':')[1]],
+    );
+    return rows[0].count;
+  };
+
+  test('are a thousand for each confirmation, and a sync proposes no more', async () => {
+    const [someone, pushed] = [await addMember(), await addMember()];
+    await assignRole(world, { ...appointmentOf(pushed.userId), origin: 'SCIM' });
+    await fill(1_000 - (await waitingFor('GUARD_ADMIN')), 'GUARD_ADMIN');
+    const olivia = await admin();
+    const tooMany = { code: 'TOO_MANY_CHANGES_WAIT' };
+    const siteId = world.acme.sites.restricted.id;
+    const policy = { siteId, requestWaitSeconds: 31_536_000, samePersonMayApproveTwice: false };
+    const [held] = await rolesOf(await accountId(world.acme.emails.guardAdmin));
+    const { organizationId } = world.acme;
+    const userId = await accountId(world.acme.emails.guardAdmin);
+    for (const [person, name, input] of [
+      [olivia, 'assignRole', appointmentOf(someone.userId)],
+      [olivia, 'removeRole', { roleAssignmentId: held?.id }],
+      [world.operator, 'removeUser', { userId, organizationId }],
+      [olivia, 'setSupportAccessRestrictions', { siteId, restricted: false }],
+      [olivia, 'setSupportAccessPolicy', policy],
+    ] as const)
+      expect(await attempt(person, name, { ...input }), name).toMatchObject(tooMany);
+    await done(olivia, 'triggerScimSync', { organizationId });
+    expect(await waitingFor('GUARD_ADMIN')).toBe(1_000);
+    const role = { userId: someone.userId, organizationId, role: 'ORGANIZATION_ADMIN' };
+    const { id } = await done(world.operator, 'assignRole', role);
+    await done(olivia, 'declineProposedChange', { proposedChangeId: id });
+  });
 });
 
 test('an organization gets Guard later, and keeps it while a site is restricted', async () => {
@@ -563,6 +651,19 @@ test('an organization gets Guard later, and keeps it while a site is restricted'
   await doneByTwo(second, first, 'setSupportAccessRestrictions', { siteId, restricted: false });
   expect(await set(false)).toMatchObject({ __typename: 'Organization' });
 });
+
+/** An organization that has Guard, with an organization admin and a Guard admin. */
+async function withAdminAndGuard(name: string) {
+  const input = { name, hasGuard: true };
+  const { id: organizationId } = await done(world.operator, 'createOrganization', input);
+  const customer = { ...world.acme, organizationId };
+  const [first, second] = [await addMember(customer), await addMember(customer)];
+  const role = 'ORGANIZATION_ADMIN';
+  await done(world.operator, 'assignRole', { userId: first.userId, organizationId, role });
+  const person = await gateway.as(first.email);
+  await done(person, 'assignRole', appointmentOf(second.userId, customer));
+  return { organizationId, admin: person, guard: await gateway.as(second.email) };
+}
 
 async function accountId(email: string): Promise<string> {
   const { rows } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email]);

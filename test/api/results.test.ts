@@ -120,6 +120,32 @@ const siteWithoutGuard: Case = async () => {
   return { as: await gateway.as(email), input: { siteId, restricted: true } };
 };
 
+/** The Guard admin of a restricted organization, in which as many changes wait as may. */
+const guardAdminOfFullOrganization = async () => {
+  const name = fresh('full');
+  const { id: organizationId } = await done(people.operator, 'createOrganization', { name, hasGuard: true });
+  const url = `https://${name}.example`;
+  const { id: siteId } = await done(people.operator, 'createSite', { organizationId, name, url });
+  const add = async (as: Person, role: string) => {
+    const email = `${role.toLowerCase()}@${name}.example`;
+    const { id: userId } = await done(people.operator, 'addUser', { organizationId, email, name });
+    const { id } = await done(as, 'assignRole', { userId, organizationId, role });
+    return { organizationId, userId, roleAssignmentId: id, person: await gateway.as(email) };
+  };
+  const admin = await add(people.operator, 'ORGANIZATION_ADMIN');
+  const guard = await add(admin.person, 'GUARD_ADMIN');
+  await done(admin.person, 'setSupportAccessRestrictions', { siteId, restricted: true });
+  await gateway.sql.query(
+    `INSERT INTO proposed_changes (id, organization_id, kind, about, input, before, after, summary, proposed_by_id,
+                                   proposed_at, needs, expires_at, version)
+     SELECT gen_random_uuid(), o.id, 'REMOVE_ROLE', $1 || n, '{}', '{}', '{}', 'Remove a role', a.id,
+            now(), 'GUARD_ADMIN', now() + interval '1 day', 1
+       FROM generate_series(1, 1000) AS n, organizations o, accounts a WHERE o.name = $1 AND a.kind = 'OPERATOR'`,
+    [name],
+  );
+  return guard;
+};
+
 const person = () => ({ email: `${fresh('person')}@acme.example`, name: 'Fresh' });
 const member = async () => {
   const { organizationId } = world.acme;
@@ -370,6 +396,9 @@ const rows: Record<MutationName, () => Row> = {
     },
     otherInput: { roleAssignmentId: nowhere('RoleAssignment') },
     NotFoundError: by('operator', { roleAssignmentId: nowhere('RoleAssignment') }),
+    InvalidStateError: by('operator', async () => ({
+      roleAssignmentId: (await guardAdminOfFullOrganization()).roleAssignmentId,
+    })),
   }),
   triggerScimSync: () => ({
     succeeds: [by('operator', async () => ({ organizationId: world.acme.organizationId }))],
@@ -476,6 +505,10 @@ const rows: Record<MutationName, () => Row> = {
       ForbiddenError: by('reporter', leaving),
       otherInput: { userId: nowhere('User') },
       NotFoundError: by('operator', async () => ({ ...(await leaving()), userId: nowhere('User') })),
+      InvalidStateError: by('operator', async () => {
+        const { organizationId, userId } = await guardAdminOfFullOrganization();
+        return { organizationId, userId };
+      }),
     };
   },
   addSupportEngineer: () => addsAccount(),

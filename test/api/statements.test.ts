@@ -592,8 +592,8 @@ describe('a mutation', () => {
       }),
     },
     setSupportAccessPolicy: {
-      statements: 9,
-      withEverything: 9,
+      statements: 10,
+      withEverything: 10,
       given: async () => ({
         by: await member('organizationAdmin'),
         input: { siteId: await newSite(), requestWaitSeconds: 60, samePersonMayApproveTwice: false },
@@ -665,8 +665,8 @@ describe('a mutation', () => {
       }),
     },
     removeUser: {
-      statements: 13,
-      withEverything: 13,
+      statements: 14,
+      withEverything: 14,
       given: async () => ({
         by: await operator(),
         input: { organizationId: acme.organizationId, userId: await newUser() },
@@ -691,8 +691,8 @@ describe('a mutation', () => {
       }),
     },
     deactivateAccount: {
-      statements: 12,
-      withEverything: 12,
+      statements: 13,
+      withEverything: 13,
       given: async () => ({ by: await operator(), input: { accountId: await newUser() } }),
     },
     // Two more statements read the tickets and their grants, one writes the tickets, one the grants.
@@ -712,8 +712,8 @@ describe('a mutation', () => {
       given: async () => ({ by: await operator(), input: { accountId: await newUser() } }),
     },
     assignRole: {
-      statements: 16,
-      withEverything: 20,
+      statements: 17,
+      withEverything: 21,
       given: async () => ({ by: await member('organizationAdmin'), input: role(await newUser()) }),
     },
     removeRole: {
@@ -725,21 +725,21 @@ describe('a mutation', () => {
       },
     },
     triggerScimSync: {
-      statements: 13,
-      withEverything: 13,
+      statements: 14,
+      withEverything: 14,
       given: async () => {
         await assignRole(world, { ...role(await newUser()), origin: 'SCIM' });
         return { by: await member('organizationAdmin'), input: { organizationId: acme.organizationId } };
       },
     },
     'assignRole of a Guard admin': {
-      statements: 16,
-      withEverything: 17,
+      statements: 17,
+      withEverything: 18,
       given: async () => ({ by: await member('organizationAdmin'), input: await appointment() }),
     },
     confirmProposedChange: {
-      statements: 22,
-      withEverything: 23,
+      statements: 21,
+      withEverything: 22,
       given: async () => ({ by: await member('guardAdmin'), input: await proposal() }),
     },
     declineProposedChange: {

@@ -216,11 +216,53 @@ describe('an operator', () => {
     expect(await appoint(first.id)).toMatchObject({ __typename: 'RoleAssignment' });
     expect(await appoint(second.id)).toMatchObject(proposed);
     await done(operator, 'deactivateAccount', { accountId: first.id });
+    await gateway.sql.query(
+      `UPDATE organizations SET former_admin_since = former_admin_since - interval '72 hours' WHERE name = 'Initech'`,
+    );
     expect(await appoint(second.id)).toMatchObject({ __typename: 'RoleAssignment' });
     const summary = (email: string) => `Assign the role Organization admin over Initech to ${email}`;
     expect((await mailsTo(first.email)).map((mail) => mail.summary)).toEqual([summary(first.email)]);
     expect((await mailsTo(second.email)).map((mail) => mail.summary)).toEqual([summary(second.email)]);
   });
+
+  test.each(['deactivateAccount', 'removeRole', 'removeUser'])(
+    'who takes the last admin away by %s appoints nobody at once, which a Guard admin can stop',
+    async (takeAway) => {
+      const { id: place } = await done(operator, 'createOrganization', { name: takeAway, hasGuard: true });
+      const people = [];
+      for (const name of ['first', 'guard', 'second']) {
+        const email = `${name}-${takeAway}@initech.example`.toLowerCase();
+        people.push({
+          email,
+          ...(await done(operator, 'addUser', { organizationId: place, email, name })),
+        } as { id: string; email: string });
+      }
+      const [first, guard, second] = people;
+      if (first === undefined || guard === undefined || second === undefined) throw new Error('three');
+      const appoint = (userId: string, role = 'ORGANIZATION_ADMIN') =>
+        attempt(operator, 'assignRole', { organizationId: place, userId, role });
+      const { id: roleAssignmentId } = await appoint(first.id);
+      const guardAdmin = { organizationId: place, userId: guard.id, role: 'GUARD_ADMIN' };
+      await done(await gateway.as(first.email), 'assignRole', guardAdmin);
+      const inputs: Record<string, Record<string, unknown>> = {
+        deactivateAccount: { accountId: first.id },
+        removeRole: { roleAssignmentId },
+        removeUser: { organizationId: place, userId: first.id },
+      };
+      await done(operator, takeAway, inputs[takeAway] ?? {});
+
+      const gina = await gateway.as(guard.email);
+      const own = await appoint(guard.id);
+      expect(own).toMatchObject(proposed);
+      expect(await settle(gina, 'confirm', own.id)).toMatchObject({ code: 'FORBIDDEN' });
+      const one = await appoint(second.id);
+      expect(await settle(gina, 'decline', one.id)).toMatchObject({ state: 'DECLINED' });
+      const other = await appoint(second.id);
+      expect(await roleOf(second.id)).toBeNull();
+      expect(await settle(gina, 'confirm', other.id)).toMatchObject({ state: 'APPLIED' });
+      expect(await roleOf(second.id)).toEqual({ role: 'ORGANIZATION_ADMIN', syncState: 'SYNCED' });
+    },
+  );
 
   test('does not make a Guard admin by the confirmation of one admin where access was restricted since', async () => {
     const { id: place } = await done(operator, 'createOrganization', { name: 'Later', hasGuard: true });
@@ -282,6 +324,39 @@ describe('a user who is reactivated', () => {
     const summary = `Reactivate ${email}, whose roles count again`;
     expect((await mailsTo(email)).filter((mail) => mail.summary === summary)).toHaveLength(1);
   });
+});
+
+test('of the people who are reactivated, only the last admin of an organization has a role there', async () => {
+  const { id: place } = await done(operator, 'createOrganization', { name: 'Bereft', hasGuard: true });
+  const site = { organizationId: place, url: 'https://bereft.example', name: 'Bereft' };
+  const { id: siteId } = await done(operator, 'createSite', site);
+  const join = async (by: Person, role: string) => {
+    const email = fresh('bereft.example');
+    const { id: userId } = await done(operator, 'addUser', { organizationId: place, email, name: role });
+    await done(by, 'assignRole', { userId, organizationId: place, role });
+    return { id: userId, person: await gateway.as(email) };
+  };
+  const last = await join(operator, 'ORGANIZATION_ADMIN');
+  const earlier = await join(last.person, 'ORGANIZATION_ADMIN');
+  const guard = await join(last.person, 'GUARD_ADMIN');
+  await done(last.person, 'setSupportAccessRestrictions', { siteId, restricted: true });
+  for (const { id: accountId } of [earlier, guard, last])
+    await done(operator, 'deactivateAccount', { accountId });
+  const rolesAfter = async (accountId: string): Promise<string[]> => {
+    await done(operator, 'reactivateAccount', { accountId });
+    const { roleAssignments } = await operator.ask(
+      `query ($id: ID!) { roleAssignments(filter: { userId: $id }) { edges { node { role } } } }`,
+      { id: accountId },
+    );
+    return roleAssignments.edges.map(({ node }: Json) => node.role);
+  };
+  expect(await rolesAfter(earlier.id)).toEqual([]);
+  // Once it has passed, the roles of others count again, except that of a Guard admin.
+  await gateway.sql.query(
+    `UPDATE organizations SET former_admin_since = former_admin_since - interval '72 hours' WHERE name = 'Bereft'`,
+  );
+  expect(await rolesAfter(guard.id)).toEqual([]);
+  expect(await rolesAfter(last.id)).toEqual(['ORGANIZATION_ADMIN']);
 });
 
 describe('an address of the vendor', () => {

@@ -110,7 +110,14 @@ const changes = [
 ].flatMap((place) =>
   users
     .filter(({ organizationIds }) => organizationIds.includes(place.organizationId))
-    .map(({ id }) => ({ ...place, id: newId(), proposedById: id, needs: 'GUARD_ADMIN' as const })),
+    .map(({ id }) => ({
+      ...place,
+      id: newId(),
+      proposedById: id,
+      needs: 'GUARD_ADMIN' as const,
+      subjectId: null,
+      effectiveAt: null,
+    })),
 );
 
 async function settle(): Promise<void> {

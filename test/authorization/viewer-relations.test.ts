@@ -46,7 +46,10 @@ const sorted = (relations: ReadonlySet<Relation>): Relation[] => [...relations].
 const only = (...relations: Relation[]): Relation[] => ['SIGNED_IN' as const, ...relations].toSorted();
 
 describe('to a proposed change', () => {
-  const change = { organizationId: 'organization', siteId: 'site', proposedById: 'proposer' };
+  const change = {
+    ...{ organizationId: 'organization', siteId: 'site', proposedById: 'proposer' },
+    ...{ subjectId: 'guard', effectiveAt: null },
+  };
   const ofGuard = { ...change, needs: 'GUARD_ADMIN' } as const;
   const ofAll = { ...ofGuard, siteId: null };
   const ofAdmin = { ...change, needs: 'ORGANIZATION_ADMIN' } as const;

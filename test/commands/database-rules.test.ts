@@ -617,6 +617,72 @@ describe.each(['audit_entries', 'decisions'])('%s are only inserted, never chang
   );
 });
 
+describe('a proposed change', () => {
+  /** Inserts one that waits for a confirmation, with these columns changed. */
+  async function propose(columns: Record<string, unknown> = {}): Promise<string | undefined> {
+    const row = {
+      ...{ id: newId(), organization_id: ids.organization, kind: 'REMOVE_ROLE', about: 'a role' },
+      ...{ input: {}, before: {}, after: {}, summary: 'Remove a role', proposed_by_id: ids.admin },
+      ...{ proposed_at: moment, needs: 'GUARD_ADMIN', expires_at: latest, state: 'WAITING', version: 1 },
+      ...columns,
+    };
+    return await refusalOf(
+      'INSERT INTO proposed_changes SELECT * FROM jsonb_populate_record($1::proposed_changes, $2)',
+      [null, JSON.stringify(row)],
+    );
+  }
+  const settledAt = { settled_at: later };
+  const bySecond = () => ({ ...settledAt, settled_by_id: ids.reporter });
+
+  test.each<[string, () => Record<string, unknown>, string | undefined]>([
+    ['that waits', () => ({}), undefined],
+    ['that another person has confirmed', () => ({ state: 'APPLIED', ...bySecond() }), undefined],
+    ['that is due at no time', () => ({ expires_at: null }), 'proposed_changes_due'],
+    ['that takes effect and expires by time', () => ({ effective_at: latest }), 'proposed_changes_due'],
+    ['that is due at once', () => ({ expires_at: moment }), 'proposed_changes_due_later'],
+    ['that waits and is settled', () => settledAt, 'proposed_changes_settled_at'],
+    ['that is settled at no time', () => ({ state: 'EXPIRED' }), 'proposed_changes_settled_at'],
+    ['withdrawn by nobody', () => ({ state: 'WITHDRAWN', ...settledAt }), 'proposed_changes_settled_by'],
+    ['declined by nobody', () => ({ state: 'DECLINED', ...settledAt }), 'proposed_changes_settled_by'],
+    ['that a person let expire', () => ({ state: 'EXPIRED', ...bySecond() }), 'proposed_changes_settled_by'],
+    ['that nobody confirmed', () => ({ state: 'APPLIED', ...settledAt }), 'proposed_changes_settled_by'],
+    [
+      'that one person proposed and confirmed',
+      () => ({ state: 'APPLIED', ...settledAt, settled_by_id: ids.admin }),
+      'proposed_changes_two_people',
+    ],
+    ['at version 0', () => ({ version: 0 }), 'proposed_changes_version'],
+  ])('%s is let in, or refused by its rule', async (_, columns, rule) => {
+    expect(await propose(columns())).toBe(rule);
+  });
+
+  test('of one thing waits once', async () => {
+    expect(await propose()).toBeUndefined();
+    expect(await propose({ state: 'APPLIED', ...bySecond() })).toBeUndefined();
+    expect(await propose()).toBe('proposed_changes_waiting_once');
+  });
+
+  test.each([
+    `UPDATE proposed_changes SET input = '{"a": 1}'`,
+    `UPDATE proposed_changes SET needs = 'ORGANIZATION_ADMIN'`,
+    `UPDATE proposed_changes SET expires_at = expires_at + interval '1 day'`,
+    'UPDATE proposed_changes SET proposed_by_id = settled_by_id',
+    'DELETE FROM proposed_changes',
+  ])('is not changed in any way but by its end: %s', async (statement) => {
+    await propose();
+    expect(await refusalOf(statement)).toContain('can be settled once, and changes in no other way');
+  });
+
+  test('ends once', async () => {
+    const id = newId();
+    await propose({ id });
+    const end = `UPDATE proposed_changes SET state = 'DECLINED', settled_by_id = $2, settled_at = now(), version = version + 1
+                  WHERE id = $1`;
+    expect(await refusalOf(end, [id, ids.reporter])).toBeUndefined();
+    expect(await refusalOf(end, [id, ids.reporter])).toContain('can be settled once');
+  });
+});
+
 test.each<[string, () => [string, unknown[]], string]>([
   [
     'a closed ticket without a closing time',
@@ -671,6 +737,19 @@ test.each<[string, () => [string, unknown[]], string]>([
     'a grant with another limit than at its opening',
     () => ['UPDATE grants SET max_grant_seconds = 60 WHERE id = $1', [grants.active]],
     'grants_terms_are_final',
+  ],
+  [
+    'a request that waits for longer than it was opened for',
+    () => [
+      `UPDATE grants SET approval_due_at = approval_due_at + interval '1 ms', version = version + 1 WHERE id = $1`,
+      [grants.pending],
+    ],
+    'grants_wait_only_shortens',
+  ],
+  [
+    'a former admin since no time',
+    () => ['UPDATE organizations SET former_admin_id = $2 WHERE id = $1', [ids.organization, ids.admin]],
+    'organizations_former_admin',
   ],
   [
     'a decision relayed by a person',

@@ -201,7 +201,12 @@ describe('on a ticket', () => {
 
 describe('on a site', () => {
   const siteId = 'site';
-  const organization = { id: 'organization', name: 'Acme', createdAt: fromNow(-DAY) };
+  const organization = {
+    ...{ id: 'organization', name: 'Acme', createdAt: fromNow(-DAY) },
+    ...{ formerAdminId: null, formerAdminSince: null },
+  };
+  const few = { GUARD_ADMIN: 999, ORGANIZATION_ADMIN: 1_000 };
+  const full = { GUARD_ADMIN: 1_000, ORGANIZATION_ADMIN: 0 };
   /** Another change of the policy waits. */
   const proposal: ProposalFacts = {
     id: 'proposal',
@@ -220,10 +225,11 @@ describe('on a site', () => {
       guardConfirmation,
       { id: 'waiting', proposedById: 'reporter', now: NOW },
     ),
+    counts: few,
   };
+  const asManyAsMay: ProposalFacts = { ...proposal, waiting: null, counts: full };
   const facts = tickets.flatMap(({ site }) =>
     [true, false].map((hasGuard) => ({
-      proposal,
       site: {
         ...{ ...site, supportAccessRestricted: hasGuard },
         organization: { ...organization, hasGuard },
@@ -241,7 +247,7 @@ describe('on a site', () => {
       codesOf(
         setSupportAccessRestrictions,
         [true, false].map((restricted) => ({ siteId, restricted })),
-        facts.map(({ site }) => ({ site, proposal: { ...proposal, waiting: null } })),
+        facts.map(({ site }) => ({ site, proposal: asManyAsMay })),
       ),
       setSupportAccessRestrictions,
     ],
@@ -255,7 +261,7 @@ describe('on a site', () => {
             relayedConsentCounts: null,
           },
         ],
-        facts,
+        [proposal, asManyAsMay].flatMap((one) => facts.map(({ site }) => ({ site, proposal: one }))),
       ),
       setSupportAccessPolicy,
     ],

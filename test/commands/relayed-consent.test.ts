@@ -22,7 +22,10 @@ function file({ by = 'ticketing', ticked = true, eligible = true, site = {}, lic
     'reporter',
     assignment(eligible ? 'ORGANIZATION_ADMIN' : 'GUARD_ADMIN', 'ORGANIZATION'),
   );
-  const organization = { id: 'organization', name: 'Acme', hasGuard: true, createdAt: NOW };
+  const organization = {
+    ...{ id: 'organization', name: 'Acme', hasGuard: true, createdAt: NOW },
+    ...{ formerAdminId: null, formerAdminSince: null },
+  };
   const facts = {
     ...place.product,
     site: { ...place.site, organization },

@@ -1,4 +1,5 @@
 /** The mails about a proposed change: to those who may confirm it, or to every role holder where it waits for a time. */
+import type { Confirmation } from '../../../prisma/generated/client/enums.ts';
 import { countsInSql } from '../../roles/role-counts.ts';
 import { inUtc, letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
@@ -12,6 +13,7 @@ export type ChangeProposed = {
   proposerName: string;
   proposerEmail: string;
   proposedAt: Date;
+  needs: Confirmation;
   /** When it takes effect by itself; null: it needs a confirmation. */
   effectiveAt: Date | null;
   /** When it expires; null: it takes effect by itself. */
@@ -32,7 +34,7 @@ const aboutProposedChange = {
   facts: `
     p.id AS "proposedChangeId", o.name AS "organizationName", p.summary,
     proposer.name AS "proposerName", proposer.email AS "proposerEmail", p.proposed_at AS "proposedAt",
-    p.effective_at AS "effectiveAt", p.expires_at AS "expiresAt",
+    p.needs::text AS needs, p.effective_at AS "effectiveAt", p.expires_at AS "expiresAt",
     CASE p.state WHEN 'APPLIED' THEN p.settled_at END AS "appliedAt"`,
 } as const;
 
@@ -71,37 +73,54 @@ export function writeChangeProposed(change: ChangeProposed & Recipient): MailTex
           ? []
           : [['Confirm by', `${inUtc(change.expiresAt)}; the proposal expires then`] as const]),
       ],
-      closing: settling(
-        change,
-        'confirmProposedChange',
+      closing: settling(change, 'confirmProposedChange', [
         'To refuse it, the same with declineProposedChange.',
-      ),
+      ]),
     }),
   };
 }
 
 export function writeAppointmentWaits(change: ChangeProposed & Recipient): MailText {
   const organization = quotedText(change.organizationName, 100);
+  const { subject, opening, mutation, more } = appointments[change.needs];
   return {
-    subject: `${organization}: a Guard admin is to be appointed`,
+    subject: `${organization}: ${subject}`,
     text: letter({
       recipientName: change.recipientName,
-      opening: [
-        'Your organization restricts support access, and has no active Guard admin',
-        'who could confirm the appointment below. So it takes effect by itself.',
-      ],
+      opening,
       facts: [
         ...factsOf(change),
         ...(change.effectiveAt === null ? [] : [['Takes effect', inUtc(change.effectiveAt)] as const]),
       ],
-      closing: settling(
-        change,
-        'withdrawProposedChange',
-        'Only an organization admin can do this. If you did not expect the appointment, ask one.',
-      ),
+      closing: settling(change, mutation, more),
     }),
   };
 }
+
+/** By whose confirmation the appointment needs, which nobody could give. */
+const appointments = {
+  GUARD_ADMIN: {
+    subject: 'a Guard admin is to be appointed',
+    opening: [
+      'Your organization restricts support access, and has no active Guard admin',
+      'who could confirm the appointment below. So it takes effect by itself.',
+    ],
+    mutation: 'withdrawProposedChange',
+    more: ['Only an organization admin can do this. If you did not expect the appointment, ask one.'],
+  },
+  ORGANIZATION_ADMIN: {
+    subject: 'the vendor is to appoint somebody',
+    opening: [
+      'Your organization has lost its last active organization admin, who could have',
+      'confirmed the appointment below. So it takes effect by itself.',
+    ],
+    mutation: 'declineProposedChange',
+    more: [
+      'Only a Guard admin or an organization admin can do this. If you did not expect',
+      'the appointment, ask one, and the vendor.',
+    ],
+  },
+} as const satisfies Record<Confirmation, object>;
 
 function factsOf(change: ChangeProposed): (readonly [string, string])[] {
   const { proposerName, proposerEmail, proposedAt, appliedAt } = change;
@@ -113,7 +132,11 @@ function factsOf(change: ChangeProposed): (readonly [string, string])[] {
   ];
 }
 
-function settling({ proposedChangeId, appliedAt }: ChangeProposed, mutation: string, more: string): string[] {
+function settling(
+  { proposedChangeId, appliedAt }: ChangeProposed,
+  mutation: string,
+  more: readonly string[],
+): string[] {
   if (appliedAt !== null) return ['It has taken effect already, so it can no longer be stopped.'];
   const id = Buffer.from(`ProposedChange:${proposedChangeId}`).toString('base64');
   return [
@@ -125,6 +148,6 @@ function settling({ proposedChangeId, appliedAt }: ChangeProposed, mutation: str
     '  }) { __typename ... on Error { code message } }',
     '}',
     '',
-    more,
+    ...more,
   ];
 }

@@ -13,6 +13,7 @@ const change: ChangeProposed & Recipient = {
   proposerName: 'Olivia',
   proposerEmail: 'olivia@acme.example',
   proposedAt: new Date('2026-11-23T10:16:59Z'),
+  needs: 'GUARD_ADMIN',
   effectiveAt: null,
   expiresAt: new Date('2026-12-07T10:16:59Z'),
   appliedAt: null,
@@ -56,6 +57,21 @@ test('a mail about an appointment says when it takes effect, and who can stop it
   expect(text).toContain('\nTakes effect: 2026-11-26 10:16 UTC\n');
   expect(text).toContain('  withdrawProposedChange(input: {');
   expect(text).toContain('Only an organization admin can do this.');
+});
+
+test('a mail about an appointment by the vendor says that there is no admin, and who can stop it', () => {
+  const { subject, text } = writeAppointmentWaits({
+    ...change,
+    summary: 'Assign the role Organization admin over Acme to gus@acme.example',
+    needs: 'ORGANIZATION_ADMIN',
+    effectiveAt: new Date('2026-11-26T10:16:59Z'),
+    expiresAt: null,
+  });
+  expect(subject).toBe('Acme: the vendor is to appoint somebody');
+  expect(text).toContain('Your organization has lost its last active organization admin');
+  expect(text).toContain('\nTakes effect: 2026-11-26 10:16 UTC\n');
+  expect(text).toContain('  declineProposedChange(input: {');
+  expect(text).toContain('Only a Guard admin or an organization admin can do this.');
 });
 
 test('a change that has taken effect before its mail was sent is told as such', () => {
