@@ -1,6 +1,9 @@
 /** Creates a gateway from its configuration and disposes of it. */
 
 import { existsSync } from 'node:fs';
+import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
+import { may } from './authorization/operations.ts';
+import { relationsToPlatform } from './authorization/viewer-relations.ts';
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import { startBackgroundJobs } from './commands/background-jobs.ts';
 import type { Dependencies } from './commands/execute.ts';
@@ -18,6 +21,7 @@ import { createRelay, type Relay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
 import { createSubscribe } from './graphql/subscriptions/subscribe.ts';
+import type { OpenDecider } from './http/access/routes.ts';
 import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
 import {
@@ -62,6 +66,7 @@ export type AppSeams = {
   logger?: Logger;
   limits?: Partial<Limits>;
   databaseDeadlines?: Partial<DatabaseDeadlines>;
+  evaluatorLimits?: Partial<EvaluatorLimits>;
   /** Milliseconds for which the database may be unavailable before subscriptions end. */
   outage?: number;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
@@ -156,6 +161,11 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
       readiness: [{ name: 'database', check: () => database.ping() }],
       allowedOrigins: config.allowedOrigins,
+      access: {
+        openDecider: createOpenDecider(dependencies, config, seams.evaluatorLimits),
+        // A gateway in development knows its address: it is where it listens.
+        ...(config.publicUrl === null && development !== null ? {} : { publicUrl: config.publicUrl }),
+      },
       ...(development === null ? {} : await developmentRoutes(development, database)),
       ...(seams.limits === undefined ? {} : { limits: seams.limits }),
     }),
@@ -209,6 +219,22 @@ async function startDatabase(
   const embedded = await startEmbeddedPostgres({ dataFolder, logger, onFailure });
   begun.defer(() => embedded.stop());
   return await setUpEmbeddedRoles(embedded.url);
+}
+
+/** Who may ask is read for every request; the evaluator reads it once more with the facts, after its locks. */
+function createOpenDecider(
+  dependencies: Dependencies,
+  { vendorSites }: Config,
+  limits: Partial<EvaluatorLimits> = {},
+): OpenDecider {
+  const { database, clock } = dependencies;
+  const evaluate = createEvaluator({ database, clock, vendor: vendorSites, limits });
+  return async (claims) => {
+    const viewer = await signIn(dependencies, claims);
+    if (viewer?.kind !== 'SERVICE_ACCOUNT' || !may('evaluateAccess', relationsToPlatform(viewer)))
+      return null;
+    return (items, semantic) => evaluate(items, semantic, viewer);
+  };
 }
 
 type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };

@@ -24,6 +24,8 @@ export type Config = {
   readonly cursorSecrets: readonly [string, ...string[]] | null;
   /** Origins of web pages that may use the gateway from a browser, in addition to its own. */
   readonly allowedOrigins: readonly string[];
+  /** The origin by which product backends reach this deployment. Null: it is not known. */
+  readonly publicUrl: string | null;
   readonly mail: MailConfig;
   /** How long the appointment of a Guard admin waits where no Guard admin could confirm it, in hours. */
   readonly guardAppointmentWaitHours: number;
@@ -294,6 +296,15 @@ const environment = z.object({
     ),
     [],
   ),
+  PUBLIC_URL: variable(
+    z
+      .string()
+      .refine(
+        (text) => isOrigin(text) && isProtected(new URL(text)),
+        'must be the https:// origin of the deployment, without a path or a final slash: https://support-access.vendor.example',
+      ),
+    null,
+  ),
   SMTP_URL: variable(
     url(
       'must be the URL of a mail server, smtp://user:password@host:587 or smtps://…, with percent-encoding',
@@ -379,6 +390,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     identity,
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
     allowedOrigins: values.ALLOWED_ORIGINS,
+    publicUrl: values.PUBLIC_URL,
     mail: chooseMail(values),
     guardAppointmentWaitHours: values.GUARD_APPOINTMENT_WAIT_HOURS,
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
@@ -455,6 +467,7 @@ export function explainConfig(config: Config): string[] {
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
+    `public     ${config.publicUrl ?? 'address unknown: product backends cannot discover the decision point'}`,
     `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: nobody receives email'}`,
     ...(config.bootstrapOperatorEmail === null
       ? []

@@ -36,6 +36,7 @@ describe('nothing set', () => {
       identity: { kind: 'development' },
       cursorSecrets: null,
       allowedOrigins: [],
+      publicUrl: null,
       mail: {
         kind: 'files',
         dataFolder: './data',
@@ -71,6 +72,7 @@ test('everything set', () => {
       REDIS_CHANNEL: 'latchkey:eu',
       CURSOR_SECRET: `${'n'.repeat(40)}, ${'o'.repeat(32)}`,
       ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
+      PUBLIC_URL: 'https://support-access.vendor.example',
       SMTP_URL: 'smtps://latchkey:hunter2@mail.example:465',
       MAIL_FROM: 'Latchkey <support-access@vendor.example>',
       GUARD_APPOINTMENT_WAIT_HOURS: '96',
@@ -101,6 +103,7 @@ test('everything set', () => {
     },
     cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
     allowedOrigins: ['https://a.example', 'http://localhost:3000'],
+    publicUrl: 'https://support-access.vendor.example',
     mail: {
       kind: 'smtp',
       url: 'smtps://latchkey:hunter2@mail.example:465',

@@ -18,7 +18,7 @@ const app = await createApp({
   database: { kind: 'url', url: options.databaseUrl, ownerUrl: null },
   redis: options.redis,
   identity: { kind: 'development' },
-  ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [] },
+  ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [], publicUrl: null },
   ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
   ...{ vendorEmailDomains: [], shutdownGraceMs: 5_000 },

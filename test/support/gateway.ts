@@ -60,6 +60,7 @@ const development: Config = {
   identity: { kind: 'development' },
   cursorSecrets: ['a secret of the tests, long enough to sign'],
   allowedOrigins: [],
+  publicUrl: null,
   mail: { kind: 'none' },
   guardAppointmentWaitHours: 72,
   vendorSites: { processingRegions: [], engineerCountries: [] },
@@ -98,6 +99,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
       {
         logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'),
         databaseDeadlines: generousDatabaseDeadlines,
+        evaluatorLimits: { waitMs: generousMs },
         ...seams,
         limits: { ...generousLimits, ...seams.limits },
       },

@@ -20,6 +20,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     identity: { kind: 'development' },
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     allowedOrigins: [],
+    publicUrl: null,
     mail: { kind: 'none' },
     guardAppointmentWaitHours: 72,
     vendorSites: { processingRegions: [], engineerCountries: [] },

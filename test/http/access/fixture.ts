@@ -50,7 +50,7 @@ export async function startAccessServer({
   ...options
 }: {
   decide?: Decider<string>;
-  url?: string | null;
+  url?: string | null | 'where it listens';
   limits?: Partial<Limits>;
   authenticate?: (token: string) => Promise<never>;
 } = {}) {
@@ -59,7 +59,7 @@ export async function startAccessServer({
     access: {
       openDecider: async ({ email }) =>
         email === backend ? (items, semantic) => decide(items, semantic, email) : null,
-      publicUrl: url,
+      ...(url === 'where it listens' ? {} : { publicUrl: url }),
     },
   });
   const token = await server.tokenOf(backend);

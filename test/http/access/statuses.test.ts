@@ -284,6 +284,11 @@ describe('metadata', () => {
     expect(headers.get('x-request-id')).toBe('r-3');
   });
 
+  test('name where the server listens unless another address is set', async () => {
+    await using local = await startAccessServer({ url: 'where it listens' });
+    expect((await local.send(metadata, {})).json).toMatchObject({ policy_decision_point: local.origin });
+  });
+
   test('404 where the public address is not known', async () => {
     await using unknown = await startAccessServer({ url: null });
     expectPlain(await unknown.send(metadata, {}), 404, expect.stringContaining('PUBLIC_URL'));
