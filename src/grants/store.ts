@@ -133,8 +133,8 @@ export async function saveGrantChanges(
        customer_approved_at = excluded.customer_approved_at, customer_approved_by_id = excluded.customer_approved_by_id,
        activated_at = excluded.activated_at, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
        end_reason = excluded.end_reason, ended_by_id = excluded.ended_by_id, version = excluded.version
-     WHERE known.version = (SELECT (decided ->> 'decided_on')::int FROM jsonb_array_elements($1::jsonb) AS decided
-                             WHERE (decided ->> 'id')::uuid = known.id)
+     WHERE (known.id, known.version) IN (
+       SELECT (decided ->> 'id')::uuid, (decided ->> 'decided_on')::int FROM jsonb_array_elements($1::jsonb) AS decided)
      RETURNING id
      ), ended AS (
      ${endSessions}

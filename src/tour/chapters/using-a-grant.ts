@@ -1,0 +1,87 @@
+import {
+  CloseTicketDocument,
+  RevokeDataAccessDocument,
+  StartSupportSessionDocument,
+  SupportSessionActionsDocument,
+} from '../../../schema/generated/operations.ts';
+import type { Stage } from '../stage.ts';
+
+/** What a grant is worth: the product's backend asks before each support action, and every answer is on record. */
+export async function usingAGrant(stage: Stage): Promise<void> {
+  const { people, timeline, expect, inbox } = stage;
+  const { erin, jack, jira, olivia } = people;
+  timeline.chapter('Using a grant');
+
+  const ticket = await stage.file(jack, { site: 'acme', summary: 'A filter finds nothing', ticked: true });
+  const grantId = ticket.grants.edges[0]?.node.id ?? '';
+  timeline.line('Jack', `files ${ticket.key} about Jira on acme.example with the box ticked`);
+  await stage.assign(ticket.id, erin);
+  await inbox.erin.receive('REASSIGNED', ticket.id);
+
+  const question = {
+    ...{ engineer: erin, product: 'jira', siteUrl: 'https://acme.example' },
+    context: { ticket: ticket.key },
+  };
+  const workItem = { action: 'work_item.read', resource: { type: 'work_item', id: 'BOARD-7' } };
+  timeline.line('Jira', 'asks whether Erin may read the work item BOARD-7');
+  expect.equal('not without a support session', await stage.ask({ ...question, ...workItem }), {
+    decision: false,
+    code: 'NO_OPEN_SESSION',
+  });
+
+  timeline.line('Erin', 'starts a support session');
+  const session = expect.done(
+    'the grant is active, so she may',
+    await erin.attempt(StartSupportSessionDocument, {
+      ...{ grantId, reason: 'INVESTIGATE_PROBLEM', note: 'Looking at the filter.', country: 'DE' },
+    }),
+  );
+  timeline.line('Jira', 'asks again');
+  expect.equal('she may read it', await stage.ask({ ...question, ...workItem }), {
+    decision: true,
+    code: 'ALLOWED',
+  });
+  expect.equal(
+    'she may not read a Rovo conversation',
+    await stage.ask({
+      ...question,
+      ...{ action: 'rovo_conversation.read', resource: { type: 'rovo_conversation', id: 'conversation-1' } },
+    }),
+    { decision: false, code: 'ROVO_GRANT_NEEDED' },
+  );
+  expect.equal(
+    'nor change anything',
+    await stage.ask({
+      ...question,
+      ...{ action: 'change.apply', resource: { type: 'permission', id: 'BOARD' } },
+      context: { ...question.context, change_request: session.id },
+    }),
+    { decision: false, code: 'CHANGE_NOT_FOUND' },
+  );
+
+  timeline.line('Jack', 'revokes the access');
+  expect.done('the person who granted may revoke', await jack.attempt(RevokeDataAccessDocument, { grantId }));
+  timeline.line(jira.name, 'asks for the next work item');
+  expect.equal('her session has ended with the access', await stage.ask({ ...question, ...workItem }), {
+    decision: false,
+    code: 'NO_OPEN_SESSION',
+  });
+
+  const { node } = await olivia.client.execute(SupportSessionActionsDocument, { id: session.id, first: 100 });
+  const actions = node !== null && 'actions' in node ? node.actions.edges : [];
+  timeline.line('Olivia', 'reads what Erin did in the session');
+  expect.equal(
+    'every answer is there',
+    actions
+      .map(({ node: { action, details } }) => [action, details['reason']].filter(Boolean).join(' '))
+      .reverse(),
+    [
+      'SUPPORT_SESSION_START',
+      'WORK_ITEM_READ',
+      'ROVO_CONVERSATION_READ ROVO_GRANT_NEEDED',
+      'CHANGE_APPLY CHANGE_NOT_FOUND',
+      'SUPPORT_SESSION_END',
+    ],
+  );
+  expect.done('Jack may close the ticket', await jack.attempt(CloseTicketDocument, { ticketId: ticket.id }));
+}
