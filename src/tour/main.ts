@@ -10,6 +10,7 @@ import { otherEndings } from './chapters/other-endings.ts';
 import { restrictedSite } from './chapters/restricted-site.ts';
 import { tickedBox } from './chapters/ticked-box.ts';
 import { untickedTicket } from './chapters/unticked-ticket.ts';
+import { usingAGrant } from './chapters/using-a-grant.ts';
 import { UnmetExpectationError } from './expectations.ts';
 import { runProgram } from './program.ts';
 import { setStage } from './stage.ts';
@@ -31,6 +32,7 @@ await runProgram(async () => {
     await using stage = await setStage(url, timeline);
     const ticketId = await untickedTicket(stage);
     await tickedBox(stage);
+    await usingAGrant(stage);
     await restrictedSite(stage);
     await inBulk(stage);
     await deactivatedSite(stage);

@@ -8,6 +8,8 @@ export type Person = {
   readonly name: string;
   readonly email: string;
   readonly client: GatewayClient;
+  /** A token for requests that are not GraphQL. */
+  readonly token: () => Promise<string>;
   /** Runs a mutation and returns the value of its only field: an object, or the reason for a refusal. */
   attempt<Result extends Record<string, unknown>, Input>(
     document: TypedDocumentNode<Result, { input: Input }>,
@@ -32,6 +34,7 @@ export async function signIn(url: string, email: string): Promise<Person> {
     name: account.name,
     email: account.email,
     client,
+    token: getToken,
     async attempt(document, input) {
       const result = await client.execute(document, { input });
       const [answer] = Object.values(result);

@@ -6,6 +6,7 @@ import {
   type CreateTicketMutation,
   SiteDocument,
 } from '../../schema/generated/operations.ts';
+import { askDecisionPoint, type SupportAnswer, type SupportQuestion } from './decision-point.ts';
 import { createExpect, type Expect, UnmetExpectationError } from './expectations.ts';
 import { type Inbox, openInbox } from './inbox.ts';
 import { type Person, signIn } from './person.ts';
@@ -15,6 +16,7 @@ const cast = {
   erin: 'erin@vendor.example',
   sam: 'sam@vendor.example',
   ticketing: 'ticketing@vendor.example',
+  jira: 'jira@vendor.example',
   rita: 'rita@acme.example',
   olivia: 'olivia@acme.example',
   jack: 'jack@acme.example',
@@ -45,6 +47,8 @@ export type Stage = {
   ): Promise<FiledTicket>;
   /** Assigns an engineer, as the ticketing system does. */
   assign(ticketId: string, engineer: Person): Promise<void>;
+  /** Asks whether an engineer may act, as Jira's backend does. */
+  ask(question: SupportQuestion): Promise<SupportAnswer>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -97,6 +101,7 @@ export async function setStage(url: string, timeline: Timeline): Promise<Stage> 
         await people.ticketing.attempt(AssignTicketDocument, { ticketId, engineerId: engineer.id }),
       );
     },
+    ask: (question) => askDecisionPoint(url, people.jira, question),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

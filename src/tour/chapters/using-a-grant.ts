@@ -73,7 +73,9 @@ export async function usingAGrant(stage: Stage): Promise<void> {
   expect.equal(
     'every answer is there',
     actions
-      .map(({ node: { action, details } }) => [action, details['reason']].filter(Boolean).join(' '))
+      .map(({ node: { action, outcome, details } }) =>
+        outcome === 'REFUSED' ? `${action} ${details['reason']}` : action,
+      )
       .reverse(),
     [
       'SUPPORT_SESSION_START',
