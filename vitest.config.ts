@@ -28,6 +28,7 @@ const unitTests = [
   'test/sessions/session.test.ts',
   'test/tickets/*.test.ts',
   'test/tour/arguments.test.ts',
+  'test/webhooks/{order,reading}.test.ts',
 ];
 
 /** Tests that count what their whole process holds, such as its objects and timers: each has a process of its own. */

@@ -47,6 +47,9 @@ import { prepareTabs } from './sample-data/graphiql-tabs.ts';
 import { hasSamplePeople, loadSampleData } from './sample-data/load.ts';
 import { personas } from './sample-data/personas.ts';
 import { startScreen } from './start-screen.ts';
+import { createWebhookCounters, type WebhookCounters } from './webhooks/counters.ts';
+import { receive } from './webhooks/receive.ts';
+import { deleteOldEvents } from './webhooks/store.ts';
 
 export type App = {
   /** The URL it listens on: `http://127.0.0.1:4000`. */
@@ -75,6 +78,8 @@ export type AppSeams = {
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
   onDeliveryCreated?: (parts: { feed: Feed; relay: Relay }) => void;
+  /** Called with the counters of the webhooks that arrive. */
+  onWebhooksCreated?: (counters: WebhookCounters) => void;
 };
 
 /**
@@ -135,8 +140,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   if (config.bootstrapOperatorEmail !== null)
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
   if (seams.maintenance !== false)
-    begun.adopt(startBackgroundJobs(dependencies, openMailer(config.mail, logger)), (maintenance) =>
-      maintenance.dispose(),
+    begun.adopt(
+      startBackgroundJobs(dependencies, openMailer(config.mail, logger), [deleteOldEvents]),
+      (maintenance) => maintenance.dispose(),
     );
 
   const identity = await openIdentity(config, clock, logger);
@@ -144,6 +150,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const cursors = createCursorSigner(await cursorSecrets(config));
   const services = { ...dependencies, feed, cursors };
   const { development } = identity;
+  const counters = createWebhookCounters();
+  seams.onWebhooksCreated?.(counters);
   const server = begun.adopt(
     await startHttpServer({
       host: config.host,
@@ -165,6 +173,12 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         openDecider: createOpenDecider(dependencies, config, seams.evaluatorLimits),
         // A gateway in development knows its address: it is where it listens.
         ...(config.publicUrl === null && development !== null ? {} : { publicUrl: config.publicUrl }),
+      },
+      ticketWebhooks: {
+        integrations: config.ticketWebhooks,
+        receive: (...delivered) => receive(dependencies, ...delivered),
+        clock: () => clock(),
+        counters,
       },
       ...(development === null ? {} : await developmentRoutes(development, database)),
       ...(seams.limits === undefined ? {} : { limits: seams.limits }),

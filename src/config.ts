@@ -39,6 +39,8 @@ export type Config = {
     /** ISO 3166-1 alpha-2 codes. */
     readonly engineerCountries: readonly string[];
   };
+  /** The ticketing systems that send their events. */
+  readonly ticketWebhooks: readonly TicketWebhookConfig[];
   /** Milliseconds for a graceful stop; the process ends when it takes longer. */
   readonly shutdownGraceMs: number;
 };
@@ -74,6 +76,15 @@ export type IdentityConfig =
  * absent, for an issuer that verifies every email and never sends the claim.
  */
 export type EmailVerified = 'REQUIRED' | 'OPTIONAL';
+
+/** A ticketing system that sends its events to `/webhooks/tickets/<name>`, signed by Standard Webhooks. */
+export type TicketWebhookConfig = {
+  readonly name: string;
+  /** The address of its service account, in lower case. */
+  readonly account: string;
+  /** One to three, `whsec_…`. Each of them verifies. */
+  readonly secrets: readonly string[];
+};
 
 /** How email is sent. */
 export type MailConfig =
@@ -254,6 +265,36 @@ const mailbox = z.string().transform((text, context): Mailbox => {
   return z.NEVER;
 });
 
+const maxTicketingSystems = 50;
+
+/** A secret of Standard Webhooks: 24 to 64 random bytes in base64. */
+function isWebhookSecret(text: string): boolean {
+  const [, encoded = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
+  const bytes = Buffer.from(encoded, 'base64');
+  return bytes.length >= 24 && bytes.length <= 64 && bytes.toString('base64') === encoded;
+}
+
+function readTicketWebhook(text: string): TicketWebhookConfig | null {
+  const [, name = '', email = '', keys = ''] =
+    /^([a-z0-9][a-z0-9-]{0,39})=(.+?):(whsec_.+)$/.exec(text) ?? [];
+  const account = parseEmailAddress(email);
+  const secrets = keys.split('|');
+  return account !== null && secrets.length <= 3 && secrets.every(isWebhookSecret)
+    ? { name, account, secrets }
+    : null;
+}
+
+/** `name=account:whsec_…|whsec_…`. The message quotes nothing of it. */
+const ticketWebhooks = list.transform((entries, context): readonly TicketWebhookConfig[] => {
+  const systems = entries.flatMap((entry) => readTicketWebhook(entry) ?? []);
+  const distinct = (of: 'name' | 'account') =>
+    new Set(systems.map((system) => system[of])).size === entries.length;
+  if (entries.length <= maxTicketingSystems && distinct('name') && distinct('account')) return systems;
+  const message = `must be at most ${maxTicketingSystems} ticketing systems separated by commas, each with a name and a service account of its own and one to three secrets of 24 to 64 bytes in base64: desk=tickets@vendor.example:whsec_…|whsec_…`;
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
 const environment = z.object({
   HOST: variable(z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'), '127.0.0.1'),
   PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), 4000),
@@ -322,6 +363,7 @@ const environment = z.object({
   VENDOR_EMAIL_DOMAINS: variable(emailDomains, null),
   PROCESSING_REGIONS: variable(regions, []),
   ENGINEER_COUNTRIES: variable(countries, []),
+  TICKET_WEBHOOK_SECRETS: variable(ticketWebhooks, []),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
@@ -400,6 +442,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
       processingRegions: values.PROCESSING_REGIONS,
       engineerCountries: values.ENGINEER_COUNTRIES,
     },
+    ticketWebhooks: values.TICKET_WEBHOOK_SECRETS,
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
   };
 }
@@ -475,6 +518,11 @@ export function explainConfig(config: Config): string[] {
     `vendor     ${config.vendorEmailDomains.length === 0 ? "no domains are known: its own people can be added as customers' users" : `addresses of ${config.vendorEmailDomains.join(', ')} are no customer's user's`}`,
     `support    processes data in ${listOr('any region', config.vendorSites.processingRegions)}, acts from ${listOr('any country', config.vendorSites.engineerCountries)}`,
     `guard      an appointment that nobody could confirm waits ${config.guardAppointmentWaitHours} hours`,
+    ...(config.ticketWebhooks.length === 0
+      ? []
+      : [
+          `tickets    events of ${config.ticketWebhooks.map(({ name, account }) => `${name} as ${account}`).join(', ')}`,
+        ]),
     `log        ${config.logLevel}`,
     `stop       within ${config.shutdownGraceMs / 1_000} s`,
   ];

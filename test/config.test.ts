@@ -7,6 +7,8 @@ const issuer = {
   OIDC_AUDIENCE: 'latchkey',
   OIDC_JWKS_URL: 'https://login.vendor.example/keys',
 };
+/** A secret of webhooks, of so many bytes. */
+const secretOf = (byte: number, length = 32) => `whsec_${Buffer.alloc(length, byte).toString('base64')}`;
 const deployed = {
   ...issuer,
   DATABASE_URL: 'postgresql://latchkey:hunter2@db.example:5432/latchkey',
@@ -46,6 +48,7 @@ describe('nothing set', () => {
       bootstrapOperatorEmail: null,
       vendorEmailDomains: ['vendor.example'],
       vendorSites: { processingRegions: [], engineerCountries: [] },
+      ticketWebhooks: [],
       shutdownGraceMs: 10_000,
     });
   });
@@ -80,6 +83,7 @@ test('everything set', () => {
       VENDOR_EMAIL_DOMAINS: 'Vendor.example, vendor-support.example, vendor.example',
       PROCESSING_REGIONS: 'EU, US,EU',
       ENGINEER_COUNTRIES: 'DE, IE,DE',
+      TICKET_WEBHOOK_SECRETS: `desk=Tickets@Vendor.example:${secretOf(1)}|${secretOf(2)}|${secretOf(3, 64)}, acme-desk=desk@acme.example:${secretOf(4, 24)}`,
       SHUTDOWN_GRACE_SECONDS: '30',
     }),
   ).toEqual({
@@ -113,6 +117,13 @@ test('everything set', () => {
     bootstrapOperatorEmail: 'operator@vendor.example',
     vendorEmailDomains: ['vendor.example', 'vendor-support.example'],
     vendorSites: { processingRegions: ['EU', 'US'], engineerCountries: ['DE', 'IE'] },
+    ticketWebhooks: [
+      {
+        ...{ name: 'desk', account: 'tickets@vendor.example' },
+        secrets: [secretOf(1), secretOf(2), secretOf(3, 64)],
+      },
+      { name: 'acme-desk', account: 'desk@acme.example', secrets: [secretOf(4, 24)] },
+    ],
     shutdownGraceMs: 30_000,
   });
 });
@@ -150,7 +161,7 @@ describe('the development issuer', () => {
   });
 });
 
-test.each([
+test.each<[string, string]>([
   ['HOST', 'two words'],
   ['HOST', 'http://host'],
   ['PORT', '65536'],
@@ -200,6 +211,23 @@ test.each([
   ['MAIL_FROM', 'Latchkey\n<support@vendor.example> <a@b.example>'],
   ['BOOTSTRAP_OPERATOR_EMAIL', 'operator'],
   ['SHUTDOWN_GRACE_SECONDS', '0'],
+  ...[
+    secretOf(1),
+    `desk=${secretOf(1)}`,
+    `Desk=a@b.example:${secretOf(1)}`,
+    `desk/1=a@b.example:${secretOf(1)}`,
+    `desk=nobody:${secretOf(1)}`,
+    'desk=a@b.example:hunter22',
+    'desk=a@b.example:whsec_hunter22',
+    `desk=a@b.example:${secretOf(1, 23)}`,
+    `desk=a@b.example:${secretOf(1, 65)}`,
+    `desk=a@b.example:${secretOf(1)}=`,
+    `desk=a@b.example:${secretOf(1)}|`,
+    `desk=a@b.example:${[1, 2, 3, 4].map((byte) => secretOf(byte)).join('|')}`,
+    `desk=a@b.example:${secretOf(1)},desk=c@d.example:${secretOf(2)}`,
+    `desk=a@b.example:${secretOf(1)},other=A@b.example:${secretOf(2)}`,
+    Array.from({ length: 51 }, (_, at) => `desk${at}=a${at}@b.example:${secretOf(1)}`).join(),
+  ].map((value): [string, string] => ['TICKET_WEBHOOK_SECRETS', value]),
 ])('%s=%s is refused in one line that names the variable and does not quote the value', (name, value) => {
   const problems = problemsOf({ ...deployed, [name]: value });
   expect(problems).toHaveLength(1);
@@ -307,6 +335,7 @@ test('the description of a configuration names every server and no secret', () =
   const config = parseConfig({
     ...deployed,
     REDIS_URL: 'redis://user:hunter2@redis.example:6379/1',
+    TICKET_WEBHOOK_SECRETS: `desk=tickets@vendor.example:${secretOf(1)}`,
     SMTP_URL: 'smtp://user:hunter2@mail.example:587',
     MAIL_FROM: 'Latchkey <support@vendor.example>',
   });
@@ -321,7 +350,9 @@ test('the description of a configuration names every server and no secret', () =
   ]) {
     expect(explanation).toContain(address);
   }
-  for (const secret of ['hunter2', deployed.CURSOR_SECRET]) expect(explanation).not.toContain(secret);
+  expect(explanation).toContain('desk as tickets@vendor.example');
+  for (const secret of ['hunter2', deployed.CURSOR_SECRET, 'whsec'])
+    expect(explanation).not.toContain(secret);
 });
 
 test('.env.example documents exactly the variables that the gateway reads, in order', () => {

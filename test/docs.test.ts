@@ -87,7 +87,9 @@ test('every error code of a request is explained, and every explained code exist
 
 describe('documents', () => {
   test('are valid for the schema', () => {
-    const all = ['docs/api.md', 'docs/operating.md'].flatMap((page) => blocks(page, 'graphql'));
+    const all = ['docs/api.md', 'docs/operating.md', 'docs/webhooks.md'].flatMap((page) =>
+      blocks(page, 'graphql'),
+    );
     expect(all.length).toBeGreaterThan(5);
     expect(all.flatMap((text) => validate(schema, parse(text)).map(({ message }) => message))).toEqual([]);
   });

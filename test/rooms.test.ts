@@ -14,6 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ['start-screen.ts', 'sample-data'],
   ['http'],
   ['graphql'],
+  ['webhooks'],
   ['commands'],
   ['access'],
   ['grants', 'sessions', 'changes', 'tickets', 'organizations', 'proposals'],
@@ -80,6 +81,7 @@ test('the rules of grants, roles and access use no library, no database and no c
     ...['grants/grant.ts', 'grants/lifecycle.ts', 'roles/role.ts', 'roles/eligibility.ts'],
     ...['proposals/proposal.ts', 'proposals/protection.ts', 'access/catalogue.ts', 'access/decide.ts'],
     'sessions/session.ts',
+    ...['tickets/moment.ts', 'webhooks/plan.ts'],
   ];
   const impure = pure.filter((file) =>
     /from '(?!\.)|from '.*\/platform\/|from '.*prisma|new Date\(\)|Date\.now\(/.test(

@@ -33,6 +33,7 @@ export const auditActions = [
   'grant.withdraw',
   'groups.view',
   'guard_mail.give_up',
+  'inbound_ticket_event.replay',
   'mail.give_up',
   'organization.create',
   'organization.set_guard',

@@ -9,7 +9,7 @@
 export type Relation =
   /** Any active account. */
   | 'SIGNED_IN'
-  /** The account itself, where the operation names an account or a role that it holds. */
+  /** The account itself, where the operation names an account, a role that it holds, or an event that it has sent. */
   | 'SELF'
   /** The vendor's platform operator: provisions everything, decides no grant. */
   | 'OPERATOR'
@@ -64,6 +64,7 @@ export const operations = {
   supportSessions: { kind: 'query', may: ['SIGNED_IN'] },
   roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
+  inboundTicketEvents: { kind: 'query', may: ['OPERATOR', 'TICKETING'] },
   auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
@@ -75,6 +76,7 @@ export const operations = {
   updateTicketStatus: { kind: 'mutation', may: ['TICKETING', 'ASSIGNED_ENGINEER'] },
   closeTicket: { kind: 'mutation', may: ['REPORTER', 'TICKETING', 'ASSIGNED_ENGINEER'] },
   reopenTicket: { kind: 'mutation', may: ['REPORTER', 'TICKETING', 'ASSIGNED_ENGINEER'] },
+  replayInboundTicketEvent: { kind: 'mutation', may: ['OPERATOR', 'TICKETING'] },
 
   requestDataAccess: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
   withdrawDataAccessRequest: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },

@@ -59,6 +59,20 @@ export function relationsToSite(viewer: Viewer, site: SiteFacts): Set<Relation> 
   return relations;
 }
 
+/** The relations to an event that this service account's ticketing system has sent. */
+export function relationsToInboundTicketEvent(
+  viewer: Viewer,
+  { integrationId }: { integrationId: string },
+): Set<Relation> {
+  const relations = new Set<Relation>(['SIGNED_IN']);
+  if (viewer.kind === 'OPERATOR') relations.add('OPERATOR');
+  if (viewer.kind === 'SERVICE_ACCOUNT' && viewer.id === integrationId) {
+    relations.add('SELF');
+    for (const capability of viewer.capabilities) relations.add(capability);
+  }
+  return relations;
+}
+
 /** What the relations to a proposed change depend on. */
 type ProposedChangeFacts = {
   organizationId: string;
@@ -201,6 +215,11 @@ export function seesProposedChange(relations: ReadonlySet<Relation>): boolean {
   return (['PROPOSER', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] as const).some((relation) =>
     relations.has(relation),
   );
+}
+
+/** Whether somebody in these relations may see an event of a ticketing system. */
+export function seesInboundTicketEvent(relations: ReadonlySet<Relation>): boolean {
+  return relations.has('OPERATOR') || relations.has('SELF');
 }
 
 export function seesOrganization(relations: ReadonlySet<Relation>): boolean {

@@ -196,6 +196,12 @@ export function visibleProposedChanges(viewer: Viewer): Prisma.ProposedChangeWhe
   }
 }
 
+/** A service account sees the events that its ticketing system has sent. */
+export function visibleInboundTicketEvents(viewer: Viewer): Prisma.InboundTicketEventWhereInput {
+  if (viewer.kind === 'OPERATOR') return {};
+  return viewer.kind === 'SERVICE_ACCOUNT' ? { integrationId: viewer.id } : nothing;
+}
+
 /** The organizations in which the user holds any role that counts. */
 function organizationsWithRole(viewer: UserViewer): string[] {
   return viewer.organizationIds.filter((id) =>

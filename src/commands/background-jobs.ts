@@ -25,6 +25,9 @@ const rowsPerRound = 5_000;
 /** Milliseconds for mail that is being sent when the gateway stops. */
 const mailGrace = 2_000;
 
+/** What rooms above this one delete: at most `limit` of the rows that are old enough at `now`. */
+export type DeleteOld = (database: Dependencies['database'], now: Date, limit: number) => Promise<void>;
+
 export type BackgroundJobs = {
   /** Stops the jobs. Resolves when the runs in progress have ended. */
   dispose(): Promise<void>;
@@ -34,7 +37,11 @@ export type BackgroundJobs = {
  * Starts the jobs. A run that fails is logged, and the job runs again at its next turn. Without a mailer, mail
  * stays queued for a gateway that has one.
  */
-export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer | null): BackgroundJobs {
+export function startBackgroundJobs(
+  dependencies: Dependencies,
+  mailer: Mailer | null,
+  alsoDelete: readonly DeleteOld[] = [],
+): BackgroundJobs {
   const stop = new AbortController();
   const cutMail = new AbortController();
   const loops = [
@@ -48,6 +55,7 @@ export function startBackgroundJobs(dependencies: Dependencies, mailer: Mailer |
       const past = new Date(now.getTime() - eventsKeptFor);
       await deleteEventsBefore(database.pool, past, rowsPerRound);
       await deleteMailsBefore(database.prisma, past, rowsPerRound);
+      for (const deleteOld of alsoDelete) await deleteOld(database, now, rowsPerRound);
     }),
     // Not at once: a gateway that fails to start sends no mail.
     ...(mailer === null ? [] : [repeat('send mail', mailInterval, () => deliverAll(mailer), mailInterval)]),

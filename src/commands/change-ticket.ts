@@ -2,6 +2,7 @@
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
 import { shareCaseload, shareCaseloadOfAssignee } from '../tickets/locks.ts';
+import type { Moment } from '../tickets/moment.ts';
 import { updateTickets } from '../tickets/store.ts';
 import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
@@ -14,7 +15,7 @@ import type { TicketFacts } from './ticket-facts.ts';
 export function changeTicket(
   facts: TicketFacts,
   by: DecisionContext,
-  command: TicketCommand,
+  command: TicketCommand & { moment?: Moment | undefined },
   onGrants: GrantCommand | null,
   auditDetails = statusesOf,
 ): Outcome<Ticket> {
@@ -51,36 +52,38 @@ export function engineersOf(before: Ticket, after: Ticket): Record<string, unkno
   return { engineerId: after.assigneeId, formerEngineerId: before.assigneeId };
 }
 
+/** A ticket, and when its ticketing system says that the change happened. Left out: it happens now. */
+export type TicketChangeInput = { ticketId: string; moment?: Moment };
+
 /** Closing a ticket revokes what is active on it and withdraws what is pending. */
-export const closeTicket = ticketCommand<{ ticketId: string }, Ticket>({
+export const closeTicket = ticketCommand<TicketChangeInput, Ticket>({
   operation: 'closeTicket',
   action: 'ticket.close',
   refusals: ['TICKET_CLOSED'],
-  decide: (facts, _, by) =>
-    changeTicket(facts, by, { type: 'Close' }, { type: 'CloseTicket', by: by.viewer.id }),
+  decide: (facts, { moment }, by) =>
+    changeTicket(facts, by, { type: 'Close', moment }, { type: 'CloseTicket', by: by.viewer.id }),
 });
 
 /**
  * Reopening revives no grant: the engineer asks again. A ticket whose engineer was deactivated meanwhile has none
  * afterwards.
  */
-export const reopenTicket = ticketCommand<{ ticketId: string }, Ticket, { engineerIsGone: boolean }>({
+export const reopenTicket = ticketCommand<TicketChangeInput, Ticket, { engineerIsGone: boolean }>({
   operation: 'reopenTicket',
   action: 'ticket.reopen',
   refusals: ['TICKET_NOT_CLOSED'],
   lockBefore: (tx, { ticketId }) => shareCaseloadOfAssignee(tx, ticketId),
   extra: async (tx, { ticketId }) => ({ engineerIsGone: await hasInactiveAssignee(tx, ticketId) }),
-  decide: (facts, _, by) => {
+  decide: (facts, { moment }, by) => {
     const unassign = facts.engineerIsGone === true;
-    const reopened = changeTicket(facts, by, { type: 'Reopen', unassign }, null);
+    const reopened = changeTicket(facts, by, { type: 'Reopen', unassign, moment }, null);
     if (!unassign || 'refused' in reopened) return reopened;
     const details = engineersOf(facts.ticket, reopened.answer);
     return { ...reopened, consequences: [{ action: 'ticket.assign', details }] };
   },
 });
 
-export type UpdateTicketStatusInput = {
-  ticketId: string;
+export type UpdateTicketStatusInput = TicketChangeInput & {
   status: 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED';
 };
 
@@ -89,10 +92,11 @@ export const updateTicketStatus = ticketCommand<UpdateTicketStatusInput, Ticket>
   operation: 'updateTicketStatus',
   action: 'ticket.update_status',
   refusals: ['TICKET_CLOSED'],
-  decide: (facts, { status }, by) => changeTicket(facts, by, { type: 'UpdateStatus', status }, null),
+  decide: (facts, { status, moment }, by) =>
+    changeTicket(facts, by, { type: 'UpdateStatus', status, moment }, null),
 });
 
-export type AssignTicketInput = { ticketId: string; engineerId: string | null };
+export type AssignTicketInput = TicketChangeInput & { engineerId: string | null };
 
 /** The engineer who is assigned receives the ticket's open grants; the one who was, loses them at once. */
 export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerIsKnown: boolean }>({
@@ -105,9 +109,15 @@ export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerI
   extra: async (tx, { engineerId }) => ({
     engineerIsKnown: engineerId !== null && (await isEngineer(tx, engineerId)),
   }),
-  decide: (facts, { engineerId }, by) =>
+  decide: (facts, { engineerId, moment }, by) =>
     engineerId === null || facts.engineerIsKnown === true
-      ? changeTicket(facts, by, { type: 'Assign', engineerId }, { type: 'Reassign', engineerId }, engineersOf)
+      ? changeTicket(
+          facts,
+          by,
+          { type: 'Assign', engineerId, moment },
+          { type: 'Reassign', engineerId },
+          engineersOf,
+        )
       : { refused: invalidInput('engineerId', 'must be an active support engineer.') },
 });
 

@@ -22,7 +22,7 @@ export type CreateTicketInput = {
   reporterId: string | null;
 };
 
-type Facts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string };
+export type CreateTicketFacts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string };
 
 /**
  * Files a ticket, with an outstanding request for the data of its product.
@@ -32,7 +32,7 @@ type Facts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string 
  * accepts the ticket without a request. A consent that the ticketing system relays is recorded as relayed; where it
  * does not count by the site's policy, the reporter gets mail.
  */
-export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
+export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket> = {
   operation: 'createTicket',
   action: 'ticket.create',
   refusals: [...refusalsOfEveryCommand, 'NOT_FOUND'],
@@ -78,6 +78,7 @@ export const createTicket: Command<CreateTicketInput, Facts, Ticket> = {
       closedAt: null,
       consentRelayedById: null,
       relayedConsent: null,
+      ...{ integrationId: null, externalId: null, statusMoment: null, assignmentMoment: null },
     };
     const isTicked = input.grantDataAccess;
     const { changes, relayed } = consentBox({ ticket: filed, site, product, reporter, isTicked }, by);

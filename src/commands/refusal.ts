@@ -19,6 +19,7 @@ export type StateRefusalCode =
   | 'SITE_NOT_DEACTIVATED'
   | 'PRODUCT_NOT_LICENSED'
   | 'ORGANIZATION_WITHOUT_GUARD'
+  | 'ALREADY_APPLIED'
   | 'OWN_ACCOUNT'
   | 'ALREADY_EXISTS'
   | 'VENDOR_ADDRESS'
@@ -218,6 +219,7 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   ANOTHER_CHANGE_WAITS:
     'Another change of the same thing waits for its confirmation. Withdraw that one first, or wait until it is decided.',
   TOO_MANY_CHANGES_WAIT: `${mostWaiting} changes of the organization wait for this confirmation already. Confirm, decline or withdraw some of them first.`,
+  ALREADY_APPLIED: 'The event was applied already, so there is nothing to apply again.',
   OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:

@@ -66,6 +66,13 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, summary }) => ({ id, name: summary }));
   },
+  InboundTicketEvent: async (prisma, ids) => {
+    const found = await prisma.inboundTicketEvent.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, webhookId: true },
+    });
+    return found.map(({ id, webhookId }) => ({ id, name: webhookId }));
+  },
   User: accounts,
   SupportEngineer: accounts,
   Operator: accounts,

@@ -4,6 +4,7 @@ import {
   visibleAccounts,
   visibleAuditEntries,
   visibleGrants,
+  visibleInboundTicketEvents,
   visibleOrganizations,
   visibleProducts,
   visibleProposedChanges,
@@ -55,6 +56,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.proposedChange.findMany({
       ...query,
       where: { AND: [{ id: { in: ids } }, visibleProposedChanges(viewer)] },
+    }),
+  InboundTicketEvent: (prisma, viewer, { ids, query }) =>
+    prisma.inboundTicketEvent.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleInboundTicketEvents(viewer)] },
     }),
   AuditEntry: (prisma, viewer, { ids }) =>
     prisma.auditEntry.findMany({ where: { AND: [{ id: { in: ids } }, visibleAuditEntries(viewer)] } }),

@@ -20,11 +20,16 @@ export function parseJson(text: string): unknown {
 /** @throws RequestRefusedError 413 for more than `maxBytes`, 400 for a body that is not UTF-8 or did not end */
 export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
   requireBodyWithin(request, maxBytes);
-  const body = await readBytes(request, maxBytes);
+  return textOf(await readBytes(request, maxBytes));
+}
+
+/** @throws RequestRefusedError 400 for a body that is not UTF-8 */
+export function textOf(body: Buffer): string {
   return refuseUnless('The body is not UTF-8. Send JSON in UTF-8.', decodeUtf8, body);
 }
 
-async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** Reads a body. @throws RequestRefusedError 413 for more than `maxBytes`, 400 if the client did not finish sending. */
+export async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {

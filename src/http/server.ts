@@ -20,6 +20,7 @@ import { createOriginPolicy } from './origins.ts';
 import { retryAfterSeconds, sendJson } from './responses.ts';
 import { createRouter, pathOf, type Route } from './routes.ts';
 import { createSlowConsumerWatch, type SlowConsumerHandler } from './slow-consumers.ts';
+import { type TicketWebhooks, ticketWebhookRoute } from './webhooks.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
 export type HttpServerOptions = {
@@ -46,6 +47,8 @@ export type HttpServerOptions = {
   allowedOrigins?: readonly string[];
   /** Additional routes. They take precedence over the server's own. */
   routes?: readonly Route[];
+  /** Takes in the events of ticketing systems. */
+  ticketWebhooks?: TicketWebhooks;
   /** For development only: everybody who can reach the gateway can act as any account. */
   developmentTokens?: DevelopmentTokens;
   /** Serves GraphiQL with these tabs to browsers at /graphql. */
@@ -117,6 +120,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
             ...{ authenticate, limits, log },
           })),
       ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
+      ...(options.ticketWebhooks === undefined
+        ? []
+        : [ticketWebhookRoute({ ...options.ticketWebhooks, log })]),
       ...(options.developmentTokens === undefined ? [] : [developmentTokenRoute(options.developmentTokens)]),
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
       homeRoute(options.graphiql !== undefined),

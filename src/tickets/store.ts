@@ -40,6 +40,15 @@ export async function nextTicketKey(tx: Transaction): Promise<string> {
   return `SUP-${row.number}`;
 }
 
+/** The ticket that the integration calls by this id. One statement. */
+export async function findExternalTicket(
+  tx: Transaction,
+  by: { integrationId: string; externalId: string },
+): Promise<Ticket | null> {
+  const { integrationId, externalId } = by;
+  return await tx.ticket.findUnique({ where: { integrationId_externalId: { integrationId, externalId } } });
+}
+
 export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<void> {
   await tx.ticket.create({ data: ticket });
 }
@@ -50,13 +59,17 @@ export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<voi
  * @throws WriteConflictError when another transaction has changed one of them since.
  */
 export async function updateTickets(tx: Transaction, tickets: readonly Ticket[]): Promise<void> {
-  const rows = tickets.map(({ id, status, assigneeId, closedAt, version }) => ({
-    ...{ id, status, version },
-    ...{ assignee_id: assigneeId, closed_at: closedAt },
-  }));
+  const rows = tickets.map(
+    ({ id, status, assigneeId, closedAt, version, statusMoment, assignmentMoment }) => ({
+      ...{ id, status, version },
+      ...{ assignee_id: assigneeId, closed_at: closedAt },
+      ...{ status_moment: statusMoment, assignment_moment: assignmentMoment },
+    }),
+  );
   const written = await tx.$executeRawUnsafe(
     `UPDATE tickets AS known
-        SET status = changed.status, assignee_id = changed.assignee_id, closed_at = changed.closed_at, version = changed.version
+        SET status = changed.status, assignee_id = changed.assignee_id, closed_at = changed.closed_at, version = changed.version,
+            status_moment = changed.status_moment, assignment_moment = changed.assignment_moment
        FROM jsonb_populate_recordset(NULL::tickets, $1::jsonb) AS changed
       WHERE known.id = changed.id AND known.version = changed.version - 1`,
     JSON.stringify(rows),

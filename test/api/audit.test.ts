@@ -12,6 +12,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
 import {
   attempt,
   buildWorld,
@@ -349,6 +350,23 @@ describe('successful and refused actions', () => {
       { action: 'PROPOSED_CHANGE_CONFIRM', details },
       { action: 'ROLE_ASSIGN', details: expect.objectContaining({ email: newcomer.email }) },
     ]);
+  });
+
+  test('the replay of an event', async () => {
+    const [inboundTicketEventId = ''] = await insertInboundTicketEvents(gateway, world.services.ticketing, 1);
+    const input = { inboundTicketEventId };
+    const [resource, webhookId] = [{ type: 'InboundTicketEvent' }, rawId(inboundTicketEventId)];
+    const details = { webhookId, externalId: webhookId, type: 'CLOSED', reason: 'NO_TICKET_YET' };
+    await expectEntries(operator, 'replayInboundTicketEvent', input, [
+      { action: 'INBOUND_TICKET_EVENT_REPLAY', details, resource: expect.objectContaining(resource) },
+    ]);
+    await gateway.sql.query(`UPDATE inbound_ticket_events SET state = 'APPLIED', reason = NULL`);
+    await expectEntries(
+      operator,
+      'replayInboundTicketEvent',
+      input,
+      refused('INBOUND_TICKET_EVENT_REPLAY', 'ALREADY_APPLIED'),
+    );
   });
 
   test('actions on a ticket and its grants', async () => {

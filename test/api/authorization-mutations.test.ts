@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { journal, type Written } from '../support/written.ts';
 import { type Attempt, askedFor, attempt, readTable } from './authorization-asking.ts';
@@ -50,6 +51,7 @@ type Target = {
   siteId: string;
   proposedChangeId: string;
   supportSessionId: string;
+  inboundTicketEventId: string;
 };
 
 type Writes = { relation: string; operation: Written['operation'] };
@@ -63,6 +65,8 @@ type Row = {
   account?: 'active' | 'inactive';
   /** A change of Acme's main site that its organization admin has proposed: the account becomes a Guard admin. */
   proposal?: true;
+  /** An event that Acme's ticketing system has sent. */
+  event?: true;
   /** A new site of Acme. */
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
@@ -121,6 +125,11 @@ const rows: Record<string, Row> = {
   },
   closeTicket: { on: pending, input: ticketId, ...changesTicket },
   reopenTicket: { on: { closed: true }, input: ticketId, ...changesTicket },
+  replayInboundTicketEvent: {
+    event: true,
+    input: ({ inboundTicketEventId }) => ({ inboundTicketEventId }),
+    writes: { relation: 'inbound_ticket_events', operation: 'UPDATE' },
+  },
 
   requestDataAccess: { on: {}, input: ticketId, writes: { relation: 'grants', operation: 'INSERT' } },
   withdrawDataAccessRequest: { on: pending, input: grantId, ...changesGrant },
@@ -407,6 +416,8 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
   const accounts = row.account === undefined ? [] : await addAccounts(count, row.account === 'active');
   const sites = row.site === undefined ? [] : await addSites(count, row.site);
   const sessions = row.session === undefined ? [] : await openSessions(gateway, tickets);
+  const events =
+    row.event === undefined ? [] : await insertInboundTicketEvents(gateway, 'ticketing@acme.example', count);
   const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
   return Array.from({ length: count }, (_, index) => ({
     ...{ ticketId: '', grantId: '', ...tickets[index] },
@@ -414,6 +425,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     siteId: sites[index] ?? '',
     proposedChangeId: proposals[index] ?? '',
     supportSessionId: sessions[index] ?? '',
+    inboundTicketEventId: events[index] ?? '',
   }));
 }
 

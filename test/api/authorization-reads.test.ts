@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
+import { insertInboundTicketEvents } from '../support/rows.ts';
 import { seedOf } from '../support/size.ts';
 import { done } from '../support/world.ts';
 import { askedFor, cellOf, forEach, readTable } from './authorization-asking.ts';
@@ -32,6 +33,8 @@ let sessionId: string;
 let entries: { acme: string; vendor: string };
 /** A change that Acme's organization admin has proposed. */
 let proposedChangeId: string;
+/** An event that Acme's ticketing system has sent. */
+let inboundTicketEventId: string;
 
 beforeAll(async () => {
   ({ gateway, everybody } = await startGatewayWithEverybody());
@@ -52,6 +55,7 @@ beforeAll(async () => {
     role: 'GUARD_ADMIN',
   });
   proposedChangeId = proposed.id;
+  [inboundTicketEventId = ''] = await insertInboundTicketEvents(gateway, 'ticketing@acme.example', 1);
   entries = {
     acme: await entry(
       `action = 'site.set_support_access_restrictions' AND actor_email = 'organizationadmin@acme.example'`,
@@ -97,6 +101,7 @@ function questions(): Record<string, Read> {
     'node: RoleAssignment': byId(colleague.roleAssignmentId),
     'node: AuditEntry': byId(entries.acme),
     'node: ProposedChange': byId(proposedChangeId),
+    'node: InboundTicketEvent': byId(inboundTicketEventId),
     'node: SupportEngineer': byId(thirdEngineer.id),
     'node: Operator': byId(operatorId),
     'node: ServiceAccount': byId(programId),
@@ -125,6 +130,7 @@ function questions(): Record<string, Read> {
       query: '{ accounts(first: 100) { edges { node { ... on User { id } } } } }',
       shows: ({ accounts }) => accounts.edges.some((edge: Json) => edge.node.id === colleague.id),
     },
+    inboundTicketEvents: inList('inboundTicketEvents', inboundTicketEventId),
     auditLog: inList('auditLog', entries.acme),
     'auditLog: of the vendor': inList(
       'auditLog',

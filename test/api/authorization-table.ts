@@ -76,6 +76,7 @@ node: User                   | 401       no       no          -      -          
 node: RoleAssignment         | 401       no       no          -      -           -           -
 node: AuditEntry             | 401       no       no          -      -           -           -
 node: ProposedChange         | 401       no       no          -      -           -           -
+node: InboundTicketEvent     | 401       no       no          -      -           -           -
 node: SupportEngineer        | 401       no       no          -      -           -           -
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
@@ -89,6 +90,7 @@ grants                       | 401       no       no          -      -          
 supportSessions              | 401       no       no          -      -           -           -
 roleAssignments              | 401       no       no          no     -           -           no
 accounts                     | 401       no       no          no     -           -           no
+inboundTicketEvents          | 401       no       no          no     no          no          -
 auditLog                     | 401       no       no          no     -           no          -
 auditLog: of the vendor      | 401       no       no          no     -           no          -
 
@@ -99,6 +101,7 @@ assignTicket                 | 401       no       no          -      -          
 updateTicketStatus           | 401       no       no          -      -           -           -
 closeTicket                  | 401       no       no          -      -           -           -
 reopenTicket                 | 401       no       no          -      -           -           -
+replayInboundTicketEvent     | 401       no       no          -      -           -           -
 
 requestDataAccess            | 401       no       no          -      -           -           -
 withdrawDataAccessRequest    | 401       no       no          -      -           -           -
@@ -153,6 +156,7 @@ node: User                   | -      -        -        yes      yes       yes  
 node: RoleAssignment         | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: AuditEntry             | -      -        -        yes      -         -         -         -         -        -       -       -
 node: ProposedChange         | -      -        -        yes      -         -         -         -         -        -       -       -
+node: InboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
 node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -
 node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -
 node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -
@@ -166,6 +170,7 @@ grants                       | -      yes      yes      yes      yes       yes  
 supportSessions              | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+inboundTicketEvents          | no     no       no       no       no        no        no        no        no       no      no      no
 auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no
 auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no
 
@@ -176,6 +181,7 @@ assignTicket                 | -      no       -        no       no        no   
 updateTicketStatus           | -      no       -        no       no        no        no        no        no       no      no      no
 closeTicket                  | -      yes      -        no       no        no        no        no        no       no      no      no
 reopenTicket                 | -      yes      -        no       no        no        no        no        no       no      no      no
+replayInboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
 
 requestDataAccess            | -      no       -        no       no        no        no        no        no       no      no      no
 withdrawDataAccessRequest    | -      no       -        no       no        no        no        no        no       no      no      no
@@ -230,6 +236,7 @@ node: User                   | yes   yes       yes       -        -         -
 node: RoleAssignment         | yes   yes       yes       -        -         -
 node: AuditEntry             | yes   yes       -         -        -         -
 node: ProposedChange         | yes   yes       yes       -        -         -
+node: InboundTicketEvent     | -     -         -         -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
@@ -243,6 +250,7 @@ grants                       | yes   yes       yes       -        -         -
 supportSessions              | yes   yes       yes       -        -         -
 roleAssignments              | yes   yes       yes       -        -         -
 accounts                     | yes   yes       yes       -        -         -
+inboundTicketEvents          | no    no        no        no       no        no
 auditLog                     | yes   yes       -         no       no        no
 auditLog: of the vendor      | -     -         -         no       no        no
 
@@ -253,6 +261,7 @@ assignTicket                 | no    no        no        no       no        -
 updateTicketStatus           | no    no        no        no       no        -
 closeTicket                  | no    no        no        no       no        -
 reopenTicket                 | no    no        no        no       no        -
+replayInboundTicketEvent     | -     -         -         -        -         -
 
 requestDataAccess            | no    no        no        no       no        -
 withdrawDataAccessRequest    | no    no        no        no       no        -
@@ -307,6 +316,7 @@ node: User                   | -        -        yes      -         -        -  
 node: RoleAssignment         | -        -        yes      -         -        -        -         -         -
 node: AuditEntry             | -        -        yes      -         -        yes      -         -         yes
 node: ProposedChange         | -        -        -        -         -        -        -         -         -
+node: InboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
 node: SupportEngineer        | -        -        yes      -         -        -        -         -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
@@ -320,6 +330,7 @@ grants                       | yes      -        yes      yes       yes      -  
 supportSessions              | yes      -        yes      -         yes      -        -         yes       -
 roleAssignments              | no       no       yes      no        no       no       no        no        no
 accounts                     | no       no       yes      no        no       no       no        no        no
+inboundTicketEvents          | no       no       yes      -         no       no       yes       no        no
 auditLog                     | no       no       yes      no        no       yes      no        no        yes
 auditLog: of the vendor      | no       no       yes      no        no       yes      no        no        -
 
@@ -330,6 +341,7 @@ assignTicket                 | no       -        yes      yes       no       -  
 updateTicketStatus           | yes      -        no       yes       no       -        yes       no        -
 closeTicket                  | yes      -        no       yes       no       -        yes       no        -
 reopenTicket                 | yes      -        no       yes       no       -        yes       no        -
+replayInboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
 
 requestDataAccess            | yes      -        no       no        no       -        no        no        -
 withdrawDataAccessRequest    | yes      -        no       no        no       -        no        no        -

@@ -43,6 +43,10 @@ const served: Record<string, Record<string, Served>> = {
       unindexed: 'it has two values: pages are read in the order of the list',
     },
   },
+  inboundTicketEvents: {
+    states: { column: 'inbound_ticket_events.state' },
+    integrationId: { column: 'inbound_ticket_events.integration_id' },
+  },
   roleAssignments: {
     organizationId: { column: 'role_assignments.organization_id' },
     siteId: { column: 'role_assignments.site_id' },
@@ -74,6 +78,7 @@ const types: Record<string, string> = {
   assigneeId: 'SupportEngineer',
   userId: 'User',
   reporterId: 'User',
+  integrationId: 'ServiceAccount',
 };
 const texts: Record<string, string> = {
   action: 'grant.approve',

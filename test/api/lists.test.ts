@@ -9,6 +9,7 @@ import {
   globalId,
   insertAdmins,
   insertAuditEntries,
+  insertInboundTicketEvents,
   insertOpenRequests,
   insertOrganizations,
   insertProducts,
@@ -41,6 +42,7 @@ beforeAll(async () => {
   await insertProducts(gateway, rawId(sites.main.id), filler);
   await insertAdmins(gateway, rawId(organizationId), filler);
   await insertAuditEntries(gateway, rawId(organizationId), filler);
+  await insertInboundTicketEvents(gateway, world.services.ticketing, filler);
   await insertProposedChanges(gateway, rawId(organizationId), operator.email, filler);
   const { node } = await admin.ask(`{ node(id: "${ticketId}") { ... on Ticket { reporter { id } } } }`);
   const of = {
@@ -77,6 +79,7 @@ const lists: Record<string, List> = {
   'Query.accounts': { by: () => operator, within: itself, path: [] },
   'Query.auditLog': { by: () => admin, within: itself, path: [] },
   'Query.grants': { by: () => admin, within: itself, path: [] },
+  'Query.inboundTicketEvents': { by: () => operator, within: itself, path: [] },
   'Query.organizations': { by: () => operator, within: itself, path: [] },
   'Query.roleAssignments': { by: () => admin, within: itself, path: [] },
   'Query.sites': { by: () => admin, within: itself, path: [] },
@@ -459,6 +462,7 @@ describe('objects by their ids', () => {
       ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{
+      inboundTicketEvents(first: 1) { edges { node { __typename id } } }
       engineers: accounts(filter: { kind: SUPPORT_ENGINEER }, first: 1) { edges { node { __typename ... on Node { id } } } }
       operators: accounts(filter: { kind: OPERATOR }, first: 1) { edges { node { __typename ... on Node { id } } } }
       services: accounts(filter: { kind: SERVICE_ACCOUNT }, first: 1) { edges { node { __typename ... on Node { id } } } } }`);

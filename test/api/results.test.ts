@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { insertInboundTicketEvents } from '../support/rows.ts';
 import {
   assignRole,
   attempt,
@@ -196,6 +197,10 @@ const settlesProposal = (who: keyof typeof people, onlooker: keyof typeof people
     await done(people.organizationAdmin, 'withdrawProposedChange', input);
     return input;
   }),
+});
+/** An event that waits for its ticket. */
+const inboundEvent = async () => ({
+  inboundTicketEventId: (await insertInboundTicketEvents(gateway, world.services.ticketing, 1))[0],
 });
 const service: Input = { capabilities: ['TICKETING'] };
 const accountsOfEveryKind = (): Case[] => [
@@ -426,6 +431,25 @@ const rows: Record<MutationName, () => Row> = {
     ForbiddenError: by('reporter', session),
     otherInput: { supportSessionId: nowhere('SupportSession') },
     NotFoundError: by('engineer', { supportSessionId: nowhere('SupportSession') }),
+  }),
+  replayInboundTicketEvent: () => ({
+    succeeds: [by('operator', inboundEvent)],
+    ForbiddenError: async () => {
+      const email = `${fresh('desk')}@acme.example`;
+      await done(people.operator, 'addServiceAccount', { ...service, email, name: 'Desk' });
+      const [inboundTicketEventId] = await insertInboundTicketEvents(gateway, email, 1);
+      await gateway.sql.query(`UPDATE accounts SET capabilities = '{GRANT_WATCHING}' WHERE email = $1`, [
+        email,
+      ]);
+      return { as: await gateway.as(email), input: { inboundTicketEventId } };
+    },
+    otherInput: { inboundTicketEventId: nowhere('InboundTicketEvent') },
+    NotFoundError: by('operator', { inboundTicketEventId: nowhere('InboundTicketEvent') }),
+    InvalidStateError: by('operator', async () => {
+      const input = await inboundEvent();
+      await gateway.sql.query(`UPDATE inbound_ticket_events SET state = 'APPLIED', reason = NULL`);
+      return input;
+    }),
   }),
   confirmProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),
   declineProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),

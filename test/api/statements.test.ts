@@ -9,6 +9,7 @@ import * as operations from '../../schema/generated/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
+import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
   assignRole,
@@ -120,6 +121,12 @@ describe('a query', () => {
       statements: 2,
       query: `query ($n: Int!) { organizations(first: $n) { edges { node { name sites(first: $n) { edges { node { url
           products(first: 2) { edges { node { key } } } } } } } } } }`,
+    },
+    inboundTicketEvents: {
+      by: 'operator',
+      statements: 2,
+      query: `query ($n: Int!) { inboundTicketEvents(first: $n) { edges { node {
+          externalId content integration { email } ticket { key } } } } }`,
     },
     ticket: {
       by: 'admin',
@@ -302,6 +309,7 @@ describe('a query', () => {
       const use = { reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' };
       await done(engineer, 'startSupportSession', { grantId: grant.id, ...use });
     }
+    await insertInboundTicketEvents(gateway, world.services.ticketing, many);
     const ids = await admin.ask(`{
       grants(first: ${many}) { edges { node { id } } } roleAssignments(first: ${many}) { edges { node { id } } } }`);
     const of = (list: 'grants' | 'roleAssignments') =>
@@ -736,6 +744,15 @@ describe('a mutation', () => {
       statements: 17,
       withEverything: 18,
       given: async () => ({ by: await member('organizationAdmin'), input: await appointment() }),
+    },
+    // Beside the command: reads the event and its ticket, records what came of it, looks for others, reads it again.
+    replayInboundTicketEvent: {
+      statements: 13,
+      withEverything: 14,
+      given: async () => {
+        const [inboundTicketEventId] = await insertInboundTicketEvents(gateway, world.services.ticketing, 1);
+        return { by: await operator(), input: { inboundTicketEventId } };
+      },
     },
     confirmProposedChange: {
       statements: 21,

@@ -148,6 +148,8 @@ const typesOf: Record<string, readonly string[]> = {
   assigneeId: ['SupportEngineer'],
   roleAssignmentId: ['RoleAssignment'],
   proposedChangeId: ['ProposedChange'],
+  integrationId: ['ServiceAccount'],
+  inboundTicketEventId: ['InboundTicketEvent'],
 };
 
 function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: Things): string {

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Answer, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
+import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import { assignRole, done, fileTicket, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
@@ -45,6 +46,7 @@ beforeAll(async () => {
       ...{ email: program, name: `${customer} program`, organizationId: world[customer].organizationId },
       capabilities: ['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'],
     });
+    await insertInboundTicketEvents(gateway, program, 5);
     people[customer] = [
       ...(await addRandomPeople(gateway, world, customer, { count: bySize(5, 10), seed })),
       ...(await Promise.all(Object.values(world[customer].emails).map((email) => gateway.as(email)))),

@@ -8,6 +8,7 @@ import { mayReceive, topicsFor } from '../../src/authorization/event-visibility.
 import { may, type Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
+  relationsToInboundTicketEvent,
   relationsToOrganization,
   relationsToPlatform,
   relationsToProposedChange,
@@ -16,6 +17,7 @@ import {
   relationsToTicket,
   seesAccount,
   seesGrants,
+  seesInboundTicketEvent,
   seesOrganization,
   seesProposedChange,
   seesSession,
@@ -25,6 +27,7 @@ import {
   visibleAccounts,
   visibleAuditEntries,
   visibleGrants,
+  visibleInboundTicketEvents,
   visibleOrganizations,
   visibleProducts,
   visibleProposedChanges,
@@ -120,6 +123,8 @@ const changes = [
     })),
 );
 
+const inboundEvents = services.map((integrationId) => ({ id: newId(), integrationId }));
+
 async function settle(): Promise<void> {
   const { prisma } = database;
   const createdAt = new Date();
@@ -193,6 +198,19 @@ async function settle(): Promise<void> {
       organizationId: ticket.place.site.organizationId,
       ...{ expiresAt: new Date(createdAt.getTime() + 1000), dueAt: new Date(createdAt.getTime() + 1000) },
       ...{ endedAt: createdAt, endReason: 'ENDED_BY_ENGINEER' as const, version: 2 },
+    })),
+  });
+  await prisma.inboundTicketEvent.createMany({
+    data: inboundEvents.map((event) => ({
+      ...{
+        ...event,
+        webhookId: event.id,
+        externalId: event.id,
+        type: 'CLOSED',
+        state: 'APPLIED',
+        attempt: 1,
+      },
+      ...{ content: {}, moment: event.id, occurredAt: createdAt, receivedAt: createdAt },
     })),
   });
   await prisma.proposedChange.createMany({
@@ -391,6 +409,23 @@ test('proposed changes are listed for the viewers to whom the relations make the
         viewer,
         (one) => database.prisma.proposedChange.findMany({ where: visibleProposedChanges(one), select }),
         changes.filter((change) => seesProposedChange(relationsToProposedChange(viewer, change))),
+      );
+    }),
+    runs,
+  );
+});
+
+test('events of ticketing systems are listed for the viewers to whom the relations make them visible', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const known = inboundEvents.filter((event) =>
+        seesInboundTicketEvent(relationsToInboundTicketEvent(viewer, event)),
+      );
+      await sameIds(
+        viewer,
+        (one) =>
+          database.prisma.inboundTicketEvent.findMany({ where: visibleInboundTicketEvents(one), select }),
+        known,
       );
     }),
     runs,

@@ -19,10 +19,14 @@ const opened: Record<Relation, readonly string[]> = {
   SELF: [],
   OPERATOR: [
     ...['accounts', 'auditLog', 'roleAssignments', 'assignTicket', 'triggerScimSync'],
+    ...['inboundTicketEvents', 'replayInboundTicketEvent'],
     ...provisioning,
     ...customerAdministration,
   ],
-  TICKETING: ['assignTicket', 'createTicket', ...ticketing],
+  TICKETING: [
+    ...['assignTicket', 'createTicket', 'inboundTicketEvents', 'replayInboundTicketEvent'],
+    ...ticketing,
+  ],
   GRANT_WATCHING: ['grantEvents'],
   AUDIT_READING: ['auditLog'],
   ACCESS_EVALUATION: ['evaluateAccess'],
@@ -69,6 +73,6 @@ test('the queries, the subscription and what is outside GraphQL are exactly thes
   expect(kinds.subscription).toEqual(['grantEvents']);
   expect(kinds.http).toEqual(['evaluateAccess']);
   expect(kinds.query?.toSorted()).toEqual(
-    [...opened.SIGNED_IN, 'accounts', 'auditLog', 'roleAssignments'].toSorted(),
+    [...opened.SIGNED_IN, 'accounts', 'auditLog', 'inboundTicketEvents', 'roleAssignments'].toSorted(),
   );
 });

@@ -883,3 +883,117 @@ test.each<[string, () => [string, unknown[]], string]>([
 ])('there is never %s', async (_, statement, refusal) => {
   expect(await refusalOf(...statement())).toContain(refusal);
 });
+
+describe('of the tickets and events of a ticketing system, the database refuses', () => {
+  const [ticket, event] = [newId(), newId()];
+
+  /** Inserts a ticket that a service account's system calls by an id, with these columns changed. */
+  const insertTicket = (columns: Record<string, unknown> = {}) => {
+    const row = {
+      ...{
+        id: ticket,
+        key: 'RULES-5',
+        summary: 'It is slow',
+        status: 'OPEN',
+        version: 1,
+        created_at: moment,
+      },
+      ...{ site_id: ids.site, product_id: ids.product, reporter_id: ids.reporter },
+      ...{ integration_id: integration, external_id: '4711', status_moment: 'b', assignment_moment: 'b' },
+      ...columns,
+    };
+    return refusalOf('INSERT INTO tickets SELECT * FROM jsonb_populate_record(NULL::tickets, $1)', [
+      JSON.stringify(row),
+    ]);
+  };
+
+  const insertEvent = (columns: Record<string, unknown> = {}) => {
+    const row = {
+      ...{ id: event, integration_id: integration, webhook_id: 'msg', type: 'CLOSED', external_id: '4711' },
+      ...{
+        occurred_at: moment,
+        moment: 'a',
+        content: {},
+        state: 'RECEIVED',
+        received_at: moment,
+        attempt: 1,
+      },
+      ...columns,
+    };
+    return refusalOf(
+      'INSERT INTO inbound_ticket_events SELECT * FROM jsonb_populate_record(NULL::inbound_ticket_events, $1)',
+      [JSON.stringify(row)],
+    );
+  };
+
+  let integration: string;
+  beforeAll(async () => {
+    const email = world.services.ticketing;
+    const { rows } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email]);
+    integration = rows[0].id;
+  });
+
+  test.each<[string, string, () => Record<string, unknown>]>([
+    ['an id of nobody', 'tickets_external_id_is_whole', () => ({ integration_id: null })],
+    ['an empty id', 'tickets_external_id', () => ({ external_id: '' })],
+    ['an id of a person', 'tickets_integration_id_kind', () => ({ integration_id: ids.reporter })],
+    [
+      ...(['a moment without an id', 'tickets_moments'] as const),
+      () => ({ integration_id: null, external_id: null }),
+    ],
+  ])('a ticket with %s', async (_, rule, columns) => {
+    expect(await insertTicket(columns())).toBe(rule);
+  });
+
+  test('two tickets with the same id, but not of two systems', async () => {
+    expect(await insertTicket()).toBeUndefined();
+    const again = { id: newId(), key: 'RULES-6' };
+    expect(await insertTicket(again)).toBe('tickets_integration_id_external_id_key');
+  });
+
+  test.each([
+    ['another id', `external_id = '4712'`, 'tickets_external_id_is_final'],
+    ['an older status', `status_moment = 'a'`, 'tickets_moments_grow'],
+    ['no status', 'status_moment = NULL', 'tickets_moments_grow'],
+    ['an older assignment', `assignment_moment = 'a'`, 'tickets_moments_grow'],
+    ['no assignment', 'assignment_moment = NULL', 'tickets_moments_grow'],
+    ['a later one of both', `status_moment = 'c', assignment_moment = 'c'`, undefined],
+  ])('%s of a ticket, unless it is later', async (_, set, rule) => {
+    expect(await insertTicket()).toBeUndefined();
+    const change = `UPDATE tickets SET ${set}, version = version + 1 WHERE id = $1`;
+    expect(await refusalOf(change, [ticket])).toBe(rule);
+  });
+
+  test.each<[string, string | undefined, Record<string, unknown>]>([
+    ['that waits for no reason', 'inbound_ticket_events_reason', { state: 'WAITING', kept_at: moment }],
+    ['kept since never', 'inbound_ticket_events_reason', { state: 'KEPT', reason: 'SITE_UNKNOWN' }],
+    [
+      'applied, with a reason why not',
+      'inbound_ticket_events_reason',
+      { reason: 'SITE_UNKNOWN', kept_at: moment },
+    ],
+    [
+      ...(['refused without a code', 'inbound_ticket_events_refusal_code'] as const),
+      { state: 'KEPT', reason: 'REFUSED', kept_at: moment },
+    ],
+    ['with a code of no refusal', 'inbound_ticket_events_refusal_code', { refusal_code: 'FORBIDDEN' }],
+    ['without an id', 'inbound_ticket_events_texts', { webhook_id: '' }],
+    ['never tried', 'inbound_ticket_events_attempt', { attempt: 0 }],
+    ['unless it is whole', undefined, {}],
+  ])('an event %s', async (_, rule, columns) => {
+    expect(await insertEvent(columns)).toBe(rule);
+  });
+
+  test('an event that comes twice, that changes, or that is not applied any more', async () => {
+    expect(await insertEvent()).toBeUndefined();
+    const change = `UPDATE inbound_ticket_events SET content = '{"status": "CLOSED"}' WHERE id = $1`;
+    await sql.query('SAVEPOINT one');
+    expect(await refusalOf(change, [event])).toBe('inbound_ticket_events_content_is_final');
+    await sql.query('ROLLBACK TO one');
+    expect(await insertEvent({ id: newId() })).toBe('inbound_ticket_events_integration_id_webhook_id_key');
+    await sql.query('ROLLBACK TO one');
+    await sql.query(`UPDATE inbound_ticket_events SET state = 'APPLIED' WHERE id = $1`, [event]);
+    const undo = `UPDATE inbound_ticket_events SET state = 'RECEIVED' WHERE id = $1`;
+    expect(await refusalOf(undo, [event])).toBe('inbound_ticket_events_application_is_final');
+  });
+});

@@ -21,7 +21,7 @@ const app = await createApp({
   ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [], publicUrl: null },
   ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
-  ...{ vendorEmailDomains: [], shutdownGraceMs: 5_000 },
+  ...{ vendorEmailDomains: [], ticketWebhooks: [], shutdownGraceMs: 5_000 },
 });
 report({ kind: 'LISTENING', url: app.url });
 const lateness = measureLateness();

@@ -199,6 +199,7 @@ export const ticket = ({
   closedAt: null,
   consentRelayedById: null,
   relayedConsent: null,
+  ...{ integrationId: null, externalId: null, statusMoment: null, assignmentMoment: null },
   ...facts,
   site: {
     ...place().site,

@@ -66,6 +66,7 @@ const development: Config = {
   vendorSites: { processingRegions: [], engineerCountries: [] },
   bootstrapOperatorEmail: 'operator@vendor.example',
   vendorEmailDomains: ['vendor.example'],
+  ticketWebhooks: [],
   shutdownGraceMs: 5_000,
 };
 

@@ -36,6 +36,8 @@ export async function insertSites(
     ...{ status: 'ACTIVE', experience: 'CENTRALIZED', support_access_restricted: false },
     ...{ data_residency_region: 'EU', request_wait_seconds: 1_209_600 },
     ...{ same_person_may_approve_twice: false, relayed_consent_counts: true },
+    ...{ data_residency_pinned: false, engineer_countries: [] },
+    ...{ session_idle_seconds: 1_800, max_session_seconds: 28_800 },
   }));
   await insert(gateway, 'sites', rows.map(created));
 }
@@ -85,6 +87,25 @@ export async function insertAuditEntries(
        FROM unnest($1::uuid[]) AS id`,
     [times(count, () => newId()), organizationId],
   );
+}
+
+/** Events of this service account's ticketing system that wait for their tickets. Returns their ids in the API. */
+export async function insertInboundTicketEvents(
+  gateway: Database,
+  integrationEmail: string,
+  count: number,
+): Promise<string[]> {
+  const { rows: accounts } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [
+    integrationEmail,
+  ]);
+  const now = new Date();
+  const rows = times(count, () => newId()).map((id) => ({
+    ...{ id, integration_id: accounts[0].id, webhook_id: id, external_id: id, type: 'CLOSED' },
+    ...{ occurred_at: now, moment: now.toISOString(), content: { status: 'CLOSED' }, received_at: now },
+    ...{ state: 'WAITING', reason: 'NO_TICKET_YET', kept_at: now, attempt: 1 },
+  }));
+  await insert(gateway, 'inbound_ticket_events', rows);
+  return rows.map(({ id }) => globalId('InboundTicketEvent', id));
 }
 
 /** Changes that an operator has proposed, and that wait for an organization admin. */

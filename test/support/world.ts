@@ -46,6 +46,7 @@ const selections: Record<string, string> = {
   Ticket: 'id key status',
   BulkPayload: 'results { grantId result { ... on Grant { state version } ... on Error { code message } } }',
   ProposedChange: 'id changeKind state summary',
+  InboundTicketEvent: 'id state reason attempts',
   User: 'id email isActive',
   SupportEngineer: 'id email isActive',
   Operator: 'id email isActive',

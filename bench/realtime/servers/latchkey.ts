@@ -26,6 +26,7 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     vendorSites: { processingRegions: [], engineerCountries: [] },
     bootstrapOperatorEmail: null,
     vendorEmailDomains: [],
+    ticketWebhooks: [],
     shutdownGraceMs: 5_000,
   } satisfies Config;
   const app = await createApp(config, {

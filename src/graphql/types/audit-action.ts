@@ -42,6 +42,7 @@ const texts: Record<AuditAction, string> = {
   'groups.view': 'Support viewed the configuration of groups.',
   'guard_mail.give_up':
     'An email that asks a Guard admin for a decision was given up. Only in old entries: new ones are `MAIL_GIVE_UP`.',
+  'inbound_ticket_event.replay': 'An event of a ticketing system was applied again.',
   'mail.give_up': "An email was given up: the mail server doesn't accept it. Its recipient was not notified.",
   'organization.create': 'An organization was created.',
   'organization.set_guard': 'An organization got Guard, or gave it up.',

@@ -36,6 +36,12 @@ export const Ticket = builder.prismaNode('Ticket', {
       viewerIndependent: true,
       description: 'The key that people call it by, for example `SUP-1042`. Unique, and never changed.',
     }),
+    externalId: t.exposeString('externalId', {
+      nullable: true,
+      viewerIndependent: true,
+      description:
+        'The id that it has in the ticketing system that sent it as an event. Unique there. Null for a ticket that was filed here.',
+    }),
     summary: t.exposeString('summary', {
       viewerIndependent: true,
       description: 'What the ticket is about, in one line.',
