@@ -1,16 +1,17 @@
 /** Compares the delivery of events by Latchkey and other servers, round by round on one machine: docs/benchmarks.md. */
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
+import { startInfrastructure } from './infrastructure.ts';
 import { killAllProcesses } from './processes.ts';
+import { measureRow, say } from './rounds.ts';
 import { cpu } from './rows/cpu.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { latency, ownCommits } from './rows/latency.ts';
 import { memory } from './rows/memory.ts';
 import { revoke } from './rows/revoke.ts';
-import type { Row, Sample } from './rows/row.ts';
+import type { Row } from './rows/row.ts';
 import { writes } from './rows/writes.ts';
-import { type ServerName, serverNames } from './servers.ts';
+import { serverNames } from './servers.ts';
 import { tableOf } from './table.ts';
 
 const rows: readonly Row[] = [latency, ownCommits, cpu, fanOut, memory, writes, revoke];
@@ -39,34 +40,6 @@ function wrong(message: string): never {
   process.exit(2);
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-/** Measures all servers in each round, so that other load on the machine affects all of them equally. */
-async function measureRow(infrastructure: Infrastructure, row: Row): Promise<Map<ServerName, Sample[]>> {
-  const samples = new Map<ServerName, Sample[]>();
-  const servers = row.servers.filter((server) => wantedServers?.includes(server) ?? true);
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const server of servers) {
-      const sample = await row.measure(infrastructure, server).catch(
-        (error: unknown): Sample => ({
-          figures: {},
-          faults: [error instanceof Error ? error.message : String(error)],
-        }),
-      );
-      samples.set(server, [...(samples.get(server) ?? []), sample]);
-      const found = row.figures.map(
-        ({ name, digits }) => `${name} ${sample.figures[name]?.toFixed(digits) ?? '–'}`,
-      );
-      say(
-        `  ${row.name}, round ${round}, ${server}: ${[...found, ...sample.faults.map((fault) => `! ${fault}`)].join('  ')}`,
-      );
-    }
-  }
-  return samples;
-}
-
 async function run(): Promise<void> {
   await using running = new AsyncDisposableStack();
   const end = (): void => {
@@ -83,7 +56,7 @@ async function run(): Promise<void> {
   const begun = performance.now();
   const tables: string[] = [];
   for (const row of wantedRows) {
-    const samples = await measureRow(infrastructure, row);
+    const samples = await measureRow(infrastructure, row, { rounds, servers: wantedServers });
     tables.push(...tableOf(row, samples));
     const found = [...samples.values()].flat().some(({ figures }) => Object.keys(figures).length > 0);
     // A server that fails is a result. If no server has any figure, the benchmark itself failed.

@@ -52,6 +52,7 @@ const maxSessions = 100;
 
 const milliseconds = (column: string): string => `(extract(epoch FROM ${column}) * 1000)::bigint`;
 
+/** What a row refers to is looked up one by one: a plan that joins would read whole tables once they have grown. */
 const readRows = {
   name: 'access_facts',
   text: `
@@ -66,26 +67,26 @@ const readRows = {
                 'engineerCountries', coalesce(s.engineer_countries, '{}')))
          FROM sites s WHERE s.id = ANY ($3::uuid[]) OR s.url = ANY ($4::text[])) AS sites,
       (SELECT json_agg(json_build_object(
-                'id', t.id, 'siteId', t.site_id, 'organizationId', s.organization_id, 'assigneeId', t.assignee_id,
-                'closed', t.status = 'CLOSED',
-                'product', json_build_object('key', p.key, 'licensed', p.licensed)))
-         FROM tickets t JOIN products p ON p.id = t.product_id JOIN sites s ON s.id = t.site_id
-        WHERE t.id = ANY ($5::uuid[])) AS tickets,
+                'id', t.id, 'siteId', t.site_id, 'assigneeId', t.assignee_id, 'closed', t.status = 'CLOSED',
+                'organizationId', (SELECT s.organization_id FROM sites s WHERE s.id = t.site_id),
+                'product', (SELECT json_build_object('key', p.key, 'licensed', p.licensed)
+                              FROM products p WHERE p.id = t.product_id)))
+         FROM tickets t WHERE t.id = ANY ($5::uuid[])) AS tickets,
       (SELECT json_agg(json_build_object(
                 'id', s.id, 'ticketId', s.ticket_id, 'engineerId', s.engineer_id, 'country', s.country,
                 'lastUsedAt', ${milliseconds('s.last_used_at')}, 'idleSeconds', s.idle_seconds,
                 'expiresAt', ${milliseconds('s.expires_at')}, 'dueAt', ${milliseconds('s.due_at')},
                 'ended', s.ended_at IS NOT NULL,
-                'grant', json_build_object(
-                  'id', g.id, 'active', g.state = 'ACTIVE', 'engineerId', g.engineer_id,
-                  'expiresAt', ${milliseconds('g.expires_at')}, 'scope', g.scope_kind,
-                  'conversationIds', g.conversation_ids)))
+                'grant', (SELECT json_build_object(
+                                   'id', g.id, 'active', g.state = 'ACTIVE', 'engineerId', g.engineer_id,
+                                   'expiresAt', ${milliseconds('g.expires_at')}, 'scope', g.scope_kind,
+                                   'conversationIds', g.conversation_ids)
+                            FROM grants g WHERE g.id = s.grant_id)))
          FROM (SELECT newest.* FROM unnest($6::uuid[]) AS named(ticket_id), LATERAL (
                  SELECT * FROM support_sessions o WHERE o.ticket_id = named.ticket_id AND o.ended_at IS NULL
                   ORDER BY o.id DESC LIMIT ${maxSessions}) AS newest
                UNION ALL
-               SELECT * FROM support_sessions WHERE id = ANY ($7::uuid[])) AS s
-         JOIN grants g ON g.id = s.grant_id) AS sessions`,
+               SELECT * FROM support_sessions WHERE id = ANY ($7::uuid[])) AS s) AS sessions`,
 };
 
 type AccountRow = Omit<EngineerFacts, 'id'> & {
