@@ -12,6 +12,7 @@ async function start({ databaseUrl }: Setting): Promise<Started> {
     database: { kind: 'url', url: databaseUrl, ownerUrl: null },
     databasePoolSize: 20,
     redis: null,
+    publicUrl: null,
     identity: { kind: 'development' },
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     allowedOrigins: [],
