@@ -4,10 +4,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
-import { newId } from '../../src/platform/ids.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { globalId, rawId } from '../support/rows.ts';
 import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const site = 'https://acme.example';
@@ -37,17 +35,15 @@ afterAll(() => gateway.dispose());
 async function startWork(): Promise<{ ticket: string; grantId: string }> {
   const admin = world.admins.acme;
   const input = { productId, summary: 'The board is slow', grantDataAccess: true };
-  const { id: ticketId, key: ticket } = await done(admin, 'createTicket', input);
+  const { id: ticketId, key } = await done(admin, 'createTicket', input);
   await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
-  const { rows } = await gateway.sql.query(
-    `INSERT INTO support_sessions (id, grant_id, ticket_id, site_id, organization_id, engineer_id, reason, note, country,
-                                   started_at, last_used_at, idle_seconds, expires_at, due_at, version)
-     SELECT $1, g.id, g.ticket_id, g.site_id, s.organization_id, g.engineer_id, 'INVESTIGATE_PROBLEM', 'Looks', 'DE',
-            now(), now(), 3600, now() + interval '8 hours', now() + interval '1 hour', 1
-       FROM grants g JOIN sites s ON s.id = g.site_id WHERE g.ticket_id = $2 AND g.state = 'ACTIVE' RETURNING grant_id`,
-    [newId(), rawId(ticketId)],
+  const { ticket } = await admin.ask(
+    `{ ticket(key: "${key}") { grants(first: 1) { edges { node { id } } } } }`,
   );
-  return { ticket, grantId: rows[0].grant_id };
+  const grantId: string = ticket.grants.edges[0].node.id;
+  const session = { grantId, reason: 'INVESTIGATE_PROBLEM', note: 'Looks at the board', country: 'DE' };
+  await done(await gateway.as(world.engineer.email), 'startSupportSession', session);
+  return { ticket: key, grantId };
 }
 
 function post(path: string, body: unknown, { token }: Person = backend): Promise<Response> {
@@ -149,7 +145,7 @@ test('the example lets an engineer read while access lasts, and not after it was
   expect(await read('/work-items/ACME-1', world.otherEngineer.email)).toEqual(no);
   expect(await read('/work-items/ACME-1', world.engineer.email, 'SUP-0')).toEqual(no);
   expect(await read('/work-items/ACME-1/../ACME-2%00')).toEqual(no);
-  await done(world.admins.acme, 'revokeDataAccess', { grantId: globalId('Grant', grantId) });
+  await done(world.admins.acme, 'revokeDataAccess', { grantId });
   expect(await read('/work-items/ACME-1')).toEqual(no);
 });
 
