@@ -16,6 +16,7 @@ async function start({ databaseUrl }: Setting): Promise<Started> {
     identity: { kind: 'development' },
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     allowedOrigins: [],
+    ticketWebhooks: [],
     mail: { kind: 'none' },
     guardAppointmentWaitHours: 72,
     vendorSites: { processingRegions: [], engineerCountries: [] },
