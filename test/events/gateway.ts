@@ -10,7 +10,7 @@ import {
   type SubscribeOptions,
 } from '../../src/events/feed.ts';
 import { createInProcessBus } from '../../src/events/in-process-bus.ts';
-import { type GrantEventEnvelope, isGrantEvent } from '../../src/events/kinds/grant.ts';
+import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
 import { eventKinds } from '../../src/events/kinds.ts';
 import { type AppendedEvents, appendEvents, type Reader } from '../../src/events/outbox.ts';
 import { origin, type Position } from '../../src/events/position.ts';
@@ -100,7 +100,8 @@ export async function openGateway(
       start,
       {
         ...wanted,
-        matches: (event): event is GrantEventEnvelope => isGrantEvent(event) && matches(event),
+        matches: (event): event is GrantEventEnvelope =>
+          event.kind === grantKind && matches(event as GrantEventEnvelope),
         cursorAt: (position: Position) => position,
       },
       {

@@ -8,7 +8,7 @@ import {
 } from '../../../prisma/generated/client/enums.ts';
 import type { GrantModel } from '../../../prisma/generated/client/models/Grant.ts';
 import { audienceIn, type EventAudience, topicsOfTicket } from '../audience.ts';
-import type { EventEnvelope, EventKind } from '../envelope.ts';
+import type { EventKind } from '../envelope.ts';
 import {
   boolean,
   type Fields,
@@ -92,10 +92,6 @@ export const grantKind: EventKind<GrantEventEnvelope> = {
   isUrgent: ({ type }) => urgentTypes.has(type),
   changesRightsOf: () => null,
 };
-
-export function isGrantEvent(event: EventEnvelope): event is GrantEventEnvelope {
-  return event.kind === grantKind;
-}
 
 export function ticketIn(ticket: Fields): TicketAtEvent {
   return {

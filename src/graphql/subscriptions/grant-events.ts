@@ -1,121 +1,39 @@
-/**
- * The events of `grantEvents` for one subscriber: `STARTED`; the current state if the client asked for it; then what
- * happens, without a gap.
- *
- * The state is read after a position was taken, and the events continue from that position. Events that the state
- * already includes are left out, by the grants' versions.
- */
-import { FeedClosedError } from '../../events/errors.ts';
-import type { EventSubscription } from '../../events/feed.ts';
-import type { Position } from '../../events/position.ts';
-import type { Delivery, Subscriber } from '../../events/subscriber.ts';
-import type { Viewer } from '../../identity/viewer.ts';
-import { newId } from '../../platform/ids.ts';
-import { type Context, viewerOf } from '../context.ts';
-import { currentGrants } from './current-grants.ts';
-import type { GrantEvent, GrantEventFilter } from './grant-event.ts';
-import { GrantEventCursors } from './grant-event-cursors.ts';
-import { GrantEventSelection } from './grant-event-selection.ts';
-import type { SourceStream } from './subscribe.ts';
+/** What `grantEvents` delivers. */
+import { visibleGrants } from '../../authorization/visibility.ts';
+import { type GrantEventEnvelope, grantKind } from '../../events/kinds/grant.ts';
+import { asOf, inStates } from '../../grants/as-of.ts';
+import type { GrantRow } from '../../grants/row.ts';
+import type { StreamEvent, StreamKind } from './stream-kind.ts';
 
-type Start = { after: string | null; withCurrentState: boolean };
+type Content = { grant: GrantRow };
 
-/** Where a subscription starts: after a position, now, or now with the current state first. */
-type StartPosition = Position | 'NOW' | 'CURRENT_STATE';
+export type GrantEvent = StreamEvent<GrantEventEnvelope, Content>;
 
-/** @throws FeedError if `after` is not a cursor of this subscription */
-export function grantEvents(
-  context: Context,
-  filter: GrantEventFilter,
-  { after, withCurrentState }: Start,
-): SourceStream<GrantEvent> {
-  const cursors = new GrantEventCursors(context, filter);
-  const fresh = withCurrentState ? 'CURRENT_STATE' : 'NOW';
-  return new GrantEventStream(context, filter, cursors, after === null ? fresh : cursors.read(after));
-}
-
-class GrantEventStream implements SourceStream<GrantEvent> {
-  readonly #context: Context;
-  readonly #filter: GrantEventFilter;
-  readonly #cursors: GrantEventCursors;
-  readonly #selection: GrantEventSelection;
-  readonly #from: StartPosition;
-  #subscription: EventSubscription | undefined;
-  #hasEnded = false;
-
-  constructor(context: Context, filter: GrantEventFilter, cursors: GrantEventCursors, from: StartPosition) {
-    this.#context = context;
-    this.#filter = filter;
-    this.#cursors = cursors;
-    this.#selection = new GrantEventSelection(context, filter, cursors);
-    this.#from = from;
-  }
-
-  start(subscriber: Subscriber<Delivery<GrantEvent>>): void {
-    this.#begin(subscriber).catch((error: Error) => {
-      if (this.#subscription !== undefined) this.#subscription.end(error);
-      else if (!this.#hasEnded) subscriber.onEnd(error);
+export const grantEvents: StreamKind<GrantEventEnvelope, Content> = {
+  name: 'grantEvents',
+  kind: grantKind,
+  subjectOf: ({ grantId, grantVersion }) => ({ id: grantId, version: grantVersion }),
+  async listOpen(prisma, viewer, { filter: { siteId, ticketId }, at, after, limit }) {
+    const found = await prisma.grant.findMany({
+      where: {
+        AND: [
+          visibleGrants(viewer),
+          inStates(['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'], at),
+          siteId == null ? {} : { siteId },
+          ticketId == null ? {} : { ticketId },
+          after === null ? {} : { id: { gt: after } },
+        ],
+      },
+      include: { ticket: { select: { reporterId: true, site: { select: { organizationId: true } } } } },
+      relationLoadStrategy: 'join',
+      orderBy: { id: 'asc' },
+      take: limit,
     });
-  }
-
-  end(): void {
-    this.#hasEnded = true;
-    this.#subscription?.end();
-  }
-
-  async mayStillReceive({ audience }: GrantEvent): Promise<boolean> {
-    await this.#subscription?.rightsLoaded();
-    if (this.#subscription?.hasEnded !== false) return false;
-    return audience === undefined || this.#selection.isFor(audience);
-  }
-
-  rights(): Viewer | null {
-    return this.#context.viewer;
-  }
-
-  [Symbol.asyncIterator](): never {
-    throw new TypeError('These events are pushed, from a call of `start` on.');
-  }
-
-  async #begin(subscriber: Subscriber<Delivery<GrantEvent>>): Promise<void> {
-    const { feed } = this.#context.services;
-    const after = typeof this.#from === 'string' ? await feed.now() : this.#from;
-    if (this.#hasEnded) return;
-    // Subscribed before the state is read, so that a loss of rights meanwhile ends it.
-    const subscription = feed.subscribe(after, this.#selection, subscriber);
-    this.#subscription = subscription;
-    await subscription.rightsLoaded();
-    const hasState = this.#from === 'CURRENT_STATE' && (this.#filter.types?.includes('CURRENT') ?? true);
-    // Up to the end of the state, a cursor leads to the whole state again.
-    const cursor = hasState ? this.#cursors.toCurrentState(after) : this.#cursors.at(after);
-    await subscriber.onEvent({ event: this.#mark('STARTED'), cursor });
-    if (hasState) await this.#deliverState(subscription, subscriber, { after, cursor });
-    subscription.start();
-  }
-
-  async #deliverState(
-    subscription: EventSubscription,
-    subscriber: Subscriber<Delivery<GrantEvent>>,
-    { after, cursor }: { after: Position; cursor: string },
-  ): Promise<void> {
-    const currentViewer = async (): Promise<Viewer> => {
-      await subscription.rightsLoaded();
-      if (subscription.hasEnded) throw new FeedClosedError();
-      return viewerOf(this.#context);
-    };
-    const versions = new Map<string, number>();
-    for await (const { grant, at } of currentGrants(this.#context.services, currentViewer, this.#filter)) {
-      versions.set(grant.id, grant.version);
-      const event = { id: `${grant.id}@${grant.version}`, type: 'CURRENT', occurredAt: at, grant } as const;
-      await subscriber.onEvent({ event, cursor });
-    }
-    this.#selection.leaveOut(versions);
-    const complete = { ...this.#mark('CURRENT_COMPLETE'), openGrants: versions.size };
-    await subscriber.onEvent({ event: complete, cursor: this.#cursors.at(after) });
-  }
-
-  #mark(type: 'STARTED' | 'CURRENT_COMPLETE'): GrantEvent {
-    const now = this.#context.services.clock();
-    return { id: newId(now), type, occurredAt: now, grant: null };
-  }
-}
+    return found.map(({ ticket: { reporterId, site }, ...row }) => {
+      const grant = asOf(row, at);
+      const engineerIds = row.engineerId === null ? [] : [row.engineerId];
+      const audience = { organizationId: site.organizationId, siteId: row.siteId, reporterId, engineerIds };
+      return { id: grant.id, version: grant.version, content: { grant }, audience };
+    });
+  },
+};

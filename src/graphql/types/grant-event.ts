@@ -1,21 +1,17 @@
 import type { Delivery } from '../../events/subscriber.ts';
 import { builder } from '../builder.ts';
-import { clearReadCaches } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import type { GrantEvent } from '../subscriptions/grant-event.ts';
-import { grantEvents } from '../subscriptions/grant-events.ts';
+import { streamEvents } from '../subscriptions/event-stream.ts';
+import { type GrantEvent, grantEvents } from '../subscriptions/grant-events.ts';
 import { grantSnapshot } from '../subscriptions/grant-snapshot.ts';
 import { Grant } from './grant.ts';
+import { ResumableEvent, resolveDelivery, startArguments, typesAtBeginning } from './resumable-event.ts';
 
 const GrantEventType = builder.enumType('GrantEventType', {
   description: 'The type of an event of a grant.',
   values: enumValues<GrantEvent['type']>({
-    STARTED:
-      'No event of a grant: the subscription has started. Always delivered first, whatever `filter` says. Its `grant` is null.',
-    CURRENT: 'No event: the grant as it is at the start of a subscription with `withCurrentState`.',
-    CURRENT_COMPLETE:
-      'No event of a grant: every open grant has been delivered as `CURRENT`. Its `grant` is null. Left out, with the current state, if `filter.types` excludes `CURRENT`.',
+    ...typesAtBeginning('grant'),
     REQUESTED: 'Access was requested. The customer decides next.',
     AWAITING_GUARD: 'The customer approved. A Guard admin decides next.',
     WAIT_SHORTENED:
@@ -37,29 +33,13 @@ const GrantEventType = builder.enumType('GrantEventType', {
 const GrantEventRef = builder.objectRef<Delivery<GrantEvent>>('GrantEvent').implement({
   description:
     'An event of a grant. The events of one grant are delivered in the order in which they happened.',
+  interfaces: [ResumableEvent],
   fields: (t) => ({
-    id: t.id({
-      viewerIndependent: true,
-      description: 'Identifies the event. A repeated delivery has the same id.',
-      resolve: ({ event }) => event.id,
-    }),
-    cursor: t.exposeString('cursor', {
-      viewerIndependent: true,
-      description:
-        'The position of this event: a subscription with it as `after` continues with the next event. Before `CURRENT_COMPLETE`, it leads to the whole current state again. Valid for the same account and the same filter.',
-    }),
     type: t.field({
       type: GrantEventType,
       viewerIndependent: true,
       description: 'What happened to the grant.',
       resolve: ({ event }) => event.type,
-    }),
-    occurredAt: t.field({
-      type: 'DateTime',
-      viewerIndependent: true,
-      description:
-        'The time of the event. For `CURRENT`, the time at which the grant was read; for `STARTED` and `CURRENT_COMPLETE`, the present.',
-      resolve: ({ event }) => event.occurredAt,
     }),
     grant: t.field({
       type: Grant,
@@ -68,15 +48,17 @@ const GrantEventRef = builder.objectRef<Delivery<GrantEvent>>('GrantEvent').impl
       ofTheEventItself: true,
       description:
         'The grant as it was right after the event; null for `STARTED` and `CURRENT_COMPLETE`. `viewerMay`, its ticket and other objects around it are as they are now. An engineer who has lost the ticket since sees it, its site and its product as they were then.',
-      resolve: ({ event }, _, context, info) =>
-        event.grant === null ? null : grantSnapshot(event.grant, event, context, info),
+      resolve: ({ event }, _, context, info) => {
+        const content = 'kind' in event ? event : event.content;
+        return content === undefined ? null : grantSnapshot(content.grant, event, context, info);
+      },
     }),
     openGrants: t.int({
       nullable: true,
       viewerIndependent: true,
       description:
         'For `CURRENT_COMPLETE`, how many grants the current state had: any other grant that the client holds is no longer open. Null for all other types.',
-      resolve: ({ event }) => event.openGrants ?? null,
+      resolve: ({ event }) => ('kind' in event ? null : (event.stateSize ?? null)),
     }),
   }),
 });
@@ -108,22 +90,10 @@ builder.subscriptionField('grantEvents', (t) =>
         type: GrantEventFilter,
         description: 'Which events. Default: all that the viewer may receive.',
       }),
-      after: t.arg.string({
-        description:
-          'The `cursor` of the last event received: the subscription continues with the event after it. Default: it starts now.',
-      }),
-      withCurrentState: t.arg.boolean({
-        required: true,
-        defaultValue: false,
-        description:
-          'Whether a subscription without `after` starts with the open grants, as events of type `CURRENT`, followed by `CURRENT_COMPLETE`.',
-      }),
+      ...startArguments,
     },
     subscribe: (_, { filter, after, withCurrentState }, context) =>
-      grantEvents(context, filter ?? {}, { after: after ?? null, withCurrentState }),
-    resolve: (delivery, _, context) => {
-      clearReadCaches(context);
-      return delivery;
-    },
+      streamEvents(grantEvents, context, filter ?? {}, { after: after ?? null, withCurrentState }),
+    resolve: resolveDelivery,
   }),
 );

@@ -8,7 +8,7 @@ import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
-import { isSnapshot } from '../subscriptions/grant-snapshot.ts';
+import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, ServiceAccount, SupportEngineer, User } from './account.ts';
 import { GrantPermissions, grantPermissions } from './permissions.ts';
 

@@ -8,7 +8,7 @@ import { enumValues } from '../enum-values.ts';
 import { SupportSessionOpenError } from '../errors.ts';
 import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
-import { isSnapshot } from '../subscriptions/grant-snapshot.ts';
+import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, SupportEngineer } from './account.ts';
 import { AuditEntry, AuditEntryConnection, AuditEntryEdge, nodeOf } from './audit-entry.ts';
 import { ErrorInterface } from './error.ts';

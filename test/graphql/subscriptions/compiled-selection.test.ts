@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createContext } from '../../../src/graphql/context.ts';
 import { schema } from '../../../src/graphql/schema.ts';
 import { compileSelection } from '../../../src/graphql/subscriptions/compiled-selection.ts';
+import type { GrantEvent } from '../../../src/graphql/subscriptions/grant-events.ts';
 import { isOfTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
 import { createDatabaseClock } from '../../../src/platform/clock.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
@@ -48,7 +49,7 @@ const eventSelection = fc
   )
   .map(([fields, of]) => (of === null ? fields : `${fields} grant { ${of} }`));
 const fields = fc.record({
-  hasGrant: fc.boolean(),
+  as: fc.constantFrom('what happened' as const, 'the present state' as const, 'a mark' as const),
   type: fc.constantFrom('REQUESTED', 'ACTIVATED', 'REVOKED') as fc.Arbitrary<'REQUESTED'>,
   justification: fc.option(fc.string({ unit: 'binary' })),
   expiresAt: fc.option(fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(4e12) })),
@@ -58,25 +59,26 @@ const fields = fc.record({
 
 test('a compiled selection returns what graphql returns, whatever plain fields are selected', () => {
   fc.assert(
-    fc.property(
-      eventSelection,
-      fields,
-      fc.boolean(),
-      (selection, { type, hasGrant, ...given }, inFragment) => {
-        const { document, compiled } = compile(
-          inFragment
-            ? `subscription { event: grantEvents { ...Fields } } fragment Fields on GrantEvent { ${selection} }`
-            : `subscription { grantEvents(after: "x") { ${selection} } }`,
-        );
-        const { grant: some, ...rest } = grantEvent({ type });
-        const event = { ...rest, grant: hasGrant ? { ...some, ...given } : null, openGrants: 7 };
-        const delivery = { event, cursor: 'here' };
-        const answered = compiled?.(delivery, context);
-        const expected = execute({ schema, document, rootValue: delivery, contextValue: context });
-        expect(expected).not.toBeInstanceOf(Promise);
-        expect({ data: answered }).toEqual(JSON.parse(JSON.stringify(expected), (_, value) => value));
-      },
-    ),
+    fc.property(eventSelection, fields, fc.boolean(), (selection, { type, as, ...given }, inFragment) => {
+      const { document, compiled } = compile(
+        inFragment
+          ? `subscription { event: grantEvents { ...Fields } } fragment Fields on GrantEvent { ${selection} }`
+          : `subscription { grantEvents(after: "x") { ${selection} } }`,
+      );
+      const happened = grantEvent({ type });
+      const { id, occurredAt } = happened;
+      const content = { grant: { ...happened.grant, ...given } };
+      const event: GrantEvent = {
+        'what happened': { ...happened, ...content },
+        'the present state': { id, type: 'CURRENT' as const, occurredAt, content },
+        'a mark': { id, type: 'CURRENT_COMPLETE' as const, occurredAt, stateSize: 7 },
+      }[as];
+      const delivery = { event, cursor: 'here' };
+      const answered = compiled?.(delivery, context);
+      const expected = execute({ schema, document, rootValue: delivery, contextValue: context });
+      expect(expected).not.toBeInstanceOf(Promise);
+      expect({ data: answered }).toEqual(JSON.parse(JSON.stringify(expected), (_, value) => value));
+    }),
     { numRuns: 500 },
   );
 });

@@ -2,19 +2,22 @@ import { OtherFilterCursorError } from '../../events/errors.ts';
 import type { Cursors } from '../../events/event-cursor.ts';
 import type { Position } from '../../events/position.ts';
 import { type Context, viewerOf } from '../context.ts';
-import type { GrantEventFilter } from './grant-event.ts';
+import type { EventFilter } from './stream-kind.ts';
 
 /** Encodes and decodes the cursors of one subscription. A cursor leads to a position, or to the current state. */
-export class GrantEventCursors {
+export class EventCursors {
   readonly #context: Context;
-  readonly #filter: GrantEventFilter;
+  readonly #name: string;
+  readonly #filter: EventFilter;
   readonly #events: Cursors;
   #state: Cursors | undefined;
 
-  constructor(context: Context, filter: GrantEventFilter) {
+  /** @param name the subscription field */
+  constructor(context: Context, name: string, filter: EventFilter) {
     this.#context = context;
+    this.#name = name;
     this.#filter = filter;
-    this.#events = this.#cursorsOf('grantEvents');
+    this.#events = this.#cursorsOf(name);
   }
 
   at(position: Position): string {
@@ -36,7 +39,7 @@ export class GrantEventCursors {
   }
 
   get #ofState(): Cursors {
-    this.#state ??= this.#cursorsOf('grantEvents from the current state');
+    this.#state ??= this.#cursorsOf(`${this.#name} from the current state`);
     return this.#state;
   }
 

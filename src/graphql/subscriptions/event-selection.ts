@@ -1,34 +1,40 @@
-/** Which events of grants one subscription delivers: by the viewer's rights, its filter, and its current state. */
+/** Which events one subscription delivers: by its kind, the viewer's rights, its filter, and its current state. */
 import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
 import { may } from '../../authorization/operations.ts';
 import { relationsToPlatform } from '../../authorization/viewer-relations.ts';
 import type { EventAudience } from '../../events/audience.ts';
 import type { EventEnvelope } from '../../events/envelope.ts';
 import type { SubscribeOptions } from '../../events/feed.ts';
-import { type GrantEventEnvelope, isGrantEvent } from '../../events/kinds/grant.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
 import { findViewerById } from '../../identity/viewer-store.ts';
 import { type Context, viewerOf } from '../context.ts';
-import type { GrantEventFilter } from './grant-event.ts';
-import type { GrantEventCursors } from './grant-event-cursors.ts';
+import type { EventCursors } from './event-cursors.ts';
+import type { EventFilter, StreamKind, TicketEvent } from './stream-kind.ts';
 
-export class GrantEventSelection implements SubscribeOptions<GrantEventEnvelope> {
+export class EventSelection<Envelope extends TicketEvent> implements SubscribeOptions<Envelope> {
   readonly viewerId: string;
+  readonly #kind: Pick<StreamKind<Envelope, object>, 'name' | 'kind' | 'subjectOf'>;
   readonly #context: Context;
-  readonly #filter: GrantEventFilter;
-  readonly #cursors: GrantEventCursors;
-  /** By grant, the version that was delivered as current state. */
+  readonly #filter: EventFilter;
+  readonly #cursors: EventCursors;
+  /** By id, the version that was delivered as current state. */
   #stateVersions: ReadonlyMap<string, number> | undefined;
 
-  constructor(context: Context, filter: GrantEventFilter, cursors: GrantEventCursors) {
+  constructor(
+    kind: Pick<StreamKind<Envelope, object>, 'name' | 'kind' | 'subjectOf'>,
+    context: Context,
+    filter: EventFilter,
+    cursors: EventCursors,
+  ) {
     this.viewerId = viewerOf(context).id;
+    this.#kind = kind;
     this.#context = context;
     this.#filter = filter;
     this.#cursors = cursors;
   }
 
-  /** Leaves out the events that the current state includes: by grant, the version in the state. */
+  /** Leaves out the events that the current state includes: by id, the version in the state. */
   leaveOut(versions: ReadonlyMap<string, number>): void {
     this.#stateVersions = versions;
   }
@@ -38,25 +44,27 @@ export class GrantEventSelection implements SubscribeOptions<GrantEventEnvelope>
     if (now === null) return 'ACCOUNT_DEACTIVATED';
     // The fields that the operation selects of an event are resolved with these rights, too.
     this.#context.viewer = now;
-    return may('grantEvents', relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
+    return may(this.#kind.name, relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
   }
 
   topics(): Topics {
     return topicsFor(viewerOf(this.#context));
   }
 
-  matches(event: EventEnvelope): event is GrantEventEnvelope {
-    if (!isGrantEvent(event)) return false;
-    const { siteId, ticketId, types } = this.#filter;
+  matches(event: EventEnvelope): event is Envelope {
+    if (!this.#isOfKind(event)) return false;
+    const { siteId, ticketId, grantId, types } = this.#filter;
     return (
       (siteId == null || event.audience.siteId === siteId) &&
       (ticketId == null || event.ticketId === ticketId) &&
+      (grantId == null || event.grantId === grantId) &&
       (types == null || types.includes(event.type))
     );
   }
 
-  mayReceive({ audience, grantId, grantVersion }: GrantEventEnvelope): boolean {
-    return grantVersion > (this.#stateVersions?.get(grantId) ?? 0) && this.isFor(audience);
+  mayReceive(event: Envelope): boolean {
+    const { id, version } = this.#kind.subjectOf(event);
+    return version > (this.#stateVersions?.get(id) ?? 0) && this.isFor(event.audience);
   }
 
   /** Whether the viewer may receive events with this audience, by the rights loaded last. */
@@ -66,5 +74,9 @@ export class GrantEventSelection implements SubscribeOptions<GrantEventEnvelope>
 
   cursorAt(position: Position): string {
     return this.#cursors.at(position);
+  }
+
+  #isOfKind(event: EventEnvelope): event is Envelope {
+    return event.kind === (this.#kind.kind as EventEnvelope['kind']);
   }
 }
