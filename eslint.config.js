@@ -31,6 +31,8 @@ export default [
               'BulkItem',
               'Decision',
               'FieldProblem',
+              'GrantAllowance',
+              'GrantLimit',
               'GrantScope',
               'GrantTerms',
               'Obstacle',

@@ -10,6 +10,7 @@ import { SlowFirst } from './test/support/slow-first.ts';
 const unitTests = [
   'test/access/{catalogue,decide,decide-properties,faq,question}.test.ts',
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
+  'test/audit/timeline.test.ts',
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
   'test/commands/{allowed-actions,refusals,relayed-consent,session-effects,unassign-tickets}.test.ts',

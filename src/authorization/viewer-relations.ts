@@ -191,14 +191,23 @@ export function seesGrantors(relations: ReadonlySet<Relation>): boolean {
   return relations.has('MEMBER') && (seesGrants(relations) || !relations.has('UNSYNCED_GRANTOR'));
 }
 
-const grantReaders = [
+/** Whether somebody in these relations to a site may see all the grants on it, and so who has access. */
+export function seesActiveAccess(relations: ReadonlySet<Relation>): boolean {
+  return allGrantsReaders.some((relation) => relations.has(relation));
+}
+
+const allGrantsReaders = [
   'OPERATOR',
   'TICKETING',
   'GRANT_WATCHING',
+  'ROLE_HOLDER',
+] as const satisfies Relation[];
+
+const grantReaders = [
+  ...allGrantsReaders,
   'ASSIGNED_ENGINEER',
   'REPORTER',
   'APPROVER',
-  'ROLE_HOLDER',
 ] as const satisfies Relation[];
 
 const sessionReaders = [

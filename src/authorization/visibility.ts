@@ -56,8 +56,12 @@ export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
 }
 
 export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
-  if (viewer.kind === 'OPERATOR') return {};
-  return { ticket: viewer.kind === 'USER' ? { OR: withVisibleGrants(viewer) } : visibleTickets(viewer) };
+  return viewer.kind === 'OPERATOR' ? {} : { ticket: visibleTimelines(viewer) };
+}
+
+/** The tickets whose grants the viewer may see, and with them what has happened on the ticket. */
+export function visibleTimelines(viewer: Viewer): Prisma.TicketWhereInput {
+  return viewer.kind === 'USER' ? { OR: withVisibleGrants(viewer) } : visibleTickets(viewer);
 }
 
 /** Customers see the sessions under the grants that they see; an engineer sees their own. */

@@ -5,6 +5,7 @@
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
 import { isId } from '../platform/ids.ts';
+import type { PageWindow } from '../platform/page-windows.ts';
 import { pageSize } from './builder.ts';
 import type { Context } from './context.ts';
 import { badUserInput } from './errors.ts';
@@ -40,6 +41,17 @@ export function byId(list: string): ById {
         ? {}
         : { id: { ...(below === null ? {} : { lt: below }), ...(above === null ? {} : { gt: above }) } },
     orderBy: (id) => ({ id }),
+  };
+}
+
+type Bounds = Pick<PageWindow, 'below' | 'above'>;
+
+/** As `byId`, for a loader that reads the page between two ids. */
+export function boundedById(list: string): Ordering<{ id: string }, Bounds, PageWindow['order']> {
+  return {
+    ...byId(list),
+    where: (below, above) => ({ below, above }),
+    orderBy: (direction) => direction,
   };
 }
 

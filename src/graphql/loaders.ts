@@ -1,11 +1,16 @@
 import { brandWithType } from '@pothos/core';
 import DataLoader from 'dataloader';
-import type { Account, AuditEntry } from '../../prisma/generated/client/client.ts';
+import type { FieldNode } from 'graphql';
+import type { Account, AuditEntry, Prisma } from '../../prisma/generated/client/client.ts';
 import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
+import { listTimelines, type TimelineWindow } from '../audit/timeline-store.ts';
+import { visibleTimelines } from '../authorization/visibility.ts';
 import { listTicketFacts, type TicketFacts } from '../commands/ticket-facts.ts';
+import { type ActiveGrantsWindow, listActiveGrants } from '../grants/active-grants.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Database } from '../platform/database.ts';
+import type { PageWindow } from '../platform/page-windows.ts';
 import type { ProposedChange } from '../proposals/store.ts';
 import { type GrantorsWindow, listEligibleGrantors } from '../roles/store.ts';
 import { listTickets, type TicketOnProduct } from '../tickets/store.ts';
@@ -22,6 +27,12 @@ export class Loaders {
   #grants: DataLoader<string, GrantRow | null> | undefined;
   #sessionActions: DataLoader<ActionsWindow, AuditEntry[], string> | undefined;
   #proposedChanges: DataLoader<string, ProposedChange | null> | undefined;
+  #seesTimeline: DataLoader<string, boolean> | undefined;
+  #timelines: DataLoader<TimelineWindow, AuditEntry[], string> | undefined;
+  readonly #activeGrants = new Map<
+    readonly FieldNode[],
+    DataLoader<ActiveGrantsWindow, GrantRow[], string>
+  >();
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
@@ -33,8 +44,7 @@ export class Loaders {
 
   get eligibleGrantors(): DataLoader<GrantorsWindow, Account[], string> {
     this.#eligibleGrantors ??= new DataLoader((windows) => listEligibleGrantors(this.#prisma, windows), {
-      cacheKeyFn: ({ place, below, above, order, limit }) =>
-        `${place.product.id} ${below ?? ''} ${above ?? ''} ${order} ${limit}`,
+      cacheKeyFn: (window) => keyOf(window, window.place.product.id),
       maxBatchSize: 100,
     });
     return this.#eligibleGrantors;
@@ -87,6 +97,41 @@ export class Loaders {
     return this.#proposedChanges;
   }
 
+  /** Whether the viewer may see what has happened on a ticket, by its id. */
+  get seesTimeline(): DataLoader<string, boolean> {
+    this.#seesTimeline ??= new DataLoader((ids) => this.#areTimelinesVisible(ids), { maxBatchSize: 100 });
+    return this.#seesTimeline;
+  }
+
+  /** Pages of the timelines of tickets, for a viewer who may see them. */
+  get timelines(): DataLoader<TimelineWindow, AuditEntry[], string> {
+    this.#timelines ??= new DataLoader((windows) => listTimelines(this.#prisma, windows), {
+      cacheKeyFn: (window) => keyOf(window, window.ticketId),
+      maxBatchSize: 100,
+    });
+    return this.#timelines;
+  }
+
+  /**
+   * Pages of the grants that are active on sites at `now`, for a viewer who may see all of them. Two statements for each
+   * selection: `query` reads what is selected on the grants at `field`.
+   */
+  activeGrants(
+    field: readonly FieldNode[],
+    query: { include?: Prisma.GrantInclude },
+    now: Date,
+  ): DataLoader<ActiveGrantsWindow, GrantRow[], string> {
+    const known = this.#activeGrants.get(field);
+    const loader =
+      known ??
+      new DataLoader<ActiveGrantsWindow, GrantRow[], string>(
+        (windows) => this.#listActiveGrants(windows, query, now),
+        { cacheKeyFn: (window) => keyOf(window, window.siteId), maxBatchSize: 100 },
+      );
+    this.#activeGrants.set(field, loader);
+    return loader;
+  }
+
   /**
    * Nodes by type and id; null for a node that does not exist or that the viewer may not see. One statement for each
    * type.
@@ -111,6 +156,28 @@ export class Loaders {
     return this.#resourceNames;
   }
 
+  async #listActiveGrants(
+    windows: readonly ActiveGrantsWindow[],
+    query: { include?: Prisma.GrantInclude },
+    now: Date,
+  ): Promise<GrantRow[][]> {
+    const pages = await listActiveGrants(this.#prisma, windows, now);
+    const ids = pages.flat().map(({ id }) => id);
+    const rows: GrantRow[] = await this.#prisma.grant.findMany({ ...query, where: { id: { in: ids } } });
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return pages.map((page) => page.flatMap(({ id }) => byId.get(id) ?? []));
+  }
+
+  async #areTimelinesVisible(ids: readonly string[]): Promise<boolean[]> {
+    if (this.#viewer === null) return ids.map(() => false);
+    const found = await this.#prisma.ticket.findMany({
+      where: { AND: [{ id: { in: [...ids] } }, visibleTimelines(this.#viewer)] },
+      select: { id: true },
+    });
+    const visible = new Set(found.map(({ id }) => id));
+    return ids.map((id) => visible.has(id));
+  }
+
   async #listVisibleNodes(resources: readonly Resource[]): Promise<(object | null)[]> {
     const viewer = this.#viewer;
     if (viewer === null) return resources.map(() => null);
@@ -125,4 +192,8 @@ export class Loaders {
     await Promise.all(readAll);
     return resources.map(({ type, id }) => nodes.get(`${type}:${id}`) ?? null);
   }
+}
+
+function keyOf({ below, above, order, limit }: PageWindow, of: string): string {
+  return `${of} ${below ?? ''} ${above ?? ''} ${order} ${limit}`;
 }

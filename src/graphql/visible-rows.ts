@@ -1,5 +1,6 @@
 /** Reads rows by type name and ids. Rows that the viewer may not see are left out. */
-import type { PrismaClient } from '../../prisma/generated/client/client.ts';
+import type { AuditEntry, PrismaClient } from '../../prisma/generated/client/client.ts';
+import { timelineActions } from '../audit/timeline.ts';
 import {
   visibleAccounts,
   visibleAuditEntries,
@@ -12,6 +13,7 @@ import {
   visibleSites,
   visibleSupportSessions,
   visibleTickets,
+  visibleTimelines,
 } from '../authorization/visibility.ts';
 import type { Viewer } from '../identity/viewer.ts';
 
@@ -27,6 +29,20 @@ const accounts =
       ...query,
       where: { AND: [{ id: { in: ids }, kind }, visibleAccounts(viewer)] },
     });
+
+/** The entries with these ids that are on a timeline that the viewer may see. Two statements. */
+async function listVisibleItems(prisma: PrismaClient, viewer: Viewer, ids: string[]): Promise<AuditEntry[]> {
+  const entries = await prisma.auditEntry.findMany({
+    where: { id: { in: ids }, outcome: 'SUCCEEDED', action: { in: timelineActions } },
+  });
+  const ticketIds = entries.flatMap(({ ticketId }) => ticketId ?? []);
+  const tickets = await prisma.ticket.findMany({
+    where: { AND: [{ id: { in: ticketIds } }, visibleTimelines(viewer)] },
+    select: { id: true },
+  });
+  const visible = new Set<string | null>(tickets.map(({ id }) => id));
+  return entries.filter(({ ticketId }) => visible.has(ticketId));
+}
 
 const loads: Readonly<Record<string, Load>> = {
   Organization: (prisma, viewer, { ids, query }) =>
@@ -64,6 +80,7 @@ const loads: Readonly<Record<string, Load>> = {
     }),
   AuditEntry: (prisma, viewer, { ids }) =>
     prisma.auditEntry.findMany({ where: { AND: [{ id: { in: ids } }, visibleAuditEntries(viewer)] } }),
+  TimelineItem: (prisma, viewer, { ids }) => listVisibleItems(prisma, viewer, ids),
   User: accounts('USER'),
   SupportEngineer: accounts('SUPPORT_ENGINEER'),
   Operator: accounts('OPERATOR'),

@@ -1,5 +1,6 @@
 import type { Account, RoleAssignment as RoleAssignmentRow } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
+import type { PageWindow } from '../platform/page-windows.ts';
 import { type ProductOnSite, requiredRoles } from './eligibility.ts';
 import { countsInSql } from './role-counts.ts';
 import { isVendorsInSql } from './vendor-domains.ts';
@@ -7,13 +8,7 @@ import { isVendorsInSql } from './vendor-domains.ts';
 export type { RoleAssignmentRow };
 
 /** One page of the people who may grant for a product on a site: the bounds of their ids, order and size. */
-export type GrantorsWindow = {
-  place: ProductOnSite;
-  below: string | null;
-  above: string | null;
-  order: 'asc' | 'desc';
-  limit: number;
-};
+export type GrantorsWindow = PageWindow & { place: ProductOnSite };
 
 /**
  * Who may grant for a product on a site now: active members whose synced role covers it, without people of the

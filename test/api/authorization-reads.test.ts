@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
-import { insertInboundTicketEvents } from '../support/rows.ts';
+import { insertInboundTicketEvents, insertStatusChanges, rawId } from '../support/rows.ts';
 import { seedOf } from '../support/size.ts';
 import { done } from '../support/world.ts';
 import { askedFor, cellOf, forEach, readTable } from './authorization-asking.ts';
@@ -31,6 +31,8 @@ let target: { ticketId: string; key: string; grantId: string };
 let sessionId: string;
 /** The ids of an audit entry about Acme's main site, and of one that is only in the vendor's log. */
 let entries: { acme: string; vendor: string };
+/** What has happened on the ticket of `target`. */
+let timelineItemId: string;
 /** A change that Acme's organization admin has proposed. */
 let proposedChangeId: string;
 /** An event that Acme's ticketing system has sent. */
@@ -44,9 +46,9 @@ beforeAll(async () => {
     approverId: idOf('approver@acme.example'),
   });
   [sessionId = ''] = await openSessions(gateway, [target]);
-  const entry = async (where: string) => {
+  const entry = async (where: string, type = 'AuditEntry') => {
     const { rows } = await gateway.sql.query<{ id: string }>(`SELECT id FROM audit_entries WHERE ${where}`);
-    return globalId('AuditEntry', rows[0]?.id ?? '');
+    return globalId(type, rows[0]?.id ?? '');
   };
   const { main } = everybody.world.acme.sites;
   await done(only('orgAdmin'), 'setSupportAccessRestrictions', { siteId: main.id, restricted: false });
@@ -62,6 +64,9 @@ beforeAll(async () => {
     ),
     vendor: await entry(`action = 'account.add_support_engineer'`),
   };
+  const of = { organizationId: rawId(everybody.world.acme.organizationId), ticketId: rawId(target.ticketId) };
+  await insertStatusChanges(gateway, of, 1);
+  timelineItemId = await entry(`ticket_id = '${of.ticketId}'`, 'TimelineItem');
 });
 afterAll(() => gateway.dispose());
 
@@ -102,6 +107,7 @@ function questions(): Record<string, Read> {
     'node: AuditEntry': byId(entries.acme),
     'node: ProposedChange': byId(proposedChangeId),
     'node: InboundTicketEvent': byId(inboundTicketEventId),
+    'node: TimelineItem': byId(timelineItemId),
     'node: SupportEngineer': byId(thirdEngineer.id),
     'node: Operator': byId(operatorId),
     'node: ServiceAccount': byId(programId),

@@ -77,6 +77,7 @@ node: RoleAssignment         | 401       no       no          -      -          
 node: AuditEntry             | 401       no       no          -      -           -           -
 node: ProposedChange         | 401       no       no          -      -           -           -
 node: InboundTicketEvent     | 401       no       no          -      -           -           -
+node: TimelineItem           | 401       no       no          -      -           -           -
 node: SupportEngineer        | 401       no       no          -      -           -           -
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
@@ -157,6 +158,7 @@ node: RoleAssignment         | -      -        -        yes      yes       yes  
 node: AuditEntry             | -      -        -        yes      -         -         -         -         -        -       -       -
 node: ProposedChange         | -      -        -        yes      -         -         -         -         -        -       -       -
 node: InboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
+node: TimelineItem           | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -
 node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -
 node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -
@@ -237,6 +239,7 @@ node: RoleAssignment         | yes   yes       yes       -        -         -
 node: AuditEntry             | yes   yes       -         -        -         -
 node: ProposedChange         | yes   yes       yes       -        -         -
 node: InboundTicketEvent     | -     -         -         -        -         -
+node: TimelineItem           | yes   yes       yes       -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
@@ -317,6 +320,7 @@ node: RoleAssignment         | -        -        yes      -         -        -  
 node: AuditEntry             | -        -        yes      -         -        yes      -         -         yes
 node: ProposedChange         | -        -        -        -         -        -        -         -         -
 node: InboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
+node: TimelineItem           | yes      -        yes      yes       yes      -        yes       yes       -
 node: SupportEngineer        | -        -        yes      -         -        -        -         -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -

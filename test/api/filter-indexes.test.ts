@@ -6,7 +6,9 @@
 import { type GraphQLInputType, getNamedType, isInputObjectType, isListType } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { listTimelines } from '../../src/audit/timeline-store.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import type { Transaction } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { globalId } from '../support/rows.ts';
@@ -132,6 +134,7 @@ async function statementOf(list: string, filter: string, type: GraphQLInputType)
 }
 
 const Plan = z.looseObject({
+  'Index Name': z.string().optional(),
   'Index Cond': z.string().optional(),
   get Plans() {
     return z.array(Plan).default([]);
@@ -139,19 +142,24 @@ const Plan = z.looseObject({
 });
 type Plan = z.infer<typeof Plan>;
 
-/** The conditions by which PostgreSQL would look up an index for any values, if it could not read whole tables. */
-async function indexConditions(statement: string): Promise<string> {
+/** How PostgreSQL would read any values, if it could not read whole tables: the steps of its plan. */
+async function stepsOf(statement: string, settings = ''): Promise<Plan[]> {
   const client = await gateway.sql.connect();
   try {
     await client.query('BEGIN');
-    await client.query('SET LOCAL enable_seqscan = off');
+    await client.query(`SET LOCAL enable_seqscan = off; ${settings}`);
     const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statement}`);
-    const flat = (plan: Plan): string[] => [plan['Index Cond'] ?? '', ...plan.Plans.flatMap(flat)];
-    return flat(Plan.parse(rows[0]['QUERY PLAN'][0].Plan)).join('\n');
+    const flat = (plan: Plan): Plan[] => [plan, ...plan.Plans.flatMap(flat)];
+    return flat(Plan.parse(rows[0]['QUERY PLAN'][0].Plan));
   } finally {
     await client.query('ROLLBACK');
     client.release();
   }
+}
+
+/** The conditions by which it would look up indexes. */
+async function indexConditions(statement: string): Promise<string> {
+  return (await stepsOf(statement)).map((step) => step['Index Cond'] ?? '').join('\n');
 }
 
 /** The columns, as `table.column`, with which an index over the whole table begins. */
@@ -183,5 +191,22 @@ test.each(documented)(
       // An exception that is no longer needed must be removed.
       expect(await leadingColumns()).not.toContain(column);
     }
+  },
+);
+
+test.each(['asc', 'desc'] as const)(
+  'a page of what has happened on a ticket is read from one end of its index: %s',
+  async (order) => {
+    const statements: string[] = [];
+    const readNothing = async (sql: string) => {
+      statements.push(sql);
+      return [];
+    };
+    const window = { ticketId: newId(), below: null, above: null, order, limit: 20 };
+    await listTimelines({ $queryRawUnsafe: readNothing } as unknown as Transaction, [window]);
+    // The tables are empty: whatever is read of them would be sorted at no cost.
+    const steps = await stepsOf(statements.join(), 'SET LOCAL enable_sort = off');
+    const step = steps.find((one) => one['Index Name'] === 'audit_entries_timeline');
+    expect(step?.['Index Cond'] ?? steps).toMatch(/ticket_id = .*ROW\(txid, seq\) > .*ROW\(txid, seq\) < /);
   },
 );

@@ -6,6 +6,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { expectToCombine } from '../support/filters.ts';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import {
+  activateGrants,
   globalId,
   insertAdmins,
   insertAuditEntries,
@@ -15,6 +16,7 @@ import {
   insertProducts,
   insertProposedChanges,
   insertSites,
+  insertStatusChanges,
   insertWithdrawnGrants,
   rawId,
 } from '../support/rows.ts';
@@ -54,6 +56,17 @@ beforeAll(async () => {
   const about = { siteId: of.siteId, productId: rawId(sites.main.products.jira) };
   const people = { reporterId: of.requestedById, engineerId: null };
   await insertOpenRequests(gateway, { project: 'FILL', ...about, ...people }, filler, 'Slow');
+  const approved = { project: 'OPEN', ...about, ...people };
+  await activateGrants(
+    gateway,
+    await insertOpenRequests(gateway, approved, filler, 'Slow'),
+    of.requestedById,
+  );
+  await insertStatusChanges(
+    gateway,
+    { organizationId: rawId(organizationId), ticketId: of.ticketId },
+    filler,
+  );
 });
 afterAll(() => gateway.dispose());
 
@@ -86,9 +99,11 @@ const lists: Record<string, List> = {
   'Query.tickets': { by: () => admin, within: itself, path: [] },
   'Organization.proposedChanges': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.sites': { by: () => admin, within: onOrganization, path: ['node'] },
+  'Site.activeAccess': { by: () => admin, within: onSite, path: ['site'] },
   'Site.products': { by: () => admin, within: onSite, path: ['site'] },
   'Site.tickets': { by: () => admin, within: onSite, path: ['site'] },
   'Ticket.grants': { by: () => admin, within: onTicket, path: ['node'] },
+  'Ticket.timeline': { by: () => admin, within: onTicket, path: ['node'] },
   'AccessEligibility.eligibleGrantors': {
     by: () => admin,
     within: (field) => onTicket(`accessEligibility { ${field} }`),
@@ -240,8 +255,8 @@ test.each(names)(
   },
 );
 
-// The audit log is ordered by the time of writing, not by id.
-test.each(names.filter((name) => name !== 'Query.auditLog'))(
+// The audit log, and with it a timeline, is ordered by the time of writing, not by id.
+test.each(names.filter((name) => name !== 'Query.auditLog' && name !== 'Ticket.timeline'))(
   '%s returns the newest items first',
   async (name) => {
     const ids = idsOf(await pageOf(name, { first: 100 })).map(rawId);
@@ -249,6 +264,15 @@ test.each(names.filter((name) => name !== 'Query.auditLog'))(
     expect(ids).toEqual([...ids].sort().reverse());
   },
 );
+
+test('a timeline is what succeeded on its ticket, in the order of the audit log', async () => {
+  const { rows } = await gateway.sql.query<{ id: string }>(
+    `SELECT id FROM audit_entries WHERE ticket_id = $1 AND outcome = 'SUCCEEDED' ORDER BY txid DESC, seq DESC LIMIT 100`,
+    [rawId(ticketId)],
+  );
+  const ids = idsOf(await pageOf('Ticket.timeline', { first: 100 }));
+  expect(ids).toEqual(rows.map(({ id }) => globalId('TimelineItem', id)));
+});
 
 describe('while tickets are being filed', () => {
   test.each([
@@ -348,7 +372,10 @@ describe('filters', () => {
         selected: 'id state scope { kind } engineer { id } ticket { id site { id } product { id } }',
       },
       {
-        states: { value: ['PENDING_APPROVAL', 'ACTIVE'], fits: (row) => row.state === 'PENDING_APPROVAL' },
+        states: {
+          value: ['PENDING_APPROVAL', 'ACTIVE'],
+          fits: ({ state }) => state === 'PENDING_APPROVAL' || state === 'ACTIVE',
+        },
         siteId: { value: sites.restricted.id, fits: (row) => row.ticket.site.id === sites.restricted.id },
         productId: {
           value: sites.restricted.products.confluence,
@@ -459,6 +486,7 @@ describe('objects by their ids', () => {
       tickets(first: 1) { edges { node { __typename id } } } grants(first: 1) { edges { node { __typename id } } }
       roleAssignments(first: 1) { edges { node { __typename id user { __typename id } } } }
       auditLog(first: 1) { edges { node { __typename id } } }
+      itsTimeline: ${onTicket('timeline(first: 1) { edges { node { __typename id } } }')}
       ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{

@@ -173,6 +173,18 @@ describe('a query', () => {
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { newest: grants(first: 1) { edges { node { state } } }
           oldest: grants(last: 1) { edges { node { state } } } } } } }`,
     },
+    'tickets with their timelines': {
+      by: 'admin',
+      statements: 6,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { key timeline(first: 5) { edges { node {
+          kind summary occurredAt actor { name } grant { state } } } } } } } }`,
+    },
+    'sites with who has access': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($n: Int!) { sites(first: $n) { edges { node { url activeAccess(first: $n) { edges { node {
+          state engineer { name } ticket { key } } } } } } } }`,
+    },
     grants: {
       by: 'admin',
       statements: 2,

@@ -124,6 +124,7 @@ export async function listPossessions(
      UNION ALL SELECT 'ProposedChange', id::text FROM proposed_changes WHERE organization_id = $1
      UNION ALL SELECT 'InboundTicketEvent', id::text FROM inbound_ticket_events
        WHERE integration_id IN (SELECT id FROM accounts WHERE organization_id = $1)
+     UNION ALL SELECT 'TimelineItem', id::text FROM audit_entries WHERE ticket_id IN (SELECT id FROM t)
      UNION ALL SELECT 'AuditEntry', id::text FROM audit_entries WHERE organization_id = $1`,
     [rawId(organizationId)],
   );

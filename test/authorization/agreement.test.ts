@@ -16,6 +16,7 @@ import {
   relationsToSite,
   relationsToTicket,
   seesAccount,
+  seesActiveAccess,
   seesGrants,
   seesInboundTicketEvent,
   seesOrganization,
@@ -35,6 +36,7 @@ import {
   visibleSites,
   visibleSupportSessions,
   visibleTickets,
+  visibleTimelines,
 } from '../../src/authorization/visibility.ts';
 import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
 import { concerns } from '../../src/events/topics.ts';
@@ -360,6 +362,11 @@ test('tickets and grants are listed for the viewers to whom the relations make t
         (one) => prisma.grant.findMany({ where: visibleGrants(one), select }),
         knownBy(seesGrants).map(({ grantId }) => ({ id: grantId })),
       );
+      await sameIds(
+        viewer,
+        (one) => prisma.ticket.findMany({ where: visibleTimelines(one), select }),
+        knownBy(seesGrants),
+      );
     }),
     runs,
   );
@@ -378,6 +385,20 @@ test('support sessions are listed for the viewers to whom the relations make the
     }),
     runs,
   );
+});
+
+test('a viewer who sees who has access to a site sees every grant on it', () => {
+  let seen = 0;
+  fc.assert(
+    fc.property(anybody, fc.constantFrom(...tickets), (viewer, ticket) => {
+      const { place, approverId } = ticket;
+      if (!seesActiveAccess(relationsToSite(viewer, place.site))) return;
+      seen += 1;
+      expect(seesGrants(relationsToTicket(viewer, ticket, place, approverId))).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(seen).toBeGreaterThan(200);
 });
 
 test('accounts and roles are listed for the viewers to whom the relations make them visible', async () => {

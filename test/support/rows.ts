@@ -108,6 +108,39 @@ export async function insertInboundTicketEvents(
   return rows.map(({ id }) => globalId('InboundTicketEvent', id));
 }
 
+/** Changes of the status of a ticket, in its organization's audit log. */
+export async function insertStatusChanges(
+  gateway: Database,
+  of: { organizationId: string; ticketId: string },
+  count: number,
+): Promise<void> {
+  await gateway.sql.query(
+    `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id,
+                                organization_id, ticket_id, details)
+     SELECT id, now(), 'ticket.update_status', 'SUCCEEDED', 'SERVICE_ACCOUNT', 'Desk', 'Ticket', $2, $3, ($2::text)::uuid,
+            '{"from": "OPEN", "to": "RESOLVED"}'
+       FROM unnest($1::uuid[]) AS id`,
+    [times(count, () => newId()), of.ticketId, of.organizationId],
+  );
+}
+
+/** Approves the requests with these ids. */
+export async function activateGrants(
+  gateway: Database,
+  grantIds: readonly string[],
+  approverId: string,
+): Promise<void> {
+  await gateway.sql.query(
+    `WITH approval AS (
+       INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at)
+       SELECT gen_random_uuid(), id, 'CUSTOMER', 'APPROVED', $2, requested_at FROM grants WHERE id = ANY ($1::uuid[]))
+     UPDATE grants SET state = 'ACTIVE', path = 'ADMIN_CONSOLE', customer_approved_at = requested_at,
+                       customer_approved_by_id = $2, activated_at = requested_at, version = version + 1
+      WHERE id = ANY ($1::uuid[])`,
+    [grantIds, approverId],
+  );
+}
+
 /** Changes that an operator has proposed, and that wait for an organization admin. */
 export async function insertProposedChanges(
   gateway: Database,

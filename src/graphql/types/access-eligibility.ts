@@ -7,11 +7,10 @@ import {
   requiredRoles,
 } from '../../roles/eligibility.ts';
 import { obstacleTexts } from '../../roles/obstacle-messages.ts';
-import type { GrantorsWindow } from '../../roles/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
-import { byId, keysetConnection, type Ordering } from '../keyset-connection.ts';
+import { boundedById, keysetConnection } from '../keyset-connection.ts';
 import { User, UserConnection, UserEdge } from './account.ts';
 import { Role } from './role-assignment.ts';
 
@@ -66,13 +65,7 @@ const RequiredRoleType = builder.objectRef<RequiredRole>('RequiredRole').impleme
   }),
 });
 
-type Span = Pick<GrantorsWindow, 'below' | 'above'>;
-
-const grantorsById: Ordering<{ id: string }, Span, GrantorsWindow['order']> = {
-  ...byId('AccessEligibility.eligibleGrantors'),
-  where: (below, above) => ({ below, above }),
-  orderBy: (direction) => direction,
-};
+const grantorsById = boundedById('AccessEligibility.eligibleGrantors');
 
 type TicketOnProduct = ProductOnSite & { status: string; reporterId: string; assigneeId: string | null };
 type Eligibility = { obstacles: readonly ObstacleCode[]; ticket: TicketOnProduct };

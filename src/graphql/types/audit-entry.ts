@@ -9,7 +9,9 @@ import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { lookUpKey, optionalDate, optionalGlobalId } from '../input.ts';
 import { keysetConnection } from '../keyset-connection.ts';
+import { nodeOf } from '../visible-node.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
+import { ActorKind, AuditActor } from './audit-actor.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
 import { Grant } from './grant.ts';
 import { Organization } from './organization.ts';
@@ -18,41 +20,12 @@ import { Ticket } from './ticket.ts';
 
 builder.addScalarType('JSONObject', JSONObjectResolver);
 
-const ActorKind = builder.enumType('ActorKind', {
-  description: 'The kind of the person or program that acted.',
-  values: {
-    USER: { description: "A customer's user." },
-    SUPPORT_ENGINEER: { description: 'A support engineer.' },
-    OPERATOR: { description: "The vendor's operator." },
-    SERVICE_ACCOUNT: { description: 'A service account.' },
-    SYSTEM: {
-      description: 'Latchkey itself: a time limit, its first operator, mail that could not be delivered.',
-    },
-  } as const,
-});
-
 const AuditOutcome = builder.enumType('AuditOutcome', {
   description: 'The outcome of an action.',
   values: {
     SUCCEEDED: { description: 'The action succeeded.' },
     REFUSED: { description: 'The action was refused. Nothing changed.' },
   } as const,
-});
-
-const AuditActor = builder.objectRef<AuditRow>('AuditActor').implement({
-  description: 'The person or program that acted, as they were at the time.',
-  fields: (t) => ({
-    kind: t.field({
-      type: ActorKind,
-      description: 'The kind of account they had, or `SYSTEM`.',
-      resolve: ({ actorKind }) => actorKind as typeof ActorKind.$inferType,
-    }),
-    email: t.exposeString('actorEmail', {
-      nullable: true,
-      description: 'The email address. Null for `SYSTEM`.',
-    }),
-    name: t.exposeString('actorName', { description: 'The display name: `Latchkey` for `SYSTEM`.' }),
-  }),
 });
 
 const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
@@ -93,15 +66,6 @@ function nameIn(type: string, details: unknown): string | null {
   const isPerson = ['RoleAssignment', 'User', 'SupportEngineer', 'Operator', 'ServiceAccount'].includes(type);
   const email = isPerson ? (details as Record<string, unknown>)['email'] : undefined;
   return typeof email === 'string' ? email : null;
-}
-
-/** Loads a node; null if it does not exist or the viewer may not see it. */
-export async function nodeOf<Row>(
-  { loaders }: Context,
-  type: string,
-  id: string | null,
-): Promise<Row | null> {
-  return id === null ? null : ((await loaders.visibleNodes.load({ type, id })) as Row | null);
 }
 
 async function nameOf({ loaders }: Context, type: string, id: string | null): Promise<string | null> {

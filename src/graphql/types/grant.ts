@@ -1,4 +1,5 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
+import { allowancesOf, limitsOf } from '../../access/catalogue.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
 import { asOf, inStates } from '../../grants/as-of.ts';
 import { type GrantRow, termsOfRow } from '../../grants/row.ts';
@@ -10,6 +11,7 @@ import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, ServiceAccount, SupportEngineer, User } from './account.ts';
+import { GrantAllowance, GrantLimit } from './grant-limits.ts';
 import { GrantPermissions, grantPermissions } from './permissions.ts';
 
 const GrantState = builder.enumType('GrantState', {
@@ -188,6 +190,20 @@ export const Grant = builder.prismaNode('Grant', {
       ofTheEventItself: true,
       description: 'The data that it opens.',
       resolve: (row) => row,
+    }),
+    allows: t.field({
+      type: [GrantAllowance],
+      viewerIndependent: true,
+      ofTheEventItself: true,
+      description: 'What it allows its engineer on its site and product as long as it is active.',
+      resolve: ({ scopeKind }) => allowancesOf(scopeKind),
+    }),
+    neverAllows: t.field({
+      type: [GrantLimit],
+      viewerIndependent: true,
+      ofTheEventItself: true,
+      description: 'What it never allows anybody, whatever is in it.',
+      resolve: ({ scopeKind }) => limitsOf(scopeKind),
     }),
     path: t.expose('path', {
       type: GrantPath,

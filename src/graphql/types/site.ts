@@ -1,9 +1,19 @@
+import { relationsToSite, seesActiveAccess } from '../../authorization/viewer-relations.ts';
 import { visibleProducts, visibleSites, visibleTickets } from '../../authorization/visibility.ts';
 import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { siteUrl } from '../input.ts';
-import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import {
+  boundedById,
+  byId,
+  keysetConnection,
+  nodesPath,
+  nodesQuery,
+  pageOf,
+  relatedRows,
+} from '../keyset-connection.ts';
+import { Grant, GrantConnection, GrantEdge } from './grant.ts';
 import { Ticket, TicketConnection, TicketEdge } from './ticket.ts';
 
 const SiteStatus = builder.enumType('SiteStatus', {
@@ -50,6 +60,7 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
   }),
 });
 
+const byGrant = boundedById('Site.activeAccess');
 const [everySite, itsProducts, itsTickets] = [byId('sites'), byId('Site.products'), byId('Site.tickets')];
 
 export const Site = builder.prismaNode('Site', {
@@ -124,6 +135,27 @@ export const Site = builder.prismaNode('Site', {
       },
       TicketConnection,
       TicketEdge,
+    ),
+    activeAccess: t.connection(
+      {
+        type: Grant,
+        nullable: true,
+        viewerIndependent: false,
+        description:
+          'Who has access right now: the grants that are active, newest first. Null where the viewer may not see all of them: they hold no role in the organization.',
+        resolve: async (site, args, context, info) => {
+          if (!seesActiveAccess(relationsToSite(viewerOf(context), site))) return null;
+          const { loaders, services } = context;
+          const query = nodesQuery(context, info);
+          return await keysetConnection(args, byGrant, ({ where, orderBy: order, take: limit }) =>
+            loaders
+              .activeGrants(info.fieldNodes, query, services.clock())
+              .load({ siteId: site.id, ...where, order, limit }),
+          );
+        },
+      },
+      GrantConnection,
+      GrantEdge,
     ),
   }),
 });

@@ -9,11 +9,13 @@ import { SupportSessionOpenError } from '../errors.ts';
 import { optionalGlobalId } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
+import { nodeOf } from '../visible-node.ts';
 import { Account, SupportEngineer } from './account.ts';
-import { AuditEntry, AuditEntryConnection, AuditEntryEdge, nodeOf } from './audit-entry.ts';
+import { AuditEntry, AuditEntryConnection, AuditEntryEdge } from './audit-entry.ts';
 import { ErrorInterface } from './error.ts';
 import { Grant } from './grant.ts';
 import { Ticket } from './ticket.ts';
+import { TimelineItem } from './timeline.ts';
 
 export const SupportSessionReason = builder.enumType('SupportSessionReason', {
   description: 'Why an engineer starts a support session.',
@@ -229,6 +231,16 @@ builder.objectField(AuditEntry, 'supportSession', (t) =>
     nullable: true,
     description:
       'The support session in which it happened, or which it is about, as it is now. Null without one, or where the viewer may not see it.',
+    resolve: ({ sessionId }, _, context) => nodeOf<SessionRow>(context, 'SupportSession', sessionId),
+  }),
+);
+
+builder.objectField(TimelineItem, 'supportSession', (t) =>
+  t.field({
+    type: SupportSession,
+    nullable: true,
+    description:
+      'The support session that it is about, as it is now. Null where it is about none, or the viewer may not see it.',
     resolve: ({ sessionId }, _, context) => nodeOf<SessionRow>(context, 'SupportSession', sessionId),
   }),
 );

@@ -11,6 +11,7 @@ import { SupportEngineer, User } from './account.ts';
 import { Grant, GrantConnection, GrantEdge } from './grant.ts';
 import { TicketPermissions, ticketPermissions } from './permissions.ts';
 import { RelayedConsent } from './relayed-consent.ts';
+import { TimelineConnection, TimelineEdge, TimelineItem, timelineOf } from './timeline.ts';
 
 const TicketStatus = builder.enumType('TicketStatus', {
   description: 'The status of a ticket.',
@@ -98,6 +99,18 @@ export const Ticket = builder.prismaNode('Ticket', {
       },
       GrantConnection,
       GrantEdge,
+    ),
+    timeline: t.connection(
+      {
+        type: TimelineItem,
+        nullable: true,
+        viewerIndependent: false,
+        description:
+          'What has happened on it, newest first: requests, decisions, ends of access, support sessions, assignments, status. Null where the viewer does not see its grants.',
+        resolve: ({ id }, args, context) => timelineOf(id, args, context),
+      },
+      TimelineConnection,
+      TimelineEdge,
     ),
     viewerMay: t.field({
       type: TicketPermissions,
