@@ -4,31 +4,16 @@ import type { Config } from '../../../src/config.ts';
 import type { Relay } from '../../../src/events/relay.ts';
 import type { Publisher } from '../publishers/publisher.ts';
 import { openEventTable } from '../publishers/table.ts';
+import { gatewayConfig } from './gateway-config.ts';
 import { type Setting, type Started, serve } from './server.ts';
 
 let relay: Relay | undefined;
 
 async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
-  const config = {
-    host: '127.0.0.1',
-    port: 0,
-    production: false,
-    logLevel: 'warn',
-    database: { kind: 'url', url: databaseUrl, ownerUrl: null },
-    databasePoolSize: 20,
+  const config: Config = {
+    ...gatewayConfig(databaseUrl),
     redis: { url: redisUrl, topology: 'SINGLE', channel: 'latchkey' },
-    identity: { kind: 'development' },
-    cursorSecrets: ['a secret of the benchmark, long enough to sign'],
-    allowedOrigins: [],
-    publicUrl: null,
-    mail: { kind: 'none' },
-    guardAppointmentWaitHours: 72,
-    vendorSites: { processingRegions: [], engineerCountries: [] },
-    bootstrapOperatorEmail: null,
-    vendorEmailDomains: [],
-    ticketWebhooks: [],
-    shutdownGraceMs: 5_000,
-  } satisfies Config;
+  };
   const app = await createApp(config, {
     onDeliveryCreated: (created) => {
       relay = created.relay;

@@ -1,0 +1,25 @@
+import type { Config } from '../../../src/config.ts';
+
+/** A gateway of the benchmarks: on this database, without Redis. */
+export function gatewayConfig(databaseUrl: string): Config {
+  return {
+    host: '127.0.0.1',
+    port: 0,
+    production: false,
+    logLevel: 'warn',
+    database: { kind: 'url', url: databaseUrl, ownerUrl: null },
+    databasePoolSize: 20,
+    identity: { kind: 'development' },
+    cursorSecrets: ['a secret of the benchmark, long enough to sign'],
+    allowedOrigins: [],
+    publicUrl: null,
+    mail: { kind: 'none' },
+    guardAppointmentWaitHours: 72,
+    vendorSites: { processingRegions: [], engineerCountries: [] },
+    bootstrapOperatorEmail: null,
+    vendorEmailDomains: [],
+    ticketWebhooks: [],
+    shutdownGraceMs: 5_000,
+    redis: null,
+  };
+}
