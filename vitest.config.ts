@@ -12,6 +12,7 @@ const unitTests = [
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/audit/timeline.test.ts',
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
+  'test/changes/*.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
   'test/commands/{allowed-actions,refusals,relayed-consent,session-effects,unassign-tickets}.test.ts',
   'test/events/{adaptive-throttle,delivery-queue,envelope,event-cursor,position,topics}.test.ts',

@@ -41,7 +41,7 @@ export type Relation =
   | 'GRANTOR'
   /** Could grant if their role was synced. May see the ticket, and with it what they lack; nothing else. */
   | 'UNSYNCED_GRANTOR'
-  /** Who gave the customer's approval of this grant. */
+  /** Who gave the customer's approval of this grant, or the consent to this change. */
   | 'APPROVER'
   /** Who proposed this change. */
   | 'PROPOSER'
@@ -62,6 +62,7 @@ export const operations = {
   tickets: { kind: 'query', may: ['SIGNED_IN'] },
   grants: { kind: 'query', may: ['SIGNED_IN'] },
   supportSessions: { kind: 'query', may: ['SIGNED_IN'] },
+  changeRequests: { kind: 'query', may: ['SIGNED_IN'] },
   roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   inboundTicketEvents: { kind: 'query', may: ['OPERATOR', 'TICKETING'] },
@@ -91,6 +92,13 @@ export const operations = {
 
   startSupportSession: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
   endSupportSession: { kind: 'mutation', may: ['SESSION_ENGINEER'] },
+
+  requestChange: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  withdrawChangeRequest: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  recordChangeResult: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
+  consentToChange: { kind: 'mutation', may: ['GRANTOR'] },
+  refuseChange: { kind: 'mutation', may: ['GRANTOR'] },
+  revokeChangeConsent: { kind: 'mutation', may: ['GRANTOR', 'APPROVER', 'REPORTER', 'GUARD_ADMIN'] },
 
   setSupportAccessRestrictions: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
   setSupportAccessPolicy: { kind: 'mutation', may: ['ORGANIZATION_ADMIN'] },

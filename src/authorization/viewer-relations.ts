@@ -125,7 +125,7 @@ export function relationsToAccount(
   return relations;
 }
 
-/** The relations to a ticket and, if an approver is given, to the grant that they approved. */
+/** The relations to a ticket and, if an approver is given, to the grant that they approved or the change they consented to. */
 export function relationsToTicket(
   viewer: Viewer,
   ticket: TicketFacts,

@@ -86,6 +86,14 @@ export function actionsOfSession(session: { id: string }): Prisma.AuditEntryWher
   return { sessionId: session.id };
 }
 
+/** As the grants of their tickets. A person who consented to a change may also take that back without a role. */
+export function visibleChangeRequests(viewer: Viewer): Prisma.ChangeRequestWhereInput {
+  if (viewer.kind === 'OPERATOR') return {};
+  if (viewer.kind !== 'USER') return { ticket: visibleTickets(viewer) };
+  const own = { decidedById: viewer.id, organizationId: { in: [...viewer.organizationIds] } };
+  return { OR: [{ ticket: { OR: withVisibleGrants(viewer) } }, own] };
+}
+
 /** The tickets whose grants the user may see. */
 function withVisibleGrants(viewer: UserViewer): Prisma.TicketWhereInput[] {
   const asMember = { site: { organizationId: { in: [...viewer.organizationIds] } } };

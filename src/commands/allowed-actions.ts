@@ -1,5 +1,5 @@
 /**
- * Which actions a viewer may take on a grant, a ticket or a proposed change now, and why not the others.
+ * Which actions a viewer may take on a grant, a ticket, a change request or a proposed change now, and why not the others.
  *
  * The answers come from `decideCommand`, which decides the commands themselves. Each command is decided with its
  * simplest input: no reason, no earlier end, no expected version. So an input can still be refused for what
@@ -10,6 +10,14 @@ import type { Viewer } from '../identity/viewer.ts';
 import { approveDataAccess } from './approve-data-access.ts';
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from './change-ticket.ts';
 import type { Command } from './command.ts';
+import {
+  type ChangeRequestFacts,
+  consentToChange,
+  recordChangeResult,
+  refuseChange,
+  revokeChangeConsent,
+  withdrawChangeRequest,
+} from './decide-change-request.ts';
 import { decideCommand } from './decide-command.ts';
 import { approveGuardRequest, denyGuardRequest } from './decide-guard-request.ts';
 import {
@@ -21,6 +29,7 @@ import {
 import { denyDataAccess } from './deny-data-access.ts';
 import type { Refusal } from './refusal.ts';
 import { releaseDataAccess } from './release-data-access.ts';
+import { requestChange } from './request-change.ts';
 import { requestDataAccess } from './request-data-access.ts';
 import { revokeDataAccess } from './revoke-data-access.ts';
 import type { GrantFacts, TicketFacts } from './ticket-facts.ts';
@@ -34,12 +43,27 @@ type Ask<Facts> = (facts: Facts, question: Question) => AllowedAction;
 
 /** Every action on the ticket. The facts name no grant. */
 export function allowedTicketActions(facts: TicketFacts, question: Question): AllowedAction[] {
-  return askEach(ticketActions(facts.ticket.id), { ...facts, grant: null }, question);
+  return askEach(ticketActions(facts.ticket.id, question.now), { ...facts, grant: null }, question);
 }
 
 /** Every action on the grant that the facts name. */
 export function allowedGrantActions(facts: GrantFacts, question: Question): AllowedAction[] {
   return askEach(grantActions(facts.grant.id), facts, question);
+}
+
+/** Every action on the change request. */
+export function allowedChangeRequestActions(facts: ChangeRequestFacts, question: Question): AllowedAction[] {
+  const input = { changeRequestId: facts.request.id, ...decision };
+  return askEach(
+    [
+      ...[consentToChange, refuseChange, revokeChangeConsent, withdrawChangeRequest].map((command) =>
+        about(command, input),
+      ),
+      about(recordChangeResult, { ...input, result: 'APPLIED', note: null }),
+    ],
+    facts,
+    question,
+  );
 }
 
 /** Every action on the proposed change. */
@@ -57,7 +81,13 @@ export function allowedProposedChangeActions(
 const decision = { reason: null, expectedVersion: null } as const;
 const approval = { ...decision, path: 'SUPPORT_PORTAL', expiresAt: null } as const;
 
-function ticketActions(ticketId: string): Ask<TicketFacts>[] {
+/** Any change, which may be made for a moment. */
+const anyChange = {
+  kind: 'SETTINGS',
+  ...{ resourceType: 'any', resourceId: 'any', description: 'any', justification: 'any' },
+} as const;
+
+function ticketActions(ticketId: string, now: Date): Ask<TicketFacts>[] {
   return [
     about(requestDataAccess, { ticketId, scope: 'PRODUCT_DATA', conversationIds: [], justification: null }),
     about(approveDataAccess, { ...approval, ticketId }),
@@ -65,6 +95,7 @@ function ticketActions(ticketId: string): Ask<TicketFacts>[] {
     about(updateTicketStatus, { ticketId, status: 'OPEN' }),
     about(closeTicket, { ticketId }),
     about(reopenTicket, { ticketId }),
+    about(requestChange, { ...anyChange, ticketId, validUntil: new Date(now.getTime() + 1) }),
   ];
 }
 

@@ -1,4 +1,4 @@
-/** The background jobs of a gateway: end expired grants and due sessions, settle proposed changes, send mail, delete old rows. */
+/** The background jobs of a gateway: end what has expired, settle proposed changes, send mail, delete old rows. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
@@ -8,6 +8,7 @@ import { deleteMailsBefore } from '../notifications/queue.ts';
 import { endDueSessions } from './end-due-sessions.ts';
 import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
+import { expireChangeRequests } from './expire-change-requests.ts';
 import { forgetAnswers } from './idempotency.ts';
 import { settleDueChanges } from './settle-due-changes.ts';
 
@@ -47,6 +48,7 @@ export function startBackgroundJobs(
   const loops = [
     repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies)),
     repeat('end due support sessions', sweepInterval, () => endDueSessions(dependencies)),
+    repeat('expire change requests', sweepInterval, () => expireChangeRequests(dependencies)),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies)),
     repeat('delete old rows', forgetInterval, async () => {
       const { database, clock } = dependencies;

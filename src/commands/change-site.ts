@@ -1,4 +1,6 @@
-/** The commands that change a site, and what each does to the grants on it. */
+/** The commands that change a site, and what each does to the grants and change requests on it. */
+import type { OpenChangeRequest } from '../changes/change-request.ts';
+import { listOpenChangeRequestsOfSite } from '../changes/store.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import { lockSiteAndGuard } from '../organizations/locks.ts';
@@ -10,25 +12,41 @@ import type { ProposedChange } from '../proposals/store.ts';
 import { policyChange, restrictionsOff } from '../proposals/summary.ts';
 import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
+import { andEndChangeRequests } from './end-change-requests.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { findProposalFacts, type ProposalFacts, propose } from './propose.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
 
-/** Deactivating a site ends the pending and active grants on it, so that none comes back with the site. */
-export const deactivateSite = siteCommand<{ siteId: string }, Site, { open: OpenGrants }>({
+/** What ends with a site or a licence. */
+export type OpenOnSite = { open: OpenGrants; changeRequests: readonly OpenChangeRequest[] };
+
+/** What is open on a site, or for one product of it. Two statements; the caller holds the site's lock. */
+export async function listOpenOnSite(
+  tx: Transaction,
+  siteId: string,
+  productId: string | null,
+): Promise<OpenOnSite> {
+  const open = await listOpenGrantsOfSite(tx, siteId, productId);
+  return { open, changeRequests: await listOpenChangeRequestsOfSite(tx, siteId, productId) };
+}
+
+/**
+ * Deactivating a site ends the pending and active grants on it, and withdraws what is to be changed there, so that
+ * nothing comes back with the site.
+ */
+export const deactivateSite = siteCommand<{ siteId: string }, Site, OpenOnSite>({
   operation: 'deactivateSite',
   action: 'site.deactivate',
   refusals: ['SITE_DEACTIVATED'],
-  extra: async (tx, { siteId }) => ({ open: await listOpenGrantsOfSite(tx, siteId, null) }),
-  decide: ({ site, open }, _, by) => {
+  extra: (tx, { siteId }) => listOpenOnSite(tx, siteId, null),
+  decide: ({ site, open, changeRequests }, _, by) => {
     if (site.status === 'DEACTIVATED') {
       return { refused: invalidState('SITE_DEACTIVATED', 'The site is deactivated already.') };
     }
-    return {
-      ...change(site, { status: 'DEACTIVATED' }),
-      grants: changeGrantsOnSite(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by),
-    };
+    const grants = changeGrantsOnSite(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by);
+    const outcome = { ...change(site, { status: 'DEACTIVATED' }), grants };
+    return andEndChangeRequests(outcome, changeRequests, 'SITE_DEACTIVATED', by);
   },
 });
 

@@ -1,4 +1,6 @@
-/** The commands that change a ticket, and what each does to the ticket's grants. */
+/** The commands that change a ticket, and what each does to the ticket's grants and change requests. */
+import type { EndOfItsUse } from '../changes/change-request.ts';
+import { listOpenChangeRequests } from '../changes/store.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
 import { shareCaseload, shareCaseloadOfAssignee } from '../tickets/locks.ts';
@@ -7,11 +9,12 @@ import { updateTickets } from '../tickets/store.ts';
 import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
+import { andEndChangeRequests } from './end-change-requests.ts';
 import { invalidInput, invalidState, type Refusal } from './refusal.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
-/** Decides a command on a ticket, and what it does to the ticket's open grants. */
+/** Decides a command on a ticket, and what it does to the ticket's open grants and change requests. */
 export function changeTicket(
   facts: TicketFacts,
   by: DecisionContext,
@@ -24,7 +27,7 @@ export function changeTicket(
   if ('refused' in decision) return { refused: refusalOf(command, decision.refused) };
   if ('unchanged' in decision) return { answer: ticket, entry: { details: auditDetails(ticket, ticket) } };
   const { changed } = decision;
-  return {
+  const outcome = {
     answer: changed,
     entry: { details: auditDetails(ticket, changed) },
     grants:
@@ -34,8 +37,20 @@ export function changeTicket(
             ...grantSubjectOf({ ...facts.ticket, ...changed }),
             by,
           }),
-    write: (tx) => updateTickets(tx, [changed]),
+    write: (tx: Transaction) => updateTickets(tx, [changed]),
   };
+  const reason = endsChangeRequests[command.type];
+  return reason === undefined ? outcome : andEndChangeRequests(outcome, facts.changeRequests, reason, by);
+}
+
+/** The customer consented to a change by this engineer, for this ticket. */
+const endsChangeRequests: Partial<Record<TicketCommand['type'], EndOfItsUse>> = {
+  Close: 'TICKET_CLOSED',
+  Assign: 'TICKET_REASSIGNED',
+};
+
+async function withChangeRequests(tx: Transaction, { ticketId }: { ticketId: string }) {
+  return { changeRequests: await listOpenChangeRequests(tx, [ticketId]) };
 }
 
 function refusalOf({ type }: TicketCommand, code: TicketRefusal): Refusal {
@@ -55,11 +70,12 @@ export function engineersOf(before: Ticket, after: Ticket): Record<string, unkno
 /** A ticket, and when its ticketing system says that the change happened. Left out: it happens now. */
 export type TicketChangeInput = { ticketId: string; moment?: Moment };
 
-/** Closing a ticket revokes what is active on it and withdraws what is pending. */
-export const closeTicket = ticketCommand<TicketChangeInput, Ticket>({
+/** Closing a ticket revokes what is active on it and withdraws what is pending. A change that was begun is still recorded. */
+export const closeTicket = ticketCommand<TicketChangeInput, Ticket, Pick<TicketFacts, 'changeRequests'>>({
   operation: 'closeTicket',
   action: 'ticket.close',
   refusals: ['TICKET_CLOSED'],
+  extra: withChangeRequests,
   decide: (facts, { moment }, by) =>
     changeTicket(facts, by, { type: 'Close', moment }, { type: 'CloseTicket', by: by.viewer.id }),
 });
@@ -98,16 +114,24 @@ export const updateTicketStatus = ticketCommand<UpdateTicketStatusInput, Ticket>
 
 export type AssignTicketInput = TicketChangeInput & { engineerId: string | null };
 
-/** The engineer who is assigned receives the ticket's open grants; the one who was, loses them at once. */
-export const assignTicket = ticketCommand<AssignTicketInput, Ticket, { engineerIsKnown: boolean }>({
+/**
+ * The engineer who is assigned receives the ticket's open grants; the one who was, loses them at once, and what they asked
+ * to change is withdrawn.
+ */
+export const assignTicket = ticketCommand<
+  AssignTicketInput,
+  Ticket,
+  Pick<TicketFacts, 'changeRequests'> & { engineerIsKnown: boolean }
+>({
   operation: 'assignTicket',
   action: 'ticket.assign',
   refusals: ['TICKET_CLOSED'],
   lockBefore: async (tx, { engineerId }) => {
     if (engineerId !== null) await shareCaseload(tx, engineerId);
   },
-  extra: async (tx, { engineerId }) => ({
+  extra: async (tx, { ticketId, engineerId }) => ({
     engineerIsKnown: engineerId !== null && (await isEngineer(tx, engineerId)),
+    ...(await withChangeRequests(tx, { ticketId })),
   }),
   decide: (facts, { engineerId, moment }, by) =>
     engineerId === null || facts.engineerIsKnown === true

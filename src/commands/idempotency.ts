@@ -84,9 +84,9 @@ export async function forgetAnswers(db: Transaction, now: Date, limit: number): 
   );
 }
 
-/** Restores a row from JSON: every column named `…At` is a date. */
+/** Restores a row from JSON: every column named `…At` or `…Until` is a date. */
 function revive<T>(json: unknown): T {
   return JSON.parse(JSON.stringify(json), (name, value: unknown) =>
-    /At$/.test(name) && typeof value === 'string' ? new Date(value) : value,
+    /(At|Until)$/.test(name) && typeof value === 'string' ? new Date(value) : value,
   );
 }

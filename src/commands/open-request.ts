@@ -6,11 +6,18 @@ import type { TicketOnProduct } from '../tickets/store.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
+/** Why nothing can be asked of the customer on the ticket now, or null when something can. */
+export function refuseAsking({ status, site, product }: TicketOnProduct): Refusal | null {
+  if (status === 'CLOSED') return invalidState('TICKET_CLOSED');
+  if (site.status === 'DEACTIVATED') return invalidState('SITE_DEACTIVATED');
+  if (!product.licensed) return invalidState('PRODUCT_NOT_LICENSED');
+  return null;
+}
+
 /** Why no request of this scope can be opened on the ticket now, or null when one can. */
 export function refuseOpening({ ticket, grants }: TicketFacts, scope: GrantScope['kind']): Refusal | null {
-  if (ticket.status === 'CLOSED') return invalidState('TICKET_CLOSED');
-  if (ticket.site.status === 'DEACTIVATED') return invalidState('SITE_DEACTIVATED');
-  if (!ticket.product.licensed) return invalidState('PRODUCT_NOT_LICENSED');
+  const refused = refuseAsking(ticket);
+  if (refused !== null) return refused;
   const open = grants.filter((grant) => isOpen(grant) && grant.scope.kind === scope);
   if (open.some((grant) => grant.state === 'PENDING_APPROVAL')) return invalidState('ALREADY_REQUESTED');
   if (open.some((grant) => grant.state === 'PENDING_GUARD_APPROVAL')) return invalidState('ALREADY_APPROVED');

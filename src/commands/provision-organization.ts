@@ -1,5 +1,4 @@
 /** Organizations, their sites, and the products licensed on them. */
-import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import { lockGuard, lockSite, lockSiteOfProduct } from '../organizations/locks.ts';
 import {
   findOrganization,
@@ -15,7 +14,8 @@ import {
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Experience } from '../roles/role.ts';
-import { changeGrantsOnSite } from './change-site.ts';
+import { changeGrantsOnSite, listOpenOnSite, type OpenOnSite } from './change-site.ts';
+import { andEndChangeRequests } from './end-change-requests.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidState } from './refusal.ts';
 
@@ -180,9 +180,12 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
   },
 });
 
-type LicensedProduct = ProductWithSite & { open: OpenGrants };
+type LicensedProduct = ProductWithSite & OpenOnSite;
 
-/** Ends the licence, and with it every open grant for the product: support never sees unlicensed products. */
+/**
+ * Ends the licence, and with it every open grant and change request for the product: support never sees or changes
+ * unlicensed products.
+ */
 export const unlicenseProduct = platformCommand<{ productId: string }, LicensedProduct, Product>({
   operation: 'unlicenseProduct',
   action: 'product.unlicense',
@@ -191,16 +194,16 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
   lock: (tx, { productId }) => lockSiteOfProduct(tx, productId),
   load: async (tx, { productId }) => {
     const product = await findProduct(tx, productId);
-    return product && { ...product, open: await listOpenGrantsOfSite(tx, product.siteId, productId) };
+    return product && { ...product, ...(await listOpenOnSite(tx, product.siteId, productId)) };
   },
   organizationId: ({ site }) => site.organizationId,
   auditResource: ({ id }) => ({ type: 'Product', id }),
-  decide: ({ open, site, ...product }, _, by) => {
+  decide: ({ open, changeRequests, site, ...product }, _, by) => {
     if (!product.licensed) {
       const message = 'The product is not licensed on this site, so there is no licence to end.';
       return { refused: invalidState('PRODUCT_NOT_LICENSED', message) };
     }
-    return {
+    const outcome = {
       answer: { ...product, licensed: false },
       write: async (tx: Transaction) => {
         await tx.product.update({ where: { id: product.id }, data: { licensed: false } });
@@ -211,5 +214,6 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
       },
       grants: changeGrantsOnSite(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site, by),
     };
+    return andEndChangeRequests(outcome, changeRequests, 'PRODUCT_UNLICENSED', by);
   },
 });

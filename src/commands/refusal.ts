@@ -1,4 +1,5 @@
 /** Refusals as data: why a command was not run, and what people are told. Each is returned, audited, and kept for its idempotency key. */
+import type { ChangeRequestRefusal, OpeningRefusal } from '../changes/lifecycle.ts';
 import type { GrantRefusal } from '../grants/lifecycle.ts';
 import { mostWaiting, type ProposalRefusal } from '../proposals/proposal.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
@@ -8,6 +9,8 @@ import type { TicketRefusal } from '../tickets/ticket.ts';
 export type StateRefusalCode =
   | GrantRefusal
   | TicketRefusal
+  | ChangeRequestRefusal
+  | OpeningRefusal
   | 'APPROVAL_LAPSED'
   | ProposalRefusal
   | 'ANOTHER_CHANGE_WAITS'
@@ -200,6 +203,19 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   EXPIRES_AT_IN_THE_PAST: 'expiresAt must be in the future.',
   EXPIRES_AT_BEYOND_POLICY:
     "expiresAt is later than the site's policy allows a grant to last. Choose an earlier time.",
+  NOT_CONSENTED_YET:
+    'Nobody has consented to the change yet, so there is no consent to take back. To refuse it, refuse the change.',
+  ALREADY_CONSENTED:
+    'The customer has consented to the change already. To take that back, revoke the consent.',
+  CHANGE_IN_PROGRESS:
+    'The change was begun, so it can no longer be decided or taken back. Its engineer records what came of it.',
+  CHANGE_NOT_IN_PROGRESS: 'The change was not begun, so nothing has come of it that could be recorded.',
+  CHANGE_REQUEST_OVER:
+    'The change request is over, and that is final. The engineer may ask for the change again.',
+  VALID_UNTIL_IN_THE_PAST: 'validUntil must be in the future.',
+  VALID_UNTIL_BEYOND_LIMIT: 'validUntil must be at most 30 days from now.',
+  TOO_MANY_CHANGE_REQUESTS:
+    'The ticket has as many open change requests as it may have. Withdraw those that are no longer needed, and record what came of those that were begun.',
   TICKET_CLOSED: 'The ticket is closed. Reopen it first.',
   TICKET_NOT_CLOSED: 'The ticket is not closed.',
   SITE_DEACTIVATED:

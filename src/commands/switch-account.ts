@@ -1,5 +1,6 @@
 /** The commands that deactivate and reactivate an account. */
 import type { Account } from '../../prisma/generated/client/client.ts';
+import { saveChangeRequests } from '../changes/store.ts';
 import { newId } from '../platform/ids.ts';
 import {
   listRolesOf,
@@ -68,6 +69,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
             await noteFormerAdmin(tx, { accountId: account.id }, by.now);
           await tx.account.update({ where: { id: account.id }, data: { active } });
           if (unassigned.tickets.length > 0) await updateTickets(tx, unassigned.tickets);
+          await saveChangeRequests(tx, unassigned.changeRequests);
           if (removed.length > 0) await removeRoles(tx, removed);
         },
         consequences: [
@@ -114,7 +116,7 @@ function removalEntry({ email }: Account, held: RoleAssignmentRow): OwnAuditEntr
 
 /**
  * A deactivated account can do nothing from the next request on, and its subscriptions end. An engineer's tickets are
- * nobody's from then on, with their open grants.
+ * nobody's from then on, with their open grants; what the engineer asked to change is withdrawn.
  */
 export const deactivateAccount = switchAccount('deactivateAccount', false);
 

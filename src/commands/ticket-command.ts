@@ -136,12 +136,16 @@ function answersGrant(action: AuditAction): boolean {
 }
 
 /** Whether the people who may grant for the ticket's product may run the operation. */
-function namesGrantors(operation: MutationName): boolean {
+export function namesGrantors(operation: MutationName): boolean {
   return may(operation, new Set(['GRANTOR']));
 }
 
 /** Returns the obstacles if a user could run the operation as a grantor; otherwise a plain `FORBIDDEN`. */
-function refuseOnTicket(operation: MutationName, viewer: Viewer, { ticket }: TicketFacts): Refusal {
+export function refuseOnTicket(
+  operation: MutationName,
+  viewer: Viewer,
+  { ticket }: Pick<TicketFacts, 'ticket'>,
+): Refusal {
   if (viewer.kind === 'USER' && namesGrantors(operation)) {
     const isMember = viewer.organizationIds.includes(ticket.site.organizationId);
     const verdict = eligibility({ isMember, assignments: viewer.assignments }, ticket);

@@ -1,4 +1,6 @@
 /** The facts that every command on a ticket, or on one of its grants, is decided on. */
+import type { OpenChangeRequest } from '../changes/change-request.ts';
+import { listOpenChangeRequests } from '../changes/store.ts';
 import type { Grant } from '../grants/grant.ts';
 import { listGrantsOfTicket, listOpenGrantsOfTickets } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -22,6 +24,8 @@ export type TicketFacts = {
    * active. Only the approval of the Guard needs them.
    */
   approvers?: ReadonlyMap<string, Viewer>;
+  /** The ticket's open change requests. Only what ends them, or limits how many there are, needs them. */
+  changeRequests?: readonly OpenChangeRequest[];
 };
 
 /** The facts of a command that names a grant. */
@@ -77,15 +81,17 @@ export async function listTicketFacts(
   return tickets.map((ticket) => ticket && { ...factsOf(ticket), approvers });
 }
 
-/** The facts of the engineer's open tickets. At most two statements, however many tickets. */
+/** The facts of the engineer's open tickets, with their change requests. At most three statements, however many tickets. */
 export async function listTicketFactsOfEngineer(tx: Transaction, engineerId: string): Promise<TicketFacts[]> {
   const tickets = await listOpenTicketsOfEngineer(tx, engineerId);
   if (tickets.length === 0) return [];
-  const grants = await listOpenGrantsOfTickets(
-    tx,
-    tickets.map(({ id }) => id),
-  );
-  return tickets.map(factsWith(grants));
+  const ids = tickets.map(({ id }) => id);
+  const factsOf = factsWith(await listOpenGrantsOfTickets(tx, ids));
+  const changeRequests = Map.groupBy(await listOpenChangeRequests(tx, ids), ({ ticketId }) => ticketId);
+  return tickets.map((ticket) => ({
+    ...factsOf(ticket),
+    changeRequests: changeRequests.get(ticket.id) ?? [],
+  }));
 }
 
 function factsWith(grants: readonly Grant[]): (ticket: TicketOnProduct) => TicketFacts {

@@ -2,6 +2,7 @@
 import type { SupportSession, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
+import { snakeCase } from '../platform/snake-case.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import type { Grant } from './grant.ts';
 import type { GrantChange } from './lifecycle.ts';
@@ -200,13 +201,4 @@ function decidedAt(grant: Grant): Date {
     default:
       return grant.endedAt;
   }
-}
-
-function snakeCase(row: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  );
 }

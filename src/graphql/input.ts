@@ -111,11 +111,12 @@ export const seconds = z
   .min(1, 'must be at least 1.')
   .max(315_360_000, 'must be at most ten years.');
 
-export const optionalDate = z
+export const date = z
   .date()
-  .refine((date) => date.getTime() >= 0, 'must not be before the year 1970.')
-  .refine((date) => date.getTime() < 4_102_444_800_000, 'must be before the year 2100.')
-  .nullish();
+  .refine((moment) => moment.getTime() >= 0, 'must not be before the year 1970.')
+  .refine((moment) => moment.getTime() < 4_102_444_800_000, 'must be before the year 2100.');
+
+export const optionalDate = date.nullish();
 
 export const optionalVersion = z.int().min(1, 'must be at least 1.').nullish();
 

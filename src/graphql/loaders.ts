@@ -5,6 +5,9 @@ import type { Account, AuditEntry, Prisma } from '../../prisma/generated/client/
 import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
 import { listTimelines, type TimelineWindow } from '../audit/timeline-store.ts';
 import { visibleTimelines } from '../authorization/visibility.ts';
+import type { OpenChangeRequest } from '../changes/change-request.ts';
+import type { ChangeRequestRow } from '../changes/row.ts';
+import { listOpenChangeRequests } from '../changes/store.ts';
 import { listTicketFacts, type TicketFacts } from '../commands/ticket-facts.ts';
 import { type ActiveGrantsWindow, listActiveGrants } from '../grants/active-grants.ts';
 import type { GrantRow } from '../grants/row.ts';
@@ -33,6 +36,8 @@ export class Loaders {
     readonly FieldNode[],
     DataLoader<ActiveGrantsWindow, GrantRow[], string>
   >();
+  #changeRequests: DataLoader<string, ChangeRequestRow | null> | undefined;
+  #openChangeRequests: DataLoader<string, OpenChangeRequest[]> | undefined;
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
@@ -130,6 +135,34 @@ export class Loaders {
       );
     this.#activeGrants.set(field, loader);
     return loader;
+  }
+
+  /** Change requests as they are in the database now, by id; null for an id without one. */
+  get changeRequests(): DataLoader<string, ChangeRequestRow | null> {
+    this.#changeRequests ??= new DataLoader(
+      async (ids) => {
+        const found = await this.#prisma.changeRequest.findMany({ where: { id: { in: [...ids] } } });
+        const byId = new Map(found.map((row) => [row.id, row]));
+        return ids.map((id) => byId.get(id) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#changeRequests;
+  }
+
+  /** The open change requests of tickets, by ticket id. */
+  get openChangeRequests(): DataLoader<string, OpenChangeRequest[]> {
+    this.#openChangeRequests ??= new DataLoader(
+      async (ids) => {
+        const found = Map.groupBy(
+          await listOpenChangeRequests(this.#prisma, ids),
+          ({ ticketId }) => ticketId,
+        );
+        return ids.map((id) => found.get(id) ?? []);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#openChangeRequests;
   }
 
   /**

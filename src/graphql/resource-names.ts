@@ -51,6 +51,14 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, ticket }) => ({ id, name: ticket.key }));
   },
+  ChangeRequest: async (prisma, ids) => {
+    const found = await prisma.changeRequest.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, ticket: { select: { key: true } } },
+      relationLoadStrategy: 'join',
+    });
+    return found.map(({ id, ticket }) => ({ id, name: ticket.key }));
+  },
   RoleAssignment: async (prisma, ids) => {
     const found = await prisma.roleAssignment.findMany({
       where: { id: { in: ids } },

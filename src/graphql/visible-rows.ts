@@ -4,6 +4,7 @@ import { timelineActions } from '../audit/timeline.ts';
 import {
   visibleAccounts,
   visibleAuditEntries,
+  visibleChangeRequests,
   visibleGrants,
   visibleInboundTicketEvents,
   visibleOrganizations,
@@ -62,6 +63,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.supportSession.findMany({
       ...query,
       where: { AND: [{ id: { in: ids } }, visibleSupportSessions(viewer)] },
+    }),
+  ChangeRequest: (prisma, viewer, { ids, query }) =>
+    prisma.changeRequest.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleChangeRequests(viewer)] },
     }),
   RoleAssignment: (prisma, viewer, { ids, query }) =>
     prisma.roleAssignment.findMany({

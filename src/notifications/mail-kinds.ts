@@ -1,4 +1,5 @@
 import { appointmentWaitsMail, changeProposedMail } from './kinds/change-proposed.ts';
+import { changeRequestedMail } from './kinds/change-requested.ts';
 import { grantFirstUsedMail } from './kinds/grant-first-used.ts';
 import { grantReassignedMail } from './kinds/grant-reassigned.ts';
 import { guardRequestMail } from './kinds/guard-request.ts';
@@ -12,6 +13,7 @@ export const mailKinds: readonly MailKind[] = [
   relayedConsentMail,
   grantReassignedMail,
   grantFirstUsedMail,
+  changeRequestedMail,
   changeProposedMail,
   appointmentWaitsMail,
   rolesByOperatorMail,

@@ -40,11 +40,16 @@ export function ticketFacts({ ticketKey, summary, siteName, siteUrl, productName
 
 /** The lines of a mutation on a grant, for the recipient to run. */
 export function mutationLines(name: string, grantId: string, ...more: string[]): string[] {
-  const id = Buffer.from(`Grant:${grantId}`).toString('base64');
+  return mutationLinesFor(name, 'grantId', `Grant:${grantId}`, ...more);
+}
+
+/** The lines of a mutation on a thing, which the input names in `field`: `name` is its type and id, as in `Grant:…`. */
+export function mutationLinesFor(mutation: string, field: string, name: string, ...more: string[]): string[] {
+  const id = Buffer.from(name).toString('base64');
   return [
     'mutation {',
-    `  ${name}(input: {`,
-    ...[`grantId: "${id}"`, ...more].map((line) => `    ${line}`),
+    `  ${mutation}(input: {`,
+    ...[`${field}: "${id}"`, ...more].map((line) => `    ${line}`),
     '  }) { __typename ... on Error { code message } }',
     '}',
   ];

@@ -1,28 +1,33 @@
 import type { Transaction } from '../platform/database.ts';
 import { exclusiveLock, sharedLock } from '../platform/locks.ts';
 
+/** Names a ticket, or one by a grant, a support session or a change request on it. */
+type TicketName =
+  | { ticketId: string }
+  | { grantId: string }
+  | { sessionId: string }
+  | { changeRequestId: string };
+
 /**
- * Takes an exclusive lock on a ticket, or on the ticket of a grant or a support session, and a shared lock on its site.
- * Does nothing if there is no such ticket. One statement.
+ * Takes an exclusive lock on a ticket, and a shared lock on its site. Does nothing if there is no such ticket. One
+ * statement.
  */
-export async function lockTicket(
-  tx: Transaction,
-  by: { ticketId: string } | { grantId: string } | { sessionId: string },
-): Promise<void> {
+export async function lockTicket(tx: Transaction, by: TicketName): Promise<void> {
   const locks = `SELECT ${sharedLock('site', 't.site_id::text')}, ${exclusiveLock('ticket', 't.id::text')}`;
   if ('ticketId' in by) {
     await tx.$executeRawUnsafe(`${locks} FROM tickets t WHERE t.id = $1::uuid`, by.ticketId);
-  } else if ('grantId' in by) {
-    await tx.$executeRawUnsafe(
-      `${locks} FROM grants g JOIN tickets t ON t.id = g.ticket_id WHERE g.id = $1::uuid`,
-      by.grantId,
-    );
   } else {
+    const [table, id] = nameOnTicket(by);
     await tx.$executeRawUnsafe(
-      `${locks} FROM support_sessions s JOIN tickets t ON t.id = s.ticket_id WHERE s.id = $1::uuid`,
-      by.sessionId,
+      `${locks} FROM ${table} named JOIN tickets t ON t.id = named.ticket_id WHERE named.id = $1::uuid`,
+      id,
     );
   }
+}
+
+function nameOnTicket(by: Exclude<TicketName, { ticketId: string }>): [table: string, id: string] {
+  if ('grantId' in by) return ['grants', by.grantId];
+  return 'sessionId' in by ? ['support_sessions', by.sessionId] : ['change_requests', by.changeRequestId];
 }
 
 const openTicketsOfEngineer = `SELECT id, site_id FROM tickets WHERE assignee_id = $1::uuid AND status <> 'CLOSED'`;

@@ -113,7 +113,7 @@ function replay(
   let [grantUntil, consentedUntil] = [Number.POSITIVE_INFINITY, -1];
   let session: { who: number | null; from: number; used: number } | null = null;
   for (const { step, at, yes } of history) {
-    if (step.do === 'deactivate' || step.do === 'unlicense') grantUntil = -1;
+    if (step.do === 'deactivate' || step.do === 'unlicense') [grantUntil, consentedUntil] = [-1, -1];
     if (step.do === 'deactivate' || step.do === 'reactivate') site = step.do === 'reactivate';
     if (step.do === 'license' || step.do === 'unlicense') licence = step.do === 'license';
     if (!('ticket' in step) || step.ticket !== ticket) continue;
@@ -125,7 +125,7 @@ function replay(
     if (step.do === 'close') consentedUntil = -1;
     if (step.do === 'close' || step.do === 'reopen') closed = step.do === 'close';
     if (step.do === 'assign') {
-      if (step.to !== assignee) session = null;
+      if (step.to !== assignee) [session, consentedUntil] = [null, -1];
       assignee = step.to;
     }
     if (step.do === 'start') session = { who: assignee, from: at, used: at };
@@ -162,11 +162,8 @@ async function perform(step: Step, filed: readonly Ticket[]): Promise<boolean> {
       const grantId = await newestGrant(ticketId);
       return await done(() => office.run(revokeDataAccess, { grantId, expectedVersion: null, reason: null }));
     }
-    case 'close': {
-      const isDone = await done(() => office.run(closeTicket, { ticketId }));
-      if (isDone) await office.sql.query(withdrawChanges, [ticketId, new Date(time)]);
-      return isDone;
-    }
+    case 'close':
+      return await done(() => office.run(closeTicket, { ticketId }));
     case 'reopen':
       return await done(() => office.run(reopenTicket, { ticketId }));
     case 'assign': {
@@ -240,9 +237,6 @@ async function newestGrant(ticketId: string): Promise<string> {
 const endSessionsOfOthers = `
   UPDATE support_sessions s SET ended_at = $2, end_reason = 'TICKET_REASSIGNED', version = 2 FROM tickets t
    WHERE t.id = $1 AND s.ticket_id = t.id AND s.ended_at IS NULL AND s.engineer_id IS DISTINCT FROM t.assignee_id`;
-const withdrawChanges = `
-  UPDATE change_requests SET state = 'WITHDRAWN', ended_at = $2, version = version + 1
-   WHERE ticket_id = $1 AND state = 'CONSENTED'`;
 
 const countEvaluations = async (): Promise<number> =>
   (await office.sql.query(`SELECT count(*)::int AS n FROM audit_entries WHERE details ? 'askedBy'`)).rows[0]

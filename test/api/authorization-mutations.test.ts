@@ -46,6 +46,7 @@ function nameOf(row: string): OperationName {
 type Target = {
   ticketId: string;
   grantId: string;
+  changeRequestId: string;
   accountId: string;
   roleAssignmentId: string;
   siteId: string;
@@ -92,6 +93,8 @@ const addsAccount = { writes: { relation: 'accounts', operation: 'INSERT' }, ofT
 const grantId = ({ grantId: id }: Target) => ({ grantId: id });
 const ticketId = ({ ticketId: id }: Target) => ({ ticketId: id });
 const siteId = ({ siteId: id }: Target) => ({ siteId: id });
+const changeRequestId = ({ changeRequestId: id }: Target) => ({ changeRequestId: id });
+const changesRequest = { writes: { relation: 'change_requests', operation: 'UPDATE' } } as const;
 const proposedChangeId = ({ proposedChangeId: id }: Target) => ({ proposedChangeId: id });
 const changesProposal = { writes: { relation: 'proposed_changes', operation: 'UPDATE' } } as const;
 const newcomer = () => ({ email: `${newId()}@newcomers.example`, name: 'Newcomer' });
@@ -163,6 +166,25 @@ const rows: Record<string, Row> = {
   },
   approveGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant, approverMayGrant: true },
   denyGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant },
+
+  requestChange: {
+    on: {},
+    input: (target) => ({
+      ...{ ...ticketId(target), kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+      ...{ description: 'Switch it on', justification: 'It is off' },
+      validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+    }),
+    writes: { relation: 'change_requests', operation: 'INSERT' },
+  },
+  withdrawChangeRequest: { on: { change: 'PENDING_CONSENT' }, input: changeRequestId, ...changesRequest },
+  recordChangeResult: {
+    on: { ...active, change: 'IN_PROGRESS' },
+    input: (target) => ({ ...changeRequestId(target), result: 'APPLIED' }),
+    ...changesRequest,
+  },
+  consentToChange: { on: { change: 'PENDING_CONSENT' }, input: changeRequestId, ...changesRequest },
+  refuseChange: { on: { change: 'PENDING_CONSENT' }, input: changeRequestId, ...changesRequest },
+  revokeChangeConsent: { on: { change: 'CONSENTED' }, input: changeRequestId, ...changesRequest },
 
   setSupportAccessRestrictions: {
     input: () => ({ siteId: acme().sites.main.id, restricted: true }),
@@ -420,7 +442,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     row.event === undefined ? [] : await insertInboundTicketEvents(gateway, 'ticketing@acme.example', count);
   const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
   return Array.from({ length: count }, (_, index) => ({
-    ...{ ticketId: '', grantId: '', ...tickets[index] },
+    ...{ ticketId: '', grantId: '', changeRequestId: '', ...tickets[index] },
     ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
     siteId: sites[index] ?? '',
     proposedChangeId: proposals[index] ?? '',

@@ -1,5 +1,6 @@
 /** Creates everybody in the authorization table: accounts with their roles, signed in. */
 import { newId } from '../../src/platform/ids.ts';
+import { beginChanges } from '../support/begun-changes.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
 import { assignRole, done, startGatewayWithWorld, type World } from '../support/world.ts';
 import type { guardsAndUnsynced, outsiders, people, vendor } from './authorization-table.ts';
@@ -156,19 +157,29 @@ export type TicketSpec = {
   closed?: boolean;
   /** The state of its grant; absent if it has none. */
   grant?: 'PENDING_APPROVAL' | 'PENDING_GUARD_APPROVAL' | 'ACTIVE';
-  /** The person who approved it, if somebody did. */
+  /** The person who approved it, and consented to its change request, if somebody did. */
   approverId?: string | null;
+  /** The state of a change request on it; absent if it has none. */
+  change?: 'PENDING_CONSENT' | 'CONSENTED' | 'IN_PROGRESS';
 };
 
-/** Inserts tickets with grants, with the same rows that commands would write. Returns global ids. */
+/** Inserts tickets with grants and change requests, with the same rows that commands would write. Returns global ids. */
 export async function fileTickets(
-  { sql }: TestGateway,
+  gateway: TestGateway,
   specs: readonly TicketSpec[],
-): Promise<{ ticketId: string; grantId: string; key: string }[]> {
+): Promise<{ ticketId: string; grantId: string; changeRequestId: string; key: string }[]> {
+  const { sql } = gateway;
   const now = new Date();
   const made = specs.map((spec) => {
     serial += 1;
-    return { ...spec, id: newId(), siteId: rawId(spec.siteId), grantId: newId(), key: `TABLE-${serial}` };
+    return {
+      ...spec,
+      id: newId(),
+      siteId: rawId(spec.siteId),
+      grantId: newId(),
+      changeId: newId(),
+      key: `TABLE-${serial}`,
+    };
   });
   const tickets = made.map(({ id, siteId, productId, reporterId, assigneeId, closed = false, key }) => ({
     ...{ id, key, summary: 'It is slow', site_id: siteId, product_id: rawId(productId) },
@@ -200,9 +211,11 @@ export async function fileTickets(
        FROM inserted WHERE customer_approved_by_id IS NOT NULL`,
     [JSON.stringify(grants)],
   );
-  return made.map(({ id, grantId, key }) => ({
+  await requestChanges(gateway, made, now);
+  return made.map(({ id, grantId, changeId, key }) => ({
     ticketId: globalId('Ticket', id),
     grantId: globalId('Grant', grantId),
+    changeRequestId: globalId('ChangeRequest', changeId),
     key,
   }));
 }
@@ -224,4 +237,39 @@ export async function openSessions(
     [JSON.stringify(made)],
   );
   return made.map(({ id }) => globalId('SupportSession', id));
+}
+
+type Filed = TicketSpec & { id: string; changeId: string };
+
+/** Inserts the change request of each ticket that has one. */
+async function requestChanges(gateway: TestGateway, made: readonly Filed[], now: Date): Promise<void> {
+  const asking = made.filter(({ change }) => change !== undefined);
+  const requests = asking.map(({ id, siteId, changeId, assigneeId, reporterId, approverId, change }) => ({
+    ...{
+      id: changeId,
+      ticket_id: id,
+      site_id: siteId,
+      requested_by_id: assigneeId,
+      requested_at: now,
+    },
+    ...{ kind: 'SETTINGS', resource_type: 'project', resource_id: 'ACME', version: 1 },
+    ...{ description: 'Switch it on', justification: 'It is off' },
+    valid_until: new Date(now.getTime() + 86_400_000),
+    state: change === 'PENDING_CONSENT' ? change : 'CONSENTED',
+    ...(change === 'PENDING_CONSENT' ? {} : { decided_at: now, decided_by_id: approverId ?? reporterId }),
+  }));
+  await gateway.sql.query(
+    `INSERT INTO change_requests (id, ticket_id, site_id, organization_id, kind, resource_type, resource_id, description,
+                                  justification, requested_by_id, requested_at, valid_until, state, decided_at, decided_by_id,
+                                  version)
+     SELECT c.id, c.ticket_id, c.site_id, s.organization_id, c.kind, c.resource_type, c.resource_id, c.description,
+            c.justification, c.requested_by_id, c.requested_at, c.valid_until, c.state, c.decided_at, c.decided_by_id, c.version
+       FROM jsonb_populate_recordset(NULL::change_requests, $1) c JOIN sites s ON s.id = c.site_id`,
+    [JSON.stringify(requests)],
+  );
+  const begun = asking.filter(({ change }) => change === 'IN_PROGRESS');
+  await beginChanges(
+    gateway,
+    begun.map(({ changeId }) => globalId('ChangeRequest', changeId)),
+  );
 }

@@ -26,7 +26,7 @@ const seed = seedOf('READS_SEED');
 
 let gateway: TestGateway;
 let everybody: Everybody;
-let target: { ticketId: string; key: string; grantId: string };
+let target: { ticketId: string; key: string; grantId: string; changeRequestId: string };
 /** An open support session under the grant. */
 let sessionId: string;
 /** The ids of an audit entry about Acme's main site, and of one that is only in the vendor's log. */
@@ -42,7 +42,7 @@ beforeAll(async () => {
   ({ gateway, everybody } = await startGatewayWithEverybody());
   const { reporter } = everybody.world.acme.emails;
   target = await fileTicketOf(reporter, 'acme', {
-    grant: 'ACTIVE',
+    ...{ grant: 'ACTIVE', change: 'CONSENTED' },
     approverId: idOf('approver@acme.example'),
   });
   [sessionId = ''] = await openSessions(gateway, [target]);
@@ -99,6 +99,7 @@ function questions(): Record<string, Read> {
     'node: Ticket': byId(target.ticketId),
     'node: Grant': byId(target.grantId),
     'node: SupportSession': byId(sessionId),
+    'node: ChangeRequest': byId(target.changeRequestId),
     'node: Organization': byId(world.acme.organizationId),
     'node: Site': byId(main.id),
     'node: Product': byId(main.products.jira),
@@ -131,6 +132,7 @@ function questions(): Record<string, Read> {
     tickets: inList('tickets', target.ticketId),
     grants: inList('grants', target.grantId),
     supportSessions: inList('supportSessions', sessionId),
+    changeRequests: inList('changeRequests', target.changeRequestId),
     roleAssignments: inList('roleAssignments', colleague.roleAssignmentId),
     accounts: {
       query: '{ accounts(first: 100) { edges { node { ... on User { id } } } } }',

@@ -69,6 +69,7 @@ viewer                       | 401       no       no          yes    yes        
 node: Ticket                 | 401       no       no          -      -           -           -
 node: Grant                  | 401       no       no          -      -           -           -
 node: SupportSession         | 401       no       no          -      -           -           -
+node: ChangeRequest          | 401       no       no          -      -           -           -
 node: Organization           | 401       no       no          -      -           -           -
 node: Site                   | 401       no       no          -      -           -           -
 node: Product                | 401       no       no          -      -           -           -
@@ -89,6 +90,7 @@ ticket                       | 401       no       no          -      -          
 tickets                      | 401       no       no          -      -           -           -
 grants                       | 401       no       no          -      -           -           -
 supportSessions              | 401       no       no          -      -           -           -
+changeRequests               | 401       no       no          -      -           -           -
 roleAssignments              | 401       no       no          no     -           -           no
 accounts                     | 401       no       no          no     -           -           no
 inboundTicketEvents          | 401       no       no          no     no          no          -
@@ -118,6 +120,13 @@ revokeDataAccess: takes back | 401       no       no          -      -          
 revokeDataAccessInBulk       | 401       no       no          -      -           -           -
 approveGuardRequest          | 401       no       no          -      -           -           -
 denyGuardRequest             | 401       no       no          -      -           -           -
+
+requestChange                | 401       no       no          -      -           -           -
+withdrawChangeRequest        | 401       no       no          -      -           -           -
+recordChangeResult           | 401       no       no          -      -           -           -
+consentToChange              | 401       no       no          -      -           -           -
+refuseChange                 | 401       no       no          -      -           -           -
+revokeChangeConsent          | 401       no       no          -      -           -           -
 
 setSupportAccessRestrictions | 401       no       no          -      -           -           -
 setSupportAccessPolicy       | 401       no       no          -      -           -           -
@@ -150,6 +159,7 @@ viewer                       | yes    yes      yes      yes      yes       yes  
 node: Ticket                 | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Grant                  | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: SupportSession         | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: ChangeRequest          | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Organization           | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Site                   | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 node: Product                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
@@ -170,6 +180,7 @@ ticket                       | -      yes      yes      yes      yes       yes  
 tickets                      | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 grants                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 supportSessions              | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+changeRequests               | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 inboundTicketEvents          | no     no       no       no       no        no        no        no        no       no      no      no
@@ -199,6 +210,13 @@ revokeDataAccess: takes back | -      yes      yes      yes      yes       why  
 revokeDataAccessInBulk       | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
 approveGuardRequest          | -      no       no       no       no        no        no        no        no       no      no      no
 denyGuardRequest             | -      no       no       no       no        no        no        no        no       no      no      no
+
+requestChange                | -      no       -        no       no        no        no        no        no       no      no      no
+withdrawChangeRequest        | -      no       -        no       no        no        no        no        no       no      no      no
+recordChangeResult           | -      no       no       no       no        no        no        no        no       no      no      no
+consentToChange              | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+refuseChange                 | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+revokeChangeConsent          | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
 
 setSupportAccessRestrictions | no     no       no       yes      no        no        no        no        no       no      no      no
 setSupportAccessPolicy       | no     no       no       yes      no        no        no        no        no       no      no      no
@@ -231,6 +249,7 @@ viewer                       | yes   yes       yes       yes      yes       yes
 node: Ticket                 | yes   yes       yes       yes      yes       -
 node: Grant                  | yes   yes       yes       -        -         -
 node: SupportSession         | yes   yes       yes       -        -         -
+node: ChangeRequest          | yes   yes       yes       -        -         -
 node: Organization           | yes   yes       yes       yes      yes       yes
 node: Site                   | yes   yes       yes       yes      yes       yes
 node: Product                | yes   yes       yes       yes      yes       yes
@@ -251,6 +270,7 @@ ticket                       | yes   yes       yes       yes      yes       -
 tickets                      | yes   yes       yes       yes      yes       -
 grants                       | yes   yes       yes       -        -         -
 supportSessions              | yes   yes       yes       -        -         -
+changeRequests               | yes   yes       yes       -        -         -
 roleAssignments              | yes   yes       yes       -        -         -
 accounts                     | yes   yes       yes       -        -         -
 inboundTicketEvents          | no    no        no        no       no        no
@@ -280,6 +300,13 @@ revokeDataAccess: takes back | yes   yes       why       why      why       -
 revokeDataAccessInBulk       | yes   yes       why       why      why       -
 approveGuardRequest          | yes   yes       no        no       no        -
 denyGuardRequest             | yes   yes       no        no       no        -
+
+requestChange                | no    no        no        no       no        -
+withdrawChangeRequest        | no    no        no        no       no        -
+recordChangeResult           | no    no        no        no       no        -
+consentToChange              | why   why       why       why      why       -
+refuseChange                 | why   why       why       why      why       -
+revokeChangeConsent          | yes   yes       why       why      why       -
 
 setSupportAccessRestrictions | yes   yes       no        no       no        no
 setSupportAccessPolicy       | no    no        no        no       no        no
@@ -312,6 +339,7 @@ viewer                       | yes      yes      yes      yes       yes      yes
 node: Ticket                 | yes      -        yes      yes       yes      -        yes       yes       -
 node: Grant                  | yes      -        yes      yes       yes      -        yes       yes       -
 node: SupportSession         | yes      -        yes      -         yes      -        -         yes       -
+node: ChangeRequest          | yes      -        yes      yes       yes      -        yes       yes       -
 node: Organization           | yes      -        yes      yes       yes      yes      yes       yes       yes
 node: Site                   | yes      -        yes      yes       yes      yes      yes       yes       yes
 node: Product                | yes      -        yes      yes       yes      yes      yes       yes       yes
@@ -332,6 +360,7 @@ ticket                       | yes      -        yes      yes       yes      -  
 tickets                      | yes      -        yes      yes       yes      -        yes       yes       -
 grants                       | yes      -        yes      yes       yes      -        yes       yes       -
 supportSessions              | yes      -        yes      -         yes      -        -         yes       -
+changeRequests               | yes      -        yes      yes       yes      -        yes       yes       -
 roleAssignments              | no       no       yes      no        no       no       no        no        no
 accounts                     | no       no       yes      no        no       no       no        no        no
 inboundTicketEvents          | no       no       yes      -         no       no       yes       no        no
@@ -361,6 +390,13 @@ revokeDataAccess: takes back | no       -        no       no        no       -  
 revokeDataAccessInBulk       | no       -        no       no        no       -        no        no        -
 approveGuardRequest          | no       -        no       no        no       -        no        no        -
 denyGuardRequest             | no       -        no       no        no       -        no        no        -
+
+requestChange                | yes      -        no       no        no       -        no        no        -
+withdrawChangeRequest        | yes      -        no       no        no       -        no        no        -
+recordChangeResult           | yes      -        no       no        no       -        no        no        -
+consentToChange              | no       -        no       no        no       -        no        no        -
+refuseChange                 | no       -        no       no        no       -        no        no        -
+revokeChangeConsent          | no       -        no       no        no       -        no        no        -
 
 setSupportAccessRestrictions | -        -        no       no        no       no       no        no        no
 setSupportAccessPolicy       | -        -        no       no        no       no       no        no        no

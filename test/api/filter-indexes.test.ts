@@ -49,6 +49,11 @@ const served: Record<string, Record<string, Served>> = {
     states: { column: 'inbound_ticket_events.state' },
     integrationId: { column: 'inbound_ticket_events.integration_id' },
   },
+  changeRequests: {
+    states: { column: 'change_requests.state' },
+    siteId: { column: 'change_requests.site_id' },
+    ticketId: { column: 'change_requests.ticket_id' },
+  },
   roleAssignments: {
     organizationId: { column: 'role_assignments.organization_id' },
     siteId: { column: 'role_assignments.site_id' },

@@ -24,9 +24,18 @@ import {
   type Who,
 } from './model.ts';
 import {
+  type ChangeAction,
+  asOfNow as changeAsOfNow,
+  changeAt,
+  decideOnChange,
+  expireChanges,
+  requestChange,
+} from './model-changes.ts';
+import {
   answerPredicted,
   answerSeen,
   answerToRepetition,
+  changeSeen,
   compareAll,
   globalId,
   grantSeen,
@@ -79,6 +88,7 @@ type Mutation = {
 const selections: Record<Answered, string> = {
   Ticket: 'id status version',
   Grant: 'id state version endReason expiresAt endedAt',
+  ChangeRequest: 'id state version endReason endedAt',
   Site: 'id',
   Product: 'id',
   RoleAssignment: 'id',
@@ -363,6 +373,68 @@ const bulks: fc.Arbitrary<Command> = fc
     });
   });
 
+// Change requests.
+
+const hasChanges = (model: Model) => model.changes.length > 0;
+const aChange = (model: Model, drawn: number) => pick(model.changes.length, drawn);
+
+const changeRequests: fc.Arbitrary<Command> = fc
+  .record({
+    who: mostly('engineer', 'engineer', 'engineer', 'otherEngineer'),
+    drawn: anIndex,
+    seconds: fc.constantFrom(3600, 3600, 86_400, 30 * 86_400, 30 * 86_400 + 1, 0),
+    keyed: rarely,
+  })
+  .map(({ who, drawn, seconds, keyed }) => {
+    const until = ({ now }: Model) => now + seconds * 1000;
+    return mutation({
+      ...{ who, name: 'requestChange', answers: 'ChangeRequest', keyed, possible: hasTickets },
+      description: `for ${seconds} s (${drawn})`,
+      input: (model, reality) => ({
+        ticketId: ticketId(reality, aTicket(model, drawn)),
+        ...{ kind: 'PERMISSIONS', resourceType: 'project', resourceId: 'ACME' },
+        ...{ description: 'Let support browse the project', justification: 'The board cannot be opened' },
+        validUntil: new Date(until(model)).toISOString(),
+      }),
+      predict: (model) => requestChange(model, who, aTicket(model, drawn), until(model)),
+    });
+  });
+
+const onChanges: Record<ChangeAction, { name: string; likely: Who[] }> = {
+  consent: { name: 'consentToChange', likely: grantors },
+  refuse: { name: 'refuseChange', likely: grantors },
+  revoke_consent: { name: 'revokeChangeConsent', likely: [...grantors, 'reporter', 'guardAdmin'] },
+  withdraw: { name: 'withdrawChangeRequest', likely: ['engineer', 'engineer', 'otherEngineer'] },
+  complete: { name: 'recordChangeResult', likely: ['engineer', 'engineer', 'otherEngineer'] },
+};
+
+function changes(action: ChangeAction): fc.Arbitrary<Command> {
+  const { name, likely } = onChanges[action];
+  return fc
+    .record({
+      who: mostly(...likely),
+      drawn: anIndex,
+      expected: fc.constantFrom(null, null, null, 'this version' as const, 'another' as const),
+      keyed: rarely,
+    })
+    .map(({ who, drawn, expected, keyed }) => {
+      const versionOf = (model: Model) => {
+        const { version } = changeAt(model, aChange(model, drawn));
+        return expected === null ? null : expected === 'another' ? version + 1 : version;
+      };
+      return mutation({
+        ...{ who, name, answers: 'ChangeRequest', keyed, possible: hasChanges },
+        description: `(${drawn}) at version ${expected}`,
+        input: (model, reality) => ({
+          changeRequestId: globalId('ChangeRequest', reality.changes[aChange(model, drawn)]),
+          expectedVersion: versionOf(model),
+          ...(action === 'complete' ? { result: 'APPLIED' } : {}),
+        }),
+        predict: (model) => decideOnChange(model, who, action, aChange(model, drawn), versionOf(model)),
+      });
+    });
+}
+
 // Sites, licences and roles.
 
 const switchSites: fc.Arbitrary<Command> = fc
@@ -537,6 +609,7 @@ const sweeps: fc.Arbitrary<Command> = fc.constant({
   async run(model: Model, reality: Reality) {
     await reality.lane.sweep();
     sweep(model);
+    expireChanges(model);
     settleDue(model);
     count('the sweep', { done: true });
     await compareAll(model, reality, true);
@@ -576,6 +649,14 @@ const looks: fc.Arbitrary<Command> = fc
       const grants = model.grants
         .flatMap((grant, at) => (isShown(grant) ? [{ at, ...asOfNow(grant, model.now) }] : []))
         .reverse();
+      const requested = model.changes
+        .flatMap((request, at) =>
+          request.ticket === index &&
+          (approved || seesGrants(model, who, ticket) || (isMember(who) && request.decidedBy === who))
+            ? [changeSeen(reality, at, changeAsOfNow(request, model.now))]
+            : [],
+        )
+        .reverse();
       const ofMember = onTicket(obstaclesOf(model, who, ticket.product), ticket.status === 'CLOSED');
       const obstacles = isMember(who)
         ? ofMember
@@ -589,6 +670,7 @@ const looks: fc.Arbitrary<Command> = fc
                 obstacles: obstacles.map((code) => ({ code })),
               },
               grants: { edges: grants.map(({ at, ...grant }) => ({ node: grantSeen(reality, at, grant) })) },
+              changeRequests: { edges: requested.map((node) => ({ node })) },
             }
           : null,
         grants: {
@@ -603,7 +685,8 @@ const looks: fc.Arbitrary<Command> = fc
 
 const lookDocument = `query Look($id: ID!, $states: [GrantState!]!) {
   node(id: $id) { ... on Ticket { status version accessEligibility { allowed obstacles { code } }
-    grants(first: 100) { edges { node { id state version endReason expiresAt endedAt } } } } }
+    grants(first: 100) { edges { node { id state version endReason expiresAt endedAt } } }
+    changeRequests(first: 100) { edges { node { id state version endReason endedAt } } } } }
   grants(filter: { ticketId: $id, states: $states }, first: 100) { edges { node { id } } } }`;
 
 const repetitions: fc.Arbitrary<Command> = fc.constant({
@@ -619,10 +702,10 @@ const repetitions: fc.Arbitrary<Command> = fc.constant({
       const isGrant = answers !== 'Ticket' && answered.code === undefined;
       return stillSees(model, reality, who, id, isGrant ? seesGrants : seesTicket) ? answered : nothingThere;
     };
-    const { ticketId: ticket, grantId: grant, grantIds } = input;
+    const { ticketId: ticket, grantId: grant, grantIds, changeRequestId: change } = input;
     expect(answerSeen(answer)).toEqual(
       grantIds === undefined
-        ? visible(grant ?? ticket ?? '', first)
+        ? visible(grant ?? ticket ?? change ?? '', first)
         : grantIds.map((id, index) => visible(id, first[index])),
     );
   },
@@ -634,15 +717,18 @@ const nothingThere = { code: 'NOT_FOUND' };
 /** Whether the person still sees the ticket or grant. If not, a repetition does not return the first answer. */
 function stillSees(
   model: Model,
-  { tickets, grants }: Reality,
+  { tickets, grants, changes: requests }: Reality,
   who: Who,
   id: string,
   sees: typeof seesTicket,
 ): boolean {
   const grant = grants.findIndex((known) => globalId('Grant', known) === id);
   const ticket = tickets.findIndex((known) => globalId('Ticket', known) === id);
-  const target = grant === -1 ? ticket : grantAt(model, grant).ticket;
+  const change = requests.findIndex((known) => globalId('ChangeRequest', known) === id);
+  const ofChange = change === -1 ? ticket : changeAt(model, change).ticket;
+  const target = grant === -1 ? ofChange : grantAt(model, grant).ticket;
   if (target === -1) return true;
+  if (change !== -1 && isMember(who) && changeAt(model, change).decidedBy === who) return true;
   return sees(model, who, ticketAt(model, target)) || hasApproved(model, who, (_, index) => index === grant);
 }
 
@@ -666,5 +752,6 @@ export const commands: fc.Arbitrary<Command>[] = [
   ...[wishes('deny'), wishes('approveAsGuard'), wishes('approveAsGuard'), wishes('denyAsGuard')],
   ...[wishes('revoke'), wishes('revoke'), wishes('withdraw'), wishes('release')],
   ...[switchSites, restrictions, policies, licences, giveRoles, takeRoles, syncs, repetitions],
-  ...[settlings, settlings],
+  ...[settlings, settlings, changeRequests, changeRequests, changes('consent'), changes('consent')],
+  ...[changes('refuse'), changes('revoke_consent'), changes('withdraw'), changes('complete')],
 ];

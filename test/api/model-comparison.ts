@@ -1,7 +1,16 @@
 /** Compares the gateway's answers and state with the model. */
 import { expect } from 'vitest';
 import type { Json } from '../support/gateway.ts';
-import { type Answer, asOfNow, type Grant, grantAt, type Model, ticketAt } from './model.ts';
+import {
+  type Answer,
+  asOfNow,
+  type ChangeRequest,
+  type Grant,
+  grantAt,
+  type Model,
+  ticketAt,
+} from './model.ts';
+import { asOfNow as changeAsOfNow, changeAt } from './model-changes.ts';
 import { nameOf, products, type Reality, type Seen, sites } from './model-lane.ts';
 import { onTicket } from './model-who-may-grant.ts';
 
@@ -16,6 +25,7 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
   const seen = await reality.lane.look(reality);
   reality.tickets = seen.tickets.map(({ id }) => id);
   reality.grants = seen.grants.map(({ id }) => id);
+  reality.changes = seen.changes.map(({ id }) => id);
   reality.proposals = seen.proposals.map(({ id }) => id);
   // As in the model, a removed role is left out, and a new one comes last.
   const held: string[] = seen.roles.map(({ id }) => id);
@@ -40,7 +50,7 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
 
 /** Sorts lines by their subject, and keeps the order of lines about the same subject. */
 function grantByGrant(lines: readonly string[]): string[] {
-  const subject = (line: string) => /(grant|ticket) \d+|ACCESS_CHANGED \w+/.exec(line)?.[0] ?? '';
+  const subject = (line: string) => /(grant|ticket|change) \d+|ACCESS_CHANGED \w+/.exec(line)?.[0] ?? '';
   return [...lines].sort((one, other) => subject(one).localeCompare(subject(other)));
 }
 
@@ -79,6 +89,13 @@ function state({ lane, ...reality }: Reality, seen: Seen): object {
         .filter((decision) => decision.grant_id === grant.id)
         .map(({ stage, outcome, decided_by_id }) => `${stage} ${outcome} by ${nameOf(lane, decided_by_id)}`),
     })),
+    changes: seen.changes.map((one) => ({
+      ...{ ticket: reality.tickets.indexOf(one.ticket_id), state: one.state, version: one.version },
+      ...{ requestedBy: nameOf(lane, one.requested_by_id), requestedAt: moment(one.requested_at) },
+      validUntil: moment(one.valid_until),
+      ...{ decidedBy: nameOf(lane, one.decided_by_id), decidedAt: moment(one.decided_at) },
+      ...{ endedAt: moment(one.ended_at), endReason: one.end_reason, endedBy: nameOf(lane, one.ended_by_id) },
+    })),
     sites: Object.fromEntries(
       sites.map((name) => {
         const site = seen.sites.find(({ id }) => id === reality.sites[name]);
@@ -111,6 +128,7 @@ function predicted(model: Model): object {
   return {
     tickets: model.tickets,
     grants: model.grants,
+    changes: model.changes,
     sites: model.sites,
     proposals: model.proposals.map(({ change: _, needs: __, ...proposal }) => proposal),
     licensed: products.filter((product) => model.licensed[product]),
@@ -138,6 +156,8 @@ function subject(reality: Reality, { resource_type: type, resource_id: id }: Jso
       return indexed('ticket', reality.tickets);
     case 'Grant':
       return indexed('grant', reality.grants);
+    case 'ChangeRequest':
+      return indexed('change', reality.changes);
     case 'Site':
       return named('site', reality.sites);
     case 'Product':
@@ -175,6 +195,10 @@ export function answerToRepetition(model: Model, reality: Reality, answer: Answe
     const asItWas = { ...grantAt(model, answer.grant) };
     return (now) => grantSeen(reality, answer.grant, asOfNow(asItWas, now));
   }
+  if ('change' in answer) {
+    const asItWas = { ...changeAt(model, answer.change) };
+    return (now) => changeSeen(reality, answer.change, changeAsOfNow(asItWas, now));
+  }
   if ('each' in answer) {
     const each = answer.each.map((one) => answerToRepetition(model, reality, one));
     return (now) => each.map((one) => one(now));
@@ -203,6 +227,15 @@ export function grantSeen({ grants }: Reality, index: number, grant: Grant): Jso
   };
 }
 
+/** A change request of the model as the API shows it. */
+export function changeSeen({ changes }: Reality, index: number, request: ChangeRequest): Json {
+  const { state: stands, version, endReason, endedAt } = request;
+  return {
+    ...{ id: globalId('ChangeRequest', changes[index]), state: stands, version, endReason },
+    endedAt: iso(endedAt),
+  };
+}
+
 function iso(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
@@ -218,5 +251,5 @@ export function answerSeen(answer: Json): Json {
   if (__typename === 'BulkPayload') {
     return fields.results.map(({ result }: Json) => answerSeen(result));
   }
-  return __typename === 'Grant' || __typename === 'Ticket' ? fields : 'done';
+  return ['Grant', 'Ticket', 'ChangeRequest'].includes(__typename) ? fields : 'done';
 }

@@ -3,6 +3,7 @@
  * new customer.
  */
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
+import { expireChangeRequests } from '../../src/commands/expire-change-requests.ts';
 import { settleDueChanges } from '../../src/commands/settle-due-changes.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -31,6 +32,7 @@ export type Reality = {
   /** Ids in the order of creation, as the model numbers them. */
   tickets: string[];
   grants: string[];
+  changes: string[];
   proposals: string[];
   /** The last audit entry and the last event read: transaction and number. */
   seen: { entries: [string, string]; events: [string, string] };
@@ -48,12 +50,19 @@ export type Repeatable = {
 };
 
 /** The input of a mutation: ids of what it is about, and other fields. */
-export type Input = { ticketId?: string; grantId?: string; grantIds?: string[]; [more: string]: unknown };
+export type Input = {
+  ticketId?: string;
+  grantId?: string;
+  grantIds?: string[];
+  changeRequestId?: string;
+  [more: string]: unknown;
+};
 
 /** The types that mutations return. */
 export type Answered =
   | 'Ticket'
   | 'Grant'
+  | 'ChangeRequest'
   | 'Site'
   | 'Product'
   | 'RoleAssignment'
@@ -78,6 +87,7 @@ export type Seen = {
   tickets: Json[];
   grants: Json[];
   decisions: Json[];
+  changes: Json[];
   sites: Json[];
   roles: Json[];
   proposals: Json[];
@@ -157,6 +167,9 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
              end_reason = 'TICKET_CLOSED', ended_at = coalesce(activated_at, customer_approved_at, requested_at),
              version = version + 1
        WHERE ended_at IS NULL;
+      UPDATE change_requests SET state = 'WITHDRAWN', end_reason = 'TICKET_CLOSED', ended_by_id = requested_by_id,
+             ended_at = requested_at, version = version + 1
+       WHERE ended_at IS NULL;
       UPDATE proposed_changes SET state = 'WITHDRAWN', settled_by_id = proposed_by_id, settled_at = proposed_at,
              version = version + 1
        WHERE state = 'WAITING';
@@ -191,7 +204,7 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
     const { rows: last } = await gateway.sql.query(lastSeen);
     const reality: Reality = {
       ...{ lane, organizationId, sites: siteIds, products: productIds, roles },
-      ...{ tickets: [], grants: [], proposals: [], seen: last[0], repeatable: null },
+      ...{ tickets: [], grants: [], changes: [], proposals: [], seen: last[0], repeatable: null },
     };
     return reality;
   }
@@ -213,6 +226,7 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
     },
     sweep: async () => {
       await endExpiredGrants({ database, clock, logger, announce: () => undefined });
+      await expireChangeRequests({ database, clock, logger, announce: () => undefined });
       await settleDueChanges({ database, clock, logger, announce: () => undefined });
     },
     begin,
@@ -272,6 +286,7 @@ const lookAround = `
       WHERE s.organization_id = $1) AS grants,
     (SELECT coalesce(json_agg(d ORDER BY d.decided_at, d.id), '[]') FROM decisions d JOIN grants g ON g.id = d.grant_id
        JOIN sites s ON s.id = g.site_id WHERE s.organization_id = $1) AS decisions,
+    (SELECT coalesce(json_agg(c ORDER BY c.id), '[]') FROM change_requests c WHERE c.organization_id = $1) AS changes,
     (SELECT json_agg(s) FROM sites s WHERE s.organization_id = $1) AS sites,
     (SELECT coalesce(json_agg(r ORDER BY r.id), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,
     (SELECT coalesce(json_agg(p ORDER BY p.id), '[]') FROM proposed_changes p WHERE p.organization_id = $1) AS proposals,

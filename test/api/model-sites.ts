@@ -17,6 +17,7 @@ import {
   type Who,
   write,
 } from './model.ts';
+import { endChanges } from './model-changes.ts';
 import { end, shortenWaits } from './model-grants.ts';
 import { couldConfirm, isOrganizationRestricted, noticeOf, propose, waits } from './model-proposals.ts';
 import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
@@ -61,6 +62,7 @@ function endWithItsSubject(
   reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED',
   belongs: (ticket: Ticket) => boolean,
 ): void {
+  endChanges(model, who, reason, belongs);
   settle(model, openGrants(model, belongs));
   for (const grant of openGrants(model, belongs))
     end(model, grant, who, grantAt(model, grant).state === 'ACTIVE' ? 'ENDED' : 'WITHDRAWN', reason);

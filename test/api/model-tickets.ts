@@ -18,6 +18,7 @@ import {
   type Who,
   write,
 } from './model.ts';
+import { endChanges } from './model-changes.ts';
 import { approveForCustomer, end, openRequest } from './model-grants.ts';
 import { type Product, siteOf } from './model-who-may-grant.ts';
 
@@ -56,6 +57,7 @@ export function assign(model: Model, who: Who, index: number, engineer: Engineer
     return () => {
       Object.assign(ticket, { engineer, version: ticket.version + 1 });
       write(model, who, 'ticket.assign', `ticket ${index}`);
+      endChanges(model, who, 'TICKET_REASSIGNED', (_, of) => of === index);
       for (const grant of openGrants(model, (_, of) => of === index))
         if (grantAt(model, grant).engineer !== engineer)
           change(model, grant, who, 'REASSIGNED', { engineer });
@@ -85,6 +87,7 @@ export function close(model: Model, who: Who, index: number): Answer {
     return () => {
       Object.assign(ticket, { status: 'CLOSED', version: ticket.version + 1 });
       write(model, who, 'ticket.close', `ticket ${index}`);
+      endChanges(model, who, 'TICKET_CLOSED', (_, of) => of === index);
       for (const grant of openGrants(model, (_, of) => of === index)) {
         const state = grantAt(model, grant).state === 'ACTIVE' ? 'REVOKED' : 'WITHDRAWN';
         end(model, grant, who, state, 'TICKET_CLOSED');
@@ -131,7 +134,8 @@ function onTicket(
   if (typeof decided === 'string') return refuse(model, who, action, about, decided);
   const settled = model.entries.splice(before);
   decided();
-  // The command's own entry comes before those of the grants.
-  model.entries.splice(before + 1, 0, ...settled);
+  // The command's own entry comes before those of the grants, and so do those of the change requests.
+  const own = model.entries.findLastIndex((line) => / (ticket|change) \d+ /.test(line));
+  model.entries.splice(own + 1, 0, ...settled);
   return { ticket: index };
 }

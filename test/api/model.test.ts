@@ -75,7 +75,16 @@ const aBeginning: fc.Arbitrary<Model> = fc
     return {
       ...{ now: beginning, hasGuard, sites },
       licensed: { 'jira@one': true, 'confluence@one': true, 'jira@two': true },
-      ...{ roles, tickets: [], grants: [], proposals: [], adminLostAt: null, entries: [], events: [] },
+      ...{
+        roles,
+        tickets: [],
+        grants: [],
+        changes: [],
+        proposals: [],
+        adminLostAt: null,
+        entries: [],
+        events: [],
+      },
     };
   });
 
@@ -165,6 +174,14 @@ const mustHappen = [
   ...['setSupportAccessPolicy', 'licenseProduct', 'unlicenseProduct'].map((name) => `${name}: done`),
   ...['assignRole', 'removeRole', 'triggerScimSync', 'the sweep', 'a look'].map((name) => `${name}: done`),
   ...['a look: nothing', 'a repetition: done'],
+  ...['done', 'SITE_DEACTIVATED', 'VALID_UNTIL_IN_THE_PAST', 'VALID_UNTIL_BEYOND_LIMIT', 'NOT_FOUND'].map(
+    (code) => `requestChange: ${code}`,
+  ),
+  ...['done', 'NOT_ELIGIBLE', 'ALREADY_CONSENTED', 'CHANGE_REQUEST_OVER', 'VERSION_CONFLICT'].map(
+    (code) => `consentToChange: ${code}`,
+  ),
+  ...['done', 'NOT_CONSENTED_YET', 'CHANGE_REQUEST_OVER'].map((code) => `revokeChangeConsent: ${code}`),
+  ...['refuseChange: done', 'withdrawChangeRequest: done', 'recordChangeResult: CHANGE_NOT_IN_PROGRESS'],
   ...['done', 'FORBIDDEN', 'CHANGE_NOT_WAITING'].map((code) => `confirmProposedChange: ${code}`),
   ...['declineProposedChange', 'withdrawProposedChange'].map((name) => `${name}: done`),
 ];

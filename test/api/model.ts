@@ -69,6 +69,21 @@ export type Grant = {
   decisions: string[];
 };
 
+/** `ticket`: its number. Times are milliseconds since 1970. */
+export type ChangeRequest = {
+  ticket: number;
+  state: 'PENDING_CONSENT' | 'CONSENTED' | 'IN_PROGRESS' | 'COMPLETED' | 'REFUSED' | 'WITHDRAWN' | 'EXPIRED';
+  requestedBy: Who;
+  requestedAt: number;
+  validUntil: number;
+  decidedBy: Who | null;
+  decidedAt: number | null;
+  endedAt: number | null;
+  endReason: string | null;
+  endedBy: Who | null;
+  version: number;
+};
+
 export type Terms = Pick<SiteFacts, 'restricted' | 'maxGrantSeconds' | 'samePersonMayApproveTwice'>;
 
 export type Status = 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' | 'CLOSED';
@@ -119,6 +134,7 @@ export type Model = {
   roles: RoleHeld[];
   tickets: Ticket[];
   grants: Grant[];
+  changes: ChangeRequest[];
   proposals: Proposal[];
   /** When an organization admin last lost that role; null: none has. */
   adminLostAt: number | null;
@@ -127,9 +143,10 @@ export type Model = {
   events: string[];
 };
 
-/** The grant or ticket returned, one answer for each item of a bulk, or the code of the refusal. */
+/** The grant, change request or ticket returned, one answer for each item of a bulk, or the code of the refusal. */
 export type Answer =
   | { grant: number }
+  | { change: number }
   | { ticket: number }
   | { done: true }
   | { refused: string; notEligible?: { ticket: number; obstacles: Obstacle[] } }

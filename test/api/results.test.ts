@@ -3,6 +3,7 @@ import { isUnionType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { beginChanges } from '../support/begun-changes.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import {
@@ -96,6 +97,40 @@ const session = async () => ({
   supportSessionId: (await done(people.engineer, 'startSupportSession', await use())).id as string,
 });
 const noGrant: Input = { grantId: nowhere('Grant') };
+
+const anyChange: () => Input = () => ({
+  ...{ kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+  ...{ description: 'Switch it on', justification: 'It is off' },
+  validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+});
+/** A change request in this state. */
+const changeRequest =
+  (state: 'PENDING_CONSENT' | 'CONSENTED' | 'IN_PROGRESS' | 'REFUSED', more: Input = {}) =>
+  async (): Promise<Input> => {
+    const { ticketId, grantId } = await fileTicket(gateway, world);
+    const { id } = await done(people.engineer, 'requestChange', { ticketId, ...anyChange() });
+    const input = { changeRequestId: id };
+    if (state === 'REFUSED') await done(people.organizationAdmin, 'refuseChange', input);
+    if (state === 'CONSENTED' || state === 'IN_PROGRESS')
+      await done(people.organizationAdmin, 'consentToChange', input);
+    if (state === 'IN_PROGRESS') {
+      await done(people.organizationAdmin, 'approveDataAccess', { grantId });
+      await beginChanges(gateway, [id]);
+    }
+    return { ...input, ...more };
+  };
+const decidesOnChange = (
+  state: 'PENDING_CONSENT' | 'CONSENTED' | 'IN_PROGRESS',
+  who: keyof typeof people,
+  onlooker: keyof typeof people,
+  more: Input = {},
+): Row => ({
+  succeeds: [by(who, changeRequest(state, more))],
+  ForbiddenError: by(onlooker, changeRequest(state, more)),
+  otherInput: { expectedVersion: 9 },
+  NotFoundError: by(who, { changeRequestId: nowhere('ChangeRequest'), ...more }),
+  InvalidStateError: by(who, changeRequest('REFUSED', more)),
+});
 
 const site = async (): Promise<{ siteId: string }> => {
   const { organizationId } = world.acme;
@@ -316,6 +351,28 @@ const rows: Record<MutationName, () => Row> = {
   denyGuardRequest: () => decidesOn('PENDING_GUARD_APPROVAL', 'PENDING_APPROVAL', 'guardAdmin', 'reporter'),
   approveDataAccessInBulk: () => inBulk,
   revokeDataAccessInBulk: () => inBulk,
+  requestChange: () => ({
+    succeeds: [by('engineer', ticket(anyChange()))],
+    ForbiddenError: by('reporter', ticket(anyChange())),
+    otherInput: { description: 'Another' },
+    NotFoundError: by('engineer', { ticketId: nowhere('Ticket'), ...anyChange() }),
+    InvalidStateError: by('engineer', ticket(anyChange(), close)),
+  }),
+  withdrawChangeRequest: () => decidesOnChange('PENDING_CONSENT', 'engineer', 'reporter'),
+  recordChangeResult: () =>
+    decidesOnChange('IN_PROGRESS', 'engineer', 'reporter', { result: 'FAILED', note: 'No such project' }),
+  consentToChange: () => ({
+    ...decidesOnChange('PENDING_CONSENT', 'jiraAdmin', 'engineer'),
+    NotEligibleError: by('confluenceAdmin', changeRequest('PENDING_CONSENT')),
+  }),
+  refuseChange: () => ({
+    ...decidesOnChange('PENDING_CONSENT', 'jiraAdmin', 'engineer'),
+    NotEligibleError: by('confluenceAdmin', changeRequest('PENDING_CONSENT')),
+  }),
+  revokeChangeConsent: () => ({
+    ...decidesOnChange('CONSENTED', 'jiraAdmin', 'engineer'),
+    NotEligibleError: by('confluenceAdmin', changeRequest('CONSENTED')),
+  }),
   setSupportAccessRestrictions: () => ({
     succeeds: [
       by('organizationAdmin', async () => ({ ...(await mainSite()), restricted: false })),

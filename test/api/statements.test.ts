@@ -7,6 +7,7 @@ import { GraphQLObjectType, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as operations from '../../schema/generated/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { beginChanges } from '../support/begun-changes.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
@@ -38,6 +39,12 @@ beforeAll(async () => {
   acme = world.acme;
 });
 afterAll(() => gateway.dispose());
+
+const changeOf = (ticketId: string) => ({
+  ...{ ticketId, kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+  ...{ description: 'Switch it on', justification: 'It is off' },
+  validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+});
 
 const people = new Map<string, Promise<Person>>();
 
@@ -221,6 +228,25 @@ describe('a query', () => {
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { supportSessions(first: 2) { edges { node { state } } }
           grants(first: 2) { edges { node { sessions(first: 2) { edges { node { note } } } } } } } } } }`,
     },
+    changeRequests: {
+      by: 'admin',
+      statements: 2,
+      query: 'query ($n: Int!) { changeRequests(first: $n) { edges { node { state } } } }',
+    },
+    'changeRequests with everything': {
+      by: 'admin',
+      statements: 4,
+      query: `query ($n: Int!) { changeRequests(first: $n, filter: { states: [PENDING_CONSENT] }) { edges { node { state
+          ticket { site { url } product { key } changeRequests(first: 2) { edges { node { id } } } } requestedBy { name }
+          decidedBy { name } endedBy { name } viewerMay { consentToChange { allowed message } } } } } }`,
+    },
+    // The engineer's open change requests are counted as well.
+    'tickets with the changes that may be asked for': {
+      by: 'engineer',
+      statements: 5,
+      query: `query ($n: Int!) { tickets(first: $n) { edges { node { key changeRequests(first: $n) { edges { node { state } } }
+          viewerMay { requestChange { allowed code } } } } } }`,
+    },
     roleAssignments: {
       by: 'admin',
       statements: 2,
@@ -322,6 +348,7 @@ describe('a query', () => {
       await done(engineer, 'startSupportSession', { grantId: grant.id, ...use });
     }
     await insertInboundTicketEvents(gateway, world.services.ticketing, many);
+    for (const { id } of tickets) await done(engineer, 'requestChange', changeOf(id));
     const ids = await admin.ask(`{
       grants(first: ${many}) { edges { node { id } } } roleAssignments(first: ${many}) { edges { node { id } } } }`);
     const of = (list: 'grants' | 'roleAssignments') =>
@@ -355,6 +382,15 @@ describe('a mutation', () => {
     const filed = await ticket({ site: 'restricted' });
     await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId: filed.ticketId });
     return filed;
+  };
+  const changeRequest = async (ticketId?: string) => {
+    const input = changeOf(ticketId ?? (await ticket()).ticketId);
+    return { changeRequestId: (await done(await engineer(), 'requestChange', input)).id as string };
+  };
+  const consented = async (ticketId?: string) => {
+    const named = await changeRequest(ticketId);
+    await done(await member('jiraAdmin'), 'consentToChange', named);
+    return named;
   };
   const closed = async () => {
     const filed = await ticket();
@@ -407,8 +443,8 @@ describe('a mutation', () => {
       }),
     },
     assignTicket: {
-      statements: 14,
-      withEverything: 15,
+      statements: 15,
+      withEverything: 16,
       given: async () => ({
         by: await operator(),
         input: { ticketId: (await ticket()).ticketId, engineerId: world.otherEngineer.id },
@@ -416,8 +452,8 @@ describe('a mutation', () => {
     },
     // The customer gets mail about active grants that pass to another engineer.
     'assignTicket with an active grant': {
-      statements: 15,
-      withEverything: 16,
+      statements: 16,
+      withEverything: 17,
       given: async () => ({
         by: await operator(),
         input: { ticketId: (await active()).ticketId, engineerId: world.otherEngineer.id },
@@ -432,9 +468,54 @@ describe('a mutation', () => {
       }),
     },
     closeTicket: {
+      statements: 13,
+      withEverything: 14,
+      given: async () => ({ by: await member('reporter'), input: { ticketId: (await active()).ticketId } }),
+    },
+    // What its engineer asked to change is withdrawn.
+    'closeTicket with a change request': {
+      statements: 14,
+      withEverything: 15,
+      given: async () => {
+        const { ticketId } = await active();
+        await done(await engineer(), 'requestChange', changeOf(ticketId));
+        return { by: await member('reporter'), input: { ticketId } };
+      },
+    },
+    requestChange: {
       statements: 12,
       withEverything: 13,
-      given: async () => ({ by: await member('reporter'), input: { ticketId: (await active()).ticketId } }),
+      given: async () => ({ by: await engineer(), input: changeOf((await ticket()).ticketId) }),
+    },
+    withdrawChangeRequest: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await engineer(), input: await changeRequest() }),
+    },
+    consentToChange: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await member('jiraAdmin'), input: await changeRequest() }),
+    },
+    refuseChange: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await member('jiraAdmin'), input: await changeRequest() }),
+    },
+    revokeChangeConsent: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await member('reporter'), input: await consented() }),
+    },
+    recordChangeResult: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => {
+        const { ticketId } = await active();
+        const { changeRequestId } = await consented(ticketId);
+        await beginChanges(gateway, [changeRequestId]);
+        return { by: await engineer(), input: { changeRequestId, result: 'APPLIED' } };
+      },
     },
     reopenTicket: {
       statements: 12,
@@ -620,14 +701,14 @@ describe('a mutation', () => {
       }),
     },
     deactivateSite: {
-      statements: 10,
-      withEverything: 10,
+      statements: 11,
+      withEverything: 11,
       given: async () => ({ by: await operator(), input: { siteId: await newSite() } }),
     },
     // Two more statements for all grants: one ends them, one writes their events.
     'deactivateSite with many grants': {
-      statements: 12,
-      withEverything: 12,
+      statements: 13,
+      withEverything: 13,
       given: async () => {
         const siteId = await newSite();
         const product = await done(world.operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
@@ -668,8 +749,8 @@ describe('a mutation', () => {
       }),
     },
     unlicenseProduct: {
-      statements: 10,
-      withEverything: 10,
+      statements: 11,
+      withEverything: 11,
       given: async () => {
         const siteId = await newSite();
         const product = await done(world.operator, 'licenseProduct', { siteId, key: 'jira', name: 'Jira' });
@@ -717,8 +798,8 @@ describe('a mutation', () => {
     },
     // Two more statements read the tickets and their grants, one writes the tickets, one the grants.
     'deactivateAccount of an engineer with ten tickets': {
-      statements: 16,
-      withEverything: 16,
+      statements: 17,
+      withEverything: 17,
       given: async () => {
         const { id: accountId } = await done(world.operator, 'addSupportEngineer', person());
         for (const { ticketId } of await Promise.all(Array.from({ length: 10 }, () => ticket())))

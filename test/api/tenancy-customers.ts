@@ -60,6 +60,12 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
         ...{ ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: [`${customer}-conversation`] },
         justification: `${customer}'s chats`,
       });
+      const { id: changeRequestId } = await done(engineer, 'requestChange', {
+        ...{ ticketId, kind: 'PERMISSIONS', resourceType: 'project', resourceId: `${customer}-project` },
+        ...{ description: `${customer}'s browsers`, justification: `${customer}'s board cannot be opened` },
+        validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+      });
+      if (product === 'jira') await done(admin, 'consentToChange', { changeRequestId, reason });
     }
   }
 }
@@ -118,6 +124,7 @@ export async function listPossessions(
      UNION ALL SELECT 'Ticket', id::text FROM t
      UNION ALL SELECT 'Grant', id::text FROM g
      UNION ALL SELECT 'Decision', id::text FROM decisions WHERE grant_id IN (SELECT id FROM g)
+     UNION ALL SELECT 'ChangeRequest', id::text FROM change_requests WHERE organization_id = $1
      UNION ALL SELECT 'User', account_id::text FROM memberships WHERE organization_id = $1
      UNION ALL SELECT 'ServiceAccount', id::text FROM accounts WHERE organization_id = $1
      UNION ALL SELECT 'RoleAssignment', id::text FROM role_assignments WHERE organization_id = $1
@@ -164,6 +171,8 @@ export async function thingsToName(
       actorEmail: Object.values(world[other].emails),
       action: ['GRANT_APPROVE', 'TICKET_CREATE', 'ROLE_ASSIGN', 'SITE_DEACTIVATE'],
       ...{ name: [`${own} name`], summary: [`${own} summary`], reason: [`${own} reason`] },
+      ...{ description: [`${own} description`], note: [`${own} note`] },
+      ...{ resourceType: ['project'], resourceId: [`${own}-project`] },
       ...{ justification: [`${own} justification`], conversationIds: [`${own}-conversation`] },
       ...{ idempotencyKey: ['once', 'twice'], dataResidencyRegion: [`${own}-region`] },
     },
@@ -178,16 +187,16 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
     organizations${page(
       `node { proposedChanges${page()} sites${page(
         `node { products${page()} tickets${page(
-          `node { grants${page()} accessEligibility { eligibleGrantors${page()} } }`,
+          `node { grants${page()} changeRequests${page()} accessEligibility { eligibleGrantors${page()} } }`,
         )} }`,
       )} }`,
     )}
-    sites${page()} tickets${page()} grants${page()} roleAssignments${page()} accounts${page()} auditLog${page()}
+    sites${page()} tickets${page()} grants${page()} changeRequests${page()} roleAssignments${page()} accounts${page()} auditLog${page()}
   }`);
   const all = [...JSON.stringify(answer).matchAll(/"cursor":"([^"]+)"/g)].map((match) => match[1] ?? '');
   const listOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString().split(':')[0] ?? '';
   const byList = Map.groupBy(all, listOf);
-  expect(byList.size).toBe(13);
+  expect(byList.size).toBe(15);
   return { ...Object.fromEntries(byList), '': all };
 }
 

@@ -141,6 +141,7 @@ const typesOf: Record<string, readonly string[]> = {
   ticketId: ['Ticket'],
   grantId: ['Grant'],
   grantIds: ['Grant'],
+  changeRequestId: ['ChangeRequest'],
   userId: ['User'],
   reporterId: ['User'],
   accountId: ['User', 'ServiceAccount'],

@@ -6,6 +6,7 @@
 import { isObjectType } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
+import { beginChanges } from '../support/begun-changes.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
 import { bySize, seedOf } from '../support/size.ts';
@@ -34,9 +35,9 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-type Subject = { ticketId: string; grantId: string };
+type Subject = { ticketId: string; grantId: string; changeRequestId: string };
 
-/** Brings a new ticket and its grant into a state. */
+/** Brings a new ticket, its grant and its change request into a state. */
 const states: Record<string, () => Promise<Subject>> = {
   PENDING_APPROVAL: () => file(),
   PENDING_GUARD_APPROVAL: async () => {
@@ -49,16 +50,20 @@ const states: Record<string, () => Promise<Subject>> = {
     await restrict(true);
     await done(organizationAdmin, 'approveDataAccess', { grantId: subject.grantId });
     await restrict(false);
+    await consent(subject);
     return subject;
   },
   ACTIVE: async () => {
     const subject = await file();
     await done(organizationAdmin, 'approveDataAccess', { grantId: subject.grantId });
+    await consent(subject);
+    await beginChanges(gateway, [subject.changeRequestId]);
     return subject;
   },
   DENIED: async () => {
     const subject = await file();
     await done(organizationAdmin, 'denyDataAccess', { grantId: subject.grantId });
+    await done(organizationAdmin, 'refuseChange', { changeRequestId: subject.changeRequestId });
     return subject;
   },
   'WITHDRAWN, the ticket closed': async () => {
@@ -71,7 +76,18 @@ const states: Record<string, () => Promise<Subject>> = {
 async function file(): Promise<Subject> {
   const { ticketId, grantId } = await fileTicket(gateway, world);
   if (grantId === null) throw new Error('The ticket came without a request');
-  return { ticketId, grantId };
+  const { id } = await done(people['engineer'] as Person, 'requestChange', { ticketId, ...anyChange() });
+  return { ticketId, grantId, changeRequestId: id };
+}
+
+const anyChange = () => ({
+  ...{ kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+  ...{ description: 'Switch it on', justification: 'It is off' },
+  validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+});
+
+async function consent({ changeRequestId }: Subject): Promise<void> {
+  await done(organizationAdmin, 'consentToChange', { changeRequestId });
 }
 
 const actionsOf = (type: string): string[] => {
@@ -84,15 +100,20 @@ const permissions = (type: string) =>
     .join(' ')} }`;
 
 /** Each action with its permission and the input that the permission is about, for this subject or another one. */
-async function permissionsOf(person: Person, { ticketId, grantId }: Subject) {
-  const { ticket, grant }: Json = await person.ask(
-    `query ($ticketId: ID!, $grantId: ID!) {
+async function permissionsOf(person: Person, subject: Subject) {
+  const { ticket, grant, change }: Json = await person.ask(
+    `query ($ticketId: ID!, $grantId: ID!, $changeRequestId: ID!) {
        ticket: node(id: $ticketId) { ... on Ticket { ${permissions('TicketPermissions')} accessEligibility { allowed } } }
-       grant: node(id: $grantId) { ... on Grant { ${permissions('GrantPermissions')} } } }`,
-    { ticketId, grantId },
+       grant: node(id: $grantId) { ... on Grant { ${permissions('GrantPermissions')} } }
+       change: node(id: $changeRequestId) { ... on ChangeRequest { ${permissions('ChangeRequestPermissions')} } } }`,
+    subject,
   );
   if (ticket === null) return [];
-  const more: Record<string, object> = { updateTicketStatus: { status: 'OPEN' } };
+  const more: Record<string, object> = {
+    updateTicketStatus: { status: 'OPEN' },
+    requestChange: anyChange(),
+    recordChangeResult: { result: 'APPLIED' },
+  };
   const of = (permitted: Json, named: keyof Subject) =>
     Object.entries<Json>(permitted).map(([action, permission]) => ({
       ...{ action, permission },
@@ -101,7 +122,11 @@ async function permissionsOf(person: Person, { ticketId, grantId }: Subject) {
   if (ticket.accessEligibility.allowed === false) {
     expect(ticket.viewerMay.approveDataAccess.allowed).toBe(false);
   }
-  return [...of(ticket.viewerMay, 'ticketId'), ...of(grant.viewerMay, 'grantId')];
+  return [
+    ...of(ticket.viewerMay, 'ticketId'),
+    ...of(grant.viewerMay, 'grantId'),
+    ...of(change.viewerMay, 'changeRequestId'),
+  ];
 }
 
 describe.each(Object.keys(states))(`%s, VIEWER_MAY_SEED=${seed}`, (state) => {

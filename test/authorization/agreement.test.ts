@@ -27,6 +27,7 @@ import {
 import {
   visibleAccounts,
   visibleAuditEntries,
+  visibleChangeRequests,
   visibleGrants,
   visibleInboundTicketEvents,
   visibleOrganizations,
@@ -86,12 +87,13 @@ const users = Array.from({ length: 6 }, (_, index) => ({
 const engineers = [newId(), newId()];
 const services = [newId(), newId()];
 
-// Every user has filed a ticket for every product, for each engineer and for none; every other user has approved once.
+// Every user has filed a ticket for every product, for each engineer and for none; every other user has approved once, and consented once.
 const tickets = places.flatMap((place) =>
   users.flatMap(({ id: reporterId }, index) =>
     [null, ...engineers].map((assigneeId, nth) => ({
-      ...{ id: newId(), place, reporterId, assigneeId, grantId: newId() },
+      ...{ id: newId(), place, reporterId, assigneeId, grantId: newId(), changeId: newId() },
       approverId: nth === 0 ? null : (users[(index + nth) % users.length]?.id ?? null),
+      consenterId: nth === 0 ? null : (users[(index + nth + 1) % users.length]?.id ?? null),
     })),
   ),
 );
@@ -213,6 +215,26 @@ async function settle(): Promise<void> {
         attempt: 1,
       },
       ...{ content: {}, moment: event.id, occurredAt: createdAt, receivedAt: createdAt },
+    })),
+  });
+  await prisma.changeRequest.createMany({
+    data: tickets.map(({ id, place, assigneeId, changeId, consenterId }) => ({
+      ...{ id: changeId, ticketId: id, siteId: place.site.id, organizationId: place.site.organizationId },
+      ...{
+        kind: 'SETTINGS' as const,
+        resourceType: 'project',
+        resourceId: 'ACME',
+        description: 'Switch it on',
+      },
+      ...{
+        justification: 'It is off',
+        requestedById: assigneeId ?? engineers[0] ?? '',
+        requestedAt: createdAt,
+      },
+      ...{ validUntil: new Date(createdAt.getTime() + 1000), version: 1 },
+      ...(consenterId === null
+        ? { state: 'PENDING_CONSENT' as const }
+        : { state: 'CONSENTED' as const, decidedById: consenterId, decidedAt: createdAt }),
     })),
   });
   await prisma.proposedChange.createMany({
@@ -346,7 +368,7 @@ test('organizations, sites and products are listed for the viewers to whom the r
   );
 });
 
-test('tickets and grants are listed for the viewers to whom the relations make them visible', async () => {
+test('tickets, grants and change requests are listed for the viewers to whom the relations make them visible', async () => {
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const { prisma } = database;
@@ -366,6 +388,17 @@ test('tickets and grants are listed for the viewers to whom the relations make t
         viewer,
         (one) => prisma.ticket.findMany({ where: visibleTimelines(one), select }),
         knownBy(seesGrants),
+      );
+      await sameIds(
+        viewer,
+        (one) => prisma.changeRequest.findMany({ where: visibleChangeRequests(one), select }),
+        tickets
+          .filter((ticket) =>
+            [ticket.approverId, ticket.consenterId].some((id) =>
+              seesGrants(relationsToTicket(viewer, ticket, ticket.place, id)),
+            ),
+          )
+          .map(({ changeId }) => ({ id: changeId })),
       );
     }),
     runs,

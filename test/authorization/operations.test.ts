@@ -8,12 +8,13 @@ const provisioning = [
   ...['setOrganizationGuard', 'unlicenseProduct'],
 ];
 const customerAdministration = ['assignRole', 'deactivateSite', 'reactivateSite', 'removeRole'];
-const revoking = ['revokeDataAccess', 'revokeDataAccessInBulk'];
+const revoking = ['revokeChangeConsent', 'revokeDataAccess', 'revokeDataAccessInBulk'];
 const ticketing = ['closeTicket', 'reopenTicket', 'updateTicketStatus'];
 
 const opened: Record<Relation, readonly string[]> = {
   SIGNED_IN: [
-    ...['grants', 'node', 'nodes', 'organizations', 'site', 'sites', 'supportSessions', 'ticket', 'tickets'],
+    ...['changeRequests', 'grants', 'node', 'nodes', 'organizations', 'site', 'sites', 'supportSessions'],
+    ...['ticket', 'tickets'],
     'viewer',
   ],
   SELF: [],
@@ -33,6 +34,7 @@ const opened: Record<Relation, readonly string[]> = {
   SUPPORT_ENGINEER: ['grantEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
+    ...['recordChangeResult', 'requestChange', 'withdrawChangeRequest'],
     ...ticketing,
   ],
   SESSION_ENGINEER: ['endSupportSession'],
@@ -49,7 +51,10 @@ const opened: Record<Relation, readonly string[]> = {
     ...revoking,
   ],
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],
-  GRANTOR: ['approveDataAccess', 'approveDataAccessInBulk', 'denyDataAccess', ...revoking],
+  GRANTOR: [
+    ...['approveDataAccess', 'approveDataAccessInBulk', 'denyDataAccess', ...revoking],
+    ...['consentToChange', 'refuseChange'],
+  ],
   APPROVER: revoking,
   PROPOSER: ['withdrawProposedChange'],
   CONFIRMER: ['confirmProposedChange', 'declineProposedChange'],

@@ -22,6 +22,7 @@ import { denyDataAccess } from '../../src/commands/deny-data-access.ts';
 import { type Dependencies, execute } from '../../src/commands/execute.ts';
 import { type Refusal, RefusedError } from '../../src/commands/refusal.ts';
 import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
+import { requestChange } from '../../src/commands/request-change.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { findTicketFacts, listTicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
@@ -177,6 +178,11 @@ async function tried(viewer: Viewer, { ticketId, grantId }: Case) {
     await run(updateTicketStatus, { ticketId, status: 'WAITING_FOR_CUSTOMER' }),
     await run(closeTicket, { ticketId }),
     await run(reopenTicket, { ticketId }),
+    await run(requestChange, {
+      ...{ ticketId, kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+      ...{ description: 'Switch it on', justification: 'It is off' },
+      validUntil: new Date(Date.now() + 60_000),
+    }),
   ];
   return { onGrant, onTicket };
 }

@@ -1,11 +1,14 @@
 /** What a viewer may do with a grant and with a ticket, as tables. */
 import { describe, expect, test } from 'vitest';
+import type { ChangeRequest, OpenChangeRequest } from '../../src/changes/change-request.ts';
+import { maxOpenChangeRequests } from '../../src/changes/lifecycle.ts';
 import {
   type AllowedAction,
+  allowedChangeRequestActions,
   allowedGrantActions,
   allowedTicketActions,
 } from '../../src/commands/allowed-actions.ts';
-import { withGrant } from '../../src/commands/ticket-facts.ts';
+import { type TicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
 import type { Grant } from '../../src/grants/grant.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import type { TicketOnProduct } from '../../src/tickets/store.ts';
@@ -26,6 +29,7 @@ import {
   ticketing,
   user,
 } from '../support/builders.ts';
+import { completed, consented, inProgress, pendingConsent } from '../support/change-requests.ts';
 
 const organizationAdmin = assignment('ORGANIZATION_ADMIN', 'ORGANIZATION');
 const guardAdmin = assignment('GUARD_ADMIN', 'ORGANIZATION');
@@ -49,6 +53,7 @@ const ticketActions = [
   'updateTicketStatus',
   'closeTicket',
   'reopenTicket',
+  'requestChange',
 ] as const;
 
 type Cells<Action extends string> = { [Name in Action]: string };
@@ -242,7 +247,9 @@ describe('on a ticket', () => {
     ],
     ['that is closed', [], closed, ['TICKET_CLOSED', 'TICKET_CLOSED', 'yes']],
   ])('%s, the assigned engineer', (_, grants, of, [request = '', close = '', reopen = '']) => {
-    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', close, close, reopen];
+    const asksForNothing = ['SITE_DEACTIVATED', 'PRODUCT_NOT_LICENSED', 'TICKET_CLOSED'].includes(request);
+    const change = asksForNothing ? request : 'yes';
+    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', close, close, reopen, change];
     expect(onTicket(grants, engineer(), of)).toEqual(row(ticketActions, cells));
   });
 
@@ -255,7 +262,7 @@ describe('on a ticket', () => {
     ['about a product without a licence', [], ticket({ product: { licensed: false } }), 'NOT_ELIGIBLE'],
     ['that is closed', [], closed, 'TICKET_CLOSED'],
   ])('%s, an organization admin', (_, grants, of, approve) => {
-    const cells = ['FORBIDDEN', approve, 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'];
+    const cells = ['FORBIDDEN', approve, ...Array(5).fill('FORBIDDEN')];
     expect(onTicket(grants, user('admin', organizationAdmin), of)).toEqual(row(ticketActions, cells));
   });
 
@@ -263,16 +270,88 @@ describe('on a ticket', () => {
     [
       'the reporter',
       user('reporter'),
-      ['FORBIDDEN', 'NOT_ELIGIBLE', 'FORBIDDEN', 'FORBIDDEN', 'yes', 'TICKET_NOT_CLOSED'],
+      ['FORBIDDEN', 'NOT_ELIGIBLE', 'FORBIDDEN', 'FORBIDDEN', 'yes', 'TICKET_NOT_CLOSED', 'FORBIDDEN'],
     ],
     [
       'the ticketing system',
       ticketing(),
-      ['FORBIDDEN', 'FORBIDDEN', 'yes', 'yes', 'yes', 'TICKET_NOT_CLOSED'],
+      ['FORBIDDEN', 'FORBIDDEN', 'yes', 'yes', 'yes', 'TICKET_NOT_CLOSED', 'FORBIDDEN'],
     ],
-    ['an operator', operator(), ['FORBIDDEN', 'FORBIDDEN', 'yes', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN']],
-    ['a member without a role', user('somebody'), Array(6).fill('NOT_FOUND')],
+    ['an operator', operator(), ['FORBIDDEN', 'FORBIDDEN', 'yes', ...Array(4).fill('FORBIDDEN')]],
+    ['a member without a role', user('somebody'), Array(7).fill('NOT_FOUND')],
   ])('that is open, %s', (_, viewer, cells) => {
     expect(onTicket([], viewer)).toEqual(row(ticketActions, cells));
+  });
+});
+
+describe('on a change request', () => {
+  const changeActions = [
+    ...(['consentToChange', 'refuseChange', 'revokeChangeConsent', 'withdrawChangeRequest'] as const),
+    'recordChangeResult',
+  ] as const;
+  const onChange = (request: ChangeRequest, viewer: Viewer, of: TicketOnProduct = ticket()) =>
+    codes(allowedChangeRequestActions({ ticket: of, request }, { viewer, now: NOW }));
+  const begun = Array(4).fill('CHANGE_IN_PROGRESS');
+  const gone = Array(5).fill('CHANGE_REQUEST_OVER');
+
+  test.each<[string, ChangeRequest, readonly string[], readonly string[]]>([
+    [
+      'that awaits the consent',
+      pendingConsent(),
+      ['yes', 'yes', 'NOT_CONSENTED_YET'],
+      ['yes', 'CHANGE_NOT_IN_PROGRESS'],
+    ],
+    [
+      'that was consented to',
+      consented(),
+      ['ALREADY_CONSENTED', 'ALREADY_CONSENTED', 'yes'],
+      ['yes', 'CHANGE_NOT_IN_PROGRESS'],
+    ],
+    ['that is in progress', inProgress({ validUntil: NOW }), begun.slice(1), [...begun.slice(3), 'yes']],
+    ['at its end', consented({ validUntil: NOW }), gone.slice(2), gone.slice(3)],
+    ['that is completed', completed(), gone.slice(2), gone.slice(3)],
+  ])('%s', (_, request, ofCustomer, ofEngineer) => {
+    const no = (count: number) => Array(count).fill('FORBIDDEN');
+    expect(onChange(request, customer)).toEqual(row(changeActions, [...ofCustomer, ...no(2)]));
+    expect(onChange(request, engineer())).toEqual(row(changeActions, [...no(3), ...ofEngineer]));
+    expect(onChange(request, ticketing())).toEqual(row(changeActions, no(5)));
+    expect(onChange(request, user('somebody'))).toEqual(row(changeActions, Array(5).fill('NOT_FOUND')));
+  });
+
+  test.each<[string, Viewer, string]>([
+    ['the reporter', user('reporter'), 'yes'],
+    ['whoever consented', user('customer'), 'yes'],
+    ['a Guard admin', user('guard', guardAdmin), 'yes'],
+    [
+      'somebody with the wrong role',
+      user('other', assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT')),
+      'NOT_ELIGIBLE',
+    ],
+  ])('a consent is taken back also without a role that grants: %s', (_, viewer, revoke) => {
+    expect(onChange(consented(), viewer)).toMatchObject({
+      ...{ consentToChange: 'NOT_ELIGIBLE', refuseChange: 'NOT_ELIGIBLE', revokeChangeConsent: revoke },
+    });
+  });
+
+  test('nobody consents on a deactivated site; a consent is taken back and a result is recorded there', () => {
+    const dead = ticket({ site: { status: 'DEACTIVATED' } });
+    expect(onChange(pendingConsent(), customer, dead)).toMatchObject({ consentToChange: 'NOT_ELIGIBLE' });
+    expect(onChange(consented(), customer, dead)).toMatchObject({ revokeChangeConsent: 'yes' });
+    const closed = ticket({ status: 'CLOSED', closedAt: fromNow(-DAY) });
+    for (const place of [dead, closed])
+      expect(onChange(inProgress(), engineer(), place)).toMatchObject({ recordChangeResult: 'yes' });
+  });
+
+  test('another one is asked for only while not too many are open on the ticket', () => {
+    const asks = (changeRequests: TicketFacts['changeRequests'] & {}) =>
+      codes(
+        allowedTicketActions(
+          { ticket: ticket(), grants: [], grant: null, changeRequests },
+          { viewer: engineer(), now: NOW },
+        ),
+      );
+    const open = Array<OpenChangeRequest>(maxOpenChangeRequests).fill(inProgress());
+    expect(asks(open)).toMatchObject({ requestChange: 'TOO_MANY_CHANGE_REQUESTS' });
+    expect(asks(open.with(0, consented({ validUntil: NOW })))).toMatchObject({ requestChange: 'yes' });
   });
 });

@@ -331,6 +331,122 @@ describe('a change is one version, and leaves what it is about', () => {
 });
 
 /** The rules between an open grant and its ticket, site and product. They are checked when a transaction commits. */
+describe('a change request', () => {
+  const asked = () => ({
+    ...{ id: newId(), ticket_id: ids.ticket, site_id: ids.site, organization_id: ids.organization },
+    ...{ kind: 'SETTINGS', resource_type: 'project', resource_id: 'ACME', description: 'Switch it on' },
+    ...{
+      justification: 'It is off',
+      requested_by_id: ids.engineer,
+      requested_at: moment,
+      valid_until: latest,
+    },
+    ...{ state: 'PENDING_CONSENT', version: 1 },
+  });
+  const decided = () => ({ decided_by_id: ids.admin, decided_at: later });
+  const over = () => ({ ended_at: later, ended_by_id: ids.admin });
+  const begun = () => ({ ...decided(), allowed_at: later, session_id: newId() });
+  const insert = (columns: object) =>
+    refusalOf('INSERT INTO change_requests SELECT * FROM jsonb_populate_record(NULL::change_requests, $1)', [
+      JSON.stringify({ ...asked(), ...columns }),
+    ]);
+
+  test.each<[string, () => object, string | undefined]>([
+    ['awaits the consent', () => ({}), undefined],
+    ['is consented to', () => ({ state: 'CONSENTED', ...decided() }), undefined],
+    ['has expired', () => ({ state: 'EXPIRED', ended_at: latest, end_reason: 'TIME_ELAPSED' }), undefined],
+    ['has a decision before it was made', () => ({ ...decided() }), 'decided_states'],
+    ['was consented to by nobody', () => ({ state: 'CONSENTED' }), 'decided_states'],
+    [
+      'was begun without a consent',
+      () => ({ ...begun(), state: 'IN_PROGRESS', decided_by_id: null, decided_at: null }),
+      'decided_states',
+    ],
+    [
+      'was begun in no session',
+      () => ({ ...begun(), state: 'IN_PROGRESS', session_id: null }),
+      'allowed_states',
+    ],
+    ['is completed without a result', () => ({ ...begun(), ...over(), state: 'COMPLETED' }), 'result'],
+    [
+      'is refused and open',
+      () => ({ ...decided(), state: 'REFUSED', end_reason: 'REFUSED_BY_CUSTOMER', ended_by_id: ids.admin }),
+      'final_states',
+    ],
+    ['is refused for no reason', () => ({ ...decided(), ...over(), state: 'REFUSED' }), 'end_reason'],
+    [
+      'is refused with its ticket',
+      () => ({ ...decided(), ...over(), state: 'REFUSED', end_reason: 'TICKET_CLOSED' }),
+      'end_reason',
+    ],
+    [
+      'is withdrawn by the customer',
+      () => ({ ...over(), state: 'WITHDRAWN', end_reason: 'CONSENT_REVOKED' }),
+      'end_reason',
+    ],
+    ['is withdrawn for no reason', () => ({ ...over(), state: 'WITHDRAWN' }), 'end_reason'],
+    ['has expired for no reason', () => ({ state: 'EXPIRED', ended_at: latest }), 'end_reason'],
+    ['awaits the consent with a reason to end', () => ({ end_reason: 'TICKET_CLOSED' }), 'end_reason'],
+    [
+      'has expired by a person',
+      () => ({ ...over(), state: 'EXPIRED', end_reason: 'TIME_ELAPSED' }),
+      'ended_by',
+    ],
+    [
+      'is withdrawn by nobody',
+      () => ({ state: 'WITHDRAWN', end_reason: 'TICKET_CLOSED', ended_at: later }),
+      'ended_by',
+    ],
+    [
+      'was consented to after its end',
+      () => ({ state: 'CONSENTED', ...decided(), decided_at: latest }),
+      'in_time',
+    ],
+    ['was begun after its end', () => ({ ...begun(), state: 'IN_PROGRESS', allowed_at: latest }), 'in_time'],
+  ])('that %s', async (_, columns, rule) => {
+    expect(await insert(columns())).toBe(rule === undefined ? undefined : `change_requests_${rule}`);
+  });
+
+  const change = (assignments: string) =>
+    refusalOf(`UPDATE change_requests SET ${assignments} WHERE ticket_id = $1`, [ids.ticket]);
+  const next = 'version = version + 1';
+  const withdrawn = `state = 'WITHDRAWN', end_reason = 'TICKET_CLOSED', ended_at = requested_at, ended_by_id = requested_by_id`;
+  const begins = `state = 'IN_PROGRESS', decided_by_id = requested_by_id, decided_at = requested_at, allowed_at = requested_at,
+    session_id = id`;
+
+  test.each<[string, string | undefined]>([
+    [`${next}, ${withdrawn}`, undefined],
+    [`${next}, ${begins}`, 'steps'],
+    [next, 'steps'],
+    [`${next}, ${withdrawn}, valid_until = valid_until + interval '1 day'`, 'subject_is_final'],
+    [`${next}, ${withdrawn}, resource_id = 'GLOBEX'`, 'subject_is_final'],
+    [`version = version + 2, ${withdrawn}`, 'version_step'],
+    [withdrawn, 'version_step'],
+  ])('that awaits the consent gets %s', async (assignments, rule) => {
+    expect(await insert({})).toBeUndefined();
+    expect(await change(assignments)).toBe(rule === undefined ? undefined : `change_requests_${rule}`);
+  });
+
+  test.each<[string, string]>([
+    ["state = 'PENDING_CONSENT', decided_by_id = NULL, decided_at = NULL", 'decision_is_final'],
+    ['decided_by_id = requested_by_id', 'decision_is_final'],
+    [
+      "state = 'COMPLETED', allowed_at = decided_at, session_id = id, result = 'APPLIED', ended_at = decided_at, ended_by_id = decided_by_id",
+      'steps',
+    ],
+  ])('is consented to and cannot get %s', async (assignments, rule) => {
+    expect(await insert({ state: 'CONSENTED', ...decided() })).toBeUndefined();
+    expect(await change(`${next}, ${assignments}`)).toBe(`change_requests_${rule}`);
+  });
+
+  test('that is over stays over', async () => {
+    expect(await insert({ state: 'EXPIRED', ended_at: latest, end_reason: 'TIME_ELAPSED' })).toBeUndefined();
+    expect(await change(`${next}, state = 'PENDING_CONSENT', ended_at = NULL, end_reason = NULL`)).toBe(
+      'change_requests_end_is_final',
+    );
+  });
+});
+
 describe('a transaction does not commit', () => {
   /** The rule that the statements break together, in this order; undefined if none. */
   async function refusalAtCommit(...statements: [string, ...unknown[]][]): Promise<string | undefined> {

@@ -13,6 +13,7 @@ import {
   pendingGuardApproval,
   ticket,
 } from '../support/builders.ts';
+import { consented, inProgress, pendingConsent } from '../support/change-requests.ts';
 
 const by = {
   ...{ viewer: operator(), now: NOW, relations: new Set(['OPERATOR'] as const) },
@@ -65,6 +66,18 @@ test('a grant whose time has run out ends, and passes to nobody', () => {
   ]);
 });
 
+test('what the engineer asked to change is withdrawn; what was begun, or has expired, stays as it is', () => {
+  const changeRequests = [pendingConsent(), consented(), inProgress(), consented({ validUntil: NOW })];
+  const unassigned = unassignTickets([{ ...facts('one'), changeRequests }], by);
+  expect(unassigned.changeRequests).toMatchObject([
+    { state: 'WITHDRAWN', endReason: 'TICKET_REASSIGNED', endedById: 'operator', decidedById: null },
+    { state: 'WITHDRAWN', endReason: 'TICKET_REASSIGNED', endedById: 'operator', decidedById: 'customer' },
+  ]);
+  expect(unassigned.entries.map(({ action }) => action)).toEqual([
+    ...['ticket.assign', 'change_request.withdraw', 'change_request.withdraw'],
+  ]);
+});
+
 test('without tickets, nothing changes', () => {
-  expect(unassignTickets([], by)).toEqual({ tickets: [], entries: [], grants: [] });
+  expect(unassignTickets([], by)).toEqual({ tickets: [], changeRequests: [], entries: [], grants: [] });
 });

@@ -15,6 +15,7 @@ import {
   pendingApproval,
   pendingGuardApproval,
 } from '../support/builders.ts';
+import { meets } from '../support/meets.ts';
 
 const [past, future] = [fromNow(-MS), fromNow(HOUR)];
 const grants: Record<string, Grant> = {
@@ -43,22 +44,6 @@ const states = [
   ...(['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE', 'DENIED', 'WITHDRAWN'] as const),
   ...(['EXPIRED', 'REVOKED', 'ENDED'] as const),
 ] satisfies GrantState[];
-
-/** Whether the row meets the condition. Supports only the operators that the conditions of grants use. */
-function meets(row: Readonly<Record<string, unknown>>, where: object): boolean {
-  return Object.entries(where).every(([name, condition]) => {
-    if (name === 'OR') return condition.some((one: object) => meets(row, one));
-    const value = row[name];
-    if (typeof condition !== 'object' || condition === null) return value === condition;
-    return Object.entries(condition).every(([operator, operand]) => {
-      if (operator === 'in') return Array.isArray(operand) && operand.includes(value);
-      if (!(value instanceof Date && operand instanceof Date)) return false;
-      if (operator === 'gt') return value > operand;
-      if (operator === 'lte') return value <= operand;
-      throw new Error(`No meaning for ${operator}`);
-    });
-  });
-}
 
 describe.each(Object.entries(grants))('a grant that is %s', (_, grant) => {
   const row = toRow(grant);

@@ -44,6 +44,7 @@ export async function attempt(person: Person, name: string, input: Record<string
 const selections: Record<string, string> = {
   Grant: 'id state version path endReason expiresAt',
   Ticket: 'id key status',
+  ChangeRequest: 'id state version endReason',
   BulkPayload: 'results { grantId result { ... on Grant { state version } ... on Error { code message } } }',
   ProposedChange: 'id changeKind state summary',
   InboundTicketEvent: 'id state reason attempts',

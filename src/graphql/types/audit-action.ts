@@ -21,6 +21,14 @@ const texts: Record<AuditAction, string> = {
   'change.apply': 'Support was allowed to make a change that the customer had consented to.',
   'comment.read': 'Support read a comment.',
   'data.export': 'Support exported data.',
+  'change_request.complete': 'The engineer recorded what came of a change.',
+  'change_request.consent': 'The customer consented to a change.',
+  'change_request.expire': 'A change request expired: it was not decided, or not begun, in time.',
+  'change_request.refuse': 'The customer refused a change.',
+  'change_request.request': "The engineer asked for the customer's consent to a change.",
+  'change_request.revoke_consent': 'The customer took a consent back before the change was begun.',
+  'change_request.withdraw':
+    'The engineer took a change request back, or it ended with its ticket, the assignment of its engineer, its site or its licence.',
   'grant.approve':
     "The customer approved a request, in the ticket's sidebar, in the admin console or by the consent box.",
   'grant.approve_as_guard': 'A Guard admin approved a request that the customer had approved.',

@@ -1,6 +1,8 @@
-/** The permissions of the viewer on a grant or a ticket now: one field for each mutation on it. */
+/** The permissions of the viewer on a thing now: one field for each mutation on it. */
+import { type ChangeRequestRow, toChangeRequest } from '../../changes/row.ts';
 import {
   type AllowedAction,
+  allowedChangeRequestActions,
   allowedGrantActions,
   allowedProposedChangeActions,
   allowedTicketActions,
@@ -85,6 +87,7 @@ export const TicketPermissions = permissionsType(
   'What the viewer may do with a ticket now: one field for each mutation on a ticket, of the same name.',
   {
     requestDataAccess: 'ask for access to the data of its product, as its engineer.',
+    requestChange: "ask for the customer's consent to a change, as its engineer.",
     approveDataAccess:
       'approve the outstanding request for the data of its product, or open and approve one where none is outstanding.',
     assignTicket: 'assign it to an engineer, or to nobody.',
@@ -104,6 +107,30 @@ export const ProposedChangePermissions = permissionsType(
   },
 );
 
+export const ChangeRequestPermissions = permissionsType(
+  'ChangeRequestPermissions',
+  'What the viewer may do with a change request now: one field for each mutation on it, of the same name.',
+  {
+    consentToChange: 'consent to the change for the customer.',
+    refuseChange: 'refuse the change for the customer.',
+    revokeChangeConsent: 'take the consent back before the change was begun.',
+    withdrawChangeRequest: 'take it back before the change was begun, as its engineer.',
+    recordChangeResult: 'record what came of the change, as its engineer.',
+  },
+);
+
+/** Decides on the present change request, even if the row is an earlier state of it, in a repeated result. */
+export async function changeRequestPermissions(
+  row: ChangeRequestRow,
+  context: Context,
+): Promise<Permissions> {
+  // One in a final state never changes, so its row needs no second read.
+  const now = row.endedAt === null ? await context.loaders.changeRequests.load(row.id) : row;
+  const ticket = await context.loaders.tickets.load(row.ticketId);
+  if (now === null || ticket === null) throw new Error(`Change request ${row.id} does not exist`);
+  return allowedChangeRequestActions({ ticket, request: toChangeRequest(now) }, questionOf(context));
+}
+
 /** Decides on the present proposed change, even if the row is an earlier state of it, in a repeated result. */
 export async function proposedChangePermissions(row: ProposedChange, context: Context): Promise<Permissions> {
   const now = row.state === 'WAITING' ? await context.loaders.proposedChanges.load(row.id) : row;
@@ -112,7 +139,11 @@ export async function proposedChangePermissions(row: ProposedChange, context: Co
 }
 
 export async function ticketPermissions(ticketId: string, context: Context): Promise<Permissions> {
-  return allowedTicketActions(await factsOf(ticketId, context), questionOf(context));
+  const facts = await factsOf(ticketId, context);
+  // Only an engineer asks for changes, of which so many may be open.
+  const isEngineer = viewerOf(context).kind === 'SUPPORT_ENGINEER';
+  const changeRequests = isEngineer ? await context.loaders.openChangeRequests.load(ticketId) : [];
+  return allowedTicketActions({ ...facts, changeRequests }, questionOf(context));
 }
 
 /** Decides on the present grant, even if the row is an earlier state of it: in an event, or in a repeated result. */

@@ -1,5 +1,5 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import { visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
+import { visibleChangeRequests, visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
 import { asciiUpperCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
@@ -8,6 +8,7 @@ import { lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
+import { ChangeRequest, ChangeRequestConnection, ChangeRequestEdge } from './change-request.ts';
 import { Grant, GrantConnection, GrantEdge } from './grant.ts';
 import { TicketPermissions, ticketPermissions } from './permissions.ts';
 import { RelayedConsent } from './relayed-consent.ts';
@@ -24,6 +25,7 @@ const TicketStatus = builder.enumType('TicketStatus', {
 });
 
 const [everyTicket, itsGrants] = [byId('tickets'), byId('Ticket.grants')];
+const itsChangeRequests = byId('Ticket.changeRequests');
 
 export const Ticket = builder.prismaNode('Ticket', {
   description: 'A support ticket about one product on one site.',
@@ -111,6 +113,22 @@ export const Ticket = builder.prismaNode('Ticket', {
       },
       TimelineConnection,
       TimelineEdge,
+    ),
+    changeRequests: t.connection(
+      {
+        type: ChangeRequest,
+        viewerIndependent: false,
+        description: 'The changes that its engineers asked for, in every state, newest first.',
+        select: (args, context, nested) => ({
+          changeRequests: nested(
+            relatedRows(args, itsChangeRequests, visibleChangeRequests(viewerOf(context))),
+            nodesPath,
+          ),
+        }),
+        resolve: ({ changeRequests }, args) => pageOf(args, itsChangeRequests, changeRequests),
+      },
+      ChangeRequestConnection,
+      ChangeRequestEdge,
     ),
     viewerMay: t.field({
       type: TicketPermissions,

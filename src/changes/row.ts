@@ -1,0 +1,89 @@
+/** Converts a change request's row to the model that the rules use, and back. */
+import type { ChangeRequest as ChangeRequestRow } from '../../prisma/generated/client/client.ts';
+import type { ChangeEndReason, ChangeRequest } from './change-request.ts';
+
+export type { ChangeRequestRow };
+
+/** The columns of a row do not fit its state. CHECK constraints of the database prevent that, so it is a defect. */
+class IllegalChangeRequestRowError extends Error {
+  constructor(row: ChangeRequestRow) {
+    super(`Change request ${row.id} is ${row.state}, but its other columns do not fit that state.`);
+    this.name = 'IllegalChangeRequestRowError';
+  }
+}
+
+export function toChangeRequest(row: ChangeRequestRow): ChangeRequest {
+  const { id, ticketId, siteId, organizationId, kind, resourceType, resourceId, description } = row;
+  const { justification, requestedById, requestedAt, validUntil, version } = row;
+  const { decidedById, decidedAt, decisionReason, allowedAt, sessionId, result, resultNote } = row;
+  const { endedAt, endedById, endReason } = row;
+  const asked = {
+    ...{ id, ticketId, siteId, organizationId, kind, resourceType, resourceId, description },
+    ...{ justification, requestedById, requestedAt, validUntil, version },
+  };
+  const decided =
+    decidedById !== null && decidedAt !== null ? { decidedById, decidedAt, decisionReason } : null;
+  const undecided = { decidedById: null, decidedAt: null, decisionReason: null };
+  const allowed = allowedAt !== null && sessionId !== null ? { allowedAt, sessionId } : null;
+  const over = endedAt !== null ? { endedAt, endedById } : null;
+
+  switch (row.state) {
+    case 'PENDING_CONSENT':
+      return { ...asked, state: row.state };
+    case 'CONSENTED':
+      if (decided) return { ...asked, ...decided, state: row.state };
+      break;
+    case 'IN_PROGRESS':
+      if (decided && allowed) return { ...asked, ...decided, ...allowed, state: row.state };
+      break;
+    case 'COMPLETED':
+      if (decided && allowed && over && result !== null)
+        return { ...asked, ...decided, ...allowed, ...over, result, resultNote, state: row.state };
+      break;
+    case 'REFUSED':
+      if (decided && over && isOneOf(endReason, ['REFUSED_BY_CUSTOMER', 'CONSENT_REVOKED']))
+        return { ...asked, ...decided, ...over, endReason, state: row.state };
+      break;
+    case 'WITHDRAWN':
+      if (over && isOneOf(endReason, withdrawals))
+        return { ...asked, ...(decided ?? undecided), ...over, endReason, state: row.state };
+      break;
+    case 'EXPIRED':
+      if (over && isOneOf(endReason, ['TIME_ELAPSED']))
+        return { ...asked, ...(decided ?? undecided), ...over, endReason, state: row.state };
+      break;
+  }
+  throw new IllegalChangeRequestRowError(row);
+}
+
+const withdrawals = [
+  'WITHDRAWN_BY_ENGINEER',
+  'TICKET_CLOSED',
+  'TICKET_REASSIGNED',
+  'SITE_DEACTIVATED',
+  'PRODUCT_UNLICENSED',
+] as const;
+
+function isOneOf<Reason extends ChangeEndReason>(
+  reason: ChangeEndReason | null,
+  of: readonly Reason[],
+): reason is Reason {
+  return of.some((one) => one === reason);
+}
+
+export function toRow(request: ChangeRequest): ChangeRequestRow {
+  return { ...absent, ...request };
+}
+
+const absent = {
+  decidedById: null,
+  decidedAt: null,
+  decisionReason: null,
+  allowedAt: null,
+  sessionId: null,
+  result: null,
+  resultNote: null,
+  endedAt: null,
+  endedById: null,
+  endReason: null,
+};

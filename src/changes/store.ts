@@ -1,0 +1,74 @@
+/** Change requests in the database: the reads that commands need, and the writes, which check versions. */
+import type { Transaction } from '../platform/database.ts';
+import { snakeCase } from '../platform/snake-case.ts';
+import { WriteConflictError } from '../platform/write-conflict.ts';
+import { type ChangeRequest, isOpen, type OpenChangeRequest, openChangeStates } from './change-request.ts';
+import { toChangeRequest, toRow } from './row.ts';
+
+const isOpenInDatabase = { state: { in: [...openChangeStates] } };
+
+/** The open change requests of these tickets. One statement; the caller holds the tickets' locks. */
+export async function listOpenChangeRequests(
+  tx: Transaction,
+  ticketIds: readonly string[],
+): Promise<OpenChangeRequest[]> {
+  const rows = await tx.changeRequest.findMany({
+    where: { ticketId: { in: [...ticketIds] }, ...isOpenInDatabase },
+    orderBy: { id: 'asc' },
+  });
+  return rows.map(toChangeRequest).filter(isOpen);
+}
+
+/** Every open change request on a site, or on one product of it. One statement; the caller holds the site's lock. */
+export async function listOpenChangeRequestsOfSite(
+  tx: Transaction,
+  siteId: string,
+  productId: string | null,
+): Promise<OpenChangeRequest[]> {
+  const rows = await tx.changeRequest.findMany({
+    where: { siteId, ...isOpenInDatabase, ...(productId === null ? {} : { ticket: { productId } }) },
+    orderBy: { id: 'asc' },
+  });
+  return rows.map(toChangeRequest).filter(isOpen);
+}
+
+/** The ids of at most `limit` tickets with change requests whose time has run out by `now`. One statement. */
+export async function listTicketsWithExpiredChangeRequests(
+  db: Transaction,
+  now: Date,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db.$queryRawUnsafe<{ ticketId: string }[]>(
+    `SELECT DISTINCT expired.ticket_id AS "ticketId"
+       FROM (SELECT ticket_id FROM change_requests
+              WHERE state IN ('PENDING_CONSENT', 'CONSENTED') AND valid_until <= $1::timestamptz
+              ORDER BY valid_until LIMIT $2::int) AS expired`,
+    now,
+    limit,
+  );
+  return rows.map(({ ticketId }) => ticketId);
+}
+
+export async function insertChangeRequest(tx: Transaction, request: ChangeRequest): Promise<void> {
+  await tx.changeRequest.create({ data: toRow(request) });
+}
+
+/**
+ * Writes changed change requests over the versions that they were decided on. One statement, however many.
+ *
+ * @throws WriteConflictError when one of them has changed since.
+ */
+export async function saveChangeRequests(tx: Transaction, requests: readonly ChangeRequest[]): Promise<void> {
+  if (requests.length === 0) return;
+  const written = await tx.$executeRawUnsafe(
+    `UPDATE change_requests AS known
+        SET state = changed.state, decided_by_id = changed.decided_by_id, decided_at = changed.decided_at,
+            decision_reason = changed.decision_reason, result = changed.result, result_note = changed.result_note,
+            ended_at = changed.ended_at, ended_by_id = changed.ended_by_id, end_reason = changed.end_reason,
+            version = changed.version
+       FROM jsonb_populate_recordset(NULL::change_requests, $1::jsonb) AS changed
+      WHERE known.id = changed.id AND known.version = changed.version - 1`,
+    JSON.stringify(requests.map((request) => snakeCase(toRow(request)))),
+  );
+  if (written !== requests.length) throw new WriteConflictError();
+}
