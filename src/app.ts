@@ -29,7 +29,7 @@ import {
   type DevelopmentIssuer,
   developmentIssuerName,
 } from './identity/development-issuer.ts';
-import { createTokenVerifier, type TokenVerifier } from './identity/tokens.ts';
+import { createTokenVerifier, type TokenClaims, type TokenVerifier } from './identity/tokens.ts';
 import { adoptSubjects } from './identity/viewer-store.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { asciiLowerCase } from './platform/ascii.ts';
@@ -40,6 +40,7 @@ import { setUpEmbeddedRoles } from './platform/database-roles.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { type DatabaseAccess, prepareDatabase } from './platform/prepare-database.ts';
+import { shareReads } from './platform/shared-reads.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { setVendorDomains } from './roles/vendor-domains.ts';
@@ -235,7 +236,10 @@ async function startDatabase(
   return await setUpEmbeddedRoles(embedded.url);
 }
 
-/** Who may ask is read for every request; the evaluator reads it once more with the facts, after its locks. */
+/**
+ * Who may ask is read for every request, by requests at the same time together. The evaluator reads it once more with
+ * the facts, after its locks.
+ */
 function createOpenDecider(
   dependencies: Dependencies,
   { vendorSites }: Config,
@@ -243,8 +247,12 @@ function createOpenDecider(
 ): OpenDecider {
   const { database, clock } = dependencies;
   const evaluate = createEvaluator({ database, clock, vendor: vendorSites, limits });
+  const read = shareReads(
+    (claims: TokenClaims) => signIn(dependencies, claims),
+    ({ issuer, subject, email }) => JSON.stringify([issuer, subject, email]),
+  );
   return async (claims) => {
-    const viewer = await signIn(dependencies, claims);
+    const viewer = await read(claims);
     if (viewer?.kind !== 'SERVICE_ACCOUNT' || !may('evaluateAccess', relationsToPlatform(viewer)))
       return null;
     return (items, semantic) => evaluate(items, semantic, viewer);
