@@ -9,7 +9,8 @@ import {
   type JWK_OKP_Private,
   SignJWT,
 } from 'jose';
-import { type TokenVerifier, verifyToken } from './tokens.ts';
+import { type TokenClaims, type TokenVerifier, verifyToken } from './tokens.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 /**
  * An identity provider inside the gateway that issues a token for any email. For development only: whoever can
@@ -54,6 +55,7 @@ export async function createDevelopmentIssuer(
   const signingKey = await importJWK(privateJwk, 'EdDSA');
   const jwks: JSONWebKeySet = { keys: [{ ...publicPart, kid, alg: 'EdDSA', use: 'sig' }] };
   const keys = createLocalJWKSet(jwks);
+  const verified = new VerifiedTokens<TokenClaims>();
 
   return {
     issuer,
@@ -73,7 +75,8 @@ export async function createDevelopmentIssuer(
       return { token, expiresAt: new Date(expiresAt * 1_000) };
     },
     verifier: {
-      verify: (token) => verifyToken(token, { issuer, audience, emailVerified: 'REQUIRED', keys, clock }),
+      verify: (token) =>
+        verifyToken(token, { issuer, audience, emailVerified: 'REQUIRED', keys, verified, clock }),
       dispose: () => {},
     },
   };

@@ -4,6 +4,7 @@ import { asciiLowerCase } from '../platform/ascii.ts';
 import { parseEmailAddress } from '../platform/email-address.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createIssuerKeys, IdentityUnavailableError, type KeyTimes } from './issuer-keys.ts';
+import { VerifiedTokens } from './verified-tokens.ts';
 
 export { IdentityUnavailableError };
 
@@ -86,8 +87,9 @@ export function createTokenVerifier({
   ...rules
 }: TokenVerifierOptions): TokenVerifier {
   const keys = createIssuerKeys({ url: new URL(jwksUrl), times: keyTimes, logger });
+  const verified = new VerifiedTokens<TokenClaims>();
   return {
-    verify: (token) => verifyToken(token, { ...rules, keys: keys.find }),
+    verify: (token) => verifyToken(token, { ...rules, keys: keys.find, verified }),
     dispose: () => keys.dispose(),
   };
 }
@@ -100,6 +102,8 @@ export async function verifyToken(
     audience: string;
     emailVerified: EmailVerified;
     keys: JWTVerifyGetKey;
+    /** Those of the same rules. */
+    verified: VerifiedTokens<TokenClaims>;
     clock?: (() => Date) | undefined;
   },
 ): Promise<TokenClaims> {
@@ -109,16 +113,23 @@ export async function verifyToken(
       `The token is longer than ${maxTokenCharacters} characters. Ask the identity provider for a smaller one.`,
     );
   }
+  const now = options.clock?.() ?? new Date();
   const rules = {
     issuer: options.issuer,
     audience: options.audience,
     algorithms: signatureAlgorithms,
     requiredClaims: ['exp', 'sub'],
     clockTolerance: clockToleranceSeconds,
-    currentDate: options.clock?.() ?? new Date(),
+    currentDate: now,
   };
   try {
-    return readClaims(await jwtVerify(token, options.keys, rules), options.emailVerified);
+    const known = await options.verified.claimsOf(token, options.keys, now);
+    if (known !== null) return known;
+    const { key, ...result } = await jwtVerify(token, options.keys, rules);
+    const claims = readClaims(result, options.emailVerified);
+    const { protectedHeader: header } = result;
+    options.verified.add(token, { claims, header, key, from: now, until: claims.expiresAt });
+    return claims;
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw asInvalidToken(error);
     // The token names no key and the issuer has several of its kind: any of them may have signed it.

@@ -101,6 +101,58 @@ describe('a good token', () => {
   });
 });
 
+describe('a token that was verified before', () => {
+  test('is not verified again', async () => {
+    await using world = await setUp();
+    const token = await (await world.issuer.addKey('EdDSA'))();
+    const verify = vi.spyOn(crypto.subtle, 'verify');
+    try {
+      const claims = await world.verifier.verify(token);
+      expect(await world.verifier.verify(token)).toEqual(claims);
+      expect(verify).toHaveBeenCalledTimes(1);
+    } finally {
+      verify.mockRestore();
+    }
+  });
+
+  test('is refused with another signature, or with other claims', async () => {
+    await using world = await setUp();
+    const sign = await world.issuer.addKey('EdDSA');
+    const [token, other] = [await sign(), await sign({ sub: 'user-2' })];
+    await world.verifier.verify(token);
+    const [header, payload, signature] = token.split('.');
+    const [, otherPayload, otherSignature] = other.split('.');
+    for (const forged of [`${header}.${payload}.${otherSignature}`, `${header}.${otherPayload}.${signature}`])
+      expect(await faultOf(world.verifier.verify(forged))).toBe('BAD_SIGNATURE');
+  });
+
+  test('expires', async () => {
+    let now = new Date();
+    await using world = await setUp({ clock: () => now });
+    const token = await (await world.issuer.addKey('EdDSA'))({ exp: secondsFromNow(60) });
+    await world.verifier.verify(token);
+    now = new Date(now.getTime() + 70_000);
+    expect(await faultOf(world.verifier.verify(token))).toBe('EXPIRED');
+  });
+
+  test('is refused once its key is withdrawn, or another has its name', async () => {
+    await using world = await setUp({ keyTimes: { refreshAfter: 20, betweenReads: 20 } });
+    const sign = await world.issuer.addKey('EdDSA');
+    const token = await sign();
+    await world.verifier.verify(token);
+    await world.issuer.addKey('EdDSA');
+    const [first, second] = world.issuer.jwks.keys;
+    world.issuer.jwks.keys.splice(0, 2, {
+      ...second,
+      kid: first?.kid ?? '',
+    } as (typeof world.issuer.jwks.keys)[0]);
+    await vi.waitFor(async () => expect(await faultOf(world.verifier.verify(token))).toBe('BAD_SIGNATURE'));
+    world.issuer.jwks.keys.length = 0;
+    await world.issuer.addKey('ES256');
+    await vi.waitFor(async () => expect(await faultOf(world.verifier.verify(token))).toBe('UNKNOWN_KEY'));
+  });
+});
+
 describe('the email of a token counts', () => {
   const email = 'ada@customer.example';
 
