@@ -250,11 +250,38 @@ describe('no acknowledged change is lost or incomplete when the database', () =>
   });
 });
 
+/** What the decision point answers to a backend: the status, and the code of its answer. */
+async function evaluate({ token }: Person): Promise<[number, unknown]> {
+  const response = await fetch(`${gateway.url}/access/v1/evaluation`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      subject: { type: 'support_engineer', id: world.engineer.email },
+      action: { name: 'work_item.read' },
+      resource: {
+        ...{ type: 'work_item', id: 'ACME-1' },
+        properties: { site: world.acme.sites.main.url, product: 'jira' },
+      },
+      context: { ticket: 'SUP-0' },
+    }),
+  });
+  const text = await response.text();
+  return [response.status, response.ok ? JSON.parse(text).context.code : null];
+}
+
 test('while the database is stopped, every request is answered in time with SERVICE_UNAVAILABLE', async () => {
-  const { admin, reporter } = people;
+  const { admin, reporter, operator } = people;
+  const email = 'jira-backend@vendor.example';
+  await operator.ask(
+    `mutation { addServiceAccount(input: { email: "${email}", name: "Jira", capabilities: [ACCESS_EVALUATION],
+      evaluatedProducts: ["jira"] }) { __typename } }`,
+  );
+  const backend = await gateway.as(email);
+  expect(await evaluate(backend)).toEqual([200, 'TICKET_NOT_FOUND']);
   const { jira } = world.acme.sites.main.products;
   await postgres.stop();
   const begun = performance.now();
+  const questions = Promise.all([evaluate(backend), evaluate(backend)]);
   const answers = await Promise.all([
     admin.send('{ grants { edges { node { id } } } }'),
     admin.send('{ viewer { kind } }'),
@@ -262,6 +289,10 @@ test('while the database is stopped, every request is answered in time with SERV
       `mutation { createTicket(input: { productId: "${jira}", summary: "Now", grantDataAccess: true }) { __typename } }`,
     ),
     admin.send('mutation { deactivateSite(input: { siteId: "U2l0ZTow" }) { __typename } }'),
+  ]);
+  expect(await questions).toEqual([
+    [503, null],
+    [503, null],
   ]);
   expect(performance.now() - begun).toBeLessThan(answerDeadline);
   expect(answers.map(({ errors }) => errors[0]?.extensions['code'])).toEqual([
@@ -273,6 +304,7 @@ test('while the database is stopped, every request is answered in time with SERV
   await postgres.start();
   await expect.poll(ready, { timeout: generousMs }).toBe(200);
   expect(await admin.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
+  expect(await evaluate(backend)).toEqual([200, 'TICKET_NOT_FOUND']);
 });
 
 test('a repetition executes the items of a bulk that an outage prevented', async () => {
