@@ -24,7 +24,7 @@ import {
 } from '../support/world.ts';
 
 const entryFields = `id occurredAt actor { kind email name } action resource { type name node { __typename id } } outcome refusalCode details
-  organizationId siteId ticketId grantId`;
+  organizationId siteId ticketId grantId supportSessionId`;
 const log = { field: 'auditLog', filter: 'AuditLogFilter', selected: entryFields };
 
 /** The value of the enum for an action as docs/audit.md and the database write it. */
@@ -68,7 +68,17 @@ test('every action is documented, and every documented action exists', () => {
 
 describe('successful and refused actions', () => {
   type Expected = Partial<
-    Record<'action' | 'outcome' | 'refusalCode' | 'resource' | 'details' | 'ticketId' | 'grantId', unknown>
+    Record<
+      | 'action'
+      | 'outcome'
+      | 'refusalCode'
+      | 'resource'
+      | 'details'
+      | 'ticketId'
+      | 'grantId'
+      | 'supportSessionId',
+      unknown
+    >
   >;
   const everything: Json[] = [];
   const attempted = new Map<string, Set<'done' | 'refused'>>();
@@ -532,8 +542,40 @@ describe('successful and refused actions', () => {
     ]);
     const { id: fourth } = await done(admin, 'approveDataAccess', { ticketId });
     await newEntries();
+    const use = { grantId: fourth, reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' };
+    const starts = { ...{ action: 'SUPPORT_SESSION_START', ticketId, grantId: fourth } };
+    const { id: session } = await expectEntries(engineer, 'startSupportSession', use, [
+      {
+        ...starts,
+        details: {
+          ...{ engineerId: world.engineer.id, reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' },
+          ...{ idleSeconds: 1_800, expiresAt: expect.any(String) },
+        },
+      },
+    ]);
+    expect(everything.at(-1)).toMatchObject({
+      ...{
+        supportSessionId: session,
+        resource: { type: 'SupportSession', name: key, node: { id: session } },
+      },
+    });
+    await expectEntries(
+      engineer,
+      'startSupportSession',
+      use,
+      refused('SUPPORT_SESSION_START', 'SESSION_ALREADY_OPEN', { grantId: fourth, supportSessionId: null }),
+    );
+    const its = { supportSessionId: session };
+    await expectEntries(reporter, 'endSupportSession', its, refused('SUPPORT_SESSION_END', 'FORBIDDEN', its));
+    const ended = (endReason: string) => ({
+      action: 'SUPPORT_SESSION_END',
+      details: { engineerId: world.engineer.id, endReason, endedAt: expect.any(String) },
+    });
+    await expectEntries(engineer, 'endSupportSession', its, [ended('ENDED_BY_ENGINEER')]);
+    await expectEntries(engineer, 'startSupportSession', use, [starts]);
     await expectEntries(reporter, 'revokeDataAccess', { grantId: fourth }, [
       { action: 'GRANT_REVOKE', details: change('ACTIVE', 'REVOKED', { endReason: 'REVOKED_BY_CUSTOMER' }) },
+      ended('GRANT_REVOKED'),
     ]);
     await done(admin, 'approveDataAccess', { ticketId });
     await newEntries();
@@ -854,6 +896,9 @@ describe('filters', () => {
     const { ticketId, grantId } = await fileTicket(gateway, world);
     await attempt(await member('confluenceAdmin'), 'approveDataAccess', { ticketId });
     await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId });
+    const { id: session } = await done(await gateway.as(world.engineer.email), 'startSupportSession', {
+      ...{ grantId, reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' },
+    });
     await done(await member('jiraAdmin'), 'revokeDataAccess', { grantId });
     const all = await readAll(operator, log, {});
     const [from, until] = [all[Math.floor(all.length / 2)].occurredAt, all[3].occurredAt];
@@ -871,6 +916,7 @@ describe('filters', () => {
         action: { value: 'GRANT_APPROVE', fits: (row) => row.action === 'GRANT_APPROVE' },
         outcome: { value: 'REFUSED', fits: (row) => row.outcome === 'REFUSED' },
         siteId: { value: acme.sites.main.id, fits: (row) => row.siteId === acme.sites.main.id },
+        supportSessionId: { value: session, fits: (row) => row.supportSessionId === session },
         ticketId: { value: ticketId, fits: (row) => row.ticketId === ticketId },
         grantId: { value: grantId, fits: (row) => row.grantId === grantId },
         from: { value: from, fits: (row) => row.occurredAt >= from },

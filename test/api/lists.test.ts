@@ -8,6 +8,7 @@ import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import {
   activateGrants,
   globalId,
+  insertActions,
   insertAdmins,
   insertAuditEntries,
   insertInboundTicketEvents,
@@ -15,6 +16,7 @@ import {
   insertOrganizations,
   insertProducts,
   insertProposedChanges,
+  insertSessions,
   insertSites,
   insertStatusChanges,
   insertWithdrawnGrants,
@@ -28,6 +30,8 @@ let world: World;
 let admin: Person;
 let operator: Person;
 let ticketId: string;
+let grantId: string;
+let sessionId: string;
 /** More than one page of the largest size. */
 const filler = 120;
 /** Which of `after` and `before` an invalid cursor is given as, on an ordinary day. */
@@ -36,9 +40,17 @@ const seed = seedOf('LISTS_SEED');
 beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   const { organizationId, sites, emails } = world.acme;
-  ({ ticketId } = await fileTicket(gateway, world));
+  const filed = await fileTicket(gateway, world);
+  ticketId = filed.ticketId;
+  grantId = filed.grantId ?? '';
   operator = await gateway.as('operator@vendor.example');
   admin = await gateway.as(emails.organizationAdmin);
+  await done(admin, 'approveDataAccess', { grantId });
+  const sessions = await insertSessions(gateway, rawId(grantId), filler);
+  await done(admin, 'revokeDataAccess', { grantId });
+  const session = sessions.at(-1) ?? '';
+  sessionId = globalId('SupportSession', session);
+  await insertActions(gateway, session, filler);
   await insertOrganizations(gateway, filler);
   await insertSites(gateway, rawId(organizationId), filler);
   await insertProducts(gateway, rawId(sites.main.id), filler);
@@ -87,6 +99,8 @@ const onOrganization = (field: string) =>
   `node(id: "${world.acme.organizationId}") { ... on Organization { ${field} } }`;
 const onSite = (field: string) => `site(url: "${world.acme.sites.main.url}") { ${field} }`;
 const onTicket = (field: string) => `node(id: "${ticketId}") { ... on Ticket { ${field} } }`;
+const onGrant = (field: string) => `node(id: "${grantId}") { ... on Grant { ${field} } }`;
+const onSession = (field: string) => `node(id: "${sessionId}") { ... on SupportSession { ${field} } }`;
 const itself = (field: string) => field;
 const lists: Record<string, List> = {
   'Query.accounts': { by: () => operator, within: itself, path: [] },
@@ -96,6 +110,7 @@ const lists: Record<string, List> = {
   'Query.organizations': { by: () => operator, within: itself, path: [] },
   'Query.roleAssignments': { by: () => admin, within: itself, path: [] },
   'Query.sites': { by: () => admin, within: itself, path: [] },
+  'Query.supportSessions': { by: () => admin, within: itself, path: [] },
   'Query.tickets': { by: () => admin, within: itself, path: [] },
   'Organization.proposedChanges': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.sites': { by: () => admin, within: onOrganization, path: ['node'] },
@@ -104,6 +119,9 @@ const lists: Record<string, List> = {
   'Site.tickets': { by: () => admin, within: onSite, path: ['site'] },
   'Ticket.grants': { by: () => admin, within: onTicket, path: ['node'] },
   'Ticket.timeline': { by: () => admin, within: onTicket, path: ['node'] },
+  'Ticket.supportSessions': { by: () => admin, within: onTicket, path: ['node'] },
+  'Grant.sessions': { by: () => admin, within: onGrant, path: ['node'] },
+  'SupportSession.actions': { by: () => admin, within: onSession, path: ['node'] },
   'AccessEligibility.eligibleGrantors': {
     by: () => admin,
     within: (field) => onTicket(`accessEligibility { ${field} }`),
@@ -255,15 +273,14 @@ test.each(names)(
   },
 );
 
-// The audit log, and with it a timeline, is ordered by the time of writing, not by id.
-test.each(names.filter((name) => name !== 'Query.auditLog' && name !== 'Ticket.timeline'))(
-  '%s returns the newest items first',
-  async (name) => {
-    const ids = idsOf(await pageOf(name, { first: 100 })).map(rawId);
-    // Ids are made in the order of time.
-    expect(ids).toEqual([...ids].sort().reverse());
-  },
-);
+// The audit log, and with it a timeline and the actions of a session, is ordered by the time of writing, not by id.
+test.each(
+  names.filter((name) => !['Query.auditLog', 'Ticket.timeline', 'SupportSession.actions'].includes(name)),
+)('%s returns the newest items first', async (name) => {
+  const ids = idsOf(await pageOf(name, { first: 100 })).map(rawId);
+  // Ids are made in the order of time.
+  expect(ids).toEqual([...ids].sort().reverse());
+});
 
 test('a timeline is what succeeded on its ticket, in the order of the audit log', async () => {
   const { rows } = await gateway.sql.query<{ id: string }>(
@@ -388,6 +405,30 @@ describe('filters', () => {
     );
   });
 
+  test('of support sessions combine', async () => {
+    const other = await fileTicket(gateway, world, { site: 'original' });
+    await done(operator, 'assignTicket', { ticketId: other.ticketId, engineerId: world.otherEngineer.id });
+    await done(admin, 'approveDataAccess', { ticketId: other.ticketId });
+    await done(await gateway.as(world.otherEngineer.email), 'startSupportSession', {
+      ...{ grantId: other.grantId, reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' },
+    });
+    const { original } = world.acme.sites;
+    await expectToCombine(
+      admin,
+      {
+        field: 'supportSessions',
+        filter: 'SupportSessionFilter',
+        selected: 'id state site { id } ticket { id } engineer { id }',
+      },
+      {
+        open: { value: true, fits: (row) => row.state === 'OPEN' },
+        siteId: { value: original.id, fits: (row) => row.site.id === original.id },
+        ticketId: { value: ticketId, fits: (row) => row.ticket.id === ticketId },
+        engineerId: { value: world.engineer.id, fits: (row) => row.engineer.id === world.engineer.id },
+      },
+    );
+  });
+
   test('of role assignments combine', async () => {
     const { organizationId, sites, emails } = world.acme;
     const { accounts } = await operator.ask(
@@ -487,6 +528,7 @@ describe('objects by their ids', () => {
       roleAssignments(first: 1) { edges { node { __typename id user { __typename id } } } }
       auditLog(first: 1) { edges { node { __typename id } } }
       itsTimeline: ${onTicket('timeline(first: 1) { edges { node { __typename id } } }')}
+      supportSessions(first: 1) { edges { node { __typename id } } }
       ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{

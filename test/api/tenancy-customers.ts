@@ -55,7 +55,9 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
       await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
       // A person with the wrong role, so that the audit log has a refusal with obstacles.
       await attempt(await gateway.as(emails.unsyncedAdmin), 'approveDataAccess', { ticketId, reason });
-      await done(admin, 'approveDataAccess', { ticketId, reason });
+      const { id: grantId, state } = await done(admin, 'approveDataAccess', { ticketId, reason });
+      const use = { grantId, reason: 'GATHER_LOGS', note: `${customer}'s logs`, country: 'DE' };
+      if (state === 'ACTIVE') await done(engineer, 'startSupportSession', use);
       await done(engineer, 'requestDataAccess', {
         ...{ ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: [`${customer}-conversation`] },
         justification: `${customer}'s chats`,
@@ -123,6 +125,7 @@ export async function listPossessions(
      UNION ALL SELECT 'Product', id::text FROM products WHERE site_id IN (SELECT id FROM s)
      UNION ALL SELECT 'Ticket', id::text FROM t
      UNION ALL SELECT 'Grant', id::text FROM g
+     UNION ALL SELECT 'SupportSession', id::text FROM support_sessions WHERE organization_id = $1
      UNION ALL SELECT 'Decision', id::text FROM decisions WHERE grant_id IN (SELECT id FROM g)
      UNION ALL SELECT 'ChangeRequest', id::text FROM change_requests WHERE organization_id = $1
      UNION ALL SELECT 'User', account_id::text FROM memberships WHERE organization_id = $1
@@ -173,6 +176,7 @@ export async function thingsToName(
       ...{ name: [`${own} name`], summary: [`${own} summary`], reason: [`${own} reason`] },
       ...{ description: [`${own} description`], note: [`${own} note`] },
       ...{ resourceType: ['project'], resourceId: [`${own}-project`] },
+      ...{ country: ['DE'], evaluatedProducts: ['jira'] },
       ...{ justification: [`${own} justification`], conversationIds: [`${own}-conversation`] },
       ...{ idempotencyKey: ['once', 'twice'], dataResidencyRegion: [`${own}-region`] },
     },
@@ -187,16 +191,19 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
     organizations${page(
       `node { proposedChanges${page()} sites${page(
         `node { products${page()} tickets${page(
-          `node { grants${page()} changeRequests${page()} accessEligibility { eligibleGrantors${page()} } }`,
+          `node { grants${page(`node { sessions${page()} }`)} supportSessions${page()}
+             changeRequests${page()}
+             accessEligibility { eligibleGrantors${page()} } }`,
         )} }`,
       )} }`,
     )}
     sites${page()} tickets${page()} grants${page()} changeRequests${page()} roleAssignments${page()} accounts${page()} auditLog${page()}
+    supportSessions${page(`node { actions${page()} }`)}
   }`);
   const all = [...JSON.stringify(answer).matchAll(/"cursor":"([^"]+)"/g)].map((match) => match[1] ?? '');
   const listOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString().split(':')[0] ?? '';
   const byList = Map.groupBy(all, listOf);
-  expect(byList.size).toBe(15);
+  expect(byList.size).toBe(19);
   return { ...Object.fromEntries(byList), '': all };
 }
 

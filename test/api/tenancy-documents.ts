@@ -140,6 +140,7 @@ const typesOf: Record<string, readonly string[]> = {
   productId: ['Product'],
   ticketId: ['Ticket'],
   grantId: ['Grant'],
+  supportSessionId: ['SupportSession'],
   grantIds: ['Grant'],
   changeRequestId: ['ChangeRequest'],
   userId: ['User'],

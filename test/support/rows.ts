@@ -141,6 +141,32 @@ export async function activateGrants(
   );
 }
 
+/** Sessions under an active grant that its engineer has ended. Returns the ids of them, in order. */
+export async function insertSessions(gateway: Database, grantId: string, count: number): Promise<string[]> {
+  const ids = times(count, () => newId());
+  await gateway.sql.query(
+    `INSERT INTO support_sessions (id, grant_id, ticket_id, site_id, organization_id, engineer_id, reason, note, country,
+            started_at, last_used_at, idle_seconds, expires_at, due_at, ended_at, end_reason, ended_by_id, version)
+     SELECT session.id, g.id, g.ticket_id, g.site_id, s.organization_id, g.engineer_id, 'GATHER_LOGS', 'To read them', 'DE',
+            now(), now(), 1800, now() + interval '8 hours', now() + interval '30 minutes', now(), 'ENDED_BY_ENGINEER',
+            g.engineer_id, 2
+       FROM unnest($1::uuid[]) AS session(id), grants g JOIN sites s ON s.id = g.site_id WHERE g.id = $2`,
+    [ids, grantId],
+  );
+  return ids;
+}
+
+/** What happened in a support session. */
+export async function insertActions(gateway: Database, sessionId: string, count: number): Promise<void> {
+  await gateway.sql.query(
+    `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id,
+                                organization_id, session_id, details)
+     SELECT entry.id, now(), 'page.read', 'SUCCEEDED', 'SUPPORT_ENGINEER', 'Erin', 'page', '1', s.organization_id, s.id, '{}'
+       FROM unnest($1::uuid[]) AS entry(id), support_sessions s WHERE s.id = $2`,
+    [times(count, () => newId()), sessionId],
+  );
+}
+
 /** Changes that an operator has proposed, and that wait for an organization admin. */
 export async function insertProposedChanges(
   gateway: Database,
