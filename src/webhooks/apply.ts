@@ -26,6 +26,11 @@ const waiting = (reason: 'NO_TICKET_YET' | 'TICKET_CLOSED'): Problem => ({
   ...{ state: 'WAITING', reason, refusalCode: null },
 });
 
+/** Somebody else has closed the ticket after it was read. */
+const closedMeanwhile = waiting('TICKET_CLOSED');
+
+const applied = { state: 'APPLIED', reason: null, refusalCode: null } as const;
+
 const kept = (reason: Exclude<Settlement['reason'], 'REFUSED' | null>): Problem => ({
   ...{ state: 'KEPT', reason, refusalCode: null },
 });
@@ -39,12 +44,11 @@ class CannotApplyError extends Error {
   }
 }
 
+/** An event with the attempt that came to an end, and what came of it. */
+type Applied = { row: InboundTicketEvent; settlement: Settlement };
+
 /** Records what came of the event, and applies those events of its ticket that waited for it. */
-export async function record(
-  dependencies: Dependencies,
-  row: InboundTicketEvent,
-  settlement: Settlement,
-): Promise<void> {
+export async function record(dependencies: Dependencies, { row, settlement }: Applied): Promise<void> {
   const { database, clock } = dependencies;
   await saveSettlement(database.prisma, row, settlement, clock());
   await applyReady(dependencies, row);
@@ -65,23 +69,42 @@ export async function applyReady(dependencies: Dependencies, of: InboundTicketEv
     for (const row of ready) {
       const begun = await beginAttempt(database.prisma, row);
       if (begun === null) continue;
-      await saveSettlement(database.prisma, begun, await apply(dependencies, begun), clock());
+      const applied = await apply(dependencies, begun);
+      await saveSettlement(database.prisma, applied.row, applied.settlement, clock());
     }
   }
 }
 
-/** Applies what can be applied of the event. The first problem is what came of it. */
-export async function apply(dependencies: Dependencies, row: InboundTicketEvent): Promise<Settlement> {
+/** How often an event is applied anew because its ticket was closed between the plan and a command. */
+const maxRounds = 3;
+
+/** Applies what can be applied of the event. */
+export async function apply(dependencies: Dependencies, first: InboundTicketEvent): Promise<Applied> {
+  let row = first;
+  for (let round = 1; ; round += 1) {
+    const { wasClosedMeanwhile, ...settlement } = await applyOnce(dependencies, row);
+    const mayTryAgain = wasClosedMeanwhile && round < maxRounds;
+    const next = mayTryAgain ? await beginAttempt(dependencies.database.prisma, row) : null;
+    if (next === null) return { row, settlement };
+    row = next;
+  }
+}
+
+/** The first problem is what came of it. */
+async function applyOnce(
+  dependencies: Dependencies,
+  row: InboundTicketEvent,
+): Promise<Settlement & { wasClosedMeanwhile: boolean }> {
   const { database } = dependencies;
   const content = contentOf(row);
   let ticket = await findExternalTicket(database.prisma, row);
   const filing = ticket === null ? filingOf(content) : null;
   if (filing !== null) {
     const filed = await attempt(() => file(dependencies, row, filing));
-    if ('problem' in filed) return { ...filed.problem, ticketId: null };
+    if ('problem' in filed) return { ...filed.problem, ticketId: null, wasClosedMeanwhile: false };
     ticket = filed.done;
   }
-  if (ticket === null) return { ...waiting('NO_TICKET_YET'), ticketId: null };
+  if (ticket === null) return { ...waiting('NO_TICKET_YET'), ticketId: null, wasClosedMeanwhile: false };
   const { id: ticketId } = ticket;
   const { steps, assignmentWaits } = planFor(ticket, content, row.moment);
   const problems = assignmentWaits ? [waiting('TICKET_CLOSED')] : [];
@@ -89,7 +112,8 @@ export async function apply(dependencies: Dependencies, row: InboundTicketEvent)
     const taken = await attempt(() => take(dependencies, row, { step, ticketId, content }));
     if ('problem' in taken) problems.push(taken.problem);
   }
-  return { ...(problems[0] ?? { state: 'APPLIED', reason: null, refusalCode: null }), ticketId };
+  const wasClosedMeanwhile = problems.includes(closedMeanwhile);
+  return { ...(problems[0] ?? applied), ticketId, wasClosedMeanwhile };
 }
 
 async function attempt<T>(work: () => Promise<T>): Promise<{ done: T } | { problem: Problem }> {
@@ -103,8 +127,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<{ done: T } | { probl
 }
 
 function problemOf(code: RefusalCode): Problem {
-  // Somebody else has closed it since it was read.
-  if (code === 'TICKET_CLOSED') return waiting('TICKET_CLOSED');
+  if (code === 'TICKET_CLOSED') return closedMeanwhile;
   return { state: 'KEPT', reason: 'REFUSED', refusalCode: code };
 }
 

@@ -41,13 +41,14 @@ export async function receive(
     await applyReady(dependencies, row);
     return { result: 'REPEATED', wasApplied: row.keptAt === null };
   }
-  const settlement = await apply(dependencies, row);
-  if (settlement.state !== 'APPLIED' && (await hasTooManyNotApplied(db, integrationId))) {
+  const applied = await apply(dependencies, row);
+  const { state } = applied.settlement;
+  if (state !== 'APPLIED' && (await hasTooManyNotApplied(db, integrationId))) {
     await dropEvent(db, row);
     return { result: 'TOO_MANY_NOT_APPLIED' };
   }
-  await record(dependencies, row, settlement);
-  return { result: settlement.state };
+  await record(dependencies, applied);
+  return { result: state };
 }
 
 async function findIntegration(db: Transaction, email: string): Promise<string | null> {

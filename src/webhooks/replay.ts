@@ -59,6 +59,6 @@ export async function applyAgain(
   const db = dependencies.database.prisma;
   const row = await findEvent(db, id);
   if (row === null || row.state === 'APPLIED' || row.attempt !== attempt) return row;
-  await record(dependencies, row, await apply(dependencies, row));
+  await record(dependencies, await apply(dependencies, row));
   return await findEvent(db, id);
 }

@@ -8,6 +8,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import type { WebhookCounters } from '../../src/webhooks/counters.ts';
 import { deleteOldEvents, eventsKeptFor, maxNotApplied } from '../../src/webhooks/store.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { globalId } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { attempt, done, startGatewayWithWorld, type World } from '../support/world.ts';
 import {
@@ -302,6 +303,20 @@ describe('an event that is sent again', () => {
     expect(await ticketOf(id)).toMatchObject({ status: 'RESOLVED' });
   });
 
+  test('is applied if the gateway stopped before it was, the first time', async () => {
+    const [id, { site, product, reporter, summary }] = [newId(), filing('')];
+    await gateway.sql.query(
+      `INSERT INTO inbound_ticket_events (id, integration_id, webhook_id, type, external_id, occurred_at, moment, content,
+                                          state, received_at, attempt)
+       SELECT gen_random_uuid(), a.id, $2, 'CREATED', $2, now(), $3, $4, 'RECEIVED', now(), 1
+         FROM accounts a WHERE a.email = $1`,
+      [world.services.ticketing, id, nextTime().toISOString(), { site, product, reporter, summary }],
+    );
+    expect((await send(eventOf('created', filing(id)), { id })).status).toBe(204);
+    expect(await ticketOf(id)).toMatchObject({ status: 'OPEN' });
+    expect(await events(id)).toEqual([{ type: 'CREATED', state: 'APPLIED', reason: null }]);
+  });
+
   test('is one of its ticketing system: another one may use the same id', async () => {
     const [id, webhook] = [newId(), `msg_${randomUUID()}`];
     await apply('created', filing(id), { id: webhook });
@@ -336,7 +351,7 @@ describe('events out of order', () => {
     await apply('created', filing(id));
     const { id: ticketId } = await ticketOf(id);
     const reporter = await gateway.as(world.acme.emails.jiraAdmin);
-    await done(reporter, 'closeTicket', { ticketId: Buffer.from(`Ticket:${ticketId}`).toString('base64') });
+    await done(reporter, 'closeTicket', { ticketId: globalId('Ticket', ticketId) });
     await apply('status_changed', { external_id: id, status: 'OPEN' });
     expect(await ticketOf(id)).toMatchObject({ status: 'CLOSED' });
   });
@@ -348,7 +363,7 @@ describe('events out of order', () => {
     const opened = eventOf('status_changed', { external_id: id, status: 'RESOLVED' }, reopenedAt);
     expect((await send(opened)).status).toBe(204);
     expect(await grantsOf(await ticketOf(id))).toEqual(['ACTIVE']);
-    const ticketId = Buffer.from(`Ticket:${(await ticketOf(id)).id}`).toString('base64');
+    const ticketId = globalId('Ticket', (await ticketOf(id)).id);
     expect((await send(eventOf('closed', { external_id: id }, closedAt))).status).toBe(204);
     expect(await ticketOf(id)).toMatchObject({ status: 'RESOLVED' });
     expect(await grantsOf(await ticketOf(id))).toEqual(['REVOKED']);
@@ -356,6 +371,28 @@ describe('events out of order', () => {
     await done(world.admins.acme, 'approveDataAccess', { ticketId });
     expect((await send(eventOf('closed', { external_id: id }, closedAt))).status).toBe(204);
     expect(await grantsOf(await ticketOf(id))).toEqual(['REVOKED', 'ACTIVE']);
+  });
+
+  test.each([true, false])('may all arrive at once (the ticket is there: %s)', async (isFiled) => {
+    for (const round of [1, 2, 3]) {
+      const id = newId();
+      const { email } = world.engineer;
+      const created = eventOf('created', filing(id, { data_access_consent: true }));
+      if (isFiled) await send(created);
+      const bodies = [
+        ...(isFiled ? [] : [created]),
+        eventOf('status_changed', { external_id: id, status: 'RESOLVED' }),
+        eventOf('closed', { external_id: id }),
+        eventOf('updated', { external_id: id, status: 'WAITING_FOR_CUSTOMER', engineer: email }),
+      ];
+      const replies = await Promise.all(bodies.toReversed().map((body) => send(body)));
+      for (const { status } of replies) expect([202, 204]).toContain(status);
+      expect(await ticketOf(id), `round ${round}`).toMatchObject({
+        ...{ status: 'WAITING_FOR_CUSTOMER', assignee: email },
+      });
+      expect(await grantsOf(await ticketOf(id))).toEqual(['REVOKED']);
+      expect(new Set((await events(id)).map(({ state }) => state))).toEqual(new Set(['APPLIED']));
+    }
   });
 
   const seed = seedOf('WEBHOOKS_SEED');
@@ -396,7 +433,7 @@ describe('events out of order', () => {
         }
         expect(results[1]).toEqual(results[0]);
       }),
-      { numRuns: bySize(6, 200), seed },
+      { numRuns: bySize(4, 200), seed },
     );
   });
 });
@@ -552,6 +589,14 @@ describe('a ticketing system of one organization', () => {
     const again = await send(eventOf('closed', { external_id: id }), { ...own, id: 'msg_full' });
     expect([again.status, (await ticketOf(id)).status]).toEqual([204, 'CLOSED']);
   });
+});
+
+test('a ticketing system whose account is not active is to send its events again', async () => {
+  const { rows } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [acmeDesk]);
+  await done(world.operator, 'deactivateAccount', { accountId: globalId('ServiceAccount', rows[0].id) });
+  const body = eventOf('closed', { external_id: newId() });
+  const reply = await send(body, { to: 'acme-desk', secret: secretOf(4) });
+  expect([reply.status, JSON.parse(reply.text).error.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
 });
 
 test('events are forgotten after thirty days, whatever came of them', async () => {
