@@ -72,6 +72,12 @@ function nextCommand(
 
 /** What the events say of the site. */
 const site = {
+  ...{
+    dataResidencyPinned: false,
+    engineerCountries: [],
+    sessionIdleSeconds: 1_800,
+    maxSessionSeconds: 28_800,
+  },
   ...{ supportAccessRestricted: false, requestWaitSeconds: 86_400 },
   ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: true },
 };

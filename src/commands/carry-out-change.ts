@@ -5,16 +5,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { findViewerById } from '../identity/viewer-store.ts';
 import type { Transaction } from '../platform/database.ts';
-import { type ChangeInput, type ChangeKind, changeInputs } from '../proposals/change.ts';
+import { type ChangeInput, type ChangeKind, changeInputs, type Values } from '../proposals/change.ts';
 import type { ProposedChange } from '../proposals/store.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import { assignRole, removeRole } from './assign-and-remove-roles.ts';
-import { presentPolicy, setSupportAccessPolicy, setSupportAccessRestrictions } from './change-site.ts';
+import { setSupportAccessRestrictions } from './change-site.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { decideCommand } from './decide-command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { removeUser } from './provision-accounts.ts';
 import { notFound, type Refusal } from './refusal.ts';
+import { presentPolicy, setSupportAccessPolicy } from './support-access-policy.ts';
 import { syncRole } from './sync-roles.ts';
 
 /** What carrying it out does, or why it cannot be carried out any more. */
@@ -76,7 +77,7 @@ function effectsOf<Kind extends ChangeKind, Facts, Row extends object>(
       const facts = await command.load(tx, input, at);
       if (proposer === null || facts === null) return () => ({ refused: notFound(command.resource) });
       return (now) => {
-        if (present !== undefined && !isDeepStrictEqual(present(facts), change.before))
+        if (present !== undefined && !isStill(change.before, present(facts)))
           return { refused: changedSince };
         if (needsAnother?.(facts, change) === true) return { refused: needsGuard };
         const { outcome } = decideCommand(command, facts, input, {
@@ -100,6 +101,12 @@ function effectsOf<Kind extends ChangeKind, Facts, Row extends object>(
       };
     },
   };
+}
+
+/** Whether the values are as they were. What was not among them when the change was proposed does not count. */
+function isStill(before: unknown, present: object): boolean {
+  const now = new Map<string, unknown>(Object.entries(present));
+  return Object.entries(before as Values).every(([name, value]) => isDeepStrictEqual(now.get(name), value));
 }
 
 const changedSince: Refusal = {

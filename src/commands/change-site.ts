@@ -7,9 +7,9 @@ import { lockSiteAndGuard } from '../organizations/locks.ts';
 import type { Site, SiteWithOrganization } from '../organizations/store.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { Change } from '../proposals/change.ts';
-import { guardConfirmation, loosens } from '../proposals/protection.ts';
+import { guardConfirmation } from '../proposals/protection.ts';
 import type { ProposedChange } from '../proposals/store.ts';
-import { policyChange, restrictionsOff } from '../proposals/summary.ts';
+import { restrictionsOff } from '../proposals/summary.ts';
 import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { andEndChangeRequests } from './end-change-requests.ts';
@@ -97,75 +97,10 @@ export const setSupportAccessRestrictions = siteCommand<
   },
 });
 
-export type SetSupportAccessPolicyInput = {
-  siteId: string;
-  requestWaitSeconds: number;
-  maxGrantSeconds: number | null;
-  samePersonMayApproveTwice: boolean;
-  /** Null: as it is. */
-  relayedConsentCounts: boolean | null;
-};
-
-/**
- * Sets the site's time limits, its two-person rule, and whether a relayed consent counts. Looser ones count for the
- * requests that are opened from then on, and take two people where the site is restricted. Tighter ones count at once: a
- * request that waits longer than the new policy allows expires when the policy lets it, or now.
- */
-export const setSupportAccessPolicy = siteCommand<
-  SetSupportAccessPolicyInput,
-  Site | ProposedChange,
-  LooseningFacts & { open?: OpenGrants }
->({
-  operation: 'setSupportAccessPolicy',
-  action: 'site.set_support_access_policy',
-  refusals: ['ANOTHER_CHANGE_WAITS', 'TOO_MANY_CHANGES_WAIT'],
-  extra: async (tx, input, site, now) => ({
-    ...(site.supportAccessRestricted && loosens(site, wholePolicy(site, input))
-      ? await loosening(tx, site, policyOf(site.id), now)
-      : {}),
-    ...(input.requestWaitSeconds < site.requestWaitSeconds
-      ? { open: await listOpenGrantsOfSite(tx, site.id, null) }
-      : {}),
-  }),
-  decide: ({ site, open, proposal }, input, by) => {
-    const policy = wholePolicy(site, input);
-    if (!site.supportAccessRestricted || !loosens(site, policy) || by.isConfirmed) {
-      const shorten = { type: 'ShortenWait', waitSeconds: policy.requestWaitSeconds } as const;
-      return {
-        ...change(site, policy),
-        grants: changeGrantsOnSite(open, shorten, { ...site, ...policy }, by),
-      };
-    }
-    const proposed: Change = {
-      ...{ kind: 'SET_SUPPORT_ACCESS_POLICY', about: policyOf(site.id) },
-      input: { siteId: site.id, ...policy },
-      ...placeOf(site),
-      before: presentPolicy(site),
-      after: policy,
-      summary: policyChange(site.url, site, policy),
-    };
-    return propose(proposed, guardConfirmation, read(proposal), by);
-  },
-});
-
-/** The values of the site that a proposed policy replaces. */
-export function presentPolicy(site: Site) {
-  const { requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice, relayedConsentCounts } = site;
-  return { requestWaitSeconds, maxGrantSeconds, samePersonMayApproveTwice, relayedConsentCounts };
-}
-
-/** The policy that the input sets, with what it leaves as it is. */
-function wholePolicy(
-  site: Site,
-  { siteId: _, relayedConsentCounts, ...policy }: SetSupportAccessPolicyInput,
-) {
-  return { ...policy, relayedConsentCounts: relayedConsentCounts ?? site.relayedConsentCounts };
-}
-
 /** Read only where the command loosens what is restricted. */
-type LooseningFacts = { proposal?: ProposalFacts };
+export type LooseningFacts = { proposal?: ProposalFacts };
 
-async function loosening(
+export async function loosening(
   tx: Transaction,
   { organizationId }: Site,
   about: string,
@@ -174,15 +109,14 @@ async function loosening(
   return { proposal: await findProposalFacts(tx, organizationId, about, now) };
 }
 
-function read(facts: ProposalFacts | undefined): ProposalFacts {
+export function read(facts: ProposalFacts | undefined): ProposalFacts {
   if (facts === undefined) throw new Error('A change takes two people, and its proposal was not read');
   return facts;
 }
 
 const restrictionsOf = (siteId: string) => `support access restrictions of site ${siteId}`;
-const policyOf = (siteId: string) => `support access policy of site ${siteId}`;
 
-function placeOf({ id: siteId, organizationId }: Site) {
+export function placeOf({ id: siteId, organizationId }: Site) {
   return { organizationId, siteId, subjectId: null };
 }
 
@@ -204,7 +138,10 @@ export function changeGrantsOnSite(
   return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...subject, by })];
 }
 
-function change({ organization: _, ...site }: SiteWithOrganization, changes: Partial<Site>): Outcome<Site> {
+export function change(
+  { organization: _, ...site }: SiteWithOrganization,
+  changes: Partial<Site>,
+): Outcome<Site> {
   return {
     answer: { ...site, ...changes },
     entry: { details: changes },

@@ -93,9 +93,11 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
 export function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent {
   const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds } = site;
   const { samePersonMayApproveTwice, relayedConsentCounts } = site;
+  const { dataResidencyPinned, engineerCountries, sessionIdleSeconds, maxSessionSeconds } = site;
   return {
     ...{ status, version, supportAccessRestricted, requestWaitSeconds, maxGrantSeconds },
     ...{ samePersonMayApproveTwice, relayedConsentCounts },
+    ...{ dataResidencyPinned, engineerCountries, sessionIdleSeconds, maxSessionSeconds },
   };
 }
 

@@ -88,6 +88,16 @@ export function optional<Value>(
   return from[name] === undefined ? null : nullable(read, from, name);
 }
 
+/** Reads a field that was added to the payload later: where it is missing, what it was `before`. */
+export function added<Value>(
+  read: (from: Fields, name: string) => Value,
+  from: Fields,
+  name: string,
+  before: Value,
+): Value {
+  return from[name] === undefined ? before : read(from, name);
+}
+
 function each<Value>(from: Fields, name: string, read: (value: unknown) => Value): Value[] {
   const value = from[name];
   return Array.isArray(value) ? value.map(read) : invalid(name, 'a list');

@@ -88,6 +88,15 @@ export const siteUrl = identifier(1_000).transform((value, context) => {
   return z.NEVER;
 });
 
+/**
+ * The id of a conversation. People consent to it as they see it, and backends compare it, so what cannot be seen is
+ * refused instead of removed.
+ */
+export const conversationId = lookUpKey(200).refine(
+  (value) => isVisible(value) && visibleText(value) === value,
+  'must consist of visible characters.',
+);
+
 export const productKey = identifier(64).refine(
   (value) => /^[a-z][a-z0-9-]*$/.test(value),
   'must be lower case letters, digits and hyphens, beginning with a letter.',
@@ -110,6 +119,22 @@ export const seconds = z
   .int('must be a whole number of seconds.')
   .min(1, 'must be at least 1.')
   .max(315_360_000, 'must be at most ten years.');
+
+/** A whole number of seconds within these limits. */
+export function optionalSecondsFrom(from: number, to: number) {
+  return z
+    .int('must be a whole number of seconds.')
+    .min(from, `must be at least ${from}.`)
+    .max(to, `must be at most ${to}.`)
+    .nullish();
+}
+
+/** Codes of countries, at most 250. Neither repetitions nor the order matter: each is kept once, sorted. */
+export const optionalCountries = z
+  .array(z.string().refine(isCountryCode, 'must be ISO 3166-1 alpha-2 codes, such as DE.'))
+  .max(250, 'must have at most 250 values.')
+  .transform((codes) => [...new Set(codes)].sort())
+  .nullish();
 
 export const date = z
   .date()

@@ -1,5 +1,6 @@
 /** What is proposed: the input of the mutation that waits, in the form in which it is kept. */
 import { z } from 'zod';
+import { isCountryCode } from '../platform/country-codes.ts';
 import { isId } from '../platform/ids.ts';
 import { type Role, roleRules } from '../roles/role.ts';
 
@@ -16,6 +17,11 @@ export const changeInputs = {
     maxGrantSeconds: seconds.nullable(),
     samePersonMayApproveTwice: z.boolean(),
     relayedConsentCounts: z.boolean(),
+    // Absent in a change that was proposed before they were in the policy: as they are.
+    dataResidencyPinned: z.boolean().optional(),
+    engineerCountries: z.array(z.string().refine(isCountryCode, 'must be a country.')).max(250).optional(),
+    sessionIdleSeconds: seconds.optional(),
+    maxSessionSeconds: seconds.optional(),
   }),
   ASSIGN_ROLE: z.strictObject({
     accountId: id,
@@ -34,7 +40,7 @@ export type ChangeKind = keyof typeof changeInputs;
 export type ChangeInput<Kind extends ChangeKind> = z.output<(typeof changeInputs)[Kind]>;
 
 /** Values that a change replaces: their names, and what they are before or after it. */
-export type Values = Readonly<Record<string, string | number | boolean | null>>;
+export type Values = Readonly<Record<string, string | number | boolean | null | string[]>>;
 
 /** What a change does, in data and in words. */
 export type Change = {

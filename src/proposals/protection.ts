@@ -14,19 +14,36 @@ export type GuardedPolicy = {
   samePersonMayApproveTwice: boolean;
   /** Whether a consent counts that a ticketing system relays. */
   relayedConsentCounts: boolean;
+  /** Whether its data stays in its region. */
+  dataResidencyPinned: boolean;
+  /** The countries from which an engineer may act. Empty: all of the vendor's. */
+  engineerCountries: readonly string[];
+  /** How long a support session lasts without an action, and at most. */
+  sessionIdleSeconds: number;
+  maxSessionSeconds: number;
 };
 
 /**
- * Whether the new policy lets requests wait longer, lets grants last longer, needs fewer people, or lets a program speak
- * for them.
+ * Whether the new policy lets requests wait longer, lets grants or sessions last longer, needs fewer people, lets a
+ * program speak for them, or opens the data to further regions or countries.
  */
 export function loosens(before: GuardedPolicy, after: GuardedPolicy): boolean {
   return (
     after.requestWaitSeconds > before.requestWaitSeconds ||
     (after.maxGrantSeconds ?? Infinity) > (before.maxGrantSeconds ?? Infinity) ||
     (after.samePersonMayApproveTwice && !before.samePersonMayApproveTwice) ||
-    (after.relayedConsentCounts && !before.relayedConsentCounts)
+    (after.relayedConsentCounts && !before.relayedConsentCounts) ||
+    (before.dataResidencyPinned && !after.dataResidencyPinned) ||
+    addsCountries(before.engineerCountries, after.engineerCountries) ||
+    after.sessionIdleSeconds > before.sessionIdleSeconds ||
+    after.maxSessionSeconds > before.maxSessionSeconds
   );
+}
+
+/** Without countries, all of the vendor's will do. */
+function addsCountries(before: readonly string[], after: readonly string[]): boolean {
+  if (before.length === 0) return false;
+  return after.length === 0 || after.some((country) => !before.includes(country));
 }
 
 /** An active Guard admin of the organization. `siteId` null: of all its sites. */

@@ -1,4 +1,5 @@
 /** One sentence for each kind of change, without a full stop: for people, in the API and in mail. */
+import { isDeepStrictEqual } from 'node:util';
 import { type Role, roleRules } from '../roles/role.ts';
 import type { GuardedPolicy } from './protection.ts';
 
@@ -26,6 +27,20 @@ export function policyChange(siteUrl: string, before: GuardedPolicy, after: Guar
       : after.relayedConsentCounts
         ? 'a relayed consent counts'
         : 'a relayed consent waits for the reporter',
+    before.dataResidencyPinned === after.dataResidencyPinned
+      ? null
+      : after.dataResidencyPinned
+        ? "its data stays in the site's region"
+        : "its data may be processed in all of the vendor's regions",
+    isDeepStrictEqual(before.engineerCountries, after.engineerCountries)
+      ? null
+      : `engineers act from ${countries(after.engineerCountries)} instead of ${countries(before.engineerCountries)}`,
+    before.sessionIdleSeconds === after.sessionIdleSeconds
+      ? null
+      : `a session waits ${duration(after.sessionIdleSeconds)} for an action instead of ${duration(before.sessionIdleSeconds)}`,
+    before.maxSessionSeconds === after.maxSessionSeconds
+      ? null
+      : `a session lasts at most ${duration(after.maxSessionSeconds)} instead of ${duration(before.maxSessionSeconds)}`,
   ].filter((text) => text !== null);
   return `Change the support access policy of ${siteUrl}: ${changes.join('; ')}`;
 }
@@ -52,6 +67,15 @@ function nameOf({ organization, site, product }: NamedPlace): string {
 
 function longest(seconds: number | null): string {
   return seconds === null ? 'until its ticket closes' : `at most ${duration(seconds)}`;
+}
+
+/** More of them would hide what else the sentence says. */
+const namedCountries = 12;
+
+function countries(codes: readonly string[]): string {
+  if (codes.length === 0) return "all of the vendor's countries";
+  const more = codes.length - namedCountries;
+  return more <= 0 ? codes.join(', ') : `${codes.slice(0, namedCountries).join(', ')} and ${more} more`;
 }
 
 const units = [

@@ -2,10 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { settleDueChanges } from '../../src/commands/settle-due-changes.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { globalId } from '../support/rows.ts';
+import { globalId, rawId } from '../support/rows.ts';
 import {
   assignRole,
   attempt,
@@ -223,6 +224,10 @@ describe('restrictions', () => {
 
 describe('the policy of a restricted site', () => {
   const policy = { requestWaitSeconds: 1_209_600, samePersonMayApproveTwice: false };
+  const unchanged = {
+    ...{ relayedConsentCounts: true, dataResidencyPinned: false, engineerCountries: [] },
+    ...{ sessionIdleSeconds: 1_800, maxSessionSeconds: 28_800 },
+  };
   const siteId = () => world.acme.sites.restricted.id;
   const set = async (values: object, by?: Person) =>
     await attempt(by ?? (await admin()), 'setSupportAccessPolicy', {
@@ -236,8 +241,8 @@ describe('the policy of a restricted site', () => {
     const longer = await set({ maxGrantSeconds: 7200 });
     expect(await read(await guard(), longer.id)).toMatchObject({
       summary: `Change the support access policy of ${world.acme.sites.restricted.url}: a grant lasts at most 2 hours instead of at most 1 hour`,
-      before: { ...policy, maxGrantSeconds: 3600, relayedConsentCounts: true },
-      after: { ...policy, maxGrantSeconds: 7200, relayedConsentCounts: true },
+      before: { ...policy, ...unchanged, maxGrantSeconds: 3600 },
+      after: { ...policy, ...unchanged, maxGrantSeconds: 7200 },
     });
     // Only one change of the policy waits.
     expect(await set({ maxGrantSeconds: null })).toMatchObject({ code: 'ANOTHER_CHANGE_WAITS' });
@@ -260,6 +265,69 @@ describe('the policy of a restricted site', () => {
     );
     expect(node.supportAccessPolicy).toEqual({ maxGrantSeconds: 600 });
     await doneByTwo(gina, await admin(), 'setSupportAccessPolicy', { siteId: siteId(), ...policy });
+  });
+});
+
+describe('from where support acts on a restricted site', () => {
+  const policy = { requestWaitSeconds: 1_209_600, samePersonMayApproveTwice: false };
+  const siteId = () => world.acme.sites.restricted.id;
+  const defaults = {
+    ...{ dataResidencyPinned: false, engineerCountries: [] },
+    ...{ sessionIdleSeconds: 1_800, maxSessionSeconds: 28_800 },
+  };
+  const set = async (values: object) =>
+    await attempt(await admin(), 'setSupportAccessPolicy', { siteId: siteId(), ...policy, ...values });
+  const now = async () => {
+    const { node } = await world.operator.ask(
+      `query ($id: ID!) { node(id: $id) { ... on Site { supportAccessPolicy {
+         dataResidencyPinned engineerCountries sessionIdleSeconds maxSessionSeconds } } } }`,
+      { id: siteId() },
+    );
+    return node.supportAccessPolicy;
+  };
+
+  test('is tightened by one person and loosened by two, and what is left out stays', async () => {
+    const tight = {
+      ...{ dataResidencyPinned: true, engineerCountries: ['DE', 'IE'] },
+      ...{ sessionIdleSeconds: 600, maxSessionSeconds: 3_600 },
+    };
+    expect(await set({ ...tight, engineerCountries: ['IE', 'DE', 'IE'] })).toMatchObject({
+      __typename: 'Site',
+    });
+    expect(await now()).toEqual(tight);
+    expect(await set({})).toMatchObject({ __typename: 'Site' });
+    expect(await now()).toEqual(tight);
+    const proposed = await set(defaults);
+    expect(proposed.summary).toContain("engineers act from all of the vendor's countries instead of DE, IE");
+    expect(await now()).toEqual(tight);
+    await done(await guard(), 'confirmProposedChange', { proposedChangeId: proposed.id });
+    expect(await now()).toEqual(defaults);
+  });
+
+  test('is left as it is by a change that a version without it has proposed', async () => {
+    await done(await admin(), 'setSupportAccessPolicy', { siteId: siteId(), ...policy, maxGrantSeconds: 60 });
+    const { id, ...kept } = await set({ maxGrantSeconds: 120 });
+    expect(kept).toMatchObject({ __typename: 'ProposedChange' });
+    const { rows } = await gateway.sql.query(
+      `INSERT INTO proposed_changes
+       SELECT p.* FROM proposed_changes q, jsonb_populate_record(q, jsonb_build_object(
+         'id', $3::uuid, 'about', 'proposed before',
+         'input', q.input - $2::text[], 'before', q.before - $2::text[], 'after', q.after - $2::text[])) AS p
+        WHERE q.id = $1 RETURNING id`,
+      [rawId(id), Object.keys(defaults), newId()],
+    );
+    await done(await admin(), 'setSupportAccessPolicy', {
+      ...{ siteId: siteId(), ...policy, maxGrantSeconds: 60, engineerCountries: ['DE'] },
+    });
+    const proposedChangeId = globalId('ProposedChange', rows[0].id);
+    expect(await done(await guard(), 'confirmProposedChange', { proposedChangeId })).toMatchObject({
+      state: 'APPLIED',
+    });
+    expect(await now()).toEqual({ ...defaults, engineerCountries: ['DE'] });
+    await done(await admin(), 'withdrawProposedChange', { proposedChangeId: id });
+    await doneByTwo(await guard(), await admin(), 'setSupportAccessPolicy', {
+      ...{ siteId: siteId(), ...policy, ...defaults },
+    });
   });
 });
 

@@ -72,7 +72,8 @@ describe('an empty deployment', () => {
     expect(
       await erin.ask(
         `{ grants { edges { node { state path ticket { product { key isLicensed } site { url experience dataResidencyRegion status
-          supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds samePersonMayApproveTwice relayedConsentCounts }
+          supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds samePersonMayApproveTwice relayedConsentCounts
+            dataResidencyPinned engineerCountries sessionIdleSeconds maxSessionSeconds }
           organization { name hasGuard } } reporter { email name } } engineer { email } } } } }`,
       ),
     ).toEqual({
@@ -93,6 +94,8 @@ describe('an empty deployment', () => {
                     ...{ requestWaitSeconds: 1_209_600, maxGrantSeconds: null },
                     samePersonMayApproveTwice: false,
                     relayedConsentCounts: true,
+                    ...{ dataResidencyPinned: false, engineerCountries: [] },
+                    ...{ sessionIdleSeconds: 1_800, maxSessionSeconds: 28_800 },
                   },
                   organization: { name: 'Acme', hasGuard: false },
                 },

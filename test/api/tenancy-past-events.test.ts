@@ -77,7 +77,8 @@ test('an event that is read later does not show what has happened since', async 
 });
 
 const ticketFields = `key status version closedAt assignee { email } product { key isLicensed site { supportAccessRestricted } }
-  site { url status supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds relayedConsentCounts } }`;
+  site { url status supportAccessRestricted supportAccessPolicy { requestWaitSeconds maxGrantSeconds relayedConsentCounts
+    dataResidencyPinned engineerCountries sessionIdleSeconds maxSessionSeconds } }`;
 const ownFields = `grants { edges { node { state } } } accessEligibility { eligibleGrantors { edges { node { email } } } }
   site { products { edges { node { isLicensed } } } tickets { edges { node { key } } } }`;
 const selecting = (fields: string) => `subscription ($after: String) {
@@ -110,6 +111,12 @@ test.each([
     await done(admin, 'setSupportAccessPolicy', {
       ...{ siteId, requestWaitSeconds: 77, maxGrantSeconds: 88, samePersonMayApproveTwice: true },
       relayedConsentCounts: false,
+      ...{
+        dataResidencyPinned: true,
+        engineerCountries: ['DE'],
+        sessionIdleSeconds: 66,
+        maxSessionSeconds: 3_333,
+      },
     });
     await done(await gateway.as(world.acme.emails.guardAdmin), 'setSupportAccessRestrictions', {
       ...{ siteId, restricted: true },
@@ -132,7 +139,13 @@ test.each([
       read(other, afterOfOther, 2),
     ]);
     const then = { status: 'ACTIVE', supportAccessRestricted: false };
-    const policy = { requestWaitSeconds: 1_209_600, maxGrantSeconds: null, relayedConsentCounts: true };
+    const policy = {
+      requestWaitSeconds: 1_209_600,
+      maxGrantSeconds: null,
+      relayedConsentCounts: true,
+      ...{ dataResidencyPinned: false, engineerCountries: [] },
+      ...{ sessionIdleSeconds: 1_800, maxSessionSeconds: 28_800 },
+    };
     const ticket = (version: number, email: string) => ({
       ...{ key, status: 'OPEN', version, closedAt: null, assignee: { email } },
       product: { key: 'jira', isLicensed: true, site: { supportAccessRestricted: false } },
@@ -160,7 +173,11 @@ test.each([
         site: {
           status: 'DEACTIVATED',
           supportAccessRestricted: true,
-          supportAccessPolicy: { requestWaitSeconds: 77, relayedConsentCounts: false },
+          supportAccessPolicy: {
+            requestWaitSeconds: 77,
+            relayedConsentCounts: false,
+            engineerCountries: ['DE'],
+          },
         },
       });
     }

@@ -4,7 +4,6 @@ import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import {
   deactivateSite,
   reactivateSite,
-  setSupportAccessPolicy,
   setSupportAccessRestrictions,
 } from '../../src/commands/change-site.ts';
 import {
@@ -22,6 +21,7 @@ import { type RefusalCode, refusalKinds, refusalsOfEveryCommand } from '../../sr
 import { releaseDataAccess } from '../../src/commands/release-data-access.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
+import { setSupportAccessPolicy } from '../../src/commands/support-access-policy.ts';
 import { endSupportSession, startSupportSession } from '../../src/commands/support-sessions.ts';
 import { type TicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
 import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-access-request.ts';
@@ -270,6 +270,23 @@ describe('on a site', () => {
     if (first === undefined) throw new Error('no site');
     expect(command.isVisible(command.relations(stranger, first))).toBe(false);
     expect(new Set([...codes, 'NOT_FOUND'])).toEqual(declaredBy(command));
+  });
+
+  test.each([
+    ['the site has', { maxSessionSeconds: 1_799 }, 1_800],
+    ['is set', { sessionIdleSeconds: 601, maxSessionSeconds: 600 }, 601],
+    ['is set beyond the maximum that the site has', { sessionIdleSeconds: 28_801 }, 28_801],
+  ])('a session is not over before its idle limit, which %s', (_, limits, idle) => {
+    const input = {
+      ...{ siteId, requestWaitSeconds: 1, maxGrantSeconds: null, samePersonMayApproveTwice: true },
+      ...{ relayedConsentCounts: null, ...limits },
+    };
+    for (const given of facts) {
+      const { outcome } = decideCommand(setSupportAccessPolicy, given, input, { viewer: customer, now: NOW });
+      expect(outcome).toMatchObject({
+        refused: { code: 'INVALID_INPUT', message: expect.stringContaining(`which is ${idle}.`) },
+      });
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/envelope.ts';
-import { grantKind } from '../../src/events/kinds/grant.ts';
+import { grantKind, policyBeforeSessions } from '../../src/events/kinds/grant.ts';
 import { sessionKind } from '../../src/events/kinds/session.ts';
 import { eventKinds } from '../../src/events/kinds.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -74,6 +74,15 @@ describe('an event', () => {
     expect(parseEvent({ ...row, payload: half }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
   });
 
+  test('of a version without support sessions has the policy that every site had then', () => {
+    const event = grantEvent({ ticket: ticketAtEvent });
+    const policy = { relayedConsentCounts: true, ...policyBeforeSessions };
+    const row = rowOf(event);
+    for (const name of Object.keys(policy)) delete row.payload.ticket[name];
+    const expected = { ...event, ticket: { ...ticketAtEvent, ...policy } };
+    expect(parseEvent(row, eventKinds)).toStrictEqual({ outcome: 'EVENT', event: expected });
+  });
+
   test('with an impossible value is invalid', () => {
     const event = grantEvent();
     const payload = { ...payloadOf(event), grant: { ...event.grant, requestedAt: 'yesterday' } };
@@ -87,6 +96,11 @@ describe('an event', () => {
     { maxGrantSeconds: -1 },
     { samePersonMayApproveTwice: null },
     { relayedConsentCounts: null },
+    { dataResidencyPinned: 'EU' },
+    { engineerCountries: null },
+    { engineerCountries: ['DE', 1] },
+    { sessionIdleSeconds: 0 },
+    { maxSessionSeconds: null },
   ])('with an impossible ticket is invalid: %j', (wrong) => {
     const row = rowOf(grantEvent());
     const payload = { ...row.payload, ticket: { ...ticketAtEvent, ...wrong } };

@@ -55,6 +55,8 @@ export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventE
 export const ticketAtEvent: TicketAtEvent = {
   ...{ status: 'RESOLVED', version: 3, supportAccessRestricted: true, requestWaitSeconds: 60 },
   ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: false },
+  ...{ dataResidencyPinned: true, engineerCountries: ['DE', 'IE'] },
+  ...{ sessionIdleSeconds: 60, maxSessionSeconds: 300 },
 };
 
 /** The start of a session, and its end: by the revocation of its grant. */

@@ -16,12 +16,20 @@ const policy: GuardedPolicy = {
   maxGrantSeconds: 3600,
   samePersonMayApproveTwice: false,
   relayedConsentCounts: false,
+  dataResidencyPinned: true,
+  engineerCountries: ['DE', 'IE'],
+  sessionIdleSeconds: 60,
+  maxSessionSeconds: 3600,
 };
 const lax: GuardedPolicy = {
   requestWaitSeconds: 86_400,
   maxGrantSeconds: null,
   samePersonMayApproveTwice: true,
   relayedConsentCounts: true,
+  dataResidencyPinned: false,
+  engineerCountries: [],
+  sessionIdleSeconds: 120,
+  maxSessionSeconds: 86_400,
 };
 
 describe('a policy is loosened', () => {
@@ -31,12 +39,23 @@ describe('a policy is loosened', () => {
     ['by grants without a maximum duration', { maxGrantSeconds: null }],
     ['by one person for both approvals', { samePersonMayApproveTwice: true }],
     ['by a relayed consent that counts', { relayedConsentCounts: true }],
+    ['by data that may leave its region', { dataResidencyPinned: false }],
+    ['by another country', { engineerCountries: ['DE', 'FR', 'IE'] }],
+    ["by all of the vendor's countries", { engineerCountries: [] }],
+    ['by sessions that wait longer for an action', { sessionIdleSeconds: 61 }],
+    ['by longer sessions', { maxSessionSeconds: 3601 }],
     ['even if something else is tightened', { requestWaitSeconds: 1, samePersonMayApproveTwice: true }],
   ])('%s', (_, change) => {
     expect(loosens(policy, { ...policy, ...change })).toBe(true);
     expect(loosens({ ...policy, ...change }, policy)).toBe(
       'requestWaitSeconds' in change && change.requestWaitSeconds === 1,
     );
+  });
+
+  test('by a country in place of another, in either direction', () => {
+    const moved = { ...policy, engineerCountries: ['DE', 'FR'] };
+    expect(loosens(policy, moved)).toBe(true);
+    expect(loosens(moved, policy)).toBe(true);
   });
 
   test('not by staying as it is, and not by tightening', () => {
@@ -108,7 +127,7 @@ describe('the sentence', () => {
 
   test('of a policy says what differs', () => {
     expect(policyChange(url, policy, lax)).toBe(
-      'Change the support access policy of https://acme.example: a request waits 1 day instead of 1 hour; a grant lasts until its ticket closes instead of at most 1 hour; one person may give both approvals; a relayed consent counts',
+      "Change the support access policy of https://acme.example: a request waits 1 day instead of 1 hour; a grant lasts until its ticket closes instead of at most 1 hour; one person may give both approvals; a relayed consent counts; its data may be processed in all of the vendor's regions; engineers act from all of the vendor's countries instead of DE, IE; a session waits 2 minutes for an action instead of 1 minute; a session lasts at most 1 day instead of 1 hour",
     );
     expect(policyChange(url, lax, { ...lax, requestWaitSeconds: 90_060, maxGrantSeconds: 61 })).toBe(
       'Change the support access policy of https://acme.example: a request waits 1501 minutes instead of 1 day; a grant lasts at most 61 seconds instead of until its ticket closes',
@@ -117,7 +136,11 @@ describe('the sentence', () => {
       policyChange(url, { ...policy, requestWaitSeconds: 1 }, { ...lax, maxGrantSeconds: 3600 }),
     ).toContain('a request waits 1 day instead of 1 second; one person');
     expect(policyChange(url, lax, { ...policy, requestWaitSeconds: 172_800 })).toContain(
-      'a request waits 2 days instead of 1 day; a grant lasts at most 1 hour instead of until its ticket closes; two people give the two approvals; a relayed consent waits for the reporter',
+      "a request waits 2 days instead of 1 day; a grant lasts at most 1 hour instead of until its ticket closes; two people give the two approvals; a relayed consent waits for the reporter; its data stays in the site's region; engineers act from DE, IE instead of all of the vendor's countries; a session waits 1 minute for an action instead of 2 minutes; a session lasts at most 1 hour instead of 1 day",
+    );
+    const many = [...'ABCDEFGILMOQR'].map((letter) => `A${letter}`);
+    expect(policyChange(url, policy, { ...policy, engineerCountries: many })).toBe(
+      'Change the support access policy of https://acme.example: engineers act from AA, AB, AC, AD, AE, AF, AG, AI, AL, AM, AO, AQ and 1 more instead of DE, IE',
     );
   });
 

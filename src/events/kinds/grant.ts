@@ -10,6 +10,7 @@ import type { GrantModel } from '../../../prisma/generated/client/models/Grant.t
 import { audienceIn, type EventAudience, topicsOfTicket } from '../audience.ts';
 import type { EventKind } from '../envelope.ts';
 import {
+  added,
   boolean,
   type Fields,
   nullable,
@@ -71,6 +72,22 @@ export type TicketAtEvent = {
   maxGrantSeconds: number | null;
   samePersonMayApproveTwice: boolean;
   relayedConsentCounts: boolean;
+} & SessionPolicy;
+
+/** The part of a site's policy that came with support sessions. */
+type SessionPolicy = {
+  dataResidencyPinned: boolean;
+  engineerCountries: string[];
+  sessionIdleSeconds: number;
+  maxSessionSeconds: number;
+};
+
+/** That part where a version without sessions has written the policy: every site had this then. */
+export const policyBeforeSessions: Readonly<SessionPolicy> = {
+  dataResidencyPinned: false,
+  engineerCountries: [],
+  sessionIdleSeconds: 1_800,
+  maxSessionSeconds: 28_800,
 };
 
 export const grantKind: EventKind<GrantEventEnvelope> = {
@@ -102,8 +119,18 @@ export function ticketIn(ticket: Fields): TicketAtEvent {
     maxGrantSeconds: nullable(positiveInteger, ticket, 'maxGrantSeconds'),
     samePersonMayApproveTwice: boolean(ticket, 'samePersonMayApproveTwice'),
     // Absent in an event of a version with which it always counted.
-    relayedConsentCounts:
-      ticket['relayedConsentCounts'] === undefined || boolean(ticket, 'relayedConsentCounts'),
+    relayedConsentCounts: added(boolean, ticket, 'relayedConsentCounts', true),
+    ...sessionPolicyIn(ticket),
+  };
+}
+
+function sessionPolicyIn(ticket: Fields): SessionPolicy {
+  const before = policyBeforeSessions;
+  return {
+    dataResidencyPinned: added(boolean, ticket, 'dataResidencyPinned', before.dataResidencyPinned),
+    engineerCountries: added(strings, ticket, 'engineerCountries', before.engineerCountries),
+    sessionIdleSeconds: added(positiveInteger, ticket, 'sessionIdleSeconds', before.sessionIdleSeconds),
+    maxSessionSeconds: added(positiveInteger, ticket, 'maxSessionSeconds', before.maxSessionSeconds),
   };
 }
 

@@ -93,7 +93,8 @@ addCommand(createSite, {
         .string({
           required: true,
           defaultValue: 'GLOBAL',
-          description: 'The region that its data does not leave, for example `EU`.',
+          description:
+            'The region of its data, for example `EU`. `setSupportAccessPolicy` says whether the data may leave it.',
         })
         .validate(line(40)),
     }),

@@ -1,11 +1,7 @@
 /** Mutations that change the settings of a site, deactivate it and reactivate it. */
-import {
-  deactivateSite,
-  reactivateSite,
-  setSupportAccessPolicy,
-  setSupportAccessRestrictions,
-} from '../../commands/change-site.ts';
-import { globalId, seconds } from '../input.ts';
+import { deactivateSite, reactivateSite, setSupportAccessRestrictions } from '../../commands/change-site.ts';
+import { setSupportAccessPolicy } from '../../commands/support-access-policy.ts';
+import { globalId, optionalCountries, optionalSecondsFrom, seconds } from '../input.ts';
 import { addCommand } from '../mutation.ts';
 import { Site } from '../types/site.ts';
 import { orProposed } from './or-proposed.ts';
@@ -30,7 +26,7 @@ addCommand(setSupportAccessRestrictions, {
 addCommand(setSupportAccessPolicy, {
   type: orProposed(Site),
   description:
-    "Sets a site's policy: time limits, the two-person rule, and whether a relayed consent counts. Requests that were opened before keep the former rules where those are tighter; a shorter wait brings their deadlines forward, to the present at the earliest. On a restricted site, loosening any of them takes two people: the result is a proposed change of the whole policy.",
+    "Sets a site's policy: time limits, the two-person rule, whether a relayed consent counts, and from where support acts. Requests that were opened before keep the former rules where those are tighter; a shorter wait brings their deadlines forward, to the present at the earliest. Open support sessions keep their limits; regions and countries count from the next action. On a restricted site, loosening any of them takes two people: the result is a proposed change of the whole policy.",
   input: {
     description: 'The site and its whole policy.',
     fields: (t) => ({
@@ -55,12 +51,38 @@ addCommand(setSupportAccessPolicy, {
         description:
           "Whether the reporter's consent counts as an approval if a ticketing system relays it. Default: as it is.",
       }),
+      dataResidencyPinned: t.boolean({
+        description:
+          'Whether its data is processed only in its own region, and exported only to it. Default: as it is.',
+      }),
+      engineerCountries: t
+        .stringList({
+          description:
+            "The countries from which engineers may act, as ISO 3166-1 alpha-2 codes: at most 250. Empty: all of the vendor's. Default: as they are.",
+        })
+        .validate(optionalCountries),
+      sessionIdleSeconds: t
+        .int({
+          description:
+            'After how many seconds without an action a support session ends: 60 to 86,400. Default: as it is.',
+        })
+        .validate(optionalSecondsFrom(60, 86_400)),
+      maxSessionSeconds: t
+        .int({
+          description:
+            'After how many seconds a support session ends: 300 to 604,800, and not less than `sessionIdleSeconds`. Default: as it is.',
+        })
+        .validate(optionalSecondsFrom(300, 604_800)),
     }),
   },
-  toInput: ({ maxGrantSeconds, relayedConsentCounts, ...input }) => ({
-    ...input,
-    maxGrantSeconds: maxGrantSeconds ?? null,
-    relayedConsentCounts: relayedConsentCounts ?? null,
+  toInput: ({ siteId, requestWaitSeconds, samePersonMayApproveTwice, ...input }) => ({
+    ...{ siteId, requestWaitSeconds, samePersonMayApproveTwice },
+    maxGrantSeconds: input.maxGrantSeconds ?? null,
+    relayedConsentCounts: input.relayedConsentCounts ?? null,
+    dataResidencyPinned: input.dataResidencyPinned ?? undefined,
+    engineerCountries: input.engineerCountries ?? undefined,
+    sessionIdleSeconds: input.sessionIdleSeconds ?? undefined,
+    maxSessionSeconds: input.maxSessionSeconds ?? undefined,
   }),
 });
 

@@ -1,6 +1,6 @@
 /** A ticket and its site as they were right after an event, for an engineer who has lost the ticket since. */
 import type { Account, Product, Site, Ticket } from '../../../prisma/generated/client/client.ts';
-import type { TicketAtEvent } from '../../events/kinds/grant.ts';
+import { policyBeforeSessions, type TicketAtEvent } from '../../events/kinds/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
 
@@ -32,6 +32,7 @@ export function ticketThen(
     supportAccessRestricted: state === 'PENDING_GUARD_APPROVAL',
     requestWaitSeconds: Math.round((approvalDueAt.getTime() - requestedAt.getTime()) / 1_000),
     ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: true },
+    ...policyBeforeSessions,
   };
   const siteThen = (row: SelectedSite): SelectedSite => ({
     ...{ ...row, ...policy },

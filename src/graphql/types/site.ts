@@ -1,5 +1,6 @@
 import { relationsToSite, seesActiveAccess } from '../../authorization/viewer-relations.ts';
 import { visibleProducts, visibleSites, visibleTickets } from '../../authorization/visibility.ts';
+import { policyBeforeSessions } from '../../events/kinds/grant.ts';
 import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
@@ -36,7 +37,7 @@ export const UserManagementExperience = builder.enumType('UserManagementExperien
 
 const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').implement({
   description:
-    'The time limits of requests and grants on a site, its two-person rule, and whether a relayed consent counts.',
+    'The time limits of requests, grants and support sessions on a site, its two-person rule, whether a relayed consent counts, and from where support acts.',
   fields: (t) => ({
     requestWaitSeconds: t.exposeInt('requestWaitSeconds', {
       viewerIndependent: true,
@@ -56,6 +57,25 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
       viewerIndependent: true,
       description:
         "Whether the reporter's consent counts as an approval if a ticketing system relays it. Otherwise the request waits until the reporter, or somebody else who may grant, approves it.",
+    }),
+    dataResidencyPinned: t.exposeBoolean('dataResidencyPinned', {
+      viewerIndependent: true,
+      description:
+        "Whether its data is processed only in its own region, and exported only to it. Otherwise in the vendor's regions as well.",
+    }),
+    engineerCountries: t.exposeStringList('engineerCountries', {
+      viewerIndependent: true,
+      description:
+        "The countries from which engineers may act, as ISO 3166-1 alpha-2 codes. Empty: all of the vendor's.",
+    }),
+    sessionIdleSeconds: t.exposeInt('sessionIdleSeconds', {
+      viewerIndependent: true,
+      description:
+        'After how many seconds without an action a support session ends. A session keeps the limits of its start.',
+    }),
+    maxSessionSeconds: t.exposeInt('maxSessionSeconds', {
+      viewerIndependent: true,
+      description: 'After how many seconds a support session ends, however much it is used.',
     }),
   }),
 });
@@ -92,14 +112,16 @@ export const Site = builder.prismaNode('Site', {
     }),
     dataResidencyRegion: t.exposeString('dataResidencyRegion', {
       viewerIndependent: true,
-      description: 'The region that its data does not leave, for example `EU` or `GLOBAL`.',
+      description:
+        'The region of its data, for example `EU` or `GLOBAL`. The policy says whether the data may leave it.',
     }),
     supportAccessPolicy: t.field({
       type: SupportAccessPolicy,
       viewerIndependent: true,
       description:
-        'The time limits of its requests and grants, its two-person rule, and whether a relayed consent counts.',
-      resolve: (site) => site,
+        'The time limits of its requests, grants and sessions, its two-person rule, whether a relayed consent counts, and from where support acts.',
+      // An answer that a version without sessions has kept lacks their part.
+      resolve: (site) => ({ ...policyBeforeSessions, ...site }),
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',

@@ -126,7 +126,7 @@ function factsOf(change: ChangeProposed): (readonly [string, string])[] {
   const { proposerName, proposerEmail, proposedAt, appliedAt } = change;
   return [
     ['Organization', quotedText(change.organizationName, 100)],
-    ['Change', quotedText(change.summary, 400)],
+    ['Change', quotedText(change.summary, 1_000)],
     ['Proposed by', `${quotedText(proposerName, 100)}, ${proposerEmail}, ${inUtc(proposedAt)}`],
     ...(appliedAt === null ? [] : [['In effect', `since ${inUtc(appliedAt)}`] as const]),
   ];
