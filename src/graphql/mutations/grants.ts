@@ -10,7 +10,14 @@ import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
 import { withdrawDataAccessRequest } from '../../commands/withdraw-data-access-request.ts';
 import { builder } from '../builder.ts';
 import { invalidField } from '../errors.ts';
-import { globalId, line, optionalDate, optionalGlobalId, optionalText, optionalVersion } from '../input.ts';
+import {
+  conversationId,
+  globalId,
+  optionalDate,
+  optionalGlobalId,
+  optionalText,
+  optionalVersion,
+} from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
 import { Grant, GrantScopeKind } from '../types/grant.ts';
 
@@ -41,7 +48,7 @@ addCommand(requestDataAccess, {
           description:
             'The ids of the Rovo conversations, 1 to 100. Required for `ROVO_CONVERSATIONS`; must be left out for `PRODUCT_DATA`.',
         })
-        .validate(z.array(line(200)).max(100, 'must name at most 100 conversations.').nullish()),
+        .validate(z.array(conversationId).max(100, 'must name at most 100 conversations.').nullish()),
       justification: t
         .string({ description: 'Why access is needed, for the customer to read: at most 2,000 characters.' })
         .validate(optionalText(2000)),

@@ -14,8 +14,8 @@ import {
 /** The facts about a request that awaits the Guard. */
 export type GuardRequest = TicketOfMail & {
   grantId: string;
-  /** The number of requested Rovo conversations; null: the data of the product is requested. */
-  conversations: number | null;
+  /** The ids of the requested Rovo conversations; null: the data of the product is requested. */
+  conversations: readonly string[] | null;
   /** Null: nobody is assigned to the ticket yet. */
   engineerName: string | null;
   justification: string | null;
@@ -53,7 +53,7 @@ export const guardRequestMail: MailKind<GuardRequest> = {
     LEFT JOIN accounts relay ON relay.id = d.relayed_by_id`,
   concerns: grantConcerns,
   facts: `${ticketColumns}, g.id AS "grantId",
-    CASE g.scope_kind WHEN 'ROVO_CONVERSATIONS' THEN cardinality(g.conversation_ids) END AS conversations,
+    CASE g.scope_kind WHEN 'ROVO_CONVERSATIONS' THEN g.conversation_ids END AS conversations,
     engineer.name AS "engineerName", g.justification,
     approver.name AS "approverName", approver.email AS "approverEmail", g.customer_approved_at AS "approvedAt",
     relay.name AS "relayName", g.expires_at AS "expiresAt", LEAST(g.approval_due_at, g.expires_at) AS "decideBy"`,
@@ -87,7 +87,7 @@ function factsOf(request: GuardRequest): Fact[] {
   const approver = quotedText(request.approverName, 100);
   return [
     ...ticketFacts(request),
-    ['Asked for', conversations === null ? "the product's data" : `Rovo conversations (${conversations})`],
+    ...(conversations === null ? [productData] : conversationFacts(conversations)),
     ['Engineer', engineerName === null ? 'whoever is assigned to the ticket' : quotedText(engineerName, 100)],
     ...whereKnown(justification, (why): Fact => ['Why', quotedText(why, 500)]),
     ['Approved by', `${approver}, ${approverEmail}, ${inUtc(request.approvedAt)}`],
@@ -97,6 +97,16 @@ function factsOf(request: GuardRequest): Fact[] {
     ),
     ...whereKnown(expiresAt, (end): Fact => ['Access until', inUtc(end)]),
     ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
+  ];
+}
+
+const productData: Fact = ['Asked for', "the product's data"];
+
+/** Each of them by its id: a Guard admin approves these and no others. */
+function conversationFacts(ids: readonly string[]): Fact[] {
+  return [
+    ['Asked for', `Rovo conversations: these ${ids.length}, and no others`],
+    ...ids.map((id): Fact => ['Conversation', quotedText(id, 200)]),
   ];
 }
 

@@ -62,9 +62,17 @@ test('a mail says which program relayed the approval', () => {
 test('a mail says which data is requested, and leaves out facts that are not known', () => {
   const { text } = writeGuardRequest({
     ...request,
-    ...{ conversations: 3, engineerName: null, justification: null, expiresAt: null },
+    ...{
+      conversations: ['chat-7', 'chat-8\nAsked for: all'],
+      engineerName: null,
+      justification: null,
+      expiresAt: null,
+    },
   });
-  expect(text).toContain('Asked for:    Rovo conversations (3)\n');
+  expect(text).toContain(`Asked for:    Rovo conversations: these 2, and no others
+Conversation: chat-7
+Conversation: chat-8 Asked for: all
+`);
   expect(text).toContain('Engineer:     whoever is assigned to the ticket\n');
   expect(text).not.toMatch(/Why:|Access until:/);
 });
