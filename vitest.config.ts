@@ -26,7 +26,7 @@ const unitTests = [
   'test/proposals/*.test.ts',
   'test/platform/{country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
   'test/platform/{generational-cache,logger,shared-reads,visible-text}.test.ts',
-  'test/roles/*.test.ts',
+  'test/{roles,rovo}/*.test.ts',
   'test/sessions/session.test.ts',
   'test/tickets/*.test.ts',
   'test/tour/arguments.test.ts',

@@ -17,7 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ['webhooks'],
   ['commands'],
   ['access'],
-  ['grants', 'sessions', 'changes', 'tickets', 'organizations', 'proposals'],
+  ['grants', 'sessions', 'changes', 'tickets', 'organizations', 'proposals', 'rovo'],
   ['authorization', 'notifications'],
   ['events', 'audit'],
   ['identity'],
@@ -80,7 +80,7 @@ test('the rules of grants, roles and access use no library, no database and no c
   const pure = [
     ...['grants/grant.ts', 'grants/lifecycle.ts', 'roles/role.ts', 'roles/eligibility.ts'],
     ...['proposals/proposal.ts', 'proposals/protection.ts', 'access/catalogue.ts', 'access/decide.ts'],
-    'sessions/session.ts',
+    ...['sessions/session.ts', 'rovo/deletion.ts'],
     ...['tickets/moment.ts', 'webhooks/plan.ts'],
     ...['changes/change-request.ts', 'changes/lifecycle.ts'],
   ];

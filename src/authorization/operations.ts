@@ -46,7 +46,11 @@ export type Relation =
   /** Who proposed this change. */
   | 'PROPOSER'
   /** May confirm this proposed change, or decline it. */
-  | 'CONFIRMER';
+  | 'CONFIRMER'
+  /** Who requested this deletion of Rovo's data. */
+  | 'DELETION_REQUESTER'
+  /** The service account of the backend of Rovo, which deletes the data. */
+  | 'ROVO_BACKEND';
 
 /** `http`: a request of a protocol of its own, outside GraphQL. */
 type Row = { kind: 'query' | 'mutation' | 'subscription' | 'http'; may: readonly Relation[] };
@@ -66,6 +70,7 @@ export const operations = {
   roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   inboundTicketEvents: { kind: 'query', may: ['OPERATOR', 'TICKETING'] },
+  rovoDataDeletions: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'ACCESS_EVALUATION'] },
   auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
@@ -110,6 +115,10 @@ export const operations = {
   confirmProposedChange: { kind: 'mutation', may: ['CONFIRMER'] },
   declineProposedChange: { kind: 'mutation', may: ['CONFIRMER'] },
   withdrawProposedChange: { kind: 'mutation', may: ['PROPOSER', 'ORGANIZATION_ADMIN'] },
+
+  requestRovoDataDeletion: { kind: 'mutation', may: ['ORGANIZATION_ADMIN'] },
+  withdrawRovoDataDeletion: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'DELETION_REQUESTER'] },
+  recordRovoDataDeletion: { kind: 'mutation', may: ['ROVO_BACKEND'] },
 
   createOrganization: { kind: 'mutation', may: ['OPERATOR'] },
   setOrganizationGuard: { kind: 'mutation', may: ['OPERATOR'] },

@@ -2,7 +2,7 @@
  * The relations of an account to the platform, an organization, a site, a ticket, a proposed change or another account.
  * Pure functions.
  */
-import type { ServiceCapability, UserViewer, Viewer } from '../identity/viewer.ts';
+import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
@@ -102,6 +102,23 @@ export function relationsToProposedChange(viewer: Viewer, change: ProposedChange
       : relations.has('ORGANIZATION_ADMIN') || guards;
   if (confirms) relations.add('CONFIRMER');
   return relations;
+}
+
+/** What the relations to a deletion of Rovo's data depend on. */
+type DeletionFacts = { organizationId: string; requestedById: string };
+
+export function relationsToDeletion(viewer: Viewer, deletion: DeletionFacts): Set<Relation> {
+  const { organizationId, requestedById } = deletion;
+  const relations = relationsToOrganization(viewer, organizationId);
+  if (relations.has('MEMBER') && viewer.id === requestedById) relations.add('DELETION_REQUESTER');
+  if (relations.has('ACCESS_EVALUATION') && viewer.kind === 'SERVICE_ACCOUNT' && isRovoBackend(viewer))
+    relations.add('ROVO_BACKEND');
+  return relations;
+}
+
+/** Whether it asks about support actions in Rovo: then it is the backend that holds Rovo's data. */
+export function isRovoBackend({ capabilities, evaluatedProducts }: ServiceViewer): boolean {
+  return capabilities.includes('ACCESS_EVALUATION') && evaluatedProducts.includes('rovo');
 }
 
 /** The sites whose Guard admin the user is in the organization; null among them: all of its sites. */
@@ -229,6 +246,13 @@ export function seesProposedChange(relations: ReadonlySet<Relation>): boolean {
 /** Whether somebody in these relations may see an event of a ticketing system. */
 export function seesInboundTicketEvent(relations: ReadonlySet<Relation>): boolean {
   return relations.has('OPERATOR') || relations.has('SELF');
+}
+
+/** Whether somebody in these relations may see a deletion of Rovo's data. */
+export function seesDeletion(relations: ReadonlySet<Relation>): boolean {
+  return (['OPERATOR', 'ORGANIZATION_ADMIN', 'DELETION_REQUESTER', 'ROVO_BACKEND'] as const).some(
+    (relation) => relations.has(relation),
+  );
 }
 
 export function seesOrganization(relations: ReadonlySet<Relation>): boolean {

@@ -4,8 +4,9 @@
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
-import { experiencesIn } from '../roles/role.ts';
+import { experiencesIn, isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
+import { isRovoBackend } from './viewer-relations.ts';
 
 /** Matches no row: for accounts that may see none. */
 const nothing = { id: { in: [] } };
@@ -212,6 +213,29 @@ export function visibleProposedChanges(viewer: Viewer): Prisma.ProposedChangeWhe
 export function visibleInboundTicketEvents(viewer: Viewer): Prisma.InboundTicketEventWhereInput {
   if (viewer.kind === 'OPERATOR') return {};
   return viewer.kind === 'SERVICE_ACCOUNT' ? { integrationId: viewer.id } : nothing;
+}
+
+/**
+ * Organization admins see the deletions of Rovo's data in their organization, and everybody those that they requested
+ * themselves; the backend of Rovo sees those that it carries out.
+ */
+export function visibleDeletions(viewer: Viewer): Prisma.RovoDataDeletionWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'SERVICE_ACCOUNT':
+      if (!isRovoBackend(viewer)) return nothing;
+      return viewer.organizationId === null ? {} : { organizationId: viewer.organizationId };
+    case 'USER': {
+      const own = { requestedById: viewer.id, organizationId: { in: [...viewer.organizationIds] } };
+      const administered = viewer.organizationIds.filter((id) =>
+        isOrganizationAdminOf(viewer.assignments, id),
+      );
+      return { OR: [own, { organizationId: { in: administered } }] };
+    }
+    case 'SUPPORT_ENGINEER':
+      return nothing;
+  }
 }
 
 /** The organizations in which the user holds any role that counts. */

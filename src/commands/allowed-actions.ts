@@ -1,5 +1,6 @@
 /**
- * Which actions a viewer may take on a grant, a ticket, a change request or a proposed change now, and why not the others.
+ * Which actions a viewer may take on a grant, a ticket, a change request, a proposed change or a deletion now, and why not
+ * the others.
  *
  * The answers come from `decideCommand`, which decides the commands themselves. Each command is decided with its
  * simplest input: no reason, no earlier end, no expected version. So an input can still be refused for what
@@ -7,6 +8,7 @@
  */
 import type { MutationName } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import type { RovoDataDeletion } from '../rovo/store.ts';
 import { approveDataAccess } from './approve-data-access.ts';
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from './change-ticket.ts';
 import type { Command } from './command.ts';
@@ -26,6 +28,7 @@ import {
   type ProposedChangeFacts,
   withdrawProposedChange,
 } from './decide-proposed-change.ts';
+import { recordRovoDataDeletion, withdrawRovoDataDeletion } from './delete-rovo-data.ts';
 import { denyDataAccess } from './deny-data-access.ts';
 import type { Refusal } from './refusal.ts';
 import { releaseDataAccess } from './release-data-access.ts';
@@ -76,6 +79,16 @@ export function allowedProposedChangeActions(
     about(command, input),
   );
   return askEach(asks, facts, question);
+}
+
+/** Every action on the deletion of Rovo's data. */
+export function allowedDeletionActions(deletion: RovoDataDeletion, question: Question): AllowedAction[] {
+  const input = { rovoDataDeletionId: deletion.id };
+  const asks = [
+    about(withdrawRovoDataDeletion, input),
+    about(recordRovoDataDeletion, { ...input, step: 'STARTED', reason: null }),
+  ];
+  return askEach(asks, { deletion }, question);
 }
 
 const decision = { reason: null, expectedVersion: null } as const;

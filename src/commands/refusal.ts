@@ -3,6 +3,7 @@ import type { ChangeRequestRefusal, OpeningRefusal } from '../changes/lifecycle.
 import type { GrantRefusal } from '../grants/lifecycle.ts';
 import { mostWaiting, type ProposalRefusal } from '../proposals/proposal.ts';
 import type { ObstacleCode } from '../roles/eligibility.ts';
+import type { DeletionRefusal } from '../rovo/deletion.ts';
 import type { SessionRefusal } from '../sessions/session.ts';
 import type { TicketRefusal } from '../tickets/ticket.ts';
 
@@ -13,6 +14,8 @@ export type StateRefusalCode =
   | OpeningRefusal
   | 'APPROVAL_LAPSED'
   | ProposalRefusal
+  | DeletionRefusal
+  | 'DELETION_ALREADY_REQUESTED'
   | 'ANOTHER_CHANGE_WAITS'
   | 'TOO_MANY_CHANGES_WAIT'
   | 'CHANGE_LAPSED'
@@ -236,6 +239,11 @@ export const stateMessages: Record<StateRefusalCode, string> = {
     'Another change of the same thing waits for its confirmation. Withdraw that one first, or wait until it is decided.',
   TOO_MANY_CHANGES_WAIT: `${mostWaiting} changes of the organization wait for this confirmation already. Confirm, decline or withdraw some of them first.`,
   ALREADY_APPLIED: 'The event was applied already, so there is nothing to apply again.',
+  DELETION_ALREADY_REQUESTED:
+    'The deletion of this data is requested already, and not completed. Look at the one that is open.',
+  DELETION_NOT_STARTED: 'The deletion is not in progress. Record first that it has begun.',
+  DELETION_STARTED: 'The deletion has begun already. It cannot be withdrawn, or begun once more.',
+  DELETION_OVER: 'The deletion was completed or withdrawn, and that is final. It may be requested again.',
   OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:

@@ -16,6 +16,7 @@ import type { Database } from '../platform/database.ts';
 import type { PageWindow } from '../platform/page-windows.ts';
 import type { ProposedChange } from '../proposals/store.ts';
 import { type GrantorsWindow, listEligibleGrantors } from '../roles/store.ts';
+import type { RovoDataDeletion } from '../rovo/store.ts';
 import { listTickets, type TicketOnProduct } from '../tickets/store.ts';
 import { listResourceNames, type Resource } from './resource-names.ts';
 import { listVisibleRows } from './visible-rows.ts';
@@ -38,6 +39,7 @@ export class Loaders {
   >();
   #changeRequests: DataLoader<string, ChangeRequestRow | null> | undefined;
   #openChangeRequests: DataLoader<string, OpenChangeRequest[]> | undefined;
+  #rovoDataDeletions: DataLoader<string, RovoDataDeletion | null> | undefined;
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
@@ -163,6 +165,19 @@ export class Loaders {
       { maxBatchSize: 100 },
     );
     return this.#openChangeRequests;
+  }
+
+  /** Deletions of Rovo's data as they are in the database now, by id; null for an id without one. */
+  get rovoDataDeletions(): DataLoader<string, RovoDataDeletion | null> {
+    this.#rovoDataDeletions ??= new DataLoader(
+      async (ids) => {
+        const found = await this.#prisma.rovoDataDeletion.findMany({ where: { id: { in: [...ids] } } });
+        const byId = new Map(found.map((row) => [row.id, row]));
+        return ids.map((id) => byId.get(id) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#rovoDataDeletions;
   }
 
   /**

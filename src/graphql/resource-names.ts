@@ -81,6 +81,14 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, webhookId }) => ({ id, name: webhookId }));
   },
+  RovoDataDeletion: async (prisma, ids) => {
+    const found = await prisma.rovoDataDeletion.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, site: { select: { url: true } }, organization: { select: { name: true } } },
+      relationLoadStrategy: 'join',
+    });
+    return found.map(({ id, site, organization }) => ({ id, name: site?.url ?? organization.name }));
+  },
   User: accounts,
   SupportEngineer: accounts,
   Operator: accounts,

@@ -5,6 +5,7 @@ import {
   visibleAccounts,
   visibleAuditEntries,
   visibleChangeRequests,
+  visibleDeletions,
   visibleGrants,
   visibleInboundTicketEvents,
   visibleOrganizations,
@@ -83,6 +84,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.inboundTicketEvent.findMany({
       ...query,
       where: { AND: [{ id: { in: ids } }, visibleInboundTicketEvents(viewer)] },
+    }),
+  RovoDataDeletion: (prisma, viewer, { ids, query }) =>
+    prisma.rovoDataDeletion.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleDeletions(viewer)] },
     }),
   AuditEntry: (prisma, viewer, { ids }) =>
     prisma.auditEntry.findMany({ where: { AND: [{ id: { in: ids } }, visibleAuditEntries(viewer)] } }),

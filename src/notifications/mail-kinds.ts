@@ -5,6 +5,7 @@ import { grantReassignedMail } from './kinds/grant-reassigned.ts';
 import { guardRequestMail } from './kinds/guard-request.ts';
 import { relayedConsentMail } from './kinds/relayed-consent.ts';
 import { rolesByOperatorMail } from './kinds/roles-by-operator.ts';
+import { deletionCompletedMail, deletionRequestedMail } from './kinds/rovo-data-deletion.ts';
 import type { MailKind } from './mail-kind.ts';
 
 /** The kinds of mail, each with a file of its own. The queue and the delivery know no kind. */
@@ -17,4 +18,6 @@ export const mailKinds: readonly MailKind[] = [
   changeProposedMail,
   appointmentWaitsMail,
   rolesByOperatorMail,
+  deletionRequestedMail,
+  deletionCompletedMail,
 ];

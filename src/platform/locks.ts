@@ -18,6 +18,9 @@
  * An evaluation of access takes shared locks on a site and a ticket, and waits for none of them: whoever has, or waits
  * for, an exclusive one goes first. So what a command has ended allows nothing once the command has committed.
  *
+ * A command on a deletion of Rovo's data takes an exclusive lock on the deletions of the organization, and none on a
+ * site or ticket: no grant has to do with it.
+ *
  * The first operator of a deployment is added, and the vendor's domains are set, under locks of their own.
  *
  * Locks are acquired before the transaction's first write, because PostgreSQL assigns the transaction id at the first
@@ -26,7 +29,9 @@
  */
 
 /** The kinds of locks, in the order of acquisition. The number is the seed of the hash of the id. */
-const seeds = { caseload: 7, proposal: 5, guard: 6, site: 1, ticket: 2, rights: 3, deployment: 4 } as const;
+const seeds = {
+  ...{ caseload: 7, proposal: 5, guard: 6, site: 1, ticket: 2, deletion: 8, rights: 3, deployment: 4 },
+} as const;
 
 /** Returns SQL that takes an exclusive lock until the transaction ends. `id` is an SQL expression of type text. */
 export function exclusiveLock(kind: keyof typeof seeds, id: string): string {

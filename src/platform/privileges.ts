@@ -37,6 +37,7 @@ const byTable: ReadonlyMap<string, readonly TablePrivilege[]> = new Map([
   ['grants', neverDeleted],
   ['support_sessions', neverDeleted],
   ['change_requests', neverDeleted],
+  ['rovo_data_deletions', neverDeleted],
 ]);
 
 /** A table or sequence of the owner's, and what a role may do with it. */

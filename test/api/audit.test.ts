@@ -14,6 +14,7 @@ import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
 import {
+  addRovoBackend,
   attempt,
   buildWorld,
   type Customer,
@@ -76,6 +77,8 @@ describe('successful and refused actions', () => {
       | 'details'
       | 'ticketId'
       | 'grantId'
+      | 'organizationId'
+      | 'siteId'
       | 'supportSessionId',
       unknown
     >
@@ -281,13 +284,19 @@ describe('successful and refused actions', () => {
     await done(admin, 'createTicket', { ...file, grantDataAccess: true });
     await done(admin, 'createTicket', file);
     await newEntries();
-    await expectEntries(admin, 'setSupportAccessPolicy', { ...policyOf(siteId), maxGrantSeconds: 60 }, [
+    const policy = {
+      ...{ ...policyOf(siteId), maxGrantSeconds: 60, dataResidencyPinned: true, maxSessionSeconds: 3_600 },
+      engineerCountries: ['IE', 'DE', 'IE'],
+    };
+    await expectEntries(admin, 'setSupportAccessPolicy', policy, [
       {
         action: 'SITE_SET_SUPPORT_ACCESS_POLICY',
         resource: { type: 'Site', node: { id: siteId } },
         details: {
           ...{ requestWaitSeconds: 3_600, maxGrantSeconds: 60, samePersonMayApproveTwice: false },
           relayedConsentCounts: true,
+          ...{ dataResidencyPinned: true, engineerCountries: ['DE', 'IE'] },
+          ...{ sessionIdleSeconds: 1_800, maxSessionSeconds: 3_600 },
         },
       },
       {
@@ -377,6 +386,59 @@ describe('successful and refused actions', () => {
       input,
       refused('INBOUND_TICKET_EVENT_REPLAY', 'ALREADY_APPLIED'),
     );
+  });
+
+  test("deletions of Rovo's data", async () => {
+    const [admin, rovo] = [await member('organizationAdmin'), await addRovoBackend(gateway)];
+    const { organizationId, sites } = acme;
+    const ofSite = { organizationId, siteId: sites.main.id, reason: 'We move' };
+    const entry = (action: string, details: object) => [
+      { action: `ROVO_DATA_DELETION_${action}`, organizationId, siteId: sites.main.id, details },
+    ];
+    await newEntries();
+    const { id } = await expectEntries(
+      admin,
+      'requestRovoDataDeletion',
+      ofSite,
+      entry('REQUEST', { to: 'REQUESTED', reason: 'We move' }),
+    );
+    const about = { rovoDataDeletionId: id };
+    await expectEntries(
+      admin,
+      'requestRovoDataDeletion',
+      ofSite,
+      refused('ROVO_DATA_DELETION_REQUEST', 'DELETION_ALREADY_REQUESTED'),
+    );
+    const record = (step: string, reason?: string) => ({ ...about, step, reason });
+    const inProgress = { from: 'REQUESTED', to: 'IN_PROGRESS' };
+    await expectEntries(rovo, 'recordRovoDataDeletion', record('STARTED'), entry('RECORD', inProgress));
+    const failed = { from: 'IN_PROGRESS', to: 'FAILED', reason: 'No space' };
+    await expectEntries(
+      rovo,
+      'recordRovoDataDeletion',
+      record('FAILED', 'No space'),
+      entry('RECORD', failed),
+    );
+    await expectEntries(
+      rovo,
+      'recordRovoDataDeletion',
+      record('COMPLETED'),
+      refused('ROVO_DATA_DELETION_RECORD', 'DELETION_NOT_STARTED'),
+    );
+    await expectEntries(
+      admin,
+      'withdrawRovoDataDeletion',
+      about,
+      refused('ROVO_DATA_DELETION_WITHDRAW', 'DELETION_STARTED'),
+    );
+    const { id: another } = await done(admin, 'requestRovoDataDeletion', { organizationId });
+    await newEntries();
+    await expectEntries(admin, 'withdrawRovoDataDeletion', { rovoDataDeletionId: another }, [
+      {
+        action: 'ROVO_DATA_DELETION_WITHDRAW',
+        ...{ organizationId, siteId: null, details: { from: 'REQUESTED', to: 'WITHDRAWN' } },
+      },
+    ]);
   });
 
   test('actions on a ticket and its grants', async () => {

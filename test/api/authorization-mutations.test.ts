@@ -53,6 +53,7 @@ type Target = {
   proposedChangeId: string;
   supportSessionId: string;
   inboundTicketEventId: string;
+  rovoDataDeletionId: string;
 };
 
 type Writes = { relation: string; operation: Written['operation'] };
@@ -68,6 +69,8 @@ type Row = {
   proposal?: true;
   /** An event that Acme's ticketing system has sent. */
   event?: true;
+  /** A deletion of the new site's data in Rovo, which the approver has requested. */
+  deletion?: true;
   /** A new site of Acme. */
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
@@ -97,6 +100,8 @@ const changeRequestId = ({ changeRequestId: id }: Target) => ({ changeRequestId:
 const changesRequest = { writes: { relation: 'change_requests', operation: 'UPDATE' } } as const;
 const proposedChangeId = ({ proposedChangeId: id }: Target) => ({ proposedChangeId: id });
 const changesProposal = { writes: { relation: 'proposed_changes', operation: 'UPDATE' } } as const;
+const deletionOf = ({ rovoDataDeletionId }: Target) => ({ rovoDataDeletionId });
+const changesDeletion = { writes: { relation: 'rovo_data_deletions', operation: 'UPDATE' } } as const;
 const newcomer = () => ({ email: `${newId()}@newcomers.example`, name: 'Newcomer' });
 
 function acme() {
@@ -227,6 +232,18 @@ const rows: Record<string, Row> = {
   },
   declineProposedChange: { account: 'active', proposal: true, input: proposedChangeId, ...changesProposal },
   withdrawProposedChange: { account: 'active', proposal: true, input: proposedChangeId, ...changesProposal },
+
+  requestRovoDataDeletion: {
+    site: 'ACTIVE',
+    input: (target) => ({ organizationId: acme().organizationId, ...siteId(target) }),
+    writes: { relation: 'rovo_data_deletions', operation: 'INSERT' },
+  },
+  withdrawRovoDataDeletion: { site: 'ACTIVE', deletion: true, input: deletionOf, ...changesDeletion },
+  recordRovoDataDeletion: {
+    ...{ site: 'ACTIVE', deletion: true },
+    input: (target) => ({ ...deletionOf(target), step: 'STARTED' }),
+    ...changesDeletion,
+  },
 
   createOrganization: {
     input: () => ({ name: 'Initech', hasGuard: true }),
@@ -441,6 +458,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
   const events =
     row.event === undefined ? [] : await insertInboundTicketEvents(gateway, 'ticketing@acme.example', count);
   const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
+  const deletions = row.deletion === undefined ? [] : await addDeletions(sites);
   return Array.from({ length: count }, (_, index) => ({
     ...{ ticketId: '', grantId: '', changeRequestId: '', ...tickets[index] },
     ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
@@ -448,6 +466,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     proposedChangeId: proposals[index] ?? '',
     supportSessionId: sessions[index] ?? '',
     inboundTicketEventId: events[index] ?? '',
+    rovoDataDeletionId: deletions[index] ?? '',
   }));
 }
 
@@ -523,6 +542,17 @@ async function addSites(count: number, status: string): Promise<string[]> {
     [ids, rawId(acme().organizationId), status],
   );
   return ids.map((id) => globalId('Site', id));
+}
+
+/** A deletion for each of these sites. */
+async function addDeletions(sites: readonly string[]): Promise<string[]> {
+  const ids = sites.map(() => newId());
+  await gateway.sql.query(
+    `INSERT INTO rovo_data_deletions (id, organization_id, site_id, requested_by_id, requested_at, state, version)
+     SELECT id, $3, site_id, $4, now(), 'REQUESTED', 1 FROM unnest($1::uuid[], $2::uuid[]) AS each(id, site_id)`,
+    [ids, sites.map(rawId), rawId(acme().organizationId), everybody.accountIds.get('approver@acme.example')],
+  );
+  return ids.map((id) => globalId('RovoDataDeletion', id));
 }
 
 /** The ids of all refusals on the audit log that the person may see. */

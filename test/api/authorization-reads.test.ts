@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
+import { newId } from '../../src/platform/ids.ts';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { insertInboundTicketEvents, insertStatusChanges, rawId } from '../support/rows.ts';
@@ -37,6 +38,8 @@ let timelineItemId: string;
 let proposedChangeId: string;
 /** An event that Acme's ticketing system has sent. */
 let inboundTicketEventId: string;
+/** A deletion of Acme's data in Rovo, which the approver has requested. */
+let deletionId: string;
 
 beforeAll(async () => {
   ({ gateway, everybody } = await startGatewayWithEverybody());
@@ -58,6 +61,12 @@ beforeAll(async () => {
   });
   proposedChangeId = proposed.id;
   [inboundTicketEventId = ''] = await insertInboundTicketEvents(gateway, 'ticketing@acme.example', 1);
+  const { rows: deletions } = await gateway.sql.query<{ id: string }>(
+    `INSERT INTO rovo_data_deletions (id, organization_id, requested_by_id, requested_at, state, version)
+     VALUES ($3, $1, $2, now(), 'REQUESTED', 1) RETURNING id`,
+    [rawId(everybody.world.acme.organizationId), idOf('approver@acme.example'), newId()],
+  );
+  deletionId = globalId('RovoDataDeletion', deletions[0]?.id ?? '');
   entries = {
     acme: await entry(
       `action = 'site.set_support_access_restrictions' AND actor_email = 'organizationadmin@acme.example'`,
@@ -109,6 +118,7 @@ function questions(): Record<string, Read> {
     'node: ProposedChange': byId(proposedChangeId),
     'node: InboundTicketEvent': byId(inboundTicketEventId),
     'node: TimelineItem': byId(timelineItemId),
+    'node: RovoDataDeletion': byId(deletionId),
     'node: SupportEngineer': byId(thirdEngineer.id),
     'node: Operator': byId(operatorId),
     'node: ServiceAccount': byId(programId),
@@ -139,6 +149,7 @@ function questions(): Record<string, Read> {
       shows: ({ accounts }) => accounts.edges.some((edge: Json) => edge.node.id === colleague.id),
     },
     inboundTicketEvents: inList('inboundTicketEvents', inboundTicketEventId),
+    rovoDataDeletions: inList('rovoDataDeletions', deletionId),
     auditLog: inList('auditLog', entries.acme),
     'auditLog: of the vendor': inList(
       'auditLog',

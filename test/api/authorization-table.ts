@@ -27,7 +27,8 @@ export const outsiders = {
 export const people = {
   member: 'belongs to Acme, holds no role, has filed nothing',
   reporter: 'has filed the ticket, holds no role',
-  approver: 'has given the approval that is in question, and holds no role any more',
+  approver:
+    'has given the approval and requested the deletion that are in question, and holds no role any more',
   orgAdmin: 'organization admin',
   userAdmin: 'user access admin of the main site',
   siteAdmin: 'site admin of another site, which is Original',
@@ -79,6 +80,7 @@ node: AuditEntry             | 401       no       no          -      -          
 node: ProposedChange         | 401       no       no          -      -           -           -
 node: InboundTicketEvent     | 401       no       no          -      -           -           -
 node: TimelineItem           | 401       no       no          -      -           -           -
+node: RovoDataDeletion       | 401       no       no          -      -           -           -
 node: SupportEngineer        | 401       no       no          -      -           -           -
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
@@ -94,6 +96,7 @@ changeRequests               | 401       no       no          -      -          
 roleAssignments              | 401       no       no          no     -           -           no
 accounts                     | 401       no       no          no     -           -           no
 inboundTicketEvents          | 401       no       no          no     no          no          -
+rovoDataDeletions            | 401       no       no          no     -           -           no
 auditLog                     | 401       no       no          no     -           no          -
 auditLog: of the vendor      | 401       no       no          no     -           no          -
 
@@ -138,6 +141,9 @@ triggerScimSync              | 401       no       no          -      -          
 confirmProposedChange        | 401       no       no          -      -           -           -
 declineProposedChange        | 401       no       no          -      -           -           -
 withdrawProposedChange       | 401       no       no          -      -           -           -
+requestRovoDataDeletion      | 401       no       no          -      -           -           -
+withdrawRovoDataDeletion     | 401       no       no          -      -           -           -
+recordRovoDataDeletion       | 401       no       no          -      -           -           -
 
 createOrganization           | 401       no       no          no     no          no          no
 setOrganizationGuard         | 401       no       no          -      -           -           -
@@ -169,6 +175,7 @@ node: AuditEntry             | -      -        -        yes      -         -    
 node: ProposedChange         | -      -        -        yes      -         -         -         -         -        -       -       -
 node: InboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
 node: TimelineItem           | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+node: RovoDataDeletion       | -      -        yes      yes      -         -         -         -         -        -       -       -
 node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -
 node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -
 node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -
@@ -184,6 +191,7 @@ changeRequests               | -      yes      yes      yes      yes       yes  
 roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 inboundTicketEvents          | no     no       no       no       no        no        no        no        no       no      no      no
+rovoDataDeletions            | -      -        yes      yes      -         -         -         -         -        -       -       -
 auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no
 auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no
 
@@ -228,6 +236,9 @@ triggerScimSync              | no     no       no       yes      yes       yes  
 confirmProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -
 declineProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -
 withdrawProposedChange       | -      -        -        yes      -         -         -         -         -        -       -       -
+requestRovoDataDeletion      | no     no       no       yes      no        no        no        no        no       no      no      no
+withdrawRovoDataDeletion     | -      -        yes      yes      -         -         -         -         -        -       -       -
+recordRovoDataDeletion       | -      -        no       no       -         -         -         -         -        -       -       -
 
 createOrganization           | no     no       no       no       no        no        no        no        no       no      no      no
 setOrganizationGuard         | no     no       no       no       no        no        no        no        no       no      no      no
@@ -259,6 +270,7 @@ node: AuditEntry             | yes   yes       -         -        -         -
 node: ProposedChange         | yes   yes       yes       -        -         -
 node: InboundTicketEvent     | -     -         -         -        -         -
 node: TimelineItem           | yes   yes       yes       -        -         -
+node: RovoDataDeletion       | -     -         -         -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
@@ -274,6 +286,7 @@ changeRequests               | yes   yes       yes       -        -         -
 roleAssignments              | yes   yes       yes       -        -         -
 accounts                     | yes   yes       yes       -        -         -
 inboundTicketEvents          | no    no        no        no       no        no
+rovoDataDeletions            | -     -         -         -        -         -
 auditLog                     | yes   yes       -         no       no        no
 auditLog: of the vendor      | -     -         -         no       no        no
 
@@ -318,6 +331,9 @@ triggerScimSync              | yes   yes       yes       yes      yes       yes
 confirmProposedChange        | yes   yes       no        -        -         -
 declineProposedChange        | yes   yes       no        -        -         -
 withdrawProposedChange       | no    no        no        -        -         -
+requestRovoDataDeletion      | no    no        no        no       no        no
+withdrawRovoDataDeletion     | -     -         -         -        -         -
+recordRovoDataDeletion       | -     -         -         -        -         -
 
 createOrganization           | no    no        no        no       no        no
 setOrganizationGuard         | no    no        no        no       no        no
@@ -349,6 +365,7 @@ node: AuditEntry             | -        -        yes      -         -        yes
 node: ProposedChange         | -        -        -        -         -        -        -         -         -
 node: InboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
 node: TimelineItem           | yes      -        yes      yes       yes      -        yes       yes       -
+node: RovoDataDeletion       | -        -        yes      -         -        -        -         -         -
 node: SupportEngineer        | -        -        yes      -         -        -        -         -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
@@ -364,6 +381,7 @@ changeRequests               | yes      -        yes      yes       yes      -  
 roleAssignments              | no       no       yes      no        no       no       no        no        no
 accounts                     | no       no       yes      no        no       no       no        no        no
 inboundTicketEvents          | no       no       yes      -         no       no       yes       no        no
+rovoDataDeletions            | no       no       yes      no        no       no       no        no        no
 auditLog                     | no       no       yes      no        no       yes      no        no        yes
 auditLog: of the vendor      | no       no       yes      no        no       yes      no        no        -
 
@@ -408,6 +426,9 @@ triggerScimSync              | -        -        yes      no        no       no 
 confirmProposedChange        | -        -        -        -         -        -        -         -         -
 declineProposedChange        | -        -        -        -         -        -        -         -         -
 withdrawProposedChange       | -        -        -        -         -        -        -         -         -
+requestRovoDataDeletion      | -        -        no       no        no       no       no        no        no
+withdrawRovoDataDeletion     | -        -        no       -         -        -        -         -         -
+recordRovoDataDeletion       | -        -        no       -         -        -        -         -         -
 
 createOrganization           | no       no       yes      no        no       no       no        no        no
 setOrganizationGuard         | -        -        yes      no        no       no       no        no        no

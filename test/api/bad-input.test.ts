@@ -24,7 +24,7 @@ import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
-import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import { addRovoBackend, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
 import { globalId } from './authorization-people.ts';
 
@@ -40,13 +40,14 @@ function someOf<Item>(items: readonly Item[], name: string): Item[] {
 let gateway: TestGateway;
 let world: World;
 let written: () => Promise<Written[]>;
-let people: Record<'operator' | 'orgAdmin' | 'guard' | 'reporter' | 'engineer', Person>;
+let people: Record<'operator' | 'orgAdmin' | 'guard' | 'reporter' | 'engineer' | 'rovo', Person>;
 type Thing = { ticketId: string; grantId: string; version: number };
 let things: Record<'pending' | 'active' | 'awaitsGuard' | 'closed' | 'unasked', Thing>;
 let reporterId: string;
 let roleAssignmentId: string;
 let proposedChangeId: string;
 let inboundTicketEventId: string;
+let rovoDataDeletionId: string;
 
 beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
@@ -57,6 +58,7 @@ beforeAll(async () => {
     guard: await gateway.as(emails.guardAdmin),
     reporter: await gateway.as(emails.reporter),
     engineer: await gateway.as(world.engineer.email),
+    rovo: await addRovoBackend(gateway),
   };
   const { orgAdmin, reporter, engineer } = people;
   const file = async (site: 'main' | 'restricted' = 'main') => {
@@ -87,6 +89,8 @@ beforeAll(async () => {
   const appointment = { userId: reporterId, organizationId: world.acme.organizationId, role: 'GUARD_ADMIN' };
   proposedChangeId = (await done(orgAdmin, 'assignRole', appointment)).id;
   [inboundTicketEventId = ''] = await insertInboundTicketEvents(gateway, world.services.ticketing, 1);
+  const ofAcme = { organizationId: world.acme.organizationId };
+  rovoDataDeletionId = (await done(orgAdmin, 'requestRovoDataDeletion', ofAcme)).id;
   written = await journal(gateway.sql);
 });
 afterAll(() => gateway.dispose());
@@ -151,6 +155,8 @@ function rightInputs(): Record<string, Given> {
         ...{ siteId: main.id, requestWaitSeconds: 60, maxGrantSeconds: 60, ...key },
         samePersonMayApproveTwice: true,
         relayedConsentCounts: true,
+        ...{ dataResidencyPinned: true, engineerCountries: ['DE'] },
+        ...{ sessionIdleSeconds: 60, maxSessionSeconds: 300 },
       },
     },
     deactivateSite: { by: 'orgAdmin', input: { siteId: main.id, ...key } },
@@ -168,6 +174,15 @@ function rightInputs(): Record<string, Given> {
     confirmProposedChange: { by: 'guard', input: { proposedChangeId, ...key } },
     declineProposedChange: { by: 'guard', input: { proposedChangeId, ...key } },
     withdrawProposedChange: { by: 'orgAdmin', input: { proposedChangeId, ...key } },
+    requestRovoDataDeletion: {
+      by: 'orgAdmin',
+      input: { organizationId, siteId: main.id, reason: 'Because', ...key },
+    },
+    withdrawRovoDataDeletion: { by: 'orgAdmin', input: { rovoDataDeletionId, ...key } },
+    recordRovoDataDeletion: {
+      by: 'rovo',
+      input: { rovoDataDeletionId, step: 'FAILED', reason: 'Because', ...key },
+    },
     setOrganizationGuard: { by: 'operator', input: { organizationId, hasGuard: true, ...key } },
     createOrganization: { by: 'operator', input: { name: 'New', hasGuard: true, ...key } },
     createSite: {

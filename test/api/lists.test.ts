@@ -11,6 +11,7 @@ import {
   insertActions,
   insertAdmins,
   insertAuditEntries,
+  insertDeletions,
   insertInboundTicketEvents,
   insertOpenRequests,
   insertOrganizations,
@@ -64,6 +65,7 @@ beforeAll(async () => {
     siteId: rawId(sites.main.id),
     requestedById: rawId(node.reporter.id),
   };
+  await insertDeletions(gateway, rawId(organizationId), of.requestedById, filler);
   await insertWithdrawnGrants(gateway, of, filler);
   const about = { siteId: of.siteId, productId: rawId(sites.main.products.jira) };
   const people = { reporterId: of.requestedById, engineerId: null };
@@ -109,10 +111,12 @@ const lists: Record<string, List> = {
   'Query.inboundTicketEvents': { by: () => operator, within: itself, path: [] },
   'Query.organizations': { by: () => operator, within: itself, path: [] },
   'Query.roleAssignments': { by: () => admin, within: itself, path: [] },
+  'Query.rovoDataDeletions': { by: () => admin, within: itself, path: [] },
   'Query.sites': { by: () => admin, within: itself, path: [] },
   'Query.supportSessions': { by: () => admin, within: itself, path: [] },
   'Query.tickets': { by: () => admin, within: itself, path: [] },
   'Organization.proposedChanges': { by: () => admin, within: onOrganization, path: ['node'] },
+  'Organization.rovoDataDeletions': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.sites': { by: () => admin, within: onOrganization, path: ['node'] },
   'Site.activeAccess': { by: () => admin, within: onSite, path: ['site'] },
   'Site.products': { by: () => admin, within: onSite, path: ['site'] },
@@ -529,6 +533,7 @@ describe('objects by their ids', () => {
       auditLog(first: 1) { edges { node { __typename id } } }
       itsTimeline: ${onTicket('timeline(first: 1) { edges { node { __typename id } } }')}
       supportSessions(first: 1) { edges { node { __typename id } } }
+      rovoDataDeletions(first: 1) { edges { node { __typename id } } }
       ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{

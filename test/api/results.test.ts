@@ -7,6 +7,7 @@ import { beginChanges } from '../support/begun-changes.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import {
+  addRovoBackend,
   assignRole,
   attempt,
   done,
@@ -19,7 +20,14 @@ import {
 let gateway: TestGateway;
 let world: World;
 let people: Record<
-  'reporter' | 'organizationAdmin' | 'jiraAdmin' | 'confluenceAdmin' | 'guardAdmin' | 'engineer' | 'operator',
+  | 'reporter'
+  | 'organizationAdmin'
+  | 'jiraAdmin'
+  | 'confluenceAdmin'
+  | 'guardAdmin'
+  | 'engineer'
+  | 'operator'
+  | 'rovo',
   Person
 >;
 
@@ -34,6 +42,7 @@ beforeAll(async () => {
     guardAdmin: await gateway.as(guardAdmin),
     engineer: await gateway.as(world.engineer.email),
     operator: world.operator,
+    rovo: await addRovoBackend(gateway),
   };
 });
 afterAll(() => gateway.dispose());
@@ -237,6 +246,13 @@ const settlesProposal = (who: keyof typeof people, onlooker: keyof typeof people
 const inboundEvent = async () => ({
   inboundTicketEventId: (await insertInboundTicketEvents(gateway, world.services.ticketing, 1))[0],
 });
+/** A requested deletion of Rovo's data, of a new site. */
+const deletion = async () => {
+  const input = { organizationId: world.acme.organizationId, ...(await site()) };
+  const { id } = await done(people.organizationAdmin, 'requestRovoDataDeletion', input);
+  return { rovoDataDeletionId: id as string };
+};
+const noDeletion: Input = { rovoDataDeletionId: nowhere('RovoDataDeletion') };
 const service: Input = { capabilities: ['TICKETING'] };
 const accountsOfEveryKind = (): Case[] => [
   by('operator', async () => ({ accountId: (await member()).userId })),
@@ -511,6 +527,39 @@ const rows: Record<MutationName, () => Row> = {
   confirmProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),
   declineProposedChange: () => settlesProposal('guardAdmin', 'organizationAdmin'),
   withdrawProposedChange: () => settlesProposal('organizationAdmin', 'guardAdmin'),
+  requestRovoDataDeletion: () => {
+    const { organizationId } = world.acme;
+    const ofSite = async () => ({ organizationId, ...(await site()) });
+    return {
+      succeeds: [by('organizationAdmin', ofSite)],
+      ForbiddenError: by('reporter', ofSite),
+      otherInput: { reason: 'Another' },
+      NotFoundError: by('organizationAdmin', { organizationId: nowhere('Organization') }),
+      InvalidStateError: by('organizationAdmin', async () => {
+        const input = await ofSite();
+        await done(people.organizationAdmin, 'requestRovoDataDeletion', input);
+        return input;
+      }),
+    };
+  },
+  withdrawRovoDataDeletion: () => ({
+    succeeds: [by('organizationAdmin', deletion)],
+    ForbiddenError: by('operator', deletion),
+    otherInput: noDeletion,
+    NotFoundError: by('organizationAdmin', noDeletion),
+    InvalidStateError: by('organizationAdmin', async () => {
+      const input = await deletion();
+      await done(people.organizationAdmin, 'withdrawRovoDataDeletion', input);
+      return input;
+    }),
+  }),
+  recordRovoDataDeletion: () => ({
+    succeeds: [by('rovo', async () => ({ ...(await deletion()), step: 'STARTED' }))],
+    ForbiddenError: by('organizationAdmin', async () => ({ ...(await deletion()), step: 'STARTED' })),
+    otherInput: noDeletion,
+    NotFoundError: by('rovo', { ...noDeletion, step: 'STARTED' }),
+    InvalidStateError: by('rovo', async () => ({ ...(await deletion()), step: 'COMPLETED' })),
+  }),
   setOrganizationGuard: () => {
     const { organizationId } = world.acme;
     const fresh = async () => {

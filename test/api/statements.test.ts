@@ -13,6 +13,7 @@ import { nextOfGrant } from '../support/grant-events.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
+  addRovoBackend,
   assignRole,
   type Customer,
   done,
@@ -258,6 +259,18 @@ describe('a query', () => {
       statements: 2,
       query: 'query ($n: Int!) { accounts(first: $n) { edges { node { name kind } } } }',
     },
+    rovoDataDeletions: {
+      by: 'operator',
+      statements: 2,
+      query: `query ($n: Int!) { rovoDataDeletions(first: $n) { edges { node { state organization { name } site { url }
+          requestedBy { name } } } } }`,
+    },
+    'rovoDataDeletions with what the viewer may do': {
+      by: 'operator',
+      statements: 3,
+      query: `query ($n: Int!) { rovoDataDeletions(first: $n) { edges { node { viewerMay {
+          withdrawRovoDataDeletion { allowed code } } } } } }`,
+    },
     auditLog: {
       by: 'admin',
       statements: 2,
@@ -320,6 +333,7 @@ describe('a query', () => {
       await done(operator, 'createOrganization', { name: `small ${index}` });
       const url = `https://small-${index}.example`;
       const small = await done(operator, 'createSite', { organizationId, url, name: url });
+      await done(admin, 'requestRovoDataDeletion', { organizationId, siteId: small.id });
       await done(operator, 'licenseProduct', { siteId: small.id, key: 'jira', name: 'Jira' });
       const product = await done(operator, 'licenseProduct', {
         siteId: site.id,
@@ -372,6 +386,10 @@ describe('a mutation', () => {
     await fileTicket(gateway, world, options);
   const operator = () => signedIn('operator@vendor.example');
   const engineer = () => signedIn(world.engineer.email);
+  const rovo = async () => {
+    if (!people.has('rovo@vendor.example')) await addRovoBackend(gateway);
+    return await signedIn('rovo@vendor.example');
+  };
   const active = async () => {
     const filed = await ticket();
     await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId: filed.ticketId });
@@ -420,6 +438,11 @@ describe('a mutation', () => {
   const appointment = async () => ({
     ...{ userId: await newUser(), organizationId: acme.organizationId, role: 'GUARD_ADMIN' },
   });
+  const deletion = async () => {
+    const input = { organizationId: acme.organizationId, siteId: await newSite() };
+    const { id } = await done(await member('organizationAdmin'), 'requestRovoDataDeletion', input);
+    return { rovoDataDeletionId: id };
+  };
   const proposal = async () => {
     const admin = await member('organizationAdmin');
     return { proposedChangeId: (await done(admin, 'assignRole', await appointment())).id };
@@ -861,6 +884,24 @@ describe('a mutation', () => {
       statements: 9,
       withEverything: 10,
       given: async () => ({ by: await member('organizationAdmin'), input: await proposal() }),
+    },
+    requestRovoDataDeletion: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { organizationId: acme.organizationId, siteId: await newSite() },
+      }),
+    },
+    withdrawRovoDataDeletion: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await member('organizationAdmin'), input: await deletion() }),
+    },
+    recordRovoDataDeletion: {
+      statements: 9,
+      withEverything: 10,
+      given: async () => ({ by: await rovo(), input: { ...(await deletion()), step: 'STARTED' } }),
     },
     setOrganizationGuard: {
       statements: 10,

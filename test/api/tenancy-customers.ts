@@ -44,6 +44,8 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
   const reason = `${customer}'s reason`;
   const restricted = { siteId: sites.restricted.id, restricted: false };
   await done(admin, 'setSupportAccessRestrictions', restricted);
+  const { organizationId } = world[customer];
+  await done(admin, 'requestRovoDataDeletion', { organizationId, reason });
   for (const site of Object.keys(sites) as SiteName[]) {
     for (const product of ['jira', 'confluence'] as ProductKey[]) {
       const { id: ticketId } = await done(reporter, 'createTicket', {
@@ -135,6 +137,7 @@ export async function listPossessions(
      UNION ALL SELECT 'InboundTicketEvent', id::text FROM inbound_ticket_events
        WHERE integration_id IN (SELECT id FROM accounts WHERE organization_id = $1)
      UNION ALL SELECT 'TimelineItem', id::text FROM audit_entries WHERE ticket_id IN (SELECT id FROM t)
+     UNION ALL SELECT 'RovoDataDeletion', id::text FROM rovo_data_deletions WHERE organization_id = $1
      UNION ALL SELECT 'AuditEntry', id::text FROM audit_entries WHERE organization_id = $1`,
     [rawId(organizationId)],
   );
@@ -176,9 +179,10 @@ export async function thingsToName(
       ...{ name: [`${own} name`], summary: [`${own} summary`], reason: [`${own} reason`] },
       ...{ description: [`${own} description`], note: [`${own} note`] },
       ...{ resourceType: ['project'], resourceId: [`${own}-project`] },
-      ...{ country: ['DE'], evaluatedProducts: ['jira'] },
+      ...{ country: ['DE'], evaluatedProducts: ['jira', 'rovo'] },
       ...{ justification: [`${own} justification`], conversationIds: [`${own}-conversation`] },
       ...{ idempotencyKey: ['once', 'twice'], dataResidencyRegion: [`${own}-region`] },
+      engineerCountries: ['DE', 'IE'],
     },
     cursors: await stealCursors(admin),
   };
@@ -189,7 +193,7 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   const page = (selection = '') => `(first: 3) { edges { cursor ${selection} } }`;
   const answer: Json = await admin.ask(`{
     organizations${page(
-      `node { proposedChanges${page()} sites${page(
+      `node { proposedChanges${page()} rovoDataDeletions${page()} sites${page(
         `node { products${page()} tickets${page(
           `node { grants${page(`node { sessions${page()} }`)} supportSessions${page()}
              changeRequests${page()}
@@ -197,13 +201,13 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
         )} }`,
       )} }`,
     )}
-    sites${page()} tickets${page()} grants${page()} changeRequests${page()} roleAssignments${page()} accounts${page()} auditLog${page()}
+    rovoDataDeletions${page()} sites${page()} tickets${page()} grants${page()} changeRequests${page()} roleAssignments${page()} accounts${page()} auditLog${page()}
     supportSessions${page(`node { actions${page()} }`)}
   }`);
   const all = [...JSON.stringify(answer).matchAll(/"cursor":"([^"]+)"/g)].map((match) => match[1] ?? '');
   const listOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString().split(':')[0] ?? '';
   const byList = Map.groupBy(all, listOf);
-  expect(byList.size).toBe(19);
+  expect(byList.size).toBe(21);
   return { ...Object.fromEntries(byList), '': all };
 }
 

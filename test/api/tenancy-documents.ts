@@ -152,6 +152,7 @@ const typesOf: Record<string, readonly string[]> = {
   proposedChangeId: ['ProposedChange'],
   integrationId: ['ServiceAccount'],
   inboundTicketEventId: ['InboundTicketEvent'],
+  rovoDataDeletionId: ['RovoDataDeletion'],
 };
 
 function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: Things): string {

@@ -8,6 +8,7 @@ import { mayReceive, topicsFor } from '../../src/authorization/event-visibility.
 import { may, type Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
+  relationsToDeletion,
   relationsToInboundTicketEvent,
   relationsToOrganization,
   relationsToPlatform,
@@ -17,6 +18,7 @@ import {
   relationsToTicket,
   seesAccount,
   seesActiveAccess,
+  seesDeletion,
   seesGrants,
   seesInboundTicketEvent,
   seesOrganization,
@@ -28,6 +30,7 @@ import {
   visibleAccounts,
   visibleAuditEntries,
   visibleChangeRequests,
+  visibleDeletions,
   visibleGrants,
   visibleInboundTicketEvents,
   visibleOrganizations,
@@ -48,6 +51,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import type { ProductOnSite } from '../../src/roles/eligibility.ts';
 import { isWellFormed, type Role, type RoleAssignment, roleRules } from '../../src/roles/role.ts';
+import { requested } from '../../src/rovo/deletion.ts';
 import { openSession, pendingApproval } from '../support/builders.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -128,6 +132,12 @@ const changes = [
 );
 
 const inboundEvents = services.map((integrationId) => ({ id: newId(), integrationId }));
+
+// Of each organization and of each site, by each user in turn.
+const deletions = [
+  ...organizations.map((id) => ({ organizationId: id, siteId: null })),
+  ...sites.map(({ id, organizationId }) => ({ organizationId, siteId: id })),
+].map((place, index) => ({ ...place, id: newId(), requestedById: users[index]?.id ?? '' }));
 
 async function settle(): Promise<void> {
   const { prisma } = database;
@@ -244,6 +254,9 @@ async function settle(): Promise<void> {
       expiresAt: new Date(createdAt.getTime() + 1000),
     })),
   });
+  await prisma.rovoDataDeletion.createMany({
+    data: deletions.map((deletion) => ({ ...deletion, ...requested, requestedAt: createdAt })),
+  });
   await prisma.auditEntry.createMany({
     data: entries.map((entry) => ({
       ...{ ...entry, occurredAt: createdAt, action: 'site.change', outcome: 'SUCCEEDED' as const },
@@ -301,20 +314,24 @@ const anyUser: fc.Arbitrary<Viewer> = fc
   }));
 
 const capabilities: ServiceCapability[] = ['TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'];
+const evaluatedProducts = ['jira', 'rovo'];
 
 const anyService: fc.Arbitrary<Viewer> = fc
   .record({
     id: fc.constantFrom(...services),
     organizationId: fc.constantFrom(null, ...organizations),
     has: fc.subarray(capabilities, { minLength: 1 }),
+    evaluates: fc.subarray(evaluatedProducts),
   })
-  .map(({ id, organizationId, has }) => ({
-    kind: 'SERVICE_ACCOUNT',
-    ...someone(id),
-    organizationId,
-    capabilities: has,
-    evaluatedProducts: [],
-  }));
+  .map(
+    ({ id, organizationId, has, evaluates }): Viewer => ({
+      kind: 'SERVICE_ACCOUNT',
+      ...someone(id),
+      organizationId,
+      capabilities: evaluates.length === 0 ? has : [...has, 'ACCESS_EVALUATION'],
+      evaluatedProducts: evaluates,
+    }),
+  );
 
 const anybody: fc.Arbitrary<Viewer> = fc.oneof(
   { weight: 6, arbitrary: anyUser },
@@ -481,6 +498,21 @@ test('events of ticketing systems are listed for the viewers to whom the relatio
           database.prisma.inboundTicketEvent.findMany({ where: visibleInboundTicketEvents(one), select }),
         known,
       );
+    }),
+    runs,
+  );
+});
+
+test('deletions are listed for the viewers to whom the relations make them visible', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const known = deletions.filter((deletion) => seesDeletion(relationsToDeletion(viewer, deletion)));
+      await sameIds(
+        viewer,
+        (one) => database.prisma.rovoDataDeletion.findMany({ where: visibleDeletions(one), select }),
+        known,
+      );
+      if (known.length > 0) expect(may('rovoDataDeletions', relationsToPlatform(viewer))).toBe(true);
     }),
     runs,
   );

@@ -19,7 +19,7 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   SELF: [],
   OPERATOR: [
-    ...['accounts', 'auditLog', 'roleAssignments', 'assignTicket', 'triggerScimSync'],
+    ...['accounts', 'auditLog', 'roleAssignments', 'rovoDataDeletions', 'assignTicket', 'triggerScimSync'],
     ...['inboundTicketEvents', 'replayInboundTicketEvent'],
     ...provisioning,
     ...customerAdministration,
@@ -30,7 +30,7 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   GRANT_WATCHING: ['grantEvents'],
   AUDIT_READING: ['auditLog'],
-  ACCESS_EVALUATION: ['evaluateAccess'],
+  ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
   SUPPORT_ENGINEER: ['grantEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
@@ -38,12 +38,13 @@ const opened: Record<Relation, readonly string[]> = {
     ...ticketing,
   ],
   SESSION_ENGINEER: ['endSupportSession'],
-  MEMBER: ['accounts', 'createTicket', 'grantEvents', 'roleAssignments'],
+  MEMBER: ['accounts', 'createTicket', 'grantEvents', 'roleAssignments', 'rovoDataDeletions'],
   ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
     ...['auditLog', 'setSupportAccessPolicy', 'setSupportAccessRestrictions', 'withdrawProposedChange'],
+    ...['requestRovoDataDeletion', 'withdrawRovoDataDeletion'],
     ...customerAdministration,
   ],
   GUARD_ADMIN: [
@@ -58,6 +59,8 @@ const opened: Record<Relation, readonly string[]> = {
   APPROVER: revoking,
   PROPOSER: ['withdrawProposedChange'],
   CONFIRMER: ['confirmProposedChange', 'declineProposedChange'],
+  DELETION_REQUESTER: ['withdrawRovoDataDeletion'],
+  ROVO_BACKEND: ['recordRovoDataDeletion'],
 };
 
 const names = Object.keys(operations) as OperationName[];
@@ -78,6 +81,9 @@ test('the queries, the subscription and what is outside GraphQL are exactly thes
   expect(kinds.subscription).toEqual(['grantEvents']);
   expect(kinds.http).toEqual(['evaluateAccess']);
   expect(kinds.query?.toSorted()).toEqual(
-    [...opened.SIGNED_IN, 'accounts', 'auditLog', 'inboundTicketEvents', 'roleAssignments'].toSorted(),
+    [
+      ...opened.SIGNED_IN,
+      ...['accounts', 'auditLog', 'inboundTicketEvents', 'roleAssignments', 'rovoDataDeletions'],
+    ].toSorted(),
   );
 });

@@ -6,12 +6,14 @@ import { describe, expect, test } from 'vitest';
 import type { Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
+  relationsToDeletion,
   relationsToOrganization,
   relationsToPlatform,
   relationsToProposedChange,
   relationsToSite,
   relationsToTicket,
   seesAccount,
+  seesDeletion,
   seesGrantors,
   seesGrants,
   seesOrganization,
@@ -26,7 +28,7 @@ const otherSite = { ...site, id: 'other-site' };
 const service = (organizationId: string | null, ...capabilities: ServiceViewer['capabilities'][number][]) =>
   ({
     ...{ id: 'service', email: 'service@example.com', name: 'Service', kind: 'SERVICE_ACCOUNT' as const },
-    ...{ capabilities, evaluatedProducts: [], organizationId },
+    ...{ capabilities, evaluatedProducts: [] as readonly string[], organizationId },
   }) satisfies Viewer;
 
 const plain = user('plain');
@@ -117,6 +119,35 @@ describe('to a proposed change', () => {
     const elsewhere = { ...ofAll, organizationId: 'other-organization' };
     expect(settling(guardOf('ORGANIZATION'), elsewhere)).toEqual([]);
     expect(settling(organizationAdmin, { ...elsewhere, needs: 'ORGANIZATION_ADMIN' as never })).toEqual([]);
+  });
+});
+
+describe("to a deletion of Rovo's data", () => {
+  const deletion = { organizationId: 'organization', requestedById: 'requester' };
+  const backend = (organizationId: string | null, ...evaluatedProducts: string[]) => ({
+    ...service(organizationId, 'ACCESS_EVALUATION'),
+    evaluatedProducts,
+  });
+  const relations: Relation[] = ['OPERATOR', 'ORGANIZATION_ADMIN', 'DELETION_REQUESTER', 'ROVO_BACKEND'];
+
+  test.each<[string, Viewer, Relation[]]>([
+    ['an operator', operator(), ['OPERATOR']],
+    ['an organization admin', organizationAdmin, ['ORGANIZATION_ADMIN']],
+    ['an organization admin who is not synced', unsyncedAdmin, []],
+    ['who requested it and has no role any more', user('requester'), ['DELETION_REQUESTER']],
+    ['who requested it and has left', { ...former, id: 'requester' }, []],
+    ['a member', plain, []],
+    ['a Guard admin', guardAdmin, []],
+    ['an engineer', engineer('requester'), []],
+    ['the backend of Rovo', backend(null, 'jira', 'rovo'), ['ROVO_BACKEND']],
+    ['the backend of Rovo of the organization', backend('organization', 'rovo'), ['ROVO_BACKEND']],
+    ['the backend of Rovo of another organization', backend('other-organization', 'rovo'), []],
+    ['the backend of another product', backend(null, 'jira'), []],
+    ['a program that evaluates nothing', { ...service(null, 'TICKETING'), evaluatedProducts: ['rovo'] }, []],
+  ])('%s', (_, viewer, expected) => {
+    const found = relationsToDeletion(viewer, deletion);
+    expect(relations.filter((one) => found.has(one))).toEqual(expected);
+    expect(seesDeletion(found)).toBe(expected.length > 0);
   });
 });
 

@@ -1113,3 +1113,93 @@ describe('of the tickets and events of a ticketing system, the database refuses'
     expect(await refusalOf(undo, [event])).toBe('inbound_ticket_events_application_is_final');
   });
 });
+
+test.each<[string, string, string | undefined]>([
+  ['whose idle limit is its absolute limit', 'session_idle_seconds = max_session_seconds', undefined],
+  ['whose idle limit never counts', 'session_idle_seconds = max_session_seconds + 1', 'sites_session_limits'],
+  ['with countries', `engineer_countries = '{DE,IE}'`, undefined],
+  ['without countries', `engineer_countries = '{}'`, undefined],
+  ['with NULL for countries', 'engineer_countries = NULL', 'sites_engineer_countries'],
+  ['with NULL for a country', `engineer_countries = '{DE,NULL}'`, 'sites_engineer_countries'],
+  ['with a country in lower case', `engineer_countries = '{de}'`, 'sites_engineer_countries'],
+  ['with two countries in one', `engineer_countries = ARRAY['DE,IE,']`, 'sites_engineer_countries'],
+  [
+    'with more countries than there are',
+    `engineer_countries = array_fill('DE'::text, '{251}')`,
+    'sites_engineer_countries',
+  ],
+])('a site %s: %s', async (_, change, rule) => {
+  expect(await refusalOf(`UPDATE sites SET ${change} WHERE id = $1`, [ids.site])).toBe(rule);
+});
+
+describe("a deletion of Rovo's data", () => {
+  const insert = (columns: Record<string, unknown> = {}) =>
+    refusalOf(
+      `INSERT INTO rovo_data_deletions SELECT * FROM jsonb_populate_record(NULL::rovo_data_deletions, $1)`,
+      [
+        JSON.stringify({
+          ...{ id: newId(), organization_id: ids.organization, site_id: ids.site, version: 1 },
+          ...{ requested_by_id: ids.admin, requested_at: moment, state: 'REQUESTED', ...columns },
+        }),
+      ],
+    );
+  const started = { state: 'IN_PROGRESS', started_at: moment };
+
+  test.each<[string, Record<string, unknown>]>([
+    ['requested', {}],
+    ['of the whole organization', { site_id: null, reason: 'We move' }],
+    ['in progress', started],
+    ['failed', { ...started, state: 'FAILED', failure_reason: 'No space' }],
+    ['completed', { ...started, state: 'COMPLETED', ended_at: later }],
+    ['withdrawn', { state: 'WITHDRAWN', ended_at: later }],
+  ])('is accepted: %s', async (_, columns) => {
+    expect(await insert(columns)).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['in progress, and never began', { state: 'IN_PROGRESS' }, 'started_states'],
+    ['completed, and never began', { state: 'COMPLETED', ended_at: later }, 'started_states'],
+    ['withdrawn after it began', { ...started, state: 'WITHDRAWN', ended_at: later }, 'started_states'],
+    ['completed, and never ended', { ...started, state: 'COMPLETED' }, 'final_states'],
+    ['in progress, and over', { ...started, ended_at: later }, 'final_states'],
+    ['that failed for a reason, and is in progress', { ...started, failure_reason: 'No' }, 'failure'],
+    ['that began before it was requested', { ...started, requested_at: later }, 'order_of_time'],
+    ['with an empty reason', { reason: '' }, 'texts'],
+    ['of version 0', { version: 0 }, 'version'],
+    ['of a site elsewhere', { organization_id: newId() }, 'site_fkey'],
+  ])('is refused: %s', async (_, columns, rule) => {
+    const refused = await insert(columns);
+    expect(refused).toMatch(
+      rule === 'site_fkey'
+        ? /^rovo_data_deletions_(site|organization_id)_fkey$/
+        : `rovo_data_deletions_${rule}`,
+    );
+  });
+
+  test('is open once for the organization, and once for a site', async () => {
+    expect(await insert({ site_id: null })).toBeUndefined();
+    expect(await insert({ ...started, state: 'FAILED' })).toBeUndefined();
+    expect(await insert({ site_id: ids.otherSite })).toBeUndefined();
+    await sql.query('SAVEPOINT before');
+    for (const siteId of [null, ids.site]) {
+      expect(await insert({ site_id: siteId })).toBe('rovo_data_deletions_open_once');
+      await sql.query('ROLLBACK TO SAVEPOINT before');
+    }
+    expect(await insert({ state: 'WITHDRAWN', ended_at: later })).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, unknown>, string, string]>([
+    ['another site', {}, 'site_id = NULL', 'subject_is_final'],
+    ['another reason', {}, `reason = 'Other'`, 'subject_is_final'],
+    ['a step without a version', {}, `state = 'IN_PROGRESS', started_at = now()`, 'version_step'],
+    [
+      'a step after its end',
+      { state: 'WITHDRAWN', ended_at: later },
+      'ended_at = NULL, version = version + 1',
+      'end_is_final',
+    ],
+  ])('does not get %s', async (_, columns, change, rule) => {
+    await insert(columns);
+    expect(await refusalOf(`UPDATE rovo_data_deletions SET ${change}`)).toBe(`rovo_data_deletions_${rule}`);
+  });
+});

@@ -33,6 +33,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     mutate: ['src/proposals/proposal.ts', 'src/proposals/protection.ts', 'src/proposals/summary.ts'],
     tests: ['test/proposals/{proposal,protection}.test.ts'],
   },
+  rovo: { mutate: ['src/rovo/deletion.ts'], tests: ['test/rovo/deletion.test.ts'] },
   events: {
     mutate: ['src/events/event-cursor.ts', 'src/events/position.ts', 'src/events/delivery-queue.ts'],
     tests: ['test/events/{event-cursor,position,delivery-queue}.test.ts'],

@@ -70,7 +70,7 @@ describe('a gateway on a migrated database', () => {
       ...Object.fromEntries(
         [
           ...['accounts', 'change_requests', 'grants', 'organizations', 'products', 'sites'],
-          ...['support_sessions', 'tickets'],
+          ...['rovo_data_deletions', 'support_sessions', 'tickets'],
         ].map((name) => [name, 'INSERT SELECT UPDATE']),
       ),
     };

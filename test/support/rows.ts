@@ -187,6 +187,24 @@ export async function insertProposedChanges(
   await insert(gateway, 'proposed_changes', rows);
 }
 
+/** A requested deletion of Rovo's data for each of so many sites of the organization. */
+export async function insertDeletions(
+  gateway: Database,
+  organizationId: string,
+  requestedById: string,
+  count: number,
+): Promise<void> {
+  const { rows: sites } = await gateway.sql.query(
+    'SELECT id FROM sites WHERE organization_id = $1 ORDER BY id DESC LIMIT $2',
+    [organizationId, count],
+  );
+  const rows = sites.map(({ id: siteId }) => ({
+    ...{ id: newId(), organization_id: organizationId, site_id: siteId, requested_by_id: requestedById },
+    ...{ requested_at: new Date(), state: 'REQUESTED', version: 1 },
+  }));
+  await insert(gateway, 'rovo_data_deletions', rows);
+}
+
 /** Withdrawn requests on a ticket. */
 export async function insertWithdrawnGrants(
   gateway: TestGateway,

@@ -48,6 +48,7 @@ const selections: Record<string, string> = {
   BulkPayload: 'results { grantId result { ... on Grant { state version } ... on Error { code message } } }',
   ProposedChange: 'id changeKind state summary',
   InboundTicketEvent: 'id state reason attempts',
+  RovoDataDeletion: 'id state version failureReason',
   User: 'id email isActive',
   SupportEngineer: 'id email isActive',
   Operator: 'id email isActive',
@@ -193,6 +194,18 @@ export async function buildWorld(gateway: TestGateway): Promise<World> {
   await add(services.auditing, 'AUDIT_READING');
   await add(services.acmeWatching, 'GRANT_WATCHING', acme.organizationId);
   return await withPeople(gateway, { acme, globex, engineer, otherEngineer, services });
+}
+
+/** The vendor's service account that is the backend of Rovo, signed in. */
+export async function addRovoBackend(gateway: Pick<TestGateway, 'as'>): Promise<Person> {
+  const email = 'rovo@vendor.example';
+  await done(await gateway.as(operatorEmail), 'addServiceAccount', {
+    ...{ email, name: 'Rovo', capabilities: ['ACCESS_EVALUATION'], evaluatedProducts: ['rovo'] },
+  });
+  const person = await gateway.as(email);
+  // The first request of an account binds it to the subject of its token.
+  await person.ask('{ viewer { kind } }');
+  return person;
 }
 
 /**

@@ -69,6 +69,10 @@ const texts: Record<AuditAction, string> = {
   'role.remove': 'A role was removed.',
   'role.sync': 'The roles that the identity provider had pushed were synced.',
   'rovo_conversation.read': 'Support read a Rovo conversation.',
+  'rovo_data_deletion.record':
+    'The backend of Rovo recorded that a deletion of its data has begun, was completed or has failed.',
+  'rovo_data_deletion.request': 'The deletion of what Rovo has stored was requested.',
+  'rovo_data_deletion.withdraw': 'A requested deletion was withdrawn before it began.',
   'rovo_index.read': 'Support read data of a product as Rovo sees it.',
   'site.create': 'A site was created.',
   'site.deactivate': 'A site was deactivated.',

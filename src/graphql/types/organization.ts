@@ -1,4 +1,5 @@
 import {
+  visibleDeletions,
   visibleOrganizations,
   visibleProposedChanges,
   visibleSites,
@@ -13,10 +14,17 @@ import {
   ProposedChangeEdge,
   ProposedChangeState,
 } from './proposed-change.ts';
+import {
+  RovoDataDeletion,
+  RovoDataDeletionConnection,
+  RovoDataDeletionEdge,
+  RovoDataDeletionState,
+} from './rovo-data-deletion.ts';
 import { Site, SiteConnection, SiteEdge } from './site.ts';
 
 const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
 const itsProposedChanges = byId('Organization.proposedChanges');
+const itsDeletions = byId('Organization.rovoDataDeletions');
 
 export const Organization = builder.prismaNode('Organization', {
   description: 'A customer of the vendor, with sites, members and their roles.',
@@ -73,6 +81,28 @@ export const Organization = builder.prismaNode('Organization', {
       },
       ProposedChangeConnection,
       ProposedChangeEdge,
+    ),
+    rovoDataDeletions: t.connection(
+      {
+        type: RovoDataDeletion,
+        viewerIndependent: false,
+        description:
+          "The deletions of Rovo's data that were requested, newest first: all of them for its organization admins, operators and the backend of Rovo, and the viewer's own for everybody else.",
+        args: {
+          state: t.arg({ type: RovoDataDeletionState, description: 'Only deletions in this state.' }),
+        },
+        select: (args, context, nested) => ({
+          rovoDataDeletions: nested(
+            relatedRows(args, itsDeletions, {
+              AND: [visibleDeletions(viewerOf(context)), args.state == null ? {} : { state: args.state }],
+            }),
+            nodesPath,
+          ),
+        }),
+        resolve: ({ rovoDataDeletions }, args) => pageOf(args, itsDeletions, rovoDataDeletions),
+      },
+      RovoDataDeletionConnection,
+      RovoDataDeletionEdge,
     ),
   }),
 });

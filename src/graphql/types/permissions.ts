@@ -3,6 +3,7 @@ import { type ChangeRequestRow, toChangeRequest } from '../../changes/row.ts';
 import {
   type AllowedAction,
   allowedChangeRequestActions,
+  allowedDeletionActions,
   allowedGrantActions,
   allowedProposedChangeActions,
   allowedTicketActions,
@@ -11,6 +12,7 @@ import { withGrant } from '../../commands/ticket-facts.ts';
 import { isOpen } from '../../grants/grant.ts';
 import { type GrantRow, toGrant } from '../../grants/row.ts';
 import type { ProposedChange } from '../../proposals/store.ts';
+import type { RovoDataDeletion } from '../../rovo/store.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { ErrorCode } from './error.ts';
@@ -129,6 +131,22 @@ export async function changeRequestPermissions(
   const ticket = await context.loaders.tickets.load(row.ticketId);
   if (now === null || ticket === null) throw new Error(`Change request ${row.id} does not exist`);
   return allowedChangeRequestActions({ ticket, request: toChangeRequest(now) }, questionOf(context));
+}
+
+export const RovoDataDeletionPermissions = permissionsType(
+  'RovoDataDeletionPermissions',
+  "What the viewer may do with a deletion of Rovo's data now: one field for each mutation on it, of the same name.",
+  {
+    withdrawRovoDataDeletion: 'take the request back.',
+    recordRovoDataDeletion: 'record that it has begun, as the backend of Rovo.',
+  },
+);
+
+/** Decides on the present deletion, even if the row is an earlier state of it, in a repeated result. */
+export async function deletionPermissions(row: RovoDataDeletion, context: Context): Promise<Permissions> {
+  const now = row.endedAt === null ? await context.loaders.rovoDataDeletions.load(row.id) : row;
+  if (now === null) throw new Error(`Deletion ${row.id} does not exist`);
+  return allowedDeletionActions(now, questionOf(context));
 }
 
 /** Decides on the present proposed change, even if the row is an earlier state of it, in a repeated result. */
