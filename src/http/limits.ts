@@ -44,6 +44,8 @@ export const defaultLimits = {
   operationCharactersPerSocket: 1024 * 1024,
   /** Concurrent WebSockets and event streams of one bearer. */
   connectionsPerBearer: 50,
+  /** Evaluations of one bearer that wait for their answers: half of those that a gateway lets wait. */
+  evaluationsPerBearer: 1_000,
   /** Bytes buffered for one client, above which its subscriptions wait until it has read some (backpressure). */
   socketHighWaterBytes: 64 * 1024,
   /** Bytes buffered for one client, above which its WebSocket is terminated. */

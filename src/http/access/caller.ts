@@ -3,7 +3,6 @@ import type { TokenClaims } from '../../identity/tokens.ts';
 import { type Authenticate, describeRefusal, openSession, type Session } from '../authentication.ts';
 import type { Log } from '../log.ts';
 import { RequestRefusedError } from '../request-refused.ts';
-import { retryAfterSeconds } from '../responses.ts';
 
 /**
  * The claims of the request's token.
@@ -38,7 +37,6 @@ async function openOrRefuse(
     const refusal = describeRefusal(error);
     if (refusal === null) throw error;
     if (refusal.status === 503) log.warn({ err: error }, 'A token could not be verified');
-    if (refusal.status === 503) response.setHeader('retry-after', retryAfterSeconds.identityUnavailable);
     else response.setHeader('www-authenticate', 'Bearer error="invalid_token"');
     throw new RequestRefusedError(refusal.status, refusal.code, refusal.message);
   }

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseJson, readText, requireJson } from '../request-body.ts';
 import { badRequest, type RequestRefusedError } from '../request-refused.ts';
+import { retryAfterSeconds } from '../responses.ts';
 import { findAmbiguity } from './unambiguous-json.ts';
 
 /** A request with another identification is refused: it cannot be returned as it is. */
@@ -36,6 +37,8 @@ export function sendRefusal(
   { status, message }: RequestRefusedError,
 ): void {
   echoRequestId(request, response);
+  if (status === 503 && !response.hasHeader('retry-after'))
+    response.setHeader('retry-after', retryAfterSeconds.databaseUnavailable);
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' });
   response.end(message);
 }

@@ -1,19 +1,19 @@
 /** The decision point over HTTP: the OpenID AuthZEN Authorization API 1.0 without its optional searches. */
-import type { ServerResponse } from 'node:http';
 import type { EvaluationAnswer, EvaluationItem, EvaluationSemantic } from '../../access/evaluation.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
 import { withDeadline } from '../../platform/deadline.ts';
-import type { Authenticate } from '../authentication.ts';
+import { type Authenticate, bearerKey } from '../authentication.ts';
 import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { RequestRefusedError } from '../request-refused.ts';
-import { retryAfterSeconds, sendJson } from '../responses.ts';
+import { sendJson } from '../responses.ts';
 import type { Route } from '../routes.ts';
 import { claimsOf } from './caller.ts';
 import { metadataRoute, paths } from './metadata.ts';
 import { parseBody, readBody, sendRefusal, takeRequestId } from './protocol.ts';
 import { readHeaders, sendProxyAnswer } from './proxy-check.ts';
 import { readEvaluation, readEvaluations } from './requests.ts';
+import { createShares } from './shares.ts';
 
 /** A `Decider` for one caller. */
 export type Ask = (
@@ -54,9 +54,12 @@ const answerEvaluations: AnswerBody = async (body, ask) => {
 export function accessRoutes(options: AccessRoutesOptions): Route[] {
   const { openDecider, authenticate, limits, log } = options;
 
+  const share = createShares(limits.evaluationsPerBearer);
+
   async function open(claims: TokenClaims): Promise<Ask> {
     const ask = await openDecider(claims);
-    if (ask !== null) return ask;
+    if (ask !== null)
+      return (items, semantic) => share(bearerKey(claims), items.length, () => ask(items, semantic));
     throw new RequestRefusedError(
       403,
       'FORBIDDEN',
@@ -64,11 +67,9 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
     );
   }
 
-  function inTime<Answered>(response: ServerResponse, answer: Promise<Answered>): Promise<Answered> {
-    return withDeadline(answer, limits.operationMs, () => {
-      response.setHeader('retry-after', retryAfterSeconds.databaseUnavailable);
-      return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', 'There was no answer in time.');
-    });
+  function inTime<Answered>(answer: Promise<Answered>): Promise<Answered> {
+    const late = () => new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', 'There was no answer in time.');
+    return withDeadline(answer, limits.operationMs, late);
   }
 
   const endpoint = (path: string, answer: AnswerBody): Route => ({
@@ -80,7 +81,7 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
         const claims = await claimsOf(request, response, authenticate, log);
         const body = await readBody(request, limits.requestBytes);
         const answered = open(claims).then((ask) => answer(parseBody(body), ask));
-        sendJson(response, 200, await inTime(response, answered));
+        sendJson(response, 200, await inTime(answered));
       },
     },
   });
@@ -93,7 +94,7 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
         takeRequestId(request, response);
         const claims = await claimsOf(request, response, authenticate, log);
         const answered = open(claims).then((ask) => answerOne(readHeaders(request), ask));
-        sendProxyAnswer(response, await inTime(response, answered));
+        sendProxyAnswer(response, await inTime(answered));
       },
     },
   };

@@ -11,6 +11,7 @@ import { startTestServer } from '../server-fixture.ts';
 
 export const publicUrl = 'https://access.vendor.example';
 const backend = 'jira@vendor.example';
+export const otherBackend = 'confluence@vendor.example';
 
 /** The policy of the scenario: users alice and bob, record-1 and record-2. */
 function mayDo({ subject, action, resource }: Evaluation): boolean {
@@ -43,7 +44,7 @@ export const decideFixture: Decider<string> = async (items, semantic) => {
 
 export type Answer = { status: number; headers: Headers; text: string; json: unknown };
 
-/** @param decide by default the scenario's. The token of nobody but `backend` opens it. */
+/** @param decide by default the scenario's. The tokens of the two backends open it, and no other. */
 export async function startAccessServer({
   decide = decideFixture,
   url = publicUrl,
@@ -58,7 +59,9 @@ export async function startAccessServer({
     ...options,
     access: {
       openDecider: async ({ email }) =>
-        email === backend ? (items, semantic) => decide(items, semantic, email) : null,
+        email === backend || email === otherBackend
+          ? (items, semantic) => decide(items, semantic, email)
+          : null,
       ...(url === 'where it listens' ? {} : { publicUrl: url }),
     },
   });

@@ -5,7 +5,7 @@ import type { Decider, EvaluationItem } from '../../../src/access/evaluation.ts'
 import { IdentityUnavailableError } from '../../../src/identity/tokens.ts';
 import { generousMs } from '../../support/deadlines.ts';
 import { DatabaseGoneError } from '../server-fixture.ts';
-import { type AccessServer, type Answer, decideFixture, startAccessServer } from './fixture.ts';
+import { type AccessServer, type Answer, decideFixture, otherBackend, startAccessServer } from './fixture.ts';
 
 const evaluation = '/access/v1/evaluation';
 const evaluations = '/access/v1/evaluations';
@@ -143,6 +143,33 @@ test('503 while the gateway drains; a question that was asked before is answered
   expect(await earlier).toMatchObject({ status: 200, json: { decision: true } });
   stalled.terminate();
   await disposal;
+});
+
+test('503 for a backend with too many evaluations that wait; another one is answered', async () => {
+  const asked = Promise.withResolvers<void>();
+  const allowed = Promise.withResolvers<void>();
+  await using flooded = await startAccessServer({
+    async decide(items, ...rest) {
+      if (items.length > 1) {
+        asked.resolve();
+        await allowed.promise;
+      }
+      return await decideFixture(items, ...rest);
+    },
+    limits: { evaluationsPerBearer: 3 },
+  });
+  const several = { ...question, evaluations: [{}, {}, {}] };
+  const waiting = flooded.post(evaluations, several);
+  await asked.promise;
+  const refused = await flooded.post(evaluation, question);
+  expectPlain(refused, 503, expect.stringContaining('More than 3 of your evaluations wait'));
+  expect(refused.headers.get('retry-after')).toBe('5');
+  const authorization = `Bearer ${await flooded.tokenOf(otherBackend)}`;
+  expect((await flooded.post(evaluation, question, { authorization })).status).toBe(200);
+  allowed.resolve();
+  expect((await waiting).status).toBe(200);
+  expect((await flooded.post(evaluations, several)).status).toBe(200);
+  expect((await flooded.post(evaluations, { ...question, evaluations: [{}, {}, {}, {}] })).status).toBe(503);
 });
 
 describe('the identification of the request', () => {
