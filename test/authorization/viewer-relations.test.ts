@@ -7,6 +7,7 @@ import type { Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
   relationsToDeletion,
+  relationsToInboundTicketEvent,
   relationsToOrganization,
   relationsToPlatform,
   relationsToProposedChange,
@@ -16,6 +17,7 @@ import {
   seesDeletion,
   seesGrantors,
   seesGrants,
+  seesInboundTicketEvent,
   seesOrganization,
   seesProposedChange,
   seesTicket,
@@ -46,6 +48,19 @@ const bystander = service(null);
 
 const sorted = (relations: ReadonlySet<Relation>): Relation[] => [...relations].toSorted();
 const only = (...relations: Relation[]): Relation[] => ['SIGNED_IN' as const, ...relations].toSorted();
+
+describe('to an event of a ticketing system', () => {
+  test.each<[string, Viewer, Relation[]]>([
+    ['the service account that sent it', service('organization', 'TICKETING'), only('SELF', 'TICKETING')],
+    ['that account without the capability', service(null), only('SELF')],
+    ['another ticketing system', { ...service(null, 'TICKETING'), id: 'other' }, only()],
+    ['an operator', operator(), only('OPERATOR')],
+    ['an engineer', engineer(), only()],
+    ['an organization admin', organizationAdmin, only()],
+  ])('%s', (_, viewer, expected) => {
+    expect(sorted(relationsToInboundTicketEvent(viewer, { integrationId: 'service' }))).toEqual(expected);
+  });
+});
 
 describe('to a proposed change', () => {
   const change = {
@@ -311,6 +326,7 @@ describe('who sees', () => {
       sees: seesOrganization,
       by: ['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'MEMBER'],
     },
+    { what: 'an event of a ticketing system', sees: seesInboundTicketEvent, by: ['SELF', 'OPERATOR'] },
     { what: 'an account', sees: seesAccount, by: ['SELF', 'OPERATOR', 'ROLE_HOLDER'] },
   ])('$what: any one of these relations, beside others', ({ sees, by }) => {
     expect(every.filter((relation) => sees(new Set(['SIGNED_IN', relation]))).toSorted()).toEqual(
