@@ -74,6 +74,7 @@ export const operations = {
   auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
+  sessionEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
 
   evaluateAccess: { kind: 'http', may: ['ACCESS_EVALUATION'] },
 

@@ -23,6 +23,7 @@ import './types/organization.ts';
 import './types/proposed-change.ts';
 import './types/role-assignment.ts';
 import './types/rovo-data-deletion.ts';
+import './types/session-event.ts';
 import './types/site.ts';
 import './types/support-session.ts';
 import './types/ticket.ts';

@@ -101,6 +101,7 @@ auditLog                     | 401       no       no          no     -          
 auditLog: of the vendor      | 401       no       no          no     -           no          -
 
 grantEvents                  | 401       no       no          no     -           -           -
+sessionEvents                | 401       no       no          no     -           -           -
 
 createTicket                 | 401       no       no          -      -           -           -
 assignTicket                 | 401       no       no          -      -           -           -
@@ -196,6 +197,7 @@ auditLog                     | no     no       no       yes      no        no   
 auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no
 
 grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
+sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
 
 createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
@@ -291,6 +293,7 @@ auditLog                     | yes   yes       -         no       no        no
 auditLog: of the vendor      | -     -         -         no       no        no
 
 grantEvents                  | yes   yes       -         -        -         -
+sessionEvents                | yes   yes       -         -        -         -
 
 createTicket                 | yes   yes       yes       yes      yes       yes
 assignTicket                 | no    no        no        no       no        -
@@ -386,6 +389,7 @@ auditLog                     | no       no       yes      no        no       yes
 auditLog: of the vendor      | no       no       yes      no        no       yes      no        no        -
 
 grantEvents                  | yes      -        no       no        yes      no       no        yes       no
+sessionEvents                | yes      -        no       no        yes      no       no        yes       no
 
 createTicket                 | -        -        no       yes       no       no       yes       no        no
 assignTicket                 | no       -        yes      yes       no       -        yes       no        -

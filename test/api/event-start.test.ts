@@ -1,7 +1,7 @@
 /** How a subscription starts, and what a client that loses its connection right then resumes with. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { nextOfGrant } from '../support/grant-events.ts';
+import { nextOf, nextOfGrant } from '../support/grant-events.ts';
 import { rawId } from '../support/rows.ts';
 import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
@@ -123,4 +123,138 @@ test('the cursor of STARTED includes everything committed before', async () => {
     const events = await take(subscribe(admin, { filter: { ticketId }, after }), 2);
     expect(typesOf(events)).toEqual(['STARTED', 'REVOKED']);
   }
+});
+
+describe('sessionEvents', () => {
+  const use = { reason: 'GATHER_LOGS', note: 'The logs of the last hour', country: 'DE' };
+
+  /** A ticket whose engineer uses its grant. */
+  async function useGrant() {
+    const { ticketId, grantId } = await fileTicket(gateway, world);
+    await done(admin, 'approveDataAccess', { ticketId });
+    const { id: sessionId } = await done(engineer, 'startSupportSession', { grantId, ...use });
+    return { ticketId, grantId, sessionId };
+  }
+
+  function watch(person: Person, { filter = {}, after, withCurrentState = false }: Arguments) {
+    const events = person.socket().iterate<Json>({
+      query: `subscription ($filter: SessionEventFilter, $after: String, $withCurrentState: Boolean!) {
+        sessionEvents(filter: $filter, after: $after, withCurrentState: $withCurrentState) {
+          id cursor type openSessions session { id state endReason grant { state } } } }`,
+      variables: { filter, after: after ?? null, withCurrentState },
+    });
+    return {
+      async take(count: number): Promise<Json[]> {
+        const taken: Json[] = [];
+        while (taken.length < count) taken.push((await events.next()).value.data.sessionEvents);
+        return taken;
+      },
+      end: async () => void (await events.return?.()),
+    };
+  }
+
+  test.each(['ticketId', 'grantId', 'siteId'] as const)(
+    'begin with the open sessions, and tell what happens to them: by %s',
+    async (by) => {
+      const { sessionId, ...of } = await useGrant();
+      const ids = { ...of, siteId: world.acme.sites.main.id };
+      const wanted = { filter: { [by]: ids[by] }, withCurrentState: true };
+      const { rows } = await gateway.sql.query<{ open: number }>(
+        `SELECT count(*)::int AS open FROM support_sessions WHERE ended_at IS NULL AND ${by === 'siteId' ? 'true' : 'id = $1'}`,
+        by === 'siteId' ? [] : [rawId(sessionId)],
+      );
+      const open = rows[0]?.open ?? 0;
+      const watching = watch(admin, wanted);
+      const [started, ...state] = await watching.take(open + 2);
+      expect(started).toMatchObject({ type: 'STARTED', session: null, openSessions: null });
+      const complete = state.pop();
+      expect(complete).toMatchObject({ type: 'CURRENT_COMPLETE', session: null, openSessions: open });
+      const current = state.find(({ session }) => session.id === sessionId);
+      expect(current).toMatchObject({
+        type: 'CURRENT',
+        session: { state: 'OPEN', endReason: null, grant: { state: 'ACTIVE' } },
+      });
+      await watching.end();
+
+      await done(admin, 'revokeDataAccess', { grantId: of.grantId });
+      const ended = {
+        type: 'SESSION_ENDED',
+        session: {
+          ...{ id: sessionId, state: 'ENDED', endReason: 'GRANT_REVOKED' },
+          grant: { state: 'REVOKED' },
+        },
+      };
+      // Up to the end of the state, a cursor leads to the whole state again: now without the session.
+      const again = await watch(admin, { ...wanted, after: current?.cursor }).take(open + 1);
+      expect(typesOf(again)).toEqual([
+        'STARTED',
+        ...Array.from({ length: open - 1 }, () => 'CURRENT'),
+        'CURRENT_COMPLETE',
+      ]);
+      const [, after] = await watch(admin, { ...wanted, after: complete?.cursor }).take(2);
+      expect(after).toMatchObject(ended);
+    },
+  );
+
+  test('are selected by their types, and come to the engineer whose session it is', async () => {
+    const { ticketId, grantId, sessionId } = await useGrant();
+    const types = ['SESSION_STARTED'];
+    const watching = watch(engineer, { filter: { ticketId, types } });
+    await watching.take(1);
+    await done(engineer, 'endSupportSession', { supportSessionId: sessionId });
+    const next = await done(engineer, 'startSupportSession', { grantId, ...use });
+    expect(await watching.take(1)).toMatchObject([
+      { type: 'SESSION_STARTED', session: { id: next.id, state: 'OPEN', endReason: null } },
+    ]);
+    await watching.end();
+  });
+
+  test('do not continue from a cursor of grant events, nor the other way round', async () => {
+    const { ticketId } = await useGrant();
+    const filter = { ticketId };
+    const [{ cursor: ofSessions }] = (await watch(admin, { filter }).take(1)) as [Json];
+    const ofGrants = await cursorAfter(1, admin, { filter });
+    const refused = async (query: string, after: string) =>
+      (await admin.socket().iterate({ query, variables: { filter, after } }).next()).value.errors;
+    const otherFilter = [{ extensions: { code: 'CURSOR_OF_ANOTHER_FILTER' } }];
+    const onSessions = `subscription ($filter: SessionEventFilter, $after: String) {
+      sessionEvents(filter: $filter, after: $after) { id } }`;
+    const onGrants = `subscription ($filter: GrantEventFilter, $after: String) {
+      grantEvents(filter: $filter, after: $after) { id } }`;
+    expect(await refused(onSessions, ofGrants)).toMatchObject(otherFilter);
+    expect(await refused(onGrants, ofSessions)).toMatchObject(otherFilter);
+  });
+
+  test('of a ticket that has passed to somebody else show its former engineer what was known then', async () => {
+    const { ticketId, grantId } = await useGrant();
+    const wanted = { filter: { ticketId } };
+    const watching = watch(engineer, wanted);
+    const [{ cursor: after }] = (await watching.take(1)) as [Json];
+    await watching.end();
+    await done(world.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
+    await done(admin, 'revokeDataAccess', { grantId });
+    await done(await gateway.as(world.acme.emails.reporter), 'closeTicket', { ticketId });
+    const around = `session { endReason grant { state endedAt engineer { email } ticket { status assignee { email } } }
+      ticket { status closedAt assignee { email } } site { status } }`;
+    const received = async (person: Person) =>
+      await nextOf(
+        'sessionEvents',
+        person.socket().iterate<Json>({
+          query: `subscription ($filter: SessionEventFilter, $after: String) {
+            sessionEvents(filter: $filter, after: $after) { type ${around} } }`,
+          variables: { ...wanted, after },
+        }),
+      );
+    const { email } = world.otherEngineer;
+    const ticketThen = { status: 'OPEN', assignee: { email } };
+    expect(await received(engineer)).toMatchObject({
+      type: 'SESSION_ENDED',
+      session: {
+        endReason: 'TICKET_REASSIGNED',
+        grant: { state: 'ACTIVE', endedAt: null, engineer: { email }, ticket: ticketThen },
+        ticket: { ...ticketThen, closedAt: null },
+        site: { status: 'ACTIVE' },
+      },
+    });
+  });
 });

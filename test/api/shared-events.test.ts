@@ -8,7 +8,7 @@ import { schema } from '../../src/graphql/schema.ts';
 import { isViewerIndependent } from '../../src/graphql/subscriptions/viewer-independent-fields.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { nextOfGrant } from '../support/grant-events.ts';
+import { nextOf } from '../support/grant-events.ts';
 import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
@@ -33,16 +33,21 @@ function everythingOf(typeName: string, depth: number): string {
   });
   return ['__typename', ...selections].join(' ');
 }
-const everything = everythingOf('GrantEvent', 4);
 
+type Field = 'grantEvents' | 'sessionEvents';
 type Received = { event: Json; cursor: string };
 
-/** Subscribes. `next` resolves with the next event of a grant and its cursor. */
-async function subscribe(person: Person, query: string, variables: Record<string, unknown> = {}) {
+/** Subscribes. `next` resolves with the next event after the beginning and its cursor. */
+async function subscribe(
+  person: Person,
+  query: string,
+  variables: Record<string, unknown> = {},
+  field: Field = 'grantEvents',
+) {
   const events = person.socket().iterate({ query, variables });
   return {
     async next(): Promise<Received> {
-      const { cursor, ...event } = await nextOfGrant(events);
+      const { cursor, ...event } = await nextOf(field, events);
       return { event, cursor };
     },
     end: async () => void (await events.return?.()),
@@ -57,9 +62,10 @@ async function receivedByAll(
   people: readonly Person[],
   queries: readonly string[],
   act: () => Promise<unknown>,
+  field: Field,
 ) {
   const listeners = await Promise.all(
-    people.flatMap((person) => queries.map((query) => subscribe(person, query))),
+    people.flatMap((person) => queries.map((query) => subscribe(person, query, {}, field))),
   );
   await Promise.all(listeners.map((each) => each.next()));
   await act();
@@ -68,8 +74,8 @@ async function receivedByAll(
   return received;
 }
 
-const subscription = (selection: string, ticketId: string) =>
-  `subscription { grantEvents(withCurrentState: true, filter: { ticketId: "${ticketId}" }) { ${selection} } }`;
+const subscription = (selection: string, ticketId: string, field: Field = 'grantEvents') =>
+  `subscription { ${field}(withCurrentState: true, filter: { ticketId: "${ticketId}" }) { ${selection} } }`;
 
 async function people(): Promise<Person[]> {
   const { reporter, organizationAdmin, userAccessAdmin, jiraAdmin, guardAdmin } = world.acme.emails;
@@ -81,50 +87,84 @@ async function people(): Promise<Person[]> {
   );
 }
 
-test('every kind of subscriber receives the same event, shared or computed for each, with a cursor of their own', async () => {
-  const { ticketId } = await fileTicket(gateway, world);
-  const subscribers = await people();
-  const each = `${everything} grant { ticket { accessEligibility { allowed } } }`;
-  const admin = await gateway.as(world.acme.emails.jiraAdmin);
-  const received = await receivedByAll(
-    subscribers,
-    [subscription(everything, ticketId), subscription(each, ticketId)],
-    () => done(admin, 'approveDataAccess', { ticketId }),
-  );
-  const [first] = received;
-  expect(first?.event).toMatchObject({
-    type: 'ACTIVATED',
-    grant: {
+/** What happens to a grant of a ticket, and to the session in which it is used; whatever reads the same is selected. */
+const kinds = {
+  grantEvents: {
+    ...{ about: 'grant', everything: everythingOf('GrantEvent', 4), first: 'ACTIVATED', next: 'REVOKED' },
+    shown: {
       state: 'ACTIVE',
-      decisions: [{ decidedBy: { email: world.acme.emails.jiraAdmin } }],
+      decisions: [{ decidedBy: { kind: 'USER' } }],
       ticket: { site: { organization: { name: 'acme' } } },
     },
-  });
-  const allowed = new Set<boolean>();
-  for (const [index, { event }] of received.entries()) {
-    const { accessEligibility, ...ticket } = event.grant.ticket;
-    if (index % 2 === 1) allowed.add(accessEligibility.allowed);
-    expect({ ...event, grant: { ...event.grant, ticket } }).toEqual(first?.event);
-  }
-  // Fields that differ from viewer to viewer were not shared.
-  expect([...allowed].sort()).toEqual([false, true]);
-  expect(new Set(received.map(({ cursor }) => cursor)).size).toBe(subscribers.length);
+    prepare: async () => undefined,
+    act: (admin: Person, ticketId: string) => done(admin, 'approveDataAccess', { ticketId }),
+    actAgain: (admin: Person, grantId: string | null) => done(admin, 'revokeDataAccess', { grantId }),
+  },
+  sessionEvents: {
+    ...{ about: 'session', everything: everythingOf('SessionEvent', 3) },
+    ...{ first: 'SESSION_ENDED', next: 'SESSION_STARTED' },
+    shown: {
+      ...{ state: 'ENDED', endReason: 'ENDED_BY_ENGINEER' },
+      ...{ grant: { state: 'ACTIVE' }, ticket: { site: { name: 'main' } } },
+    },
+    prepare: async (admin: Person, ticketId: string, grantId: string | null) => {
+      await done(admin, 'approveDataAccess', { ticketId });
+      return (await startSession(grantId)).id;
+    },
+    act: async (_: Person, _ticketId: string, supportSessionId?: string) =>
+      done(await gateway.as(world.engineer.email), 'endSupportSession', { supportSessionId }),
+    actAgain: (_: Person, grantId: string | null) => startSession(grantId),
+  },
+} as const;
 
-  const resumable = (person: Person, cursor: string | undefined) =>
-    person.socket().iterate({
-      query: `subscription ($after: String) { grantEvents(after: $after, filter: { ticketId: "${ticketId}" }) { type } }`,
-      variables: { after: cursor },
-    });
-  const [reporter, other] = subscribers;
-  if (reporter === undefined || other === undefined) throw new Error('too few');
-  expect((await resumable(other, received[0]?.cursor).next()).value?.errors).toMatchObject([
-    { extensions: { code: 'CURSOR_OF_ANOTHER_VIEWER' } },
-  ]);
-  const resumed = resumable(reporter, received[0]?.cursor);
-  await done(admin, 'revokeDataAccess', { grantId: first?.event.grant.id });
-  expect(await nextOfGrant(resumed)).toEqual({ type: 'REVOKED' });
-  await resumed.return?.();
-});
+async function startSession(grantId: string | null): Promise<Json> {
+  const use = { reason: 'GATHER_LOGS', note: 'The logs of the last hour', country: 'DE' };
+  return await done(await gateway.as(world.engineer.email), 'startSupportSession', { grantId, ...use });
+}
+
+test.each(['grantEvents', 'sessionEvents'] as const)(
+  'every kind of subscriber to %s receives the same event, shared or computed for each, with a cursor of their own',
+  async (field) => {
+    const { about, everything, first: type, next, shown, prepare, act, actAgain } = kinds[field];
+    const { ticketId, grantId } = await fileTicket(gateway, world);
+    const subscribers = await people();
+    const each = `${everything} ${about} { ticket { accessEligibility { allowed } } }`;
+    const admin = await gateway.as(world.acme.emails.jiraAdmin);
+    const prepared = await prepare(admin, ticketId, grantId);
+    const received = await receivedByAll(
+      subscribers,
+      [subscription(everything, ticketId, field), subscription(each, ticketId, field)],
+      () => act(admin, ticketId, prepared),
+      field,
+    );
+    const [first] = received;
+    expect(first?.event).toMatchObject({ type, [about]: shown });
+    const allowed = new Set<boolean>();
+    for (const [index, { event }] of received.entries()) {
+      const { accessEligibility, ...ticket } = event[about].ticket;
+      if (index % 2 === 1) allowed.add(accessEligibility.allowed);
+      expect({ ...event, [about]: { ...event[about], ticket } }).toEqual(first?.event);
+    }
+    // Fields that differ from viewer to viewer were not shared.
+    expect([...allowed].sort()).toEqual([false, true]);
+    expect(new Set(received.map(({ cursor }) => cursor)).size).toBe(subscribers.length);
+
+    const resumable = (person: Person, cursor: string | undefined) =>
+      person.socket().iterate({
+        query: `subscription ($after: String) { ${field}(after: $after, filter: { ticketId: "${ticketId}" }) { type } }`,
+        variables: { after: cursor },
+      });
+    const [reporter, other] = subscribers;
+    if (reporter === undefined || other === undefined) throw new Error('too few');
+    expect((await resumable(other, received[0]?.cursor).next()).value?.errors).toMatchObject([
+      { extensions: { code: 'CURSOR_OF_ANOTHER_VIEWER' } },
+    ]);
+    const resumed = resumable(reporter, received[0]?.cursor);
+    await actAgain(admin, grantId);
+    expect(await nextOf(field, resumed)).toEqual({ type: next });
+    await resumed.return?.();
+  },
+);
 
 test('subscribers with different variables receive what each of them selected', async () => {
   const { ticketId } = await fileTicket(gateway, world);

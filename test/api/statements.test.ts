@@ -9,7 +9,7 @@ import * as operations from '../../schema/generated/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
-import { nextOfGrant } from '../support/grant-events.ts';
+import { nextOf } from '../support/grant-events.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
@@ -941,14 +941,23 @@ describe('a subscription', () => {
   const everything = `state requestedBy { name } endedBy { name } engineer { name } decisions { decidedBy { name } }
     ticket { key site { url organization { name } } product { key } reporter { name } grants(first: 5) { edges { node { id } } } }`;
 
-  test('there is one', () => {
-    expect(fieldsOf(schema.getSubscriptionType())).toEqual(['grantEvents']);
+  const ofSession = `state note engineer { name } endedBy { name } site { url } ticket { key reporter { name } } grant { ${everything} }`;
+  const subscriptions = {
+    grantEvents: { about: 'grant', happens: 'ACTIVATED' },
+    sessionEvents: { about: 'session', happens: 'SESSION_ENDED' },
+  } as const;
+
+  test('has a row', () => {
+    expect(fieldsOf(schema.getSubscriptionType())).toEqual(Object.keys(subscriptions));
   });
 
   test.each([
-    ['with the fields of the event itself', 'state version scope { kind }', 0],
-    ['with fields around its grant', everything, 1],
-  ])('an event %s', async (_, selected, each) => {
+    ['grantEvents', 'the fields of the event itself', 'state version scope { kind }', 0],
+    ['grantEvents', 'fields around its grant', everything, 1],
+    ['sessionEvents', 'the fields of the event itself', 'state note endReason', 0],
+    ['sessionEvents', 'fields around its session', ofSession, 1],
+  ] as const)('an event of %s with %s', async (field, _, selected, each) => {
+    const { about, happens } = subscriptions[field];
     // The data of one event is reused for 250 ms. Time stands still, so that no data becomes
     // stale and is read again, however slow the machine is.
     vi.useFakeTimers({ toFake: ['performance'] });
@@ -968,7 +977,7 @@ describe('a subscription', () => {
 
     const counts: Record<number, number> = {};
     for (const n of [1, bulk]) {
-      const url = `https://events-${each}-${n}.example`;
+      const url = `https://${about}-events-${each}-${n}.example`;
       const { organizationId } = acme;
       const site = await done(world.operator, 'createSite', { organizationId, url, name: url });
       const product = await done(world.operator, 'licenseProduct', {
@@ -977,24 +986,47 @@ describe('a subscription', () => {
         name: 'Jira',
       });
       const input = { productId: product.id, summary: 'It is slow', grantDataAccess: false };
-      await inTurn(Array.from({ length: n }), () => done(reporter, 'createTicket', input));
+      const tickets = await inTurn(Array.from({ length: n }), () => done(reporter, 'createTicket', input));
+      const grantIds =
+        field === 'grantEvents'
+          ? await inTurn(tickets, async ({ id }) => (await grantOf(id)).id)
+          : await inTurn(tickets, ({ id }) => startSessionOn(id));
 
       read.length = 0;
       const events = admin.socket().iterate({
-        query: `subscription { grantEvents(withCurrentState: true, filter: { siteId: "${site.id}" }) {
-          id cursor type occurredAt grant { id ${selected} } } }`,
+        query: `subscription { ${field}(withCurrentState: true, filter: { siteId: "${site.id}" }) {
+          id cursor type occurredAt ${about} { id ${selected} } } }`,
       });
-      const next = () => nextOfGrant(events);
+      const next = () => nextOf(field, events);
       const open = await inTurn(Array.from({ length: n }), next);
       expect(new Set(open.map(({ type }) => type))).toEqual(new Set(['CURRENT']));
-      await done(approver, 'approveDataAccessInBulk', { grantIds: open.map(({ grant }) => grant.id) });
+      const decide = field === 'grantEvents' ? 'approveDataAccessInBulk' : 'revokeDataAccessInBulk';
+      await done(approver, decide, { grantIds });
       const happened = await inTurn(Array.from({ length: n }), next);
-      expect(new Set(happened.map(({ type }) => type))).toEqual(new Set(['ACTIVATED']));
+      expect(new Set(happened.map(({ type }) => type))).toEqual(new Set([happens]));
       counts[n] = read.length;
       await events.return?.();
     }
     expect(counts).toEqual({ 1: toBegin + 2 * each, [bulk]: toBegin + 2 * bulk * each });
   });
+
+  /** The request on a ticket. */
+  async function grantOf(ticketId: string): Promise<{ id: string }> {
+    const { grants } = await (await member('organizationAdmin')).ask(
+      'query ($ticketId: ID!) { grants(filter: { ticketId: $ticketId }, first: 1) { edges { node { id } } } }',
+      { ticketId },
+    );
+    return grants.edges[0].node;
+  }
+
+  /** Lets the engineer use a grant on the ticket. Returns the id of the grant. */
+  async function startSessionOn(ticketId: string): Promise<string> {
+    await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
+    const { id: grantId } = await done(await member('organizationAdmin'), 'approveDataAccess', { ticketId });
+    const use = { reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' };
+    await done(await signedIn(world.engineer.email), 'startSupportSession', { grantId, ...use });
+    return grantId;
+  }
 });
 
 function fieldsOf(type: unknown): string[] {

@@ -196,13 +196,12 @@ const subscription = `subscription ($filter: GrantEventFilter, $state: Boolean!)
     engineer { email } decisions { reason decidedBy { email } } } }
 }`;
 
-test('the cursor of another viewer is refused', async () => {
+test.each(['grantEvents', 'sessionEvents'])('the cursor of another viewer is refused: %s', async (field) => {
   const [admin, thief] = await Promise.all(
     customers.map((customer) => gateway.as(world[customer].emails.organizationAdmin)),
   );
   if (admin === undefined || thief === undefined) throw new Error('Two customers');
-  const open =
-    'subscription ($after: String) { grantEvents(after: $after, withCurrentState: true) { cursor } }';
+  const open = `subscription ($after: String) { ${field}(after: $after, withCurrentState: true) { cursor } }`;
   const own = await (await listen(gateway, admin, open)).until((text) => text.includes('"cursor"'));
   const cursor = /"cursor":"([^"]+)"/.exec(own)?.[1];
   expect(cursor).toBeDefined();

@@ -28,17 +28,19 @@ const opened: Record<Relation, readonly string[]> = {
     ...['assignTicket', 'createTicket', 'inboundTicketEvents', 'replayInboundTicketEvent'],
     ...ticketing,
   ],
-  GRANT_WATCHING: ['grantEvents'],
+  GRANT_WATCHING: ['grantEvents', 'sessionEvents'],
   AUDIT_READING: ['auditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
-  SUPPORT_ENGINEER: ['grantEvents'],
+  SUPPORT_ENGINEER: ['grantEvents', 'sessionEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
     ...['recordChangeResult', 'requestChange', 'withdrawChangeRequest'],
     ...ticketing,
   ],
   SESSION_ENGINEER: ['endSupportSession'],
-  MEMBER: ['accounts', 'createTicket', 'grantEvents', 'roleAssignments', 'rovoDataDeletions'],
+  MEMBER: [
+    ...['accounts', 'createTicket', 'grantEvents', 'roleAssignments', 'rovoDataDeletions', 'sessionEvents'],
+  ],
   ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
@@ -78,7 +80,7 @@ test('without a relation nothing is allowed, and one sufficient relation is enou
 
 test('the queries, the subscription and what is outside GraphQL are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
-  expect(kinds.subscription).toEqual(['grantEvents']);
+  expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents']);
   expect(kinds.http).toEqual(['evaluateAccess']);
   expect(kinds.query?.toSorted()).toEqual(
     [

@@ -1,5 +1,6 @@
 /** Builds events for tests: a typical event, with the fields that the test names. */
 
+import type { EventAudience } from '../../src/events/audience.ts';
 import { type AccessChangedEnvelope, accessKind } from '../../src/events/kinds/access.ts';
 import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../../src/events/kinds/grant.ts';
 import { type SessionEventEnvelope, sessionKind } from '../../src/events/kinds/session.ts';
@@ -60,8 +61,10 @@ export const ticketAtEvent: TicketAtEvent = {
 };
 
 /** The start of a session, and its end: by the revocation of its grant. */
-export function sessionEvents(): [started: SessionEventEnvelope, ended: SessionEventEnvelope] {
-  const { grant, ...granted } = grantEvent({ grantVersion: 3 });
+export function sessionEvents(
+  concerns?: EventAudience,
+): [started: SessionEventEnvelope, ended: SessionEventEnvelope] {
+  const { grant, ...granted } = grantEvent({ grantVersion: 3, ...(concerns && { audience: concerns }) });
   const { audience, ticketId, grantId } = granted;
   const [startedAt, lastUsedAt, endedAt] = [0, 61_001, 62_002].map(
     (ms) => new Date(granted.occurredAt.getTime() + ms),

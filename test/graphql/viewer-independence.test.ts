@@ -25,12 +25,19 @@ function fieldsReachableFrom(typeName: string): Map<string, GraphQLField<unknown
   return found;
 }
 
-const reachable = [...fieldsReachableFrom('GrantEvent')];
+const reachable = [...fieldsReachableFrom('GrantEvent'), ...fieldsReachableFrom('SessionEvent')];
 
 test('every field of an event says whether it reads the same for every viewer', () => {
   const paths = reachable.map(([path]) => path);
   expect(paths).toEqual(
-    expect.arrayContaining(['GrantEvent.cursor', 'Grant.state', 'Site.url', 'Account.email']),
+    expect.arrayContaining([
+      'GrantEvent.cursor',
+      'SessionEvent.cursor',
+      'SupportSession.note',
+      'Grant.state',
+      'Site.url',
+      'Account.email',
+    ]),
   );
   const unclassified = reachable.filter(
     ([, { extensions }]) => typeof extensions['viewerIndependent'] !== 'boolean',

@@ -1,7 +1,7 @@
 /** Event streams whose events have their cursors as ids, and which resume by `Last-Event-ID`. */
 import { describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
-import { grantEvent } from '../events/events.ts';
+import { grantEvent, sessionEvents } from '../events/events.ts';
 import { openPool, write } from '../events/gateway.ts';
 import { startGateway } from '../support/gateway.ts';
 import { done } from '../support/world.ts';
@@ -115,7 +115,7 @@ describe('a request with Last-Event-ID resumes after that event', () => {
   });
 });
 
-test('grant events resume by Last-Event-ID, even if the request asks for the current state', async () => {
+test('events resume by Last-Event-ID, even if the request asks for the current state', async () => {
   await using gateway = await startGateway();
   await using own = openPoolOf(gateway.databaseUrl);
   const operator = await gateway.as('operator@vendor.example');
@@ -138,28 +138,31 @@ test('grant events resume by Last-Event-ID, even if the request asks for the cur
     const body = JSON.stringify({ query: `subscription { ${field} { id cursor } }` });
     return eventsOf(await fetch(`${gateway.url}/graphql`, { method: 'POST', headers, body }));
   };
-  const [before, missed] = [grantEvent({ audience }), grantEvent({ audience })];
-
-  const stream = await open('grantEvents');
-  const { value: started } = await stream.next();
-  expect(started).toMatchObject({ data: { data: { grantEvents: { cursor: started?.id } } } });
-  await write(own.pool, before);
-  const { value: first } = await stream.next();
-  expect(first).toMatchObject({ data: { data: { grantEvents: { id: before.id, cursor: first?.id } } } });
-  await stream.return(undefined);
-
-  await write(own.pool, missed);
-  for (const [lastEventId, expected] of [
-    [started?.id, [before.id, missed.id]],
-    [first?.id, [missed.id]],
+  for (const [field, before, missed] of [
+    ['grantEvents', grantEvent({ audience }), grantEvent({ audience })],
+    ['sessionEvents', sessionEvents(audience)[0], sessionEvents(audience)[1]],
   ] as const) {
-    const resumed = await open('grantEvents(withCurrentState: true)', lastEventId);
-    await resumed.next();
-    for (const id of expected) {
-      const { value } = await resumed.next();
-      expect(value).toMatchObject({ data: { data: { grantEvents: { id, cursor: value?.id } } } });
+    const stream = await open(field);
+    const { value: started } = await stream.next();
+    expect(started).toMatchObject({ data: { data: { [field]: { cursor: started?.id } } } });
+    await write(own.pool, before);
+    const { value: first } = await stream.next();
+    expect(first).toMatchObject({ data: { data: { [field]: { id: before.id, cursor: first?.id } } } });
+    await stream.return(undefined);
+
+    await write(own.pool, missed);
+    for (const [lastEventId, expected] of [
+      [started?.id, [before.id, missed.id]],
+      [first?.id, [missed.id]],
+    ] as const) {
+      const resumed = await open(`${field}(withCurrentState: true)`, lastEventId);
+      await resumed.next();
+      for (const id of expected) {
+        const { value } = await resumed.next();
+        expect(value).toMatchObject({ data: { data: { [field]: { id, cursor: value?.id } } } });
+      }
+      await resumed.return(undefined);
     }
-    await resumed.return(undefined);
   }
 });
 

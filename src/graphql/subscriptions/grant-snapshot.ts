@@ -47,7 +47,7 @@ async function withRelations(
 }
 
 /** The snapshot with its relations as they were at the event. */
-async function grantThen(
+export async function grantThen(
   now: SelectedGrant,
   snapshot: GrantRow,
   event: EventOfGrant,

@@ -4,7 +4,7 @@ import { policyBeforeSessions, type TicketAtEvent } from '../../events/kinds/gra
 import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
 
-type SelectedSite = Site & { organization?: object };
+export type SelectedSite = Site & { organization?: object };
 export type SelectedTicket = Ticket & {
   assignee?: Account | null;
   site?: SelectedSite;
@@ -12,7 +12,7 @@ export type SelectedTicket = Ticket & {
 };
 
 /** Only an engineer may receive events of a ticket that they no longer see: others have their present rights to both. */
-export function hasLost({ viewer }: Context, { assigneeId }: Ticket): boolean {
+export function hasLost({ viewer }: Context, { assigneeId }: Pick<Ticket, 'assigneeId'>): boolean {
   return viewer?.kind === 'SUPPORT_ENGINEER' && assigneeId !== viewer.id;
 }
 
@@ -22,33 +22,47 @@ export function hasLost({ viewer }: Context, { assigneeId }: Ticket): boolean {
  */
 export function ticketThen(
   { assignee, site, product, ...ticket }: SelectedTicket,
-  { endReason, endedAt, engineerId, approvalDueAt, requestedAt, state }: GrantRow,
+  grant: GrantRow,
   known: TicketAtEvent | undefined,
   engineer: Account | null,
 ): SelectedTicket {
-  const isClosed = endReason === 'TICKET_CLOSED';
-  const { status, version, ...policy } = known ?? {
-    ...{ status: isClosed ? ('CLOSED' as const) : ('OPEN' as const), version: 1 },
-    supportAccessRestricted: state === 'PENDING_GUARD_APPROVAL',
-    requestWaitSeconds: Math.round((approvalDueAt.getTime() - requestedAt.getTime()) / 1_000),
-    ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: true },
-    ...policyBeforeSessions,
-  };
-  const siteThen = (row: SelectedSite): SelectedSite => ({
-    ...{ ...row, ...policy },
-    status: endReason === 'SITE_DEACTIVATED' ? 'DEACTIVATED' : 'ACTIVE',
-  });
+  const { endReason, endedAt, engineerId } = grant;
+  const { status, version } = known ?? { status: isClosed(grant) ? 'CLOSED' : 'OPEN', version: 1 };
   return {
-    ...{ ...ticket, status, version, assigneeId: engineerId, closedAt: isClosed ? endedAt : null },
+    ...{ ...ticket, status, version, assigneeId: engineerId, closedAt: isClosed(grant) ? endedAt : null },
     ...(assignee === undefined ? {} : { assignee: ticket.assigneeId === engineerId ? assignee : engineer }),
-    ...(site === undefined ? {} : { site: siteThen(site) }),
+    ...(site === undefined ? {} : { site: siteThen(site, grant, known) }),
     ...(product === undefined
       ? {}
       : {
           product: {
             ...{ ...product, licensed: endReason !== 'PRODUCT_UNLICENSED' },
-            ...(product.site === undefined ? {} : { site: siteThen(product.site) }),
+            ...(product.site === undefined ? {} : { site: siteThen(product.site, grant, known) }),
           },
         }),
   };
+}
+
+/** The site right after the event. */
+export function siteThen(
+  row: SelectedSite,
+  { endReason, approvalDueAt, requestedAt, state }: GrantRow,
+  known: TicketAtEvent | undefined,
+): SelectedSite {
+  const {
+    status: _status,
+    version: _version,
+    ...policy
+  } = known ?? {
+    ...{ status: null, version: null },
+    supportAccessRestricted: state === 'PENDING_GUARD_APPROVAL',
+    requestWaitSeconds: Math.round((approvalDueAt.getTime() - requestedAt.getTime()) / 1_000),
+    ...{ maxGrantSeconds: null, samePersonMayApproveTwice: false, relayedConsentCounts: true },
+    ...policyBeforeSessions,
+  };
+  return { ...row, ...policy, status: endReason === 'SITE_DEACTIVATED' ? 'DEACTIVATED' : 'ACTIVE' };
+}
+
+function isClosed({ endReason }: GrantRow): boolean {
+  return endReason === 'TICKET_CLOSED';
 }
