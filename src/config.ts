@@ -510,7 +510,7 @@ export function explainConfig(config: Config): string[] {
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
-    `public     ${config.publicUrl ?? 'address unknown: product backends cannot discover the decision point'}`,
+    `public     ${config.publicUrl ?? (identity.kind === 'development' ? 'where it listens' : 'address unknown: product backends cannot discover the decision point')}`,
     `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: nobody receives email'}`,
     ...(config.bootstrapOperatorEmail === null
       ? []

@@ -325,6 +325,23 @@ test('the owner of the tables is named together with the role of the gateway, wh
   expect(explanation).not.toContain('hunter2');
 });
 
+test('the public address is an https:// origin, and the description says whether it is known', () => {
+  for (const wrong of [
+    'http://a.example',
+    'https://a.example/',
+    'https://a.example/x',
+    'a.example',
+    'https://A.example',
+  ])
+    expect(problemsOf({ PUBLIC_URL: wrong }), wrong).toEqual([
+      expect.stringMatching(/^PUBLIC_URL must be the https/),
+    ]);
+  const described = (variables: Record<string, string>) => explainConfig(parseConfig(variables)).join('\n');
+  expect(described({ PUBLIC_URL: 'https://a.example' })).toContain('public     https://a.example');
+  expect(described({})).toContain('public     where it listens');
+  expect(described(deployed)).toContain('public     address unknown');
+});
+
 test('gateways that share a database need the same secret for cursors', () => {
   expect(problemsOf({ ...deployed, CURSOR_SECRET: '' })).toEqual([
     expect.stringMatching(/^CURSOR_SECRET must be set together with DATABASE_URL/),
