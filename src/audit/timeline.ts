@@ -17,12 +17,22 @@ export const namedPeople = ['approverId', 'engineerId', 'formerEngineerId', 'onB
 type Facts = { by: string; byEngineer: boolean; details: Readonly<Record<string, unknown>>; names: Names };
 type Item = { kind: string; sentence: (facts: Facts) => string };
 
-const endsOfGrants = {
+const endsOfUse = {
+  TICKET_REASSIGNED: ': the ticket passed to somebody else',
   TICKET_CLOSED: ' with the ticket',
   SITE_DEACTIVATED: ': its site was deactivated',
   PRODUCT_UNLICENSED: ': its product is no longer licensed',
   TIME_ELAPSED: ': its time ran out',
 };
+
+const changes = {
+  PERMISSIONS: ' of permissions',
+  USERS_AND_GROUPS: ' of users and groups',
+  SETTINGS: ' of settings',
+  CONTENT: ' of content',
+};
+
+const results = { APPLIED: ': it was made', FAILED: ': it failed', NOT_APPLIED: ': it was not made' };
 
 const endsOfSessions = {
   IDLE_LIMIT: ': it was not used',
@@ -140,6 +150,38 @@ const items = {
         ? `${by} ended the support session.`
         : `The support session ended${textFor(endsOfSessions, details['endReason'])}.`,
   },
+  'change_request.request': {
+    kind: 'CHANGE_REQUESTED',
+    sentence: ({ by, details }) => `${by} asked for the consent to ${changeOf(details)}.`,
+  },
+  'change_request.consent': {
+    kind: 'CHANGE_CONSENTED',
+    sentence: ({ by, details }) => `${by} consented to ${changeOf(details)}.`,
+  },
+  'change_request.refuse': {
+    kind: 'CHANGE_REFUSED',
+    sentence: ({ by, details }) => `${by} refused ${changeOf(details)}.`,
+  },
+  'change_request.revoke_consent': {
+    kind: 'CHANGE_CONSENT_REVOKED',
+    sentence: ({ by, details }) => `${by} took the consent to ${changeOf(details)} back.`,
+  },
+  'change_request.withdraw': {
+    kind: 'CHANGE_WITHDRAWN',
+    sentence: ({ by, details }) =>
+      details['endReason'] === 'WITHDRAWN_BY_ENGINEER'
+        ? `${by} took the request for ${changeOf(details)} back.`
+        : `The request for ${changeOf(details)} ended${causeOf(details)}.`,
+  },
+  'change_request.expire': {
+    kind: 'CHANGE_EXPIRED',
+    sentence: ({ details }) => `The request for ${changeOf(details)} expired.`,
+  },
+  'change_request.complete': {
+    kind: 'CHANGE_COMPLETED',
+    sentence: ({ by, details }) =>
+      `${by} recorded what came of ${changeOf(details)}${textFor(results, details['result'])}.`,
+  },
 } as const satisfies Partial<Record<AuditAction, Item>>;
 
 type TimelineAction = keyof typeof items;
@@ -173,9 +215,13 @@ function accessTo({ scope }: Facts['details']): string {
   return `access to ${conversationIds.length} Rovo conversation${conversationIds.length === 1 ? '' : 's'}`;
 }
 
+function changeOf({ kind }: Facts['details']): string {
+  return `a change${textFor(changes, kind)}`;
+}
+
 /** Why it ended, where no person of the ticket ended it. */
 function causeOf({ endReason }: Facts['details']): string {
-  return textFor(endsOfGrants, endReason);
+  return textFor(endsOfUse, endReason);
 }
 
 function statusOf(status: unknown): string {

@@ -140,6 +140,44 @@ const table: Line[] = [
     {},
     'The support session ended: it was not used.',
   ],
+  [
+    'change_request.request',
+    erin,
+    { kind: 'PERMISSIONS' },
+    {},
+    'Erin asked for the consent to a change of permissions.',
+  ],
+  ['change_request.consent', jack, { kind: 'SETTINGS' }, {}, 'Jack consented to a change of settings.'],
+  ['change_request.refuse', jack, { kind: 'CONTENT' }, {}, 'Jack refused a change of content.'],
+  [
+    'change_request.revoke_consent',
+    jack,
+    { kind: 'USERS_AND_GROUPS' },
+    {},
+    'Jack took the consent to a change of users and groups back.',
+  ],
+  [
+    'change_request.withdraw',
+    erin,
+    { kind: 'CONTENT', endReason: 'WITHDRAWN_BY_ENGINEER' },
+    {},
+    'Erin took the request for a change of content back.',
+  ],
+  [
+    'change_request.withdraw',
+    desk,
+    { kind: 'CONTENT', endReason: 'TICKET_REASSIGNED' },
+    {},
+    'The request for a change of content ended: the ticket passed to somebody else.',
+  ],
+  ['change_request.expire', itself, { kind: 'CONTENT' }, {}, 'The request for a change of content expired.'],
+  [
+    'change_request.complete',
+    erin,
+    { kind: 'CONTENT', result: 'FAILED' },
+    {},
+    'Erin recorded what came of a change of content: it failed.',
+  ],
 ];
 
 describe('a timeline', () => {

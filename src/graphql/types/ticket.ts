@@ -108,7 +108,7 @@ export const Ticket = builder.prismaNode('Ticket', {
         nullable: true,
         viewerIndependent: false,
         description:
-          'What has happened on it, newest first: requests, decisions, ends of access, support sessions, assignments, status. Null where the viewer does not see its grants.',
+          'What has happened on it, newest first: requests, decisions, ends of access, support sessions, change requests, assignments, status. Null where the viewer does not see its grants.',
         resolve: ({ id }, args, context) => timelineOf(id, args, context),
       },
       TimelineConnection,

@@ -1,11 +1,13 @@
 import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
 import { namedPeople, type TimelineKind, timelineKind, timelineSentence } from '../../audit/timeline.ts';
+import type { ChangeRequestRow } from '../../changes/row.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { boundedById, keysetConnection, type Page, type PageArguments } from '../keyset-connection.ts';
 import { nodeOf } from '../visible-node.ts';
 import { AuditActor } from './audit-actor.ts';
+import { ChangeRequest } from './change-request.ts';
 import { Grant } from './grant.ts';
 
 const TimelineItemKind = builder.enumType('TimelineItemKind', {
@@ -30,6 +32,14 @@ const TimelineItemKind = builder.enumType('TimelineItemKind', {
     ACCESS_RELEASED: 'The engineer gave access back.',
     ACCESS_ENDED: 'Access ended: its time ran out, its site was deactivated or its product unlicensed.',
     ACCESS_REASSIGNED: 'A grant passed to another engineer, or to nobody, with its ticket.',
+    CHANGE_REQUESTED: 'The engineer asked for the consent to a change.',
+    CHANGE_CONSENTED: 'The customer consented to a change.',
+    CHANGE_REFUSED: 'The customer refused a change.',
+    CHANGE_CONSENT_REVOKED: 'The customer took the consent to a change back.',
+    CHANGE_WITHDRAWN:
+      'The engineer took the request for a change back, or it ended with its ticket, the assignment, its site or licence.',
+    CHANGE_EXPIRED: 'A change was not decided, or not begun, in time.',
+    CHANGE_COMPLETED: 'The engineer recorded what came of a change.',
     SESSION_STARTED: 'The engineer started a support session, to use a grant.',
     SESSION_ENDED: 'A support session ended: its engineer ended it, or the use of its grant ended.',
   }),
@@ -59,6 +69,13 @@ export const TimelineItem = builder.prismaNode('AuditEntry', {
       nullable: true,
       description: 'The grant that it is about, as it is now. Null where it is about none.',
       resolve: ({ grantId }, _, context) => nodeOf(context, 'Grant', grantId),
+    }),
+    changeRequest: t.field({
+      type: ChangeRequest,
+      nullable: true,
+      description: 'The change request that it is about, as it is now. Null where it is about none.',
+      resolve: ({ resourceType: type, resourceId: id }, _, context) =>
+        nodeOf<ChangeRequestRow>(context, 'ChangeRequest', type === 'ChangeRequest' ? id : null),
     }),
   }),
 });
