@@ -127,6 +127,7 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
     ... on Ticket {
       status
       grants(first: 1) { edges { node { state endReason } } }
+      timeline(first: 5) { edges { node { summary } } }
     }
     ... on Error { code message }
   }

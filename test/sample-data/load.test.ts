@@ -137,7 +137,10 @@ describe('every prepared tab shows its step', () => {
       CarlaTries: { code: 'NOT_ELIGIBLE', eligibility: { obstacles: [{ code: 'WRONG_PRODUCT' }] } },
       JackApproves: { state: 'ACTIVE', engineer: { email: 'erin@vendor.example' } },
       RitaCloses: { status: 'CLOSED', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
-      RitaReopens: { status: 'OPEN', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
+      RitaReopens: {
+        ...{ status: 'OPEN', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
+        timeline: { edges: expect.arrayContaining([{ node: { summary: 'Rita reopened the ticket.' } }]) },
+      },
       GinaApproves: { state: 'ACTIVE' },
       OliviaLists: {
         edges: expect.arrayContaining([{ node: expect.objectContaining({ state: 'PENDING_APPROVAL' }) }]),
