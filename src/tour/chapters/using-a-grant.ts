@@ -1,10 +1,16 @@
 import {
   CloseTicketDocument,
+  ConsentToChangeDocument,
+  RecordChangeResultDocument,
+  RequestChangeDocument,
   RevokeDataAccessDocument,
   StartSupportSessionDocument,
   SupportSessionActionsDocument,
 } from '../../../schema/generated/operations.ts';
 import type { Stage } from '../stage.ts';
+
+/** Milliseconds. */
+const anHour = 60 * 60 * 1_000;
 
 /** What a grant is worth: the product's backend asks before each support action, and every answer is on record. */
 export async function usingAGrant(stage: Stage): Promise<void> {
@@ -49,14 +55,36 @@ export async function usingAGrant(stage: Stage): Promise<void> {
     }),
     { decision: false, code: 'ROVO_GRANT_NEEDED' },
   );
-  expect.equal(
-    'nor change anything',
-    await stage.ask({
-      ...question,
-      ...{ action: 'change.apply', resource: { type: 'permission', id: 'BOARD' } },
-      context: { ...question.context, change_request: session.id },
+
+  timeline.line('Erin', 'asks for a change: she needs to see the project BOARD');
+  const change = expect.done(
+    'the engineer may ask',
+    await erin.attempt(RequestChangeDocument, {
+      ...{ ticketId: ticket.id, kind: 'PERMISSIONS', resourceType: 'permission', resourceId: 'BOARD' },
+      description: 'Add the support group to the viewers of BOARD.',
+      justification: 'The filter reads a project that I cannot open.',
+      validUntil: new Date(Date.now() + anHour).toISOString(),
     }),
-    { decision: false, code: 'CHANGE_NOT_FOUND' },
+  );
+  const apply = {
+    ...question,
+    ...{ action: 'change.apply', resource: { type: 'permission', id: 'BOARD' } },
+    context: { ...question.context, change_request: change.id },
+  };
+  expect.equal('nothing is changed without consent', await stage.ask(apply), {
+    decision: false,
+    code: 'CHANGE_NOT_CONSENTED',
+  });
+  timeline.line('Jack', 'consents');
+  expect.done(
+    'whoever may grant may consent',
+    await jack.attempt(ConsentToChangeDocument, { changeRequestId: change.id }),
+  );
+  expect.equal('the change is allowed', await stage.ask(apply), { decision: true, code: 'ALLOWED' });
+  expect.equal('once', await stage.ask(apply), { decision: false, code: 'CHANGE_ALREADY_ALLOWED' });
+  expect.done(
+    'Erin records that it is made',
+    await erin.attempt(RecordChangeResultDocument, { changeRequestId: change.id, result: 'APPLIED' }),
   );
 
   timeline.line('Jack', 'revokes the access');
@@ -81,7 +109,10 @@ export async function usingAGrant(stage: Stage): Promise<void> {
       'SUPPORT_SESSION_START',
       'WORK_ITEM_READ',
       'ROVO_CONVERSATION_READ ROVO_GRANT_NEEDED',
-      'CHANGE_APPLY CHANGE_NOT_FOUND',
+      'CHANGE_APPLY CHANGE_NOT_CONSENTED',
+      'CHANGE_APPLY',
+      'CHANGE_APPLY CHANGE_ALREADY_ALLOWED',
+      'CHANGE_REQUEST_COMPLETE',
       'SUPPORT_SESSION_END',
     ],
   );
