@@ -28,11 +28,9 @@ const handlers = {
     for (const connection of connections) connection.close();
     const url = new URL(asking.url);
     batch = asking.batch;
-    const questions = Array.from({ length: differentRequests * batch }, (_, at) =>
-      questionAbout(asking.work[at % asking.work.length] ?? { key: '', engineerEmail: '' }, at),
-    );
     requests = Array.from({ length: differentRequests }, (_, at) => {
-      const own = questions.slice(at * batch, (at + 1) * batch);
+      const work = asking.work[at % asking.work.length] ?? { key: '', engineerEmail: '' };
+      const own = Array.from({ length: batch }, (__, item) => questionAbout(work, at * batch + item));
       return postOf(url, asking.token, batch === 1 ? (own[0] ?? {}) : { evaluations: own });
     });
     connections = await Promise.all(Array.from({ length: asking.connections }, () => openConnection(url)));

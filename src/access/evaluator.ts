@@ -10,7 +10,11 @@ import { answerRound, type Outcome, type Request, type Settings } from './round.
 /** The bounds of one gateway. */
 const evaluatorLimits = {
   /** Transactions at a time. */
-  transactions: 2,
+  transactions: 3,
+  /** Evaluations that are worth a further transaction beside a running one: the fewer there are, the less each costs. */
+  worthwhile: 64,
+  /** Milliseconds that a transaction may take until a further one begins for any that wait. */
+  patienceMs: 50,
   /** Evaluations in one transaction, unless a single request has more. */
   perTransaction: 100,
   /** Evaluations that wait for a transaction or are in one. */
@@ -51,15 +55,44 @@ export function createEvaluator({
   const waitingForLocks: Job[] = [];
   let waiting = 0;
   let running = 0;
+  let startedAt = 0;
+  let isStarting = false;
+  let isPatient = false;
+
+  /** In a moment: what arrives together, such as after the answers of the last round, goes into one. */
+  function startSoon(): void {
+    if (isStarting) return;
+    isStarting = true;
+    setImmediate(() => {
+      isStarting = false;
+      startRounds();
+    });
+  }
 
   function startRounds(): void {
-    while (running < limits.transactions && ready.length > 0) {
+    while (ready.length > 0 && running < limits.transactions && isWorthwhile()) {
       running += 1;
+      startedAt = performance.now();
       void runRound(takeRound()).finally(() => {
         running -= 1;
-        startRounds();
+        startSoon();
       });
     }
+    if (ready.length > 0 && running < limits.transactions) bePatient();
+  }
+
+  function isWorthwhile(): boolean {
+    const isSlow = performance.now() - startedAt >= limits.patienceMs;
+    return running === 0 || isSlow || sizeOf(ready) >= limits.worthwhile;
+  }
+
+  function bePatient(): void {
+    if (isPatient) return;
+    isPatient = true;
+    setTimeout(() => {
+      isPatient = false;
+      startRounds();
+    }, limits.patienceMs);
   }
 
   /** The requests that wait longest, as many as fit into one transaction. */
@@ -110,7 +143,7 @@ export function createEvaluator({
   /** Behind the others, which may not be locked. */
   function tryLocksAgain(): void {
     ready.push(...waitingForLocks.splice(0));
-    startRounds();
+    startSoon();
   }
 
   /** Ends the wait of a request, unless it is in a transaction: then it still gets the answers, if there are any. */
@@ -136,7 +169,7 @@ export function createEvaluator({
     const deadline = setTimeout(() => becomeLate(job), limits.waitMs);
     waiting += items.length;
     ready.push(job);
-    startRounds();
+    startSoon();
     try {
       return await promise;
     } finally {

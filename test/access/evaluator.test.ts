@@ -351,8 +351,31 @@ test('one transaction answers many requests, each within its bound', async () =>
   const evaluate = office.openEvaluator({ database, limits: { transactions: 1, perTransaction: 4 } });
   const answers = await Promise.all(Array.from({ length: 9 }, () => evaluate([onTicket(work)])));
   expect(answers.flat().map(codeOf)).toEqual(Array.from({ length: 9 }, () => 'ALLOWED'));
-  // One for the first, and two for the eight that waited meanwhile.
   expect(statements.filter((sql) => sql === 'COMMIT')).toHaveLength(3);
+});
+
+test('whoever waits behind a transaction that hangs gets another one', async () => {
+  const changeId = await office.consentToChange(work.ticketId);
+  const apply = {
+    ...{ action: 'change.apply', resource: { type: 'project', id: 'ACME' } },
+    ...onTicket(work, changeContext(changeId)),
+  };
+  const evaluate = office.openEvaluator();
+  const holder = await office.sql.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM change_requests WHERE id = $1 FOR UPDATE', [changeId]);
+    const hanging = evaluate([apply]);
+    await vi.waitFor(async () => {
+      const waits = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      expect((await office.sql.query(waits)).rowCount).toBe(1);
+    });
+    expect((await evaluate([onTicket(work)])).map(codeOf)).toEqual(['ALLOWED']);
+    await holder.query('COMMIT');
+    expect((await hanging).map(codeOf)).toEqual(['ALLOWED']);
+  } finally {
+    holder.release();
+  }
 });
 
 test('an error that one request causes is not the error of the others', async () => {
