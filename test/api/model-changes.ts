@@ -7,8 +7,10 @@ import {
   type Model,
   mayGrant,
   obstaclesOf,
+  openGrants,
   refuse,
   seesTicket,
+  settle as settleGrants,
   type Ticket,
   ticketAt,
   type Who,
@@ -35,6 +37,11 @@ export function requestChange(model: Model, who: Who, index: number, validUntil:
   const ticket = ticketAt(model, index);
   const no = (code: string) => refuse(model, who, 'change_request.request', `ticket ${index}`, code);
   if (!seesTicket(model, who, ticket)) return no('NOT_FOUND');
+  const before = model.entries.length;
+  settleGrants(
+    model,
+    openGrants(model, (_, of) => of === index),
+  );
   if (ticket.engineer !== who) return no('FORBIDDEN');
   if (ticket.status === 'CLOSED') return no('TICKET_CLOSED');
   if (!model.sites[siteOf(ticket.product)].active) return no('SITE_DEACTIVATED');
@@ -46,7 +53,10 @@ export function requestChange(model: Model, who: Who, index: number, validUntil:
       ...{ ticket: index, state: 'PENDING_CONSENT', requestedBy: who, requestedAt: model.now, validUntil },
       ...{ decidedBy: null, decidedAt: null, endedAt: null, endReason: null, endedBy: null, version: 1 },
     }) - 1;
+  // The command's own entry comes before those of the grants.
+  const settled = model.entries.splice(before);
   write(model, who, 'change_request.request', `change ${change}`);
+  model.entries.push(...settled);
   return { change };
 }
 

@@ -43,6 +43,7 @@ import {
 import { decideOnGrant, type GrantDecision, inBulk, request } from './model-grants.ts';
 import { type Answered, type Input, products, type Reality } from './model-lane.ts';
 import { type Settling, settleDue, settleProposal } from './model-proposals.ts';
+import { endDue, finishSession, seesSession, startSession } from './model-sessions.ts';
 import {
   deactivate,
   giveRole,
@@ -89,6 +90,7 @@ const selections: Record<Answered, string> = {
   Ticket: 'id status version',
   Grant: 'id state version endReason expiresAt endedAt',
   ChangeRequest: 'id state version endReason endedAt',
+  SupportSession: 'id state endReason endedAt',
   Site: 'id',
   Product: 'id',
   RoleAssignment: 'id',
@@ -373,6 +375,38 @@ const bulks: fc.Arbitrary<Command> = fc
     });
   });
 
+// Support sessions.
+
+const hasSessions = (model: Model) => model.sessions.length > 0;
+const aSession = (model: Model, drawn: number) => pick(model.sessions.length, drawn);
+
+const starts: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('engineer', 'engineer', 'engineer', 'otherEngineer'), drawn: anIndex, keyed: rarely })
+  .map(({ who, drawn, keyed }) =>
+    mutation({
+      ...{ who, name: 'startSupportSession', answers: 'SupportSession', keyed, possible: hasGrants },
+      description: `(${drawn})`,
+      input: (model, reality) => ({
+        grantId: grantId(reality, aGrant(model, drawn)),
+        ...{ reason: 'INVESTIGATE_PROBLEM', note: 'To see the board', country: 'DE' },
+      }),
+      predict: (model) => startSession(model, who, aGrant(model, drawn)),
+    }),
+  );
+
+const finishes: fc.Arbitrary<Command> = fc
+  .record({ who: mostly('engineer', 'engineer', 'otherEngineer', 'reporter'), drawn: anIndex, keyed: rarely })
+  .map(({ who, drawn, keyed }) =>
+    mutation({
+      ...{ who, name: 'endSupportSession', answers: 'SupportSession', keyed, possible: hasSessions },
+      description: `(${drawn})`,
+      input: (model, { sessions }) => ({
+        supportSessionId: globalId('SupportSession', sessions[aSession(model, drawn)]),
+      }),
+      predict: (model) => finishSession(model, who, aSession(model, drawn)),
+    }),
+  );
+
 // Change requests.
 
 const hasChanges = (model: Model) => model.changes.length > 0;
@@ -609,6 +643,7 @@ const sweeps: fc.Arbitrary<Command> = fc.constant({
   async run(model: Model, reality: Reality) {
     await reality.lane.sweep();
     sweep(model);
+    endDue(model);
     expireChanges(model);
     settleDue(model);
     count('the sweep', { done: true });
@@ -702,7 +737,14 @@ const repetitions: fc.Arbitrary<Command> = fc.constant({
       const isGrant = answers !== 'Ticket' && answered.code === undefined;
       return stillSees(model, reality, who, id, isGrant ? seesGrants : seesTicket) ? answered : nothingThere;
     };
-    const { ticketId: ticket, grantId: grant, grantIds, changeRequestId: change } = input;
+    const { ticketId: ticket, grantId: grant, grantIds, changeRequestId: change, supportSessionId } = input;
+    if (supportSessionId !== undefined) {
+      const index = reality.sessions.findIndex(
+        (known) => globalId('SupportSession', known) === supportSessionId,
+      );
+      expect(answerSeen(answer)).toEqual(seesSession(model, who, index) ? first : nothingThere);
+      return;
+    }
     expect(answerSeen(answer)).toEqual(
       grantIds === undefined
         ? visible(grant ?? ticket ?? change ?? '', first)
@@ -736,19 +778,31 @@ const takeRoles = takingRoles(fc.oneof(fc.nat({ max: 13 }), fc.constant('an appr
 
 /**
  * The first commands of every sequence, mostly with an approval, without which little could happen. Sometimes the person
- * who approved loses a role before the Guard approves.
+ * who approved loses a role before the Guard approves; sometimes the engineer uses the grant.
  */
-export const opening: fc.Arbitrary<Command[]> = fc
-  .tuple(
-    ...[createTickets, assigningBy(fc.constantFrom('operator', 'ticketing')), approvals],
-    ...[takingRoles(fc.constant('an approver’s' as const)), wishes('approveAsGuard')],
-  )
-  .chain((all) => fc.constantFrom(2, 2, 3, 3, 5).map((length) => all.slice(0, length)));
+export const opening: fc.Arbitrary<Command[]> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: openingWith(
+      [takingRoles(fc.constant('an approver’s' as const)), wishes('approveAsGuard')],
+      [2, 2, 3, 3, 5],
+    ),
+  },
+  { weight: 1, arbitrary: openingWith([starts, finishes], [4, 5]) },
+);
+
+function openingWith(then: fc.Arbitrary<Command>[], lengths: number[]): fc.Arbitrary<Command[]> {
+  const first = [createTickets, assigningBy(fc.constantFrom('operator', 'ticketing')), approvals];
+  return fc
+    .tuple(...first, ...then)
+    .chain((all) => fc.constantFrom(...lengths).map((length) => all.slice(0, length)));
+}
 
 /** All commands, listed more than once to be drawn more often. */
 export const commands: fc.Arbitrary<Command>[] = [
   ...[createTickets, assignTickets, changeTickets, changeTickets, updateStatuses],
   ...[requests, requests, approvals, approvals, approvals, approvals, bulks, looks, time, time, sweeps],
+  ...[starts, starts, finishes],
   ...[wishes('deny'), wishes('approveAsGuard'), wishes('approveAsGuard'), wishes('denyAsGuard')],
   ...[wishes('revoke'), wishes('revoke'), wishes('withdraw'), wishes('release')],
   ...[switchSites, restrictions, policies, licences, giveRoles, takeRoles, syncs, repetitions],

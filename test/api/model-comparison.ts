@@ -8,10 +8,12 @@ import {
   type Grant,
   grantAt,
   type Model,
+  type Session,
   ticketAt,
 } from './model.ts';
 import { asOfNow as changeAsOfNow, changeAt } from './model-changes.ts';
 import { nameOf, products, type Reality, type Seen, sites } from './model-lane.ts';
+import { asOfNow as sessionAsOfNow, sessionAt } from './model-sessions.ts';
 import { onTicket } from './model-who-may-grant.ts';
 
 /** The global id under which the API knows a row. */
@@ -25,6 +27,7 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
   const seen = await reality.lane.look(reality);
   reality.tickets = seen.tickets.map(({ id }) => id);
   reality.grants = seen.grants.map(({ id }) => id);
+  reality.sessions = seen.sessions.map(({ id }) => id);
   reality.changes = seen.changes.map(({ id }) => id);
   reality.proposals = seen.proposals.map(({ id }) => id);
   // As in the model, a removed role is left out, and a new one comes last.
@@ -33,6 +36,7 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
     ...reality.roles.filter((id) => held.includes(id)),
     ...held.filter((id) => !reality.roles.includes(id)),
   ];
+  expect(openWithoutUsableGrant(seen)).toEqual([]);
   const entries = seen.entries.map((entry) => entryLine(reality, entry));
   const events = seen.events.map((event) => eventLine(reality, event));
   const inOrder = (lines: string[]) => (anyOrder ? grantByGrant(lines) : lines);
@@ -48,9 +52,20 @@ export async function compareAll(model: Model, reality: Reality, anyOrder: boole
   model.events = [];
 }
 
+/** The open sessions whose engineer may not use their grant. */
+function openWithoutUsableGrant({ sessions, grants }: Seen): Json[] {
+  const isUsable = (session: Json) =>
+    grants.some(
+      ({ id, state, engineer_id: engineer }) =>
+        id === session.grant_id && state === 'ACTIVE' && engineer === session.engineer_id,
+    );
+  return sessions.filter((session) => session.ended_at === null && !isUsable(session));
+}
+
 /** Sorts lines by their subject, and keeps the order of lines about the same subject. */
 function grantByGrant(lines: readonly string[]): string[] {
-  const subject = (line: string) => /(grant|ticket|change) \d+|ACCESS_CHANGED \w+/.exec(line)?.[0] ?? '';
+  const subject = (line: string) =>
+    /(grant|ticket|change|session) \d+|ACCESS_CHANGED \w+/.exec(line)?.[0] ?? '';
   return [...lines].sort((one, other) => subject(one).localeCompare(subject(other)));
 }
 
@@ -88,6 +103,11 @@ function state({ lane, ...reality }: Reality, seen: Seen): object {
       decisions: seen.decisions
         .filter((decision) => decision.grant_id === grant.id)
         .map(({ stage, outcome, decided_by_id }) => `${stage} ${outcome} by ${nameOf(lane, decided_by_id)}`),
+    })),
+    sessions: seen.sessions.map((one) => ({
+      ...{ grant: reality.grants.indexOf(one.grant_id), engineer: nameOf(lane, one.engineer_id) },
+      ...{ startedAt: moment(one.started_at), expiresAt: moment(one.expires_at), dueAt: moment(one.due_at) },
+      ...{ endedAt: moment(one.ended_at), endReason: one.end_reason, endedBy: nameOf(lane, one.ended_by_id) },
     })),
     changes: seen.changes.map((one) => ({
       ...{ ticket: reality.tickets.indexOf(one.ticket_id), state: one.state, version: one.version },
@@ -128,6 +148,7 @@ function predicted(model: Model): object {
   return {
     tickets: model.tickets,
     grants: model.grants,
+    sessions: model.sessions,
     changes: model.changes,
     sites: model.sites,
     proposals: model.proposals.map(({ change: _, needs: __, ...proposal }) => proposal),
@@ -156,6 +177,8 @@ function subject(reality: Reality, { resource_type: type, resource_id: id }: Jso
       return indexed('ticket', reality.tickets);
     case 'Grant':
       return indexed('grant', reality.grants);
+    case 'SupportSession':
+      return indexed('session', reality.sessions);
     case 'ChangeRequest':
       return indexed('change', reality.changes);
     case 'Site':
@@ -175,7 +198,8 @@ function subject(reality: Reality, { resource_type: type, resource_id: id }: Jso
   }
 }
 
-function eventLine({ lane, grants }: Reality, { type, payload }: Json): string {
+function eventLine({ lane, grants, sessions }: Reality, { type, payload }: Json): string {
+  if (payload.kind === 'session') return `${type} session ${sessions.indexOf(payload.session.id)}`;
   return payload.kind === 'access'
     ? `${type} ${nameOf(lane, payload.accountId)}`
     : `${type} grant ${grants.indexOf(payload.grantId)} version ${payload.grantVersion} ${payload.grant.state}`;
@@ -194,6 +218,11 @@ export function answerToRepetition(model: Model, reality: Reality, answer: Answe
   if ('grant' in answer) {
     const asItWas = { ...grantAt(model, answer.grant) };
     return (now) => grantSeen(reality, answer.grant, asOfNow(asItWas, now));
+  }
+  if ('session' in answer) {
+    const asItWas = { ...sessionAt(model, answer.session) };
+    const { expiresAt } = grantAt(model, asItWas.grant);
+    return (now) => sessionSeen(reality, answer.session, sessionAsOfNow(asItWas, expiresAt, now));
   }
   if ('change' in answer) {
     const asItWas = { ...changeAt(model, answer.change) };
@@ -227,6 +256,14 @@ export function grantSeen({ grants }: Reality, index: number, grant: Grant): Jso
   };
 }
 
+/** A session of the model as the API shows it. */
+function sessionSeen({ sessions }: Reality, index: number, { endReason, endedAt }: Session): Json {
+  return {
+    ...{ id: globalId('SupportSession', sessions[index]), state: endedAt === null ? 'OPEN' : 'ENDED' },
+    ...{ endReason, endedAt: iso(endedAt) },
+  };
+}
+
 /** A change request of the model as the API shows it. */
 export function changeSeen({ changes }: Reality, index: number, request: ChangeRequest): Json {
   const { state: stands, version, endReason, endedAt } = request;
@@ -251,5 +288,5 @@ export function answerSeen(answer: Json): Json {
   if (__typename === 'BulkPayload') {
     return fields.results.map(({ result }: Json) => answerSeen(result));
   }
-  return ['Grant', 'Ticket', 'ChangeRequest'].includes(__typename) ? fields : 'done';
+  return ['Grant', 'Ticket', 'ChangeRequest', 'SupportSession'].includes(__typename) ? fields : 'done';
 }

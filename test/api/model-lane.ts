@@ -2,6 +2,8 @@
  * A gateway that runs one sequence after another, with a database and a clock of its own. Each sequence gets a
  * new customer.
  */
+
+import { endDueSessions } from '../../src/commands/end-due-sessions.ts';
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
 import { expireChangeRequests } from '../../src/commands/expire-change-requests.ts';
 import { settleDueChanges } from '../../src/commands/settle-due-changes.ts';
@@ -32,6 +34,7 @@ export type Reality = {
   /** Ids in the order of creation, as the model numbers them. */
   tickets: string[];
   grants: string[];
+  sessions: string[];
   changes: string[];
   proposals: string[];
   /** The last audit entry and the last event read: transaction and number. */
@@ -55,6 +58,7 @@ export type Input = {
   grantId?: string;
   grantIds?: string[];
   changeRequestId?: string;
+  supportSessionId?: string;
   [more: string]: unknown;
 };
 
@@ -63,6 +67,7 @@ export type Answered =
   | 'Ticket'
   | 'Grant'
   | 'ChangeRequest'
+  | 'SupportSession'
   | 'Site'
   | 'Product'
   | 'RoleAssignment'
@@ -87,6 +92,7 @@ export type Seen = {
   tickets: Json[];
   grants: Json[];
   decisions: Json[];
+  sessions: Json[];
   changes: Json[];
   sites: Json[];
   roles: Json[];
@@ -167,6 +173,7 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
              end_reason = 'TICKET_CLOSED', ended_at = coalesce(activated_at, customer_approved_at, requested_at),
              version = version + 1
        WHERE ended_at IS NULL;
+      UPDATE support_sessions SET ended_at = started_at, end_reason = 'TICKET_CLOSED', version = 2 WHERE ended_at IS NULL;
       UPDATE change_requests SET state = 'WITHDRAWN', end_reason = 'TICKET_CLOSED', ended_by_id = requested_by_id,
              ended_at = requested_at, version = version + 1
        WHERE ended_at IS NULL;
@@ -204,7 +211,15 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
     const { rows: last } = await gateway.sql.query(lastSeen);
     const reality: Reality = {
       ...{ lane, organizationId, sites: siteIds, products: productIds, roles },
-      ...{ tickets: [], grants: [], changes: [], proposals: [], seen: last[0], repeatable: null },
+      ...{
+        tickets: [],
+        grants: [],
+        sessions: [],
+        changes: [],
+        proposals: [],
+        seen: last[0],
+        repeatable: null,
+      },
     };
     return reality;
   }
@@ -226,6 +241,7 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
     },
     sweep: async () => {
       await endExpiredGrants({ database, clock, logger, announce: () => undefined });
+      await endDueSessions({ database, clock, logger, announce: () => undefined });
       await expireChangeRequests({ database, clock, logger, announce: () => undefined });
       await settleDueChanges({ database, clock, logger, announce: () => undefined });
     },
@@ -286,6 +302,7 @@ const lookAround = `
       WHERE s.organization_id = $1) AS grants,
     (SELECT coalesce(json_agg(d ORDER BY d.decided_at, d.id), '[]') FROM decisions d JOIN grants g ON g.id = d.grant_id
        JOIN sites s ON s.id = g.site_id WHERE s.organization_id = $1) AS decisions,
+    (SELECT coalesce(json_agg(o ORDER BY o.id), '[]') FROM support_sessions o WHERE o.organization_id = $1) AS sessions,
     (SELECT coalesce(json_agg(c ORDER BY c.id), '[]') FROM change_requests c WHERE c.organization_id = $1) AS changes,
     (SELECT json_agg(s) FROM sites s WHERE s.organization_id = $1) AS sites,
     (SELECT coalesce(json_agg(r ORDER BY r.id), '[]') FROM role_assignments r WHERE r.organization_id = $1) AS roles,

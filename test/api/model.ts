@@ -84,6 +84,18 @@ export type ChangeRequest = {
   version: number;
 };
 
+/** `grant`: its number. Times are milliseconds since 1970. */
+export type Session = {
+  grant: number;
+  engineer: Who;
+  startedAt: number;
+  expiresAt: number;
+  dueAt: number;
+  endedAt: number | null;
+  endReason: string | null;
+  endedBy: Who | null;
+};
+
 export type Terms = Pick<SiteFacts, 'restricted' | 'maxGrantSeconds' | 'samePersonMayApproveTwice'>;
 
 export type Status = 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' | 'CLOSED';
@@ -134,6 +146,7 @@ export type Model = {
   roles: RoleHeld[];
   tickets: Ticket[];
   grants: Grant[];
+  sessions: Session[];
   changes: ChangeRequest[];
   proposals: Proposal[];
   /** When an organization admin last lost that role; null: none has. */
@@ -146,6 +159,7 @@ export type Model = {
 /** The grant, change request or ticket returned, one answer for each item of a bulk, or the code of the refusal. */
 export type Answer =
   | { grant: number }
+  | { session: number }
   | { change: number }
   | { ticket: number }
   | { done: true }
@@ -250,9 +264,50 @@ export function change(
   action = actions[event] ?? '?',
 ): void {
   const grant = grantAt(model, index);
+  const wasActive = grant.state === 'ACTIVE';
   Object.assign(grant, changes, { version: grant.version + 1 });
   write(model, who, action, `grant ${index}`);
   model.events.push(`${event} grant ${index} version ${grant.version} ${grant.state}`);
+  if (!wasActive || !['REVOKED', 'ENDED', 'REASSIGNED'].includes(event)) return;
+  const reason = endsOfUse[grant.endReason ?? event] ?? '?';
+  model.sessions.forEach((session, at) => {
+    if (session.grant !== index || session.endedAt !== null) return;
+    const end = grant.endedAt ?? model.now;
+    if (session.dueAt >= end) endSession(model, at, who, reason, end);
+    else
+      endSession(
+        model,
+        at,
+        'SYSTEM',
+        session.dueAt < session.expiresAt ? 'IDLE_LIMIT' : 'TIME_LIMIT',
+        session.dueAt,
+      );
+  });
+}
+
+/** Why a session ends, by what ended its grant. */
+const endsOfUse: Record<string, string> = {
+  REVOKED_BY_CUSTOMER: 'GRANT_REVOKED',
+  TICKET_CLOSED: 'TICKET_CLOSED',
+  TIME_ELAPSED: 'GRANT_EXPIRED',
+  RELEASED_BY_ENGINEER: 'GRANT_RELEASED',
+  SITE_DEACTIVATED: 'SITE_DEACTIVATED',
+  PRODUCT_UNLICENSED: 'PRODUCT_UNLICENSED',
+  REASSIGNED: 'TICKET_REASSIGNED',
+};
+
+export function endSession(
+  model: Model,
+  index: number,
+  who: Who | 'SYSTEM',
+  endReason: string,
+  endedAt: number,
+): void {
+  Object.assign(model.sessions[index] ?? {}, {
+    ...{ endReason, endedAt, endedBy: who === 'SYSTEM' ? null : who },
+  });
+  write(model, who, 'support_session.end', `session ${index}`);
+  model.events.push(`SESSION_ENDED session ${index}`);
 }
 
 const actions: Record<string, string> = {
