@@ -218,6 +218,28 @@ describe('a role that is not synced', () => {
   });
 });
 
+describe('what a sidebar shows', () => {
+  const shownTo = async (query: string, isShown: (data: Json) => boolean) =>
+    await cells(Object.entries(everybody.people), async (person) => {
+      const answer = await person.send(query);
+      return refusalIn(answer) ?? (isShown(answer.data) ? 'yes' : '-');
+    });
+  const has = (list: Json, id: string) => list?.edges.some(({ node }: Json) => node.id === id) ?? false;
+
+  test('what has happened on a ticket: to whoever sees its grants', async () => {
+    const query = `{ ticket(key: "${target.key}") { timeline(first: 100) { edges { node { id } } } } }`;
+    const shown = await shownTo(query, ({ ticket }) => has(ticket?.timeline, timelineItemId));
+    expect(shown).toEqual(expected('node: TimelineItem'));
+  });
+
+  test('who has access to a site: to whoever sees all grants on it', async () => {
+    const { url } = everybody.world.acme.sites.main;
+    const query = `{ site(url: "${url}") { activeAccess(first: 100) { edges { node { id } } } } }`;
+    const shown = await shownTo(query, ({ site }) => has(site?.activeAccess, target.grantId));
+    expect(shown).toEqual({ ...expected('node: Grant'), reporter: '-', approver: '-', engineer: '-' });
+  });
+});
+
 describe('every subscription', () => {
   /** The subscriptions to events, and how each names the grant that an event is about. */
   const selections = { grantEvents: 'type grant { id }', sessionEvents: 'type session { grant { id } }' };
