@@ -2,7 +2,10 @@
  * A round: the evaluations of many requests in one transaction. It takes the locks that it can get at once, reads the
  * facts in a later statement, decides, writes the entries, and commits. Only then are the answers given.
  */
+import type { AuditEntry } from '../audit/entry.ts';
 import { auditRow, insertAuditRows } from '../audit/store.ts';
+import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
+import { type ChangeRequestRow, changeRequestColumns, toChangeRequest } from '../changes/row.ts';
 import type { ServiceViewer } from '../identity/viewer.ts';
 import type { VendorSites } from '../organizations/residency.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -10,7 +13,7 @@ import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import { isUseWritten } from '../sessions/session.ts';
 import { type Connection, run } from './connection.ts';
-import { type ChangeFacts, decide, type SessionFacts } from './decide.ts';
+import { type ChangeFacts, decide, type EngineerFacts, type SessionFacts } from './decide.ts';
 import type { EvaluationAnswer, EvaluationSemantic } from './evaluation.ts';
 import { type Asked, lockNamedChanges, type RoundFacts, readFacts } from './facts.ts';
 import { tryLocks, type Uses, useOf } from './locks.ts';
@@ -41,8 +44,8 @@ export async function answerRound(
   const facts = await readRoundFacts(connection, included, uses);
   const round = judge(included, facts, settings);
   await useSessions(connection, round);
-  await consumeChanges(connection, round);
-  const answers = await record(connection, round);
+  const begun = await consumeChanges(connection, round);
+  const answers = await record(connection, round, begun);
   return requests.map((request) => answers.get(request) ?? null);
 }
 
@@ -75,8 +78,8 @@ type Round = {
   readonly answered: { readonly request: Request; readonly answered: Answered }[];
   /** The sessions in which something was allowed. */
   readonly used: Map<string, SessionFacts>;
-  /** The changes that were allowed, each with its session. */
-  readonly consumed: Map<string, SessionFacts>;
+  /** The changes that were allowed, each with its session and its engineer. */
+  readonly consumed: Map<string, { session: SessionFacts; engineer: EngineerFacts }>;
 };
 
 function judge(requests: readonly Request[], facts: Facts, { clock, vendor }: Settings): Round {
@@ -109,9 +112,9 @@ function note(answered: Answered, { used, consumed }: Round, { changes }: Facts)
   if ('problem' in answered || !answered.verdict.allowed) return;
   const { session } = answered.verdict;
   used.set(session.id, session);
-  const { change } = answered.facts;
-  if (answered.question.action !== 'change.apply' || change === null) return;
-  consumed.set(change.id, session);
+  const { change, engineer } = answered.facts;
+  if (answered.question.action !== 'change.apply' || change === null || engineer === null) return;
+  consumed.set(change.id, { session, engineer });
   changes.set(change.id, { ...change, state: 'IN_PROGRESS' });
 }
 
@@ -144,28 +147,44 @@ const startChanges = {
     UPDATE change_requests c
        SET state = 'IN_PROGRESS', allowed_at = $3::timestamptz, session_id = allowed.session_id, version = c.version + 1
       FROM unnest($1::uuid[], $2::uuid[]) AS allowed(id, session_id)
-     WHERE c.id = allowed.id AND c.state = 'CONSENTED' AND c.valid_until > $3::timestamptz`,
+     WHERE c.id = allowed.id AND c.state = 'CONSENTED' AND c.valid_until > $3::timestamptz
+    RETURNING ${changeRequestColumns}`,
 };
 
-async function consumeChanges(connection: Connection, { now, consumed }: Round): Promise<void> {
-  if (consumed.size === 0) return;
-  const sessions = [...consumed.values()].map(({ id }) => id);
-  const { rowCount } = await run(connection, startChanges, [[...consumed.keys()], sessions, now]);
+/** Begins the changes that were allowed, and returns the entries that say so. */
+async function consumeChanges(connection: Connection, { now, consumed }: Round): Promise<AuditEntry[]> {
+  if (consumed.size === 0) return [];
+  const sessions = [...consumed.values()].map(({ session }) => session.id);
+  const values = [[...consumed.keys()], sessions, now];
+  const { rows } = await run<ChangeRequestRow>(connection, startChanges, values);
   // They are locked since before they were read.
-  if (rowCount !== consumed.size) throw new WriteConflictError();
+  if (rows.length !== consumed.size) throw new WriteConflictError();
+  return rows.flatMap((row) => {
+    const { engineer } = consumed.get(row.id) ?? {};
+    return engineer === undefined ? [] : beginEntry(row, engineer, now);
+  });
+}
+
+function beginEntry(row: ChangeRequestRow, { id, email, name }: EngineerFacts, now: Date): AuditEntry {
+  return changeRequestAuditEntry({
+    ...{ before: { state: 'CONSENTED' }, request: toChangeRequest(row), command: 'Begin' },
+    ...{ actor: { kind: 'SUPPORT_ENGINEER', id, email, name }, occurredAt: now, reason: null },
+  });
 }
 
 const insertEntries = { name: 'access_entries', text: insertAuditRows };
 
-/** Writes the entries, in the order of the answers. */
+/** Writes the entries, in the order of the answers, and then those of the changes that were begun. */
 async function record(
   connection: Connection,
   { now, answered }: Round,
+  begun: readonly AuditEntry[],
 ): Promise<Map<Request, EvaluationAnswer[]>> {
   const entries = answered.map((one) => ({ ...one, id: newId(now) }));
   const rows = entries.map(({ id, answered, request }) =>
     auditRow(entryOf(answered, request.caller, now), id),
   );
+  rows.push(...begun.map((entry) => auditRow(entry, newId(now))));
   await run(connection, insertEntries, [JSON.stringify(rows)]);
   const byRequest = Map.groupBy(entries, ({ request }) => request);
   return new Map(

@@ -16,6 +16,7 @@ export const auditActions = [
   'attachment.read',
   'audit_log.view',
   'change.apply',
+  'change_request.begin',
   'change_request.complete',
   'change_request.consent',
   'change_request.expire',

@@ -177,6 +177,10 @@ const items = {
     kind: 'CHANGE_EXPIRED',
     sentence: ({ details }) => `The request for ${changeOf(details)} expired.`,
   },
+  'change_request.begin': {
+    kind: 'CHANGE_BEGUN',
+    sentence: ({ by, details }) => `${by} began ${changeOf(details)}.`,
+  },
   'change_request.complete': {
     kind: 'CHANGE_COMPLETED',
     sentence: ({ by, details }) =>

@@ -6,9 +6,9 @@ import { toRow } from './row.ts';
 
 /** A change of a change request, with what its audit entry says besides. `before` null: it was made. */
 export type DecidedChange = {
-  before: ChangeRequest | null;
+  before: Pick<ChangeRequest, 'state'> | null;
   request: ChangeRequest;
-  command: ChangeCommand['type'] | 'Request';
+  command: ChangeCommand['type'] | 'Request' | 'Begin';
   actor: Actor;
   occurredAt: Date;
   /** What the person wrote: for a request, why the change is needed. */
@@ -22,6 +22,7 @@ const actions = {
   RevokeConsent: 'change_request.revoke_consent',
   Withdraw: 'change_request.withdraw',
   EndUse: 'change_request.withdraw',
+  Begin: 'change_request.begin',
   RecordResult: 'change_request.complete',
   ElapseTime: 'change_request.expire',
 } as const satisfies Record<DecidedChange['command'], AuditEntry['action']>;

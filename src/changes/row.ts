@@ -87,3 +87,13 @@ const absent = {
   endedById: null,
   endReason: null,
 };
+
+/** The columns of a row of `c` in SQL, under the names of the model. */
+export const changeRequestColumns = `
+  c.id, c.ticket_id AS "ticketId", c.site_id AS "siteId", c.organization_id AS "organizationId", c.kind::text AS kind,
+  c.resource_type AS "resourceType", c.resource_id AS "resourceId", c.description, c.justification,
+  c.requested_by_id AS "requestedById", c.requested_at AS "requestedAt", c.valid_until AS "validUntil",
+  c.state::text AS state, c.decided_by_id AS "decidedById", c.decided_at AS "decidedAt",
+  c.decision_reason AS "decisionReason", c.allowed_at AS "allowedAt", c.session_id AS "sessionId",
+  c.result::text AS result, c.result_note AS "resultNote", c.ended_at AS "endedAt", c.ended_by_id AS "endedById",
+  c.end_reason::text AS "endReason", c.version`;

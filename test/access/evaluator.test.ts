@@ -241,6 +241,18 @@ test('a change is allowed once, however often and wherever it is asked at the sa
     [changeId],
   );
   expect(rows).toEqual([{ state: 'IN_PROGRESS', session_id: work.sessionId, version: 3, allowed: true }]);
+  const { rows: begun } = await office.sql.query(
+    `SELECT action, actor_kind, actor_email, ticket_id, session_id, details ->> 'from' AS "from", details ->> 'to' AS "to"
+       FROM audit_entries WHERE resource_type = 'ChangeRequest' AND resource_id = $1`,
+    [changeId],
+  );
+  expect(begun).toEqual([
+    {
+      ...{ action: 'change_request.begin', actor_kind: 'SUPPORT_ENGINEER' },
+      actor_email: office.world.engineer.email,
+      ...{ ticket_id: work.ticketId, session_id: work.sessionId, from: 'CONSENTED', to: 'IN_PROGRESS' },
+    },
+  ]);
 });
 
 test('after the first no of a batch no change is used up', async () => {

@@ -171,6 +171,7 @@ const table: Line[] = [
     'The request for a change of content ended: the ticket passed to somebody else.',
   ],
   ['change_request.expire', itself, { kind: 'CONTENT' }, {}, 'The request for a change of content expired.'],
+  ['change_request.begin', erin, { kind: 'CONTENT' }, {}, 'Erin began a change of content.'],
   [
     'change_request.complete',
     erin,

@@ -21,6 +21,8 @@ const texts: Record<AuditAction, string> = {
   'change.apply': 'Support was allowed to make a change that the customer had consented to.',
   'comment.read': 'Support read a comment.',
   'data.export': 'Support exported data.',
+  'change_request.begin':
+    "A product's backend was allowed to make the change: `change.apply` is the entry of its question.",
   'change_request.complete': 'The engineer recorded what came of a change.',
   'change_request.consent': 'The customer consented to a change.',
   'change_request.expire': 'A change request expired: it was not decided, or not begun, in time.',

@@ -39,6 +39,7 @@ const TimelineItemKind = builder.enumType('TimelineItemKind', {
     CHANGE_WITHDRAWN:
       'The engineer took the request for a change back, or it ended with its ticket, the assignment, its site or licence.',
     CHANGE_EXPIRED: 'A change was not decided, or not begun, in time.',
+    CHANGE_BEGUN: "The product's backend was allowed to make a change.",
     CHANGE_COMPLETED: 'The engineer recorded what came of a change.',
     SESSION_STARTED: 'The engineer started a support session, to use a grant.',
     SESSION_ENDED: 'A support session ended: its engineer ended it, or the use of its grant ended.',
