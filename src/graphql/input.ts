@@ -72,6 +72,20 @@ export function lookUpKey(max: number) {
     .refine((value) => !/\p{Cc}/u.test(value), 'must not contain control characters.');
 }
 
+/**
+ * The id of what people consent to: a conversation, a resource to be changed. They see it, and backends compare it, so
+ * what cannot be seen is refused instead of removed.
+ */
+export function visibleKey(max: number) {
+  return lookUpKey(max)
+    .refine((value) => !controlCharacters.test(value), 'must be one line.')
+    .refine((value) => !/\p{Noncharacter_Code_Point}/u.test(value), 'must consist of characters.')
+    .refine(
+      (value) => isVisible(value) && visibleText(value) === value,
+      'must consist of visible characters, in their composed form.',
+    );
+}
+
 /** Its ASCII letters become lower case. */
 export const email = identifier(254).transform((value, context) => {
   const address = parseEmailAddress(value);
@@ -87,15 +101,6 @@ export const siteUrl = identifier(1_000).transform((value, context) => {
   context.addIssue({ code: 'custom', message: 'must be https:// and a host, without a path.' });
   return z.NEVER;
 });
-
-/**
- * The id of a conversation. People consent to it as they see it, and backends compare it, so what cannot be seen is
- * refused instead of removed.
- */
-export const conversationId = lookUpKey(200).refine(
-  (value) => isVisible(value) && visibleText(value) === value,
-  'must consist of visible characters.',
-);
 
 export const productKey = identifier(64).refine(
   (value) => /^[a-z][a-z0-9-]*$/.test(value),

@@ -10,6 +10,7 @@ import { anywhere } from '../../src/organizations/residency.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { beginChanges } from '../support/begun-changes.ts';
 import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
@@ -438,6 +439,104 @@ describe('successful and refused actions', () => {
         action: 'ROVO_DATA_DELETION_WITHDRAW',
         ...{ organizationId, siteId: null, details: { from: 'REQUESTED', to: 'WITHDRAWN' } },
       },
+    ]);
+  });
+
+  test('actions on a change request', async () => {
+    const [reporter, admin] = [await member('reporter'), await member('jiraAdmin')];
+    const engineer = await gateway.as(world.engineer.email);
+    const { ticketId, grantId } = await fileTicket(gateway, world);
+    await done(admin, 'approveDataAccess', { grantId });
+    await newEntries();
+    const asked = { kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' };
+    const texts = { description: 'Switch it on', justification: 'It is off' };
+    const validUntil = () => new Date(Date.now() + ahead + 86_400_000).toISOString();
+    const entry = (verb: string, details: object): Expected => ({
+      ...{ action: `CHANGE_REQUEST_${verb}`, ticketId },
+      details: expect.objectContaining({ ...asked, ...details }),
+    });
+    const request = async () => {
+      const made = {
+        from: null,
+        to: 'PENDING_CONSENT',
+        version: 1,
+        description: 'Switch it on',
+        reason: 'It is off',
+      };
+      const input = { ticketId, ...asked, ...texts, validUntil: validUntil() };
+      const { id } = await expectEntries(engineer, 'requestChange', input, [entry('REQUEST', made)]);
+      expect(everything.at(-1)?.resource).toMatchObject({ type: 'ChangeRequest', node: { id } });
+      return { changeRequestId: id };
+    };
+    const no = (verb: string, code = 'FORBIDDEN') => refused(`CHANGE_REQUEST_${verb}`, code);
+    await expectEntries(
+      engineer,
+      'requestChange',
+      { ticketId, ...asked, ...texts, validUntil: '2020-01-01T00:00:00Z' },
+      no('REQUEST', 'VALID_UNTIL_IN_THE_PAST'),
+    );
+
+    const refusedOne = await request();
+    await expectEntries(engineer, 'refuseChange', refusedOne, no('REFUSE'));
+    await expectEntries(admin, 'refuseChange', { ...refusedOne, reason: 'No' }, [
+      entry('REFUSE', {
+        from: 'PENDING_CONSENT',
+        to: 'REFUSED',
+        endReason: 'REFUSED_BY_CUSTOMER',
+        reason: 'No',
+      }),
+    ]);
+    await expectEntries(admin, 'consentToChange', refusedOne, no('CONSENT', 'CHANGE_REQUEST_OVER'));
+
+    const takenBack = await request();
+    await expectEntries(
+      reporter,
+      'revokeChangeConsent',
+      takenBack,
+      no('REVOKE_CONSENT', 'NOT_CONSENTED_YET'),
+    );
+    await done(admin, 'consentToChange', takenBack);
+    await newEntries();
+    await expectEntries(reporter, 'revokeChangeConsent', takenBack, [
+      entry('REVOKE_CONSENT', { from: 'CONSENTED', to: 'REFUSED', endReason: 'CONSENT_REVOKED' }),
+    ]);
+
+    const made = await request();
+    await expectEntries(admin, 'consentToChange', { ...made, reason: 'Yes' }, [
+      entry('CONSENT', { from: 'PENDING_CONSENT', to: 'CONSENTED', version: 2, reason: 'Yes' }),
+    ]);
+    await expectEntries(
+      engineer,
+      'recordChangeResult',
+      { ...made, result: 'FAILED' },
+      no('COMPLETE', 'CHANGE_NOT_IN_PROGRESS'),
+    );
+    await beginChanges(gateway, [made.changeRequestId]);
+    await expectEntries(
+      engineer,
+      'recordChangeResult',
+      { ...made, result: 'FAILED', note: 'No such project' },
+      [
+        entry('COMPLETE', {
+          from: 'IN_PROGRESS',
+          to: 'COMPLETED',
+          result: 'FAILED',
+          resultNote: 'No such project',
+        }),
+      ],
+    );
+
+    const withdrawn = await request();
+    await expectEntries(reporter, 'withdrawChangeRequest', withdrawn, no('WITHDRAW'));
+    await expectEntries(engineer, 'withdrawChangeRequest', withdrawn, [
+      entry('WITHDRAW', { to: 'WITHDRAWN', endReason: 'WITHDRAWN_BY_ENGINEER' }),
+    ]);
+    await request();
+    await expectEntries(reporter, 'closeTicket', { ticketId }, [
+      { action: 'TICKET_CLOSE' },
+      entry('WITHDRAW', { from: 'PENDING_CONSENT', to: 'WITHDRAWN', endReason: 'TICKET_CLOSED' }),
+      { action: 'GRANT_REVOKE' },
+      { action: 'SUPPORT_SESSION_END' },
     ]);
   });
 
@@ -875,6 +974,8 @@ describe('successful and refused actions', () => {
       (action) => action !== 'access.evaluate' && !isSupportAction(action),
     );
     expect(ofCommands.map(enumValueOf).filter((action) => !written.has(action))).toEqual([
+      // An evaluation writes the one, and a job the other: test/access, time-limits.test.ts.
+      ...['CHANGE_REQUEST_BEGIN', 'CHANGE_REQUEST_EXPIRE'],
       // Only earlier versions wrote it.
       'GUARD_MAIL_GIVE_UP',
       'MAIL_GIVE_UP',

@@ -46,6 +46,7 @@ let things: Record<'pending' | 'active' | 'awaitsGuard' | 'closed' | 'unasked', 
 let reporterId: string;
 let roleAssignmentId: string;
 let proposedChangeId: string;
+let changeRequestId: string;
 let inboundTicketEventId: string;
 let rovoDataDeletionId: string;
 
@@ -86,6 +87,7 @@ beforeAll(async () => {
   reporterId = accounts.edges.find((edge: Json) => edge.node.email === emails.reporter).node.id;
   const { roleAssignments } = await orgAdmin.ask('{ roleAssignments(first: 1) { edges { node { id } } } }');
   roleAssignmentId = roleAssignments.edges[0].node.id;
+  changeRequestId = (await done(engineer, 'requestChange', anyChange())).id;
   const appointment = { userId: reporterId, organizationId: world.acme.organizationId, role: 'GUARD_ADMIN' };
   proposedChangeId = (await done(orgAdmin, 'assignRole', appointment)).id;
   [inboundTicketEventId = ''] = await insertInboundTicketEvents(gateway, world.services.ticketing, 1);
@@ -95,6 +97,12 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
+const anyChange = () => ({
+  ...{ ticketId: things.pending.ticketId, kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+  ...{ description: 'Switch it on', justification: 'It is off' },
+  validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+});
+
 type Given = { by: keyof typeof people; input: Record<string, unknown> };
 
 /** For each mutation a person who may send it, and a valid input. */
@@ -103,6 +111,7 @@ function rightInputs(): Record<string, Given> {
   const { main, deactivated } = sites;
   const decision = { reason: 'Because', idempotencyKey: 'a-key' };
   const of = ({ grantId, version: expectedVersion }: Thing) => ({ grantId, expectedVersion, ...decision });
+  const ofChange = { changeRequestId, expectedVersion: 1, ...decision };
   const person = { email: 'new@acme.example', name: 'New' };
   const key = { idempotencyKey: 'a-key' };
   return {
@@ -148,6 +157,15 @@ function rightInputs(): Record<string, Given> {
     },
     approveGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
     denyGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
+    requestChange: { by: 'engineer', input: { ...anyChange(), ...key } },
+    withdrawChangeRequest: { by: 'engineer', input: ofChange },
+    recordChangeResult: {
+      by: 'engineer',
+      input: { changeRequestId, expectedVersion: 1, result: 'APPLIED', note: 'Done', ...key },
+    },
+    consentToChange: { by: 'orgAdmin', input: ofChange },
+    refuseChange: { by: 'orgAdmin', input: ofChange },
+    revokeChangeConsent: { by: 'orgAdmin', input: ofChange },
     setSupportAccessRestrictions: { by: 'guard', input: { siteId: main.id, restricted: true, ...key } },
     setSupportAccessPolicy: {
       by: 'orgAdmin',
@@ -291,6 +309,8 @@ const wrongByName: Record<string, Record<string, unknown>> = {
   maxGrantSeconds: { 'no time': 0, 'more than ten years': 315_360_001 },
   expectedVersion: { 'no version': 0 },
   expiresAt: { 'the past': '2020-01-01T00:00:00Z' },
+  resourceType: { 'too long': 'x'.repeat(101), 'something invisible': 'pro\u200bject' },
+  resourceId: { 'too long': 'x'.repeat(501), 'another direction': 'AC\u202eME', decomposed: 'e\u0301' },
   conversationIds: { none: [], 'too many': Array.from({ length: 101 }, (_, index) => `c-${index}`) },
   capabilities: { none: [], 'one there is not': ['EVERYTHING'] },
   grantIds: { none: [] },
@@ -303,6 +323,7 @@ const typesById: Record<string, readonly string[]> = {
   ticketId: ['Ticket'],
   grantId: ['Grant'],
   grantIds: ['Grant'],
+  changeRequestId: ['ChangeRequest'],
   userId: ['User'],
   reporterId: ['User'],
   accountId: ['User', 'SupportEngineer', 'Operator', 'ServiceAccount'],

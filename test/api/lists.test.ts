@@ -20,6 +20,7 @@ import {
   insertSessions,
   insertSites,
   insertStatusChanges,
+  insertWithdrawnChangeRequests,
   insertWithdrawnGrants,
   rawId,
 } from '../support/rows.ts';
@@ -67,6 +68,7 @@ beforeAll(async () => {
   };
   await insertDeletions(gateway, rawId(organizationId), of.requestedById, filler);
   await insertWithdrawnGrants(gateway, of, filler);
+  await insertWithdrawnChangeRequests(gateway, { ...of, organizationId: rawId(organizationId) }, filler);
   const about = { siteId: of.siteId, productId: rawId(sites.main.products.jira) };
   const people = { reporterId: of.requestedById, engineerId: null };
   await insertOpenRequests(gateway, { project: 'FILL', ...about, ...people }, filler, 'Slow');
@@ -107,6 +109,7 @@ const itself = (field: string) => field;
 const lists: Record<string, List> = {
   'Query.accounts': { by: () => operator, within: itself, path: [] },
   'Query.auditLog': { by: () => admin, within: itself, path: [] },
+  'Query.changeRequests': { by: () => admin, within: itself, path: [] },
   'Query.grants': { by: () => admin, within: itself, path: [] },
   'Query.inboundTicketEvents': { by: () => operator, within: itself, path: [] },
   'Query.organizations': { by: () => operator, within: itself, path: [] },
@@ -121,6 +124,7 @@ const lists: Record<string, List> = {
   'Site.activeAccess': { by: () => admin, within: onSite, path: ['site'] },
   'Site.products': { by: () => admin, within: onSite, path: ['site'] },
   'Site.tickets': { by: () => admin, within: onSite, path: ['site'] },
+  'Ticket.changeRequests': { by: () => admin, within: onTicket, path: ['node'] },
   'Ticket.grants': { by: () => admin, within: onTicket, path: ['node'] },
   'Ticket.timeline': { by: () => admin, within: onTicket, path: ['node'] },
   'Ticket.supportSessions': { by: () => admin, within: onTicket, path: ['node'] },
@@ -409,6 +413,39 @@ describe('filters', () => {
     );
   });
 
+  test('of change requests combine', async () => {
+    const engineer = await gateway.as(world.engineer.email);
+    const other = await fileTicket(gateway, world, { site: 'original' });
+    const asked = {
+      kind: 'SETTINGS',
+      resourceType: 'project',
+      resourceId: 'ACME',
+      description: 'Switch it on',
+    };
+    const validUntil = new Date(Date.now() + 86_400_000).toISOString();
+    for (const on of [other.ticketId, ticketId])
+      await done(engineer, 'requestChange', {
+        ...asked,
+        ticketId: on,
+        justification: 'It is off',
+        validUntil,
+      });
+    const { original } = world.acme.sites;
+    await expectToCombine(
+      admin,
+      {
+        field: 'changeRequests',
+        filter: 'ChangeRequestFilter',
+        selected: 'id state ticket { id site { id } }',
+      },
+      {
+        states: { value: ['PENDING_CONSENT'], fits: ({ state }) => state === 'PENDING_CONSENT' },
+        siteId: { value: original.id, fits: (row) => row.ticket.site.id === original.id },
+        ticketId: { value: other.ticketId, fits: (row) => row.ticket.id === other.ticketId },
+      },
+    );
+  });
+
   test('of support sessions combine', async () => {
     const other = await fileTicket(gateway, world, { site: 'original' });
     await done(operator, 'assignTicket', { ticketId: other.ticketId, engineerId: world.otherEngineer.id });
@@ -534,6 +571,7 @@ describe('objects by their ids', () => {
       itsTimeline: ${onTicket('timeline(first: 1) { edges { node { __typename id } } }')}
       supportSessions(first: 1) { edges { node { __typename id } } }
       rovoDataDeletions(first: 1) { edges { node { __typename id } } }
+      changeRequests(first: 1) { edges { node { __typename id } } }
       ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{

@@ -1,11 +1,13 @@
 /** Requests and grants end at their time for every read and every decision, whenever the end is recorded. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
+import { expireChangeRequests } from '../../src/commands/expire-change-requests.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
+import { rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
   attempt,
@@ -475,6 +477,94 @@ describe('the background job for expired grants', () => {
       grant: { id: grantId, state: 'ENDED', endReason: 'TIME_ELAPSED' },
     });
     await events.return?.();
+  });
+});
+
+describe('a change request', () => {
+  async function requestChange(until: number): Promise<{ changeRequestId: string; ticketId: string }> {
+    const { ticketId } = await openTicket();
+    const { id } = await done(await asEngineer(), 'requestChange', {
+      ...{ ticketId, kind: 'PERMISSIONS', resourceType: 'project', resourceId: 'ACME' },
+      ...{ description: 'Let support browse it', justification: 'The board cannot be opened' },
+      validUntil: new Date(until).toISOString(),
+    });
+    return { changeRequestId: id, ticketId };
+  }
+  const stateOf = async (id: string, states: string): Promise<Json> => {
+    const { node, changeRequests } = await (await asAdmin()).ask(
+      `query ($id: ID!, $states: [ChangeRequestState!]!) {
+         node(id: $id) { ... on ChangeRequest { state version endedAt endReason ticket { id } } }
+         changeRequests(filter: { states: $states }, first: 100) { edges { node { id } } } }`,
+      { id, states: [states] },
+    );
+    expect(changeRequests.edges.map((edge: Json) => edge.node.id)).toContain(id);
+    return node;
+  };
+
+  test('expires exactly at its time, consented to or not, and that is recorded once', async () => {
+    const until = now + hour;
+    const [undecided, consented] = [await requestChange(until), await requestChange(until)];
+    now = until - ms;
+    await done(await asAdmin(), 'consentToChange', { changeRequestId: consented.changeRequestId });
+    await stateOf(undecided.changeRequestId, 'PENDING_CONSENT');
+    await stateOf(consented.changeRequestId, 'CONSENTED');
+    now = until;
+    const over = { endReason: 'TIME_ELAPSED', endedAt: new Date(until).toISOString() };
+    for (const { changeRequestId, ticketId } of [undecided, consented]) {
+      const expected = { ...over, state: 'EXPIRED', ticket: { id: ticketId } };
+      expect(await stateOf(changeRequestId, 'EXPIRED')).toMatchObject(expected);
+      const refusal = { code: 'CHANGE_REQUEST_OVER' };
+      expect(await attempt(await asAdmin(), 'consentToChange', { changeRequestId })).toMatchObject(refusal);
+      expect(await attempt(await asAdmin(), 'revokeChangeConsent', { changeRequestId })).toMatchObject(
+        refusal,
+      );
+    }
+    now += day;
+    const counts = await Promise.all(
+      sweepers.map((database) =>
+        expireChangeRequests({ database, clock, logger, announce: () => undefined }),
+      ),
+    );
+    expect(counts.reduce((sum, count) => sum + count)).toBe(2);
+    expect(await stateOf(consented.changeRequestId, 'EXPIRED')).toMatchObject({ ...over, version: 3 });
+    const { rows } = await gateway.sql.query(
+      `SELECT resource_id, actor_kind, details ->> 'from' AS "from" FROM audit_entries
+        WHERE action = 'change_request.expire' ORDER BY resource_id`,
+    );
+    expect(rows).toEqual([
+      { resource_id: rawId(undecided.changeRequestId), actor_kind: 'SYSTEM', from: 'PENDING_CONSENT' },
+      { resource_id: rawId(consented.changeRequestId), actor_kind: 'SYSTEM', from: 'CONSENTED' },
+    ]);
+  });
+
+  test('is answered again as it is by then, by its idempotency key', async () => {
+    const { ticketId } = await openTicket();
+    const input = {
+      ...{ ticketId, kind: 'PERMISSIONS', resourceType: 'project', resourceId: 'ACME' },
+      ...{ description: 'Let support browse it', justification: 'The board cannot be opened' },
+      ...{ validUntil: new Date(now + hour).toISOString(), idempotencyKey: 'change' },
+    };
+    const engineer = await asEngineer();
+    const first = await done(engineer, 'requestChange', input);
+    expect(first.state).toBe('PENDING_CONSENT');
+    expect(await done(engineer, 'requestChange', input)).toEqual(first);
+    now += hour;
+    const again = await done(engineer, 'requestChange', input);
+    expect(again).toMatchObject({ id: first.id, state: 'EXPIRED' });
+  });
+
+  test('is withdrawn when its engineer is deactivated, and mail about it went to the reporter', async () => {
+    const { changeRequestId } = await requestChange(now + day);
+    const { rows: mails } = await gateway.sql.query(
+      `SELECT a.email, m.kind, m.state FROM mails m JOIN accounts a ON a.id = m.recipient_id WHERE m.about_id = $1`,
+      [rawId(changeRequestId)],
+    );
+    expect(mails).toEqual([
+      { email: world.acme.emails.reporter, kind: 'change-requested', state: 'WAITING' },
+    ]);
+    await done(world.operator, 'deactivateAccount', { accountId: world.engineer.id });
+    expect(await stateOf(changeRequestId, 'WITHDRAWN')).toMatchObject({ endReason: 'TICKET_REASSIGNED' });
+    await done(world.operator, 'reactivateAccount', { accountId: world.engineer.id });
   });
 });
 

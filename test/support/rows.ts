@@ -230,6 +230,28 @@ export async function insertWithdrawnGrants(
   await insert(gateway, 'grants', rows);
 }
 
+/** Change requests on a ticket that their engineer has withdrawn. */
+export async function insertWithdrawnChangeRequests(
+  gateway: Database,
+  of: { organizationId: string; ticketId: string; siteId: string; requestedById: string },
+  count: number,
+): Promise<void> {
+  const now = new Date();
+  const rows = times(count, () => ({
+    ...{ id: newId(), organization_id: of.organizationId, ticket_id: of.ticketId, site_id: of.siteId },
+    ...{ kind: 'SETTINGS', resource_type: 'project', resource_id: 'ACME', description: 'Switch it on' },
+    ...{ justification: 'It is off', requested_by_id: of.requestedById, requested_at: now, version: 2 },
+    valid_until: new Date(now.getTime() + 60_000),
+    ...{
+      state: 'WITHDRAWN',
+      ended_at: now,
+      ended_by_id: of.requestedById,
+      end_reason: 'WITHDRAWN_BY_ENGINEER',
+    },
+  }));
+  await insert(gateway, 'change_requests', rows);
+}
+
 /** Inserts open requests, each on a ticket of its own. Returns the ids of the grants, in order. */
 export async function insertOpenRequests(
   gateway: Database,

@@ -7,7 +7,7 @@ import {
   withdrawChangeRequest,
 } from '../../commands/decide-change-request.ts';
 import { requestChange } from '../../commands/request-change.ts';
-import { date, globalId, lookUpKey, optionalText, optionalVersion, text } from '../input.ts';
+import { date, globalId, optionalText, optionalVersion, text, visibleKey } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
 import { ChangeKind, ChangeRequest, ChangeResult } from '../types/change-request.ts';
 
@@ -26,14 +26,14 @@ addCommand(requestChange, {
           description:
             "The type of what it changes, exactly as the product's backend calls it: at most 100 characters.",
         })
-        .validate(lookUpKey(100)),
+        .validate(visibleKey(100)),
       resourceId: t
         .string({
           required: true,
           description:
             "The id of what it changes, exactly as the product's backend calls it: at most 500 characters.",
         })
-        .validate(lookUpKey(500)),
+        .validate(visibleKey(500)),
       description: t
         .string({
           required: true,

@@ -11,12 +11,12 @@ import { withdrawDataAccessRequest } from '../../commands/withdraw-data-access-r
 import { builder } from '../builder.ts';
 import { invalidField } from '../errors.ts';
 import {
-  conversationId,
   globalId,
   optionalDate,
   optionalGlobalId,
   optionalText,
   optionalVersion,
+  visibleKey,
 } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
 import { Grant, GrantScopeKind } from '../types/grant.ts';
@@ -48,7 +48,7 @@ addCommand(requestDataAccess, {
           description:
             'The ids of the Rovo conversations, 1 to 100. Required for `ROVO_CONVERSATIONS`; must be left out for `PRODUCT_DATA`.',
         })
-        .validate(z.array(conversationId).max(100, 'must name at most 100 conversations.').nullish()),
+        .validate(z.array(visibleKey(200)).max(100, 'must name at most 100 conversations.').nullish()),
       justification: t
         .string({ description: 'Why access is needed, for the customer to read: at most 2,000 characters.' })
         .validate(optionalText(2000)),
