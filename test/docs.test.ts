@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildSchema, isEnumType, type OperationDefinitionNode, parse, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import { reasonCodes } from '../src/access/reasons.ts';
 import { variableNames } from '../src/config.ts';
 import { startGateway } from './support/gateway.ts';
 
@@ -65,6 +66,10 @@ test('every error code that a mutation returns is explained', () => {
   const known = isEnumType(codes) ? codes.getValues().map(({ name }) => name) : [];
   expect(known.length).toBeGreaterThan(10);
   expect(firstColumn('docs/api.md', 'Errors of a mutation').sort()).toEqual(known.sort());
+});
+
+test('every reason of a no is explained, in the order in which they are looked for', () => {
+  expect(firstColumn('docs/access.md', 'Reasons of a no')).toEqual(reasonCodes);
 });
 
 test('every error code of a request is explained, and every explained code exists', () => {
