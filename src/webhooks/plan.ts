@@ -5,7 +5,7 @@
  * - Its status is the one of the latest event that tells one.
  * - Its engineer is the one of the latest event that tells one. A closed ticket is not assigned: what it is told then
  *   waits until an event reopens it.
- * - A close ends the grants that were there when it happened, even if the ticket was reopened since.
+ * - A close ends the grants and change requests that were there when it happened, even if the ticket was reopened since.
  */
 
 import { isOlder, type Moment } from '../tickets/moment.ts';
@@ -34,7 +34,7 @@ function statusSteps(
   status: NonNullable<Content['status']>,
   moment: Moment,
 ): readonly Step[] {
-  // The command knows that this is old news, and ends only the grants of then.
+  // The command knows that this is old news, and ends only what was there then.
   if (status === 'CLOSED') return ['CLOSE'];
   if (isOlder(moment, ticket.statusMoment)) return [];
   if (ticket.status !== 'CLOSED') return ['SET_STATUS'];

@@ -14,6 +14,7 @@ import {
 } from '../commands/change-ticket.ts';
 import type { Command, DecisionContext, Outcome } from '../commands/command.ts';
 import { type CreateTicketFacts, type CreateTicketInput, createTicket } from '../commands/create-ticket.ts';
+import { andEndChangeRequests } from '../commands/end-change-requests.ts';
 import { grantSubjectOf } from '../commands/ticket-command.ts';
 import type { TicketFacts } from '../commands/ticket-facts.ts';
 import { isOlder, type Moment } from '../tickets/moment.ts';
@@ -101,26 +102,25 @@ const closeNow = asNews<News & { occurredAt: Date }, TicketFacts>(
 );
 
 /**
- * Closes a ticket. If it was reopened since, it stays as it is, and only the grants end that the close would have ended:
- * those that were requested before. Reopening revives no grant, however late the close becomes known.
+ * Closes a ticket. If it was reopened since, it stays as it is, and only the grants and change requests end that the
+ * close would have ended: those that were requested before. Reopening revives none, however late the close becomes known.
  */
 export const closeAsTold: typeof closeNow = {
   ...closeNow,
   decide: (facts, input, by) =>
     facts.ticket.status !== 'CLOSED' && isOlder(input.moment, facts.ticket.statusMoment)
-      ? endEarlierGrants(facts, input.occurredAt, by)
+      ? endEarlierUses(facts, input.occurredAt, by)
       : closeNow.decide(facts, input, by),
 };
 
-function endEarlierGrants(facts: TicketFacts, closedAt: Date, by: DecisionContext): Outcome<Ticket> {
+function endEarlierUses(facts: TicketFacts, closedAt: Date, by: DecisionContext): Outcome<Ticket> {
   const filedAt = facts.ticket.createdAt.getTime();
   // The request of the filing is as old as the ticket, which may have been filed here after it was closed there.
-  const earlier = facts.grants.filter(
-    ({ requestedAt }) => requestedAt < closedAt || requestedAt.getTime() === filedAt,
-  );
+  const isEarlier = ({ requestedAt }: { requestedAt: Date }) =>
+    requestedAt < closedAt || requestedAt.getTime() === filedAt;
   const subject = { ...grantSubjectOf(facts.ticket), by };
-  return {
-    answer: ticketOf(facts),
-    grants: changeOpenGrants(earlier, { type: 'CloseTicket', by: by.viewer.id }, subject),
-  };
+  const command = { type: 'CloseTicket', by: by.viewer.id } as const;
+  const grants = changeOpenGrants(facts.grants.filter(isEarlier), command, subject);
+  const changeRequests = facts.changeRequests?.filter(isEarlier);
+  return andEndChangeRequests({ answer: ticketOf(facts), grants }, changeRequests, 'TICKET_CLOSED', by);
 }

@@ -15,6 +15,7 @@ import {
 } from '../../src/webhooks/ticket-commands.ts';
 import type { Content, ToldStatus } from '../../src/webhooks/ticket-event.ts';
 import { active, fromNow, NOW, ticket, ticketing } from '../support/builders.ts';
+import { consented } from '../support/change-requests.ts';
 
 const MINUTE = 60_000;
 const at = (minutes: number, sequence = 0, id = 'msg') =>
@@ -186,6 +187,19 @@ describe('a command as told', () => {
     expect(ended.map((change) => [change.grant.id, change.grant.state])).toEqual([
       ['filed', 'REVOKED'],
       ['before', 'REVOKED'],
+    ]);
+  });
+
+  test('of such a close withdraws the changes that were asked for before it', () => {
+    const requested = (id: string, minutes: number) =>
+      consented({ id, requestedAt: fromNow(minutes * MINUTE), decidedAt: fromNow(minutes * MINUTE) });
+    const changeRequests = [requested('before', -90), requested('after', -1)];
+    const closedAt = fromNow(-60 * MINUTE);
+    const old = { ...news, moment: earlier, occurredAt: closedAt };
+    const outcome = closeAsTold.decide({ ...factsOf(external()), changeRequests }, old, by);
+    const entries = 'consequences' in outcome ? (outcome.consequences ?? []) : [];
+    expect(entries.map(({ action, auditResource }) => [action, auditResource?.id])).toEqual([
+      ['change_request.withdraw', 'before'],
     ]);
   });
 });
