@@ -289,8 +289,11 @@ const ticketWebhooks = list.transform((entries, context): readonly TicketWebhook
   const systems = entries.flatMap((entry) => readTicketWebhook(entry) ?? []);
   const distinct = (of: 'name' | 'account') =>
     new Set(systems.map((system) => system[of])).size === entries.length;
-  if (entries.length <= maxTicketingSystems && distinct('name') && distinct('account')) return systems;
-  const message = `must be at most ${maxTicketingSystems} ticketing systems separated by commas, each with a name and a service account of its own and one to three secrets of 24 to 64 bytes in base64: desk=tickets@vendor.example:whsec_…|whsec_…`;
+  // A signature does not say for which URL it was made: with the secret of another, its events would count for both.
+  const secrets = systems.flatMap((system) => system.secrets);
+  const haveOwn = distinct('name') && distinct('account') && new Set(secrets).size === secrets.length;
+  if (entries.length <= maxTicketingSystems && haveOwn) return systems;
+  const message = `must be at most ${maxTicketingSystems} ticketing systems separated by commas, each with a name, a service account and one to three secrets of its own, of 24 to 64 bytes in base64: desk=tickets@vendor.example:whsec_…|whsec_…`;
   context.addIssue({ code: 'custom', message });
   return z.NEVER;
 });

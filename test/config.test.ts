@@ -226,7 +226,8 @@ test.each<[string, string]>([
     `desk=a@b.example:${[1, 2, 3, 4].map((byte) => secretOf(byte)).join('|')}`,
     `desk=a@b.example:${secretOf(1)},desk=c@d.example:${secretOf(2)}`,
     `desk=a@b.example:${secretOf(1)},other=A@b.example:${secretOf(2)}`,
-    Array.from({ length: 51 }, (_, at) => `desk${at}=a${at}@b.example:${secretOf(1)}`).join(),
+    `desk=a@b.example:${secretOf(1)},other=c@d.example:${secretOf(2)}|${secretOf(1)}`,
+    Array.from({ length: 51 }, (_, at) => `desk${at}=a${at}@b.example:${secretOf(at)}`).join(),
   ].map((value): [string, string] => ['TICKET_WEBHOOK_SECRETS', value]),
 ])('%s=%s is refused in one line that names the variable and does not quote the value', (name, value) => {
   const problems = problemsOf({ ...deployed, [name]: value });
