@@ -55,15 +55,20 @@ export function entryOf(answered: Answered, asker: ServiceViewer, now: Date): Au
   };
 }
 
-function detailsOf(question: Question, { site }: Facts, { session }: Verdict): Record<string, unknown> {
+function detailsOf(question: Question, facts: Facts, verdict: Verdict): Record<string, unknown> {
   const { destinationRegion, changeRequest } = question;
   return {
     product: question.product,
-    country: question.engineerCountry ?? session?.country ?? null,
-    region: question.processingRegion ?? site?.dataResidencyRegion ?? null,
+    country: question.engineerCountry ?? ownSession(facts, verdict)?.country ?? null,
+    region: question.processingRegion ?? facts.site?.dataResidencyRegion ?? null,
     ...(destinationRegion === null ? {} : { destinationRegion }),
     ...(changeRequest?.by === 'id' ? { changeRequestId: changeRequest.value } : {}),
   };
+}
+
+/** The session of the engineer's that was judged; null: there is none, or it is another engineer's. */
+function ownSession({ engineer }: Facts, { session }: Verdict): Verdict['session'] {
+  return session?.engineerId === engineer?.id ? session : null;
 }
 
 /**
@@ -71,10 +76,10 @@ function detailsOf(question: Question, { site }: Facts, { session }: Verdict): R
  * about: those would be guesses.
  */
 function contextOf({ question, facts, verdict }: Extract<Answered, { verdict: Verdict }>): AuditContext {
-  const { asker, engineer, site, ticket } = facts;
+  const { asker, site, ticket } = facts;
   const mayAsk = asker?.mayEvaluate === true && asker.products.includes(question.product);
   if (!mayAsk || site === null || !sees(asker, site.organizationId)) return { organizationId: null };
-  const own = verdict.session?.engineerId === engineer?.id ? verdict.session : null;
+  const own = ownSession(facts, verdict);
   return {
     organizationId: site.organizationId,
     siteId: site.id,

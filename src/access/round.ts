@@ -123,7 +123,10 @@ function ends(semantic: EvaluationSemantic, answered: Answered): boolean {
   return semantic === (allowed ? 'permit_on_first_permit' : 'deny_on_first_deny');
 }
 
-/** Leaves alone a session that another transaction is about to move as well. */
+/**
+ * Leaves alone a session that another transaction is about to move as well. Its lock holds up nobody who begins a change
+ * in the session: that refers to it by a foreign key.
+ */
 const moveSessions = {
   name: 'access_sessions',
   text: `
@@ -131,7 +134,7 @@ const moveSessions = {
        SET last_used_at = greatest(s.last_used_at, $2::timestamptz),
            due_at = least(s.expires_at, $2::timestamptz + make_interval(secs => s.idle_seconds))
       FROM (SELECT id FROM support_sessions WHERE id = ANY ($1::uuid[]) AND ended_at IS NULL
-               FOR UPDATE SKIP LOCKED) AS used
+               FOR NO KEY UPDATE SKIP LOCKED) AS used
      WHERE s.id = used.id`,
 };
 
@@ -141,11 +144,13 @@ async function useSessions(connection: Connection, { now, used }: Round): Promis
   if (ids.length > 0) await run(connection, moveSessions, [ids, now]);
 }
 
+/** Begun no earlier than consented to: the clocks of two gateways differ a little. */
 const startChanges = {
   name: 'access_start_changes',
   text: `
     UPDATE change_requests c
-       SET state = 'IN_PROGRESS', allowed_at = $3::timestamptz, session_id = allowed.session_id, version = c.version + 1
+       SET state = 'IN_PROGRESS', allowed_at = greatest(c.decided_at, $3::timestamptz), session_id = allowed.session_id,
+           version = c.version + 1
       FROM unnest($1::uuid[], $2::uuid[]) AS allowed(id, session_id)
      WHERE c.id = allowed.id AND c.state = 'CONSENTED' AND c.valid_until > $3::timestamptz
     RETURNING ${changeRequestColumns}`,

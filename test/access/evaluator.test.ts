@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { supportActions } from '../../src/access/catalogue.ts';
 import type { EvaluationAnswer } from '../../src/access/evaluation.ts';
 import { createEvaluator } from '../../src/access/evaluator.ts';
+import { assignTicket } from '../../src/commands/change-ticket.ts';
 import { anywhere } from '../../src/organizations/residency.ts';
 import { isUnavailable, openDatabase } from '../../src/platform/database.ts';
 import { encodeGlobalId } from '../../src/platform/global-id.ts';
@@ -115,6 +116,17 @@ test('a no is an entry as well, which belongs to what the question names truly',
     { ...inSession(), resource_type: 'rovo_conversation', resource_id: 'chat' },
     { ...nowhere, ...inTicket(), actor_kind: 'SERVICE_ACCOUNT', actor_email: 'jira@vendor.example' },
   ]);
+});
+
+test('an entry does not take the country of another engineer for that of its own', async () => {
+  const { ticketId, sessionId } = await office.startWork();
+  const { otherEngineer } = office.world;
+  const passed = { ticketId, engineerId: rawId(otherEngineer.id) };
+  await office.run(assignTicket, passed, 'operator@vendor.example');
+  const context = { session: encodeGlobalId('SupportSession', sessionId) };
+  const answers = await ask([{ subject: otherEngineer.email, context }]);
+  expect(answers.map(codeOf)).toEqual(['SESSION_OF_OTHER_ENGINEER']);
+  expect(await entriesOf(answers)).toMatchObject([{ session_id: null, details: { country: null } }]);
 });
 
 test('a guess is in no log of a customer', async () => {
@@ -255,6 +267,15 @@ test('a change is allowed once, however often and wherever it is asked at the sa
   ]);
 });
 
+test('a change is allowed although the clock that its consent was noted by is ahead', async () => {
+  const changeId = await office.consentToChange(work.ticketId, { at: new Date(Date.now() + 30_000) });
+  const apply = {
+    ...{ action: 'change.apply', resource: { type: 'project', id: 'ACME' } },
+    ...onTicket(work, changeContext(changeId)),
+  };
+  expect((await ask([apply])).map(codeOf)).toEqual(['ALLOWED']);
+});
+
 test('after the first no of a batch no change is used up', async () => {
   const changeId = await office.consentToChange(work.ticketId);
   const apply = {
@@ -301,6 +322,16 @@ test('a yes postpones the idle limit, once a tenth of it has passed since the la
   const after = await use();
   expect(after.used.getTime()).toBeGreaterThan(before.used.getTime());
   expect(after).toMatchObject({ idle: 1_800, whole: true });
+
+  // A change that is begun in the session refers to it until its transaction ends.
+  await setUse(240);
+  const referring = await office.sql.connect();
+  await referring.query('BEGIN');
+  await referring.query('SELECT FROM support_sessions WHERE id = $1 FOR KEY SHARE', [sessionId]);
+  await ask([onTicket(work)]);
+  await referring.query('ROLLBACK');
+  referring.release();
+  expect((await use()).used.getTime()).toBeGreaterThan(before.used.getTime());
 });
 
 test('a locked ticket delays only the questions about it', async () => {
