@@ -675,3 +675,21 @@ test('several active grants of a ticket that pass together are one mail, which t
   await deliver();
   expect(mailServer.received, 'once the grants are over').toHaveLength(3);
 });
+
+test('the first use of a grant is told to the reporter and to the approver, once', async () => {
+  const { ticketId, grantId } = await fileTicket(gateway, world);
+  await done(admin, 'approveDataAccess', { ticketId });
+  const engineer = await gateway.as(world.engineer.email);
+  const use = { grantId, reason: 'GATHER_LOGS', note: 'To read them', country: 'IE' };
+  const { id: supportSessionId } = await done(engineer, 'startSupportSession', use);
+  await deliver();
+  expect(recipients()).toEqual([admin.email, world.acme.emails.reporter].sort());
+  for (const { email } of mailServer.received)
+    expect(email.text).toMatch(
+      /^Engineer: {5}erin\nFrom: {9}IE\nAt: .*\nReason: {7}to read logs\nNote: {9}To read them$/m,
+    );
+  await done(engineer, 'endSupportSession', { supportSessionId });
+  await done(engineer, 'startSupportSession', use);
+  await deliver();
+  expect(mailServer.received).toHaveLength(2);
+});
