@@ -2,6 +2,7 @@ import { approveDataAccess } from '../commands/approve-data-access.ts';
 import { assignTicket, closeTicket } from '../commands/change-ticket.ts';
 import { createTicket } from '../commands/create-ticket.ts';
 import { denyDataAccess } from '../commands/deny-data-access.ts';
+import { startSupportSession } from '../commands/support-sessions.ts';
 import { siteUrls } from './customers.ts';
 import type { LoadingContext } from './loading-context.ts';
 import type { PersonaEmail } from './personas.ts';
@@ -17,7 +18,7 @@ type SampleTicket = {
   readonly followedBy?: readonly Step[];
 };
 
-type Step = { readonly by: PersonaEmail; readonly what: 'APPROVED' | 'DENIED' | 'CLOSED' };
+type Step = { readonly by: PersonaEmail; readonly what: 'APPROVED' | 'DENIED' | 'CLOSED' | 'USED' };
 
 /**
  * The tickets of GraphiQL's tabs, by the step that a tab shows. Each changing step has a ticket of its own, which
@@ -43,6 +44,7 @@ const tickets: readonly SampleTicket[] = [
   {
     ...{ summary: 'The import stops at 80 %', product: `${siteUrls.main}/jira` },
     ...{ reporter: 'jack@acme.example', ticked: true, engineer: 'erin@vendor.example' },
+    followedBy: [{ by: 'erin@vendor.example', what: 'USED' }],
   },
   {
     ...{ summary: 'Pages export without their images', product: `${siteUrls.main}/confluence` },
@@ -111,6 +113,15 @@ async function take(
       await as(by, denyDataAccess, {
         ...{ grantId, expectedVersion: null },
         reason: 'The space holds personal data: a screen share will do.',
+      });
+      break;
+    }
+    case 'USED': {
+      const { prisma } = dependencies.database;
+      const { id: grantId } = await prisma.grant.findFirstOrThrow({ where: { ticketId } });
+      await as(by, startSupportSession, {
+        ...{ grantId, reason: 'GATHER_LOGS', country: 'IE' },
+        note: 'The log of the import, from the start to where it stops.',
       });
       break;
     }
