@@ -72,7 +72,7 @@ function permissionFor(permissions: Permissions, action: string): AllowedAction 
 
 export const GrantPermissions = permissionsType(
   'GrantPermissions',
-  'What the viewer may do with a grant now: one field for each mutation on a grant, of the same name.',
+  'What the viewer may do with a grant now: one field for each mutation that changes a grant, of the same name.',
   {
     approveDataAccess: 'approve the request for the customer.',
     denyDataAccess: 'deny the request for the customer.',
