@@ -312,6 +312,13 @@ const wrongByName: Record<string, Record<string, unknown>> = {
   resourceType: { 'too long': 'x'.repeat(101), 'something invisible': 'pro\u200bject' },
   resourceId: { 'too long': 'x'.repeat(501), 'another direction': 'AC\u202eME', decomposed: 'e\u0301' },
   conversationIds: { none: [], 'too many': Array.from({ length: 101 }, (_, index) => `c-${index}`) },
+  engineerCountries: {
+    'one there is not': ['XX'],
+    'lower case': ['de'],
+    'too many': Array.from({ length: 251 }, () => 'DE'),
+  },
+  sessionIdleSeconds: { 'too short': 59, 'too long': 86_401 },
+  maxSessionSeconds: { 'too short': 299, 'too long': 604_801 },
   capabilities: { none: [], 'one there is not': ['EVERYTHING'] },
   grantIds: { none: [] },
 };
