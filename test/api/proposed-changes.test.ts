@@ -478,23 +478,27 @@ describe('a Guard admin', () => {
     expect(await rolesOf(someone.userId)).toMatchObject([{ syncState: 'SYNCED' }]);
   });
 
-  test('is not made where the person who proposed it may no longer', async () => {
-    const { organizationId } = world.acme;
-    const [proposer, appointee] = [await addMember(), await addMember()];
-    const role = { userId: proposer.userId, organizationId, role: 'ORGANIZATION_ADMIN' };
-    await assignRole(world, role);
-    const { id } = await done(
-      await gateway.as(proposer.email),
-      'assignRole',
-      appointmentOf(appointee.userId),
-    );
-    await done(world.operator, 'deactivateAccount', { accountId: proposer.userId });
-    expect(await attempt(await guard(), 'confirmProposedChange', { proposedChangeId: id })).toMatchObject({
-      code: 'CHANGE_LAPSED',
-    });
-    expect(await rolesOf(appointee.userId)).toEqual([]);
-    expect(await read(await admin(), id)).toMatchObject({ state: 'LAPSED' });
-  });
+  test.each(['deactivateAccount', 'removeRole'])(
+    'is not made where the person who proposed it may no longer: %s',
+    async (name) => {
+      const { organizationId } = world.acme;
+      const [proposer, appointee] = [await addMember(), await addMember()];
+      const role = { userId: proposer.userId, organizationId, role: 'ORGANIZATION_ADMIN' };
+      const { id: roleAssignmentId } = await assignRole(world, role);
+      const { id } = await done(
+        await gateway.as(proposer.email),
+        'assignRole',
+        appointmentOf(appointee.userId),
+      );
+      const input = name === 'removeRole' ? { roleAssignmentId } : { accountId: proposer.userId };
+      await done(world.operator, name, input);
+      expect(await attempt(await guard(), 'confirmProposedChange', { proposedChangeId: id })).toMatchObject({
+        code: 'CHANGE_LAPSED',
+      });
+      expect(await rolesOf(appointee.userId)).toEqual([]);
+      expect(await read(await admin(), id)).toMatchObject({ state: 'LAPSED' });
+    },
+  );
 });
 
 describe('time', () => {
