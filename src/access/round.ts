@@ -38,8 +38,11 @@ export async function answerRound(
   requests: readonly Request[],
   settings: Settings,
 ): Promise<Outcome[]> {
-  const uses = await tryLocks(connection, questionsOf(requests));
-  const included = requests.filter((request) => questionsOf([request]).every((one) => isLocked(one, uses)));
+  const askerIds = requests.map(({ caller }) => caller.id);
+  const { uses, askers } = await tryLocks(connection, questionsOf(requests), askerIds);
+  const included = requests.filter(
+    (request) => askers.has(request.caller.id) && questionsOf([request]).every((one) => isLocked(one, uses)),
+  );
   if (included.length === 0) return requests.map(() => null);
   const facts = await readRoundFacts(connection, included, uses);
   const round = judge(included, facts, settings);

@@ -15,8 +15,9 @@
  * engineer takes a shared lock on the engineer's caseload. The deactivation of an engineer takes it exclusively, then
  * the locks of a command on each of the tickets.
  *
- * An evaluation of access takes shared locks on a site and a ticket, and waits for none of them: whoever has, or waits
- * for, an exclusive one goes first. So what a command has ended allows nothing once the command has committed.
+ * An evaluation of access takes shared locks on a site, a ticket and the rights of the service account that asks, and
+ * waits for none of them: whoever has, or waits for, an exclusive one goes first. So what a command has ended allows
+ * nothing once the command has committed.
  *
  * A command on a deletion of Rovo's data takes an exclusive lock on the deletions of the organization, and none on a
  * site or ticket: no grant has to do with it.

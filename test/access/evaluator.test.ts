@@ -357,6 +357,23 @@ test('a locked ticket delays only the questions about it', async () => {
   expect((await waiting).map(codeOf)).toEqual(['ALLOWED']);
 });
 
+test('a service account whose rights are being taken away is answered afterwards', async () => {
+  const leaving = await office.addBackend('leaving@vendor.example', ['jira']);
+  const holder = await office.sql.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query(`SELECT ${exclusiveLock('rights', '$1::text')}`, [leaving.id]);
+    const waiting = ask([onTicket(work)], 'execute_all', leaving);
+    expect((await ask([onTicket(work)])).map(codeOf)).toEqual(['ALLOWED']);
+    await holder.query('UPDATE accounts SET active = false WHERE id = $1', [leaving.id]);
+    await holder.query('COMMIT');
+    expect((await waiting).map(codeOf)).toEqual(['ASKER_NOT_ALLOWED']);
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+});
+
 test('who waits too long for a lock gets no answer, and no entry', async () => {
   const locked = await office.startWork();
   const before = await countEntries();
