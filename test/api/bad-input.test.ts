@@ -47,6 +47,7 @@ let reporterId: string;
 let roleAssignmentId: string;
 let proposedChangeId: string;
 let changeRequestId: string;
+let supportSessionId: string;
 let inboundTicketEventId: string;
 let rovoDataDeletionId: string;
 
@@ -87,6 +88,8 @@ beforeAll(async () => {
   reporterId = accounts.edges.find((edge: Json) => edge.node.email === emails.reporter).node.id;
   const { roleAssignments } = await orgAdmin.ask('{ roleAssignments(first: 1) { edges { node { id } } } }');
   roleAssignmentId = roleAssignments.edges[0].node.id;
+  const session = { grantId: things.active.grantId, ...anySession };
+  supportSessionId = (await done(engineer, 'startSupportSession', session)).id;
   changeRequestId = (await done(engineer, 'requestChange', anyChange())).id;
   const appointment = { userId: reporterId, organizationId: world.acme.organizationId, role: 'GUARD_ADMIN' };
   proposedChangeId = (await done(orgAdmin, 'assignRole', appointment)).id;
@@ -96,6 +99,8 @@ beforeAll(async () => {
   written = await journal(gateway.sql);
 });
 afterAll(() => gateway.dispose());
+
+const anySession = { reason: 'GATHER_LOGS', note: 'Reading the log', country: 'DE' };
 
 const anyChange = () => ({
   ...{ ticketId: things.pending.ticketId, kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
@@ -157,6 +162,11 @@ function rightInputs(): Record<string, Given> {
     },
     approveGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
     denyGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
+    startSupportSession: {
+      by: 'engineer',
+      input: { grantId: things.active.grantId, ...anySession, ...key },
+    },
+    endSupportSession: { by: 'engineer', input: { supportSessionId, ...key } },
     requestChange: { by: 'engineer', input: { ...anyChange(), ...key } },
     withdrawChangeRequest: { by: 'engineer', input: ofChange },
     recordChangeResult: {
@@ -312,6 +322,7 @@ const wrongByName: Record<string, Record<string, unknown>> = {
   resourceType: { 'too long': 'x'.repeat(101), 'something invisible': 'pro\u200bject' },
   resourceId: { 'too long': 'x'.repeat(501), 'another direction': 'AC\u202eME', decomposed: 'e\u0301' },
   conversationIds: { none: [], 'too many': Array.from({ length: 101 }, (_, index) => `c-${index}`) },
+  country: { 'one there is not': 'XX', 'lower case': 'de' },
   engineerCountries: {
     'one there is not': ['XX'],
     'lower case': ['de'],
@@ -331,6 +342,7 @@ const typesById: Record<string, readonly string[]> = {
   grantId: ['Grant'],
   grantIds: ['Grant'],
   changeRequestId: ['ChangeRequest'],
+  supportSessionId: ['SupportSession'],
   userId: ['User'],
   reporterId: ['User'],
   accountId: ['User', 'SupportEngineer', 'Operator', 'ServiceAccount'],
@@ -468,6 +480,8 @@ describe(`every argument of every list, INPUT_SEED=${seed}`, () => {
     Organization: (list) => `{ organizations(first: 1) { edges { node { ${list} } } } }`,
     Site: (list) => `{ sites(first: 1) { edges { node { ${list} } } } }`,
     Ticket: (list) => `{ tickets(first: 1) { edges { node { ${list} } } } }`,
+    Grant: (list) => `{ grants(first: 1) { edges { node { ${list} } } } }`,
+    SupportSession: (list) => `{ supportSessions(first: 1) { edges { node { ${list} } } } }`,
     AccessEligibility: (list) => `{ tickets(first: 1) { edges { node { accessEligibility { ${list} } } } } }`,
   };
 

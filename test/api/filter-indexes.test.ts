@@ -167,12 +167,13 @@ async function indexConditions(statement: string): Promise<string> {
   return (await stepsOf(statement)).map((step) => step['Index Cond'] ?? '').join('\n');
 }
 
-/** The columns, as `table.column`, with which an index over the whole table begins. */
+/** The columns, as `table.column`, with which an index begins that has every row with a value of the column. */
 async function leadingColumns(): Promise<string[]> {
   const { rows } = await gateway.sql.query<{ column: string }>(`
     SELECT DISTINCT indrelid::regclass || '.' || attname AS column
     FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-    WHERE indisvalid AND indpred IS NULL`);
+    WHERE indisvalid
+      AND (indpred IS NULL OR pg_get_expr(indpred, indrelid) = format('(%I IS NOT NULL)', attname))`);
   return rows.map(({ column }) => column);
 }
 
