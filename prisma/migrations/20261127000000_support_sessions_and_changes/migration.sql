@@ -233,6 +233,3 @@ CREATE TRIGGER "change_requests_end_is_final" BEFORE UPDATE ON "change_requests"
 CREATE TRIGGER "change_requests_version_step" BEFORE UPDATE ON "change_requests" FOR EACH ROW
   WHEN (NEW."version" <> OLD."version" + 1)
   EXECUTE FUNCTION "refuse_change"('each change is one version');
-
--- The actions of one session. Most entries belong to none.
-CREATE INDEX "audit_entries_session_id" ON "audit_entries" ("session_id", "txid", "seq") WHERE "session_id" IS NOT NULL;
