@@ -56,8 +56,11 @@ function valueFor({ name, type }: Input): unknown {
   const named = getNamedType(type);
   if (isEnumType(named)) return named.getValues()[0]?.name;
   if (isInputObjectType(named)) return requiredOf(Object.values(named.getFields()));
+  if (named.name === 'Int') return 600;
+  if (named.name === 'Boolean') return false;
   if (name === 'email') return 'somebody@vendor.example';
   if (name === 'evaluatedProducts') return 'jira';
+  if (name === 'engineerCountries') return 'DE';
   const [, entity = 'grant'] = /^(.*)Ids?$/.exec(name) ?? [];
   return named.name === 'ID'
     ? globalId(`${entity.charAt(0).toUpperCase()}${entity.slice(1)}`, newId())
