@@ -12,7 +12,7 @@ const evaluatorLimits = {
   /** Transactions at a time. */
   transactions: 3,
   /** Evaluations that are worth a further transaction beside a running one: the fewer there are, the less each costs. */
-  worthwhile: 64,
+  worthwhile: 8,
   /** Milliseconds that a transaction may take until a further one begins for any that wait. */
   patienceMs: 50,
   /** Evaluations in one transaction, unless a single request has more. */
