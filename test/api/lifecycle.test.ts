@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
-import { insertOpenRequests, rawId } from '../support/rows.ts';
-import { bySize } from '../support/size.ts';
+import { rawId } from '../support/rows.ts';
 import {
   assignRole,
   attempt,
@@ -299,22 +298,4 @@ test('an engineer receives the current state and then events over a WebSocket', 
     grant: { id: grantId, state: 'ACTIVE' },
   });
   await events.return?.();
-});
-
-test('a site with many open requests can be deactivated', async () => {
-  const { sites, emails } = world.acme;
-  const admin = await gateway.as(emails.organizationAdmin);
-  const { viewer } = await (await gateway.as(emails.reporter)).ask('{ viewer { account { id } } }');
-  const about = { siteId: rawId(sites.main.id), productId: rawId(sites.main.products.jira) };
-  const people = { reporterId: rawId(viewer.account.id), engineerId: null };
-  const count = bySize(200, 3_000);
-  await insertOpenRequests(gateway, { project: 'MANY', ...about, ...people }, count, 'Slow');
-
-  await done(admin, 'deactivateSite', { siteId: sites.main.id });
-
-  const { rows } = await gateway.sql.query(
-    `SELECT state, count(*)::int FROM grants g JOIN tickets t ON t.id = g.ticket_id WHERE t.key LIKE 'MANY-%' GROUP BY state`,
-  );
-  expect(rows).toEqual([{ state: 'WITHDRAWN', count }]);
-  await done(admin, 'reactivateSite', { siteId: sites.main.id });
 });

@@ -1029,6 +1029,15 @@ describe('a subscription', () => {
   }
 });
 
+test('grants that are written together are compared with their versions by one hash, not each with all', async () => {
+  const { ticketId } = await fileTicket(gateway, world);
+  const admin = await member('organizationAdmin');
+  await statementsOf(() => done(admin, 'approveDataAccess', { ticketId }));
+  const write = sent.find((sql) => sql.includes('INSERT INTO grants'));
+  const { rows } = await gateway.sql.query<Record<string, string>>(`EXPLAIN (GENERIC_PLAN) ${write}`);
+  expect(rows.flatMap(Object.values).join('\n')).toMatch(/Conflict Filter: .*hashed SubPlan/);
+});
+
 function fieldsOf(type: unknown): string[] {
   return type instanceof GraphQLObjectType ? Object.keys(type.getFields()) : [];
 }
