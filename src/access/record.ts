@@ -1,5 +1,5 @@
 /** What an evaluation leaves: the answer, and its entry on the audit log. */
-import type { Actor, AuditContext, AuditEntry } from '../audit/entry.ts';
+import { type AuditContext, type AuditEntry, actorOf } from '../audit/entry.ts';
 import type { ServiceViewer } from '../identity/viewer.ts';
 import { encodeGlobalId } from '../platform/global-id.ts';
 import { type Facts, sees, type Verdict } from './decide.ts';
@@ -46,8 +46,7 @@ export function entryOf(answered: Answered, asker: ServiceViewer, now: Date): Au
   return {
     ...contextOf(answered),
     action: question.action,
-    actor:
-      facts.engineer === null ? actorOf(asker) : { kind: 'SUPPORT_ENGINEER', ...personOf(facts.engineer) },
+    actor: actorOf(facts.engineer === null ? asker : { kind: 'SUPPORT_ENGINEER', ...facts.engineer }),
     resource: question.resource,
     refusalCode: reason,
     occurredAt: now,
@@ -87,12 +86,4 @@ function contextOf({ question, facts, verdict }: Extract<Answered, { verdict: Ve
     sessionId: own?.id ?? null,
     grantId: own?.grant.id ?? null,
   };
-}
-
-function actorOf(asker: ServiceViewer): Actor {
-  return { kind: asker.kind, ...personOf(asker) };
-}
-
-function personOf({ id, email, name }: { id: string; email: string; name: string }) {
-  return { id, email, name };
 }

@@ -2,7 +2,7 @@
  * A round: the evaluations of many requests in one transaction. It takes the locks that it can get at once, reads the
  * facts in a later statement, decides, writes the entries, and commits. Only then are the answers given.
  */
-import type { AuditEntry } from '../audit/entry.ts';
+import { type AuditEntry, actorOf } from '../audit/entry.ts';
 import { auditRow, insertAuditRows } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { type ChangeRequestRow, changeRequestColumns, toChangeRequest } from '../changes/row.ts';
@@ -173,10 +173,10 @@ async function consumeChanges(connection: Connection, { now, consumed }: Round):
   });
 }
 
-function beginEntry(row: ChangeRequestRow, { id, email, name }: EngineerFacts, now: Date): AuditEntry {
+function beginEntry(row: ChangeRequestRow, engineer: EngineerFacts, now: Date): AuditEntry {
   return changeRequestAuditEntry({
     ...{ before: { state: 'CONSENTED' }, request: toChangeRequest(row), command: 'Begin' },
-    ...{ actor: { kind: 'SUPPORT_ENGINEER', id, email, name }, occurredAt: now, reason: null },
+    ...{ actor: actorOf({ kind: 'SUPPORT_ENGINEER', ...engineer }), occurredAt: now, reason: null },
   });
 }
 

@@ -11,6 +11,11 @@ export type Actor =
   /** Latchkey itself: time limits, its first operator, mail that was not accepted. */
   | { kind: 'SYSTEM' };
 
+/** The person or program, as the audit log names them. */
+export function actorOf({ kind, id, email, name }: Exclude<Actor, { kind: 'SYSTEM' }>): Actor {
+  return { kind, id, email, name };
+}
+
 /** A resource: the name of its type in the API, and its id. */
 export type AuditResource = { type: string; id: string };
 

@@ -1,6 +1,6 @@
 /** Runs lifecycle commands on grants, and adds to each change what its audit entry and its event need. */
 import type { AuditAction } from '../audit/actions.ts';
-import type { Actor } from '../audit/entry.ts';
+import { actorOf } from '../audit/entry.ts';
 import type { GrantEventType } from '../events/kinds/grant.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
@@ -43,11 +43,6 @@ export function changeGrant(
     grant: changed.grant,
     changes: [{ ...changed, before, organizationId, ticket, ...circumstances }],
   };
-}
-
-/** The person or program, as the audit log names them. */
-export function actorOf({ kind, id, email, name }: Viewer): Actor {
-  return { kind, id, email, name };
 }
 
 /** Runs one lifecycle command on every open grant among these. A grant that refuses it stays as it is. */

@@ -1,5 +1,7 @@
 /** The commands on a change request: the customer's consent, and what its engineer does with it. */
+
 import type { AuditAction } from '../audit/actions.ts';
+import { actorOf } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import { relationsToTicket, seesGrants, seesTicket } from '../authorization/viewer-relations.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
@@ -12,7 +14,7 @@ import type { Transaction } from '../platform/database.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
-import { actorOf, asOwnEntry } from './end-change-requests.ts';
+import { asOwnEntry } from './end-change-requests.ts';
 import { invalidState, refusalsOfEveryCommand, versionConflict } from './refusal.ts';
 import { namesGrantors, refuseOnTicket } from './ticket-command.ts';
 

@@ -1,10 +1,9 @@
 /** What ends with something else: change requests whose ticket, engineer, site or licence no longer allows them. */
-import type { AuditEntry } from '../audit/entry.ts';
+import { type AuditEntry, actorOf } from '../audit/entry.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import type { ChangeRequest, EndOfItsUse } from '../changes/change-request.ts';
 import { decide } from '../changes/lifecycle.ts';
 import { saveChangeRequests } from '../changes/store.ts';
-import type { Viewer } from '../identity/viewer.ts';
 import type { DecisionContext, Outcome, OwnAuditEntry } from './command.ts';
 
 type Ended = { changed: ChangeRequest[]; entries: OwnAuditEntry[] };
@@ -47,10 +46,6 @@ export function andEndChangeRequests<Row extends object>(
     },
     consequences: [...(outcome.consequences ?? []), ...entries],
   };
-}
-
-export function actorOf({ kind, id, email, name }: Viewer): AuditEntry['actor'] {
-  return { kind, id, email, name };
 }
 
 /** The entry as one that a command adds to its outcome. */

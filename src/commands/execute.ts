@@ -7,7 +7,7 @@
  * to a repetition. Nothing happens outside the database before the commit.
  */
 import type { AuditAction } from '../audit/actions.ts';
-import type { AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts';
+import { type AuditContext, type AuditEntry, type AuditResource, actorOf } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import { type AccessChangedEnvelope, accessKind } from '../events/kinds/access.ts';
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
@@ -21,7 +21,6 @@ import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
 import { saveSessionChanges } from '../sessions/store.ts';
-import { actorOf } from './change-grant.ts';
 import type { Command, OwnAuditEntry, Rules } from './command.ts';
 import { decideCommand } from './decide-command.ts';
 import { grantChangeMails } from './grant-change-effects.ts';

@@ -1,3 +1,4 @@
+import { actorOf } from '../audit/entry.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { type Asked, hasExpired } from '../changes/change-request.ts';
 import { openChangeRequest } from '../changes/lifecycle.ts';
@@ -5,7 +6,7 @@ import { type ChangeRequestRow, toRow } from '../changes/row.ts';
 import { insertChangeRequest, listOpenChangeRequests } from '../changes/store.ts';
 import { changeRequestedMail } from '../notifications/kinds/change-requested.ts';
 import { newId } from '../platform/ids.ts';
-import { actorOf, asOwnEntry } from './end-change-requests.ts';
+import { asOwnEntry } from './end-change-requests.ts';
 import { refuseAsking } from './open-request.ts';
 import { invalidState } from './refusal.ts';
 import { ticketCommand } from './ticket-command.ts';

@@ -1,4 +1,5 @@
 /** The commands that start and end a support session. */
+import { actorOf } from '../audit/entry.ts';
 import { relationsToSession, seesSession } from '../authorization/viewer-relations.ts';
 import type { ActiveGrant, Grant } from '../grants/grant.ts';
 import { grantFirstUsedMail } from '../notifications/kinds/grant-first-used.ts';
@@ -7,7 +8,6 @@ import { newId } from '../platform/ids.ts';
 import { asOf, decide, type Session, type SessionReason } from '../sessions/session.ts';
 import { findLatestSession, findSession } from '../sessions/store.ts';
 import { lockTicket } from '../tickets/locks.ts';
-import { actorOf } from './change-grant.ts';
 import { endElapsedSession, sessionChanges } from './change-session.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
 import {
