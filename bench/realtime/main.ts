@@ -1,9 +1,6 @@
 /** Compares the delivery of events by Latchkey and other servers, round by round on one machine: docs/benchmarks.md. */
-import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { startInfrastructure } from './infrastructure.ts';
-import { killAllProcesses } from './processes.ts';
-import { measureRow, say } from './rounds.ts';
+import { measureRow, say, withInfrastructure } from './rounds.ts';
 import { cpu } from './rows/cpu.ts';
 import { fanOut } from './rows/fan-out.ts';
 import { latency, ownCommits } from './rows/latency.ts';
@@ -40,30 +37,13 @@ function wrong(message: string): never {
   process.exit(2);
 }
 
-async function run(): Promise<void> {
-  await using running = new AsyncDisposableStack();
-  const end = (): void => {
-    killAllProcesses();
-    void running.disposeAsync().finally(() => process.exit(130));
-  };
-  process.once('SIGINT', end);
-  process.once('SIGTERM', end);
-
-  const infrastructure = running.use(await startInfrastructure());
-  say(
-    `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${infrastructure.versions}`,
-  );
+await withInfrastructure(async (infrastructure) => {
   const begun = performance.now();
   const tables: string[] = [];
   for (const row of wantedRows) {
     const samples = await measureRow(infrastructure, row, { rounds, servers: wantedServers });
     tables.push(...tableOf(row, samples));
-    const found = [...samples.values()].flat().some(({ figures }) => Object.keys(figures).length > 0);
-    // A server that fails is a result. If no server has any figure, the benchmark itself failed.
-    if (!found) process.exitCode = 1;
   }
   say(`\nMedians of ${rounds} rounds, in ${((performance.now() - begun) / 60_000).toFixed(1)} minutes\n`);
   for (const line of tables) say(line);
-}
-
-await run();
+});

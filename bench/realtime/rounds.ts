@@ -1,10 +1,31 @@
-import type { Infrastructure } from './infrastructure.ts';
+import { availableParallelism, cpus } from 'node:os';
+import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
+import { killAllProcesses } from './processes.ts';
 import type { Row, Sample } from './rows/row.ts';
 import type { ServerName } from './servers.ts';
 import type { Samples } from './table.ts';
 
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+/** Runs a benchmark on servers that are stopped afterwards, also at SIGINT and SIGTERM. Prints what it runs on. */
+export async function withInfrastructure(
+  work: (infrastructure: Infrastructure) => Promise<void>,
+): Promise<void> {
+  await using running = new AsyncDisposableStack();
+  const end = (): void => {
+    killAllProcesses();
+    void running.disposeAsync().finally(() => process.exit(130));
+  };
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+
+  const infrastructure = running.use(await startInfrastructure());
+  say(
+    `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${infrastructure.versions}`,
+  );
+  await work(infrastructure);
 }
 
 /** Measures all servers in each round, so that other load on the machine affects all of them equally. */
@@ -32,5 +53,8 @@ export async function measureRow(
       );
     }
   }
+  // A server that fails is a result. If no server has any figure, the benchmark itself failed.
+  const hasFigures = [...samples.values()].flat().some(({ figures }) => Object.keys(figures).length > 0);
+  if (!hasFigures) process.exitCode = 1;
   return samples;
 }
