@@ -134,12 +134,13 @@ function problemOf(code: RefusalCode): Problem {
 /** Runs a command as the service account. A repetition of the same attempt gets the first answer. */
 function run<Input, Facts, Row extends object>(
   dependencies: Dependencies,
-  { integrationId, webhookId, attempt: number }: InboundTicketEvent,
+  { integrationId, id, attempt: number }: InboundTicketEvent,
   command: Command<Input, Facts, Row>,
   input: Input,
 ): Promise<Row> {
-  // A key that a client chooses has no space.
-  const idempotencyKey = `${webhookId} ${command.operation} ${number}`;
+  // By the row, not the webhook id: an event that was dropped is decided anew when it is sent again. A key that a client
+  // chooses has no space.
+  const idempotencyKey = `${id} ${command.operation} ${number}`;
   return execute(dependencies, command, input, { accountId: integrationId, idempotencyKey });
 }
 

@@ -4,11 +4,13 @@ import { request } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openDatabase } from '../../src/platform/database.ts';
+import { exclusiveLock } from '../../src/platform/locks.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import type { WebhookCounters } from '../../src/webhooks/counters.ts';
 import { deleteOldEvents, eventsKeptFor, maxNotApplied } from '../../src/webhooks/store.ts';
+import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { globalId } from '../support/rows.ts';
+import { globalId, rawId } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { attempt, done, startGatewayWithWorld, type World } from '../support/world.ts';
 import {
@@ -571,8 +573,8 @@ describe('a ticketing system of one organization', () => {
     expect(auditLog.edges).toEqual([{ node: { outcome: 'SUCCEEDED', actor: { email: acmeDesk } } }]);
   });
 
-  test('keeps a bounded number of events, and the next one is to be sent again', async () => {
-    const id = newId();
+  /** As many events as may wait: the next one that cannot be applied is dropped. */
+  async function fillUp(): Promise<void> {
     await gateway.sql.query(
       `INSERT INTO inbound_ticket_events (id, integration_id, webhook_id, type, external_id, occurred_at, moment, content,
                                           state, reason, received_at, kept_at, attempt)
@@ -581,6 +583,11 @@ describe('a ticketing system of one organization', () => {
          FROM accounts a, generate_series(1, $2::int) n WHERE a.email = $1`,
       [acmeDesk, maxNotApplied],
     );
+  }
+
+  test('keeps a bounded number of events, and the next one is to be sent again', async () => {
+    const id = newId();
+    await fillUp();
     const reply = await send(eventOf('closed', { external_id: id }), { ...own, id: 'msg_full' });
     expect([reply.status, JSON.parse(reply.text).error.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
     expect(await events(id)).toEqual([]);
@@ -589,6 +596,44 @@ describe('a ticketing system of one organization', () => {
     const again = await send(eventOf('closed', { external_id: id }), { ...own, id: 'msg_full' });
     expect([again.status, (await ticketOf(id)).status]).toEqual([204, 'CLOSED']);
   });
+
+  test('has an event that was dropped decided anew when it is sent again', async () => {
+    const [id, email] = [newId(), `new-${randomUUID()}@vendor.example`];
+    const { id: accountId } = await done(world.operator, 'addSupportEngineer', { email, name: 'New' });
+    await apply('created', filing(id), own);
+    await fillUp();
+    const assigned = eventOf('assigned', { external_id: id, engineer: email });
+    const assign = () => send(assigned, { ...own, id: `msg_${id}` });
+
+    // The engineer is deactivated after the gateway has found them, so the command itself is refused.
+    const dropped = await whileDeactivating(rawId(accountId), assign);
+    expect([dropped.status, await ticketsOf(id)]).toMatchObject([503, [{ assignee: null }]]);
+    await done(world.operator, 'reactivateAccount', { accountId });
+    expect([(await assign()).status, await ticketsOf(id)]).toMatchObject([204, [{ assignee: email }]]);
+    await gateway.sql.query(`DELETE FROM inbound_ticket_events WHERE external_id LIKE 'many-%'`);
+  });
+
+  /** Does the work while a transaction deactivates the engineer, which commits once somebody waits for their caseload. */
+  async function whileDeactivating(engineerId: string, work: () => Promise<Reply>): Promise<Reply> {
+    const client = await gateway.sql.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query(`SELECT ${exclusiveLock('caseload', '$1')}`, [engineerId]);
+      await client.query('UPDATE accounts SET active = false WHERE id = $1', [engineerId]);
+      const doing = work();
+      await eventually(async () => {
+        const { rowCount } = await gateway.sql.query(
+          `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
+        expect(rowCount).toBe(1);
+      });
+      await client.query('COMMIT');
+      return await doing;
+    } finally {
+      client.release(true);
+    }
+  }
 });
 
 test('a ticketing system whose account is not active is to send its events again', async () => {
