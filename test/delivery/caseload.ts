@@ -1,13 +1,13 @@
 /** Customers and engineers at work: each worker takes one ticket after another from filing to the end of access. */
-import { setTimeout as wait } from 'node:timers/promises';
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
-import { type GatewayClient, RequestFailedError } from '../../client/src/index.ts';
+import type { GatewayClient } from '../../client/src/index.ts';
 import {
   ApproveDataAccessDocument,
   AssignTicketDocument,
   CreateTicketDocument,
   RevokeDataAccessDocument,
 } from '../../schema/generated/operations.ts';
+import { untilAnswered } from '../support/until-answered.ts';
 import type { World } from '../support/world.ts';
 
 /** A decision that was acknowledged: from then on it is effective. */
@@ -63,18 +63,14 @@ export function startCaseload(options: CaseloadOptions): Caseload {
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
   ): Promise<Result> {
-    for (;;) {
-      try {
-        return await clientOf(email).execute(document, variables);
-      } catch (error) {
-        if (!(error instanceof RequestFailedError)) throw error;
-        setbacks.set(error.code, (setbacks.get(error.code) ?? 0) + 1);
+    return await untilAnswered(
+      () => clientOf(email).execute(document, variables),
+      (code) => {
+        setbacks.set(code, (setbacks.get(code) ?? 0) + 1);
         setbackCount += 1;
         notify();
-        // A client does not retry immediately.
-        await wait(50);
-      }
-    }
+      },
+    );
   }
 
   async function record(grant: Granted | { __typename: string }): Promise<Granted> {

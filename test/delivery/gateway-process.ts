@@ -1,4 +1,4 @@
-/** A gateway process that can be stopped, killed and started again. */
+/** A gateway process that can be paused, stopped, killed and started again. */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -12,10 +12,15 @@ export type GatewayProcess = {
   /** Different after every start. */
   readonly port: number;
   readonly isRunning: boolean;
+  readonly isPaused: boolean;
   /** Resolves when it listens. */
   start(): Promise<void>;
   /** `kill -9`. Resolves when it has exited. */
   kill(): Promise<void>;
+  /** SIGSTOP: it keeps its connections and locks, and does nothing. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
   /** SIGTERM. Resolves when it has exited. */
   terminate(): Promise<{ code: number | null; tookMs: number }>;
   /** Kills it; rejects if it had ended by itself. */
@@ -25,7 +30,9 @@ export type GatewayProcess = {
 type RunningProcess = {
   readonly port: number;
   readonly exited: Promise<number | null>;
-  signal(name: NodeJS.Signals): void;
+  isPaused: boolean;
+  /** With a signal that does not end it, an end is still a crash. */
+  signal(name: NodeJS.Signals, endsIt: boolean): void;
 };
 
 /** @param environment its whole configuration except the port */
@@ -65,8 +72,9 @@ export async function startGatewayProcess(
     const started: RunningProcess = {
       port,
       exited,
-      signal(name) {
-        wasSignalled = true;
+      isPaused: false,
+      signal(name, endsIt) {
+        wasSignalled ||= endsIt;
         child.kill(name);
       },
     };
@@ -79,8 +87,14 @@ export async function startGatewayProcess(
     const ending = current;
     current = undefined;
     const since = performance.now();
-    ending.signal(name);
+    ending.signal(name, true);
     return { code: await ending.exited, tookMs: performance.now() - since };
+  }
+
+  function setPaused(isPaused: boolean): void {
+    if (current === undefined) throw new Error('The gateway is not running');
+    current.isPaused = isPaused;
+    current.signal(isPaused ? 'SIGSTOP' : 'SIGCONT', false);
   }
 
   await start();
@@ -91,10 +105,15 @@ export async function startGatewayProcess(
     get isRunning() {
       return current !== undefined;
     },
+    get isPaused() {
+      return current?.isPaused === true;
+    },
     start,
     async kill() {
       await end('SIGKILL');
     },
+    pause: () => setPaused(true),
+    resume: () => setPaused(false),
     terminate: () => end('SIGTERM'),
     async dispose() {
       if (current !== undefined) await end('SIGKILL');

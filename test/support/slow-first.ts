@@ -10,6 +10,7 @@ const slowFiles = [
   'test/http/graphiql.test.ts',
   'test/api/model.test.ts',
   'test/delivery/cuts.test.ts',
+  'test/access/faults.test.ts',
   'test/delivery/unavailable.test.ts',
   'test/client/token-renewal.test.ts',
   'test/api/statements.test.ts',
