@@ -19,6 +19,14 @@ export const insertAuditRows = `
          actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details
     FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`;
 
+/** The columns of an entry, of a table that is called `e`, by the names of its row. */
+export const entryColumns = `
+  e.id, e.txid, e.seq, e.occurred_at AS "occurredAt", e.action, e.outcome::text AS outcome,
+  e.refusal_code AS "refusalCode", e.actor_id AS "actorId", e.actor_kind AS "actorKind",
+  e.actor_email AS "actorEmail", e.actor_name AS "actorName", e.resource_type AS "resourceType",
+  e.resource_id AS "resourceId", e.organization_id AS "organizationId", e.site_id AS "siteId",
+  e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details`;
+
 /** The row of an entry. */
 export function auditRow({ actor, ...entry }: AuditEntry, id: string): object {
   return {

@@ -1,6 +1,7 @@
 import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { listPages, type PageWindow } from '../platform/page-windows.ts';
+import { entryColumns } from './store.ts';
 import { timelineActions } from './timeline.ts';
 
 export type TimelineWindow = PageWindow & { ticketId: string };
@@ -25,11 +26,7 @@ const timelineSql = (order: PageWindow['order']): string => `
     LEFT JOIN audit_entries lower ON lower.id = asked.above AND lower.ticket_id = asked."ticketId"
     LEFT JOIN audit_entries upper ON upper.id = asked.below AND upper.ticket_id = asked."ticketId"
    CROSS JOIN LATERAL (
-     SELECT e.id, e.txid, e.seq, e.occurred_at AS "occurredAt", e.action, e.outcome::text AS outcome,
-            e.refusal_code AS "refusalCode", e.actor_id AS "actorId", e.actor_kind AS "actorKind",
-            e.actor_email AS "actorEmail", e.actor_name AS "actorName", e.resource_type AS "resourceType",
-            e.resource_id AS "resourceId", e.organization_id AS "organizationId", e.site_id AS "siteId",
-            e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details
+     SELECT ${entryColumns}
        FROM audit_entries e
       WHERE e.ticket_id = asked."ticketId" AND e.resource_type IN ('Ticket', 'Grant', 'SupportSession', 'ChangeRequest')
         AND e.outcome = 'SUCCEEDED' AND e.action = ANY ($2::text[])

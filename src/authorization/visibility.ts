@@ -156,16 +156,23 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   }
 }
 
-/**
- * Organization admins and Guard admins see their organization's entries; a Guard admin of one site sees that site's.
- */
 export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput {
+  const places = placesOfAuditEntries(viewer);
+  return places.some(({ organizationId, siteId }) => organizationId === undefined && siteId === undefined)
+    ? {}
+    : { OR: places };
+}
+
+/**
+ * Where the viewer sees every entry. Organization admins and Guard admins see their organization's entries; a Guard admin
+ * of one site sees that site's. No entry is in two of the places.
+ */
+export function placesOfAuditEntries(viewer: Viewer): { organizationId?: string; siteId?: string }[] {
   switch (viewer.kind) {
     case 'OPERATOR':
-      return {};
+      return [{}];
     case 'SERVICE_ACCOUNT':
-      if (!viewer.capabilities.includes('AUDIT_READING')) return nothing;
-      return viewer.organizationId === null ? {} : { organizationId: viewer.organizationId };
+      return viewer.capabilities.includes('AUDIT_READING') ? [boundTo(viewer)] : [];
     case 'USER': {
       const counting = viewer.assignments.filter(
         (held) => counts(held) && viewer.organizationIds.includes(held.organizationId),
@@ -173,15 +180,17 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
       const whole = counting.filter(
         ({ role, siteId }) => role === 'ORGANIZATION_ADMIN' || (role === 'GUARD_ADMIN' && siteId === null),
       );
-      const sites = counting.flatMap(({ role, siteId }) =>
-        role === 'GUARD_ADMIN' && siteId !== null ? [siteId] : [],
+      const organizationIds = new Set(whole.map((held) => held.organizationId));
+      const siteIds = counting.flatMap(({ role, organizationId, siteId }) =>
+        role === 'GUARD_ADMIN' && siteId !== null && !organizationIds.has(organizationId) ? [siteId] : [],
       );
-      return {
-        OR: [{ organizationId: { in: whole.map((held) => held.organizationId) } }, { siteId: { in: sites } }],
-      };
+      return [
+        ...[...organizationIds].map((organizationId) => ({ organizationId })),
+        ...[...new Set(siteIds)].map((siteId) => ({ siteId })),
+      ];
     }
     case 'SUPPORT_ENGINEER':
-      return nothing;
+      return [];
   }
 }
 

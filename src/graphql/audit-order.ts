@@ -1,5 +1,6 @@
 /** The order of lists of audit entries. */
 import type { AuditEntry as AuditRow, Prisma, PrismaClient } from '../../prisma/generated/client/client.ts';
+import type { AuditPosition, AuditWindow } from '../audit/search.ts';
 import { isId } from '../platform/ids.ts';
 import { cursorKeys, type Ordering, type PageArguments } from './keyset-connection.ts';
 
@@ -18,15 +19,7 @@ export async function byPosition(
   list: string,
   args: PageArguments,
 ): Promise<EntryOrdering> {
-  const ids = cursorKeys(args, list).filter(isId);
-  const rows =
-    ids.length === 0
-      ? []
-      : await prisma.auditEntry.findMany({
-          where: { id: { in: ids } },
-          select: { id: true, txid: true, seq: true },
-        });
-  const positions = new Map(rows.map((row) => [row.id, row]));
+  const positions = await readPositions(prisma, list, args);
   const beyond = (id: string | null, side: 'lt' | 'gt') => {
     const position = id === null ? undefined : positions.get(id);
     return position === undefined ? [] : [isBeyond(position, side)];
@@ -40,10 +33,39 @@ export async function byPosition(
   };
 }
 
-function isBeyond(
-  { txid, seq }: Pick<AuditRow, 'txid' | 'seq'>,
-  side: 'lt' | 'gt',
-): Prisma.AuditEntryWhereInput {
+/** As `byPosition`, for a search that reads the entries between two positions. */
+export async function boundedByPosition(
+  prisma: PrismaClient,
+  list: string,
+  args: PageArguments,
+): Promise<Ordering<AuditRow, Pick<AuditWindow, 'below' | 'above'>, AuditWindow['order']>> {
+  const positions = await readPositions(prisma, list, args);
+  const positionOf = (id: string | null) => (id === null ? null : (positions.get(id) ?? null));
+  return {
+    list,
+    keyOf: ({ id }) => id,
+    isKey: (text) => positions.has(text),
+    where: (below, above) => ({ below: positionOf(below), above: positionOf(above) }),
+    orderBy: (direction) => direction,
+  };
+}
+
+/** The positions of the entries in the cursors of a request, by their ids. */
+async function readPositions(
+  prisma: PrismaClient,
+  list: string,
+  args: PageArguments,
+): Promise<ReadonlyMap<string, AuditPosition>> {
+  const ids = cursorKeys(args, list).filter(isId);
+  if (ids.length === 0) return new Map();
+  const rows = await prisma.auditEntry.findMany({
+    where: { id: { in: ids } },
+    select: { id: true, txid: true, seq: true },
+  });
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+function isBeyond({ txid, seq }: AuditPosition, side: 'lt' | 'gt'): Prisma.AuditEntryWhereInput {
   const inclusive = side === 'lt' ? { lte: txid } : { gte: txid };
   return { txid: inclusive, OR: [{ txid: { [side]: txid } }, { txid, seq: { [side]: seq } }] };
 }

@@ -68,13 +68,36 @@ export type Page<Row> = {
 /** The rows to read for a page: one more than its size, which shows whether there is another page. */
 type Window<Where, OrderBy> = { where: Where; orderBy: OrderBy; take: number };
 
+/**
+ * What was found for a page by a search that looks at a limited number of rows. `stoppedAt` is the key of the row at which
+ * it gave up: there may be more beyond that. Null: it did not give up.
+ */
+type Found<Row> = { rows: readonly Row[]; stoppedAt: string | null };
+
 /** Returns one page of a list, highest keys (newest) first. */
 export async function keysetConnection<Row, Where, OrderBy>(
   args: PageArguments,
   ordering: Ordering<Row, Where, OrderBy>,
-  read: (window: Window<Where, OrderBy>) => Promise<Row[]>,
+  read: (window: Window<Where, OrderBy>) => Promise<Row[] | Found<Row>>,
 ): Promise<Page<Row>> {
-  return pageOf(args, ordering, await read(windowOf(args, ordering)));
+  const found = await read(windowOf(args, ordering));
+  if (Array.isArray(found)) return pageOf(args, ordering, found);
+  const page = pageOf(args, ordering, found.rows);
+  return found.stoppedAt === null
+    ? page
+    : continuedFrom(page, args, toCursor(ordering.list, found.stoppedAt));
+}
+
+/** A page that is not the last one, however few rows it has: the next one begins at the cursor. */
+function continuedFrom<Row>(page: Page<Row>, args: PageArguments, cursor: string): Page<Row> {
+  const { pageInfo } = page;
+  return {
+    ...page,
+    pageInfo:
+      args.last == null
+        ? { ...pageInfo, hasNextPage: true, endCursor: cursor }
+        : { ...pageInfo, hasPreviousPage: true, startCursor: cursor },
+  };
 }
 
 /**

@@ -28,6 +28,7 @@ const byTable: ReadonlyMap<string, readonly TablePrivilege[]> = new Map([
   ['_prisma_migrations', readOnly],
   ['open_grant_rules', readOnly],
   ['audit_entries', appendOnly],
+  ['displaced_audit_entries', readOnly],
   ['decisions', appendOnly],
   ['accounts', neverDeleted],
   ['organizations', neverDeleted],

@@ -16,24 +16,8 @@ import { globalId } from '../support/rows.ts';
 /** The column that a filter reads, or the reason why no index starts with it. */
 type Served = { readonly column: string; readonly unindexed?: string };
 
-const costly =
-  'it would slow down every write to the log: a search for a rare value should also name a time or a site';
-
 const served: Record<string, Record<string, Served>> = {
   accounts: { kind: { column: 'accounts.kind' }, email: { column: 'accounts.email' } },
-  auditLog: {
-    organizationId: { column: 'audit_entries.organization_id' },
-    actorEmail: { column: 'audit_entries.actor_email' },
-    actorKind: { column: 'audit_entries.actor_kind', unindexed: costly },
-    action: { column: 'audit_entries.action' },
-    outcome: { column: 'audit_entries.outcome', unindexed: costly },
-    siteId: { column: 'audit_entries.site_id' },
-    ticketId: { column: 'audit_entries.ticket_id' },
-    grantId: { column: 'audit_entries.grant_id' },
-    supportSessionId: { column: 'audit_entries.session_id' },
-    from: { column: 'audit_entries.occurred_at' },
-    until: { column: 'audit_entries.occurred_at' },
-  },
   grants: {
     states: { column: 'grants.state' },
     siteId: { column: 'grants.site_id' },
@@ -87,17 +71,16 @@ const types: Record<string, string> = {
   reporterId: 'User',
   integrationId: 'ServiceAccount',
 };
-const texts: Record<string, string> = {
-  action: 'grant.approve',
-  actorEmail: 'a@b.example',
-  email: 'a@b.example',
-};
+const texts: Record<string, string> = { email: 'a@b.example' };
 
-/** The filters in the schema: for each list, the names with their types. */
+/**
+ * The filters in the schema: for each list, the names with their types. Those of the audit log are measured in
+ * test/audit/search.test.ts.
+ */
 const documented = Object.values(schema.getQueryType()?.getFields() ?? {}).flatMap(({ name: list, args }) => {
   const type = args.find(({ name }) => name === 'filter')?.type;
   const input = type === undefined ? undefined : getNamedType(type);
-  return isInputObjectType(input)
+  return isInputObjectType(input) && list !== 'auditLog'
     ? Object.values(input.getFields()).map((field) => ({ list, filter: field.name, type: field.type }))
     : [];
 });
@@ -107,7 +90,6 @@ function valueFor(name: string, type: GraphQLInputType): unknown {
   const named = getNamedType(type);
   if ('getValues' in named) return named.getValues()[0]?.name;
   if (named.name === 'Boolean') return false;
-  if (named.name === 'DateTime') return '2026-01-01T00:00:00Z';
   if (named.name === 'String') return texts[name];
   const [, entity = ''] = /^(.*)Id$/.exec(name) ?? [];
   return globalId(types[name] ?? `${entity.charAt(0).toUpperCase()}${entity.slice(1)}`, newId());

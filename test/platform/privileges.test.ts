@@ -66,6 +66,7 @@ describe('a gateway on a migrated database', () => {
       _prisma_migrations: 'SELECT',
       open_grant_rules: 'SELECT',
       audit_entries: 'INSERT SELECT',
+      displaced_audit_entries: 'SELECT',
       decisions: 'INSERT SELECT',
       ...Object.fromEntries(
         [

@@ -1,9 +1,10 @@
 import { JSONObjectResolver } from 'graphql-scalars';
-import type { AuditEntry as AuditRow, Prisma } from '../../../prisma/generated/client/client.ts';
-import { visibleAuditEntries } from '../../authorization/visibility.ts';
+import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
+import { type AuditPlace, searchAuditEntries } from '../../audit/search.ts';
+import { placesOfAuditEntries } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
-import { byPosition } from '../audit-order.ts';
+import { boundedByPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
@@ -262,6 +263,25 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
   }),
 });
 
+/** What of the places is in this organization and on this site, as far as either is given. */
+function within(
+  places: readonly AuditPlace[],
+  organizationId: string | null | undefined,
+  siteId: string | null | undefined,
+): AuditPlace[] {
+  const isElsewhere = (here: string | undefined, given: string | null | undefined) =>
+    here !== undefined && given != null && here !== given;
+  return places
+    .filter(
+      (place) => !isElsewhere(place.organizationId, organizationId) && !isElsewhere(place.siteId, siteId),
+    )
+    .map((place) => ({
+      ...place,
+      ...(organizationId == null ? {} : { organizationId }),
+      ...(siteId == null ? {} : { siteId }),
+    }));
+}
+
 builder.queryField('auditLog', (t) =>
   t.connection(
     {
@@ -292,34 +312,23 @@ builder.queryField('auditLog', (t) =>
         } = args.filter ?? {};
         if (from != null && until != null && from >= until)
           throw badUserInput('filter.from must be before filter.until.');
-        const filter: Prisma.AuditEntryWhereInput = {
-          ...(organizationId == null ? {} : { organizationId }),
-          ...(actorEmail == null ? {} : { actorEmail: asciiLowerCase(actorEmail) }),
-          ...(actorKind == null ? {} : { actorKind }),
-          ...(action == null ? {} : { action }),
-          ...(outcome == null ? {} : { outcome }),
-          ...(siteId == null ? {} : { siteId }),
-          ...(ticketId == null ? {} : { ticketId }),
-          ...(grantId == null ? {} : { grantId }),
-          ...(supportSessionId == null ? {} : { sessionId: supportSessionId }),
-          ...(from == null && until == null
-            ? {}
-            : {
-                occurredAt: {
-                  ...(from == null ? {} : { gte: from }),
-                  ...(until == null ? {} : { lt: until }),
-                },
-              }),
+        const values = {
+          ...(supportSessionId == null ? {} : { session_id: [supportSessionId] }),
+          ...(grantId == null ? {} : { grant_id: [grantId] }),
+          ...(ticketId == null ? {} : { ticket_id: [ticketId] }),
+          ...(actorEmail == null ? {} : { actor_email: [asciiLowerCase(actorEmail)] }),
+          ...(action == null ? {} : { action: [action] }),
+          ...(actorKind == null ? {} : { actor_kind: [actorKind] }),
+          ...(outcome == null ? {} : { outcome: [outcome] }),
         };
-        const { prisma } = context.services.database;
+        const places = within(placesOfAuditEntries(viewerOf(context)), organizationId, siteId);
+        const filter = { values, from: from ?? null, until: until ?? null };
+        const { prisma, pool } = context.services.database;
         return await keysetConnection(
           args,
-          await byPosition(prisma, 'auditLog', args),
-          ({ where, ...window }) =>
-            prisma.auditEntry.findMany({
-              where: { AND: [visibleAuditEntries(viewerOf(context)), filter, where] },
-              ...window,
-            }),
+          await boundedByPosition(prisma, 'auditLog', args),
+          ({ where, orderBy: order, take: limit }) =>
+            searchAuditEntries(pool, places, filter, { ...where, order, limit }),
         );
       },
     },
