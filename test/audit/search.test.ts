@@ -203,13 +203,20 @@ describe('on a long log', () => {
   const begin = Date.parse('2025-01-01T00:00:00Z');
   const length = count * 1_000;
 
-  beforeAll(async () => {
-    database = await createTestDatabase();
-    pool = new pg.Pool({ connectionString: database.url, max: 4 });
-    // An entry a second. The oldest hundredth has every rare value, which the rest has not.
-    await asRestored(
-      pool,
-      `INSERT INTO audit_entries (id, txid, seq, occurred_at, action, outcome, refusal_code, actor_email, actor_kind, actor_name,
+  beforeAll(
+    async () => {
+      database = await createTestDatabase();
+      pool = new pg.Pool({ connectionString: database.url, max: 4 });
+      // Building the indexes afterwards takes a fraction of the time.
+      const { rows: indexes } = await pool.query<{ name: string; definition: string }>(
+        `SELECT indexname AS name, indexdef AS definition FROM pg_indexes
+        WHERE tablename = 'audit_entries' AND indexname <> 'audit_entries_pkey'`,
+      );
+      for (const { name } of indexes) await pool.query(`DROP INDEX ${name}`);
+      // An entry a second. The oldest hundredth has every rare value, which the rest has not.
+      await asRestored(
+        pool,
+        `INSERT INTO audit_entries (id, txid, seq, occurred_at, action, outcome, refusal_code, actor_email, actor_kind, actor_name,
                                   resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details)
        SELECT gen_random_uuid(), 1000 + n / 3, n, $2::timestamptz + n * interval '1 second',
               CASE WHEN is_old AND n % 50 = 0 THEN 'site.deactivate' ELSE 'work_item.read' END,
@@ -221,11 +228,14 @@ describe('on a long log', () => {
               CASE WHEN n % 2 = 0 THEN $6::uuid END, CASE WHEN is_old AND n % 50 = 0 THEN $7::uuid END,
               CASE WHEN is_old AND n % 50 = 0 THEN $8::uuid END, CASE WHEN is_old AND n % 50 = 0 THEN $9::uuid END, '{}'
          FROM generate_series(1, $1::int) AS n, LATERAL (SELECT n < $1 / 100 AS is_old) AS age`,
-      [count, new Date(begin), large, rare, foreign, site, ticket, grant, session],
-    );
-    await pool.query('VACUUM (ANALYZE) audit_entries');
-    // Millions of entries take minutes to write.
-  }, bySize(300_000, 3_600_000));
+        [count, new Date(begin), large, rare, foreign, site, ticket, grant, session],
+      );
+      for (const { definition } of indexes) await pool.query(definition);
+      await pool.query('VACUUM (ANALYZE) audit_entries');
+      // Millions of entries take minutes to write.
+    },
+    bySize(300_000, 3_600_000),
+  );
   afterAll(async () => {
     await pool?.end();
     await database?.dispose();
