@@ -34,6 +34,23 @@ export const rooms: Readonly<Record<string, Room>> = {
     tests: ['test/proposals/{proposal,protection}.test.ts'],
   },
   rovo: { mutate: ['src/rovo/deletion.ts'], tests: ['test/rovo/deletion.test.ts'] },
+  access: {
+    mutate: ['src/access/decide.ts', 'src/access/question.ts', 'src/access/catalogue.ts'],
+    tests: ['test/access/{decide,question,catalogue,faq}.test.ts'],
+  },
+  sessions: { mutate: ['src/sessions/session.ts'], tests: ['test/sessions/session.test.ts'] },
+  changes: {
+    mutate: ['src/changes/change-request.ts', 'src/changes/lifecycle.ts', 'src/changes/as-of.ts'],
+    tests: ['test/changes/{as-of,lifecycle}.test.ts'],
+  },
+  organizations: {
+    mutate: ['src/organizations/residency.ts', 'src/organizations/site-url.ts'],
+    tests: ['test/organizations/{residency,site-url}.test.ts'],
+  },
+  webhooks: {
+    mutate: ['src/webhooks/plan.ts', 'src/webhooks/ticket-event.ts'],
+    tests: ['test/webhooks/{order,reading}.test.ts'],
+  },
   events: {
     mutate: ['src/events/event-cursor.ts', 'src/events/position.ts', 'src/events/delivery-queue.ts'],
     tests: ['test/events/{event-cursor,position,delivery-queue}.test.ts'],

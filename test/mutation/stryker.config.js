@@ -10,7 +10,6 @@ export default {
   ignorePatterns: [
     'data',
     'bench',
-    'docs',
     'docker',
     'test/clients',
     'test/mutation/node_modules',

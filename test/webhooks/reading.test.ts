@@ -149,6 +149,33 @@ describe('an event', () => {
     });
   });
 
+  test.each(['1970-01-01T00:00:00Z', latest.toISOString()])('may have happened at %s', (at) => {
+    expect(read('ticket.closed', ticket, at)).toHaveProperty('event.occurredAt', new Date(at));
+  });
+
+  test.each<[string, unknown, unknown?]>([
+    ['data.external_id: must not be empty', { ...ticket, external_id: '' }],
+    ['data.external_id: must have at most 200 characters', { ...ticket, external_id: 'x'.repeat(201) }],
+    [
+      'data.external_id: must be one line of visible characters, without spaces around it',
+      { ...ticket, external_id: ' a' },
+    ],
+    ['data.summary: must have a character that can be seen', { ...ticket, ...filing, summary: ' \u200b ' }],
+    [
+      'data.site: must be the URL of a site, https://customer.example',
+      { ...ticket, ...filing, site: 'acme.example' },
+    ],
+    ['data.reporter: must be an email address', { ...ticket, ...filing, reporter: 'rita' }],
+    ['timestamp: must be a time after 1970', { ...ticket, ...filing }, '1969-12-31T23:59:59Z'],
+    ['timestamp: must not be in the future', { ...ticket, ...filing }, '2026-11-27T12:05:00.001Z'],
+  ])('that is malformed says: %s', (problem, data, at) => {
+    expect(read('ticket.created', data, at)).toEqual({ problem });
+  });
+
+  test('that is no object says so of the whole body', () => {
+    expect(readTicketEvent(null, latest)).toEqual({ problem: expect.stringMatching(/^the body: ./) });
+  });
+
   test.each([
     ['{ "type": 1 }', { type: 1 }],
     ['an array', []],
@@ -188,6 +215,8 @@ describe('an event', () => {
     [`${'x'.repeat(199)}😀`, 'x'.repeat(199)],
     ['A\u202eB\u200b C', 'AB C'],
     ['broken \ud800 half', 'broken \ufffd half'],
+    ['  spaces \n\n around  ', 'spaces around'],
+    [`${'x'.repeat(199)} y`, 'x'.repeat(199)],
   ])('has a summary of one line that can be shown: %j', (summary, shown) => {
     expect(read('ticket.created', { ...ticket, ...filing, summary })).toMatchObject({
       event: { content: { summary: shown } },
