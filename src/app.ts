@@ -1,6 +1,7 @@
 /** Creates a gateway from its configuration and disposes of it. */
 
 import { existsSync } from 'node:fs';
+import { openEvaluationDatabase } from './access/connection.ts';
 import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
 import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
@@ -21,7 +22,7 @@ import { createRelay, type Relay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
 import { schema } from './graphql/schema.ts';
 import { createSubscribe } from './graphql/subscriptions/subscribe.ts';
-import type { OpenDecider } from './http/access/routes.ts';
+import { createOpenDecider } from './http/access/open-decider.ts';
 import type { Limits } from './http/limits.ts';
 import { startHttpServer } from './http/server.ts';
 import {
@@ -40,7 +41,6 @@ import { setUpEmbeddedRoles } from './platform/database-roles.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { type DatabaseAccess, prepareDatabase } from './platform/prepare-database.ts';
-import { shareReads } from './platform/shared-reads.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { setVendorDomains } from './roles/vendor-domains.ts';
@@ -116,6 +116,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     openDatabase({ url: databaseUrl, logger, poolSize: 2, settings: readerSettings, deadlines }),
     (opened) => opened.dispose(),
   );
+  const evaluationDatabase = begun.adopt(
+    openEvaluationDatabase({ url: databaseUrl, logger, deadlines }),
+    (opened) => opened.dispose(),
+  );
   const bus = begun.adopt(
     config.redis === null ? createInProcessBus().connect() : createRedisBus({ ...config.redis, logger }),
     (opened) => opened.dispose(),
@@ -171,7 +175,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       readiness: [{ name: 'database', check: () => database.ping() }],
       allowedOrigins: config.allowedOrigins,
       access: {
-        openDecider: createOpenDecider(dependencies, config, seams.evaluatorLimits),
+        openDecider: createOpenDecider({
+          find: (claims) => findAsker(dependencies, claims),
+          decide: createEvaluator({
+            ...{ database: evaluationDatabase, clock, vendor: config.vendorSites },
+            limits: seams.evaluatorLimits ?? {},
+          }),
+        }),
         // A gateway in development knows its address: it is where it listens.
         ...(config.publicUrl === null && development !== null ? {} : { publicUrl: config.publicUrl }),
       },
@@ -236,27 +246,11 @@ async function startDatabase(
   return await setUpEmbeddedRoles(embedded.url);
 }
 
-/**
- * Who may ask is read for every request, by requests at the same time together. The evaluator reads it once more with
- * the facts, after its locks.
- */
-function createOpenDecider(
-  dependencies: Dependencies,
-  { vendorSites }: Config,
-  limits: Partial<EvaluatorLimits> = {},
-): OpenDecider {
-  const { database, clock } = dependencies;
-  const evaluate = createEvaluator({ database, clock, vendor: vendorSites, limits });
-  const read = shareReads(
-    (claims: TokenClaims) => signIn(dependencies, claims),
-    ({ issuer, subject, email }) => JSON.stringify([issuer, subject, email]),
-  );
-  return async (claims) => {
-    const viewer = await read(claims);
-    if (viewer?.kind !== 'SERVICE_ACCOUNT' || !may('evaluateAccess', relationsToPlatform(viewer)))
-      return null;
-    return (items, semantic) => evaluate(items, semantic, viewer);
-  };
+/** The id of the account behind the token, if it may ask about support actions. */
+async function findAsker(dependencies: Dependencies, claims: TokenClaims): Promise<string | null> {
+  const viewer = await signIn(dependencies, claims);
+  const mayAsk = viewer?.kind === 'SERVICE_ACCOUNT' && may('evaluateAccess', relationsToPlatform(viewer));
+  return mayAsk ? viewer.id : null;
 }
 
 type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };

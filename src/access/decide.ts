@@ -9,10 +9,11 @@ import { scopeOf } from './catalogue.ts';
 import type { Question } from './question.ts';
 import type { ReasonCode } from './reasons.ts';
 
-/** The service account that asks. */
+/** The service account that asks. It is active, and may evaluate access. */
 export type AskerFacts = {
-  /** Whether it is active and may evaluate access. */
-  readonly mayEvaluate: boolean;
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
   /** The keys of the products that it may ask about. */
   readonly products: readonly string[];
   /** The one organization that it is bound to; null: it serves all of them. */
@@ -84,7 +85,7 @@ export type ChangeFacts = {
 
 /** What is known of the things that a question names; null for one that does not exist. */
 export type Facts = {
-  readonly asker: AskerFacts | null;
+  readonly asker: AskerFacts;
   readonly engineer: EngineerFacts | null;
   readonly site: SiteFacts | null;
   /** The ticket that was named, or that of the session that was named. */
@@ -136,7 +137,6 @@ type Check<Of> = { readonly code: ReasonCode; readonly holds: (of: Of) => boolea
 /** What the question names, or the code of the first thing that is missing. */
 function findPlace(question: Question, facts: Facts): Place | ReasonCode {
   const { asker, engineer, site, ticket } = facts;
-  if (asker === null || !asker.mayEvaluate) return 'ASKER_NOT_ALLOWED';
   if (!asker.products.includes(question.product)) return 'ASKER_OF_OTHER_PRODUCT';
   if (engineer === null) return 'ENGINEER_NOT_FOUND';
   if (!engineer.active) return 'ENGINEER_DEACTIVATED';

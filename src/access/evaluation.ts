@@ -2,6 +2,7 @@
  * What a product's backend asks, and the answer: the entities of the OpenID AuthZEN Authorization API 1.0, independent
  * of how they travel.
  */
+import type { Subject } from '../identity/viewer-store.ts';
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -22,12 +23,17 @@ export type EvaluationSemantic = 'execute_all' | 'deny_on_first_deny' | 'permit_
 /** The answer to one item. The context says why: a stable code and a sentence. */
 export type EvaluationAnswer = { readonly decision: boolean; readonly context?: Properties };
 
+/** Who asks: the id of a service account, and the subject of the token that it was found by. */
+export type Asker = Subject & { readonly id: string };
+
 /**
  * Answers the items in order, as far as the semantic goes: fewer answers than items if it ended earlier. Each answer is
  * recorded before the promise resolves. Rejects if the database is unavailable: then no answer was given.
+ *
+ * Resolves to null if the caller may not ask. Then nothing is asked or recorded.
  */
 export type Decider<Caller> = (
   items: readonly EvaluationItem[],
   semantic: EvaluationSemantic,
   caller: Caller,
-) => Promise<readonly EvaluationAnswer[]>;
+) => Promise<readonly EvaluationAnswer[] | null>;

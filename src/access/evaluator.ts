@@ -1,17 +1,18 @@
 /** Answers evaluations. Those that wait at the same time share a transaction, whichever requests they came with. */
-import type { ServiceViewer } from '../identity/viewer.ts';
 import type { Database } from '../platform/database.ts';
 import { isUnavailable } from '../platform/database.ts';
-import { inTransaction } from './connection.ts';
-import type { Decider, EvaluationAnswer, EvaluationItem } from './evaluation.ts';
+import { connections, inTransaction } from './connection.ts';
+import type { Asker, Decider, EvaluationAnswer, EvaluationItem } from './evaluation.ts';
 import { type Problem, type Question, readQuestion } from './question.ts';
 import { answerRound, type Outcome, type Request, type Settings } from './round.ts';
 
 /** The bounds of one gateway. */
 const evaluatorLimits = {
   /** Transactions at a time. */
-  transactions: 3,
-  /** Evaluations that are worth a further transaction beside a running one: the fewer there are, the less each costs. */
+  transactions: connections,
+  /** Transactions that begin at once, for however few evaluations. */
+  atOnce: 2,
+  /** Evaluations that are worth one more beside those: the more share a transaction, the less each of them costs. */
   worthwhile: 8,
   /** Milliseconds that a transaction may take until a further one begins for any that wait. */
   patienceMs: 50,
@@ -40,7 +41,7 @@ class EvaluationUnavailableError extends Error {
 
 /** A request that waits for its answers. */
 type Job = Request & {
-  readonly settle: (outcome: readonly EvaluationAnswer[] | Error) => void;
+  readonly settle: (outcome: readonly EvaluationAnswer[] | null | Error) => void;
   /** Whether its time is over. */
   isLate: boolean;
 };
@@ -49,7 +50,7 @@ export function createEvaluator({
   database,
   limits: given = {},
   ...settings
-}: Settings & { database: Database; limits?: Partial<EvaluatorLimits> }): Decider<ServiceViewer> {
+}: Settings & { database: Database; limits?: Partial<EvaluatorLimits> }): Decider<Asker> {
   const limits: EvaluatorLimits = { ...evaluatorLimits, ...given };
   const ready: Job[] = [];
   const waitingForLocks: Job[] = [];
@@ -83,7 +84,7 @@ export function createEvaluator({
 
   function isWorthwhile(): boolean {
     const isSlow = performance.now() - startedAt >= limits.patienceMs;
-    return running === 0 || isSlow || sizeOf(ready) >= limits.worthwhile;
+    return running < limits.atOnce || isSlow || sizeOf(ready) >= limits.worthwhile;
   }
 
   function bePatient(): void {
@@ -110,7 +111,7 @@ export function createEvaluator({
       const outcomes = await inTransaction(database.pool, (connection) =>
         answerRound(connection, jobs, settings),
       );
-      for (const [at, job] of jobs.entries()) settle(job, outcomes[at] ?? null);
+      for (const [at, job] of jobs.entries()) settle(job, outcomes[at] ?? 'LOCKED');
     } catch (error) {
       await settleFailed(jobs, error instanceof Error ? error : new Error(String(error)));
     }
@@ -126,7 +127,8 @@ export function createEvaluator({
   }
 
   function settle(job: Job, outcome: Outcome): void {
-    if (outcome !== null) job.settle(outcome);
+    if (outcome === 'FORBIDDEN') job.settle(null);
+    else if (outcome !== 'LOCKED') job.settle(outcome);
     else if (job.isLate) job.settle(lockedTooLong());
     else waitForLocks(job);
   }
@@ -161,7 +163,7 @@ export function createEvaluator({
     if (items.length === 0) return [];
     if (waiting + items.length > limits.waiting)
       throw new EvaluationUnavailableError('Too many evaluations are waiting.');
-    const { promise, resolve, reject } = Promise.withResolvers<readonly EvaluationAnswer[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<readonly EvaluationAnswer[] | null>();
     const job: Job = {
       ...{ items: items.map(readItem), semantic, caller, isLate: false },
       settle: (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome)),

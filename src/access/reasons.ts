@@ -5,7 +5,6 @@ const sentences = {
   INVALID_QUESTION: 'The question is not valid.',
   UNKNOWN_ACTION: 'There is no such support action.',
   WRONG_RESOURCE_TYPE: 'This action is not about resources of this type.',
-  ASKER_NOT_ALLOWED: 'The asking service account is not active or may not evaluate access.',
   ASKER_OF_OTHER_PRODUCT: 'The asking service account may not ask about this product.',
   ENGINEER_NOT_FOUND: 'There is no such support engineer.',
   ENGINEER_DEACTIVATED: 'The engineer is deactivated.',

@@ -1,8 +1,7 @@
 /** What an evaluation leaves: the answer, and its entry on the audit log. */
 import { type AuditContext, type AuditEntry, actorOf } from '../audit/entry.ts';
-import type { ServiceViewer } from '../identity/viewer.ts';
 import { encodeGlobalId } from '../platform/global-id.ts';
-import { type Facts, sees, type Verdict } from './decide.ts';
+import { type AskerFacts, type Facts, sees, type Verdict } from './decide.ts';
 import type { EvaluationAnswer } from './evaluation.ts';
 import type { Problem, Question } from './question.ts';
 import { sentenceOf } from './reasons.ts';
@@ -27,13 +26,14 @@ export function answerTo(answered: Answered, entryId: string): EvaluationAnswer 
 
 const allowed = 'The engineer may do this now.';
 
-export function entryOf(answered: Answered, asker: ServiceViewer, now: Date): AuditEntry {
+export function entryOf(answered: Answered, asker: AskerFacts, now: Date): AuditEntry {
+  const actor = actorOf({ kind: 'SERVICE_ACCOUNT', ...asker });
   const askedBy = { askedBy: asker.email, askedById: asker.id };
   if ('problem' in answered) {
     const { code } = answered.problem;
     return {
       action: 'access.evaluate',
-      actor: actorOf(asker),
+      actor,
       resource: { type: 'ServiceAccount', id: asker.id },
       organizationId: null,
       refusalCode: code,
@@ -46,7 +46,7 @@ export function entryOf(answered: Answered, asker: ServiceViewer, now: Date): Au
   return {
     ...contextOf(answered),
     action: question.action,
-    actor: actorOf(facts.engineer === null ? asker : { kind: 'SUPPORT_ENGINEER', ...facts.engineer }),
+    actor: facts.engineer === null ? actor : actorOf({ kind: 'SUPPORT_ENGINEER', ...facts.engineer }),
     resource: question.resource,
     refusalCode: reason,
     occurredAt: now,
@@ -76,7 +76,7 @@ function ownSession({ engineer }: Facts, { session }: Verdict): Verdict['session
  */
 function contextOf({ question, facts, verdict }: Extract<Answered, { verdict: Verdict }>): AuditContext {
   const { asker, site, ticket } = facts;
-  const mayAsk = asker?.mayEvaluate === true && asker.products.includes(question.product);
+  const mayAsk = asker.products.includes(question.product);
   if (!mayAsk || site === null || !sees(asker, site.organizationId)) return { organizationId: null };
   const own = ownSession(facts, verdict);
   return {

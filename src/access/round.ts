@@ -1,22 +1,31 @@
 /**
  * A round: the evaluations of many requests in one transaction. It takes the locks that it can get at once, reads the
  * facts in a later statement, decides, writes the entries, and commits. Only then are the answers given.
+ *
+ * Statements are sent together where one does not need the result of another. PostgreSQL executes them in their order,
+ * and each sees what was committed before it began, so the facts are as they are while the locks are held.
  */
 import { type AuditEntry, actorOf } from '../audit/entry.ts';
 import { auditRow, insertAuditRows } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { type ChangeRequestRow, changeRequestColumns, toChangeRequest } from '../changes/row.ts';
-import type { ServiceViewer } from '../identity/viewer.ts';
 import type { VendorSites } from '../organizations/residency.ts';
 import type { Clock } from '../platform/clock.ts';
 import { newId } from '../platform/ids.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import { isUseWritten } from '../sessions/session.ts';
-import { type Connection, run } from './connection.ts';
-import { type ChangeFacts, decide, type EngineerFacts, type SessionFacts } from './decide.ts';
-import type { EvaluationAnswer, EvaluationSemantic } from './evaluation.ts';
-import { type Asked, lockNamedChanges, type RoundFacts, readFacts } from './facts.ts';
-import { tryLocks, type Uses, useOf } from './locks.ts';
+import type { Connection } from './connection.ts';
+import {
+  type AskerFacts,
+  type ChangeFacts,
+  type Circumstances,
+  decide,
+  type EngineerFacts,
+  type SessionFacts,
+} from './decide.ts';
+import type { Asker, EvaluationAnswer, EvaluationSemantic } from './evaluation.ts';
+import { changesOf, lockChangesOf, type RoundFacts, readFacts } from './facts.ts';
+import { distinct, type Locks, tryLocks, type Uses, useOf } from './locks.ts';
 import { isQuestion, type Problem, type Question } from './question.ts';
 import { type Answered, answerTo, entryOf } from './record.ts';
 
@@ -24,13 +33,16 @@ import { type Answered, answerTo, entryOf } from './record.ts';
 export type Request = {
   readonly items: readonly (Question | Problem)[];
   readonly semantic: EvaluationSemantic;
-  readonly caller: ServiceViewer;
+  readonly caller: Asker;
 };
 
 export type Settings = { readonly clock: Clock; readonly vendor: VendorSites };
 
-/** The answers to a request; null: something has a lock that it needs, and it was left out. */
-export type Outcome = readonly EvaluationAnswer[] | null;
+/** What becomes of a request: its answers; something has a lock that it needs; or its caller may not ask. */
+export type Outcome = readonly EvaluationAnswer[] | 'LOCKED' | 'FORBIDDEN';
+
+/** A request that is answered, and the account that asks. */
+type Included = { readonly request: Request; readonly asker: AskerFacts };
 
 /** Answers the requests within a transaction, in order. */
 export async function answerRound(
@@ -38,22 +50,25 @@ export async function answerRound(
   requests: readonly Request[],
   settings: Settings,
 ): Promise<Outcome[]> {
-  const askerIds = requests.map(({ caller }) => caller.id);
-  const { uses, askers } = await tryLocks(connection, questionsOf(requests), askerIds);
-  const included = requests.filter(
-    (request) => askers.has(request.caller.id) && questionsOf([request]).every((one) => isLocked(one, uses)),
-  );
-  if (included.length === 0) return requests.map(() => null);
-  const facts = await readRoundFacts(connection, included, uses);
-  const round = judge(included, facts, settings);
-  await useSessions(connection, round);
-  const begun = await consumeChanges(connection, round);
+  const read = await readRound(connection, requests);
+  const judged = requests.map((request) => include(request, read));
+  const included = judged.filter((one) => typeof one === 'object');
+  if (included.length === 0) return judged.filter((one) => typeof one === 'string');
+  const round = judge(included, read, settings);
+  const [begun] = await Promise.all([consumeChanges(connection, round), useSessions(connection, round)]);
   const answers = await record(connection, round, begun);
-  return requests.map((request) => answers.get(request) ?? null);
+  return judged.map((one) => (typeof one === 'string' ? one : (answers.get(one.request) ?? 'LOCKED')));
 }
 
-function questionsOf(requests: readonly Request[]): Question[] {
-  return requests.flatMap(({ items }) => items.filter(isQuestion));
+function include(request: Request, { locks, facts }: Read): Included | 'LOCKED' | 'FORBIDDEN' {
+  if (!locks.askers.has(request.caller.id)) return 'LOCKED';
+  const asker = facts.askerOf(request.caller);
+  if (asker === null) return 'FORBIDDEN';
+  return questionsOf(request).every((one) => isLocked(one, locks.uses)) ? { request, asker } : 'LOCKED';
+}
+
+function questionsOf({ items }: Request): Question[] {
+  return items.filter(isQuestion);
 }
 
 /** What does not exist needs no lock: nothing is read of it. */
@@ -61,39 +76,50 @@ function isLocked(question: Question, uses: Uses): boolean {
   return uses.get(useOf(question))?.locked !== false;
 }
 
-type Facts = RoundFacts & { readonly changes: Map<string, ChangeFacts> };
+/** The locks, and what was read after they were taken. */
+type Read = {
+  readonly locks: Locks;
+  readonly facts: RoundFacts;
+  readonly changes: Map<string, ChangeFacts>;
+};
 
-async function readRoundFacts(
-  connection: Connection,
-  requests: readonly Request[],
-  uses: Uses,
-): Promise<Facts> {
-  const asked = requests.flatMap((request): Asked[] =>
-    questionsOf([request]).map((question) => ({ question, askerId: request.caller.id })),
-  );
-  const changes = await lockNamedChanges(connection, questionsOf(requests), uses);
-  return { ...(await readFacts(connection, asked, uses, changes)), changes };
+/** One round trip, or two if a question names a change: others wait for its lock, and the time must be read after that. */
+async function readRound(connection: Connection, requests: readonly Request[]): Promise<Read> {
+  const questions = requests.flatMap(questionsOf);
+  const askerIds = distinct(requests.map(({ caller }) => caller.id));
+  const changeIds = changesOf(questions);
+  const locking = tryLocks(connection, questions, askerIds);
+  if (changeIds.length === 0) {
+    const [locks, facts] = await Promise.all([locking, readFacts(connection, questions, askerIds)]);
+    return { locks, facts, changes: new Map() };
+  }
+  const locks = await locking;
+  const [changes, facts] = await Promise.all([
+    lockChangesOf(connection, changeIds, locks.uses),
+    readFacts(connection, questions, askerIds),
+  ]);
+  return { locks, facts, changes };
 }
 
 /** What a round has decided, and what follows from it. */
 type Round = {
   readonly now: Date;
-  readonly answered: { readonly request: Request; readonly answered: Answered }[];
+  readonly answered: (Included & { readonly answered: Answered })[];
   /** The sessions in which something was allowed. */
   readonly used: Map<string, SessionFacts>;
   /** The changes that were allowed, each with its session and its engineer. */
   readonly consumed: Map<string, { session: SessionFacts; engineer: EngineerFacts }>;
 };
 
-function judge(requests: readonly Request[], facts: Facts, { clock, vendor }: Settings): Round {
-  const now = clock(facts.readAt);
+function judge(included: readonly Included[], read: Read, { clock, vendor }: Settings): Round {
+  const now = clock(read.facts.readAt);
   const round: Round = { now, answered: [], used: new Map(), consumed: new Map() };
-  for (const request of requests) {
-    for (const item of request.items) {
-      const answered = judgeItem(item, request, facts, { now, vendor });
-      round.answered.push({ request, answered });
-      note(answered, round, facts);
-      if (ends(request.semantic, answered)) break;
+  for (const one of included) {
+    for (const item of one.request.items) {
+      const answered = judgeItem(item, one, read, { now, vendor });
+      round.answered.push({ ...one, answered });
+      note(answered, round, read);
+      if (ends(one.request.semantic, answered)) break;
     }
   }
   return round;
@@ -101,17 +127,17 @@ function judge(requests: readonly Request[], facts: Facts, { clock, vendor }: Se
 
 function judgeItem(
   item: Question | Problem,
-  { caller }: Request,
-  facts: Facts,
-  circumstances: { now: Date; vendor: VendorSites },
+  { asker }: Included,
+  { facts, locks, changes }: Read,
+  circumstances: Circumstances,
 ): Answered {
   if (!isQuestion(item)) return { problem: item };
-  const known = facts.of({ question: item, askerId: caller.id });
+  const known = facts.of(item, asker, { uses: locks.uses, changes });
   return { question: item, facts: known, verdict: decide(item, known, circumstances) };
 }
 
 /** Notes what an answer uses, so that the next one in the same round knows of it. */
-function note(answered: Answered, { used, consumed }: Round, { changes }: Facts): void {
+function note(answered: Answered, { used, consumed }: Round, { changes }: Read): void {
   if ('problem' in answered || !answered.verdict.allowed) return;
   const { session } = answered.verdict;
   used.set(session.id, session);
@@ -144,7 +170,7 @@ const moveSessions = {
 /** Writes that the sessions were used, for those whose last use is more than a tenth of their idle limit ago. */
 async function useSessions(connection: Connection, { now, used }: Round): Promise<void> {
   const ids = [...used.values()].filter((session) => isUseWritten(session, now)).map(({ id }) => id);
-  if (ids.length > 0) await run(connection, moveSessions, [ids, now]);
+  if (ids.length > 0) await connection.run(moveSessions, [ids, now]);
 }
 
 /** Begun no earlier than consented to: the clocks of two gateways differ a little. */
@@ -164,7 +190,7 @@ async function consumeChanges(connection: Connection, { now, consumed }: Round):
   if (consumed.size === 0) return [];
   const sessions = [...consumed.values()].map(({ session }) => session.id);
   const values = [[...consumed.keys()], sessions, now];
-  const { rows } = await run<ChangeRequestRow>(connection, startChanges, values);
+  const { rows } = await connection.run<ChangeRequestRow>(startChanges, values);
   // They are locked since before they were read.
   if (rows.length !== consumed.size) throw new WriteConflictError();
   return rows.flatMap((row) => {
@@ -182,23 +208,22 @@ function beginEntry(row: ChangeRequestRow, engineer: EngineerFacts, now: Date): 
 
 const insertEntries = { name: 'access_entries', text: insertAuditRows };
 
-/** Writes the entries, in the order of the answers, and then those of the changes that were begun. */
+/** Writes the entries, in the order of the answers, then those of the changes that were begun, and commits. */
 async function record(
   connection: Connection,
   { now, answered }: Round,
   begun: readonly AuditEntry[],
 ): Promise<Map<Request, EvaluationAnswer[]>> {
-  const entries = answered.map((one) => ({ ...one, id: newId(now) }));
-  const rows = entries.map(({ id, answered, request }) =>
-    auditRow(entryOf(answered, request.caller, now), id),
-  );
+  const rows: object[] = [];
+  const answers = new Map<Request, EvaluationAnswer[]>();
+  for (const { request, asker, answered: given } of answered) {
+    const id = newId(now);
+    rows.push(auditRow(entryOf(given, asker, now), id));
+    const own = answers.get(request);
+    if (own === undefined) answers.set(request, [answerTo(given, id)]);
+    else own.push(answerTo(given, id));
+  }
   rows.push(...begun.map((entry) => auditRow(entry, newId(now))));
-  await run(connection, insertEntries, [JSON.stringify(rows)]);
-  const byRequest = Map.groupBy(entries, ({ request }) => request);
-  return new Map(
-    [...byRequest].map(([request, own]) => [
-      request,
-      own.map(({ answered: given, id }) => answerTo(given, id)),
-    ]),
-  );
+  await connection.commitWith(insertEntries, [JSON.stringify(rows)]);
+  return answers;
 }

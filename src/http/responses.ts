@@ -26,12 +26,14 @@ export function sendJson(
   body: unknown,
   headers: OutgoingHttpHeaders = {},
 ): void {
+  const text = `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
     ...headers,
   });
-  response.end(`${JSON.stringify(body)}\n`);
+  response.end(text);
 }
 
 /** Sends `{"error": {"code", "message", …}}`, the shape of an error wherever no protocol prescribes another. */

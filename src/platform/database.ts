@@ -35,6 +35,8 @@ export interface DatabaseOptions {
   /** PostgreSQL settings for the connections, by name. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly deadlines?: Partial<DatabaseDeadlines>;
+  /** Statements are sent before those before them are answered. Default: one after the other. */
+  readonly pipeline?: boolean;
   /** Called with the text of every statement before it is sent, BEGIN and COMMIT included. */
   readonly onStatement?: (sql: string) => void;
 }
@@ -78,6 +80,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: 'latchkey',
+    pipeline: options.pipeline ?? false,
     onConnect: (client) => applySettings(client, settings, deadlines.answerMs),
   });
   let disposing: Promise<void> | undefined;
@@ -206,6 +209,17 @@ function watchStatements(
     return Reflect.apply(send, client, [statement, ...rest]);
   };
   Object.assign(client, { query: watchedQuery });
+}
+
+/** Sends in one packet what `send` sends at once, as far as it fits. For connections that pipeline. */
+export function sendTogether<T>(client: pg.ClientBase, send: () => T): T {
+  const stream = connectionOf(client)?.stream;
+  stream?.cork();
+  try {
+    return send();
+  } finally {
+    stream?.uncork();
+  }
 }
 
 function abandon(client: pg.ClientBase, reason: string): void {

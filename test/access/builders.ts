@@ -57,7 +57,7 @@ export const contextOf: Readonly<Record<string, Record<string, unknown>>> = {
 };
 
 export const asker = (facts: Partial<AskerFacts> = {}): AskerFacts => ({
-  mayEvaluate: true,
+  ...{ id: 'backend', email: 'jira@vendor.example', name: 'Jira' },
   products: ['jira'],
   organizationId: null,
   ...facts,

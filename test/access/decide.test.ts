@@ -71,8 +71,6 @@ const named = { context: { ticket: undefined, session: 'named' } };
 type Row = [reason: ReasonCode, why: string, asked: Asked, given: Partial<Facts>];
 
 const refused: Row[] = [
-  ['ASKER_NOT_ALLOWED', 'an account that is gone', {}, { asker: null }],
-  ['ASKER_NOT_ALLOWED', 'an account without the capability', {}, { asker: asker({ mayEvaluate: false }) }],
   [
     'ASKER_OF_OTHER_PRODUCT',
     'the backend of another product',

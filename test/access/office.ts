@@ -1,16 +1,16 @@
 /** Engineers at work for the tests of evaluations: a database with two customers, commands, and evaluators on it. */
 import pg from 'pg';
-import type { Evaluation, EvaluationAnswer, EvaluationSemantic } from '../../src/access/evaluation.ts';
+import { openEvaluationDatabase } from '../../src/access/connection.ts';
+import type { Asker, Evaluation, EvaluationAnswer, EvaluationSemantic } from '../../src/access/evaluation.ts';
 import { createEvaluator, type EvaluatorLimits } from '../../src/access/evaluator.ts';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { assignTicket } from '../../src/commands/change-ticket.ts';
 import type { Command } from '../../src/commands/command.ts';
 import { createTicket } from '../../src/commands/create-ticket.ts';
 import { type Dependencies, execute } from '../../src/commands/execute.ts';
-import type { ServiceViewer } from '../../src/identity/viewer.ts';
 import { anywhere, type VendorSites } from '../../src/organizations/residency.ts';
 import type { Clock } from '../../src/platform/clock.ts';
-import { type Database, openDatabase } from '../../src/platform/database.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/platform/database.ts';
 import { decodeGlobalId, encodeGlobalId } from '../../src/platform/global-id.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -57,12 +57,16 @@ export async function openOffice(options: { clock?: Clock; vendor?: VendorSites 
   sql.on('error', () => undefined);
   const logger = createLogger('silent');
   const databases = begun.use(new AsyncDisposableStack());
-  const connect = (more: { onStatement?: (sql: string) => void } = {}): Database =>
-    databases.adopt(
-      openDatabase({ url: gatewayUrl(made.url), logger, deadlines: generousDatabaseDeadlines, ...more }),
-      (database) => database.dispose(),
-    );
-  const dependencies: Dependencies = { database: connect(), clock, logger, announce: () => undefined };
+  const settings = { url: gatewayUrl(made.url), logger, deadlines: generousDatabaseDeadlines };
+  const adopt = (database: Database): Database => databases.adopt(database, (opened) => opened.dispose());
+  /** Opens connections of a gateway for evaluations. */
+  const connect = (more: Partial<DatabaseOptions> = {}): Database =>
+    adopt(openEvaluationDatabase({ ...settings, ...more }));
+  const dependencies: Dependencies = {
+    ...{ database: adopt(openDatabase(settings)), clock, logger },
+    announce: () => undefined,
+  };
+  const ownConnections = connect();
 
   const accounts = new Map<string, string>();
   const accountOf = async (email: string): Promise<string> => {
@@ -88,23 +92,15 @@ export async function openOffice(options: { clock?: Clock; vendor?: VendorSites 
     email: string,
     products: string[],
     organizationId: string | null = null,
-  ): Promise<ServiceViewer> {
-    const id = newId();
+  ): Promise<Asker> {
+    const asker = { id: newId(), issuer: 'office', subject: email };
     await sql.query(
-      `INSERT INTO accounts (id, kind, email, name, capabilities, evaluated_products, organization_id, created_at)
-       VALUES ($1, 'SERVICE_ACCOUNT', $2, $2, '{ACCESS_EVALUATION}', $3, $4, now())`,
-      [id, email, products, organizationId],
+      `INSERT INTO accounts (id, kind, email, name, subject, subject_issuer, capabilities, evaluated_products,
+                             organization_id, created_at)
+       VALUES ($1, 'SERVICE_ACCOUNT', $2, $2, $3, $4, '{ACCESS_EVALUATION}', $5, $6, now())`,
+      [asker.id, email, asker.subject, asker.issuer, products, organizationId],
     );
-    const capabilities = ['ACCESS_EVALUATION'] as const;
-    return {
-      kind: 'SERVICE_ACCOUNT',
-      id,
-      email,
-      name: email,
-      capabilities,
-      evaluatedProducts: products,
-      organizationId,
-    };
+    return asker;
   }
 
   const backend = await addBackend('jira@vendor.example', ['jira']);
@@ -161,26 +157,30 @@ export async function openOffice(options: { clock?: Clock; vendor?: VendorSites 
     return id;
   }
 
+  function openDecider(given: { database?: Database; limits?: Partial<EvaluatorLimits> } = {}) {
+    const { database = ownConnections, limits = {} } = given;
+    return createEvaluator({ database, clock, vendor, limits: { ...generous, ...limits } });
+  }
+
   /** Asks as the backend of Jira. */
-  function openEvaluator(given: { database?: Database; limits?: Partial<EvaluatorLimits> } = {}) {
-    const { database = dependencies.database, limits = {} } = given;
-    const decide = createEvaluator({ database, clock, vendor, limits: { ...generous, ...limits } });
+  function openEvaluator(given: Parameters<typeof openDecider>[0] = {}) {
+    const decide = openDecider(given);
     return async (
       asked: readonly Asked[],
       semantic: EvaluationSemantic = 'execute_all',
-      caller: ServiceViewer = backend,
-    ): Promise<readonly EvaluationAnswer[]> =>
-      await decide(
-        asked.map((one) => ({ evaluation: evaluationOf(one, world) })),
-        semantic,
-        caller,
-      );
+      caller: Asker = backend,
+    ): Promise<readonly EvaluationAnswer[]> => {
+      const items = asked.map((one) => ({ evaluation: evaluationOf(one, world) }));
+      const answers = await decide(items, semantic, caller);
+      if (answers === null) throw new Error('The account may not ask');
+      return answers;
+    };
   }
 
   const running = begun.move();
   return {
     ...{ world, sql, backend, dependencies, clock, url: made.url },
-    ...{ run, accountOf, addBackend, connect, openEvaluator },
+    ...{ run, accountOf, addBackend, connect, openDecider, openEvaluator },
     ...{ fileTicket, startSession, startWork, consentToChange },
     approve: (ticketId: string, expiresAt: Date | null = null) =>
       run(approveDataAccess, {

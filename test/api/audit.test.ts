@@ -2,15 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isSupportAction, mayName, supportActions } from '../../src/access/catalogue.ts';
+import { openEvaluationDatabase } from '../../src/access/connection.ts';
 import { createEvaluator } from '../../src/access/evaluator.ts';
 import { auditActions } from '../../src/audit/actions.ts';
 import { operations } from '../../src/authorization/operations.ts';
-import type { ServiceViewer } from '../../src/identity/viewer.ts';
 import { anywhere } from '../../src/organizations/residency.ts';
-import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { beginChanges } from '../support/begun-changes.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
@@ -998,23 +998,18 @@ describe('successful and refused actions', () => {
 });
 
 test('a question of a backend is an entry with the documented details, and names the resource of the product', async () => {
-  const database = openDatabase({ url: gateway.databaseUrl, logger: createLogger('silent') });
+  const database = openEvaluationDatabase({
+    ...{ url: gateway.databaseUrl, logger: createLogger('silent') },
+    deadlines: generousDatabaseDeadlines,
+  });
   try {
     const decide = createEvaluator({ database, clock: () => new Date(Date.now() + ahead), vendor: anywhere });
-    const caller: ServiceViewer = {
-      ...{
-        id: newId(),
-        email: 'jira@vendor.example',
-        name: 'Jira',
-        kind: 'SERVICE_ACCOUNT',
-        organizationId: null,
-      },
-      ...{ capabilities: ['ACCESS_EVALUATION'], evaluatedProducts: ['jira'] },
-    };
+    const caller = { id: newId(), issuer: 'audit', subject: 'jira' };
+    const email = 'jira@vendor.example';
     await gateway.sql.query(
-      `INSERT INTO accounts (id, kind, email, name, capabilities, evaluated_products, created_at)
-       VALUES ($1, 'SERVICE_ACCOUNT', $2, $3, '{ACCESS_EVALUATION}', '{jira}', now())`,
-      [caller.id, caller.email, caller.name],
+      `INSERT INTO accounts (id, kind, email, name, subject, subject_issuer, capabilities, evaluated_products, created_at)
+       VALUES ($1, 'SERVICE_ACCOUNT', $2, 'Jira', $3, $4, '{ACCESS_EVALUATION}', '{jira}', now())`,
+      [caller.id, email, caller.subject, caller.issuer],
     );
     const ask = (action: string, type: string) => ({
       evaluation: {
@@ -1046,7 +1041,7 @@ test('a question of a backend is an entry with the documented details, and names
       );
       if (action !== 'ACCESS_EVALUATE') expect(resource).toMatchObject({ name: 'jira', node: null });
     }
-    expect(entries.at(-1)?.resource).toMatchObject({ type: 'ServiceAccount', name: caller.email });
+    expect(entries.at(-1)?.resource).toMatchObject({ type: 'ServiceAccount', name: email });
   } finally {
     await database.dispose();
   }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { rawId } from '../support/rows.ts';
 import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const site = 'https://acme.example';
@@ -105,6 +106,40 @@ test('only an active service account with the capability may ask', async () => {
   expect((await post('evaluation', question)).status).toBe(403);
   await done(operator, 'reactivateAccount', { accountId: backendId });
   expect((await post('evaluation', question)).status).toBe(200);
+});
+
+test('an account that has asked before is told nothing once it may not ask any more, and nothing is recorded', async () => {
+  const count = async (): Promise<number> =>
+    (
+      await gateway.sql.query(
+        `SELECT count(*)::int AS n FROM audit_entries WHERE details ->> 'askedById' = $1`,
+        [rawId(backendId)],
+      )
+    ).rows[0].n;
+  const statuses = async () => [
+    (await post('evaluation', questionAbout('SUP-1'))).status,
+    (await post('evaluation', questionAbout('SUP-1'))).status,
+    (await post('evaluation', 'no question')).status,
+    (await post('evaluations', { evaluations: [{}] })).status,
+  ];
+  expect(await statuses()).toEqual([200, 200, 400, 200]);
+  const before = await count();
+  await done(world.operator, 'deactivateAccount', { accountId: backendId });
+  expect(await post('evaluation', 'no question')).toMatchObject({ status: 403 });
+  expect(await statuses()).toEqual([403, 403, 403, 403]);
+  expect(await count()).toBe(before);
+  await done(world.operator, 'reactivateAccount', { accountId: backendId });
+  expect(await statuses()).toEqual([200, 200, 400, 200]);
+  expect(await count()).toBe(before + 3);
+
+  // The same subject, but not of this account any more.
+  await gateway.sql.query(`UPDATE accounts SET subject = 'somebody else' WHERE id = $1`, [rawId(backendId)]);
+  expect(await statuses()).toEqual([403, 403, 403, 403]);
+  await gateway.sql.query('UPDATE accounts SET subject = NULL, subject_issuer = NULL WHERE id = $1', [
+    rawId(backendId),
+  ]);
+  // The first sign-in binds it again.
+  expect(await statuses()).toEqual([200, 200, 400, 200]);
 });
 
 test('the metadata name the configured address', async () => {

@@ -19,10 +19,14 @@ import { createShares } from './shares.ts';
 export type Ask = (
   items: readonly EvaluationItem[],
   semantic: EvaluationSemantic,
-) => Promise<readonly EvaluationAnswer[]>;
+) => Promise<readonly EvaluationAnswer[] | null>;
 
-/** Resolves to null unless the account behind the token may ask about support actions. */
-export type OpenDecider = (claims: TokenClaims) => Promise<Ask | null>;
+/**
+ * Resolves to null unless the account behind the token may ask about support actions.
+ *
+ * @param isAnew whether to look that up now. Otherwise it may turn out only when something is asked.
+ */
+export type OpenDecider = (claims: TokenClaims, isAnew?: boolean) => Promise<Ask | null>;
 
 export type AccessRoutesOptions = {
   openDecider: OpenDecider;
@@ -33,46 +37,61 @@ export type AccessRoutesOptions = {
   log: Log;
 };
 
-/** Answers a body for a caller who may ask. */
-type AnswerBody = (body: unknown, ask: Ask) => Promise<object>;
+/** What a request asks, and what the response says. */
+type Asked<Answer> = {
+  readonly items: readonly EvaluationItem[];
+  readonly semantic: EvaluationSemantic;
+  readonly answerOf: (answers: readonly EvaluationAnswer[]) => Answer;
+};
 
-async function answerOne(item: EvaluationItem, ask: Ask): Promise<EvaluationAnswer> {
-  const [answer] = await ask([item], 'execute_all');
+function one(item: EvaluationItem): Asked<EvaluationAnswer> {
+  return { items: [item], semantic: 'execute_all', answerOf: theOnly };
+}
+
+function theOnly([answer]: readonly EvaluationAnswer[]): EvaluationAnswer {
   if (answer === undefined) throw new Error('The decision point returned no answer');
   return answer;
 }
 
-const answerEvaluation: AnswerBody = (body, ask) => answerOne({ evaluation: readEvaluation(body) }, ask);
-
-const answerEvaluations: AnswerBody = async (body, ask) => {
+function several(body: unknown): Asked<object> {
   const request = readEvaluations(body);
   return 'items' in request
-    ? { evaluations: await ask(request.items, request.semantic) }
-    : await answerOne({ evaluation: request.single }, ask);
-};
+    ? { ...request, answerOf: (evaluations) => ({ evaluations }) }
+    : one({ evaluation: request.single });
+}
 
 export function accessRoutes(options: AccessRoutesOptions): Route[] {
   const { openDecider, authenticate, limits, log } = options;
 
   const share = createShares(limits.evaluationsPerBearer);
 
-  async function open(claims: TokenClaims): Promise<Ask> {
-    const ask = await openDecider(claims);
-    if (ask !== null)
-      return (items, semantic) => share(bearerKey(claims), items.length, () => ask(items, semantic));
-    throw new RequestRefusedError(
-      403,
-      'FORBIDDEN',
-      'This account may not ask: it is no active service account with the capability ACCESS_EVALUATION.',
-    );
+  async function open(claims: TokenClaims, isAnew?: boolean): Promise<Ask> {
+    return (await openDecider(claims, isAnew)) ?? refuse();
   }
 
-  function inTime<Answered>(answer: Promise<Answered>): Promise<Answered> {
+  async function answer<Answer>(claims: TokenClaims, read: () => Asked<Answer>): Promise<Answer> {
+    const ask = await open(claims);
+    const { items, semantic, answerOf } = await readOrRefuse(claims, read);
+    const answers = await share(bearerKey(claims), items.length, () => ask(items, semantic));
+    return answerOf(answers ?? refuse());
+  }
+
+  /** Only who may ask is told what is wrong with a request. */
+  async function readOrRefuse<Read>(claims: TokenClaims, read: () => Read): Promise<Read> {
+    try {
+      return read();
+    } catch (error) {
+      await open(claims, true);
+      throw error;
+    }
+  }
+
+  function inTime<Answer>(answered: Promise<Answer>): Promise<Answer> {
     const late = () => new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', 'There was no answer in time.');
-    return withDeadline(answer, limits.operationMs, late);
+    return withDeadline(answered, limits.operationMs, late);
   }
 
-  const endpoint = (path: string, answer: AnswerBody): Route => ({
+  const endpoint = (path: string, read: (body: unknown) => Asked<object>): Route => ({
     path,
     sendRefusal,
     methods: {
@@ -80,7 +99,7 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
         takeRequestId(request, response);
         const claims = await claimsOf(request, response, authenticate, log);
         const body = await readBody(request, limits.requestBytes);
-        const answered = open(claims).then((ask) => answer(parseBody(body), ask));
+        const answered = answer(claims, () => read(parseBody(body)));
         sendJson(response, 200, await inTime(answered));
       },
     },
@@ -93,16 +112,24 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
       async GET(request, response) {
         takeRequestId(request, response);
         const claims = await claimsOf(request, response, authenticate, log);
-        const answered = open(claims).then((ask) => answerOne(readHeaders(request), ask));
+        const answered = answer(claims, () => one(readHeaders(request)));
         sendProxyAnswer(response, await inTime(answered));
       },
     },
   };
 
   return [
-    endpoint(paths.evaluation, answerEvaluation),
-    endpoint(paths.evaluations, answerEvaluations),
+    endpoint(paths.evaluation, (body) => one({ evaluation: readEvaluation(body) })),
+    endpoint(paths.evaluations, several),
     proxyCheck,
     metadataRoute(options.publicUrl),
   ];
+}
+
+function refuse(): never {
+  throw new RequestRefusedError(
+    403,
+    'FORBIDDEN',
+    'This account may not ask: it is no active service account with the capability ACCESS_EVALUATION.',
+  );
 }
