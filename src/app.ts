@@ -165,11 +165,14 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       subscribe: createSubscribe({ isUnavailable, outage }),
       clock: () => clock(),
       authenticate: (token) => identity.verifier.verify(token),
-      createContext: async ({ session }) =>
-        createContext(services, {
+      createContext: async (operation, answerBy) => {
+        const { session } = operation;
+        return createContext(services, {
           viewer: session.kind === 'ANONYMOUS' ? null : await signIn(dependencies, session.claims),
           hasToken: session.kind !== 'ANONYMOUS',
-        }),
+          ...{ operation, answerBy },
+        });
+      },
       log: logger,
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
       readiness: [{ name: 'database', check: () => database.ping() }],

@@ -106,8 +106,12 @@ export async function runNextStep(
       ...{ by: { viewer, now: new Date() }, action: null, reason: null },
     });
     if ('refused' in decided) throw new Error(`A step was refused: ${decided.refused.code}`);
-    const { entries, events } = await writeGrantChanges(tx, decided.changes);
-    await appendAuditEntries(tx, entries);
+    const written = await writeGrantChanges(tx, decided.changes);
+    await appendAuditEntries(
+      tx,
+      written.flatMap(({ entries }) => entries),
+    );
+    const events = written.flatMap((one) => one.events);
     if (!withoutEvents) await appendEvents(tx, events);
     return decided.grant;
   });

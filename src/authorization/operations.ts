@@ -91,10 +91,13 @@ export const operations = {
   approveDataAccess: { kind: 'mutation', may: ['GRANTOR'] },
   approveDataAccessInBulk: { kind: 'mutation', may: ['GRANTOR'] },
   denyDataAccess: { kind: 'mutation', may: ['GRANTOR'] },
+  denyDataAccessInBulk: { kind: 'mutation', may: ['GRANTOR'] },
   revokeDataAccess: { kind: 'mutation', may: ['GRANTOR', 'APPROVER', 'REPORTER', 'GUARD_ADMIN'] },
   revokeDataAccessInBulk: { kind: 'mutation', may: ['GRANTOR', 'APPROVER', 'REPORTER', 'GUARD_ADMIN'] },
   approveGuardRequest: { kind: 'mutation', may: ['GUARD_ADMIN'] },
+  approveGuardRequestInBulk: { kind: 'mutation', may: ['GUARD_ADMIN'] },
   denyGuardRequest: { kind: 'mutation', may: ['GUARD_ADMIN'] },
+  denyGuardRequestInBulk: { kind: 'mutation', may: ['GUARD_ADMIN'] },
 
   startSupportSession: { kind: 'mutation', may: ['ASSIGNED_ENGINEER'] },
   endSupportSession: { kind: 'mutation', may: ['SESSION_ENGINEER'] },

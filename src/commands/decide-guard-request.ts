@@ -11,14 +11,19 @@ import { invalidState } from './refusal.ts';
 import { type GrantInput, grantCommand, grantSubjectOf } from './ticket-command.ts';
 import { findTicketFactsWithApprovers, type TicketFacts } from './ticket-facts.ts';
 
+export type GuardApprovalInput = GrantInput & {
+  /** An earlier end than the one that the customer approved and the policy allows. Left out: that one. */
+  expiresAt?: Date;
+};
+
 /**
  * A Guard admin approves after the customer. Only now does the engineer get the grant.
  *
  * If the person who approved for the customer may no longer grant, that approval lapses instead, and the request waits
  * for the customer again.
  */
-export const approveGuardRequest: Command<GrantInput, TicketFacts, GrantRow> = {
-  ...grantCommand(
+export const approveGuardRequest: Command<GuardApprovalInput, TicketFacts, GrantRow> = {
+  ...grantCommand<GuardApprovalInput>(
     'approveGuardRequest',
     'grant.approve_as_guard',
     [
@@ -27,10 +32,14 @@ export const approveGuardRequest: Command<GrantInput, TicketFacts, GrantRow> = {
       'ALREADY_ACTIVE',
       'SAME_PERSON_MAY_NOT_APPROVE_TWICE',
       'GUARD_ADMIN_ONLY_SINCE_APPROVAL',
+      'EXPIRES_AT_IN_THE_PAST',
+      'EXPIRES_AT_BEYOND_POLICY',
+      'EXPIRES_AT_BEYOND_APPROVAL',
     ],
-    ({ ticket }, { viewer }) => ({
+    ({ ticket }, { viewer }, { expiresAt }) => ({
       type: 'ApproveAsGuard',
       ...asGuardAdmin(viewer, ticket.site),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
       terms: termsOf(ticket.site),
     }),
   ),

@@ -31,8 +31,12 @@ export async function endExpiredGrants({ database, clock, announce }: Dependenci
         grantSubjectOf(ticket),
         clock(),
       );
-      const { entries, events } = await writeGrantChanges(tx, changes);
-      await appendAuditEntries(tx, entries);
+      const written = await writeGrantChanges(tx, changes);
+      await appendAuditEntries(
+        tx,
+        written.flatMap(({ entries }) => entries),
+      );
+      const events = written.flatMap((one) => one.events);
       return { count: changes.length, appended: await appendEvents(tx, events) };
     });
     announce(appended);

@@ -4,30 +4,21 @@
  *     lock → repeat? → load → authorize → decide (pure) → write state + audit + events + mail → commit → wake
  *
  * All of it is one transaction. A refusal is written too: it has an entry on the audit log, and it is the answer
- * to a repetition. Nothing happens outside the database before the commit.
+ * to a repetition. Nothing happens outside the database before the commit. Many commands on grants share a transaction:
+ * execute-together.ts.
  */
-import type { AuditAction } from '../audit/actions.ts';
-import { type AuditContext, type AuditEntry, type AuditResource, actorOf } from '../audit/entry.ts';
-import { appendAuditEntries } from '../audit/store.ts';
-import { type AccessChangedEnvelope, accessKind } from '../events/kinds/access.ts';
-import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
+import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { findViewerAt, findViewerById, type ViewerAt } from '../identity/viewer-store.ts';
-import { queueMails } from '../notifications/queue.ts';
+import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
-import { newId } from '../platform/ids.ts';
 import type { Logger } from '../platform/logger.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
-import { saveSessionChanges } from '../sessions/store.ts';
-import type { Command, OwnAuditEntry, Rules } from './command.ts';
-import { decideCommand } from './decide-command.ts';
-import { grantChangeMails } from './grant-change-effects.ts';
+import type { Command, Rules } from './command.ts';
+import { effectsOf, writeEffects } from './effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
-import { forbidden, notFound, type Refusal, RefusedError } from './refusal.ts';
-import { sessionAuditEntry, sessionEvent } from './session-effects.ts';
-import { writeGrantChanges } from './write-grant-changes.ts';
+import { forbidden, notFound, RefusedError } from './refusal.ts';
 
 export type Dependencies = {
   database: Database;
@@ -79,7 +70,6 @@ export async function executeAndLook<Input, Facts, Row extends object>(
         return await answerAgain(tx, command, input, caller, first);
       }
       const written = await decideAndWrite(tx, command, input, caller, { clock, ...settings });
-      if ('refused' in written.answer) assertDeclared(command, written.answer.refused);
       if (repetition !== null) await keepAnswer(tx, repetition, written.answer);
       return written;
     }),
@@ -103,42 +93,35 @@ async function answerAgain<Input, Facts, Row extends object>(
   first: Answer<Row>,
 ): Promise<Written<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
-  if (found === null) return notActive;
-  const { viewer } = found;
-  const isVisible =
-    command.seesAnswer !== undefined && 'answer' in first
-      ? command.seesAnswer(viewer, first.answer)
-      : await seesWhatItNames(tx, command, input, found, 'answer' in first);
-  const answer = isVisible ? first : { refused: notFound(command.resource) };
-  return { answer, viewer, appended: null };
-}
-
-/** A refusal to run a command on something that does not exist, or no longer, shows nothing of it. */
-async function seesWhatItNames<Input, Facts, Row extends object>(
-  tx: Transaction,
-  command: Command<Input, Facts, Row>,
-  input: Input,
-  { viewer, readAt }: ViewerAt,
-  isAnswered: boolean,
-): Promise<boolean> {
-  const { isVisible, isAnswerVisible = isVisible } = command;
+  if (found === null) return { answer: { refused: notActive }, viewer: null, appended: null };
+  const { viewer, readAt } = found;
+  if (command.seesAnswer !== undefined && 'answer' in first) {
+    const isVisible = command.seesAnswer(viewer, first.answer);
+    return {
+      answer: isVisible ? first : { refused: notFound(command.resource) },
+      viewer,
+      appended: null,
+    };
+  }
   const facts = await command.load(tx, input, readAt);
-  return facts === null || (isAnswered ? isAnswerVisible : isVisible)(command.relations(viewer, facts));
+  return { answer: answerToRepetition(command, facts, viewer, first), viewer, appended: null };
 }
 
-const notActive = {
-  answer: { refused: forbidden('Your account is not active.') },
-  viewer: null,
-  appended: null,
-};
-
-function assertDeclared<Input, Facts, Row extends object>(
-  { operation, refusals }: Command<Input, Facts, Row>,
-  { code }: Refusal,
-): void {
-  if (!refusals.includes(code))
-    throw new Error(`${operation} was refused with ${code}, which it does not declare`);
+/**
+ * The first answer, if the viewer may still see what the command names. A refusal to run a command on something that does
+ * not exist, or no longer, shows nothing of it.
+ */
+export function answerToRepetition<Input, Facts, Row extends object>(
+  { relations, isVisible, isAnswerVisible = isVisible, resource }: Command<Input, Facts, Row>,
+  facts: Facts | null,
+  viewer: Viewer,
+  first: Answer<Row>,
+): Answer<Row> {
+  const sees = 'answer' in first ? isAnswerVisible : isVisible;
+  return facts === null || sees(relations(viewer, facts)) ? first : { refused: notFound(resource) };
 }
+
+export const notActive = forbidden('Your account is not active.');
 
 async function decideAndWrite<Input, Facts, Row extends object>(
   tx: Transaction,
@@ -148,81 +131,12 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   { clock, rules }: Pick<Dependencies, 'clock' | 'rules'>,
 ): Promise<Written<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
-  if (found === null) return notActive;
+  if (found === null) return { answer: { refused: notActive }, viewer: null, appended: null };
   const { viewer } = found;
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
-  const facts = await command.load(tx, input, now);
-  if (facts === null) return { answer: { refused: notFound(command.resource) }, viewer, appended: null };
-
-  const { isVisible, preceding, outcome } = decideCommand(command, facts, input, { viewer, now, rules });
-  const subject: AuditSubject = {
-    auditResource: command.auditResource(facts, input),
-    // The organization is not shown the guesses of people who may not see what is its own.
-    auditContext: isVisible ? command.auditContext(facts) : { organizationId: null },
-  };
-  const entries = auditEntries(command.action, viewer, now);
-  if ('refused' in outcome) {
-    await outcome.write?.(tx);
-    const written = await writeGrantChanges(tx, preceding);
-    await appendAuditEntries(tx, [...written.entries, entries.refusal(outcome.refused, subject)]);
-    const appended = await appendEvents(tx, written.events);
-    return { answer: { refused: outcome.refused }, viewer, appended };
-  }
-  const grants = [...preceding, ...(outcome.grants ?? [])];
-  await outcome.write?.(tx);
-  const written = await writeGrantChanges(tx, grants);
-  const { sessions = [] } = outcome;
-  await saveSessionChanges(tx, sessions);
-  const own = [outcome.entry ?? [], ...(outcome.consequences ?? [])]
-    .flat()
-    .map((entry) => entries.success(entry, subject));
-  await appendAuditEntries(tx, [...own, ...written.entries, ...sessions.map(sessionAuditEntry)]);
-  const { accessChangedFor = [] } = outcome;
-  const appended = await appendEvents(tx, [
-    ...written.events,
-    ...sessions.map(sessionEvent),
-    ...accessChangedFor.map(accessChanged(now)),
-  ]);
-  await queueMails(tx, [...grants.flatMap(grantChangeMails), ...(outcome.mails ?? [])], now);
-  const after = accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
-  return { answer: { answer: outcome.answer }, viewer: after, appended };
-}
-
-type AuditSubject = { auditContext: AuditContext; auditResource: AuditResource };
-
-/** Makes the audit entries of one command. */
-function auditEntries(action: AuditAction, viewer: Viewer, now: Date) {
-  const actor = actorOf(viewer);
-  const entry = (
-    { auditContext, auditResource, ...made }: AuditSubject & Pick<OwnAuditEntry, 'action' | 'actor'>,
-    refusalCode: string | null,
-    details: Record<string, unknown>,
-  ): AuditEntry => ({
-    ...auditContext,
-    action,
-    actor,
-    ...made,
-    resource: auditResource,
-    refusalCode,
-    occurredAt: now,
-    details,
-  });
-  return {
-    refusal: (refused: Refusal, subject: AuditSubject) =>
-      entry(subject, refused.code, refused.kind === 'NotEligible' ? { obstacles: refused.obstacles } : {}),
-    success: ({ details, ...own }: OwnAuditEntry, subject: AuditSubject) =>
-      entry({ ...subject, ...own }, null, details),
-  };
-}
-
-/** The events that tell subscribers of a change of their rights. */
-export function accessChanged(now: Date) {
-  return (accountId: string): AccessChangedEnvelope => ({
-    id: newId(now),
-    kind: accessKind,
-    type: 'ACCESS_CHANGED',
-    occurredAt: now,
-    accountId,
-  });
+  const effects = effectsOf(command, await command.load(tx, input, now), input, { viewer, now, rules });
+  const appended = await writeEffects(tx, [effects], now);
+  const after = effects.accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
+  return { answer: effects.answer, viewer: after, appended };
 }

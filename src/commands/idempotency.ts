@@ -55,8 +55,17 @@ export async function claimKey(db: Transaction, of: Repetition): Promise<boolean
 
 export async function findAnswer<Row extends object>(tx: Transaction, of: Repetition): Promise<Answer<Row>> {
   const { accountId, key } = of;
-  const kept = await tx.idempotencyKey.findUniqueOrThrow({ where: { accountId_key: { accountId, key } } });
-  if (kept.command !== of.command || kept.inputHash !== of.inputHash)
+  return answerIn(
+    await tx.idempotencyKey.findUniqueOrThrow({ where: { accountId_key: { accountId, key } } }),
+    of,
+  );
+}
+
+function answerIn<Row extends object>(
+  kept: { command: string; inputHash: string; answer: unknown },
+  of: Repetition | undefined,
+): Answer<Row> {
+  if (kept.command !== of?.command || kept.inputHash !== of.inputHash)
     return { refused: idempotencyKeyReused };
   return revive<Answer<Row>>(kept.answer);
 }
@@ -71,6 +80,49 @@ export async function keepAnswer<Row extends object>(
     of.accountId,
     of.key,
     JSON.stringify(answer),
+  );
+}
+
+/**
+ * Claims many keys of one account for this transaction, and returns the first answers of those that a committed
+ * transaction has claimed before, by key. At most two statements.
+ */
+export async function claimKeys<Row extends object>(
+  tx: Transaction,
+  accountId: string,
+  repetitions: readonly Repetition[],
+): Promise<ReadonlyMap<string, Answer<Row>>> {
+  if (repetitions.length === 0) return new Map();
+  const claimed = await tx.$queryRawUnsafe<{ key: string }[]>(
+    `INSERT INTO idempotency_keys (account_id, key, command, input_hash, created_at)
+     SELECT $1::uuid, key, command, input_hash, now()
+       FROM jsonb_to_recordset($2::jsonb) AS asked(key text, command text, input_hash text)
+     ON CONFLICT DO NOTHING RETURNING key`,
+    accountId,
+    JSON.stringify(
+      repetitions.map(({ key, command, inputHash }) => ({ key, command, input_hash: inputHash })),
+    ),
+  );
+  const own = new Set(claimed.map(({ key }) => key));
+  const repeated = new Map(repetitions.flatMap((one) => (own.has(one.key) ? [] : [[one.key, one]])));
+  if (repeated.size === 0) return new Map();
+  const kept = await tx.idempotencyKey.findMany({ where: { accountId, key: { in: [...repeated.keys()] } } });
+  return new Map(kept.map((one) => [one.key, answerIn<Row>(one, repeated.get(one.key))]));
+}
+
+/** Keeps the answers to commands whose keys this transaction has claimed. One statement. */
+export async function keepAnswers<Row extends object>(
+  tx: Transaction,
+  accountId: string,
+  answers: readonly { key: string; answer: Answer<Row> }[],
+): Promise<void> {
+  if (answers.length === 0) return;
+  await tx.$executeRawUnsafe(
+    `UPDATE idempotency_keys AS known SET answer = given.answer
+       FROM jsonb_to_recordset($2::jsonb) AS given(key text, answer jsonb)
+      WHERE known.account_id = $1::uuid AND known.key = given.key`,
+    accountId,
+    JSON.stringify(answers),
   );
 }
 

@@ -51,7 +51,7 @@ export type Refusal =
       message: string;
       sessionId: string;
     }
-  | { kind: 'Unavailable'; code: 'SERVICE_UNAVAILABLE'; message: string }
+  | { kind: 'Unavailable'; code: 'SERVICE_UNAVAILABLE' | 'NOT_BEGUN'; message: string }
   | {
       kind: 'Conflict';
       code: 'VERSION_CONFLICT' | 'IDEMPOTENCY_KEY_REUSED';
@@ -87,6 +87,7 @@ function kindOf(code: RefusalCode): RefusalKind {
     case 'SESSION_ALREADY_OPEN':
       return 'SessionOpen';
     case 'SERVICE_UNAVAILABLE':
+    case 'NOT_BEGUN':
       return 'Unavailable';
     case 'VERSION_CONFLICT':
     case 'IDEMPOTENCY_KEY_REUSED':
@@ -179,6 +180,14 @@ export const unavailable: Refusal = {
   message: 'The gateway could not run this one for now. Try it again shortly, with the same idempotency key.',
 };
 
+/** For an item of a bulk mutation whose time was over before it. */
+export const notBegun: Refusal = {
+  kind: 'Unavailable',
+  code: 'NOT_BEGUN',
+  message:
+    'The time of this mutation was over before this one was begun, so nothing has changed. Send the same mutation again with the same idempotency key: it goes on with the rest.',
+};
+
 /** Give a message where the command has something better to say than the usual one. */
 export function invalidState(code: StateRefusalCode, message: string = stateMessages[code]): Refusal {
   return { kind: 'InvalidState', code, message };
@@ -206,6 +215,8 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   EXPIRES_AT_IN_THE_PAST: 'expiresAt must be in the future.',
   EXPIRES_AT_BEYOND_POLICY:
     "expiresAt is later than the site's policy allows a grant to last. Choose an earlier time.",
+  EXPIRES_AT_BEYOND_APPROVAL:
+    'expiresAt is later than the end that the customer approved. A Guard admin may bring it forward, not put it off: choose an earlier time, or leave it out.',
   NOT_CONSENTED_YET:
     'Nobody has consented to the change yet, so there is no consent to take back. To refuse it, refuse the change.',
   ALREADY_CONSENTED:

@@ -10,7 +10,8 @@ import { findProposedChange, listDue, type ProposedChange, saveSettlement } from
 import { lockRights } from '../roles/locks.ts';
 import { type Effect, loadEffect, lockEffect, rightsOfEffect } from './carry-out-change.ts';
 import type { OwnAuditEntry } from './command.ts';
-import { accessChanged, type Dependencies } from './execute.ts';
+import { accessChanged } from './effects.ts';
+import type { Dependencies } from './execute.ts';
 import { proposedChangeEntry } from './propose.ts';
 
 /** At most so many in one run; the next run continues. */

@@ -99,23 +99,24 @@ export function approverOf(grant: Grant | null): string | null {
 export type GrantInput = { grantId: string; expectedVersion: number | null; reason: string | null };
 
 /** A command on one existing grant. `toGrantCommand` returns the lifecycle command to run. */
-export function grantCommand(
+export function grantCommand<Input extends GrantInput = GrantInput>(
   operation: MutationName,
   action: Extract<AuditAction, `grant.${string}`>,
   refusals: readonly StateRefusalCode[],
-  toGrantCommand: (facts: TicketFacts, by: DecisionContext) => GrantCommand,
-): Command<GrantInput, TicketFacts, GrantRow> {
-  return ticketCommand<GrantInput, GrantRow>({
+  toGrantCommand: (facts: TicketFacts, by: DecisionContext, input: Input) => GrantCommand,
+): Command<Input, TicketFacts, GrantRow> {
+  return ticketCommand<Input, GrantRow>({
     operation,
     action,
     refusals: ['VERSION_CONFLICT', 'ALREADY_OVER', ...refusals],
-    decide: (facts, { expectedVersion, reason }, by) => {
+    decide: (facts, input, by) => {
       const { grant, ticket } = facts;
+      const { expectedVersion, reason } = input;
       if (grant === null) return { refused: notFound('Grant') };
       if (expectedVersion !== null && expectedVersion !== grant.version) {
         return { refused: versionConflict(grant.version) };
       }
-      const decided = changeGrant(grant, toGrantCommand(facts, by), {
+      const decided = changeGrant(grant, toGrantCommand(facts, by, input), {
         ...grantSubjectOf(ticket),
         by,
         action,

@@ -2,7 +2,7 @@
 import type { OpenChangeRequest } from '../changes/change-request.ts';
 import { listOpenChangeRequests } from '../changes/store.ts';
 import type { Grant } from '../grants/grant.ts';
-import { listGrantsOfTicket, listOpenGrantsOfTickets } from '../grants/store.ts';
+import { listGrantsOfTicket, listGrantsOfTickets } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { listViewers } from '../identity/viewer-store.ts';
 import type { Transaction } from '../platform/database.ts';
@@ -10,6 +10,7 @@ import {
   findTicket,
   listOpenTicketsOfEngineer,
   listTickets,
+  listTicketsOfGrants,
   type TicketOnProduct,
 } from '../tickets/store.ts';
 
@@ -74,11 +75,53 @@ export async function listTicketFacts(
 ): Promise<(TicketFacts | null)[]> {
   const [tickets, grants] = await Promise.all([
     listTickets(db, ticketIds),
-    listOpenGrantsOfTickets(db, ticketIds),
+    listGrantsOfTickets(db, ticketIds),
   ]);
   const approvers = await findApprovers(db, grants);
   const factsOf = factsWith(grants);
   return tickets.map((ticket) => ticket && { ...factsOf(ticket), approvers });
+}
+
+/**
+ * The facts of commands on grants that are decided one after the other in one transaction: each on what those before it
+ * have left.
+ */
+export class FactsOfGrants {
+  readonly #tickets: ReadonlyMap<string, TicketOnProduct>;
+  readonly #grants: Map<string, Grant>;
+  readonly #approvers: ReadonlyMap<string, Viewer>;
+
+  private constructor(
+    tickets: readonly TicketOnProduct[],
+    grants: readonly Grant[],
+    approvers: ReadonlyMap<string, Viewer>,
+  ) {
+    this.#tickets = new Map(tickets.map((ticket) => [ticket.id, ticket]));
+    this.#grants = new Map(grants.map((grant) => [grant.id, grant]));
+    this.#approvers = approvers;
+  }
+
+  /** Two statements, however many grants, and one more if any grant of their tickets awaits the Guard. */
+  static async find(tx: Transaction, grantIds: readonly string[]): Promise<FactsOfGrants> {
+    const tickets = await listTicketsOfGrants(tx, grantIds);
+    const ticketIds = tickets.map(({ id }) => id);
+    const grants = tickets.length === 0 ? [] : await listGrantsOfTickets(tx, ticketIds, grantIds);
+    return new FactsOfGrants(tickets, grants, await findApprovers(tx, grants));
+  }
+
+  /** The facts for a command on this grant; null: it did not exist. */
+  of(grantId: string): GrantFacts | null {
+    const grant = this.#grants.get(grantId);
+    const ticket = grant && this.#tickets.get(grant.ticketId);
+    if (grant === undefined || ticket === undefined) return null;
+    const grants = [...this.#grants.values()].filter(({ ticketId }) => ticketId === ticket.id);
+    return { ticket, grants, grant, approvers: this.#approvers };
+  }
+
+  /** Takes over what a command has changed. */
+  change(grants: readonly { grant: Grant }[]): void {
+    for (const { grant } of grants) this.#grants.set(grant.id, grant);
+  }
 }
 
 /** The facts of the engineer's open tickets, with their change requests. At most three statements, however many tickets. */
@@ -86,7 +129,7 @@ export async function listTicketFactsOfEngineer(tx: Transaction, engineerId: str
   const tickets = await listOpenTicketsOfEngineer(tx, engineerId);
   if (tickets.length === 0) return [];
   const ids = tickets.map(({ id }) => id);
-  const factsOf = factsWith(await listOpenGrantsOfTickets(tx, ids));
+  const factsOf = factsWith(await listGrantsOfTickets(tx, ids));
   const changeRequests = Map.groupBy(await listOpenChangeRequests(tx, ids), ({ ticketId }) => ticketId);
   return tickets.map((ticket) => ({
     ...factsOf(ticket),

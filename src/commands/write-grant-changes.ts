@@ -7,27 +7,28 @@ import type { Session } from '../sessions/session.ts';
 import { type DecidedGrantChange, grantChangeAuditEntry, grantChangeEvent } from './grant-change-effects.ts';
 import { type DecidedSessionChange, endOfUse, sessionAuditEntry, sessionEvent } from './session-effects.ts';
 
-/** What is left to write of changes, in order. */
+/** What is left to write of a change, in order. */
 export type Consequences = { entries: AuditEntry[]; events: EventEnvelope[] };
 
 /**
- * Writes the changes, and the ends of sessions with them in the same statement. The entry and the event of a session come
- * right after those of the change that ended it. At most two statements, however many.
+ * Writes the changes, and the ends of sessions with them in the same statement, and returns what is left to write of each.
+ * The entry and the event of a session come right after those of the change that ended it. At most two statements, however
+ * many.
  */
 export async function writeGrantChanges(
   tx: Transaction,
   changes: readonly DecidedGrantChange[],
-): Promise<Consequences> {
+): Promise<Consequences[]> {
   const ended = await saveGrantChanges(tx, changes, changes.flatMap(sessionEndOf));
   const underGrant = Map.groupBy(ended, ({ grantId }) => grantId);
-  const consequences: Consequences = { entries: [], events: [] };
-  for (const change of changes) {
+  return changes.map((change) => {
     const sessions = endOfUse(change) === null ? [] : (underGrant.get(change.grant.id) ?? []);
     const ends = sessions.map((session) => endOf(session, change));
-    consequences.entries.push(grantChangeAuditEntry(change), ...ends.map(sessionAuditEntry));
-    consequences.events.push(grantChangeEvent(change), ...ends.map(sessionEvent));
-  }
-  return consequences;
+    return {
+      entries: [grantChangeAuditEntry(change), ...ends.map(sessionAuditEntry)],
+      events: [grantChangeEvent(change), ...ends.map(sessionEvent)],
+    };
+  });
 }
 
 /** The session under the grant ends when the grant is over, or at once if it passes to another engineer. */

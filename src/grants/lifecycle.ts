@@ -40,7 +40,8 @@ export type GrantCommand =
     }
   | { type: 'Approve'; by: string; path: GrantPath; expiresAt: Date | null; terms: GrantTerms }
   | { type: 'Deny'; by: string }
-  | { type: 'ApproveAsGuard'; by: string; guardAdminSince: Date; terms: GrantTerms }
+  /** `expiresAt`: an earlier end than the customer's. */
+  | { type: 'ApproveAsGuard'; by: string; guardAdminSince: Date; expiresAt?: Date; terms: GrantTerms }
   | { type: 'DenyAsGuard'; by: string; guardAdminSince: Date }
   /** The person who approved for the customer may no longer grant. */
   | { type: 'LapseApproval' }
@@ -76,7 +77,8 @@ export type GrantRefusal =
   | 'SAME_PERSON_MAY_NOT_APPROVE_TWICE'
   | 'GUARD_ADMIN_ONLY_SINCE_APPROVAL'
   | 'EXPIRES_AT_IN_THE_PAST'
-  | 'EXPIRES_AT_BEYOND_POLICY';
+  | 'EXPIRES_AT_BEYOND_POLICY'
+  | 'EXPIRES_AT_BEYOND_APPROVAL';
 
 export type GrantDecision = { changed: GrantChange } | { unchanged: true } | { refused: GrantRefusal };
 
@@ -225,7 +227,8 @@ function deny(grant: OpenGrant, by: string, now: Date): GrantDecision {
 
 /**
  * The two decisions are made by two different people, unless the terms say otherwise. Somebody who was made a Guard admin
- * after the customer's approval does not decide: nobody is appointed for one grant.
+ * after the customer's approval does not decide: nobody is appointed for one grant. A Guard admin may bring the end
+ * forward, and never puts it off.
  */
 function approveAsGuard(grant: OpenGrant, command: Of<'ApproveAsGuard'>, now: Date): GrantDecision {
   if (grant.state !== 'PENDING_GUARD_APPROVAL') return { refused: notAwaitingGuard(grant) };
@@ -235,7 +238,15 @@ function approveAsGuard(grant: OpenGrant, command: Of<'ApproveAsGuard'>, now: Da
   if (by === grant.customerApprovedById && !terms.samePersonMayApproveTwice) {
     return { refused: 'SAME_PERSON_MAY_NOT_APPROVE_TWICE' };
   }
-  const expiresAt = earlier(grant.expiresAt, latestEnd(now, terms));
+  const latest = latestEnd(now, terms);
+  const { expiresAt: chosen } = command;
+  if (chosen !== undefined) {
+    if (!(chosen > now)) return { refused: 'EXPIRES_AT_IN_THE_PAST' };
+    if (grant.expiresAt !== null && chosen > grant.expiresAt)
+      return { refused: 'EXPIRES_AT_BEYOND_APPROVAL' };
+    if (latest !== null && chosen > latest) return { refused: 'EXPIRES_AT_BEYOND_POLICY' };
+  }
+  const expiresAt = chosen ?? earlier(grant.expiresAt, latest);
   return {
     changed: {
       event: 'ACTIVATED',

@@ -27,15 +27,19 @@ export async function listGrantsOfTicket(
   return rows.map(toGrant);
 }
 
-/** The open grants of these tickets. One statement. */
-export async function listOpenGrantsOfTickets(
+/** The open grants of these tickets, and those with the ids `named`, open or not. One statement. */
+export async function listGrantsOfTickets(
   db: Transaction,
   ticketIds: readonly string[],
+  named: readonly string[] = [],
 ): Promise<Grant[]> {
   const rows = await db.grant.findMany({
     where: {
       ticketId: { in: [...ticketIds] },
-      state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
+      OR: [
+        { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] } },
+        ...(named.length === 0 ? [] : [{ id: { in: [...named] } }]),
+      ],
     },
     orderBy: { id: 'asc' },
   });

@@ -13,6 +13,12 @@ export type Services = Dependencies & {
   cursors: CursorSigner;
 };
 
+/** The operation that is running, on any transport. */
+type Operation = {
+  /** Aborts when nobody waits for the result any more. */
+  readonly signal: AbortSignal;
+};
+
 export type Context = {
   /**
    * Null without a token, and with a valid token that belongs to no active account. After a mutation, and after a change
@@ -21,6 +27,9 @@ export type Context = {
   viewer: Viewer | null;
   /** Whether a valid token was presented. */
   hasToken: boolean;
+  operation: Operation;
+  /** When the operation has to be answered, on the clock of `performance.now()`. */
+  answerBy: number;
   services: Services;
   loaders: Loaders;
 };
@@ -28,9 +37,9 @@ export type Context = {
 /** Creates the context of one operation. The viewer has their rights at the start of the operation. */
 export function createContext(
   services: Services,
-  { viewer, hasToken }: Pick<Context, 'viewer' | 'hasToken'>,
+  given: Pick<Context, 'viewer' | 'hasToken' | 'operation' | 'answerBy'>,
 ): Context {
-  return { viewer, hasToken, services, loaders: new Loaders(services.database, viewer) };
+  return { ...given, services, loaders: new Loaders(services.database, given.viewer) };
 }
 
 /**

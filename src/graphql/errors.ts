@@ -54,7 +54,7 @@ export class ConflictError extends ApiError<'VERSION_CONFLICT' | 'IDEMPOTENCY_KE
   }
 }
 
-export class UnavailableError extends ApiError<'SERVICE_UNAVAILABLE'> {}
+export class UnavailableError extends ApiError<'SERVICE_UNAVAILABLE' | 'NOT_BEGUN'> {}
 
 /** The class of the typed error for each kind of refusal. */
 export const errorTypes = {
@@ -126,6 +126,13 @@ export function notPermitted(viewer: Viewer | null, hasToken: boolean): GraphQLE
     : new GraphQLError('Send a bearer token: "authorization: Bearer …".', {
         extensions: { code: 'UNAUTHENTICATED' },
       });
+}
+
+/** For a mutation of a document whose operation was over before it. Nobody waits for it any more. */
+export function operationIsOver(): GraphQLError {
+  return new GraphQLError('The operation was over before this mutation was begun, so it changed nothing.', {
+    extensions: { code: 'TOOK_TOO_LONG' },
+  });
 }
 
 export function badUserInput(message: string): GraphQLError {

@@ -31,6 +31,8 @@ type MutationSpec<Fields extends InputFieldMap, Row extends object> = {
   description: string;
   /** The errors that it can return. Its union has exactly these. */
   errors: readonly RefusalKind[];
+  /** It runs a command for each of many items. */
+  inBulk?: boolean;
   input: {
     description: string;
     fields: (t: InputFields) => Fields;
@@ -71,6 +73,7 @@ export function addMutation<Fields extends InputFieldMap, Row extends object>(
     t.field({
       type: Result,
       description,
+      extensions: { inBulk: spec.inBulk === true },
       authScopes: { operation: name },
       args: { input: t.arg({ type: Input, required: true, description: spec.input.description }) },
       // TypeScript cannot derive the argument's type from the generic fields. The input type above has exactly these.

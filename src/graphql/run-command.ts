@@ -3,10 +3,13 @@ import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
 import { executeAndLook } from '../commands/execute.ts';
 import { executeEach } from '../commands/execute-each.ts';
+import type { CommandOnGrant } from '../commands/execute-together.ts';
 import { claimKey, repetitionOf } from '../commands/idempotency.ts';
 import { idempotencyKeyReused } from '../commands/refusal.ts';
+import type { GrantRow } from '../grants/row.ts';
+import { abortAfter } from '../platform/deadline.ts';
 import { type Context, clearReadCaches, viewerOf } from './context.ts';
-import { type MutationError, toApiError } from './errors.ts';
+import { type MutationError, operationIsOver, toApiError } from './errors.ts';
 
 /** Runs a command for the viewer and returns its row. Throws the typed error of the API if the command is refused. */
 export async function runCommand<Input, Facts, Row extends object>(
@@ -15,6 +18,7 @@ export async function runCommand<Input, Facts, Row extends object>(
   input: Input,
   idempotencyKey: string | null | undefined,
 ): Promise<Row> {
+  refuseOnceOver(context);
   const caller = { accountId: viewerOf(context).id, idempotencyKey: idempotencyKey ?? null };
   try {
     const { answer, viewer } = await executeAndLook(context.services, command, input, caller);
@@ -27,33 +31,53 @@ export async function runCommand<Input, Facts, Row extends object>(
 }
 
 /**
- * Runs a command for each input, each in a transaction of its own, and returns the results in the order of the
- * inputs. Throws the typed error of the API if the viewer has used the key for another mutation or other inputs.
+ * Runs a command for each input, and returns the results in the order of the inputs. Throws the typed error of the API if
+ * the viewer has used the key for another mutation or other inputs. Begins nothing once two thirds of the operation's time
+ * are over, so that it still answers for each input.
  */
-export async function runCommandForEach<Input, Facts, Row extends object>(
+export async function runCommandForEach<Input extends { grantId: string }>(
   context: Context,
   operation: MutationName,
-  command: Command<Input, Facts, Row>,
-  items: readonly { id: string; input: Input }[],
+  command: CommandOnGrant<Input>,
+  inputs: readonly Input[],
   idempotencyKey: string | null | undefined,
-): Promise<({ row: Row } | { error: MutationError })[]> {
+): Promise<({ row: GrantRow } | { error: MutationError })[]> {
+  refuseOnceOver(context);
   const accountId = viewerOf(context).id;
   const key = idempotencyKey ?? null;
   if (key !== null) {
-    const repetition = repetitionOf(accountId, key, operation, items);
+    const all = inputs.map((input) => ({ id: input.grantId, input }));
+    const repetition = repetitionOf(accountId, key, operation, all);
     if (!(await claimKey(context.services.database.prisma, repetition)))
       throw toApiError(idempotencyKeyReused);
   }
   // With a key for each item, a repetition returns the first result of each. A caller's own key has no space.
-  const callers = items.map(({ id, input }) => ({
+  const items = inputs.map((input) => ({
     input,
-    caller: { accountId, idempotencyKey: key === null ? null : `${key} ${id}` },
+    idempotencyKey: key === null ? null : `${key} ${input.grantId}`,
   }));
-  const results = await executeEach(context.services, command, callers, (viewer) => {
-    context.viewer = viewer;
+  const msLeft = context.answerBy - performance.now();
+  const giveUpAt = performance.now() + msLeft * answeredWithin;
+  using time = abortAfter(msLeft * begunWithin, context.operation.signal);
+  const results = await executeEach(context.services, command, items, {
+    accountId,
+    stop: time.signal,
+    msLeft: () => giveUpAt - performance.now(),
+    onViewer: (viewer) => {
+      context.viewer = viewer;
+    },
   });
   clearReadCaches(context);
   return results.map((result) =>
     'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },
   );
+}
+
+/** The shares of the time of an operation within which the items of a bulk begin, and are answered. What is left is for reading the answer. */
+const begunWithin = 2 / 3;
+const answeredWithin = 8 / 9;
+
+/** A document may have several mutations: those after the end of the operation are not begun. */
+function refuseOnceOver({ operation }: Context): void {
+  if (operation.signal.aborted) throw operationIsOver();
 }

@@ -19,8 +19,15 @@ export const defaultLimits = {
   documentDepth: 15,
   /** Aliases in one operation. Clients that act on many things at once use the mutations in bulk instead. */
   documentAliases: 50,
-  /** Objects that one operation may return, estimated from the page sizes it asks for. */
+  /**
+   * Objects that one operation may return, estimated from the page sizes it asks for, and items of a bulk mutation, which
+   * count once more for the work of each.
+   */
   operationObjects: 10_000,
+  /** Mutations of one operation, which run one after the other in its time. */
+  mutations: 10,
+  /** Bulk mutations of one operation. */
+  bulkMutations: 1,
   /** From an operation's start to its result, or to the start of its stream. */
   operationMs: 4_500,
 

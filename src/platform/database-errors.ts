@@ -18,6 +18,11 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** Whether the database gave up on a statement that took too long, such as waiting for somebody's lock. */
+export function isStatementTimeout(error: unknown): boolean {
+  return ['57014', '55P03'].includes(describe(error).state ?? '');
+}
+
 /** Whether the transaction conflicted with another one (serialization failure, deadlock) and may be retried. */
 export function isWriteConflict(error: unknown): boolean {
   const { prismaCode, kind, state } = describe(error);

@@ -17,8 +17,10 @@ export interface Database {
    * Runs the work in one READ COMMITTED transaction: commits when the work's promise resolves, rolls back when it
    * rejects. Never retries. If the response to the COMMIT is lost, it rejects with an error that `isUnavailable`
    * recognizes, and the work may have been committed nevertheless.
+   *
+   * Once the signal is aborted, the next statement of the work fails with its reason instead of being sent.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Resolves if the database answers; rejects within five seconds if it does not. */
   ping(): Promise<void>;
   /** The time of the database's clock. */
@@ -111,7 +113,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     prisma,
     pool,
-    transaction: (work) => prisma.$transaction(work),
+    transaction: (work, signal) =>
+      prisma.$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal))),
     async ping() {
       await pool.query('SELECT 1');
     },
@@ -136,6 +139,16 @@ export function openDatabase(options: DatabaseOptions): Database {
       return disposing;
     },
   };
+}
+
+/** The client of a transaction, of which every use throws the signal's reason once that is aborted. */
+function endedBy(tx: Transaction, signal: AbortSignal): Transaction {
+  return new Proxy(tx, {
+    get(target, name) {
+      signal.throwIfAborted();
+      return Reflect.get(target, name);
+    },
+  });
 }
 
 /**

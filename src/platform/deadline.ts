@@ -15,3 +15,19 @@ export async function withDeadline<T>(work: T | PromiseLike<T>, ms: number, late
     clearTimeout(timer);
   }
 }
+
+/** A signal that aborts with the other signal, or after `ms` milliseconds. Disposing it stops its timer. */
+export function abortAfter(ms: number, other: AbortSignal): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(new Error('It was to be over by now.'));
+  const timer = setTimeout(abort, ms);
+  if (other.aborted) abort();
+  else other.addEventListener('abort', abort, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      other.removeEventListener('abort', abort);
+    },
+  };
+}

@@ -30,6 +30,22 @@ function nameOnTicket(by: Exclude<TicketName, { ticketId: string }>): [table: st
   return 'sessionId' in by ? ['support_sessions', by.sessionId] : ['change_requests', by.changeRequestId];
 }
 
+/**
+ * Takes the locks of a command on each of the tickets of these grants: shared ones on the sites, and exclusive ones on the
+ * tickets, both in the order of their ids. Two statements, however many grants.
+ */
+export async function lockTicketsOfGrants(tx: Transaction, grantIds: readonly string[]): Promise<void> {
+  for (const [column, lock] of [
+    ['site_id', sharedLock('site', 'named.id::text')],
+    ['ticket_id', exclusiveLock('ticket', 'named.id::text')],
+  ])
+    await tx.$executeRawUnsafe(
+      `SELECT ${lock}
+         FROM (SELECT DISTINCT ${column} AS id FROM grants WHERE id = ANY ($1::uuid[]) ORDER BY ${column}) AS named`,
+      grantIds,
+    );
+}
+
 const openTicketsOfEngineer = `SELECT id, site_id FROM tickets WHERE assignee_id = $1::uuid AND status <> 'CLOSED'`;
 
 /**

@@ -31,6 +31,18 @@ export async function listTickets(
   return ids.map((id) => byId.get(id) ?? null);
 }
 
+/** The tickets of these grants. One statement. */
+export async function listTicketsOfGrants(
+  tx: Transaction,
+  grantIds: readonly string[],
+): Promise<TicketOnProduct[]> {
+  return await tx.ticket.findMany({
+    where: { grants: { some: { id: { in: [...grantIds] } } } },
+    include: { site: true, product: true },
+    relationLoadStrategy: 'join',
+  });
+}
+
 /** The next ticket key, such as `SUP-1042`. Numbers may be skipped, but never repeated. */
 export async function nextTicketKey(tx: Transaction): Promise<string> {
   const [row] = await tx.$queryRawUnsafe<{ number: string }[]>(

@@ -857,6 +857,33 @@ describe('successful and refused actions', () => {
     }
   });
 
+  test('a bulk mutation writes the entry of each grant with its own reason', async () => {
+    const [one, two, three] = [
+      await fileTicket(gateway, world, { site: 'restricted' }),
+      await fileTicket(gateway, world, { site: 'restricted' }),
+      await fileTicket(gateway, world, { site: 'restricted' }),
+    ].map(({ grantId }) => ({ grantId: grantId ?? '' }));
+    const [admin, guardAdmin] = [await member('organizationAdmin'), await member('guardAdmin')];
+    await done(admin, 'approveDataAccessInBulk', { items: [one, two] });
+    await newEntries();
+    for (const [name, by, grants, action] of [
+      ['denyDataAccessInBulk', admin, [three, one], 'GRANT_DENY'],
+      ['approveGuardRequestInBulk', guardAdmin, [one, three], 'GRANT_APPROVE_AS_GUARD'],
+      ['denyGuardRequestInBulk', guardAdmin, [two, three], 'GRANT_DENY_AS_GUARD'],
+    ] as const) {
+      const [first, second] = grants;
+      const own = { ...first, reason: 'Its own' };
+      await done(by, name, { items: [own, second ?? {}], reason: 'For all' });
+      const entries = await newEntries();
+      everything.push(...entries);
+      expect(entries).toMatchObject([
+        { action, outcome: 'SUCCEEDED', grantId: first?.grantId, details: { reason: 'Its own' } },
+        { action, outcome: 'REFUSED', grantId: second?.grantId },
+      ]);
+      attempted.set(name, new Set(['done', 'refused']));
+    }
+  });
+
   test('the end of a grant by time has Latchkey as its actor, and the time at which it was noticed', async () => {
     const active = await fileTicket(gateway, world);
     const expiresAt = new Date(Date.now() + ahead + 60_000).toISOString();

@@ -94,6 +94,7 @@ const changesTicket = { writes: { relation: 'tickets', operation: 'UPDATE' } } a
 const changesSite = { writes: { relation: 'sites', operation: 'UPDATE' } } as const;
 const addsAccount = { writes: { relation: 'accounts', operation: 'INSERT' }, ofThePlatform: true } as const;
 const grantId = ({ grantId: id }: Target) => ({ grantId: id });
+const inBulk = ({ grantId: id }: Target) => ({ grantIds: [id] });
 const ticketId = ({ ticketId: id }: Target) => ({ ticketId: id });
 const siteId = ({ siteId: id }: Target) => ({ siteId: id });
 const changeRequestId = ({ changeRequestId: id }: Target) => ({ changeRequestId: id });
@@ -162,6 +163,7 @@ const rows: Record<string, Row> = {
     ...changesGrant,
   },
   denyDataAccess: { on: pending, input: grantId, ...changesGrant },
+  denyDataAccessInBulk: { on: pending, input: inBulk, ...changesGrant },
   revokeDataAccess: { on: active, input: grantId, ...changesGrant },
   'revokeDataAccess: takes back': { on: awaitsGuard, input: grantId, ...changesGrant },
   revokeDataAccessInBulk: {
@@ -171,6 +173,8 @@ const rows: Record<string, Row> = {
   },
   approveGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant, approverMayGrant: true },
   denyGuardRequest: { on: awaitsGuard, input: grantId, ...changesGrant },
+  approveGuardRequestInBulk: { on: awaitsGuard, input: inBulk, ...changesGrant, approverMayGrant: true },
+  denyGuardRequestInBulk: { on: awaitsGuard, input: inBulk, ...changesGrant },
 
   requestChange: {
     on: {},

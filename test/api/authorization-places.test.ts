@@ -41,6 +41,7 @@ const waysToGrant: Way[] = [
   ['approveDataAccess', undefined, 'ticket'],
   ['approveDataAccessInBulk', 'PENDING_APPROVAL', 'bulk'],
   ['denyDataAccess', 'PENDING_APPROVAL', 'grant'],
+  ['denyDataAccessInBulk', 'PENDING_APPROVAL', 'bulk'],
 ];
 
 test.each(waysToGrant)(`%s, its grant %s, named by its %s, PLACES_SEED=${seed}`, async (name, grant, by) => {
@@ -74,9 +75,14 @@ test.each<Way>([
   });
 });
 
-test.each(['approveGuardRequest', 'denyGuardRequest'] as const)('%s', async (name) => {
+test.each([
+  ['approveGuardRequest', 'grant'],
+  ['denyGuardRequest', 'grant'],
+  ['approveGuardRequestInBulk', 'bulk'],
+  ['denyGuardRequestInBulk', 'bulk'],
+] as const)('%s', async (name, by) => {
   const ask = async (person: Person, target: Target) =>
-    inWords(await attempt(person, name, { grantId: target.grantId }));
+    inWords(await attempt(person, name, naming(by, target)));
   // The approval holds: who gave it may still grant.
   const { organizationAdmin } = everybody.world.acme.emails;
   await expectInPlaces(whoMayDecideForGuard, 'PENDING_GUARD_APPROVAL', sampled, ask, organizationAdmin);

@@ -119,11 +119,14 @@ approveDataAccess            | 401       no       no          -      -          
 approveDataAccess: by grant  | 401       no       no          -      -           -           -
 approveDataAccessInBulk      | 401       no       no          -      -           -           -
 denyDataAccess               | 401       no       no          -      -           -           -
+denyDataAccessInBulk         | 401       no       no          -      -           -           -
 revokeDataAccess             | 401       no       no          -      -           -           -
 revokeDataAccess: takes back | 401       no       no          -      -           -           -
 revokeDataAccessInBulk       | 401       no       no          -      -           -           -
 approveGuardRequest          | 401       no       no          -      -           -           -
+approveGuardRequestInBulk    | 401       no       no          -      -           -           -
 denyGuardRequest             | 401       no       no          -      -           -           -
+denyGuardRequestInBulk       | 401       no       no          -      -           -           -
 
 requestChange                | 401       no       no          -      -           -           -
 withdrawChangeRequest        | 401       no       no          -      -           -           -
@@ -215,11 +218,14 @@ approveDataAccess            | -      why      -        yes      yes       why  
 approveDataAccess: by grant  | -      why      -        yes      yes       why       yes       why       why      why     yes     why
 approveDataAccessInBulk      | -      why      -        yes      yes       why       yes       why       why      why     yes     why
 denyDataAccess               | -      why      -        yes      yes       why       yes       why       why      why     yes     why
+denyDataAccessInBulk         | -      why      -        yes      yes       why       yes       why       why      why     yes     why
 revokeDataAccess             | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
 revokeDataAccess: takes back | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
 revokeDataAccessInBulk       | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
 approveGuardRequest          | -      no       no       no       no        no        no        no        no       no      no      no
+approveGuardRequestInBulk    | -      no       no       no       no        no        no        no        no       no      no      no
 denyGuardRequest             | -      no       no       no       no        no        no        no        no       no      no      no
+denyGuardRequestInBulk       | -      no       no       no       no        no        no        no        no       no      no      no
 
 requestChange                | -      no       -        no       no        no        no        no        no       no      no      no
 withdrawChangeRequest        | -      no       -        no       no        no        no        no        no       no      no      no
@@ -311,11 +317,14 @@ approveDataAccess            | why   why       why       why      why       -
 approveDataAccess: by grant  | why   why       why       why      why       -
 approveDataAccessInBulk      | why   why       why       why      why       -
 denyDataAccess               | why   why       why       why      why       -
+denyDataAccessInBulk         | why   why       why       why      why       -
 revokeDataAccess             | yes   yes       why       why      why       -
 revokeDataAccess: takes back | yes   yes       why       why      why       -
 revokeDataAccessInBulk       | yes   yes       why       why      why       -
 approveGuardRequest          | yes   yes       no        no       no        -
+approveGuardRequestInBulk    | yes   yes       no        no       no        -
 denyGuardRequest             | yes   yes       no        no       no        -
+denyGuardRequestInBulk       | yes   yes       no        no       no        -
 
 requestChange                | no    no        no        no       no        -
 withdrawChangeRequest        | no    no        no        no       no        -
@@ -407,11 +416,14 @@ approveDataAccess            | no       -        no       no        no       -  
 approveDataAccess: by grant  | no       -        no       no        no       -        no        no        -
 approveDataAccessInBulk      | no       -        no       no        no       -        no        no        -
 denyDataAccess               | no       -        no       no        no       -        no        no        -
+denyDataAccessInBulk         | no       -        no       no        no       -        no        no        -
 revokeDataAccess             | no       -        no       no        no       -        no        no        -
 revokeDataAccess: takes back | no       -        no       no        no       -        no        no        -
 revokeDataAccessInBulk       | no       -        no       no        no       -        no        no        -
 approveGuardRequest          | no       -        no       no        no       -        no        no        -
+approveGuardRequestInBulk    | no       -        no       no        no       -        no        no        -
 denyGuardRequest             | no       -        no       no        no       -        no        no        -
+denyGuardRequestInBulk       | no       -        no       no        no       -        no        no        -
 
 requestChange                | yes      -        no       no        no       -        no        no        -
 withdrawChangeRequest        | yes      -        no       no        no       -        no        no        -

@@ -155,12 +155,30 @@ function rightInputs(): Record<string, Given> {
       },
     },
     denyDataAccess: { by: 'orgAdmin', input: of(things.pending) },
+    denyDataAccessInBulk: {
+      by: 'orgAdmin',
+      input: { grantIds: [things.pending.grantId], reason: 'Because', ...key },
+    },
     revokeDataAccess: { by: 'orgAdmin', input: of(things.active) },
     revokeDataAccessInBulk: {
       by: 'orgAdmin',
       input: { grantIds: [things.active.grantId], reason: 'Because', ...key },
     },
-    approveGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
+    approveGuardRequest: {
+      by: 'guard',
+      input: { ...of(things.awaitsGuard), expiresAt: '2090-01-01T00:00:00Z' },
+    },
+    approveGuardRequestInBulk: {
+      by: 'guard',
+      input: {
+        ...{ grantIds: [things.awaitsGuard.grantId], expiresAt: '2090-01-01T00:00:00Z' },
+        ...{ reason: 'Because', ...key },
+      },
+    },
+    denyGuardRequestInBulk: {
+      by: 'guard',
+      input: { grantIds: [things.awaitsGuard.grantId], reason: 'Because', ...key },
+    },
     denyGuardRequest: { by: 'guard', input: of(things.awaitsGuard) },
     startSupportSession: {
       by: 'engineer',
@@ -405,7 +423,8 @@ describe(`every field of every input, INPUT_SEED=${seed}`, () => {
     const fields = Object.values(inputOf(field).getFields());
     const given = Object.keys(right.input);
     // All other fields are valid, so the error must be about this field.
-    const alternatives = name === 'approveDataAccess' ? ['ticketId'] : [];
+    const alternatives =
+      name === 'approveDataAccess' ? ['ticketId'] : name.endsWith('InBulk') ? ['items'] : [];
     expect(given.toSorted()).toEqual(
       fields
         .map((one) => one.name)

@@ -366,6 +366,9 @@ const rows: Record<MutationName, () => Row> = {
     decidesOn('PENDING_GUARD_APPROVAL', 'PENDING_APPROVAL', 'guardAdmin', 'reporter'),
   denyGuardRequest: () => decidesOn('PENDING_GUARD_APPROVAL', 'PENDING_APPROVAL', 'guardAdmin', 'reporter'),
   approveDataAccessInBulk: () => inBulk,
+  denyDataAccessInBulk: () => inBulk,
+  approveGuardRequestInBulk: () => inBulk,
+  denyGuardRequestInBulk: () => inBulk,
   revokeDataAccessInBulk: () => inBulk,
   requestChange: () => ({
     succeeds: [by('engineer', ticket(anyChange()))],
@@ -692,13 +695,13 @@ describe('each type of the union, and no other, is returned by', () => {
 describe.each(['approveDataAccessInBulk', 'revokeDataAccessInBulk'] as const)('one grant of %s', (name) => {
   const before: Stage = name === 'approveDataAccessInBulk' ? 'PENDING_APPROVAL' : 'ACTIVE';
 
-  async function resultFor(as: Person, grantId: unknown): Promise<string> {
+  async function resultFor(as: Person, grantId: unknown, expectedVersion?: number): Promise<string> {
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
     const { bulk }: Json = await as.ask(
       `mutation ($input: ${type}Input!) {
          bulk: ${name}(input: $input) { ... on BulkPayload {
            results { grantId result { __typename } grant { __typename } error { __typename code message } } } } }`,
-      { input: { grantIds: [grantId] } },
+      { input: { items: [{ grantId, expectedVersion }] } },
     );
     const [{ result, grant, error, ...item }] = bulk.results;
     expect(item).toEqual({ grantId });
@@ -717,6 +720,7 @@ describe.each(['approveDataAccessInBulk', 'revokeDataAccessInBulk'] as const)('o
       ForbiddenError: await resultFor(engineer, grantId),
       NotEligibleError: await resultFor(confluenceAdmin, grantId),
       InvalidStateError: await resultFor(jiraAdmin, (await grant('DENIED')()).grantId),
+      ConflictError: await resultFor(jiraAdmin, grantId, 99),
       Grant: await resultFor(jiraAdmin, grantId),
       UnavailableError: await whileConnectionsBreak((await grant(before)()).grantId, (id) =>
         resultFor(jiraAdmin, id),

@@ -6,6 +6,7 @@
 import { GraphQLObjectType, print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as operations from '../../schema/generated/operations.ts';
+import { togetherAtMost } from '../../src/commands/execute-each.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
@@ -675,33 +676,81 @@ describe('a mutation', () => {
       }),
     },
     'approveDataAccessInBulk of one': {
-      statements: 12,
-      withEverything: 13,
+      statements: 13,
+      withEverything: 14,
       given: async () => ({
         by: await member('organizationAdmin'),
         input: { grantIds: await grantsOf([ticket()]) },
       }),
     },
-    // Each item is a transaction of its own; the selected fields of all are read together.
+    // As many for several as for one, up to 25 in a transaction.
     'approveDataAccessInBulk of several': {
-      statements: 1 + 11 * bulk,
-      withEverything: 2 + 11 * bulk,
+      statements: 13,
+      withEverything: 14,
       given: async () => ({
         by: await member('organizationAdmin'),
         input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => ticket())) },
       }),
     },
+    // The key of the whole, then with those of the items: one statement to claim them, one to keep their answers.
+    'approveDataAccessInBulk of several with an idempotency key': {
+      statements: 16,
+      withEverything: 17,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: {
+          grantIds: await grantsOf(Array.from({ length: bulk }, () => ticket())),
+          idempotencyKey: fresh(),
+        },
+      }),
+    },
+    'approveDataAccessInBulk of more than share a transaction': {
+      statements: 1 + 2 * 12,
+      withEverything: 2 + 2 * 12,
+      given: async () => {
+        const filed = await inTurn(Array.from({ length: togetherAtMost + 1 }), () => ticket());
+        return {
+          by: await member('organizationAdmin'),
+          input: { items: filed.map(({ grantId }) => ({ grantId, expectedVersion: 2, reason: grantId })) },
+        };
+      },
+    },
     'approveDataAccessInBulk of several refused': {
-      statements: 1 + 8 * bulk,
-      withEverything: 3 + 8 * bulk,
+      statements: 10,
+      withEverything: 12,
       given: async () => ({
         by: await member('confluenceAdmin'),
         input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => ticket())) },
       }),
     },
+    'denyDataAccessInBulk of several': {
+      statements: 13,
+      withEverything: 14,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => ticket())) },
+      }),
+    },
+    // One of them reads the present rights of the people who approved for the customer.
+    'approveGuardRequestInBulk of several': {
+      statements: 14,
+      withEverything: 15,
+      given: async () => ({
+        by: await member('guardAdmin'),
+        input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => awaitingGuard())) },
+      }),
+    },
+    'denyGuardRequestInBulk of several': {
+      statements: 14,
+      withEverything: 15,
+      given: async () => ({
+        by: await member('guardAdmin'),
+        input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => awaitingGuard())) },
+      }),
+    },
     'revokeDataAccessInBulk of several': {
-      statements: 1 + 10 * bulk,
-      withEverything: 2 + 10 * bulk,
+      statements: 12,
+      withEverything: 13,
       given: async () => ({
         by: await member('organizationAdmin'),
         input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => active())) },

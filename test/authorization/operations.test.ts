@@ -50,12 +50,14 @@ const opened: Record<Relation, readonly string[]> = {
     ...customerAdministration,
   ],
   GUARD_ADMIN: [
-    ...['approveGuardRequest', 'auditLog', 'denyGuardRequest', 'setSupportAccessRestrictions'],
+    ...['approveGuardRequest', 'approveGuardRequestInBulk', 'denyGuardRequest', 'denyGuardRequestInBulk'],
+    ...['auditLog', 'setSupportAccessRestrictions'],
     ...revoking,
   ],
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],
   GRANTOR: [
-    ...['approveDataAccess', 'approveDataAccessInBulk', 'denyDataAccess', ...revoking],
+    ...['approveDataAccess', 'approveDataAccessInBulk', 'denyDataAccess', 'denyDataAccessInBulk'],
+    ...revoking,
     ...['consentToChange', 'refuseChange'],
   ],
   APPROVER: revoking,

@@ -4,7 +4,7 @@ import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { closeTicket } from '../../src/commands/change-ticket.ts';
 import type { Command } from '../../src/commands/command.ts';
 import { type Caller, type Dependencies, execute } from '../../src/commands/execute.ts';
-import { executeEach } from '../../src/commands/execute-each.ts';
+import { executeEach, togetherAtMost } from '../../src/commands/execute-each.ts';
 import { RefusedError, versionConflict } from '../../src/commands/refusal.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import type { AppendedEvents } from '../../src/events/outbox.ts';
@@ -14,6 +14,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { WriteConflictError } from '../../src/platform/write-conflict.ts';
 import { expectLegalHistories } from '../api/races-history.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
+import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { bySize } from '../support/size.ts';
 import { fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
@@ -69,6 +70,14 @@ const approval = (grantId: string) =>
 const caller = (accountId: string, idempotencyKey: string | null = null): Caller => ({
   accountId,
   idempotencyKey,
+});
+
+const itemOf = (grantId: string, idempotencyKey: string | null = null) => ({
+  input: approval(grantId),
+  idempotencyKey,
+});
+const bulkRun = (stop: AbortSignal = new AbortController().signal) => ({
+  ...{ accountId: admin, stop, msLeft: () => 60_000, onViewer: () => undefined },
 });
 
 /** The content of every table that commands write, as one value to compare. */
@@ -218,18 +227,110 @@ test('one of many commands that fails unexpectedly does not affect the others', 
       return approveDataAccess.decide(facts, input, by);
     },
   };
-  const items = [...requests, { grantId: newId() }].map(({ grantId }) => ({
-    input: approval(grantId),
-    caller: caller(admin),
-  }));
-  const answers = await executeEach(dependencies, command, items);
+  const items = [...requests, { grantId: newId() }].map(({ grantId }) => itemOf(grantId));
+  const answers = await executeEach(dependencies, command, items, bulkRun());
   expect(answers.map((answer) => ('answer' in answer ? answer.answer.state : answer.refused.code))).toEqual([
     ...['ACTIVE', 'ACTIVE', 'ACTIVE', 'ACTIVE', 'SERVICE_UNAVAILABLE'],
     ...['ACTIVE', 'ACTIVE', 'ACTIVE', 'ACTIVE', 'NOT_FOUND'],
   ]);
-  expect(await executeEach(dependencies, approveDataAccess, items.slice(4, 5))).toMatchObject([
+  expect(await executeEach(dependencies, approveDataAccess, items.slice(4, 5), bulkRun())).toMatchObject([
     { answer: { state: 'ACTIVE' } },
   ]);
+});
+
+/** Runs the work while somebody else has the lock on the ticket. */
+async function whileLocked<T>(
+  ticketId: string,
+  work: (release: () => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const holder = await gateway.sql.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [ticketId]);
+    return await work(async () => void (await holder.query('ROLLBACK')));
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+}
+
+const someoneWaits = () =>
+  eventually(async () => {
+    const { rows } = await gateway.sql.query(
+      `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    expect(rows).toHaveLength(1);
+  });
+
+const outcomes = (answers: Awaited<ReturnType<typeof executeEach>>) =>
+  answers.map((answer) => ('answer' in answer ? answer.answer.state : answer.refused.code));
+
+test('when the time is over, nothing more is begun, and the same key goes on with the rest', async () => {
+  const requests = [];
+  for (let index = 0; index < togetherAtMost + 2; index += 1) requests.push(await pendingGrant());
+  const items = requests.map(({ grantId }) => itemOf(grantId, `over ${grantId}`));
+  const before = await everything();
+  const time = new AbortController();
+  const first = await whileLocked(requests[3]?.ticketId ?? '', async (release) => {
+    const running = executeEach(dependencies, approveDataAccess, items, bulkRun(time.signal));
+    await someoneWaits();
+    time.abort();
+    await release();
+    return await running;
+  });
+  expect(outcomes(first)).toEqual(items.map(() => 'NOT_BEGUN'));
+  expect(await everything()).toEqual(before);
+
+  const some = executeEach(dependencies, approveDataAccess, items.slice(0, 2), bulkRun());
+  expect(outcomes(await some)).toEqual(['ACTIVE', 'ACTIVE']);
+  const [again, afresh] = [
+    await executeEach(dependencies, approveDataAccess, items, bulkRun()),
+    await executeEach(dependencies, approveDataAccess, items, bulkRun()),
+  ];
+  expect(outcomes(again)).toEqual(items.map(() => 'ACTIVE'));
+  expect(afresh).toEqual(again);
+});
+
+test('an item that still runs when the answers are needed is answered as unavailable, and those after it as not begun', async () => {
+  const requests = [];
+  for (let index = 0; index < togetherAtMost + 1; index += 1) requests.push(await pendingGrant());
+  const items = requests.map(({ grantId }) => itemOf(grantId, `late ${grantId}`));
+  const time = new AbortController();
+  const answers = await whileLocked(requests[0]?.ticketId ?? '', async () => {
+    const answering = executeEach(dependencies, approveDataAccess, items, {
+      ...bulkRun(time.signal),
+      msLeft: () => 1,
+    });
+    const given = await answering;
+    time.abort();
+    return given;
+  });
+  expect(outcomes(answers)).toEqual([
+    ...Array.from({ length: togetherAtMost }, () => 'SERVICE_UNAVAILABLE'),
+    'NOT_BEGUN',
+  ]);
+  // What was waiting gives up at its next statement. If it had gone on, these answers would be of it.
+  const again = await executeEach(dependencies, approveDataAccess, items, bulkRun());
+  expect(outcomes(again)).toEqual(items.map(() => 'ACTIVE'));
+});
+
+test('a ticket that somebody keeps locked delays only its own item', async () => {
+  const requests = [];
+  for (let index = 0; index < 4; index += 1) requests.push(await pendingGrant());
+  const items = requests.map(({ grantId }) => itemOf(grantId));
+  const impatient = openDatabase({
+    ...{ url: gateway.databaseUrl, logger: createLogger('silent'), poolSize: 2 },
+    ...{ deadlines: generousDatabaseDeadlines, settings: { lock_timeout: '500' } },
+  });
+  try {
+    const answers = await whileLocked(requests[1]?.ticketId ?? '', () =>
+      executeEach({ ...dependencies, database: impatient }, approveDataAccess, items, bulkRun()),
+    );
+    expect(outcomes(answers)).toEqual(['ACTIVE', 'SERVICE_UNAVAILABLE', 'ACTIVE', 'ACTIVE']);
+  } finally {
+    await impatient.dispose();
+  }
 });
 
 test('an account that is no longer active runs no command', async () => {

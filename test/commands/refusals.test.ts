@@ -50,12 +50,13 @@ import {
 
 const customer = user('reporter', assignment('ORGANIZATION_ADMIN', 'ORGANIZATION'));
 const guard = user('customer', assignment('GUARD_ADMIN', 'ORGANIZATION'));
+const otherGuard = user('otherGuard', assignment('GUARD_ADMIN', 'ORGANIZATION'));
 const appointed = user('appointed', assignment('GUARD_ADMIN', 'ORGANIZATION', { since: NOW.getTime() }));
 const elsewhere = user('elsewhere', assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT'));
 const viewers: Viewer[] = [
   elsewhere,
   appointed,
-  ...[customer, guard, user('somebody'), engineer(), engineer('another'), ticketing(), operator()],
+  ...[customer, guard, otherGuard, user('somebody'), engineer(), engineer('another'), ticketing(), operator()],
 ];
 const tickets = [
   ticket(),
@@ -69,6 +70,7 @@ const grants: Grant[] = [
   pendingGuardApproval(),
   active(),
   overOnceActive({ state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER' }),
+  pendingGuardApproval({ expiresAt: fromNow(2 * HOUR) }),
 ];
 
 /** Every code with which the command is refused, for all viewers, on all of these facts, with all of these inputs. */
@@ -114,11 +116,17 @@ describe('on a grant', () => {
 
   test.each(
     [
-      ...[denyDataAccess, revokeDataAccess, approveGuardRequest, denyGuardRequest],
+      ...[denyDataAccess, revokeDataAccess, denyGuardRequest],
       ...[withdrawDataAccessRequest, releaseDataAccess],
     ].map((command) => [command.operation, command] as const),
   )('%s', (_, command) => {
     expect(codesOf(command, inputs, named)).toEqual(declaredBy(command));
+  });
+
+  test('approveGuardRequest', () => {
+    const ends = [NOW, fromNow(3 * HOUR)];
+    const withEnds = [...inputs, ...ends.map((expiresAt) => ({ ...decision, grantId: 'grant', expiresAt }))];
+    expect(codesOf(approveGuardRequest, withEnds, named)).toEqual(declaredBy(approveGuardRequest));
   });
 
   test('approveDataAccess, by grant and by ticket', () => {

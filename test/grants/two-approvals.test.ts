@@ -219,3 +219,40 @@ describe('an approval that has lapsed', () => {
     lapsed.when({ type: 'LapseApproval' }).thenUnchanged();
   });
 });
+
+describe('a Guard admin', () => {
+  const until = (expiresAt: Date | null) =>
+    given(pendingApproval()).when({
+      ...{ type: 'Approve', by: 'customer', path: 'SUPPORT_PORTAL', expiresAt },
+      terms: terms(restricted),
+    });
+  const approveUntil = (expiresAt: Date, on: Partial<GrantTerms> = restricted): GrantCommand => ({
+    ...{ type: 'ApproveAsGuard', by: 'guard', ...longGuardAdmin, expiresAt, terms: terms(on) },
+  });
+  const limited = { ...restricted, maxGrantSeconds: 7_200 };
+
+  test('may bring the end forward', () => {
+    until(fromNow(2 * HOUR))
+      .when(approveUntil(fromNow(HOUR)))
+      .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
+    until(null)
+      .when(approveUntil(fromNow(HOUR)))
+      .thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
+  });
+
+  test('may name the end that the customer approved, and no later one', () => {
+    const approved = until(fromNow(HOUR));
+    approved.when(approveUntil(fromNow(HOUR))).thenChanged('ACTIVATED', { expiresAt: fromNow(HOUR) });
+    approved.when(approveUntil(fromNow(HOUR + MS))).thenRefused('EXPIRES_AT_BEYOND_APPROVAL');
+  });
+
+  test('may name no end beyond the policy, and none that is over', () => {
+    until(null)
+      .when(approveUntil(fromNow(2 * HOUR + MS), limited))
+      .thenRefused('EXPIRES_AT_BEYOND_POLICY');
+    until(null)
+      .when(approveUntil(fromNow(2 * HOUR), limited))
+      .thenChanged('ACTIVATED', { expiresAt: fromNow(2 * HOUR) });
+    until(null).when(approveUntil(NOW)).thenRefused('EXPIRES_AT_IN_THE_PAST');
+  });
+});

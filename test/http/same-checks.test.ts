@@ -35,6 +35,13 @@ const transports: Record<string, (server: TestServer, payload: Payload) => Promi
   },
 };
 
+const sums = (count: number, name: string) =>
+  Array.from({ length: count }, (_, index) => `${name}${index}: add(to: 0)`).join(' ');
+const additions = (count: number) => `mutation { ${sums(count, 'a')} }`;
+const bulkOf = (selection: string) =>
+  `mutation ($input: AddInBulkInput!) { addInBulk(input: $input) { ${selection} } }`;
+const items = (count: number) => Array.from({ length: count }, () => 1);
+
 const tooMany = 'items(first: 100) { nodes { items(first: 100) { nodes { id } } } }';
 
 describe.each(Object.entries(transports))('over %s', (_name, run) => {
@@ -54,6 +61,25 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       { whoAmI: 'ada@customer.example' },
     ],
     ['a mutation', { query: 'mutation { add(to: 1) }' }, { add: 2 }],
+    [
+      'ten mutations',
+      { query: additions(10) },
+      { a0: 1, a1: 1, a2: 1, a3: 1, a4: 1, a5: 1, a6: 1, a7: 1, a8: 1, a9: 1 },
+    ],
+    [
+      'one mutation by two fragments',
+      {
+        query: `mutation { ...A ...B }
+          fragment A on Mutation { addInBulk(input: {}) { results { id } } }
+          fragment B on Mutation { addInBulk(input: {}) { results { id } } }`,
+      },
+      { addInBulk: { results: [] } },
+    ],
+    [
+      'as many items of a bulk mutation as allowed',
+      { query: bulkOf('results { id }'), variables: { input: { items: items(5_000 - 1) } } },
+      { addInBulk: { results: [] } },
+    ],
     ['the bearer, for the resolvers', { query: '{ whoAmI }' }, { whoAmI: 'ada@customer.example' }],
     ['as deep as allowed', { query: deep(15) }, { items: { nodes: [] } }],
     [
@@ -126,6 +152,38 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       /characters/,
     ],
     ['too many tokens', { query: `{ ${'hello '.repeat(2_001)} }` }, 'GRAPHQL_PARSE_FAILED', /2000 tokens/],
+    [
+      'too many mutations',
+      { query: additions(11) },
+      'OPERATION_LIMIT_EXCEEDED',
+      /has 11 mutations; the limit is 10\. Nothing was run/,
+    ],
+    [
+      'too many mutations, through fragments',
+      {
+        query: `mutation { ...A ... on Mutation { ${sums(5, 'b')} } } fragment A on Mutation { ${sums(6, 'a')} }`,
+      },
+      'OPERATION_LIMIT_EXCEEDED',
+      /has 11 mutations/,
+    ],
+    [
+      'two bulk mutations',
+      { query: 'mutation { a: addInBulk(input: {}) { __typename } b: addInBulk(input: {}) { __typename } }' },
+      'OPERATION_LIMIT_EXCEEDED',
+      /has 2 bulk mutations; the limit is 1\. Nothing was run/,
+    ],
+    [
+      'a bulk mutation of too many items',
+      { query: bulkOf('__typename'), variables: { input: { items: items(10_000) } } },
+      'OPERATION_LIMIT_EXCEEDED',
+      /10001 objects/,
+    ],
+    [
+      'a bulk mutation of too many results',
+      { query: bulkOf('results { id }'), variables: { input: { items: items(5_000) } } },
+      'OPERATION_LIMIT_EXCEEDED',
+      /10001 objects/,
+    ],
     ['too deep', { query: deep(16) }, 'DOCUMENT_LIMIT_EXCEEDED', /deeper than 15 levels/],
     [
       'too deep, through fragments',

@@ -85,7 +85,9 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       type ItemEdge { node: Item!, cursor: String! }
       type Item { id: ID!, parent: Item, items(first: Int): ItemConnection! }
       type Numbered { number: Int!, cursor: String!, text: String! }
-      type Mutation { add(to: Int!): Int! }
+      input AddInBulkInput { items: [Int!] }
+      type BulkPayload { results: [Item!]! }
+      type Mutation { add(to: Int!): Int!, addInBulk(input: AddInBulkInput!): BulkPayload! }
       type Subscription {
         "The numbers that the test emits."
         values: Int!
@@ -128,7 +130,10 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         list: () => [],
         nodes: () => [],
       },
-      Mutation: { add: (_root, { to }) => to + 1 },
+      Mutation: {
+        add: (_root, { to }) => to + 1,
+        addInBulk: { extensions: { inBulk: true }, resolve: () => ({ results: [] }) },
+      },
       Subscription: {
         values: {
           subscribe: (_root, _args, { signal }) => source.values(signal),

@@ -1,37 +1,42 @@
 /** Mutations that decide on many grants, each with its own result. */
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
+import { approveGuardRequest, denyGuardRequest } from '../../commands/decide-guard-request.ts';
+import { denyDataAccess } from '../../commands/deny-data-access.ts';
 import { type RefusalKind, refusalKinds } from '../../commands/refusal.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
-import type { MutationError } from '../errors.ts';
+import { invalidField, type MutationError } from '../errors.ts';
 import { globalId, optionalDate, optionalText } from '../input.ts';
-import { addMutation, resultUnion } from '../mutation.ts';
+import { addMutation, type InputFields, resultUnion } from '../mutation.ts';
 import { runCommandForEach } from '../run-command.ts';
 import { ErrorInterface } from '../types/error.ts';
 import { Grant } from '../types/grant.ts';
-import { ApprovalPath } from './grants.ts';
+import { ApprovalPath, type OnGrant, toGrantInput, toGuardApproval, whyAndVersion } from './grants.ts';
 
 /** The maximum number of grants in one bulk mutation. */
 const maxGrants = 200;
 
-const grantIds = z
-  .array(globalId('Grant'))
-  .min(1, 'must name at least one grant.')
-  .max(maxGrants, `must name at most ${maxGrants} grants.`)
-  .refine((ids) => new Set(ids).size === ids.length, 'must not name a grant twice.');
+/** What a bulk names: each grant once. */
+function listOf<Named>(named: z.ZodType<Named>, grantOf: (one: Named) => string) {
+  return z
+    .array(named)
+    .min(1, 'must name at least one grant.')
+    .max(maxGrants, `must name at most ${maxGrants} grants.`)
+    .refine((all) => new Set(all.map(grantOf)).size === all.length, 'must not name a grant twice.')
+    .nullish();
+}
 
 type Item = { grantId: string } & ({ row: GrantRow } | { error: MutationError });
 
 /**
- * The errors of one item: those of the commands, without invalid input and a reused key, which are results of the whole
- * mutation. An item names no version that could conflict.
+ * The errors of one item: those of the commands, without invalid input, which is the result of the whole mutation.
  */
 const errorsOfItems: readonly RefusalKind[] = [
   ...refusalKinds([...approveDataAccess.refusals, ...revokeDataAccess.refusals, 'SERVICE_UNAVAILABLE']),
-].filter((kind) => kind !== 'InvalidInput' && kind !== 'Conflict');
+].filter((kind) => kind !== 'InvalidInput');
 
 const BulkItemResult = resultUnion(
   'BulkItemResult',
@@ -74,87 +79,158 @@ const BulkPayload = builder.objectRef<{ results: Item[] }>('BulkPayload').implem
   fields: (t) => ({
     results: t.field({
       type: [BulkItem],
-      description: 'One item for each grant, in the order of `grantIds`.',
+      description: 'One item for each grant, in the order given.',
       resolve: ({ results }) => results,
     }),
   }),
 });
 
+const grantId = (t: InputFields) =>
+  t.id({ required: true, description: 'The grant.' }).validate(globalId('Grant'));
+
+const end = (t: InputFields) =>
+  t
+    .field({
+      type: 'DateTime',
+      description:
+        'The time at which access ends by itself. Default: as late as what was approved before and the policy of the site allow; a later time is refused.',
+    })
+    .validate(optionalDate);
+
+const BulkItemInput = builder.inputType('BulkItemInput', {
+  description: 'One grant of a bulk mutation, and what is said of it alone.',
+  fields: (t) => ({ grantId: grantId(t), ...whyAndVersion(t) }),
+});
+
+const BulkApprovalItemInput = builder.inputType('BulkApprovalItemInput', {
+  description: 'One grant to approve in a bulk mutation, and what is said of it alone.',
+  fields: (t) => ({ grantId: grantId(t), expiresAt: end(t), ...whyAndVersion(t) }),
+});
+
+const grantIds = (t: InputFields) =>
+  t
+    .idList({
+      description: `The global ids of the grants, 1 to ${maxGrants}, each once. Exactly one of \`grantIds\` and \`items\`.`,
+    })
+    .validate(listOf(globalId('Grant'), (id) => id));
+
+const aboutItems = `The grants, 1 to ${maxGrants}, each once, with what is said of each alone. It counts before what is said of all.`;
+const eachOnce = listOf(z.custom<OnGrant>(), (item) => item.grantId);
+
+const reasonOfAll = (t: InputFields) =>
+  t
+    .string({
+      description:
+        'The reason for all without one of their own, for the audit log: at most 2,000 characters.',
+    })
+    .validate(optionalText(2000));
+
+type Named = Omit<OnGrant, 'grantId' | 'expectedVersion'> & {
+  grantIds?: readonly string[] | null | undefined;
+  items?: readonly OnGrant[] | null | undefined;
+};
+
+/** Each grant, with what is said of it alone or else of all. */
+function itemsOf({ grantIds: ids, items, reason, expiresAt }: Named): OnGrant[] {
+  if ((ids == null) === (items == null)) throw invalidField('input', 'must have either grantIds or items.');
+  const named: readonly OnGrant[] = items ?? (ids ?? []).map((id) => ({ grantId: id }));
+  return named.map((one) => ({
+    ...one,
+    reason: one.reason ?? reason,
+    expiresAt: one.expiresAt ?? expiresAt,
+  }));
+}
+
+const independent = 'One that is refused does not affect the others.';
+
+/** Every other error is the result of one grant. */
+const errorsOfAll = ['InvalidInput', 'Conflict'] as const;
+
 addMutation({
-  name: 'approveDataAccessInBulk',
-  type: BulkPayload,
-  // Every other error is the result of one grant.
-  errors: ['InvalidInput', 'Conflict'],
-  description:
-    'Approves many outstanding requests, each in a transaction of its own: one that is refused does not affect the others.',
+  ...{ name: 'approveDataAccessInBulk', type: BulkPayload, errors: errorsOfAll, inBulk: true },
+  description: `Approves many outstanding requests for the customer. ${independent}`,
   input: {
     description: 'The requests to approve.',
     fields: (t) => ({
-      grantIds: t
-        .idList({
-          required: true,
-          description: `The global ids of the requests, 1 to ${maxGrants}, each once.`,
-        })
-        .validate(grantIds),
+      grantIds: grantIds(t),
+      items: t.field({ type: [BulkApprovalItemInput], description: aboutItems }).validate(eachOnce),
       path: t.field({
         type: ApprovalPath,
         required: true,
         defaultValue: 'ADMIN_CONSOLE',
         description: 'Where the customer approves.',
       }),
-      expiresAt: t
-        .field({
-          type: 'DateTime',
-          description:
-            "The time at which access ends by itself. Default: as late as each site's policy allows.",
-        })
-        .validate(optionalDate),
-      reason: t
-        .string({ description: 'The reason, for the audit log: at most 2,000 characters.' })
-        .validate(optionalText(2000)),
+      expiresAt: end(t),
+      reason: reasonOfAll(t),
     }),
   },
-  run: async ({ grantIds: ids, path, expiresAt, reason }, context, key) => {
-    const terms = { path, expiresAt: expiresAt ?? null, reason: reason ?? null, expectedVersion: null };
-    const each = ids.map((id) => ({ id, input: { grantId: id, ...terms } }));
+  run: async ({ path, ...named }, context, key) => {
+    const inputs = itemsOf(named).map(({ grantId, expiresAt, reason, expectedVersion }) => ({
+      ...{ grantId, path, expiresAt: expiresAt ?? null },
+      ...{ reason: reason ?? null, expectedVersion: expectedVersion ?? null },
+    }));
     return payload(
-      ids,
-      await runCommandForEach(context, 'approveDataAccessInBulk', approveDataAccess, each, key),
+      inputs,
+      await runCommandForEach(context, 'approveDataAccessInBulk', approveDataAccess, inputs, key),
     );
   },
 });
 
 addMutation({
-  name: 'revokeDataAccessInBulk',
-  type: BulkPayload,
-  // Every other error is the result of one grant.
-  errors: ['InvalidInput', 'Conflict'],
-  description:
-    'Revokes many grants, each in a transaction of its own: one that is refused does not affect the others.',
+  ...{ name: 'approveGuardRequestInBulk', type: BulkPayload, errors: errorsOfAll, inBulk: true },
+  description: `Approves as a Guard admin many requests that the customer has approved. ${independent}`,
   input: {
-    description: 'The grants to revoke.',
+    description: 'The requests to approve.',
     fields: (t) => ({
-      grantIds: t
-        .idList({
-          required: true,
-          description: `The global ids of the grants, 1 to ${maxGrants}, each once.`,
-        })
-        .validate(grantIds),
-      reason: t
-        .string({ description: 'The reason, for the audit log: at most 2,000 characters.' })
-        .validate(optionalText(2000)),
+      grantIds: grantIds(t),
+      items: t.field({ type: [BulkApprovalItemInput], description: aboutItems }).validate(eachOnce),
+      expiresAt: end(t),
+      reason: reasonOfAll(t),
     }),
   },
-  run: async ({ grantIds: ids, reason }, context, key) => {
-    const input = { reason: reason ?? null, expectedVersion: null };
-    const each = ids.map((id) => ({ id, input: { grantId: id, ...input } }));
+  run: async (named, context, key) => {
+    const inputs = itemsOf(named).map(toGuardApproval);
     return payload(
-      ids,
-      await runCommandForEach(context, 'revokeDataAccessInBulk', revokeDataAccess, each, key),
+      inputs,
+      await runCommandForEach(context, 'approveGuardRequestInBulk', approveGuardRequest, inputs, key),
     );
   },
 });
 
-function payload(ids: readonly string[], results: readonly ({ row: GrantRow } | { error: MutationError })[]) {
-  return { results: results.map((result, index) => ({ grantId: ids[index] ?? '', ...result })) };
+for (const { name, command, does } of [
+  {
+    name: 'denyDataAccessInBulk',
+    command: denyDataAccess,
+    does: 'Denies many outstanding requests for the customer.',
+  },
+  {
+    name: 'denyGuardRequestInBulk',
+    command: denyGuardRequest,
+    does: 'Denies as a Guard admin many requests that the customer has approved.',
+  },
+  { name: 'revokeDataAccessInBulk', command: revokeDataAccess, does: 'Revokes many grants.' },
+] as const) {
+  addMutation({
+    ...{ name, type: BulkPayload, errors: errorsOfAll, inBulk: true },
+    description: `${does} ${independent}`,
+    input: {
+      description: 'The grants, and why.',
+      fields: (t) => ({
+        grantIds: grantIds(t),
+        items: t.field({ type: [BulkItemInput], description: aboutItems }).validate(eachOnce),
+        reason: reasonOfAll(t),
+      }),
+    },
+    run: async (named, context, key) => {
+      const inputs = itemsOf(named).map(toGrantInput);
+      return payload(inputs, await runCommandForEach(context, name, command, inputs, key));
+    },
+  });
+}
+
+function payload(
+  inputs: readonly { grantId: string }[],
+  results: readonly ({ row: GrantRow } | { error: MutationError })[],
+) {
+  return { results: results.map((result, index) => ({ grantId: inputs[index]?.grantId ?? '', ...result })) };
 }

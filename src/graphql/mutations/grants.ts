@@ -2,11 +2,16 @@
 
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
-import { approveGuardRequest, denyGuardRequest } from '../../commands/decide-guard-request.ts';
+import {
+  approveGuardRequest,
+  denyGuardRequest,
+  type GuardApprovalInput,
+} from '../../commands/decide-guard-request.ts';
 import { denyDataAccess } from '../../commands/deny-data-access.ts';
 import { releaseDataAccess } from '../../commands/release-data-access.ts';
 import { requestDataAccess } from '../../commands/request-data-access.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
+import type { GrantInput } from '../../commands/ticket-command.ts';
 import { withdrawDataAccessRequest } from '../../commands/withdraw-data-access-request.ts';
 import { builder } from '../builder.ts';
 import { invalidField } from '../errors.ts';
@@ -111,13 +116,30 @@ addCommand(approveDataAccess, {
   },
 });
 
+addCommand(approveGuardRequest, {
+  type: Grant,
+  description:
+    'Approves as a Guard admin what the customer has approved. The engineer receives access. If the person who approved may no longer grant, that approval lapses instead, and the customer decides again.',
+  input: {
+    description: 'The grant, its end and the reason.',
+    fields: (t) => ({
+      grantId: t.id({ required: true, description: 'The grant.' }).validate(globalId('Grant')),
+      expiresAt: t
+        .field({
+          type: 'DateTime',
+          description:
+            'An earlier time at which access ends by itself. Default: the time that the customer approved; a later one is refused.',
+        })
+        .validate(optionalDate),
+      ...whyAndVersion(t),
+    }),
+  },
+  toInput: (input) => toGuardApproval(input),
+});
+
 for (const [command, description] of [
   [denyDataAccess, 'Denies an outstanding request for the customer.'],
   [revokeDataAccess, "Ends access at once, or takes an approval back before the Guard admin's decision."],
-  [
-    approveGuardRequest,
-    'Approves as a Guard admin what the customer has approved. The engineer receives access. If the person who approved may no longer grant, that approval lapses instead, and the customer decides again.',
-  ],
   [denyGuardRequest, 'Denies as a Guard admin what the customer has approved.'],
   [withdrawDataAccessRequest, 'Takes back a request that is not decided yet, as its engineer.'],
   [releaseDataAccess, 'Gives active access back before it ends by itself, as its engineer.'],
@@ -132,15 +154,29 @@ for (const [command, description] of [
         ...whyAndVersion(t),
       }),
     },
-    toInput: ({ grantId, reason, expectedVersion }) => ({
-      grantId,
-      reason: reason ?? null,
-      expectedVersion: expectedVersion ?? null,
-    }),
+    toInput: (input) => toGrantInput(input),
   });
 }
 
-function whyAndVersion(t: InputFields) {
+/** What a mutation is told of a grant. */
+export type OnGrant = {
+  grantId: string;
+  reason?: string | null | undefined;
+  expectedVersion?: number | null | undefined;
+  expiresAt?: Date | null | undefined;
+};
+
+/** The input of a command on one grant. */
+export function toGrantInput({ grantId, reason, expectedVersion }: OnGrant): GrantInput {
+  return { grantId, reason: reason ?? null, expectedVersion: expectedVersion ?? null };
+}
+
+export function toGuardApproval(given: OnGrant): GuardApprovalInput {
+  const { expiresAt } = given;
+  return { ...toGrantInput(given), ...(expiresAt == null ? {} : { expiresAt }) };
+}
+
+export function whyAndVersion(t: InputFields) {
   return {
     reason: t
       .string({ description: 'The reason, for the audit log: at most 2,000 characters.' })

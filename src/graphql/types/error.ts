@@ -27,6 +27,8 @@ const errorTexts = {
   IDEMPOTENCY_KEY_REUSED: 'The caller has used the idempotency key with another input or another mutation.',
   SERVICE_UNAVAILABLE:
     'The database could not be reached for this item of a bulk mutation. Send it again with the same idempotency key.',
+  NOT_BEGUN:
+    'The time of the bulk mutation was over before this item was begun. Send the same mutation again with the same idempotency key: it goes on with the rest.',
   ...stateMessages,
 };
 
@@ -130,6 +132,6 @@ builder.objectType(ConflictError, {
 builder.objectType(UnavailableError, {
   name: 'UnavailableError',
   description:
-    'The database could not be reached for this item of a bulk mutation. Send it again with the same idempotency key.',
+    'This item of a bulk mutation was not run: the database could not be reached, or the time was over. Send the same mutation again with the same idempotency key.',
   interfaces: [ErrorInterface],
 });

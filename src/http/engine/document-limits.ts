@@ -4,6 +4,7 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLField,
+  type GraphQLNamedType,
   type GraphQLOutputType,
   type GraphQLSchema,
   getNamedType,
@@ -24,6 +25,7 @@ import type { Plugin } from 'graphql-yoga';
 import { requestError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { countExpandedSelections } from './expanded-document.ts';
+import { countBulkItems, findTooManyMutations, mutationsOf } from './mutation-limits.ts';
 
 /** The estimated length of a list without pages. */
 const assumedListSize = 10;
@@ -97,7 +99,8 @@ type Operation = {
 };
 
 /**
- * Returns the error for an operation that may return more objects than allowed, or whose objects cannot be counted.
+ * Returns the error for an operation that has more mutations or may return more objects than allowed, or whose objects
+ * cannot be counted.
  * Returns null when it is within the limit, or when its variables are wrong: then execution refuses it, and says why.
  */
 export function findExcess(args: Operation, limits: Limits): GraphQLError | null {
@@ -105,8 +108,12 @@ export function findExcess(args: Operation, limits: Limits): GraphQLError | null
   if (operation == null) {
     return requestError(400, 'OPERATION_RESOLUTION_FAILURE', 'The document has no such operation.');
   }
+  const mutations = mutationsOf(args.schema, args.document, operation);
+  const tooMany = findTooManyMutations(mutations, limits);
+  if (tooMany !== null) return tooMany;
   try {
-    const objects = countObjects(operation, args, limits);
+    const items = countBulkItems(mutations, args.schema, operation, args.variableValues ?? {});
+    const objects = countObjects(operation, args, items, limits);
     return objects <= limits.operationObjects ? null : tooManyObjects(objects, limits);
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
@@ -126,18 +133,20 @@ function tooManyObjects(objects: number, limits: Limits): GraphQLError {
 function countObjects(
   operation: OperationDefinitionNode,
   { schema, document, variableValues }: Operation,
+  items: number,
   limits: Limits,
 ): number {
   const definitions = document.definitions.filter(
     (definition) => definition === operation || definition.kind !== Kind.OPERATION_DEFINITION,
   );
-  return getComplexity({
+  const objects = getComplexity({
     schema,
     query: { ...document, definitions },
     variables: { ...variableValues },
-    estimators: [objectsOf],
+    estimators: [objectsOf(items)],
     maxQueryNodes: limits.documentSelections + 1,
   });
+  return objects + items;
 }
 
 function hasWrongVariables(
@@ -147,16 +156,21 @@ function hasWrongVariables(
   return getVariableValues(schema, variableDefinitions, { ...variableValues }).errors !== undefined;
 }
 
-/** Counts one for each object, multiplied by the sizes of the pages and lists it is in. Pages themselves are free. */
-const objectsOf: ComplexityEstimator = ({ field, args, type, childComplexity }) => {
-  if (field.name.startsWith('__')) return introspectionObjects[field.name] ?? 0;
-  if (!isCompositeType(getNamedType(field.type))) return 0;
-  if (isConnection(field.type)) return pageSize(field, args) * childComplexity;
-  const isInPage = type.name.endsWith('Connection');
-  if (isInPage) return field.name === 'edges' ? childComplexity : 1 + childComplexity;
-  const times = isListType(getNullableType(field.type)) ? listSize(args) : 1;
-  return times * (1 + childComplexity);
-};
+/**
+ * Counts one for each object, multiplied by the sizes of the pages and lists it is in: the results of a bulk mutation are
+ * as many as its items. Pages themselves are free.
+ */
+const objectsOf =
+  (bulkItems: number): ComplexityEstimator =>
+  ({ field, args, type, childComplexity }) => {
+    if (field.name.startsWith('__')) return introspectionObjects[field.name] ?? 0;
+    if (!isCompositeType(getNamedType(field.type))) return 0;
+    if (isConnection(field.type)) return pageSize(field, args) * childComplexity;
+    const isInPage = type.name.endsWith('Connection');
+    if (isInPage) return field.name === 'edges' ? childComplexity : 1 + childComplexity;
+    const times = isListType(getNullableType(field.type)) ? listSize(args, type, bulkItems) : 1;
+    return times * (1 + childComplexity);
+  };
 
 function isConnection(type: GraphQLOutputType): boolean {
   return getNamedType(type).name.endsWith('Connection');
@@ -168,6 +182,7 @@ function pageSize(field: GraphQLField<unknown, unknown>, args: Record<string, un
   return field.args.some(({ name }) => name === 'first' || name === 'last') ? defaultPageSize : 1;
 }
 
-function listSize(args: Record<string, unknown>): number {
+function listSize(args: Record<string, unknown>, type: GraphQLNamedType, bulkItems: number): number {
+  if (type.name === 'BulkPayload') return bulkItems;
   return Array.isArray(args['ids']) ? args['ids'].length : assumedListSize;
 }

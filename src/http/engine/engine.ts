@@ -15,8 +15,11 @@ import { checkParameters } from './parameter-checks.ts';
 import { runSubscriptions } from './stream-lifetime.ts';
 import { requireTokens } from './token-requirement.ts';
 
-/** Creates the context that resolvers get, once for each operation. A plain object: yoga copies its properties. */
-export type CreateContext = (operation: OperationInfo) => object | Promise<object>;
+/**
+ * Creates the context that resolvers get, once for each operation. A plain object: yoga copies its properties. The
+ * operation has to be answered by the moment `answerBy`, on the clock of `performance.now()`.
+ */
+export type CreateContext = (operation: OperationInfo, answerBy: number) => object | Promise<object>;
 
 export type Engine = YogaServerInstance<EngineContext, object>;
 
@@ -44,7 +47,10 @@ export function createEngine(options: EngineOptions): {
   const maskError = createErrorMasker(options.errors, options.log);
   const engine = createYoga<EngineContext, object>({
     schema: options.schema,
-    context: ({ operation }) => withinOperationTime(options.createContext(operation), operation, limits),
+    context: ({ operation }) => {
+      const answerBy = operation.startedAt + limits.operationMs;
+      return withinOperationTime(options.createContext(operation, answerBy), operation, limits);
+    },
     graphqlEndpoint: '/graphql',
     maxRequestBodySize: limits.requestBytes,
     maskedErrors: { maskError },

@@ -21,7 +21,10 @@ const services = {
   announce: () => undefined,
 };
 const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@vendor.example', name: 'Erin' };
-const context = createContext(Object.create(services), { viewer, hasToken: true });
+const context = createContext(Object.create(services), {
+  ...{ viewer, hasToken: true },
+  ...{ operation: new AbortController(), answerBy: Number.POSITIVE_INFINITY },
+});
 
 function compile(text: string) {
   const document = parse(text);

@@ -1,0 +1,84 @@
+/** The pipeline of execute.ts for many commands on grants in one transaction. */
+import type { GrantRow } from '../grants/row.ts';
+import type { Viewer } from '../identity/viewer.ts';
+import { findViewerAt } from '../identity/viewer-store.ts';
+import type { Transaction } from '../platform/database.ts';
+import { retryOnWriteConflict } from '../platform/write-conflict.ts';
+import { lockRights } from '../roles/locks.ts';
+import { lockTicketsOfGrants } from '../tickets/locks.ts';
+import type { Command } from './command.ts';
+import { answerOnly, type Effects, effectsOf, writeEffects } from './effects.ts';
+import { answerToRepetition, type Dependencies, notActive } from './execute.ts';
+import { type Answer, claimKeys, keepAnswers, repetitionOf } from './idempotency.ts';
+import { FactsOfGrants, type TicketFacts } from './ticket-facts.ts';
+
+/** A command that decides on one existing grant, by its ticket's facts. */
+export type CommandOnGrant<Input extends { grantId: string }> = Command<Input, TicketFacts, GrantRow>;
+
+export type BulkItem<Input> = { input: Input; idempotencyKey: string | null };
+
+/**
+ * Runs one command for many inputs in one transaction, and returns their answers in the order of the inputs, and the caller
+ * as `executeAndLook` does. The inputs are decided one after the other, each on what those before it have left. As many
+ * statements as for one. Locks, facts and rows are those of all of them: if one fails unexpectedly, none is executed.
+ *
+ * Once the signal is aborted, no further statement is sent, and nothing is changed.
+ */
+export async function executeTogether<Input extends { grantId: string }>(
+  { database, clock, announce, rules }: Dependencies,
+  command: CommandOnGrant<Input>,
+  items: readonly BulkItem<Input>[],
+  accountId: string,
+  signal: AbortSignal,
+): Promise<{ answers: Answer<GrantRow>[]; viewer: Viewer | null }> {
+  const grantIds = items.map(({ input }) => input.grantId);
+  const { appended, ...executed } = await retryOnWriteConflict(() =>
+    database.transaction(async (tx) => {
+      await lockTicketsOfGrants(tx, grantIds);
+      await lockRights(tx, accountId, await rightsOf(tx, command, items));
+      const asked = items.map(({ input, idempotencyKey: key }) =>
+        key === null ? null : repetitionOf(accountId, key, command.operation, input),
+      );
+      const first = await claimKeys<GrantRow>(
+        tx,
+        accountId,
+        asked.filter((one) => one !== null),
+      );
+      const found = await findViewerAt(tx, accountId);
+      const facts = found && (await FactsOfGrants.find(tx, grantIds));
+      // Read after the locks, so that the changes of one thing have times in their order.
+      const now = clock(found?.readAt);
+      const viewer = found?.viewer ?? null;
+      const effects = items.map(({ input, idempotencyKey: key }): Effects<GrantRow> => {
+        if (viewer === null || facts === null) return answerOnly({ refused: notActive });
+        const known = key === null ? undefined : first.get(key);
+        const ofGrant = facts.of(input.grantId);
+        if (known !== undefined) return answerOnly(answerToRepetition(command, ofGrant, viewer, known));
+        const decided = effectsOf(command, ofGrant, input, { viewer, now, rules });
+        facts.change(decided.grants);
+        return decided;
+      });
+      const appended = await writeEffects(tx, effects, now);
+      const answers = effects.map(({ answer }) => answer);
+      const kept = asked.flatMap((one, index) => {
+        const answer = answers[index];
+        return one === null || first.has(one.key) || answer === undefined ? [] : [{ key: one.key, answer }];
+      });
+      await keepAnswers(tx, accountId, kept);
+      return { answers, viewer, appended };
+    }, signal),
+  );
+  announce(appended);
+  return executed;
+}
+
+/** Whose rights the commands rely on, besides those of their caller. */
+async function rightsOf<Input extends { grantId: string }>(
+  tx: Transaction,
+  { rights }: CommandOnGrant<Input>,
+  items: readonly BulkItem<Input>[],
+) {
+  const named = [];
+  for (const { input } of items) named.push((await rights?.(input, tx)) ?? []);
+  return named.flat();
+}
