@@ -146,7 +146,11 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
   if (seams.maintenance !== false)
     begun.adopt(
-      startBackgroundJobs(dependencies, openMailer(config.mail, logger), [deleteOldEvents]),
+      startBackgroundJobs(
+        dependencies,
+        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl },
+        [deleteOldEvents],
+      ),
       (maintenance) => maintenance.dispose(),
     );
 

@@ -26,6 +26,8 @@ export type Config = {
   readonly allowedOrigins: readonly string[];
   /** The origin by which product backends reach this deployment. Null: it is not known. */
   readonly publicUrl: string | null;
+  /** The base URL of the console in which people decide, which mail names. Null: mail has no link to it. */
+  readonly consoleUrl: string | null;
   readonly mail: MailConfig;
   /** How long the appointment of a Guard admin waits where no Guard admin could confirm it, in hours. */
   readonly guardAppointmentWaitHours: number;
@@ -349,6 +351,14 @@ const environment = z.object({
       ),
     null,
   ),
+  CONSOLE_URL: variable(
+    url(
+      'must be the https:// base URL of the console, without a user, a query or a fragment: https://admin.customer.example/support-access',
+      (parsed) =>
+        isProtected(parsed) && `${parsed.username}${parsed.password}${parsed.search}${parsed.hash}` === '',
+    ).transform((text) => new URL(text).href),
+    null,
+  ),
   SMTP_URL: variable(
     url(
       'must be the URL of a mail server, smtp://user:password@host:587 or smtps://…, with percent-encoding',
@@ -436,6 +446,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
     allowedOrigins: values.ALLOWED_ORIGINS,
     publicUrl: values.PUBLIC_URL,
+    consoleUrl: values.CONSOLE_URL,
     mail: chooseMail(values),
     guardAppointmentWaitHours: values.GUARD_APPOINTMENT_WAIT_HOURS,
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
@@ -514,6 +525,7 @@ export function explainConfig(config: Config): string[] {
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
     `public     ${config.publicUrl ?? (identity.kind === 'development' ? 'where it listens' : 'address unknown: product backends cannot discover the decision point')}`,
+    ...(config.consoleUrl === null ? [] : [`console    ${config.consoleUrl}`]),
     `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: nobody receives email'}`,
     ...(config.bootstrapOperatorEmail === null
       ? []

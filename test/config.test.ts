@@ -39,6 +39,7 @@ describe('nothing set', () => {
       cursorSecrets: null,
       allowedOrigins: [],
       publicUrl: null,
+      consoleUrl: null,
       mail: {
         kind: 'files',
         dataFolder: './data',
@@ -76,6 +77,7 @@ test('everything set', () => {
       CURSOR_SECRET: `${'n'.repeat(40)}, ${'o'.repeat(32)}`,
       ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
       PUBLIC_URL: 'https://support-access.vendor.example',
+      CONSOLE_URL: 'https://admin.customer.example/support-access',
       SMTP_URL: 'smtps://latchkey:hunter2@mail.example:465',
       MAIL_FROM: 'Latchkey <support-access@vendor.example>',
       GUARD_APPOINTMENT_WAIT_HOURS: '96',
@@ -108,6 +110,7 @@ test('everything set', () => {
     cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
     allowedOrigins: ['https://a.example', 'http://localhost:3000'],
     publicUrl: 'https://support-access.vendor.example',
+    consoleUrl: 'https://admin.customer.example/support-access',
     mail: {
       kind: 'smtp',
       url: 'smtps://latchkey:hunter2@mail.example:465',
@@ -324,6 +327,24 @@ test('the owner of the tables is named together with the role of the gateway, wh
   const explanation = explainConfig(parseConfig({ ...deployed, DATABASE_OWNER_URL })).join('\n');
   expect(explanation).toContain('migrated by another role');
   expect(explanation).not.toContain('hunter2');
+});
+
+test('the console is an https:// URL, and mail can name all of it', () => {
+  for (const wrong of [
+    ...[
+      'http://a.example',
+      'a.example',
+      'javascript:alert(1)',
+      'https://a.example/?q',
+      'https://a.example/#f',
+    ],
+    ...['https://user@a.example', 'https://user:hunter2@a.example/'],
+  ])
+    expect(problemsOf({ CONSOLE_URL: wrong }), wrong).toEqual([
+      expect.stringMatching(/^CONSOLE_URL must be the https/),
+    ]);
+  expect(parseConfig({ CONSOLE_URL: 'https://a.example' }).consoleUrl).toBe('https://a.example/');
+  expect(parseConfig({ CONSOLE_URL: 'https://a.example/a b' }).consoleUrl).toBe('https://a.example/a%20b');
 });
 
 test('the public address is an https:// origin, and the description says whether it is known', () => {

@@ -40,7 +40,7 @@ export type BackgroundJobs = {
  */
 export function startBackgroundJobs(
   dependencies: Dependencies,
-  mailer: Mailer | null,
+  { mailer, consoleUrl }: { mailer: Mailer | null; consoleUrl: string | null },
   alsoDelete: readonly DeleteOld[] = [],
 ): BackgroundJobs {
   const stop = new AbortController();
@@ -66,7 +66,10 @@ export function startBackgroundJobs(
   async function deliverAll(mailer: Mailer): Promise<void> {
     let mayBeMore = true;
     while (mayBeMore && !stop.signal.aborted) {
-      mayBeMore = await deliverMails({ ...dependencies, mailer, kinds: mailKinds }, cutMail.signal);
+      mayBeMore = await deliverMails(
+        { ...dependencies, mailer, consoleUrl, kinds: mailKinds },
+        cutMail.signal,
+      );
     }
   }
 

@@ -11,6 +11,11 @@ export function asOf(row: GrantRow, now: Date): GrantRow {
   return 'changed' in decision ? toRow(decision.changed.grant) : row;
 }
 
+/** When a request expires undecided: at its deadline, or at the end that the customer approved, if that is earlier. */
+export function decisionDueAt({ approvalDueAt, activatedAt, expiresAt }: GrantRow): Date {
+  return activatedAt === null && expiresAt !== null && expiresAt < approvalDueAt ? expiresAt : approvalDueAt;
+}
+
 /** The condition for grants that are in one of the states at `now`. With no states it matches no row. */
 export function inStates(states: readonly GrantState[], now: Date): Prisma.GrantWhereInput {
   // Prisma drops an empty OR within an AND, where it would then match every row.

@@ -3,6 +3,7 @@ import { appendAuditEntries } from '../audit/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { type Logger, withoutCredentials } from '../platform/logger.ts';
+import { withConsole } from './letter.ts';
 import type { MailKind } from './mail-kind.ts';
 import type { Mailer } from './mailer.ts';
 import {
@@ -19,6 +20,8 @@ export type Delivery = {
   clock: Clock;
   logger: Logger;
   mailer: Mailer;
+  /** The base URL of the console, which each mail names; null or left out: it is not known. */
+  consoleUrl?: string | null;
   /** Mail of other kinds stays queued. */
   kinds: readonly MailKind[];
 };
@@ -87,7 +90,7 @@ async function attempt(
         id: `${mail.aboutId}.${mail.recipientId}.${kind.name}.${mail.createdAt.getTime()}`,
         to: { name: contents.recipientName, address: contents.recipientEmail },
         date: mail.createdAt,
-        ...kind.write(contents),
+        ...withConsole(kind.write(contents), delivery.consoleUrl ?? null),
       },
       signal,
     );

@@ -1,4 +1,5 @@
 /** What the texts of all mails share. Lines are short, so that every mail program shows them as they were sent. */
+import type { MailText } from './mail-kind.ts';
 import { quotedText } from './quoted-text.ts';
 
 /** Its name, at most twelve letters long, and its value in one line. */
@@ -24,6 +25,11 @@ export function letter({ recipientName, opening, facts, closing }: Letter): stri
     ...closing,
     '',
   ].join('\n');
+}
+
+/** The mail with a link to the console, if its URL is known. */
+export function withConsole({ subject, text }: MailText, consoleUrl: string | null): MailText {
+  return { subject, text: consoleUrl === null ? text : `${text}\nThe console: ${consoleUrl}\n` };
 }
 
 /** `2026-11-23 10:16 UTC` */

@@ -38,6 +38,19 @@ export function ticketFacts({ ticketKey, summary, siteName, siteUrl, productName
   ];
 }
 
+/** The ids of the Rovo conversations that the grant opens; null: it opens the data of the product. */
+export const conversationsColumn = `
+  CASE g.scope_kind WHEN 'ROVO_CONVERSATIONS' THEN g.conversation_ids END AS conversations`;
+
+/** What a grant opens. Conversations each by its id: people decide on these and no others. */
+export function scopeFacts(name: string, conversations: readonly string[] | null): Fact[] {
+  if (conversations === null) return [[name, "the product's data"]];
+  return [
+    [name, `Rovo conversations: these ${conversations.length}, and no others`],
+    ...conversations.map((id): Fact => ['Conversation', quotedText(id, 200)]),
+  ];
+}
+
 /** The lines of a mutation on a grant, for the recipient to run. */
 export function mutationLines(name: string, grantId: string, ...more: string[]): string[] {
   return mutationLinesFor(name, 'grantId', `Grant:${grantId}`, ...more);

@@ -56,7 +56,16 @@ const elsewhere = user('elsewhere', assignment('PRODUCT_ADMIN', 'OTHER_PRODUCT')
 const viewers: Viewer[] = [
   elsewhere,
   appointed,
-  ...[customer, guard, otherGuard, user('somebody'), engineer(), engineer('another'), ticketing(), operator()],
+  ...[
+    customer,
+    guard,
+    otherGuard,
+    user('somebody'),
+    engineer(),
+    engineer('another'),
+    ticketing(),
+    operator(),
+  ],
 ];
 const tickets = [
   ticket(),

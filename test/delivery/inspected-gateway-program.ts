@@ -18,7 +18,12 @@ const app = await createApp({
   database: { kind: 'url', url: options.databaseUrl, ownerUrl: null },
   redis: options.redis,
   identity: { kind: 'development' },
-  ...{ cursorSecrets: ['a secret of the tests, long enough to sign'], allowedOrigins: [], publicUrl: null },
+  ...{
+    cursorSecrets: ['a secret of the tests, long enough to sign'],
+    allowedOrigins: [],
+    publicUrl: null,
+    consoleUrl: null,
+  },
   ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
   ...{ vendorEmailDomains: [], ticketWebhooks: [], shutdownGraceMs: 5_000 },

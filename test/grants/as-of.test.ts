@@ -1,7 +1,7 @@
 /** The condition for grants in a state agrees with the lifecycle rules, for every kind of grant at every moment. */
 import { describe, expect, test } from 'vitest';
-import { asOf, inStates } from '../../src/grants/as-of.ts';
-import type { Grant, GrantState } from '../../src/grants/grant.ts';
+import { asOf, decisionDueAt, inStates } from '../../src/grants/as-of.ts';
+import { expiryOf, type Grant, type GrantState, isOpen } from '../../src/grants/grant.ts';
 import { toRow } from '../../src/grants/row.ts';
 import {
   active,
@@ -50,6 +50,11 @@ describe.each(Object.entries(grants))('a grant that is %s', (_, grant) => {
 
   test.each(states)('is found by %s if it is in that state now', (state) => {
     expect(meets(row, inStates([state], NOW))).toBe(asOf(row, NOW).state === state);
+  });
+
+  test('shows a request the deadline at which it expires', () => {
+    const isRequest = isOpen(grant) && grant.state !== 'ACTIVE';
+    expect(decisionDueAt(row)).toEqual(isRequest ? expiryOf(grant) : row.approvalDueAt);
   });
 
   test('is found by a list with its state, and not by an empty list', () => {

@@ -61,6 +61,7 @@ const development: Config = {
   cursorSecrets: ['a secret of the tests, long enough to sign'],
   allowedOrigins: [],
   publicUrl: null,
+  consoleUrl: null,
   mail: { kind: 'none' },
   guardAppointmentWaitHours: 72,
   vendorSites: { processingRegions: [], engineerCountries: [] },

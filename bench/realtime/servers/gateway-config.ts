@@ -13,6 +13,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     allowedOrigins: [],
     publicUrl: null,
+    consoleUrl: null,
     mail: { kind: 'none' },
     guardAppointmentWaitHours: 72,
     vendorSites: { processingRegions: [], engineerCountries: [] },

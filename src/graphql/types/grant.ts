@@ -1,7 +1,7 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { allowancesOf, limitsOf } from '../../access/catalogue.ts';
 import { visibleGrants } from '../../authorization/visibility.ts';
-import { asOf, inStates } from '../../grants/as-of.ts';
+import { asOf, decisionDueAt, inStates } from '../../grants/as-of.ts';
 import { type GrantRow, termsOfRow } from '../../grants/row.ts';
 import type { GrantTerms } from '../../grants/terms.ts';
 import { builder } from '../builder.ts';
@@ -221,11 +221,12 @@ export const Grant = builder.prismaNode('Grant', {
       viewerIndependent: true,
       description: 'The time of the request.',
     }),
-    approvalDueAt: t.expose('approvalDueAt', {
+    approvalDueAt: t.field({
       type: 'DateTime',
       viewerIndependent: true,
       description:
-        'The time until which the request waits for its decisions. After it, an undecided request is EXPIRED. A shorter wait in the policy of its site brings it forward.',
+        'The time until which the request waits for its decisions. After it, an undecided request is EXPIRED. A shorter wait in the policy of its site brings it forward; so does the end that the customer approved, while it waits for the Guard.',
+      resolve: decisionDueAt,
     }),
     terms: t.field({
       type: GrantTermsRef,

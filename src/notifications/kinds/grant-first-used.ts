@@ -3,9 +3,11 @@ import { inUtc, letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
 import {
+  conversationsColumn,
   grantConcerns,
   isMemberInSql,
   mutationLines,
+  scopeFacts,
   type TicketOfMail,
   ticketColumns,
   ticketFacts,
@@ -13,6 +15,8 @@ import {
 
 export type GrantFirstUsed = TicketOfMail & {
   grantId: string;
+  /** The ids of the Rovo conversations that it opens; null: the data of the product. */
+  conversations: readonly string[] | null;
   engineerName: string;
   startedAt: Date;
   reason: keyof typeof reasons;
@@ -37,7 +41,8 @@ export const grantFirstUsedMail: MailKind<GrantFirstUsed> = {
     JOIN products p ON p.id = t.product_id
     JOIN accounts engineer ON engineer.id = session.engineer_id`,
   concerns: grantConcerns,
-  facts: `${ticketColumns}, g.id AS "grantId", engineer.name AS "engineerName", session.started_at AS "startedAt",
+  facts: `${ticketColumns}, g.id AS "grantId", ${conversationsColumn},
+    engineer.name AS "engineerName", session.started_at AS "startedAt",
     session.reason, session.note, session.country`,
   write: writeGrantFirstUsed,
 };
@@ -63,6 +68,7 @@ export function writeGrantFirstUsed(use: GrantFirstUsed & Recipient): MailText {
       ],
       facts: [
         ...ticketFacts(use),
+        ...scopeFacts('Access to', use.conversations),
         ['Engineer', quotedText(use.engineerName, 100)],
         ['From', use.country],
         ['At', inUtc(use.startedAt)],

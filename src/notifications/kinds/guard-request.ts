@@ -4,8 +4,10 @@ import { type Fact, inUtc, letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
 import {
+  conversationsColumn,
   grantConcerns,
   mutationLines,
+  scopeFacts,
   type TicketOfMail,
   ticketColumns,
   ticketFacts,
@@ -22,6 +24,8 @@ export type GuardRequest = TicketOfMail & {
   approverName: string;
   approverEmail: string;
   approvedAt: Date;
+  /** What the approver wrote; null: nothing. */
+  approvalReason: string | null;
   /** The service account that relayed the approval; null: the person approved in person. */
   relayName: string | null;
   /** When access ends by itself; null: neither the customer nor the site's policy has set that yet. */
@@ -53,9 +57,9 @@ export const guardRequestMail: MailKind<GuardRequest> = {
     LEFT JOIN accounts relay ON relay.id = d.relayed_by_id`,
   concerns: grantConcerns,
   facts: `${ticketColumns}, g.id AS "grantId",
-    CASE g.scope_kind WHEN 'ROVO_CONVERSATIONS' THEN g.conversation_ids END AS conversations,
-    engineer.name AS "engineerName", g.justification,
+    ${conversationsColumn}, engineer.name AS "engineerName", g.justification,
     approver.name AS "approverName", approver.email AS "approverEmail", g.customer_approved_at AS "approvedAt",
+    d.reason AS "approvalReason",
     relay.name AS "relayName", g.expires_at AS "expiresAt", LEAST(g.approval_due_at, g.expires_at) AS "decideBy"`,
   write: writeGuardRequest,
 };
@@ -75,8 +79,9 @@ export function writeGuardRequest(request: GuardRequest & Recipient): MailText {
         '',
         ...mutationLines('approveGuardRequest', request.grantId),
         '',
-        'To deny it, the same with denyGuardRequest. The first decision of a Guard',
-        'admin counts; until then the approval allows nothing.',
+        'To let access end earlier, add expiresAt. To deny it, the same with',
+        'denyGuardRequest. The first decision of a Guard admin counts; until then',
+        'the approval allows nothing.',
       ],
     }),
   };
@@ -87,26 +92,17 @@ function factsOf(request: GuardRequest): Fact[] {
   const approver = quotedText(request.approverName, 100);
   return [
     ...ticketFacts(request),
-    ...(conversations === null ? [productData] : conversationFacts(conversations)),
+    ...scopeFacts('Asked for', conversations),
     ['Engineer', engineerName === null ? 'whoever is assigned to the ticket' : quotedText(engineerName, 100)],
     ...whereKnown(justification, (why): Fact => ['Why', quotedText(why, 500)]),
     ['Approved by', `${approver}, ${approverEmail}, ${inUtc(request.approvedAt)}`],
+    ...whereKnown(request.approvalReason, (reason): Fact => ['Reason', quotedText(reason, 500)]),
     ...whereKnown(
       relayName,
       (relay): Fact => ['Relayed by', `${quotedText(relay, 100)}, which says that this person consented`],
     ),
     ...whereKnown(expiresAt, (end): Fact => ['Access until', inUtc(end)]),
     ['Decide by', `${inUtc(request.decideBy)}; the request expires then`],
-  ];
-}
-
-const productData: Fact = ['Asked for', "the product's data"];
-
-/** Each of them by its id: a Guard admin approves these and no others. */
-function conversationFacts(ids: readonly string[]): Fact[] {
-  return [
-    ['Asked for', `Rovo conversations: these ${ids.length}, and no others`],
-    ...ids.map((id): Fact => ['Conversation', quotedText(id, 200)]),
   ];
 }
 

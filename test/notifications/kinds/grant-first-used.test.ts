@@ -3,6 +3,7 @@ import { writeGrantFirstUsed } from '../../../src/notifications/kinds/grant-firs
 
 const use = {
   ...{ ticketKey: 'SUP-1042', summary: 'The board is slow', grantId: '01890000-0000-7000-8000-000000000000' },
+  conversations: null,
   ...{ siteName: 'Acme', siteUrl: 'https://acme.example', productName: 'Jira', recipientName: 'Rita' },
   ...{ engineerName: 'Erin', startedAt: new Date('2026-11-23T10:16:30Z'), country: 'IE' },
   ...({ reason: 'GATHER_LOGS', note: 'The log of the board.' } as const),
@@ -19,6 +20,7 @@ your organization has granted on the ticket below.
 Ticket:       SUP-1042: The board is slow
 Site:         Acme, https://acme.example
 Product:      Jira
+Access to:    the product's data
 Engineer:     Erin
 From:         IE
 At:           2026-11-23 10:16 UTC
@@ -35,6 +37,15 @@ mutation {
 }
 `,
   });
+});
+
+test('a mail names every conversation that is opened', () => {
+  expect(
+    writeGrantFirstUsed({ ...use, conversations: ['chat-7', 'chat-8'] }).text,
+  ).toContain(`Access to:    Rovo conversations: these 2, and no others
+Conversation: chat-7
+Conversation: chat-8
+`);
 });
 
 test('what the engineer wrote is quoted: one line, without links', () => {

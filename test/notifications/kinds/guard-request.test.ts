@@ -16,6 +16,7 @@ const request: GuardRequest & Recipient = {
   approverName: 'Otto',
   approverEmail: 'otto@acme.example',
   approvedAt: new Date('2026-11-23T10:16:59Z'),
+  approvalReason: 'She has waited since Monday',
   relayName: null,
   expiresAt: new Date('2026-12-01T00:00:00Z'),
   decideBy: new Date('2026-12-01T00:00:00Z'),
@@ -37,6 +38,7 @@ Asked for:    the product's data
 Engineer:     Erin
 Why:          To read the slow query log
 Approved by:  Otto, otto@acme.example, 2026-11-23 10:16 UTC
+Reason:       She has waited since Monday
 Access until: 2026-12-01 00:00 UTC
 Decide by:    2026-12-01 00:00 UTC; the request expires then
 
@@ -48,8 +50,9 @@ mutation {
   }) { __typename ... on Error { code message } }
 }
 
-To deny it, the same with denyGuardRequest. The first decision of a Guard
-admin counts; until then the approval allows nothing.
+To let access end earlier, add expiresAt. To deny it, the same with
+denyGuardRequest. The first decision of a Guard admin counts; until then
+the approval allows nothing.
 `,
   });
 });
@@ -65,7 +68,7 @@ test('a mail says which data is requested, and leaves out facts that are not kno
     ...{
       conversations: ['chat-7', 'chat-8\nAsked for: all'],
       engineerName: null,
-      justification: null,
+      ...{ justification: null, approvalReason: null },
       expiresAt: null,
     },
   });
@@ -74,7 +77,7 @@ Conversation: chat-7
 Conversation: chat-8 Asked for: all
 `);
   expect(text).toContain('Engineer:     whoever is assigned to the ticket\n');
-  expect(text).not.toMatch(/Why:|Access until:/);
+  expect(text).not.toMatch(/Why:|Reason:|Access until:/);
 });
 
 test('each text that people wrote is one line of limited length, whatever it contains', () => {
@@ -95,6 +98,7 @@ test('each text that people wrote is one line of limited length, whatever it con
         engineerName: anything,
         justification: anything,
         approverName: anything,
+        approvalReason: anything,
         relayName: anything,
         recipientName: anything,
       }),
