@@ -1,7 +1,7 @@
 /** Clients subscribe and disconnect in every possible way: the gateway holds nothing for them afterwards. */
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { queryObjects, setFlagsFromString } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
@@ -9,7 +9,6 @@ import { WebSocket } from 'ws';
 import type { Feed } from '../../src/events/feed.ts';
 import { origin } from '../../src/events/position.ts';
 import type { Relay } from '../../src/events/relay.ts';
-import { Subscription } from '../../src/events/subscription.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis } from '../support/redis.ts';
@@ -37,10 +36,14 @@ test(`the gateway holds nothing for ${cycles} clients after they have disconnect
   const redisServer = stack.adopt(await startRedis(), (server) => server.stop());
   let feed: Feed | undefined;
   let relay: Relay | undefined;
+  const subscriptions = rememberWeakly();
+  const webSockets = rememberWeakly();
+  stack.use(noteWebSockets(webSockets.add));
   const { gateway, world } = stack.use(
     await startGatewayWithWorld({
       onDeliveryCreated: (parts) => {
         ({ feed, relay } = parts);
+        noteSubscriptions(parts.feed, subscriptions.add);
       },
       limits: { slowConsumerMs: generousMs },
       // A pool of few database connections, all of which are open from the beginning.
@@ -92,10 +95,12 @@ test(`the gateway holds nothing for ${cycles} clients after they have disconnect
         .trim()
         .split('\n').length,
     },
-    // `queryObjects` collects garbage before it counts.
-    subscriptionsInMemory: queryObjects(Subscription, { format: 'count' }),
-    webSocketsInMemory: queryObjects(WebSocket, { format: 'count' }),
+    ...inMemory(),
   });
+  const inMemory = () => {
+    collectGarbage();
+    return { subscriptionsInMemory: subscriptions.count(), webSocketsInMemory: webSockets.count() };
+  };
   const withoutClients = {
     feed: { subscriptions: 0, topicEntries: 0, viewers: 0, live: 0, queued: 0 },
     relayListeners: 1,
@@ -114,6 +119,11 @@ test(`the gateway holds nothing for ${cycles} clients after they have disconnect
   // Two at the same time: both connections for reading events are open from here on.
   await Promise.all([relay?.read(origin), relay?.read(origin)]);
   await untilWithoutClients();
+  // Each WebSocket at both of its ends.
+  expect({ subscriptions: subscriptions.added, webSockets: webSockets.added }).toEqual({
+    subscriptions: expect.toSatisfy((noted: number) => noted >= warmUp / 2),
+    webSockets: warmUp,
+  });
   const [heapBefore, resourcesBefore] = [heapUsed(), resourcesInUse()];
 
   await makeVisits(cycles);
@@ -213,6 +223,49 @@ async function connectUntilRefused(url: string, token: string) {
   }
 }
 
+/** Objects that may be collected as garbage, and how many of them are in memory. */
+function rememberWeakly() {
+  let kept: WeakRef<object>[] = [];
+  let added = 0;
+  return {
+    add(object: object) {
+      added += 1;
+      kept.push(new WeakRef(object));
+    },
+    get added() {
+      return added;
+    },
+    count() {
+      kept = kept.filter((reference) => reference.deref() !== undefined);
+      return kept.length;
+    },
+  };
+}
+
+/** Calls `note` with every subscription that the feed opens. */
+function noteSubscriptions(feed: Feed, note: (subscription: object) => void): void {
+  const { subscribe } = feed;
+  Object.assign(feed, {
+    subscribe(...wanted: Parameters<Feed['subscribe']>) {
+      const subscription = subscribe(...wanted);
+      note(subscription);
+      return subscription;
+    },
+  });
+}
+
+/** Calls `note` with every WebSocket that this process opens or accepts, until it is disposed of. */
+function noteWebSockets(note: (socket: object) => void): Disposable {
+  // Both ends get their connection by this method of the package.
+  const prototype = WebSocket.prototype as unknown as { setSocket(...given: unknown[]): void };
+  const { setSocket } = prototype;
+  prototype.setSocket = function (...given) {
+    note(this);
+    setSocket.apply(this, given);
+  };
+  return { [Symbol.dispose]: () => Object.assign(prototype, { setSocket }) };
+}
+
 /** What keeps this process alive: timers, sockets and the like, by kind. */
 function resourcesInUse(): Map<string, number> {
   const counts = new Map<string, number>();
@@ -221,9 +274,10 @@ function resourcesInUse(): Map<string, number> {
 }
 
 function heapUsed(): number {
-  setFlagsFromString('--expose-gc');
-  const collect: () => void = runInNewContext('gc');
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   return process.memoryUsage().heapUsed;
 }
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
