@@ -83,6 +83,15 @@ export type AppSeams = {
   onWebhooksCreated?: (counters: WebhookCounters) => void;
 };
 
+/** Milliseconds. Nobody waits for an answer during the start, which may take long on a slow machine. */
+const startDeadlines = {
+  connectionMs: 30_000,
+  statementMs: 30_000,
+  answerMs: 35_000,
+  idleInTransactionMs: 30_000,
+  transactionMs: 60_000,
+} satisfies Partial<DatabaseDeadlines>;
+
 /**
  * Starts a gateway. If the start fails, everything that was started is stopped again.
  *
@@ -97,18 +106,19 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const { url: databaseUrl } = access;
   const role = await prepareDatabase(access);
   const { onStatement, databaseDeadlines: deadlines = {}, outage = longestOutage } = seams;
-  const database = begun.adopt(
+  const openWith = (ownDeadlines: Partial<DatabaseDeadlines>) =>
     openDatabase({
       url: databaseUrl,
       logger,
       poolSize: config.databasePoolSize,
-      deadlines,
+      deadlines: { ...ownDeadlines, ...deadlines },
       ...(onStatement === undefined ? {} : { onStatement }),
-    }),
-    (opened) => opened.dispose(),
-  );
+    });
+  await using duringStart = new AsyncDisposableStack();
+  const patientDatabase = duringStart.adopt(openWith(startDeadlines), (opened) => opened.dispose());
+  const database = begun.adopt(openWith({}), (opened) => opened.dispose());
 
-  const databaseTime = await database.readClock();
+  const databaseTime = await patientDatabase.readClock();
   const clock = seams.clock ?? createDatabaseClock(databaseTime);
 
   // The relay has its own connection pool, so that event delivery never waits for commands.
@@ -138,12 +148,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     },
   };
 
-  await setVendorDomains(database, config.vendorEmailDomains);
-  await claimPeople(database, config);
-  const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';
-  const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));
-  if (config.bootstrapOperatorEmail !== null)
-    await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
+  const hasSamples = await prepareContents({ ...dependencies, database: patientDatabase }, config);
+  await duringStart.disposeAsync();
   if (seams.maintenance !== false)
     begun.adopt(
       startBackgroundJobs(
@@ -258,6 +264,18 @@ async function findAsker(dependencies: Dependencies, claims: TokenClaims): Promi
   const viewer = await signIn(dependencies, claims);
   const mayAsk = viewer?.kind === 'SERVICE_ACCOUNT' && may('evaluateAccess', relationsToPlatform(viewer));
   return mayAsk ? viewer.id : null;
+}
+
+/** Brings what the database holds in line with the configuration. Returns whether there are sample people. */
+async function prepareContents(dependencies: Dependencies, config: Config): Promise<boolean> {
+  const { database } = dependencies;
+  await setVendorDomains(database, config.vendorEmailDomains);
+  await claimPeople(database, config);
+  const mayHaveSamples = config.database.kind === 'embedded' && config.identity.kind === 'development';
+  const hasSamples = mayHaveSamples && (await loadSampleData(dependencies));
+  if (config.bootstrapOperatorEmail !== null)
+    await addFirstOperator(dependencies, config.bootstrapOperatorEmail);
+  return hasSamples;
 }
 
 type Identity = { verifier: TokenVerifier; development: DevelopmentIssuer | null };

@@ -25,8 +25,8 @@ import { spawnWatched, watched } from './watched-process.ts';
 
 const run = promisify(execFile);
 
-/** Milliseconds. Recovery after a crash takes longest. */
-const startDeadline = 60_000;
+/** Milliseconds. Recovery after a crash takes longest, and creating a cluster on a busy machine. */
+const startDeadline = 240_000;
 const stopDeadline = 5_000;
 const portAttempts = 5;
 
@@ -321,7 +321,7 @@ async function withinDeadline(outcome: Promise<boolean>, milliseconds: number): 
  * Returns a TCP port that was free on 127.0.0.1 a moment ago. It is outside the ephemeral port range, so that no
  * outgoing connection takes it in the meantime.
  */
-export async function findFreePort(): Promise<number> {
+async function findFreePort(): Promise<number> {
   for (let tries = 0; tries < 50; tries += 1) {
     const port = randomInt(10_240, 32_768);
     const server = createServer();
