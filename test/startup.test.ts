@@ -11,12 +11,12 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type App, createApp } from '../src/app.ts';
 import { parseConfig, variableNames } from '../src/config.ts';
-import { findFreePort } from '../src/platform/embedded-postgres.ts';
 import { isAlive } from '../src/platform/embedded-postgres-process.ts';
 import { StartupError } from '../src/platform/startup-error.ts';
 import { compileCache } from './support/compile-cache.ts';
 import { generousDatabaseDeadlines } from './support/deadlines.ts';
 import { eventually } from './support/eventually.ts';
+import { reservePort } from './support/ports.ts';
 import { createEmptyDatabase, createTestDatabase } from './support/postgres.ts';
 import { rotating, seedOf } from './support/size.ts';
 
@@ -104,7 +104,7 @@ async function createPlace(): Promise<Place> {
   const run = (program: string, variables: Variables = {}) =>
     launch([process.execPath, program], folder, variables);
   const listening = async (launched: (port: string) => Running): Promise<Gateway> => {
-    const port = String(await findFreePort());
+    const port = String(await reservePort());
     const running = launched(port);
     const url = `http://127.0.0.1:${port}`;
     await running.printed(url);
@@ -368,7 +368,7 @@ describe.concurrent('without a process of its own', () => {
   });
 
   test('an unreachable database is reported', async () => {
-    const port = await findFreePort();
+    const port = await reservePort();
     const DATABASE_URL = `postgresql://latchkey:hunter2@127.0.0.1:${port}/latchkey`;
     expect(await refusal({ ...deployed, DATABASE_URL })).toBe(
       `The database at 127.0.0.1:${port}/latchkey cannot be reached (connect ECONNREFUSED 127.0.0.1:${port}): start it, or correct DATABASE_URL.`,

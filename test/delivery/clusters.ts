@@ -6,12 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { clusterFolder, postgresFolder, prepareDataFolder } from '../../src/platform/data-folder.ts';
-import {
-  type EmbeddedPostgres,
-  findFreePort,
-  startEmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { eventually } from '../support/eventually.ts';
+import { reservePort } from '../support/ports.ts';
 
 const run = promisify(execFile);
 
@@ -64,7 +61,7 @@ async function newDataFolder(): Promise<string> {
 }
 
 async function startOn(dataFolder: string): Promise<Cluster> {
-  const port = await findFreePort();
+  const port = await reservePort();
   return clusterOf(dataFolder, await startEmbeddedPostgres({ dataFolder, port, settings }));
 }
 
@@ -125,7 +122,7 @@ async function startStandby(dataFolder: string, primary: Cluster): Promise<Stand
   const followed = `host=127.0.0.1 port=${primary.port} user=postgres password=${decodeURIComponent(password)}`;
   await writeFile(join(cluster, 'standby.signal'), '');
   await appendFile(join(cluster, 'postgresql.auto.conf'), `primary_conninfo = '${followed}'\n`);
-  const port = await findFreePort();
+  const port = await reservePort();
   const url = new URL(primary.url);
   url.port = String(port);
   // Its start is complete when it has become a primary.

@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import { compileCache } from '../support/compile-cache.ts';
+import { reservePort } from '../support/ports.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -44,7 +44,7 @@ export async function startGatewayProcess(
   let port = 0;
 
   async function start(): Promise<void> {
-    port = await findFreePort();
+    port = await reservePort();
     const child = spawnWatched(...watched(process.execPath, [main]), {
       env: {
         ...{ ...compileCache, ...environment },

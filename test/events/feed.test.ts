@@ -32,7 +32,6 @@ import {
   type Subscribed,
   take,
   type Writer,
-  withoutUpkeep,
   write,
 } from './gateway.ts';
 
@@ -42,7 +41,6 @@ let pool: pg.Pool;
 beforeAll(async () => {
   database = await startOwnPostgres();
   pool = openPool(database.url, 20);
-  await withoutUpkeep(pool);
 });
 afterAll(async () => {
   await pool.end();

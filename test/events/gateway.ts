@@ -146,12 +146,6 @@ export function openPool(url: string, max = 10): pg.Pool {
   return pool;
 }
 
-/** Turns autovacuum off, so that only the test's transactions are open. */
-export async function withoutUpkeep(pool: pg.Pool): Promise<void> {
-  await pool.query('ALTER SYSTEM SET autovacuum = off');
-  await pool.query('SELECT pg_reload_conf()');
-}
-
 /** A transaction that the test commits or rolls back. */
 export type Writer = {
   append(...events: EventEnvelope[]): Promise<AppendedEvents | null>;

@@ -23,7 +23,7 @@ import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { asRestored } from '../support/restored.ts';
 import { bySize } from '../support/size.ts';
 import { grantEvent } from './events.ts';
-import { begin, openPool, silent, type Writer, withoutUpkeep, write } from './gateway.ts';
+import { begin, openPool, silent, type Writer, write } from './gateway.ts';
 
 // A server of its own: transactions of other databases on a server count as open, too.
 let database: OwnPostgres;
@@ -32,7 +32,6 @@ let pool: pg.Pool;
 beforeAll(async () => {
   database = await startOwnPostgres();
   pool = openPool(database.url, 20);
-  await withoutUpkeep(pool);
 });
 beforeEach(async () => {
   await pool.query('DELETE FROM events');

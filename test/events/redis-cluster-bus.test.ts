@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import { eventually } from '../support/eventually.ts';
+import { reservePort } from '../support/ports.ts';
 import { silent } from './gateway.ts';
 
 type Node = { port: number; busPort: number; start(): Promise<void>; kill(): Promise<void>; client: Redis };
@@ -42,7 +42,7 @@ afterAll(async () => {
 async function openNode(): Promise<Node> {
   const program = inject('redis');
   if ('missing' in program) throw new Error(program.missing);
-  const [port, busPort] = [await findFreePort(), await findFreePort()];
+  const [port, busPort] = [await reservePort(), await reservePort()];
   const home = await mkdtemp(join(folder, 'node-'));
   const settings = ['--port', port, '--cluster-port', busPort, '--cluster-enabled', 'yes', '--dir', home];
   const more = ['--bind', '127.0.0.1', '--save', '', '--cluster-node-timeout', '1000'];

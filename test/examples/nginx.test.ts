@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Decider, EvaluationItem } from '../../src/access/evaluation.ts';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import { startAccessServer } from '../http/access/fixture.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { findProgram } from '../support/find-program.ts';
+import { reservePort } from '../support/ports.ts';
 
 /** What Latchkey was asked, and which paths reached the backend. */
 const asked: EvaluationItem[] = [];
@@ -49,7 +49,7 @@ async function startNginx(
   if ('missing' in program) throw new Error(program.missing);
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-nginx-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const port = await findFreePort();
+  const port = await reservePort();
   const example = await readFile(new URL('../../docs/examples/nginx.conf', import.meta.url), 'utf8');
   const configuration = example
     .replace('127.0.0.1:4000', new URL(to.gateway).host)

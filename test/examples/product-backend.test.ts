@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { reservePort } from '../support/ports.ts';
 import { rawId } from '../support/rows.ts';
 import { done, startGatewayWithWorld, type World } from '../support/world.ts';
 
@@ -149,7 +149,7 @@ test('the metadata name the configured address', async () => {
 
 /** Starts the example as a process; returns its URL. */
 async function startExample(latchkeyUrl: string): Promise<string> {
-  const port = await findFreePort();
+  const port = await reservePort();
   const path = fileURLToPath(new URL('../../docs/examples/product-backend.ts', import.meta.url));
   const child = spawn(process.execPath, [path], {
     env: { LATCHKEY_URL: latchkeyUrl, LATCHKEY_TOKEN: backend.token, PORT: String(port) },
@@ -185,7 +185,7 @@ test('the example lets an engineer read while access lasts, and not after it was
 });
 
 test('the example takes no answer for a no', async () => {
-  const url = await startExample(`http://127.0.0.1:${await findFreePort()}`);
+  const url = await startExample(`http://127.0.0.1:${await reservePort()}`);
   const headers = { 'x-engineer': world.engineer.email, 'x-support-ticket': 'SUP-1' };
   expect((await fetch(`${url}/work-items/ACME-1`, { headers })).status).toBe(403);
 });

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { compileCache } from '../support/compile-cache.ts';
+import { reservePort } from '../support/ports.ts';
 import { closeOf } from './server-fixture.ts';
 
 /** Run with `DRAIN_SOCKETS=1000` for the number that the documentation promises. */
@@ -19,7 +19,7 @@ const socketsPerEngineer = 45;
 /** Starts the gateway as a process, with its embedded database. */
 async function startProcess() {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-drain-'));
-  const port = await findFreePort();
+  const port = await reservePort();
   const child = spawn(process.execPath, [fileURLToPath(new URL('../../src/main.ts', import.meta.url))], {
     cwd: folder,
     env: {

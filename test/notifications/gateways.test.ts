@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import PostalMime from 'postal-mime';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { MailConfig } from '../../src/config.ts';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { startMailServer } from '../support/mail-server.ts';
+import { reservePort } from '../support/ports.ts';
 import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
@@ -59,7 +59,7 @@ test('a gateway whose mail server hangs still runs commands, and stops within se
     socket.on('error', () => undefined);
     socket.resume();
   });
-  const port = await findFreePort();
+  const port = await reservePort();
   const connected = once(hanging, 'connection');
   hanging.listen(port, '127.0.0.1');
   onTestFinished(() => {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import PostalMime from 'postal-mime';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createFolderMailer, createSmtpMailer, type Mail } from '../../src/notifications/mailer.ts';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startMailServer } from '../support/mail-server.ts';
+import { reservePort } from '../support/ports.ts';
 
 const from = { name: 'Latchkey', address: 'support-access@vendor.example' };
 const never = new AbortController().signal;
@@ -99,7 +99,7 @@ describe('through a mail server', () => {
   });
 
   test('a port on which nothing listens rejects immediately', async () => {
-    const url = `smtp://127.0.0.1:${await findFreePort()}`;
+    const url = `smtp://127.0.0.1:${await reservePort()}`;
     await expect(createSmtpMailer({ url, from }).send(mail, never)).rejects.toThrow(/ECONNREFUSED/);
   });
 });
@@ -170,7 +170,7 @@ async function startSilentServer() {
     socket.on('close', () => closed.resolve());
     socket.resume();
   });
-  const port = await findFreePort();
+  const port = await reservePort();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     url: `smtp://127.0.0.1:${port}`,

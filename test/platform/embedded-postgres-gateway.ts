@@ -2,7 +2,8 @@
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 
 const [dataFolder = ''] = process.argv.slice(2);
-const postgres = await startEmbeddedPostgres({ dataFolder });
+// The machine does not crash.
+const postgres = await startEmbeddedPostgres({ dataFolder, settings: { fsync: 'off' } });
 process.on('SIGINT', async () => {
   await postgres.stop();
   process.exit(0);

@@ -34,6 +34,9 @@ const run = promisify(execFile);
 
 const seed = seedOf('EMBEDDED_SEED');
 
+/** The machine does not crash. */
+const settings = { fsync: 'off' };
+
 let folder: string;
 let dataFolder: string;
 /** A data folder after its first start. Copying it takes less than creating a cluster. */
@@ -41,7 +44,7 @@ let template: string;
 
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), 'latchkey-embedded-template-'));
-  const first = await startEmbeddedPostgres({ dataFolder: template });
+  const first = await startEmbeddedPostgres({ dataFolder: template, settings });
   await query(first.url, 'CREATE TABLE of_the_first_start AS SELECT 42 AS answer');
   await first.stop();
   await expect(query(first.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
@@ -64,7 +67,7 @@ async function copyTemplate(): Promise<void> {
 
 async function start(): Promise<EmbeddedPostgres> {
   await copyTemplate();
-  const postgres = await startEmbeddedPostgres({ dataFolder });
+  const postgres = await startEmbeddedPostgres({ dataFolder, settings });
   onTestFinished(() => postgres.stop());
   return postgres;
 }
@@ -352,7 +355,10 @@ describe('a server that dies', () => {
   async function startKept(): Promise<{ postgres: EmbeddedPostgres; failures: StartupError[] }> {
     const failures: StartupError[] = [];
     await copyTemplate();
-    const postgres = await startEmbeddedPostgres({ dataFolder, onFailure: (error) => failures.push(error) });
+    const postgres = await startEmbeddedPostgres({
+      ...{ dataFolder, settings },
+      onFailure: (error) => failures.push(error),
+    });
     onTestFinished(() => postgres.stop());
     return { postgres, failures };
   }

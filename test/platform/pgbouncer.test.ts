@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/platform/database.ts';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { prepareDatabase } from '../../src/platform/prepare-database.ts';
@@ -14,6 +13,7 @@ import { requireSessions } from '../../src/platform/startup-connection.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { findProgram } from '../support/find-program.ts';
+import { reservePort } from '../support/ports.ts';
 import { createTestDatabase, gatewayUrl } from '../support/postgres.ts';
 
 const logger = createLogger('silent');
@@ -27,7 +27,7 @@ async function startPgBouncer(poolMode: string, settings = ''): Promise<string> 
   const name = pathname.slice(1);
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-pgbouncer-'));
   await chmod(folder, 0o755);
-  const listenPort = await findFreePort();
+  const listenPort = await reservePort();
   const file = join(folder, 'pgbouncer.ini');
   await writeFile(
     file,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
+import { reservePort } from './ports.ts';
 
 /** An accepted mail: its envelope, its raw text, and the parsed message. */
 export type ReceivedMail = { to: string[]; raw: string; email: Email };
@@ -22,7 +22,7 @@ export type MailServer = {
 export async function startMailServer(
   options: SMTPServerOptions & { port?: number } = {},
 ): Promise<MailServer> {
-  const { port = await findFreePort(), ...own } = options;
+  const { port = await reservePort(), ...own } = options;
   const received: ReceivedMail[] = [];
   const waiting = new Set<{ count: number; resolve: () => void }>();
   const server = new SMTPServer({

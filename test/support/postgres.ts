@@ -1,20 +1,18 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { setUpRoles, urlAs } from '../../src/platform/database-roles.ts';
-import {
-  type EmbeddedPostgres,
-  findFreePort,
-  startEmbeddedPostgres,
-} from '../../src/platform/embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { applyMigrations, migrateAsOwner } from '../../src/platform/migrations.ts';
 import { administer, databaseUrl } from './databases.ts';
 import { generousMs } from './deadlines.ts';
+import { reservePort } from './ports.ts';
 
 /** The server that all test files share, with a migrated template database. */
 export interface SharedPostgres {
@@ -121,11 +119,11 @@ export interface OwnPostgres {
 
 export async function startOwnPostgres(): Promise<OwnPostgres> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'));
-  const port = await findFreePort();
+  await promisify(execFile)('cp', ['-a', `${await migratedCluster()}/.`, dataFolder]);
+  const port = await reservePort();
   const start = () => startEmbeddedPostgres({ dataFolder, port, settings: testSettings });
   let server: EmbeddedPostgres = await start();
   const { url } = server;
-  await applyMigrations(url);
 
   const signal = async (name: NodeJS.Signals): Promise<void> => {
     for (const pid of await processesOf(dataFolder)) {
@@ -158,6 +156,23 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   return own;
 }
 
+/** A data folder with a migrated cluster. The first caller of a run creates it, which takes longer than to copy it. */
+async function migratedCluster(): Promise<string> {
+  const { serverUrl, template } = inject('postgres');
+  const folder = migratedFolder(template);
+  await alone(serverUrl, async () => {
+    if (existsSync(folder)) return;
+    const draft = `${folder}-draft`;
+    await rm(draft, { recursive: true, force: true });
+    const server = await startEmbeddedPostgres({ dataFolder: draft, settings: testSettings });
+    await applyMigrations(server.url).finally(() => server.stop());
+    await rename(draft, folder);
+  });
+  return folder;
+}
+
+const migratedFolder = (template: string) => join(tmpdir(), `latchkey-migrated-${template}`);
+
 /** The process ids of the server: the postmaster first, then its children. */
 async function processesOf(dataFolder: string): Promise<number[]> {
   const lockFile = await readFile(join(dataFolder, 'postgres/cluster/postmaster.pid'), 'utf8').catch(
@@ -173,7 +188,13 @@ async function processesOf(dataFolder: string): Promise<number[]> {
  * Test data need not survive a crash of the machine. But an acknowledged commit survives a crash of the server, because
  * synchronous_commit hands it to the operating system first.
  */
-const testSettings = { fsync: 'off', full_page_writes: 'off', max_connections: '300' };
+const testSettings = {
+  ...{ fsync: 'off', full_page_writes: 'off', max_connections: '300' },
+  // Only the transactions of tests are open, and plans depend on nothing else.
+  autovacuum: 'off',
+  // Every new connection of a client computes so many hashes.
+  scram_iterations: '1',
+};
 
 /** Starts the run's server (or uses the one at TEST_DATABASE_URL) and creates the template database. */
 export async function startSharedPostgres(
@@ -184,6 +205,7 @@ export async function startSharedPostgres(
   const server =
     existing === undefined ? await startEmbeddedPostgres({ dataFolder, settings: testSettings }) : undefined;
   const serverUrl = server?.url ?? existing ?? '';
+  if (server !== undefined) await hashAgain(serverUrl);
   await administer(serverUrl, `CREATE DATABASE ${template}`);
   const [owner, runtime] = [
     `${template}_owner`,
@@ -195,6 +217,8 @@ export async function startSharedPostgres(
     template,
     runtime,
     async dispose() {
+      for (const folder of [migratedFolder(template), `${migratedFolder(template)}-draft`])
+        await rm(folder, { recursive: true, force: true });
       if (server === undefined) {
         for (const name of [template, filledName(template)])
           await administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
@@ -204,6 +228,13 @@ export async function startSharedPostgres(
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** Sets the same password once more, so that the server keeps it by its present settings. */
+async function hashAgain(serverUrl: string): Promise<void> {
+  const { username, password } = new URL(serverUrl);
+  const literal = pg.escapeLiteral(decodeURIComponent(password));
+  await administer(serverUrl, `ALTER ROLE ${pg.escapeIdentifier(username)} PASSWORD ${literal}`);
 }
 
 /** Migrates an empty database as its owner, for gateways that run as the runtime role. */

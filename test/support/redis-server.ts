@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { findFreePort } from '../../src/platform/embedded-postgres.ts';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import type { FoundProgram } from './find-program.ts';
+import { reservePort } from './ports.ts';
 
 export interface RedisServer {
   readonly url: string;
@@ -20,7 +20,7 @@ export async function startRedisServer(
   options: { port?: number } = {},
 ): Promise<RedisServer> {
   if ('missing' in program) throw new Error(program.missing);
-  const port = options.port ?? (await findFreePort());
+  const port = options.port ?? (await reservePort());
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-redis-'));
   const settings = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
   const server = spawnWatched(...watched(program.path, ['--port', String(port), ...settings]), {
