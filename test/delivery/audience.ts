@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../src/platform/deadline.ts';
+import { generousMs } from '../support/deadlines.ts';
 
 export type Audience = {
   readonly size: number;
@@ -13,9 +14,6 @@ export type Audience = {
   readonly ends: readonly string[];
   leave(): void;
 };
-
-/** Milliseconds after which an event that has not reached every client counts as lost. */
-const patience = 60_000;
 
 /** The number of clients that subscribe at the same time. */
 const atOnce = 10;
@@ -82,7 +80,7 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     await once(socket, 'open');
     const authorization = `Bearer ${tokens[client % tokens.length]}`;
     socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }));
-    await withDeadline(begun.promise, patience, () => new Error(`A client could not subscribe: ${ends}`));
+    await withDeadline(begun.promise, generousMs, () => new Error(`A client could not subscribe: ${ends}`));
   }
 
   // A few at a time: another test covers many that start together.
@@ -94,7 +92,7 @@ export async function assemble(url: string, tokens: readonly string[], size: num
     size,
     async hasReceived(ids, writtenAt) {
       const all = ids.map(arrivalsOf);
-      await withDeadline(Promise.all(all.map(({ everywhere }) => everywhere.promise)), patience, () => {
+      await withDeadline(Promise.all(all.map(({ everywhere }) => everywhere.promise)), generousMs, () => {
         const missing = all.reduce((sum, arrival) => sum + arrival.missing, 0);
         return new Error(`${missing} of ${ids.length} × ${size} deliveries are missing. Ended: ${ends}`);
       });

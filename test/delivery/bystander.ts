@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { withDeadline } from '../../src/platform/deadline.ts';
+import { generousMs } from '../support/deadlines.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { done, type World } from '../support/world.ts';
 
@@ -17,11 +18,7 @@ export type Bystander = {
 /** Milliseconds between two events while the work goes on: a stream of them, and not all that a machine can write. */
 const pause = 25;
 
-/** Deadlines in milliseconds that no load reaches: for the last event to arrive, and for the work. */
-const patience = 120_000;
-const longestWork = 240_000;
-
-const tookTooLong = () => new Error(`The work beside the bystander did not finish within ${longestWork} ms.`);
+const tookTooLong = () => new Error(`The work beside the bystander did not finish within ${generousMs} ms.`);
 
 /** Subscribes as an account that may receive every event; resolves once the subscription has started. */
 export async function startBystander(gateway: TestGateway, world: World): Promise<Bystander> {
@@ -50,7 +47,7 @@ export async function startBystander(gateway: TestGateway, world: World): Promis
   );
 
   async function until(what: () => string | null): Promise<void> {
-    const late = AbortSignal.timeout(patience);
+    const late = AbortSignal.timeout(generousMs);
     for (let missing = what(); missing !== null; missing = what()) {
       if (end !== undefined) throw new Error(`The bystander's subscription ended: ${JSON.stringify(end)}`);
       await once(changes, 'change', { signal: late }).catch(() => {
@@ -73,7 +70,7 @@ export async function startBystander(gateway: TestGateway, world: World): Promis
     async during(work) {
       const before = new Set(await written());
       let isOver = false;
-      const working = withDeadline(work(), longestWork, tookTooLong).finally(() => {
+      const working = withDeadline(work(), generousMs, tookTooLong).finally(() => {
         isOver = true;
       });
       working.catch(() => undefined);

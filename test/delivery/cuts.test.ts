@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { type Draw, drawSeeded } from '../api/tenancy-documents.ts';
 import { openPool, silent } from '../events/gateway.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { insertOpenRequests, rawId } from '../support/rows.ts';
@@ -311,7 +312,7 @@ test(
     expect(vanished, `${seedNote}: committed, and not in the table`).toEqual([]);
     expect(events.length, `${seedNote}: with events of commands`).toBeGreaterThanOrEqual(eventCount);
     for (const { subscriber, mayMiss } of subscribers) {
-      await expectContractKept(subscriber, events, { context: seedNote, deadlineMs: 120_000, mayMiss });
+      await expectContractKept(subscriber, events, { context: seedNote, deadlineMs: generousMs, mayMiss });
       const { name, received, deliveries, losses, resumptions } = subscriber;
       expect(resumptions.length, `${seedNote}: resumptions of ${name}`).toBeGreaterThan(0);
       if (process.env['CUTS_FIGURES'] === undefined) continue;

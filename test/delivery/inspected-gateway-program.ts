@@ -2,6 +2,8 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { createApp } from '../../src/app.ts';
+import type { Config } from '../../src/config.ts';
+import { generousDatabaseDeadlines, generousLimits } from '../support/deadlines.ts';
 import { measureLateness } from '../support/lateness.ts';
 import type { InspectedGatewayOptions, InspectedGatewayReport } from './inspected-gateway.ts';
 
@@ -13,8 +15,8 @@ subscribe('net.server.socket', (message) => {
   const { remotePort: port = 0 } = socket;
   socket.once('close', () => report({ kind: 'GONE', port }));
 });
-const app = await createApp({
-  ...{ host: '127.0.0.1', port: 0, production: false, logLevel: 'warn', databasePoolSize: 10 },
+const config = {
+  ...({ host: '127.0.0.1', port: 0, production: false, logLevel: 'warn', databasePoolSize: 10 } as const),
   database: { kind: 'url', url: options.databaseUrl, ownerUrl: null },
   redis: options.redis,
   identity: { kind: 'development' },
@@ -27,6 +29,11 @@ const app = await createApp({
   ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
   ...{ vendorEmailDomains: [], ticketWebhooks: [], shutdownGraceMs: 5_000 },
+} satisfies Config;
+// Its tests are about the limits for clients that do not read: no other one.
+const app = await createApp(config, {
+  databaseDeadlines: generousDatabaseDeadlines,
+  limits: generousLimits,
 });
 report({ kind: 'LISTENING', url: app.url });
 const lateness = measureLateness();

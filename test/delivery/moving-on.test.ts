@@ -12,6 +12,7 @@ import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { grantEvent } from '../events/events.ts';
 import { openPool, silent, write } from '../events/gateway.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -133,26 +134,26 @@ test(`SIGTERM with ${socketCount} sockets, ${stalledCount} of them stalled: gone
       await write(pool, event);
       bus.publish();
       written += 1;
-      await watcher.hasReceived([event.id], 60_000);
+      await watcher.hasReceived([event.id], generousMs);
     }
   }
   const writing = writeOn();
   writing.catch(() => undefined);
-  await Promise.all(clients.map((client) => Promise.race([client.hasReceivedMore(3, 60_000), writing])));
+  await Promise.all(clients.map((client) => Promise.race([client.hasReceivedMore(3, generousMs), writing])));
 
   isLeaving = true;
   using lateness = measureLateness();
   const { code, tookMs } = await leaving.terminate();
   expect(code, 'exit code').toBe(0);
   expect(tookMs, 'milliseconds until it was gone').toBeLessThan(stopDeadline + lateness.allowance());
-  await Promise.all(clients.map((client) => Promise.race([client.hasResumed(60_000), writing])));
-  await Promise.all(clients.map((client) => Promise.race([client.hasReceivedMore(1, 60_000), writing])));
+  await Promise.all(clients.map((client) => Promise.race([client.hasResumed(generousMs), writing])));
+  await Promise.all(clients.map((client) => Promise.race([client.hasReceivedMore(1, generousMs), writing])));
   isEnough = true;
   await writing;
 
   const events = await committedEvents(pool, before);
   for (const client of clients) {
-    await expectContractKept(client, events, { context: 'after moving', deadlineMs: 60_000 });
+    await expectContractKept(client, events, { context: 'after moving', deadlineMs: generousMs });
     // On a slow machine a client may need longer than the three seconds in which it has to present its token.
     const losses = client.losses.filter((loss) => !loss.includes('connection: 4408'));
     expect(losses, `how ${client.name} lost its connections`).toEqual([

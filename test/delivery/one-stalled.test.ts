@@ -10,6 +10,7 @@ import { withDeadline } from '../../src/platform/deadline.ts';
 import { grantEvent } from '../events/events.ts';
 import { openPool, silent, write } from '../events/gateway.ts';
 import { closeOf } from '../http/server-fixture.ts';
+import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { startRedis } from '../support/redis.ts';
@@ -105,7 +106,7 @@ async function writeOneByOne(count: number, ...arrivals: Promise<unknown>[]): Pr
   let isOver = arrivals.length === 0;
   const all = withDeadline(
     Promise.all(arrivals),
-    60_000,
+    generousMs,
     () => new Error('The gateway did not close the stalled client in time.'),
   ).finally(() => {
     isOver = true;
@@ -296,7 +297,7 @@ test.for<Case>([
   };
   await withDeadline(
     resumed.until(() => missing().length === 0),
-    60_000,
+    generousMs,
     () => new Error(`It resumed, and missed ${missing().length} of ${due.length} ${stillToReceive}.`),
   );
   const { ids } = await writeTogether(10);

@@ -5,6 +5,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPool } from '../events/gateway.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { rawId } from '../support/rows.ts';
@@ -76,7 +77,7 @@ test.each<[string, () => Promise<void>]>([
 
     const events = await committedEvents(pool, before);
     for (const subscriber of subscribers) {
-      await expectContractKept(subscriber, events, { context: `PostgreSQL ${what}`, deadlineMs: 60_000 });
+      await expectContractKept(subscriber, events, { context: `PostgreSQL ${what}`, deadlineMs: generousMs });
       const { name, received, losses } = subscriber;
       expect(losses, `connections lost by ${name}`).toEqual([]);
       const delivered = new Set(

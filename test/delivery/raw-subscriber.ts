@@ -56,6 +56,8 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
   /** Of the present subscription: whether anything has arrived, and whether it has ended with an error. */
   let state: 'NEW' | 'STARTED' | 'ENDED' = 'NEW';
   let connection: RawConnection | undefined;
+  /** Longer after each connection on which nothing has arrived: a slow machine may need longer to answer. */
+  let silenceMs = options.silenceMs;
 
   function onResult(result: Json, id: string | null): void {
     const event = result.data?.grantEvents;
@@ -79,9 +81,10 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
 
   async function run(): Promise<void> {
     while (!isClosed) {
+      state = 'NEW';
       const token = await options.token();
       connection = openRaw[transport]({
-        ...{ url: options.url, token, query, silenceMs: options.silenceMs },
+        ...{ url: options.url, token, query, silenceMs },
         cursor: () => cursor,
         onSubscribe() {
           state = 'NEW';
@@ -94,6 +97,7 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
         },
       });
       reception.lost(await connection.lost);
+      silenceMs = state === 'NEW' ? silenceMs * 1.5 : options.silenceMs;
       await wait(reconnectMs);
     }
     throw new Error(`${name} was closed`);

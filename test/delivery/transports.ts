@@ -9,6 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { withDeadline } from '../../src/platform/deadline.ts';
+import { generousMs } from '../support/deadlines.ts';
 import type { Json } from '../support/gateway.ts';
 import { isOfGrant } from '../support/grant-events.ts';
 
@@ -57,9 +58,6 @@ export type Subscriber = {
   /** Bytes that the gateway has sent on this connection or has in its buffers for it. */
   bytesSent(): number;
 };
-
-/** Milliseconds that no load reaches: after them, an event counts as lost. */
-const patience = 60_000;
 
 /** Subscribes on a connection of its own. */
 export async function subscribeOver(
@@ -150,7 +148,7 @@ function takeNotes() {
         new Error(
           `The event was not received; ${received.length} others were, the last ${JSON.stringify(received.at(-1))}`,
         );
-      return withDeadline(coming(), patience, late);
+      return withDeadline(coming(), generousMs, late);
     },
   };
 }
@@ -188,7 +186,7 @@ async function subscribeOverWebSocket(
       const gone = once(socket, 'close');
       if (socket.readyState === socket.OPEN) socket.ping();
       // The pong arrives after everything that the gateway has sent.
-      await withDeadline(Promise.race([once(socket, 'pong'), gone]), patience, notDrained);
+      await withDeadline(Promise.race([once(socket, 'pong'), gone]), generousMs, notDrained);
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
@@ -230,7 +228,7 @@ async function subscribeOverEventStream(
   });
   return {
     // The end of the response arrives after everything that was sent.
-    drained: () => withDeadline(gone.promise, patience, notDrained),
+    drained: () => withDeadline(gone.promise, generousMs, notDrained),
     pause: () => void response.pause(),
     resume: () => void response.resume(),
   };

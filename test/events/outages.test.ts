@@ -51,11 +51,14 @@ afterAll(async () => {
 /** Milliseconds: so that a gateway soon notices that its database does not respond. */
 const deadlines = { connectionMs: 1_000, statementMs: 1_000, answerMs: 1_000, disposeMs: 1_000 };
 
-async function openGateways(count: number, pollInterval = 1000): Promise<Gateway[]> {
+async function openGateways(
+  count: number,
+  { pollInterval = 1000, ...options }: { pollInterval?: number; deadlines?: typeof deadlines } = {},
+): Promise<Gateway[]> {
   const url = `redis://127.0.0.1:${proxy.port}`;
   for (let index = 0; index < count; index += 1) {
     const bus = createRedisBus({ url, topology: 'SINGLE', channel: 'wakes', logger: silent });
-    gateways.push(await openGateway(database.url, { bus, pollInterval, deadlines }));
+    gateways.push(await openGateway(database.url, { bus, pollInterval, ...options }));
   }
   await allAre('UP');
   return gateways;
@@ -85,7 +88,7 @@ async function latency(from: Gateway, subscribed: AsyncIterator<Delivery>): Prom
 
 describe('two gateways on one Redis', () => {
   test('wake each other before they would poll', async () => {
-    const [one, other] = await openGateways(2, 600_000);
+    const [one, other] = await openGateways(2, { pollInterval: 600_000 });
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const subscribed = other.feed.subscribe(listener());
     for (let count = 0; count < 20; count += 1) await latency(one, subscribed);
@@ -145,7 +148,7 @@ describe('a gateway whose database', () => {
     ['stops responding', () => database.freeze(), () => database.thaw()],
   ];
   test.each(outages)('%s keeps its subscriptions, and they miss nothing', async (_what, begin, end) => {
-    const [one, other] = await openGateways(2);
+    const [one, other] = await openGateways(2, { deadlines });
     if (one === undefined || other === undefined) throw new Error('no gateway');
     const live = other.feed.subscribe(listener());
     const committed = [await commitAt(one), await commitAt(one)];

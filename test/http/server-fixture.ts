@@ -8,7 +8,7 @@ import type { Log } from '../../src/http/log.ts';
 import type { OperationInfo } from '../../src/http/running-operation.ts';
 import { type HttpServerOptions, startHttpServer } from '../../src/http/server.ts';
 import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
-import { generousMs } from '../support/deadlines.ts';
+import { generousLimits, generousMs } from '../support/deadlines.ts';
 import { subscribeToIterables } from '../support/push.ts';
 
 export class DatabaseGoneError extends Error {}
@@ -195,14 +195,17 @@ export function recordingLog(): Log & { entries: LogEntry[] } {
 
 export type TestServer = Awaited<ReturnType<typeof startTestServer>>;
 
-/** The real HTTP server on a free port, with a schema that fails on demand. */
+/**
+ * The real HTTP server on a free port, with a schema that fails on demand. Its deadlines for clients are generous: a
+ * test of a deadline sets that deadline.
+ */
 export async function startTestServer(
   options: Partial<Omit<HttpServerOptions, 'limits'>> & {
     limits?: Partial<Limits>;
     tokenLifetimeSeconds?: number;
   } = {},
 ) {
-  const { tokenLifetimeSeconds = 600, ...serverOptions } = options;
+  const { tokenLifetimeSeconds = 600, limits, ...serverOptions } = options;
   const source = new ValueSource();
   const log = recordingLog();
   const issuer = await createDevelopmentIssuer({ lifetimeSeconds: tokenLifetimeSeconds });
@@ -220,6 +223,7 @@ export async function startTestServer(
     errors: { isUnavailable: (error) => error instanceof DatabaseGoneError },
     log,
     ...serverOptions,
+    limits: { ...generousLimits, ...limits },
   });
   const clients: Client[] = [];
   const sockets: WebSocket[] = [];

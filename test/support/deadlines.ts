@@ -1,4 +1,5 @@
 /** Deadlines for tests that do not test deadlines: so long that no machine is too slow. */
+import type { Limits } from '../../src/http/limits.ts';
 import type { DatabaseDeadlines } from '../../src/platform/database.ts';
 
 export const generousMs = 240_000;
@@ -9,4 +10,13 @@ export const generousDatabaseDeadlines: Partial<DatabaseDeadlines> = {
   answerMs: generousMs,
   idleInTransactionMs: generousMs,
   transactionMs: generousMs,
+};
+
+/** For clients and requests. */
+export const generousLimits: Partial<Limits> = {
+  operationMs: generousMs,
+  connectionInitMs: generousMs,
+  requestHeadersMs: generousMs,
+  requestMs: generousMs,
+  readinessCheckMs: generousMs,
 };

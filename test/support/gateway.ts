@@ -4,9 +4,8 @@ import pg from 'pg';
 import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
 import type { Config } from '../../src/config.ts';
-import type { Limits } from '../../src/http/limits.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { generousDatabaseDeadlines, generousMs } from './deadlines.ts';
+import { generousDatabaseDeadlines, generousLimits, generousMs } from './deadlines.ts';
 import { createTestDatabase, gatewayUrl } from './postgres.ts';
 
 export type Answer = {
@@ -69,14 +68,6 @@ const development: Config = {
   vendorEmailDomains: ['vendor.example'],
   ticketWebhooks: [],
   shutdownGraceMs: 5_000,
-};
-
-const generousLimits: Partial<Limits> = {
-  operationMs: generousMs,
-  connectionInitMs: generousMs,
-  requestHeadersMs: generousMs,
-  requestMs: generousMs,
-  readinessCheckMs: generousMs,
 };
 
 /**
