@@ -262,6 +262,8 @@ describe('on a database that answers', () => {
 
     test('for a free connection', async () => {
       const { transaction, ping } = openWith({ connectionMs: 2_000 });
+      // On a busy machine a new connection may take longer: from here on the pool has all of its connections.
+      await eventually(() => Promise.all([1, 2].map(() => transaction((tx) => tx.organization.count()))));
       const released = Promise.withResolvers<void>();
       const connected = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const holders = connected.map(({ resolve }) =>
