@@ -30,6 +30,8 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
     OIDC_AUDIENCE: audienceName,
     OIDC_JWKS_URL: issuer.jwksUrl,
     CURSOR_SECRET: 'a secret of the tests that is long enough',
+    // A stop takes as long as the machine needs: tests measure it.
+    SHUTDOWN_GRACE_SECONDS: '60',
   };
   const startOne = async () =>
     begun.adopt(await startGatewayProcess(environment), (gateway) => gateway.dispose());

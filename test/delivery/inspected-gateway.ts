@@ -13,7 +13,8 @@ export type InspectedGatewayOptions = { databaseUrl: string; redis: RedisConfig 
 export type InspectedGatewayReport =
   | { kind: 'LISTENING'; url: string }
   | ({ kind: 'MEMORY' } & Memory)
-  | { kind: 'LATENESS'; allowance: number }
+  /** Null if it is infinite. */
+  | { kind: 'LATENESS'; allowance: number | null }
   /** The gateway closed the connection whose remote end has this port. */
   | { kind: 'GONE'; port: number };
 
@@ -84,7 +85,7 @@ export async function startInspectedGateway(options: InspectedGatewayOptions): P
     async latenessAllowance() {
       const answer = first({ report: (report) => (report.kind === 'LATENESS' ? report : undefined) });
       child.send('LATENESS');
-      return (await answer).allowance;
+      return (await answer).allowance ?? Number.POSITIVE_INFINITY;
     },
     async gone(port) {
       await first({ report: (report) => (report.kind === 'GONE' && report.port === port) || undefined });
