@@ -1,12 +1,12 @@
-/** Compares the answers of Latchkey's decision point with a bare server's, round by round: docs/benchmarks.md. */
-import { measureRow, say, withInfrastructure } from '../realtime/rounds.ts';
-import { tableOf } from '../realtime/table.ts';
-import { decisions } from './rows.ts';
+/** Measures the answers of Latchkey's decision point, and compares them with a bare server's: docs/benchmarks.md. */
+import { runBenchmark } from '../realtime/command-line.ts';
+import { decisions } from './rows/decisions.ts';
+import { growthTo } from './rows/growth.ts';
+import { revoke, revokeWithoutRedis } from './rows/revoke.ts';
 
-const rounds = 3;
-
-await withInfrastructure(async (infrastructure) => {
-  const samples = await measureRow(infrastructure, decisions, { rounds });
-  say(`\nMedians of ${rounds} rounds\n`);
-  for (const line of tableOf(decisions, samples)) say(line);
-});
+await runBenchmark((isFull) => [
+  decisions,
+  growthTo(isFull ? { grants: 1_000_000, entries: 10_000_000 } : { grants: 100_000, entries: 1_000_000 }),
+  revoke,
+  revokeWithoutRedis,
+]);

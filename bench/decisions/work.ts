@@ -6,8 +6,8 @@ import type { People } from '../realtime/people.ts';
 export const backendEmail = 'jira@bench.example';
 const siteUrl = 'https://acme.example';
 
-/** A ticket with the engineer who works on it. */
-export type Work = { key: string; engineerEmail: string };
+/** A ticket with the engineer who works on it, under a grant. */
+export type Work = { key: string; engineerEmail: string; grantId: string };
 
 const insert = (table: string): string =>
   `INSERT INTO ${table} SELECT (jsonb_populate_record(known, row)).* FROM jsonb_array_elements($1::jsonb) AS row, (SELECT NULL::${table} AS known) AS no_row`;
@@ -79,14 +79,17 @@ export async function insertWork(databaseUrl: string, people: People, count: num
       [newId(), backendEmail],
     );
     await client.query('ANALYZE');
-    return work.map(({ engineer, key }) => ({ key, engineerEmail: engineer.email }));
+    return work.map(({ engineer, key, grantId }) => ({ key, grantId, engineerEmail: engineer.email }));
   } finally {
     await client.end();
   }
 }
 
 /** A question about one work item. */
-export function questionAbout({ key, engineerEmail }: Work, item: number): object {
+export function questionAbout(
+  { key, engineerEmail }: Pick<Work, 'key' | 'engineerEmail'>,
+  item: number,
+): object {
   return {
     subject: { type: 'support_engineer', id: engineerEmail },
     action: { name: 'work_item.read' },

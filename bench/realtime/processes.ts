@@ -122,5 +122,9 @@ export function killAllProcesses(): void {
 /** Returns the most informative line that a process wrote before it ended. */
 function summaryOf(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.find((line) => /Error|FATAL/.test(line))?.trim() ?? lines.at(-1)?.trim() ?? 'it wrote nothing';
+  return (
+    lines.find((line) => /^\s*\w*Error\b|FATAL/.test(line))?.trim() ??
+    lines.at(-1)?.trim() ??
+    'it wrote nothing'
+  );
 }

@@ -1,19 +1,17 @@
 /** What is measured of a server: answers a second, one by one and in batches, and how long one takes at half of that. */
-import type { Infrastructure } from '../realtime/infrastructure.ts';
-import { type Process, startProcess } from '../realtime/processes.ts';
-import { atLeastBare, atMostBare, holds } from '../realtime/rows/goals.ts';
-import type { Goal, Row, Sample } from '../realtime/rows/row.ts';
-import type { ServerName } from '../realtime/servers.ts';
-import type { AskerHandlers, Asking } from './asker.ts';
-import type { ServerHandlers } from './servers/setting.ts';
-import { backendEmail, insertWork } from './work.ts';
+import type { Infrastructure } from '../../realtime/infrastructure.ts';
+import { startProcess } from '../../realtime/processes.ts';
+import { atLeastBare, atMostBare, holds } from '../../realtime/rows/goals.ts';
+import type { Goal, Row, Sample } from '../../realtime/rows/row.ts';
+import type { ServerName } from '../../realtime/servers.ts';
+import type { AskerHandlers } from '../asker.ts';
+import { flood, oneByOne, patience, singlePath, tokenOf } from '../asking.ts';
+import type { ServerHandlers } from '../servers/setting.ts';
+import { backendEmail, insertWork } from '../work.ts';
 
 const sessions = 1_000;
-const connections = 32;
 const batch = 20;
-const warmUpMs = 3_000;
-const measuredMs = 6_000;
-const patience = 60_000;
+const pacedMs = 6_000;
 
 const timesOneByOne = (times: number): Goal => ({
   title: `≥ ${times}× one by one`,
@@ -25,7 +23,7 @@ let halfLoad: number | undefined;
 
 export const decisions: Row = {
   name: 'decisions',
-  title: `${connections} connections, ${sessions} open sessions`,
+  title: `${oneByOne.connections} connections, ${sessions} open sessions`,
   servers: ['latchkey', 'bare'],
   figures: [
     {
@@ -51,32 +49,15 @@ async function measure(infrastructure: Infrastructure, server: ServerName): Prom
   const work = await insertWork(database.url, infrastructure.people, sessions);
   await using measured = startProcess<ServerHandlers>(`../decisions/servers/${server}.ts`);
   await using asker = startProcess<AskerHandlers>('../decisions/asker.ts');
-  const { url } = await measured.ask('start', { databaseUrl: database.url });
-  const token = server === 'latchkey' ? await tokenOf(url) : 'none';
-  const asking = { token, work, connections };
+  const { url } = await measured.ask('start', { databaseUrl: database.url }, patience);
+  const token = server === 'latchkey' ? await tokenOf(url, backendEmail) : 'none';
+  const asking = { ...oneByOne, token, work };
 
-  const single = await flood(asker, { ...asking, url: `${url}/access/v1/evaluation`, batch: 1 });
+  const single = await flood(asker, { ...asking, url: `${url}${singlePath}` });
   if (server === 'latchkey') halfLoad = single / 2;
-  const times = await asker.ask('pace', { rate: halfLoad ?? single / 2, milliseconds: measuredMs }, patience);
+  const times = await asker.ask('pace', { rate: halfLoad ?? single / 2, milliseconds: pacedMs }, patience);
   const figures = { single, ...times };
   if (server !== 'latchkey') return { figures, faults: [] };
   const many = await flood(asker, { ...asking, url: `${url}/access/v1/evaluations`, batch });
   return { figures: { ...figures, batch: many }, faults: [] };
-}
-
-/** Decisions a second. */
-async function flood(asker: Process<AskerHandlers>, asking: Asking): Promise<number> {
-  await asker.ask('open', asking, patience);
-  await asker.ask('flood', warmUpMs, patience);
-  const { decisions: answered, milliseconds } = await asker.ask('flood', measuredMs, patience);
-  return (answered * 1_000) / milliseconds;
-}
-
-async function tokenOf(url: string): Promise<string> {
-  const response = await fetch(`${url}/dev/token`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email: backendEmail }),
-  });
-  return ((await response.json()) as { token: string }).token;
 }

@@ -1,11 +1,13 @@
-/** One whole gateway, without Redis: evaluations use none. */
+/** One whole gateway. */
 import { createApp } from '../../../src/app.ts';
 import { answerRequests } from '../../realtime/processes.ts';
 import { gatewayConfig } from '../../realtime/servers/gateway-config.ts';
 import type { Setting, Started } from './setting.ts';
 
-async function start({ databaseUrl }: Setting): Promise<Started> {
-  const app = await createApp(gatewayConfig(databaseUrl));
+async function start({ databaseUrl, redisUrl }: Setting): Promise<Started> {
+  const redis =
+    redisUrl === undefined ? null : ({ url: redisUrl, topology: 'SINGLE', channel: 'latchkey' } as const);
+  const app = await createApp({ ...gatewayConfig(databaseUrl), redis });
   return { url: app.url };
 }
 

@@ -1,0 +1,53 @@
+/** The command line of a benchmark: rows by name, how many rounds, and which servers. */
+import { parseArgs } from 'node:util';
+import { measureRow, say, withInfrastructure } from './rounds.ts';
+import type { Row } from './rows/row.ts';
+import { serverNames } from './servers.ts';
+import { tableOf } from './table.ts';
+
+/**
+ * Measures the rows that the command line names, or all, and prints the medians.
+ *
+ * @param rowsOf the rows; `isFull`: with `--full`, those that have a larger size are measured at that
+ */
+export async function runBenchmark(rowsOf: (isFull: boolean) => readonly Row[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      servers: { type: 'string' },
+      full: { type: 'boolean', default: false },
+    },
+  });
+  const rows = rowsOf(values.full);
+  const wantedRows = positionals.length === 0 ? rows : positionals.map((name) => chosen(name, rows));
+  const servers = values.servers?.split(',').map((name) => {
+    const server = serverNames.find((known) => known === name);
+    return server ?? wrong(`There is no server ${name}: ${serverNames.join(', ')}`);
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) wrong('--rounds must be a whole number from 1 on');
+
+  await withInfrastructure(async (infrastructure) => {
+    const begun = performance.now();
+    const tables: string[] = [];
+    for (const row of wantedRows) {
+      const samples = await measureRow(infrastructure, row, { rounds, servers });
+      tables.push(...tableOf(row, samples));
+    }
+    say(`\nMedians of ${rounds} rounds, in ${((performance.now() - begun) / 60_000).toFixed(1)} minutes\n`);
+    for (const line of tables) say(line);
+  });
+}
+
+function chosen(name: string, among: readonly Row[]): Row {
+  return (
+    among.find((row) => row.name === name) ??
+    wrong(`There is no row ${name}: ${among.map((row) => row.name).join(', ')}`)
+  );
+}
+
+function wrong(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
