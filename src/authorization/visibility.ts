@@ -158,6 +158,8 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
 
 export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput {
   const places = placesOfAuditEntries(viewer);
+  // Prisma drops an empty OR within an AND, where it would then match every row.
+  if (places.length === 0) return nothing;
   return places.some(({ organizationId, siteId }) => organizationId === undefined && siteId === undefined)
     ? {}
     : { OR: places };
