@@ -68,6 +68,8 @@ export const operations = {
   supportSessions: { kind: 'query', may: ['SIGNED_IN'] },
   changeRequests: { kind: 'query', may: ['SIGNED_IN'] },
   roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
+  product: { kind: 'query', may: ['SIGNED_IN'] },
+  account: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'] },
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   inboundTicketEvents: { kind: 'query', may: ['OPERATOR', 'TICKETING'] },
   rovoDataDeletions: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'ACCESS_EVALUATION'] },

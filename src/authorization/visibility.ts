@@ -3,7 +3,7 @@
  * here and the relations in viewer-relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
-import type { ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
+import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import { experiencesIn, isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
 import { isRovoBackend } from './viewer-relations.ts';
@@ -136,8 +136,8 @@ export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhe
 }
 
 /**
- * Accounts see themselves; role holders also see the members of the organization. A visible ticket also shows the
- * people on it.
+ * Accounts see themselves; role holders also see the members of the organization; service accounts, whom they work with. A
+ * visible ticket also shows the people on it.
  */
 export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   switch (viewer.kind) {
@@ -151,8 +151,30 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
         ],
       };
     case 'SERVICE_ACCOUNT':
+      return { OR: [{ id: viewer.id }, ...viewer.capabilities.flatMap((one) => workedWith(one, viewer))] };
     case 'SUPPORT_ENGINEER':
       return { id: viewer.id };
+  }
+}
+
+/** Whom a service account has to know by name for what it does, in the organizations it serves. */
+function workedWith(capability: ServiceCapability, viewer: ServiceViewer): Prisma.AccountWhereInput[] {
+  const members = { kind: 'USER', memberships: { some: boundTo(viewer) } } as const;
+  const engineers = {
+    kind: 'SUPPORT_ENGINEER',
+    engineerGrants: { some: { ticket: siteBoundTo(viewer) } },
+  } as const;
+  switch (capability) {
+    // It files tickets for the members, and assigns them to any engineer.
+    case 'TICKETING':
+      return [members, { kind: 'SUPPORT_ENGINEER' }];
+    case 'GRANT_WATCHING':
+      return [engineers];
+    // The entries of the log name them.
+    case 'AUDIT_READING':
+      return [members, engineers];
+    case 'ACCESS_EVALUATION':
+      return [];
   }
 }
 

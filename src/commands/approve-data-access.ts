@@ -6,8 +6,9 @@ import { changeGrant } from './change-grant.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
 import { noLongerOutstanding, notFound, versionConflict } from './refusal.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
+import type { TicketInput } from './ticket-facts.ts';
 
-export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }) & {
+export type ApproveDataAccessInput = TicketInput & {
   path: Exclude<GrantPath, 'TICKET_CREATION'>;
   /** An earlier end than the site's policy sets; null: as late as the policy allows. */
   expiresAt: Date | null;
@@ -18,7 +19,7 @@ export type ApproveDataAccessInput = ({ ticketId: string } | { grantId: string }
 /**
  * The customer approves, in the ticket's sidebar or the admin console, also on the reporter's behalf.
  *
- * With a ticket's id it approves the outstanding request for product data. Where there is none, for example after
+ * With a ticket it approves the outstanding request for product data. Where there is none, for example after
  * a revocation, it opens one and approves it in the same step. Requests for Rovo conversations are approved by
  * their grant's id, because only the engineer can say which conversations are needed.
  */

@@ -85,7 +85,7 @@ export const assignRole = platformCommand<AssignRoleInput, AssignFacts, RoleAssi
     const organization = await findOrganization(tx, organizationId);
     if (organization === null) return null;
     const site = siteId === null ? null : await findSite(tx, siteId);
-    const product = productId === null ? null : await findProduct(tx, productId);
+    const product = productId === null ? null : await findProduct(tx, { productId });
     const { account, isMember } = await findMember(tx, organizationId, { id: accountId });
     const about = assignmentOf(input);
     const guardRole =

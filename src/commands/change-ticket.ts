@@ -3,10 +3,10 @@ import type { EndOfItsUse } from '../changes/change-request.ts';
 import { listOpenChangeRequests } from '../changes/store.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import type { Transaction } from '../platform/database.ts';
-import { shareCaseload, shareCaseloadOfAssignee } from '../tickets/locks.ts';
+import { type EngineerRef, shareCaseload, shareCaseloadOfAssignee } from '../tickets/locks.ts';
 import type { Moment } from '../tickets/moment.ts';
 import { updateTickets } from '../tickets/store.ts';
-import { decideTicket, type Ticket, type TicketCommand, type TicketRefusal } from '../tickets/ticket.ts';
+import { decideTicket, type Ticket, type TicketCommand, type TicketRef } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { andEndChangeRequests } from './end-change-requests.ts';
@@ -24,8 +24,8 @@ export function changeTicket(
 ): Outcome<Ticket> {
   const { site: _site, product: _product, ...ticket } = facts.ticket;
   const decision = decideTicket(ticket, command, by.now);
-  if ('refused' in decision) return { refused: refusalOf(command, decision.refused) };
-  if ('unchanged' in decision) return { answer: ticket, entry: { details: auditDetails(ticket, ticket) } };
+  if ('refused' in decision) return { refused: invalidState(decision.refused) };
+  if ('unchanged' in decision) return { answer: ticket };
   const { changed } = decision;
   const outcome = {
     answer: changed,
@@ -49,12 +49,8 @@ const endsChangeRequests: Partial<Record<TicketCommand['type'], EndOfItsUse>> = 
   Assign: 'TICKET_REASSIGNED',
 };
 
-async function withChangeRequests(tx: Transaction, { ticketId }: { ticketId: string }) {
-  return { changeRequests: await listOpenChangeRequests(tx, [ticketId]) };
-}
-
-function refusalOf({ type }: TicketCommand, code: TicketRefusal): Refusal {
-  return type === 'Close' ? invalidState(code, 'The ticket is closed already.') : invalidState(code);
+async function withChangeRequests(tx: Transaction, _: unknown, { id }: Ticket) {
+  return { changeRequests: await listOpenChangeRequests(tx, [id]) };
 }
 
 /** The details of a change of status, for the audit log. */
@@ -68,13 +64,16 @@ export function engineersOf(before: Ticket, after: Ticket): Record<string, unkno
 }
 
 /** A ticket, and when its ticketing system says that the change happened. Left out: it happens now. */
-export type TicketChangeInput = { ticketId: string; moment?: Moment };
+export type TicketChangeInput = TicketRef & { moment?: Moment };
 
-/** Closing a ticket revokes what is active on it and withdraws what is pending. A change that was begun is still recorded. */
+/**
+ * Closing a ticket revokes what is active on it and withdraws what is pending. A change that was begun is still recorded.
+ * On a closed ticket there is nothing left to do.
+ */
 export const closeTicket = ticketCommand<TicketChangeInput, Ticket, Pick<TicketFacts, 'changeRequests'>>({
   operation: 'closeTicket',
   action: 'ticket.close',
-  refusals: ['TICKET_CLOSED'],
+  refusals: [],
   extra: withChangeRequests,
   decide: (facts, { moment }, by) =>
     changeTicket(facts, by, { type: 'Close', moment }, { type: 'CloseTicket', by: by.viewer.id }),
@@ -88,8 +87,8 @@ export const reopenTicket = ticketCommand<TicketChangeInput, Ticket, { engineerI
   operation: 'reopenTicket',
   action: 'ticket.reopen',
   refusals: ['TICKET_NOT_CLOSED'],
-  lockBefore: (tx, { ticketId }) => shareCaseloadOfAssignee(tx, ticketId),
-  extra: async (tx, { ticketId }) => ({ engineerIsGone: await hasInactiveAssignee(tx, ticketId) }),
+  lockBefore: shareCaseloadOfAssignee,
+  extra: async (tx, _, { id }) => ({ engineerIsGone: await hasInactiveAssignee(tx, id) }),
   decide: (facts, { moment }, by) => {
     const unassign = facts.engineerIsGone === true;
     const reopened = changeTicket(facts, by, { type: 'Reopen', unassign, moment }, null);
@@ -112,7 +111,15 @@ export const updateTicketStatus = ticketCommand<UpdateTicketStatusInput, Ticket>
     changeTicket(facts, by, { type: 'UpdateStatus', status, moment }, null),
 });
 
-export type AssignTicketInput = TicketChangeInput & { engineerId: string | null };
+/** The id null: nobody. */
+export type AssignTicketInput = TicketChangeInput & NamedEngineer;
+
+type NamedEngineer = EngineerRef | { engineerId: string | null };
+
+export type AssignTicketFacts = TicketFacts & {
+  /** The engineer whom the input names; null: there is no such active engineer. */
+  engineerId?: string | null;
+};
 
 /**
  * The engineer who is assigned receives the ticket's open grants; the one who was, loses them at once, and what they asked
@@ -121,34 +128,46 @@ export type AssignTicketInput = TicketChangeInput & { engineerId: string | null 
 export const assignTicket = ticketCommand<
   AssignTicketInput,
   Ticket,
-  Pick<TicketFacts, 'changeRequests'> & { engineerIsKnown: boolean }
+  Pick<AssignTicketFacts, 'changeRequests' | 'engineerId'>
 >({
   operation: 'assignTicket',
   action: 'ticket.assign',
   refusals: ['TICKET_CLOSED'],
-  lockBefore: async (tx, { engineerId }) => {
-    if (engineerId !== null) await shareCaseload(tx, engineerId);
+  lockBefore: async (tx, input) => {
+    if (namesEngineer(input)) await shareCaseload(tx, input);
   },
-  extra: async (tx, { ticketId, engineerId }) => ({
-    engineerIsKnown: engineerId !== null && (await isEngineer(tx, engineerId)),
-    ...(await withChangeRequests(tx, { ticketId })),
+  extra: async (tx, input, ticket) => ({
+    engineerId: namesEngineer(input) ? await findActiveEngineer(tx, input) : null,
+    ...(await withChangeRequests(tx, input, ticket)),
   }),
-  decide: (facts, { engineerId, moment }, by) =>
-    engineerId === null || facts.engineerIsKnown === true
-      ? changeTicket(
-          facts,
-          by,
-          { type: 'Assign', engineerId, moment },
-          { type: 'Reassign', engineerId },
-          engineersOf,
-        )
-      : { refused: invalidInput('engineerId', 'must be an active support engineer.') },
+  decide: (facts, input, by) => {
+    const { engineerId = null } = facts;
+    if (namesEngineer(input) && engineerId === null) return { refused: unknownEngineer(input) };
+    const { moment } = input;
+    const assign = { type: 'Assign', engineerId, moment } as const;
+    return changeTicket(facts, by, assign, { type: 'Reassign', engineerId }, engineersOf);
+  },
 });
+
+function namesEngineer(input: NamedEngineer): input is EngineerRef {
+  return 'engineerEmail' in input || input.engineerId !== null;
+}
+
+function unknownEngineer(by: EngineerRef): Refusal {
+  return 'engineerEmail' in by
+    ? invalidInput('engineerEmail', 'must be the address of an active support engineer.')
+    : invalidInput('engineerId', 'must be an active support engineer.');
+}
 
 async function hasInactiveAssignee(tx: Transaction, id: string): Promise<boolean> {
   return (await tx.ticket.count({ where: { id, assignee: { active: false } } })) === 1;
 }
 
-async function isEngineer(tx: Transaction, id: string): Promise<boolean> {
-  return (await tx.account.count({ where: { id, kind: 'SUPPORT_ENGINEER', active: true } })) === 1;
+async function findActiveEngineer(tx: Transaction, by: EngineerRef): Promise<string | null> {
+  const named = 'engineerEmail' in by ? { email: by.engineerEmail } : { id: by.engineerId };
+  const found = await tx.account.findUnique({
+    where: { ...named, kind: 'SUPPORT_ENGINEER', active: true },
+    select: { id: true },
+  });
+  return found?.id ?? null;
 }

@@ -1,26 +1,28 @@
 import { relationsToSite, seesOrganization } from '../authorization/viewer-relations.ts';
-import type { UserViewer } from '../identity/viewer.ts';
-import { findViewerById } from '../identity/viewer-store.ts';
+import type { UserViewer, Viewer } from '../identity/viewer.ts';
+import { findViewerByEmail, findViewerById } from '../identity/viewer-store.ts';
 import { relayedConsentMail } from '../notifications/kinds/relayed-consent.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
 import { shareSiteOfProduct } from '../organizations/locks.ts';
-import { findProduct, type ProductWithSite } from '../organizations/store.ts';
+import { findProduct, type ProductRef, type ProductWithSite } from '../organizations/store.ts';
+import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { insertTicket, nextTicketKey } from '../tickets/store.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import type { Command } from './command.ts';
 import { consentBox } from './consent-box.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
-import { forbidden, invalidInput, refusalsOfEveryCommand } from './refusal.ts';
+import { forbidden, invalidInput, type Refusal, refusalsOfEveryCommand } from './refusal.ts';
 
-export type CreateTicketInput = {
-  productId: string;
-  summary: string;
-  /** The consent box of the request form. */
-  grantDataAccess: boolean;
-  /** For whom the ticketing system files it; null: the caller is the reporter. */
-  reporterId: string | null;
-};
+export type CreateTicketInput = ProductRef &
+  ReporterRef & {
+    summary: string;
+    /** The consent box of the request form. */
+    grantDataAccess: boolean;
+  };
+
+/** For whom the ticketing system files it; the id null: the caller is the reporter. */
+type ReporterRef = { reporterId: string | null } | { reporterEmail: string };
 
 export type CreateTicketFacts = ProductWithSite & { reporter: UserViewer | null; ticketKey: string };
 
@@ -37,12 +39,15 @@ export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket>
   action: 'ticket.create',
   refusals: [...refusalsOfEveryCommand, 'NOT_FOUND'],
   resource: 'Ticket',
-  lock: (tx, { productId }) => shareSiteOfProduct(tx, productId),
-  rights: ({ reporterId }) => (reporterId === null ? null : { accountId: reporterId, purpose: 'KEEP' }),
-  load: async (tx, { productId, reporterId }) => {
-    const product = await findProduct(tx, productId);
+  lock: shareSiteOfProduct,
+  rights: (input) => {
+    if ('reporterEmail' in input) return { accountEmail: input.reporterEmail, purpose: 'KEEP' };
+    return input.reporterId === null ? null : { accountId: input.reporterId, purpose: 'KEEP' };
+  },
+  load: async (tx, input) => {
+    const product = await findProduct(tx, input);
     if (product === null) return null;
-    const reporter = reporterId === null ? null : await findViewerById(tx, reporterId);
+    const reporter = await findReporter(tx, input);
     return {
       ...product,
       reporter: reporter?.kind === 'USER' ? reporter : null,
@@ -56,12 +61,12 @@ export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket>
   decide: (facts, input, by) => {
     const { reporter: named, ticketKey: key, site, ...product } = facts;
     const { viewer, now } = by;
-    if (viewer.kind === 'USER' && input.reporterId !== null && input.reporterId !== viewer.id) {
+    if (viewer.kind === 'USER' && namesAnother(input, viewer)) {
       return { refused: forbidden('Only the ticketing system files tickets for somebody else.') };
     }
     const reporter = viewer.kind === 'USER' ? viewer : named;
     if (reporter === null || !reporter.organizationIds.includes(site.organizationId)) {
-      return { refused: invalidInput('reporterId', "must be an active user of the site's organization.") };
+      return { refused: unknownReporter(input) };
     }
 
     const filed: Ticket = {
@@ -101,6 +106,22 @@ export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket>
     };
   },
 };
+
+async function findReporter(tx: Transaction, by: ReporterRef): Promise<Viewer | null> {
+  if ('reporterEmail' in by) return await findViewerByEmail(tx, by.reporterEmail);
+  return by.reporterId === null ? null : await findViewerById(tx, by.reporterId);
+}
+
+function namesAnother(by: ReporterRef, { id, email }: Viewer): boolean {
+  return 'reporterEmail' in by ? by.reporterEmail !== email : by.reporterId !== null && by.reporterId !== id;
+}
+
+/** The same whether there is no such person or whether they are not in the organization. */
+function unknownReporter(by: ReporterRef): Refusal {
+  return 'reporterEmail' in by
+    ? invalidInput('reporterEmail', "must be the address of an active user of the site's organization.")
+    : invalidInput('reporterId', "must be an active user of the site's organization.");
+}
 
 function toConfirm({ grant }: DecidedGrantChange): MailRequest {
   return { kind: relayedConsentMail, aboutId: grant.id };

@@ -193,7 +193,7 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
   resource: 'Product',
   lock: (tx, { productId }) => lockSiteOfProduct(tx, productId),
   load: async (tx, { productId }) => {
-    const product = await findProduct(tx, productId);
+    const product = await findProduct(tx, { productId });
     return product && { ...product, ...(await listOpenOnSite(tx, product.siteId, productId)) };
   },
   organizationId: ({ site }) => site.organizationId,

@@ -6,16 +6,15 @@ import { type ChangeRequestRow, toRow } from '../changes/row.ts';
 import { insertChangeRequest, listOpenChangeRequests } from '../changes/store.ts';
 import { changeRequestedMail } from '../notifications/kinds/change-requested.ts';
 import { newId } from '../platform/ids.ts';
+import type { TicketRef } from '../tickets/ticket.ts';
 import { asOwnEntry } from './end-change-requests.ts';
 import { refuseAsking } from './open-request.ts';
 import { invalidState } from './refusal.ts';
 import { ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
-export type RequestChangeInput = { ticketId: string } & Pick<
-  Asked,
-  'kind' | 'resourceType' | 'resourceId' | 'description' | 'justification' | 'validUntil'
->;
+export type RequestChangeInput = TicketRef &
+  Pick<Asked, 'kind' | 'resourceType' | 'resourceId' | 'description' | 'justification' | 'validUntil'>;
 
 /**
  * The assigned engineer asks for the customer's consent to a change. A grant is not needed for that: the consent shows
@@ -36,19 +35,23 @@ export const requestChange = ticketCommand<
     'VALID_UNTIL_BEYOND_LIMIT',
     'TOO_MANY_CHANGE_REQUESTS',
   ],
-  extra: async (tx, { ticketId }) => ({ changeRequests: await listOpenChangeRequests(tx, [ticketId]) }),
+  extra: async (tx, _, { id }) => ({ changeRequests: await listOpenChangeRequests(tx, [id]) }),
   decide: ({ ticket, changeRequests = [] }, input, { viewer, now }) => {
     const refused = refuseAsking(ticket);
     if (refused !== null) return { refused };
-    const { siteId, site } = ticket;
-    const place = { siteId, organizationId: site.organizationId };
-    const asked = { ...input, ...place, id: newId(now), requestedById: viewer.id };
+    const { id: ticketId, siteId, site } = ticket;
+    const place = { ticketId, siteId, organizationId: site.organizationId };
+    const { kind, resourceType, resourceId, description, justification, validUntil } = input;
+    const asked = {
+      ...{ kind, resourceType, resourceId, description, justification, validUntil, ...place },
+      ...{ id: newId(now), requestedById: viewer.id },
+    };
     const open = changeRequests.filter((request) => !hasExpired(request, now));
     const decision = openChangeRequest(asked, open.length, now);
     if ('refused' in decision) return { refused: invalidState(decision.refused) };
     const request = decision.changed;
     const made = { before: null, request, command: 'Request', actor: actorOf(viewer) } as const;
-    const entry = changeRequestAuditEntry({ ...made, occurredAt: now, reason: input.justification });
+    const entry = changeRequestAuditEntry({ ...made, occurredAt: now, reason: justification });
     return {
       answer: toRow(request),
       write: (tx) => insertChangeRequest(tx, request),

@@ -1,11 +1,11 @@
 import { type GrantRow, toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
+import type { TicketRef } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 
-export type RequestDataAccessInput = {
-  ticketId: string;
+export type RequestDataAccessInput = TicketRef & {
   scope: 'PRODUCT_DATA' | 'ROVO_CONVERSATIONS';
   /** The exact conversations, for ROVO_CONVERSATIONS; empty otherwise. */
   conversationIds: readonly string[];

@@ -35,7 +35,7 @@ type TicketSpec<Input, Row extends object, Extra extends object> = {
   /** Takes locks that come before those on the ticket and its site. */
   lockBefore?: (tx: Transaction, input: Input) => Promise<void>;
   /** Loads facts other than the ticket and its grants. */
-  extra?: (tx: Transaction, input: Input) => Promise<Extra>;
+  extra?: (tx: Transaction, input: Input, ticket: TicketOnProduct) => Promise<Extra>;
   decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
 };
 
@@ -59,7 +59,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     load: async (tx, input) => {
       const facts = await findTicketFacts(tx, input);
       if (facts === null) return null;
-      const extra: Partial<Extra> = (await spec.extra?.(tx, input)) ?? {};
+      const extra: Partial<Extra> = (await spec.extra?.(tx, input, facts.ticket)) ?? {};
       return { ...extra, ...facts };
     },
     relations: (viewer, { ticket, grant }) => relationsToTicket(viewer, ticket, ticket, approverOf(grant)),

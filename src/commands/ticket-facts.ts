@@ -13,6 +13,7 @@ import {
   listTicketsOfGrants,
   type TicketOnProduct,
 } from '../tickets/store.ts';
+import type { TicketRef } from '../tickets/ticket.ts';
 
 export type TicketFacts = {
   ticket: TicketOnProduct;
@@ -33,7 +34,7 @@ export type TicketFacts = {
 export type GrantFacts = TicketFacts & { grant: Grant };
 
 /** Names the ticket itself, or one of its grants. */
-export type TicketInput = { ticketId: string } | { grantId: string };
+export type TicketInput = TicketRef | { grantId: string };
 
 /** The facts for one command, or null when what it names does not exist. Two statements. */
 export async function findTicketFacts(tx: Transaction, input: TicketInput): Promise<TicketFacts | null> {

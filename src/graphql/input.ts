@@ -1,6 +1,7 @@
 /** Validation of single input values: ids of a type, texts of limited length without control characters, times. */
 import { z } from 'zod';
 import { readSiteUrl } from '../organizations/site-url.ts';
+import { asciiUpperCase } from '../platform/ascii.ts';
 import { isCountryCode } from '../platform/country-codes.ts';
 import { parseEmailAddress } from '../platform/email-address.ts';
 import { decodeGlobalId } from '../platform/global-id.ts';
@@ -71,6 +72,12 @@ export function lookUpKey(max: number) {
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode.')
     .refine((value) => !/\p{Cc}/u.test(value), 'must not contain control characters.');
 }
+
+/** The key of a ticket, whose ASCII letters become upper case. */
+export const ticketKey = lookUpKey(40).transform(asciiUpperCase);
+
+/** The id that a ticketing system has for a ticket. */
+export const externalId = lookUpKey(200);
 
 /**
  * The id of what people consent to: a conversation, a resource to be changed. They see it, and backends compare it, so

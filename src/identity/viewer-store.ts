@@ -51,6 +51,12 @@ export async function findViewerById(db: Reader, id: string): Promise<Viewer | n
   return (await findViewerAt(db, id))?.viewer ?? null;
 }
 
+/** The active account with this email address, whose ASCII letters are in lower case, or null. One statement. */
+export async function findViewerByEmail(db: Reader, email: string): Promise<Viewer | null> {
+  const rows = await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.email = $1`, email);
+  return toViewerAt(rows)?.viewer ?? null;
+}
+
 /** As `findViewerById`, with the time of the database. */
 export async function findViewerAt(db: Reader, id: string): Promise<ViewerAt | null> {
   return toViewerAt(await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = $1::uuid`, id));

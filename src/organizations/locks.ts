@@ -1,5 +1,6 @@
 import type { Transaction } from '../platform/database.ts';
 import { exclusiveLock, sharedLock } from '../platform/locks.ts';
+import type { ProductRef } from './store.ts';
 
 /** Takes an exclusive lock on a site: no command on any of its tickets runs until this transaction ends. */
 export async function lockSite(tx: Transaction, siteId: string): Promise<void> {
@@ -50,9 +51,17 @@ export async function lockSiteOfProduct(tx: Transaction, productId: string): Pro
  * Takes a shared lock on the product's site: nobody changes it until this transaction ends. Does nothing if there is
  * no such product.
  */
-export async function shareSiteOfProduct(tx: Transaction, productId: string): Promise<void> {
-  await tx.$executeRawUnsafe(
-    `SELECT ${sharedLock('site', 'site_id::text')} FROM products WHERE id = $1::uuid`,
-    productId,
-  );
+export async function shareSiteOfProduct(tx: Transaction, by: ProductRef): Promise<void> {
+  if ('productId' in by) {
+    await tx.$executeRawUnsafe(
+      `SELECT ${sharedLock('site', 'site_id::text')} FROM products WHERE id = $1::uuid`,
+      by.productId,
+    );
+  } else {
+    await tx.$executeRawUnsafe(
+      `SELECT ${sharedLock('site', 's.id::text')}
+         FROM sites s JOIN products p ON p.site_id = s.id WHERE s.url = $1 AND p.key = $2`,
+      ...[by.siteUrl, by.productKey],
+    );
+  }
 }

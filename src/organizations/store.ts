@@ -39,9 +39,13 @@ export async function findSite(tx: Transaction, id: string): Promise<SiteWithOrg
   });
 }
 
-export async function findProduct(tx: Transaction, id: string): Promise<ProductWithSite | null> {
-  return await tx.product.findUnique({
-    where: { id },
+/** Names a product on its site: by its id, or by its key and the URL of the site. */
+export type ProductRef = { productId: string } | { siteUrl: string; productKey: string };
+
+/** One statement. */
+export async function findProduct(tx: Transaction, by: ProductRef): Promise<ProductWithSite | null> {
+  return await tx.product.findFirst({
+    where: 'productId' in by ? { id: by.productId } : { key: by.productKey, site: { url: by.siteUrl } },
     include: { site: { include: { organization: true } } },
     relationLoadStrategy: 'join',
   });

@@ -3,12 +3,13 @@ import type { Transaction } from '../platform/database.ts';
 import { exclusiveLock, sharedLock } from '../platform/locks.ts';
 
 /**
- * The account whose rights a command locks besides its caller's: by its id, as the holder of a role, or as the person who
+ * The account whose rights a command locks besides its caller's: by its id or address, as the holder of a role, or as the person who
  * approved a grant for the customer. `KEEP`: nobody takes any of them away until the transaction ends. `TAKE_AWAY`: no
  * command that relies on them runs until then.
  */
 export type RightsLock = (
   | { accountId: string }
+  | { accountEmail: string }
   | { roleAssignmentId: string }
   | { approverOfGrantId: string }
 ) & { purpose: 'KEEP' | 'TAKE_AWAY' };
@@ -36,21 +37,23 @@ export async function lockRights(
                FROM (SELECT $1::text, false ${asked.join(' ')}) AS asked(id, taken_away)
               WHERE id IS NOT NULL GROUP BY id ORDER BY id) AS account`,
     callerId,
-    ...accounts.map(({ id }) => id),
+    ...accounts.map(({ name }) => name),
   );
 }
 
 /** SQL for the id of the account, and its parameter, which is the one with this number. */
-function accountNamed(named: RightsLock, number: number): { sql: string; id: string } {
+function accountNamed(named: RightsLock, number: number): { sql: string; name: string } {
   const parameter = `$${number}::uuid`;
-  if ('accountId' in named) return { sql: parameter, id: named.accountId };
+  if ('accountId' in named) return { sql: parameter, name: named.accountId };
+  if ('accountEmail' in named)
+    return { sql: `SELECT id FROM accounts WHERE email = $${number}`, name: named.accountEmail };
   return 'roleAssignmentId' in named
     ? {
         sql: `SELECT account_id FROM role_assignments WHERE id = ${parameter}`,
-        id: named.roleAssignmentId,
+        name: named.roleAssignmentId,
       }
     : {
         sql: `SELECT customer_approved_by_id FROM grants WHERE id = ${parameter}`,
-        id: named.approverOfGrantId,
+        name: named.approverOfGrantId,
       };
 }

@@ -1,12 +1,9 @@
 import type { Transaction } from '../platform/database.ts';
 import { exclusiveLock, sharedLock } from '../platform/locks.ts';
+import type { TicketRef } from './ticket.ts';
 
 /** Names a ticket, or one by a grant, a support session or a change request on it. */
-type TicketName =
-  | { ticketId: string }
-  | { grantId: string }
-  | { sessionId: string }
-  | { changeRequestId: string };
+type TicketName = TicketRef | { grantId: string } | { sessionId: string } | { changeRequestId: string };
 
 /**
  * Takes an exclusive lock on a ticket, and a shared lock on its site. Does nothing if there is no such ticket. One
@@ -14,8 +11,9 @@ type TicketName =
  */
 export async function lockTicket(tx: Transaction, by: TicketName): Promise<void> {
   const locks = `SELECT ${sharedLock('site', 't.site_id::text')}, ${exclusiveLock('ticket', 't.id::text')}`;
-  if ('ticketId' in by) {
-    await tx.$executeRawUnsafe(`${locks} FROM tickets t WHERE t.id = $1::uuid`, by.ticketId);
+  if ('ticketId' in by || 'ticketKey' in by) {
+    const { sql, value } = namedTicket(by);
+    await tx.$executeRawUnsafe(`${locks} FROM tickets t WHERE ${sql}`, value);
   } else {
     const [table, id] = nameOnTicket(by);
     await tx.$executeRawUnsafe(
@@ -25,7 +23,14 @@ export async function lockTicket(tx: Transaction, by: TicketName): Promise<void>
   }
 }
 
-function nameOnTicket(by: Exclude<TicketName, { ticketId: string }>): [table: string, id: string] {
+/** SQL for the ticket `t`, whose name is the first parameter. */
+function namedTicket(by: TicketRef): { sql: string; value: string } {
+  return 'ticketId' in by
+    ? { sql: 't.id = $1::uuid', value: by.ticketId }
+    : { sql: 't.key = $1', value: by.ticketKey };
+}
+
+function nameOnTicket(by: Exclude<TicketName, TicketRef>): [table: string, id: string] {
   if ('grantId' in by) return ['grants', by.grantId];
   return 'sessionId' in by ? ['support_sessions', by.sessionId] : ['change_requests', by.changeRequestId];
 }
@@ -66,16 +71,30 @@ export async function lockCaseload(tx: Transaction, engineerId: string): Promise
   );
 }
 
-/** Takes a shared lock on an engineer's caseload: the engineer is not deactivated until this transaction ends. */
-export async function shareCaseload(tx: Transaction, engineerId: string): Promise<void> {
-  await tx.$executeRawUnsafe(`SELECT ${sharedLock('caseload', '$1')}`, engineerId);
+/** Names an engineer: by their id, or by their email address. */
+export type EngineerRef = { engineerId: string } | { engineerEmail: string };
+
+/**
+ * Takes a shared lock on an engineer's caseload: the engineer is not deactivated until this transaction ends. Does nothing
+ * if nobody has the address. One statement.
+ */
+export async function shareCaseload(tx: Transaction, by: EngineerRef): Promise<void> {
+  if ('engineerId' in by) {
+    await tx.$executeRawUnsafe(`SELECT ${sharedLock('caseload', '$1')}`, by.engineerId);
+  } else {
+    await tx.$executeRawUnsafe(
+      `SELECT ${sharedLock('caseload', 'id::text')} FROM accounts WHERE email = $1`,
+      by.engineerEmail,
+    );
+  }
 }
 
 /** Takes that lock for the engineer of a ticket. Does nothing for a ticket without one. */
-export async function shareCaseloadOfAssignee(tx: Transaction, ticketId: string): Promise<void> {
+export async function shareCaseloadOfAssignee(tx: Transaction, by: TicketRef): Promise<void> {
+  const { sql, value } = namedTicket(by);
   await tx.$executeRawUnsafe(
-    `SELECT ${sharedLock('caseload', 'assignee_id::text')} FROM tickets
-      WHERE id = $1::uuid AND assignee_id IS NOT NULL`,
-    ticketId,
+    `SELECT ${sharedLock('caseload', 't.assignee_id::text')} FROM tickets t
+      WHERE ${sql} AND t.assignee_id IS NOT NULL`,
+    value,
   );
 }

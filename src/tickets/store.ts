@@ -1,6 +1,7 @@
-import type { Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
+import type { Prisma, Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
+import type { TicketRef } from './ticket.ts';
 
 /** A ticket with the product that it is about and the site of that product. */
 export type TicketOnProduct = Ticket & { site: Site; product: Product };
@@ -8,13 +9,18 @@ export type TicketOnProduct = Ticket & { site: Site; product: Product };
 /** The ticket, or the ticket of the grant, with its site and product. One statement. */
 export async function findTicket(
   tx: Transaction,
-  by: { ticketId: string } | { grantId: string },
+  by: TicketRef | { grantId: string },
 ): Promise<TicketOnProduct | null> {
   return await tx.ticket.findFirst({
-    where: 'ticketId' in by ? { id: by.ticketId } : { grants: { some: { id: by.grantId } } },
+    where: whereNamed(by),
     include: { site: true, product: true },
     relationLoadStrategy: 'join',
   });
+}
+
+function whereNamed(by: TicketRef | { grantId: string }): Prisma.TicketWhereInput {
+  if ('ticketId' in by) return { id: by.ticketId };
+  return 'ticketKey' in by ? { key: by.ticketKey } : { grants: { some: { id: by.grantId } } };
 }
 
 /** The tickets with these ids, in the same order; null for an id without a ticket. One statement. */

@@ -4,6 +4,9 @@ import { laterOf, type Moment, momentOf } from './moment.ts';
 
 export type { Ticket };
 
+/** Names a ticket: by its id, or by the key that people call it by. */
+export type TicketRef = { ticketId: string } | { ticketKey: string };
+
 export type TicketCommand =
   | { type: 'Assign'; engineerId: string | null }
   | { type: 'Close' }
@@ -18,8 +21,8 @@ export type TicketRefusal = 'TICKET_CLOSED' | 'TICKET_NOT_CLOSED';
 export type TicketDecision = { changed: Ticket } | { unchanged: true } | { refused: TicketRefusal };
 
 /**
- * Decides what a command does to a ticket. Reopening a ticket does not reopen its grants: the engineer requests
- * access again.
+ * Decides what a command does to a ticket. What is so already stays so, as somebody who repeats a command expects.
+ * Reopening a ticket does not reopen its grants: the engineer requests access again.
  */
 export function decideTicket(ticket: Ticket, command: TicketCommand & Told, now: Date): TicketDecision {
   const closed = ticket.status === 'CLOSED';
@@ -28,13 +31,13 @@ export function decideTicket(ticket: Ticket, command: TicketCommand & Told, now:
   const engineerSet = remember(ticket, 'assignmentMoment', moment);
   switch (command.type) {
     case 'Assign':
-      if (closed) return { refused: 'TICKET_CLOSED' };
-      return ticket.assigneeId === command.engineerId
-        ? { unchanged: true }
+      if (ticket.assigneeId === command.engineerId) return { unchanged: true };
+      return closed
+        ? { refused: 'TICKET_CLOSED' }
         : changed(ticket, { assigneeId: command.engineerId, ...engineerSet });
     case 'Close':
       return closed
-        ? { refused: 'TICKET_CLOSED' }
+        ? { unchanged: true }
         : changed(ticket, { status: 'CLOSED', closedAt: now, ...statusSet });
     case 'Reopen':
       if (!closed) return { refused: 'TICKET_NOT_CLOSED' };

@@ -4,7 +4,7 @@
  */
 import { changeOpenGrants } from '../commands/change-grant.ts';
 import {
-  type AssignTicketInput,
+  type AssignTicketFacts,
   assignTicket,
   closeTicket,
   reopenTicket,
@@ -68,6 +68,8 @@ function asNews<Input extends News, Facts extends TicketFacts>(
   };
 }
 
+type AssignAsToldInput = News & { engineerId: string | null };
+
 function ticketOf({ ticket: { site: _site, product: _product, ...ticket } }: TicketFacts): Ticket {
   return ticket;
 }
@@ -77,7 +79,7 @@ function remembering(ticket: Ticket): Outcome<Ticket> {
   return { answer: changed, write: (tx) => updateTickets(tx, [changed]) };
 }
 
-export const assignAsTold = asNews<AssignTicketInput & News, TicketFacts & { engineerIsKnown?: boolean }>(
+export const assignAsTold = asNews<AssignAsToldInput, AssignTicketFacts>(
   assignTicket,
   'assignmentMoment',
   (ticket, { engineerId }) => ticket.status !== 'CLOSED' && ticket.assigneeId === engineerId,

@@ -99,6 +99,11 @@ function questions(): Record<string, Read> {
     variables: { id },
     shows: ({ node }) => node?.id === id,
   });
+  const byEmail = (email: string): Read => ({
+    query: 'query ($email: String!) { account(email: $email) { email } }',
+    variables: { email: email.toUpperCase() },
+    shows: ({ account }) => account?.email === email,
+  });
   const inList = (name: string, id: string, filter = ''): Read => ({
     query: `{ ${name}(first: 100${filter}) { edges { node { id } } } }`,
     shows: (data) => data[name].edges.some((edge: Json) => edge.node.id === id),
@@ -139,11 +144,18 @@ function questions(): Record<string, Read> {
       variables: { key: target.key },
       shows: ({ ticket }) => ticket?.id === target.ticketId,
     },
+    product: {
+      query: 'query ($siteUrl: String!) { product(siteUrl: $siteUrl, key: "jira") { id } }',
+      variables: { siteUrl: main.url },
+      shows: ({ product }) => product?.id === main.products.jira,
+    },
     tickets: inList('tickets', target.ticketId),
     grants: inList('grants', target.grantId),
     supportSessions: inList('supportSessions', sessionId),
     changeRequests: inList('changeRequests', target.changeRequestId),
     roleAssignments: inList('roleAssignments', colleague.roleAssignmentId),
+    account: byEmail('colleague@acme.example'),
+    'account: of an engineer': byEmail(world.engineer.email),
     accounts: {
       query: '{ accounts(first: 100) { edges { node { ... on User { id } } } } }',
       shows: ({ accounts }) => accounts.edges.some((edge: Json) => edge.node.id === colleague.id),

@@ -81,19 +81,22 @@ node: ProposedChange         | 401       no       no          -      -          
 node: InboundTicketEvent     | 401       no       no          -      -           -           -
 node: TimelineItem           | 401       no       no          -      -           -           -
 node: RovoDataDeletion       | 401       no       no          -      -           -           -
-node: SupportEngineer        | 401       no       no          -      -           -           -
+node: SupportEngineer        | 401       no       no          -      -           -           yes
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
 nodes                        | 401       no       no          -      -           -           -
 organizations                | 401       no       no          -      -           -           -
 site                         | 401       no       no          -      -           -           -
 sites                        | 401       no       no          -      -           -           -
+product                      | 401       no       no          -      -           -           -
 ticket                       | 401       no       no          -      -           -           -
 tickets                      | 401       no       no          -      -           -           -
 grants                       | 401       no       no          -      -           -           -
 supportSessions              | 401       no       no          -      -           -           -
 changeRequests               | 401       no       no          -      -           -           -
 roleAssignments              | 401       no       no          no     -           -           no
+account                      | 401       no       no          no     -           -           -
+account: of an engineer      | 401       no       no          no     -           -           yes
 accounts                     | 401       no       no          no     -           -           no
 inboundTicketEvents          | 401       no       no          no     no          no          -
 rovoDataDeletions            | 401       no       no          no     -           -           no
@@ -187,12 +190,15 @@ nodes                        | -      yes      yes      yes      yes       yes  
 organizations                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 site                         | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 sites                        | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
+product                      | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 ticket                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 tickets                      | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 grants                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 supportSessions              | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 changeRequests               | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+account                      | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
+account: of an engineer      | -      -        -        -        -         -         -         -         -        -       -       -
 accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
 inboundTicketEvents          | no     no       no       no       no        no        no        no        no       no      no      no
 rovoDataDeletions            | -      -        yes      yes      -         -         -         -         -        -       -       -
@@ -286,12 +292,15 @@ nodes                        | yes   yes       yes       -        -         -
 organizations                | yes   yes       yes       yes      yes       yes
 site                         | yes   yes       yes       yes      yes       yes
 sites                        | yes   yes       yes       yes      yes       yes
+product                      | yes   yes       yes       yes      yes       yes
 ticket                       | yes   yes       yes       yes      yes       -
 tickets                      | yes   yes       yes       yes      yes       -
 grants                       | yes   yes       yes       -        -         -
 supportSessions              | yes   yes       yes       -        -         -
 changeRequests               | yes   yes       yes       -        -         -
 roleAssignments              | yes   yes       yes       -        -         -
+account                      | yes   yes       yes       -        -         -
+account: of an engineer      | -     -         -         -        -         -
 accounts                     | yes   yes       yes       -        -         -
 inboundTicketEvents          | no    no        no        no       no        no
 rovoDataDeletions            | -     -         -         -        -         -
@@ -371,26 +380,29 @@ node: ChangeRequest          | yes      -        yes      yes       yes      -  
 node: Organization           | yes      -        yes      yes       yes      yes      yes       yes       yes
 node: Site                   | yes      -        yes      yes       yes      yes      yes       yes       yes
 node: Product                | yes      -        yes      yes       yes      yes      yes       yes       yes
-node: User                   | -        -        yes      -         -        -        -         -         -
+node: User                   | -        -        yes      yes       -        yes      yes       -         yes
 node: RoleAssignment         | -        -        yes      -         -        -        -         -         -
 node: AuditEntry             | -        -        yes      -         -        yes      -         -         yes
 node: ProposedChange         | -        -        -        -         -        -        -         -         -
 node: InboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
 node: TimelineItem           | yes      -        yes      yes       yes      -        yes       yes       -
 node: RovoDataDeletion       | -        -        yes      -         -        -        -         -         -
-node: SupportEngineer        | -        -        yes      -         -        -        -         -         -
+node: SupportEngineer        | -        -        yes      yes       -        -        yes       -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
 nodes                        | yes      -        yes      yes       yes      -        yes       yes       -
 organizations                | yes      -        yes      yes       yes      yes      yes       yes       yes
 site                         | yes      -        yes      yes       yes      yes      yes       yes       yes
 sites                        | yes      -        yes      yes       yes      yes      yes       yes       yes
+product                      | yes      -        yes      yes       yes      yes      yes       yes       yes
 ticket                       | yes      -        yes      yes       yes      -        yes       yes       -
 tickets                      | yes      -        yes      yes       yes      -        yes       yes       -
 grants                       | yes      -        yes      yes       yes      -        yes       yes       -
 supportSessions              | yes      -        yes      -         yes      -        -         yes       -
 changeRequests               | yes      -        yes      yes       yes      -        yes       yes       -
 roleAssignments              | no       no       yes      no        no       no       no        no        no
+account                      | no       no       yes      yes       -        yes      yes       -         yes
+account: of an engineer      | no       no       yes      yes       yes      yes      yes       yes       yes
 accounts                     | no       no       yes      no        no       no       no        no        no
 inboundTicketEvents          | no       no       yes      -         no       no       yes       no        no
 rovoDataDeletions            | no       no       yes      no        no       no       no        no        no

@@ -52,8 +52,8 @@ export function createTicket(
 
 export function assign(model: Model, who: Who, index: number, engineer: Engineer | null): Answer {
   return onTicket(model, who, index, 'ticket.assign', ['ticketing', 'operator'], (ticket) => {
+    if (ticket.engineer === engineer) return nothing;
     if (ticket.status === 'CLOSED') return 'TICKET_CLOSED';
-    if (ticket.engineer === engineer) return () => write(model, who, 'ticket.assign', `ticket ${index}`);
     return () => {
       Object.assign(ticket, { engineer, version: ticket.version + 1 });
       write(model, who, 'ticket.assign', `ticket ${index}`);
@@ -73,8 +73,9 @@ export function updateStatus(
 ): Answer {
   return onTicket(model, who, index, 'ticket.update_status', ['ticketing', 'engineer of it'], (ticket) => {
     if (ticket.status === 'CLOSED') return 'TICKET_CLOSED';
+    if (ticket.status === status) return nothing;
     return () => {
-      if (ticket.status !== status) Object.assign(ticket, { status, version: ticket.version + 1 });
+      Object.assign(ticket, { status, version: ticket.version + 1 });
       write(model, who, 'ticket.update_status', `ticket ${index}`);
     };
   });
@@ -83,7 +84,7 @@ export function updateStatus(
 export function close(model: Model, who: Who, index: number): Answer {
   const may = ['ticketing', 'engineer of it', 'reporter of it'] as const;
   return onTicket(model, who, index, 'ticket.close', may, (ticket) => {
-    if (ticket.status === 'CLOSED') return 'TICKET_CLOSED';
+    if (ticket.status === 'CLOSED') return nothing;
     return () => {
       Object.assign(ticket, { status: 'CLOSED', version: ticket.version + 1 });
       write(model, who, 'ticket.close', `ticket ${index}`);
@@ -106,6 +107,9 @@ export function reopen(model: Model, who: Who, index: number): Answer {
     };
   });
 }
+
+/** It is so already. */
+function nothing(): void {}
 
 function onTicket(
   model: Model,
@@ -135,7 +139,8 @@ function onTicket(
   const settled = model.entries.splice(before);
   decided();
   // The command's own entry comes before those of the grants, and so do those of the change requests.
-  const own = model.entries.findLastIndex((line) => / (ticket|change) \d+ /.test(line));
+  const written = model.entries.slice(before).findLastIndex((line) => / (ticket|change) \d+ /.test(line));
+  const own = before + written;
   model.entries.splice(own + 1, 0, ...settled);
   return { ticket: index };
 }

@@ -329,7 +329,6 @@ const rows: Record<MutationName, () => Row> = {
     ForbiddenError: by('operator', ticket()),
     otherInput: { ticketId: nowhere('Ticket') },
     NotFoundError: by('reporter', { ticketId: nowhere('Ticket') }),
-    InvalidStateError: by('reporter', ticket({}, close)),
   }),
   reopenTicket: () => ({
     succeeds: [by('reporter', ticket({}, close))],

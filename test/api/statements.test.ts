@@ -77,6 +77,18 @@ describe('a query', () => {
     { by: 'operator' | 'admin' | 'engineer'; statements: number; query: string }
   > = {
     viewer: { by: 'admin', statements: 1, query: '{ viewer { kind capabilities } }' },
+    'an account by its address': {
+      ...{ by: 'admin', statements: 2 },
+      query: '{ account(email: "rita@nowhere.example") { name email } }',
+    },
+    'a product by its key': {
+      ...{ by: 'admin', statements: 2 },
+      query: '{ product(siteUrl: "https://nowhere.example", key: "jira") { id key } }',
+    },
+    'a ticket by its external id': {
+      ...{ by: 'operator', statements: 2 },
+      query: '{ ticket(externalId: "4711", integration: "desk@nowhere.example") { id key } }',
+    },
     'viewer with account and organizations': {
       by: 'admin',
       statements: 3,
@@ -386,6 +398,10 @@ describe('a mutation', () => {
   const ticket = async (options: Parameters<typeof fileTicket>[2] = {}) =>
     await fileTicket(gateway, world, options);
   const operator = () => signedIn('operator@vendor.example');
+  const ticketing = () => signedIn(world.services.ticketing);
+  const slow = { summary: 'It is slow', grantDataAccess: false };
+  const reporterId = async () =>
+    (await (await member('reporter')).ask('{ viewer { account { ... on Node { id } } } }')).viewer.account.id;
   const engineer = () => signedIn(world.engineer.email);
   const rovo = async () => {
     if (!people.has('rovo@vendor.example')) await addRovoBackend(gateway);
@@ -472,6 +488,60 @@ describe('a mutation', () => {
       given: async () => ({
         by: await operator(),
         input: { ticketId: (await ticket()).ticketId, engineerId: world.otherEngineer.id },
+      }),
+    },
+    'createTicket for a reporter': {
+      statements: 13,
+      withEverything: 17,
+      given: async () => ({
+        by: await ticketing(),
+        input: { productId: acme.sites.main.products.jira, reporterId: await reporterId(), ...slow },
+      }),
+    },
+    // As many as by ids.
+    'createTicket by what a ticketing system has': {
+      statements: 13,
+      withEverything: 17,
+      given: async () => ({
+        by: await ticketing(),
+        input: {
+          ...{ siteUrl: acme.sites.main.url, productKey: 'jira' },
+          ...{ reporterEmail: acme.emails.reporter, ...slow },
+        },
+      }),
+    },
+    'assignTicket by key and address': {
+      statements: 15,
+      withEverything: 16,
+      given: async () => ({
+        by: await operator(),
+        input: { ticketKey: (await ticket()).key, engineerEmail: world.otherEngineer.email },
+      }),
+    },
+    'assignTicket to its engineer': {
+      statements: 8,
+      withEverything: 9,
+      given: async () => ({
+        by: await operator(),
+        input: { ticketId: (await ticket()).ticketId, engineerId: world.engineer.id },
+      }),
+    },
+    'closeTicket by key': {
+      statements: 13,
+      withEverything: 14,
+      given: async () => ({ by: await member('reporter'), input: { ticketKey: (await active()).key } }),
+    },
+    'closeTicket on a closed ticket': {
+      statements: 8,
+      withEverything: 9,
+      given: async () => ({ by: await member('reporter'), input: { ticketId: (await closed()).ticketId } }),
+    },
+    'requestDataAccess by key': {
+      statements: 10,
+      withEverything: 11,
+      given: async () => ({
+        by: await engineer(),
+        input: { ticketKey: (await ticket()).key, scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] },
       }),
     },
     // The customer gets mail about active grants that pass to another engineer.

@@ -455,11 +455,17 @@ test('accounts and roles are listed for the viewers to whom the relations make t
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const { prisma } = database;
-      const others = [...engineers, ...services].map((id) => ({ id, organizationIds: [] }));
+      const everybody = [
+        ...users.map((one) => ({ ...one, kind: 'USER' as const })),
+        ...engineers.map((id) => ({ id, kind: 'SUPPORT_ENGINEER' as const, organizationIds: [] })),
+        ...services.map((id) => ({ id, kind: 'SERVICE_ACCOUNT' as const, organizationIds: [] })),
+      ];
       await sameIds(
         viewer,
         (one) => prisma.account.findMany({ where: visibleAccounts(one), select }),
-        [...users, ...others].filter((account) => seesAccount(relationsToAccount(viewer, account))),
+        everybody.filter(
+          (account) => seesAccount(relationsToAccount(viewer, account)) || isWorkedWithBy(viewer, account),
+        ),
       );
       await sameIds(
         viewer,
@@ -472,6 +478,19 @@ test('accounts and roles are listed for the viewers to whom the relations make t
     runs,
   );
 });
+
+/** Whether a service account has to know the account by name, for what it does in the organizations it serves. */
+function isWorkedWithBy(viewer: Viewer, { id, kind, organizationIds }: Someone): boolean {
+  if (viewer.kind !== 'SERVICE_ACCOUNT' || kind === 'SERVICE_ACCOUNT') return false;
+  const serves = (one: string) => viewer.organizationId === null || viewer.organizationId === one;
+  const has = (...any: ServiceCapability[]) => any.some((one) => viewer.capabilities.includes(one));
+  if (kind === 'USER') return has('TICKETING', 'AUDIT_READING') && organizationIds.some(serves);
+  const granted = tickets.filter(({ assigneeId }) => assigneeId === id);
+  const isOfItsGrants = granted.some(({ place }) => serves(place.site.organizationId));
+  return has('TICKETING') || (has('GRANT_WATCHING', 'AUDIT_READING') && isOfItsGrants);
+}
+
+type Someone = { id: string; kind: Viewer['kind']; organizationIds: readonly string[] };
 
 test('proposed changes are listed for the viewers to whom the relations make them visible', async () => {
   await fc.assert(

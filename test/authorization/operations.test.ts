@@ -14,22 +14,22 @@ const ticketing = ['closeTicket', 'reopenTicket', 'updateTicketStatus'];
 const opened: Record<Relation, readonly string[]> = {
   SIGNED_IN: [
     ...['changeRequests', 'grants', 'node', 'nodes', 'organizations', 'site', 'sites', 'supportSessions'],
-    ...['ticket', 'tickets'],
+    ...['product', 'ticket', 'tickets'],
     'viewer',
   ],
   SELF: [],
   OPERATOR: [
-    ...['accounts', 'auditLog', 'roleAssignments', 'rovoDataDeletions', 'assignTicket', 'triggerScimSync'],
-    ...['inboundTicketEvents', 'replayInboundTicketEvent'],
+    ...['account', 'accounts', 'auditLog', 'roleAssignments', 'rovoDataDeletions', 'assignTicket'],
+    ...['triggerScimSync', 'inboundTicketEvents', 'replayInboundTicketEvent'],
     ...provisioning,
     ...customerAdministration,
   ],
   TICKETING: [
-    ...['assignTicket', 'createTicket', 'inboundTicketEvents', 'replayInboundTicketEvent'],
+    ...['account', 'assignTicket', 'createTicket', 'inboundTicketEvents', 'replayInboundTicketEvent'],
     ...ticketing,
   ],
-  GRANT_WATCHING: ['grantEvents', 'sessionEvents'],
-  AUDIT_READING: ['auditLog'],
+  GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents'],
+  AUDIT_READING: ['account', 'auditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
   SUPPORT_ENGINEER: ['grantEvents', 'sessionEvents'],
   ASSIGNED_ENGINEER: [
@@ -39,7 +39,8 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   SESSION_ENGINEER: ['endSupportSession'],
   MEMBER: [
-    ...['accounts', 'createTicket', 'grantEvents', 'roleAssignments', 'rovoDataDeletions', 'sessionEvents'],
+    ...['account', 'accounts', 'createTicket', 'grantEvents', 'roleAssignments', 'rovoDataDeletions'],
+    'sessionEvents',
   ],
   ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
@@ -87,7 +88,7 @@ test('the queries, the subscription and what is outside GraphQL are exactly thes
   expect(kinds.query?.toSorted()).toEqual(
     [
       ...opened.SIGNED_IN,
-      ...['accounts', 'auditLog', 'inboundTicketEvents', 'roleAssignments', 'rovoDataDeletions'],
+      ...['account', 'accounts', 'auditLog', 'inboundTicketEvents', 'roleAssignments', 'rovoDataDeletions'],
     ].toSorted(),
   );
 });

@@ -246,10 +246,10 @@ describe('on a ticket', () => {
       ['PRODUCT_NOT_LICENSED', 'yes', 'TICKET_NOT_CLOSED'],
     ],
     ['that is closed', [], closed, ['TICKET_CLOSED', 'TICKET_CLOSED', 'yes']],
-  ])('%s, the assigned engineer', (_, grants, of, [request = '', close = '', reopen = '']) => {
+  ])('%s, the assigned engineer', (_, grants, of, [request = '', update = '', reopen = '']) => {
     const asksForNothing = ['SITE_DEACTIVATED', 'PRODUCT_NOT_LICENSED', 'TICKET_CLOSED'].includes(request);
     const change = asksForNothing ? request : 'yes';
-    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', close, close, reopen, change];
+    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', update, 'yes', reopen, change];
     expect(onTicket(grants, engineer(), of)).toEqual(row(ticketActions, cells));
   });
 

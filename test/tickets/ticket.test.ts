@@ -13,13 +13,18 @@ const closed = of({ status: 'CLOSED', closedAt: NOW });
 const commands: TicketCommand[] = [
   { type: 'Assign', engineerId: 'other' },
   { type: 'Assign', engineerId: null },
-  { type: 'Close' },
   { type: 'UpdateStatus', status: 'OPEN' },
 ];
 
 describe('a closed ticket', () => {
   test.each(commands)('refuses $type', (command) => {
     expect(decideTicket(closed, command, NOW)).toEqual({ refused: 'TICKET_CLOSED' });
+  });
+
+  test('is closed, and is assigned to whom it is assigned to', () => {
+    expect(decideTicket(closed, { type: 'Close' }, NOW)).toEqual({ unchanged: true });
+    const same = { type: 'Assign', engineerId: closed.assigneeId } as const;
+    expect(decideTicket(closed, same, NOW)).toEqual({ unchanged: true });
   });
 
   test('comes back with its engineer', () => {

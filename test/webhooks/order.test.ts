@@ -244,7 +244,7 @@ function run(row: Ticket, step: Step, { moment, content }: Event): Ticket {
     case 'ASSIGN':
       return answered(
         assignAsTold.decide(
-          { ...facts, engineerIsKnown: true },
+          { ...facts, engineerId: content.engineer ?? null },
           { ...news, engineerId: content.engineer ?? null },
           by,
         ),

@@ -9,6 +9,7 @@ import {
 import { requestChange } from '../../commands/request-change.ts';
 import { date, globalId, optionalText, optionalVersion, text, visibleKey } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
+import { ticketFields, ticketRef } from '../named-inputs.ts';
 import { ChangeKind, ChangeRequest, ChangeResult } from '../types/change-request.ts';
 
 addCommand(requestChange, {
@@ -18,7 +19,7 @@ addCommand(requestChange, {
   input: {
     description: 'The change, why it is needed, and until when it may be made.',
     fields: (t) => ({
-      ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
+      ...ticketFields(t),
       kind: t.field({ type: ChangeKind, required: true, description: 'What it changes.' }),
       resourceType: t
         .string({
@@ -56,7 +57,7 @@ addCommand(requestChange, {
         .validate(date),
     }),
   },
-  toInput: (input) => input,
+  toInput: ({ ticketId, ticketKey, ...asked }) => ({ ...ticketRef({ ticketId, ticketKey }), ...asked }),
 });
 
 for (const [command, description] of [

@@ -21,9 +21,11 @@ import {
   optionalGlobalId,
   optionalText,
   optionalVersion,
+  ticketKey,
   visibleKey,
 } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
+import { ticketFields, ticketRef } from '../named-inputs.ts';
 import { Grant, GrantScopeKind } from '../types/grant.ts';
 
 /** Where a customer approves after the ticket was created. */
@@ -41,7 +43,7 @@ addCommand(requestDataAccess, {
   input: {
     description: 'The ticket and the data to request access to.',
     fields: (t) => ({
-      ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
+      ...ticketFields(t),
       scope: t.field({
         type: GrantScopeKind,
         required: true,
@@ -59,15 +61,16 @@ addCommand(requestDataAccess, {
         .validate(optionalText(2000)),
     }),
   },
-  toInput: ({ ticketId, scope, conversationIds, justification }) => {
-    const named = [...new Set(conversationIds ?? [])];
-    if (scope === 'PRODUCT_DATA' && named.length > 0) {
+  toInput: ({ scope, conversationIds, justification, ...named }) => {
+    const ticket = ticketRef(named);
+    const conversations = [...new Set(conversationIds ?? [])];
+    if (scope === 'PRODUCT_DATA' && conversations.length > 0) {
       throw invalidField('input.conversationIds', 'must be left out for PRODUCT_DATA.');
     }
-    if (scope === 'ROVO_CONVERSATIONS' && named.length === 0) {
+    if (scope === 'ROVO_CONVERSATIONS' && conversations.length === 0) {
       throw invalidField('input.conversationIds', 'must name the conversations for ROVO_CONVERSATIONS.');
     }
-    return { ticketId, scope, conversationIds: named, justification: justification ?? null };
+    return { ...ticket, scope, conversationIds: conversations, justification: justification ?? null };
   },
 });
 
@@ -76,7 +79,7 @@ addCommand(approveDataAccess, {
   description:
     'Approves access for the customer: a request, or on a ticket without an outstanding request, one that is opened with it. On a restricted site, a Guard admin decides next.',
   input: {
-    description: 'What to approve: the ticket or the grant, exactly one of them.',
+    description: 'What to approve: the ticket, by its id or its key, or the grant; exactly one of them.',
     fields: (t) => ({
       ticketId: t
         .id({
@@ -84,6 +87,9 @@ addCommand(approveDataAccess, {
             'The ticket whose outstanding request for product data is approved. Where there is none, one is opened and approved.',
         })
         .validate(optionalGlobalId('Ticket')),
+      ticketKey: t
+        .string({ description: 'That ticket, by its key in any case, for example `SUP-1042`.' })
+        .validate(ticketKey.nullish()),
       grantId: t.id({ description: 'The request to approve.' }).validate(optionalGlobalId('Grant')),
       path: t.field({
         type: ApprovalPath,
@@ -101,13 +107,13 @@ addCommand(approveDataAccess, {
       ...whyAndVersion(t),
     }),
   },
-  toInput: ({ ticketId, grantId, path, expiresAt, reason, expectedVersion }) => {
-    if ((ticketId == null) === (grantId == null)) {
-      throw invalidField('input', 'must name either ticketId or grantId.');
+  toInput: ({ grantId, path, expiresAt, reason, expectedVersion, ...named }) => {
+    const namesTicket = named.ticketId != null || named.ticketKey != null;
+    if (namesTicket === (grantId != null)) {
+      throw invalidField('input', 'must name exactly one of ticketId, ticketKey and grantId.');
     }
-    const target = grantId != null ? { grantId } : { ticketId: ticketId ?? '' };
     return {
-      ...target,
+      ...(grantId != null ? { grantId } : ticketRef(named)),
       path,
       expiresAt: expiresAt ?? null,
       reason: reason ?? null,

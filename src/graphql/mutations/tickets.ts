@@ -2,8 +2,18 @@
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from '../../commands/change-ticket.ts';
 import { createTicket } from '../../commands/create-ticket.ts';
 import { builder } from '../builder.ts';
-import { globalId, line, optionalGlobalId } from '../input.ts';
+import { line } from '../input.ts';
 import { addCommand } from '../mutation.ts';
+import {
+  engineerFields,
+  engineerRef,
+  productFields,
+  productRef,
+  reporterFields,
+  reporterRef,
+  ticketFields,
+  ticketRef,
+} from '../named-inputs.ts';
 import { Ticket } from '../types/ticket.ts';
 
 addCommand(createTicket, {
@@ -13,9 +23,7 @@ addCommand(createTicket, {
   input: {
     description: 'The ticket to file.',
     fields: (t) => ({
-      productId: t
-        .id({ required: true, description: 'The product on its site.' })
-        .validate(globalId('Product')),
+      ...productFields(t),
       summary: t
         .string({
           required: true,
@@ -26,30 +34,27 @@ addCommand(createTicket, {
         required: true,
         description: 'The consent box: the reporter permits support to access the data of the product.',
       }),
-      reporterId: t
-        .id({
-          description: 'The reporter, for whom the ticketing system files the ticket. Default: the viewer.',
-        })
-        .validate(optionalGlobalId('User')),
+      ...reporterFields(t),
     }),
   },
-  toInput: ({ reporterId, ...input }) => ({ ...input, reporterId: reporterId ?? null }),
+  toInput: ({ summary, grantDataAccess, ...named }) => ({
+    ...{ ...productRef(named), summary, grantDataAccess },
+    ...reporterRef(named),
+  }),
 });
 
 addCommand(assignTicket, {
   type: Ticket,
   description:
-    'Assigns a ticket to an engineer, who receives its open grants. The engineer before loses them at once.',
+    'Assigns a ticket to an engineer, who receives its open grants. The engineer before loses them at once. A success without any change where it is assigned to them already.',
   input: {
     description: 'The ticket and its engineer.',
     fields: (t) => ({
-      ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
-      engineerId: t
-        .id({ description: 'The engineer. Default: nobody.' })
-        .validate(optionalGlobalId('SupportEngineer')),
+      ...ticketFields(t),
+      ...engineerFields(t),
     }),
   },
-  toInput: ({ ticketId, engineerId }) => ({ ticketId, engineerId: engineerId ?? null }),
+  toInput: (named) => ({ ...ticketRef(named), ...engineerRef(named) }),
 });
 
 const OpenTicketStatus = builder.enumType('OpenTicketStatus', {
@@ -67,23 +72,22 @@ addCommand(updateTicketStatus, {
   input: {
     description: 'The ticket and its status.',
     fields: (t) => ({
-      ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
+      ...ticketFields(t),
       status: t.field({ type: OpenTicketStatus, required: true, description: 'The new status.' }),
     }),
   },
-  toInput: (input) => input,
+  toInput: ({ status, ...named }) => ({ ...ticketRef(named), status }),
 });
 
 addCommand(closeTicket, {
   type: Ticket,
-  description: 'Closes a ticket. Its active grants are revoked, and its requests withdrawn.',
+  description:
+    'Closes a ticket. Its active grants are revoked, and its requests withdrawn. A success without any change on a ticket that is closed already.',
   input: {
     description: 'The ticket to close.',
-    fields: (t) => ({
-      ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
-    }),
+    fields: (t) => ticketFields(t),
   },
-  toInput: (input) => input,
+  toInput: ticketRef,
 });
 
 addCommand(reopenTicket, {
@@ -91,9 +95,7 @@ addCommand(reopenTicket, {
   description: 'Reopens a closed ticket. Its grants stay as they are: the engineer requests access again.',
   input: {
     description: 'The ticket to reopen.',
-    fields: (t) => ({
-      ticketId: t.id({ required: true, description: 'The ticket.' }).validate(globalId('Ticket')),
-    }),
+    fields: (t) => ticketFields(t),
   },
-  toInput: (input) => input,
+  toInput: ticketRef,
 });

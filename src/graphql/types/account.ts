@@ -148,6 +148,28 @@ export const ServiceAccount = builder.prismaNode('Account', {
   }),
 });
 
+builder.queryField('account', (t) =>
+  t.prismaField({
+    type: Account,
+    nullable: true,
+    description:
+      'The account with this email address. Null where it does not exist or the viewer may not see it. A service account finds whom it works with, in the organizations it serves: with `TICKETING` their members, and the support engineers; with `GRANT_WATCHING` the engineers of their grants; with `AUDIT_READING` both the members and those engineers.',
+    authScopes: { operation: 'account' },
+    args: {
+      email: t.arg.string({
+        required: true,
+        description: 'The email address, in any case.',
+        validate: lookUpKey(254),
+      }),
+    },
+    resolve: (query, _, { email }, context) =>
+      context.services.database.prisma.account.findFirst({
+        ...query,
+        where: { AND: [visibleAccounts(viewerOf(context)), { email: asciiLowerCase(email) }] },
+      }),
+  }),
+);
+
 const AccountFilter = builder.inputType('AccountFilter', {
   description: 'Selects accounts. All the conditions given must hold.',
   fields: (t) => ({

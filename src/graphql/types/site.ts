@@ -4,7 +4,7 @@ import { policyBeforeSessions } from '../../events/kinds/grant.ts';
 import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { siteUrl } from '../input.ts';
+import { lookUpKey, siteUrl } from '../input.ts';
 import {
   boundedById,
   byId,
@@ -242,6 +242,33 @@ builder.queryField('site', (t) =>
       context.services.database.prisma.site.findFirst({
         ...query,
         where: { AND: [visibleSites(viewerOf(context)), { url }] },
+      }),
+  }),
+);
+
+builder.queryField('product', (t) =>
+  t.prismaField({
+    type: Product,
+    nullable: true,
+    description:
+      'The product with this key on the site with this URL. Null where it does not exist or the viewer may not see it.',
+    authScopes: { operation: 'product' },
+    args: {
+      siteUrl: t.arg.string({
+        required: true,
+        description: 'The URL of the site, in any spelling of it.',
+        validate: siteUrl,
+      }),
+      key: t.arg.string({
+        required: true,
+        description: 'The key of the product, for example `jira`.',
+        validate: lookUpKey(64),
+      }),
+    },
+    resolve: (query, _, { siteUrl: url, key }, context) =>
+      context.services.database.prisma.product.findFirst({
+        ...query,
+        where: { AND: [visibleProducts(viewerOf(context)), { key, site: { url } }] },
       }),
   }),
 );

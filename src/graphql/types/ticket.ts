@@ -1,10 +1,11 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { visibleChangeRequests, visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
-import { asciiUpperCase } from '../../platform/ascii.ts';
+import { asciiLowerCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
+import { badUserInput } from '../errors.ts';
+import { externalId, lookUpKey, maxValues, optionalGlobalId, optionalValues, ticketKey } from '../input.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
@@ -174,22 +175,47 @@ builder.queryField('ticket', (t) =>
   t.prismaField({
     type: Ticket,
     nullable: true,
-    description: 'The ticket with this key. Null where it does not exist or the viewer may not see it.',
+    description:
+      'The ticket with this key, or with this id in its ticketing system. Null where it does not exist or the viewer may not see it.',
     authScopes: { operation: 'ticket' },
     args: {
       key: t.arg.string({
-        required: true,
-        description: 'The key, in any case, for example `SUP-1042`.',
-        validate: lookUpKey(40),
+        description: 'The key, in any case, for example `SUP-1042`. Exactly one of `key` and `externalId`.',
+        validate: ticketKey.nullish(),
+      }),
+      externalId: t.arg.string({
+        description: 'The id that the ticket has in the ticketing system that sent it as an event.',
+        validate: externalId.nullish(),
+      }),
+      integration: t.arg.string({
+        description:
+          "The email address of the ticketing system's service account, in any case. Only with `externalId`. Default: the viewer's.",
+        validate: lookUpKey(254).nullish(),
       }),
     },
-    resolve: (query, _, { key }, context) =>
+    resolve: (query, _, named, context) =>
       context.services.database.prisma.ticket.findFirst({
         ...query,
-        where: { AND: [visibleTickets(viewerOf(context)), { key: asciiUpperCase(key) }] },
+        where: { AND: [visibleTickets(viewerOf(context)), ticketNamed(named, viewerOf(context))] },
       }),
   }),
 );
+
+type NamedTicket = {
+  [Name in 'key' | 'externalId' | 'integration']?: string | null | undefined;
+};
+
+function ticketNamed(
+  { key, externalId: id, integration }: NamedTicket,
+  viewer: { email: string },
+): Prisma.TicketWhereInput {
+  if ((key == null) === (id == null) || (key != null && integration != null))
+    throw badUserInput(
+      'ticket takes exactly one of key and externalId, and integration only with externalId.',
+    );
+  if (key != null) return { key };
+  return { externalId: id ?? null, integration: { email: asciiLowerCase(integration ?? viewer.email) } };
+}
 
 const TicketFilter = builder.inputType('TicketFilter', {
   description: 'Selects tickets. All the conditions given must hold.',
