@@ -75,6 +75,7 @@ export const auditActions = [
   'ticket.close',
   'ticket.create',
   'ticket.reopen',
+  'ticket.update',
   'ticket.update_status',
   'users.view',
   'work_item.read',

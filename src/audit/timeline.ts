@@ -22,6 +22,7 @@ const endsOfUse = {
   TICKET_CLOSED: ' with the ticket',
   SITE_DEACTIVATED: ': its site was deactivated',
   PRODUCT_UNLICENSED: ': its product is no longer licensed',
+  PRODUCT_CHANGED: ': the ticket is about another product now',
   TIME_ELAPSED: ': its time ran out',
 };
 
@@ -45,6 +46,7 @@ const endsOfSessions = {
   ENGINEER_DEACTIVATED: ": the engineer's account was deactivated",
   SITE_DEACTIVATED: ': its site was deactivated',
   PRODUCT_UNLICENSED: ': its product is no longer licensed',
+  PRODUCT_CHANGED: ': the ticket is about another product now',
 };
 
 const purposes = {
@@ -71,6 +73,10 @@ const items = {
   'ticket.update_status': {
     kind: 'TICKET_STATUS_CHANGED',
     sentence: ({ by, details }) => `${by} set the status to ${statusOf(details['to'])}.`,
+  },
+  'ticket.update': {
+    kind: 'TICKET_UPDATED',
+    sentence: ({ by, details }) => `${by} changed the ticket${changedFieldsOf(details)}.`,
   },
   'ticket.close': { kind: 'TICKET_CLOSED', sentence: ({ by }) => `${by} closed the ticket.` },
   'ticket.reopen': { kind: 'TICKET_REOPENED', sentence: ({ by }) => `${by} reopened the ticket.` },
@@ -226,6 +232,17 @@ function changeOf({ kind }: Facts['details']): string {
 /** Why it ended, where no person of the ticket ended it. */
 function causeOf({ endReason }: Facts['details']): string {
   return textFor(endsOfUse, endReason);
+}
+
+/** What an update set, in words: `: the product to jira, and the status to closed`. */
+function changedFieldsOf({ after }: Facts['details']): string {
+  const { summary, product, status } = (after ?? {}) as Record<string, unknown>;
+  const parts = [
+    ...(summary === undefined ? [] : ['the summary']),
+    ...(product === undefined ? [] : [`the product to ${String(product)}`]),
+    ...(status === undefined ? [] : [`the status to ${statusOf(status)}`]),
+  ];
+  return parts.length === 0 ? '' : `: ${parts.join(', and ')}`;
 }
 
 function statusOf(status: unknown): string {

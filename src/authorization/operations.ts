@@ -83,6 +83,7 @@ export const operations = {
   createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
   assignTicket: { kind: 'mutation', may: ['TICKETING', 'OPERATOR'] },
   updateTicketStatus: { kind: 'mutation', may: ['TICKETING', 'ASSIGNED_ENGINEER'] },
+  updateTicket: { kind: 'mutation', may: ['TICKETING', 'ASSIGNED_ENGINEER'] },
   closeTicket: { kind: 'mutation', may: ['REPORTER', 'TICKETING', 'ASSIGNED_ENGINEER'] },
   reopenTicket: { kind: 'mutation', may: ['REPORTER', 'TICKETING', 'ASSIGNED_ENGINEER'] },
   replayInboundTicketEvent: { kind: 'mutation', may: ['OPERATOR', 'TICKETING'] },

@@ -20,6 +20,7 @@ export type ChangeEndReason =
   | 'TICKET_REASSIGNED'
   | 'SITE_DEACTIVATED'
   | 'PRODUCT_UNLICENSED'
+  | 'PRODUCT_CHANGED'
   | 'TIME_ELAPSED';
 
 /** What was asked for. It never changes: who consents has consented to this. */
@@ -68,7 +69,12 @@ export type NeverMade = Asked &
   );
 
 /** What ends the use of a change request whatever its people want. */
-export type EndOfItsUse = 'TICKET_CLOSED' | 'TICKET_REASSIGNED' | 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED';
+export type EndOfItsUse =
+  | 'TICKET_CLOSED'
+  | 'TICKET_REASSIGNED'
+  | 'SITE_DEACTIVATED'
+  | 'PRODUCT_UNLICENSED'
+  | 'PRODUCT_CHANGED';
 
 export type OpenChangeRequest = PendingConsent | Consented | InProgress;
 export type ChangeRequest = OpenChangeRequest | Completed | NeverMade;

@@ -62,6 +62,7 @@ const withdrawals = [
   'TICKET_REASSIGNED',
   'SITE_DEACTIVATED',
   'PRODUCT_UNLICENSED',
+  'PRODUCT_CHANGED',
 ] as const;
 
 function isOneOf<Reason extends ChangeEndReason>(

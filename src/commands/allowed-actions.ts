@@ -36,6 +36,7 @@ import { requestChange } from './request-change.ts';
 import { requestDataAccess } from './request-data-access.ts';
 import { revokeDataAccess } from './revoke-data-access.ts';
 import type { GrantFacts, TicketFacts } from './ticket-facts.ts';
+import { updateTicket } from './update-ticket.ts';
 import { withdrawDataAccessRequest } from './withdraw-data-access-request.ts';
 
 /** One action and, where the viewer may not take it now, the refusal that its mutation would return. */
@@ -106,6 +107,7 @@ function ticketActions(ticketId: string, now: Date): Ask<TicketFacts>[] {
     about(approveDataAccess, { ...approval, ticketId }),
     about(assignTicket, { ticketId, engineerId: null }),
     about(updateTicketStatus, { ticketId, status: 'OPEN' }),
+    about(updateTicket, { ticketId, summary: 'any' }),
     about(closeTicket, { ticketId }),
     about(reopenTicket, { ticketId }),
     about(requestChange, { ...anyChange, ticketId, validUntil: new Date(now.getTime() + 1) }),

@@ -6,7 +6,13 @@ import type { Transaction } from '../platform/database.ts';
 import { type EngineerRef, shareCaseload, shareCaseloadOfAssignee } from '../tickets/locks.ts';
 import type { Moment } from '../tickets/moment.ts';
 import { updateTickets } from '../tickets/store.ts';
-import { decideTicket, type Ticket, type TicketCommand, type TicketRef } from '../tickets/ticket.ts';
+import {
+  decideTicket,
+  type OpenStatus,
+  type Ticket,
+  type TicketCommand,
+  type TicketRef,
+} from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
 import { andEndChangeRequests } from './end-change-requests.ts';
@@ -19,37 +25,45 @@ export function changeTicket(
   facts: TicketFacts,
   by: DecisionContext,
   command: TicketCommand & { moment?: Moment | undefined },
-  onGrants: GrantCommand | null,
-  auditDetails = statusesOf,
+  /** Null: it changes nothing else. */
+  effectOf: (after: Ticket) => TicketEffect | null,
+  auditDetails: (before: Ticket, after: Ticket) => Record<string, unknown> | null = statusesOf,
 ): Outcome<Ticket> {
   const { site: _site, product: _product, ...ticket } = facts.ticket;
   const decision = decideTicket(ticket, command, by.now);
   if ('refused' in decision) return { refused: invalidState(decision.refused) };
   if ('unchanged' in decision) return { answer: ticket };
   const { changed } = decision;
+  const effect = effectOf(changed);
+  const details = auditDetails(ticket, changed);
   const outcome = {
     answer: changed,
-    entry: { details: auditDetails(ticket, changed) },
-    grants:
-      onGrants === null
-        ? []
-        : changeOpenGrants(facts.grants, onGrants, {
-            ...grantSubjectOf({ ...facts.ticket, ...changed }),
-            by,
-          }),
+    ...(details === null ? {} : { entry: { details } }),
     write: (tx: Transaction) => updateTickets(tx, [changed]),
   };
-  const reason = endsChangeRequests[command.type];
-  return reason === undefined ? outcome : andEndChangeRequests(outcome, facts.changeRequests, reason, by);
+  if (effect === null) return outcome;
+  const subject = { ...grantSubjectOf({ ...facts.ticket, ...changed }), by };
+  const grants = changeOpenGrants(facts.grants, effect.onGrants, subject);
+  return andEndChangeRequests({ ...outcome, grants }, facts.changeRequests, effect.endsChangeRequests, by);
 }
 
-/** The customer consented to a change by this engineer, for this ticket. */
-const endsChangeRequests: Partial<Record<TicketCommand['type'], EndOfItsUse>> = {
-  Close: 'TICKET_CLOSED',
-  Assign: 'TICKET_REASSIGNED',
-};
+/**
+ * What a change of a ticket does to its open grants, and why its change requests end: the customer consented to a change by
+ * this engineer, in this product, for this ticket.
+ */
+export type TicketEffect = { onGrants: GrantCommand; endsChangeRequests: EndOfItsUse };
 
-async function withChangeRequests(tx: Transaction, _: unknown, { id }: Ticket) {
+const none = () => null;
+
+export function closing({ viewer }: DecisionContext): TicketEffect {
+  return { onGrants: { type: 'CloseTicket', by: viewer.id }, endsChangeRequests: 'TICKET_CLOSED' };
+}
+
+export function assigning(engineerId: string | null): TicketEffect {
+  return { onGrants: { type: 'Reassign', engineerId }, endsChangeRequests: 'TICKET_REASSIGNED' };
+}
+
+export async function withChangeRequests(tx: Transaction, _: unknown, { id }: Ticket) {
   return { changeRequests: await listOpenChangeRequests(tx, [id]) };
 }
 
@@ -75,8 +89,7 @@ export const closeTicket = ticketCommand<TicketChangeInput, Ticket, Pick<TicketF
   action: 'ticket.close',
   refusals: [],
   extra: withChangeRequests,
-  decide: (facts, { moment }, by) =>
-    changeTicket(facts, by, { type: 'Close', moment }, { type: 'CloseTicket', by: by.viewer.id }),
+  decide: (facts, { moment }, by) => changeTicket(facts, by, { type: 'Close', moment }, () => closing(by)),
 });
 
 /**
@@ -91,7 +104,7 @@ export const reopenTicket = ticketCommand<TicketChangeInput, Ticket, { engineerI
   extra: async (tx, _, { id }) => ({ engineerIsGone: await hasInactiveAssignee(tx, id) }),
   decide: (facts, { moment }, by) => {
     const unassign = facts.engineerIsGone === true;
-    const reopened = changeTicket(facts, by, { type: 'Reopen', unassign, moment }, null);
+    const reopened = changeTicket(facts, by, { type: 'Reopen', unassign, moment }, none);
     if (!unassign || 'refused' in reopened) return reopened;
     const details = engineersOf(facts.ticket, reopened.answer);
     return { ...reopened, consequences: [{ action: 'ticket.assign', details }] };
@@ -99,7 +112,7 @@ export const reopenTicket = ticketCommand<TicketChangeInput, Ticket, { engineerI
 });
 
 export type UpdateTicketStatusInput = TicketChangeInput & {
-  status: 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED';
+  status: OpenStatus;
 };
 
 /** Every status but closed, which has a command of its own because grants end with it. */
@@ -108,7 +121,7 @@ export const updateTicketStatus = ticketCommand<UpdateTicketStatusInput, Ticket>
   action: 'ticket.update_status',
   refusals: ['TICKET_CLOSED'],
   decide: (facts, { status, moment }, by) =>
-    changeTicket(facts, by, { type: 'UpdateStatus', status, moment }, null),
+    changeTicket(facts, by, { type: 'UpdateStatus', status, moment }, none),
 });
 
 /** The id null: nobody. */
@@ -145,7 +158,7 @@ export const assignTicket = ticketCommand<
     if (namesEngineer(input) && engineerId === null) return { refused: unknownEngineer(input) };
     const { moment } = input;
     const assign = { type: 'Assign', engineerId, moment } as const;
-    return changeTicket(facts, by, assign, { type: 'Reassign', engineerId }, engineersOf);
+    return changeTicket(facts, by, assign, () => assigning(engineerId), engineersOf);
   },
 });
 

@@ -84,6 +84,7 @@ export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket>
       consentRelayedById: null,
       relayedConsent: null,
       ...{ integrationId: null, externalId: null, statusMoment: null, assignmentMoment: null },
+      ...{ summaryMoment: null, productMoment: null },
     };
     const isTicked = input.grantDataAccess;
     const { changes, relayed } = consentBox({ ticket: filed, site, product, reporter, isTicked }, by);

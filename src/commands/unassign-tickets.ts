@@ -2,7 +2,7 @@
 import type { ChangeRequest } from '../changes/change-request.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { applyTimeLimits } from './change-grant.ts';
-import { changeTicket, engineersOf } from './change-ticket.ts';
+import { assigning, changeTicket, engineersOf } from './change-ticket.ts';
 import type { DecisionContext, OwnAuditEntry } from './command.ts';
 import { endChangeRequests } from './end-change-requests.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
@@ -27,7 +27,7 @@ export function unassignTickets(tickets: readonly TicketFacts[], by: DecisionCon
     const { ticket } = facts;
     const { grants, changes: expired } = applyTimeLimits(facts.grants, grantSubjectOf(ticket), by.now);
     const command = { type: 'Assign', engineerId: null } as const;
-    const toNobody = { type: 'Reassign', engineerId: null } as const;
+    const toNobody = () => assigning(null);
     const outcome = changeTicket({ ...facts, grants, changeRequests: [] }, by, command, toNobody);
     if ('refused' in outcome) continue;
     const withdrawn = endChangeRequests(facts.changeRequests, 'TICKET_REASSIGNED', by);

@@ -20,6 +20,7 @@ export type EndReason =
   | 'RELEASED_BY_ENGINEER'
   | 'SITE_DEACTIVATED'
   | 'PRODUCT_UNLICENSED'
+  | 'PRODUCT_CHANGED'
   | 'DENIED_BY_CUSTOMER'
   | 'DENIED_BY_GUARD'
   | 'WITHDRAWN_BY_ENGINEER'
@@ -79,7 +80,12 @@ export type NeverActive = Every &
     | { state: 'DENIED'; endReason: 'DENIED_BY_CUSTOMER' | 'DENIED_BY_GUARD' }
     | {
         state: 'WITHDRAWN';
-        endReason: 'WITHDRAWN_BY_ENGINEER' | 'TICKET_CLOSED' | 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED';
+        endReason:
+          | 'WITHDRAWN_BY_ENGINEER'
+          | 'TICKET_CLOSED'
+          | 'SITE_DEACTIVATED'
+          | 'PRODUCT_UNLICENSED'
+          | 'PRODUCT_CHANGED';
       }
     | { state: 'EXPIRED'; endReason: 'APPROVAL_TIMED_OUT' }
   );
@@ -89,7 +95,12 @@ export type WasActive = Every &
     | { state: 'REVOKED'; endReason: 'REVOKED_BY_CUSTOMER' | 'TICKET_CLOSED' }
     | {
         state: 'ENDED';
-        endReason: 'TIME_ELAPSED' | 'RELEASED_BY_ENGINEER' | 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED';
+        endReason:
+          | 'TIME_ELAPSED'
+          | 'RELEASED_BY_ENGINEER'
+          | 'SITE_DEACTIVATED'
+          | 'PRODUCT_UNLICENSED'
+          | 'PRODUCT_CHANGED';
       }
   );
 

@@ -55,6 +55,8 @@ export type GrantCommand =
   | { type: 'CloseTicket'; by: string }
   | { type: 'DeactivateSite'; by: string }
   | { type: 'UnlicenseProduct'; by: string }
+  /** The ticket is about another product now. */
+  | { type: 'ChangeProduct'; by: string }
   | { type: 'ElapseTime' };
 
 export type GrantChange = {
@@ -136,9 +138,11 @@ function decideOnOpen(
         ? over(grant, 'REVOKED', 'TICKET_CLOSED', now, command.by)
         : neverActive(grant, 'WITHDRAWN', 'TICKET_CLOSED', now, command.by);
     case 'DeactivateSite':
-      return endWithSiteOrLicence(grant, 'SITE_DEACTIVATED', now, command.by);
+      return endWithItsPlace(grant, 'SITE_DEACTIVATED', now, command.by);
     case 'UnlicenseProduct':
-      return endWithSiteOrLicence(grant, 'PRODUCT_UNLICENSED', now, command.by);
+      return endWithItsPlace(grant, 'PRODUCT_UNLICENSED', now, command.by);
+    case 'ChangeProduct':
+      return endWithItsPlace(grant, 'PRODUCT_CHANGED', now, command.by);
   }
 }
 
@@ -154,6 +158,7 @@ function decideOnFinal(command: Exclude<GrantCommand, { type: 'Request' }>): Gra
     case 'CloseTicket':
     case 'DeactivateSite':
     case 'UnlicenseProduct':
+    case 'ChangeProduct':
     case 'ElapseTime':
       return { unchanged: true };
     case 'Approve':
@@ -327,10 +332,10 @@ function shortenWait(grant: OpenGrant, waitSeconds: number, now: Date): GrantDec
   };
 }
 
-/** After the site was deactivated or the licence ended: an active grant ends, a pending one is withdrawn. */
-function endWithSiteOrLicence(
+/** After the site was deactivated, the licence ended or the ticket got another product: an active grant ends, a pending one is withdrawn. */
+function endWithItsPlace(
   grant: OpenGrant,
-  reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED',
+  reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED' | 'PRODUCT_CHANGED',
   now: Date,
   by: string,
 ): GrantDecision {

@@ -84,6 +84,7 @@ export function toGrant(row: GrantRow): Grant {
           'TICKET_CLOSED',
           'SITE_DEACTIVATED',
           'PRODUCT_UNLICENSED',
+          'PRODUCT_CHANGED',
         ])
       ) {
         return { ...base, ...(approval ?? none), ...over, state: row.state, endReason };
@@ -104,7 +105,13 @@ export function toGrant(row: GrantRow): Grant {
         over &&
         approval &&
         activatedAt &&
-        isOneOf(endReason, ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'])
+        isOneOf(endReason, [
+          'TIME_ELAPSED',
+          'RELEASED_BY_ENGINEER',
+          'SITE_DEACTIVATED',
+          'PRODUCT_UNLICENSED',
+          'PRODUCT_CHANGED',
+        ])
       ) {
         return { ...base, ...approval, ...over, activatedAt, state: row.state, endReason };
       }

@@ -39,6 +39,15 @@ export async function findSite(tx: Transaction, id: string): Promise<SiteWithOrg
   });
 }
 
+/** The product of the site with this id or key. One statement. */
+export async function findProductOnSite(
+  tx: Transaction,
+  siteId: string,
+  by: { id: string } | { key: string },
+): Promise<Product | null> {
+  return await tx.product.findFirst({ where: { ...by, siteId } });
+}
+
 /** Names a product on its site: by its id, or by its key and the URL of the site. */
 export type ProductRef = { productId: string } | { siteUrl: string; productKey: string };
 

@@ -25,7 +25,8 @@ export type EndOfUse =
   | 'TICKET_REASSIGNED'
   | 'ENGINEER_DEACTIVATED'
   | 'SITE_DEACTIVATED'
-  | 'PRODUCT_UNLICENSED';
+  | 'PRODUCT_UNLICENSED'
+  | 'PRODUCT_CHANGED';
 
 export type SessionEndReason = 'ENDED_BY_ENGINEER' | 'IDLE_LIMIT' | 'TIME_LIMIT' | EndOfUse;
 

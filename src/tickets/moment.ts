@@ -1,5 +1,5 @@
 /**
- * When a ticket's status or engineer was last set. The events of a ticketing system arrive in any order, so what is
+ * When a ticket's status, engineer, summary or product was last set. The events of a ticketing system arrive in any order, so what is
  * older than the moment that the ticket remembers changes nothing. Pure functions.
  */
 

@@ -78,16 +78,18 @@ export async function insertTicket(tx: Transaction, ticket: Ticket): Promise<voi
  */
 export async function updateTickets(tx: Transaction, tickets: readonly Ticket[]): Promise<void> {
   const rows = tickets.map(
-    ({ id, status, assigneeId, closedAt, version, statusMoment, assignmentMoment }) => ({
-      ...{ id, status, version },
-      ...{ assignee_id: assigneeId, closed_at: closedAt },
-      ...{ status_moment: statusMoment, assignment_moment: assignmentMoment },
+    ({ id, summary, productId, status, assigneeId, closedAt, version, ...remembered }) => ({
+      ...{ id, summary, status, version },
+      ...{ product_id: productId, assignee_id: assigneeId, closed_at: closedAt },
+      ...{ status_moment: remembered.statusMoment, assignment_moment: remembered.assignmentMoment },
+      ...{ summary_moment: remembered.summaryMoment, product_moment: remembered.productMoment },
     }),
   );
   const written = await tx.$executeRawUnsafe(
     `UPDATE tickets AS known
-        SET status = changed.status, assignee_id = changed.assignee_id, closed_at = changed.closed_at, version = changed.version,
-            status_moment = changed.status_moment, assignment_moment = changed.assignment_moment
+        SET summary = changed.summary, product_id = changed.product_id, status = changed.status, assignee_id = changed.assignee_id, closed_at = changed.closed_at, version = changed.version,
+            status_moment = changed.status_moment, assignment_moment = changed.assignment_moment,
+            summary_moment = changed.summary_moment, product_moment = changed.product_moment
        FROM jsonb_populate_recordset(NULL::tickets, $1::jsonb) AS changed
       WHERE known.id = changed.id AND known.version = changed.version - 1`,
     JSON.stringify(rows),

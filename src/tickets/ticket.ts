@@ -12,7 +12,20 @@ export type TicketCommand =
   | { type: 'Close' }
   /** `unassign`: its engineer can no longer work on it. */
   | { type: 'Reopen'; unassign: boolean }
-  | { type: 'UpdateStatus'; status: 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' };
+  | { type: 'UpdateStatus'; status: OpenStatus }
+  | ({ type: 'Update' } & TicketUpdate);
+
+export type OpenStatus = 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED';
+
+/** What an update sets. Left out: that stays as it is. */
+export type TicketUpdate = {
+  summary?: string | undefined;
+  productId?: string | undefined;
+  status?: OpenStatus | 'CLOSED' | undefined;
+};
+
+/** What a ticket of a ticketing system remembers: when each was last set. */
+type MomentColumn = 'statusMoment' | 'assignmentMoment' | 'summaryMoment' | 'productMoment';
 
 /** When the ticketing system says that it happened. Left out: it happens now, in Latchkey. */
 type Told = { moment?: Moment | undefined };
@@ -50,15 +63,46 @@ export function decideTicket(ticket: Ticket, command: TicketCommand & Told, now:
       return ticket.status === command.status
         ? { unchanged: true }
         : changed(ticket, { status: command.status, ...statusSet });
+    case 'Update':
+      return update(ticket, command, now);
   }
 }
 
-/** What a ticket remembers that its ticketing system tells of. It never remembers less than before. */
-export function remember(
+/** A closed ticket may get another summary or product, and is reopened by a command of its own. */
+function update(
   ticket: Ticket,
-  column: 'statusMoment' | 'assignmentMoment',
-  moment: Moment,
+  { summary, productId, status, moment }: TicketUpdate & Told,
+  now: Date,
+): TicketDecision {
+  const closed = ticket.status === 'CLOSED';
+  if (closed && status !== undefined && status !== 'CLOSED') return { refused: 'TICKET_CLOSED' };
+  const change = {
+    ...(summary === undefined ? {} : set(ticket, 'summary', summary, 'summaryMoment', now, moment)),
+    ...(productId === undefined ? {} : set(ticket, 'productId', productId, 'productMoment', now, moment)),
+    ...(status === undefined ? {} : set(ticket, 'status', status, 'statusMoment', now, moment)),
+    ...(status === 'CLOSED' && !closed ? { closedAt: now } : {}),
+  };
+  return Object.keys(change).length === 0 ? { unchanged: true } : changed(ticket, change);
+}
+
+/** The columns that change. A ticket also remembers that it was told what is so already. */
+function set<Column extends 'summary' | 'productId' | 'status'>(
+  ticket: Ticket,
+  column: Column,
+  value: Ticket[Column],
+  remembered: MomentColumn,
+  now: Date,
+  told: Moment | undefined,
 ): Partial<Ticket> {
+  const memory = remember(ticket, remembered, told ?? momentOf(now));
+  if (ticket[column] !== value) return { [column]: value, ...memory };
+  return told !== undefined && memory[remembered] !== undefined && memory[remembered] !== ticket[remembered]
+    ? memory
+    : {};
+}
+
+/** What a ticket remembers that its ticketing system tells of. It never remembers less than before. */
+export function remember(ticket: Ticket, column: MomentColumn, moment: Moment): Partial<Ticket> {
   return ticket.externalId === null ? {} : { [column]: laterOf(moment, ticket[column]) };
 }
 

@@ -16,7 +16,14 @@ import {
   type Settlement,
   saveSettlement,
 } from './store.ts';
-import { assignAsTold, closeAsTold, fileTicket, reopenAsTold, setStatusAsTold } from './ticket-commands.ts';
+import {
+  assignAsTold,
+  closeAsTold,
+  fileTicket,
+  reopenAsTold,
+  setStatusAsTold,
+  updateAsTold,
+} from './ticket-commands.ts';
 import { type Content, type Filing, filingOf } from './ticket-event.ts';
 
 /** Why an event was not applied, or not wholly. */
@@ -201,11 +208,36 @@ async function take(
       return await run(dependencies, row, reopenAsTold, news);
     case 'SET_STATUS':
       return await run(dependencies, row, setStatusAsTold, { ...news, status: openStatusOf(content) });
+    case 'UPDATE':
+      return await update(dependencies, row, { ticketId, content });
     case 'ASSIGN': {
       const engineerId = await findEngineer(dependencies, content.engineer ?? null);
       return await run(dependencies, row, assignAsTold, { ...news, engineerId });
     }
   }
+}
+
+/** Sets what can be set: an unknown product leaves the summary to be set. */
+async function update(
+  dependencies: Dependencies,
+  row: InboundTicketEvent,
+  { ticketId, content: { summary, product: key } }: Omit<Taking, 'step'>,
+): Promise<Ticket> {
+  const isKnown = key === undefined || (await isOnSite(dependencies, ticketId, key));
+  const ticket = await run(dependencies, row, updateAsTold, {
+    ...{ ticketId, moment: row.moment },
+    ...(summary === undefined ? {} : { summary }),
+    ...(key === undefined || !isKnown ? {} : { product: { key } }),
+  });
+  if (!isKnown) throw new CannotApplyError(kept('PRODUCT_UNKNOWN'));
+  return ticket;
+}
+
+async function isOnSite({ database }: Dependencies, ticketId: string, key: string): Promise<boolean> {
+  return (
+    (await database.prisma.product.count({ where: { key, site: { tickets: { some: { id: ticketId } } } } })) >
+    0
+  );
 }
 
 function openStatusOf({ status }: Content): 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' {

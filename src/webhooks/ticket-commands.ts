@@ -17,6 +17,7 @@ import { type CreateTicketFacts, type CreateTicketInput, createTicket } from '..
 import { andEndChangeRequests } from '../commands/end-change-requests.ts';
 import { grantSubjectOf } from '../commands/ticket-command.ts';
 import type { TicketFacts } from '../commands/ticket-facts.ts';
+import { type UpdateTicketFacts, type UpdateTicketInput, updateTicket } from '../commands/update-ticket.ts';
 import { isOlder, type Moment } from '../tickets/moment.ts';
 import { findExternalTicket, insertTicket, updateTickets } from '../tickets/store.ts';
 import { remember, type Ticket } from '../tickets/ticket.ts';
@@ -38,7 +39,8 @@ export const fileTicket: Command<FileTicketInput, CreateTicketFacts & { filed?: 
     const outcome = createTicket.decide(facts, input, by);
     if ('refused' in outcome) return outcome;
     const { integrationId, externalId, moment: statusMoment } = input;
-    const ticket = { ...outcome.answer, integrationId, externalId, statusMoment };
+    const filedAt = { summaryMoment: statusMoment, productMoment: statusMoment };
+    const ticket = { ...outcome.answer, integrationId, externalId, statusMoment, ...filedAt };
     const { entry } = outcome;
     return {
       ...outcome,
@@ -96,6 +98,20 @@ export const reopenAsTold = asNews<News, TicketFacts & { engineerIsGone?: boolea
   'statusMoment',
   ({ status }) => status !== 'CLOSED',
 );
+
+/** The summary and the product, each where the news is not older than what the ticket remembers of it. */
+export const updateAsTold: Command<UpdateTicketInput & News, UpdateTicketFacts, Ticket> = {
+  ...updateTicket,
+  decide: (facts, { summary, product, ...news }, by) => {
+    const { summaryMoment, productMoment } = facts.ticket;
+    const told = {
+      ...news,
+      ...(summary === undefined || isOlder(news.moment, summaryMoment) ? {} : { summary }),
+      ...(product === undefined || isOlder(news.moment, productMoment) ? {} : { product }),
+    };
+    return updateTicket.decide(facts, told, by);
+  },
+};
 
 const closeNow = asNews<News & { occurredAt: Date }, TicketFacts>(
   closeTicket,

@@ -22,7 +22,7 @@ export type Filing = {
 export type ToldStatus = 'OPEN' | 'WAITING_FOR_CUSTOMER' | 'RESOLVED' | 'CLOSED';
 
 /** What it says of its ticket. Left out: nothing of that. */
-export type Content = Partial<Filing> & {
+export type Content = { [Field in keyof Filing]?: Filing[Field] | undefined } & {
   status?: ToldStatus | undefined;
   /** The address of the engineer; null: nobody. */
   engineer?: string | null | undefined;
@@ -100,7 +100,13 @@ const types = {
   },
   'ticket.updated': {
     type: 'UPDATED',
-    data: z.object({ ...ticket, engineer: engineer.optional(), status: status.optional() }),
+    data: z.object({
+      ...ticket,
+      summary: summary.optional(),
+      product: name(100).optional(),
+      engineer: engineer.optional(),
+      status: status.optional(),
+    }),
   },
   'ticket.assigned': { type: 'ASSIGNED', data: z.object({ ...ticket, engineer }) },
   'ticket.status_changed': { type: 'STATUS_CHANGED', data: z.object({ ...ticket, status }) },

@@ -751,6 +751,19 @@ describe('successful and refused actions', () => {
       conversationIds: ['a', 'b'],
     });
     await newEntries();
+    await expectEntries(other, 'updateTicket', { ticketId, summary: 'It is very slow' }, [
+      {
+        action: 'TICKET_UPDATE',
+        details: { before: { summary: expect.any(String) }, after: { summary: 'It is very slow' } },
+      },
+    ]);
+    await expectEntries(other, 'updateTicket', { ticketId, summary: 'It is very slow' }, []);
+    await expectEntries(
+      reporter,
+      'updateTicket',
+      { ticketId, summary: 'It is slow' },
+      refused('TICKET_UPDATE', 'FORBIDDEN'),
+    );
     await expectEntries(reporter, 'closeTicket', { ticketId }, [
       { action: 'TICKET_CLOSE', details: { from: 'RESOLVED', to: 'CLOSED' } },
       { action: 'GRANT_REVOKE', details: change('ACTIVE', 'REVOKED', { endReason: 'TICKET_CLOSED' }) },

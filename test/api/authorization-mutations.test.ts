@@ -132,6 +132,11 @@ const rows: Record<string, Row> = {
     input: (target) => ({ ...ticketId(target), status: 'RESOLVED' }),
     ...changesTicket,
   },
+  updateTicket: {
+    on: pending,
+    input: (target) => ({ ...ticketId(target), summary: 'It is very slow' }),
+    ...changesTicket,
+  },
   closeTicket: { on: pending, input: ticketId, ...changesTicket },
   reopenTicket: { on: { closed: true }, input: ticketId, ...changesTicket },
   replayInboundTicketEvent: {

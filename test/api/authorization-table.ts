@@ -109,6 +109,7 @@ sessionEvents                | 401       no       no          no     -          
 createTicket                 | 401       no       no          -      -           -           -
 assignTicket                 | 401       no       no          -      -           -           -
 updateTicketStatus           | 401       no       no          -      -           -           -
+updateTicket                 | 401       no       no          -      -           -           -
 closeTicket                  | 401       no       no          -      -           -           -
 reopenTicket                 | 401       no       no          -      -           -           -
 replayInboundTicketEvent     | 401       no       no          -      -           -           -
@@ -211,6 +212,7 @@ sessionEvents                | -      yes      -        yes      yes       -    
 createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
 updateTicketStatus           | -      no       -        no       no        no        no        no        no       no      no      no
+updateTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
 closeTicket                  | -      yes      -        no       no        no        no        no        no       no      no      no
 reopenTicket                 | -      yes      -        no       no        no        no        no        no       no      no      no
 replayInboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
@@ -313,6 +315,7 @@ sessionEvents                | yes   yes       -         -        -         -
 createTicket                 | yes   yes       yes       yes      yes       yes
 assignTicket                 | no    no        no        no       no        -
 updateTicketStatus           | no    no        no        no       no        -
+updateTicket                 | no    no        no        no       no        -
 closeTicket                  | no    no        no        no       no        -
 reopenTicket                 | no    no        no        no       no        -
 replayInboundTicketEvent     | -     -         -         -        -         -
@@ -415,6 +418,7 @@ sessionEvents                | yes      -        no       no        yes      no 
 createTicket                 | -        -        no       yes       no       no       yes       no        no
 assignTicket                 | no       -        yes      yes       no       -        yes       no        -
 updateTicketStatus           | yes      -        no       yes       no       -        yes       no        -
+updateTicket                 | yes      -        no       yes       no       -        yes       no        -
 closeTicket                  | yes      -        no       yes       no       -        yes       no        -
 reopenTicket                 | yes      -        no       yes       no       -        yes       no        -
 replayInboundTicketEvent     | -        -        yes      -         -        -        yes       -         -

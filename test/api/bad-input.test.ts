@@ -135,6 +135,13 @@ function rightInputs(): Record<string, Given> {
       by: 'engineer',
       input: { ticketId: things.pending.ticketId, status: 'RESOLVED', ...key },
     },
+    updateTicket: {
+      by: 'engineer',
+      input: {
+        ...{ ticketId: things.pending.ticketId, summary: 'Slow', status: 'RESOLVED' },
+        ...{ productId: main.products.jira, ...key },
+      },
+    },
     closeTicket: { by: 'reporter', input: { ticketId: things.pending.ticketId, ...key } },
     reopenTicket: { by: 'reporter', input: { ticketId: things.closed.ticketId, ...key } },
     requestDataAccess: {

@@ -324,6 +324,13 @@ const rows: Record<MutationName, () => Row> = {
     NotFoundError: by('engineer', { ticketId: nowhere('Ticket'), status: 'OPEN' }),
     InvalidStateError: by('engineer', ticket({ status: 'RESOLVED' }, close)),
   }),
+  updateTicket: () => ({
+    succeeds: [by('engineer', ticket({ summary: 'It is very slow' }))],
+    ForbiddenError: by('operator', ticket({ summary: 'It is very slow' })),
+    otherInput: { summary: 'It is slower' },
+    NotFoundError: by('engineer', { ticketId: nowhere('Ticket'), summary: 'It is slower' }),
+    InvalidStateError: by('engineer', ticket({ status: 'RESOLVED' }, close)),
+  }),
   closeTicket: () => ({
     succeeds: [by('reporter', ticket())],
     ForbiddenError: by('operator', ticket()),

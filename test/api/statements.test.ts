@@ -492,7 +492,7 @@ describe('a mutation', () => {
     },
     'createTicket for a reporter': {
       statements: 13,
-      withEverything: 17,
+      withEverything: 16,
       given: async () => ({
         by: await ticketing(),
         input: { productId: acme.sites.main.products.jira, reporterId: await reporterId(), ...slow },
@@ -501,7 +501,7 @@ describe('a mutation', () => {
     // As many as by ids.
     'createTicket by what a ticketing system has': {
       statements: 13,
-      withEverything: 17,
+      withEverything: 16,
       given: async () => ({
         by: await ticketing(),
         input: {
@@ -519,11 +519,28 @@ describe('a mutation', () => {
       }),
     },
     'assignTicket to its engineer': {
-      statements: 8,
-      withEverything: 9,
+      statements: 11,
+      withEverything: 12,
       given: async () => ({
         by: await operator(),
         input: { ticketId: (await ticket()).ticketId, engineerId: world.engineer.id },
+      }),
+    },
+    updateTicket: {
+      statements: 12,
+      withEverything: 13,
+      given: async () => ({
+        by: await ticketing(),
+        input: { ticketId: (await active()).ticketId, summary: 'It is very slow', status: 'RESOLVED' },
+      }),
+    },
+    // One more reads the product, and two write the grant with its event.
+    'updateTicket to another product': {
+      statements: 15,
+      withEverything: 16,
+      given: async () => ({
+        by: await ticketing(),
+        input: { ticketKey: (await active()).key, productKey: 'confluence' },
       }),
     },
     'closeTicket by key': {
@@ -532,13 +549,13 @@ describe('a mutation', () => {
       given: async () => ({ by: await member('reporter'), input: { ticketKey: (await active()).key } }),
     },
     'closeTicket on a closed ticket': {
-      statements: 8,
-      withEverything: 9,
+      statements: 9,
+      withEverything: 10,
       given: async () => ({ by: await member('reporter'), input: { ticketId: (await closed()).ticketId } }),
     },
     'requestDataAccess by key': {
-      statements: 10,
-      withEverything: 11,
+      statements: 11,
+      withEverything: 12,
       given: async () => ({
         by: await engineer(),
         input: { ticketKey: (await ticket()).key, scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] },

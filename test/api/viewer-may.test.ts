@@ -111,6 +111,7 @@ async function permissionsOf(person: Person, subject: Subject) {
   if (ticket === null) return [];
   const more: Record<string, object> = {
     updateTicketStatus: { status: 'OPEN' },
+    updateTicket: { summary: 'any' },
     requestChange: anyChange(),
     recordChangeResult: { result: 'APPLIED' },
   };

@@ -33,6 +33,14 @@ const table: Line[] = [
     {},
     'Erin set the status to waiting for customer.',
   ],
+  [
+    'ticket.update',
+    desk,
+    { before: {}, after: { product: 'jira', status: 'WAITING_FOR_CUSTOMER' } },
+    {},
+    'Desk changed the ticket: the product to jira, and the status to waiting for customer.',
+  ],
+  ['ticket.update', erin, { after: { summary: 'Slow' } }, {}, 'Erin changed the ticket: the summary.'],
   ['ticket.close', rita, {}, {}, 'Rita closed the ticket.'],
   ['ticket.reopen', rita, {}, {}, 'Rita reopened the ticket.'],
   ['grant.request', erin, data, {}, "Erin asked for access to the product's data."],
@@ -102,6 +110,13 @@ const table: Line[] = [
     { ...one, endReason: 'PRODUCT_UNLICENSED' },
     {},
     'Access to 1 Rovo conversation ended: its product is no longer licensed.',
+  ],
+  [
+    'grant.end',
+    desk,
+    { ...data, endReason: 'PRODUCT_CHANGED' },
+    {},
+    "Access to the product's data ended: the ticket is about another product now.",
   ],
   [
     'grant.reassign',

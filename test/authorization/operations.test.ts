@@ -9,7 +9,7 @@ const provisioning = [
 ];
 const customerAdministration = ['assignRole', 'deactivateSite', 'reactivateSite', 'removeRole'];
 const revoking = ['revokeChangeConsent', 'revokeDataAccess', 'revokeDataAccessInBulk'];
-const ticketing = ['closeTicket', 'reopenTicket', 'updateTicketStatus'];
+const ticketing = ['closeTicket', 'reopenTicket', 'updateTicket', 'updateTicketStatus'];
 
 const opened: Record<Relation, readonly string[]> = {
   SIGNED_IN: [

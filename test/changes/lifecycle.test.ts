@@ -32,6 +32,7 @@ const commands = {
   'assign the ticket': { type: 'EndUse', reason: 'TICKET_REASSIGNED', by: 'ticketing' },
   'deactivate the site': { type: 'EndUse', reason: 'SITE_DEACTIVATED', by: 'operator' },
   'end the licence': { type: 'EndUse', reason: 'PRODUCT_UNLICENSED', by: 'operator' },
+  'change the product': { type: 'EndUse', reason: 'PRODUCT_CHANGED', by: 'ticketing' },
   'record that it was applied': { type: 'RecordResult', by: 'engineer', result: 'APPLIED', note: null },
   'record that it failed': { type: 'RecordResult', by: 'engineer', result: 'FAILED', note: 'No such group.' },
   'record that it was not applied': {
@@ -62,6 +63,7 @@ const pending: Row = {
   'assign the ticket': { ...withdrawn, ...undecided, endedById: 'ticketing', endReason: 'TICKET_REASSIGNED' },
   'deactivate the site': { ...withdrawn, ...undecided, endedById: 'operator', endReason: 'SITE_DEACTIVATED' },
   'end the licence': { ...withdrawn, ...undecided, endedById: 'operator', endReason: 'PRODUCT_UNLICENSED' },
+  'change the product': { ...withdrawn, ...undecided, endedById: 'ticketing', endReason: 'PRODUCT_CHANGED' },
   'record that it was applied': 'CHANGE_NOT_IN_PROGRESS',
   'record that it failed': 'CHANGE_NOT_IN_PROGRESS',
   'record that it was not applied': 'CHANGE_NOT_IN_PROGRESS',
@@ -80,6 +82,7 @@ const agreed: Row = {
   'assign the ticket': { ...withdrawn, endedById: 'ticketing', endReason: 'TICKET_REASSIGNED' },
   'deactivate the site': { ...withdrawn, endedById: 'operator', endReason: 'SITE_DEACTIVATED' },
   'end the licence': { ...withdrawn, endedById: 'operator', endReason: 'PRODUCT_UNLICENSED' },
+  'change the product': { ...withdrawn, endedById: 'ticketing', endReason: 'PRODUCT_CHANGED' },
 };
 const result = (facts: object): Outcome => ({
   ...{ state: 'COMPLETED', endedAt: NOW, endedById: 'engineer', resultNote: null },
@@ -95,6 +98,7 @@ const begun: Row = {
   'assign the ticket': 'unchanged',
   'deactivate the site': 'unchanged',
   'end the licence': 'unchanged',
+  'change the product': 'unchanged',
   'record that it was applied': result({ result: 'APPLIED' }),
   'record that it failed': result({ result: 'FAILED', resultNote: 'No such group.' }),
   'record that it was not applied': result({ result: 'NOT_APPLIED' }),
@@ -110,6 +114,7 @@ const over: Row = {
   'assign the ticket': 'unchanged',
   'deactivate the site': 'unchanged',
   'end the licence': 'unchanged',
+  'change the product': 'unchanged',
   'record that it was applied': 'CHANGE_REQUEST_OVER',
   'record that it failed': 'CHANGE_REQUEST_OVER',
   'record that it was not applied': 'CHANGE_REQUEST_OVER',

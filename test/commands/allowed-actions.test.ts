@@ -51,6 +51,7 @@ const ticketActions = [
   'approveDataAccess',
   'assignTicket',
   'updateTicketStatus',
+  'updateTicket',
   'closeTicket',
   'reopenTicket',
   'requestChange',
@@ -249,7 +250,7 @@ describe('on a ticket', () => {
   ])('%s, the assigned engineer', (_, grants, of, [request = '', update = '', reopen = '']) => {
     const asksForNothing = ['SITE_DEACTIVATED', 'PRODUCT_NOT_LICENSED', 'TICKET_CLOSED'].includes(request);
     const change = asksForNothing ? request : 'yes';
-    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', update, 'yes', reopen, change];
+    const cells = [request, 'FORBIDDEN', 'FORBIDDEN', update, 'yes', 'yes', reopen, change];
     expect(onTicket(grants, engineer(), of)).toEqual(row(ticketActions, cells));
   });
 
@@ -262,7 +263,7 @@ describe('on a ticket', () => {
     ['about a product without a licence', [], ticket({ product: { licensed: false } }), 'NOT_ELIGIBLE'],
     ['that is closed', [], closed, 'TICKET_CLOSED'],
   ])('%s, an organization admin', (_, grants, of, approve) => {
-    const cells = ['FORBIDDEN', approve, ...Array(5).fill('FORBIDDEN')];
+    const cells = ['FORBIDDEN', approve, ...Array(6).fill('FORBIDDEN')];
     expect(onTicket(grants, user('admin', organizationAdmin), of)).toEqual(row(ticketActions, cells));
   });
 
@@ -270,15 +271,15 @@ describe('on a ticket', () => {
     [
       'the reporter',
       user('reporter'),
-      ['FORBIDDEN', 'NOT_ELIGIBLE', 'FORBIDDEN', 'FORBIDDEN', 'yes', 'TICKET_NOT_CLOSED', 'FORBIDDEN'],
+      ['FORBIDDEN', 'NOT_ELIGIBLE', ...Array(3).fill('FORBIDDEN'), 'yes', 'TICKET_NOT_CLOSED', 'FORBIDDEN'],
     ],
     [
       'the ticketing system',
       ticketing(),
-      ['FORBIDDEN', 'FORBIDDEN', 'yes', 'yes', 'yes', 'TICKET_NOT_CLOSED', 'FORBIDDEN'],
+      ['FORBIDDEN', 'FORBIDDEN', 'yes', 'yes', 'yes', 'yes', 'TICKET_NOT_CLOSED', 'FORBIDDEN'],
     ],
-    ['an operator', operator(), ['FORBIDDEN', 'FORBIDDEN', 'yes', ...Array(4).fill('FORBIDDEN')]],
-    ['a member without a role', user('somebody'), Array(7).fill('NOT_FOUND')],
+    ['an operator', operator(), ['FORBIDDEN', 'FORBIDDEN', 'yes', ...Array(5).fill('FORBIDDEN')]],
+    ['a member without a role', user('somebody'), Array(8).fill('NOT_FOUND')],
   ])('that is open, %s', (_, viewer, cells) => {
     expect(onTicket([], viewer)).toEqual(row(ticketActions, cells));
   });

@@ -23,6 +23,7 @@ let ids: Record<
       | 'otherProduct'
       | 'deactivatedSite'
       | 'product'
+      | 'sibling'
       | 'productThere'
     )
   | ('reporter' | 'admin' | 'engineer' | 'otherEngineer' | 'organization'),
@@ -66,6 +67,7 @@ beforeAll(async () => {
     otherProduct: local(world.acme.sites.original.products.jira),
     deactivatedSite: local(world.acme.sites.deactivated.id),
     product: local(world.acme.sites.main.products.jira),
+    sibling: local(world.acme.sites.main.products.confluence),
     productThere: local(world.acme.sites.deactivated.products.jira),
     reporter: await accountOf(world.acme.emails.reporter),
     admin: await accountOf(world.acme.emails.organizationAdmin),
@@ -311,7 +313,6 @@ describe('a change is one version, and leaves what it is about', () => {
     ['id', 'id = gen_random_uuid()'],
     ['key', `key = 'RULES-2'`],
     ['site', 'site_id = gen_random_uuid()'],
-    ['product', 'product_id = gen_random_uuid()'],
     ['reporter', 'reporter_id = gen_random_uuid()'],
   ])('the %s of a ticket', async (_, set) => {
     const change = `UPDATE tickets SET ${set}, version = version + 1 WHERE id = $1`;
@@ -480,7 +481,13 @@ describe('a transaction does not commit', () => {
     ids.product,
   ];
 
+  const changeProduct = (): [string, ...unknown[]] => [
+    'UPDATE tickets SET product_id = $2, version = version + 1 WHERE id = $1',
+    ...[ids.ticket, ids.sibling],
+  ];
+
   test.each<[string, () => [string, ...unknown[]][], string]>([
+    ['that gives a ticket with one another product', () => [changeProduct()], 'tickets_product_ends_grants'],
     ['that closes a ticket with an open grant', () => [closeTicket()], 'grants_open_ticket'],
     ['that deactivates a site with one', () => [deactivate()], 'grants_active_site'],
     ['that ends the licence of a product with one', () => [unlicense()], 'grants_licensed_product'],
@@ -493,6 +500,7 @@ describe('a transaction does not commit', () => {
   });
 
   test.each<[string, () => [string, ...unknown[]][]]>([
+    ['gives a ticket another product and ends its grants', () => [changeProduct(), endAll()]],
     ['closes a ticket and ends its grants', () => [closeTicket(), endAll()]],
     ['ends the grants and closes the ticket', () => [endAll(), closeTicket()]],
     ['deactivates a site and ends its grants', () => [deactivate(), endAll()]],

@@ -24,6 +24,7 @@ import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { setSupportAccessPolicy } from '../../src/commands/support-access-policy.ts';
 import { endSupportSession, startSupportSession } from '../../src/commands/support-sessions.ts';
 import { type TicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
+import { updateTicket } from '../../src/commands/update-ticket.ts';
 import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-access-request.ts';
 import type { Grant } from '../../src/grants/grant.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
@@ -205,6 +206,16 @@ describe('on a ticket', () => {
   test('updateTicketStatus', () => {
     expect(codesOf(updateTicketStatus, [{ ticketId, status: 'RESOLVED' }], unnamed)).toEqual(
       declaredBy(updateTicketStatus),
+    );
+  });
+
+  test('updateTicket, which also refuses a product that is not on the site', () => {
+    const inputs = [
+      { ticketId, status: 'RESOLVED' as const },
+      { ticketId, product: { key: 'trello' } },
+    ];
+    expect(codesOf(updateTicket, inputs, unnamed)).toEqual(
+      new Set([...declaredBy(updateTicket), 'INVALID_INPUT']),
     );
   });
 

@@ -28,6 +28,7 @@ const commands: [GrantCommand, EndOfUse | null][] = [
   [{ type: 'CloseTicket', by: 'reporter' }, 'TICKET_CLOSED'],
   [{ type: 'DeactivateSite', by: 'operator' }, 'SITE_DEACTIVATED'],
   [{ type: 'UnlicenseProduct', by: 'operator' }, 'PRODUCT_UNLICENSED'],
+  [{ type: 'ChangeProduct', by: 'ticketing' }, 'PRODUCT_CHANGED'],
   [{ type: 'Approve', by: 'customer', path: 'SUPPORT_PORTAL', expiresAt: null, terms: terms() }, null],
   [{ type: 'ApproveAsGuard', by: 'guard', ...longGuardAdmin, terms: terms() }, null],
   [{ type: 'Deny', by: 'customer' }, null],

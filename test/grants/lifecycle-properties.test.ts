@@ -46,10 +46,22 @@ const arrows: Record<GrantState | 'none', GrantState[]> = {
 
 const reasons: { [State in FinalGrant['state']]: Extract<FinalGrant, { state: State }>['endReason'][] } = {
   DENIED: ['DENIED_BY_CUSTOMER', 'DENIED_BY_GUARD'],
-  WITHDRAWN: ['WITHDRAWN_BY_ENGINEER', 'TICKET_CLOSED', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'],
+  WITHDRAWN: [
+    'WITHDRAWN_BY_ENGINEER',
+    'TICKET_CLOSED',
+    'SITE_DEACTIVATED',
+    'PRODUCT_UNLICENSED',
+    'PRODUCT_CHANGED',
+  ],
   EXPIRED: ['APPROVAL_TIMED_OUT'],
   REVOKED: ['REVOKED_BY_CUSTOMER', 'TICKET_CLOSED'],
-  ENDED: ['TIME_ELAPSED', 'RELEASED_BY_ENGINEER', 'SITE_DEACTIVATED', 'PRODUCT_UNLICENSED'],
+  ENDED: [
+    'TIME_ELAPSED',
+    'RELEASED_BY_ENGINEER',
+    'SITE_DEACTIVATED',
+    'PRODUCT_UNLICENSED',
+    'PRODUCT_CHANGED',
+  ],
 };
 
 /** The event of a transition. A change without a transition is a reassignment or an earlier deadline. */

@@ -123,6 +123,7 @@ export const commands = {
   CloseTicket: { plainly: { type: 'CloseTicket', by: 'ticketing' } },
   DeactivateSite: { plainly: { type: 'DeactivateSite', by: 'operator' } },
   UnlicenseProduct: { plainly: { type: 'UnlicenseProduct', by: 'operator' } },
+  ChangeProduct: { plainly: { type: 'ChangeProduct', by: 'ticketing' } },
   ElapseTime: { plainly: { type: 'ElapseTime' } },
 } as const satisfies { [Type in GrantCommand['type']]: Record<string, Of<Type>> };
 
@@ -222,6 +223,7 @@ const noGrant: Row = {
   CloseTicket: { plainly: refused('NO_SUCH_GRANT') },
   DeactivateSite: { plainly: refused('NO_SUCH_GRANT') },
   UnlicenseProduct: { plainly: refused('NO_SUCH_GRANT') },
+  ChangeProduct: { plainly: refused('NO_SUCH_GRANT') },
   ElapseTime: { plainly: refused('NO_SUCH_GRANT') },
 };
 
@@ -315,6 +317,13 @@ const waitsForCustomer: Row = {
       facts: { ...neverApproved, endReason: 'PRODUCT_UNLICENSED', endedAt: NOW, endedById: 'operator' },
     },
   },
+  ChangeProduct: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { ...neverApproved, endReason: 'PRODUCT_CHANGED', endedAt: NOW, endedById: 'ticketing' },
+    },
+  },
   ElapseTime: { plainly: unchanged },
 };
 
@@ -396,6 +405,13 @@ const waitsForGuard: Row = {
       event: 'WITHDRAWN',
       state: 'WITHDRAWN',
       facts: { endReason: 'PRODUCT_UNLICENSED', endedAt: NOW, endedById: 'operator' },
+    },
+  },
+  ChangeProduct: {
+    plainly: {
+      event: 'WITHDRAWN',
+      state: 'WITHDRAWN',
+      facts: { endReason: 'PRODUCT_CHANGED', endedAt: NOW, endedById: 'ticketing' },
     },
   },
   ElapseTime: { plainly: unchanged },
@@ -488,6 +504,13 @@ const isActive: Row = {
       facts: { endReason: 'PRODUCT_UNLICENSED', endedAt: NOW, endedById: 'operator' },
     },
   },
+  ChangeProduct: {
+    plainly: {
+      event: 'ENDED',
+      state: 'ENDED',
+      facts: { endReason: 'PRODUCT_CHANGED', endedAt: NOW, endedById: 'ticketing' },
+    },
+  },
   ElapseTime: { plainly: unchanged },
 };
 
@@ -506,6 +529,7 @@ const isOver: Row = {
   CloseTicket: { plainly: unchanged },
   DeactivateSite: { plainly: unchanged },
   UnlicenseProduct: { plainly: unchanged },
+  ChangeProduct: { plainly: unchanged },
   ElapseTime: { plainly: unchanged },
 };
 
@@ -669,6 +693,7 @@ export const situations: Situations = {
     TICKET_CLOSED: neverActive({ state: 'WITHDRAWN', endReason: 'TICKET_CLOSED' }),
     SITE_DEACTIVATED: neverActive({ state: 'WITHDRAWN', endReason: 'SITE_DEACTIVATED' }),
     PRODUCT_UNLICENSED: neverActive({ state: 'WITHDRAWN', endReason: 'PRODUCT_UNLICENSED' }),
+    PRODUCT_CHANGED: neverActive({ state: 'WITHDRAWN', endReason: 'PRODUCT_CHANGED' }),
   },
   EXPIRED: {
     APPROVAL_TIMED_OUT: neverActive({ state: 'EXPIRED', endReason: 'APPROVAL_TIMED_OUT' }),
@@ -682,5 +707,6 @@ export const situations: Situations = {
     RELEASED_BY_ENGINEER: onceActive({ state: 'ENDED', endReason: 'RELEASED_BY_ENGINEER' }),
     SITE_DEACTIVATED: onceActive({ state: 'ENDED', endReason: 'SITE_DEACTIVATED' }),
     PRODUCT_UNLICENSED: onceActive({ state: 'ENDED', endReason: 'PRODUCT_UNLICENSED' }),
+    PRODUCT_CHANGED: onceActive({ state: 'ENDED', endReason: 'PRODUCT_CHANGED' }),
   },
 };

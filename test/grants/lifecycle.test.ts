@@ -70,20 +70,21 @@ describe('the table', () => {
     RELEASED_BY_ENGINEER: true,
     SITE_DEACTIVATED: true,
     PRODUCT_UNLICENSED: true,
+    PRODUCT_CHANGED: true,
     DENIED_BY_CUSTOMER: true,
     DENIED_BY_GUARD: true,
     WITHDRAWN_BY_ENGINEER: true,
     APPROVAL_TIMED_OUT: true,
   } satisfies Record<EndReason, true>;
 
-  test('has all nine states × fifteen commands', () => {
+  test('has all nine states × sixteen commands', () => {
     const pairs = new Set(
       rows.flatMap(({ given, row }) =>
         cells(row).map(({ command }) => `${given?.state ?? 'none'} × ${command.type}`),
       ),
     );
     expect(new Set(rows.map(({ given }) => given?.state ?? 'none'))).toEqual(new Set(Object.keys(states)));
-    expect(pairs.size).toBe(9 * 15);
+    expect(pairs.size).toBe(9 * 16);
   });
 
   test('has a decided cell for every command, and no cell for an unknown one', () => {

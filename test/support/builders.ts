@@ -200,6 +200,7 @@ export const ticket = ({
   consentRelayedById: null,
   relayedConsent: null,
   ...{ integrationId: null, externalId: null, statusMoment: null, assignmentMoment: null },
+  ...{ summaryMoment: null, productMoment: null },
   ...facts,
   site: {
     ...place().site,

@@ -77,6 +77,7 @@ export const neverMade: Record<string, ChangeRequest> = {
         'TICKET_REASSIGNED',
         'SITE_DEACTIVATED',
         'PRODUCT_UNLICENSED',
+        'PRODUCT_CHANGED',
       ] as const
     ).flatMap((endReason) => [
       [

@@ -74,6 +74,7 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
   CloseTicket: record({ type: fc.constant('CloseTicket'), by: person }),
   DeactivateSite: record({ type: fc.constant('DeactivateSite'), by: person }),
   UnlicenseProduct: record({ type: fc.constant('UnlicenseProduct'), by: person }),
+  ChangeProduct: record({ type: fc.constant('ChangeProduct'), by: person }),
   ElapseTime: record({ type: fc.constant('ElapseTime') }),
 };
 

@@ -12,6 +12,7 @@ import {
   closeAsTold,
   reopenAsTold,
   setStatusAsTold,
+  updateAsTold,
 } from '../../src/webhooks/ticket-commands.ts';
 import type { Content, ToldStatus } from '../../src/webhooks/ticket-event.ts';
 import { active, fromNow, NOW, ticket, ticketing } from '../support/builders.ts';
@@ -59,6 +60,9 @@ describe('what a change in Latchkey makes a ticket remember', () => {
   const changes: [TicketCommand, Partial<Ticket>, Ticket][] = [
     [{ type: 'Close' }, { statusMoment: momentOf(NOW) }, external()],
     [{ type: 'UpdateStatus', status: 'RESOLVED' }, { statusMoment: momentOf(NOW) }, external()],
+    [{ type: 'Update', summary: 'Very slow' }, { summaryMoment: momentOf(NOW) }, external()],
+    [{ type: 'Update', productId: 'confluence' }, { productMoment: momentOf(NOW) }, external()],
+    [{ type: 'Update', status: 'CLOSED' }, { statusMoment: momentOf(NOW) }, external()],
     [{ type: 'Assign', engineerId: 'other' }, { assignmentMoment: momentOf(NOW) }, external()],
     [{ type: 'Reopen', unassign: false }, { statusMoment: momentOf(NOW) }, external({ status: 'CLOSED' })],
     [
@@ -69,8 +73,9 @@ describe('what a change in Latchkey makes a ticket remember', () => {
   ];
 
   test.each(changes)('%o', (command, moments, before) => {
-    const { statusMoment, assignmentMoment } = { ...before, ...moments };
-    expect(decideTicket(before, command, NOW)).toMatchObject({ changed: { statusMoment, assignmentMoment } });
+    const { statusMoment, assignmentMoment, summaryMoment, productMoment } = { ...before, ...moments };
+    const changed = { statusMoment, assignmentMoment, summaryMoment, productMoment };
+    expect(decideTicket(before, command, NOW)).toMatchObject({ changed });
   });
 
   test('is never older than what it remembered', () => {
@@ -241,6 +246,15 @@ function run(row: Ticket, step: Step, { moment, content }: Event): Ticket {
       return answered(reopenAsTold.decide(facts, news, by));
     case 'SET_STATUS':
       return answered(setStatusAsTold.decide(facts, { ...news, status }, by));
+    case 'UPDATE': {
+      const { summary, product } = content;
+      const newProduct = product === undefined ? null : { ...factsOf(row).ticket.product, id: product };
+      const changes = {
+        ...(summary === undefined ? {} : { summary }),
+        ...(product === undefined ? {} : { product: { key: product } }),
+      };
+      return answered(updateAsTold.decide({ ...facts, newProduct }, { ...news, ...changes }, by));
+    }
     case 'ASSIGN':
       return answered(
         assignAsTold.decide(
@@ -255,6 +269,15 @@ function run(row: Ticket, step: Step, { moment, content }: Event): Ticket {
 const told: fc.Arbitrary<Content> = fc.oneof(
   fc.record({ status: fc.constantFrom<ToldStatus>('OPEN', 'WAITING_FOR_CUSTOMER', 'RESOLVED', 'CLOSED') }),
   fc.record({ engineer: fc.constantFrom('erin', 'sam', null) }),
+  fc.record({ summary: fc.constantFrom('Slow', 'Very slow') }),
+  fc.record({
+    product: fc.constantFrom('jira', 'confluence'),
+    summary: fc.constantFrom('Slow', 'Very slow'),
+  }),
+  fc.record({
+    product: fc.constantFrom('jira', 'confluence'),
+    status: fc.constantFrom<ToldStatus>('OPEN', 'CLOSED'),
+  }),
   fc.record({
     status: fc.constantFrom<ToldStatus>('OPEN', 'RESOLVED', 'CLOSED'),
     engineer: fc.constantFrom('erin', 'sam', null),
@@ -276,9 +299,12 @@ describe('in whichever order the events of a ticket arrive', () => {
     fc.assert(
       fc.property(shuffled, ([events, order]) => {
         const { row, waiting } = deliverAll(order);
-        const lastOf = (what: 'status' | 'engineer') =>
+        const lastOf = (what: 'status' | 'engineer' | 'summary' | 'product') =>
           events.findLast(({ content }) => content[what] !== undefined)?.content[what];
         expect(row?.status).toBe(lastOf('status') ?? 'OPEN');
+        const filed = external();
+        expect(row?.summary).toBe(lastOf('summary') ?? filed.summary);
+        expect(row?.productId).toBe(lastOf('product') ?? filed.productId);
         if (row?.status === 'CLOSED') return;
         expect(row?.assigneeId).toBe(lastOf('engineer') ?? null);
         expect(waiting).toEqual([]);

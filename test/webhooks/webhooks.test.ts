@@ -149,6 +149,34 @@ describe.each<[string, Sign]>([
     ]);
   });
 
+  test('change its summary and product, which ends what was granted for the other one', async () => {
+    const id = newId();
+    await apply('created', filing(id, { data_access_consent: true }), { sign });
+    const before = new Date(nextTime());
+    await apply('updated', { external_id: id, summary: 'Pages\nare slow', product: 'confluence' }, { sign });
+    const about = async () => {
+      const { rows } = await gateway.sql.query(
+        `SELECT t.summary, p.key, t.version FROM tickets t JOIN products p ON p.id = t.product_id WHERE t.external_id = $1`,
+        [id],
+      );
+      return rows[0];
+    };
+    expect(await about()).toEqual({ summary: 'Pages are slow', key: 'confluence', version: 2 });
+    expect(await grantsOf(await ticketOf(id))).toEqual(['ENDED']);
+    const actions = ['ticket.create', 'grant.request', 'grant.approve', 'ticket.update', 'grant.end'];
+    expect(await auditActions(id)).toEqual(actions);
+    // What is older changes nothing, and an unknown product leaves the rest to be applied.
+    expect(
+      (await send(eventOf('updated', { external_id: id, product: 'jira' }, before), { sign })).status,
+    ).toBe(204);
+    expect(await about()).toEqual({ summary: 'Pages are slow', key: 'confluence', version: 2 });
+    const unknown = { external_id: id, summary: 'Slow', product: 'trello', status: 'RESOLVED' };
+    expect((await send(eventOf('updated', unknown), { sign })).status).toBe(202);
+    expect(await about()).toMatchObject({ summary: 'Slow', key: 'confluence' });
+    expect((await ticketOf(id)).status).toBe('RESOLVED');
+    expect((await events(id)).at(-1)).toMatchObject({ state: 'KEPT', reason: 'PRODUCT_UNKNOWN' });
+  });
+
   test('are signed over their bytes, whatever spaces and characters they have', async () => {
     const id = newId();
     const compact = eventOf('created', filing(id, { summary: 'Größe — 你好 😀' }));

@@ -1,8 +1,10 @@
 /** Mutations that file, assign, update, close and reopen tickets. */
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from '../../commands/change-ticket.ts';
 import { createTicket } from '../../commands/create-ticket.ts';
+import { updateTicket } from '../../commands/update-ticket.ts';
 import { builder } from '../builder.ts';
-import { line } from '../input.ts';
+import { invalidField } from '../errors.ts';
+import { line, optionalGlobalId, productKey } from '../input.ts';
 import { addCommand } from '../mutation.ts';
 import {
   engineerFields,
@@ -14,7 +16,7 @@ import {
   ticketFields,
   ticketRef,
 } from '../named-inputs.ts';
-import { Ticket } from '../types/ticket.ts';
+import { Ticket, TicketStatus } from '../types/ticket.ts';
 
 addCommand(createTicket, {
   type: Ticket,
@@ -77,6 +79,41 @@ addCommand(updateTicketStatus, {
     }),
   },
   toInput: ({ status, ...named }) => ({ ...ticketRef(named), status }),
+});
+
+addCommand(updateTicket, {
+  type: Ticket,
+  description:
+    'Changes the summary, the product or the status of a ticket; at least one of them. With the status `CLOSED` its grants end as by `closeTicket`. With another product all its open grants and change requests end, because they were for the other one: active access with `PRODUCT_CHANGED`, requests as withdrawn. The summary changes nothing else. What is so already stays so. Another status than `CLOSED` is refused on a closed ticket: `reopenTicket`.',
+  input: {
+    description: 'The ticket, and what it is to be. What is left out stays as it is.',
+    fields: (t) => ({
+      ...ticketFields(t),
+      summary: t
+        .string({ description: 'What the ticket is about, in one line of at most 200 characters.' })
+        .validate(line(200).nullish()),
+      productId: t
+        .id({ description: "The product on the ticket's site. At most one of `productId` and `productKey`." })
+        .validate(optionalGlobalId('Product')),
+      productKey: t
+        .string({ description: "The product on the ticket's site, by its key, for example `jira`." })
+        .validate(productKey.nullish()),
+      status: t.field({ type: TicketStatus, description: 'The status.' }),
+    }),
+  },
+  toInput: ({ summary, productId, productKey: key, status, ...named }) => {
+    if (productId != null && key != null)
+      throw invalidField('input', 'must name at most one of productId and productKey.');
+    const changes = {
+      ...(summary == null ? {} : { summary }),
+      ...(productId == null ? {} : { product: { id: productId } }),
+      ...(key == null ? {} : { product: { key } }),
+      ...(status == null ? {} : { status }),
+    };
+    if (Object.keys(changes).length === 0)
+      throw invalidField('input', 'must have a summary, a product or a status.');
+    return { ...ticketRef(named), ...changes };
+  },
 });
 
 addCommand(closeTicket, {

@@ -89,6 +89,7 @@ const texts: Record<AuditAction, string> = {
   'ticket.close': 'A ticket was closed.',
   'ticket.create': 'A ticket was filed.',
   'ticket.reopen': 'A ticket was reopened.',
+  'ticket.update': 'The summary, the product or the status of a ticket was changed.',
   'ticket.update_status': 'The status of an open ticket was changed.',
   'users.view': 'Support viewed the configuration of users.',
   'work_item.read': 'Support read a work item.',

@@ -55,6 +55,7 @@ const ChangeRequestEndReason = builder.enumType('ChangeRequestEndReason', {
     TICKET_REASSIGNED: 'Its ticket was assigned to another engineer, or to nobody.',
     SITE_DEACTIVATED: 'Its site was deactivated.',
     PRODUCT_UNLICENSED: 'Its product is no longer licensed on the site.',
+    PRODUCT_CHANGED: 'Its ticket is about another product now.',
     TIME_ELAPSED: '`validUntil` was reached.',
   }),
 });

@@ -64,6 +64,7 @@ const GrantEndReason = builder.enumType('GrantEndReason', {
     RELEASED_BY_ENGINEER: 'The engineer released it.',
     SITE_DEACTIVATED: 'Its site was deactivated.',
     PRODUCT_UNLICENSED: 'Its product is no longer licensed on the site.',
+    PRODUCT_CHANGED: 'Its ticket is about another product now.',
     DENIED_BY_CUSTOMER:
       'The customer denied the request, or took the approval back before the Guard admin decided.',
     DENIED_BY_GUARD: 'A Guard admin denied the request.',

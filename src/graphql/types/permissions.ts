@@ -94,6 +94,7 @@ export const TicketPermissions = permissionsType(
       'approve the outstanding request for the data of its product, or open and approve one where none is outstanding.',
     assignTicket: 'assign it to an engineer, or to nobody.',
     updateTicketStatus: 'set its status to one that is not closed.',
+    updateTicket: 'change its summary or its product.',
     closeTicket: 'close it.',
     reopenTicket: 'reopen it.',
   },

@@ -53,6 +53,7 @@ const SupportSessionEndReason = builder.enumType('SupportSessionEndReason', {
     ENGINEER_DEACTIVATED: "The engineer's account was deactivated.",
     SITE_DEACTIVATED: 'Its site was deactivated.',
     PRODUCT_UNLICENSED: 'Its product is no longer licensed on the site.',
+    PRODUCT_CHANGED: 'Its ticket is about another product now.',
   }),
 });
 

@@ -15,7 +15,7 @@ import { TicketPermissions, ticketPermissions } from './permissions.ts';
 import { RelayedConsent } from './relayed-consent.ts';
 import { TimelineConnection, TimelineEdge, TimelineItem, timelineOf } from './timeline.ts';
 
-const TicketStatus = builder.enumType('TicketStatus', {
+export const TicketStatus = builder.enumType('TicketStatus', {
   description: 'The status of a ticket.',
   values: {
     OPEN: { description: 'The engineer works on it.' },

@@ -16,6 +16,7 @@ const TimelineItemKind = builder.enumType('TimelineItemKind', {
     TICKET_FILED: 'The ticket was filed.',
     TICKET_ASSIGNED: 'The ticket was assigned to an engineer, or to nobody.',
     TICKET_STATUS_CHANGED: 'The status of the open ticket was changed.',
+    TICKET_UPDATED: 'The summary, the product or the status of the ticket was changed.',
     TICKET_CLOSED: 'The ticket was closed.',
     TICKET_REOPENED: 'The ticket was reopened.',
     ACCESS_REQUESTED: 'Access was requested.',
@@ -30,7 +31,8 @@ const TimelineItemKind = builder.enumType('TimelineItemKind', {
     REQUEST_EXPIRED: 'A request expired: nobody decided in time.',
     ACCESS_REVOKED: 'Access was revoked, or ended with the ticket.',
     ACCESS_RELEASED: 'The engineer gave access back.',
-    ACCESS_ENDED: 'Access ended: its time ran out, its site was deactivated or its product unlicensed.',
+    ACCESS_ENDED:
+      'Access ended: its time ran out, its site was deactivated, its product unlicensed, or its ticket got another product.',
     ACCESS_REASSIGNED: 'A grant passed to another engineer, or to nobody, with its ticket.',
     CHANGE_REQUESTED: 'The engineer asked for the consent to a change.',
     CHANGE_CONSENTED: 'The customer consented to a change.',
