@@ -15,8 +15,10 @@ import type { GatewayProcess } from '../delivery/gateway-process.ts';
 import { openPool } from '../events/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { untilAnswered } from '../support/until-answered.ts';
 import { type Desk, openDesks } from './desks.ts';
 import { countEvaluations, nothingWrong, openLedger, yesAfterRevocation } from './ledger.ts';
 import { startProductBackend } from './product-backend.ts';
@@ -51,12 +53,22 @@ beforeAll(async () => {
   const redisUrl = `redis://127.0.0.1:${redisRoad.port}`;
   deployment = begun.use(await startDeployment({ databaseUrl: database.url, redisUrl }));
   pool = begun.adopt(openPool(database.url, 2), (opened) => opened.end());
-  await anyClientOf('operator@vendor.example').execute(AddServiceAccountDocument, {
-    input: { email: backend, name: 'Jira', capabilities: ['ACCESS_EVALUATION'], evaluatedProducts: ['jira'] },
-  });
+  await addBackend();
   running = begun.move();
 });
 afterAll(() => running?.disposeAsync());
+
+async function addBackend(): Promise<void> {
+  const input = {
+    ...{ email: backend, name: 'Jira', idempotencyKey: 'backend-of-jira' },
+    ...{ capabilities: ['ACCESS_EVALUATION'] as const, evaluatedProducts: ['jira'] },
+  };
+  const { addServiceAccount } = await untilAnswered(
+    () => anyClientOf('operator@vendor.example').execute(AddServiceAccountDocument, { input }),
+    () => undefined,
+  );
+  expect(addServiceAccount.__typename).toBe('ServiceAccount');
+}
 
 /** A client of a gateway that answers now; of another one the next time. */
 function anyClientOf(email: string): GatewayClient {
@@ -69,7 +81,10 @@ let turn = 0;
 type Work = Awaited<ReturnType<typeof startWork>>;
 
 /** Engineers at work, a backend that asks about them, and customers who revoke and grant again all the time. */
-async function startWork(name: string, { asked = deployment.gateways as readonly GatewayProcess[] } = {}) {
+async function startWork(
+  name: string,
+  { asked = deployment.gateways as readonly GatewayProcess[], revoke = true } = {},
+) {
   const { world, tokenOf } = deployment;
   const desks = await openDesks({ world, name, count: engineers, clientOf: anyClientOf });
   const ledger = openLedger(pool, desks.revokedAt);
@@ -90,7 +105,7 @@ async function startWork(name: string, { asked = deployment.gateways as readonly
       await desks.grantAgain(desk);
     }
   }
-  const customers = Promise.all(desks.all.map(revokeAndGrant));
+  const customers = Promise.all(revoke ? desks.all.map(revokeAndGrant) : [over.promise]);
   customers.catch(() => undefined);
 
   return {
@@ -156,6 +171,41 @@ test(`none of ${decisions} decisions is a yes after the revocation was answered`
   await expectNothingWrong(work, before);
   expect(work.setbacks.get('UNREACHABLE')).toBeUndefined();
 });
+
+test('access is revoked although a paused gateway has the locks of its evaluations', async () => {
+  const [paused] = deployment.gateways;
+  const before = await countEvaluations(pool);
+  const work = await startWork('locked', { asked: [paused], revoke: false });
+  for (let pause = 0; pause < bySize(1, 10); pause += 1) {
+    const locked = await pauseWithLocks(paused, work);
+    // The other gateway revokes. The database ends the transaction of the paused one, and its locks with it.
+    await Promise.all(locked.map((desk) => work.desks.revoke(desk)));
+    paused.resume();
+    for (const desk of locked) await desk.answers.more(10);
+    await Promise.all(locked.map((desk) => work.desks.grantAgain(desk)));
+  }
+  await work.finish();
+  await expectNothingWrong(work, before);
+});
+
+/** Pauses the gateway at a moment at which a transaction of its evaluations has locks. Returns the desks of these tickets. */
+async function pauseWithLocks(gateway: GatewayProcess, work: Work): Promise<Desk[]> {
+  for (;;) {
+    await work.moreAnswers(1, gateway);
+    gateway.pause();
+    // Idle: what the database has been asked, it has answered, and the gateway has not asked for more.
+    const { rows } = await pool.query<{ id: string }>(
+      `SELECT t.id FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+         JOIN tickets t ON hashtextextended(t.id::text, 2) = (l.classid::bigint << 32 | l.objid::bigint)
+        WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.granted
+          AND a.datname = current_database() AND a.state = 'idle in transaction'`,
+    );
+    const ids = new Set(rows.map(({ id }) => id));
+    const locked = work.desks.all.filter(({ ticketId }) => ids.has(rawId(ticketId)));
+    if (locked.length > 0) return locked;
+    gateway.resume();
+  }
+}
 
 test(`every answer is on the audit log although gateways are killed ${kills} times`, async () => {
   const [first, second] = deployment.gateways;
