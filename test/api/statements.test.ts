@@ -527,8 +527,8 @@ describe('a mutation', () => {
       }),
     },
     updateTicket: {
-      statements: 12,
-      withEverything: 13,
+      statements: 11,
+      withEverything: 12,
       given: async () => ({
         by: await ticketing(),
         input: { ticketId: (await active()).ticketId, summary: 'It is very slow', status: 'RESOLVED' },
@@ -536,8 +536,8 @@ describe('a mutation', () => {
     },
     // One more reads the product, and two write the grant with its event.
     'updateTicket to another product': {
-      statements: 15,
-      withEverything: 16,
+      statements: 14,
+      withEverything: 15,
       given: async () => ({
         by: await ticketing(),
         input: { ticketKey: (await active()).key, productKey: 'confluence' },
