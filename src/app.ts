@@ -191,7 +191,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         openDecider: createOpenDecider({
           find: (claims) => findAsker(dependencies, claims),
           decide: createEvaluator({
-            ...{ database: evaluationDatabase, clock, vendor: config.vendorSites },
+            ...{ database: evaluationDatabase, clock, announce: relay.announce, vendor: config.vendorSites },
             limits: seams.evaluatorLimits ?? {},
           }),
         }),

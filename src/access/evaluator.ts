@@ -1,4 +1,5 @@
 /** Answers evaluations. Those that wait at the same time share a transaction, whichever requests they came with. */
+import type { AppendedEvents } from '../events/outbox.ts';
 import type { Database } from '../platform/database.ts';
 import { isUnavailable } from '../platform/database.ts';
 import { connections, inTransaction } from './connection.ts';
@@ -48,9 +49,15 @@ type Job = Request & {
 
 export function createEvaluator({
   database,
+  announce,
   limits: given = {},
   ...settings
-}: Settings & { database: Database; limits?: Partial<EvaluatorLimits> }): Decider<Asker> {
+}: Settings & {
+  database: Database;
+  /** Called after a commit with the events that it appended. Never waits. */
+  announce: (appended: AppendedEvents | null) => void;
+  limits?: Partial<EvaluatorLimits>;
+}): Decider<Asker> {
   const limits: EvaluatorLimits = { ...evaluatorLimits, ...given };
   const ready: Job[] = [];
   const waitingForLocks: Job[] = [];
@@ -108,9 +115,10 @@ export function createEvaluator({
 
   async function runRound(jobs: readonly Job[]): Promise<void> {
     try {
-      const outcomes = await inTransaction(database.pool, (connection) =>
+      const { outcomes, appended } = await inTransaction(database.pool, (connection) =>
         answerRound(connection, jobs, settings),
       );
+      announce(appended);
       for (const [at, job] of jobs.entries()) settle(job, outcomes[at] ?? 'LOCKED');
     } catch (error) {
       await settleFailed(jobs, error instanceof Error ? error : new Error(String(error)));

@@ -8,7 +8,14 @@
 import { type AuditEntry, actorOf } from '../audit/entry.ts';
 import { auditRow, insertAuditRows } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
-import { type ChangeRequestRow, changeRequestColumns, toChangeRequest } from '../changes/row.ts';
+import { type ChangeOnTicket, changeRequestEvent, type TicketOfChange } from '../changes/event.ts';
+import {
+  type ChangeRequestRow,
+  changeRequestColumns,
+  ticketOfChangeInSql,
+  toChangeRequest,
+} from '../changes/row.ts';
+import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import type { VendorSites } from '../organizations/residency.ts';
 import type { Clock } from '../platform/clock.ts';
 import { newId } from '../platform/ids.ts';
@@ -44,20 +51,28 @@ export type Outcome = readonly EvaluationAnswer[] | 'LOCKED' | 'FORBIDDEN';
 /** A request that is answered, and the account that asks. */
 type Included = { readonly request: Request; readonly asker: AskerFacts };
 
-/** Answers the requests within a transaction, in order. */
+/** The outcomes in the order of the requests, and the events of the changes that were begun. */
+export type Answers = { readonly outcomes: Outcome[]; readonly appended: AppendedEvents | null };
+
+/** Answers the requests within a transaction. */
 export async function answerRound(
   connection: Connection,
   requests: readonly Request[],
   settings: Settings,
-): Promise<Outcome[]> {
+): Promise<Answers> {
   const read = await readRound(connection, requests);
   const judged = requests.map((request) => include(request, read));
   const included = judged.filter((one) => typeof one === 'object');
-  if (included.length === 0) return judged.filter((one) => typeof one === 'string');
+  if (included.length === 0)
+    return { outcomes: judged.filter((one) => typeof one === 'string'), appended: null };
   const round = judge(included, read, settings);
   const [begun] = await Promise.all([consumeChanges(connection, round), useSessions(connection, round)]);
-  const answers = await record(connection, round, begun);
-  return judged.map((one) => (typeof one === 'string' ? one : (answers.get(one.request) ?? 'LOCKED')));
+  const appended = await appendEvents(writerOn(connection), begun.map(changeRequestEvent));
+  const answers = await record(connection, round, begun.map(changeRequestAuditEntry));
+  const outcomes = judged.map((one) =>
+    typeof one === 'string' ? one : (answers.get(one.request) ?? 'LOCKED'),
+  );
+  return { outcomes, appended };
 }
 
 function include(request: Request, { locks, facts }: Read): Included | 'LOCKED' | 'FORBIDDEN' {
@@ -182,28 +197,38 @@ const startChanges = {
            version = c.version + 1
       FROM unnest($1::uuid[], $2::uuid[]) AS allowed(id, session_id)
      WHERE c.id = allowed.id AND c.state = 'CONSENTED' AND c.valid_until > $3::timestamptz
-    RETURNING ${changeRequestColumns}`,
+    RETURNING ${changeRequestColumns}, (${ticketOfChangeInSql}) AS ticket`,
 };
 
-/** Begins the changes that were allowed, and returns the entries that say so. */
-async function consumeChanges(connection: Connection, { now, consumed }: Round): Promise<AuditEntry[]> {
+/** Begins the changes that were allowed. */
+async function consumeChanges(connection: Connection, { now, consumed }: Round): Promise<ChangeOnTicket[]> {
   if (consumed.size === 0) return [];
   const sessions = [...consumed.values()].map(({ session }) => session.id);
   const values = [[...consumed.keys()], sessions, now];
-  const { rows } = await connection.run<ChangeRequestRow>(startChanges, values);
+  const { rows } = await connection.run<BegunRow>(startChanges, values);
   // They are locked since before they were read.
   if (rows.length !== consumed.size) throw new WriteConflictError();
   return rows.flatMap((row) => {
     const { engineer } = consumed.get(row.id) ?? {};
-    return engineer === undefined ? [] : beginEntry(row, engineer, now);
+    return engineer === undefined ? [] : begunBy(engineer, row, now);
   });
 }
 
-function beginEntry(row: ChangeRequestRow, engineer: EngineerFacts, now: Date): AuditEntry {
-  return changeRequestAuditEntry({
-    ...{ before: { state: 'CONSENTED' }, request: toChangeRequest(row), command: 'Begin' },
+type BegunRow = ChangeRequestRow & { ticket: TicketOfChange };
+
+function begunBy(engineer: EngineerFacts, { ticket, ...row }: BegunRow, now: Date): ChangeOnTicket {
+  return {
+    ...{ before: { state: 'CONSENTED' }, request: toChangeRequest(row), command: 'Begin', ticket },
     ...{ actor: actorOf({ kind: 'SUPPORT_ENGINEER', ...engineer }), occurredAt: now, reason: null },
-  });
+  };
+}
+
+/** Lets the outbox write on this connection. */
+function writerOn(connection: Connection): Parameters<typeof appendEvents>[0] {
+  return {
+    $queryRawUnsafe: async <Rows>(text: string, ...values: unknown[]) =>
+      (await connection.run({ name: 'access_events', text }, values)).rows as Rows,
+  };
 }
 
 const insertEntries = { name: 'access_entries', text: insertAuditRows };

@@ -1,6 +1,6 @@
 /**
- * Decides which viewers may receive which events of grants and sessions: an engineer those of assigned tickets, a user
- * those of their own tickets and of the sites that their roles cover. Pure functions.
+ * Decides which viewers may receive which events of grants, sessions and change requests: an engineer those of assigned
+ * tickets, a user those of their own tickets and of the sites that their roles cover. Pure functions.
  */
 import type { EventAudience } from '../events/audience.ts';
 import type { Topics } from '../events/topics.ts';

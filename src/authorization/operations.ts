@@ -77,6 +77,7 @@ export const operations = {
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
   sessionEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
+  changeRequestEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
 
   evaluateAccess: { kind: 'http', may: ['ACCESS_EVALUATION'] },
 

@@ -98,3 +98,19 @@ export const changeRequestColumns = `
   c.decision_reason AS "decisionReason", c.allowed_at AS "allowedAt", c.session_id AS "sessionId",
   c.result::text AS result, c.result_note AS "resultNote", c.ended_at AS "endedAt", c.ended_by_id AS "endedById",
   c.end_reason::text AS "endReason", c.version`;
+
+/** SQL that reads the ticket of a row of `c`, which is not closed, as JSON: what its event says of it. */
+export const ticketOfChangeInSql = `
+  SELECT json_build_object(
+           'reporterId', t.reporter_id, 'assigneeId', t.assignee_id, 'closedAt', NULL,
+           'status', t.status, 'version', t.version,
+           'product', json_build_object('licensed', p.licensed),
+           'site', json_build_object(
+             'status', s.status, 'supportAccessRestricted', s.support_access_restricted,
+             'requestWaitSeconds', s.request_wait_seconds, 'maxGrantSeconds', s.max_grant_seconds,
+             'samePersonMayApproveTwice', s.same_person_may_approve_twice,
+             'relayedConsentCounts', s.relayed_consent_counts, 'dataResidencyPinned', s.data_residency_pinned,
+             'engineerCountries', coalesce(s.engineer_countries, '{}'),
+             'sessionIdleSeconds', s.session_idle_seconds, 'maxSessionSeconds', s.max_session_seconds))
+    FROM tickets t JOIN sites s ON s.id = t.site_id JOIN products p ON p.id = t.product_id
+   WHERE t.id = c.ticket_id`;

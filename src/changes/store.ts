@@ -2,7 +2,9 @@
 import type { Transaction } from '../platform/database.ts';
 import { snakeCase } from '../platform/snake-case.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
+import type { DecidedChange } from './audit-entry.ts';
 import { type ChangeRequest, isOpen, type OpenChangeRequest, openChangeStates } from './change-request.ts';
+import type { TicketOfChange } from './event.ts';
 import { toChangeRequest, toRow } from './row.ts';
 
 const isOpenInDatabase = { state: { in: [...openChangeStates] } };
@@ -19,17 +21,28 @@ export async function listOpenChangeRequests(
   return rows.map(toChangeRequest).filter(isOpen);
 }
 
+/** Open change requests, and by id the ticket of each with its product. */
+export type OpenChangeRequests = {
+  requests: OpenChangeRequest[];
+  tickets: ReadonlyMap<string, Omit<TicketOfChange, 'site'>>;
+};
+
 /** Every open change request on a site, or on one product of it. One statement; the caller holds the site's lock. */
 export async function listOpenChangeRequestsOfSite(
   tx: Transaction,
   siteId: string,
   productId: string | null,
-): Promise<OpenChangeRequest[]> {
-  const rows = await tx.changeRequest.findMany({
+): Promise<OpenChangeRequests> {
+  const found = await tx.changeRequest.findMany({
     where: { siteId, ...isOpenInDatabase, ...(productId === null ? {} : { ticket: { productId } }) },
+    include: { ticket: { include: { product: true } } },
+    relationLoadStrategy: 'join',
     orderBy: { id: 'asc' },
   });
-  return rows.map(toChangeRequest).filter(isOpen);
+  return {
+    requests: found.map(({ ticket: _, ...row }) => toChangeRequest(row)).filter(isOpen),
+    tickets: new Map(found.map(({ ticket }) => [ticket.id, ticket])),
+  };
 }
 
 /** The ids of at most `limit` tickets with change requests whose time has run out by `now`. One statement. */
@@ -49,16 +62,25 @@ export async function listTicketsWithExpiredChangeRequests(
   return rows.map(({ ticketId }) => ticketId);
 }
 
-export async function insertChangeRequest(tx: Transaction, request: ChangeRequest): Promise<void> {
-  await tx.changeRequest.create({ data: toRow(request) });
-}
-
 /**
- * Writes changed change requests over the versions that they were decided on. One statement, however many.
+ * Writes new change requests, and changed ones over the versions that they were decided on. One statement for all that
+ * were changed, and one for each new one.
  *
  * @throws WriteConflictError when one of them has changed since.
  */
-export async function saveChangeRequests(tx: Transaction, requests: readonly ChangeRequest[]): Promise<void> {
+export async function saveChanges(
+  tx: Transaction,
+  changes: readonly Pick<DecidedChange, 'before' | 'request'>[],
+): Promise<void> {
+  const isNew = ({ before }: Pick<DecidedChange, 'before'>) => before === null;
+  for (const { request } of changes.filter(isNew)) await tx.changeRequest.create({ data: toRow(request) });
+  await update(
+    tx,
+    changes.filter((change) => !isNew(change)).map(({ request }) => request),
+  );
+}
+
+async function update(tx: Transaction, requests: readonly ChangeRequest[]): Promise<void> {
   if (requests.length === 0) return;
   const written = await tx.$executeRawUnsafe(
     `UPDATE change_requests AS known

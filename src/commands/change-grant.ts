@@ -1,15 +1,15 @@
 /** Runs lifecycle commands on grants, and adds to each change what its audit entry and its event need. */
 import type { AuditAction } from '../audit/actions.ts';
 import { actorOf } from '../audit/entry.ts';
-import type { GrantEventType } from '../events/kinds/grant.ts';
+import type { GrantEventType, TicketOfEvent } from '../events/kinds/grant.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
 import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import type { DecidedGrantChange, TicketOfGrant } from './grant-change-effects.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 
 /** The organization that the changed grants are in, and the ticket of each with its site, as they are afterwards. */
-export type GrantSubject = { organizationId: string; ticketOf: (ticketId: string) => TicketOfGrant };
+export type GrantSubject = { organizationId: string; ticketOf: (ticketId: string) => TicketOfEvent };
 
 export type ChangeContext = GrantSubject & {
   by: { viewer: Viewer; now: Date };

@@ -1,6 +1,7 @@
 /** The commands that change a site, and what each does to the grants and change requests on it. */
-import type { OpenChangeRequest } from '../changes/change-request.ts';
-import { listOpenChangeRequestsOfSite } from '../changes/store.ts';
+import type { EndOfItsUse } from '../changes/change-request.ts';
+import type { ChangeOnTicket, TicketOfChange } from '../changes/event.ts';
+import { listOpenChangeRequestsOfSite, type OpenChangeRequests } from '../changes/store.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import { lockSiteAndGuard } from '../organizations/locks.ts';
@@ -12,14 +13,14 @@ import type { ProposedChange } from '../proposals/store.ts';
 import { restrictionsOff } from '../proposals/summary.ts';
 import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
-import { andEndChangeRequests } from './end-change-requests.ts';
+import { endChangeRequests } from './end-change-requests.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { findProposalFacts, type ProposalFacts, propose } from './propose.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
 
 /** What ends with a site or a licence. */
-export type OpenOnSite = { open: OpenGrants; changeRequests: readonly OpenChangeRequest[] };
+export type OpenOnSite = { open: OpenGrants; changeRequests: OpenChangeRequests };
 
 /** What is open on a site, or for one product of it. Two statements; the caller holds the site's lock. */
 export async function listOpenOnSite(
@@ -45,8 +46,10 @@ export const deactivateSite = siteCommand<{ siteId: string }, Site, OpenOnSite>(
       return { refused: invalidState('SITE_DEACTIVATED', 'The site is deactivated already.') };
     }
     const grants = changeGrantsOnSite(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by);
-    const outcome = { ...change(site, { status: 'DEACTIVATED' }), grants };
-    return andEndChangeRequests(outcome, changeRequests, 'SITE_DEACTIVATED', by);
+    const ended = endChangeRequestsOnSite(changeRequests, 'SITE_DEACTIVATED', by, (ticket) => ({
+      ...{ ...ticket, site: { ...site, status: 'DEACTIVATED' } },
+    }));
+    return { ...change(site, { status: 'DEACTIVATED' }), grants, changeRequests: ended };
   },
 });
 
@@ -136,6 +139,21 @@ export function changeGrantsOnSite(
   const subject = { organizationId: site.organizationId, ticketOf };
   const settled = applyTimeLimits(open.grants, subject, by.now);
   return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...subject, by })];
+}
+
+/** Withdraws the waiting change requests among these. `after`: their ticket, with its site and product as they are then. */
+export function endChangeRequestsOnSite(
+  open: OpenChangeRequests | undefined,
+  reason: EndOfItsUse,
+  by: DecisionContext,
+  after: (ticket: Omit<TicketOfChange, 'site'>) => TicketOfChange,
+): ChangeOnTicket[] {
+  const ticketOf = (ticketId: string) => {
+    const ticket = open?.tickets.get(ticketId);
+    if (ticket === undefined) throw new Error(`Ticket ${ticketId} was not read with its change requests`);
+    return after(ticket);
+  };
+  return endChangeRequests(open?.requests, reason, ticketOf, by);
 }
 
 export function change(

@@ -15,7 +15,7 @@ import {
 } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
-import { andEndChangeRequests } from './end-change-requests.ts';
+import { endChangeRequests } from './end-change-requests.ts';
 import { invalidInput, invalidState, type Refusal } from './refusal.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
@@ -42,9 +42,11 @@ export function changeTicket(
     write: (tx: Transaction) => updateTickets(tx, [changed]),
   };
   if (effect === null) return outcome;
-  const subject = { ...grantSubjectOf({ ...facts.ticket, ...changed }), by };
-  const grants = changeOpenGrants(facts.grants, effect.onGrants, subject);
-  return andEndChangeRequests({ ...outcome, grants }, facts.changeRequests, effect.endsChangeRequests, by);
+  const after = { ...facts.ticket, ...changed };
+  const grants = changeOpenGrants(facts.grants, effect.onGrants, { ...grantSubjectOf(after), by });
+  const reason = effect.endsChangeRequests;
+  const changeRequests = endChangeRequests(facts.changeRequests, reason, () => after, by);
+  return { ...outcome, grants, changeRequests };
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditContext, AuditResource } from '../audit/entry.ts';
 import type { MutationName, Relation } from '../authorization/operations.ts';
+import type { ChangeOnTicket } from '../changes/event.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
 import { anywhere, type VendorSites } from '../organizations/residency.ts';
@@ -92,11 +93,13 @@ export type Outcome<Row extends object> =
       answer: Row;
       /** The changes of grants, in order. */
       grants?: readonly DecidedGrantChange[];
+      /** New and changed change requests, in order. */
+      changeRequests?: readonly ChangeOnTicket[];
       /** The starts and ends of support sessions, in order, beyond those that end with their grants. */
       sessions?: readonly DecidedSessionChange[];
       /** Writes the rows of other models. */
       write?: (tx: Transaction) => Promise<void>;
-      /** The command's own audit entry. A command on a grant or a session has none: each change of one is an entry. */
+      /** The command's own audit entry. A command on a grant, a session or a change request has none: each change of one is an entry. */
       entry?: OwnAuditEntry;
       /** The entries of what follows from it, in order, after its own. */
       consequences?: readonly OwnAuditEntry[];

@@ -4,17 +4,14 @@ import type { AuditAction } from '../audit/actions.ts';
 import { actorOf } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import { relationsToTicket, seesGrants, seesTicket } from '../authorization/viewer-relations.ts';
-import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import type { ChangeRequest, ChangeResult } from '../changes/change-request.ts';
 import { type ChangeCommand, type ChangeRequestRefusal, decide } from '../changes/lifecycle.ts';
 import { type ChangeRequestRow, toChangeRequest, toRow } from '../changes/row.ts';
-import { saveChangeRequests } from '../changes/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { Transaction } from '../platform/database.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
-import { asOwnEntry } from './end-change-requests.ts';
 import { invalidState, refusalsOfEveryCommand, versionConflict } from './refusal.ts';
 import { namesGrantors, refuseOnTicket } from './ticket-command.ts';
 
@@ -100,12 +97,12 @@ function changeRequestCommand<Input extends ChangeRequestInput & { reason?: stri
       ...{ organizationId, siteId, ticketId },
     }),
     auditResource: ({ request }) => ({ type: 'ChangeRequest', id: request.id }),
-    decide: ({ request }, input, by) => change(request, spec.toCommand(input, by.viewer), input, by),
+    decide: (facts, input, by) => change(facts, spec.toCommand(input, by.viewer), input, by),
   };
 }
 
 function change(
-  before: ChangeRequest,
+  { request: before, ticket }: ChangeRequestFacts,
   command: ChangeCommand,
   { expectedVersion, reason = null }: { expectedVersion: number | null; reason?: string | null },
   { viewer, now }: DecisionContext,
@@ -116,11 +113,10 @@ function change(
   if ('refused' in decision) return { refused: invalidState(decision.refused) };
   if ('unchanged' in decision) throw new Error(`${command.type} left a change request unchanged`);
   const request = decision.changed;
-  const decided = { before, request, command: command.type, actor: actorOf(viewer), occurredAt: now, reason };
+  const by = { actor: actorOf(viewer), occurredAt: now, reason };
   return {
     answer: toRow(request),
-    write: (tx) => saveChangeRequests(tx, [request]),
-    entry: asOwnEntry(changeRequestAuditEntry(decided)),
+    changeRequests: [{ before, request, command: command.type, ticket, ...by }],
   };
 }
 

@@ -1,6 +1,9 @@
 /** What a command leaves: decided purely, then written, for one command or for many in one transaction. */
 import { type AuditContext, type AuditEntry, type AuditResource, actorOf } from '../audit/entry.ts';
 import { appendAuditEntries } from '../audit/store.ts';
+import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
+import { type ChangeOnTicket, changeRequestEvent } from '../changes/event.ts';
+import { saveChanges } from '../changes/store.ts';
 import { type AccessChangedEnvelope, accessKind } from '../events/kinds/access.ts';
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
@@ -22,6 +25,7 @@ export type Effects<Row extends object> = {
   write?: ((tx: Transaction) => Promise<void>) | undefined;
   /** The changes of grants, in order: first what had run out of time or lapsed. */
   grants: readonly DecidedGrantChange[];
+  changeRequests: readonly ChangeOnTicket[];
   sessions: readonly DecidedSessionChange[];
   /** The audit entries before those of the grants, and after those of the sessions. */
   entries: { before: readonly AuditEntry[]; after: readonly AuditEntry[] };
@@ -68,6 +72,7 @@ export function effectsOf<Input, Facts, Row extends object>(
     answer: { answer: outcome.answer },
     write: outcome.write,
     grants,
+    changeRequests: outcome.changeRequests ?? [],
     sessions: outcome.sessions ?? [],
     entries: {
       before: own.map(({ details, ...made }) => entry({ ...subject, ...made }, null, details)),
@@ -87,7 +92,8 @@ export function answerOnly<Row extends object>(
 ): Effects<Row> {
   return {
     answer,
-    ...{ grants: [], sessions: [], entries: { before: [], after }, accessChangedFor: [], mails: [] },
+    ...{ grants: [], changeRequests: [], sessions: [], entries: { before: [], after } },
+    ...{ accessChangedFor: [], mails: [] },
   };
 }
 
@@ -109,6 +115,10 @@ export async function writeEffects(
   now: Date,
 ): Promise<AppendedEvents | null> {
   for (const { write } of effects) await write?.(tx);
+  await saveChanges(
+    tx,
+    effects.flatMap(({ changeRequests }) => changeRequests),
+  );
   const consequences = await writeGrantChanges(
     tx,
     effects.flatMap(({ grants }) => grants),
@@ -118,17 +128,19 @@ export async function writeEffects(
     effects.flatMap(({ sessions }) => sessions),
   );
   let written = 0;
-  const inOrder = effects.map(({ grants, sessions, entries, accessChangedFor }) => {
+  const inOrder = effects.map(({ grants, changeRequests, sessions, entries, accessChangedFor }) => {
     const ofGrants = consequences.slice(written, written + grants.length);
     written += grants.length;
     return {
       entries: [
         ...entries.before,
+        ...changeRequests.map(changeRequestAuditEntry),
         ...ofGrants.flatMap((one) => one.entries),
         ...sessions.map(sessionAuditEntry),
         ...entries.after,
       ],
       events: [
+        ...changeRequests.map(changeRequestEvent),
         ...ofGrants.flatMap((one) => one.events),
         ...sessions.map(sessionEvent),
         ...accessChangedFor.map(accessChanged(now)),

@@ -1,7 +1,12 @@
 /** What follows from a change of a grant: its audit entry, its event, and its mail. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditEntry } from '../audit/entry.ts';
-import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../events/kinds/grant.ts';
+import {
+  type GrantEventEnvelope,
+  grantKind,
+  type TicketOfEvent,
+  ticketAtEvent,
+} from '../events/kinds/grant.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantChange } from '../grants/lifecycle.ts';
 import { toRow } from '../grants/row.ts';
@@ -9,12 +14,6 @@ import { grantReassignedMail } from '../notifications/kinds/grant-reassigned.ts'
 import { guardRequestMail } from '../notifications/kinds/guard-request.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
 import { newId } from '../platform/ids.ts';
-import type { Ticket } from '../tickets/ticket.ts';
-
-/** What an event says of the grant's ticket. */
-export type TicketOfGrant = Pick<Ticket, 'reporterId' | 'status' | 'version'> & {
-  site: Omit<TicketAtEvent, 'status' | 'version'>;
-};
 
 /** A change with what the command adds to it: who, why, in which organization, and the grant before. */
 export type DecidedGrantChange = GrantChange & {
@@ -27,7 +26,7 @@ export type DecidedGrantChange = GrantChange & {
   /** It passes on because its engineer's account was deactivated. */
   engineerIsGone?: boolean;
   organizationId: string;
-  ticket: TicketOfGrant;
+  ticket: TicketOfEvent;
   occurredAt: Date;
 };
 
@@ -87,17 +86,6 @@ export function grantChangeEvent(change: DecidedGrantChange): GrantEventEnvelope
     grantVersion: grant.version,
     grant: toRow(grant),
     ticket: ticketAtEvent(change.ticket),
-  };
-}
-
-export function ticketAtEvent({ status, version, site }: TicketOfGrant): TicketAtEvent {
-  const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds } = site;
-  const { samePersonMayApproveTwice, relayedConsentCounts } = site;
-  const { dataResidencyPinned, engineerCountries, sessionIdleSeconds, maxSessionSeconds } = site;
-  return {
-    ...{ status, version, supportAccessRestricted, requestWaitSeconds, maxGrantSeconds },
-    ...{ samePersonMayApproveTwice, relayedConsentCounts },
-    ...{ dataResidencyPinned, engineerCountries, sessionIdleSeconds, maxSessionSeconds },
   };
 }
 

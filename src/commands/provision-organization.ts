@@ -14,8 +14,12 @@ import {
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { Experience } from '../roles/role.ts';
-import { changeGrantsOnSite, listOpenOnSite, type OpenOnSite } from './change-site.ts';
-import { andEndChangeRequests } from './end-change-requests.ts';
+import {
+  changeGrantsOnSite,
+  endChangeRequestsOnSite,
+  listOpenOnSite,
+  type OpenOnSite,
+} from './change-site.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { invalidState } from './refusal.ts';
 
@@ -203,8 +207,9 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
       const message = 'The product is not licensed on this site, so there is no licence to end.';
       return { refused: invalidState('PRODUCT_NOT_LICENSED', message) };
     }
-    const outcome = {
-      answer: { ...product, licensed: false },
+    const after = { ...product, licensed: false };
+    return {
+      answer: after,
       write: async (tx: Transaction) => {
         await tx.product.update({ where: { id: product.id }, data: { licensed: false } });
       },
@@ -213,7 +218,9 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
         details: { key: product.key },
       },
       grants: changeGrantsOnSite(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site, by),
+      changeRequests: endChangeRequestsOnSite(changeRequests, 'PRODUCT_UNLICENSED', by, (ticket) => ({
+        ...{ ...ticket, site, product: after },
+      })),
     };
-    return andEndChangeRequests(outcome, changeRequests, 'PRODUCT_UNLICENSED', by);
   },
 });

@@ -1,13 +1,11 @@
 import { actorOf } from '../audit/entry.ts';
-import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { type Asked, hasExpired } from '../changes/change-request.ts';
 import { openChangeRequest } from '../changes/lifecycle.ts';
 import { type ChangeRequestRow, toRow } from '../changes/row.ts';
-import { insertChangeRequest, listOpenChangeRequests } from '../changes/store.ts';
+import { listOpenChangeRequests } from '../changes/store.ts';
 import { changeRequestedMail } from '../notifications/kinds/change-requested.ts';
 import { newId } from '../platform/ids.ts';
 import type { TicketRef } from '../tickets/ticket.ts';
-import { asOwnEntry } from './end-change-requests.ts';
 import { refuseAsking } from './open-request.ts';
 import { invalidState } from './refusal.ts';
 import { ticketCommand } from './ticket-command.ts';
@@ -50,12 +48,10 @@ export const requestChange = ticketCommand<
     const decision = openChangeRequest(asked, open.length, now);
     if ('refused' in decision) return { refused: invalidState(decision.refused) };
     const request = decision.changed;
-    const made = { before: null, request, command: 'Request', actor: actorOf(viewer) } as const;
-    const entry = changeRequestAuditEntry({ ...made, occurredAt: now, reason: justification });
+    const by = { actor: actorOf(viewer), occurredAt: now, reason: justification };
     return {
       answer: toRow(request),
-      write: (tx) => insertChangeRequest(tx, request),
-      entry: asOwnEntry(entry),
+      changeRequests: [{ before: null, request, command: 'Request', ticket, ...by }],
       mails: [{ kind: changeRequestedMail, aboutId: request.id }],
     };
   },

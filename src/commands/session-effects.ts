@@ -1,11 +1,12 @@
 /** What follows from a change of a support session: its audit entry and its event. And which sessions a grant's change ends. */
 import type { Actor, AuditContext, AuditEntry } from '../audit/entry.ts';
+import { type TicketOfEvent, ticketAtEvent } from '../events/kinds/grant.ts';
 import { type SessionEventEnvelope, sessionKind } from '../events/kinds/session.ts';
 import type { Grant } from '../grants/grant.ts';
 import { toRow } from '../grants/row.ts';
 import { newId } from '../platform/ids.ts';
 import type { EndOfUse, Session, SessionChange } from '../sessions/session.ts';
-import { type DecidedGrantChange, type TicketOfGrant, ticketAtEvent } from './grant-change-effects.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 
 /** A start or an end, with what the command adds to it: who, when, and the grant and its ticket afterwards. */
 export type DecidedSessionChange = SessionChange & {
@@ -13,7 +14,7 @@ export type DecidedSessionChange = SessionChange & {
   actor: Actor;
   occurredAt: Date;
   grant: Grant;
-  ticket: TicketOfGrant;
+  ticket: TicketOfEvent;
 };
 
 export function sessionAuditEntry({ event, session, actor, occurredAt }: DecidedSessionChange): AuditEntry {

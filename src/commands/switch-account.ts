@@ -1,6 +1,5 @@
 /** The commands that deactivate and reactivate an account. */
 import type { Account } from '../../prisma/generated/client/client.ts';
-import { saveChangeRequests } from '../changes/store.ts';
 import { newId } from '../platform/ids.ts';
 import {
   listRolesOf,
@@ -69,7 +68,6 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
             await noteFormerAdmin(tx, { accountId: account.id }, by.now);
           await tx.account.update({ where: { id: account.id }, data: { active } });
           if (unassigned.tickets.length > 0) await updateTickets(tx, unassigned.tickets);
-          await saveChangeRequests(tx, unassigned.changeRequests);
           if (removed.length > 0) await removeRoles(tx, removed);
         },
         consequences: [
@@ -78,6 +76,7 @@ function switchAccount(operation: 'deactivateAccount' | 'reactivateAccount', act
           ...removed.map((held) => removalEntry(account, held)),
         ],
         mails: mailsAboutKept(account, kept, by),
+        changeRequests: unassigned.changeRequests,
         grants: unassigned.grants,
         accessChangedFor: [account.id],
       };

@@ -2,6 +2,7 @@
 import type { AuditAction } from '../audit/actions.ts';
 import { type MutationName, may } from '../authorization/operations.ts';
 import { relationsToTicket, seesGrants, seesTicket } from '../authorization/viewer-relations.ts';
+import type { TicketOfEvent } from '../events/kinds/grant.ts';
 import type { Grant } from '../grants/grant.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { type GrantRow, toRow } from '../grants/row.ts';
@@ -12,7 +13,7 @@ import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
 import { applyTimeLimits, changeGrant, type GrantSubject } from './change-grant.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
-import type { DecidedGrantChange, TicketOfGrant } from './grant-change-effects.ts';
+import type { DecidedGrantChange } from './grant-change-effects.ts';
 import {
   forbidden,
   notEligible,
@@ -128,7 +129,7 @@ export function grantCommand<Input extends GrantInput = GrantInput>(
 }
 
 /** The organization and ticket of the ticket's grants. */
-export function grantSubjectOf(ticket: TicketOfGrant & Pick<TicketOnProduct, 'site'>): GrantSubject {
+export function grantSubjectOf(ticket: TicketOfEvent & Pick<TicketOnProduct, 'site'>): GrantSubject {
   return { organizationId: ticket.site.organizationId, ticketOf: () => ticket };
 }
 

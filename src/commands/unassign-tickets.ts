@@ -1,17 +1,16 @@
 /** What the end of an engineer's account does to the tickets that they are assigned to. */
-import type { ChangeRequest } from '../changes/change-request.ts';
+import type { ChangeOnTicket } from '../changes/event.ts';
 import type { Ticket } from '../tickets/ticket.ts';
 import { applyTimeLimits } from './change-grant.ts';
 import { assigning, changeTicket, engineersOf } from './change-ticket.ts';
 import type { DecisionContext, OwnAuditEntry } from './command.ts';
-import { endChangeRequests } from './end-change-requests.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { grantSubjectOf } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
 type Unassigned = {
   tickets: Ticket[];
-  changeRequests: ChangeRequest[];
+  changeRequests: ChangeOnTicket[];
   entries: OwnAuditEntry[];
   grants: DecidedGrantChange[];
 };
@@ -19,7 +18,7 @@ type Unassigned = {
 /**
  * Takes open tickets from their engineer, as `assignTicket` does with one: their open grants are nobody's then, those
  * whose time has run out have ended, and what the engineer asked to change is withdrawn. Pure: the caller writes the
- * tickets and the change requests.
+ * tickets.
  */
 export function unassignTickets(tickets: readonly TicketFacts[], by: DecisionContext): Unassigned {
   const unassigned: Unassigned = { tickets: [], changeRequests: [], entries: [], grants: [] };
@@ -28,13 +27,12 @@ export function unassignTickets(tickets: readonly TicketFacts[], by: DecisionCon
     const { grants, changes: expired } = applyTimeLimits(facts.grants, grantSubjectOf(ticket), by.now);
     const command = { type: 'Assign', engineerId: null } as const;
     const toNobody = () => assigning(null);
-    const outcome = changeTicket({ ...facts, grants, changeRequests: [] }, by, command, toNobody);
+    const outcome = changeTicket({ ...facts, grants }, by, command, toNobody);
     if ('refused' in outcome) continue;
-    const withdrawn = endChangeRequests(facts.changeRequests, 'TICKET_REASSIGNED', by);
     unassigned.tickets.push(outcome.answer);
     const passed = (outcome.grants ?? []).map((change) => ({ ...change, engineerIsGone: true }));
-    unassigned.changeRequests.push(...withdrawn.changed);
-    unassigned.entries.push(assignmentEntry(facts, outcome.answer), ...withdrawn.entries);
+    unassigned.changeRequests.push(...(outcome.changeRequests ?? []));
+    unassigned.entries.push(assignmentEntry(facts, outcome.answer));
     unassigned.grants.push(...expired, ...passed);
   }
   return unassigned;

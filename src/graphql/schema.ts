@@ -15,6 +15,7 @@ import './mutations/tickets.ts';
 import './types/account.ts';
 import './types/audit-entry.ts';
 import './types/change-request.ts';
+import './types/change-request-event.ts';
 import './types/error.ts';
 import './types/grant.ts';
 import './types/grant-event.ts';

@@ -14,7 +14,7 @@ import {
 } from '../commands/change-ticket.ts';
 import type { Command, DecisionContext, Outcome } from '../commands/command.ts';
 import { type CreateTicketFacts, type CreateTicketInput, createTicket } from '../commands/create-ticket.ts';
-import { andEndChangeRequests } from '../commands/end-change-requests.ts';
+import { endChangeRequests } from '../commands/end-change-requests.ts';
 import { grantSubjectOf } from '../commands/ticket-command.ts';
 import type { TicketFacts } from '../commands/ticket-facts.ts';
 import { type UpdateTicketFacts, type UpdateTicketInput, updateTicket } from '../commands/update-ticket.ts';
@@ -139,6 +139,7 @@ function endEarlierUses(facts: TicketFacts, closedAt: Date, by: DecisionContext)
   const subject = { ...grantSubjectOf(facts.ticket), by };
   const command = { type: 'CloseTicket', by: by.viewer.id } as const;
   const grants = changeOpenGrants(facts.grants.filter(isEarlier), command, subject);
-  const changeRequests = facts.changeRequests?.filter(isEarlier);
-  return andEndChangeRequests({ answer: ticketOf(facts), grants }, changeRequests, 'TICKET_CLOSED', by);
+  const earlier = facts.changeRequests?.filter(isEarlier);
+  const changeRequests = endChangeRequests(earlier, 'TICKET_CLOSED', () => facts.ticket, by);
+  return { answer: ticketOf(facts), grants, changeRequests };
 }

@@ -159,7 +159,10 @@ export async function openOffice(options: { clock?: Clock; vendor?: VendorSites 
 
   function openDecider(given: { database?: Database; limits?: Partial<EvaluatorLimits> } = {}) {
     const { database = ownConnections, limits = {} } = given;
-    return createEvaluator({ database, clock, vendor, limits: { ...generous, ...limits } });
+    return createEvaluator({
+      ...{ database, clock, vendor, announce: () => undefined },
+      limits: { ...generous, ...limits },
+    });
   }
 
   /** Asks as the backend of Jira. */

@@ -1039,7 +1039,10 @@ test('a question of a backend is an entry with the documented details, and names
     deadlines: generousDatabaseDeadlines,
   });
   try {
-    const decide = createEvaluator({ database, clock: () => new Date(Date.now() + ahead), vendor: anywhere });
+    const decide = createEvaluator({
+      ...{ database, announce: () => undefined, vendor: anywhere },
+      clock: () => new Date(Date.now() + ahead),
+    });
     const caller = { id: newId(), issuer: 'audit', subject: 'jira' };
     const email = 'jira@vendor.example';
     await gateway.sql.query(

@@ -253,8 +253,12 @@ describe('what a sidebar shows', () => {
 });
 
 describe('every subscription', () => {
-  /** The subscriptions to events, and how each names the grant that an event is about. */
-  const selections = { grantEvents: 'type grant { id }', sessionEvents: 'type session { grant { id } }' };
+  /** The subscriptions to events, and how each names the ticket that an event is about. */
+  const selections = {
+    grantEvents: 'type grant { ticket { id } }',
+    sessionEvents: 'type session { ticket { id } }',
+    changeRequestEvents: 'type changeRequest { ticket { id } }',
+  };
   type Field = keyof typeof selections;
   const fields = Object.keys(selections) as Field[];
 
@@ -264,25 +268,25 @@ describe('every subscription', () => {
   });
 
   /**
-   * Everybody subscribes. Then a grant that is used is revoked, and after it one whose events the subscriber may
+   * Everybody subscribes. Then on a ticket whose grant is used everything ends, and after it on one whose events the subscriber may
    * receive: a subscriber who receives the second event but not the first may not receive the first.
    */
   test('shows to everybody what the table says', async () => {
     const { world } = everybody;
     const ownSignals = new Map<Person, string>();
-    const signals: Record<'acme' | 'globex', string[]> = { acme: [], globex: [] };
+    type Filed = Awaited<ReturnType<typeof fileTicketOf>>;
+    const signals: Record<'acme' | 'globex', Filed[]> = { acme: [], globex: [] };
     for (const name of Object.keys(everybody.people) as Name[]) {
       for (const person of everybody.people[name]) {
         const customer = name.startsWith('globex') || name === 'otherEng' ? 'globex' : 'acme';
-        const { grantId } = await fileTicketOf(person.email, customer, { grant: 'ACTIVE' });
-        ownSignals.set(person, grantId);
-        signals[customer].push(grantId);
+        const filed = await fileTicketOf(person.email, customer, {
+          ...{ grant: 'ACTIVE', change: 'CONSENTED' },
+        });
+        ownSignals.set(person, filed.ticketId);
+        signals[customer].push(filed);
       }
     }
-    await openSessions(
-      gateway,
-      [...signals.acme, ...signals.globex].map((grantId) => ({ grantId })),
-    );
+    await openSessions(gateway, [...signals.acme, ...signals.globex]);
     const streams = await Promise.all(
       Object.values(everybody.people)
         .flat()
@@ -293,12 +297,19 @@ describe('every subscription', () => {
         }),
     );
 
-    await done(only('orgAdmin'), 'revokeDataAccess', { grantId: target.grantId });
-    await done(only('orgAdmin'), 'revokeDataAccessInBulk', { grantIds: signals.acme });
     const globexAdmin = await gateway.as(world.globex.emails.organizationAdmin);
-    await done(globexAdmin, 'revokeDataAccessInBulk', { grantIds: signals.globex });
+    for (const [admin, ended] of [
+      [only('orgAdmin'), [target]],
+      [only('orgAdmin'), signals.acme],
+      [globexAdmin, signals.globex],
+    ] as const) {
+      for (const { changeRequestId } of ended) await done(admin, 'revokeChangeConsent', { changeRequestId });
+      await done(admin, 'revokeDataAccessInBulk', { grantIds: ended.map(({ grantId }) => grantId) });
+    }
 
-    const answers: Record<Field, Map<Person, string>> = { grantEvents: new Map(), sessionEvents: new Map() };
+    const answers: Record<Field, Map<Person, string>> = {
+      ...{ grantEvents: new Map(), sessionEvents: new Map(), changeRequestEvents: new Map() },
+    };
     await Promise.all(
       streams.map(async ({ person, field, stream }) => {
         const signal = ownSignals.get(person) ?? '';
@@ -306,7 +317,7 @@ describe('every subscription', () => {
         const code = refusal.exec(text)?.[1];
         answers[field].set(
           person,
-          code === undefined ? (text.includes(target.grantId) ? 'yes' : '-') : wordFor(code),
+          code === undefined ? (text.includes(target.ticketId) ? 'yes' : '-') : wordFor(code),
         );
       }),
     );

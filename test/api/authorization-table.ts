@@ -105,6 +105,7 @@ auditLog: of the vendor      | 401       no       no          no     -          
 
 grantEvents                  | 401       no       no          no     -           -           -
 sessionEvents                | 401       no       no          no     -           -           -
+changeRequestEvents          | 401       no       no          no     -           -           -
 
 createTicket                 | 401       no       no          -      -           -           -
 assignTicket                 | 401       no       no          -      -           -           -
@@ -208,6 +209,7 @@ auditLog: of the vendor      | no     no       no       -        no        no   
 
 grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
 sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
+changeRequestEvents          | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
 
 createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
 assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
@@ -311,6 +313,7 @@ auditLog: of the vendor      | -     -         -         no       no        no
 
 grantEvents                  | yes   yes       -         -        -         -
 sessionEvents                | yes   yes       -         -        -         -
+changeRequestEvents          | yes   yes       -         -        -         -
 
 createTicket                 | yes   yes       yes       yes      yes       yes
 assignTicket                 | no    no        no        no       no        -
@@ -414,6 +417,7 @@ auditLog: of the vendor      | no       no       yes      no        no       yes
 
 grantEvents                  | yes      -        no       no        yes      no       no        yes       no
 sessionEvents                | yes      -        no       no        yes      no       no        yes       no
+changeRequestEvents          | yes      -        no       no        yes      no       no        yes       no
 
 createTicket                 | -        -        no       yes       no       no       yes       no        no
 assignTicket                 | no       -        yes      yes       no       -        yes       no        -

@@ -56,6 +56,7 @@ export function requestChange(model: Model, who: Who, index: number, validUntil:
   // The command's own entry comes before those of the grants.
   const settled = model.entries.splice(before);
   write(model, who, 'change_request.request', `change ${change}`);
+  tell(model, change);
   model.entries.push(...settled);
   return { change };
 }
@@ -104,6 +105,7 @@ export function decideOnChange(
       over(model, request, who, 'WITHDRAWN', 'WITHDRAWN_BY_ENGINEER');
   }
   write(model, who, `change_request.${action}`, `change ${index}`);
+  tell(model, index);
   return { change: index };
 }
 
@@ -146,6 +148,7 @@ export function endChanges(
     if (!waits(request, model.now) || !belongs(ticketAt(model, request.ticket), request.ticket)) return;
     over(model, request, who, 'WITHDRAWN', reason);
     write(model, who, 'change_request.withdraw', `change ${index}`);
+    tell(model, index);
   });
 }
 
@@ -156,7 +159,19 @@ export function expireChanges(model: Model): void {
     if (now === request) return;
     Object.assign(request, now);
     write(model, 'SYSTEM', 'change_request.expire', `change ${index}`);
+    tell(model, index);
   });
+}
+
+const eventOf: Record<ChangeRequest['state'], string> = {
+  ...{ PENDING_CONSENT: 'REQUESTED', CONSENTED: 'CONSENTED', IN_PROGRESS: 'BEGUN', COMPLETED: 'COMPLETED' },
+  ...{ REFUSED: 'REFUSED', WITHDRAWN: 'WITHDRAWN', EXPIRED: 'EXPIRED' },
+};
+
+/** Tells subscribers of the state that a change request has reached. */
+function tell(model: Model, index: number): void {
+  const { state, version } = changeAt(model, index);
+  model.events.push(`${eventOf[state]} change ${index} version ${version} ${state}`);
 }
 
 export function changeAt(model: Model, index: number): ChangeRequest {

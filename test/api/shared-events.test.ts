@@ -34,7 +34,7 @@ function everythingOf(typeName: string, depth: number): string {
   return ['__typename', ...selections].join(' ');
 }
 
-type Field = 'grantEvents' | 'sessionEvents';
+type Field = 'grantEvents' | 'sessionEvents' | 'changeRequestEvents';
 type Received = { event: Json; cursor: string };
 
 /** Subscribes. `next` resolves with the next event after the beginning and its cursor. */
@@ -87,7 +87,7 @@ async function people(): Promise<Person[]> {
   );
 }
 
-/** What happens to a grant of a ticket, and to the session in which it is used; whatever reads the same is selected. */
+/** What happens on a ticket to a grant, its session and a change request; whatever reads the same is selected. */
 const kinds = {
   grantEvents: {
     ...{ about: 'grant', everything: everythingOf('GrantEvent', 4), first: 'ACTIVATED', next: 'REVOKED' },
@@ -96,7 +96,7 @@ const kinds = {
       decisions: [{ decidedBy: { kind: 'USER' } }],
       ticket: { site: { organization: { name: 'acme' } } },
     },
-    prepare: async () => undefined,
+    prepare: async () => '',
     act: (admin: Person, ticketId: string) => done(admin, 'approveDataAccess', { ticketId }),
     actAgain: (admin: Person, grantId: string | null) => done(admin, 'revokeDataAccess', { grantId }),
   },
@@ -111,9 +111,29 @@ const kinds = {
       await done(admin, 'approveDataAccess', { ticketId });
       return (await startSession(grantId)).id;
     },
-    act: async (_: Person, _ticketId: string, supportSessionId?: string) =>
+    act: async (_: Person, _ticketId: string, supportSessionId: string) =>
       done(await gateway.as(world.engineer.email), 'endSupportSession', { supportSessionId }),
     actAgain: (_: Person, grantId: string | null) => startSession(grantId),
+  },
+  changeRequestEvents: {
+    ...{ about: 'changeRequest', everything: everythingOf('ChangeRequestEvent', 3) },
+    ...{ first: 'CONSENTED', next: 'REFUSED' },
+    shown: {
+      ...{ state: 'CONSENTED', decidedBy: { kind: 'USER' }, endedBy: null },
+      ticket: { site: { name: 'main' } },
+    },
+    prepare: async (_: Person, ticketId: string) => {
+      const changeRequest = await done(await gateway.as(world.engineer.email), 'requestChange', {
+        ...{ ticketId, kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+        ...{ description: 'Turn it off', justification: 'It is slow' },
+        validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+      });
+      return changeRequest.id;
+    },
+    act: (admin: Person, _ticketId: string, changeRequestId: string) =>
+      done(admin, 'consentToChange', { changeRequestId }),
+    actAgain: (admin: Person, _grantId: string | null, changeRequestId: string) =>
+      done(admin, 'revokeChangeConsent', { changeRequestId }),
   },
 } as const;
 
@@ -122,7 +142,7 @@ async function startSession(grantId: string | null): Promise<Json> {
   return await done(await gateway.as(world.engineer.email), 'startSupportSession', { grantId, ...use });
 }
 
-test.each(['grantEvents', 'sessionEvents'] as const)(
+test.each(['grantEvents', 'sessionEvents', 'changeRequestEvents'] as const)(
   'every kind of subscriber to %s receives the same event, shared or computed for each, with a cursor of their own',
   async (field) => {
     const { about, everything, first: type, next, shown, prepare, act, actAgain } = kinds[field];
@@ -160,7 +180,7 @@ test.each(['grantEvents', 'sessionEvents'] as const)(
       { extensions: { code: 'CURSOR_OF_ANOTHER_VIEWER' } },
     ]);
     const resumed = resumable(reporter, received[0]?.cursor);
-    await actAgain(admin, grantId);
+    await actAgain(admin, grantId, prepared);
     expect(await nextOf(field, resumed)).toEqual({ type: next });
     await resumed.return?.();
   },

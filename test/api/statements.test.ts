@@ -594,33 +594,33 @@ describe('a mutation', () => {
       },
     },
     requestChange: {
-      statements: 12,
-      withEverything: 13,
+      statements: 13,
+      withEverything: 14,
       given: async () => ({ by: await engineer(), input: changeOf((await ticket()).ticketId) }),
     },
     withdrawChangeRequest: {
-      statements: 9,
-      withEverything: 10,
+      statements: 10,
+      withEverything: 11,
       given: async () => ({ by: await engineer(), input: await changeRequest() }),
     },
     consentToChange: {
-      statements: 9,
-      withEverything: 10,
+      statements: 10,
+      withEverything: 11,
       given: async () => ({ by: await member('jiraAdmin'), input: await changeRequest() }),
     },
     refuseChange: {
-      statements: 9,
-      withEverything: 10,
+      statements: 10,
+      withEverything: 11,
       given: async () => ({ by: await member('jiraAdmin'), input: await changeRequest() }),
     },
     revokeChangeConsent: {
-      statements: 9,
-      withEverything: 10,
+      statements: 10,
+      withEverything: 11,
       given: async () => ({ by: await member('reporter'), input: await consented() }),
     },
     recordChangeResult: {
-      statements: 9,
-      withEverything: 10,
+      statements: 10,
+      withEverything: 11,
       given: async () => {
         const { ticketId } = await active();
         const { changeRequestId } = await consented(ticketId);
@@ -1078,7 +1078,10 @@ describe('a subscription', () => {
     ticket { key site { url organization { name } } product { key } reporter { name } grants(first: 5) { edges { node { id } } } }`;
 
   const ofSession = `state note engineer { name } endedBy { name } site { url } ticket { key reporter { name } } grant { ${everything} }`;
+  const ofChangeRequest = `state requestedBy { name } decidedBy { name } endedBy { name }
+    ticket { key site { url } product { key } grants(first: 5) { edges { node { id } } } }`;
   const subscriptions = {
+    changeRequestEvents: { about: 'changeRequest', happens: 'CONSENTED' },
     grantEvents: { about: 'grant', happens: 'ACTIVATED' },
     sessionEvents: { about: 'session', happens: 'SESSION_ENDED' },
   } as const;
@@ -1092,6 +1095,8 @@ describe('a subscription', () => {
     ['grantEvents', 'fields around its grant', everything, 1],
     ['sessionEvents', 'the fields of the event itself', 'state note endReason', 0],
     ['sessionEvents', 'fields around its session', ofSession, 1],
+    ['changeRequestEvents', 'the fields of the event itself', 'state description decidedAt', 0],
+    ['changeRequestEvents', 'fields around its change request', ofChangeRequest, 1],
   ] as const)('an event of %s with %s', async (field, _, selected, each) => {
     const { about, happens } = subscriptions[field];
     // The data of one event is reused for 250 ms. Time stands still, so that no data becomes
@@ -1123,10 +1128,7 @@ describe('a subscription', () => {
       });
       const input = { productId: product.id, summary: 'It is slow', grantDataAccess: false };
       const tickets = await inTurn(Array.from({ length: n }), () => done(reporter, 'createTicket', input));
-      const grantIds =
-        field === 'grantEvents'
-          ? await inTurn(tickets, async ({ id }) => (await grantOf(id)).id)
-          : await inTurn(tickets, ({ id }) => startSessionOn(id));
+      const decide = await preparing[field](tickets.map(({ id }) => id));
 
       read.length = 0;
       const events = admin.socket().iterate({
@@ -1136,8 +1138,7 @@ describe('a subscription', () => {
       const next = () => nextOf(field, events);
       const open = await inTurn(Array.from({ length: n }), next);
       expect(new Set(open.map(({ type }) => type))).toEqual(new Set(['CURRENT']));
-      const decide = field === 'grantEvents' ? 'approveDataAccessInBulk' : 'revokeDataAccessInBulk';
-      await done(approver, decide, { grantIds });
+      await decide(approver);
       const happened = await inTurn(Array.from({ length: n }), next);
       expect(new Set(happened.map(({ type }) => type))).toEqual(new Set([happens]));
       counts[n] = read.length;
@@ -1145,6 +1146,26 @@ describe('a subscription', () => {
     }
     expect(counts).toEqual({ 1: toBegin + 2 * each, [bulk]: toBegin + 2 * bulk * each });
   });
+
+  /** Makes on each of the tickets what there are events of. Returns what then happens to them. */
+  const preparing = {
+    grantEvents: async (ticketIds: string[]) => {
+      const grantIds = await inTurn(ticketIds, async (id) => (await grantOf(id)).id);
+      return (by: Person) => done(by, 'approveDataAccessInBulk', { grantIds });
+    },
+    sessionEvents: async (ticketIds: string[]) => {
+      const grantIds = await inTurn(ticketIds, startSessionOn);
+      return (by: Person) => done(by, 'revokeDataAccessInBulk', { grantIds });
+    },
+    changeRequestEvents: async (ticketIds: string[]) => {
+      const changes = await inTurn(ticketIds, async (ticketId) => {
+        await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
+        return await done(await signedIn(world.engineer.email), 'requestChange', changeOf(ticketId));
+      });
+      return (by: Person) =>
+        inTurn(changes, ({ id: changeRequestId }) => done(by, 'consentToChange', { changeRequestId }));
+    },
+  };
 
   /** The request on a ticket. */
   async function grantOf(ticketId: string): Promise<{ id: string }> {

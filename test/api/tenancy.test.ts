@@ -7,7 +7,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Answer, Person, TestGateway } from '../support/gateway.ts';
+import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
@@ -129,74 +129,164 @@ test(`no subscription shows another customer, ${seedNote}`, async () => {
     people[own].map((person) => ({ own, person, theirs: draw.chance(40) })),
   );
   const signals = await fileTicketsOf(listeners);
-  const listening = await Promise.all(
-    listeners.map(async ({ own, person, theirs }) => {
+  const streams = await Promise.all(
+    [...listeners.entries()].flatMap(([index, { own, person, theirs }]) => {
       const { ids: named } = things[own];
       const narrow = draw.pick([
         { siteId: draw.pick(named['Site']?.slice(0, 4) ?? []) },
         { ticketId: draw.pick(named['Ticket']?.slice(0, 4) ?? []) },
       ]);
-      const variables = { filter: theirs ? narrow : {}, state: draw.chance(50) };
-      return await listen(gateway, person, subscription, variables);
+      // On an ordinary day to one of the subscriptions.
+      const fields = bySize([draw.pick(subscriptionFields)], subscriptionFields);
+      return fields.map(async (field) => {
+        const variables = { filter: theirs ? narrow : {}, state: draw.chance(50) };
+        const stream = await listen(gateway, person, documentOf(field), variables);
+        return { own, person, theirs, field, stream, ticketId: signals[index] ?? '' };
+      });
     }),
   );
 
   for (const customer of [...customers, ...customers]) {
     const { ticketId } = await fileTicket(gateway, world, { customer });
-    await noteTicket(customer, rawId(ticketId));
-    const admin = await gateway.as(world[customer].emails.organizationAdmin);
-    await done(admin, 'approveDataAccess', { ticketId, reason: `${customer}'s reason` });
+    await everythingHappensOn([ticketId], customer);
   }
   for (const customer of customers) {
-    const admin = await gateway.as(world[customer].emails.organizationAdmin);
-    const grantIds = signals.filter((_, index) => listeners[index]?.own === customer);
-    await done(admin, 'approveDataAccessInBulk', { grantIds });
+    const own = signals.filter((_, index) => listeners[index]?.own === customer);
+    await everythingHappensOn(own, customer);
   }
 
-  const received = { acme: 0, globex: 0 };
-  const check = async (index: number, enough: (text: string) => boolean) => {
-    const [listener, stream] = [listeners[index], listening[index]];
-    if (listener === undefined || stream === undefined) throw new Error('Nobody subscribes');
-    const { own, person } = listener;
+  const received: Record<CustomerName, Set<string>> = { acme: new Set(), globex: new Set() };
+  const check = async (
+    { own, person, field, stream }: (typeof streams)[number],
+    enough: (text: string) => boolean,
+  ) => {
     const text = await stream.until(enough);
-    expect(findTraces(text, otherThan(own), ids[otherThan(own)]), person.email).toEqual([]);
-    if (text.includes(own)) received[own] += 1;
+    expect(findTraces(text, otherThan(own), ids[otherThan(own)]), `${person.email} ${field}`).toEqual([]);
+    if (text.includes(own)) received[own].add(`${person.email} ${field}`);
     return text;
   };
-  const which = (theirs: boolean) =>
-    [...listeners.keys()].filter((index) => listeners[index]?.theirs === theirs);
   await Promise.all(
-    which(false).map((index) =>
-      check(index, (text) => text.includes(`"type":"ACTIVATED","grant":{"id":"${signals[index]}"`)),
-    ),
+    streams
+      .filter(({ theirs }) => !theirs)
+      .map((one) => {
+        const { about, happens } = subscriptions[one.field];
+        const own = `"type":"${happens}","${about}":{"ticket":{"id":"${one.ticketId}"`;
+        return check(one, (text) => text.includes(own));
+      }),
   );
-  for (const customer of customers) expect(received[customer]).toBeGreaterThan(5);
+  for (const customer of customers) expect(received[customer].size).toBeGreaterThan(5);
 
   // Ends the streams that receive nothing: their accounts are deactivated.
-  for (const index of which(true)) {
+  const silent = streams.filter(({ theirs }) => theirs);
+  for (const email of new Set(silent.map(({ person }) => person.email))) {
     const { rows } = await gateway.sql.query<{ id: string; kind: string }>(
       'SELECT id, kind FROM accounts WHERE email = $1',
-      [listeners[index]?.person.email],
+      [email],
     );
     const type = rows[0]?.kind === 'USER' ? 'User' : 'ServiceAccount';
     await done(world.operator, 'deactivateAccount', { accountId: globalId(type, rows[0]?.id ?? '') });
   }
   await Promise.all(
-    which(true).map(async (index) => {
-      const text = await check(index, (received) => received.includes('ACCESS_ENDED'));
-      expect(text).not.toContain('"grant":{');
+    silent.map(async (one) => {
+      const text = await check(one, (received) => received.includes('ACCESS_ENDED'));
+      expect(text).not.toContain(`"${subscriptions[one.field].about}":{`);
     }),
   );
   await gateway.sql.query('UPDATE accounts SET active = true');
 });
 
-const subscription = `subscription ($filter: GrantEventFilter, $state: Boolean!) {
-  grantEvents(filter: $filter, withCurrentState: $state) { cursor type grant { id state justification
-    ticket { id key summary site { name url organization { name } } reporter { email } grants { edges { node { id } } } }
-    engineer { email } decisions { reason decidedBy { email } } } }
-}`;
+const ofTicket =
+  'ticket { id key summary site { name url organization { name } } reporter { email } grants { edges { node { id } } } }';
 
-test.each(['grantEvents', 'sessionEvents'])('the cursor of another viewer is refused: %s', async (field) => {
+/** What each subscription delivers, with the type of the last event that everybody waits for. */
+const subscriptions = {
+  grantEvents: {
+    ...{ about: 'grant', happens: 'ACTIVATED', filter: 'GrantEventFilter' },
+    selection: 'id state justification engineer { email } decisions { reason decidedBy { email } }',
+  },
+  sessionEvents: {
+    ...{ about: 'session', happens: 'SESSION_STARTED', filter: 'SessionEventFilter' },
+    selection: 'id note grant { id justification } engineer { email } site { name } endedBy { email }',
+  },
+  changeRequestEvents: {
+    ...{ about: 'changeRequest', happens: 'CONSENTED', filter: 'ChangeRequestEventFilter' },
+    selection:
+      'id description justification resourceId decisionReason requestedBy { email } decidedBy { email }',
+  },
+} as const;
+type SubscriptionField = keyof typeof subscriptions;
+const subscriptionFields = Object.keys(subscriptions) as SubscriptionField[];
+
+function documentOf(field: SubscriptionField): string {
+  const { about, filter, selection } = subscriptions[field];
+  return `subscription ($filter: ${filter}, $state: Boolean!) {
+    ${field}(filter: $filter, withCurrentState: $state) { cursor type ${about} { ${ofTicket} ${selection} } } }`;
+}
+
+/** On each of the tickets a grant is approved and used, and a change is requested and consented to. */
+async function everythingHappensOn(ticketIds: readonly string[], customer: CustomerName): Promise<void> {
+  const admin = await gateway.as(world[customer].emails.organizationAdmin);
+  const engineer = await gateway.as(world.engineer.email);
+  const reason = `${customer}'s reason`;
+  for (const ticketId of ticketIds) {
+    const { id: grantId } = await done(admin, 'approveDataAccess', { ticketId, reason });
+    const use = { grantId, reason: 'GATHER_LOGS', note: `${customer}'s logs`, country: 'DE' };
+    await done(engineer, 'startSupportSession', use);
+    const { id: changeRequestId } = await done(engineer, 'requestChange', {
+      ...{ ticketId, kind: 'PERMISSIONS', resourceType: 'project', resourceId: `${customer}-project` },
+      ...{ description: `${customer}'s browsers`, justification: `${customer}'s board cannot be opened` },
+      validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+    });
+    await done(admin, 'consentToChange', { changeRequestId, reason });
+    await noteTicket(customer, rawId(ticketId));
+  }
+}
+
+/** Whatever has a list, asked for the other customer's by its site and its ticket, and for all that the person may see. */
+test(`no list shows another customer, ${seedNote}`, async () => {
+  const draw = drawSeeded(seed);
+  const nodes = (selection: string) => `(first: 100) { edges { node { ${selection} } } }`;
+  const query = `query ($siteId: ID!, $url: String!, $ticketId: ID!, $key: String!) {
+    site(url: $url) { activeAccess${nodes('id ticket { key summary } engineer { email }')} }
+    ticket(key: $key) { timeline${nodes('id occurredAt summary')} }
+    nodes(ids: [$siteId, $ticketId]) { id }
+    sites${nodes('url activeAccess(first: 10) { edges { node { id ticket { summary } } } }')}
+    tickets${nodes('key timeline(first: 10) { edges { node { id summary } } }')}
+    supportSessions${nodes('id note ticket { key }')}
+    changeRequests${nodes('id description ticket { key } requestedBy { email }')}
+    onSite: changeRequests(first: 100, filter: { siteId: $siteId }) { edges { node { id } } }
+    onTicket: changeRequests(first: 100, filter: { ticketId: $ticketId }) { edges { node { id } } }
+    rovoDataDeletions${nodes('id reason organization { name } requestedBy { email }')}
+    inboundTicketEvents${nodes('id externalId webhookId integration { email }')} }`;
+  const shown = new Set<string>();
+  for (const own of customers) {
+    const other = otherThan(own);
+    for (const person of people[own]) {
+      const site = world[other].sites.main;
+      const ticketId = draw.pick(possessions[other]['Ticket'] ?? []);
+      const { rows } = await gateway.sql.query('SELECT key FROM tickets WHERE id = $1', [ticketId]);
+      const named = {
+        siteId: site.id,
+        url: site.url,
+        ticketId: globalId('Ticket', ticketId),
+        key: rows[0].key,
+      };
+      const { data, errors } = await person.send(query, named);
+      expect(findTraces(JSON.stringify([data, errors]), other, ids[other]), person.email).toEqual([]);
+      expect(unexpected(errors), person.email).toEqual([]);
+      for (const [list, { edges = [] }] of Object.entries<Json>(data ?? {}).filter(
+        ([, value]) => value?.edges,
+      ))
+        if (edges.length > 0) shown.add(list);
+    }
+  }
+  // Each list showed somebody their own.
+  expect([...shown].toSorted()).toEqual([
+    ...['changeRequests', 'inboundTicketEvents', 'rovoDataDeletions', 'sites', 'supportSessions', 'tickets'],
+  ]);
+});
+
+test.each(subscriptionFields)('the cursor of another viewer is refused: %s', async (field) => {
   const [admin, thief] = await Promise.all(
     customers.map((customer) => gateway.as(world[customer].emails.organizationAdmin)),
   );
@@ -279,7 +369,7 @@ async function fileTicketsOf(listeners: readonly { own: CustomerName; person: Pe
       siteId: world[own].sites.main.id,
       productId: world[own].sites.main.products.jira,
       reporterId: idOf.get(person.email) ?? idOf.get(world[own].emails.reporter) ?? '',
-      assigneeId: null,
+      assigneeId: rawId(world.engineer.id),
       grant: 'PENDING_APPROVAL' as const,
     })),
   );
@@ -287,13 +377,16 @@ async function fileTicketsOf(listeners: readonly { own: CustomerName; person: Pe
     const own = listeners[index]?.own;
     if (own !== undefined) await noteTicket(own, rawId(ticketId));
   }
-  return made.map(({ grantId }) => grantId);
+  return made.map(({ ticketId }) => ticketId);
 }
 
-/** Notes that the ticket and its grants belong to the customer. */
+/** Notes that the ticket and what is on it belong to the customer. */
 async function noteTicket(customer: CustomerName, ticketId: string): Promise<void> {
-  const { rows } = await gateway.sql.query<{ id: string }>('SELECT id FROM grants WHERE ticket_id = $1', [
-    ticketId,
-  ]);
+  const { rows } = await gateway.sql.query<{ id: string }>(
+    ['grants', 'support_sessions', 'change_requests']
+      .map((table) => `SELECT id FROM ${table} WHERE ticket_id = $1`)
+      .join(' UNION ALL '),
+    [ticketId],
+  );
   for (const id of [ticketId, ...rows.map((row) => row.id)]) ids[customer].add(id);
 }

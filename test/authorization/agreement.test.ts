@@ -581,6 +581,7 @@ test('a viewer who may receive an event of a grant sees the grant, may subscribe
       expect(seesGrants(relationsToTicket(viewer, ticket, place, approverId))).toBe(true);
       expect(may('grantEvents', relationsToPlatform(viewer))).toBe(true);
       expect(may('sessionEvents', relationsToPlatform(viewer))).toBe(true);
+      expect(may('changeRequestEvents', relationsToPlatform(viewer))).toBe(true);
       expect(concerns(topicsFor(viewer), grantKind.topicsOf(event))).toBe(true);
     }),
     { numRuns: 5_000 },

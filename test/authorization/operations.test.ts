@@ -28,10 +28,10 @@ const opened: Record<Relation, readonly string[]> = {
     ...['account', 'assignTicket', 'createTicket', 'inboundTicketEvents', 'replayInboundTicketEvent'],
     ...ticketing,
   ],
-  GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents'],
+  GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   AUDIT_READING: ['account', 'auditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
-  SUPPORT_ENGINEER: ['grantEvents', 'sessionEvents'],
+  SUPPORT_ENGINEER: ['grantEvents', 'sessionEvents', 'changeRequestEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
     ...['recordChangeResult', 'requestChange', 'withdrawChangeRequest'],
@@ -40,7 +40,7 @@ const opened: Record<Relation, readonly string[]> = {
   SESSION_ENGINEER: ['endSupportSession'],
   MEMBER: [
     ...['account', 'accounts', 'createTicket', 'grantEvents', 'roleAssignments', 'rovoDataDeletions'],
-    'sessionEvents',
+    ...['sessionEvents', 'changeRequestEvents'],
   ],
   ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
@@ -83,7 +83,7 @@ test('without a relation nothing is allowed, and one sufficient relation is enou
 
 test('the queries, the subscription and what is outside GraphQL are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
-  expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents']);
+  expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents', 'changeRequestEvents']);
   expect(kinds.http).toEqual(['evaluateAccess']);
   expect(kinds.query?.toSorted()).toEqual(
     [

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { type EventEnvelope, parseEvent, payloadOf } from '../../src/events/envelope.ts';
+import { changeRequestKind } from '../../src/events/kinds/change-request.ts';
 import { grantKind, policyBeforeSessions } from '../../src/events/kinds/grant.ts';
 import { sessionKind } from '../../src/events/kinds/session.ts';
 import { eventKinds } from '../../src/events/kinds.ts';
 import { newId } from '../../src/platform/ids.ts';
-import { accessChanged, grantEvent, sessionEvents, ticketAtEvent } from './events.ts';
+import { accessChanged, changeRequestEvents, grantEvent, sessionEvents, ticketAtEvent } from './events.ts';
 
 /** The row, with the payload as a jsonb column returns it. */
 const rowOf = (event: EventEnvelope) => ({
@@ -33,7 +34,23 @@ describe('an event', () => {
     };
     full.ticket = ticketAtEvent;
     const [started, ended] = sessionEvents();
-    for (const event of [grantEvent(), full, started, ended, accessChanged(newId())]) {
+    const [requested, refused] = changeRequestEvents();
+    const completed = {
+      ...refused,
+      type: 'COMPLETED',
+      changeRequest: {
+        ...{ ...refused.changeRequest, state: 'COMPLETED', endReason: null },
+        ...{
+          allowedAt: refused.occurredAt,
+          sessionId: newId(),
+          result: 'FAILED',
+          resultNote: 'No such group.',
+        },
+      },
+      ticket: { ...refused.ticket, closedAt: refused.occurredAt, siteIsActive: false, isLicensed: false },
+    } as const;
+    const ofChanges = [requested, refused, completed];
+    for (const event of [grantEvent(), full, started, ended, ...ofChanges, accessChanged(newId())]) {
       expect(parseEvent(rowOf(event), eventKinds)).toStrictEqual({ outcome: 'EVENT', event });
     }
   });
@@ -119,6 +136,36 @@ describe('an event', () => {
     const payload = { ...row.payload, session: { ...row.payload.session, ...wrong } };
     expect(parseEvent({ ...row, payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
   });
+});
+
+test.each([
+  { changeRequest: { state: 'FORGOTTEN' } },
+  { changeRequest: { kind: 'EVERYTHING' } },
+  { changeRequest: { result: 'LUCK' } },
+  { changeRequest: { endReason: 'BOREDOM' } },
+  { changeRequest: { requestedById: null } },
+  { changeRequest: { version: 0 } },
+  { ticket: { status: 'LOST' } },
+  { ticket: { assigneeId: 'somebody' } },
+  { ticket: { siteIsActive: null } },
+  { ticket: { isLicensed: 'yes' } },
+])('an event with an impossible change request or ticket is invalid: %j', (wrong) => {
+  const row = rowOf(changeRequestEvents()[1]);
+  const [[part, values]] = Object.entries(wrong) as [[string, object]];
+  const payload = { ...row.payload, [part]: { ...row.payload[part], ...values } };
+  expect(parseEvent({ ...row, payload }, eventKinds)).toMatchObject({ outcome: 'INVALID' });
+});
+
+test('an event of a change request is urgent if the change may not be begun after it, and its subject is the request', () => {
+  const [requested, refused] = changeRequestEvents();
+  expect([requested, refused].map((event) => changeRequestKind.isUrgent(event))).toEqual([false, true]);
+  for (const event of [requested, refused]) {
+    expect(changeRequestKind.subjectOf(event)).toBe(requested.changeRequest.id);
+    expect(changeRequestKind.changesRightsOf(event)).toBeNull();
+    const { audience, ticketId } = event;
+    const ofGrant = grantEvent({ audience, ticketId });
+    expect(changeRequestKind.topicsOf(event)).toStrictEqual(grantKind.topicsOf(ofGrant));
+  }
 });
 
 describe('an event of a session', () => {

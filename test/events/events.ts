@@ -2,6 +2,7 @@
 
 import type { EventAudience } from '../../src/events/audience.ts';
 import { type AccessChangedEnvelope, accessKind } from '../../src/events/kinds/access.ts';
+import { type ChangeRequestEventEnvelope, changeRequestKind } from '../../src/events/kinds/change-request.ts';
 import { type GrantEventEnvelope, grantKind, type TicketAtEvent } from '../../src/events/kinds/grant.ts';
 import { type SessionEventEnvelope, sessionKind } from '../../src/events/kinds/session.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -97,6 +98,39 @@ export function sessionEvents(
     grant: { ...grant, state: 'REVOKED', endReason: 'REVOKED_BY_CUSTOMER', endedAt, version: 4 },
   };
   return [started, ended];
+}
+
+/** The request for a change, and its end: the customer refuses it. */
+export function changeRequestEvents(
+  concerns?: EventAudience,
+): [requested: ChangeRequestEventEnvelope, refused: ChangeRequestEventEnvelope] {
+  const { audience, ticketId, occurredAt: requestedAt } = grantEvent(concerns && { audience: concerns });
+  const refusedAt = new Date(requestedAt.getTime() + 61_001);
+  const engineerId = audience.engineerIds[0] ?? newId();
+  const { organizationId, siteId, reporterId } = audience;
+  const requested: ChangeRequestEventEnvelope = {
+    ...{ id: newId(), kind: changeRequestKind, type: 'REQUESTED', occurredAt: requestedAt },
+    ...{ audience, ticketId },
+    changeRequest: {
+      ...{ id: newId(), ticketId, siteId, organizationId, kind: 'PERMISSIONS', resourceType: 'project' },
+      ...{ resourceId: 'ACME', description: 'Add the group.', justification: 'The board cannot be opened.' },
+      ...{ requestedById: engineerId, requestedAt, validUntil: new Date(requestedAt.getTime() + 86_400_000) },
+      ...{ state: 'PENDING_CONSENT', decidedById: null, decidedAt: null, decisionReason: null },
+      ...{ allowedAt: null, sessionId: null, result: null, resultNote: null },
+      ...{ endedAt: null, endedById: null, endReason: null, version: 1 },
+    },
+    ticket: {
+      ...{ ...ticketAtEvent, assigneeId: engineerId, closedAt: null },
+      ...{ siteIsActive: true, isLicensed: true },
+    },
+  };
+  const refusal = { decidedById: reporterId, decidedAt: refusedAt, decisionReason: 'Not this project.' };
+  const over = { endedAt: refusedAt, endedById: reporterId, endReason: 'REFUSED_BY_CUSTOMER' } as const;
+  const refused: ChangeRequestEventEnvelope = {
+    ...{ ...requested, id: newId(), type: 'REFUSED', occurredAt: refusedAt },
+    changeRequest: { ...requested.changeRequest, ...refusal, ...over, state: 'REFUSED', version: 2 },
+  };
+  return [requested, refused];
 }
 
 export function accessChanged(accountId: string): AccessChangedEnvelope {

@@ -25,7 +25,9 @@ function fieldsReachableFrom(typeName: string): Map<string, GraphQLField<unknown
   return found;
 }
 
-const reachable = [...fieldsReachableFrom('GrantEvent'), ...fieldsReachableFrom('SessionEvent')];
+const reachable = ['GrantEvent', 'SessionEvent', 'ChangeRequestEvent'].flatMap((name) => [
+  ...fieldsReachableFrom(name),
+]);
 
 test('every field of an event says whether it reads the same for every viewer', () => {
   const paths = reachable.map(([path]) => path);
@@ -33,6 +35,8 @@ test('every field of an event says whether it reads the same for every viewer', 
     expect.arrayContaining([
       'GrantEvent.cursor',
       'SessionEvent.cursor',
+      'ChangeRequestEvent.cursor',
+      'ChangeRequest.description',
       'SupportSession.note',
       'Grant.state',
       'Site.url',

@@ -1,7 +1,7 @@
 /** Event streams whose events have their cursors as ids, and which resume by `Last-Event-ID`. */
 import { describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
-import { grantEvent, sessionEvents } from '../events/events.ts';
+import { changeRequestEvents, grantEvent, sessionEvents } from '../events/events.ts';
 import { openPool, write } from '../events/gateway.ts';
 import { startGateway } from '../support/gateway.ts';
 import { done } from '../support/world.ts';
@@ -140,7 +140,8 @@ test('events resume by Last-Event-ID, even if the request asks for the current s
   };
   for (const [field, before, missed] of [
     ['grantEvents', grantEvent({ audience }), grantEvent({ audience })],
-    ['sessionEvents', sessionEvents(audience)[0], sessionEvents(audience)[1]],
+    ['sessionEvents', ...sessionEvents(audience)],
+    ['changeRequestEvents', ...changeRequestEvents(audience)],
   ] as const) {
     const stream = await open(field);
     const { value: started } = await stream.next();

@@ -16,7 +16,7 @@ export async function nextOfGrant(results: AsyncIterator<Json>): Promise<Json> {
 
 /** Resolves with the next event of this subscription field after its beginning. */
 export async function nextOf(
-  field: 'grantEvents' | 'sessionEvents',
+  field: 'grantEvents' | 'sessionEvents' | 'changeRequestEvents',
   results: AsyncIterator<Json>,
 ): Promise<Json> {
   for (;;) {

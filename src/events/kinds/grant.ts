@@ -74,6 +74,23 @@ export type TicketAtEvent = {
   relayedConsentCounts: boolean;
 } & SessionPolicy;
 
+/** A ticket, as far as events say whom it concerns and how it was. */
+export type TicketOfEvent = Pick<TicketAtEvent, 'status' | 'version'> & {
+  reporterId: string;
+  site: Omit<TicketAtEvent, 'status' | 'version'>;
+};
+
+export function ticketAtEvent({ status, version, site }: TicketOfEvent): TicketAtEvent {
+  const { supportAccessRestricted, requestWaitSeconds, maxGrantSeconds } = site;
+  const { samePersonMayApproveTwice, relayedConsentCounts } = site;
+  const { dataResidencyPinned, engineerCountries, sessionIdleSeconds, maxSessionSeconds } = site;
+  return {
+    ...{ status, version, supportAccessRestricted, requestWaitSeconds, maxGrantSeconds },
+    ...{ samePersonMayApproveTwice, relayedConsentCounts },
+    ...{ dataResidencyPinned, engineerCountries, sessionIdleSeconds, maxSessionSeconds },
+  };
+}
+
 /** The part of a site's policy that came with support sessions. */
 type SessionPolicy = {
   dataResidencyPinned: boolean;

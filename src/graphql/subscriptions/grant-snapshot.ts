@@ -6,7 +6,7 @@ import type { TicketAtEvent } from '../../events/kinds/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
 import { asSnapshot, selectsRelations } from './snapshot.ts';
-import { hasLost, type SelectedTicket, ticketThen } from './ticket-then.ts';
+import { atGrantEvent, hasLost, type SelectedTicket, ticketThen } from './ticket-then.ts';
 
 /** A grant with the relations that an operation selects of it, as they are now. */
 export type SelectedGrant = GrantRow & Relations;
@@ -61,7 +61,9 @@ export async function grantThen(
   const then = id === null || !isOther ? null : await account.findUnique({ where: { id } });
   const relations: Relations = {
     ...(engineer === undefined || now.engineerId === id ? {} : { engineer: then }),
-    ...(lostTicket === undefined ? {} : { ticket: ticketThen(lostTicket, snapshot, event.ticket, then) }),
+    ...(lostTicket === undefined
+      ? {}
+      : { ticket: ticketThen(lostTicket, atGrantEvent(snapshot, event.ticket), then) }),
     ...(endedBy === undefined || snapshot.endedById !== null ? {} : { endedBy: null }),
     ...(decisions === undefined
       ? {}

@@ -6,7 +6,14 @@ import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
 import { type EventOfGrant, grantThen, type SelectedGrant } from './grant-snapshot.ts';
 import { asSnapshot, selectsRelations } from './snapshot.ts';
-import { hasLost, type SelectedSite, type SelectedTicket, siteThen, ticketThen } from './ticket-then.ts';
+import {
+  atGrantEvent,
+  hasLost,
+  type SelectedSite,
+  type SelectedTicket,
+  siteThen,
+  ticketThen,
+} from './ticket-then.ts';
 
 /** A session and its grant, as they were at the event. */
 type Then = { session: SessionRow; grant: GrantRow };
@@ -74,9 +81,10 @@ async function placeThen(
   const present = ticket ?? (await prisma.ticket.findUniqueOrThrow({ where: { id: ticketId } }));
   if (!hasLost(context, present)) return {};
   const { engineerId: id } = grant;
+  const then = atGrantEvent(grant, event.ticket);
   const engineer = id === null ? null : await prisma.account.findUnique({ where: { id } });
   return {
-    ...(ticket === undefined ? {} : { ticket: ticketThen(ticket, grant, event.ticket, engineer) }),
-    ...(site === undefined ? {} : { site: siteThen(site, grant, event.ticket) }),
+    ...(ticket === undefined ? {} : { ticket: ticketThen(ticket, then, engineer) }),
+    ...(site === undefined ? {} : { site: siteThen(site, then) }),
   };
 }

@@ -5,8 +5,8 @@ import type { EventEnvelope, EventKind } from '../../events/envelope.ts';
 import type { Viewer } from '../../identity/viewer.ts';
 import type { Services } from '../context.ts';
 
-/** An event of a grant, or of what belongs to one. */
-export type TicketEvent = EventEnvelope & { audience: EventAudience; ticketId: string; grantId: string };
+/** An event of what belongs to a ticket: a grant, a session under one, or a change request. */
+export type TicketEvent = EventEnvelope & { audience: EventAudience; ticketId: string; grantId?: string };
 
 type SubscriptionName = {
   [Name in OperationName]: (typeof operations)[Name]['kind'] extends 'subscription' ? Name : never;

@@ -7,6 +7,7 @@ import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, SupportEngineer, User } from './account.ts';
 import { ChangeRequestPermissions, changeRequestPermissions } from './permissions.ts';
 
@@ -61,94 +62,125 @@ const ChangeRequestEndReason = builder.enumType('ChangeRequestEndReason', {
 });
 
 function settled(row: ChangeRequestRow, { services }: Context): ChangeRequestRow {
-  return asOf(row, services.clock());
+  return isSnapshot(row) ? row : asOf(row, services.clock());
 }
 
 export const ChangeRequest = builder.prismaNode('ChangeRequest', {
   description:
     "A change to the customer's site that the ticket's engineer asks for. It is made only with the customer's consent, once, and only what it describes.",
-  id: { field: 'id', description: 'The global id: opaque, and unique in the whole schema.' },
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
   fields: (t) => ({
     state: t.field({
+      viewerIndependent: true,
       type: ChangeRequestState,
       description: 'The state at this moment. The time limit counts from the moment it is reached.',
       resolve: (row, _, context) => settled(row, context).state,
     }),
-    kind: t.expose('kind', { type: ChangeKind, description: 'What it changes.' }),
+    kind: t.expose('kind', { viewerIndependent: true, type: ChangeKind, description: 'What it changes.' }),
     resourceType: t.exposeString('resourceType', {
+      viewerIndependent: true,
       description: "The type of what it changes, as the product's backend calls it.",
     }),
     resourceId: t.exposeString('resourceId', {
+      viewerIndependent: true,
       description:
         "The id of what it changes, as the product's backend calls it. Nothing else may be changed by it.",
     }),
-    description: t.exposeString('description', { description: 'What the engineer is going to change.' }),
-    justification: t.exposeString('justification', { description: 'Why the change is needed.' }),
+    description: t.exposeString('description', {
+      viewerIndependent: true,
+      description: 'What the engineer is going to change.',
+    }),
+    justification: t.exposeString('justification', {
+      viewerIndependent: true,
+      description: 'Why the change is needed.',
+    }),
     requestedBy: t.relation('requestedBy', {
+      viewerIndependent: true,
       type: SupportEngineer,
       description: 'The engineer who asked for it.',
     }),
-    requestedAt: t.expose('requestedAt', { type: 'DateTime', description: 'The time of the request.' }),
+    requestedAt: t.expose('requestedAt', {
+      viewerIndependent: true,
+      type: 'DateTime',
+      description: 'The time of the request.',
+    }),
     validUntil: t.expose('validUntil', {
+      viewerIndependent: true,
       type: 'DateTime',
       description: 'The time until which it may be consented to, and the change begun.',
     }),
     decidedBy: t.relation('decidedBy', {
+      viewerIndependent: true,
       type: User,
       nullable: true,
       description: 'The person who consented or refused. Null where nobody has.',
     }),
     decidedAt: t.expose('decidedAt', {
+      viewerIndependent: true,
       type: 'DateTime',
       nullable: true,
       description: 'The time of the consent or the refusal. Null where nobody has decided.',
     }),
     decisionReason: t.exposeString('decisionReason', {
+      viewerIndependent: true,
       nullable: true,
       description:
         'The reason that the person gave. Null where none was given, and where nobody has decided.',
     }),
     allowedAt: t.expose('allowedAt', {
+      viewerIndependent: true,
       type: 'DateTime',
       nullable: true,
       description:
         "The time when the product's backend was allowed to make the change. Null where that has not happened.",
     }),
     result: t.expose('result', {
+      viewerIndependent: true,
       type: ChangeResult,
       nullable: true,
       description: 'What came of the change. Null as long as that is not recorded.',
     }),
     resultNote: t.exposeString('resultNote', {
+      viewerIndependent: true,
       nullable: true,
       description: 'What the engineer wrote about the result. Null where nothing was written.',
     }),
     endedAt: t.field({
+      viewerIndependent: true,
       type: 'DateTime',
       nullable: true,
       description: 'The time at which it reached its final state. Null as long as it is open.',
       resolve: (row, _, context) => settled(row, context).endedAt,
     }),
     endReason: t.field({
+      viewerIndependent: true,
       type: ChangeRequestEndReason,
       nullable: true,
       description: 'Why it is over without a change. Null as long as it is open, and where it is COMPLETED.',
       resolve: (row, _, context) => settled(row, context).endReason,
     }),
     endedBy: t.relation('endedBy', {
+      viewerIndependent: true,
       type: Account,
       nullable: true,
       description: 'The account that ended it. Null as long as it is open, and where time ended it.',
     }),
     version: t.int({
+      viewerIndependent: true,
       description:
         'Starts at 1 and grows by one with every change. A mutation with it as `expectedVersion` is refused if the change request has changed since.',
       resolve: (row, _, context) => settled(row, context).version,
     }),
-    ticket: t.relation('ticket', { description: 'The ticket it belongs to.' }),
+    ticket: t.relation('ticket', { viewerIndependent: true, description: 'The ticket it belongs to.' }),
     viewerMay: t.field({
       type: ChangeRequestPermissions,
-      description: 'What the viewer may do with it at this moment.',
+      viewerIndependent: false,
+      description:
+        'What the viewer may do with it at this moment: also in an event, which shows it as it was.',
       resolve: (row, _, context) => changeRequestPermissions(row, context),
     }),
   }),

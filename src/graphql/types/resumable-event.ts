@@ -30,11 +30,11 @@ export const ResumableEvent = builder
   });
 
 /** The types of the events at the beginning of a subscription, and what they say. */
-export function typesAtBeginning(field: 'grant' | 'session') {
+export function typesAtBeginning(subject: 'grant' | 'session' | 'change request', field: string = subject) {
   return {
-    STARTED: `No event of a ${field}: the subscription has started. Always delivered first, whatever \`filter\` says. Its \`${field}\` is null.`,
-    CURRENT: `No event: the ${field} as it is at the start of a subscription with \`withCurrentState\`.`,
-    CURRENT_COMPLETE: `No event of a ${field}: every open ${field} has been delivered as \`CURRENT\`. Its \`${field}\` is null. Left out, with the current state, if \`filter.types\` excludes \`CURRENT\`.`,
+    STARTED: `No event of a ${subject}: the subscription has started. Always delivered first, whatever \`filter\` says. Its \`${field}\` is null.`,
+    CURRENT: `No event: the ${subject} as it is at the start of a subscription with \`withCurrentState\`.`,
+    CURRENT_COMPLETE: `No event of a ${subject}: every open ${subject} has been delivered as \`CURRENT\`. Its \`${field}\` is null. Left out, with the current state, if \`filter.types\` excludes \`CURRENT\`.`,
   };
 }
 
