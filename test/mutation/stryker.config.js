@@ -7,14 +7,7 @@ export default {
   vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
   // Not copied: what the tests do not read, and tsconfig.json, which Stryker wants to rewrite by an API that
   // TypeScript 7 does not have.
-  ignorePatterns: [
-    'data',
-    'bench',
-    'docker',
-    'test/clients',
-    'test/mutation/node_modules',
-    'tsconfig.json',
-  ],
+  ignorePatterns: ['data', 'bench', 'docker', 'test/clients', 'test/mutation/node_modules', 'tsconfig.json'],
   tempDirName: 'test/mutation/report/tmp',
   reporters: ['progress-append-only', 'clear-text', 'json'],
   clearTextReporter: { allowColor: false, logTests: false, reportTests: false, allowEmojis: false },
