@@ -26,6 +26,7 @@ import { requestChange } from '../../src/commands/request-change.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { findTicketFacts, listTicketFacts, withGrant } from '../../src/commands/ticket-facts.ts';
+import { updateTicket } from '../../src/commands/update-ticket.ts';
 import { withdrawDataAccessRequest } from '../../src/commands/withdraw-data-access-request.ts';
 import type { Viewer } from '../../src/identity/viewer.ts';
 import { findViewerById } from '../../src/identity/viewer-store.ts';
@@ -176,6 +177,7 @@ async function tried(viewer: Viewer, { ticketId, grantId }: Case) {
     await run(approveDataAccess, { ...approval, ticketId }),
     await run(assignTicket, { ticketId, engineerId: rawId(world.otherEngineer.id) }),
     await run(updateTicketStatus, { ticketId, status: 'WAITING_FOR_CUSTOMER' }),
+    await run(updateTicket, { ticketId, summary: 'Another one' }),
     await run(closeTicket, { ticketId }),
     await run(reopenTicket, { ticketId }),
     await run(requestChange, {

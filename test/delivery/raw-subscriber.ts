@@ -97,7 +97,7 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
         },
       });
       reception.lost(await connection.lost);
-      silenceMs = state === 'NEW' ? silenceMs * 1.5 : options.silenceMs;
+      silenceMs = state === 'NEW' ? Math.min(silenceMs * 1.5, 60_000) : options.silenceMs;
       await wait(reconnectMs);
     }
     throw new Error(`${name} was closed`);
