@@ -4,7 +4,7 @@
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
-import { experiencesIn, isOrganizationAdminOf } from '../roles/role.ts';
+import { type Experience, experiencesIn, isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
 import { isRovoBackend } from './viewer-relations.ts';
 
@@ -41,19 +41,74 @@ export function visibleProducts(viewer: Viewer): Prisma.ProductWhereInput {
   return viewer.kind === 'OPERATOR' ? {} : { site: visibleSites(viewer) };
 }
 
+/** The change requests that a person has consented to or refused. */
+export function ownConsents(viewer: Viewer): Prisma.ChangeRequestWhereInput[] {
+  return viewer.kind === 'USER'
+    ? [{ decidedById: viewer.id, organizationId: { in: [...viewer.organizationIds] } }]
+    : [];
+}
+
+/** One way in which an account sees tickets: it sees those that meet all of these conditions. */
+export type TicketWay = {
+  /** On a site of one of these organizations, with one of these experiences. */
+  readonly organizationIds?: readonly string[];
+  readonly experiences?: readonly Experience[];
+  readonly siteId?: string;
+  readonly productId?: string;
+  readonly reporterId?: string;
+  readonly assigneeId?: string;
+  /** With a grant that this person approved. */
+  readonly approvedById?: string;
+};
+
 export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
+  const ways = waysToSeeTickets(viewer);
+  if (ways !== null) return { OR: ways.map(ticketsSeen) };
+  return viewer.kind === 'SERVICE_ACCOUNT' && !seesTickets(viewer) ? nothing : {};
+}
+
+/** The ways in which an account sees tickets. Null for those who see all of them, or none. */
+export function waysToSeeTickets(viewer: Viewer): TicketWay[] | null {
   switch (viewer.kind) {
     case 'OPERATOR':
-      return {};
+      return null;
     case 'SERVICE_ACCOUNT':
-      return viewer.capabilities.some((one) => one === 'TICKETING' || one === 'GRANT_WATCHING')
-        ? siteBoundTo(viewer)
-        : nothing;
+      return viewer.organizationId !== null && seesTickets(viewer)
+        ? [{ organizationIds: [viewer.organizationId] }]
+        : null;
     case 'SUPPORT_ENGINEER':
-      return { assigneeId: viewer.id };
+      return [{ assigneeId: viewer.id }];
     case 'USER':
-      return { OR: [...withVisibleGrants(viewer), ...reachedOnceSynced(viewer)] };
+      return [...withVisibleGrants(viewer), ...reachedOnceSynced(viewer)];
   }
+}
+
+function ticketsSeen(way: TicketWay): Prisma.TicketWhereInput {
+  const { organizationIds, experiences, siteId, productId, reporterId, assigneeId, approvedById } = way;
+  const site = {
+    ...(organizationIds === undefined ? {} : { organizationId: { in: [...organizationIds] } }),
+    ...(experiences === undefined ? {} : { experience: { in: [...experiences] } }),
+  };
+  return {
+    ...(Object.keys(site).length === 0 ? {} : { site }),
+    ...(siteId === undefined ? {} : { siteId }),
+    ...(productId === undefined ? {} : { productId }),
+    ...(reporterId === undefined ? {} : { reporterId }),
+    ...(assigneeId === undefined ? {} : { assigneeId }),
+    ...(approvedById === undefined ? {} : { grants: { some: { customerApprovedById: approvedById } } }),
+  };
+}
+
+function seesTickets({ capabilities }: ServiceViewer): boolean {
+  return capabilities.some((one) => one === 'TICKETING' || one === 'GRANT_WATCHING');
+}
+
+/** As a way to see tickets, to see the grants on them. Nobody sees those of a single product. */
+export type GrantWay = Omit<TicketWay, 'productId'>;
+
+/** The ways in which an account sees grants. Null as for tickets. */
+export function waysToSeeGrants(viewer: Viewer): GrantWay[] | null {
+  return viewer.kind === 'USER' ? withVisibleGrants(viewer) : waysToSeeTickets(viewer);
 }
 
 export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
@@ -62,7 +117,7 @@ export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
 
 /** The tickets whose grants the viewer may see, and with them what has happened on the ticket. */
 export function visibleTimelines(viewer: Viewer): Prisma.TicketWhereInput {
-  return viewer.kind === 'USER' ? { OR: withVisibleGrants(viewer) } : visibleTickets(viewer);
+  return viewer.kind === 'USER' ? { OR: withVisibleGrants(viewer).map(ticketsSeen) } : visibleTickets(viewer);
 }
 
 /** Customers see the sessions under the grants that they see; an engineer sees their own. */
@@ -91,23 +146,35 @@ export function actionsOfSession(session: { id: string }): Prisma.AuditEntryWher
 export function visibleChangeRequests(viewer: Viewer): Prisma.ChangeRequestWhereInput {
   if (viewer.kind === 'OPERATOR') return {};
   if (viewer.kind !== 'USER') return { ticket: visibleTickets(viewer) };
-  const own = { decidedById: viewer.id, organizationId: { in: [...viewer.organizationIds] } };
-  return { OR: [{ ticket: { OR: withVisibleGrants(viewer) } }, own] };
+  return { OR: [{ ticket: visibleTimelines(viewer) }, ...ownConsents(viewer)] };
 }
 
-/** The tickets whose grants the user may see. */
-function withVisibleGrants(viewer: UserViewer): Prisma.TicketWhereInput[] {
-  const asMember = { site: { organizationId: { in: [...viewer.organizationIds] } } };
+/** The ways in which an account sees support sessions: with their grants. Null for those whose sessions are their own. */
+export function waysToSeeSessions(viewer: Viewer): GrantWay[] | null {
+  switch (viewer.kind) {
+    case 'USER':
+      return withVisibleGrants(viewer);
+    case 'SERVICE_ACCOUNT':
+      return viewer.capabilities.includes('GRANT_WATCHING') ? waysToSeeTickets(viewer) : null;
+    case 'OPERATOR':
+    case 'SUPPORT_ENGINEER':
+      return null;
+  }
+}
+
+/** To see tickets with their grants. */
+function withVisibleGrants(viewer: UserViewer): GrantWay[] {
+  const organizationIds = viewer.organizationIds;
   return [
-    { site: { organizationId: { in: organizationsWithRole(viewer) } } },
-    { reporterId: viewer.id, ...asMember },
+    { organizationIds: organizationsWithRole(viewer) },
+    { organizationIds, reporterId: viewer.id },
     // A person who approved may revoke, even if they no longer hold a role.
-    { grants: { some: { customerApprovedById: viewer.id } }, ...asMember },
+    { organizationIds, approvedById: viewer.id },
   ];
 }
 
-/** The tickets on which the user could grant if their roles were synced. */
-function reachedOnceSynced(viewer: UserViewer): Prisma.TicketWhereInput[] {
+/** To see the tickets on which the user could grant if their roles were synced. */
+function reachedOnceSynced(viewer: UserViewer): TicketWay[] {
   return viewer.assignments
     .filter((held) => !counts(held) && viewer.organizationIds.includes(held.organizationId))
     .flatMap((held) => {
@@ -115,7 +182,7 @@ function reachedOnceSynced(viewer: UserViewer): Prisma.TicketWhereInput[] {
       const experiences = experiencesIn(held);
       if (experiences.length === 0) return [];
       return {
-        site: { organizationId, experience: { in: [...experiences] } },
+        ...{ organizationIds: [organizationId], experiences },
         ...(siteId === null ? {} : { siteId }),
         ...(productId === null ? {} : { productId }),
       };
@@ -280,8 +347,4 @@ function organizationsWithRole(viewer: UserViewer): string[] {
 
 function boundTo({ organizationId }: ServiceViewer): { organizationId?: string } {
   return organizationId === null ? {} : { organizationId };
-}
-
-function siteBoundTo(viewer: ServiceViewer): Prisma.TicketWhereInput {
-  return viewer.organizationId === null ? {} : { site: boundTo(viewer) };
 }

@@ -55,6 +55,11 @@ export function boundedById(list: string): Ordering<{ id: string }, Bounds, Page
   };
 }
 
+/** The condition for ids between two bounds. */
+export function betweenIds({ below, above }: Bounds): { id?: { lt?: string; gt?: string } } {
+  return byId('').where(below, above);
+}
+
 export type Page<Row> = {
   edges: { cursor: string; node: Row }[];
   pageInfo: {

@@ -158,12 +158,12 @@ describe('a query', () => {
     },
     tickets: {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: 'query ($n: Int!) { tickets(first: $n) { edges { node { key } } } }',
     },
     'tickets with everything': {
       by: 'admin',
-      statements: 3,
+      statements: 4,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { key site { url organization { name } } product { key }
           reporter { name } assignee { name }
           grants(first: 2) { edges { node { state ticket { key } engineer { name } decisions { decidedBy { name } } } } }
@@ -171,32 +171,32 @@ describe('a query', () => {
     },
     'tickets with what the viewer may do': {
       by: 'admin',
-      statements: 4,
+      statements: 5,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { key viewerMay { approveDataAccess { allowed code message }
           closeTicket { allowed code } } } } } }`,
     },
     'grants with what the viewer may do': {
       by: 'admin',
-      statements: 4,
+      statements: 5,
       query: `query ($n: Int!) { grants(first: $n) { edges { node { state viewerMay { approveDataAccess { allowed code message }
           approveGuardRequest { allowed code message } revokeDataAccess { allowed code message } } } } } }`,
     },
     'tickets with a page of grants': {
       by: 'engineer',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { grants(first: $n) { edges { node { state
           ticket { key } engineer { name } } } } } } } }`,
     },
     // The same list of a row with other arguments needs a statement of its own.
     'tickets with two pages of grants': {
       by: 'admin',
-      statements: 3,
+      statements: 4,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { newest: grants(first: 1) { edges { node { state } } }
           oldest: grants(last: 1) { edges { node { state } } } } } } }`,
     },
     'tickets with their timelines': {
       by: 'admin',
-      statements: 6,
+      statements: 7,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { key timeline(first: 5) { edges { node {
           kind summary occurredAt actor { name } grant { state } } } } } } } }`,
     },
@@ -208,48 +208,48 @@ describe('a query', () => {
     },
     grants: {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: 'query ($n: Int!) { grants(first: $n) { edges { node { state } } } }',
     },
     'grants with everything': {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { grants(first: $n, filter: { states: [ACTIVE] }) { edges { node { state
           ticket { site { url organization { name } } product { key } reporter { name } assignee { name } grants(first: 2) { edges { node { id } } } }
           engineer { name } requestedBy { name } endedBy { name } decisions { stage decidedBy { name } } } } } }`,
     },
     'grants with who may grant': {
       by: 'admin',
-      statements: 3,
+      statements: 4,
       query: `query ($n: Int!) { grants(first: $n) { edges { node { ticket { accessEligibility { allowed
           eligibleGrantors(first: $n) { edges { node { name } } } } } } } } }`,
     },
     supportSessions: {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { supportSessions(first: $n) { edges { node { state endedAt grant { state } ticket { key }
           site { url } engineer { name } endedBy { name } } } } }`,
     },
     // Two more statements for the actions of all sessions.
     'supportSessions with their actions': {
       by: 'admin',
-      statements: 4,
+      statements: 5,
       query: `query ($n: Int!) { supportSessions(first: $n) { edges { node { actions(first: 5) { edges { node { action } } } } } } }`,
     },
     'tickets with their sessions': {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { supportSessions(first: 2) { edges { node { state } } }
           grants(first: 2) { edges { node { sessions(first: 2) { edges { node { note } } } } } } } } } }`,
     },
     changeRequests: {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: 'query ($n: Int!) { changeRequests(first: $n) { edges { node { state } } } }',
     },
     'changeRequests with everything': {
       by: 'admin',
-      statements: 4,
+      statements: 5,
       query: `query ($n: Int!) { changeRequests(first: $n, filter: { states: [PENDING_CONSENT] }) { edges { node { state
           ticket { site { url } product { key } changeRequests(first: 2) { edges { node { id } } } } requestedBy { name }
           decidedBy { name } endedBy { name } viewerMay { consentToChange { allowed message } } } } } }`,
@@ -257,7 +257,7 @@ describe('a query', () => {
     // The engineer's open change requests are counted as well.
     'tickets with the changes that may be asked for': {
       by: 'engineer',
-      statements: 5,
+      statements: 6,
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { key changeRequests(first: $n) { edges { node { state } } }
           viewerMay { requestChange { allowed code } } } } } }`,
     },

@@ -1,5 +1,5 @@
 /**
- * One rule says who may see what. The code has it four times: as conditions of reads, as relations of commands, as
+ * One rule says who may see what. The code has it four times: as conditions of reads (and as ways in which lists are read), as relations of commands, as
  * the check of each event, and as topics of subscriptions. These tests compare all four for random viewers.
  */
 import fc from 'fast-check';
@@ -27,6 +27,7 @@ import {
   seesTicket,
 } from '../../src/authorization/viewer-relations.ts';
 import {
+  ownConsents,
   visibleAccounts,
   visibleAuditEntries,
   visibleChangeRequests,
@@ -41,7 +42,11 @@ import {
   visibleSupportSessions,
   visibleTickets,
   visibleTimelines,
+  waysToSeeGrants,
+  waysToSeeSessions,
+  waysToSeeTickets,
 } from '../../src/authorization/visibility.ts';
+import { listVisibleIds, listVisibleTicketIds } from '../../src/authorization/visible-pages.ts';
 import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
 import { concerns } from '../../src/events/topics.ts';
 import { toRow } from '../../src/grants/row.ts';
@@ -349,6 +354,7 @@ async function sameIds(viewer: Viewer, list: Ids, expected: readonly { id: strin
 
 const select = { id: true } as const;
 const runs = { numRuns: 150 };
+const everyId = { below: null, above: null, order: 'asc', limit: 10_000 } as const;
 
 /** An engineer sees the organization, site and product of their tickets, and may do nothing to them. */
 function worksAt(viewer: Viewer, isThere: (place: ProductOnSite) => boolean): boolean {
@@ -401,6 +407,26 @@ test('tickets, grants and change requests are listed for the viewers to whom the
         (one) => prisma.grant.findMany({ where: visibleGrants(one), select }),
         knownBy(seesGrants).map(({ grantId }) => ({ id: grantId })),
       );
+      const [ticketWays, grantWays] = [waysToSeeTickets(viewer), waysToSeeGrants(viewer)];
+      if (ticketWays !== null)
+        expect(await listVisibleTicketIds(database.pool, ticketWays, {}, everyId)).toEqual(
+          knownBy(seesTicket)
+            .map(({ id }) => id)
+            .sort(),
+        );
+      if (grantWays !== null)
+        expect(await listVisibleIds(database.pool, 'grants', grantWays, {}, everyId)).toEqual(
+          knownBy(seesGrants)
+            .map(({ grantId }) => grantId)
+            .sort(),
+        );
+      if (grantWays !== null) {
+        const { pool } = database;
+        const others = ownConsents(viewer);
+        const listed = await listVisibleIds(pool, 'change_requests', grantWays, {}, everyId, others);
+        const visible = { where: visibleChangeRequests(viewer), orderBy: { id: 'asc' as const }, select };
+        expect(listed).toEqual((await prisma.changeRequest.findMany(visible)).map(({ id }) => id));
+      }
       await sameIds(
         viewer,
         (one) => prisma.ticket.findMany({ where: visibleTimelines(one), select }),
@@ -422,12 +448,20 @@ test('tickets, grants and change requests are listed for the viewers to whom the
   );
 });
 
+const seenSessions = (viewer: Viewer) =>
+  database.prisma.supportSession.findMany({ where: visibleSupportSessions(viewer), select });
+
 test('support sessions are listed for the viewers to whom the relations make them visible', async () => {
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
+      const ways = waysToSeeSessions(viewer);
+      if (ways !== null) {
+        const listed = await listVisibleIds(database.pool, 'support_sessions', ways, {}, everyId);
+        await sameIds(viewer, async () => listed.map((id) => ({ id })), await seenSessions(viewer));
+      }
       await sameIds(
         viewer,
-        (one) => database.prisma.supportSession.findMany({ where: visibleSupportSessions(one), select }),
+        (one) => seenSessions(one),
         sessions.filter(({ ticket, ...session }) =>
           seesSession(relationsToSession(viewer, session, ticket, ticket.place, ticket.approverId)),
         ),

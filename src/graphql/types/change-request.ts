@@ -1,12 +1,13 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import { visibleChangeRequests } from '../../authorization/visibility.ts';
+import { ownConsents, visibleChangeRequests, waysToSeeGrants } from '../../authorization/visibility.ts';
+import { listVisibleIds } from '../../authorization/visible-pages.ts';
 import { asOf, inStates } from '../../changes/as-of.ts';
 import type { ChangeRequestRow } from '../../changes/row.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { betweenIds, boundedById, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, SupportEngineer, User } from './account.ts';
 import { ChangeRequestPermissions, changeRequestPermissions } from './permissions.ts';
@@ -197,6 +198,8 @@ export const ChangeRequestConnection = builder.connectionObject(
   ChangeRequestEdge,
 );
 
+const everyRequest = boundedById('changeRequests');
+
 const ChangeRequestFilter = builder.inputType('ChangeRequestFilter', {
   description: 'Selects change requests. All the conditions given must hold.',
   fields: (t) => ({
@@ -227,17 +230,25 @@ builder.queryField('changeRequests', (t) =>
         }),
       },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId('changeRequests'), ({ where, ...window }) => {
+        keysetConnection(args, everyRequest, async ({ where: bounds, orderBy: order, take }) => {
           const { states, siteId, ticketId } = args.filter ?? {};
           const filter: Prisma.ChangeRequestWhereInput = {
             ...(siteId == null ? {} : { siteId }),
             ...(ticketId == null ? {} : { ticketId }),
             ...(states == null ? {} : inStates(states, context.services.clock())),
           };
-          return context.services.database.prisma.changeRequest.findMany({
+          const viewer = viewerOf(context);
+          const { prisma, pool } = context.services.database;
+          const ways = waysToSeeGrants(viewer);
+          const window = { ...bounds, order, limit: take };
+          const own = ownConsents(viewer);
+          return await prisma.changeRequest.findMany({
             ...nodesQuery(context, info),
-            where: { AND: [visibleChangeRequests(viewerOf(context)), filter, where] },
-            ...window,
+            where:
+              ways === null
+                ? { AND: [visibleChangeRequests(viewer), filter, betweenIds(bounds)] }
+                : { id: { in: await listVisibleIds(pool, 'change_requests', ways, filter, window, own) } },
+            ...{ orderBy: { id: order }, take },
           });
         }),
     },

@@ -1,6 +1,7 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { allowancesOf, limitsOf } from '../../access/catalogue.ts';
-import { visibleGrants } from '../../authorization/visibility.ts';
+import { visibleGrants, waysToSeeGrants } from '../../authorization/visibility.ts';
+import { listVisibleIds } from '../../authorization/visible-pages.ts';
 import { asOf, decisionDueAt, inStates } from '../../grants/as-of.ts';
 import { type GrantRow, termsOfRow } from '../../grants/row.ts';
 import type { GrantTerms } from '../../grants/terms.ts';
@@ -8,7 +9,7 @@ import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { betweenIds, boundedById, keysetConnection, nodesQuery } from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, ServiceAccount, SupportEngineer, User } from './account.ts';
 import { GrantAllowance, GrantLimit } from './grant-limits.ts';
@@ -316,6 +317,8 @@ export const GrantConnection = builder.connectionObject(
   GrantEdge,
 );
 
+const everyGrant = boundedById('grants');
+
 const GrantFilter = builder.inputType('GrantFilter', {
   description: 'Selects grants. All the conditions given must hold.',
   fields: (t) => ({
@@ -351,7 +354,7 @@ builder.queryField('grants', (t) =>
         }),
       },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, byId('grants'), ({ where, ...window }) => {
+        keysetConnection(args, everyGrant, async ({ where: bounds, orderBy: order, take }) => {
           const { states, siteId, productId, ticketId, engineerId, scope } = args.filter ?? {};
           const filter: Prisma.GrantWhereInput = {
             ...(siteId == null ? {} : { siteId }),
@@ -361,10 +364,24 @@ builder.queryField('grants', (t) =>
             ...(scope == null ? {} : { scopeKind: scope }),
             ...(states == null ? {} : inStates(states, context.services.clock())),
           };
-          return context.services.database.prisma.grant.findMany({
+          const viewer = viewerOf(context);
+          const { prisma, pool } = context.services.database;
+          const ways = waysToSeeGrants(viewer);
+          return await prisma.grant.findMany({
             ...nodesQuery(context, info),
-            where: { AND: [visibleGrants(viewerOf(context)), filter, where] },
-            ...window,
+            where:
+              ways === null
+                ? { AND: [visibleGrants(viewer), filter, betweenIds(bounds)] }
+                : {
+                    id: {
+                      in: await listVisibleIds(pool, 'grants', ways, filter, {
+                        ...bounds,
+                        order,
+                        limit: take,
+                      }),
+                    },
+                  },
+            ...{ orderBy: { id: order }, take },
           });
         }),
     },

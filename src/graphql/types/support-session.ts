@@ -1,5 +1,10 @@
 import type { Prisma, SupportSession as SessionRow } from '../../../prisma/generated/client/client.ts';
-import { actionsOfSession, visibleSupportSessions } from '../../authorization/visibility.ts';
+import {
+  actionsOfSession,
+  visibleSupportSessions,
+  waysToSeeSessions,
+} from '../../authorization/visibility.ts';
+import { listVisibleIds } from '../../authorization/visible-pages.ts';
 import { asOf, isElapsed } from '../../sessions/session.ts';
 import { byPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
@@ -7,7 +12,16 @@ import { type Context, viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { SupportSessionOpenError } from '../errors.ts';
 import { optionalGlobalId } from '../input.ts';
-import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import {
+  betweenIds,
+  boundedById,
+  byId,
+  keysetConnection,
+  nodesPath,
+  nodesQuery,
+  pageOf,
+  relatedRows,
+} from '../keyset-connection.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { nodeOf } from '../visible-node.ts';
 import { Account, SupportEngineer } from './account.ts';
@@ -65,7 +79,7 @@ function settled(row: SessionRow, { services, loaders }: Context): SessionRow | 
 }
 
 const [everySession, ofGrant, ofTicket] = [
-  byId('supportSessions'),
+  boundedById('supportSessions'),
   byId('Grant.sessions'),
   byId('Ticket.supportSessions'),
 ];
@@ -289,7 +303,7 @@ builder.queryField('supportSessions', (t) =>
         }),
       },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, everySession, ({ where, ...window }) => {
+        keysetConnection(args, everySession, async ({ where: bounds, orderBy: order, take }) => {
           const { open, siteId, ticketId, engineerId } = args.filter ?? {};
           const filter: Prisma.SupportSessionWhereInput = {
             ...(siteId == null ? {} : { siteId }),
@@ -297,10 +311,17 @@ builder.queryField('supportSessions', (t) =>
             ...(engineerId == null ? {} : { engineerId }),
             ...(open == null ? {} : isOpenInSql(open, context.services.clock())),
           };
-          return context.services.database.prisma.supportSession.findMany({
+          const viewer = viewerOf(context);
+          const { prisma, pool } = context.services.database;
+          const ways = waysToSeeSessions(viewer);
+          const window = { ...bounds, order, limit: take };
+          return await prisma.supportSession.findMany({
             ...nodesQuery(context, info),
-            where: { AND: [visibleSupportSessions(viewerOf(context)), filter, where] },
-            ...window,
+            where:
+              ways === null
+                ? { AND: [visibleSupportSessions(viewer), filter, betweenIds(bounds)] }
+                : { id: { in: await listVisibleIds(pool, 'support_sessions', ways, filter, window) } },
+            ...{ orderBy: { id: order }, take },
           });
         }),
     },

@@ -1,12 +1,27 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import { visibleChangeRequests, visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
+import {
+  visibleChangeRequests,
+  visibleGrants,
+  visibleTickets,
+  waysToSeeTickets,
+} from '../../authorization/visibility.ts';
+import { listVisibleTicketIds } from '../../authorization/visible-pages.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { externalId, lookUpKey, maxValues, optionalGlobalId, optionalValues, ticketKey } from '../input.ts';
-import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import {
+  betweenIds,
+  boundedById,
+  byId,
+  keysetConnection,
+  nodesPath,
+  nodesQuery,
+  pageOf,
+  relatedRows,
+} from '../keyset-connection.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
 import { ChangeRequest, ChangeRequestConnection, ChangeRequestEdge } from './change-request.ts';
@@ -25,7 +40,7 @@ export const TicketStatus = builder.enumType('TicketStatus', {
   } as const,
 });
 
-const [everyTicket, itsGrants] = [byId('tickets'), byId('Ticket.grants')];
+const [everyTicket, itsGrants] = [boundedById('tickets'), byId('Ticket.grants')];
 const itsChangeRequests = byId('Ticket.changeRequests');
 
 export const Ticket = builder.prismaNode('Ticket', {
@@ -254,7 +269,7 @@ builder.queryField('tickets', (t) =>
         }),
       },
       resolve: (_, args, context, info) =>
-        keysetConnection(args, everyTicket, ({ where, ...window }) => {
+        keysetConnection(args, everyTicket, async ({ where: bounds, orderBy: order, take }) => {
           const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};
           const filter: Prisma.TicketWhereInput = {
             ...(siteId == null ? {} : { siteId }),
@@ -264,10 +279,20 @@ builder.queryField('tickets', (t) =>
             ...(assigneeId == null ? {} : { assigneeId }),
             ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
           };
-          return context.services.database.prisma.ticket.findMany({
+          const viewer = viewerOf(context);
+          const { prisma, pool } = context.services.database;
+          const ways = waysToSeeTickets(viewer);
+          return await prisma.ticket.findMany({
             ...nodesQuery(context, info),
-            where: { AND: [visibleTickets(viewerOf(context)), filter, where] },
-            ...window,
+            where:
+              ways === null
+                ? { AND: [visibleTickets(viewer), filter, betweenIds(bounds)] }
+                : {
+                    id: {
+                      in: await listVisibleTicketIds(pool, ways, filter, { ...bounds, order, limit: take }),
+                    },
+                  },
+            ...{ orderBy: { id: order }, take },
           });
         }),
     },
