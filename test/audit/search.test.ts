@@ -317,9 +317,13 @@ describe('on a long log', () => {
     for (const values of filters) {
       for (const [when, period] of Object.entries(periods)) {
         for (const order of ['desc', 'asc'] as const) {
-          const { pages, stoppedAt } = await pagesOf([place], { values, ...period }, order);
+          const { pages, rows, stoppedAt } = await pagesOf([place], { values, ...period }, order);
           const what = `${JSON.stringify(values)} ${when} ${order}`;
-          const most = isIndexed(place, Object.keys(values)) ? 500 : 25_000;
+          // Of a session, ticket or grant of somebody else, each entry is looked at and none is shown.
+          const isElsewhere =
+            place.organizationId === rare && Object.keys(values).some((one) => one.endsWith('_id'));
+          const most = isIndexed(place, Object.keys(values)) && !isElsewhere ? 500 : 25_000;
+          if (isElsewhere) expect(rows, what).toEqual([]);
           expect(pages, what).toBeLessThan(most);
           if (most === 500) expect(stoppedAt, what).toBeNull();
         }
