@@ -348,3 +348,7 @@ function organizationsWithRole(viewer: UserViewer): string[] {
 function boundTo({ organizationId }: ServiceViewer): { organizationId?: string } {
   return organizationId === null ? {} : { organizationId };
 }
+
+function siteBoundTo(viewer: ServiceViewer): Prisma.TicketWhereInput {
+  return viewer.organizationId === null ? {} : { site: boundTo(viewer) };
+}
