@@ -77,15 +77,15 @@ describe('a query', () => {
     { by: 'operator' | 'admin' | 'engineer'; statements: number; query: string }
   > = {
     viewer: { by: 'admin', statements: 1, query: '{ viewer { kind capabilities } }' },
-    'an account by its address': {
+    'account by its address': {
       ...{ by: 'admin', statements: 2 },
       query: '{ account(email: "rita@nowhere.example") { name email } }',
     },
-    'a product by its key': {
+    'product by its key': {
       ...{ by: 'admin', statements: 2 },
       query: '{ product(siteUrl: "https://nowhere.example", key: "jira") { id key } }',
     },
-    'a ticket by its external id': {
+    'ticket by its external id': {
       ...{ by: 'operator', statements: 2 },
       query: '{ ticket(externalId: "4711", integration: "desk@nowhere.example") { id key } }',
     },
