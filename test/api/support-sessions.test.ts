@@ -126,6 +126,10 @@ const endings: Record<string, (session: InUse) => Promise<string | null>> = {
     await done(people.operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
     return people.operator.email;
   },
+  PRODUCT_CHANGED: async ({ ticketId }) => {
+    await done(people.engineer, 'updateTicket', { ticketId, productKey: 'confluence' });
+    return world.engineer.email;
+  },
   ENGINEER_DEACTIVATED: async () => {
     await done(people.operator, 'deactivateAccount', { accountId: leaving.id });
     return people.operator.email;
@@ -183,6 +187,7 @@ const grantEntries: Record<string, [entry: string, event: string]> = {
   GRANT_RELEASED: ['grant.release', 'ENDED'],
   TICKET_CLOSED: ['grant.revoke', 'REVOKED'],
   TICKET_REASSIGNED: ['grant.reassign', 'REASSIGNED'],
+  PRODUCT_CHANGED: ['grant.end', 'ENDED'],
   ENGINEER_DEACTIVATED: ['grant.reassign', 'REASSIGNED'],
   SITE_DEACTIVATED: ['grant.end', 'ENDED'],
   PRODUCT_UNLICENSED: ['grant.end', 'ENDED'],
