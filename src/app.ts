@@ -6,7 +6,7 @@ import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
 import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
 import { addFirstOperator } from './commands/add-first-operator.ts';
-import { startBackgroundJobs } from './commands/background-jobs.ts';
+import { type BackgroundJobs, startBackgroundJobs } from './commands/background-jobs.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { signIn } from './commands/sign-in.ts';
 import type { Config, MailConfig } from './config.ts';
@@ -33,6 +33,7 @@ import {
 import { createTokenVerifier, type TokenClaims, type TokenVerifier } from './identity/tokens.ts';
 import { adoptSubjects } from './identity/viewer-store.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
+import { createUnsettledSites } from './organizations/unsettled.ts';
 import { asciiLowerCase } from './platform/ascii.ts';
 import { type Clock, createDatabaseClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
@@ -75,6 +76,8 @@ export type AppSeams = {
   outage?: number;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
   onStatement?: (sql: string) => void;
+  /** So many grants end in one transaction with their site or licence; what exceeds it is settled behind. */
+  endedAtOnce?: number;
   /** `false`: background jobs do not start; a test runs them itself. */
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
@@ -140,18 +143,23 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   );
   const feed = begun.adopt(createFeed({ relay, outage }), (opened) => opened.dispose());
   seams.onDeliveryCreated?.({ feed, relay });
+  const unsettledSites = createUnsettledSites();
+  let jobs: BackgroundJobs | null = null;
   const dependencies: Dependencies = {
     ...{ database, clock, logger, announce: relay.announce },
     rules: {
       appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000,
       vendorSites: config.vendorSites,
+      endedAtOnce: seams.endedAtOnce,
     },
+    unsettledSites,
+    settleSoon: () => jobs?.settleNow(),
   };
 
   const hasSamples = await prepareContents({ ...dependencies, database: patientDatabase }, config);
   await duringStart.disposeAsync();
   if (seams.maintenance !== false)
-    begun.adopt(
+    jobs = begun.adopt(
       startBackgroundJobs(
         dependencies,
         { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl },
@@ -163,7 +171,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const identity = await openIdentity(config, clock, logger);
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
-  const services = { ...dependencies, feed, cursors };
+  const services = { ...dependencies, unsettledSites, feed, cursors };
   const { development } = identity;
   const counters = createWebhookCounters();
   seams.onWebhooksCreated?.(counters);

@@ -48,7 +48,7 @@ export async function listVisibleIds(
   others: readonly object[] = [],
 ): Promise<string[]> {
   const ofTicket = (where: object) =>
-    Prisma.sql`EXISTS (SELECT FROM tickets AS its WHERE its.id = r.ticket_id AND ${whereSql(where, 'its')})`;
+    Prisma.sql`EXISTS (SELECT FROM tickets AS its WHERE its.id = r.ticket_id AND ${whereSql(where, 'its', places)})`;
   const rest = restOfPage('r', whereSql(filter, 'r', { ticket: ofTicket }), window);
   const table = Prisma.raw(tableName);
   const onTickets = ways.map((way) =>
@@ -66,6 +66,14 @@ export async function listVisibleIds(
   );
   return await listIds(pool, window, [...onTickets, ...besides]);
 }
+
+/** The conditions on the site and the product of the ticket called `its`. */
+const places = {
+  site: (where: object) =>
+    Prisma.sql`EXISTS (SELECT FROM sites AS place WHERE place.id = its.site_id AND ${whereSql(where, 'place')})`,
+  product: (where: object) =>
+    Prisma.sql`EXISTS (SELECT FROM products AS place WHERE place.id = its.product_id AND ${whereSql(where, 'place')})`,
+};
 
 function isOfPerson({ reporterId, assigneeId, approvedById }: TicketWay): boolean {
   return [reporterId, assigneeId, approvedById].some((id) => id !== undefined);

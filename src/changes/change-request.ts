@@ -80,9 +80,11 @@ export type OpenChangeRequest = PendingConsent | Consented | InProgress;
 export type ChangeRequest = OpenChangeRequest | Completed | NeverMade;
 export type ChangeRequestState = ChangeRequest['state'];
 
+/** Those in which it waits for a decision, or to be begun. */
+export const waitingChangeStates = ['PENDING_CONSENT', 'CONSENTED'] as const satisfies ChangeRequestState[];
+
 export const openChangeStates = [
-  'PENDING_CONSENT',
-  'CONSENTED',
+  ...waitingChangeStates,
   'IN_PROGRESS',
 ] as const satisfies ChangeRequestState[];
 

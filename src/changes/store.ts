@@ -3,7 +3,13 @@ import type { Transaction } from '../platform/database.ts';
 import { snakeCase } from '../platform/snake-case.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import type { DecidedChange } from './audit-entry.ts';
-import { type ChangeRequest, isOpen, type OpenChangeRequest, openChangeStates } from './change-request.ts';
+import {
+  type ChangeRequest,
+  isOpen,
+  type OpenChangeRequest,
+  openChangeStates,
+  waitingChangeStates,
+} from './change-request.ts';
 import type { TicketOfChange } from './event.ts';
 import { toChangeRequest, toRow } from './row.ts';
 
@@ -21,23 +27,32 @@ export async function listOpenChangeRequests(
   return rows.map(toChangeRequest).filter(isOpen);
 }
 
-/** Open change requests, and by id the ticket of each with its product. */
-export type OpenChangeRequests = {
+/** Change requests that wait, and by id the ticket of each with its product. */
+export type WaitingChangeRequests = {
   requests: OpenChangeRequest[];
   tickets: ReadonlyMap<string, Omit<TicketOfChange, 'site'>>;
 };
 
-/** Every open change request on a site, or on one product of it. One statement; the caller holds the site's lock. */
-export async function listOpenChangeRequestsOfSite(
+/**
+ * Every change request on a site, or on one product of it, that waits; of more than `limit`, so many. One statement; the
+ * caller holds the site's lock.
+ */
+export async function listWaitingChangeRequestsOfSite(
   tx: Transaction,
   siteId: string,
   productId: string | null,
-): Promise<OpenChangeRequests> {
+  limit: number,
+): Promise<WaitingChangeRequests> {
   const found = await tx.changeRequest.findMany({
-    where: { siteId, ...isOpenInDatabase, ...(productId === null ? {} : { ticket: { productId } }) },
+    where: {
+      siteId,
+      state: { in: [...waitingChangeStates] },
+      ...(productId === null ? {} : { ticket: { productId } }),
+    },
     include: { ticket: { include: { product: true } } },
     relationLoadStrategy: 'join',
     orderBy: { id: 'asc' },
+    take: limit,
   });
   return {
     requests: found.map(({ ticket: _, ...row }) => toChangeRequest(row)).filter(isOpen),
@@ -45,7 +60,10 @@ export async function listOpenChangeRequestsOfSite(
   };
 }
 
-/** The ids of at most `limit` tickets with change requests whose time has run out by `now`. One statement. */
+/**
+ * The ids of at most `limit` tickets with change requests whose time has run out by `now`, unless they have ended with their
+ * site or licence. One statement.
+ */
 export async function listTicketsWithExpiredChangeRequests(
   db: Transaction,
   now: Date,
@@ -55,6 +73,7 @@ export async function listTicketsWithExpiredChangeRequests(
     `SELECT DISTINCT expired.ticket_id AS "ticketId"
        FROM (SELECT ticket_id FROM change_requests
               WHERE state IN ('PENDING_CONSENT', 'CONSENTED') AND valid_until <= $1::timestamptz
+                AND NOT is_on_unsettled(ticket_id)
               ORDER BY valid_until LIMIT $2::int) AS expired`,
     now,
     limit,

@@ -1,4 +1,7 @@
-/** The background jobs of a gateway: end what has expired, settle proposed changes, send mail, delete old rows. */
+/**
+ * The background jobs of a gateway: end what has expired, settle sites, licences and proposed changes, send mail, delete old
+ * rows.
+ */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
@@ -11,6 +14,7 @@ import type { Dependencies } from './execute.ts';
 import { expireChangeRequests } from './expire-change-requests.ts';
 import { forgetAnswers } from './idempotency.ts';
 import { settleDueChanges } from './settle-due-changes.ts';
+import { settlePlaces } from './settle-places.ts';
 
 /** Milliseconds between two runs of each job. */
 const sweepInterval = 1_000;
@@ -30,6 +34,8 @@ const mailGrace = 2_000;
 export type DeleteOld = (database: Dependencies['database'], now: Date, limit: number) => Promise<void>;
 
 export type BackgroundJobs = {
+  /** Settles sites and licences at once, instead of at the job's next turn. */
+  settleNow(): void;
   /** Stops the jobs. Resolves when the runs in progress have ended. */
   dispose(): Promise<void>;
 };
@@ -45,10 +51,21 @@ export function startBackgroundJobs(
 ): BackgroundJobs {
   const stop = new AbortController();
   const cutMail = new AbortController();
+  /** Aborted to cut the pause before the next run. */
+  let settleNow = new AbortController();
   const loops = [
     repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies)),
     repeat('end due support sessions', sweepInterval, () => endDueSessions(dependencies)),
     repeat('expire change requests', sweepInterval, () => expireChangeRequests(dependencies)),
+    repeat(
+      'settle sites and licences',
+      sweepInterval,
+      () => {
+        settleNow = new AbortController();
+        return settlePlaces(dependencies, stop.signal);
+      },
+      { wake: () => settleNow.signal },
+    ),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies)),
     repeat('delete old rows', forgetInterval, async () => {
       const { database, clock } = dependencies;
@@ -60,7 +77,9 @@ export function startBackgroundJobs(
       for (const deleteOld of alsoDelete) await deleteOld(database, now, rowsPerRound);
     }),
     // Not at once: a gateway that fails to start sends no mail.
-    ...(mailer === null ? [] : [repeat('send mail', mailInterval, () => deliverAll(mailer), mailInterval)]),
+    ...(mailer === null
+      ? []
+      : [repeat('send mail', mailInterval, () => deliverAll(mailer), { firstAfter: mailInterval })]),
   ];
 
   async function deliverAll(mailer: Mailer): Promise<void> {
@@ -77,7 +96,7 @@ export function startBackgroundJobs(
     what: string,
     interval: number,
     work: () => Promise<unknown>,
-    firstAfter = 0,
+    { firstAfter = 0, wake }: { firstAfter?: number; wake?: () => AbortSignal } = {},
   ): Promise<void> {
     await pause(firstAfter);
     while (!stop.signal.aborted) {
@@ -86,15 +105,17 @@ export function startBackgroundJobs(
       } catch (error) {
         dependencies.logger.warn({ err: error }, `Background job failed, and will be run again: ${what}`);
       }
-      await pause(interval);
+      await pause(interval, wake?.());
     }
   }
 
-  async function pause(milliseconds: number): Promise<void> {
-    await wait(milliseconds, undefined, { signal: stop.signal }).catch(() => undefined);
+  async function pause(milliseconds: number, wake?: AbortSignal): Promise<void> {
+    const signal = wake === undefined ? stop.signal : AbortSignal.any([stop.signal, wake]);
+    await wait(milliseconds, undefined, { signal }).catch(() => undefined);
   }
 
   return {
+    settleNow: () => settleNow.abort(),
     dispose: async () => {
       stop.abort();
       const impatient = setTimeout(() => cutMail.abort(), mailGrace);

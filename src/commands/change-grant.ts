@@ -1,10 +1,11 @@
 /** Runs lifecycle commands on grants, and adds to each change what its audit entry and its event need. */
 import type { AuditAction } from '../audit/actions.ts';
-import { actorOf } from '../audit/entry.ts';
+import { type Actor, actorOf } from '../audit/entry.ts';
 import type { GrantEventType, TicketOfEvent } from '../events/kinds/grant.ts';
 import { type Grant, isOpen } from '../grants/grant.ts';
-import { decide, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
+import { decide, endWithPlace, type GrantChange, type GrantCommand } from '../grants/lifecycle.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import type { EndOfPlace } from '../organizations/unsettled.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { invalidState, type Refusal } from './refusal.ts';
 
@@ -57,39 +58,62 @@ export function changeOpenGrants(
   });
 }
 
-/** Ends the grants among these whose time has run out by `now`. Run it before deciding anything else on them. */
+/** The end of a site or a licence, by the person who ended it. */
+export type EndByPerson = EndOfPlace & { by: Actor };
+
+/**
+ * Ends the grants among these whose time has run out by `now`, and those that were open when their site or licence ended.
+ * Run it before deciding anything else on them.
+ *
+ * @param end of the site or licence, if what was open there is not settled
+ */
 export function applyTimeLimits(
   grants: readonly Grant[],
   subject: GrantSubject,
   now: Date,
+  end: EndByPerson | null = null,
 ): { grants: Grant[]; changes: DecidedGrantChange[] } {
-  return changeBySystem(grants, { type: 'ElapseTime' }, subject, now);
+  const elapsed = changeEach(grants, { type: 'ElapseTime' }, subject, {
+    ...bySystem(now),
+    decidedAt: end?.since ?? now,
+  });
+  if (end === null) return elapsed;
+  const command = endWithPlace(end.reason, end.byId);
+  const by = { decidedAt: end.since, occurredAt: now, actor: end.by };
+  const ended = changeEach(elapsed.grants, command, subject, by);
+  return { grants: ended.grants, changes: [...elapsed.changes, ...ended.changes] };
 }
 
 /** Lets the customer's approval of a grant lapse, if it awaits the Guard. */
 export function lapseApproval(grant: Grant, subject: GrantSubject, now: Date): DecidedGrantChange[] {
-  return changeBySystem([grant], { type: 'LapseApproval' }, subject, now).changes;
+  return changeEach([grant], { type: 'LapseApproval' }, subject, bySystem(now)).changes;
 }
 
-/** Runs a command of no person on every grant among these that it changes. */
-function changeBySystem(
+/** Who makes a change, when, and as of which moment it is decided. */
+type Made = { actor: Actor; occurredAt: Date; decidedAt: Date };
+
+function bySystem(now: Date): Made {
+  return { actor: { kind: 'SYSTEM' }, occurredAt: now, decidedAt: now };
+}
+
+/** Runs a command that nobody asks for on every grant among these that it changes. */
+function changeEach(
   grants: readonly Grant[],
   command: GrantCommand,
   { organizationId, ticketOf }: GrantSubject,
-  now: Date,
+  { decidedAt, ...made }: Made,
 ): { grants: Grant[]; changes: DecidedGrantChange[] } {
   const changes: DecidedGrantChange[] = [];
   const settled = grants.map((before) => {
-    const decision = decide(before, command, now);
+    const decision = decide(before, command, decidedAt);
     if (!('changed' in decision)) return before;
     const { changed } = decision;
-    const system = {
-      actor: { kind: 'SYSTEM' },
-      action: actionOf(changed),
-      reason: null,
-      occurredAt: now,
-    } as const;
-    changes.push({ ...changed, before, organizationId, ticket: ticketOf(before.ticketId), ...system });
+    const ticket = ticketOf(before.ticketId);
+    changes.push({
+      ...changed,
+      ...{ before, organizationId, ticket, action: actionOf(changed), reason: null },
+      ...made,
+    });
     return changed.grant;
   });
   return { grants: settled, changes };

@@ -1,7 +1,7 @@
 /** The commands that change a site, and what each does to the grants and change requests on it. */
 import type { EndOfItsUse } from '../changes/change-request.ts';
 import type { ChangeOnTicket, TicketOfChange } from '../changes/event.ts';
-import { listOpenChangeRequestsOfSite, type OpenChangeRequests } from '../changes/store.ts';
+import { listWaitingChangeRequestsOfSite, type WaitingChangeRequests } from '../changes/store.ts';
 import type { GrantCommand } from '../grants/lifecycle.ts';
 import { listOpenGrantsOfSite, type OpenGrants } from '../grants/store.ts';
 import { lockSiteAndGuard } from '../organizations/locks.ts';
@@ -12,29 +12,46 @@ import { guardConfirmation } from '../proposals/protection.ts';
 import type { ProposedChange } from '../proposals/store.ts';
 import { restrictionsOff } from '../proposals/summary.ts';
 import { applyTimeLimits, changeOpenGrants } from './change-grant.ts';
-import type { DecisionContext, Outcome } from './command.ts';
+import { type DecisionContext, endedAtOnce, type Outcome } from './command.ts';
 import { endChangeRequests } from './end-change-requests.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { findProposalFacts, type ProposalFacts, propose } from './propose.ts';
 import { invalidState } from './refusal.ts';
 import { siteCommand } from './site-command.ts';
 
-/** What ends with a site or a licence. */
-export type OpenOnSite = { open: OpenGrants; changeRequests: OpenChangeRequests };
+/** What ends with a site or a licence: all of it, or more than one transaction ends. */
+export type OpenOnSite = { open: OpenGrants; changeRequests: WaitingChangeRequests };
 
-/** What is open on a site, or for one product of it. Two statements; the caller holds the site's lock. */
+/**
+ * What is open on a site, or for one product of it, and no more than is needed to know that it is too much for one
+ * transaction. Two statements; the caller holds the site's lock.
+ */
 export async function listOpenOnSite(
   tx: Transaction,
   siteId: string,
   productId: string | null,
 ): Promise<OpenOnSite> {
-  const open = await listOpenGrantsOfSite(tx, siteId, productId);
-  return { open, changeRequests: await listOpenChangeRequestsOfSite(tx, siteId, productId) };
+  const open = await listOpenGrantsOfSite(tx, siteId, productId, endedAtOnce + 1);
+  const changeRequests = await listWaitingChangeRequestsOfSite(tx, siteId, productId, endedAtOnce + 1);
+  return { open, changeRequests };
+}
+
+/** Whether it is left to the background job to write that it is over: too much, or what ended before for another reason. */
+export function isLeftUnsettled(
+  { open, changeRequests }: { [Each in keyof OpenOnSite]: OpenOnSite[Each] | undefined },
+  { rules }: DecisionContext,
+) {
+  const most = Math.max(open?.grants.length ?? 0, changeRequests?.requests.length ?? 0);
+  const endedBefore = [...(open?.tickets.values() ?? [])].some(
+    ({ product }) => product.unsettledSince != null,
+  );
+  return endedBefore || most > (rules.endedAtOnce ?? endedAtOnce);
 }
 
 /**
  * Deactivating a site ends the pending and active grants on it, and withdraws what is to be changed there, so that
- * nothing comes back with the site.
+ * nothing comes back with the site. Access ends with this transaction, however much is open; what is too much for it is
+ * written by the background job (settle-places.ts).
  */
 export const deactivateSite = siteCommand<{ siteId: string }, Site, OpenOnSite>({
   operation: 'deactivateSite',
@@ -45,6 +62,11 @@ export const deactivateSite = siteCommand<{ siteId: string }, Site, OpenOnSite>(
     if (site.status === 'DEACTIVATED') {
       return { refused: invalidState('SITE_DEACTIVATED', 'The site is deactivated already.') };
     }
+    if (isLeftUnsettled({ open, changeRequests }, by)) {
+      const mark = { unsettledSince: by.now, unsettledById: by.viewer.id };
+      const outcome = change(site, { status: 'DEACTIVATED', ...mark });
+      return { ...outcome, entry: { details: { status: 'DEACTIVATED' } }, unsettledSiteId: site.id };
+    }
     const grants = changeGrantsOnSite(open, { type: 'DeactivateSite', by: by.viewer.id }, site, by);
     const ended = endChangeRequestsOnSite(changeRequests, 'SITE_DEACTIVATED', by, (ticket) => ({
       ...{ ...ticket, site: { ...site, status: 'DEACTIVATED' } },
@@ -53,15 +75,17 @@ export const deactivateSite = siteCommand<{ siteId: string }, Site, OpenOnSite>(
   },
 });
 
-/** The site accepts grants again; none of the old ones comes back. */
+/** The site accepts grants again; none of the old ones comes back. So all of them have to be over first. */
 export const reactivateSite = siteCommand<{ siteId: string }, Site>({
   operation: 'reactivateSite',
   action: 'site.reactivate',
-  refusals: ['SITE_NOT_DEACTIVATED'],
-  decide: ({ site }) =>
-    site.status === 'ACTIVE'
-      ? { refused: invalidState('SITE_NOT_DEACTIVATED') }
-      : change(site, { status: 'ACTIVE' }),
+  refusals: ['SITE_NOT_DEACTIVATED', 'NOT_SETTLED_YET'],
+  decide: ({ site }) => {
+    if (site.status === 'ACTIVE') return { refused: invalidState('SITE_NOT_DEACTIVATED') };
+    return site.unsettledSince === null
+      ? change(site, { status: 'ACTIVE' })
+      : { refused: invalidState('NOT_SETTLED_YET') };
+  },
 });
 
 type RestrictionsInput = { siteId: string; restricted: boolean };
@@ -137,13 +161,17 @@ export function changeGrantsOnSite(
     return { ...ticket, site };
   };
   const subject = { organizationId: site.organizationId, ticketOf };
-  const settled = applyTimeLimits(open.grants, subject, by.now);
+  // What ended with its licence before is not settled with the rest.
+  const inUse = open.grants.filter(
+    ({ ticketId }) => open.tickets.get(ticketId)?.product.unsettledSince == null,
+  );
+  const settled = applyTimeLimits(inUse, subject, by.now);
   return [...settled.changes, ...changeOpenGrants(settled.grants, command, { ...subject, by })];
 }
 
 /** Withdraws the waiting change requests among these. `after`: their ticket, with its site and product as they are then. */
 export function endChangeRequestsOnSite(
-  open: OpenChangeRequests | undefined,
+  open: WaitingChangeRequests | undefined,
   reason: EndOfItsUse,
   by: DecisionContext,
   after: (ticket: Omit<TicketOfChange, 'site'>) => TicketOfChange,
@@ -159,7 +187,7 @@ export function endChangeRequestsOnSite(
 export function change(
   { organization: _, ...site }: SiteWithOrganization,
   changes: Partial<Site>,
-): Outcome<Site> {
+): Extract<Outcome<Site>, { answer: Site }> {
   return {
     answer: { ...site, ...changes },
     entry: { details: changes },

@@ -15,10 +15,10 @@ import {
 } from '../tickets/ticket.ts';
 import { changeOpenGrants } from './change-grant.ts';
 import type { DecisionContext, Outcome } from './command.ts';
-import { endChangeRequests } from './end-change-requests.ts';
+import { endChangeRequests, settleChangeRequests } from './end-change-requests.ts';
 import { invalidInput, invalidState, type Refusal } from './refusal.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
-import type { TicketFacts } from './ticket-facts.ts';
+import { endOf, type TicketFacts } from './ticket-facts.ts';
 
 /** Decides a command on a ticket, and what it does to the ticket's open grants and change requests. */
 export function changeTicket(
@@ -44,8 +44,11 @@ export function changeTicket(
   if (effect === null) return outcome;
   const after = { ...facts.ticket, ...changed };
   const grants = changeOpenGrants(facts.grants, effect.onGrants, { ...grantSubjectOf(after), by });
-  const reason = effect.endsChangeRequests;
-  const changeRequests = endChangeRequests(facts.changeRequests, reason, () => after, by);
+  const end = endOf(facts);
+  const changeRequests =
+    end === null
+      ? endChangeRequests(facts.changeRequests, effect.endsChangeRequests, () => after, by)
+      : settleChangeRequests(facts.changeRequests, end, () => after, by.now);
   return { ...outcome, grants, changeRequests };
 }
 

@@ -65,7 +65,12 @@ export type Rules = {
   appointmentWaitMs: number;
   /** Where the vendor processes customers' data, and from where its engineers act. */
   vendorSites: VendorSites;
+  /** So many grants, and so many change requests, end in one transaction with their site or licence. Default: `endedAtOnce`. */
+  endedAtOnce?: number | undefined;
 };
+
+/** Few enough for a fraction of the time limit of a transaction on a busy machine. */
+export const endedAtOnce = 200;
 
 export const defaultRules: Rules = { appointmentWaitMs: 72 * 60 * 60 * 1000, vendorSites: anywhere };
 
@@ -103,6 +108,8 @@ export type Outcome<Row extends object> =
       entry?: OwnAuditEntry;
       /** The entries of what follows from it, in order, after its own. */
       consequences?: readonly OwnAuditEntry[];
+      /** The site on which something has ended that the background job has to settle. */
+      unsettledSiteId?: string;
       /** Accounts whose rights this changes: their subscriptions are checked again. */
       accessChangedFor?: readonly string[];
       /** Mail to send after the commit. A change of a grant brings its own: grant-change-effects.ts. */

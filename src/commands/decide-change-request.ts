@@ -4,10 +4,12 @@ import type { AuditAction } from '../audit/actions.ts';
 import { actorOf } from '../audit/entry.ts';
 import type { MutationName } from '../authorization/operations.ts';
 import { relationsToTicket, seesGrants, seesTicket } from '../authorization/viewer-relations.ts';
+import { endWithPlace } from '../changes/as-of.ts';
 import type { ChangeRequest, ChangeResult } from '../changes/change-request.ts';
 import { type ChangeCommand, type ChangeRequestRefusal, decide } from '../changes/lifecycle.ts';
 import { type ChangeRequestRow, toChangeRequest, toRow } from '../changes/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import { type EndOfPlace, endOfPlace } from '../organizations/unsettled.ts';
 import type { Transaction } from '../platform/database.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import type { TicketOnProduct } from '../tickets/store.ts';
@@ -129,5 +131,10 @@ async function findFacts(tx: Transaction, id: string): Promise<ChangeRequestFact
   });
   if (found === null) return null;
   const { ticket, ...row } = found;
-  return { ticket, request: toChangeRequest(row) };
+  return { ticket, request: settledWithPlace(toChangeRequest(row), endOfPlace(ticket)) };
+}
+
+/** One whose site or licence has ended is over, even before that is written. */
+export function settledWithPlace(request: ChangeRequest, end: EndOfPlace | null): ChangeRequest {
+  return end === null ? request : endWithPlace(request, end);
 }

@@ -31,6 +31,8 @@ export type Effects<Row extends object> = {
   entries: { before: readonly AuditEntry[]; after: readonly AuditEntry[] };
   accessChangedFor: readonly string[];
   mails: readonly MailRequest[];
+  /** The site on which something has ended that the background job has to settle. */
+  unsettledSiteId?: string | undefined;
 };
 
 /** Decides a command on its facts; null: what its input names does not exist. Pure. */
@@ -80,6 +82,7 @@ export function effectsOf<Input, Facts, Row extends object>(
     },
     accessChangedFor: outcome.accessChangedFor ?? [],
     mails: [...grants.flatMap(grantChangeMails), ...(outcome.mails ?? [])],
+    unsettledSiteId: outcome.unsettledSiteId,
   };
 }
 

@@ -7,6 +7,7 @@ import { findTicket } from '../tickets/store.ts';
 import { applyTimeLimits } from './change-grant.ts';
 import type { Dependencies } from './execute.ts';
 import { grantSubjectOf } from './ticket-command.ts';
+import { enderIn, endOf, findEnders } from './ticket-facts.ts';
 import { writeGrantChanges } from './write-grant-changes.ts';
 
 /** At most so many tickets in one run; the next run continues. */
@@ -30,6 +31,7 @@ export async function endExpiredGrants({ database, clock, announce }: Dependenci
         await listGrantsOfTicket(tx, ticketId, null),
         grantSubjectOf(ticket),
         clock(),
+        endOf({ ticket, endedBy: enderIn(await findEnders(tx, [ticket]), ticket) }),
       );
       const written = await writeGrantChanges(tx, changes);
       await appendAuditEntries(

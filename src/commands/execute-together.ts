@@ -25,7 +25,7 @@ export type BulkItem<Input> = { input: Input; idempotencyKey: string | null };
  * Once the signal is aborted, no further statement is sent, and nothing is changed.
  */
 export async function executeTogether<Input extends { grantId: string }>(
-  { database, clock, announce, rules }: Dependencies,
+  { database, clock, announce, rules, unsettledSites }: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
   accountId: string,
@@ -48,6 +48,7 @@ export async function executeTogether<Input extends { grantId: string }>(
       const facts = found && (await FactsOfGrants.find(tx, grantIds));
       // Read after the locks, so that the changes of one thing have times in their order.
       const now = clock(found?.readAt);
+      unsettledSites?.note(found?.unsettledSites ?? []);
       const viewer = found?.viewer ?? null;
       const effects = items.map(({ input, idempotencyKey: key }): Effects<GrantRow> => {
         if (viewer === null || facts === null) return answerOnly({ refused: notActive });

@@ -10,6 +10,7 @@
 import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
+import type { UnsettledSites } from '../organizations/unsettled.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -28,6 +29,10 @@ export type Dependencies = {
   /** Called after a commit with the events that it appended. Delivers them and wakes the other gateways; never waits. */
   announce: (appended: AppendedEvents | null) => void;
   logger: Logger;
+  /** Where reads look for what has ended and is not settled: organizations/unsettled.ts. */
+  unsettledSites?: UnsettledSites;
+  /** Called after a commit that has left something to settle. Never waits. */
+  settleSoon?: () => void;
 };
 
 /** Who runs a command, and the key under which a repetition gets the first answer. */
@@ -54,12 +59,12 @@ export type Executed<Row extends object> = { answer: Answer<Row>; viewer: Viewer
 
 /** As `execute`, for somebody who shows the caller more than the row. A refusal is an answer. */
 export async function executeAndLook<Input, Facts, Row extends object>(
-  { database, clock, announce, ...settings }: Dependencies,
+  { database, clock, announce, unsettledSites, settleSoon, ...settings }: Dependencies,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
 ): Promise<Executed<Row>> {
-  const { appended, ...executed } = await retryOnWriteConflict(() =>
+  const { appended, unsettled, ...executed } = await retryOnWriteConflict(() =>
     database.transaction(async (tx): Promise<Written<Row>> => {
       await command.lock(tx, input);
       await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
@@ -75,11 +80,19 @@ export async function executeAndLook<Input, Facts, Row extends object>(
     }),
   );
   announce(appended);
+  unsettledSites?.note(unsettled.siteIds);
+  if (unsettled.isNew) settleSoon?.();
   return executed;
 }
 
 /** What a transaction leaves, with the events for the relay. */
-type Written<Row extends object> = Executed<Row> & { appended: AppendedEvents | null };
+type Written<Row extends object> = Executed<Row> & {
+  appended: AppendedEvents | null;
+  /** The sites on which something is unsettled, and whether the command has left it so. */
+  unsettled: { siteIds: readonly string[]; isNew: boolean };
+};
+
+const nothingUnsettled = { siteIds: [], isNew: false };
 
 /**
  * Answers a repeated command: as the first time, unless the caller may no longer see that. The answered row leads to
@@ -93,18 +106,20 @@ async function answerAgain<Input, Facts, Row extends object>(
   first: Answer<Row>,
 ): Promise<Written<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
-  if (found === null) return { answer: { refused: notActive }, viewer: null, appended: null };
-  const { viewer, readAt } = found;
+  if (found === null)
+    return { answer: { refused: notActive }, viewer: null, appended: null, unsettled: nothingUnsettled };
+  const { viewer, readAt, unsettledSites: siteIds } = found;
+  const unsettled = { siteIds, isNew: false };
   if (command.seesAnswer !== undefined && 'answer' in first) {
     const isVisible = command.seesAnswer(viewer, first.answer);
     return {
       answer: isVisible ? first : { refused: notFound(command.resource) },
       viewer,
-      appended: null,
+      ...{ appended: null, unsettled },
     };
   }
   const facts = await command.load(tx, input, readAt);
-  return { answer: answerToRepetition(command, facts, viewer, first), viewer, appended: null };
+  return { answer: answerToRepetition(command, facts, viewer, first), viewer, appended: null, unsettled };
 }
 
 /**
@@ -131,12 +146,17 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   { clock, rules }: Pick<Dependencies, 'clock' | 'rules'>,
 ): Promise<Written<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
-  if (found === null) return { answer: { refused: notActive }, viewer: null, appended: null };
+  if (found === null)
+    return { answer: { refused: notActive }, viewer: null, appended: null, unsettled: nothingUnsettled };
   const { viewer } = found;
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
   const effects = effectsOf(command, await command.load(tx, input, now), input, { viewer, now, rules });
   const appended = await writeEffects(tx, [effects], now);
   const after = effects.accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
-  return { answer: effects.answer, viewer: after, appended };
+  const { unsettledSiteId: left } = effects;
+  const { unsettledSites: siteIds } = found;
+  const unsettled =
+    left === undefined ? { siteIds, isNew: false } : { siteIds: [...siteIds, left], isNew: true };
+  return { answer: effects.answer, viewer: after, appended, unsettled };
 }

@@ -17,6 +17,7 @@ import type { Experience } from '../roles/role.ts';
 import {
   changeGrantsOnSite,
   endChangeRequestsOnSite,
+  isLeftUnsettled,
   listOpenOnSite,
   type OpenOnSite,
 } from './change-site.ts';
@@ -127,6 +128,7 @@ export const createSite = platformCommand<
       status: 'ACTIVE',
       supportAccessRestricted: false,
       createdAt: now,
+      ...{ unsettledSince: null, unsettledById: null },
     };
     return {
       answer: site,
@@ -149,7 +151,7 @@ type ProductFacts = { site: SiteWithOrganization; product: Product | null; id: s
 export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts, Product>({
   operation: 'licenseProduct',
   action: 'product.license',
-  refusals: [],
+  refusals: ['NOT_SETTLED_YET'],
   resource: 'Site',
   lock: (tx, { siteId }) => lockSite(tx, siteId),
   load: async (tx, { siteId, key }, now) => {
@@ -165,7 +167,9 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
   organizationId: ({ site }) => site.organizationId,
   auditResource: ({ site }) => ({ type: 'Site', id: site.id }),
   decide: ({ site, product: known, id }, { siteId, key, name }, { now }) => {
-    const product: Product = { id, createdAt: now, ...known, siteId, key, name, licensed: true };
+    if (known != null && known.unsettledSince !== null) return { refused: invalidState('NOT_SETTLED_YET') };
+    const unknown = { id, createdAt: now, unsettledSince: null, unsettledById: null };
+    const product: Product = { ...unknown, ...known, siteId, key, name, licensed: true };
     return {
       answer: product,
       write: async (tx) => {
@@ -188,12 +192,12 @@ type LicensedProduct = ProductWithSite & OpenOnSite;
 
 /**
  * Ends the licence, and with it every open grant and change request for the product: support never sees or changes
- * unlicensed products.
+ * unlicensed products. What is too much for one transaction is left to the background job, as with `deactivateSite`.
  */
 export const unlicenseProduct = platformCommand<{ productId: string }, LicensedProduct, Product>({
   operation: 'unlicenseProduct',
   action: 'product.unlicense',
-  refusals: ['PRODUCT_NOT_LICENSED'],
+  refusals: ['PRODUCT_NOT_LICENSED', 'NOT_SETTLED_YET'],
   resource: 'Product',
   lock: (tx, { productId }) => lockSiteOfProduct(tx, productId),
   load: async (tx, { productId }) => {
@@ -207,16 +211,25 @@ export const unlicenseProduct = platformCommand<{ productId: string }, LicensedP
       const message = 'The product is not licensed on this site, so there is no licence to end.';
       return { refused: invalidState('PRODUCT_NOT_LICENSED', message) };
     }
-    const after = { ...product, licensed: false };
-    return {
+    // Everything there has ended already, with the site.
+    if (site.unsettledSince !== null) return { refused: invalidState('NOT_SETTLED_YET') };
+    const isUnsettled = isLeftUnsettled({ open, changeRequests }, by);
+    const mark = isUnsettled ? { unsettledSince: by.now, unsettledById: by.viewer.id } : {};
+    const data = { licensed: false, ...mark };
+    const after = { ...product, ...data };
+    const ended = {
       answer: after,
       write: async (tx: Transaction) => {
-        await tx.product.update({ where: { id: product.id }, data: { licensed: false } });
+        await tx.product.update({ where: { id: product.id }, data });
       },
       entry: {
         auditContext: { organizationId: site.organizationId, siteId: site.id },
         details: { key: product.key },
       },
+    };
+    if (isUnsettled) return { ...ended, unsettledSiteId: site.id };
+    return {
+      ...ended,
       grants: changeGrantsOnSite(open, { type: 'UnlicenseProduct', by: by.viewer.id }, site, by),
       changeRequests: endChangeRequestsOnSite(changeRequests, 'PRODUCT_UNLICENSED', by, (ticket) => ({
         ...{ ...ticket, site, product: after },

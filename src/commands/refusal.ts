@@ -23,6 +23,7 @@ export type StateRefusalCode =
   | 'SUPPORT_ACCESS_RESTRICTED'
   | 'SITE_DEACTIVATED'
   | 'SITE_NOT_DEACTIVATED'
+  | 'NOT_SETTLED_YET'
   | 'PRODUCT_NOT_LICENSED'
   | 'ORGANIZATION_WITHOUT_GUARD'
   | 'ALREADY_APPLIED'
@@ -235,6 +236,8 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   SITE_DEACTIVATED:
     'The site is deactivated: it accepts tickets, but no requests and no grants. Reactivate it first.',
   SITE_NOT_DEACTIVATED: 'The site is not deactivated.',
+  NOT_SETTLED_YET:
+    'What was open there when it ended is still being recorded as over, so that nothing of it comes back. Try again in a moment.',
   PRODUCT_NOT_LICENSED: 'The product is not licensed on this site, so its data cannot be opened to support.',
   ORGANIZATION_WITHOUT_GUARD:
     'The organization does not have Guard, so support access cannot be restricted on its sites.',

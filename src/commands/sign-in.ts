@@ -5,6 +5,8 @@ import { isUniqueViolation } from '../platform/database.ts';
 import { accountTypename } from './account-typename.ts';
 import type { Dependencies } from './execute.ts';
 
+type Reading = Pick<Dependencies, 'database' | 'clock' | 'unsettledSites'>;
+
 /**
  * The active account that a verified token speaks for, or null.
  *
@@ -15,7 +17,7 @@ import type { Dependencies } from './execute.ts';
  * One statement, except at the first sign-in, which is a transaction with an entry on the audit log.
  */
 export async function signIn(
-  dependencies: Pick<Dependencies, 'database' | 'clock'>,
+  dependencies: Reading,
   { email, ...subject }: Subject & { email: string | null },
 ): Promise<Viewer | null> {
   const known = await findBound(dependencies, subject);
@@ -26,18 +28,19 @@ export async function signIn(
 }
 
 async function findBound(
-  { database, clock }: Pick<Dependencies, 'database' | 'clock'>,
+  { database, clock, unsettledSites }: Reading,
   { issuer, subject }: Subject,
 ): Promise<Viewer | null> {
   const found = await findViewerBySubject(database.prisma, { issuer, subject });
   if (found === null) return null;
   clock(found.readAt);
+  unsettledSites?.note(found.unsettledSites);
   return found.viewer;
 }
 
 /** Null when nothing was bound, because another request was first or there is no account to bind. */
 async function bindSubjectAtFirstSignIn(
-  { database, clock }: Pick<Dependencies, 'database' | 'clock'>,
+  { database, clock, unsettledSites }: Reading,
   { issuer, subject }: Subject,
   email: string,
 ): Promise<Viewer | null> {
@@ -45,6 +48,7 @@ async function bindSubjectAtFirstSignIn(
     return await database.transaction(async (tx) => {
       const bound = await bindSubject(tx, { issuer, subject }, email);
       if (bound === null) return null;
+      unsettledSites?.note(bound.unsettledSites);
       const { kind, id, name, email: known } = bound.viewer;
       await appendAuditEntries(tx, [
         {

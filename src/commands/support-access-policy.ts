@@ -45,7 +45,7 @@ export const setSupportAccessPolicy = siteCommand<
     ...(site.supportAccessRestricted && loosens(site, wholePolicy(site, input))
       ? await loosening(tx, site, policyOf(site.id), now)
       : {}),
-    ...(input.requestWaitSeconds < site.requestWaitSeconds
+    ...(input.requestWaitSeconds < site.requestWaitSeconds && site.status === 'ACTIVE'
       ? { open: await listOpenGrantsOfSite(tx, site.id, null) }
       : {}),
   }),

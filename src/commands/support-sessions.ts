@@ -4,8 +4,9 @@ import { relationsToSession, seesSession } from '../authorization/viewer-relatio
 import type { ActiveGrant, Grant } from '../grants/grant.ts';
 import { grantFirstUsedMail } from '../notifications/kinds/grant-first-used.ts';
 import { mayActFrom } from '../organizations/residency.ts';
+import { endOfPlace } from '../organizations/unsettled.ts';
 import { newId } from '../platform/ids.ts';
-import { asOf, decide, type Session, type SessionReason } from '../sessions/session.ts';
+import { asOf, decide, endWithPlace, type Session, type SessionReason } from '../sessions/session.ts';
 import { findLatestSession, findSession } from '../sessions/store.ts';
 import { lockTicket } from '../tickets/locks.ts';
 import { endElapsedSession, sessionChanges } from './change-session.ts';
@@ -118,8 +119,10 @@ export const endSupportSession: Command<EndSupportSessionInput, SessionFacts, Se
   auditContext: ({ session }) => contextOfSession(session),
   auditResource: ({ session }) => ({ type: 'SupportSession', id: session.id }),
   applyTimeLimits: applyTicketTimeLimits,
-  decide: ({ session, grant, ticket }, _, { viewer, now }) => {
-    if (grant === null) throw new Error(`The grant of support session ${session.id} was not read`);
+  decide: ({ session: loaded, grant, ticket }, _, { viewer, now }) => {
+    if (grant === null) throw new Error(`The grant of support session ${loaded.id} was not read`);
+    const end = endOfPlace(ticket);
+    const session = end === null ? loaded : endWithPlace(loaded, end);
     const grantExpiresAt = 'expiresAt' in grant ? grant.expiresAt : null;
     const decision = decide(session, { type: 'End', by: viewer.id }, now);
     if ('changed' in decision) {

@@ -24,7 +24,7 @@ import {
   type StateRefusalCode,
   versionConflict,
 } from './refusal.ts';
-import { findTicketFacts, type TicketFacts, type TicketInput } from './ticket-facts.ts';
+import { endOf, findTicketFacts, type TicketFacts, type TicketInput } from './ticket-facts.ts';
 
 type TicketSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
@@ -80,12 +80,12 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
   };
 }
 
-/** Ends the grants of the ticket whose time has run out by `now`. */
+/** Ends the grants of the ticket whose time has run out by `now`, and those that ended with its site or licence. */
 export function applyTicketTimeLimits<Facts extends TicketFacts>(
   facts: Facts,
   now: Date,
 ): { facts: Facts; changes: DecidedGrantChange[] } {
-  const { grants, changes } = applyTimeLimits(facts.grants, grantSubjectOf(facts.ticket), now);
+  const { grants, changes } = applyTimeLimits(facts.grants, grantSubjectOf(facts.ticket), now, endOf(facts));
   return {
     facts: { ...facts, grants, grant: grants.find(({ id }) => id === facts.grant?.id) ?? null },
     changes,

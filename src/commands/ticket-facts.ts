@@ -1,10 +1,12 @@
 /** The facts that every command on a ticket, or on one of its grants, is decided on. */
+import { type Actor, actorOf } from '../audit/entry.ts';
 import type { OpenChangeRequest } from '../changes/change-request.ts';
 import { listOpenChangeRequests } from '../changes/store.ts';
 import type { Grant } from '../grants/grant.ts';
 import { listGrantsOfTicket, listGrantsOfTickets } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { listViewers } from '../identity/viewer-store.ts';
+import { endOfPlace } from '../organizations/unsettled.ts';
 import type { Transaction } from '../platform/database.ts';
 import {
   findTicket,
@@ -14,6 +16,7 @@ import {
   type TicketOnProduct,
 } from '../tickets/store.ts';
 import type { TicketRef } from '../tickets/ticket.ts';
+import type { EndByPerson } from './change-grant.ts';
 
 export type TicketFacts = {
   ticket: TicketOnProduct;
@@ -26,6 +29,8 @@ export type TicketFacts = {
    * active. Only the approval of the Guard needs them.
    */
   approvers?: ReadonlyMap<string, Viewer>;
+  /** Who ended the ticket's site or licence, if what was open there is not settled. */
+  endedBy?: Actor | undefined;
   /** The ticket's open change requests. Only what ends them, or limits how many there are, needs them. */
   changeRequests?: readonly OpenChangeRequest[];
 };
@@ -42,7 +47,35 @@ export async function findTicketFacts(tx: Transaction, input: TicketInput): Prom
   const ticket = await findTicket(tx, input);
   if (ticket === null) return null;
   const grants = await listGrantsOfTicket(tx, ticket.id, named);
-  return { ticket, grants, grant: grants.find(({ id }) => id === named) ?? null };
+  const endedBy = enderIn(await findEnders(tx, [ticket]), ticket);
+  return { ticket, grants, grant: grants.find(({ id }) => id === named) ?? null, endedBy };
+}
+
+/** The end of the ticket's site or of its licence, if what was open there is not settled. */
+export function endOf({ ticket, endedBy }: Pick<TicketFacts, 'ticket' | 'endedBy'>): EndByPerson | null {
+  const end = endOfPlace(ticket);
+  if (end === null) return null;
+  if (endedBy === undefined) throw new Error(`Who ended the site or licence of ${ticket.key} was not read`);
+  return { ...end, by: endedBy };
+}
+
+/** Who ended the sites and licences that are not settled, by the ids of the accounts. */
+export type Enders = ReadonlyMap<string, Actor>;
+
+/** Those of these tickets. One statement, and none where everything is settled. */
+export async function findEnders(
+  db: Transaction,
+  tickets: readonly (TicketOnProduct | null)[],
+): Promise<Enders> {
+  const ids = tickets.flatMap((ticket) => (ticket && endOfPlace(ticket)?.byId) ?? []);
+  if (ids.length === 0) return new Map();
+  const accounts = await db.account.findMany({ where: { id: { in: [...new Set(ids)] } } });
+  return new Map(accounts.map((account) => [account.id, actorOf(account)]));
+}
+
+export function enderIn(enders: Enders, ticket: TicketOnProduct): Actor | undefined {
+  const end = endOfPlace(ticket);
+  return end === null ? undefined : enders.get(end.byId);
 }
 
 /** As `findTicketFacts`, with the approvers. At most three statements. */
@@ -67,8 +100,8 @@ async function findApprovers(
 
 /**
  * The facts of these tickets, in the order of the ids; null where there is no such ticket. No grant is named:
- * use `withGrant` for the facts of a command on a grant. Two statements, however many tickets, and one more if any of
- * the grants awaits the Guard.
+ * use `withGrant` for the facts of a command on a grant. Two statements, however many tickets, and one more each if any of
+ * the grants awaits the Guard, and if anything is not settled.
  */
 export async function listTicketFacts(
   db: Transaction,
@@ -79,7 +112,7 @@ export async function listTicketFacts(
     listGrantsOfTickets(db, ticketIds),
   ]);
   const approvers = await findApprovers(db, grants);
-  const factsOf = factsWith(grants);
+  const factsOf = factsWith(grants, await findEnders(db, tickets));
   return tickets.map((ticket) => ticket && { ...factsOf(ticket), approvers });
 }
 
@@ -91,15 +124,18 @@ export class FactsOfGrants {
   readonly #tickets: ReadonlyMap<string, TicketOnProduct>;
   readonly #grants: Map<string, Grant>;
   readonly #approvers: ReadonlyMap<string, Viewer>;
+  readonly #enders: Enders;
 
   private constructor(
     tickets: readonly TicketOnProduct[],
     grants: readonly Grant[],
     approvers: ReadonlyMap<string, Viewer>,
+    enders: Enders,
   ) {
     this.#tickets = new Map(tickets.map((ticket) => [ticket.id, ticket]));
     this.#grants = new Map(grants.map((grant) => [grant.id, grant]));
     this.#approvers = approvers;
+    this.#enders = enders;
   }
 
   /** Two statements, however many grants, and one more if any grant of their tickets awaits the Guard. */
@@ -107,7 +143,7 @@ export class FactsOfGrants {
     const tickets = await listTicketsOfGrants(tx, grantIds);
     const ticketIds = tickets.map(({ id }) => id);
     const grants = tickets.length === 0 ? [] : await listGrantsOfTickets(tx, ticketIds, grantIds);
-    return new FactsOfGrants(tickets, grants, await findApprovers(tx, grants));
+    return new FactsOfGrants(tickets, grants, await findApprovers(tx, grants), await findEnders(tx, tickets));
   }
 
   /** The facts for a command on this grant; null: it did not exist. */
@@ -116,7 +152,7 @@ export class FactsOfGrants {
     const ticket = grant && this.#tickets.get(grant.ticketId);
     if (grant === undefined || ticket === undefined) return null;
     const grants = [...this.#grants.values()].filter(({ ticketId }) => ticketId === ticket.id);
-    return { ticket, grants, grant, approvers: this.#approvers };
+    return { ticket, grants, grant, approvers: this.#approvers, endedBy: enderIn(this.#enders, ticket) };
   }
 
   /** Takes over what a command has changed. */
@@ -130,7 +166,7 @@ export async function listTicketFactsOfEngineer(tx: Transaction, engineerId: str
   const tickets = await listOpenTicketsOfEngineer(tx, engineerId);
   if (tickets.length === 0) return [];
   const ids = tickets.map(({ id }) => id);
-  const factsOf = factsWith(await listGrantsOfTickets(tx, ids));
+  const factsOf = factsWith(await listGrantsOfTickets(tx, ids), await findEnders(tx, tickets));
   const changeRequests = Map.groupBy(await listOpenChangeRequests(tx, ids), ({ ticketId }) => ticketId);
   return tickets.map((ticket) => ({
     ...factsOf(ticket),
@@ -138,9 +174,12 @@ export async function listTicketFactsOfEngineer(tx: Transaction, engineerId: str
   }));
 }
 
-function factsWith(grants: readonly Grant[]): (ticket: TicketOnProduct) => TicketFacts {
+function factsWith(grants: readonly Grant[], enders: Enders): (ticket: TicketOnProduct) => TicketFacts {
   const byTicket = Map.groupBy(grants, ({ ticketId }) => ticketId);
-  return (ticket) => ({ ticket, grants: byTicket.get(ticket.id) ?? [], grant: null });
+  return (ticket) => ({
+    ...{ ticket, grants: byTicket.get(ticket.id) ?? [], grant: null },
+    endedBy: enderIn(enders, ticket),
+  });
 }
 
 /** The facts for a command that names this grant of the ticket, which may be over. */

@@ -1,11 +1,10 @@
 /** What the end of an engineer's account does to the tickets that they are assigned to. */
 import type { ChangeOnTicket } from '../changes/event.ts';
 import type { Ticket } from '../tickets/ticket.ts';
-import { applyTimeLimits } from './change-grant.ts';
 import { assigning, changeTicket, engineersOf } from './change-ticket.ts';
 import type { DecisionContext, OwnAuditEntry } from './command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
-import { grantSubjectOf } from './ticket-command.ts';
+import { applyTicketTimeLimits } from './ticket-command.ts';
 import type { TicketFacts } from './ticket-facts.ts';
 
 type Unassigned = {
@@ -22,18 +21,17 @@ type Unassigned = {
  */
 export function unassignTickets(tickets: readonly TicketFacts[], by: DecisionContext): Unassigned {
   const unassigned: Unassigned = { tickets: [], changeRequests: [], entries: [], grants: [] };
-  for (const facts of tickets) {
-    const { ticket } = facts;
-    const { grants, changes: expired } = applyTimeLimits(facts.grants, grantSubjectOf(ticket), by.now);
+  for (const loaded of tickets) {
+    const { facts, changes: over } = applyTicketTimeLimits(loaded, by.now);
     const command = { type: 'Assign', engineerId: null } as const;
     const toNobody = () => assigning(null);
-    const outcome = changeTicket({ ...facts, grants }, by, command, toNobody);
+    const outcome = changeTicket(facts, by, command, toNobody);
     if ('refused' in outcome) continue;
     unassigned.tickets.push(outcome.answer);
     const passed = (outcome.grants ?? []).map((change) => ({ ...change, engineerIsGone: true }));
     unassigned.changeRequests.push(...(outcome.changeRequests ?? []));
     unassigned.entries.push(assignmentEntry(facts, outcome.answer));
-    unassigned.grants.push(...expired, ...passed);
+    unassigned.grants.push(...over, ...passed);
   }
   return unassigned;
 }

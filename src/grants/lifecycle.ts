@@ -59,6 +59,11 @@ export type GrantCommand =
   | { type: 'ChangeProduct'; by: string }
   | { type: 'ElapseTime' };
 
+/** The command that ends a grant with its site or its product's licence. */
+export function endWithPlace(reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED', by: string): GrantCommand {
+  return { type: reason === 'SITE_DEACTIVATED' ? 'DeactivateSite' : 'UnlicenseProduct', by };
+}
+
 export type GrantChange = {
   event: GrantEventType;
   /** The grant after the change. */

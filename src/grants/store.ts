@@ -1,5 +1,5 @@
 /** Grants in the database: the reads that commands need, and the one write, which checks versions. */
-import type { SupportSession, Ticket } from '../../prisma/generated/client/client.ts';
+import type { Product, SupportSession, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import { snakeCase } from '../platform/snake-case.ts';
@@ -27,11 +27,12 @@ export async function listGrantsOfTicket(
   return rows.map(toGrant);
 }
 
-/** The open grants of these tickets, and those with the ids `named`, open or not. One statement. */
+/** The open grants of these tickets, and those with the ids `named`, open or not; at most `limit`. One statement. */
 export async function listGrantsOfTickets(
   db: Transaction,
   ticketIds: readonly string[],
   named: readonly string[] = [],
+  limit?: number,
 ): Promise<Grant[]> {
   const rows = await db.grant.findMany({
     where: {
@@ -42,6 +43,7 @@ export async function listGrantsOfTickets(
       ],
     },
     orderBy: { id: 'asc' },
+    ...(limit === undefined ? {} : { take: limit }),
   });
   return rows.map(toGrant);
 }
@@ -49,14 +51,19 @@ export async function listGrantsOfTickets(
 /** Open grants of many tickets, and what their events say of each ticket. */
 export type OpenGrants = {
   grants: Grant[];
-  tickets: ReadonlyMap<string, Pick<Ticket, 'reporterId' | 'status' | 'version'>>;
+  tickets: ReadonlyMap<string, Pick<Ticket, 'reporterId' | 'status' | 'version'> & { product: Marked }>;
 };
+type Marked = Pick<Product, 'unsettledSince' | 'unsettledById'>;
 
-/** Every open grant on a site, or on one product of it. One statement; the caller holds the site's lock. */
+/**
+ * Every open grant on a site, or on one product of it; of more than `limit`, so many. One statement; the caller holds the
+ * site's lock.
+ */
 export async function listOpenGrantsOfSite(
   tx: Transaction,
   siteId: string,
   productId: string | null,
+  limit?: number,
 ): Promise<OpenGrants> {
   const found = await tx.grant.findMany({
     where: {
@@ -64,9 +71,17 @@ export async function listOpenGrantsOfSite(
       state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] },
       ...(productId === null ? {} : { ticket: { productId } }),
     },
-    include: { ticket: { select: { reporterId: true, status: true, version: true } } },
+    include: {
+      ticket: {
+        select: {
+          ...{ reporterId: true, status: true, version: true },
+          product: { select: { unsettledSince: true, unsettledById: true } },
+        },
+      },
+    },
     relationLoadStrategy: 'join',
     orderBy: { id: 'asc' },
+    ...(limit === undefined ? {} : { take: limit }),
   });
   return {
     grants: found.map(({ ticket: _, ...row }) => toGrant(row)),

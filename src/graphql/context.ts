@@ -4,11 +4,13 @@ import type { Dependencies } from '../commands/execute.ts';
 import type { CursorSigner } from '../events/event-cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import type { UnsettledSites } from '../organizations/unsettled.ts';
 import { notPermitted } from './errors.ts';
 import { Loaders } from './loaders.ts';
 
 /** The services of the gateway that resolvers use. */
 export type Services = Dependencies & {
+  unsettledSites: UnsettledSites;
   feed: Feed;
   cursors: CursorSigner;
 };

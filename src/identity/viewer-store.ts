@@ -19,15 +19,25 @@ type AccountRow = {
   /** Whether the address is the vendor's. */
   isVendors: boolean;
   readAt: Date;
+  unsettledSites: string[];
 };
 
-/** A viewer, and the time of the database when it was read. */
-export type ViewerAt = { viewer: Viewer; readAt: Date };
+/** A viewer, and what every operation has to know of the moment when it was read. */
+export type ViewerAt = {
+  viewer: Viewer;
+  /** The time of the database. */
+  readAt: Date;
+  /** The sites on which something that has ended may not yet be written as over: organizations/unsettled.ts. */
+  unsettledSites: readonly string[];
+};
 
 /** Whom a token speaks for: a subject is unique only within its issuer. */
 export type Subject = { issuer: string; subject: string };
 
 type Reader = Pick<Transaction, '$queryRawUnsafe'>;
+
+/** More of them at once than any vendor's sites end in a minute. */
+const mostUnsettledSites = 1_000;
 
 const selectViewer = `
   SELECT a.id, a.kind::text AS kind, a.email, a.name,
@@ -42,7 +52,10 @@ const selectViewer = `
             FROM role_assignments r LEFT JOIN products p ON p.id = r.product_id
            WHERE r.account_id = a.id) AS assignments,
          ${isVendorsInSql('a.email')} AS "isVendors",
-         clock_timestamp() AS "readAt"
+         clock_timestamp() AS "readAt",
+         ARRAY(SELECT id::text FROM sites WHERE unsettled_since IS NOT NULL
+               UNION SELECT site_id::text FROM products WHERE unsettled_since IS NOT NULL
+               LIMIT ${mostUnsettledSites}) AS "unsettledSites"
     FROM accounts a
    WHERE a.active AND `;
 
@@ -57,7 +70,7 @@ export async function findViewerByEmail(db: Reader, email: string): Promise<View
   return toViewerAt(rows)?.viewer ?? null;
 }
 
-/** As `findViewerById`, with the time of the database. */
+/** As `findViewerById`, with what was true at that moment. */
 export async function findViewerAt(db: Reader, id: string): Promise<ViewerAt | null> {
   return toViewerAt(await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = $1::uuid`, id));
 }
@@ -119,7 +132,9 @@ export async function adoptSubjects(db: Transaction, issuer: string): Promise<vo
 }
 
 function toViewerAt([row]: AccountRow[]): ViewerAt | null {
-  return row === undefined ? null : { viewer: toViewer(row), readAt: row.readAt };
+  if (row === undefined) return null;
+  const { readAt, unsettledSites } = row;
+  return { viewer: toViewer(row), readAt, unsettledSites };
 }
 
 const nothing = { organizationIds: [], assignments: [] };

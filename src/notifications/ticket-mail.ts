@@ -26,6 +26,9 @@ export const grantConcerns: MailKind['concerns'] = {
   grantId: 'g.id',
 };
 
+/** The condition for a site that is active and a product that is licensed: what was open elsewhere is over. */
+export const isInUseInSql = "s.status = 'ACTIVE' AND p.licensed";
+
 /** The condition for a member of the ticket's organization. */
 export const isMemberInSql = `EXISTS (
   SELECT FROM memberships WHERE account_id = a.id AND organization_id = s.organization_id)`;

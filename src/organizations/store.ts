@@ -59,3 +59,50 @@ export async function findProduct(tx: Transaction, by: ProductRef): Promise<Prod
     relationLoadStrategy: 'join',
   });
 }
+
+/** A site, or a product of it, that has ended and is not settled: unsettled.ts. */
+export type UnsettledPlace = { siteId: string; productId: string | null };
+
+/** At most `limit` of them, the longest unsettled first. One statement, two small partial indexes. */
+export async function listUnsettledPlaces(db: Transaction, limit: number): Promise<UnsettledPlace[]> {
+  return await db.$queryRawUnsafe<UnsettledPlace[]>(
+    `SELECT "siteId", "productId" FROM (
+       SELECT id::text AS "siteId", NULL AS "productId", unsettled_since FROM sites WHERE unsettled_since IS NOT NULL
+       UNION ALL
+       SELECT site_id::text, id::text, unsettled_since FROM products WHERE unsettled_since IS NOT NULL) AS place
+      ORDER BY unsettled_since LIMIT $1::int`,
+    limit,
+  );
+}
+
+/** Whether a grant is open there, or a change request waits. One statement. */
+export async function hasOpen(db: Transaction, place: UnsettledPlace): Promise<boolean> {
+  const { siteId, productId } = place;
+  const [row] = await db.$queryRawUnsafe<{ isOpen: boolean }[]>(
+    `SELECT ${openInSql(place)} AS "isOpen"`,
+    siteId,
+    productId ?? siteId,
+  );
+  return row?.isOpen ?? false;
+}
+
+/** Takes the mark away, if nothing is open there any more. One statement; the caller holds the site's lock. */
+export async function takeMarkAway(tx: Transaction, place: UnsettledPlace): Promise<void> {
+  const { siteId, productId } = place;
+  await tx.$executeRawUnsafe(
+    `UPDATE ${productId === null ? 'sites' : 'products'} SET unsettled_since = NULL, unsettled_by_id = NULL
+      WHERE id = $2::uuid AND unsettled_since IS NOT NULL AND NOT ${openInSql(place)}`,
+    siteId,
+    productId ?? siteId,
+  );
+}
+
+/** `$1` is the site, `$2` the place itself. */
+function openInSql({ productId }: UnsettledPlace): string {
+  const there = productId === null ? 't.site_id = $2::uuid' : 't.product_id = $2::uuid';
+  return `(EXISTS (SELECT FROM grants g JOIN tickets t ON t.id = g.ticket_id
+                    WHERE g.site_id = $1::uuid AND ${there}
+                      AND g.state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'))
+        OR EXISTS (SELECT FROM change_requests c JOIN tickets t ON t.id = c.ticket_id
+                    WHERE c.site_id = $1::uuid AND ${there} AND c.state IN ('PENDING_CONSENT', 'CONSENTED')))`;
+}

@@ -13,6 +13,7 @@ export function whereSql(where: object, alias: string, relations: Relations = {}
   const all = Object.entries(where).map(([name, value]) => {
     if (name === 'AND') return joined(value, ' AND ', 'true');
     if (name === 'OR') return joined(value, ' OR ', 'false');
+    if (name === 'NOT') return Prisma.sql`NOT ${whereSql(value, alias, relations)}`;
     const relation = relations[name];
     return relation === undefined ? comparisonSql(columnOf(alias, name), value) : relation(value);
   });

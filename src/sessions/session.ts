@@ -137,6 +137,15 @@ export function asOf(session: Session, grantExpiresAt: Date | null, now: Date): 
   return 'changed' in decision ? decision.changed.session : session;
 }
 
+/** The session after its site was deactivated or its product's licence ended, at `since`, even if that is not written yet. */
+export function endWithPlace(
+  session: Session,
+  end: { reason: 'SITE_DEACTIVATED' | 'PRODUCT_UNLICENSED'; since: Date; byId: string },
+): Session {
+  const decision = decide(session, { type: 'EndUse', endReason: end.reason, by: end.byId }, end.since);
+  return 'changed' in decision ? decision.changed.session : session;
+}
+
 type Of<Type extends SessionCommand['type']> = Extract<SessionCommand, { type: Type }>;
 
 function start({ start, limits, grantExpiresAt }: Of<'Start'>, now: Date): SessionDecision {

@@ -1,5 +1,5 @@
 import type { Transaction } from '../platform/database.ts';
-import { exclusiveLock, sharedLock } from '../platform/locks.ts';
+import { exclusiveLock, sharedLock, tryExclusiveLock, trySharedLock } from '../platform/locks.ts';
 import type { TicketRef } from './ticket.ts';
 
 /** Names a ticket, or one by a grant, a support session or a change request on it. */
@@ -49,6 +49,35 @@ export async function lockTicketsOfGrants(tx: Transaction, grantIds: readonly st
          FROM (SELECT DISTINCT ${column} AS id FROM grants WHERE id = ANY ($1::uuid[]) ORDER BY ${column}) AS named`,
       grantIds,
     );
+}
+
+/**
+ * Locks tickets of a site, or of one product of it, on which a grant is open or a change request waits, as a command on a
+ * ticket does, and returns their ids, at most `limit`. A ticket that is locked already is left out, so that nobody waits for
+ * it. One statement.
+ */
+export async function lockTicketsWithOpenOn(
+  tx: Transaction,
+  { siteId, productId }: { siteId: string; productId: string | null },
+  limit: number,
+): Promise<string[]> {
+  const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
+    `WITH open AS MATERIALIZED (
+       (SELECT g.ticket_id FROM grants g JOIN tickets t ON t.id = g.ticket_id
+         WHERE g.site_id = $1::uuid AND ($2::uuid IS NULL OR t.product_id = $2::uuid)
+           AND g.state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE') LIMIT 10 * $3::int)
+       UNION ALL
+       (SELECT c.ticket_id FROM change_requests c JOIN tickets t ON t.id = c.ticket_id
+         WHERE c.site_id = $1::uuid AND ($2::uuid IS NULL OR t.product_id = $2::uuid)
+           AND c.state IN ('PENDING_CONSENT', 'CONSENTED') LIMIT 10 * $3::int))
+     SELECT ticket_id::text AS id FROM (SELECT DISTINCT ticket_id FROM open) AS ticket
+      WHERE ${trySharedLock('site', '$1::text')} AND ${tryExclusiveLock('ticket', 'ticket_id::text')}
+      LIMIT $3::int`,
+    siteId,
+    productId,
+    limit,
+  );
+  return rows.map(({ id }) => id);
 }
 
 const openTicketsOfEngineer = `SELECT id, site_id FROM tickets WHERE assignee_id = $1::uuid AND status <> 'CLOSED'`;

@@ -5,7 +5,7 @@ import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents } from '../support/rows.ts';
+import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
 import {
   addRovoBackend,
   assignRole,
@@ -202,6 +202,17 @@ const product = async () => {
   const input = { siteId: world.acme.sites.main.id, key: fresh('wiki'), name: 'Wiki' };
   const { id } = await done(people.operator, 'licenseProduct', input);
   return { productId: id };
+};
+/** A product whose licence has ended, and where not all is recorded as over yet. */
+const unsettledProduct = async () => {
+  const input = { ...(await mainSite()), key: fresh('wiki'), name: 'Wiki' };
+  const { id } = await done(people.operator, 'licenseProduct', input);
+  await gateway.sql.query(
+    `UPDATE products SET licensed = false, unsettled_since = now(),
+            unsettled_by_id = (SELECT id FROM accounts WHERE email = $2) WHERE id = $1`,
+    [rawId(id), people.operator.email],
+  );
+  return input;
 };
 const assigned = async (role: Input = { role: 'ORGANIZATION_ADMIN' }) => {
   const { userId, organizationId, email } = await member();
@@ -611,6 +622,7 @@ const rows: Record<MutationName, () => Row> = {
       ForbiddenError: by('reporter', async () => ({ ...(await mainSite()), ...wiki })),
       otherInput: { name: 'Another' },
       NotFoundError: by('operator', { ...noSite, ...wiki }),
+      InvalidStateError: by('operator', unsettledProduct),
     };
   },
   unlicenseProduct: () => ({

@@ -79,3 +79,26 @@ test('its audit entry says what was asked for, what became of it, and where it b
     reason: 'The board cannot be opened.',
   });
 });
+
+describe('where its site was deactivated, which is not settled', () => {
+  const end = { reason: 'SITE_DEACTIVATED', since: NOW, byId: 'operator' } as const;
+  const ticket = { site: { unsettledSince: NOW }, product: { unsettledSince: null } };
+  const later = fromNow(MS);
+  const settled = Object.entries(requests).filter(([, request]) => {
+    const row = toRow(request);
+    return row.endedAt !== null || asOf(row, NOW) === row;
+  });
+
+  test.each(settled)('one that %s has ended with it if it waited', (_, request) => {
+    const row = toRow(request);
+    const shown = asOf(row, later, end);
+    if (row.state === 'PENDING_CONSENT' || row.state === 'CONSENTED')
+      expect(shown).toMatchObject({
+        ...{ state: 'WITHDRAWN', endReason: 'SITE_DEACTIVATED', endedAt: NOW, endedById: 'operator' },
+        version: row.version + 1,
+      });
+    else expect(shown).toEqual(row);
+    const found = states.filter((state) => meets({ ...row, ticket }, inStates([state], later, ['site'])));
+    expect(found).toEqual([shown.state]);
+  });
+});

@@ -485,10 +485,51 @@ describe('a transaction does not commit', () => {
     'UPDATE tickets SET product_id = $2, version = version + 1 WHERE id = $1',
     ...[ids.ticket, ids.sibling],
   ];
+  const leaveUnsettled = (table: 'sites' | 'products'): [string, ...unknown[]] => [
+    `UPDATE ${table} SET ${table === 'sites' ? `status = 'DEACTIVATED'` : 'licensed = false'}, unsettled_since = now(),
+            unsettled_by_id = $2 WHERE id = $1`,
+    ...[table === 'sites' ? ids.site : ids.product, ids.admin],
+  ];
+  const takeMark = (table: 'sites' | 'products'): [string, ...unknown[]] => [
+    `UPDATE ${table} SET unsettled_since = NULL, unsettled_by_id = NULL WHERE id = $1`,
+    table === 'sites' ? ids.site : ids.product,
+  ];
 
   test.each<[string, () => [string, ...unknown[]][], string]>([
     ['that gives a ticket with one another product', () => [changeProduct()], 'tickets_product_ends_grants'],
     ['that closes a ticket with an open grant', () => [closeTicket()], 'grants_open_ticket'],
+    [
+      'that approves a grant on an unsettled site',
+      () => [
+        leaveUnsettled('sites'),
+        activate(grants.pending),
+        decide(grants.pending, 'CUSTOMER', 'APPROVED', ids.admin),
+      ],
+      'grants_active_site',
+    ],
+    [
+      'that opens one there',
+      () => [
+        leaveUnsettled('sites'),
+        [
+          `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at,
+                               approval_due_at, engineer_id, version)
+           SELECT gen_random_uuid(), id, site_id, 'ROVO_CONVERSATIONS', '{a}', 'PENDING_APPROVAL', reporter_id, now(),
+                  now() + interval '1 day', assignee_id, 1 FROM tickets WHERE id = $1`,
+          ids.ticket,
+        ],
+      ],
+      'grants_active_site',
+    ],
+    [
+      'that approves one for an unsettled product',
+      () => [
+        leaveUnsettled('products'),
+        activate(grants.pending),
+        decide(grants.pending, 'CUSTOMER', 'APPROVED', ids.admin),
+      ],
+      'grants_licensed_product',
+    ],
     ['that deactivates a site with one', () => [deactivate()], 'grants_active_site'],
     ['that ends the licence of a product with one', () => [unlicense()], 'grants_licensed_product'],
     ['that assigns an engineer without it', () => [assign(ids.otherEngineer)], 'grants_assigned_engineer'],
@@ -499,12 +540,89 @@ describe('a transaction does not commit', () => {
     expect(await refusalAtCommit(...statements())).toBe(rule);
   });
 
+  test.each<[string, () => [string, ...unknown[]][], string]>([
+    [
+      'that takes the mark from a site with one',
+      () => [leaveUnsettled('sites'), takeMark('sites')],
+      'sites_settled',
+    ],
+    [
+      'that brings an unsettled site back',
+      () => [leaveUnsettled('sites'), [`UPDATE sites SET status = 'ACTIVE' WHERE id = $1`, ids.site]],
+      'sites_unsettled',
+    ],
+    [
+      'that brings it back with the mark',
+      () => [
+        leaveUnsettled('sites'),
+        [
+          `UPDATE sites SET status = 'ACTIVE', unsettled_since = NULL, unsettled_by_id = NULL WHERE id = $1`,
+          ids.site,
+        ],
+      ],
+      'sites_settled',
+    ],
+    [
+      'that changes the mark of a site',
+      () => [
+        leaveUnsettled('sites'),
+        [`UPDATE sites SET unsettled_since = unsettled_since + interval '1 day' WHERE id = $1`, ids.site],
+      ],
+      'sites_unsettled_since_their_end',
+    ],
+    [
+      'that marks a site that was deactivated before',
+      () => [
+        [
+          'UPDATE sites SET unsettled_since = now(), unsettled_by_id = $2 WHERE id = $1',
+          ...[ids.deactivatedSite, ids.admin],
+        ],
+      ],
+      'sites_unsettled_since_their_end',
+    ],
+    [
+      'that marks an active site',
+      () => [
+        ['UPDATE sites SET unsettled_since = now(), unsettled_by_id = $2 WHERE id = $1', ids.site, ids.admin],
+      ],
+      'sites_unsettled',
+    ],
+    [
+      'that takes the mark from a product with one',
+      () => [leaveUnsettled('products'), takeMark('products')],
+      'products_settled',
+    ],
+    [
+      'that licenses it again with the mark',
+      () => [
+        leaveUnsettled('products'),
+        [
+          'UPDATE products SET licensed = true, unsettled_since = NULL, unsettled_by_id = NULL WHERE id = $1',
+          ids.product,
+        ],
+      ],
+      'products_settled',
+    ],
+  ])('%s, nor does it go on', async (_, statements, rule) => {
+    const [last, ...first] = statements().toReversed();
+    for (const [statement, ...values] of first.toReversed()) await sql.query(statement, values);
+    const [statement = '', ...values] = last ?? [];
+    expect(await refusalOf(String(statement), values)).toBe(rule);
+  });
+
   test.each<[string, () => [string, ...unknown[]][]]>([
     ['gives a ticket another product and ends its grants', () => [changeProduct(), endAll()]],
     ['closes a ticket and ends its grants', () => [closeTicket(), endAll()]],
     ['ends the grants and closes the ticket', () => [endAll(), closeTicket()]],
     ['deactivates a site and ends its grants', () => [deactivate(), endAll()]],
     ['ends a licence and the grants', () => [unlicense(), endAll()]],
+    ['leaves a site unsettled', () => [leaveUnsettled('sites')]],
+    ['leaves a product unsettled', () => [leaveUnsettled('products')]],
+    ['settles a site', () => [leaveUnsettled('sites'), endAll(), takeMark('sites')]],
+    [
+      'passes the grants of an unsettled site on',
+      () => [leaveUnsettled('sites'), assign(ids.otherEngineer), reassign(ids.otherEngineer)],
+    ],
     ['assigns an engineer with the grants', () => [assign(ids.otherEngineer), reassign(ids.otherEngineer)]],
     ['gives the grants to the next engineer first', () => [reassign(null), assign(null)]],
   ])('but one that %s does', async (_, statements) => {

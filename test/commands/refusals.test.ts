@@ -264,12 +264,15 @@ describe('on a site', () => {
       } satisfies SiteWithOrganization,
     })),
   );
+  const unsettled = facts.map(({ site }) => ({
+    site: { ...site, unsettledSince: NOW, unsettledById: 'operator' },
+  }));
   /** A member of another organization, who is not among the viewers of tickets. */
   const stranger = { ...user('stranger'), organizationIds: [] } as Viewer;
 
   test.each([
     ['deactivateSite', codesOf(deactivateSite, [{ siteId }], facts), deactivateSite],
-    ['reactivateSite', codesOf(reactivateSite, [{ siteId }], facts), reactivateSite],
+    ['reactivateSite', codesOf(reactivateSite, [{ siteId }], [...facts, ...unsettled]), reactivateSite],
     [
       'setSupportAccessRestrictions',
       codesOf(

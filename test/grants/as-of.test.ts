@@ -78,3 +78,44 @@ test('asOf returns a row whose time has run out as over since that moment, and a
   const running = toRow(active({ expiresAt: future }));
   expect(asOf(running, NOW)).toBe(running);
 });
+
+/** Grants as they were when their site or licence ended, which is not settled. */
+const openAtItsEnd = Object.entries(grants).filter(([, grant]) => {
+  const row = toRow(grant);
+  return row.endedAt !== null || asOf(row, NOW) === row;
+});
+const ends = {
+  SITE_DEACTIVATED: { site: { unsettledSince: NOW }, product: { unsettledSince: null } },
+  PRODUCT_UNLICENSED: { site: { unsettledSince: null }, product: { unsettledSince: NOW } },
+} as const;
+
+describe.each(Object.entries(ends))('%s, not settled', (name, ticket) => {
+  const reason = name as keyof typeof ends;
+  const end = { reason, since: NOW, byId: 'operator' };
+  const later = fromNow(2 * HOUR);
+
+  test.each(openAtItsEnd)('a grant that is %s is over since then', (_, grant) => {
+    const row = toRow(grant);
+    const settled = asOf(row, later, end);
+    if (row.endedAt !== null) expect(settled).toBe(row);
+    else
+      expect(settled).toMatchObject({
+        ...{ state: row.state === 'ACTIVE' ? 'ENDED' : 'WITHDRAWN', endReason: reason },
+        ...{ endedAt: NOW, endedById: 'operator', version: row.version + 1 },
+      });
+    const found = states.filter((state) => meets({ ...row, ticket }, inStates([state], later, ['site'])));
+    expect(found).toEqual([settled.state]);
+  });
+
+  test('a grant whose time had run out by then is over since that', () => {
+    const row = toRow(active({ expiresAt: past }));
+    expect(asOf(row, later, end)).toMatchObject({ endReason: 'TIME_ELAPSED', endedAt: past });
+  });
+
+  test('grants on other sites, and of other products, are as they are', () => {
+    const row = toRow(active({ expiresAt: null }));
+    const settled = { site: { unsettledSince: null }, product: { unsettledSince: null } };
+    expect(meets({ ...row, ticket: settled }, inStates(['ACTIVE'], NOW, ['site']))).toBe(true);
+    expect(meets({ ...row, ticket }, inStates(['ACTIVE'], NOW, ['other']))).toBe(true);
+  });
+});

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   asOf,
   decide,
+  endWithPlace,
   isElapsed,
   isOpen,
   type Session,
@@ -192,4 +193,15 @@ test.each(['End', 'EndUse'] as const)('%s ends a session by a clock that was set
   expect(decide(session, commands[type], NOW)).toMatchObject({
     changed: { session: { endedAt: fromNow(SECOND) } },
   });
+});
+
+test('a session ends with its site or licence, and one that is over stays as it is', () => {
+  const end = { reason: 'PRODUCT_UNLICENSED', since: NOW, byId: 'operator' } as const;
+  expect(endWithPlace(openSession(), end)).toMatchObject({
+    ...{ endedAt: NOW, endReason: 'PRODUCT_UNLICENSED', endedById: 'operator', version: 2 },
+  });
+  const idle = openSession({ dueAt: fromNow(-MS) });
+  expect(endWithPlace(idle, end)).toMatchObject({ endedAt: fromNow(-MS), endReason: 'IDLE_LIMIT' });
+  const over = endWithPlace(openSession(), end);
+  expect(endWithPlace(over, { ...end, since: fromNow(HOUR) })).toBe(over);
 });

@@ -217,6 +217,7 @@ export const ticket = ({
     sessionIdleSeconds: 30 * 60,
     maxSessionSeconds: 8 * 3600,
     createdAt: fromNow(-DAY),
+    ...{ unsettledSince: null, unsettledById: null },
     ...site,
   },
   product: {
@@ -224,6 +225,7 @@ export const ticket = ({
     siteId: 'site',
     name: 'Jira',
     createdAt: fromNow(-DAY),
+    ...{ unsettledSince: null, unsettledById: null },
     ...product,
   },
 });

@@ -156,6 +156,19 @@ export async function insertSessions(gateway: Database, grantId: string, count: 
   return ids;
 }
 
+/** An open session under each of these active grants. */
+export async function insertOpenSessions(gateway: Database, grantIds: readonly string[]): Promise<void> {
+  await gateway.sql.query(
+    `INSERT INTO support_sessions (id, grant_id, ticket_id, site_id, organization_id, engineer_id, reason, note, country,
+            started_at, last_used_at, idle_seconds, expires_at, due_at, version)
+     SELECT session.id, g.id, g.ticket_id, g.site_id, s.organization_id, g.engineer_id, 'GATHER_LOGS', 'To read them',
+            'DE', now(), now(), 28800, now() + interval '8 hours', now() + interval '8 hours', 1
+       FROM unnest($1::uuid[], $2::uuid[]) AS session(id, grant_id)
+       JOIN grants g ON g.id = session.grant_id JOIN sites s ON s.id = g.site_id`,
+    [grantIds.map(() => newId()), grantIds],
+  );
+}
+
 /** What happened in a support session. */
 export async function insertActions(gateway: Database, sessionId: string, count: number): Promise<void> {
   await gateway.sql.query(

@@ -104,7 +104,8 @@ addCommand(createSite, {
 
 addCommand(licenseProduct, {
   type: Product,
-  description: 'Licenses a product on a site, for the first time or again.',
+  description:
+    'Licenses a product on a site, for the first time or again. Refused with NOT_SETTLED_YET as long as what its last licence ended with is not recorded as over.',
   input: {
     description: 'The site and the product.',
     fields: (t) => ({
@@ -125,7 +126,8 @@ addCommand(licenseProduct, {
 
 addCommand(unlicenseProduct, {
   type: Product,
-  description: 'Ends the licence of a product on its site. Every open request and grant for it ends.',
+  description:
+    'Ends the licence of a product on its site. Every open request and grant for it ends at this moment. Where there are very many, their entries on the audit log and their events follow within seconds.',
   input: {
     description: 'The product on its site.',
     fields: (t) => ({

@@ -88,7 +88,8 @@ addCommand(setSupportAccessPolicy, {
 
 addCommand(deactivateSite, {
   type: Site,
-  description: 'Deactivates a site. Its open requests and grants end for good.',
+  description:
+    'Deactivates a site. Its open requests and grants end for good, at this moment. Where there are very many, their entries on the audit log and their events follow within seconds; until then the site cannot be reactivated.',
   input: {
     description: 'The site to deactivate.',
     fields: (t) => ({
@@ -100,7 +101,8 @@ addCommand(deactivateSite, {
 
 addCommand(reactivateSite, {
   type: Site,
-  description: 'Reactivates a site. It accepts requests and grants again.',
+  description:
+    'Reactivates a site. It accepts requests and grants again; none of the old ones comes back. Refused with NOT_SETTLED_YET as long as some of them are not recorded as over.',
   input: {
     description: 'The site to reactivate.',
     fields: (t) => ({

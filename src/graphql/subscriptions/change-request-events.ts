@@ -1,9 +1,9 @@
 /** What `changeRequestEvents` delivers. */
 import { visibleChangeRequests } from '../../authorization/visibility.ts';
 import { inStates } from '../../changes/as-of.ts';
-import { openChangeStates } from '../../changes/change-request.ts';
+import { waitingChangeStates } from '../../changes/change-request.ts';
 import { type ChangeRequestEventEnvelope, changeRequestKind } from '../../events/kinds/change-request.ts';
-import type { StreamEvent, StreamKind } from './stream-kind.ts';
+import { inUse, type StreamEvent, type StreamKind } from './stream-kind.ts';
 
 type Content = Pick<ChangeRequestEventEnvelope, 'changeRequest'>;
 
@@ -18,7 +18,8 @@ export const changeRequestEvents: StreamKind<ChangeRequestEventEnvelope, Content
       where: {
         AND: [
           visibleChangeRequests(viewer),
-          inStates(openChangeStates, at),
+          // What was begun stays open, whatever ends.
+          { OR: [inStates(['IN_PROGRESS'], at), { ...inStates(waitingChangeStates, at), ticket: inUse }] },
           siteId == null ? {} : { siteId },
           ticketId == null ? {} : { ticketId },
           after === null ? {} : { id: { gt: after } },

@@ -7,7 +7,7 @@ import type { EventEnvelope } from '../../events/envelope.ts';
 import type { SubscribeOptions } from '../../events/feed.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
-import { findViewerById } from '../../identity/viewer-store.ts';
+import { findViewerAt } from '../../identity/viewer-store.ts';
 import { type Context, viewerOf } from '../context.ts';
 import type { EventCursors } from './event-cursors.ts';
 import type { EventFilter, StreamKind, TicketEvent } from './stream-kind.ts';
@@ -40,8 +40,11 @@ export class EventSelection<Envelope extends TicketEvent> implements SubscribeOp
   }
 
   async recheck(): Promise<string | null> {
-    const now = await findViewerById(this.#context.services.database.prisma, this.viewerId);
-    if (now === null) return 'ACCOUNT_DEACTIVATED';
+    const { database, unsettledSites } = this.#context.services;
+    const found = await findViewerAt(database.prisma, this.viewerId);
+    if (found === null) return 'ACCOUNT_DEACTIVATED';
+    const { viewer: now } = found;
+    unsettledSites.note(found.unsettledSites);
     // The fields that the operation selects of an event are resolved with these rights, too.
     this.#context.viewer = now;
     return may(this.#kind.name, relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';

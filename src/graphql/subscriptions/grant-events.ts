@@ -3,7 +3,7 @@ import { visibleGrants } from '../../authorization/visibility.ts';
 import { type GrantEventEnvelope, grantKind } from '../../events/kinds/grant.ts';
 import { asOf, inStates } from '../../grants/as-of.ts';
 import type { GrantRow } from '../../grants/row.ts';
-import type { StreamEvent, StreamKind } from './stream-kind.ts';
+import { inUse, type StreamEvent, type StreamKind } from './stream-kind.ts';
 
 type Content = { grant: GrantRow };
 
@@ -19,6 +19,7 @@ export const grantEvents: StreamKind<GrantEventEnvelope, Content> = {
         AND: [
           visibleGrants(viewer),
           inStates(['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'], at),
+          { ticket: inUse },
           siteId == null ? {} : { siteId },
           ticketId == null ? {} : { ticketId },
           after === null ? {} : { id: { gt: after } },

@@ -2,7 +2,7 @@
 import { visibleSupportSessions } from '../../authorization/visibility.ts';
 import { type SessionEventEnvelope, sessionKind } from '../../events/kinds/session.ts';
 import { inStates } from '../../grants/as-of.ts';
-import type { StreamEvent, StreamKind } from './stream-kind.ts';
+import { inUse, type StreamEvent, type StreamKind } from './stream-kind.ts';
 
 type Content = Pick<SessionEventEnvelope, 'session' | 'grant'>;
 
@@ -18,6 +18,7 @@ export const sessionEvents: StreamKind<SessionEventEnvelope, Content> = {
         AND: [
           visibleSupportSessions(viewer),
           { endedAt: null, dueAt: { gt: at }, grant: inStates(['ACTIVE'], at) },
+          { ticket: inUse },
           siteId == null ? {} : { siteId },
           ticketId == null ? {} : { ticketId },
           grantId == null ? {} : { grantId },

@@ -32,6 +32,9 @@ type Versioned = { id: string; version: number };
 /** An open item of the current state: what its event contains, and whom it concerns. */
 export type OpenItem<Content extends object> = Versioned & { content: Content; audience: EventAudience };
 
+/** The condition for tickets whose site is active and whose product is licensed: on others, nothing is open. */
+export const inUse = { site: { status: 'ACTIVE' }, product: { licensed: true } } as const;
+
 export type StatePage = {
   filter: EventFilter;
   /** The time at which the items must be open. */

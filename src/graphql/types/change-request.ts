@@ -5,6 +5,7 @@ import { asOf, inStates } from '../../changes/as-of.ts';
 import type { ChangeRequestRow } from '../../changes/row.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
+import { withEndOfPlace } from '../end-of-place.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { betweenIds, boundedById, keysetConnection, nodesQuery } from '../keyset-connection.ts';
@@ -62,8 +63,11 @@ const ChangeRequestEndReason = builder.enumType('ChangeRequestEndReason', {
   }),
 });
 
-function settled(row: ChangeRequestRow, { services }: Context): ChangeRequestRow {
-  return isSnapshot(row) ? row : asOf(row, services.clock());
+/** Reads of the row as it is now, if its time has run out, or its site or licence has ended. A snapshot stays as it was. */
+function settled<Value>(row: ChangeRequestRow, context: Context, read: (settled: ChangeRequestRow) => Value) {
+  if (isSnapshot(row)) return read(row);
+  const now = context.services.clock();
+  return withEndOfPlace(row, context, (end) => read(asOf(row, now, end)));
 }
 
 export const ChangeRequest = builder.prismaNode('ChangeRequest', {
@@ -78,8 +82,9 @@ export const ChangeRequest = builder.prismaNode('ChangeRequest', {
     state: t.field({
       viewerIndependent: true,
       type: ChangeRequestState,
-      description: 'The state at this moment. The time limit counts from the moment it is reached.',
-      resolve: (row, _, context) => settled(row, context).state,
+      description:
+        'The state at this moment. The time limit counts from the moment it is reached, and the end of its site or licence from that moment, even before they are recorded.',
+      resolve: (row, _, context) => settled(row, context, ({ state }) => state),
     }),
     kind: t.expose('kind', { viewerIndependent: true, type: ChangeKind, description: 'What it changes.' }),
     resourceType: t.exposeString('resourceType', {
@@ -155,14 +160,14 @@ export const ChangeRequest = builder.prismaNode('ChangeRequest', {
       type: 'DateTime',
       nullable: true,
       description: 'The time at which it reached its final state. Null as long as it is open.',
-      resolve: (row, _, context) => settled(row, context).endedAt,
+      resolve: (row, _, context) => settled(row, context, ({ endedAt }) => endedAt),
     }),
     endReason: t.field({
       viewerIndependent: true,
       type: ChangeRequestEndReason,
       nullable: true,
       description: 'Why it is over without a change. Null as long as it is open, and where it is COMPLETED.',
-      resolve: (row, _, context) => settled(row, context).endReason,
+      resolve: (row, _, context) => settled(row, context, ({ endReason }) => endReason),
     }),
     endedBy: t.relation('endedBy', {
       viewerIndependent: true,
@@ -174,7 +179,7 @@ export const ChangeRequest = builder.prismaNode('ChangeRequest', {
       viewerIndependent: true,
       description:
         'Starts at 1 and grows by one with every change. A mutation with it as `expectedVersion` is refused if the change request has changed since.',
-      resolve: (row, _, context) => settled(row, context).version,
+      resolve: (row, _, context) => settled(row, context, ({ version }) => version),
     }),
     ticket: t.relation('ticket', { viewerIndependent: true, description: 'The ticket it belongs to.' }),
     viewerMay: t.field({
@@ -235,7 +240,9 @@ builder.queryField('changeRequests', (t) =>
           const filter: Prisma.ChangeRequestWhereInput = {
             ...(siteId == null ? {} : { siteId }),
             ...(ticketId == null ? {} : { ticketId }),
-            ...(states == null ? {} : inStates(states, context.services.clock())),
+            ...(states == null
+              ? {}
+              : inStates(states, context.services.clock(), context.services.unsettledSites.list())),
           };
           const viewer = viewerOf(context);
           const { prisma, pool } = context.services.database;

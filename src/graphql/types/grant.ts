@@ -7,6 +7,7 @@ import { type GrantRow, termsOfRow } from '../../grants/row.ts';
 import type { GrantTerms } from '../../grants/terms.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
+import { withEndOfPlace } from '../end-of-place.ts';
 import { enumValues } from '../enum-values.ts';
 import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { betweenIds, boundedById, keysetConnection, nodesQuery } from '../keyset-connection.ts';
@@ -167,8 +168,11 @@ builder.prismaObject('Decision', {
 /** The most decisions of one grant that are shown. */
 const maxDecisions = 100;
 
-function settled(row: GrantRow, { services }: Context): GrantRow {
-  return isSnapshot(row) ? row : asOf(row, services.clock());
+/** Reads of the row as it is now, if its time has run out, or its site or licence has ended. A snapshot stays as it was. */
+function settled<Value>(row: GrantRow, context: Context, read: (settled: GrantRow) => Value) {
+  if (isSnapshot(row)) return read(row);
+  const now = context.services.clock();
+  return withEndOfPlace(row, context, (end) => read(asOf(row, now, end)));
 }
 
 export const Grant = builder.prismaNode('Grant', {
@@ -183,8 +187,9 @@ export const Grant = builder.prismaNode('Grant', {
     state: t.field({
       type: GrantState,
       viewerIndependent: true,
-      description: 'The state at this moment. A time limit counts from the moment it is reached.',
-      resolve: (row, _, context) => settled(row, context).state,
+      description:
+        'The state at this moment. A time limit counts from the moment it is reached, and the end of its site or licence from that moment, even before they are recorded.',
+      resolve: (row, _, context) => settled(row, context, ({ state }) => state),
     }),
     scope: t.field({
       type: GrantScope,
@@ -257,20 +262,20 @@ export const Grant = builder.prismaNode('Grant', {
       nullable: true,
       viewerIndependent: true,
       description: 'The time at which it reached its final state. Null as long as it is open.',
-      resolve: (row, _, context) => settled(row, context).endedAt,
+      resolve: (row, _, context) => settled(row, context, ({ endedAt }) => endedAt),
     }),
     endReason: t.field({
       type: GrantEndReason,
       nullable: true,
       viewerIndependent: true,
       description: 'Why it reached its final state. Null as long as it is open.',
-      resolve: (row, _, context) => settled(row, context).endReason,
+      resolve: (row, _, context) => settled(row, context, ({ endReason }) => endReason),
     }),
     version: t.int({
       viewerIndependent: true,
       description:
         'Starts at 1 and grows by one with every change. A mutation with it as `expectedVersion` is refused if the grant has changed since.',
-      resolve: (row, _, context) => settled(row, context).version,
+      resolve: (row, _, context) => settled(row, context, ({ version }) => version),
     }),
     ticket: t.relation('ticket', { viewerIndependent: true, description: 'The ticket it belongs to.' }),
     engineer: t.relation('engineer', {
@@ -289,7 +294,8 @@ export const Grant = builder.prismaNode('Grant', {
       type: Account,
       nullable: true,
       viewerIndependent: true,
-      description: 'The account that ended it. Null as long as it is open, and where a time limit ended it.',
+      description:
+        'The account that ended it. Null as long as it is open, where a time limit ended it, and where its site or licence has ended until that is recorded.',
     }),
     viewerMay: t.field({
       type: GrantPermissions,
@@ -362,7 +368,9 @@ builder.queryField('grants', (t) =>
             ...(ticketId == null ? {} : { ticketId }),
             ...(engineerId == null ? {} : { engineerId }),
             ...(scope == null ? {} : { scopeKind: scope }),
-            ...(states == null ? {} : inStates(states, context.services.clock())),
+            ...(states == null
+              ? {}
+              : inStates(states, context.services.clock(), context.services.unsettledSites.list())),
           };
           const viewer = viewerOf(context);
           const { prisma, pool } = context.services.database;

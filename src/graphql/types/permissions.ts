@@ -8,9 +8,11 @@ import {
   allowedProposedChangeActions,
   allowedTicketActions,
 } from '../../commands/allowed-actions.ts';
+import { settledWithPlace } from '../../commands/decide-change-request.ts';
 import { withGrant } from '../../commands/ticket-facts.ts';
 import { isOpen } from '../../grants/grant.ts';
 import { type GrantRow, toGrant } from '../../grants/row.ts';
+import { endOfPlace } from '../../organizations/unsettled.ts';
 import type { ProposedChange } from '../../proposals/store.ts';
 import type { RovoDataDeletion } from '../../rovo/store.ts';
 import { builder } from '../builder.ts';
@@ -131,7 +133,10 @@ export async function changeRequestPermissions(
   const now = row.endedAt === null ? await context.loaders.changeRequests.load(row.id) : row;
   const ticket = await context.loaders.tickets.load(row.ticketId);
   if (now === null || ticket === null) throw new Error(`Change request ${row.id} does not exist`);
-  return allowedChangeRequestActions({ ticket, request: toChangeRequest(now) }, questionOf(context));
+  return allowedChangeRequestActions(
+    { ticket, request: settledWithPlace(toChangeRequest(now), endOfPlace(ticket)) },
+    questionOf(context),
+  );
 }
 
 export const RovoDataDeletionPermissions = permissionsType(

@@ -5,10 +5,11 @@ import {
   waysToSeeSessions,
 } from '../../authorization/visibility.ts';
 import { listVisibleIds } from '../../authorization/visible-pages.ts';
-import { asOf, isElapsed } from '../../sessions/session.ts';
+import { asOf, endWithPlace, isElapsed } from '../../sessions/session.ts';
 import { byPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
+import { withEndOfPlace } from '../end-of-place.ts';
 import { enumValues } from '../enum-values.ts';
 import { SupportSessionOpenError } from '../errors.ts';
 import { optionalGlobalId } from '../input.ts';
@@ -71,11 +72,14 @@ const SupportSessionEndReason = builder.enumType('SupportSessionEndReason', {
   }),
 });
 
-/** The row as it is now, if its time has run out. A snapshot stays as it was. */
-function settled(row: SessionRow, { services, loaders }: Context): SessionRow | Promise<SessionRow> {
-  const now = services.clock();
-  if (isSnapshot(row) || !isElapsed(row, now)) return row;
-  return loaders.grants.load(row.grantId).then((grant) => asOf(row, grant?.expiresAt ?? null, now));
+/** The row as it is now, if its time has run out, or its site or licence has ended. A snapshot stays as it was. */
+async function settled(row: SessionRow, context: Context): Promise<SessionRow> {
+  if (isSnapshot(row)) return row;
+  const ended = await withEndOfPlace(row, context, (end) => (end === null ? row : endWithPlace(row, end)));
+  const now = context.services.clock();
+  if (!isElapsed(ended, now)) return ended;
+  const grant = await context.loaders.grants.load(row.grantId);
+  return asOf(row, grant?.expiresAt ?? null, now);
 }
 
 const [everySession, ofGrant, ofTicket] = [
@@ -138,7 +142,8 @@ export const SupportSession = builder.prismaNode('SupportSession', {
     state: t.field({
       type: SupportSessionState,
       viewerIndependent: true,
-      description: 'Whether it is open at this moment. A time limit counts from the moment it is reached.',
+      description:
+        'Whether it is open at this moment. A time limit counts from the moment it is reached, and the end of its site or licence from that moment, even before they are recorded.',
       resolve: async (row, _, context) => ((await settled(row, context)).endedAt === null ? 'OPEN' : 'ENDED'),
     }),
     endedAt: t.field({
@@ -160,7 +165,7 @@ export const SupportSession = builder.prismaNode('SupportSession', {
       nullable: true,
       viewerIndependent: true,
       description:
-        'The account that ended it: its engineer, or whoever ended the use of its grant. Null as long as it is open, and where a time limit ended it.',
+        'The account that ended it: its engineer, or whoever ended the use of its grant. Null as long as it is open, where a time limit ended it, and where its site or licence has ended until that is recorded.',
     }),
     actions: t.connection(
       {

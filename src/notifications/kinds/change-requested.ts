@@ -3,6 +3,7 @@ import { type Fact, inUtc, letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
 import {
+  isInUseInSql,
   isMemberInSql,
   mutationLinesFor,
   type TicketOfMail,
@@ -33,7 +34,7 @@ export const changeRequestedMail: MailKind<ChangeRequested> = {
   recipient: `a.id IN (
     SELECT t.reporter_id UNION ALL
     SELECT g.customer_approved_by_id FROM grants g WHERE g.ticket_id = t.id AND g.state = 'ACTIVE') AND ${isMemberInSql}`,
-  wanted: `c.state = 'PENDING_CONSENT' AND c.valid_until > clock.now`,
+  wanted: `c.state = 'PENDING_CONSENT' AND c.valid_until > clock.now AND ${isInUseInSql}`,
   joins: `
     JOIN products p ON p.id = t.product_id
     JOIN accounts engineer ON engineer.id = c.requested_by_id`,

@@ -2,7 +2,13 @@
 import { letter } from '../letter.ts';
 import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
-import { isMemberInSql, type TicketOfMail, ticketColumns, ticketFacts } from '../ticket-mail.ts';
+import {
+  isInUseInSql,
+  isMemberInSql,
+  type TicketOfMail,
+  ticketColumns,
+  ticketFacts,
+} from '../ticket-mail.ts';
 
 export type GrantReassigned = TicketOfMail & {
   /** Null: nobody is assigned to the ticket. */
@@ -23,7 +29,7 @@ export const grantReassignedMail: MailKind<GrantReassigned> = {
   recipient: `a.id IN (
     SELECT t.reporter_id UNION ALL
     SELECT g.customer_approved_by_id FROM grants g WHERE g.ticket_id = t.id AND g.state = 'ACTIVE') AND ${isMemberInSql}`,
-  wanted: `t.assignee_id IS DISTINCT FROM former.id AND EXISTS (
+  wanted: `${isInUseInSql} AND t.assignee_id IS DISTINCT FROM former.id AND EXISTS (
     SELECT FROM grants g WHERE g.ticket_id = t.id AND g.state = 'ACTIVE'
        AND (g.expires_at IS NULL OR g.expires_at > clock.now))`,
   joins: `

@@ -6,6 +6,7 @@ import { quotedText } from '../quoted-text.ts';
 import {
   conversationsColumn,
   grantConcerns,
+  isInUseInSql,
   mutationLines,
   scopeFacts,
   type TicketOfMail,
@@ -46,7 +47,8 @@ export const guardRequestMail: MailKind<GuardRequest> = {
     SELECT r.account_id FROM role_assignments r
      WHERE r.role = 'GUARD_ADMIN' AND ${countsInSql} AND r.organization_id = s.organization_id
        AND (r.site_id IS NULL OR r.site_id = s.id) AND ${countsSinceInSql} <= g.customer_approved_at)`,
-  wanted: `g.state = 'PENDING_GUARD_APPROVAL' AND LEAST(g.approval_due_at, g.expires_at) > clock.now`,
+  wanted: `g.state = 'PENDING_GUARD_APPROVAL' AND LEAST(g.approval_due_at, g.expires_at) > clock.now
+            AND ${isInUseInSql}`,
   joins: `
     JOIN tickets t ON t.id = g.ticket_id
     JOIN products p ON p.id = t.product_id

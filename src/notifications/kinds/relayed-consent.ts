@@ -4,6 +4,7 @@ import type { MailKind, MailText, Recipient } from '../mail-kind.ts';
 import { quotedText } from '../quoted-text.ts';
 import {
   grantConcerns,
+  isInUseInSql,
   isMemberInSql,
   mutationLines,
   type TicketOfMail,
@@ -28,7 +29,7 @@ export const relayedConsentMail: MailKind<RelayedConsent> = {
     JOIN tickets t ON t.id = g.ticket_id
     JOIN sites s ON s.id = g.site_id`,
   recipient: `a.id = t.reporter_id AND ${isMemberInSql}`,
-  wanted: `g.state = 'PENDING_APPROVAL' AND g.approval_due_at > clock.now`,
+  wanted: `g.state = 'PENDING_APPROVAL' AND g.approval_due_at > clock.now AND ${isInUseInSql}`,
   joins: `
     JOIN products p ON p.id = t.product_id
     JOIN accounts relay ON relay.id = t.consent_relayed_by_id`,
