@@ -16,7 +16,7 @@ import { openPool } from '../events/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { rawId } from '../support/rows.ts';
-import { bySize } from '../support/size.ts';
+import { bySize, fullSize } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { untilAnswered } from '../support/until-answered.ts';
 import { type Desk, openDesks } from './desks.ts';
@@ -172,21 +172,26 @@ test(`none of ${decisions} decisions is a yes after the revocation was answered`
   expect(work.setbacks.get('UNREACHABLE')).toBeUndefined();
 });
 
-test('access is revoked although a paused gateway has the locks of its evaluations', async () => {
-  const [paused] = deployment.gateways;
-  const before = await countEvaluations(pool);
-  const work = await startWork('locked', { asked: [paused], revoke: false });
-  for (let pause = 0; pause < bySize(1, 10); pause += 1) {
-    const locked = await pauseWithLocks(paused, work);
-    // The other gateway revokes. The database ends the transaction of the paused one, and its locks with it.
-    await Promise.all(locked.map((desk) => work.desks.revoke(desk)));
-    paused.resume();
-    for (const desk of locked) await desk.answers.more(10);
-    await Promise.all(locked.map((desk) => work.desks.grantAgain(desk)));
-  }
-  await work.finish();
-  await expectNothingWrong(work, before);
-});
+// A pause hits a transaction between its two round trips by chance only. Every day, test/access/evaluator.test.ts stands
+// still there instead.
+test.runIf(fullSize)(
+  'access is revoked although a paused gateway has the locks of its evaluations',
+  async () => {
+    const [paused] = deployment.gateways;
+    const before = await countEvaluations(pool);
+    const work = await startWork('locked', { asked: [paused], revoke: false });
+    for (let pause = 0; pause < 10; pause += 1) {
+      const locked = await pauseWithLocks(paused, work);
+      // The other gateway revokes. The database ends the transaction of the paused one, and its locks with it.
+      await Promise.all(locked.map((desk) => work.desks.revoke(desk)));
+      paused.resume();
+      for (const desk of locked) await desk.answers.more(10);
+      await Promise.all(locked.map((desk) => work.desks.grantAgain(desk)));
+    }
+    await work.finish();
+    await expectNothingWrong(work, before);
+  },
+);
 
 /** Pauses the gateway at a moment at which a transaction of its evaluations has locks. Returns the desks of these tickets. */
 async function pauseWithLocks(gateway: GatewayProcess, work: Work): Promise<Desk[]> {

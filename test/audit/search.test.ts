@@ -186,7 +186,7 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
     const { rows } = await pool.query<{ id: string }>('SELECT id FROM displaced_audit_entries');
     const displaced = new Set(rows.map(({ id }) => id));
     const inStep = entries.filter(({ id }) => !displaced.has(id)).reverse();
-    if (kind === 'a log') expect(inStep.length).toBeGreaterThan(entries.length / 4);
+    if (kind === 'a log') expect(inStep.length).toBeGreaterThan(0);
     let latest = 0;
     for (const { occurred_at } of inStep) {
       latest = Math.max(latest, occurred_at.getTime());

@@ -202,10 +202,8 @@ describe('a command as told', () => {
     const closedAt = fromNow(-60 * MINUTE);
     const old = { ...news, moment: earlier, occurredAt: closedAt };
     const outcome = closeAsTold.decide({ ...factsOf(external()), changeRequests }, old, by);
-    const entries = 'consequences' in outcome ? (outcome.consequences ?? []) : [];
-    expect(entries.map(({ action, auditResource }) => [action, auditResource?.id])).toEqual([
-      ['change_request.withdraw', 'before'],
-    ]);
+    const ended = 'changeRequests' in outcome ? (outcome.changeRequests ?? []) : [];
+    expect(ended.map(({ request }) => [request.id, request.state])).toEqual([['before', 'WITHDRAWN']]);
   });
 });
 

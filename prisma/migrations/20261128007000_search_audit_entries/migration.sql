@@ -36,8 +36,9 @@ BEGIN
   NEW.seq := nextval('public.audit_entries_seq_seq');
   SELECT max(occurred_at) INTO latest FROM public.audit_entries;
   IF NEW.occurred_at < latest - tolerance THEN
-    -- A few displaced ones, from a clock that was wrong for a moment, do not displace all that follow.
-    SELECT COALESCE(max(near.occurred_at), latest) INTO latest
+    -- Displaced ones, from a clock that was wrong for a while, do not displace all that follow. Where the latest hundred
+    -- are all displaced, the database's clock alone decides, below.
+    SELECT max(near.occurred_at) INTO latest
       FROM (SELECT id, occurred_at FROM public.audit_entries ORDER BY occurred_at DESC LIMIT 100) AS near
      WHERE NOT EXISTS (SELECT FROM public.displaced_audit_entries AS displaced WHERE displaced.id = near.id);
   END IF;
