@@ -25,7 +25,7 @@ const unitTests = [
   'test/organizations/*.test.ts',
   'test/proposals/*.test.ts',
   'test/platform/{country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
-  'test/platform/{generational-cache,logger,shared-reads,visible-text}.test.ts',
+  'test/platform/{generational-cache,logger,shared-reads,visible-text,where-sql}.test.ts',
   'test/{roles,rovo}/*.test.ts',
   'test/sessions/session.test.ts',
   'test/tickets/*.test.ts',
