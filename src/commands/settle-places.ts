@@ -28,16 +28,26 @@ const placesPerRun = 100;
 /**
  * Settles what has ended, and returns how many grants and change requests it wrote down as over. Nothing of it is usable
  * meanwhile. Several gateways may run this at once: each batch locks its tickets, and leaves out those that are locked. A
- * command on such a ticket waits for one batch at most, and settles the ticket itself if it comes first.
+ * command on such a ticket waits for one batch at most, and settles the ticket itself if it comes first. A place that
+ * cannot be settled holds up no other.
  *
  * @param signal ends the run after the batch that it is at
+ * @throws AggregateError after the others, if some could not be settled
  */
 export async function settlePlaces(dependencies: Dependencies, signal?: AbortSignal): Promise<number> {
   const { database, unsettledSites } = dependencies;
   const places = await listUnsettledPlaces(database.prisma, placesPerRun);
   unsettledSites?.note(places.map(({ siteId }) => siteId));
   let count = 0;
-  for (const place of places) count += await settlePlace(dependencies, place, signal);
+  const failures: unknown[] = [];
+  for (const place of places) {
+    try {
+      count += await settlePlace(dependencies, place, signal);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'Not every site and licence could be settled');
   return count;
 }
 

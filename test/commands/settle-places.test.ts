@@ -350,6 +350,34 @@ test('a site that ends while a licence there is not settled keeps the reason of 
   expect((await look(other.grantId ?? '')).endReason).toBe('SITE_DEACTIVATED');
 });
 
+test('a site that cannot be settled holds up no other', async () => {
+  const sites = [world.acme.sites.main, world.acme.sites.original];
+  siteId = world.acme.sites.original.id;
+  productId = world.acme.sites.original.products.jira;
+  await openSome();
+  for (const site of sites) await done(people.operator, 'deactivateSite', { siteId: site.id });
+  const unsettled = async () => {
+    const { rows } = await gateway.sql.query(
+      'SELECT id FROM sites WHERE unsettled_since IS NOT NULL ORDER BY unsettled_since',
+    );
+    return rows.map(({ id }) => id);
+  };
+  const [first] = await unsettled();
+  // The one that comes first.
+  await gateway.sql.query(`CREATE FUNCTION refuse_to_settle() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'not this site'; END $$;
+    CREATE TRIGGER refuse_to_settle BEFORE UPDATE ON grants FOR EACH ROW WHEN (OLD.site_id = '${first}')
+    EXECUTE FUNCTION refuse_to_settle()`);
+  try {
+    await expect(settlePlaces(settling(sweepers[0] as Database))).rejects.toThrow('Not every site');
+    expect(await unsettled()).toEqual([first]);
+  } finally {
+    await gateway.sql.query('DROP FUNCTION refuse_to_settle CASCADE');
+  }
+  await settle();
+  for (const site of sites) await done(people.operator, 'reactivateSite', { siteId: site.id });
+});
+
 test('a subscriber who begins meanwhile is shown nothing open, and told of every end', async () => {
   await ends.SITE_DEACTIVATED.end();
   const events = people.admin.socket().iterate({
