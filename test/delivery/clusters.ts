@@ -10,7 +10,14 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/platform
 import { eventually } from '../support/eventually.ts';
 import { reservePort } from '../support/ports.ts';
 
-const run = promisify(execFile);
+/** Milliseconds for a statement, a copy or a connection. */
+const patience = 100_000;
+
+const run = (program: string, parameters: string[]) =>
+  promisify(execFile)(program, parameters, { timeout: patience });
+
+const clientAt = (url: string): pg.Client =>
+  new pg.Client({ connectionString: url, connectionTimeoutMillis: patience, query_timeout: patience });
 
 export type Cluster = {
   readonly url: string;
@@ -80,7 +87,7 @@ function clusterOf(dataFolder: string, server: EmbeddedPostgres): Cluster {
 }
 
 async function queryAt(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
+  const client = clientAt(url);
   client.on('error', () => undefined);
   await client.connect();
   try {
@@ -95,7 +102,7 @@ async function queryAt(url: string, ...statements: string[]): Promise<Record<str
 async function copyOf(dataFolder: string, url: string): Promise<ClusterCopy> {
   const target = await newDataFolder();
   const [from, to] = [postgresFolder(dataFolder), postgresFolder(target)];
-  const client = new pg.Client({ connectionString: url });
+  const client = clientAt(url);
   await client.connect();
   try {
     await client.query(`SELECT pg_backup_start('copy', true)`);

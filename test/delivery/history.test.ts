@@ -40,12 +40,17 @@ type Place = {
   switchTo(cluster: Cluster): void;
 };
 
+/** A gateway whose server is replaced may wait for an answer that never comes: it must give up before the test does. */
+const patientDeadlines = { connectionMs: 20_000, statementMs: 20_000, answerMs: 20_000 };
+
 async function openPlace(cluster: Cluster): Promise<Place> {
   let { port } = cluster;
   const proxy = use(await openTcpProxy(() => port));
   const url = new URL(cluster.url);
   url.port = String(proxy.port);
-  const gateway = use(await startGateway({ databaseUrl: url.href, maintenance: false }));
+  const gateway = use(
+    await startGateway({ databaseUrl: url.href, maintenance: false, databaseDeadlines: patientDeadlines }),
+  );
   return {
     gateway,
     proxy,

@@ -4,12 +4,15 @@ import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Json } from '../support/gateway.ts';
 
+/** Milliseconds that a test waits for messages: shorter than the limit of any test, so that it says what it waited for. */
+const patience = 100_000;
+
 export type TestSocket = {
   readonly socket: WebSocket;
   /** Every message received so far, except the response to `connection_init`. */
   readonly messages: readonly Json[];
   send(message: object): void;
-  /** Resolves once the received messages are enough; rejects if the socket closes before. */
+  /** Resolves once the received messages are enough; rejects if the socket closes before, or if that takes too long. */
   until(enough: (messages: readonly Json[]) => boolean): Promise<void>;
 };
 
@@ -41,12 +44,14 @@ export async function connect(url: string, token: string): Promise<TestSocket> {
     messages,
     send: (message) => socket.send(JSON.stringify(message)),
     async until(enough) {
+      const late = AbortSignal.timeout(patience);
+      const received = () =>
+        `${messages.length} messages, the last of them ${JSON.stringify(messages.at(-1))}`;
       while (!enough(messages)) {
-        if (end !== undefined)
-          throw new Error(
-            `The socket was closed with ${end} after ${messages.length} messages, the last of them ${JSON.stringify(messages.at(-1))}`,
-          );
-        await once(changes, 'change');
+        if (end !== undefined) throw new Error(`The socket was closed with ${end} after ${received()}`);
+        await once(changes, 'change', { signal: late }).catch((error: unknown) => {
+          throw new Error(`What is waited for has not come, only ${received()}`, { cause: error });
+        });
       }
     },
   };

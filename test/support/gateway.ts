@@ -116,6 +116,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ email }),
+      signal: AbortSignal.timeout(generousMs),
     });
     if (!response.ok) throw new Error(`No token for ${email}: ${response.status} ${await response.text()}`);
     const issued = (await response.json()) as { token: string; expiresAt: string };
