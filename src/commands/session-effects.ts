@@ -38,7 +38,7 @@ function startDetails({ engineerId, reason, note, country, idleSeconds, expiresA
   return { engineerId, reason, note, country, idleSeconds, expiresAt };
 }
 
-export function endDetails({ engineerId, endReason, endedAt }: Session): Record<string, unknown> {
+function endDetails({ engineerId, endReason, endedAt }: Session): Record<string, unknown> {
   return { engineerId, endReason, endedAt };
 }
 

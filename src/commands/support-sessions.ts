@@ -18,7 +18,7 @@ import {
   refusalsOfEveryCommand,
   sessionAlreadyOpen,
 } from './refusal.ts';
-import { contextOfSession, endDetails } from './session-effects.ts';
+import { contextOfSession } from './session-effects.ts';
 import { applyTicketTimeLimits, approverOf, ticketCommand } from './ticket-command.ts';
 import { findTicketFacts, type TicketFacts } from './ticket-facts.ts';
 
@@ -131,7 +131,6 @@ export const endSupportSession: Command<EndSupportSessionInput, SessionFacts, Se
         sessions: sessionChanges(decision, { grant, ticket, now, actor: actorOf(viewer) }),
       };
     }
-    const answer = asOf(session, grantExpiresAt, now);
-    return { answer, entry: { details: endDetails(answer) } };
+    return { answer: asOf(session, grantExpiresAt, now) };
   },
 };

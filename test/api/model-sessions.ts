@@ -92,19 +92,12 @@ export function finishSession(model: Model, who: Who, index: number): Answer {
   const about = `session ${index}`;
   const no = (code: string) => refuse(model, who, 'support_session.end', about, code);
   if (!seesSession(model, who, index)) return no('NOT_FOUND');
-  const before = model.entries.length;
   settle(
     model,
     openGrants(model, (_, of) => of === ticket),
   );
   if (session.engineer !== who) return no('FORBIDDEN');
-  if (session.endedAt === null && session.dueAt > model.now) {
+  if (session.endedAt === null && session.dueAt > model.now)
     endSession(model, index, who, 'ENDED_BY_ENGINEER', model.now);
-  } else {
-    // The command's own entry comes before those of the grants.
-    const settled = model.entries.splice(before);
-    write(model, who, 'support_session.end', about);
-    model.entries.push(...settled);
-  }
   return { session: index };
 }

@@ -310,6 +310,12 @@ describe('a session that is over', () => {
       ...{ id: sessionId, state: 'ENDED', endReason: 'GRANT_REVOKED' },
     });
     expect(await look(sessionId)).toEqual(first);
+    // The only end on record.
+    const by = people.reporter.email;
+    expect((await writtenWith(sessionId)).entries).toEqual([
+      `grant.revoke by ${by}`,
+      `support_session.end by ${by}`,
+    ]);
   });
 
   test.each([
