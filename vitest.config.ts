@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { generousMs } from './test/support/deadlines.ts';
+import { keepTemporaryFilesInMemory } from './test/support/memory-folder.ts';
 import { SlowFirst } from './test/support/slow-first.ts';
+
+keepTemporaryFilesInMemory();
 
 /**
  * Tests of code that needs no server: they start no PostgreSQL, no Redis, no browser, no gateway and no

@@ -212,7 +212,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         clock: () => clock(),
         counters,
       },
-      ...(development === null ? {} : await developmentRoutes(development, database)),
+      ...(development === null ? {} : developmentRoutes(development, database)),
       ...(seams.limits === undefined ? {} : { limits: seams.limits }),
     }),
     (started) => started.dispose(),
@@ -336,7 +336,7 @@ async function cursorSecrets({
 }
 
 /** Routes that only a development gateway has: tokens for any account, and GraphiQL. */
-async function developmentRoutes(issuer: DevelopmentIssuer, database: Database) {
+function developmentRoutes(issuer: DevelopmentIssuer, database: Database) {
   return {
     developmentTokens: {
       issue: async (email: string) => {
@@ -347,6 +347,6 @@ async function developmentRoutes(issuer: DevelopmentIssuer, database: Database) 
       },
       people: async () => personas.map((persona) => persona.email),
     },
-    graphiql: { tabs: await prepareTabs(database) },
+    graphiql: { tabs: () => prepareTabs(database) },
   };
 }

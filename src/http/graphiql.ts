@@ -30,10 +30,24 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 /**
- * Serves GraphiQL with these tabs. A tab names its person in the header `act-as`. The page's script replaces that
- * header by a new token from `/dev/token`, so that the tabs stored in a browser hold no token that expires.
+ * Serves GraphiQL with these tabs, which are read when somebody opens it first. A tab names its person in the header
+ * `act-as`. The page's script replaces that header by a new token from `/dev/token`, so that the tabs stored in a browser
+ * hold no token that expires.
  */
-export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
+export function graphiqlPage(readTabs: () => Promise<readonly PreparedTab[]>): Handler {
+  let page: string | undefined;
+  return async (_request, response) => {
+    page ??= pageWith(await readTabs());
+    response.writeHead(200, {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': contentSecurityPolicy,
+      'referrer-policy': 'no-referrer',
+    });
+    response.end(page);
+  };
+}
+
+function pageWith(tabs: readonly PreparedTab[]): string {
   const settings = JSON.stringify({
     tabs: tabs.map(({ title, email, query, variables }) => ({
       name: /\b(?:query|mutation|subscription)\s+(\w+)/.exec(query)?.[1] ?? '',
@@ -44,7 +58,7 @@ export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
     // Other tabs, of an earlier version or another project, have another prefix.
     storagePrefix: `latchkey-${createHash('sha256').update(JSON.stringify(tabs)).digest('hex').slice(0, 12)}`,
   });
-  const html = `<!doctype html>
+  return `<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
@@ -60,14 +74,6 @@ export function graphiqlPage(tabs: readonly PreparedTab[]): Handler {
   </body>
 </html>
 `;
-  return (_request, response) => {
-    response.writeHead(200, {
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': contentSecurityPolicy,
-      'referrer-policy': 'no-referrer',
-    });
-    response.end(html);
-  };
 }
 
 /** The files that the page loads: its own script, and those of installed packages. */

@@ -52,7 +52,7 @@ export type HttpServerOptions = {
   /** For development only: everybody who can reach the gateway can act as any account. */
   developmentTokens?: DevelopmentTokens;
   /** Serves GraphiQL with these tabs to browsers at /graphql. */
-  graphiql?: { tabs: readonly PreparedTab[] };
+  graphiql?: { tabs: () => Promise<readonly PreparedTab[]> };
   limits?: Partial<Limits>;
 };
 

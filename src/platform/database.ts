@@ -100,21 +100,28 @@ export function openDatabase(options: DatabaseOptions): Database {
   });
   pool.on('remove', (client) => clients.delete(client));
 
-  const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool, { statementNameGenerator: createStatementNames() }),
-    // Longer than our timeouts for a connection, its settings and BEGIN together: our errors say more than Prisma's.
-    transactionOptions: {
-      maxWait: deadlines.connectionMs + 2 * deadlines.answerMs + 500,
-      timeout: deadlines.transactionMs,
-    },
-    errorFormat: 'minimal',
-  });
+  let created: PrismaClient | undefined;
+  /** Created at its first use: it takes longer than to open the pool, and some need only that. */
+  const prisma = (): PrismaClient => {
+    created ??= new PrismaClient({
+      adapter: new PrismaPg(pool, { statementNameGenerator: createStatementNames() }),
+      // Longer than our timeouts for a connection, its settings and BEGIN together: our errors say more than Prisma's.
+      transactionOptions: {
+        maxWait: deadlines.connectionMs + 2 * deadlines.answerMs + 500,
+        timeout: deadlines.transactionMs,
+      },
+      errorFormat: 'minimal',
+    });
+    return created;
+  };
 
   return {
-    prisma,
+    get prisma() {
+      return prisma();
+    },
     pool,
     transaction: (work, signal) =>
-      prisma.$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal))),
+      prisma().$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal))),
     async ping() {
       await pool.query('SELECT 1');
     },
@@ -125,6 +132,10 @@ export function openDatabase(options: DatabaseOptions): Database {
       return row.now;
     },
     dispose() {
+      const closeAll = async () => {
+        await created?.$disconnect();
+        await pool.end();
+      };
       disposing ??= (async () => {
         let timer: NodeJS.Timeout | undefined;
         const cutOff = new Promise<void>((resolve) => {
@@ -133,7 +144,7 @@ export function openDatabase(options: DatabaseOptions): Database {
             resolve();
           }, deadlines.disposeMs);
         });
-        await Promise.race([prisma.$disconnect().then(() => pool.end()), cutOff]);
+        await Promise.race([closeAll(), cutOff]);
         clearTimeout(timer);
       })();
       return disposing;

@@ -39,7 +39,7 @@ async function startWithGraphiql() {
       issue: async (email) => (tabs.some((tab) => tab.email === email) ? issuer.issue(email) : null),
       people: async () => tabs.map(({ email }) => email),
     },
-    graphiql: { tabs },
+    graphiql: { tabs: async () => tabs },
   });
 }
 

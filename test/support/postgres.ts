@@ -43,7 +43,7 @@ export function gatewayUrl(url: string): string {
 
 /** Creates a migrated, empty database for the caller on the run's server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY WAL_LOG`);
+  return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY FILE_COPY`);
 }
 
 /** Creates a database without tables for the caller on the run's server. */
@@ -67,12 +67,12 @@ export async function createFilledDatabase<Contents>(
     );
     if (typeof rows[0]?.contents === 'string') return JSON.parse(rows[0].contents);
     await client.query(`DROP DATABASE IF EXISTS ${original} WITH (FORCE)`);
-    await client.query(`CREATE DATABASE ${original} TEMPLATE ${template} STRATEGY WAL_LOG`);
+    await client.query(`CREATE DATABASE ${original} TEMPLATE ${template} STRATEGY FILE_COPY`);
     const filled = await fill(databaseUrl(serverUrl, original));
     await client.query(`COMMENT ON DATABASE ${original} IS ${pg.escapeLiteral(JSON.stringify(filled))}`);
     return filled;
   });
-  return { ...(await createDatabase(`TEMPLATE ${original} STRATEGY WAL_LOG`)), contents };
+  return { ...(await createDatabase(`TEMPLATE ${original} STRATEGY FILE_COPY`)), contents };
 }
 
 const filledName = (template: string) => `${template}_filled`;
