@@ -8,6 +8,7 @@ import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, startGateway, type TestGateway } from '../support/gateway.ts';
 import { setMachineClock, withMachineClock } from '../support/machine-clock.ts';
 import { createTestDatabase } from '../support/postgres.ts';
+import { rotating, seedOf } from '../support/size.ts';
 import { attempt, done } from '../support/world.ts';
 
 const second = 1_000;
@@ -53,8 +54,19 @@ async function databaseTime(gateway: TestGateway): Promise<number> {
   return rows[0].now.getTime();
 }
 
-test.each([-31 * day, -day, day, 31 * day])(
-  'a gateway whose machine is %i ms ahead changes no outcome',
+const seed = seedOf('ONE_CLOCK_SEED');
+
+/** On an ordinary day, a machine that is behind and one that is ahead. */
+const differences = rotating(
+  [
+    [-31 * day, day],
+    [-day, 31 * day],
+  ],
+  seed,
+).flat();
+
+test.each(differences)(
+  `a gateway whose machine is %i ms ahead changes no outcome, ONE_CLOCK_SEED=${seed}`,
   async (ahead) => {
     await using right = await startGateway({ maintenance: false });
     const { olivia, siteId, file } = await fill(right);
@@ -112,8 +124,8 @@ test.each([-31 * day, -day, day, 31 * day])(
   },
 );
 
-test.each(['America/New_York', 'Europe/Berlin', 'Asia/Kathmandu'])(
-  'times are UTC on a database with the time zone of %s',
+test.each(rotating(['America/New_York', 'Europe/Berlin', 'Asia/Kathmandu'], seed))(
+  `times are UTC on a database with the time zone of %s, ONE_CLOCK_SEED=${seed}`,
   async (zone) => {
     const { url: databaseUrl, dispose } = await createTestDatabase();
     onTestFinished(dispose);
