@@ -1,6 +1,7 @@
 /** Receives the signed events of ticketing systems: finds whose they are, keeps each once, and applies it. */
 import type { Dependencies } from '../commands/execute.ts';
 import type { Transaction } from '../platform/database.ts';
+import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { apply, applyReady, record } from './apply.ts';
 import { addEvent, dropEvent, hasTooManyNotApplied } from './store.ts';
 import type { TicketEvent } from './ticket-event.ts';
@@ -35,7 +36,7 @@ export async function receive(
   const db = database.prisma;
   const integrationId = await findIntegration(db, account);
   if (integrationId === null) return { result: 'NO_ACCOUNT' };
-  const row = await addEvent(db, integrationId, webhookId, event, clock());
+  const row = await retryOnWriteConflict(() => addEvent(db, integrationId, webhookId, event, clock()));
   if (row.state !== 'RECEIVED') {
     // The gateway that applied it may have stopped before it applied what waited for it.
     await applyReady(dependencies, row);

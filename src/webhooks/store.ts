@@ -2,6 +2,7 @@
 import type { InboundTicketEvent } from '../../prisma/generated/client/client.ts';
 import type { Database, Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
+import { WriteConflictError } from '../platform/write-conflict.ts';
 import { momentOfEvent } from '../tickets/moment.ts';
 import type { Content, TicketEvent } from './ticket-event.ts';
 
@@ -18,7 +19,11 @@ export const eventsKeptFor = 30 * 24 * 60 * 60 * 1000;
 /** At most about so many events of one integration wait or are kept. */
 export const maxNotApplied = 1_000;
 
-/** Adds the event, or finds the one with the same webhook id, which the integration has sent before. */
+/**
+ * Adds the event, or finds the one with the same webhook id, which the integration has sent before.
+ *
+ * @throws WriteConflictError if that one was dropped meanwhile
+ */
 export async function addEvent(
   db: Transaction,
   integrationId: string,
@@ -34,9 +39,11 @@ export async function addEvent(
     },
     skipDuplicates: true,
   });
-  return await db.inboundTicketEvent.findUniqueOrThrow({
+  const row = await db.inboundTicketEvent.findUnique({
     where: { integrationId_webhookId: { integrationId, webhookId } },
   });
+  if (row === null) throw new WriteConflictError();
+  return row;
 }
 
 export async function findEvent(db: Transaction, id: string): Promise<InboundTicketEvent | null> {

@@ -13,9 +13,9 @@ import type { EngineersHandlers } from '../engineers.ts';
 import type { ServerHandlers } from '../servers/setting.ts';
 import { insertWork } from '../work.ts';
 
-const samples = 100;
+const samples = 300;
 /** The first revocations also open connections to the database, so they are not counted. */
-const warmUp = 10;
+const warmUp = 30;
 const deadline = 60_000;
 const goalWithoutRedisMs = 5_000;
 
