@@ -1,7 +1,8 @@
 /**
  * Gateways deliver while everything around them fails repeatedly: client connections are cut or stop transmitting, some
  * right after a subscription has started; Redis and gateways are killed; PostgreSQL drops the gateways' connections. Every
- * subscriber still receives every event once, whether it uses the client of this repository or only the protocol.
+ * subscriber still receives every event once, of grants or of support sessions, whether it uses the client of this repository
+ * or only the protocol.
  *
  * A failure prints the seed: CUTS_SEED=… draws the same faults in the same order.
  */
@@ -13,13 +14,14 @@ import { openPool, silent } from '../events/gateway.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { insertOpenRequests, rawId } from '../support/rows.ts';
-import { bySize } from '../support/size.ts';
+import { insertOpenRequests, insertSessions, rawId } from '../support/rows.ts';
+import { bySize, rotating } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startCaseload } from './caseload.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
 import { openRawSubscriber, type RawSubscriber } from './raw-subscriber.ts';
 import type { Subscriber } from './reception.ts';
+import { grantStream, type Stream, sessionStream } from './streams.ts';
 import { committedEvents, expectContractKept, type Listener, openSubscriber } from './subscriber.ts';
 import { createEventBudget, type WrittenGrant, writeEvents } from './writers.ts';
 
@@ -33,10 +35,14 @@ const writerCount = 16;
 const caseWorkers = 2;
 /** Of a hundred transactions, those with a storm of urgent events. */
 const storms = 1;
+/** Of a hundred other events, those of support sessions. */
+const ofSessions = 40;
 /** Milliseconds of silence after which a client counts its connection as lost: some transmit nothing for a while. */
 const silenceMs = 2_000;
 /** Subscribers that know only the protocol, beside those of the client; each newcomer is one more. */
 const rawCount = bySize(2, 4);
+const streams = [grantStream, sessionStream] as const;
+const kinds = streams.map(({ kind }) => kind);
 
 /** Codes of errors after which a client resumes, as docs/events.md says. */
 const resumableCodes = ['FEED_UNAVAILABLE', 'FEED_CLOSED', 'SERVICE_UNAVAILABLE'];
@@ -178,7 +184,13 @@ function listenersOf({ acme, globex, engineer, otherEngineer, services }: Deploy
   ];
 }
 
-/** Inserts the grants of which events are written: clients select their tickets and engineers. */
+/** The streams that an account follows by the client: one of the two in turn on an ordinary day. */
+const streamsOf = (listener: number): Stream[] => rotating(streams, seed + listener);
+
+/** The stream of a subscriber that knows only the protocol: each is followed over either transport. */
+const streamOfRaw = (number: number): Stream => streams[Math.ceil(number / 2) % 2] ?? grantStream;
+
+/** Inserts the grants and sessions of which events are written: clients select their tickets and engineers. */
 async function insertGrants({ acme, globex, engineer, otherEngineer }: Deployment['world']) {
   const grants: WrittenGrant[] = [];
   const projects = [
@@ -197,6 +209,7 @@ async function insertGrants({ acme, globex, engineer, otherEngineer }: Deploymen
       engineerId: rawId(person.id),
     };
     const ids = await insertOpenRequests({ sql: pool }, place, grantsOfEach, 'The board does not load.');
+    const sessionIds = await insertSessionOfEach(ids);
     const inserted = await pool.query(`SELECT id, ticket_id AS "ticketId" FROM grants WHERE id = ANY($1)`, [
       ids,
     ]);
@@ -206,9 +219,29 @@ async function insertGrants({ acme, globex, engineer, otherEngineer }: Deploymen
       reporterId: place.reporterId,
       engineerIds: [place.engineerId],
     };
-    grants.push(...inserted.rows.map(({ id, ticketId }) => ({ id, ticketId, audience })));
+    const written = inserted.rows.map(({ id, ticketId }) => {
+      return { id, ticketId, sessionId: sessionIds.get(id) ?? '', audience };
+    });
+    grants.push(...written);
   }
   return grants;
+}
+
+/** A session that is over under each request, past the rule that its grant is active. Returns their ids by grant. */
+async function insertSessionOfEach(grantIds: readonly string[]): Promise<Map<string, string>> {
+  const ids = new Map<string, string>();
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN; SET LOCAL session_replication_role = replica');
+    for (const grantId of grantIds) {
+      const [id = ''] = await insertSessions({ sql: client }, grantId, 1);
+      ids.set(grantId, id);
+    }
+    await client.query('COMMIT');
+  } finally {
+    client.release();
+  }
+  return ids;
 }
 
 test(
@@ -232,11 +265,14 @@ test(
     const roads: TcpProxy[] = [];
     const subscribers: Placed[] = [];
     const rawSubscribers: RawSubscriber[] = [];
-    for (const listener of listeners) {
-      const road = await openRoad();
-      roads.push(road);
-      const subscriber = await openSubscriber(clientOf(listener.name, road.port), { ...listener, silenceMs });
-      subscribers.push({ subscriber, mayMiss: new Set() });
+    for (const [number, listener] of listeners.entries()) {
+      for (const stream of streamsOf(number)) {
+        const road = await openRoad();
+        roads.push(road);
+        const client = clientOf(listener.name, road.port);
+        const subscriber = await openSubscriber(client, { ...listener, stream, silenceMs });
+        subscribers.push({ subscriber, mayMiss: new Set() });
+      }
     }
     /** Opens a subscriber that knows only the protocol, as one of the accounts and over either transport in turn. */
     const openRawOn = async (road: TcpProxy, onStarted?: () => void) => {
@@ -248,6 +284,7 @@ test(
           transport,
           url: `http://127.0.0.1:${road.port}`,
           token: () => tokenOf(name),
+          stream: streamOfRaw(number),
           mayReceive,
           silenceMs,
         },
@@ -266,11 +303,11 @@ test(
     const subscribeAndCut = async () => {
       const road = await openRoad();
       const subscriber = await openRawOn(road, () => road.cut());
-      const mayMiss = new Set((await committedEvents(pool)).map(({ id }) => id));
+      const mayMiss = new Set((await committedEvents(pool, new Set(), kinds)).map(({ id }) => id));
       subscribers.push({ subscriber, mayMiss });
       return road;
     };
-    const before = new Set((await committedEvents(pool)).map(({ id }) => id));
+    const before = new Set((await committedEvents(pool, new Set(), kinds)).map(({ id }) => id));
 
     const bus = createRedisBus({
       ...{ url: `redis://127.0.0.1:${redisRoad.port}`, topology: 'SINGLE', channel: 'latchkey' },
@@ -279,7 +316,10 @@ test(
     opened.adopt(bus, () => bus.dispose());
     const budget = createEventBudget();
     const writers = writerCount - caseWorkers;
-    const writing = writeEvents({ pool, grants, writers, budget, draw, storms, wake: bus.publish });
+    const writing = writeEvents({
+      ...{ pool, grants, writers, budget, draw, storms, ofSessions },
+      wake: bus.publish,
+    });
     writing.catch(() => undefined);
     const caseRoad = await openRoad();
     const caseload = startCaseload({
@@ -306,18 +346,20 @@ test(
     budget.end();
     const [written] = await Promise.all([writing, caseload.finish()]);
 
-    const events = await committedEvents(pool, before);
+    const events = await committedEvents(pool, before, kinds);
     const kept = new Set(events.map(({ id }) => id));
     const vanished = written.filter((id) => !kept.has(id));
     expect(vanished, `${seedNote}: committed, and not in the table`).toEqual([]);
     expect(events.length, `${seedNote}: with events of commands`).toBeGreaterThanOrEqual(eventCount);
     for (const { subscriber, mayMiss } of subscribers) {
       await expectContractKept(subscriber, events, { context: seedNote, deadlineMs: generousMs, mayMiss });
-      const { name, received, deliveries, losses, resumptions } = subscriber;
-      expect(resumptions.length, `${seedNote}: resumptions of ${name}`).toBeGreaterThan(0);
+      const { name, stream, received, deliveries, losses, resumptions } = subscriber;
+      expect(resumptions.length, `${seedNote}: resumptions of the ${stream.name} of ${name}`).toBeGreaterThan(
+        0,
+      );
       if (process.env['CUTS_FIGURES'] === undefined) continue;
       process.stdout.write(
-        `${name}: ${received.length} events in ${deliveries} deliveries, ` +
+        `${stream.name} of ${name}: ${received.length} events in ${deliveries} deliveries, ` +
           `${losses.length} connections lost or not made, ${resumptions.length} resumptions\n`,
       );
     }

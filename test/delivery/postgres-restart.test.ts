@@ -81,7 +81,7 @@ test.each<[string, () => Promise<void>]>([
       const { name, received, losses } = subscriber;
       expect(losses, `connections lost by ${name}`).toEqual([]);
       const delivered = new Set(
-        received.map(({ event: { grant } }) => `${grant.id} ${grant.state} ${grant.version}`),
+        received.map(({ event: { subject } }) => `${subject.id} ${subject.state} ${subject.version}`),
       );
       expect(
         caseload.decided.filter(

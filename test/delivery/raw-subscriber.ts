@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Json } from '../support/gateway.ts';
 import { openRaw, type RawConnection, type RawTransport } from './raw-connections.ts';
 import { createReception, type Subscriber } from './reception.ts';
+import type { Stream } from './streams.ts';
 
 export type RawSubscriber = Subscriber & {
   readonly transport: RawTransport;
@@ -14,17 +15,10 @@ export type RawSubscriber = Subscriber & {
   close(): void;
 };
 
-/** More than the event itself holds: each event costs reads of the database. */
-const query = `
+const queryOf = ({ name, nestedSelection }: Stream): string => `
   subscription Raw($after: String) {
-    grantEvents(after: $after) {
-      id cursor type occurredAt
-      grant {
-        id version state justification
-        engineer { email }
-        decisions { stage outcome decidedBy { email } }
-        ticket { key summary site { url } }
-      }
+    ${name}(after: $after) {
+      id cursor type occurredAt ${nestedSelection}
     }
   }`;
 
@@ -37,6 +31,7 @@ export type RawOptions = {
   /** For the next connection. */
   token(): Promise<string>;
   name: string;
+  stream: Stream;
   mayReceive: Subscriber['mayReceive'];
   silenceMs: number;
   /** Called when the first subscription has started. */
@@ -45,10 +40,10 @@ export type RawOptions = {
 
 /** Subscribes; resolves when the subscription has started, after which nothing may be missed. */
 export async function openRawSubscriber(options: RawOptions): Promise<RawSubscriber> {
-  const { transport, name, mayReceive } = options;
+  const { transport, name, stream, mayReceive } = options;
   const started = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<never>();
-  const reception = createReception({ name, mayReceive, ended: closed.promise });
+  const reception = createReception({ name, stream, mayReceive, ended: closed.promise });
   const known = new Set<string>();
   const errors = new Set<string>();
   let cursor: string | null = null;
@@ -60,7 +55,7 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
   let silenceMs = options.silenceMs;
 
   function onResult(result: Json, id: string | null): void {
-    const event = result.data?.grantEvents;
+    const event = result.data?.[stream.name];
     if (event == null || result.errors !== undefined || state === 'ENDED') {
       reception.contradict(`While ${state}: ${JSON.stringify(result)}`);
       return;
@@ -72,11 +67,12 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
     if (cursor === null) options.onStarted?.();
     cursor = event.cursor;
     started.resolve();
-    if (event.grant === null) return;
+    const subject = stream.subjectOf(event);
+    if (subject === null) return;
     reception.note(event);
     if (known.has(event.id)) return;
     known.add(event.id);
-    reception.receive(event);
+    reception.receive({ ...event, subject });
   }
 
   async function run(): Promise<void> {
@@ -84,7 +80,7 @@ export async function openRawSubscriber(options: RawOptions): Promise<RawSubscri
       state = 'NEW';
       const token = await options.token();
       connection = openRaw[transport]({
-        ...{ url: options.url, token, query, silenceMs },
+        ...{ url: options.url, token, query: queryOf(stream), silenceMs },
         cursor: () => cursor,
         onSubscribe() {
           state = 'NEW';

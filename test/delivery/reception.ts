@@ -1,17 +1,20 @@
 /** What a subscriber received, in order, and how its connections fared. */
 import type { EventAudience } from '../../src/events/audience.ts';
 import { withDeadline } from '../../src/platform/deadline.ts';
+import type { Stream, Subject } from './streams.ts';
 
 export type ReceivedEvent = {
   id: string;
   cursor: string;
   type: string;
   occurredAt: string;
-  grant: { id: string; version: number; state: string; justification: string | null };
+  /** What it is about. */
+  subject: Subject;
 };
 
 export type Subscriber = {
   readonly name: string;
+  readonly stream: Stream;
   /** Whether it may receive an event with this audience. */
   readonly mayReceive: (audience: EventAudience) => boolean;
   /** The events that the application has received, in order, with their times on `performance`'s clock. */
@@ -39,7 +42,7 @@ type Reception = {
   readonly subscriber: Subscriber;
   /** Notes a delivery, a repetition included. */
   note(event: { id: string; cursor: string }): void;
-  /** Notes an event of a grant that the application receives. */
+  /** Notes an event that the application receives. */
   receive(event: ReceivedEvent): void;
   /** Notes what must not happen. */
   contradict(what: string): void;
@@ -50,9 +53,10 @@ type Reception = {
 /** @param ended rejects when the subscription has ended */
 export function createReception({
   name,
+  stream,
   mayReceive,
   ended,
-}: Pick<Subscriber, 'name' | 'mayReceive'> & { ended: Promise<never> }): Reception {
+}: Pick<Subscriber, 'name' | 'stream' | 'mayReceive'> & { ended: Promise<never> }): Reception {
   const received: { event: ReceivedEvent; at: number }[] = [];
   const known = new Set<string>();
   const contents = new Map<string, string>();
@@ -81,7 +85,7 @@ export function createReception({
   }
 
   const subscriber: Subscriber = {
-    name,
+    ...{ name, stream },
     mayReceive,
     received,
     get deliveries() {

@@ -130,7 +130,7 @@ test.each(outages)(
       const { name, received, losses } = subscriber;
       expect(losses, `connections lost by ${name}`).toEqual([]);
       const receivedAt = new Map(
-        received.map(({ event: { grant }, at }) => [`${grant.id} ${grant.version}`, at]),
+        received.map(({ event: { subject }, at }) => [`${subject.id} ${subject.version}`, at]),
       );
       const delays = caseload.decided.map(
         ({ grantId, version, at }) => (receivedAt.get(`${grantId} ${version}`) ?? Number.NaN) - at,

@@ -6,22 +6,26 @@ import { expect } from 'vitest';
 import type { GatewayClient } from '../../client/src/index.ts';
 import type { EventAudience } from '../../src/events/audience.ts';
 import { createReception, type ReceivedEvent, type Subscriber } from './reception.ts';
+import { grantStream, type Stream } from './streams.ts';
 
-/** `grant` is null when the subscription has started, and when its current state is complete. */
-type AnyEvent = Omit<ReceivedEvent, 'grant'> & { grant: ReceivedEvent['grant'] | null };
+type AnyEvent = Omit<ReceivedEvent, 'subject'>;
 
-const document: TypedDocumentNode<{ grantEvents: AnyEvent }, { after?: string | null }> = parse(`
-  subscription Subscriber($after: String) {
-    grantEvents(after: $after, withCurrentState: true) {
-      id cursor type occurredAt grant { id version state justification }
-    }
-  }`);
+const documentOf = ({
+  name,
+  selection,
+}: Stream): TypedDocumentNode<{ events: AnyEvent }, { after?: string | null }> =>
+  parse(`
+    subscription Subscriber($after: String) {
+      events: ${name}(after: $after, withCurrentState: true) { id cursor type occurredAt ${selection} }
+    }`);
 
-/** Whether something happened to a grant, in contrast to the current state. */
+/** Whether something happened, in contrast to the current state. */
 const hasHappened = ({ type }: { type: string }) =>
   !['STARTED', 'CURRENT', 'CURRENT_COMPLETE'].includes(type);
 
 export type Listener = Pick<Subscriber, 'name' | 'mayReceive'> & {
+  /** Default: the events of grants. */
+  stream?: Stream;
   /** Milliseconds of silence after which the client checks the connection. */
   silenceMs?: number;
 };
@@ -29,18 +33,18 @@ export type Listener = Pick<Subscriber, 'name' | 'mayReceive'> & {
 /** Subscribes; resolves when the current state has arrived, after which nothing may be missed. */
 export async function openSubscriber(
   client: GatewayClient,
-  { name, mayReceive, silenceMs = 10_000 }: Listener,
+  { name, mayReceive, stream = grantStream, silenceMs = 10_000 }: Listener,
 ): Promise<Subscriber> {
   const begun = Promise.withResolvers<void>();
   const listening = Promise.withResolvers<never>();
-  const reception = createReception({ name, mayReceive, ended: listening.promise });
+  const reception = createReception({ name, stream, mayReceive, ended: listening.promise });
 
   const subscription = client.subscribeWithResume({
-    document,
+    document: documentOf(stream),
     // Also called for deliveries that the client drops because it knows their id.
-    eventOf: ({ grantEvents }) => {
-      if (hasHappened(grantEvents)) reception.note(grantEvents);
-      return grantEvents;
+    eventOf: ({ events: event }) => {
+      if (hasHappened(event)) reception.note(event);
+      return event;
     },
     silenceMs,
     onReconnecting: ({ reason }) => reception.lost(reason),
@@ -48,9 +52,10 @@ export async function openSubscriber(
   });
 
   async function listen(): Promise<void> {
-    for await (const { grant, ...event } of subscription) {
+    for await (const event of subscription) {
       if (event.type === 'CURRENT_COMPLETE') begun.resolve();
-      if (grant !== null && hasHappened(event)) reception.receive({ ...event, grant });
+      const subject = stream.subjectOf(event);
+      if (subject !== null && hasHappened(event)) reception.receive({ ...event, subject });
     }
     throw new Error(`The subscription of ${name} ended`);
   }
@@ -59,22 +64,25 @@ export async function openSubscriber(
   return reception.subscriber;
 }
 
-export type CommittedEvent = { id: string; audience: EventAudience };
+export type CommittedEvent = { id: string; kind: Stream['kind']; audience: EventAudience };
 
-/** Every event of a grant in the database, except those known before. */
+/** Every event of these kinds in the database, except those known before. */
 export async function committedEvents(
   sql: pg.Pool,
   before: ReadonlySet<string> = new Set(),
+  kinds: readonly Stream['kind'][] = [grantStream.kind],
 ): Promise<CommittedEvent[]> {
   const { rows } = await sql.query<CommittedEvent>(
-    `SELECT id, payload->'audience' AS audience FROM events WHERE payload->>'kind' = 'grant'`,
+    `SELECT id, payload->>'kind' AS kind, payload->'audience' AS audience
+       FROM events WHERE payload->>'kind' = ANY($1)`,
+    [kinds],
   );
   return rows.filter(({ id }) => !before.has(id));
 }
 
 /**
  * Asserts the delivery contract for this subscriber: its application received each committed event that it may
- * receive, once, and nothing else; the versions of each grant increased; repeated deliveries had the same content.
+ * receive, once, and nothing else; the versions of each subject increased; repeated deliveries had the same content.
  * @param context the start of the message of a failure
  * @param mayMiss events that it need not receive, because it may have started after them
  */
@@ -87,10 +95,11 @@ export async function expectContractKept(
     mayMiss = new Set(),
   }: { context: string; deadlineMs: number; mayMiss?: ReadonlySet<string> },
 ): Promise<void> {
-  const { name, mayReceive, received, contradictions } = subscriber;
-  const allowed = new Set(committed.filter(({ audience }) => mayReceive(audience)).map(({ id }) => id));
+  const { name, stream, mayReceive, received, contradictions } = subscriber;
+  const ofStream = committed.filter(({ kind }) => kind === stream.kind);
+  const allowed = new Set(ofStream.filter(({ audience }) => mayReceive(audience)).map(({ id }) => id));
   const due = new Set([...allowed].filter((id) => !mayMiss.has(id)));
-  expect(due.size, `${context}: nothing was written for ${name}`).toBeGreaterThan(0);
+  expect(due.size, `${context}: no ${stream.name} were written for ${name}`).toBeGreaterThan(0);
   // The last assertion reports missing events together with every other problem.
   const lateness = await subscriber.hasReceived(due, deadlineMs).catch((error: Error) => error.message);
 
@@ -99,7 +108,7 @@ export async function expectContractKept(
   const outOfOrder: string[] = [];
   for (const { event } of received) {
     times.set(event.id, (times.get(event.id) ?? 0) + 1);
-    const { id, version } = event.grant;
+    const { id, version } = event.subject;
     const before = versions.get(id) ?? 0;
     if (version <= before) outOfOrder.push(`${event.id}: ${version} of ${id} came after ${before}`);
     versions.set(id, version);
@@ -113,6 +122,6 @@ export async function expectContractKept(
       outOfOrder,
       contradictions,
     },
-    `${context}: what went wrong for ${name}`,
+    `${context}: what went wrong with the ${stream.name} of ${name}`,
   ).toEqual({ lateness: undefined, lost: [], notDue: [], twice: [], outOfOrder: [], contradictions: [] });
 }

@@ -1,8 +1,9 @@
 /** Inserts many rows at once, without the API, for tests that read them. */
+import type pg from 'pg';
 import { newId } from '../../src/platform/ids.ts';
 import type { TestGateway } from './gateway.ts';
 
-type Database = Pick<TestGateway, 'sql'>;
+type Database = { readonly sql: Pick<pg.Pool, 'query'> };
 
 /** The global id of an object of this type, and its database id. */
 export const globalId = (type: string, id: string): string => Buffer.from(`${type}:${id}`).toString('base64');
