@@ -70,15 +70,18 @@ test('serves no other file of the packages it is made from', async () => {
 
 describe('in a browser', { timeout: 300_000 }, () => {
   let browser: Browser;
+  let context: BrowserContext;
   beforeAll(async () => {
     browser = await launchBrowser();
+    // One for all tests: pages of one context share a process, which compiles the editor once.
+    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    context.setDefaultTimeout(120_000);
   });
   afterAll(() => browser.close());
 
   test('every person can do at once what their tab says', async () => {
     await using server = await startWithGraphiql();
-    const context = await newContext(browser);
-    const page = await context.newPage();
+    const page = await newPage(context);
     const problems: string[] = [];
     const elsewhere: string[] = [];
     page.on('pageerror', (error) => problems.push(String(error)));
@@ -101,7 +104,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await result(page).getByText('"values": 7').waitFor();
 
     // The admin in a second window, while the engineer goes on watching.
-    const admin = await context.newPage();
+    const admin = await newPage(context);
     await admin.goto(`${server.url}#AdminAdds`);
     await admin.getByText('You are Site </script> admin').waitFor();
     await pressPlay(admin);
@@ -114,6 +117,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await screenshot(page, 'subscription');
 
     // The admin in the same window: opening another tab ends the subscription.
+    await page.bringToFront();
     await openTab(page, 'AdminAdds');
     await page.getByText('You are Site </script> admin').waitFor();
     await server.source.untilOpen(0);
@@ -130,14 +134,12 @@ describe('in a browser', { timeout: 300_000 }, () => {
     await openTab(page, 'EngineerWatches');
     await result(page).getByText('Ended: another tab was opened.').waitFor();
     await result(page).getByText('"values": 8').waitFor();
+    await untilStored(page, 0);
     await openTab(page, 'ReporterIs');
     await page.getByText('You are Reporter').waitFor();
 
     // And all of it still works when the page is opened again.
-    await page.waitForFunction(() => {
-      const key = Object.keys(sessionStorage).find((name) => name.endsWith('graphiql:tabState'));
-      return key !== undefined && JSON.parse(sessionStorage.getItem(key) ?? '').activeTabIndex === 2;
-    });
+    await untilStored(page, 2);
     await page.reload();
     await page.getByText('You are Reporter').waitFor();
     expect(await tabNames(page)).toEqual([
@@ -164,7 +166,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
 
   test('a subscription says how it ended', async () => {
     await using server = await startWithGraphiql();
-    const page = await openPage(browser, server.url);
+    const page = await openPage(context, server.url);
 
     await page.getByText('You are Support engineer').waitFor();
     await pressPlay(page);
@@ -220,7 +222,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
       for (const program of ['src/tour/approve.ts', 'src/tour/main.ts']) {
         expect(await runProgram(program, gateway.url).ended).toMatchObject({ code: 0, stderr: '' });
       }
-      const erin = await openPage(browser, `${gateway.url}/graphql`);
+      const erin = await openPage(context, `${gateway.url}/graphql`);
       await erin.getByText('You are Erin').waitFor();
       await expectWhole(erin);
       expect(await tabNames(erin)).toEqual(['ErinWatches', ...story]);
@@ -228,7 +230,7 @@ describe('in a browser', { timeout: 300_000 }, () => {
       // The first event is `STARTED`.
       await result(erin).getByText('"received": 1').waitFor();
 
-      const page = await openPage(browser, `${gateway.url}/graphql`);
+      const page = await openPage(context, `${gateway.url}/graphql`);
       const shown: Record<string, string> = {
         JackLooks: '"allowed": true',
         CarlaTries: '"code": "WRONG_PRODUCT"',
@@ -258,16 +260,14 @@ describe('in a browser', { timeout: 300_000 }, () => {
   );
 });
 
-async function newContext(browser: Browser): Promise<BrowserContext> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  context.setDefaultTimeout(120_000);
-  onTestFinished(() => context.close());
-  return context;
+async function newPage(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  onTestFinished(() => page.close());
+  return page;
 }
 
-async function openPage(browser: Browser, url: string): Promise<Page> {
-  const context = await newContext(browser);
-  const page = await context.newPage();
+async function openPage(context: BrowserContext, url: string): Promise<Page> {
+  const page = await newPage(context);
   await page.goto(url);
   return page;
 }
@@ -277,6 +277,14 @@ async function openTab(page: Page, name: string): Promise<void> {
   await page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${name}$`) }).click();
   await page.locator('.graphiql-tab-active', { hasText: name }).waitFor();
   await expectWhole(page);
+}
+
+/** GraphiQL stores which tab is open a moment after it was opened. */
+async function untilStored(page: Page, tab: number): Promise<void> {
+  await page.waitForFunction((index) => {
+    const key = Object.keys(sessionStorage).find((name) => name.endsWith('graphiql:tabState'));
+    return key !== undefined && JSON.parse(sessionStorage.getItem(key) ?? '').activeTabIndex === index;
+  }, tab);
 }
 
 async function expectWhole(page: Page): Promise<void> {

@@ -20,6 +20,8 @@ export async function launchBrowser(): Promise<Browser & AsyncDisposable> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      // The pages of a context share what one of them has compiled.
+      '--process-per-site',
     ],
   });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
