@@ -5,10 +5,9 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { createApp } from './app.ts';
-import { type Config, isRunByNpm, parseConfig, readEnvironment } from './config.ts';
-import { isUnavailable } from './platform/database.ts';
-import { reasonOf } from './platform/startup-connection.ts';
+import { isRunByNpm, parseConfig, readEnvironment } from './config.ts';
 import { StartupError } from './platform/startup-error.ts';
+import { explainStartFailure } from './start-failure.ts';
 
 /**
  * Aborted by the first signal; a second one ends the process at once. npm forwards the signals that it receives,
@@ -33,7 +32,7 @@ if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000)
 try {
   const config = parseConfig(readEnvironment());
   const app = await createApp(config).catch((error: unknown) => {
-    throw listenError(error, config) ?? databaseError(error) ?? error;
+    throw explainStartFailure(error, config);
   });
   for (const line of app.startScreen) process.stdout.write(`${line}\n`);
   const failure = await Promise.race([stopped, app.failed]);
@@ -53,26 +52,4 @@ try {
   // If a start fails after a signal, the signal is the cause: there is nothing to report.
   if (!stop.signal.aborted) process.stderr.write(`${report}\n`);
   process.exit(1);
-}
-
-/** Explains why the gateway cannot listen on its address; undefined for any other error. */
-function listenError(error: unknown, { host, port }: Config): StartupError | undefined {
-  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return undefined;
-  if (error.syscall !== 'listen' && error.syscall !== 'getaddrinfo') return undefined;
-  const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: `Port ${port} on ${host} is in use: stop the program that uses it, or set PORT to another port.`,
-    EACCES: `This user may not listen on port ${port}: set PORT to a number above 1023.`,
-    EADDRNOTAVAIL: `${host} is not an address of this machine: set HOST to 127.0.0.1 or to one of its addresses.`,
-    ENOTFOUND: `${host} is not a known host name: set HOST to 127.0.0.1 or to an address of this machine.`,
-  };
-  const reason = reasons[String(error.code)];
-  return reason === undefined ? undefined : new StartupError(reason, { cause: error });
-}
-
-/** Says that the database was there when the gateway started, and then was not; undefined for any other error. */
-function databaseError(error: unknown): StartupError | undefined {
-  if (error instanceof StartupError || !isUnavailable(error)) return undefined;
-  return new StartupError(`The database was lost during the start (${reasonOf(error)}): start again.`, {
-    cause: error,
-  });
 }

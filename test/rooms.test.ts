@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
  */
 const layers: readonly (readonly string[])[] = [
   ['main.ts', 'reset.ts', 'database-setup.ts', 'tour'],
-  ['app.ts'],
+  ['app.ts', 'start-failure.ts'],
   ['start-screen.ts', 'sample-data'],
   ['http'],
   ['graphql'],

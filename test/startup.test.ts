@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type App, createApp } from '../src/app.ts';
+import { type App, type AppSeams, createApp } from '../src/app.ts';
 import { parseConfig, variableNames } from '../src/config.ts';
 import { isAlive } from '../src/platform/embedded-postgres-process.ts';
 import { StartupError } from '../src/platform/startup-error.ts';
+import { explainStartFailure } from '../src/start-failure.ts';
 import { compileCache } from './support/compile-cache.ts';
 import { generousDatabaseDeadlines } from './support/deadlines.ts';
 import { eventually } from './support/eventually.ts';
@@ -160,13 +161,41 @@ const deployed = {
   CURSOR_SECRET: 'k'.repeat(32),
 };
 
+const configOf = (variables: Variables) => parseConfig({ PORT: '0', LOG_LEVEL: 'silent', ...variables });
+
+/** Starts a gateway that cannot start, in this process; returns the one line that the program would print. */
+async function refusal(variables: Variables, seams: AppSeams = {}): Promise<string> {
+  const config = configOf(variables);
+  const error: unknown = await createApp(config, seams).then(
+    (app) => app.dispose(),
+    (reason: unknown) => explainStartFailure(reason, config),
+  );
+  if (!(error instanceof StartupError))
+    throw new Error('It started, or failed in another way', { cause: error });
+  expect(error.message).not.toMatch(/\n|hunter2/);
+  return error.message;
+}
+
 // These tests share one data folder, because creating a database takes longest. Each can also run alone.
 describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
   let place: Place;
+  /** The gateway that a test leaves running for the next one. */
+  let left: Gateway | undefined;
   beforeAll(async () => {
     place = await createPlace();
   });
   afterAll(() => place[Symbol.asyncDispose]());
+
+  test('a signal during the first start ends the gateway once it has started, and leaves no database running', async () => {
+    const watcher = watch(place.folder);
+    const gateway = place.run(main);
+    // The gateway has its signal handlers before it creates its data folder.
+    await once(watcher, 'change');
+    watcher.close();
+    gateway.process.kill('SIGINT');
+    expect(await gateway.ended).toMatchObject({ code: 0 });
+    expect(place.isShutDown()).toBe(true);
+  });
 
   test('a gateway with nothing set serves from an embedded database', async () => {
     const gateway = await place.start();
@@ -185,18 +214,19 @@ describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
     // A killed gateway loses nothing, and the next one finds the same data.
     gateway.process.kill('SIGKILL');
     await gateway.ended;
-    const next = await place.start();
-    await eventually(() => expectAnswer(next.url, token));
-    expect(await stop(next)).toMatchObject(graceful);
-    expect(place.isShutDown()).toBe(true);
+    left = await place.start();
+    const { url } = left;
+    await eventually(() => expectAnswer(url, token));
   });
 
   const signals: [string, (pid: number) => void][] = [
+    ['SIGTERM', (pid) => process.kill(pid, 'SIGTERM')],
     ['SIGINT', (pid) => process.kill(pid, 'SIGINT')],
     ['Ctrl-C, which signals the whole process group', (pid) => process.kill(-pid, 'SIGINT')],
   ];
   test.each(rotating(signals, seed))('%s shuts a gateway and its database down', async (_how, end) => {
-    const gateway = await place.start();
+    const gateway = left ?? (await place.start());
+    left = undefined;
     const database = await place.databaseProcess();
     end(gateway.process.pid ?? 0);
     expect(await gateway.ended).toMatchObject(graceful);
@@ -231,45 +261,32 @@ describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
     process.kill(database, 'SIGCONT');
   });
 
+  /** Starts a gateway on the folder in this process. What the program does with a refusal is tested below. */
+  const refusalHere = (variables: Variables = {}) =>
+    refusal(
+      { DATA_FOLDER: place.dataFolder, ...variables },
+      { databaseDeadlines: generousDatabaseDeadlines },
+    );
+
   test('a folder with the sample people refuses a real issuer', async () => {
     await place.prepare();
-    expect(await place.refusal({ ...withoutWarnings, ...deployed })).toMatch(/ has the sample people, /);
+    expect(await refusalHere(deployed)).toMatch(/ has the sample people, /);
     expect(place.isShutDown()).toBe(true);
   });
 
-  const unusable: [string, () => Promise<{ variables: Variables; reason: string } & AsyncDisposable>][] = [
-    [
-      'a port in use',
-      async () => {
-        const taken = await listen();
-        const reason = `Port ${taken.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another port.`;
-        return { ...taken, variables: { PORT: String(taken.port) }, reason };
-      },
-    ],
-    [
-      'an address of another machine',
-      async () => {
-        const { url: DATABASE_URL, dispose } = await createTestDatabase();
-        const variables = { ...deployed, DATABASE_URL, HOST: '192.0.2.1' };
-        const reason =
-          '192.0.2.1 is not an address of this machine: set HOST to 127.0.0.1 or to one of its addresses.';
-        return { variables, reason, [Symbol.asyncDispose]: dispose };
-      },
-    ],
-  ];
-  test.each(rotating(unusable, seed))(
-    '%s is reported, and leaves no database running',
-    async (_what, take) => {
-      await using taken = await take();
-      expect(await place.refusal({ ...withoutWarnings, ...taken.variables })).toBe(`${taken.reason}\n`);
-      expect(place.isShutDown()).toBe(true);
-    },
-  );
+  test('a port in use is reported, and leaves no database running', async () => {
+    await place.prepare();
+    await using taken = await listen();
+    expect(await refusalHere({ PORT: String(taken.port) })).toBe(
+      `Port ${taken.port} on 127.0.0.1 is in use: stop the program that uses it, or set PORT to another port.`,
+    );
+    expect(place.isShutDown()).toBe(true);
+  });
 
   test('a broken database is reported, and reset clears what a gateway left, and nothing else', async () => {
     await place.prepare();
     await rm(join(place.dataFolder, 'postgres/cluster/global/pg_control'));
-    expect(await place.refusal()).toMatch(
+    expect(await refusalHere()).toMatch(
       /does not start \(.*pg_control.*\): restore a backup of the folder; `npm run reset` deletes/,
     );
 
@@ -286,18 +303,6 @@ describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
 });
 
 describe.concurrent('in a folder of its own', () => {
-  test('a signal during the start ends the gateway once it has started, and leaves no database running', async () => {
-    await using place = await createPlace();
-    const watcher = watch(place.folder);
-    const gateway = place.run(main);
-    // The gateway has its signal handlers before it creates its data folder.
-    await once(watcher, 'change');
-    watcher.close();
-    gateway.process.kill('SIGINT');
-    expect(await gateway.ended).toMatchObject({ code: 0 });
-    expect(place.isShutDown()).toBe(true);
-  });
-
   test('an invalid environment is reported in one line per variable, and overrides an invalid .env file', async () => {
     await using place = await createPlace();
     await writeFile(join(place.folder, '.env'), 'LOG_LEVEL=loud\nPORT=x\nDATABASE_POOL_SIZE=12\n');
@@ -339,20 +344,6 @@ describe.concurrent('in a folder of its own', () => {
 
 // In the process of the test: what the program does with a refusal is tested above.
 describe.concurrent('without a process of its own', () => {
-  const configOf = (variables: Variables) => parseConfig({ PORT: '0', LOG_LEVEL: 'silent', ...variables });
-
-  /** Starts a gateway that cannot start; returns the one line that the program would print. */
-  async function refusal(variables: Variables): Promise<string> {
-    const error: unknown = await createApp(configOf(variables)).then(
-      (app) => app.dispose(),
-      (reason: unknown) => reason,
-    );
-    if (!(error instanceof StartupError))
-      throw new Error('It started, or failed in another way', { cause: error });
-    expect(error.message).not.toMatch(/\n|hunter2/);
-    return error.message;
-  }
-
   test('two gateways that start at once on an external database apply the migrations and issue no tokens', async () => {
     await using begun = new AsyncDisposableStack();
     const { url: DATABASE_URL } = begun.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
@@ -365,6 +356,17 @@ describe.concurrent('without a process of its own', () => {
     );
     for (const { url } of both) await untilReady(url);
     expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
+  });
+
+  test('an address of another machine is reported', async () => {
+    await using databases = new AsyncDisposableStack();
+    const { url: DATABASE_URL } = databases.adopt(await createTestDatabase(), ({ dispose }) => dispose());
+    expect(
+      await refusal(
+        { ...deployed, DATABASE_URL, HOST: '192.0.2.1' },
+        { databaseDeadlines: generousDatabaseDeadlines },
+      ),
+    ).toBe('192.0.2.1 is not an address of this machine: set HOST to 127.0.0.1 or to one of its addresses.');
   });
 
   test('an unreachable database is reported', async () => {

@@ -1,6 +1,7 @@
 /** SIGTERM to a gateway with many clients, some of which do not read. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +44,8 @@ async function startProcess() {
     printed += text;
   });
   while (!printed.includes(`:${port}`)) await once(child.stdout, 'data');
-  return { url: `http://127.0.0.1:${port}`, exit, terminate: () => child.kill('SIGTERM') };
+  const isShutDown = () => !existsSync(join(folder, 'data/postgres/cluster/postmaster.pid'));
+  return { url: `http://127.0.0.1:${port}`, exit, isShutDown, terminate: () => child.kill('SIGTERM') };
 }
 
 async function postJson(url: string, body: object, headers: Record<string, string> = {}) {
@@ -104,6 +106,7 @@ test(`${socketCount} sockets, ${stalledCount} of them stalled: all are closed, e
   gateway.terminate();
   const { code, at } = await gateway.exit;
   expect(code).toBe(0);
+  expect(gateway.isShutDown(), 'its database was shut down').toBe(true);
   expect(at - signalled).toBeLessThan(bySize(generousMs, 5_000));
 
   const closed = await closes;
