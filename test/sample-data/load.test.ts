@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Dependencies } from '../../src/commands/execute.ts';
 import type { PreparedTab } from '../../src/http/graphiql.ts';
 import { createDatabaseClock } from '../../src/platform/clock.ts';
@@ -9,19 +9,23 @@ import { prepareTabs } from '../../src/sample-data/graphiql-tabs.ts';
 import { loadSampleData } from '../../src/sample-data/load.ts';
 import { personas } from '../../src/sample-data/personas.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
+import { startSampleGateway } from '../support/sample-gateway.ts';
+import { bySize, seedOf } from '../support/size.ts';
 
 const logger = createLogger('silent');
 
-async function openTestDatabase(): Promise<{ database: Database; url: string }> {
-  const { url, dispose } = await createTestDatabase();
+const seed = seedOf('LOAD_SEED');
+
+async function openTestDatabase() {
+  const { url, dispose: drop } = await createTestDatabase();
   const database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
-  onTestFinished(async () => {
+  const dispose = async () => {
     await database.dispose();
-    await dispose();
-  });
-  return { database, url };
+    await drop();
+  };
+  return { database, dispose, [Symbol.asyncDispose]: dispose };
 }
 
 function dependenciesOn(database: Database): Dependencies {
@@ -57,10 +61,20 @@ async function contents({ prisma, pool }: Database) {
 }
 
 describe('the sample organizations', () => {
+  let whole: Awaited<ReturnType<typeof openTestDatabase>>;
+  let commands: number;
+  let loaded: Awaited<ReturnType<typeof contents>>;
+  beforeAll(async () => {
+    whole = await openTestDatabase();
+    const counting = countingCommands(whole.database);
+    expect(await loadSampleData(dependenciesOn(counting.database))).toBe(true);
+    commands = counting.count();
+    loaded = await contents(whole.database);
+  });
+  afterAll(() => whole.dispose());
+
   test('are loaded once, with every persona and without a refusal', async () => {
-    const { database } = await openTestDatabase();
-    expect(await loadSampleData(dependenciesOn(database))).toBe(true);
-    const loaded = await contents(database);
+    const { database } = whole;
     expect(loaded).toMatchObject({
       ...{ accounts: personas.length, sites: 5, tickets: 10, refused: 0 },
       grants: { PENDING_APPROVAL: 3, PENDING_GUARD_APPROVAL: 1, ACTIVE: 2, REVOKED: 2, DENIED: 1 },
@@ -72,25 +86,22 @@ describe('the sample organizations', () => {
     expect(await contents(database)).toEqual(loaded);
   });
 
-  test('are completed when loading was interrupted, early or late', async () => {
-    const whole = await openTestDatabase();
-    const wholeLoad = countingCommands(whole.database);
-    await loadSampleData(dependenciesOn(wholeLoad.database));
-    const expected = await contents(whole.database);
-    const total = wholeLoad.count();
-    expect(total).toBeGreaterThan(50);
-
-    for (const most of [1, Math.round(total / 2), total - 1]) {
-      const { database } = await openTestDatabase();
-      const interrupted = countingCommands(database, most);
+  test(`are completed when loading was interrupted, LOAD_SEED=${seed}`, async () => {
+    expect(commands).toBeGreaterThan(50);
+    const anywhere = 1 + (seed % (commands - 1));
+    const places = bySize([], [1, Math.round(commands / 2), commands - 1]);
+    for (const most of [anywhere, ...places]) {
+      await using opened = await openTestDatabase();
+      const interrupted = countingCommands(opened.database, most);
       await expect(loadSampleData(dependenciesOn(interrupted.database))).rejects.toThrow('interrupted');
-      await loadSampleData(dependenciesOn(database));
-      expect(await contents(database)).toEqual(expected);
+      await loadSampleData(dependenciesOn(opened.database));
+      expect(await contents(opened.database), `after ${most} commands`).toEqual(loaded);
     }
   });
 
   test('are not loaded into a database with another organization', async () => {
-    const { database } = await openTestDatabase();
+    await using opened = await openTestDatabase();
+    const { database } = opened;
     await database.prisma.organization.create({
       data: { id: newId(), name: 'Initech', hasGuard: false, createdAt: new Date() },
     });
@@ -104,14 +115,12 @@ describe('every prepared tab shows its step', () => {
   let gateway: TestGateway;
   let database: Database;
   beforeEach(async () => {
-    const { url } = await createTestDatabase();
-    database = openDatabase({ url, logger, deadlines: generousDatabaseDeadlines });
-    await loadSampleData(dependenciesOn(database));
-    gateway = await startGateway({ databaseUrl: url });
+    gateway = await startSampleGateway();
+    database = openDatabase({ url: gateway.databaseUrl, logger, deadlines: generousDatabaseDeadlines });
   });
   afterEach(async () => {
-    await gateway.dispose();
     await database.dispose();
+    await gateway.dispose();
   });
 
   test.each([
