@@ -10,17 +10,26 @@ type Step = keyof typeof ticketOfStep;
  */
 export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> {
   const tickets = await prisma.ticket.findMany({
-    where: { summary: { in: Object.values(ticketOfStep) }, reporter: { email: 'rita@acme.example' } },
+    where: {
+      summary: { in: Object.values(ticketOfStep) },
+      reporter: { email: { in: ['rita@acme.example', 'jack@acme.example'] } },
+    },
     orderBy: { createdAt: 'desc' },
-    include: { grants: { orderBy: { requestedAt: 'asc' }, take: 1 } },
+    include: {
+      grants: {
+        ...{ orderBy: { requestedAt: 'asc' }, take: 1 },
+        include: { sessions: { orderBy: { startedAt: 'asc' }, take: 1 } },
+      },
+    },
   });
   // Of several with the same summary, the oldest is the sample ticket.
   const bySummary = new Map(tickets.map((ticket) => [ticket.summary, ticket]));
   const of = (step: Step) => bySummary.get(ticketOfStep[step]);
   const [approve, close, reopen] = [of('approve'), of('close'), of('reopen')];
-  const restricted = of('decideAsGuard')?.grants[0];
-  if (approve === undefined || close === undefined || reopen === undefined || restricted === undefined)
-    return [];
+  const [restricted, unused] = [of('decideAsGuard')?.grants[0], of('startSession')?.grants[0]];
+  const session = of('endSession')?.grants[0]?.sessions[0];
+  if (approve === undefined || close === undefined || reopen === undefined) return [];
+  if (restricted === undefined || unused === undefined || session === undefined) return [];
   return [
     {
       title:
@@ -104,6 +113,46 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
       variables: onTicket(approve.id),
     },
     {
+      title:
+        'Erin: she has access that she does not use yet. In a support session she may act; why and from where is on record.',
+      email: 'erin@vendor.example',
+      query: `mutation ErinStarts($input: StartSupportSessionInput!) {
+  startSupportSession(input: $input) {
+    __typename
+    ... on SupportSession {
+      state
+      dueAt
+      grant { state ticket { key } }
+      actions { edges { node { occurredAt action } } }
+    }
+    ... on Error { code message }
+  }
+}`,
+      variables: {
+        input: {
+          grantId: globalId('Grant', unused.id),
+          ...{ reason: 'INVESTIGATE_PROBLEM', note: 'The order of the backlog.', country: 'DE' },
+        },
+      },
+    },
+    {
+      title:
+        'Erin: she ends another session, and sees what happened in it. Unless it is used, a session ends by itself after half an hour.',
+      email: 'erin@vendor.example',
+      query: `mutation ErinEnds($input: EndSupportSessionInput!) {
+  endSupportSession(input: $input) {
+    __typename
+    ... on SupportSession {
+      state
+      endReason
+      actions { edges { node { occurredAt action } } }
+    }
+    ... on Error { code message }
+  }
+}`,
+      variables: { input: { supportSessionId: globalId('SupportSession', session.id) } },
+    },
+    {
       title: `Rita, who filed ${close.key}: Erin has access on it. Closing the ticket revokes the access at once.`,
       email: 'rita@acme.example',
       query: `mutation RitaCloses($input: CloseTicketInput!) {
@@ -151,7 +200,26 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
       variables: { input: { grantId: globalId('Grant', restricted.id) } },
     },
     {
-      title: 'Olivia, organization admin: every request that waits for a decision.',
+      title:
+        'Olivia, organization admin: press play and leave this running. Events arrive here when support starts to use access, and when it stops.',
+      email: 'olivia@acme.example',
+      query: `subscription OliviaWatches {
+  sessionEvents(withCurrentState: true) {
+    type
+    occurredAt
+    session {
+      reason
+      note
+      endReason
+      engineer { email }
+      ticket { key }
+    }
+    cursor
+  }
+}`,
+    },
+    {
+      title: 'Olivia: every request that waits for a decision.',
       email: 'olivia@acme.example',
       query: `query OliviaLists {
   grants(

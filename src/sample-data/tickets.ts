@@ -29,6 +29,8 @@ export const ticketOfStep = {
   decideAsGuard: 'Automation rules have stopped running',
   close: 'Attachments open as blank pages',
   reopen: 'Dashboards show the numbers of last week',
+  startSession: 'The backlog loses its order',
+  endSession: 'The import stops at 80 %',
 } as const;
 
 const tickets: readonly SampleTicket[] = [
@@ -42,7 +44,7 @@ const tickets: readonly SampleTicket[] = [
     followedBy: [{ by: 'vera@acme.example', what: 'APPROVED' }],
   },
   {
-    ...{ summary: 'The import stops at 80 %', product: `${siteUrls.main}/jira` },
+    ...{ summary: ticketOfStep.endSession, product: `${siteUrls.main}/jira` },
     ...{ reporter: 'jack@acme.example', ticked: true, engineer: 'erin@vendor.example' },
     followedBy: [{ by: 'erin@vendor.example', what: 'USED' }],
   },
@@ -80,6 +82,10 @@ const tickets: readonly SampleTicket[] = [
       { by: 'jack@acme.example', what: 'APPROVED' },
       { by: 'rita@acme.example', what: 'CLOSED' },
     ],
+  },
+  {
+    ...{ summary: ticketOfStep.startSession, product: `${siteUrls.main}/jira` },
+    ...{ reporter: 'jack@acme.example', ticked: true, engineer: 'erin@vendor.example' },
   },
 ];
 

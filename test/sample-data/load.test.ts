@@ -9,7 +9,7 @@ import { prepareTabs } from '../../src/sample-data/graphiql-tabs.ts';
 import { loadSampleData } from '../../src/sample-data/load.ts';
 import { personas } from '../../src/sample-data/personas.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
-import type { TestGateway } from '../support/gateway.ts';
+import type { Json, TestGateway } from '../support/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startSampleGateway } from '../support/sample-gateway.ts';
 import { bySize, seedOf } from '../support/size.ts';
@@ -76,8 +76,8 @@ describe('the sample organizations', () => {
   test('are loaded once, with every persona and without a refusal', async () => {
     const { database } = whole;
     expect(loaded).toMatchObject({
-      ...{ accounts: personas.length, sites: 5, tickets: 10, refused: 0 },
-      grants: { PENDING_APPROVAL: 3, PENDING_GUARD_APPROVAL: 1, ACTIVE: 2, REVOKED: 2, DENIED: 1 },
+      ...{ accounts: personas.length, sites: 5, tickets: 11, refused: 0 },
+      grants: { PENDING_APPROVAL: 3, PENDING_GUARD_APPROVAL: 1, ACTIVE: 3, REVOKED: 2, DENIED: 1 },
     });
     const emails = await database.prisma.account.findMany({ select: { email: true } });
     expect(emails.map(({ email }) => email).sort()).toEqual(personas.map(({ email }) => email).sort());
@@ -127,14 +127,19 @@ describe('every prepared tab shows its step', () => {
     ['in their order', (tabs: readonly PreparedTab[]) => tabs],
     ['in the opposite order', (tabs: readonly PreparedTab[]) => tabs.toReversed()],
   ])('%s, and the engineer receives the events', async (_order, inOrder) => {
-    const [watching, ...others] = await prepareTabs(database);
-    const events = (await gateway.as(watching?.email ?? ''))
-      .socket()
-      .iterate({ query: watching?.query ?? '' });
-    expect((await events.next()).value?.data?.['grantEvents']).toMatchObject({
-      type: 'STARTED',
-      grant: null,
-    });
+    const tabs = await prepareTabs(database);
+    const [watching = [], others = []] = [true, false].map((watches) =>
+      tabs.filter(({ query }) => query.startsWith('subscription') === watches),
+    );
+    const [events, ofSessions] = await Promise.all(
+      watching.map(async ({ email, query }) => (await gateway.as(email)).socket().iterate({ query })),
+    );
+    if (events === undefined || ofSessions === undefined) throw new Error('Two tabs watch');
+    const started = await Promise.all([events.next(), ofSessions.next()]);
+    expect(started.map(({ value }) => value?.data)).toMatchObject([
+      { grantEvents: { type: 'STARTED', grant: null } },
+      { sessionEvents: { type: 'STARTED', session: null } },
+    ]);
     const results: Record<string, unknown> = {};
     for (const { email, query, variables } of inOrder(others)) {
       const name = /(?:query|mutation) (\w+)/.exec(query)?.[1] ?? query;
@@ -145,6 +150,11 @@ describe('every prepared tab shows its step', () => {
       JackLooks: { accessEligibility: { allowed: true } },
       CarlaTries: { code: 'NOT_ELIGIBLE', eligibility: { obstacles: [{ code: 'WRONG_PRODUCT' }] } },
       JackApproves: { state: 'ACTIVE', engineer: { email: 'erin@vendor.example' } },
+      ErinStarts: { state: 'OPEN', actions: actionsOf('SUPPORT_SESSION_START') },
+      ErinEnds: {
+        ...{ state: 'ENDED', endReason: 'ENDED_BY_ENGINEER' },
+        actions: actionsOf('SUPPORT_SESSION_END', 'SUPPORT_SESSION_START'),
+      },
       RitaCloses: { status: 'CLOSED', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
       RitaReopens: {
         ...{ status: 'OPEN', grants: { edges: [{ node: { state: 'REVOKED' } }] } },
@@ -156,12 +166,23 @@ describe('every prepared tab shows its step', () => {
       },
       OliviaAudits: { edges: expect.arrayContaining([expect.anything()]) },
     });
-    const received: unknown[] = [];
-    for await (const { data } of events) {
-      const event = data?.['grantEvents'] as { type: string } | undefined;
-      received.push(event?.type);
-      if (received.length === 3) break;
-    }
-    expect(received.sort()).toEqual(['ACTIVATED', 'ACTIVATED', 'REVOKED']);
+    expect(await typesOf(events, 'grantEvents', 3)).toEqual(['ACTIVATED', 'ACTIVATED', 'REVOKED']);
+    expect(await typesOf(ofSessions, 'sessionEvents', 4)).toEqual([
+      ...['CURRENT', 'CURRENT_COMPLETE', 'SESSION_ENDED', 'SESSION_STARTED'],
+    ]);
   });
 });
+
+const actionsOf = (...actions: string[]) => ({
+  edges: actions.map((action) => ({ node: expect.objectContaining({ action }) })),
+});
+
+/** The types of the next events, sorted. */
+async function typesOf(events: AsyncIterable<Json>, field: string, count: number): Promise<string[]> {
+  const types: string[] = [];
+  for await (const { data } of events) {
+    types.push(data[field].type);
+    if (types.length === count) break;
+  }
+  return types.toSorted();
+}
