@@ -1,23 +1,33 @@
-import { WatchGrantsDocument, type WatchGrantsSubscription } from '../../schema/generated/operations.ts';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import {
+  WatchChangeRequestsDocument,
+  type WatchChangeRequestsSubscription,
+  WatchGrantsDocument,
+  type WatchGrantsSubscription,
+} from '../../schema/generated/operations.ts';
 import { UnmetExpectationError } from './expectations.ts';
 import type { Person } from './person.ts';
 
-type ReceivedPayload = WatchGrantsSubscription['grantEvents'];
+type GrantPayload = WatchGrantsSubscription['grantEvents'];
+type ChangePayload = WatchChangeRequestsSubscription['changeRequestEvents'];
 
 /** An event of a grant, not the end of a current state. */
-export type GrantEvent = ReceivedPayload & { grant: NonNullable<ReceivedPayload['grant']> };
+export type GrantEvent = GrantPayload & { grant: NonNullable<GrantPayload['grant']> };
+
+/** An event of a change request, likewise. */
+export type ChangeEvent = ChangePayload & { changeRequest: NonNullable<ChangePayload['changeRequest']> };
 
 /** An event, and when it was received, by `performance.now()`. */
-export type ReceivedEvent = { event: GrantEvent; at: number };
+export type ReceivedEvent<Event = GrantEvent> = { event: Event; at: number };
 
-/** The grant events that a person has received since the inbox was opened. */
-export type Inbox = {
+/** The events that a person has received since the inbox was opened. */
+export type Inbox<Event extends { type: string } = GrantEvent> = {
   readonly player: Person;
   /**
    * Removes and returns the first event of this type about the ticket; waits for it when there is none yet.
    * @throws UnmetExpectationError when it is not received in time.
    */
-  receive(type: GrantEvent['type'], ticketId: string): Promise<ReceivedEvent>;
+  receive(type: Event['type'], ticketId: string): Promise<ReceivedEvent<Event>>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -25,18 +35,48 @@ export type Inbox = {
 const eventDeadlineMs = 30_000;
 
 /** Subscribes the person to grant events; resolves when the subscription has started. */
-export async function openInbox(player: Person): Promise<Inbox> {
-  const events = player.client.subscribeWithResume({
+export function openInbox(player: Person): Promise<Inbox> {
+  return subscribe(player, {
     document: WatchGrantsDocument,
     eventOf: ({ grantEvents }) => grantEvents,
+    hasHappened: (event): event is GrantEvent => event.grant !== null,
+    ticketOf: ({ grant }) => grant.ticket.id,
+  });
+}
+
+/** Subscribes the person to the events of change requests; resolves when the subscription has started. */
+export function openChangeInbox(player: Person): Promise<Inbox<ChangeEvent>> {
+  return subscribe(player, {
+    document: WatchChangeRequestsDocument,
+    eventOf: ({ changeRequestEvents }) => changeRequestEvents,
+    hasHappened: (event): event is ChangeEvent => event.changeRequest !== null,
+    ticketOf: ({ changeRequest }) => changeRequest.ticket.id,
+  });
+}
+
+type Payload = { readonly id: string; readonly cursor: string; readonly type: string };
+
+type Source<Result, Received extends Payload, Event extends Received> = {
+  document: TypedDocumentNode<Result, { after?: string | null }>;
+  eventOf(result: Result): Received;
+  hasHappened(event: Received): event is Event;
+  ticketOf(event: Event): string;
+};
+
+async function subscribe<Result, Received extends Payload, Event extends Received>(
+  player: Person,
+  { document, eventOf, hasHappened, ticketOf }: Source<Result, Received, Event>,
+): Promise<Inbox<Event>> {
+  const events = player.client.subscribeWithResume({
+    ...{ document, eventOf },
     giveUpAfterMs: eventDeadlineMs,
   });
-  const received: ReceivedEvent[] = [];
+  const received: ReceivedEvent<Event>[] = [];
   let arrival = Promise.withResolvers<void>();
   const collecting = (async () => {
-    for await (const { grant, ...event } of events) {
-      if (grant === null) continue;
-      received.push({ event: { ...event, grant }, at: performance.now() });
+    for await (const event of events) {
+      if (!hasHappened(event)) continue;
+      received.push({ event, at: performance.now() });
       arrival.resolve();
       arrival = Promise.withResolvers();
     }
@@ -47,7 +87,7 @@ export async function openInbox(player: Person): Promise<Inbox> {
   await events.started;
 
   const typesAbout = (ticketId: string) =>
-    received.filter(({ event }) => event.grant.ticket.id === ticketId).map(({ event }) => event.type);
+    received.filter(({ event }) => ticketOf(event) === ticketId).map(({ event }) => event.type);
   return {
     player,
     async receive(type, ticketId) {
@@ -56,7 +96,7 @@ export async function openInbox(player: Person): Promise<Inbox> {
       try {
         for (;;) {
           const index = received.findIndex(
-            ({ event }) => event.type === type && event.grant.ticket.id === ticketId,
+            ({ event }) => event.type === type && ticketOf(event) === ticketId,
           );
           const [found] = index === -1 ? [] : received.splice(index, 1);
           if (found !== undefined) return found;

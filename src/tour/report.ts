@@ -4,7 +4,7 @@ import type { Timeline } from './timeline.ts';
 
 /** Describes when an event was received, relative to the mutation that caused it. */
 export function latency(
-  { at }: ReceivedEvent,
+  { at }: Pick<ReceivedEvent, 'at'>,
   { sentAt, answeredAt }: { sentAt: number; answeredAt: number },
 ): string {
   const sinceAnswer = at - answeredAt;

@@ -7,6 +7,8 @@ import {
   StartSupportSessionDocument,
   SupportSessionActionsDocument,
 } from '../../../schema/generated/operations.ts';
+import { openChangeInbox } from '../inbox.ts';
+import { latency, timed } from '../report.ts';
 import type { Stage } from '../stage.ts';
 
 /** Milliseconds. */
@@ -56,6 +58,7 @@ export async function usingAGrant(stage: Stage): Promise<void> {
     { decision: false, code: 'ROVO_GRANT_NEEDED' },
   );
 
+  await using changes = await openChangeInbox(erin);
   timeline.line('Erin', 'asks for a change: she needs to see the project BOARD');
   const change = expect.done(
     'the engineer may ask',
@@ -76,11 +79,14 @@ export async function usingAGrant(stage: Stage): Promise<void> {
     code: 'CHANGE_NOT_CONSENTED',
   });
   timeline.line('Jack', 'consents');
-  expect.done(
-    'whoever may grant may consent',
-    await jack.attempt(ConsentToChangeDocument, { changeRequestId: change.id }),
-  );
+  const consent = await timed(() => jack.attempt(ConsentToChangeDocument, { changeRequestId: change.id }));
+  expect.done('whoever may grant may consent', consent.result);
+  const consented = await changes.receive('CONSENTED', ticket.id);
+  timeline.line('Erin', `receives CONSENTED, ${latency(consented, consent)}`);
+  expect.equal('by his decision', consented.event.changeRequest.decidedBy?.email, jack.email);
   expect.equal('the change is allowed', await stage.ask(apply), { decision: true, code: 'ALLOWED' });
+  await changes.receive('BEGUN', ticket.id);
+  timeline.line('Erin', 'receives BEGUN: the backend was allowed to make it');
   expect.equal('once', await stage.ask(apply), { decision: false, code: 'CHANGE_ALREADY_ALLOWED' });
   expect.done(
     'Erin records that it is made',
