@@ -18,11 +18,14 @@ test('a customer approves in one terminal, and the engineer sees it in another, 
 
   const before = await waiting();
   // Each run files a ticket of its own, so the second one does the same.
-  for (const key of ['SUP-1011', 'SUP-1012']) {
+  const keys = new Set<string>();
+  for (const round of [1, 2]) {
     const approval = await approve();
     expect(approval).toMatchObject({ code: 0, stderr: '' });
     const [filed, approved, result] = approval.stdout.split('\n');
+    const key = /SUP-\d+/.exec(filed ?? '')?.[0] ?? 'no key';
     expect(filed).toBe(`Rita files ${key} about Jira on acme.example. Erin is assigned.`);
+    expect(keys.add(key).size).toBe(round);
     expect(approved).toMatch(/^Jack \(jack@acme\.example\) approves\. The answer took \d+ ms\.$/);
     expect(result).toBe('Erin has access from now on.');
     expect(await watch.printed(`ACTIVATED   ${key}`)).toMatch(
