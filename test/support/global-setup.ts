@@ -1,8 +1,6 @@
 import type { TestProject } from 'vitest/node';
-import { administer } from './databases.ts';
 import { findProgram } from './find-program.ts';
 import { startSharedPostgres } from './postgres.ts';
-import { sampleName } from './sample-name.ts';
 
 let started: ReturnType<typeof start> | undefined;
 let users = 0;
@@ -25,11 +23,6 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   project.provide('redis', redis);
   return async () => {
     users -= 1;
-    if (users > 0) return;
-    await administer(
-      postgres.serverUrl,
-      `DROP DATABASE IF EXISTS ${sampleName(postgres.template)} WITH (FORCE)`,
-    );
-    await dispose();
+    if (users === 0) await dispose();
   };
 }

@@ -6,7 +6,7 @@ const neededBytes = 4 * 2 ** 30;
 
 /**
  * Has temporary folders in memory, where that is possible: tests create hundreds of databases of six hundred files each,
- * which takes a disk most of the time of such a test. Does nothing if somebody has chosen another place.
+ * and one takes less than half the time there. Does nothing if somebody has chosen another place.
  */
 export function keepTemporaryFilesInMemory(): void {
   if (process.env['TMPDIR'] !== undefined) return;

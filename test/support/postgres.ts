@@ -43,7 +43,7 @@ export function gatewayUrl(url: string): string {
 
 /** Creates a migrated, empty database for the caller on the run's server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY FILE_COPY`);
+  return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY WAL_LOG`);
 }
 
 /** Creates a database without tables for the caller on the run's server. */
@@ -52,40 +52,40 @@ export async function createEmptyDatabase(): Promise<TestDatabase> {
 }
 
 /**
- * Creates a copy of a database that is filled once per run, by the first caller. Every caller in the run must give the
- * same function; it returns what tests need to know of the contents, as JSON.
+ * Creates a copy of a database that is filled once per run, by the first caller. Every caller that gives this name in the
+ * run must give the same function; it returns what tests need to know of the contents, as JSON.
  */
 export async function createFilledDatabase<Contents>(
+  name: string,
   fill: (url: string) => Promise<Contents>,
 ): Promise<TestDatabase & { contents: Contents }> {
   const { serverUrl, template } = inject('postgres');
-  const original = filledName(template);
-  const contents = await alone(serverUrl, async (client): Promise<Contents> => {
+  const original = `${template}_${name}`;
+  const contents = await alone(serverUrl, name, async (client): Promise<Contents> => {
     const { rows } = await client.query(
       `SELECT shobj_description(oid, 'pg_database') AS contents FROM pg_database WHERE datname = $1`,
       [original],
     );
     if (typeof rows[0]?.contents === 'string') return JSON.parse(rows[0].contents);
     await client.query(`DROP DATABASE IF EXISTS ${original} WITH (FORCE)`);
-    await client.query(`CREATE DATABASE ${original} TEMPLATE ${template} STRATEGY FILE_COPY`);
+    await client.query(`CREATE DATABASE ${original} TEMPLATE ${template} STRATEGY WAL_LOG`);
     const filled = await fill(databaseUrl(serverUrl, original));
     await client.query(`COMMENT ON DATABASE ${original} IS ${pg.escapeLiteral(JSON.stringify(filled))}`);
     return filled;
   });
-  return { ...(await createDatabase(`TEMPLATE ${original} STRATEGY FILE_COPY`)), contents };
+  return { ...(await createDatabase(`TEMPLATE ${original} STRATEGY WAL_LOG`)), contents };
 }
 
-const filledName = (template: string) => `${template}_filled`;
-
-/** Does the work while no other process of the run does work of this kind. */
+/** Does the work while no other process of the run does work of this name. */
 async function alone<Result>(
   serverUrl: string,
+  name: string,
   work: (client: pg.Client) => Promise<Result>,
 ): Promise<Result> {
   const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: generousMs });
   await client.connect();
   try {
-    await client.query('SELECT pg_advisory_lock(1)');
+    await client.query('SELECT pg_advisory_lock(hashtext($1))', [name]);
     return await work(client);
   } finally {
     await client.end();
@@ -160,7 +160,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
 async function migratedCluster(): Promise<string> {
   const { serverUrl, template } = inject('postgres');
   const folder = migratedFolder(template);
-  await alone(serverUrl, async () => {
+  await alone(serverUrl, 'migrated', async () => {
     if (existsSync(folder)) return;
     const draft = `${folder}-draft`;
     await rm(draft, { recursive: true, force: true });
@@ -220,7 +220,7 @@ export async function startSharedPostgres(
       for (const folder of [migratedFolder(template), `${migratedFolder(template)}-draft`])
         await rm(folder, { recursive: true, force: true });
       if (server === undefined) {
-        for (const name of [template, filledName(template)])
+        for (const name of await databasesOf(serverUrl, template))
           await administer(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
         for (const name of [owner, runtime.name]) await administer(serverUrl, `DROP ROLE IF EXISTS ${name}`);
       }
@@ -228,6 +228,21 @@ export async function startSharedPostgres(
       await rm(dataFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** The template, and those that were filled from it. */
+async function databasesOf(serverUrl: string, template: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: serverUrl, connectionTimeoutMillis: generousMs });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
+      [template],
+    );
+    return rows.map(({ name }) => name);
+  } finally {
+    await client.end();
+  }
 }
 
 /** Sets the same password once more, so that the server keeps it by its present settings. */

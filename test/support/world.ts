@@ -158,7 +158,7 @@ export async function startGatewayWithWorld(
 
 /** A database that holds the world: a copy of the one that the run has filled. */
 export function createDatabaseWithWorld(): Promise<TestDatabase & { contents: WorldContents }> {
-  return createFilledDatabase(async (databaseUrl) => {
+  return createFilledDatabase('world', async (databaseUrl) => {
     await using office = await startGateway({ databaseUrl, maintenance: false });
     const { operator: _, admins: __, guardAdmins: ___, ...built } = await buildWorld(office);
     return built;
