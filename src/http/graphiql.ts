@@ -101,7 +101,7 @@ body { margin: 0; }
 #root { height: 100vh; }
 /* While a tab is pressed, GraphiQL moves it by the distance of a drag, and the click misses it. */
 .graphiql-tab { transform: none !important; }
-/* Space for the button that closes a tab on the active tab only, so that all prepared tabs fit beside each other. */
+/* Small labels, and space for the button that closes a tab on the active tab only: all prepared tabs fit beside each other. */
 .graphiql-tab .graphiql-tab-button { font-size: 12px; padding-left: var(--px-4); }
 .graphiql-tab:not(.graphiql-tab-active) .graphiql-tab-button { padding-right: var(--px-4); }
 .graphiql-tab:not(.graphiql-tab-active) .graphiql-tab-close { display: none; }

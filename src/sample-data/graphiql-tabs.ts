@@ -6,7 +6,8 @@ type Step = keyof typeof ticketOfStep;
 
 /**
  * The tabs that GraphiQL opens with: a step of a grant's life each, as the person who takes it. A step needs none
- * of the other steps. Returns none where there is no sample data.
+ * of the other steps. Sample data that an earlier version has loaded has nothing for some. Returns none where there is no
+ * sample data.
  */
 export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> {
   const tickets = await prisma.ticket.findMany({
@@ -28,8 +29,8 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
   const [approve, close, reopen] = [of('approve'), of('close'), of('reopen')];
   const [restricted, unused] = [of('decideAsGuard')?.grants[0], of('startSession')?.grants[0]];
   const session = of('endSession')?.grants[0]?.sessions[0];
-  if (approve === undefined || close === undefined || reopen === undefined) return [];
-  if (restricted === undefined || unused === undefined || session === undefined) return [];
+  if (approve === undefined || close === undefined || reopen === undefined || restricted === undefined)
+    return [];
   return [
     {
       title:
@@ -112,46 +113,8 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
 }`,
       variables: onTicket(approve.id),
     },
-    {
-      title:
-        'Erin: she has access that she does not use yet. In a support session she may act; why and from where is on record.',
-      email: 'erin@vendor.example',
-      query: `mutation ErinStarts($input: StartSupportSessionInput!) {
-  startSupportSession(input: $input) {
-    __typename
-    ... on SupportSession {
-      state
-      dueAt
-      grant { state ticket { key } }
-      actions { edges { node { occurredAt action } } }
-    }
-    ... on Error { code message }
-  }
-}`,
-      variables: {
-        input: {
-          grantId: globalId('Grant', unused.id),
-          ...{ reason: 'INVESTIGATE_PROBLEM', note: 'The order of the backlog.', country: 'DE' },
-        },
-      },
-    },
-    {
-      title:
-        'Erin: she ends another session, and sees what happened in it. Unless it is used, a session ends by itself after half an hour.',
-      email: 'erin@vendor.example',
-      query: `mutation ErinEnds($input: EndSupportSessionInput!) {
-  endSupportSession(input: $input) {
-    __typename
-    ... on SupportSession {
-      state
-      endReason
-      actions { edges { node { occurredAt action } } }
-    }
-    ... on Error { code message }
-  }
-}`,
-      variables: { input: { supportSessionId: globalId('SupportSession', session.id) } },
-    },
+    ...(unused === undefined ? [] : [startsSession(unused.id)]),
+    ...(session === undefined ? [] : [endsSession(session.id)]),
     {
       title: `Rita, who filed ${close.key}: Erin has access on it. Closing the ticket revokes the access at once.`,
       email: 'rita@acme.example',
@@ -257,6 +220,52 @@ export async function prepareTabs({ prisma }: Database): Promise<PreparedTab[]> 
 }`,
     },
   ];
+}
+
+function startsSession(grantId: string): PreparedTab {
+  return {
+    title:
+      'Erin: she has access that she does not use yet. In a support session she may act; why and from where is on record.',
+    email: 'erin@vendor.example',
+    query: `mutation ErinStarts($input: StartSupportSessionInput!) {
+  startSupportSession(input: $input) {
+    __typename
+    ... on SupportSession {
+      state
+      dueAt
+      grant { state ticket { key } }
+      actions { edges { node { occurredAt action } } }
+    }
+    ... on Error { code message }
+  }
+}`,
+    variables: {
+      input: {
+        grantId: globalId('Grant', grantId),
+        ...{ reason: 'INVESTIGATE_PROBLEM', note: 'The order of the backlog.', country: 'DE' },
+      },
+    },
+  };
+}
+
+function endsSession(sessionId: string): PreparedTab {
+  return {
+    title:
+      'Erin: she ends another session, and sees what happened in it. Unless it is used, a session ends by itself after half an hour.',
+    email: 'erin@vendor.example',
+    query: `mutation ErinEnds($input: EndSupportSessionInput!) {
+  endSupportSession(input: $input) {
+    __typename
+    ... on SupportSession {
+      state
+      endReason
+      actions { edges { node { occurredAt action } } }
+    }
+    ... on Error { code message }
+  }
+}`,
+    variables: { input: { supportSessionId: globalId('SupportSession', sessionId) } },
+  };
 }
 
 function onTicket(id: string) {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Dependencies } from '../../src/commands/execute.ts';
 import type { PreparedTab } from '../../src/http/graphiql.ts';
 import { createDatabaseClock } from '../../src/platform/clock.ts';
@@ -8,6 +8,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { prepareTabs } from '../../src/sample-data/graphiql-tabs.ts';
 import { loadSampleData } from '../../src/sample-data/load.ts';
 import { personas } from '../../src/sample-data/personas.ts';
+import { ticketOfStep } from '../../src/sample-data/tickets.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Json, TestGateway } from '../support/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
@@ -171,6 +172,18 @@ describe('every prepared tab shows its step', () => {
       ...['CURRENT', 'CURRENT_COMPLETE', 'SESSION_ENDED', 'SESSION_STARTED'],
     ]);
   });
+});
+
+test('sample data of an earlier version has fewer tabs', async () => {
+  await using gateway = await startSampleGateway();
+  const database = openDatabase({ url: gateway.databaseUrl, logger, deadlines: generousDatabaseDeadlines });
+  onTestFinished(() => database.dispose());
+  const whole = await prepareTabs(database);
+  await gateway.sql.query(
+    `UPDATE tickets SET summary = 'Another', version = version + 1 WHERE summary = $1`,
+    [ticketOfStep.startSession],
+  );
+  expect(await prepareTabs(database)).toEqual(whole.filter(({ query }) => !query.includes('ErinStarts')));
 });
 
 const actionsOf = (...actions: string[]) => ({
