@@ -641,6 +641,24 @@ describe('a ticketing system of one organization', () => {
     await gateway.sql.query(`DELETE FROM inbound_ticket_events WHERE external_id LIKE 'many-%'`);
   });
 
+  test('receives an event anew whose first delivery is dropped while it is repeated', async () => {
+    const id = newId();
+    // Deletes the row before the gateway reads it, the first time only.
+    await gateway.sql.query(`
+      CREATE SEQUENCE deliveries;
+      CREATE FUNCTION drop_first() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+      BEGIN
+        IF nextval('public.deliveries') = 1 THEN
+          DELETE FROM public.inbound_ticket_events WHERE external_id = '${id}';
+        END IF;
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER drop_first AFTER INSERT ON inbound_ticket_events EXECUTE FUNCTION drop_first()`);
+    await apply('created', filing(id), own);
+    expect(await ticketsOf(id)).toHaveLength(1);
+    await gateway.sql.query('DROP FUNCTION drop_first CASCADE; DROP SEQUENCE deliveries');
+  });
+
   /** Does the work while a transaction deactivates the engineer, which commits once somebody waits for their caseload. */
   async function whileDeactivating(engineerId: string, work: () => Promise<Reply>): Promise<Reply> {
     const client = await gateway.sql.connect();
