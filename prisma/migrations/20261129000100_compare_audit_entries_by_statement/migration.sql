@@ -1,12 +1,11 @@
 -- A new entry gets its place in the log. Its time is compared with the log below: once for all entries of a statement, since
 -- to compare each of them took as long as to write it.
-CREATE OR REPLACE FUNCTION "set_order_of_audit_entry"() RETURNS trigger LANGUAGE plpgsql SECURITY INVOKER AS $$
+CREATE OR REPLACE FUNCTION "set_order_of_audit_entry"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   NEW.txid := pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8;
   NEW.seq := pg_catalog.nextval('public.audit_entries_seq_seq');
   RETURN NEW;
 END $$;
-ALTER FUNCTION "set_order_of_audit_entry"() RESET ALL;
 
 -- Keeps those of the new entries whose order in the log is not that of their times. With the owner's rights: gateways do not
 -- write the table.
