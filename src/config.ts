@@ -58,6 +58,8 @@ export type DatabaseConfig =
 
 export type RedisConfig = {
   readonly url: string;
+  /** Further nodes of a cluster. */
+  readonly otherUrls?: readonly string[];
   readonly topology: 'SINGLE' | 'CLUSTER';
   readonly channel: string;
 };
@@ -169,6 +171,8 @@ const otherParameters: Readonly<Record<string, string>> = {
   connection_limit: 'DATABASE_POOL_SIZE sets that',
   pgbouncer: 'PgBouncer needs pool_mode = session and nothing here',
   password: 'write the password before the @',
+  target_session_attrs: 'a gateway uses only a server that takes writes, whatever it is told',
+  load_balance_hosts: 'a gateway uses one server, the primary',
 };
 
 /** Refuses a parameter that would be ignored, or would replace a setting that the gateway relies on. */
@@ -185,14 +189,31 @@ function checkDatabaseParameters(text: string, context: z.RefinementCtx<string>)
   }
 }
 
-const databaseUrl = url(
-  'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey, with percent-encoding',
-  (parsed) =>
-    /^postgres(ql)?:$/.test(parsed.protocol) &&
-    parsed.pathname.length > 1 &&
-    parsed.hash === '' &&
-    !isCutInPassword(parsed),
-).superRefine(checkDatabaseParameters);
+/** Whether a URL names several servers, as those of libpq may: `postgresql://a:5432,b:5432/latchkey`. */
+function namesSeveralServers(text: string): boolean {
+  const [, authority = ''] = /^postgres(?:ql)?:\/\/([^/?#]*)/.exec(text) ?? [];
+  const hosts = [authority.slice(authority.lastIndexOf('@') + 1), URL.parse(text)?.searchParams.get('host')];
+  return hosts.some((host) => host?.includes(',') === true);
+}
+
+const databaseUrl = z
+  .string()
+  .refine((text) => !namesSeveralServers(text), {
+    error:
+      'must be the URL of one server, not of several: let one address lead to the primary (a virtual IP, a proxy, or DNS with a short lifetime); without target_session_attrs, since a gateway uses only a server that takes writes',
+    abort: true,
+  })
+  .pipe(
+    url(
+      'must be the URL of a PostgreSQL database, postgresql://user:password@host:5432/latchkey, with percent-encoding',
+      (parsed) =>
+        /^postgres(ql)?:$/.test(parsed.protocol) &&
+        parsed.pathname.length > 1 &&
+        parsed.hash === '' &&
+        !isCutInPassword(parsed),
+    ),
+  )
+  .superRefine(checkDatabaseParameters);
 
 function oneOf<const Choices extends readonly [string, ...string[]]>(choices: Choices) {
   return z.enum(choices, `must be one of ${choices.join(', ')}`);
@@ -300,6 +321,47 @@ const ticketWebhooks = list.transform((entries, context): readonly TicketWebhook
   return z.NEVER;
 });
 
+const maxClusterNodes = 50;
+
+/** One server, or some nodes of a cluster: a comma ends a URL only where another one begins. */
+const redisUrls = z
+  .string()
+  .transform((text) => text.split(/\s*,\s*(?=rediss?:\/\/)/))
+  .refine((urls) => urls.length <= maxClusterNodes && urls.every(isRedisUrl), {
+    abort: true,
+    error:
+      'must be the URL of a Redis server, redis://host:6379 or rediss://…, with percent-encoding, or those of a cluster separated by commas, but not of a Redis Sentinel',
+  })
+  .refine((urls) => new Set(urls.map(accessOf)).size === 1, {
+    error: 'must be the URLs of nodes with one protocol, user and password',
+  });
+
+function isRedisUrl(text: string): boolean {
+  const parsed = URL.parse(text);
+  return (
+    parsed !== null &&
+    /^rediss?:$/.test(parsed.protocol) &&
+    !parsed.hostname.includes(',') &&
+    !isCutInPassword(parsed)
+  );
+}
+
+/** How a Redis server is reached, besides its address. */
+function accessOf(text: string): string {
+  const { protocol, username, password } = new URL(text);
+  return JSON.stringify([protocol, username, password]);
+}
+
+const redisTopology = z.string().transform((text, context) => {
+  if (text === 'SINGLE' || text === 'CLUSTER') return text;
+  const message =
+    text.toUpperCase() === 'SENTINEL'
+      ? 'must be SINGLE or CLUSTER: gateways do not ask a Redis Sentinel for the primary, so let one address follow it (a proxy, or a name that is changed at a failover), and use SINGLE'
+      : 'must be SINGLE or CLUSTER';
+  context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
 const environment = z.object({
   HOST: variable(z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'), '127.0.0.1'),
   PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), 4000),
@@ -309,14 +371,8 @@ const environment = z.object({
   DATABASE_URL: variable(databaseUrl, null),
   DATABASE_OWNER_URL: variable(databaseUrl, null),
   DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
-  REDIS_URL: variable(
-    url(
-      'must be the URL of a Redis server, redis://host:6379 or rediss://…, with percent-encoding',
-      (parsed) => /^rediss?:$/.test(parsed.protocol) && !isCutInPassword(parsed),
-    ),
-    null,
-  ),
-  REDIS_TOPOLOGY: variable(oneOf(['SINGLE', 'CLUSTER']), 'SINGLE' as const),
+  REDIS_URL: variable(redisUrls, null),
+  REDIS_TOPOLOGY: variable(redisTopology, 'SINGLE' as const),
   REDIS_CHANNEL: variable(
     z.string().regex(/^[\w:.-]{1,100}$/, 'must be letters, digits and _ : . -'),
     'latchkey',
@@ -426,6 +482,10 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
   if (values.SMTP_URL !== null && values.MAIL_FROM === null) {
     problems.push('MAIL_FROM must be set together with SMTP_URL: it is the sender of the mail.');
   }
+  const [redisServer, ...otherRedisServers] = values.REDIS_URL ?? [];
+  if (otherRedisServers.length > 0 && values.REDIS_TOPOLOGY === 'SINGLE') {
+    problems.push('REDIS_URL names several servers: set REDIS_TOPOLOGY=CLUSTER, or name one.');
+  }
   if (problems.length > 0 || identity === null) throw new ConfigError(problems);
   const [secret, ...earlierSecrets] = values.CURSOR_SECRET ?? [];
   return {
@@ -439,9 +499,14 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
         : { kind: 'url', url: values.DATABASE_URL, ownerUrl: values.DATABASE_OWNER_URL },
     databasePoolSize: values.DATABASE_POOL_SIZE,
     redis:
-      values.REDIS_URL === null
+      redisServer === undefined
         ? null
-        : { url: values.REDIS_URL, topology: values.REDIS_TOPOLOGY, channel: values.REDIS_CHANNEL },
+        : {
+            url: redisServer,
+            ...(otherRedisServers.length === 0 ? {} : { otherUrls: otherRedisServers }),
+            topology: values.REDIS_TOPOLOGY,
+            channel: values.REDIS_CHANNEL,
+          },
     identity,
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
     allowedOrigins: values.ALLOWED_ORIGINS,
@@ -520,7 +585,7 @@ export function explainConfig(config: Config): string[] {
   return [
     `address    ${config.host}:${config.port}`,
     `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections${database.kind === 'url' && database.ownerUrl !== null ? ', migrated by another role' : ''}`,
-    `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${addressOf(redis.url)}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
+    `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${[redis.url, ...(redis.otherUrls ?? [])].map(addressOf).join(' and ')}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,

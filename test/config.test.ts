@@ -192,7 +192,13 @@ test.each<[string, string]>([
   ['REDIS_URL', 'redis://latchkey:123#456@redis.example'],
   ['REDIS_URL', 'redis://latchkey:123?456@redis.example'],
   ['SMTP_URL', 'smtp://latchkey:123/456@mail.example'],
+  ['REDIS_URL', 'redis-sentinel://sentinel.example:26379'],
+  ['REDIS_URL', 'redis://redis.example,redis.other.example'],
+  ['REDIS_URL', 'redis://:hunter21@a.example,redis://:hunter22@b.example'],
   ['REDIS_TOPOLOGY', 'SENTINEL'],
+  ['DATABASE_URL', 'postgresql://latchkey:hunter2@a.example:5432,b.example:5433/latchkey'],
+  ['DATABASE_URL', 'postgresql://a.example,b.example/latchkey?target_session_attrs=read-write'],
+  ['DATABASE_URL', 'postgresql:///latchkey?host=a.example,b.example'],
   ['REDIS_CHANNEL', 'two words'],
   ['OIDC_ISSUER', 'login.vendor.example'],
   ['OIDC_ISSUER', 'http://login.vendor.example'],
@@ -248,6 +254,7 @@ describe('a parameter of DATABASE_URL', () => {
     ['connection_limit=5', /connection_limit: DATABASE_POOL_SIZE/],
     ['pgbouncer=true', /pgbouncer: .*pool_mode = session/],
     ['password=hunter2', /password: .*before the @/],
+    ['target_session_attrs=read-write', /target_session_attrs: .*takes writes/],
     ['options=-c%20search_path%3Dlatchkey', /options: it may have sslmode, /],
     ['statement_timeout=0', /statement_timeout: it may have sslmode, /],
     ['channel_binding=require', /channel_binding: it may have/],
@@ -269,6 +276,25 @@ describe('a parameter of DATABASE_URL', () => {
   ])('that the driver honours is accepted: %s', (query) => {
     expect(problemsWith(query)).toEqual([]);
   });
+});
+
+test('several nodes of a Redis Cluster', () => {
+  const nodes = 'rediss://:hun%2Cter2@a.example:6380, rediss://:hun%2Cter2@b.example';
+  expect(parseConfig({ ...deployed, REDIS_URL: nodes, REDIS_TOPOLOGY: 'CLUSTER' }).redis).toEqual({
+    url: 'rediss://:hun%2Cter2@a.example:6380',
+    otherUrls: ['rediss://:hun%2Cter2@b.example'],
+    topology: 'CLUSTER',
+    channel: 'latchkey',
+  });
+  expect(problemsOf({ ...deployed, REDIS_URL: nodes })).toEqual([expect.stringMatching(/TOPOLOGY=CLUSTER/)]);
+});
+
+test.each([
+  [{ REDIS_TOPOLOGY: 'SENTINEL' }, /do not ask a Redis Sentinel/],
+  [{ REDIS_URL: 'redis-sentinel://sentinel.example:26379' }, /not of a Redis Sentinel/],
+  [{ DATABASE_URL: 'postgresql://a.example,b.example/latchkey' }, /of one server, not of several/],
+])('what is not supported is said: %j', (variables, problem) => {
+  expect(problemsOf({ ...deployed, ...variables })).toEqual([expect.stringMatching(problem)]);
 });
 
 test('every invalid variable is reported', () => {

@@ -1,10 +1,13 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { withDeadline } from '../platform/deadline.ts';
+import { createConnector } from './redis-connector.ts';
 
 /** The Redis channel of a deployment. */
 export type RedisChannel = {
   /** `redis://` or `rediss://`, with credentials if there are any. For a cluster, the URL of any node. */
   url: string;
+  /** Further nodes of a cluster, by which it is found while the first one is down. */
+  otherUrls?: readonly string[];
   /**
    * `SINGLE`: one server, or a primary behind one address. `CLUSTER`: Redis Cluster, with sharded pub/sub
    * (Redis 7), so that a wake goes to one shard and not to every node.
@@ -49,15 +52,22 @@ export async function openRedisLink(
   onMessage: (message: string) => void,
   signal: AbortSignal,
 ): Promise<RedisLink> {
-  const clients = target.topology === 'CLUSTER' ? clusterClients(target) : singleClients(target);
+  /** The first error of a socket: the reason of whatever fails after it. */
+  let socketError: Error | undefined;
+  const Connector = createConnector((error) => {
+    socketError ??= error;
+  });
+  const clients = (target.topology === 'CLUSTER' ? clusterClients : singleClients)(target, { Connector });
   /** What Redis or the network reported. The failure of a pending command says only that the connection is closed. */
   let reported: Error | undefined;
   const closed = new Promise<Error>((resolve) => {
     for (const client of clients.all) {
       client.on('error', (error: Error) => {
-        reported = withNodeError(error);
+        reported = target.topology === 'CLUSTER' ? withNodeError(error, socketError) : (socketError ?? error);
       });
-      client.on('end', () => resolve(reported ?? new Error('The connection to Redis was closed')));
+      client.on('end', () =>
+        resolve(reported ?? socketError ?? new Error('The connection to Redis was closed')),
+      );
     }
   });
   const close = (): void => {
@@ -74,7 +84,7 @@ export async function openRedisLink(
     await withDeadline(Promise.race([subscribed, failed]), 2 * connectDeadline, tookTooLong);
   } catch (error) {
     close();
-    throw signal.aborted ? error : (reported ?? error);
+    throw signal.aborted ? error : (reported ?? socketError ?? error);
   } finally {
     // The signal outlives every attempt to connect: what stayed attached to it would never be freed.
     signal.removeEventListener('abort', abort);
@@ -85,9 +95,10 @@ export async function openRedisLink(
 
 const tookTooLong = () => new Error('Redis did not respond in time');
 
-/** The error of a cluster, with the last error of one of its nodes as its cause. */
-function withNodeError(error: Error): Error {
-  if ('lastNodeError' in error && error.lastNodeError instanceof Error) error.cause ??= error.lastNodeError;
+/** The error of a cluster, with the error of one of its nodes as its cause. */
+function withNodeError(error: Error, socketError: Error | undefined): Error {
+  if ('lastNodeError' in error && error.lastNodeError instanceof Error)
+    error.cause ??= socketError ?? error.lastNodeError;
   return error;
 }
 
@@ -97,8 +108,8 @@ type Clients = {
   publish(message: string): Promise<unknown>;
 };
 
-function singleClients({ url, channel }: RedisChannel): Clients {
-  const options = { ...connection, retryStrategy: null };
+function singleClients({ url, channel }: RedisChannel, own: Pick<RedisOptions, 'Connector'>): Clients {
+  const options = { ...connection, ...own, retryStrategy: null };
   const subscriber = new Redis(url, options);
   const publisher = new Redis(url, options);
   return {
@@ -111,21 +122,26 @@ function singleClients({ url, channel }: RedisChannel): Clients {
   };
 }
 
-function clusterClients({ url, channel }: RedisChannel): Clients {
+function clusterClients(
+  { url, otherUrls = [], channel }: RedisChannel,
+  own: Pick<RedisOptions, 'Connector'>,
+): Clients {
   const { username, password, protocol } = new URL(url);
   const { enableOfflineQueue: _queue, lazyConnect, ...options } = connection;
-  const cluster = new Cluster([url], {
+  const cluster = new Cluster([url, ...otherUrls], {
     lazyConnect,
     shardedSubscribers: true,
     clusterRetryStrategy: null,
     slotsRefreshTimeout: connectDeadline,
     redisOptions: {
       ...options,
+      ...own,
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
       ...(protocol === 'rediss:' ? { tls: {} } : {}),
     },
   });
+  withoutUnshardedSubscriber(cluster);
   return {
     all: [cluster],
     subscribe(onMessage) {
@@ -134,4 +150,11 @@ function clusterClients({ url, channel }: RedisChannel): Clients {
     },
     publish: (message) => cluster.spublish(channel, message),
   };
+}
+
+/** Keeps a cluster from opening a connection for channels that are not sharded: it would not be opened by our connector. */
+function withoutUnshardedSubscriber(cluster: Cluster): void {
+  const subscriber: unknown = Reflect.get(cluster, 'subscriber');
+  if (typeof subscriber === 'object' && subscriber !== null)
+    Object.assign(subscriber, { start: () => undefined });
 }

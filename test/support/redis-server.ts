@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,16 +14,28 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** Starts a Redis server for the caller. With `port`, it starts at the address of a server that was stopped. */
+export type RedisServerOptions = {
+  /** Starts at the address of a server that was stopped. */
+  port?: number;
+  /** It answers only by TLS, with this certificate and key. */
+  tls?: { certificate: string; key: string };
+  /** It asks for this password. */
+  password?: string;
+};
+
+/** Starts a Redis server for the caller. */
 export async function startRedisServer(
   program: FoundProgram,
-  options: { port?: number } = {},
+  options: RedisServerOptions = {},
 ): Promise<RedisServer> {
   if ('missing' in program) throw new Error(program.missing);
   const port = options.port ?? (await reservePort());
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-redis-'));
   const settings = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-  const server = spawnWatched(...watched(program.path, ['--port', String(port), ...settings]), {
+  if (options.password !== undefined) settings.push('--requirepass', options.password);
+  const listening =
+    options.tls === undefined ? ['--port', String(port)] : await byTls(port, folder, options.tls);
+  const server = spawnWatched(...watched(program.path, [...listening, ...settings]), {
     env: { PATH: '/usr/bin:/bin' },
   });
   const exited = once(server, 'exit');
@@ -48,4 +60,24 @@ export async function startRedisServer(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The settings of a server that answers only by TLS: Redis reads the certificate from files. */
+async function byTls(
+  port: number,
+  folder: string,
+  { certificate, key }: { certificate: string; key: string },
+): Promise<string[]> {
+  const [certificateFile, keyFile] = [join(folder, 'server.crt'), join(folder, 'server.key')];
+  await writeFile(certificateFile, certificate);
+  await writeFile(keyFile, key);
+  const files = [
+    '--tls-cert-file',
+    certificateFile,
+    '--tls-key-file',
+    keyFile,
+    '--tls-ca-cert-file',
+    certificateFile,
+  ];
+  return ['--port', '0', '--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
 }

@@ -1,6 +1,6 @@
 import { inject } from 'vitest';
 import type { FoundProgram } from './find-program.ts';
-import { type RedisServer, startRedisServer } from './redis-server.ts';
+import { type RedisServer, type RedisServerOptions, startRedisServer } from './redis-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,7 +10,7 @@ declare module 'vitest' {
 
 export type TestRedis = RedisServer;
 
-/** Starts a Redis server for the caller. With `port`, it starts at the address of a server that was stopped. */
-export async function startRedis(options: { port?: number } = {}): Promise<TestRedis> {
+/** Starts a Redis server for the caller. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<TestRedis> {
   return await startRedisServer(inject('redis'), options);
 }
