@@ -186,8 +186,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       createContext: async (operation, answerBy) => {
         const { session } = operation;
         return createContext(services, {
-          viewer: session.kind === 'ANONYMOUS' ? null : await signIn(dependencies, session.claims),
-          hasToken: session.kind !== 'ANONYMOUS',
+          viewer: await signIn(dependencies, session.claims),
           ...{ operation, answerBy },
         });
       },

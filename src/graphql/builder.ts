@@ -102,12 +102,12 @@ export const builder = new SchemaBuilder<{
         (operations[operation].kind === 'mutation' || may(operation, relationsToPlatform(viewer))),
     }),
     authorizeOnSubscribe: true,
-    unauthorizedError: (_, { viewer, hasToken }) => notPermitted(viewer, hasToken),
+    unauthorizedError: (_, { viewer }) => notPermitted(viewer),
   },
   validation: {
-    validationError: ({ issues }, args, { viewer, hasToken }) => {
+    validationError: ({ issues }, args, { viewer }) => {
       // Arguments are validated before the field is authorized.
-      if (viewer === null) return notPermitted(viewer, hasToken);
+      if (viewer === null) return notPermitted(viewer);
       const problem = invalidInputFrom(issues);
       // Only mutations have an `input`, and they return invalid input as a typed error.
       return 'input' in args ? problem : badUserInput(problem.message);

@@ -23,12 +23,10 @@ type Operation = {
 
 export type Context = {
   /**
-   * Null without a token, and with a valid token that belongs to no active account. After a mutation, and after a change
+   * Null if the token belongs to no active account. After a mutation, and after a change
    * of rights while a subscription runs, the viewer has their rights of that moment.
    */
   viewer: Viewer | null;
-  /** Whether a valid token was presented. */
-  hasToken: boolean;
   operation: Operation;
   /** When the operation has to be answered, on the clock of `performance.now()`. */
   answerBy: number;
@@ -39,7 +37,7 @@ export type Context = {
 /** Creates the context of one operation. The viewer has their rights at the start of the operation. */
 export function createContext(
   services: Services,
-  given: Pick<Context, 'viewer' | 'hasToken' | 'operation' | 'answerBy'>,
+  given: Pick<Context, 'viewer' | 'operation' | 'answerBy'>,
 ): Context {
   return { ...given, services, loaders: new Loaders(services.database, given.viewer) };
 }
@@ -57,7 +55,7 @@ export function clearReadCaches(context: Context): void {
  * Returns the viewer of a field that only signed-in accounts may use. The account may have been deactivated since the
  * operation began.
  */
-export function viewerOf({ viewer, hasToken }: Context): Viewer {
-  if (viewer === null) throw notPermitted(viewer, hasToken);
+export function viewerOf({ viewer }: Context): Viewer {
+  if (viewer === null) throw notPermitted(viewer);
   return viewer;
 }

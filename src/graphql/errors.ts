@@ -109,23 +109,15 @@ export function invalidInputFrom(issues: readonly Issue[]): InvalidInputError {
 }
 
 /**
- * The error for a field that the viewer may not use: no token, no active account for the token, or not allowed by the
+ * The error for a field that the viewer may not use: no active account for the token, or not allowed by the
  * authorization table.
  */
-export function notPermitted(viewer: Viewer | null, hasToken: boolean): GraphQLError {
-  if (viewer !== null) {
-    return new GraphQLError('Your account may not do this.', { extensions: { code: 'FORBIDDEN' } });
-  }
-  return hasToken
-    ? new GraphQLError(
-        'Your token is valid, but no active account belongs to it. Ask the operator to add you.',
-        {
-          extensions: { code: 'FORBIDDEN' },
-        },
-      )
-    : new GraphQLError('Send a bearer token: "authorization: Bearer …".', {
-        extensions: { code: 'UNAUTHENTICATED' },
-      });
+export function notPermitted(viewer: Viewer | null): GraphQLError {
+  const message =
+    viewer === null
+      ? 'Your token is valid, but no active account belongs to it. Ask the operator to add you.'
+      : 'Your account may not do this.';
+  return new GraphQLError(message, { extensions: { code: 'FORBIDDEN' } });
 }
 
 /** For a mutation of a document whose operation was over before it. Nobody waits for it any more. */

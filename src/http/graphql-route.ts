@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
+import {
+  type Authenticate,
+  challengeFor,
+  describeRefusal,
+  openSession,
+  type Session,
+} from './authentication.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
@@ -22,7 +28,10 @@ export type GraphQLRouteOptions = {
   page?: Handler;
 };
 
-/** `/graphql` over HTTP: queries by GET, every operation by POST, subscriptions as server-sent events by both. */
+/**
+ * `/graphql` over HTTP: queries by GET, every operation by POST, subscriptions as server-sent events by both. Without a
+ * good token a request is refused before its body is read.
+ */
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
   const { engine, authenticate, origins, limits, log, isDraining, page } = options;
 
@@ -64,7 +73,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
       if (refusal.status === 503) log.warn({ err: error }, 'A token could not be verified');
       const headers =
         refusal.status === 401
-          ? { 'www-authenticate': 'Bearer error="invalid_token"' }
+          ? { 'www-authenticate': challengeFor(error) }
           : { 'retry-after': retryAfterSeconds.identityUnavailable };
       sendGraphQLError(request, response, refusal, headers);
       return null;

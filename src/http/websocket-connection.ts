@@ -99,11 +99,9 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
 
   /** Opens the session, until its token expires. Returns false if the bearer has the most connections allowed. */
   open(session: Session): boolean {
-    if (session.kind === 'BEARER') {
-      const { connections, expiryTimer } = this.#dependencies;
-      if (!connections.acquire(bearerKey(session.claims))) return false;
-      expiryTimer.schedule(this, session.claims.expiresAt);
-    }
+    const { connections, expiryTimer } = this.#dependencies;
+    if (!connections.acquire(bearerKey(session.claims))) return false;
+    expiryTimer.schedule(this, session.claims.expiresAt);
     this.#session = session;
     return true;
   }
@@ -176,7 +174,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
 
   /** Must be called when the socket has closed. */
   onClosed(): void {
-    if (this.#session?.kind === 'BEARER') {
+    if (this.#session !== null) {
       const { claims } = this.#session;
       this.#dependencies.connections.release(bearerKey(claims));
       this.#dependencies.expiryTimer.cancel(this, claims.expiresAt);

@@ -97,7 +97,6 @@ test('the authorization table has a row for every operation, and no other', () =
 
 test('the gateway keeps the whole GraphQL over HTTP specification', async () => {
   await using gateway = await startGateway();
-  expect(await failedAudits(`${gateway.url}/graphql`)).toEqual([]);
   const { token } = await gateway.as('operator@vendor.example');
   expect(await failedAudits(`${gateway.url}/graphql`, { authorization: `Bearer ${token}` })).toEqual([]);
 });

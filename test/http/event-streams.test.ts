@@ -88,7 +88,7 @@ describe('a subscription as server-sent events', () => {
     await using server = await startTestServer();
     const response = await server.post(
       { query: 'subscription { values }' },
-      { headers: { accept: 'text/event-stream' } },
+      { email: null, headers: { accept: 'text/event-stream' } },
     );
     expect(response.status).toBe(401);
     expect(await response.text()).toContain('UNAUTHENTICATED');
@@ -159,7 +159,8 @@ describe('the source of a stream is closed', () => {
     client.destroy();
     await once(socket, 'close');
     verified.resolve();
-    const other = await server.post({ query: '{ serial }' });
+    const authorization = `Bearer ${token}`;
+    const other = await server.post({ query: '{ serial }' }, { email: null, headers: { authorization } });
     // This is the first context: none was created for the client that disconnected.
     expect(await other.json()).toEqual({ data: { serial: 1 } });
     expect(server.source.open).toBe(0);

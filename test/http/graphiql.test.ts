@@ -57,7 +57,7 @@ test('is for browsers at /graphql, and only when asked for', async () => {
 
   await using without = await startTestServer();
   const answer = await fetch(without.url, { headers: { accept: 'text/html,*/*' } });
-  expect(answer.status).toBe(400);
+  expect(answer.status).toBe(401);
 });
 
 test('serves no other file of the packages it is made from', async () => {

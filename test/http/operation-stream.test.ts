@@ -23,9 +23,13 @@ function createSource() {
   return source;
 }
 
+const session = {
+  claims: { issuer: 'issuer', subject: 'ada', email: null, expiresAt: new Date('9999-01-01') },
+};
+
 function setUp({ finalValue }: { finalValue?: string } = {}) {
   const source = createSource();
-  const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
+  const operation = new RunningOperation('HTTP', session);
   const ends: string[] = [];
   const stream = iterate(source, operation, { finalValue: () => finalValue, onEnd: () => ends.push('end') });
   return { source, operation, ends, stream };
@@ -147,7 +151,7 @@ test('an error while no call waits is passed on to the next call', async () => {
 test('a stream whose operation had ended before never starts', async () => {
   const source = createSource();
   const ends: string[] = [];
-  const operation = new RunningOperation('HTTP', { kind: 'ANONYMOUS' });
+  const operation = new RunningOperation('HTTP', session);
   operation.end('CLIENT_GONE');
   const stream = iterate(source, operation, { finalValue: () => undefined, onEnd: () => ends.push('end') });
   expect(await stream.next()).toEqual(done);

@@ -4,7 +4,7 @@ import { type AuditResult, auditServer } from 'graphql-http';
  * Runs every audit of the GraphQL over HTTP specification against a server with any schema. Resolves to the audits
  * that failed, each with the server's response.
  */
-export async function failedAudits(url: string, headers: Record<string, string> = {}): Promise<string[]> {
+export async function failedAudits(url: string, headers: Record<string, string>): Promise<string[]> {
   const results = await auditServer({
     url,
     fetchFn: (input: string | URL, init: RequestInit = {}) =>

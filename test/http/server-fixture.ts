@@ -69,8 +69,6 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         "The number of this context: 1 for the first of the server."
         serial: Int!
         refused: String
-        "Null, with the error UNAUTHENTICATED, without a token."
-        whoAmIStrictly: String
         broken: String
         brokenNonNull: String!
         badValue: Int
@@ -105,12 +103,8 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
     resolvers: {
       Query: {
         hello: (_root, { name, times }) => `hello ${name ?? 'world'}`.repeat(times ?? 1),
-        whoAmI: (_root, _args, { session }) => (session.kind === 'BEARER' ? session.claims.email : null),
+        whoAmI: (_root, _args, { session }) => session.claims.email,
         serial: (_root, _args, { serial }) => serial,
-        whoAmIStrictly(_root, _args, { session }) {
-          if (session.kind === 'BEARER') return session.claims.email;
-          throw new GraphQLError('Who are you?', { extensions: { code: 'UNAUTHENTICATED' } });
-        },
         refused() {
           throw new GraphQLError('You may not.', { extensions: { code: 'FORBIDDEN' } });
         },
@@ -239,10 +233,13 @@ export async function startTestServer(
     log,
     issuer,
     tokenOf,
-    /** A GraphQL request by POST, as the person of this email or anonymously. */
-    async post(body: unknown, { email, headers }: { email?: string; headers?: HeadersInit } = {}) {
+    /** A GraphQL request by POST, as the person of this email; without a token if that is null. */
+    async post(
+      body: unknown,
+      { email = 'ada@customer.example', headers }: { email?: string | null; headers?: HeadersInit } = {},
+    ) {
       const requestHeaders = new Headers({ 'content-type': 'application/json' });
-      if (email !== undefined) requestHeaders.set('authorization', `Bearer ${await tokenOf(email)}`);
+      if (email !== null) requestHeaders.set('authorization', `Bearer ${await tokenOf(email)}`);
       for (const [name, value] of new Headers(headers)) requestHeaders.set(name, value);
       return fetch(url, {
         method: 'POST',

@@ -13,7 +13,6 @@ import { resumeByLastEventId } from './last-event-id.ts';
 import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
 import { runSubscriptions } from './stream-lifetime.ts';
-import { requireTokens } from './token-requirement.ts';
 
 /**
  * Creates the context that resolvers get, once for each operation. A plain object: yoga copies its properties. The
@@ -57,7 +56,6 @@ export function createEngine(options: EngineOptions): {
     plugins: [
       checkParameters(),
       ...limitDocuments(limits),
-      requireTokens(),
       requireEventStream(),
       limitOperations(limits),
       runSubscriptions(options),

@@ -36,7 +36,7 @@ export function runSubscriptions({
   /** Registers an event stream. Returns the function that unregisters it, or the error that refuses it. */
   function register(operation: RunningOperation): (() => void) | GraphQLError {
     const { session } = operation;
-    if (operation.transport !== 'HTTP' || session.kind !== 'BEARER') return doNothing;
+    if (operation.transport !== 'HTTP') return doNothing;
     // Draining has collected the streams it is to close, so one that starts now would be missed.
     if (isDraining()) {
       const headers = { 'retry-after': retryAfterSeconds.draining };

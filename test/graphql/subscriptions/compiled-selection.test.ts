@@ -22,7 +22,7 @@ const services = {
 };
 const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@vendor.example', name: 'Erin' };
 const context = createContext(Object.create(services), {
-  ...{ viewer, hasToken: true },
+  viewer,
   ...{ operation: new AbortController(), answerBy: Number.POSITIVE_INFINITY },
 });
 
