@@ -10,13 +10,15 @@ export async function appendAuditEntries(tx: Transaction, entries: readonly Audi
   await tx.$executeRawUnsafe(insertAuditRows, JSON.stringify(rows));
 }
 
+/** The columns that whoever writes an entry gives it. */
+export const entryColumnNames = `
+  id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email, actor_name, resource_type,
+  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count`;
+
 /** Inserts the rows that its parameter holds as JSON, in order. */
 export const insertAuditRows = `
-  INSERT INTO audit_entries (id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
-                             actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id,
-                             session_id, details)
-  SELECT id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email,
-         actor_name, resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details
+  INSERT INTO audit_entries (${entryColumnNames})
+  SELECT ${entryColumnNames}
     FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`;
 
 /** The columns of an entry, of a table that is called `e`, by the names of its row. */
@@ -25,10 +27,10 @@ export const entryColumns = `
   e.refusal_code AS "refusalCode", e.actor_id AS "actorId", e.actor_kind AS "actorKind",
   e.actor_email AS "actorEmail", e.actor_name AS "actorName", e.resource_type AS "resourceType",
   e.resource_id AS "resourceId", e.organization_id AS "organizationId", e.site_id AS "siteId",
-  e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details`;
+  e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details, e.count`;
 
 /** The row of an entry. */
-export function auditRow({ actor, ...entry }: AuditEntry, id: string): object {
+export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
   return {
     id,
     occurred_at: entry.occurredAt,
@@ -47,6 +49,7 @@ export function auditRow({ actor, ...entry }: AuditEntry, id: string): object {
     grant_id: entry.grantId ?? null,
     session_id: entry.sessionId ?? null,
     details: entry.details,
+    count: 1,
   };
 }
 

@@ -3,6 +3,7 @@
  * rows.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { recordRepetitions } from '../audit/repeated-refusals.ts';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
 import { mailKinds } from '../notifications/mail-kinds.ts';
@@ -66,6 +67,7 @@ export function startBackgroundJobs(
       },
       { wake: () => settleNow.signal },
     ),
+    repeat('record repeated refusals', sweepInterval, () => recordAllRepetitions()),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies)),
     repeat('delete old rows', forgetInterval, async () => {
       const { database, clock } = dependencies;
@@ -81,6 +83,13 @@ export function startBackgroundJobs(
       ? []
       : [repeat('send mail', mailInterval, () => deliverAll(mailer), { firstAfter: mailInterval })]),
   ];
+
+  async function recordAllRepetitions(): Promise<void> {
+    const { database, clock } = dependencies;
+    while (!stop.signal.aborted) {
+      if ((await recordRepetitions(database.pool, clock(), rowsPerRound)) < rowsPerRound) break;
+    }
+  }
 
   async function deliverAll(mailer: Mailer): Promise<void> {
     let mayBeMore = true;

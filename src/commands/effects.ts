@@ -1,5 +1,6 @@
 /** What a command leaves: decided purely, then written, for one command or for many in one transaction. */
 import { type AuditContext, type AuditEntry, type AuditResource, actorOf } from '../audit/entry.ts';
+import { withoutRepetitions } from '../audit/repeated-refusals.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { type ChangeOnTicket, changeRequestEvent } from '../changes/event.ts';
@@ -150,10 +151,8 @@ export async function writeEffects(
       ],
     };
   });
-  await appendAuditEntries(
-    tx,
-    inOrder.flatMap(({ entries }) => entries),
-  );
+  const entries = inOrder.flatMap((one) => one.entries);
+  await appendAuditEntries(tx, await withoutRepetitions(tx, entries, now));
   const appended = await appendEvents(
     tx,
     inOrder.flatMap(({ events }) => events),

@@ -225,6 +225,8 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
   }
 
   async function look({ organizationId, seen }: Reality): Promise<Seen> {
+    // Commands of the model follow each other within minutes: each refusal is the first of its kind.
+    await gateway.sql.query({ name: 'forget', text: 'DELETE FROM repeated_refusals' });
     const { rows: all } = await gateway.sql.query({
       name: 'look',
       text: lookAround,

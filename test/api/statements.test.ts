@@ -680,8 +680,8 @@ describe('a mutation', () => {
       },
     },
     'approveDataAccess refused': {
-      statements: 9,
-      withEverything: 11,
+      statements: 10,
+      withEverything: 12,
       given: async () => ({
         by: await member('confluenceAdmin'),
         input: { ticketId: (await ticket()).ticketId },
@@ -730,10 +730,10 @@ describe('a mutation', () => {
         input: { grantId: (await awaitingGuard()).grantId },
       }),
     },
-    // The lapse, its audit entry with that of the refusal, and its event.
+    // The lapse, its audit entry with that of the refusal, the count of that, and its event.
     'approveGuardRequest of a lapsed approval': {
-      statements: 12,
-      withEverything: 12,
+      statements: 13,
+      withEverything: 13,
       given: async () => {
         const { organizationId } = acme;
         const email = `${fresh()}@acme.example`;
@@ -803,8 +803,8 @@ describe('a mutation', () => {
       },
     },
     'approveDataAccessInBulk of several refused': {
-      statements: 10,
-      withEverything: 12,
+      statements: 11,
+      withEverything: 13,
       given: async () => ({
         by: await member('confluenceAdmin'),
         input: { grantIds: await grantsOf(Array.from({ length: bulk }, () => ticket())) },

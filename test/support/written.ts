@@ -12,7 +12,8 @@ export type Written = {
 
 /**
  * Starts the journal of every committed insert, update and delete in any table. Returns a function that returns
- * the rows written since its last call. Whether an entry of the audit log is displaced depends on how fast the machine is.
+ * the rows written since its last call. Whether an entry of the audit log is displaced depends on how fast the machine is;
+ * that a refusal was counted is a part of its entry.
  */
 export async function journal(sql: pg.Pool): Promise<() => Promise<Written[]>> {
   await sql.query(`
@@ -28,7 +29,8 @@ export async function journal(sql: pg.Pool): Promise<() => Promise<Written[]>> {
       name text;
     BEGIN
       FOR name IN SELECT tablename FROM pg_tables
-                   WHERE schemaname = 'public' AND tablename NOT IN ('journal', '_prisma_migrations', 'displaced_audit_entries') LOOP
+                   WHERE schemaname = 'public' AND tablename NOT IN
+                         ('journal', '_prisma_migrations', 'displaced_audit_entries', 'repeated_refusals') LOOP
         EXECUTE format('CREATE TRIGGER into_journal AFTER INSERT OR UPDATE OR DELETE ON %I
                           FOR EACH ROW EXECUTE FUNCTION into_journal()', name);
       END LOOP;

@@ -140,6 +140,10 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
         "Why it was refused. Null where it succeeded, and for a question of a product's backend: the `reason` of that is in its `details`.",
       resolve: ({ refusalCode }) => knownErrorCode(refusalCode),
     }),
+    count: t.exposeInt('count', {
+      description:
+        'How many attempts it stands for: 1, unless somebody repeated what was refused. The first refusal has an entry of its own. Those like it within the same minute have one entry together, with the times `since` and `until` in its `details`; it comes when the minute is over.',
+    }),
     details: t.field({
       type: 'JSONObject',
       description:
