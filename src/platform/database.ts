@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Prisma, PrismaClient } from '../../prisma/generated/client/client.ts';
+import { createAbandonedConnections } from './abandoned-connections.ts';
 import type { Logger } from './logger.ts';
+import { createPermits } from './permits.ts';
 
 export { isUnavailable, isUniqueViolation, isWriteConflict } from './database-errors.ts';
 
@@ -19,9 +21,11 @@ export interface Database {
    * recognizes, and the work may have been committed nevertheless.
    *
    * Once the signal is aborted, the next statement of the work fails with its reason instead of being sent.
+   *
+   * About three quarters of the connections may be in transactions at once, so that reads go on while commits wait.
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Resolves if the database answers; rejects within five seconds if it does not. */
+  /** Resolves if the database answers and takes writes; rejects within five seconds if it does not. */
   ping(): Promise<void>;
   /** The time of the database's clock. */
   readClock(): Promise<Date>;
@@ -64,6 +68,9 @@ export type DatabaseDeadlines = { readonly [Name in keyof typeof defaultDatabase
 
 const defaultPoolSize = 20;
 
+/** How many of the connections may be in transactions. The others are for reads. */
+const writersOf = (poolSize: number): number => Math.max(1, poolSize - Math.max(1, Math.floor(poolSize / 4)));
+
 /** Connects at the first use: if the database is unreachable, that use fails, not this call. */
 export function openDatabase(options: DatabaseOptions): Database {
   const deadlines = { ...defaultDatabaseDeadlines, ...options.deadlines };
@@ -75,16 +82,35 @@ export function openDatabase(options: DatabaseOptions): Database {
     TimeZone: 'UTC',
     ...options.settings,
   };
+  const { poolSize = defaultPoolSize } = options;
   const pool = new pg.Pool({
     connectionString: options.url,
-    max: options.poolSize ?? defaultPoolSize,
+    max: poolSize,
     connectionTimeoutMillis: deadlines.connectionMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: 'latchkey',
     pipeline: options.pipeline ?? false,
-    onConnect: (client) => applySettings(client, settings, deadlines.answerMs),
+    onConnect: async (client) => {
+      processes.set(client, await applySettings(client, settings, deadlines.answerMs));
+    },
   });
+  const writers = createPermits(writersOf(poolSize), () => new Error(noneFree));
+  const abandoned = createAbandonedConnections({
+    url: options.url,
+    logger: options.logger,
+    onChange(count) {
+      pool.options.max = Math.max(poolSize - count, 0);
+      writers.setLimit(Math.max(writersOf(poolSize) - count, 0));
+    },
+  });
+  /** The server's process of each connection. */
+  const processes = new WeakMap<pg.ClientBase, number>();
+  const giveUp = (client: pg.PoolClient): void => {
+    abandon(client, notAnswered);
+    const processId = processes.get(client);
+    if (processId !== undefined) abandoned.add(processId);
+  };
   let disposing: Promise<void> | undefined;
   // Emitted when the server closes an idle connection. Without a listener it would end the process.
   pool.on('error', (error) => {
@@ -95,7 +121,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     clients.add(client);
     // The pool listens only to idle connections. If a connection in use is lost, its statement fails.
     client.on('error', () => undefined);
-    watchStatements(client, deadlines.answerMs, options.onStatement);
+    watchStatements(client, deadlines.answerMs, () => giveUp(client), options.onStatement);
     leaveLostServer(client);
   });
   pool.on('remove', (client) => clients.delete(client));
@@ -120,10 +146,19 @@ export function openDatabase(options: DatabaseOptions): Database {
       return prisma();
     },
     pool,
-    transaction: (work, signal) =>
-      prisma().$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal))),
+    async transaction(work, signal) {
+      const done = await writers.take(deadlines.connectionMs);
+      try {
+        return await prisma().$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal)));
+      } finally {
+        done();
+      }
+    },
     async ping() {
-      await pool.query('SELECT 1');
+      const { rows } = await pool.query<{ read_only: string }>(
+        `SELECT current_setting('transaction_read_only') AS read_only`,
+      );
+      if (rows[0]?.read_only === 'on') throw new Error(readOnly);
     },
     async readClock() {
       const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now');
@@ -144,7 +179,7 @@ export function openDatabase(options: DatabaseOptions): Database {
             resolve();
           }, deadlines.disposeMs);
         });
-        await Promise.race([closeAll(), cutOff]);
+        await Promise.race([Promise.all([closeAll(), abandoned.dispose()]), cutOff]);
         clearTimeout(timer);
       })();
       return disposing;
@@ -163,22 +198,26 @@ function endedBy(tx: Transaction, signal: AbortSignal): Transaction {
 }
 
 /**
- * Sets PostgreSQL settings for a connection. As parameters of its start they would save this statement, but PgBouncer
+ * Sets PostgreSQL settings for a connection, and returns its process of the server. As parameters of its start they would save this statement, but PgBouncer
  * refuses parameters that it does not know.
  */
 async function applySettings(
   client: pg.ClientBase,
   settings: Readonly<Record<string, string>>,
   answerMs: number,
-): Promise<void> {
+): Promise<number> {
   const late = setTimeout(() => abandon(client, notAnswered), answerMs);
   try {
-    const { rows } = await client.query<{ read_only: string }>(
-      `SELECT set_config(key, value, false), current_setting('transaction_read_only') AS read_only
+    const { rows } = await client.query<{ read_only: string; process_id: number }>(
+      `SELECT set_config(key, value, false), current_setting('transaction_read_only') AS read_only,
+              pg_backend_pid() AS process_id
          FROM json_each_text($1)`,
       [JSON.stringify(settings)],
     );
-    if (rows[0]?.read_only === 'on') throw new Error(readOnly);
+    const [row] = rows;
+    if (row === undefined) throw new Error('A connection has no settings');
+    if (row.read_only === 'on') throw new Error(readOnly);
+    return row.process_id;
   } finally {
     clearTimeout(late);
   }
@@ -186,6 +225,7 @@ async function applySettings(
 
 const closedByServer = 'Connection terminated: the database closed it';
 const notAnswered = 'Connection terminated: the database did not answer in time';
+const noneFree = 'timeout exceeded when trying to connect: all connections for transactions are in use';
 const readOnly = 'Connection terminated: the server is read-only, as a standby or a demoted primary is';
 
 /**
@@ -217,6 +257,7 @@ function leaveLostServer(client: pg.PoolClient): void {
 function watchStatements(
   client: pg.PoolClient,
   answerMs: number,
+  onLate: () => void,
   onStatement: ((sql: string) => void) | undefined,
 ): void {
   let deadline: NodeJS.Timeout | undefined;
@@ -229,7 +270,7 @@ function watchStatements(
   const send = client.query.bind(client);
   const watchedQuery = (statement: unknown, ...rest: unknown[]): unknown => {
     onStatement?.(textOf(statement));
-    deadline ??= setTimeout(() => abandon(client, notAnswered), answerMs);
+    deadline ??= setTimeout(onLate, answerMs);
     return Reflect.apply(send, client, [statement, ...rest]);
   };
   Object.assign(client, { query: watchedQuery });

@@ -35,7 +35,7 @@ async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
 }
 
 /** Tries again while the database is unavailable. */
-const eventually = (work: () => Promise<unknown>) => vi.waitFor(work, { timeout: generousMs, interval: 50 });
+const eventually = <T>(work: () => Promise<T>) => vi.waitFor(work, { timeout: generousMs, interval: 50 });
 
 test('a request waits for a connection and for one statement, and fails within five seconds', () => {
   const { connectionMs, statementMs, answerMs, idleInTransactionMs, transactionMs } =
@@ -261,22 +261,23 @@ describe('on a database that answers', () => {
     });
 
     test('for a free connection', async () => {
-      const { transaction, ping } = openWith({ connectionMs: 2_000 });
+      const { transaction, ping, pool } = openWith({ connectionMs: 2_000 });
       // On a busy machine a new connection may take longer: from here on the pool has all of its connections.
-      await eventually(() => Promise.all([1, 2].map(() => transaction((tx) => tx.organization.count()))));
+      await eventually(() => Promise.all([1, 2].map(() => ping())));
       const released = Promise.withResolvers<void>();
-      const connected = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-      const holders = connected.map(({ resolve }) =>
-        transaction(async (tx) => {
-          await tx.organization.count();
-          resolve();
-          await released.promise;
-        }),
-      );
-      await Promise.all(connected.map(({ promise }) => promise));
+      const begun = Promise.withResolvers<void>();
+      const holder = transaction(async (tx) => {
+        await tx.organization.count();
+        begun.resolve();
+        await released.promise;
+      });
+      await begun.promise;
+      const reader = await pool.connect();
+      expect(isUnavailable(await failureOf(() => transaction((tx) => tx.organization.count())))).toBe(true);
       expect(isUnavailable(await failureOf(ping))).toBe(true);
       released.resolve();
-      await Promise.all(holders);
+      reader.release();
+      await holder;
       await ping();
     });
   });
@@ -416,6 +417,56 @@ describe('on a database that stops and starts', () => {
       const { rows } = await database.pool.query('SELECT pid FROM pg_stat_activity');
       expect(rows).not.toContainEqual(pid);
     });
+  });
+
+  test('while commits wait for a standby that is gone, reads go on, and the server gets no more of them', async () => {
+    const operator = new pg.Client({ connectionString: postgres.url });
+    await operator.connect();
+    onTestFinished(() => operator.end());
+    const waiting = async () => {
+      const { rows } = await operator.query(`SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'`);
+      return rows.length;
+    };
+    const waitFor = async (standby: string) => {
+      await operator.query(`ALTER SYSTEM SET synchronous_standby_names = '${standby}'`);
+      await operator.query('SELECT pg_reload_conf()');
+    };
+    const decisive = openDatabase({
+      ...{ url: postgres.url, logger, poolSize: 4 },
+      deadlines: { ...generousDatabaseDeadlines, connectionMs: 1_000, answerMs: 1_000 },
+    });
+    onTestFinished(() => decisive.dispose());
+    const read = () => decisive.prisma.organization.findMany({ where: { id: { in: ids } } });
+    const decide = () => {
+      const made = organization();
+      ids.push(made.id);
+      return decisive.transaction((tx) => tx.organization.create({ data: made }));
+    };
+    const ids: string[] = [];
+    await eventually(read);
+    onTestFinished(() => waitFor(''));
+    await waitFor('gone');
+    // The server reads its settings a moment later.
+    await eventually(async () => {
+      expect(isUnavailable(await failureOf(decide))).toBe(true);
+      expect(await waiting()).toBeGreaterThan(0);
+    });
+    const before = (await eventually(read)).length;
+    for (let round = 0; round < 3; round += 1) {
+      const failures = await Promise.all([1, 2, 3, 4].map(() => failureOf(decide)));
+      for (const error of failures) expect(isUnavailable(error), String(error)).toBe(true);
+      // Nothing that a standby does not have is shown.
+      expect(await eventually(read)).toHaveLength(before);
+      await eventually(() => decisive.ping());
+    }
+    // Of four connections one is for reads.
+    const waited = await waiting();
+    expect(waited).toBeGreaterThan(0);
+    expect(waited).toBeLessThanOrEqual(3);
+    await waitFor('');
+    await eventually(decide);
+    expect(await waiting()).toBe(0);
+    expect((await eventually(read)).length).toBeGreaterThan(before + waited);
   });
 
   test('when it stops answering during a transaction, the rollback does not wait for another deadline', async () => {
