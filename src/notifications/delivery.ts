@@ -5,7 +5,7 @@ import type { Database } from '../platform/database.ts';
 import { type Logger, withoutCredentials } from '../platform/logger.ts';
 import { withConsole } from './letter.ts';
 import type { MailKind } from './mail-kind.ts';
-import type { Mailer } from './mailer.ts';
+import { AnswerLostError, type Mailer } from './mailer.ts';
 import {
   type ClaimedMail,
   claimMails,
@@ -13,6 +13,7 @@ import {
   maxAttempts,
   readMails,
   recordMail,
+  repeatedAttempts,
 } from './queue.ts';
 
 export type Delivery = {
@@ -34,7 +35,8 @@ const atOnce = 5;
  *
  * Any number of gateways may run this at once: each mail is claimed by one of them. It becomes due again only
  * after its retry delay, and only if no result was saved. So a mail is sent twice only if a gateway stops after
- * the mail server accepted it and before that is saved. Both copies then have the same Message-ID.
+ * the mail server accepted it and before that is saved, or if the server does not say that it did: then at most three
+ * times. The copies have the same Message-ID.
  *
  * @param signal aborts the attempts; the mails are tried again later
  */
@@ -112,7 +114,10 @@ async function recordFailure(
   const about = { err: error, kind, aboutId, recipientId, attempts };
   if (attempts < maxAttempts) {
     logger.warn(about, 'a mail was not accepted; it will be tried again');
-    await recordMail(database.prisma, mail, { lastError });
+    // The recipient may have it already.
+    const counted =
+      error instanceof AnswerLostError ? Math.max(attempts, maxAttempts - repeatedAttempts) : attempts;
+    await recordMail(database.prisma, mail, { lastError, attempts: counted });
     return;
   }
   logger.error(about, 'a mail could not be delivered and was given up: its recipient was not notified');

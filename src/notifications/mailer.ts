@@ -1,6 +1,7 @@
 /** Sends mail to a mail server, or writes it to files in development. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { createTransport, type SendMailOptions } from 'nodemailer';
 import type { Mailbox } from '../config.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -18,10 +19,20 @@ export type Mail = {
 export type Mailer = {
   /**
    * Resolves when the mail server has accepted the mail. Rejects when it was refused, took too long, or was aborted
-   * by the signal. The mail may have been accepted nevertheless.
+   * by the signal.
+   *
+   * @throws AnswerLostError if the server may have accepted it nevertheless
    */
   send(mail: Mail, signal: AbortSignal): Promise<void>;
 };
+
+/** The mail server has got the whole mail and did not say whether it accepted it. */
+export class AnswerLostError extends Error {
+  constructor(cause: unknown) {
+    super('The mail server has got the mail and did not answer', { cause });
+    this.name = 'AnswerLostError';
+  }
+}
 
 /** Deadline in milliseconds for sending one mail, from connecting to the last reply of the mail server. */
 const acceptanceDeadline = 20_000;
@@ -45,10 +56,26 @@ export function createSmtpMailer({
     requireTLS: new URL(url).username !== '',
     socketCloseTimeout: 0,
   });
+  /** The Message-IDs of mails that are being sent, and of which nothing is left to send. */
+  const written = new Set<string>();
+  transport.use('stream', ({ data: { messageId = '' }, message }, next) => {
+    message.transform(() => new PassThrough().once('end', () => void written.add(messageId)));
+    next();
+  });
   return {
     async send(mail, signal) {
       const either = AbortSignal.any([signal, AbortSignal.timeout(deadline)]);
-      await transport.sendMail({ ...toMessage(mail, from), signal: either });
+      const message = toMessage(mail, from);
+      try {
+        await transport.sendMail({ ...message, signal: either });
+      } catch (error) {
+        const isAnswered =
+          error instanceof Error && 'responseCode' in error && error.responseCode !== undefined;
+        if (isAnswered || !written.has(message.messageId)) throw error;
+        throw new AnswerLostError(error instanceof Error ? (error.cause ?? error) : error);
+      } finally {
+        written.delete(message.messageId);
+      }
     },
   };
 }
@@ -80,7 +107,10 @@ export function createFolderMailer({
   };
 }
 
-function toMessage({ id, to, date, subject, text }: Mail, from: Mailbox): SendMailOptions {
+function toMessage(
+  { id, to, date, subject, text }: Mail,
+  from: Mailbox,
+): SendMailOptions & { messageId: string } {
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1);
   return {
     ...{ from, to, date, subject, text },

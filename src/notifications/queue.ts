@@ -16,6 +16,9 @@ const maxRecipients = 50;
 const pauses = [60, 300, 900, 3_600, 10_800, 21_600, 43_200] as const;
 export const maxAttempts = pauses.length + 1;
 
+/** So many attempts follow one after which the recipient may have the mail. */
+export const repeatedAttempts = 2;
+
 /** Names one mail: what is asked for once more, later, is another one. */
 type MailKey = { kind: string; aboutId: string; recipientId: string; createdAt: Date };
 
@@ -126,7 +129,7 @@ export async function readMails<Facts>(
 export async function recordMail(
   db: Transaction,
   { kind, aboutId, recipientId, createdAt }: MailKey,
-  outcome: Pick<Prisma.MailUpdateManyMutationInput, 'state' | 'settledAt' | 'lastError'>,
+  outcome: Pick<Prisma.MailUpdateManyMutationInput, 'state' | 'settledAt' | 'lastError' | 'attempts'>,
 ): Promise<void> {
   await db.mail.updateMany({
     where: { kind, aboutId, recipientId, createdAt, state: 'WAITING' },

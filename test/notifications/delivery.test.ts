@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { deliverMails } from '../../src/notifications/delivery.ts';
 import type { MailKind } from '../../src/notifications/mail-kind.ts';
@@ -465,6 +468,39 @@ describe('a mail server that is unavailable', () => {
     await deliver();
     expect((await mailsInDatabase())[0]).toMatchObject({ state: 'GIVEN_UP', attempts: maxAttempts });
   });
+});
+
+test('a mail server that drops the line when it has a mail gets that mail three times at most, under one Message-ID', async () => {
+  await awaitGuard();
+  await mailServer.stop();
+  const taken: string[] = [];
+  const dropping = createServer((socket) => {
+    let isInData = false;
+    let message = '';
+    socket.on('error', () => undefined).write('220 mail.example\r\n');
+    createInterface({ input: socket }).on('line', (line) => {
+      message += `${line}\n`;
+      if (line === '.') {
+        taken.push(/^message-id:\s+(<.+>)$/im.exec(message)?.[1] ?? message);
+        socket.destroy();
+        return;
+      }
+      if (!isInData) socket.write(line === 'DATA' ? '354 Go on\r\n' : '250 OK\r\n');
+      isInData ||= line === 'DATA';
+    });
+  }).listen(mailServer.port, '127.0.0.1');
+  onTestFinished(() => void dropping.close());
+  await once(dropping, 'listening');
+  for (let round = 0; round < maxAttempts; round += 1) {
+    await deliver();
+    later(86_400);
+  }
+  expect(Object.values(Object.groupBy(taken, (id) => id)).map((sent) => sent?.length)).toEqual(
+    guardAdmins.map(() => 3),
+  );
+  expect(await mailsInDatabase()).toEqual(
+    guardAdmins.map((email) => ({ email, state: 'GIVEN_UP', attempts: maxAttempts })),
+  );
 });
 
 describe('two gateways', () => {
