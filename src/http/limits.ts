@@ -17,13 +17,22 @@ export const defaultLimits = {
   documentSelections: 5_000,
   /** Levels of fields. A connection counts three: field, edges, node. Introspection has a limit of its own. */
   documentDepth: 15,
-  /** Aliases in one operation. Clients that act on many things at once use the mutations in bulk instead. */
+  /**
+   * Pairs of fields with one name at one place of the result, which validation compares: a hundred fields are 4,950. A
+   * document in which each of thirty fragments selects the id of the same thing has 435.
+   */
+  documentComparisons: 5_000,
+  /** Aliases in one operation, those of `__typename` included. Clients that act on many things at once use the mutations in bulk instead. */
   documentAliases: 50,
   /**
    * Objects that one operation may return, estimated from the page sizes it asks for, and items of a bulk mutation, which
    * count once more for the work of each.
    */
   operationObjects: 10_000,
+  /** Bytes of parsed documents that are kept to be used again, as far as they can be estimated. */
+  documentCacheBytes: 64 * 1024 * 1024,
+  /** Bytes of kept answers to introspection, likewise. */
+  introspectionBytes: 32 * 1024 * 1024,
   /** Mutations of one operation, which run one after the other in its time. */
   mutations: 10,
   /** Bulk mutations of one operation. */

@@ -1,7 +1,7 @@
 /** Fragments that spread others several times, so that a short document expands to billions of selections. */
 import { parse, visit } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { countExpandedSelections } from '../../src/http/engine/expanded-document.ts';
+import { countComparedFields, countExpandedSelections } from '../../src/http/engine/expanded-document.ts';
 import { multiplied, shapes } from './multiplying-documents.ts';
 
 /** The number of selections in the text, each counted once: what a linear walk visits. */
@@ -31,9 +31,28 @@ test('counts a fragment wherever it is spread, and all operations', () => {
   expect(count(text).counted).toBe(3 + 4 + 3);
 });
 
-test('counts no fragment that is unknown, not used, or part of itself', () => {
-  expect(count('{ ...Unknown } fragment Unused on T { a }').counted).toBe(1);
-  expect(count('{ ...F } fragment F on T { a ...G } fragment G on T { b ...F }').counted).toBe(5);
+test('counts no fragment that is unknown, and one that no operation spreads once', () => {
+  expect(count('{ ...Unknown }').counted).toBe(1);
+  expect(count('fragment A on T { a ...B } fragment B on T { b } { c }').counted).toBe(4);
+});
+
+test.each([
+  '{ ...F } fragment F on T { a ...G } fragment G on T { b ...F }',
+  '{ a } fragment F on T { a { ...F } }',
+])('a fragment that spreads itself counts as infinitely many: %s', (text) => {
+  expect(count(text)).toStrictEqual({ counted: Number.POSITIVE_INFINITY, visited: selectionsInText(text) });
+});
+
+test.each([
+  ['fields of one name, once for each pair', '{ a a a b }', 3],
+  ['by the names in the result', '{ a: x a: x b: x x }', 1],
+  ['what they select, together', '{ a { x y } a { x } a { x } }', 3 + 3],
+  ['wherever fragments select them', '{ a ...F ... { a } } fragment F on T { a }', 3],
+  ['a fragment once at one place', '{ ...F ...F a { ...F } } fragment F on T { x }', 0],
+  ['a fragment at each place', '{ b { ...F } c { ...F } } fragment F on T { x x }', 2],
+  ['a fragment that no operation spreads', '{ a } fragment F on T { x x ...G } fragment G on T { x }', 3],
+])('compares %s', (_case, text, pairs) => {
+  expect(countComparedFields(parse(text))).toBe(pairs);
 });
 
 describe.each(Object.entries(shapes))('%s', (_name, shape) => {

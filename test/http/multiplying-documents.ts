@@ -17,7 +17,7 @@ export const shapes: Readonly<Record<string, Shape>> = {
     twice: (next) => `a: parent { ${next} } b: parent { ${next} }`,
     operation: inItem,
   },
-  'fields under an alias that is not counted': {
+  'fields under an alias that is the name of a meta field': {
     on: 'Item',
     twice: (next) => `parent { ${next} } __typename: parent { ${next} }`,
     operation: inItem,

@@ -1,4 +1,4 @@
-import { getIntrospectionQuery } from 'graphql';
+import { buildSchema, getIntrospectionQuery } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { multiplied, shapes } from './multiplying-documents.ts';
 import { startTestServer, type TestServer, WrongCursorError } from './server-fixture.ts';
@@ -42,6 +42,13 @@ const bulkOf = (selection: string) =>
   `mutation ($input: AddInBulkInput!) { addInBulk(input: $input) { ${selection} } }`;
 const items = (count: number) => Array.from({ length: count }, () => 1);
 
+const times = (count: number, text: (at: number) => string) =>
+  Array.from({ length: count }, (_, at) => text(at)).join(' ');
+/** Fragments that double at each level, and stay below the number of selections that is allowed. */
+const doubling = times(
+  10,
+  (at) => `fragment D${at} on Query { ${at === 9 ? 'serial' : `...D${at + 1} ...D${at + 1}`} }`,
+);
 const tooMany = 'items(first: 100) { nodes { items(first: 100) { nodes { id } } } }';
 
 describe.each(Object.entries(transports))('over %s', (_name, run) => {
@@ -98,6 +105,11 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       expect.anything(),
     ],
     [
+      'as many equal fields as allowed',
+      { query: `{ ${times(100, () => 'serial')} }` },
+      { serial: expect.any(Number) },
+    ],
+    [
       'as many objects as allowed',
       { query: '{ items(first: 100) { nodes { items(first: 99) { nodes { id } } } } }' },
       { items: { nodes: [] } },
@@ -117,6 +129,18 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       oneOf: true,
     });
     expect(await run(server, { query })).toMatchObject({ data: { __schema: {} } });
+  });
+
+  test('answers an introspection that was asked before as it was prepared', async () => {
+    const schema = buildSchema('type Query { hello: String }');
+    await using server = await startTestServer({ schema });
+    const [query, other] = ['{ __schema { description } }', '{ __schema { description __typename } }'];
+    expect(await run(server, { query })).toEqual({ data: { __schema: { description: null } } });
+    schema.description = 'Executed anew';
+    expect(await run(server, { query })).toEqual({ data: { __schema: { description: null } } });
+    expect(await run(server, { query: other })).toMatchObject({
+      data: { __schema: { description: 'Executed anew' } },
+    });
   });
 
   test.each<[string, Payload, string, RegExp]>([
@@ -249,10 +273,119 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
       /10100 objects/,
     ],
     [
-      'too many introspections',
-      { query: `{ ${Array.from({ length: 6 }, (_, n) => `a${n}: __schema { types { name } }`).join(' ')} }` },
+      'two introspections, one of them in a fragment',
+      {
+        query: '{ __schema { types { name } } ...A } fragment A on Query { a: __schema { types { name } } }',
+      },
       'OPERATION_LIMIT_EXCEEDED',
-      /12000 objects/,
+      /__schema once, in an operation of its own/,
+    ],
+    [
+      'an introspection beside data',
+      { query: '{ __schema { types { name } } hello }' },
+      'OPERATION_LIMIT_EXCEEDED',
+      /__schema once, in an operation of its own/,
+    ],
+    [
+      'too large an introspection',
+      {
+        query: `{ __schema { ${times(5, (at) => `t${at}: types { fields { args { type { name } } } }`)} } }`,
+      },
+      'OPERATION_LIMIT_EXCEEDED',
+      /10500 objects/,
+    ],
+    [
+      'too many aliases of __typename',
+      { query: `{ ${times(51, (at) => `a${at}: __typename`)} }` },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /more than 50 aliases/,
+    ],
+    [
+      'too many aliases named __typename in fragments',
+      {
+        query: `{ ${times(51, (at) => `...F${at}`)} } ${times(51, (at) => `fragment F${at} on Query { __typename: hello }`)}`,
+      },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /more than 50 aliases/,
+    ],
+    ...(
+      [
+        ['fields', times(490, () => 'serial')],
+        ['fields that select others', `list { ${times(101, () => 'parent { id }')} }`],
+        ['fields in equal fields', `${times(50, () => 'list { id id id }')}`],
+        ['fields in fragments', times(120, () => '... { serial }')],
+      ] as const
+    ).map(([name, selected]): [string, Payload, string, RegExp] => [
+      `too many equal ${name}`,
+      { query: `{ ${selected} }` },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /of one name too often at one place/,
+    ]),
+    [
+      'too many equal fields in a fragment that nothing spreads',
+      { query: `{ hello } fragment F on Query { ${times(490, () => 'serial')} }` },
+      'DOCUMENT_LIMIT_EXCEEDED',
+      /of one name too often at one place/,
+    ],
+    ...[
+      '{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }',
+      '{ hello } fragment A on Query { ...A }',
+    ].map((query): [string, Payload, string, RegExp] => [
+      `a fragment that spreads itself: ${query}`,
+      { query },
+      'GRAPHQL_VALIDATION_FAILED',
+      /spreads itself/,
+    ]),
+    ...Object.entries({
+      'a field': '{ hallo }',
+      'an argument': '{ hello(nane: "Ada") }',
+      'a type': '{ ... on Querry { hello } }',
+      'a literal of an enum': '{ __type(name: "X") { name } hello(shade: DRAK) }',
+      'a field of an input': 'mutation { addInBulk(input: { itemz: [1] }) { __typename } }',
+    }).map(([name, query]): [string, Payload, string, RegExp] => [
+      `${name} that is nearly right, without a suggestion`,
+      { query },
+      'GRAPHQL_VALIDATION_FAILED',
+      /^(?!.*did you mean)/i,
+    ]),
+    ...(
+      [
+        ['an enum', 'query ($value: Shade) { hello(shade: $value) }', 'DRAK'],
+        [
+          'a field of an input',
+          'mutation ($value: AddInBulkInput!) { addInBulk(input: $value) { __typename } }',
+          { itemz: [1] },
+        ],
+      ] as const
+    ).map(([name, query, value]): [string, Payload, string, RegExp] => [
+      `${name} in a variable that is nearly right, without a suggestion`,
+      { query, variables: { value } },
+      'BAD_USER_INPUT',
+      /^(?!.*did you mean)/i,
+    ]),
+    [
+      'too many objects beside fragments that double',
+      { query: `{ ...D0 ${tooMany} } ${doubling}` },
+      'OPERATION_LIMIT_EXCEEDED',
+      /10100 objects/,
+    ],
+    [
+      'too many objects beside a directive with null for a variable that has a default',
+      {
+        query: `query ($with: Boolean = true) { hello @include(if: $with) ${tooMany} }`,
+        variables: { with: null },
+      },
+      'OPERATION_LIMIT_EXCEEDED',
+      /cannot count what the operation may return/,
+    ],
+    [
+      'objects that cannot be counted, of a mutation',
+      {
+        query: 'mutation ($to: Int = 1) { add(to: $to) }',
+        variables: { to: null },
+      },
+      'OPERATION_LIMIT_EXCEEDED',
+      /cannot count/,
     ],
     [
       'objects that cannot be counted, because an argument is null',
@@ -260,8 +393,8 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
         query: `query ($ids: [ID!] = ["a"]) { nodes(ids: $ids) { id } ${tooMany} }`,
         variables: { ids: null },
       },
-      'BAD_USER_INPUT',
-      /Argument "ids" of non-null type/,
+      'OPERATION_LIMIT_EXCEEDED',
+      /cannot count .* Argument "ids" of non-null type/,
     ],
     [
       'wrong variables, and too many objects',

@@ -64,7 +64,7 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
   return createSchema<TestContext>({
     typeDefs: /* GraphQL */ `
       type Query {
-        hello(name: String, times: Int): String!
+        hello(name: String, times: Int, shade: Shade): String!
         whoAmI: String
         "The number of this context: 1 for the first of the server."
         serial: Int!
@@ -79,6 +79,7 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         list: [Item!]!
         nodes(ids: [ID!]!): [Item]!
       }
+      enum Shade { DARK, LIGHT }
       type ItemConnection { edges: [ItemEdge!]!, nodes: [Item!]!, totalCount: Int! }
       type ItemEdge { node: Item!, cursor: String! }
       type Item { id: ID!, parent: Item, items(first: Int): ItemConnection! }

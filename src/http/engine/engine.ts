@@ -7,8 +7,10 @@ import type { ExpiryTimer } from '../expiry-timer.ts';
 import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { EngineContext, OperationInfo } from '../running-operation.ts';
+import { createDocumentCache } from './document-cache.ts';
 import { limitDocuments } from './document-limits.ts';
 import { requireEventStream } from './event-stream-requirement.ts';
+import { answerIntrospectionOnce } from './introspection.ts';
 import { resumeByLastEventId } from './last-event-id.ts';
 import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
@@ -58,9 +60,11 @@ export function createEngine(options: EngineOptions): {
       ...limitDocuments(limits),
       requireEventStream(),
       limitOperations(limits),
+      answerIntrospectionOnce(limits),
       runSubscriptions(options),
       resumeByLastEventId(),
     ],
+    parserAndValidationCache: createDocumentCache(limits),
     batching: false,
     multipart: false,
     cors: false,

@@ -4,15 +4,15 @@ import { withDeadline } from '../../platform/deadline.ts';
 import { requestError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { EngineContext, RunningOperation } from '../running-operation.ts';
-import { findExcess } from './document-limits.ts';
+import { findExcess } from './object-limit.ts';
 
 /** Limits how many objects an operation may return, and how long it may take. */
 export function limitOperations(limits: Limits): Plugin<EngineContext> {
   return {
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
       const excess = findExcess(args, limits);
-      if (excess !== null) {
-        setResultAndStopExecution({ errors: [excess] });
+      if (excess.length > 0) {
+        setResultAndStopExecution({ errors: excess });
         return;
       }
       const { operation } = args.contextValue;
@@ -20,7 +20,7 @@ export function limitOperations(limits: Limits): Plugin<EngineContext> {
     },
     onSubscribe({ args, setResultAndStopExecution }) {
       const excess = findExcess(args, limits);
-      if (excess !== null) setResultAndStopExecution({ errors: [excess] });
+      if (excess.length > 0) setResultAndStopExecution({ errors: excess });
     },
   };
 }
