@@ -58,6 +58,13 @@ export const defaultLimits = {
    * as its operation runs; a subscription needs a few thousand.
    */
   operationCharactersPerSocket: 1024 * 1024,
+  /** Connections of a gateway. One more is closed as soon as it is opened. */
+  connections: 20_000,
+  /**
+   * Idle connections of a gateway: without a request that runs, and without a WebSocket whose client has shown its token.
+   * One more, and the one that has been idle for longest is closed.
+   */
+  idleConnections: 4_000,
   /** Concurrent WebSockets and event streams of one bearer. */
   connectionsPerBearer: 50,
   /** Evaluations of one bearer that wait for their answers: half of those that a gateway lets wait. */

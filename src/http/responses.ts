@@ -11,12 +11,17 @@ export const retryAfterSeconds = {
   databaseUnavailable: '5',
 } as const;
 
+/** Bytes of a body that are read and dropped so that the connection can be used again. */
+const droppedBytes = 64 * 1024;
+
 /**
- * Closes the connection after the response if the request's body was not read to its end: the rest of it would be
- * parsed as the next request.
+ * Closes the connection after the response if much of the request's body, or nobody knows how much, is still to come. Node
+ * drops a small rest.
  */
 export function closeAfterUnreadBody(request: IncomingMessage, response: ServerResponse): void {
-  if (!request.complete) response.setHeader('connection', 'close');
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  const isSmall = encoding === undefined && Number(length ?? 0) <= droppedBytes;
+  if (!request.complete && !isSmall) response.setHeader('connection', 'close');
 }
 
 /** Sends JSON that no cache may store. */

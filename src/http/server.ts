@@ -14,6 +14,7 @@ import { createExpiryTimer } from './expiry-timer.ts';
 import { graphiqlPage, graphiqlRoutes, type PreparedTab } from './graphiql.ts';
 import { graphqlRoute } from './graphql-route.ts';
 import { healthRoutes, type ReadinessCheck } from './health.ts';
+import { createIdleConnections } from './idle-connections.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { createOriginPolicy } from './origins.ts';
@@ -73,6 +74,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { log, authenticate, access, errors = {} } = options;
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
+  const idleConnections = createIdleConnections(limits.idleConnections, log);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
   const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
   let draining = false;
@@ -94,6 +96,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     maskError,
     authenticate,
     connections,
+    idleConnections,
     expiryTimer,
     slowConsumers,
     limits,
@@ -139,9 +142,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       connectionsCheckingInterval: Math.min(limits.requestHeadersMs, 1_000),
     },
     (request, response) => {
+      const { socket } = request;
       responses.add(response);
+      idleConnections.remove(socket);
       response.once('close', () => {
         responses.delete(response);
+        idleConnections.add(socket);
         if (draining) server.closeIdleConnections();
       });
       void router(request, response);
@@ -156,7 +162,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       socket.destroy();
     },
   };
-  server.on('connection', (socket) => slowConsumers.watch(socket, slowConsumerHandler));
+  server.maxConnections = limits.connections;
+  server.on('connection', (socket) => {
+    slowConsumers.watch(socket, slowConsumerHandler);
+    idleConnections.add(socket);
+  });
 
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ err: error }, 'A connection failed'));

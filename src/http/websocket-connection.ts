@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { bearerKey, type Session } from './authentication.ts';
 import type { ConnectionCounter } from './connection-counter.ts';
 import type { Expirable, ExpiryTimer } from './expiry-timer.ts';
+import type { IdleConnections } from './idle-connections.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
 import { type OperationEndReason, RunningOperation } from './running-operation.ts';
@@ -24,6 +25,7 @@ export const closeCodes = {
 /** What all connections share. */
 export type ConnectionDependencies = {
   connections: ConnectionCounter;
+  idleConnections: IdleConnections;
   expiryTimer: ExpiryTimer;
   limits: Limits;
   log: Log;
@@ -32,6 +34,7 @@ export type ConnectionDependencies = {
 /** One client's WebSocket, with its session and its running operations. */
 export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandler {
   readonly #socket: WebSocket;
+  readonly #stream: Socket;
   readonly #writer: SocketWriter;
   readonly #dependencies: ConnectionDependencies;
   /** By the payload of the `subscribe` message. */
@@ -50,6 +53,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
   /** @param stream the network connection below the WebSocket */
   constructor(socket: WebSocket, stream: Socket, dependencies: ConnectionDependencies) {
     this.#socket = socket;
+    this.#stream = stream;
     this.#writer = new SocketWriter(socket, stream, dependencies.limits);
     this.#dependencies = dependencies;
   }
@@ -99,8 +103,9 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
 
   /** Opens the session, until its token expires. Returns false if the bearer has the most connections allowed. */
   open(session: Session): boolean {
-    const { connections, expiryTimer } = this.#dependencies;
+    const { connections, idleConnections, expiryTimer } = this.#dependencies;
     if (!connections.acquire(bearerKey(session.claims))) return false;
+    idleConnections.remove(this.#stream);
     expiryTimer.schedule(this, session.claims.expiresAt);
     this.#session = session;
     return true;

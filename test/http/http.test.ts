@@ -53,6 +53,16 @@ describe('a request without a token gets 401', () => {
     }
   });
 
+  test('and the next request of its connection is answered', async () => {
+    await using server = await startTestServer();
+    const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
+    const body = JSON.stringify({ query: `{ hello } ${' '.repeat(20_000)}` });
+    const request = `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+    socket.write(`${request}\r\n${body}`);
+    socket.write(`${request}Connection: close\r\n\r\n${body}`);
+    expect((await text(socket)).match(/^HTTP\/1\.1 401 /gm)).toHaveLength(2);
+  });
+
   test('while it is still being sent, and no memory is kept for it', async () => {
     await using server = await startTestServer();
     const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
