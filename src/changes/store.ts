@@ -61,27 +61,6 @@ export async function listWaitingChangeRequestsOfSite(
 }
 
 /**
- * The ids of at most `limit` tickets with change requests whose time has run out by `now`, unless they have ended with their
- * site or licence. One statement.
- */
-export async function listTicketsWithExpiredChangeRequests(
-  db: Transaction,
-  now: Date,
-  limit: number,
-): Promise<string[]> {
-  const rows = await db.$queryRawUnsafe<{ ticketId: string }[]>(
-    `SELECT DISTINCT expired.ticket_id AS "ticketId"
-       FROM (SELECT ticket_id FROM change_requests
-              WHERE state IN ('PENDING_CONSENT', 'CONSENTED') AND valid_until <= $1::timestamptz
-                AND NOT is_on_unsettled(ticket_id)
-              ORDER BY valid_until LIMIT $2::int) AS expired`,
-    now,
-    limit,
-  );
-  return rows.map(({ ticketId }) => ticketId);
-}
-
-/**
  * Writes new change requests, and changed ones over the versions that they were decided on. One statement for all that
  * were changed, and one for each new one.
  *

@@ -16,23 +16,33 @@ import { expireChangeRequests } from './expire-change-requests.ts';
 import { forgetAnswers } from './idempotency.ts';
 import { settleDueChanges } from './settle-due-changes.ts';
 import { settlePlaces } from './settle-places.ts';
+import { FailedTickets, type SweepOptions } from './sweep.ts';
 
 /** Milliseconds between two runs of each job. */
 const sweepInterval = 1_000;
 const mailInterval = 1_000;
-const forgetInterval = 60_000;
+const deleteInterval = 60_000;
 
 /** How long events are kept for clients that resume, in milliseconds: 30 days. Mail is kept as long. */
 const eventsKeptFor = 30 * 24 * 60 * 60 * 1000;
 
-/** At most so many rows of each table are deleted in one run. */
-const rowsPerRound = 5_000;
+/** At most so many rows are deleted in one statement. A run goes on until none is left. */
+const rowsAtOnce = 5_000;
 
 /** Milliseconds for mail that is being sent when the gateway stops. */
 const mailGrace = 2_000;
 
-/** What rooms above this one delete: at most `limit` of the rows that are old enough at `now`. */
-export type DeleteOld = (database: Dependencies['database'], now: Date, limit: number) => Promise<void>;
+/** Deletes at most `limit` of the rows that are old enough at `now`, and returns how many. */
+export type DeleteOld = (database: Dependencies['database'], now: Date, limit: number) => Promise<number>;
+
+const deleteOldAnswers: DeleteOld = ({ prisma }, now, limit) => forgetAnswers(prisma, now, limit);
+const deleteOldMails: DeleteOld = ({ prisma }, now, limit) => deleteMailsBefore(prisma, keptFrom(now), limit);
+const deleteOldStreamEvents: DeleteOld = ({ pool }, now, limit) =>
+  deleteEventsBefore(pool, keptFrom(now), limit);
+
+function keptFrom(now: Date): Date {
+  return new Date(now.getTime() - eventsKeptFor);
+}
 
 export type BackgroundJobs = {
   /** Settles sites and licences at once, instead of at the job's next turn. */
@@ -48,47 +58,54 @@ export type BackgroundJobs = {
 export function startBackgroundJobs(
   dependencies: Dependencies,
   { mailer, consoleUrl }: { mailer: Mailer | null; consoleUrl: string | null },
+  /** What rooms above this one delete. */
   alsoDelete: readonly DeleteOld[] = [],
 ): BackgroundJobs {
   const stop = new AbortController();
   const cutMail = new AbortController();
   /** Aborted to cut the pause before the next run. */
   let settleNow = new AbortController();
+  const [ofGrants, ofSessions, ofRequests, ofPlaces] = [
+    sweepOptions(),
+    sweepOptions(),
+    sweepOptions(),
+    sweepOptions(),
+  ];
   const loops = [
-    repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies)),
-    repeat('end due support sessions', sweepInterval, () => endDueSessions(dependencies)),
-    repeat('expire change requests', sweepInterval, () => expireChangeRequests(dependencies)),
+    repeat('end expired grants', sweepInterval, () => endExpiredGrants(dependencies, ofGrants)),
+    repeat('end due support sessions', sweepInterval, () => endDueSessions(dependencies, ofSessions)),
+    repeat('expire change requests', sweepInterval, () => expireChangeRequests(dependencies, ofRequests)),
     repeat(
       'settle sites and licences',
       sweepInterval,
       () => {
         settleNow = new AbortController();
-        return settlePlaces(dependencies, stop.signal);
+        return settlePlaces(dependencies, ofPlaces);
       },
       { wake: () => settleNow.signal },
     ),
-    repeat('record repeated refusals', sweepInterval, () => recordAllRepetitions()),
-    repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies)),
-    repeat('delete old rows', forgetInterval, async () => {
-      const { database, clock } = dependencies;
-      const now = clock();
-      await forgetAnswers(database.prisma, now, rowsPerRound);
-      const past = new Date(now.getTime() - eventsKeptFor);
-      await deleteEventsBefore(database.pool, past, rowsPerRound);
-      await deleteMailsBefore(database.prisma, past, rowsPerRound);
-      for (const deleteOld of alsoDelete) await deleteOld(database, now, rowsPerRound);
-    }),
+    repeat('record repeated refusals', sweepInterval, () =>
+      untilNoneIsLeft((limit) => recordRepetitions(dependencies.database.pool, dependencies.clock(), limit)),
+    ),
+    repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies, stop.signal)),
+    ...[deleteOldAnswers, deleteOldStreamEvents, deleteOldMails, ...alsoDelete].map((deleteOld) =>
+      repeat('delete old rows', deleteInterval, () =>
+        untilNoneIsLeft((limit) => deleteOld(dependencies.database, dependencies.clock(), limit)),
+      ),
+    ),
     // Not at once: a gateway that fails to start sends no mail.
     ...(mailer === null
       ? []
       : [repeat('send mail', mailInterval, () => deliverAll(mailer), { firstAfter: mailInterval })]),
   ];
 
-  async function recordAllRepetitions(): Promise<void> {
-    const { database, clock } = dependencies;
-    while (!stop.signal.aborted) {
-      if ((await recordRepetitions(database.pool, clock(), rowsPerRound)) < rowsPerRound) break;
-    }
+  function sweepOptions(): SweepOptions {
+    return { signal: stop.signal, failed: new FailedTickets() };
+  }
+
+  /** Repeats what does at most `limit` at once, and returns how many it did. */
+  async function untilNoneIsLeft(work: (limit: number) => Promise<number>): Promise<void> {
+    while (!stop.signal.aborted) if ((await work(rowsAtOnce)) < rowsAtOnce) break;
   }
 
   async function deliverAll(mailer: Mailer): Promise<void> {

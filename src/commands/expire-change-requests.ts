@@ -3,52 +3,42 @@ import { appendAuditEntries } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { type ChangeOnTicket, changeRequestEvent } from '../changes/event.ts';
 import { decide } from '../changes/lifecycle.ts';
-import {
-  listOpenChangeRequests,
-  listTicketsWithExpiredChangeRequests,
-  saveChanges,
-} from '../changes/store.ts';
-import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
+import { listOpenChangeRequests, saveChanges } from '../changes/store.ts';
+import { appendEvents } from '../events/outbox.ts';
 import type { Transaction } from '../platform/database.ts';
-import { lockTicket } from '../tickets/locks.ts';
-import { findTicket } from '../tickets/store.ts';
+import { lockTicketsWithExpiredChangeRequests } from '../tickets/locks.ts';
+import { listTickets } from '../tickets/store.ts';
 import type { Dependencies } from './execute.ts';
+import { type SweepOptions, type Swept, sweep } from './sweep.ts';
 
-/** At most so many tickets in one run; the next run continues. */
-const ticketsPerSweep = 100;
-
-/**
- * Ends every expired change request, and returns how many it ended. None can be consented to or begun until then. Several
- * gateways may run this at once: each ticket is locked, and what another gateway has ended is no longer found.
- */
-export async function expireChangeRequests({ database, clock, announce }: Dependencies): Promise<number> {
-  const ids = await listTicketsWithExpiredChangeRequests(database.prisma, clock(), ticketsPerSweep);
-  let count = 0;
-  for (const ticketId of ids) {
-    const expired = await database.transaction((tx) => expireOnTicket(tx, ticketId, clock));
-    announce(expired);
-    count += expired?.events.length ?? 0;
-  }
-  return count;
+/** Ends every expired change request, and returns how many it ended. None can be consented to or begun until then. */
+export async function expireChangeRequests(
+  dependencies: Dependencies,
+  options?: SweepOptions,
+): Promise<number> {
+  const { clock } = dependencies;
+  return await sweep(
+    dependencies,
+    {
+      lockDue: (tx, limit, except) => lockTicketsWithExpiredChangeRequests(tx, clock(), limit, except),
+      end: (tx, ticketIds) => expireOnTickets(tx, ticketIds, clock()),
+    },
+    options,
+  );
 }
 
-async function expireOnTicket(
-  tx: Transaction,
-  ticketId: string,
-  clock: Dependencies['clock'],
-): Promise<AppendedEvents | null> {
-  await lockTicket(tx, { ticketId });
-  const ticket = await findTicket(tx, { ticketId });
-  if (ticket === null) return null;
-  const open = await listOpenChangeRequests(tx, [ticketId]);
-  const now = clock();
+async function expireOnTickets(tx: Transaction, ticketIds: readonly string[], now: Date): Promise<Swept> {
+  const tickets = await listTickets(tx, ticketIds);
+  const byId = new Map(tickets.flatMap((ticket) => (ticket === null ? [] : [[ticket.id, ticket]])));
   const bySystem = { actor: { kind: 'SYSTEM' }, occurredAt: now, reason: null } as const;
+  const open = await listOpenChangeRequests(tx, ticketIds);
   const expired = open.flatMap((before): ChangeOnTicket[] => {
+    const ticket = byId.get(before.ticketId);
     const decision = decide(before, { type: 'ElapseTime' }, now);
-    if (!('changed' in decision)) return [];
+    if (ticket === undefined || !('changed' in decision)) return [];
     return [{ before, request: decision.changed, command: 'ElapseTime', ticket, ...bySystem }];
   });
   await saveChanges(tx, expired);
   await appendAuditEntries(tx, expired.map(changeRequestAuditEntry));
-  return await appendEvents(tx, expired.map(changeRequestEvent));
+  return { count: expired.length, appended: await appendEvents(tx, expired.map(changeRequestEvent)) };
 }

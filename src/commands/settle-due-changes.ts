@@ -4,6 +4,7 @@ import type { AuditContext, AuditEntry, AuditResource } from '../audit/entry.ts'
 import { appendAuditEntries } from '../audit/store.ts';
 import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
 import type { Transaction } from '../platform/database.ts';
+import { isStatementTimeout, isUnavailable } from '../platform/database-errors.ts';
 import { lockProposedChange } from '../proposals/locks.ts';
 import { decide, isDue } from '../proposals/proposal.ts';
 import { findProposedChange, listDue, type ProposedChange, saveSettlement } from '../proposals/store.ts';
@@ -14,20 +15,40 @@ import { accessChanged } from './effects.ts';
 import type { Dependencies } from './execute.ts';
 import { proposedChangeEntry } from './propose.ts';
 
-/** At most so many in one run; the next run continues. */
-const changesPerRun = 100;
+/** At most so many are looked up at once. */
+const changesAtOnce = 100;
 
 /**
  * Settles what is due, and returns how many it settled. Several gateways may run this at once: each change is locked, and
- * one that another gateway has settled is no longer due.
+ * one that another gateway has settled is no longer due. One that fails holds up no other, and is tried again by the next run.
+ *
+ * @param signal ends the run after the change that it is at
+ * @throws AggregateError after the others, if some failed
  */
-export async function settleDueChanges({ database, clock, announce }: Dependencies): Promise<number> {
+export async function settleDueChanges(
+  { database, clock, announce }: Dependencies,
+  signal?: AbortSignal,
+): Promise<number> {
+  const tried = new Set<string>();
+  const failures: unknown[] = [];
   let count = 0;
-  for (const id of await listDue(database.prisma, clock(), changesPerRun)) {
-    const settled = await database.transaction((tx) => settleIfDue(tx, id, clock));
-    announce(settled?.appended ?? null);
-    if (settled !== null) count += 1;
+  for (;;) {
+    const due = await listDue(database.prisma, clock(), changesAtOnce, [...tried]);
+    for (const id of due) {
+      if (signal?.aborted === true) return count;
+      tried.add(id);
+      try {
+        const settled = await database.transaction((tx) => settleIfDue(tx, id, clock));
+        announce(settled?.appended ?? null);
+        if (settled !== null) count += 1;
+      } catch (error) {
+        if (isUnavailable(error) && !isStatementTimeout(error)) throw error;
+        failures.push(error);
+      }
+    }
+    if (due.length < changesAtOnce) break;
   }
+  if (failures.length > 0) throw new AggregateError(failures, `${failures.length} changes were not settled`);
   return count;
 }
 

@@ -6,7 +6,7 @@ import { appendAuditEntries } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
 import { changeRequestEvent } from '../changes/event.ts';
 import { listOpenChangeRequests, saveChanges } from '../changes/store.ts';
-import { type AppendedEvents, appendEvents } from '../events/outbox.ts';
+import { appendEvents } from '../events/outbox.ts';
 import { listGrantsOfTickets } from '../grants/store.ts';
 import { lockSite } from '../organizations/locks.ts';
 import { hasOpen, listUnsettledPlaces, takeMarkAway, type UnsettledPlace } from '../organizations/store.ts';
@@ -18,6 +18,7 @@ import { endedAtOnce } from './command.ts';
 import { settleChangeRequests } from './end-change-requests.ts';
 import type { Dependencies } from './execute.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
+import { type SweepOptions, type Swept, sweep } from './sweep.ts';
 import { grantSubjectOf } from './ticket-command.ts';
 import { enderIn, endOf, findEnders } from './ticket-facts.ts';
 import { writeGrantChanges } from './write-grant-changes.ts';
@@ -28,13 +29,12 @@ const placesPerRun = 100;
 /**
  * Settles what has ended, and returns how many grants and change requests it wrote down as over. Nothing of it is usable
  * meanwhile. Several gateways may run this at once: each batch locks its tickets, and leaves out those that are locked. A
- * command on such a ticket waits for one batch at most, and settles the ticket itself if it comes first. A place that
- * cannot be settled holds up no other.
+ * command on such a ticket waits for one batch at most, and settles the ticket itself if it comes first. A place or
+ * a ticket that cannot be settled holds up no other.
  *
- * @param signal ends the run after the batch that it is at
  * @throws AggregateError after the others, if some could not be settled
  */
-export async function settlePlaces(dependencies: Dependencies, signal?: AbortSignal): Promise<number> {
+export async function settlePlaces(dependencies: Dependencies, options: SweepOptions = {}): Promise<number> {
   const { database, unsettledSites } = dependencies;
   const places = await listUnsettledPlaces(database.prisma, placesPerRun);
   unsettledSites?.note(places.map(({ siteId }) => siteId));
@@ -42,7 +42,7 @@ export async function settlePlaces(dependencies: Dependencies, signal?: AbortSig
   const failures: unknown[] = [];
   for (const place of places) {
     try {
-      count += await settlePlace(dependencies, place, signal);
+      count += await settlePlace(dependencies, place, options);
     } catch (error) {
       failures.push(error);
     }
@@ -55,34 +55,32 @@ export async function settlePlaces(dependencies: Dependencies, signal?: AbortSig
 async function settlePlace(
   { database, clock, announce, rules }: Dependencies,
   place: UnsettledPlace,
-  signal: AbortSignal | undefined,
+  options: SweepOptions,
 ): Promise<number> {
-  let count = 0;
-  while (signal?.aborted !== true) {
-    const limit = rules?.endedAtOnce ?? endedAtOnce;
-    const settled = await database.transaction((tx) => settleSome(tx, place, limit, clock));
-    announce(settled.appended);
-    count += settled.count;
-    if (settled.count > 0) continue;
-    // Nobody waits for the site's lock for nothing.
-    if (await hasOpen(database.prisma, place)) break;
-    await database.transaction(async (tx) => {
-      await lockSite(tx, place.siteId);
-      await takeMarkAway(tx, place);
-    });
-    break;
-  }
+  const limit = rules?.endedAtOnce ?? endedAtOnce;
+  const count = await sweep(
+    { database, announce },
+    {
+      lockDue: (tx, atMost, except) => lockTicketsWithOpenOn(tx, place, atMost, except),
+      end: (tx, ids) => settleSome(tx, ids, limit, clock),
+    },
+    { ...options, ticketsAtOnce: limit },
+  );
+  // Nobody waits for the site's lock for nothing.
+  if (options.signal?.aborted === true || (await hasOpen(database.prisma, place))) return count;
+  await database.transaction(async (tx) => {
+    await lockSite(tx, place.siteId);
+    await takeMarkAway(tx, place);
+  });
   return count;
 }
 
 async function settleSome(
   tx: Transaction,
-  place: UnsettledPlace,
+  ids: readonly string[],
   limit: number,
   clock: Dependencies['clock'],
-): Promise<{ count: number; appended: AppendedEvents | null }> {
-  const ids = await lockTicketsWithOpenOn(tx, place, limit);
-  if (ids.length === 0) return { count: 0, appended: null };
+): Promise<Swept> {
   const ended = await findEnded(tx, ids);
   const grants = await listGrantsOfTickets(tx, [...ended.keys()], [], limit);
   const requests = await listOpenChangeRequests(tx, [...ended.keys()]);

@@ -89,31 +89,6 @@ export async function listOpenGrantsOfSite(
   };
 }
 
-/**
- * The ids of at most `limit` tickets with open grants whose time has run out by `now`, and the time of the database.
- * One statement, two partial indexes.
- */
-export async function listTicketsWithExpiredGrants(
-  db: Transaction,
-  now: Date,
-  limit: number,
-): Promise<{ ticketIds: string[]; readAt: Date }> {
-  const [row] = await db.$queryRawUnsafe<{ ticketIds: string[]; readAt: Date }[]>(
-    `SELECT clock_timestamp() AS "readAt", ARRAY(SELECT DISTINCT ticket_id::text FROM (
-       (SELECT ticket_id FROM grants WHERE state = 'ACTIVE' AND expires_at <= $1::timestamptz
-         ORDER BY expires_at LIMIT $2::int)
-       UNION ALL
-       (SELECT ticket_id FROM grants WHERE state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL')
-           AND LEAST(approval_due_at, expires_at) <= $1::timestamptz
-         ORDER BY LEAST(approval_due_at, expires_at) LIMIT $2::int)) AS lapsed
-      LIMIT $2::int) AS "ticketIds"`,
-    now,
-    limit,
-  );
-  if (row === undefined) throw new Error('A SELECT without a table returned no row');
-  return row;
-}
-
 /** The end of the session under a grant, if there is one that is not recorded as ended. */
 export type SessionEnd = {
   grantId: string;

@@ -137,7 +137,7 @@ export async function recordMail(
   });
 }
 
-/** Deletes at most `limit` mails that were queued before the moment, whatever their result. */
-export async function deleteMailsBefore(db: Transaction, moment: Date, limit: number): Promise<void> {
-  await db.mail.deleteMany({ where: { createdAt: { lt: moment } }, limit });
+/** Deletes at most `limit` mails that were queued before the moment, whatever their result. Returns how many. */
+export async function deleteMailsBefore(db: Transaction, moment: Date, limit: number): Promise<number> {
+  return (await db.mail.deleteMany({ where: { createdAt: { lt: moment } }, limit })).count;
 }

@@ -100,14 +100,21 @@ export async function saveSettlement(
   if (count === 0) throw new WriteConflictError();
 }
 
-/** The ids of at most `limit` changes that take effect or expire by `now`, the longest due first. One statement. */
-export async function listDue(tx: Transaction, now: Date, limit: number): Promise<string[]> {
+/**
+ * The ids of at most `limit` changes that take effect or expire by `now`, without those of `except`, the longest due first.
+ * One statement.
+ */
+export async function listDue(
+  tx: Transaction,
+  now: Date,
+  limit: number,
+  except: readonly string[],
+): Promise<string[]> {
   const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
     `SELECT id FROM proposed_changes
-      WHERE state = 'WAITING' AND coalesce(effective_at, expires_at) <= $1::timestamptz
+      WHERE state = 'WAITING' AND coalesce(effective_at, expires_at) <= $1::timestamptz AND id <> ALL ($3::uuid[])
       ORDER BY coalesce(effective_at, expires_at), id LIMIT $2::int`,
-    now,
-    limit,
+    ...[now, limit, except],
   );
   return rows.map(({ id }) => id);
 }

@@ -1,6 +1,5 @@
 /** Support sessions in the database. Those that end with the use of their grant: `saveGrantChanges` of grants/store.ts. */
 import type { Transaction } from '../platform/database.ts';
-import { tryExclusiveLock, trySharedLock } from '../platform/locks.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
 import type { Session, SessionChange } from './session.ts';
 
@@ -41,30 +40,6 @@ async function saveEnds(tx: Transaction, sessions: readonly Session[]): Promise<
     JSON.stringify(rows),
   );
   if (written !== rows.length) throw new WriteConflictError();
-}
-
-/**
- * Locks tickets with sessions that are due by `now`, as a command on a ticket does, and returns their ids, at most
- * `limit`. A ticket that is locked already is left out, so that nobody waits for it: the next run finds it again. So is one
- * whose site or licence has ended: its sessions end with that. One statement.
- */
-export async function lockTicketsWithDueSessions(
-  tx: Transaction,
-  now: Date,
-  limit: number,
-): Promise<string[]> {
-  const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
-    `WITH due AS MATERIALIZED (
-       SELECT ticket_id, site_id FROM support_sessions WHERE ended_at IS NULL AND due_at <= $1::timestamptz
-          AND NOT is_on_unsettled(ticket_id)
-        ORDER BY due_at LIMIT 10 * $2::int)
-     SELECT ticket_id::text AS id FROM (SELECT DISTINCT ticket_id, site_id FROM due) AS ticket
-      WHERE ${trySharedLock('site', 'site_id::text')} AND ${tryExclusiveLock('ticket', 'ticket_id::text')}
-      LIMIT $2::int`,
-    now,
-    limit,
-  );
-  return rows.map(({ id }) => id);
 }
 
 /**

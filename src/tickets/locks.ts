@@ -54,28 +54,108 @@ export async function lockTicketsOfGrants(tx: Transaction, grantIds: readonly st
 /**
  * Locks tickets of a site, or of one product of it, on which a grant is open or a change request waits, as a command on a
  * ticket does, and returns their ids, at most `limit`. A ticket that is locked already is left out, so that nobody waits for
- * it. One statement.
+ * it, and so are those of `except`. One statement.
  */
 export async function lockTicketsWithOpenOn(
   tx: Transaction,
   { siteId, productId }: { siteId: string; productId: string | null },
   limit: number,
+  except: readonly string[],
 ): Promise<string[]> {
   const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
     `WITH open AS MATERIALIZED (
        (SELECT g.ticket_id FROM grants g JOIN tickets t ON t.id = g.ticket_id
          WHERE g.site_id = $1::uuid AND ($2::uuid IS NULL OR t.product_id = $2::uuid)
-           AND g.state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE') LIMIT 10 * $3::int)
+           AND g.state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE') AND g.ticket_id <> ALL ($4::uuid[]) LIMIT 10 * $3::int)
        UNION ALL
        (SELECT c.ticket_id FROM change_requests c JOIN tickets t ON t.id = c.ticket_id
          WHERE c.site_id = $1::uuid AND ($2::uuid IS NULL OR t.product_id = $2::uuid)
-           AND c.state IN ('PENDING_CONSENT', 'CONSENTED') LIMIT 10 * $3::int))
+           AND c.state IN ('PENDING_CONSENT', 'CONSENTED') AND c.ticket_id <> ALL ($4::uuid[]) LIMIT 10 * $3::int))
      SELECT ticket_id::text AS id FROM (SELECT DISTINCT ticket_id FROM open) AS ticket
       WHERE ${trySharedLock('site', '$1::text')} AND ${tryExclusiveLock('ticket', 'ticket_id::text')}
       LIMIT $3::int`,
-    siteId,
-    productId,
-    limit,
+    ...[siteId, productId, limit, except],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** SQL that locks tickets of `due`, as `lockTicketsWithOpenOn` does: at most so many as the second parameter says. */
+const lockSomeDue = `
+  SELECT ticket_id::text AS id FROM (SELECT DISTINCT ticket_id, site_id FROM due) AS ticket
+   WHERE ${trySharedLock('site', 'site_id::text')} AND ${tryExclusiveLock('ticket', 'ticket_id::text')}
+   LIMIT $2::int`;
+
+/**
+ * Locks tickets with open grants whose time has run out by `now`, and returns their ids, at most `limit`, with the time of the
+ * database. Leaves out those that are locked already, and those of `except`. One statement, two partial indexes.
+ */
+export async function lockTicketsWithExpiredGrants(
+  tx: Transaction,
+  now: Date,
+  limit: number,
+  except: readonly string[],
+): Promise<{ ticketIds: string[]; readAt: Date }> {
+  const [row] = await tx.$queryRawUnsafe<{ ticketIds: string[]; readAt: Date }[]>(
+    `WITH due AS MATERIALIZED (
+       (SELECT ticket_id, site_id FROM grants
+         WHERE state = 'ACTIVE' AND expires_at <= $1::timestamptz AND ticket_id <> ALL ($3::uuid[])
+         ORDER BY expires_at LIMIT 10 * $2::int)
+       UNION ALL
+       (SELECT ticket_id, site_id FROM grants
+         WHERE state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL')
+           AND LEAST(approval_due_at, expires_at) <= $1::timestamptz AND ticket_id <> ALL ($3::uuid[])
+         ORDER BY LEAST(approval_due_at, expires_at) LIMIT 10 * $2::int))
+     SELECT clock_timestamp() AS "readAt", ARRAY(${lockSomeDue}) AS "ticketIds"`,
+    ...[now, limit, except],
+  );
+  if (row === undefined) throw new Error('A SELECT without a table returned no row');
+  return row;
+}
+
+/** The same for tickets with change requests whose time has run out, unless these have ended with their site or licence. */
+export async function lockTicketsWithExpiredChangeRequests(
+  tx: Transaction,
+  now: Date,
+  limit: number,
+  except: readonly string[],
+): Promise<string[]> {
+  return await lockDue(
+    tx,
+    `SELECT ticket_id, site_id FROM change_requests
+      WHERE state IN ('PENDING_CONSENT', 'CONSENTED') AND valid_until <= $1::timestamptz
+        AND ticket_id <> ALL ($3::uuid[]) AND NOT is_on_unsettled(ticket_id)
+      ORDER BY valid_until LIMIT 10 * $2::int`,
+    ...([now, limit, except] as const),
+  );
+}
+
+/** The same for tickets with support sessions whose time has run out. */
+export async function lockTicketsWithDueSessions(
+  tx: Transaction,
+  now: Date,
+  limit: number,
+  except: readonly string[],
+): Promise<string[]> {
+  return await lockDue(
+    tx,
+    `SELECT ticket_id, site_id FROM support_sessions
+      WHERE ended_at IS NULL AND due_at <= $1::timestamptz
+        AND ticket_id <> ALL ($3::uuid[]) AND NOT is_on_unsettled(ticket_id)
+      ORDER BY due_at LIMIT 10 * $2::int`,
+    ...([now, limit, except] as const),
+  );
+}
+
+async function lockDue(
+  tx: Transaction,
+  due: string,
+  now: Date,
+  limit: number,
+  except: readonly string[],
+): Promise<string[]> {
+  const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
+    `WITH due AS MATERIALIZED (${due}) ${lockSomeDue}`,
+    ...[now, limit, except],
   );
   return rows.map(({ id }) => id);
 }

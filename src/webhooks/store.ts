@@ -120,9 +120,9 @@ export async function dropEvent(db: Transaction, { id }: InboundTicketEvent): Pr
   await db.inboundTicketEvent.deleteMany({ where: { id, state: 'RECEIVED' } });
 }
 
-/** Deletes at most `limit` events that are old enough, whatever came of them. */
-export async function deleteOldEvents({ prisma }: Database, now: Date, limit: number): Promise<void> {
-  await prisma.$executeRawUnsafe(
+/** Deletes at most `limit` events that are old enough, whatever came of them. Returns how many. */
+export async function deleteOldEvents({ prisma }: Database, now: Date, limit: number): Promise<number> {
+  return await prisma.$executeRawUnsafe(
     `DELETE FROM inbound_ticket_events WHERE id IN (
        SELECT id FROM inbound_ticket_events WHERE received_at < $1::timestamptz LIMIT $2::int)`,
     new Date(now.getTime() - eventsKeptFor),

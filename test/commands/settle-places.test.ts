@@ -286,7 +286,7 @@ describe.each(Object.keys(ends) as (keyof typeof ends)[])('%s with more open tha
     // Stopped after its first batch, as a gateway that ends.
     const stop = new AbortController();
     const first = { ...settling(sweepers[0] as Database), announce: () => stop.abort() };
-    expect(await settlePlaces(first, stop.signal)).toBeLessThanOrEqual(2 * endedAtOnce);
+    expect(await settlePlaces(first, { signal: stop.signal })).toBeLessThanOrEqual(2 * endedAtOnce);
     expect(await marks()).toBe(1);
     expect(await undo(attempt)).toMatchObject({ code: 'NOT_SETTLED_YET' });
 
