@@ -7,9 +7,11 @@ import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
 import { addFirstOperator } from './commands/add-first-operator.ts';
 import { type BackgroundJobs, startBackgroundJobs } from './commands/background-jobs.ts';
+import { createBacklogReader } from './commands/backlog.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { signIn } from './commands/sign-in.ts';
 import type { Config, MailConfig } from './config.ts';
+import type { EventEnvelope } from './events/envelope.ts';
 import { FeedError } from './events/errors.ts';
 import { createCursorSigner } from './events/event-cursor.ts';
 import { createFeed, type Feed } from './events/feed.ts';
@@ -24,6 +26,7 @@ import { schema } from './graphql/schema.ts';
 import { createSubscribe } from './graphql/subscriptions/subscribe.ts';
 import { createOpenDecider } from './http/access/open-decider.ts';
 import type { Limits } from './http/limits.ts';
+import { startMetricsServer } from './http/metrics-server.ts';
 import { startHttpServer } from './http/server.ts';
 import {
   createDevelopmentIssuer,
@@ -32,6 +35,7 @@ import {
 } from './identity/development-issuer.ts';
 import { createTokenVerifier, type TokenClaims, type TokenVerifier } from './identity/tokens.ts';
 import { adoptSubjects } from './identity/viewer-store.ts';
+import { createMetrics, measureProcess } from './metrics/metrics.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { createUnsettledSites } from './organizations/unsettled.ts';
 import { asciiLowerCase } from './platform/ascii.ts';
@@ -82,6 +86,8 @@ export type AppSeams = {
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
   onDeliveryCreated?: (parts: { feed: Feed; relay: Relay }) => void;
+  /** Called with the URL of the metrics, if they are served. */
+  onMetricsServed?: (url: string) => void;
   /** Called with the counters of the webhooks that arrive. */
   onWebhooksCreated?: (counters: WebhookCounters) => void;
 };
@@ -109,12 +115,14 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const { url: databaseUrl } = access;
   const role = await prepareDatabase(access);
   const { onStatement, databaseDeadlines: deadlines = {}, outage = longestOutage } = seams;
+  const metrics = createMetrics();
   const openWith = (ownDeadlines: Partial<DatabaseDeadlines>) =>
     openDatabase({
       url: databaseUrl,
       logger,
       poolSize: config.databasePoolSize,
       deadlines: { ...ownDeadlines, ...deadlines },
+      onWait: (milliseconds) => metrics.queued('transactions', milliseconds / 1_000),
       ...(onStatement === undefined ? {} : { onStatement }),
     });
   await using duringStart = new AsyncDisposableStack();
@@ -141,12 +149,15 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     createRelay({ db: relayDatabase.pool, bus, logger, kinds: eventKinds }),
     (opened) => opened.dispose(),
   );
-  const feed = begun.adopt(createFeed({ relay, outage }), (opened) => opened.dispose());
+  const onTold = ({ type, occurredAt }: EventEnvelope): void => {
+    if (type === 'REVOKED') metrics.revoked('told', Math.max(0, Date.now() - occurredAt.getTime()) / 1_000);
+  };
+  const feed = begun.adopt(createFeed({ relay, outage, onTold }), (opened) => opened.dispose());
   seams.onDeliveryCreated?.({ feed, relay });
   const unsettledSites = createUnsettledSites();
   let jobs: BackgroundJobs | null = null;
   const dependencies: Dependencies = {
-    ...{ database, clock, logger, announce: relay.announce },
+    ...{ database, clock, logger, metrics, announce: relay.announce },
     rules: {
       appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000,
       vendorSites: config.vendorSites,
@@ -191,6 +202,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         });
       },
       log: logger,
+      metrics,
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
       readiness: [{ name: 'database', check: () => database.ping() }],
       allowedOrigins: config.allowedOrigins,
@@ -216,6 +228,26 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     }),
     (started) => started.dispose(),
   );
+
+  metrics.watch({
+    feed: () => feed.stats(),
+    relay: () => relay.stats(),
+    pools: {
+      operations: () => database.use(),
+      events: () => relayDatabase.use(),
+      evaluations: () => evaluationDatabase.use(),
+    },
+    backlog: createBacklogReader(database),
+  });
+  const { metrics: metricsAddress } = config;
+  if (metricsAddress !== null) {
+    measureProcess(metrics);
+    const served = begun.adopt(await startMetricsServer(metricsAddress, metrics), (started) =>
+      started.dispose(),
+    );
+    logger.info({ url: served.url }, 'Metrics are served');
+    seams.onMetricsServed?.(served.url);
+  }
 
   if (config.identity.kind === 'oidc' && config.identity.emailVerified === 'OPTIONAL')
     logger.warn(

@@ -43,6 +43,8 @@ export type Config = {
   };
   /** The ticketing systems that send their events. */
   readonly ticketWebhooks: readonly TicketWebhookConfig[];
+  /** Where `/metrics` is served. Null: nowhere. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   /** Milliseconds for a graceful stop; the process ends when it takes longer. */
   readonly shutdownGraceMs: number;
 };
@@ -433,6 +435,11 @@ const environment = z.object({
   PROCESSING_REGIONS: variable(regions, []),
   ENGINEER_COUNTRIES: variable(countries, []),
   TICKET_WEBHOOK_SECRETS: variable(ticketWebhooks, []),
+  METRICS_PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), null),
+  METRICS_HOST: variable(
+    z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'),
+    '127.0.0.1',
+  ),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
@@ -522,6 +529,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
       engineerCountries: values.ENGINEER_COUNTRIES,
     },
     ticketWebhooks: values.TICKET_WEBHOOK_SECRETS,
+    metrics: values.METRICS_PORT === null ? null : { host: values.METRICS_HOST, port: values.METRICS_PORT },
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
   };
 }
@@ -603,6 +611,7 @@ export function explainConfig(config: Config): string[] {
       : [
           `tickets    events of ${config.ticketWebhooks.map(({ name, account }) => `${name} as ${account}`).join(', ')}`,
         ]),
+    ...(config.metrics === null ? [] : [`metrics    ${config.metrics.host}:${config.metrics.port}/metrics`]),
     `log        ${config.logLevel}`,
     `stop       within ${config.shutdownGraceMs / 1_000} s`,
   ];

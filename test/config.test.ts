@@ -50,6 +50,7 @@ describe('nothing set', () => {
       vendorEmailDomains: ['vendor.example'],
       vendorSites: { processingRegions: [], engineerCountries: [] },
       ticketWebhooks: [],
+      metrics: null,
       shutdownGraceMs: 10_000,
     });
   });
@@ -86,6 +87,8 @@ test('everything set', () => {
       PROCESSING_REGIONS: 'EU, US,EU',
       ENGINEER_COUNTRIES: 'DE, IE,DE',
       TICKET_WEBHOOK_SECRETS: `desk=Tickets@Vendor.example:${secretOf(1)}|${secretOf(2)}|${secretOf(3, 64)}, acme-desk=desk@acme.example:${secretOf(4, 24)}`,
+      METRICS_PORT: '9464',
+      METRICS_HOST: '10.0.0.7',
       SHUTDOWN_GRACE_SECONDS: '30',
     }),
   ).toEqual({
@@ -127,6 +130,7 @@ test('everything set', () => {
       },
       { name: 'acme-desk', account: 'desk@acme.example', secrets: [secretOf(4, 24)] },
     ],
+    metrics: { host: '10.0.0.7', port: 9464 },
     shutdownGraceMs: 30_000,
   });
 });

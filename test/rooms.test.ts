@@ -23,6 +23,7 @@ const layers: readonly (readonly string[])[] = [
   ['identity'],
   ['roles'],
   ['config.ts'],
+  ['metrics'],
   ['platform'],
 ];
 

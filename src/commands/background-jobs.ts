@@ -112,7 +112,10 @@ export function startBackgroundJobs(
     let mayBeMore = true;
     while (mayBeMore && !stop.signal.aborted) {
       mayBeMore = await deliverMails(
-        { ...dependencies, mailer, consoleUrl, kinds: mailKinds },
+        {
+          ...{ ...dependencies, mailer, consoleUrl, kinds: mailKinds },
+          onGivenUp: (kind) => dependencies.metrics?.mailGivenUp(kind),
+        },
         cutMail.signal,
       );
     }

@@ -8,7 +8,7 @@ import { lockRights } from '../roles/locks.ts';
 import { lockTicketsOfGrants } from '../tickets/locks.ts';
 import type { Command } from './command.ts';
 import { answerOnly, type Effects, effectsOf, writeEffects } from './effects.ts';
-import { answerToRepetition, type Dependencies, notActive } from './execute.ts';
+import { answerToRepetition, type Dependencies, notActive, outcomeOf } from './execute.ts';
 import { type Answer, claimKeys, keepAnswers, repetitionOf } from './idempotency.ts';
 import { FactsOfGrants, type TicketFacts } from './ticket-facts.ts';
 
@@ -25,7 +25,7 @@ export type BulkItem<Input> = { input: Input; idempotencyKey: string | null };
  * Once the signal is aborted, no further statement is sent, and nothing is changed.
  */
 export async function executeTogether<Input extends { grantId: string }>(
-  { database, clock, announce, rules, unsettledSites }: Dependencies,
+  { database, clock, announce, rules, unsettledSites, metrics }: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
   accountId: string,
@@ -70,6 +70,7 @@ export async function executeTogether<Input extends { grantId: string }>(
     }, signal),
   );
   announce(appended);
+  for (const answer of executed.answers) metrics?.commandAnswered(command.operation, outcomeOf(answer));
   return executed;
 }
 

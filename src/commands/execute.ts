@@ -10,6 +10,8 @@
 import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { inSpan } from '../metrics/spans.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
@@ -31,6 +33,8 @@ export type Dependencies = {
   logger: Logger;
   /** Where reads look for what has ended and is not settled: organizations/unsettled.ts. */
   unsettledSites?: UnsettledSites;
+  /** Where commands are counted. */
+  metrics?: Metrics;
   /** Called after a commit that has left something to settle. Never waits. */
   settleSoon?: () => void;
 };
@@ -59,15 +63,17 @@ export type Executed<Row extends object> = { answer: Answer<Row>; viewer: Viewer
 
 /** As `execute`, for somebody who shows the caller more than the row. A refusal is an answer. */
 export async function executeAndLook<Input, Facts, Row extends object>(
-  { database, clock, announce, unsettledSites, settleSoon, ...settings }: Dependencies,
+  { database, clock, announce, unsettledSites, settleSoon, metrics, ...settings }: Dependencies,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
 ): Promise<Executed<Row>> {
-  const { appended, unsettled, ...executed } = await retryOnWriteConflict(() =>
+  const runOnce = () =>
     database.transaction(async (tx): Promise<Written<Row>> => {
-      await command.lock(tx, input);
-      await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
+      await inSpan('lock', {}, async () => {
+        await command.lock(tx, input);
+        await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
+      });
       const { idempotencyKey: key } = caller;
       const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
       if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
@@ -77,13 +83,20 @@ export async function executeAndLook<Input, Facts, Row extends object>(
       const written = await decideAndWrite(tx, command, input, caller, { clock, ...settings });
       if (repetition !== null) await keepAnswer(tx, repetition, written.answer);
       return written;
-    }),
+    });
+  const { appended, unsettled, ...executed } = await inSpan(`command ${command.operation}`, {}, () =>
+    retryOnWriteConflict(runOnce),
   );
   announce(appended);
+  metrics?.commandAnswered(command.operation, outcomeOf(executed.answer));
   unsettledSites?.note(unsettled.siteIds);
   if (unsettled.isNew) settleSoon?.();
   return executed;
 }
+
+/** `DONE`, or the code of the refusal. */
+export const outcomeOf = (answer: Answer<object>): string =>
+  'refused' in answer ? answer.refused.code : 'DONE';
 
 /** What a transaction leaves, with the events for the relay. */
 type Written<Row extends object> = Executed<Row> & {
@@ -151,8 +164,9 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const { viewer } = found;
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
-  const effects = effectsOf(command, await command.load(tx, input, now), input, { viewer, now, rules });
-  const appended = await writeEffects(tx, [effects], now);
+  const facts = await inSpan('load', {}, () => command.load(tx, input, now));
+  const effects = effectsOf(command, facts, input, { viewer, now, rules });
+  const appended = await inSpan('write', {}, () => writeEffects(tx, [effects], now));
   const after = effects.accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
   const { unsettledSiteId: left } = effects;
   const { unsettledSites: siteIds } = found;

@@ -26,6 +26,8 @@ export type { EventSubscription, SubscribeOptions } from './subscription.ts';
 
 export type FeedOptions = Partial<SubscriptionLimits> & {
   relay: Relay;
+  /** Called when every subscriber here that an event concerns was told of it, or has it in its queue. */
+  onTold?: (event: EventEnvelope) => void;
   /** How many subscribers read the database at the same time. */
   readers?: number;
 };
@@ -70,7 +72,7 @@ export type Feed = {
 /** Milliseconds for which subscriptions are flushed before other work of the process gets its turn. */
 const maxTurn = 10;
 
-export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Feed {
+export function createFeed({ relay, readers = 4, onTold, ...options }: FeedOptions): Feed {
   const limits = { queueLength: 1000, outage: longestOutage, ...options };
   const subscriptions = new Set<Subscription>();
   const byViewer = new Map<string, Set<Subscription>>();
@@ -147,6 +149,7 @@ export function createFeed({ relay, readers = 4, ...options }: FeedOptions): Fee
     }
     const urgent = [...recipients].filter((each) => each.isUrgent);
     await flushAll(new Set([...urgent, ...recipients]));
+    if (onTold !== undefined) for (const { event } of batch) onTold(event);
   }
 
   /** In short turns of the event loop, so that the gateway's other work continues meanwhile. */

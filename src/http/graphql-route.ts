@@ -24,6 +24,8 @@ export type GraphQLRouteOptions = {
   limits: Limits;
   log: Log;
   isDraining: () => boolean;
+  /** Called with the code of each request that is refused before it is an operation. */
+  onRefused?: (code: string) => void;
   /** Answers browsers that open the endpoint as a page. */
   page?: Handler;
 };
@@ -33,7 +35,7 @@ export type GraphQLRouteOptions = {
  * good token a request is refused before its body is read.
  */
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
-  const { engine, authenticate, origins, limits, log, isDraining, page } = options;
+  const { engine, authenticate, origins, limits, log, isDraining, onRefused, page } = options;
 
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
@@ -75,6 +77,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
         refusal.status === 401
           ? { 'www-authenticate': challengeFor(error) }
           : { 'retry-after': retryAfterSeconds.identityUnavailable };
+      onRefused?.(refusal.code);
       sendGraphQLError(request, response, refusal, headers);
       return null;
     }
@@ -97,6 +100,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
           error instanceof RequestRefusedError
             ? error
             : internalError(error, log, 'A GraphQL request failed unexpectedly');
+        onRefused?.(refusal.code);
         sendGraphQLError(request, response, refusal);
       }
     };

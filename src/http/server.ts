@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { GraphQLSchema } from 'graphql';
 import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { accessRoutes, type OpenDecider } from './access/routes.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
@@ -55,6 +56,8 @@ export type HttpServerOptions = {
   /** Serves GraphiQL with these tabs to browsers at /graphql. */
   graphiql?: { tabs: () => Promise<readonly PreparedTab[]> };
   limits?: Partial<Limits>;
+  /** Where operations and refusals are counted. */
+  metrics?: Metrics;
 };
 
 export type HttpServer = {
@@ -89,6 +92,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     expiryTimer,
     isDraining,
     log,
+    metrics: options.metrics,
   });
   const slowConsumers = createSlowConsumerWatch(limits.slowConsumerMs);
   const webSockets = createWebSocketTransport({
@@ -113,6 +117,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         limits,
         log,
         isDraining,
+        onRefused: (code) => options.metrics?.refused(code),
         ...(options.graphiql === undefined ? {} : { page: graphiqlPage(options.graphiql.tabs) }),
       }),
       ...(access === undefined

@@ -23,6 +23,8 @@ export type Delivery = {
   mailer: Mailer;
   /** The base URL of the console, which each mail names; null or left out: it is not known. */
   consoleUrl?: string | null;
+  /** Called with the kind of each mail that was given up. */
+  onGivenUp?: (kind: string) => void;
   /** Mail of other kinds stays queued. */
   kinds: readonly MailKind[];
 };
@@ -104,7 +106,7 @@ async function attempt(
 }
 
 async function recordFailure(
-  { database, clock, logger }: Delivery,
+  { database, clock, logger, onGivenUp }: Delivery,
   mail: ClaimedMail,
   { context, resource }: MailContents,
   error: unknown,
@@ -121,6 +123,7 @@ async function recordFailure(
     return;
   }
   logger.error(about, 'a mail could not be delivered and was given up: its recipient was not notified');
+  onGivenUp?.(kind);
   const now = clock();
   await database.transaction(async (tx) => {
     await recordMail(tx, mail, { state: 'GIVEN_UP', settledAt: now, lastError });

@@ -29,6 +29,8 @@ export interface Database {
   ping(): Promise<void>;
   /** The time of the database's clock. */
   readClock(): Promise<Date>;
+  /** How the connections are used now. */
+  use(): { busy: number; idle: number; abandoned: number; waiting: number };
   /** Waits up to `disposeMs` for running statements, then closes every connection. May be called again. */
   dispose(): Promise<void>;
 }
@@ -43,6 +45,8 @@ export interface DatabaseOptions {
   readonly deadlines?: Partial<DatabaseDeadlines>;
   /** Statements are sent before those before them are answered. Default: one after the other. */
   readonly pipeline?: boolean;
+  /** Called with the milliseconds for which a transaction has waited for its turn. */
+  readonly onWait?: (milliseconds: number) => void;
   /** Called with the text of every statement before it is sent, BEGIN and COMMIT included. */
   readonly onStatement?: (sql: string) => void;
 }
@@ -147,7 +151,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     },
     pool,
     async transaction(work, signal) {
+      const askedAt = performance.now();
       const done = await writers.take(deadlines.connectionMs);
+      options.onWait?.(performance.now() - askedAt);
       try {
         return await prisma().$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal)));
       } finally {
@@ -166,6 +172,12 @@ export function openDatabase(options: DatabaseOptions): Database {
       if (row === undefined) throw new Error('A SELECT without a table returned no row');
       return row.now;
     },
+    use: () => ({
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      abandoned: abandoned.count,
+      waiting: pool.waitingCount + writers.waiting,
+    }),
     dispose() {
       const closeAll = async () => {
         await created?.$disconnect();

@@ -8,8 +8,8 @@ export interface Permits {
   take(patienceMs: number): Promise<() => void>;
   /** Changes how many may work at once. Those who work already go on. */
   setLimit(limit: number): void;
-  /** How many work. */
-  readonly taken: number;
+  /** How many wait. */
+  readonly waiting: number;
 }
 
 export function createPermits(limit: number, late: () => Error): Permits {
@@ -52,8 +52,8 @@ export function createPermits(limit: number, late: () => Error): Permits {
       current = changed;
       admit();
     },
-    get taken() {
-      return taken;
+    get waiting() {
+      return waiting.size;
     },
   };
 }

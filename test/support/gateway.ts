@@ -67,6 +67,7 @@ const development: Config = {
   bootstrapOperatorEmail: 'operator@vendor.example',
   vendorEmailDomains: ['vendor.example'],
   ticketWebhooks: [],
+  metrics: null,
   shutdownGraceMs: 5_000,
 };
 

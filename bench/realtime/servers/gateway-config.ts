@@ -20,6 +20,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     bootstrapOperatorEmail: null,
     vendorEmailDomains: [],
     ticketWebhooks: [],
+    metrics: null,
     shutdownGraceMs: 5_000,
     redis: null,
   };

@@ -1,12 +1,14 @@
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type YogaServerInstance } from 'graphql-yoga';
 import type { Subscribe } from '../../graphql/subscriptions/subscribe.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import type { ConnectionCounter } from '../connection-counter.ts';
 import { createErrorMasker, type ErrorMasker, type ErrorPolicy } from '../errors.ts';
 import type { ExpiryTimer } from '../expiry-timer.ts';
 import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { EngineContext, OperationInfo } from '../running-operation.ts';
+import { countOperations } from './count-operations.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { limitDocuments } from './document-limits.ts';
 import { requireEventStream } from './event-stream-requirement.ts';
@@ -34,6 +36,7 @@ export type EngineOptions = {
   expiryTimer: ExpiryTimer;
   isDraining: () => boolean;
   log: Log;
+  metrics?: Metrics | undefined;
 };
 
 /**
@@ -45,7 +48,12 @@ export function createEngine(options: EngineOptions): {
   maskError: ErrorMasker;
 } {
   const { limits } = options;
-  const maskError = createErrorMasker(options.errors, options.log);
+  const mask = createErrorMasker(options.errors, options.log);
+  const maskError: ErrorMasker = (thrown) => {
+    const error = mask(thrown);
+    options.metrics?.refused(String(error.extensions['code'] ?? 'OTHER'));
+    return error;
+  };
   const engine = createYoga<EngineContext, object>({
     schema: options.schema,
     context: ({ operation }) => {
@@ -56,6 +64,7 @@ export function createEngine(options: EngineOptions): {
     maxRequestBodySize: limits.requestBytes,
     maskedErrors: { maskError },
     plugins: [
+      ...(options.metrics === undefined ? [] : [countOperations(options.metrics)]),
       checkParameters(),
       ...limitDocuments(limits),
       requireEventStream(),

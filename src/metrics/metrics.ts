@@ -1,0 +1,185 @@
+/**
+ * What a gateway counts of itself, in Prometheus' format. Rooms above call these functions; none of them throws or waits.
+ * Every label has few values, and none of them names a person, an organization or a ticket.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+export type Metrics = {
+  /** A GraphQL operation was answered. @param outcome `OK`, or the code of its first error */
+  operationAnswered(operation: { field: string; type: string }, outcome: string, seconds: number): void;
+  /** A command was carried out, or refused. @param outcome `DONE`, or the code of the refusal */
+  commandAnswered(operation: string, outcome: string): void;
+  /** Something was refused before it was an operation. @param reason a code */
+  refused(reason: string): void;
+  /** Something has waited for its turn. @param queue what it waited for */
+  queued(queue: string, seconds: number): void;
+  /** `committed`: from the request to its answer. `told`: from the decision until the last subscriber here was told. */
+  revoked(until: 'committed' | 'told', seconds: number): void;
+  mailGivenUp(kind: string): void;
+  /** Sets gauges at every reading, from functions that read what they show. */
+  watch(sources: MetricSources): void;
+  /** The metrics as text, and its media type. */
+  read(): Promise<{ text: string; contentType: string }>;
+  readonly registry: Registry;
+};
+
+/** The connections of a pool. */
+export type PoolUse = { busy: number; idle: number; abandoned: number; waiting: number };
+
+export type MetricSources = {
+  feed: () => { subscriptions: number; queued: number };
+  relay: () => { readAt: Date | null; failures: number; unreadable: number };
+  pools: Readonly<Record<string, () => PoolUse>>;
+  /** How many there are of each kind of work that waits to be done. */
+  backlog: () => Promise<Readonly<Record<string, number>>>;
+};
+
+/** More values of a label than the code has are counted as `other`. */
+const mostValues = 300;
+
+/** Seconds. */
+const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const operations = new Counter({
+    name: 'latchkey_operations_total',
+    help: 'GraphQL operations answered, by the field of their root and by OK or the code of their first error.',
+    labelNames: ['field', 'outcome'],
+    registers,
+  });
+  const operationSeconds = new Histogram({
+    name: 'latchkey_operation_duration_seconds',
+    help: 'Time from a GraphQL request to its answer.',
+    labelNames: ['type'],
+    buckets: durations,
+    registers,
+  });
+  const commands = new Counter({
+    name: 'latchkey_commands_total',
+    help: 'Commands, by operation and by DONE or the code of the refusal.',
+    labelNames: ['operation', 'outcome'],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'latchkey_refused_total',
+    help: 'Requests, operations and connections that were refused, by code.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const queueSeconds = new Histogram({
+    name: 'latchkey_queue_duration_seconds',
+    help: 'Time that work has waited for its turn, by what it waited for.',
+    labelNames: ['queue'],
+    buckets: durations,
+    registers,
+  });
+  const revocationSeconds = new Histogram({
+    name: 'latchkey_revocation_duration_seconds',
+    help: 'Time from the request of a revocation to its answer (committed), and from its decision until the last subscriber of this gateway was told (told).',
+    labelNames: ['until'],
+    buckets: durations,
+    registers,
+  });
+  const mailsGivenUp = new Counter({
+    name: 'latchkey_mails_given_up_total',
+    help: 'Mails that were given up after the last attempt, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+  const valueFor = boundedValues();
+
+  return {
+    operationAnswered({ field, type }, outcome, seconds) {
+      operations.inc({ field: valueFor('field', field), outcome: valueFor('outcome', outcome) });
+      operationSeconds.observe({ type }, seconds);
+    },
+    commandAnswered: (operation, outcome) =>
+      commands.inc({ operation: valueFor('operation', operation), outcome: valueFor('outcome', outcome) }),
+    refused: (reason) => refusals.inc({ reason: valueFor('reason', reason) }),
+    queued: (queue, seconds) => queueSeconds.observe({ queue: valueFor('queue', queue) }, seconds),
+    revoked: (until, seconds) => revocationSeconds.observe({ until }, seconds),
+    mailGivenUp: (kind) => mailsGivenUp.inc({ kind: valueFor('kind', kind) }),
+    watch: (sources) => watch(registers, sources),
+    read: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
+    registry,
+  };
+}
+
+/** Gauges of prom-client whose names say that they are counters: `promtool check metrics` complains of them. */
+const namedAsCounters = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+
+/** Adds those of the process: memory, processor time, the event loop. They cost a little as long as the process lives. */
+export function measureProcess({ registry }: Metrics): void {
+  collectDefaultMetrics({ register: registry });
+  for (const name of namedAsCounters) registry.removeSingleMetric(name);
+}
+
+function watch(registers: Registry[], { feed, relay, pools, backlog }: MetricSources): void {
+  const gauge = (name: string, help: string, collect: (gauge: Gauge) => void) =>
+    new Gauge({
+      ...{ name, help, registers },
+      collect() {
+        collect(this);
+      },
+    });
+  gauge('latchkey_subscriptions', 'Subscriptions of this gateway.', (own) => own.set(feed().subscriptions));
+  gauge('latchkey_subscription_events_queued', 'Events that wait for a subscriber of this gateway.', (own) =>
+    own.set(feed().queued),
+  );
+  gauge('latchkey_relay_lag_seconds', 'Time since this gateway has read the events.', (own) => {
+    const { readAt } = relay();
+    own.set(readAt === null ? 0 : Math.max(0, (Date.now() - readAt.getTime()) / 1_000));
+  });
+  gauge('latchkey_relay_failures', 'Reads of the events that have failed in a row.', (own) =>
+    own.set(relay().failures),
+  );
+  gauge('latchkey_relay_unreadable_events', 'Events that were skipped since the start.', (own) =>
+    own.set(relay().unreadable),
+  );
+  new Gauge({
+    name: 'latchkey_database_connections',
+    help: 'Connections by pool: busy, idle, or abandoned, on which the server still works.',
+    labelNames: ['pool', 'state'],
+    registers,
+    collect() {
+      for (const [pool, use] of Object.entries(pools)) {
+        const { busy, idle, abandoned } = use();
+        for (const [state, count] of Object.entries({ busy, idle, abandoned }))
+          this.set({ pool, state }, count);
+      }
+    },
+  });
+  new Gauge({
+    name: 'latchkey_database_waiting',
+    help: 'Transactions and statements that wait for a connection, by pool.',
+    labelNames: ['pool'],
+    registers,
+    collect() {
+      for (const [pool, use] of Object.entries(pools)) this.set({ pool }, use().waiting);
+    },
+  });
+  new Gauge({
+    name: 'latchkey_backlog',
+    help: 'What waits to be done in the background, by kind; of all gateways together. NaN: it cannot be read.',
+    labelNames: ['work'],
+    registers,
+    async collect() {
+      const counts = await backlog().catch(() => null);
+      if (counts !== null) for (const [work, count] of Object.entries(counts)) this.set({ work }, count);
+      else for (const { labels } of (await this.get()).values) this.set(labels, Number.NaN);
+    },
+  });
+}
+
+/** Keeps the values of each label few, whatever is given. */
+function boundedValues(): (label: string, value: string) => string {
+  const known = new Map<string, Set<string>>();
+  return (label, value) => {
+    const values = known.get(label) ?? new Set();
+    known.set(label, values);
+    if (values.size < mostValues) values.add(value);
+    return values.has(value) ? value : 'other';
+  };
+}
