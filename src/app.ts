@@ -39,6 +39,7 @@ import { createMetrics, measureProcess } from './metrics/metrics.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { createUnsettledSites } from './organizations/unsettled.ts';
 import { asciiLowerCase } from './platform/ascii.ts';
+import { awaitDatabase } from './platform/await-database.ts';
 import { type Clock, createDatabaseClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
 import { type Database, type DatabaseDeadlines, isUnavailable, openDatabase } from './platform/database.ts';
@@ -76,6 +77,8 @@ export type AppSeams = {
   limits?: Partial<Limits>;
   databaseDeadlines?: Partial<DatabaseDeadlines>;
   evaluatorLimits?: Partial<EvaluatorLimits>;
+  /** Aborted when the start is to be given up, while it waits for the database. */
+  stop?: AbortSignal;
   /** Milliseconds for which the database may be unavailable before subscriptions end. */
   outage?: number;
   /** Called with every SQL statement of commands and queries, BEGIN and COMMIT included. */
@@ -111,7 +114,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const logger = seams.logger ?? createLogger(config.logLevel);
 
   const failure = Promise.withResolvers<StartupError>();
-  const access = await startDatabase(config, logger, begun, failure.resolve);
+  const access = await startDatabase(config, { logger, signal: seams.stop }, begun, failure.resolve);
   const { url: databaseUrl } = access;
   const role = await prepareDatabase(access);
   const { onStatement, databaseDeadlines: deadlines = {}, outage = longestOutage } = seams;
@@ -280,13 +283,14 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 }
 
 async function startDatabase(
-  { database }: Config,
-  logger: Logger,
+  { database, databaseWaitMs: patienceMs }: Config,
+  { logger, signal }: { logger: Logger; signal: AbortSignal | undefined },
   begun: AsyncDisposableStack,
   onFailure: (error: StartupError) => void,
 ): Promise<DatabaseAccess> {
   if (database.kind === 'url') {
     const { url, ownerUrl } = database;
+    await awaitDatabase(url, { variable: 'DATABASE_URL', patienceMs, logger, signal });
     await requireSessions(url);
     if (ownerUrl === null) return { url, owner: null };
     await requireSessions(ownerUrl, 'DATABASE_OWNER_URL');

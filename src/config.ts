@@ -17,6 +17,8 @@ export type Config = {
   readonly database: DatabaseConfig;
   /** The maximum number of connections. */
   readonly databasePoolSize: number;
+  /** For how many milliseconds a start waits for a database at a URL that is not there yet. */
+  readonly databaseWaitMs: number;
   /** Null: events stay within this process, and this is the only gateway of the deployment. */
   readonly redis: RedisConfig | null;
   readonly identity: IdentityConfig;
@@ -373,6 +375,7 @@ const environment = z.object({
   DATABASE_URL: variable(databaseUrl, null),
   DATABASE_OWNER_URL: variable(databaseUrl, null),
   DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
+  DATABASE_WAIT_SECONDS: variable(wholeNumber(0, 3_600, 'a number of seconds'), 60),
   REDIS_URL: variable(redisUrls, null),
   REDIS_TOPOLOGY: variable(redisTopology, 'SINGLE' as const),
   REDIS_CHANNEL: variable(
@@ -505,6 +508,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
         ? { kind: 'embedded', dataFolder: values.DATA_FOLDER }
         : { kind: 'url', url: values.DATABASE_URL, ownerUrl: values.DATABASE_OWNER_URL },
     databasePoolSize: values.DATABASE_POOL_SIZE,
+    databaseWaitMs: values.DATABASE_WAIT_SECONDS * 1_000,
     redis:
       redisServer === undefined
         ? null

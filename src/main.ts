@@ -31,7 +31,7 @@ if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000)
 
 try {
   const config = parseConfig(readEnvironment());
-  const app = await createApp(config).catch((error: unknown) => {
+  const app = await createApp(config, { stop: stop.signal }).catch((error: unknown) => {
     throw explainStartFailure(error, config);
   });
   for (const line of app.startScreen) process.stdout.write(`${line}\n`);

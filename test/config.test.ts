@@ -34,6 +34,7 @@ describe('nothing set', () => {
       logLevel: 'info',
       database: { kind: 'embedded', dataFolder: './data' },
       databasePoolSize: 20,
+      databaseWaitMs: 60_000,
       redis: null,
       identity: { kind: 'development' },
       cursorSecrets: null,
@@ -72,6 +73,7 @@ test('everything set', () => {
       NODE_ENV: 'production',
       LOG_LEVEL: 'warn',
       DATABASE_POOL_SIZE: '7',
+      DATABASE_WAIT_SECONDS: '5',
       REDIS_URL: 'rediss://:hunter2@redis.example:6380',
       REDIS_TOPOLOGY: 'CLUSTER',
       REDIS_CHANNEL: 'latchkey:eu',
@@ -102,6 +104,7 @@ test('everything set', () => {
       ownerUrl: 'postgresql://owner:hunter2@db.example:5432/latchkey',
     },
     databasePoolSize: 7,
+    databaseWaitMs: 5_000,
     redis: { url: 'rediss://:hunter2@redis.example:6380', topology: 'CLUSTER', channel: 'latchkey:eu' },
     identity: {
       kind: 'oidc',

@@ -159,6 +159,7 @@ const deployed = {
   OIDC_AUDIENCE: 'latchkey',
   OIDC_JWKS_URL: 'https://login.vendor.example/keys',
   CURSOR_SECRET: 'k'.repeat(32),
+  DATABASE_WAIT_SECONDS: '0',
 };
 
 const configOf = (variables: Variables) => parseConfig({ PORT: '0', LOG_LEVEL: 'silent', ...variables });

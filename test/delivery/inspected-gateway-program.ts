@@ -28,7 +28,7 @@ const config = {
   },
   ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
-  ...{ vendorEmailDomains: [], ticketWebhooks: [], metrics: null, shutdownGraceMs: 5_000 },
+  ...{ vendorEmailDomains: [], ticketWebhooks: [], metrics: null, databaseWaitMs: 0, shutdownGraceMs: 5_000 },
 } satisfies Config;
 // Its tests are about the limits for clients that do not read: no other one.
 const app = await createApp(config, {

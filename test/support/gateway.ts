@@ -68,6 +68,7 @@ const development: Config = {
   vendorEmailDomains: ['vendor.example'],
   ticketWebhooks: [],
   metrics: null,
+  databaseWaitMs: 0,
   shutdownGraceMs: 5_000,
 };
 

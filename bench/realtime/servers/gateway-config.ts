@@ -21,6 +21,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     vendorEmailDomains: [],
     ticketWebhooks: [],
     metrics: null,
+    databaseWaitMs: 0,
     shutdownGraceMs: 5_000,
     redis: null,
   };

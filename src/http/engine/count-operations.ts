@@ -6,6 +6,11 @@ import type { EngineContext } from '../running-operation.ts';
 /** Counts operations by the field of the schema that they ask for: what clients name them is not bounded. */
 export function countOperations(metrics: Metrics): Plugin<EngineContext> {
   return {
+    onValidate() {
+      return ({ valid, result }) => {
+        if (!valid) metrics.refused(String(result[0]?.extensions['code'] ?? 'GRAPHQL_VALIDATION_FAILED'));
+      };
+    },
     onExecute({ args: { document, operationName, schema, contextValue } }) {
       const { operation } = contextValue;
       return {
