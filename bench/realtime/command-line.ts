@@ -5,30 +5,37 @@ import type { Row } from './rows/row.ts';
 import { serverNames } from './servers.ts';
 import { tableOf } from './table.ts';
 
+/** `isFull`, with `--full`: rows that have a larger size are measured at that. `isQuick`, with `--quick`: for a shorter time. */
+export type Extent = { readonly isFull: boolean; readonly isQuick: boolean };
+
 /**
  * Measures the rows that the command line names, or all, and prints the medians.
  *
- * @param rowsOf the rows; `isFull`: with `--full`, those that have a larger size are measured at that
+ * @param postgresSettings of the server that all measured servers share
  */
-export async function runBenchmark(rowsOf: (isFull: boolean) => readonly Row[]): Promise<void> {
+export async function runBenchmark(
+  rowsOf: (extent: Extent) => readonly Row[],
+  postgresSettings: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      rounds: { type: 'string', default: '3' },
+      rounds: { type: 'string' },
       servers: { type: 'string' },
       full: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
     },
   });
-  const rows = rowsOf(values.full);
+  const rows = rowsOf({ isFull: values.full, isQuick: values.quick });
   const wantedRows = positionals.length === 0 ? rows : positionals.map((name) => chosen(name, rows));
   const servers = values.servers?.split(',').map((name) => {
     const server = serverNames.find((known) => known === name);
     return server ?? wrong(`There is no server ${name}: ${serverNames.join(', ')}`);
   });
-  const rounds = Number(values.rounds);
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   if (!Number.isSafeInteger(rounds) || rounds < 1) wrong('--rounds must be a whole number from 1 on');
 
-  await withInfrastructure(async (infrastructure) => {
+  await withInfrastructure(postgresSettings, async (infrastructure) => {
     const begun = performance.now();
     const tables: string[] = [];
     for (const row of wantedRows) {

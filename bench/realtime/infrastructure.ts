@@ -23,7 +23,9 @@ export type Infrastructure = {
 
 const template = 'latchkey_bench';
 
-export async function startInfrastructure(): Promise<Infrastructure> {
+export async function startInfrastructure(
+  postgresSettings: Readonly<Record<string, string>>,
+): Promise<Infrastructure> {
   await using begun = new AsyncDisposableStack();
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'));
   begun.defer(() => rm(dataFolder, { recursive: true, force: true }));
@@ -32,7 +34,10 @@ export async function startInfrastructure(): Promise<Infrastructure> {
     (server) => server.stop(),
   );
   // As in production: a commit is on the disk before it is acknowledged.
-  const postgres = begun.adopt(await startEmbeddedPostgres({ dataFolder }), (server) => server.stop());
+  const postgres = begun.adopt(
+    await startEmbeddedPostgres({ dataFolder, settings: postgresSettings }),
+    (server) => server.stop(),
+  );
   await administer(postgres.url, `CREATE DATABASE ${template}`);
   const templateUrl = databaseUrl(postgres.url, template);
   await applyMigrations(templateUrl);

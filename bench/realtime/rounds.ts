@@ -11,6 +11,7 @@ export function say(line: string): void {
 
 /** Runs a benchmark on servers that are stopped afterwards, also at SIGINT and SIGTERM. Prints what it runs on. */
 export async function withInfrastructure(
+  postgresSettings: Readonly<Record<string, string>>,
   work: (infrastructure: Infrastructure) => Promise<void>,
 ): Promise<void> {
   await using running = new AsyncDisposableStack();
@@ -21,7 +22,7 @@ export async function withInfrastructure(
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
 
-  const infrastructure = running.use(await startInfrastructure());
+  const infrastructure = running.use(await startInfrastructure(postgresSettings));
   say(
     `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${infrastructure.versions}`,
   );

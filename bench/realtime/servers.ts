@@ -1,24 +1,32 @@
-/** The servers that are compared, and the publisher of each. */
+/** The servers that are compared, and the publisher of each that delivers events. */
+import { openPeerPublisher } from './peers.ts';
 import { createBarePublisher } from './publishers/bare.ts';
 import { createLatchkeyPublisher } from './publishers/latchkey.ts';
-import { createMercuriusPublisher } from './publishers/mercurius.ts';
 import { committing, type Publisher } from './publishers/publisher.ts';
-import { createYogaPublisher } from './publishers/yoga.ts';
 import type { Setting } from './servers/server.ts';
 import type { Opening } from './writing.ts';
 
-export const serverNames = ['latchkey', 'bare', 'mercurius', 'yoga'] as const;
+/** `bare-without-token` and `postgraphile` answer requests, and deliver no events. */
+export const serverNames = [
+  ...(['latchkey', 'bare', 'bare-without-token'] as const),
+  ...(['mercurius', 'yoga', 'postgraphile'] as const),
+];
 export type ServerName = (typeof serverNames)[number];
-
-const publishers: Record<ServerName, (setting: Setting) => Promise<Publisher>> = {
-  latchkey: createLatchkeyPublisher,
-  bare: createBarePublisher,
-  mercurius: createMercuriusPublisher,
-  yoga: createYogaPublisher,
-};
 
 /** Opens the server's publisher: with `mustCommit`, one that commits the events before it publishes them. */
 export async function openPublisher({ server, mustCommit, ...setting }: Opening): Promise<Publisher> {
-  const publisher = await publishers[server](setting);
+  const publisher = await publisherOf(server, setting);
   return mustCommit && publisher.commit === undefined ? await committing(publisher, setting) : publisher;
+}
+
+async function publisherOf(server: ServerName, setting: Setting): Promise<Publisher> {
+  if (server === 'latchkey') return await createLatchkeyPublisher(setting);
+  if (server === 'bare') return await createBarePublisher(setting);
+  return await openPeerPublisher(server, setting);
+}
+
+/** The file of a server that delivers events, from this folder. */
+export function deliveringServer(server: ServerName): string {
+  const isOwn = server === 'latchkey' || server === 'bare';
+  return isOwn ? `./servers/${server}.ts` : `../peers/realtime/${server}-server.ts`;
 }

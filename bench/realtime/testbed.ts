@@ -5,7 +5,7 @@ import type { Infrastructure } from './infrastructure.ts';
 import type { Person } from './people.ts';
 import { type Process, startProcess } from './processes.ts';
 import type { ServerHandlers, Setting, Started } from './servers/server.ts';
-import type { ServerName } from './servers.ts';
+import { deliveringServer, type ServerName } from './servers.ts';
 import type { Account, SubscriberHandlers } from './subscribers.ts';
 import type { WriterHandlers, Writing, Written } from './writing.ts';
 
@@ -64,7 +64,7 @@ export async function startTestbed(
     server === 'latchkey' || mustCommit ? begun.use(await infrastructure.createDatabase()) : undefined;
   const setting: Setting = { redisUrl: infrastructure.redisUrl, databaseUrl: database?.url ?? '' };
   if (database !== undefined) await prepare?.(database.url);
-  const measured = begun.use(startProcess<ServerHandlers>(`./servers/${server}.ts`));
+  const measured = begun.use(startProcess<ServerHandlers>(deliveringServer(server)));
   const writer = writtenBy === 'SERVER' ? measured : begun.use(startProcess<WriterHandlers>('./writer.ts'));
   const subscribers = begun.use(startProcess<SubscriberHandlers>('./subscribers.ts'));
   const started = await measured.ask('start', setting);

@@ -1,4 +1,4 @@
-import { type ServerName, serverNames } from '../servers.ts';
+import { serverNames } from '../servers.ts';
 import type { Goal, Medians } from './row.ts';
 
 /** The goal that Latchkey's figure is at most the limit. */
@@ -54,7 +54,7 @@ export function holds(
   return mine === undefined || its === undefined ? undefined : test(mine, its);
 }
 
-const others: readonly ServerName[] = serverNames.filter((name) => name !== 'latchkey' && name !== 'bare');
+const others = serverNames.filter((name) => name !== 'latchkey' && !name.startsWith('bare'));
 
 function peersOf(figure: string, of: Medians): number[] {
   return others.map((name) => of(figure, name)).filter((value) => value !== undefined);

@@ -2,9 +2,9 @@
  * The request handlers of every measured server: to start it, to measure its processor time and memory, and to write
  * events in its own process, as after a mutation.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { answerRequests } from '../processes.ts';
 import { openPublisher } from '../servers.ts';
+import { cpuUsed, idleMemory } from '../usage.ts';
 import { createWriter } from '../writing.ts';
 
 export type Setting = { redisUrl: string; databaseUrl: string };
@@ -19,25 +19,8 @@ export function serve(
   const handlers = {
     start,
     ...createWriter(openOwnPublisher),
-
-    /** Returns the processor time used so far (user and system), in milliseconds. */
-    cpu(): number {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1_000;
-    },
-
-    /** Returns the resident memory after garbage collection, in bytes. */
-    async memory(): Promise<number> {
-      let least = Number.POSITIVE_INFINITY;
-      for (let unchanged = 0; unchanged < 3; ) {
-        globalThis.gc?.();
-        await wait(100);
-        const { rss } = process.memoryUsage();
-        unchanged = rss < least * 0.995 ? 0 : unchanged + 1;
-        least = Math.min(least, rss);
-      }
-      return least;
-    },
+    cpu: cpuUsed,
+    memory: idleMemory,
   };
   answerRequests(handlers);
   return handlers;

@@ -2,8 +2,8 @@
 import fastify from 'fastify';
 import mercurius, { type MercuriusContext } from 'mercurius';
 import createEmitter from 'mqemitter-redis';
+import { serve } from '../../realtime/servers/server.ts';
 import { peerSchema } from './peer-schema.ts';
-import { serve } from './server.ts';
 
 declare module 'mercurius' {
   interface MercuriusContext {

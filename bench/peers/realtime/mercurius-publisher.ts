@@ -1,9 +1,9 @@
 import createEmitter from 'mqemitter-redis';
-import { resultOf, topicsOf } from '../events.ts';
-import type { Setting } from '../servers/server.ts';
-import type { Publisher } from './publisher.ts';
+import { resultOf, topicsOf } from '../../realtime/events.ts';
+import type { Publisher } from '../../realtime/publishers/publisher.ts';
+import type { Setting } from '../../realtime/servers/server.ts';
 
-export async function createMercuriusPublisher({ redisUrl }: Setting): Promise<Publisher> {
+export async function createPublisher({ redisUrl }: Setting): Promise<Publisher> {
   const emitter = createEmitter({ connectionString: redisUrl });
   const emit = (topic: string, payload: object) =>
     new Promise<void>((resolve, reject) =>

@@ -7,9 +7,9 @@ import { useServer } from 'graphql-ws/use/ws';
 import { createPubSub, createSchema, createYoga } from 'graphql-yoga';
 import { Redis } from 'ioredis';
 import { WebSocketServer } from 'ws';
-import type { Answer } from '../events.ts';
+import type { Answer } from '../../realtime/events.ts';
+import { serve } from '../../realtime/servers/server.ts';
 import { peerSchema } from './peer-schema.ts';
-import { serve } from './server.ts';
 
 type Context = { connectionParams: { topic: string } };
 /** The functions of an operation, in its root value, as the documentation recommends. */

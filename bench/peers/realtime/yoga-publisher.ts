@@ -1,11 +1,11 @@
 import { createRedisEventTarget } from '@graphql-yoga/redis-event-target';
 import { createPubSub } from 'graphql-yoga';
 import { Redis } from 'ioredis';
-import { type Answer, resultOf, topicsOf } from '../events.ts';
-import type { Setting } from '../servers/server.ts';
-import type { Publisher } from './publisher.ts';
+import { type Answer, resultOf, topicsOf } from '../../realtime/events.ts';
+import type { Publisher } from '../../realtime/publishers/publisher.ts';
+import type { Setting } from '../../realtime/servers/server.ts';
 
-export async function createYogaPublisher({ redisUrl }: Setting): Promise<Publisher> {
+export async function createPublisher({ redisUrl }: Setting): Promise<Publisher> {
   const publishClient = new Redis(redisUrl);
   const eventTarget = createRedisEventTarget({ publishClient, subscribeClient: new Redis(redisUrl) });
   const pubSub = createPubSub<{ grantEvents: [topic: string, event: Answer] }>({ eventTarget });

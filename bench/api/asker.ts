@@ -1,0 +1,66 @@
+/** The process of the clients: asks over many connections, as fast as answers come. */
+import { type Connection, openConnection, postOf } from '../decisions/connection.ts';
+import { answerRequests } from '../realtime/processes.ts';
+import { quantile } from '../realtime/statistics.ts';
+
+/** A request of one client. */
+export type Request = { token: string; body: object };
+/** Milliseconds that answers took, and how many there were in a second. */
+export type Flood = { answers: number; aSecond: number; p99: number };
+
+let connections: Connection[] = [];
+let address = new URL('http://localhost');
+
+const handlers = {
+  async open({ url, count }: { url: string; count: number }): Promise<void> {
+    for (const connection of connections) connection.close();
+    address = new URL(url);
+    connections = await Promise.all(Array.from({ length: count }, () => openConnection(address)));
+  },
+
+  /** Sends one request and resolves to the text of its answer. */
+  async ask({ token, body }: Request): Promise<string> {
+    const [connection] = connections;
+    if (connection === undefined) throw new Error('No connection is open');
+    return await answerOf(connection, postOf(address, token, body));
+  },
+
+  /** Every connection sends the next request as soon as it has its answer. */
+  async flood({
+    requests,
+    milliseconds,
+  }: {
+    requests: readonly Request[];
+    milliseconds: number;
+  }): Promise<Flood> {
+    const texts = requests.map(({ token, body }) => postOf(address, token, body));
+    const times: number[] = [];
+    let sent = 0;
+    const begun = performance.now();
+    await Promise.all(
+      connections.map(async (connection) => {
+        while (performance.now() - begun < milliseconds) {
+          const text = texts[sent % texts.length];
+          sent += 1;
+          if (text === undefined) throw new Error('There is nothing to ask');
+          const asked = performance.now();
+          await answerOf(connection, text);
+          times.push(performance.now() - asked);
+        }
+      }),
+    );
+    const aSecond = (times.length * 1_000) / (performance.now() - begun);
+    return { answers: times.length, aSecond, p99: quantile(times, 0.99) };
+  },
+};
+
+async function answerOf(connection: Connection, request: Buffer): Promise<string> {
+  const { status, body } = await connection.send(request);
+  // A GraphQL server may answer with 200 what it could not do.
+  if (status !== 200 || body.startsWith('{"errors"') || body.includes('"errors":['))
+    throw new Error(`The answer is ${status} ${body.slice(0, 500)}`);
+  return body;
+}
+
+answerRequests(handlers);
+export type AskerHandlers = typeof handlers;
