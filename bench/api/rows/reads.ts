@@ -4,7 +4,7 @@ import pg from 'pg';
 import { createDevelopmentIssuer } from '../../../src/identity/development-issuer.ts';
 import type { Infrastructure } from '../../realtime/infrastructure.ts';
 import { type Process, startProcess } from '../../realtime/processes.ts';
-import { atLeastBare, timesTheBestPeer } from '../../realtime/rows/goals.ts';
+import { atLeastBare, atMost, timesTheBestPeer } from '../../realtime/rows/goals.ts';
 import type { Figure, Row, Sample } from '../../realtime/rows/row.ts';
 import type { ServerName } from '../../realtime/servers.ts';
 import type { AskerHandlers, Request } from '../asker.ts';
@@ -44,7 +44,7 @@ export function readsOf(size: Size, quick: boolean): Row {
     name: 'reads',
     title: `${connections} connections, ${size.grants.toLocaleString('en')} grants, ${size.entries.toLocaleString('en')} audit entries`,
     servers: Object.keys(measuredServers) as Measured[],
-    figures: kindNames.flatMap(figuresOf),
+    figures: [...kindNames.flatMap(figuresOf), ...startFigures],
     measure: (infrastructure, server) =>
       measure(infrastructure, server as Measured, size, quick ? [1_000, 2_000] : [3_000, 6_000]),
   };
@@ -59,6 +59,17 @@ function figuresOf(kind: QuestionKind): Figure[] {
     { name: `${kind} statements`, title: '  statements for each', digits: 1 },
   ];
 }
+
+const startFigures: Figure[] = [
+  {
+    ...{ name: 'start', title: 'from the start of the process to its first answer, ms', digits: 0 },
+    goals: [atMost('start', 2_000, 'ms')],
+  },
+  {
+    ...{ name: 'memory', title: 'resident memory after that, MB', digits: 0 },
+    goals: [atMost('memory', 150, 'MB')],
+  },
+];
 
 type Filled = {
   databaseUrl: string;
@@ -90,16 +101,20 @@ async function measure(
   filled ??= fill(infrastructure, size);
   const { databaseUrl, questions, jwks, tokens, tokenOf } = await filled;
   const { file, dialect } = measuredServers[name];
-  await using server = startProcess<ServerHandlers>(file);
   await using asker = startProcess<AskerHandlers>('../api/asker.ts');
   await using statements = await countStatements(databaseUrl);
+  const begun = performance.now();
+  await using server = startProcess<ServerHandlers>(file);
   const { url } = await server.ask('start', { databaseUrl, jwks, tokens }, patience);
   await asker.ask('open', { url: `${url}${dialect.path}`, count: connections });
-  const figures: Record<string, number> = {};
+  const credentials = name === 'latchkey' ? signIn(url) : tokenOf;
+  const [first] = await requestsOf(questions.ticket.slice(0, 1), dialect, asker, credentials);
+  if (first !== undefined) await asker.ask('ask', first, patience);
+  const figures: Record<string, number> = { start: performance.now() - begun };
+  figures['memory'] = (await server.ask('memory', undefined, patience)) / 1e6;
   const faults: string[] = [];
   for (const kind of kindNames) {
-    const asked = questions[kind];
-    const requests = await requestsOf(asked, dialect, asker, name === 'latchkey' ? signIn(url) : tokenOf);
+    const requests = await requestsOf(questions[kind], dialect, asker, credentials);
     faults.push(...(await differences(kind, asker, dialect, requests.slice(0, compared))));
     await asker.ask('flood', { requests, milliseconds: warmUpMs }, patience);
     const before = { cpu: await server.ask('cpu', undefined), statements: await statements.count() };
