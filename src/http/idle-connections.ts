@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Log } from './log.ts';
 
 export type IdleConnections = {
+  readonly count: number;
   /** The connection is open and carries no request. Over the limit, the one that has been idle for longest is closed. */
   add(socket: Socket): void;
   /** The connection carries a request, or a WebSocket whose client has shown a good token. */
@@ -30,6 +31,9 @@ export function createIdleConnections(max: number, log: Log): IdleConnections {
   }
 
   return {
+    get count() {
+      return idle.size;
+    },
     add(socket) {
       if (socket.destroyed) return;
       // Once for each connection, however often it is idle.

@@ -88,6 +88,11 @@ export const defaultLimits = {
   drainMs: 2_500,
   /** With few connections draining takes less: this much for each of them, up to `drainMs`. */
   drainPerConnectionMs: 10,
+  /**
+   * From the start of draining until idle connections are closed. A proxy that sends a request on one meanwhile gets a
+   * refusal that it can pass on; on a connection that is being closed it would not know whether a mutation was run.
+   */
+  drainIdleMs: 1_000,
   /** From the start of draining until connections and requests that are left are cut. */
   shutdownMs: 3_500,
 } as const;

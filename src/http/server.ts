@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
 import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -81,6 +82,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
   const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
   let draining = false;
+  let closesIdle = false;
   const isDraining = () => draining;
   const { engine, maskError } = createEngine({
     schema: options.schema,
@@ -153,7 +155,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       response.once('close', () => {
         responses.delete(response);
         idleConnections.add(socket);
-        if (draining) server.closeIdleConnections();
+        if (closesIdle) server.closeIdleConnections();
       });
       void router(request, response);
     },
@@ -197,7 +199,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       server.closeAllConnections();
     }, limits.shutdownMs);
     const streams = [...responses].filter(isEventStream);
-    await drainClients([...webSockets.startDraining(), ...streams.map(drainingStream)], limits);
+    await Promise.all([
+      drainClients([...webSockets.startDraining(), ...streams.map(drainingStream)], limits),
+      idleConnections.count > 0 ? delay(limits.drainIdleMs) : undefined,
+    ]);
+    closesIdle = true;
     // Listens until here, so that new clients get a 503 that sends them to another gateway.
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     // Event streams whose requests were running when draining started.

@@ -1,17 +1,13 @@
 /** docs/examples/nginx.conf, in a real nginx in front of a backend that knows nothing of Latchkey. */
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Decider, EvaluationItem } from '../../src/access/evaluation.ts';
-import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import { startAccessServer } from '../http/access/fixture.ts';
-import { generousMs } from '../support/deadlines.ts';
-import { findProgram } from '../support/find-program.ts';
+import { startNginx } from '../support/nginx.ts';
 import { reservePort } from '../support/ports.ts';
 
 /** What Latchkey was asked, and which paths reached the backend. */
@@ -41,45 +37,23 @@ async function startBackend(stack: AsyncDisposableStack): Promise<number> {
 }
 
 /** Starts nginx with the example, whose addresses are replaced by these; returns its URL. */
-async function startNginx(
+async function startExample(
   stack: AsyncDisposableStack,
   to: { gateway: string; token: string; backend: number },
 ): Promise<string> {
-  const program = await findProgram('nginx', 'NGINX', process.env['NGINX'], '-v');
-  if ('missing' in program) throw new Error(program.missing);
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-nginx-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
   const port = await reservePort();
   const example = await readFile(new URL('../../docs/examples/nginx.conf', import.meta.url), 'utf8');
   const configuration = example
     .replace('127.0.0.1:4000', new URL(to.gateway).host)
     .replace('127.0.0.1:4200', `127.0.0.1:${to.backend}`)
     .replace('127.0.0.1:8080', `127.0.0.1:${port}`);
-  await writeFile(join(folder, 'nginx.conf'), configuration);
-  await writeFile(join(folder, 'engineers.htpasswd'), 'erin@vendor.example:{PLAIN}secret\n');
-  await writeFile(
-    join(folder, 'latchkey-token.conf'),
-    `proxy_set_header Authorization "Bearer ${to.token}";\n`,
-  );
-  const inForeground = 'daemon off; master_process off;';
-  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
-  const server = spawnWatched(
-    ...watched(program.path, ['-p', folder, '-c', 'nginx.conf', '-e', 'stderr', '-g', inForeground]),
-    { env },
-  );
-  const exited = once(server, 'exit');
-  server.stdout?.resume();
-  const said = server.stderr === null ? '' : text(server.stderr);
-  stack.defer(async () => {
-    server.kill('SIGKILL');
-    await exited;
-  });
+  const files = {
+    'nginx.conf': configuration,
+    'engineers.htpasswd': 'erin@vendor.example:{PLAIN}secret\n',
+    'latchkey-token.conf': `proxy_set_header Authorization "Bearer ${to.token}";\n`,
+  };
   const url = `http://127.0.0.1:${port}`;
-  const failed = exited.then(async () => {
-    throw new Error(`nginx ended: ${await said}`);
-  });
-  failed.catch(() => undefined);
-  await Promise.race([vi.waitFor(() => fetch(url), { timeout: generousMs }), failed]);
+  await startNginx(stack, files, url);
   return url;
 }
 
@@ -91,7 +65,7 @@ beforeAll(async () => {
   const gateway = await startAccessServer({ decide });
   stopGateway = () => gateway[Symbol.asyncDispose]();
   running.defer(stopGateway);
-  url = await startNginx(running, { gateway: gateway.origin, token: gateway.token, backend });
+  url = await startExample(running, { gateway: gateway.origin, token: gateway.token, backend });
 });
 afterAll(() => running.disposeAsync());
 beforeEach(() => {

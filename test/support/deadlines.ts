@@ -19,4 +19,6 @@ export const generousLimits: Partial<Limits> = {
   requestHeadersMs: generousMs,
   requestMs: generousMs,
   readinessCheckMs: generousMs,
+  // No proxy sends requests while a test stops its gateway.
+  drainIdleMs: 0,
 };
