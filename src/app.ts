@@ -10,6 +10,7 @@ import { type BackgroundJobs, startBackgroundJobs } from './commands/background-
 import { createBacklogReader } from './commands/backlog.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { signIn } from './commands/sign-in.ts';
+import { warmUp } from './commands/warm-up.ts';
 import type { Config, MailConfig } from './config.ts';
 import type { EventEnvelope } from './events/envelope.ts';
 import { FeedError } from './events/errors.ts';
@@ -95,6 +96,9 @@ export type AppSeams = {
   onWebhooksCreated?: (counters: WebhookCounters) => void;
 };
 
+/** How many connections are open when a gateway is ready. */
+const warmConnections = 5;
+
 /** Milliseconds. Nobody waits for an answer during the start, which may take long on a slow machine. */
 const startDeadlines = {
   connectionMs: 30_000,
@@ -172,6 +176,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 
   const hasSamples = await prepareContents({ ...dependencies, database: patientDatabase }, config);
   await duringStart.disposeAsync();
+  if (config.production) await warmUp(dependencies, warmConnections);
   if (seams.maintenance !== false)
     jobs = begun.adopt(
       startBackgroundJobs(
