@@ -23,6 +23,7 @@ const unitTests = [
   'test/graphql/viewer-independence.test.ts',
   'test/graphql/subscriptions/*.test.ts',
   'test/http/{connection-counter,drain-clients,expanded-document,expiry-timer,operation-stream}.test.ts',
+  'test/http/{fair-queue,lane-of}.test.ts',
   'test/identity/development-issuer.test.ts',
   'test/notifications/kinds/*.test.ts',
   'test/organizations/*.test.ts',

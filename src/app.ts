@@ -23,9 +23,13 @@ import { readerSettings } from './events/read-events.ts';
 import { createRedisBus } from './events/redis-bus.ts';
 import { createRelay, type Relay } from './events/relay.ts';
 import { createContext } from './graphql/context.ts';
+import { refuseOnceOver } from './graphql/errors.ts';
 import { schema } from './graphql/schema.ts';
 import { createSubscribe } from './graphql/subscriptions/subscribe.ts';
 import { createOpenDecider } from './http/access/open-decider.ts';
+import type { RunningOperations } from './http/admission/admission.ts';
+import type { Account } from './http/admission/lane.ts';
+import { openRateStore } from './http/admission/rate-store.ts';
 import type { Limits } from './http/limits.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
 import { startHttpServer } from './http/server.ts';
@@ -35,6 +39,7 @@ import {
   developmentIssuerName,
 } from './identity/development-issuer.ts';
 import { createTokenVerifier, type TokenClaims, type TokenVerifier } from './identity/tokens.ts';
+import type { Viewer } from './identity/viewer.ts';
 import { adoptSubjects } from './identity/viewer-store.ts';
 import { createMetrics, measureProcess } from './metrics/metrics.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
@@ -43,7 +48,13 @@ import { asciiLowerCase } from './platform/ascii.ts';
 import { awaitDatabase } from './platform/await-database.ts';
 import { type Clock, createDatabaseClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
-import { type Database, type DatabaseDeadlines, isUnavailable, openDatabase } from './platform/database.ts';
+import {
+  type Database,
+  type DatabaseDeadlines,
+  isUnavailable,
+  openDatabase,
+  whileRunning,
+} from './platform/database.ts';
 import { setUpEmbeddedRoles } from './platform/database-roles.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
@@ -123,11 +134,11 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const role = await prepareDatabase(access);
   const { onStatement, databaseDeadlines: deadlines = {}, outage = longestOutage } = seams;
   const metrics = createMetrics();
-  const openWith = (ownDeadlines: Partial<DatabaseDeadlines>) =>
+  const openWith = (ownDeadlines: Partial<DatabaseDeadlines>, poolSize = config.databasePoolSize) =>
     openDatabase({
       url: databaseUrl,
       logger,
-      poolSize: config.databasePoolSize,
+      poolSize,
       deadlines: { ...ownDeadlines, ...deadlines },
       onWait: (milliseconds) => metrics.queued('transactions', milliseconds / 1_000),
       ...(onStatement === undefined ? {} : { onStatement }),
@@ -135,6 +146,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   await using duringStart = new AsyncDisposableStack();
   const patientDatabase = duringStart.adopt(openWith(startDeadlines), (opened) => opened.dispose());
   const database = begun.adopt(openWith({}), (opened) => opened.dispose());
+  const running = runningOperations(config.databasePoolSize);
+  // What ends access has connections of its own, so that nobody's other work holds it up: two more than transactions.
+  const endingDatabase = begun.adopt(openWith({}, running.ENDING + 2), (opened) => opened.dispose());
 
   const databaseTime = await patientDatabase.readClock();
   const clock = seams.clock ?? createDatabaseClock(databaseTime);
@@ -191,6 +205,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
   const services = { ...dependencies, unsettledSites, feed, cursors };
+  const endingServices = { ...services, database: endingDatabase };
+  const rateStore =
+    config.redis === null ? null : begun.adopt(openRateStore(config.redis), (opened) => opened.dispose());
   const { development } = identity;
   const counters = createWebhookCounters();
   seams.onWebhooksCreated?.(counters);
@@ -203,9 +220,15 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       clock: () => clock(),
       authenticate: (token) => identity.verifier.verify(token),
       createContext: async (operation, answerBy) => {
-        const { session } = operation;
-        return createContext(services, {
-          viewer: await signIn(dependencies, session.claims),
+        const { session, endsAccess } = operation;
+        // What ends access is carried out once it has begun, even if its client has gone.
+        const own = endsAccess
+          ? endingServices
+          : { ...services, database: whileRunning(database, () => refuseOnceOver(operation)) };
+        const viewer = await signIn(own, session.claims);
+        if (viewer !== null) operation.identify(accountOf(viewer));
+        return createContext(own, {
+          viewer,
           ...{ operation, answerBy },
         });
       },
@@ -232,7 +255,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         counters,
       },
       ...(development === null ? {} : developmentRoutes(development, database)),
-      ...(seams.limits === undefined ? {} : { limits: seams.limits }),
+      limits: { ...config.admission, ...seams.limits },
+      running,
+      ...(rateStore === null ? {} : { rateStore }),
     }),
     (started) => started.dispose(),
   );
@@ -276,8 +301,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   // In production, standard output holds only the log: one JSON object per line.
   if (config.production) logger.info({ url: server.url }, 'Latchkey is running');
 
-  const running = begun.move();
-  const dispose = () => running.disposeAsync();
+  const started = begun.move();
+  const dispose = () => started.disposeAsync();
   return {
     url: server.url,
     failed: failure.promise,
@@ -285,6 +310,20 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** So many operations at a time that connections are left for whatever else uses them. */
+function runningOperations(poolSize: number): RunningOperations {
+  return {
+    ORDINARY: Math.max(2, poolSize - Math.ceil(poolSize / 5)),
+    ENDING: Math.max(2, Math.ceil(poolSize * 0.3)),
+  };
+}
+
+/** Whose limits the operations of the viewer count for. The vendor's own people share none. */
+function accountOf(viewer: Viewer): Account {
+  if (viewer.kind === 'USER') return { isService: false, organizations: viewer.organizationIds };
+  return { isService: viewer.kind === 'SERVICE_ACCOUNT', organizations: [] };
 }
 
 async function startDatabase(

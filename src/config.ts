@@ -47,8 +47,31 @@ export type Config = {
   readonly ticketWebhooks: readonly TicketWebhookConfig[];
   /** Where `/metrics` is served. Null: nowhere. */
   readonly metrics: { readonly host: string; readonly port: number } | null;
+  readonly admission: AdmissionConfig;
   /** Milliseconds for a graceful stop; the process ends when it takes longer. */
   readonly shutdownGraceMs: number;
+};
+
+/** What the gateway admits. What only ends access is counted apart, by the same numbers. */
+export type AdmissionConfig = {
+  /** Operations that run or wait at one gateway: of a person, of a service account, of an organization. */
+  readonly operationsPerAccount: number;
+  readonly operationsPerServiceAccount: number;
+  readonly operationsPerOrganization: number;
+  /** Operations a second, of all gateways. */
+  readonly ratePerAccount: number;
+  readonly ratePerServiceAccount: number;
+  readonly ratePerOrganization: number;
+};
+
+/** Far beyond what people and their programs do, and little enough that nobody holds up the others. */
+export const defaultAdmission: AdmissionConfig = {
+  operationsPerAccount: 200,
+  operationsPerServiceAccount: 1_000,
+  operationsPerOrganization: 1_000,
+  ratePerAccount: 100,
+  ratePerServiceAccount: 1_000,
+  ratePerOrganization: 1_000,
 };
 
 export type DatabaseConfig =
@@ -366,6 +389,9 @@ const redisTopology = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const atATime = wholeNumber(10, 100_000, 'a number of operations');
+const aSecond = wholeNumber(10, 100_000, 'a number of operations a second');
+
 const environment = z.object({
   HOST: variable(z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'), '127.0.0.1'),
   PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), 4000),
@@ -443,6 +469,12 @@ const environment = z.object({
     z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'),
     '127.0.0.1',
   ),
+  OPERATIONS_PER_ACCOUNT: variable(atATime, defaultAdmission.operationsPerAccount),
+  OPERATIONS_PER_SERVICE_ACCOUNT: variable(atATime, defaultAdmission.operationsPerServiceAccount),
+  OPERATIONS_PER_ORGANIZATION: variable(atATime, defaultAdmission.operationsPerOrganization),
+  RATE_PER_ACCOUNT: variable(aSecond, defaultAdmission.ratePerAccount),
+  RATE_PER_SERVICE_ACCOUNT: variable(aSecond, defaultAdmission.ratePerServiceAccount),
+  RATE_PER_ORGANIZATION: variable(aSecond, defaultAdmission.ratePerOrganization),
   SHUTDOWN_GRACE_SECONDS: variable(wholeNumber(1, 300, 'a number of seconds'), 10),
 });
 
@@ -534,6 +566,14 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     },
     ticketWebhooks: values.TICKET_WEBHOOK_SECRETS,
     metrics: values.METRICS_PORT === null ? null : { host: values.METRICS_HOST, port: values.METRICS_PORT },
+    admission: {
+      operationsPerAccount: values.OPERATIONS_PER_ACCOUNT,
+      operationsPerServiceAccount: values.OPERATIONS_PER_SERVICE_ACCOUNT,
+      operationsPerOrganization: values.OPERATIONS_PER_ORGANIZATION,
+      ratePerAccount: values.RATE_PER_ACCOUNT,
+      ratePerServiceAccount: values.RATE_PER_SERVICE_ACCOUNT,
+      ratePerOrganization: values.RATE_PER_ORGANIZATION,
+    },
     shutdownGraceMs: values.SHUTDOWN_GRACE_SECONDS * 1_000,
   };
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, explainConfig, parseConfig, variableNames } from '../src/config.ts';
+import { ConfigError, defaultAdmission, explainConfig, parseConfig, variableNames } from '../src/config.ts';
 
 const issuer = {
   OIDC_ISSUER: 'https://login.vendor.example',
@@ -52,6 +52,7 @@ describe('nothing set', () => {
       vendorSites: { processingRegions: [], engineerCountries: [] },
       ticketWebhooks: [],
       metrics: null,
+      admission: defaultAdmission,
       shutdownGraceMs: 10_000,
     });
   });
@@ -91,6 +92,12 @@ test('everything set', () => {
       TICKET_WEBHOOK_SECRETS: `desk=Tickets@Vendor.example:${secretOf(1)}|${secretOf(2)}|${secretOf(3, 64)}, acme-desk=desk@acme.example:${secretOf(4, 24)}`,
       METRICS_PORT: '9464',
       METRICS_HOST: '10.0.0.7',
+      OPERATIONS_PER_ACCOUNT: '11',
+      OPERATIONS_PER_SERVICE_ACCOUNT: '12',
+      OPERATIONS_PER_ORGANIZATION: '13',
+      RATE_PER_ACCOUNT: '14',
+      RATE_PER_SERVICE_ACCOUNT: '15',
+      RATE_PER_ORGANIZATION: '16',
       SHUTDOWN_GRACE_SECONDS: '30',
     }),
   ).toEqual({
@@ -134,6 +141,14 @@ test('everything set', () => {
       { name: 'acme-desk', account: 'desk@acme.example', secrets: [secretOf(4, 24)] },
     ],
     metrics: { host: '10.0.0.7', port: 9464 },
+    admission: {
+      operationsPerAccount: 11,
+      operationsPerServiceAccount: 12,
+      operationsPerOrganization: 13,
+      ratePerAccount: 14,
+      ratePerServiceAccount: 15,
+      ratePerOrganization: 16,
+    },
     shutdownGraceMs: 30_000,
   });
 });
@@ -226,6 +241,8 @@ test.each<[string, string]>([
   ['MAIL_FROM', 'Latchkey <support@vendor.example>, a@b.example'],
   ['MAIL_FROM', 'Latchkey\n<support@vendor.example> <a@b.example>'],
   ['BOOTSTRAP_OPERATOR_EMAIL', 'operator'],
+  ['OPERATIONS_PER_ACCOUNT', '9'],
+  ['RATE_PER_ORGANIZATION', 'many'],
   ['SHUTDOWN_GRACE_SECONDS', '0'],
   ...[
     secretOf(1),

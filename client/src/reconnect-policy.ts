@@ -21,6 +21,7 @@ const transientErrorCodes = new Set([
   'IDENTITY_UNAVAILABLE',
   'TOOK_TOO_LONG',
   'TOO_MANY_OPERATIONS',
+  'RATE_LIMITED',
   'TOO_MANY_CONNECTIONS',
   'INTERNAL_SERVER_ERROR',
 ]);

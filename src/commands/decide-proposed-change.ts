@@ -109,8 +109,8 @@ function proposedChangeCommand(
       const change = locked.get(tx) ?? null;
       return change === null ? [] : ((await spec.rights?.(tx, change)) ?? []);
     },
-    load: async (tx, _, now) => {
-      const change = locked.get(tx) ?? null;
+    load: async (tx, { proposedChangeId }, now) => {
+      const change = locked.get(tx) ?? (await findProposedChange(tx, proposedChangeId));
       return change && { change, effectAt: (await spec.loadEffect?.(tx, change, now)) ?? null };
     },
     relations: (viewer, { change }) => relationsToProposedChange(viewer, change),

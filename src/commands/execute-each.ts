@@ -15,6 +15,8 @@ export const togetherAtMost = 25;
 
 export type BulkRun = {
   accountId: string;
+  /** The caller as they were a moment ago: what is refused to them then takes no lock. Default: everything takes its locks. */
+  viewer?: Viewer | undefined;
   /** Aborts when nothing more may be begun. */
   stop: AbortSignal;
   /** Milliseconds until the answers are needed, whatever is still running. */
@@ -35,7 +37,7 @@ export async function executeEach<Input extends { grantId: string }>(
   dependencies: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
-  { accountId, stop, msLeft, onViewer }: BulkRun,
+  { accountId, viewer, stop, msLeft, onViewer }: BulkRun,
 ): Promise<Answer<GrantRow>[]> {
   const answers: Answer<GrantRow>[] = items.map(() => ({ refused: notBegun }));
   const answerAll = (
@@ -52,7 +54,7 @@ export async function executeEach<Input extends { grantId: string }>(
         dependencies,
         command,
         group.flatMap((index) => items[index] ?? []),
-        accountId,
+        { accountId, viewer },
         stop,
       );
       const done = await withDeadline(running, msLeft(), () => new NotAnsweredInTimeError());

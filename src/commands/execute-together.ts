@@ -6,10 +6,11 @@ import type { Transaction } from '../platform/database.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
 import { lockTicketsOfGrants } from '../tickets/locks.ts';
-import type { Command } from './command.ts';
+import type { Command, Rules } from './command.ts';
 import { answerOnly, type Effects, effectsOf, writeEffects } from './effects.ts';
 import { answerToRepetition, type Dependencies, notActive, outcomeOf } from './execute.ts';
 import { type Answer, claimKeys, keepAnswers, repetitionOf } from './idempotency.ts';
+import { isRefusalOnly } from './refuse-unlocked.ts';
 import { FactsOfGrants, type TicketFacts } from './ticket-facts.ts';
 
 /** A command that decides on one existing grant, by its ticket's facts. */
@@ -28,14 +29,21 @@ export async function executeTogether<Input extends { grantId: string }>(
   { database, clock, announce, rules, unsettledSites, metrics }: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
-  accountId: string,
+  { accountId, viewer: before }: { accountId: string; viewer?: Viewer | undefined },
   signal: AbortSignal,
 ): Promise<{ answers: Answer<GrantRow>[]; viewer: Viewer | null }> {
   const grantIds = items.map(({ input }) => input.grantId);
   const { appended, ...executed } = await retryOnWriteConflict(() =>
     database.transaction(async (tx) => {
-      await lockTicketsOfGrants(tx, grantIds);
-      await lockRights(tx, accountId, await rightsOf(tx, command, items));
+      const unlocked = await refuseTogether(tx, command, items, before, { clock, rules });
+      const locked = items.filter((_, index) => !unlocked.has(index));
+      if (locked.length > 0) {
+        await lockTicketsOfGrants(
+          tx,
+          locked.map(({ input }) => input.grantId),
+        );
+        await lockRights(tx, accountId, await rightsOf(tx, command, locked));
+      }
       const asked = items.map(({ input, idempotencyKey: key }) =>
         key === null ? null : repetitionOf(accountId, key, command.operation, input),
       );
@@ -50,11 +58,13 @@ export async function executeTogether<Input extends { grantId: string }>(
       const now = clock(found?.readAt);
       unsettledSites?.note(found?.unsettledSites ?? []);
       const viewer = found?.viewer ?? null;
-      const effects = items.map(({ input, idempotencyKey: key }): Effects<GrantRow> => {
+      const effects = items.map(({ input, idempotencyKey: key }, index): Effects<GrantRow> => {
         if (viewer === null || facts === null) return answerOnly({ refused: notActive });
         const known = key === null ? undefined : first.get(key);
         const ofGrant = facts.of(input.grantId);
         if (known !== undefined) return answerOnly(answerToRepetition(command, ofGrant, viewer, known));
+        const refused = unlocked.get(index);
+        if (refused !== undefined) return refused;
         const decided = effectsOf(command, ofGrant, input, { viewer, now, rules });
         facts.change(decided.grants);
         return decided;
@@ -72,6 +82,40 @@ export async function executeTogether<Input extends { grantId: string }>(
   announce(appended);
   for (const answer of executed.answers) metrics?.commandAnswered(command.operation, outcomeOf(answer));
   return executed;
+}
+
+/**
+ * What is refused on the facts as they are, by the places of the items: as refuse-unlocked.ts, of tickets of which everything
+ * is refused.
+ */
+async function refuseTogether<Input extends { grantId: string }>(
+  tx: Transaction,
+  command: CommandOnGrant<Input>,
+  items: readonly BulkItem<Input>[],
+  viewer: Viewer | undefined,
+  { clock, rules }: Pick<Dependencies, 'clock'> & { rules: Rules | undefined },
+): Promise<ReadonlyMap<number, Effects<GrantRow>>> {
+  if (viewer === undefined) return new Map();
+  const facts = await FactsOfGrants.find(
+    tx,
+    items.map(({ input }) => input.grantId),
+  );
+  const now = clock();
+  const decided = items.map(({ input }) => {
+    const ofGrant = facts.of(input.grantId);
+    return {
+      ticketId: ofGrant?.ticket.id,
+      effects: effectsOf(command, ofGrant, input, { viewer, now, rules }),
+    };
+  });
+  const toLock = new Set(
+    decided.flatMap(({ ticketId, effects }) => (isRefusalOnly(effects) ? [] : [ticketId])),
+  );
+  return new Map(
+    decided.flatMap(({ ticketId, effects }, index) =>
+      isRefusalOnly(effects) && !toLock.has(ticketId) ? [[index, effects]] : [],
+    ),
+  );
 }
 
 /** Whose rights the commands rely on, besides those of their caller. */

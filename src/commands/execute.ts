@@ -1,8 +1,9 @@
 /**
  * The one pipeline every command goes through:
  *
- *     lock → repeat? → load → authorize → decide (pure) → write state + audit + events + mail → commit → wake
+ *     refuse? → lock → repeat? → load → authorize → decide (pure) → write state + audit + events + mail → commit → wake
  *
+ * What is refused on the facts as they are is refused before any lock: refuse-unlocked.ts.
  * All of it is one transaction. A refusal is written too: it has an entry on the audit log, and it is the answer
  * to a repetition. Nothing happens outside the database before the commit. Many commands on grants share a transaction:
  * execute-together.ts.
@@ -22,6 +23,7 @@ import type { Command, Rules } from './command.ts';
 import { effectsOf, writeEffects } from './effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
 import { forbidden, notFound, RefusedError } from './refusal.ts';
+import { type RefusedUnlocked, refuseUnlocked } from './refuse-unlocked.ts';
 
 export type Dependencies = {
   database: Database;
@@ -40,7 +42,12 @@ export type Dependencies = {
 };
 
 /** Who runs a command, and the key under which a repetition gets the first answer. */
-export type Caller = { accountId: string; idempotencyKey: string | null };
+export type Caller = {
+  accountId: string;
+  idempotencyKey: string | null;
+  /** The caller as they were a moment ago: what is refused to them then takes no lock. Default: everything takes its locks. */
+  viewer?: Viewer | undefined;
+};
 
 /**
  * Runs a command and returns the row it leaves.
@@ -70,17 +77,22 @@ export async function executeAndLook<Input, Facts, Row extends object>(
 ): Promise<Executed<Row>> {
   const runOnce = () =>
     database.transaction(async (tx): Promise<Written<Row>> => {
-      await inSpan('lock', {}, async () => {
-        await command.lock(tx, input);
-        await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
-      });
+      const unlocked = await refuseUnlocked(tx, command, input, caller.viewer, { clock, ...settings });
+      if (unlocked === null)
+        await inSpan('lock', {}, async () => {
+          await command.lock(tx, input);
+          await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
+        });
       const { idempotencyKey: key } = caller;
       const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
       if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
         const first = await findAnswer<Row>(tx, repetition);
         return await answerAgain(tx, command, input, caller, first);
       }
-      const written = await decideAndWrite(tx, command, input, caller, { clock, ...settings });
+      const written =
+        unlocked === null
+          ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
+          : await writeRefusal(tx, unlocked);
       if (repetition !== null) await keepAnswer(tx, repetition, written.answer);
       return written;
     });
@@ -97,6 +109,14 @@ export async function executeAndLook<Input, Facts, Row extends object>(
 /** `DONE`, or the code of the refusal. */
 export const outcomeOf = (answer: Answer<object>): string =>
   'refused' in answer ? answer.refused.code : 'DONE';
+
+async function writeRefusal<Row extends object>(
+  tx: Transaction,
+  { effects, viewer, now }: RefusedUnlocked<Row>,
+): Promise<Written<Row>> {
+  const appended = await writeEffects(tx, [effects], now);
+  return { answer: effects.answer, viewer, appended, unsettled: nothingUnsettled };
+}
 
 /** What a transaction leaves, with the events for the relay. */
 type Written<Row extends object> = Executed<Row> & {

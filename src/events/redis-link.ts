@@ -153,7 +153,7 @@ function clusterClients(
 }
 
 /** Keeps a cluster from opening a connection for channels that are not sharded: it would not be opened by our connector. */
-function withoutUnshardedSubscriber(cluster: Cluster): void {
+export function withoutUnshardedSubscriber(cluster: Cluster): void {
   const subscriber: unknown = Reflect.get(cluster, 'subscriber');
   if (typeof subscriber === 'object' && subscriber !== null)
     Object.assign(subscriber, { start: () => undefined });

@@ -19,6 +19,8 @@ export type Services = Dependencies & {
 type Operation = {
   /** Aborts when nobody waits for the result any more. */
   readonly signal: AbortSignal;
+  /** The same, without a signal. */
+  readonly isOver: boolean;
 };
 
 export type Context = {

@@ -120,9 +120,13 @@ export function notPermitted(viewer: Viewer | null): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'FORBIDDEN' } });
 }
 
-/** For a mutation of a document whose operation was over before it. Nobody waits for it any more. */
-export function operationIsOver(): GraphQLError {
-  return new GraphQLError('The operation was over before this mutation was begun, so it changed nothing.', {
+/**
+ * Refuses what an operation was to do after its end: the mutations of its document and the statements that are left. Nobody
+ * waits for them any more.
+ */
+export function refuseOnceOver({ isOver }: { readonly isOver: boolean }): void {
+  if (!isOver) return;
+  throw new GraphQLError('The operation was over before this was begun, so it changed nothing.', {
     extensions: { code: 'TOOK_TOO_LONG' },
   });
 }

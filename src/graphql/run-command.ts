@@ -9,7 +9,7 @@ import { idempotencyKeyReused } from '../commands/refusal.ts';
 import type { GrantRow } from '../grants/row.ts';
 import { abortAfter } from '../platform/deadline.ts';
 import { type Context, clearReadCaches, viewerOf } from './context.ts';
-import { type MutationError, operationIsOver, toApiError } from './errors.ts';
+import { type MutationError, refuseOnceOver, toApiError } from './errors.ts';
 
 /** Runs a command for the viewer and returns its row. Throws the typed error of the API if the command is refused. */
 export async function runCommand<Input, Facts, Row extends object>(
@@ -18,11 +18,12 @@ export async function runCommand<Input, Facts, Row extends object>(
   input: Input,
   idempotencyKey: string | null | undefined,
 ): Promise<Row> {
-  refuseOnceOver(context);
-  const caller = { accountId: viewerOf(context).id, idempotencyKey: idempotencyKey ?? null };
+  refuseOnceOver(context.operation);
+  const viewer = viewerOf(context);
+  const caller = { accountId: viewer.id, idempotencyKey: idempotencyKey ?? null, viewer };
   try {
-    const { answer, viewer } = await executeAndLook(context.services, command, input, caller);
-    context.viewer = viewer;
+    const { answer, viewer: after } = await executeAndLook(context.services, command, input, caller);
+    context.viewer = after;
     if ('refused' in answer) throw toApiError(answer.refused);
     return answer.answer;
   } finally {
@@ -42,8 +43,9 @@ export async function runCommandForEach<Input extends { grantId: string }>(
   inputs: readonly Input[],
   idempotencyKey: string | null | undefined,
 ): Promise<({ row: GrantRow } | { error: MutationError })[]> {
-  refuseOnceOver(context);
-  const accountId = viewerOf(context).id;
+  refuseOnceOver(context.operation);
+  const viewer = viewerOf(context);
+  const accountId = viewer.id;
   const key = idempotencyKey ?? null;
   if (key !== null) {
     const all = inputs.map((input) => ({ id: input.grantId, input }));
@@ -61,10 +63,11 @@ export async function runCommandForEach<Input extends { grantId: string }>(
   using time = abortAfter(msLeft * begunWithin, context.operation.signal);
   const results = await executeEach(context.services, command, items, {
     accountId,
+    viewer,
     stop: time.signal,
     msLeft: () => giveUpAt - performance.now(),
-    onViewer: (viewer) => {
-      context.viewer = viewer;
+    onViewer: (after) => {
+      context.viewer = after;
     },
   });
   clearReadCaches(context);
@@ -76,8 +79,3 @@ export async function runCommandForEach<Input extends { grantId: string }>(
 /** The shares of the time of an operation within which the items of a bulk begin, and are answered. What is left is for reading the answer. */
 const begunWithin = 2 / 3;
 const answeredWithin = 8 / 9;
-
-/** A document may have several mutations: those after the end of the operation are not begun. */
-function refuseOnceOver({ operation }: Context): void {
-  if (operation.signal.aborted) throw operationIsOver();
-}

@@ -67,9 +67,10 @@ export function requestError(
   code: string,
   message: string,
   headers?: Record<string, string>,
+  details: GraphQLErrorExtensions = {},
 ): GraphQLError {
   const http = headers === undefined ? { status } : { status, headers };
-  return new GraphQLError(message, { extensions: { code, http } });
+  return new GraphQLError(message, { extensions: { ...details, code, http } });
 }
 
 /** Whether the request itself is wrong, such as its variables, so that nothing was executed. */

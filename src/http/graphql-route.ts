@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Admission, Asked } from './admission/admission.ts';
+import { admit } from './admission/admit.ts';
 import {
   type Authenticate,
   challengeFor,
@@ -26,6 +28,7 @@ export type GraphQLRouteOptions = {
   isDraining: () => boolean;
   /** Called with the code of each request that is refused before it is an operation. */
   onRefused?: (code: string) => void;
+  admission: Admission;
   /** Answers browsers that open the endpoint as a page. */
   page?: Handler;
 };
@@ -52,6 +55,12 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
       if (operation.ended === 'TOKEN_EXPIRED') destroyUnlessFinished(response, limits.streamEndMs);
     });
     response.once('close', () => operation.end('CLIENT_GONE'));
+    const refused = await admit(options.admission, operation, askedBy(request));
+    if (refused !== null) {
+      response.setHeader('retry-after', refused.retryAfterSeconds);
+      const { code, message, retryAfterSeconds: seconds } = refused;
+      throw new RequestRefusedError(429, code, message, { retryAfterSeconds: seconds });
+    }
     await engine(request, response, { operation });
   };
 
@@ -127,6 +136,15 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
         response.writeHead(204, { allow: 'GET, POST, OPTIONS' }).end();
       }),
     },
+  };
+}
+
+/** What the client sent, as far as it is a query: by GET there is nothing that ends access. */
+function askedBy(request: IncomingMessage & { body?: object }): Asked {
+  const { query, operationName }: Record<string, unknown> = { ...request.body };
+  return {
+    query: typeof query === 'string' ? query : null,
+    operationName: typeof operationName === 'string' ? operationName : null,
   };
 }
 

@@ -1,3 +1,5 @@
+import { defaultAdmission } from '../config.ts';
+
 /**
  * All limits of the transports. Names ending in `Ms` are milliseconds. A limit holds for HTTP, server-sent events and
  * WebSockets alike, wherever the thing it limits exists.
@@ -37,6 +39,17 @@ export const defaultLimits = {
   mutations: 10,
   /** Bulk mutations of one operation. */
   bulkMutations: 1,
+  /**
+   * Operations of an account and of an organization that run or wait at one gateway, and a second. What only ends access
+   * counts apart. A subscription counts until it streams.
+   */
+  ...defaultAdmission,
+  /** Operations that wait for their turn. */
+  operationsWaiting: 2_000,
+  /** For an operation to wait for its turn. */
+  turnMs: 2_000,
+  /** A WebSocket of which an operation was refused for one of these is not read for so long. */
+  refusalPauseMs: 100,
   /** From an operation's start to its result, or to the start of its stream. */
   operationMs: 4_500,
 

@@ -1,4 +1,6 @@
 import type { SendText } from '../graphql/subscriptions/subscribe.ts';
+import type { Account } from './admission/lane.ts';
+import type { Place } from './admission/place.ts';
 import type { Session } from './authentication.ts';
 
 export type OperationEndReason =
@@ -25,6 +27,11 @@ export type OperationInfo = {
   readonly session: Session;
   /** Aborts when nobody will read the result any more. The reason is an OperationEndedError. */
   readonly signal: AbortSignal;
+  readonly isOver: boolean;
+  /** Whether it only ends access, and so has connections of its own. */
+  readonly endsAccess: boolean;
+  /** Tells whose operation it is, so that the next one counts for their organization, too. */
+  identify(account: Account): void;
 };
 
 /**
@@ -42,6 +49,8 @@ export class RunningOperation implements OperationInfo {
   isStream = false;
   /** Characters of the message that started it, if its transport keeps that message while it runs. */
   keptCharacters = 0;
+  /** What was admitted; undefined before that. */
+  place: Place | undefined;
   /** Why the operation ended; null while it runs. */
   ended: OperationEndReason | null = null;
   #listener: (() => void) | undefined;
@@ -51,6 +60,18 @@ export class RunningOperation implements OperationInfo {
     this.transport = transport;
     this.session = session;
     this.sendText = sendText;
+  }
+
+  get isOver(): boolean {
+    return this.ended !== null;
+  }
+
+  get endsAccess(): boolean {
+    return this.place?.lane === 'ENDING';
+  }
+
+  identify(account: Account): void {
+    this.place?.identify(account);
   }
 
   get signal(): AbortSignal {
@@ -67,11 +88,18 @@ export class RunningOperation implements OperationInfo {
     else listener();
   }
 
+  /** It streams from now on: it has no turn, and counts no longer. */
+  streams(): void {
+    this.place?.end();
+    this.place = undefined;
+  }
+
   /** Ends the operation. Calls after the first have no effect. */
   end(reason: OperationEndReason): void {
     if (this.ended !== null) return;
     this.ended = reason;
     this.#controller?.abort(new OperationEndedError(reason));
+    this.place?.end();
     this.#listener?.();
     this.#listener = undefined;
   }

@@ -6,6 +6,8 @@ import type { GraphQLSchema } from 'graphql';
 import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { accessRoutes, type OpenDecider } from './access/routes.ts';
+import { createAdmission, type RunningOperations } from './admission/admission.ts';
+import type { RateStore } from './admission/rate-store.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
@@ -59,6 +61,10 @@ export type HttpServerOptions = {
   limits?: Partial<Limits>;
   /** Where operations and refusals are counted. */
   metrics?: Metrics;
+  /** How many operations run at a time. Default: so many that none waits. */
+  running?: RunningOperations;
+  /** Where the gateways count rates together. Default: each counts its own. */
+  rateStore?: RateStore;
 };
 
 export type HttpServer = {
@@ -79,6 +85,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const idleConnections = createIdleConnections(limits.idleConnections, log);
+  const admission = createAdmission(
+    limits,
+    options.running ?? { ORDINARY: limits.operationsWaiting, ENDING: limits.operationsWaiting },
+    options.rateStore ?? null,
+  );
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
   const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
   let draining = false;
@@ -105,6 +116,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     idleConnections,
     expiryTimer,
     slowConsumers,
+    admission,
     limits,
     log,
   });
@@ -116,6 +128,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         engine,
         authenticate,
         origins,
+        admission,
         limits,
         log,
         isDraining,
@@ -213,6 +226,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     slowConsumers.dispose();
     webSockets.dispose();
     expiryTimer.dispose();
+    admission.dispose();
     await engine.dispose();
   }
 

@@ -97,6 +97,16 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     return this.#writer.send(message);
   }
 
+  /**
+   * Reads nothing for a while: a client that sends more than is admitted is slowed down, instead of being answered with
+   * refusals as fast as it sends.
+   */
+  pause(): void {
+    if (this.#socket.isPaused) return;
+    this.#socket.pause();
+    setTimeout(() => this.#socket.resume(), this.#dependencies.limits.refusalPauseMs).unref();
+  }
+
   close(code?: number, reason?: string): void {
     this.#socket.close(code, reason);
   }

@@ -6,6 +6,9 @@ import {
   OperationTypeNode,
 } from 'graphql';
 import { CloseCode, type Context, makeServer, type Server, type SubscribePayload } from 'graphql-ws';
+import type { Admission } from './admission/admission.ts';
+import { admit } from './admission/admit.ts';
+import { refusedError } from './admission/refusal.ts';
 import { type Authenticate, describeRefusal, openSession, type Session } from './authentication.ts';
 import type { Engine } from './engine/engine.ts';
 import { isPersistedQuery, persistedQueryNotSupported } from './engine/persisted-queries.ts';
@@ -21,6 +24,7 @@ export type ProtocolOptions = {
   maskError: ErrorMasker;
   authenticate: Authenticate;
   limits: Limits;
+  admission: Admission;
   log: Log;
   isDraining: () => boolean;
 };
@@ -31,6 +35,7 @@ export function createProtocol({
   maskError,
   authenticate,
   limits,
+  admission,
   log,
   isDraining,
 }: ProtocolOptions): Server<Connection> {
@@ -61,6 +66,8 @@ export function createProtocol({
     const { query, variables, operationName } = payload;
     if (isPersistedQuery(payload)) return [persistedQueryNotSupported()];
     try {
+      const refused = await admit(admission, operation, payload);
+      if (refused !== null) throw refusedError(refused);
       const enveloped = engine.getEnveloped({ operation });
       const document = enveloped.parse(query);
       const problems: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document);
@@ -122,8 +129,10 @@ export function createProtocol({
         return [idInUse()];
       }
       const prepared = await prepare(payload, operation);
-      if (!('document' in prepared)) connection.endOperation(id, payload);
-      else if (isSubscription(prepared)) connection.markStream(id, payload);
+      if (!('document' in prepared)) {
+        if (isNotAdmitted(prepared)) connection.pause();
+        connection.endOperation(id, payload);
+      } else if (isSubscription(prepared)) connection.markStream(id, payload);
       return prepared;
     },
     execute: (args) => withMaskedErrors(() => takeEngine(args).execute(args)),
@@ -157,6 +166,10 @@ function tooManyOperations(limits: Limits): GraphQLError {
     `On one WebSocket, at most ${limits.operationsPerSocket} operations may run, and the messages that started them may have ${limits.operationCharactersPerSocket} characters. Complete some first.`,
     { extensions: { code: 'TOO_MANY_OPERATIONS' } },
   );
+}
+
+function isNotAdmitted([error]: readonly GraphQLError[]): boolean {
+  return error?.extensions['retryAfterSeconds'] !== undefined;
 }
 
 function idInUse(): GraphQLError {

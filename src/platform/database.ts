@@ -155,7 +155,9 @@ export function openDatabase(options: DatabaseOptions): Database {
       const done = await writers.take(deadlines.connectionMs);
       options.onWait?.(performance.now() - askedAt);
       try {
-        return await prisma().$transaction((tx) => work(signal === undefined ? tx : endedBy(tx, signal)));
+        return await prisma().$transaction((tx) =>
+          work(signal === undefined ? tx : checked(tx, () => signal.throwIfAborted())),
+        );
       } finally {
         done();
       }
@@ -199,11 +201,26 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/** The client of a transaction, of which every use throws the signal's reason once that is aborted. */
-function endedBy(tx: Transaction, signal: AbortSignal): Transaction {
-  return new Proxy(tx, {
+/**
+ * The database for work that may be over before it is done: once `check` throws, no further statement is sent, and a
+ * transaction that runs fails with its error instead of being committed. One that is given a signal goes by that alone.
+ */
+export function whileRunning(database: Database, check: () => void): Database {
+  return {
+    ...database,
+    prisma: checked(database.prisma, check),
+    transaction: (work, signal) =>
+      signal === undefined
+        ? database.transaction((tx) => work(checked(tx, check)))
+        : database.transaction(work, signal),
+  };
+}
+
+/** A client of which every use begins with the check. */
+function checked<Client extends object>(client: Client, check: () => void): Client {
+  return new Proxy(client, {
     get(target, name) {
-      signal.throwIfAborted();
+      check();
       return Reflect.get(target, name);
     },
   });

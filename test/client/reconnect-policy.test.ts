@@ -18,6 +18,7 @@ describe('reconnects', () => {
     'IDENTITY_UNAVAILABLE',
     'TOOK_TOO_LONG',
     'TOO_MANY_OPERATIONS',
+    'RATE_LIMITED',
     'TOO_MANY_CONNECTIONS',
     'INTERNAL_SERVER_ERROR',
   ])('after the transient error %s', (code) => {

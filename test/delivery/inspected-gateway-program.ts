@@ -2,7 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { createApp } from '../../src/app.ts';
-import type { Config } from '../../src/config.ts';
+import { type Config, defaultAdmission } from '../../src/config.ts';
 import { generousDatabaseDeadlines, generousLimits } from '../support/deadlines.ts';
 import { measureLateness } from '../support/lateness.ts';
 import type { InspectedGatewayOptions, InspectedGatewayReport } from './inspected-gateway.ts';
@@ -28,7 +28,14 @@ const config = {
   },
   ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
-  ...{ vendorEmailDomains: [], ticketWebhooks: [], metrics: null, databaseWaitMs: 0, shutdownGraceMs: 5_000 },
+  ...{
+    vendorEmailDomains: [],
+    ticketWebhooks: [],
+    admission: defaultAdmission,
+    metrics: null,
+    databaseWaitMs: 0,
+  },
+  shutdownGraceMs: 5_000,
 } satisfies Config;
 // Its tests are about the limits for clients that do not read: no other one.
 const app = await createApp(config, {

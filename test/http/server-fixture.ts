@@ -56,8 +56,16 @@ class ValueSource {
 type TestContext = OperationInfo & { serial: number };
 
 /** The operation as a plain object. */
-export function contextOf({ transport, session, signal }: OperationInfo): OperationInfo {
-  return { transport, session, signal };
+export function contextOf(operation: OperationInfo): OperationInfo {
+  const { transport, session, signal, isOver, endsAccess } = operation;
+  return {
+    transport,
+    session,
+    signal,
+    isOver,
+    endsAccess,
+    identify: (account) => operation.identify(account),
+  };
 }
 
 function createTestSchema(source: ValueSource): GraphQLSchema {

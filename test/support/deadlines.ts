@@ -21,4 +21,7 @@ export const generousLimits: Partial<Limits> = {
   readinessCheckMs: generousMs,
   // No proxy sends requests while a test stops its gateway.
   drainIdleMs: 0,
+  turnMs: generousMs,
+  ratePerAccount: 1_000_000,
+  ratePerOrganization: 1_000_000,
 };

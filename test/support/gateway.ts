@@ -3,7 +3,7 @@ import { type Client, createClient } from 'graphql-ws';
 import pg from 'pg';
 import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
-import type { Config } from '../../src/config.ts';
+import { type Config, defaultAdmission } from '../../src/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousLimits, generousMs } from './deadlines.ts';
 import { createTestDatabase, gatewayUrl } from './postgres.ts';
@@ -69,6 +69,7 @@ const development: Config = {
   ticketWebhooks: [],
   metrics: null,
   databaseWaitMs: 0,
+  admission: defaultAdmission,
   shutdownGraceMs: 5_000,
 };
 

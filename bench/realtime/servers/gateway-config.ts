@@ -1,4 +1,4 @@
-import type { Config } from '../../../src/config.ts';
+import { type Config, defaultAdmission } from '../../../src/config.ts';
 
 /** A gateway of the benchmarks: on this database, without Redis. */
 export function gatewayConfig(databaseUrl: string): Config {
@@ -22,6 +22,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     ticketWebhooks: [],
     metrics: null,
     databaseWaitMs: 0,
+    admission: defaultAdmission,
     shutdownGraceMs: 5_000,
     redis: null,
   };

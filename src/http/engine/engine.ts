@@ -7,7 +7,8 @@ import { createErrorMasker, type ErrorMasker, type ErrorPolicy } from '../errors
 import type { ExpiryTimer } from '../expiry-timer.ts';
 import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
-import type { EngineContext, OperationInfo } from '../running-operation.ts';
+import type { EngineContext } from '../running-operation.ts';
+import { type CreateContext, createInTurn, readLanes } from './admitted-operations.ts';
 import { countOperations } from './count-operations.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { limitDocuments } from './document-limits.ts';
@@ -18,11 +19,7 @@ import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
 import { runSubscriptions } from './stream-lifetime.ts';
 
-/**
- * Creates the context that resolvers get, once for each operation. A plain object: yoga copies its properties. The
- * operation has to be answered by the moment `answerBy`, on the clock of `performance.now()`.
- */
-export type CreateContext = (operation: OperationInfo, answerBy: number) => object | Promise<object>;
+export type { CreateContext } from './admitted-operations.ts';
 
 export type Engine = YogaServerInstance<EngineContext, object>;
 
@@ -58,7 +55,7 @@ export function createEngine(options: EngineOptions): {
     schema: options.schema,
     context: ({ operation }) => {
       const answerBy = operation.startedAt + limits.operationMs;
-      return withinOperationTime(options.createContext(operation, answerBy), operation, limits);
+      return withinOperationTime(createInTurn(options.createContext, operation, answerBy), operation, limits);
     },
     graphqlEndpoint: '/graphql',
     maxRequestBodySize: limits.requestBytes,
@@ -67,6 +64,7 @@ export function createEngine(options: EngineOptions): {
       ...(options.metrics === undefined ? [] : [countOperations(options.metrics)]),
       checkParameters(),
       ...limitDocuments(limits),
+      readLanes(),
       requireEventStream(),
       limitOperations(limits),
       answerIntrospectionOnce(limits),

@@ -16,13 +16,20 @@ export function limitOperations(limits: Limits): Plugin<EngineContext> {
         return;
       }
       const { operation } = args.contextValue;
-      setExecuteFn((executionArgs) => resultInTime(executeFn(executionArgs), operation, limits));
+      setExecuteFn((executionArgs) =>
+        resultInTime(inTurn(operation, executeFn(executionArgs)), operation, limits),
+      );
     },
     onSubscribe({ args, setResultAndStopExecution }) {
       const excess = findExcess(args, limits);
       if (excess.length > 0) setResultAndStopExecution({ errors: excess });
     },
   };
+}
+
+/** The work keeps the operation's turn until it is done, even if nobody waits for it any more. */
+export function inTurn<T>({ place }: RunningOperation, work: T | PromiseLike<T>): T | PromiseLike<T> {
+  return place === undefined ? work : place.during(work);
 }
 
 /** As {@link withinOperationTime}, with the error of the deadline as a result. */

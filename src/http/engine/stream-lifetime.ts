@@ -9,7 +9,7 @@ import type { Limits } from '../limits.ts';
 import { drainingMessage } from '../request-refused.ts';
 import { retryAfterSeconds } from '../responses.ts';
 import type { EngineContext, RunningOperation } from '../running-operation.ts';
-import { resultInTime } from './operation-limits.ts';
+import { inTurn, resultInTime } from './operation-limits.ts';
 import { iterate } from './operation-stream.ts';
 
 type Results = ExecutionResult | AsyncIterableIterator<ExecutionResult, undefined>;
@@ -54,7 +54,12 @@ export function runSubscriptions({
   }
 
   async function run(args: ExecutionArgs, operation: RunningOperation): Promise<Results> {
-    const source = await resultInTime(subscribe(args, operation.sendText), operation, limits);
+    const source = await resultInTime(
+      inTurn(operation, subscribe(args, operation.sendText)),
+      operation,
+      limits,
+    );
+    operation.streams();
     if (!('start' in source)) return source;
     const registered = register(operation);
     if (registered instanceof GraphQLError) return { errors: [registered] };

@@ -17,6 +17,7 @@ const transientCodes = [
   'INTERNAL_SERVER_ERROR',
   'TOOK_TOO_LONG',
   'TOO_MANY_OPERATIONS',
+  'RATE_LIMITED',
   'TOO_MANY_CONNECTIONS',
   // An event stream whose token has expired. A token that is refused has HTTP status 401.
   'UNAUTHENTICATED',

@@ -23,7 +23,10 @@ const services = {
 const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@vendor.example', name: 'Erin' };
 const context = createContext(Object.create(services), {
   viewer,
-  ...{ operation: new AbortController(), answerBy: Number.POSITIVE_INFINITY },
+  ...{
+    operation: { signal: new AbortController().signal, isOver: false },
+    answerBy: Number.POSITIVE_INFINITY,
+  },
 });
 
 function compile(text: string) {

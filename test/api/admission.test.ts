@@ -1,0 +1,219 @@
+/** What one account does, and what it cannot hold up: turns, limits, rates, and refusals that take no lock. */
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
+import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import {
+  attempt,
+  done,
+  fileTicket,
+  startGatewayWithWorld,
+  type World,
+  withPeople,
+} from '../support/world.ts';
+
+let gateway: TestGateway;
+let world: World;
+let engineer: Person;
+let admin: Person;
+/** An approved grant, whose engineer is the one above. */
+let ticketId: string;
+let grantId: string;
+
+beforeAll(async () => {
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
+  engineer = await gateway.as(world.engineer.email);
+  admin = world.admins.acme;
+  for (const person of [engineer, admin, world.admins.globex]) await person.ask('{ viewer { kind } }');
+});
+afterAll(() => gateway.dispose());
+beforeEach(async () => {
+  ({ ticketId, grantId } = await approved('acme'));
+});
+
+async function approved(customer: 'acme' | 'globex') {
+  const filed = await fileTicket(gateway, world, { customer });
+  const by = world.admins[customer];
+  await done(by, 'approveDataAccess', { grantId: filed.grantId });
+  return { ticketId: filed.ticketId, grantId: filed.grantId ?? '' };
+}
+
+/** Runs the work while somebody else has the lock on the ticket. */
+async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
+  const holder = await gateway.sql.connect();
+  try {
+    await holder.query('BEGIN');
+    const [, id] = Buffer.from(ticketId, 'base64').toString().split(':');
+    await holder.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [id]);
+    return await work();
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+}
+
+/** Until so many statements of commands wait for a lock. */
+const untilWaiting = (count: number) =>
+  eventually(async () => {
+    const { rows } = await gateway.sql.query(
+      `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    );
+    expect(rows.length).toBe(count);
+  });
+
+/** What is accepted, and so waits for the ticket's lock. */
+const assign = `mutation ($ticketId: ID!, $engineerId: ID!) {
+  assignTicket(input: { ticketId: $ticketId, engineerId: $engineerId }) { __typename } }`;
+
+async function refusals(): Promise<number> {
+  const { rows } = await gateway.sql.query(
+    `SELECT (SELECT count(*) FROM audit_entries WHERE outcome = 'REFUSED' AND action = 'grant.withdraw')::int
+          + (SELECT coalesce(sum(repetitions), 0) FROM repeated_refusals)::int AS count`,
+  );
+  return rows[0].count;
+}
+
+test('what is refused is answered and recorded while somebody has the lock of its ticket', async () => {
+  const before = await refusals();
+  await whileLocked(async () => {
+    expect(await attempt(engineer, 'withdrawDataAccessRequest', { grantId })).toMatchObject({
+      code: 'ALREADY_ACTIVE',
+    });
+    const key = { grantId, idempotencyKey: 'refused-once' };
+    const first = await attempt(engineer, 'withdrawDataAccessRequest', key);
+    expect(await attempt(engineer, 'withdrawDataAccessRequest', key)).toEqual(first);
+    const { results } = await attempt(admin, 'denyDataAccessInBulk', { grantIds: [grantId] });
+    expect(results[0].result).toMatchObject({ code: 'ALREADY_ACTIVE' });
+  });
+  expect(await refusals()).toBe(before + 2);
+});
+
+test('a bulk locks the tickets of what is not refused, and no others', async () => {
+  const other = await approved('acme');
+  await whileLocked(async () => {
+    const { results } = await attempt(admin, 'revokeDataAccessInBulk', { grantIds: [other.grantId] });
+    expect(results[0].result).toMatchObject({ state: 'REVOKED' });
+  });
+  const pending = await fileTicket(gateway, world);
+  await whileLocked(async () => {
+    const { results } = await attempt(admin, 'denyDataAccessInBulk', {
+      grantIds: [grantId, pending.grantId],
+    });
+    expect(results[0].result).toMatchObject({ code: 'ALREADY_ACTIVE' });
+    expect(results[1].result).toMatchObject({ state: 'DENIED' });
+  });
+});
+
+test('one account leaves turns and connections to the others, and none of its work delays an end of access', async () => {
+  const globex = await approved('globex');
+  const variables = { ticketId, engineerId: world.engineer.id };
+  const { answers } = await whileLocked(async () => {
+    const waiting = Array.from({ length: 30 }, () => world.operator.send(assign, variables));
+    await untilWaiting(3);
+    expect(await done(world.admins.globex, 'revokeDataAccess', { grantId: globex.grantId })).toMatchObject({
+      state: 'REVOKED',
+    });
+    // Another account's ordinary work as well.
+    expect(await admin.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
+    await untilWaiting(3);
+    return { answers: waiting };
+  });
+  for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
+});
+
+test('beyond its limit an operation gets 429, or its code on its own id, and ends of access have a limit of their own', async () => {
+  await using strict = await startGateway({
+    ...{ databaseUrl: gateway.databaseUrl, maintenance: false, limits: { operationsPerAccount: 2 } },
+  });
+  const { operator, admins } = await withPeople(strict, world);
+  const variables = { ticketId, engineerId: world.engineer.id };
+  const answers = await whileLocked(async () => {
+    const waiting = [operator.send(assign, variables), operator.send(assign, variables)];
+    await untilWaiting(2);
+    const refused = await fetch(`${strict.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${operator.token}` },
+      body: JSON.stringify({ query: '{ viewer { kind } }' }),
+    });
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+    const { errors } = (await refused.json()) as { errors: unknown[] };
+    expect(errors).toMatchObject([{ extensions: { code: 'TOO_MANY_OPERATIONS', retryAfterSeconds: 1 } }]);
+
+    const socket = operator.socket();
+    const overSocket = (query: string) =>
+      new Promise<unknown>((resolve) =>
+        socket.subscribe({ query }, { next: resolve, error: resolve, complete: () => undefined }),
+      );
+    expect(await overSocket('{ viewer { kind } }')).toMatchObject([
+      { extensions: { code: 'TOO_MANY_OPERATIONS', retryAfterSeconds: 1 } },
+    ]);
+    // The socket stays open, and what ends access is admitted: here something that does not exist.
+    const ending = `mutation { deactivateSite(input: { siteId: "${world.acme.sites.deactivated.id}" }) { __typename } }`;
+    expect(await overSocket(ending)).toMatchObject({ data: { deactivateSite: {} } });
+    // What only names it is not.
+    expect(await overSocket('query deactivateSite { viewer { kind } }')).toMatchObject([
+      { extensions: { code: 'TOO_MANY_OPERATIONS' } },
+    ]);
+    expect(await admins.globex.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
+    return waiting;
+  });
+  for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
+  // They count no longer.
+  await eventually(async () => expect((await operator.send('{ viewer { kind } }')).errors).toEqual([]));
+});
+
+test('beyond its rate an operation gets 429 and the seconds to wait, and ends of access have a rate of their own', async () => {
+  await using strict = await startGateway({
+    ...{ databaseUrl: gateway.databaseUrl, maintenance: false, limits: { ratePerAccount: 1 } },
+  });
+  const { admins } = await withPeople(strict, world);
+  const statuses = [];
+  for (let i = 0; i < 11; i++) statuses.push((await admins.acme.send('{ viewer { kind } }')).status);
+  expect(statuses).toEqual([...Array.from({ length: 10 }, () => 200), 429]);
+  const { errors } = await admins.acme.send('{ viewer { kind } }');
+  expect(errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED' } }]);
+  expect(errors[0]?.extensions['retryAfterSeconds']).toBeGreaterThan(0);
+  expect(await done(admins.acme, 'revokeDataAccess', { grantId })).toMatchObject({ state: 'REVOKED' });
+});
+
+/** Sends a document and leaves once so many of its statements wait for a lock; waits until the gateway has noticed. */
+async function sendAndLeave(person: Person, query: string): Promise<void> {
+  const request = httpRequest(`${gateway.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${person.token}` },
+  });
+  request.on('error', () => undefined);
+  request.end(JSON.stringify({ query }));
+  await untilWaiting(1);
+  request.destroy();
+  await new Promise((resolve) => request.once('close', resolve));
+  // Answered after the gateway has read that the other connection was closed.
+  for (let i = 0; i < 3; i++) await world.operator.ask('{ viewer { kind } }');
+}
+
+const statusOf = async (id: string): Promise<string> =>
+  (
+    await world.operator.ask(
+      'query ($id: ID!) { node(id: $id) { ... on Ticket { status } ... on Grant { state } } }',
+      {
+        id,
+      },
+    )
+  ).node;
+
+test('once the client has gone, a mutation that has begun sends no further statement, but an end of access does', async () => {
+  const update = (status: string) =>
+    `updateTicketStatus(input: { ticketId: "${ticketId}", status: ${status} }) { __typename }`;
+  await whileLocked(() =>
+    sendAndLeave(engineer, `mutation { a: ${update('WAITING_FOR_CUSTOMER')} b: ${update('RESOLVED')} }`),
+  );
+  await untilWaiting(0);
+  // Takes the ticket's lock after that mutation.
+  await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
+  expect(await statusOf(ticketId)).toEqual({ status: 'OPEN' });
+  await whileLocked(() =>
+    sendAndLeave(admin, `mutation { revokeDataAccess(input: { grantId: "${grantId}" }) { __typename } }`),
+  );
+  await eventually(async () => expect(await statusOf(grantId)).toEqual({ state: 'REVOKED' }));
+});
