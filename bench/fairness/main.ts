@@ -106,7 +106,7 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-await withInfrastructure(async (infrastructure) => {
+await withInfrastructure({}, async (infrastructure) => {
   const rows = [
     [
       'attack',
