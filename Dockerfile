@@ -8,7 +8,8 @@ COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 COPY prisma.config.ts ./
 COPY prisma ./prisma
-RUN node node_modules/prisma/build/index.js generate
+# Prisma starts its generators by their names.
+RUN PATH=/app/node_modules/.bin:$PATH node node_modules/prisma/build/index.js generate
 
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /app
