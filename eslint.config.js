@@ -41,6 +41,7 @@ export default [
               'RelayedConsent',
               'RequiredRole',
               'SupportAccessPolicy',
+              'TotalCount',
             ],
           },
         },

@@ -62,8 +62,8 @@ export async function searchAuditEntries(
   if (places.length === 0) return { rows: [], stoppedAt: null };
   const bounds = narrow(window, await boundsOfDates(pool, filter));
   const parts = partsOf(places, filter);
-  const isExact =
-    filter.from === null && filter.until === null && parts.every(({ rest }) => rest.length === 0);
+  if (parts.length === 0) return { rows: [], stoppedAt: null };
+  const isExact = haveIndexes(parts, filter);
   const examined = isExact ? window.limit : Math.max(mayExamine, window.limit);
   const merged = mergedSql(parts, filter, bounds, window.order, examined);
   const { rows } = await pool.query<Record<keyof AuditRow, never> & { txid: string; seq: string }>(
@@ -77,6 +77,32 @@ export async function searchAuditEntries(
     asStatement(Prisma.sql`SELECT id FROM ${merged} AS e OFFSET ${examined - 1} LIMIT 1`),
   );
   return { rows: found, stoppedAt: last[0]?.id ?? null };
+}
+
+/** How many entries there are, up to the limit, and whether all that might fit were looked at. */
+export async function countAuditEntries(
+  pool: pg.Pool,
+  places: readonly AuditPlace[],
+  filter: AuditFilter,
+  limit: number,
+): Promise<{ fitting: number; isComplete: boolean }> {
+  const parts = partsOf(places, filter);
+  if (parts.length === 0) return { fitting: 0, isComplete: true };
+  const bounds = narrow({ below: null, above: null }, await boundsOfDates(pool, filter));
+  const examined = haveIndexes(parts, filter) ? limit : Math.max(mostExamined, limit);
+  const merged = mergedSql(parts, filter, bounds, 'desc', examined);
+  const { rows } = await pool.query<{ fitting: number; seen: number }>(
+    asStatement(
+      Prisma.sql`SELECT count(*) FILTER (WHERE e.fits)::int AS fitting, count(*)::int AS seen FROM ${merged} AS e`,
+    ),
+  );
+  const [{ fitting, seen } = { fitting: 0, seen: 0 }] = rows;
+  return { fitting, isComplete: seen < examined };
+}
+
+/** Whether indexes have exactly the entries that fit. */
+function haveIndexes(parts: readonly Part[], { from, until }: AuditFilter): boolean {
+  return from === null && until === null && parts.every(({ rest }) => rest.length === 0);
 }
 
 /** Entries that an index has in the order of the log, and the columns that have to be compared besides. */

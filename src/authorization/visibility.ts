@@ -4,7 +4,13 @@
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
-import { type Experience, experiencesIn, isOrganizationAdminOf } from '../roles/role.ts';
+import {
+  type Experience,
+  experiencesIn,
+  isOrganizationAdminOf,
+  isWellFormed,
+  type RoleAssignment,
+} from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
 import { isRovoBackend } from './viewer-relations.ts';
 
@@ -53,7 +59,7 @@ export type TicketWay = {
   /** On a site of one of these organizations, with one of these experiences. */
   readonly organizationIds?: readonly string[];
   readonly experiences?: readonly Experience[];
-  readonly siteId?: string;
+  readonly siteIds?: readonly string[];
   readonly productId?: string;
   readonly reporterId?: string;
   readonly assigneeId?: string;
@@ -84,14 +90,14 @@ export function waysToSeeTickets(viewer: Viewer): TicketWay[] | null {
 }
 
 function ticketsSeen(way: TicketWay): Prisma.TicketWhereInput {
-  const { organizationIds, experiences, siteId, productId, reporterId, assigneeId, approvedById } = way;
+  const { organizationIds, experiences, siteIds, productId, reporterId, assigneeId, approvedById } = way;
   const site = {
     ...(organizationIds === undefined ? {} : { organizationId: { in: [...organizationIds] } }),
     ...(experiences === undefined ? {} : { experience: { in: [...experiences] } }),
   };
   return {
     ...(Object.keys(site).length === 0 ? {} : { site }),
-    ...(siteId === undefined ? {} : { siteId }),
+    ...(siteIds === undefined ? {} : { siteId: { in: [...siteIds] } }),
     ...(productId === undefined ? {} : { productId }),
     ...(reporterId === undefined ? {} : { reporterId }),
     ...(assigneeId === undefined ? {} : { assigneeId }),
@@ -103,8 +109,8 @@ function seesTickets({ capabilities }: ServiceViewer): boolean {
   return capabilities.some((one) => one === 'TICKETING' || one === 'GRANT_WATCHING');
 }
 
-/** As a way to see tickets, to see the grants on them. Nobody sees those of a single product. */
-export type GrantWay = Omit<TicketWay, 'productId'>;
+/** As a way to see tickets, to see the grants on them that also meet the condition. Nobody sees those of a single product. */
+export type GrantWay = Omit<TicketWay, 'productId'> & { readonly where?: Prisma.GrantWhereInput };
 
 /** The ways in which an account sees grants. Null as for tickets. */
 export function waysToSeeGrants(viewer: Viewer): GrantWay[] | null {
@@ -175,18 +181,84 @@ function withVisibleGrants(viewer: UserViewer): GrantWay[] {
 
 /** To see the tickets on which the user could grant if their roles were synced. */
 function reachedOnceSynced(viewer: UserViewer): TicketWay[] {
-  return viewer.assignments
-    .filter((held) => !counts(held) && viewer.organizationIds.includes(held.organizationId))
-    .flatMap((held) => {
-      const { organizationId, siteId, productId } = held;
-      const experiences = experiencesIn(held);
-      if (experiences.length === 0) return [];
-      return {
-        ...{ organizationIds: [organizationId], experiences },
-        ...(siteId === null ? {} : { siteId }),
-        ...(productId === null ? {} : { productId }),
-      };
-    });
+  return heldIn(viewer)
+    .filter((held) => !counts(held))
+    .flatMap(ticketsCovered);
+}
+
+/** The tickets for whose products the assignment allows granting, if it counts. */
+function ticketsCovered(held: RoleAssignment): TicketWay[] {
+  const { organizationId, siteId, productId } = held;
+  const experiences = experiencesIn(held);
+  if (experiences.length === 0) return [];
+  const way = {
+    ...{ organizationIds: [organizationId], experiences },
+    ...(siteId === null ? {} : { siteIds: [siteId] }),
+    ...(productId === null ? {} : { productId }),
+  };
+  return [way];
+}
+
+/** The roles that a user holds in the organizations they are a member of. */
+function heldIn({ assignments, organizationIds }: UserViewer): RoleAssignment[] {
+  return assignments.filter((held) => organizationIds.includes(held.organizationId));
+}
+
+/**
+ * The grants that the viewer may approve or deny now, if they wait for a decision: for the customer, those for whose
+ * product they may grant; as a Guard admin, those that were approved when they already were one. All of them are among the
+ * grants that they see.
+ */
+export function waysToDecide(viewer: Viewer): GrantWay[] {
+  if (viewer.kind !== 'USER') return [];
+  const counting = heldIn(viewer).filter(counts);
+  const inUse = { site: { status: 'ACTIVE' }, product: { licensed: true } } as const;
+  const forTheCustomer = counting.flatMap(ticketsCovered).map(({ productId, ...way }) => ({
+    ...way,
+    where: {
+      state: 'PENDING_APPROVAL' as const,
+      ticket: { ...inUse, ...(productId === undefined ? {} : { productId }) },
+    },
+  }));
+  const asGuardAdmin = counting
+    .filter((held) => held.role === 'GUARD_ADMIN' && isWellFormed(held))
+    .map(({ organizationId, siteId, since }) => ({
+      organizationIds: [organizationId],
+      ...(siteId === null ? {} : { siteIds: [siteId] }),
+      where: { state: 'PENDING_GUARD_APPROVAL' as const, customerApprovedAt: { gte: new Date(since) } },
+    }));
+  return [...forTheCustomer, ...asGuardAdmin];
+}
+
+/** The same as one condition. Null: the viewer decides on nothing. */
+export function decidableGrants(viewer: Viewer): Prisma.GrantWhereInput | null {
+  const ways = waysToDecide(viewer);
+  return ways.length === 0
+    ? null
+    : { OR: ways.map(({ where = {}, ...way }) => ({ AND: [where, { ticket: ticketsSeen(way) }] })) };
+}
+
+/** The part of a way that is in one of these organizations and on one of these sites, as far as they are given. */
+export function narrowed<Way extends TicketWay>(
+  way: Way,
+  { organizationIds, siteIds }: Pick<TicketWay, 'organizationIds' | 'siteIds'>,
+): Way {
+  const organizations = inBoth(way.organizationIds, organizationIds);
+  const sites = inBoth(way.siteIds, siteIds);
+  return {
+    ...way,
+    ...(organizations === undefined ? {} : { organizationIds: organizations }),
+    ...(sites === undefined ? {} : { siteIds: sites }),
+  };
+}
+
+function inBoth(
+  some: readonly string[] | undefined,
+  others: readonly string[] | undefined,
+): readonly string[] | undefined {
+  return some === undefined || others === undefined
+    ? (some ?? others)
+    : some.filter((id) => others.includes(id));
 }
 
 /** Users see their own roles; role holders also see the other roles in the organization. */
@@ -222,6 +294,11 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
     case 'SUPPORT_ENGINEER':
       return { id: viewer.id };
   }
+}
+
+/** The organizations whose members a user sees. Null for those who see all accounts, or only their own or by their work. */
+export function waysToSeeAccounts(viewer: Viewer): TicketWay[] | null {
+  return viewer.kind === 'USER' ? [{ organizationIds: organizationsWithRole(viewer) }] : null;
 }
 
 /** Whom a service account has to know by name for what it does, in the organizations it serves. */

@@ -6,8 +6,37 @@
 import type pg from 'pg';
 import { Prisma } from '../../prisma/generated/client/client.ts';
 import type { PageWindow } from '../platform/page-windows.ts';
-import { whereSql } from '../platform/where-sql.ts';
-import type { GrantWay, TicketWay } from './visibility.ts';
+import { type Relations, whereSql } from '../platform/where-sql.ts';
+import { wordsSql } from '../platform/words.ts';
+import type { TicketWay } from './visibility.ts';
+
+/** By what rows are ordered: their ids, or until when a request waits. */
+export type SortKey = 'id' | 'due';
+
+/** A way to see tickets, or what is on them and also meets the condition. */
+export type Way = TicketWay & { readonly where?: object };
+
+/** A page of a list: rows that are seen in one of the ways, or meet one of the conditions in `others`, and pass the filter. */
+export type VisiblePage = {
+  readonly ways: readonly Way[];
+  readonly filter: object;
+  readonly window: PageWindow;
+  readonly others?: readonly object[];
+  /** Conditions on the ticket, or on the account, that few or many may meet. */
+  readonly sought?: object;
+  /** Default: the ids. */
+  readonly by?: SortKey;
+};
+
+/**
+ * So many of what is sought are few: all that is on them is read and sorted. If there are more, the list is read in its
+ * order, and meets them often. PostgreSQL cannot tell, and would guess.
+ */
+const few = 1_000;
+
+/** What is on tickets, and seen with their grants. */
+type TableOnTickets = 'grants' | 'support_sessions' | 'change_requests';
+type Table = TableOnTickets | 'tickets' | 'accounts';
 
 /** The ids of the tickets of a page: those seen in any of the ways that pass the filter. One statement. */
 export async function listVisibleTicketIds(
@@ -16,64 +45,180 @@ export async function listVisibleTicketIds(
   filter: Prisma.TicketWhereInput,
   window: PageWindow,
 ): Promise<string[]> {
-  const rest = restOfPage('t', whereSql(filter, 't'), window);
-  return await listIds(
-    pool,
-    window,
-    ways.map((way) => {
-      if (isOfPerson(way)) return Prisma.sql`SELECT t.id FROM ${ownTickets(way)} AS t WHERE ${rest}`;
-      const product =
-        way.productId === undefined ? Prisma.empty : Prisma.sql`AND t.product_id = ${way.productId}`;
-      return Prisma.sql`
-      SELECT on_site.id FROM sites AS s
-       CROSS JOIN LATERAL (SELECT t.id FROM tickets AS t WHERE t.site_id = s.id ${product} AND ${rest}) AS on_site
-       WHERE ${isPlace(way)}`;
-    }),
-  );
+  const [ids = []] = await listVisiblePages(pool, 'tickets', [{ ways, filter, window }]);
+  return ids;
 }
 
-/** What is on tickets, and seen with their grants. */
-type TableOnTickets = 'grants' | 'support_sessions' | 'change_requests';
-
-/**
- * The ids of the rows of a page, likewise: those on tickets that are seen in any of the ways, and those that meet one of
- * the conditions in `others`. One statement.
- */
+/** The ids of the rows of a page, likewise. */
 export async function listVisibleIds(
   pool: pg.Pool,
-  tableName: TableOnTickets,
-  ways: readonly GrantWay[],
+  table: TableOnTickets,
+  ways: readonly Way[],
   filter: object,
   window: PageWindow,
   others: readonly object[] = [],
 ): Promise<string[]> {
-  const ofTicket = (where: object) =>
-    Prisma.sql`EXISTS (SELECT FROM tickets AS its WHERE its.id = r.ticket_id AND ${whereSql(where, 'its', places)})`;
-  const rest = restOfPage('r', whereSql(filter, 'r', { ticket: ofTicket }), window);
-  const table = Prisma.raw(tableName);
-  const onTickets = ways.map((way) =>
-    isOfPerson(way)
-      ? Prisma.sql`
-          SELECT on_ticket.id FROM ${ownTickets(way)} AS t
-           CROSS JOIN LATERAL (SELECT r.id FROM ${table} AS r WHERE r.ticket_id = t.id AND ${rest}) AS on_ticket`
-      : Prisma.sql`
-          SELECT on_site.id FROM sites AS s
-           CROSS JOIN LATERAL (SELECT r.id FROM ${table} AS r WHERE r.site_id = s.id AND ${rest}) AS on_site
-           WHERE ${isPlace(way)}`,
-  );
-  const besides = others.map(
-    (where) => Prisma.sql`SELECT r.id FROM ${table} AS r WHERE ${whereSql(where, 'r')} AND ${rest}`,
-  );
-  return await listIds(pool, window, [...onTickets, ...besides]);
+  const [ids = []] = await listVisiblePages(pool, table, [{ ways, filter, window, others }]);
+  return ids;
 }
 
-/** The conditions on the site and the product of the ticket called `its`. */
-const places = {
-  site: (where: object) =>
-    Prisma.sql`EXISTS (SELECT FROM sites AS place WHERE place.id = its.site_id AND ${whereSql(where, 'place')})`,
-  product: (where: object) =>
-    Prisma.sql`EXISTS (SELECT FROM products AS place WHERE place.id = its.product_id AND ${whereSql(where, 'place')})`,
-};
+/** The ids of the rows of each page, in its order. One statement. */
+export async function listVisiblePages(
+  pool: pg.Pool,
+  table: Table,
+  asked: readonly VisiblePage[],
+): Promise<string[][]> {
+  const pages: string[][] = asked.map(() => []);
+  const selects = asked.flatMap((page, place) => {
+    const read = pageSql(table, page);
+    return read === null ? [] : Prisma.sql`(SELECT ${place}::int AS place, at, id FROM (${read}) AS page)`;
+  });
+  if (selects.length === 0) return pages;
+  const { text, values } = Prisma.join(selects, ' UNION ALL ');
+  // Planned for its values: a viewer's part of the rows may be any.
+  const { rows } = await pool.query<{ place: number; at: string; id: string }>({ text, values });
+  for (const { place, id } of rows.toSorted((a, b) => Number(a.at) - Number(b.at))) pages[place]?.push(id);
+  return pages;
+}
+
+/** How many rows there are, counted up to the limit of each window. One statement. */
+export async function countVisible(
+  pool: pg.Pool,
+  table: Table,
+  asked: readonly VisiblePage[],
+): Promise<number[]> {
+  const counts = asked.map(() => 0);
+  const selects = asked.flatMap((page, place) => {
+    const read = pageSql(table, page);
+    return read === null
+      ? []
+      : Prisma.sql`(SELECT ${place}::int AS place, count(*)::int AS count FROM (${read}) AS page)`;
+  });
+  if (selects.length === 0) return counts;
+  const { text, values } = Prisma.join(selects, ' UNION ALL ');
+  const { rows } = await pool.query<{ place: number; count: number }>({ text, values });
+  for (const { place, count } of rows) counts[place] = count;
+  return counts;
+}
+
+/** What the reads return together, each row once, numbered in the order of the page. Null: there is nothing to read. */
+function pageSql(table: Table, page: VisiblePage): Prisma.Sql | null {
+  const reads = readsOf(table, page);
+  if (reads.length === 0) return null;
+  const each = reads.map((read) => Prisma.sql`(SELECT key, id FROM (${read}) AS way)`);
+  const order = Prisma.raw(`ORDER BY key ${page.window.order}, id ${page.window.order}`);
+  return Prisma.sql`${soughtFirst(table, page)}
+    SELECT row_number() OVER (${order}) AS at, id FROM (${Prisma.join(each, ' UNION ')}) AS seen
+     ${order} LIMIT ${page.window.limit}`;
+}
+
+/** What is sought among all rows is looked for before them, as `found`. */
+function soughtFirst(table: Table, { others = [], sought }: VisiblePage): Prisma.Sql {
+  if (sought === undefined || others.length === 0) return Prisma.empty;
+  const name = table === 'accounts' ? 'accounts' : 'tickets';
+  return Prisma.sql`
+    WITH found AS MATERIALIZED
+      (SELECT its.id FROM ${Prisma.raw(name)} AS its WHERE ${whereSql(sought, 'its', relationsOf(name, 'its'))} LIMIT ${few + 1})`;
+}
+
+function readsOf(tableName: Table, { ways, others = [], filter, sought, window, by = 'id' }: VisiblePage) {
+  const table = Prisma.raw(tableName);
+  const relations = relationsOf(tableName, 'r');
+  const isSought = sought === undefined ? [] : [soughtOf(tableName, sought)];
+  const restOf = (where: object, also: readonly Prisma.Sql[] = isSought) =>
+    restOfPage([whereSql({ AND: [where, filter] }, 'r', relations), ...also], window, by);
+  const columns = Prisma.sql`${keySql(by)} AS key, r.id`;
+  const ofWays = ways.map(({ where = {}, ...way }) => {
+    if (tableName === 'accounts') return membersOf(way, columns, restOf(where));
+    const ofTicket = Prisma.raw(tableName === 'tickets' ? 'r.id' : 'r.ticket_id');
+    const product =
+      way.productId === undefined || tableName !== 'tickets'
+        ? Prisma.empty
+        : Prisma.sql`AND r.product_id = ${way.productId}`;
+    return isOfPerson(way)
+      ? Prisma.sql`
+          SELECT on_ticket.key, on_ticket.id FROM ${ownTickets(way)} AS t
+           CROSS JOIN LATERAL (SELECT ${columns} FROM ${table} AS r WHERE ${ofTicket} = t.id AND ${restOf(where)}) AS on_ticket`
+      : Prisma.sql`
+          SELECT on_site.key, on_site.id FROM sites AS s
+           CROSS JOIN LATERAL (SELECT ${columns} FROM ${table} AS r WHERE r.site_id = s.id ${product} AND ${restOf(where)}) AS on_site
+           WHERE ${isPlace(way)}`;
+  });
+  const besides = others.flatMap((where) =>
+    sought === undefined
+      ? [Prisma.sql`SELECT ${columns} FROM ${table} AS r WHERE ${restOf(where)}`]
+      : readsOfSought(tableName, columns, sought, (also) => restOf(where, also)),
+  );
+  return [...ofWays, ...besides];
+}
+
+/** What is on the few that were found, or, where more were found, the list in its order. */
+function readsOfSought(
+  tableName: Table,
+  columns: Prisma.Sql,
+  sought: object,
+  restOf: (also: readonly Prisma.Sql[]) => Prisma.Sql,
+): Prisma.Sql[] {
+  const table = Prisma.raw(tableName);
+  const isOnFound = Prisma.raw(tableName === 'tickets' || tableName === 'accounts' ? 'r.id' : 'r.ticket_id');
+  return [
+    Prisma.sql`
+      SELECT on_found.key, on_found.id FROM found
+       CROSS JOIN LATERAL (SELECT ${columns} FROM ${table} AS r WHERE ${isOnFound} = found.id AND ${restOf([])}) AS on_found
+       WHERE (SELECT count(*) FROM found) <= ${few}`,
+    Prisma.sql`
+      SELECT ${columns} FROM ${table} AS r
+       WHERE (SELECT count(*) FROM found) > ${few} AND ${restOf([walkedFor(tableName, sought)])}`,
+  ];
+}
+
+/** Whether a row is of what is sought, as a condition that PostgreSQL may read in any way. */
+function soughtOf(tableName: Table, sought: object): Prisma.Sql {
+  const isItself = tableName === 'tickets' || tableName === 'accounts';
+  return whereSql(isItself ? sought : { ticket: sought }, 'r', relationsOf(tableName, 'r'));
+}
+
+/** The same as a condition that is looked at for each row. */
+function walkedFor(tableName: Table, sought: object): Prisma.Sql {
+  if (tableName === 'tickets' || tableName === 'accounts')
+    return Prisma.sql`(SELECT ${soughtOf(tableName, sought)})`;
+  const condition = whereSql(sought, 'its', relationsOf('tickets', 'its'));
+  return Prisma.sql`(SELECT ${condition} FROM tickets AS its WHERE its.id = r.ticket_id)`;
+}
+
+/** The members of the organizations. */
+function membersOf({ organizationIds = [] }: TicketWay, columns: Prisma.Sql, rest: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`
+      SELECT member.key, member.id FROM unnest(${organizationIds}::uuid[]) AS organization (id)
+       CROSS JOIN LATERAL (SELECT ${columns} FROM memberships AS m JOIN accounts AS r ON r.id = m.account_id
+                            WHERE m.organization_id = organization.id AND ${rest}) AS member`;
+}
+
+/** The conditions on what belongs to the rows of the table called `alias`. */
+function relationsOf(tableName: string, alias: string): Relations {
+  const of = (column: string) => Prisma.raw(`${alias}.${column}`);
+  switch (tableName) {
+    case 'accounts':
+      return {
+        memberships: (where) =>
+          Prisma.sql`EXISTS (SELECT FROM memberships AS held WHERE held.account_id = ${of('id')} AND ${whereSql(where, 'held')})`,
+        words: ({ begin }: { begin?: string }) => wordsSql(alias, ['name', 'email'], begin ?? ''),
+      };
+    case 'tickets':
+      return {
+        site: (where) =>
+          Prisma.sql`EXISTS (SELECT FROM sites AS place WHERE place.id = ${of('site_id')} AND ${whereSql(where, 'place')})`,
+        product: (where) =>
+          Prisma.sql`EXISTS (SELECT FROM products AS place WHERE place.id = ${of('product_id')} AND ${whereSql(where, 'place')})`,
+        words: ({ begin }: { begin?: string }) => wordsSql(alias, ['key', 'summary'], begin ?? ''),
+      };
+    default:
+      return {
+        ticket: (where) =>
+          Prisma.sql`EXISTS (SELECT FROM tickets AS its WHERE its.id = ${of('ticket_id')} AND ${whereSql(where, 'its', relationsOf('tickets', 'its'))})`,
+      };
+  }
+}
 
 function isOfPerson({ reporterId, assigneeId, approvedById }: TicketWay): boolean {
   return [reporterId, assigneeId, approvedById].some((id) => id !== undefined);
@@ -96,40 +241,49 @@ function ownTickets(way: TicketWay): Prisma.Sql {
           WHERE ${those})`;
 }
 
-function isPlace({ organizationIds, experiences, siteId }: TicketWay): Prisma.Sql {
+function isPlace({ organizationIds, experiences, siteIds }: TicketWay): Prisma.Sql {
   const conditions = [
     ...(organizationIds === undefined ? [] : [Prisma.sql`s.organization_id = ANY (${organizationIds})`]),
     ...(experiences === undefined ? [] : [Prisma.sql`s.experience = ANY (${experiences})`]),
-    ...(siteId === undefined ? [] : [Prisma.sql`s.id = ${siteId}`]),
+    ...(siteIds === undefined ? [] : [Prisma.sql`s.id = ANY (${siteIds})`]),
   ];
   return conditions.length === 0 ? Prisma.sql`true` : Prisma.join(conditions, ' AND ');
 }
 
-/** The filter, the bounds, the order and the size of a page of rows of the table called `alias`. */
-function restOfPage(
-  alias: string,
-  filter: Prisma.Sql,
-  { below, above, order, limit }: PageWindow,
-): Prisma.Sql {
-  const id = Prisma.raw(`${alias}.id`);
-  const conditions = [
-    filter,
-    ...(below === null ? [] : [Prisma.sql`${id} < ${below}`]),
-    ...(above === null ? [] : [Prisma.sql`${id} > ${above}`]),
-  ];
-  return Prisma.sql`${Prisma.join(conditions, ' AND ')} ORDER BY ${id} ${Prisma.raw(order)} LIMIT ${limit}`;
+/** The value by which rows are ordered. Two partial indexes have that of pending requests. */
+function keySql(by: SortKey): Prisma.Sql {
+  return Prisma.raw(by === 'id' ? 'r.id' : 'LEAST(r.approval_due_at, r.expires_at)');
 }
 
-/** What the reads return together, each row once. Planned for its values: a viewer's part of the rows may be any. */
-async function listIds(
-  pool: pg.Pool,
-  { order, limit }: PageWindow,
-  reads: readonly Prisma.Sql[],
-): Promise<string[]> {
-  if (reads.length === 0) return [];
-  const each = reads.map((read) => Prisma.sql`(SELECT id FROM (${read}) AS way)`);
-  const { text, values } = Prisma.sql`
-    SELECT id FROM (${Prisma.join(each, ' UNION ')}) AS seen ORDER BY id ${Prisma.raw(order)} LIMIT ${limit}`;
-  const { rows } = await pool.query<{ id: string }>({ text, values });
-  return rows.map(({ id }) => id);
+/** The conditions, the bounds, the order and the size of a page of rows of the table called `r`. */
+function restOfPage(
+  conditions: readonly Prisma.Sql[],
+  { below, above, order, limit }: PageWindow,
+  by: SortKey,
+): Prisma.Sql {
+  const [id, key, direction] = [Prisma.raw('r.id'), keySql(by), Prisma.raw(order)];
+  const beyond = (comparison: Prisma.Sql, bound: string) => {
+    if (by === 'id') return Prisma.sql`${id} ${comparison} ${bound}`;
+    const { id: at, due } = readDueKey(bound);
+    return Prisma.sql`(${key}, ${id}) ${comparison} (${due}::timestamptz, ${at}::uuid)`;
+  };
+  const all = [
+    ...conditions,
+    ...(by === 'id' ? [] : [Prisma.raw(`r.state IN ('PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL')`)]),
+    ...(below === null ? [] : [beyond(Prisma.raw('<'), below)]),
+    ...(above === null ? [] : [beyond(Prisma.raw('>'), above)]),
+  ];
+  const sorting =
+    by === 'id' ? Prisma.sql`${id} ${direction}` : Prisma.sql`${key} ${direction}, ${id} ${direction}`;
+  return Prisma.sql`${Prisma.join(all, ' AND ')} ORDER BY ${sorting} LIMIT ${limit}`;
+}
+
+/** The place of a request in the order of what is due: its id, and when. */
+export function dueKey(id: string, due: Date): string {
+  return `${id}:${due.getTime()}`;
+}
+
+export function readDueKey(key: string): { id: string; due: Date } {
+  const [id = '', due = ''] = key.split(':');
+  return { id, due: new Date(Number(due)) };
 }

@@ -5,14 +5,15 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
-import { DateTimeISOResolver } from 'graphql-scalars';
 import type PrismaTypes from '../../prisma/generated/pothos.ts';
 import { getDatamodel } from '../../prisma/generated/pothos.ts';
 import { may, type OperationName, operations } from '../authorization/operations.ts';
 import { relationsToPlatform } from '../authorization/viewer-relations.ts';
 import { decodeGlobalId, encodeGlobalId } from '../platform/global-id.ts';
 import type { Context } from './context.ts';
+import { DateTime } from './date-time.ts';
 import { badUserInput, invalidInputFrom, notPermitted } from './errors.ts';
+import type { Counted } from './lists/counted.ts';
 import { loadNodes } from './nodes.ts';
 import ViewerIndependencePlugin from './viewer-independence-plugin.ts';
 
@@ -28,6 +29,7 @@ export const builder = new SchemaBuilder<{
     JSONObject: { Input: Record<string, unknown>; Output: Record<string, unknown> };
     ID: { Input: string; Output: string };
   };
+  Connection: Counted;
   DefaultFieldNullability: false;
 }>({
   plugins: [
@@ -121,8 +123,8 @@ builder.mutationType({
   description: 'What the viewer may change. Every change and every refusal is on the audit log.',
 });
 builder.subscriptionType({ description: 'What the viewer may receive as it happens.' });
-builder.addScalarType('DateTime', DateTimeISOResolver, {
+builder.addScalarType('DateTime', DateTime, {
   description:
-    'A moment in UTC, as RFC 3339 writes it, with milliseconds: `2026-11-26T12:30:00.000Z`. Input may have any offset.',
+    'A moment in UTC, as RFC 3339 writes it, with milliseconds: `2026-11-26T12:30:00.000Z`. Input may have any offset. The filters of lists also take a day, `2026-11-26`: its beginning in UTC.',
   specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
 });

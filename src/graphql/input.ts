@@ -7,6 +7,7 @@ import { parseEmailAddress } from '../platform/email-address.ts';
 import { decodeGlobalId } from '../platform/global-id.ts';
 import { isId } from '../platform/ids.ts';
 import { isVisible, visibleText } from '../platform/visible-text.ts';
+import { isDay } from './date-time.ts';
 
 /** Accepts a global id of one of these types and decodes it to the database id. */
 export function globalId(...typenames: string[]) {
@@ -126,6 +127,20 @@ export function optionalValues<Value extends string>() {
     .nullish();
 }
 
+/** As `optionalValues`, of the ids of this type. */
+export function optionalGlobalIds(typename: string) {
+  return listOf(globalId(typename));
+}
+
+/** As `optionalValues`, of what something is looked up by. */
+export function listOf<Item extends z.ZodType<string, string>>(item: Item) {
+  return z
+    .array(item)
+    .max(maxValues, `must have at most ${maxValues} values.`)
+    .transform((values) => [...new Set(values)].sort())
+    .nullish();
+}
+
 /** A whole number of seconds, at most ten years. */
 export const seconds = z
   .int('must be a whole number of seconds.')
@@ -148,10 +163,16 @@ export const optionalCountries = z
   .transform((codes) => [...new Set(codes)].sort())
   .nullish();
 
-export const date = z
+/** A moment, or a day, which is its beginning in UTC. */
+export const momentOrDay = z
   .date()
   .refine((moment) => moment.getTime() >= 0, 'must not be before the year 1970.')
   .refine((moment) => moment.getTime() < 4_102_444_800_000, 'must be before the year 2100.');
+
+export const date = momentOrDay.refine(
+  (moment) => !isDay(moment),
+  'must have a time of day, such as 2026-11-27T00:00:00Z.',
+);
 
 export const optionalDate = date.nullish();
 

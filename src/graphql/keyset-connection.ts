@@ -184,7 +184,7 @@ function keyFrom(
   const key = keyIn(cursor, list);
   if (key === null || !isKey(key)) {
     throw badUserInput(
-      `${argument} is not a cursor of this list. Use a cursor of this list exactly as it was returned.`,
+      `${argument} is not a cursor of this list with this filter and this order. Use a cursor of this list exactly as it was returned, with the same filter and the same order.`,
     );
   }
   return key;

@@ -37,6 +37,10 @@ export class Loaders {
     readonly FieldNode[],
     DataLoader<ActiveGrantsWindow, GrantRow[], string>
   >();
+  readonly #together = {
+    pages: new Map<readonly FieldNode[], unknown>(),
+    totals: new Map<readonly FieldNode[], unknown>(),
+  };
   #changeRequests: DataLoader<string, ChangeRequestRow | null> | undefined;
   #openChangeRequests: DataLoader<string, OpenChangeRequest[]> | undefined;
   #rovoDataDeletions: DataLoader<string, RovoDataDeletion | null> | undefined;
@@ -136,6 +140,18 @@ export class Loaders {
         { cacheKeyFn: (window) => keyOf(window, window.siteId), maxBatchSize: 100 },
       );
     this.#activeGrants.set(field, loader);
+    return loader;
+  }
+
+  /** What several objects have at `field` of an operation, their pages or their totals, which `read` reads together. */
+  togetherAt<Ask, Answer>(
+    field: readonly FieldNode[],
+    what: 'pages' | 'totals',
+    read: (asked: readonly Ask[]) => Promise<Answer[]>,
+  ): DataLoader<Ask, Answer> {
+    const known = this.#together[what].get(field) as DataLoader<Ask, Answer> | undefined;
+    const loader = known ?? new DataLoader<Ask, Answer>(read, { cache: false, maxBatchSize: 100 });
+    this.#together[what].set(field, loader);
     return loader;
   }
 

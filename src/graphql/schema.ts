@@ -1,6 +1,9 @@
 import { type GraphQLSchema, isObjectType } from 'graphql';
 import { encodeGlobalId } from '../platform/global-id.ts';
 import { builder } from './builder.ts';
+import './lists/accounts.ts';
+import './lists/grants.ts';
+import './lists/tickets.ts';
 import './mutations/bulk.ts';
 import './mutations/changes.ts';
 import './mutations/grants.ts';

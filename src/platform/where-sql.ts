@@ -1,7 +1,7 @@
 import { Prisma } from '../../prisma/generated/client/client.ts';
 
 /** How the rows of a relation are found: a condition on them, given the conditions that they have to meet. */
-type Relations = Readonly<Record<string, (where: object) => Prisma.Sql>>;
+export type Relations = Readonly<Record<string, (where: object) => Prisma.Sql>>;
 
 const comparisons: Readonly<Record<string, string>> = { gt: '>', gte: '>=', lt: '<', lte: '<=' };
 

@@ -16,9 +16,23 @@ import { globalId } from '../support/rows.ts';
 /** The column that a filter reads, or the reason why no index starts with it. */
 type Served = { readonly column: string; readonly unindexed?: string };
 
+/** Its cost is measured in test/authorization/visible-pages.test.ts. */
+const measured: Served = { column: '', unindexed: 'measured' };
+const byTime: Served = { column: '', unindexed: 'the bounds of its ids are: measured' };
+const few: Served = { column: '', unindexed: 'it has two values: pages are read in the order of the list' };
+
 const served: Record<string, Record<string, Served>> = {
-  accounts: { kind: { column: 'accounts.kind' }, email: { column: 'accounts.email' } },
+  accounts: {
+    kind: { column: 'accounts.kind' },
+    kinds: { column: 'accounts.kind' },
+    email: { column: 'accounts.email' },
+    isActive: few,
+    ...{ organizationId: measured, text: measured, from: byTime, until: byTime },
+  },
   grants: {
+    ...{ organizationId: measured, siteIds: measured, productKeys: measured, text: measured },
+    ...{ mayDecide: measured, from: byTime, until: byTime },
+    engineerIds: { column: 'grants.engineer_id' },
     states: { column: 'grants.state' },
     siteId: { column: 'grants.site_id' },
     productId: { column: 'tickets.product_id' },
@@ -39,6 +53,9 @@ const served: Record<string, Record<string, Served>> = {
     ticketId: { column: 'change_requests.ticket_id' },
   },
   roleAssignments: {
+    siteIds: { column: 'role_assignments.site_id' },
+    roles: { column: 'role_assignments.role', unindexed: 'an organization has few: its index serves' },
+    ...{ from: byTime, until: byTime },
     organizationId: { column: 'role_assignments.organization_id' },
     siteId: { column: 'role_assignments.site_id' },
     userId: { column: 'role_assignments.account_id' },
@@ -54,6 +71,9 @@ const served: Record<string, Record<string, Served>> = {
     engineerId: { column: 'support_sessions.engineer_id' },
   },
   tickets: {
+    ...{ organizationId: measured, siteIds: measured, productKeys: measured, text: measured },
+    ...{ from: byTime, until: byTime },
+    assigneeIds: { column: 'tickets.assignee_id' },
     siteId: { column: 'tickets.site_id' },
     productId: { column: 'tickets.product_id' },
     statuses: { column: 'tickets.status' },
@@ -86,7 +106,7 @@ const documented = Object.values(schema.getQueryType()?.getFields() ?? {}).flatM
 });
 
 function valueFor(name: string, type: GraphQLInputType): unknown {
-  if (isListType(type)) return [valueFor(name, getNamedType(type))];
+  if (isListType(type)) return [valueFor(name.replace(/s$/, ''), getNamedType(type))];
   const named = getNamedType(type);
   if ('getValues' in named) return named.getValues()[0]?.name;
   if (named.name === 'Boolean') return false;
@@ -166,7 +186,9 @@ test('every documented filter is classified', () => {
   expect(classified.sort()).toEqual(documented.map(({ list, filter }) => `${list}.${filter}`).sort());
 });
 
-test.each(documented)(
+const read = documented.filter(({ list, filter }) => served[list]?.[filter]?.column !== '');
+
+test.each(read)(
   '$list by $filter: an index begins with its column, unless it is excepted',
   async ({ list, filter, type }) => {
     const { column = '', unindexed } = served[list]?.[filter] ?? {};

@@ -118,10 +118,13 @@ const lists: Record<string, List> = {
   'Query.sites': { by: () => admin, within: itself, path: [] },
   'Query.supportSessions': { by: () => admin, within: itself, path: [] },
   'Query.tickets': { by: () => admin, within: itself, path: [] },
+  'Organization.grants': { by: () => admin, within: onOrganization, path: ['node'] },
+  'Organization.tickets': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.proposedChanges': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.rovoDataDeletions': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.sites': { by: () => admin, within: onOrganization, path: ['node'] },
   'Site.activeAccess': { by: () => admin, within: onSite, path: ['site'] },
+  'Site.grants': { by: () => admin, within: onSite, path: ['site'] },
   'Site.products': { by: () => admin, within: onSite, path: ['site'] },
   'Site.tickets': { by: () => admin, within: onSite, path: ['site'] },
   'Ticket.changeRequests': { by: () => admin, within: onTicket, path: ['node'] },
@@ -348,71 +351,8 @@ describe('while tickets are being filed', () => {
   });
 });
 
+// The other filters: asking-lists.test.ts.
 describe('filters', () => {
-  test('of tickets combine', async () => {
-    const other = await fileTicket(gateway, world, { site: 'restricted', product: 'confluence' });
-    await done(operator, 'assignTicket', { ticketId: other.ticketId, engineerId: world.otherEngineer.id });
-    const mine = await done(admin, 'createTicket', {
-      ...{ productId: world.acme.sites.main.products.confluence, summary: 'Mine', grantDataAccess: false },
-    });
-    await done(admin, 'closeTicket', { ticketId: mine.id });
-    const { viewer } = await admin.ask('{ viewer { account { ... on User { id } } } }');
-    const { main } = world.acme.sites;
-    await expectToCombine(
-      admin,
-      {
-        field: 'tickets',
-        filter: 'TicketFilter',
-        selected: 'id status site { id } product { id } reporter { id } assignee { id }',
-      },
-      {
-        siteId: { value: main.id, fits: (row) => row.site.id === main.id },
-        productId: {
-          value: main.products.confluence,
-          fits: (row) => row.product.id === main.products.confluence,
-        },
-        statuses: { value: ['CLOSED', 'RESOLVED'], fits: (row) => row.status === 'CLOSED' },
-        reporterId: { value: viewer.account.id, fits: (row) => row.reporter.id === viewer.account.id },
-        assigneeId: {
-          value: world.otherEngineer.id,
-          fits: (row) => row.assignee?.id === world.otherEngineer.id,
-        },
-        isAssigned: { value: true, fits: (row) => row.assignee !== null },
-      },
-    );
-  });
-
-  test('of grants combine', async () => {
-    const engineer = await gateway.as(world.engineer.email);
-    const rovo = { scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] };
-    const other = await fileTicket(gateway, world, { site: 'restricted', product: 'confluence' });
-    await done(engineer, 'requestDataAccess', { ticketId: other.ticketId, ...rovo });
-    await done(engineer, 'requestDataAccess', { ticketId, ...rovo });
-    const { sites } = world.acme;
-    await expectToCombine(
-      admin,
-      {
-        field: 'grants',
-        filter: 'GrantFilter',
-        selected: 'id state scope { kind } engineer { id } ticket { id site { id } product { id } }',
-      },
-      {
-        states: {
-          value: ['PENDING_APPROVAL', 'ACTIVE'],
-          fits: ({ state }) => state === 'PENDING_APPROVAL' || state === 'ACTIVE',
-        },
-        siteId: { value: sites.restricted.id, fits: (row) => row.ticket.site.id === sites.restricted.id },
-        productId: {
-          value: sites.restricted.products.confluence,
-          fits: (row) => row.ticket.product.id === sites.restricted.products.confluence,
-        },
-        ticketId: { value: other.ticketId, fits: (row) => row.ticket.id === other.ticketId },
-        engineerId: { value: world.engineer.id, fits: (row) => row.engineer?.id === world.engineer.id },
-        scope: { value: 'ROVO_CONVERSATIONS', fits: (row) => row.scope.kind === 'ROVO_CONVERSATIONS' },
-      },
-    );
-  });
-
   test('of change requests combine', async () => {
     const engineer = await gateway.as(world.engineer.email);
     const other = await fileTicket(gateway, world, { site: 'original' });
@@ -466,40 +406,6 @@ describe('filters', () => {
         siteId: { value: original.id, fits: (row) => row.site.id === original.id },
         ticketId: { value: ticketId, fits: (row) => row.ticket.id === ticketId },
         engineerId: { value: world.engineer.id, fits: (row) => row.engineer.id === world.engineer.id },
-      },
-    );
-  });
-
-  test('of role assignments combine', async () => {
-    const { organizationId, sites, emails } = world.acme;
-    const { accounts } = await operator.ask(
-      `{ accounts(filter: { email: "${emails.jiraAdmin}" }) { edges { node { ... on User { id } } } } }`,
-    );
-    const userId = accounts.edges[0].node.id;
-    await expectToCombine(
-      operator,
-      {
-        field: 'roleAssignments',
-        filter: 'RoleAssignmentFilter',
-        selected: 'id role user { id } organization { id } site { id }',
-      },
-      {
-        organizationId: { value: organizationId, fits: (row) => row.organization.id === organizationId },
-        siteId: { value: sites.main.id, fits: (row) => row.site?.id === sites.main.id },
-        userId: { value: userId, fits: (row) => row.user.id === userId },
-        role: { value: 'PRODUCT_ADMIN', fits: (row) => row.role === 'PRODUCT_ADMIN' },
-      },
-    );
-  });
-
-  test('of accounts combine, and ignore the case of email addresses', async () => {
-    const { email } = world.engineer;
-    await expectToCombine(
-      operator,
-      { field: 'accounts', filter: 'AccountFilter', selected: 'email kind' },
-      {
-        kind: { value: 'SUPPORT_ENGINEER', fits: (row) => row.kind === 'SUPPORT_ENGINEER' },
-        email: { value: email.toUpperCase(), fits: (row) => row.email === email },
       },
     );
   });

@@ -120,20 +120,20 @@ describe('a query', () => {
     },
     site: {
       by: 'admin',
-      statements: 2,
+      statements: 4,
       query: `query ($url: String!, $n: Int!) { site(url: $url) { organization { name }
           products(first: $n) { edges { node { key } } } tickets(first: $n) { edges { node { key } } } } }`,
     },
     sites: {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { sites(first: $n) { edges { node { url organization { name } supportAccessPolicy { maxGrantSeconds }
           products(first: $n) { edges { node { key site { url } } } }
           tickets(first: 4) { edges { node { key reporter { name } product { key } } } } } } } }`,
     },
     'sites with a page of tickets': {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { sites(first: $n) { edges { node { tickets(first: $n) { edges { node {
           key reporter { name } product { key } grants(first: 2) { edges { node { id } } } } } } } } } }`,
     },

@@ -269,7 +269,9 @@ describe('on a long log', () => {
     grantId: { grant_id: [grant ?? ''] },
     ticketId: { ticket_id: [ticket ?? ''] },
     actorEmail: { actor_email: ['rare@acme.example'] },
+    actorEmails: { actor_email: ['rare@acme.example', 'nobody@acme.example'] },
     action: { action: ['site.deactivate'] },
+    actions: { action: ['site.deactivate', 'grant.approve'] },
     actorKind: { actor_kind: ['USER'] },
     outcome: { outcome: ['REFUSED'] },
   };
@@ -283,7 +285,7 @@ describe('on a long log', () => {
 
   test('every documented filter is measured', () => {
     const input = schema.getType('AuditLogFilter');
-    expect([...Object.keys(byName), 'organizationId', 'siteId', 'from', 'until'].sort()).toEqual(
+    expect([...Object.keys(byName), 'organizationId', 'siteId', 'siteIds', 'from', 'until'].sort()).toEqual(
       isInputObjectType(input) ? Object.keys(input.getFields()).sort() : [],
     );
   });

@@ -11,7 +11,14 @@ import {
   waysToSeeGrants,
   waysToSeeTickets,
 } from '../../src/authorization/visibility.ts';
-import { listVisibleIds, listVisibleTicketIds } from '../../src/authorization/visible-pages.ts';
+import {
+  countVisible,
+  listVisibleIds,
+  listVisiblePages,
+  listVisibleTicketIds,
+  type VisiblePage,
+} from '../../src/authorization/visible-pages.ts';
+import { inPeriod } from '../../src/graphql/lists/conditions.ts';
 import type { UserViewer, Viewer } from '../../src/identity/viewer.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -48,7 +55,11 @@ beforeAll(
       await prisma.site.create({
         data: { ...place, id: siteId, organizationId, experience: 'CENTRALIZED', createdAt },
       });
-      const product = { key: 'jira', name: 'Jira', licensed: true };
+      const product = {
+        key: organizationId === mine.organizationId ? 'rare' : 'jira',
+        name: 'Jira',
+        licensed: true,
+      };
       await prisma.product.create({ data: { ...product, id: productId, siteId, createdAt } });
     }
     await prisma.account.createMany({
@@ -64,7 +75,23 @@ beforeAll(
     // The person's own tickets are the oldest, so that a walk through everybody's from the newest meets them last.
     await fill(mine, 3, reporterId, approverId);
     await fill(theirs, count, foreignId, foreignId);
-    await pool.query('VACUUM (ANALYZE) tickets, grants');
+    // Members of the other organization, among whom one has a rare name.
+    await asRestored(
+      pool,
+      `INSERT INTO accounts (id, kind, email, name, created_at)
+       SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'USER', 'member-' || n || '@example.org',
+              CASE WHEN n = 1 THEN 'Zarathustra' ELSE 'Somebody' END, now() FROM generate_series(1, $1::int) AS n`,
+      [count],
+    );
+    await asRestored(
+      pool,
+      `INSERT INTO memberships (organization_id, account_id, created_at) SELECT $1, id, now() FROM accounts WHERE kind = 'USER'`,
+      [theirs.organizationId],
+    );
+    await prisma.membership.create({
+      data: { organizationId: mine.organizationId, accountId: adminId, createdAt },
+    });
+    await pool.query('VACUUM (ANALYZE) tickets, grants, accounts, memberships, products, sites');
     // Millions of rows take minutes to write.
   },
   bySize(300_000, 1_800_000),
@@ -94,6 +121,19 @@ async function fill(place: typeof mine, number: number, reporter: string, approv
      SELECT ${ids}, ${ids}, $2, 'PRODUCT_DATA', '{}', 'REVOKED', $3, now(), now() + interval '1 day',
             'SUPPORT_PORTAL', now(), $4, now(), now(), 'REVOKED_BY_CUSTOMER', $4, 3 FROM generate_series(1, $1::int) AS n`,
     [number, place.siteId, reporter, approver, series],
+  );
+  // Every third ticket has a request that waits, the later the longer.
+  await asRestored(
+    pool,
+    `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at, approval_due_at,
+                         engineer_id, guard_required, same_person_may_approve_twice, version)
+     SELECT ('01900000-0000-7000-' || $4::text || '-' || lpad(to_hex(n), 12, '0'))::uuid, ${ids}, $2, 'PRODUCT_DATA', '{}',
+            'PENDING_APPROVAL', $3, now(), now() + n * interval '1 minute', $6, false, false, 1
+       FROM generate_series(1, $1::int, 3) AS n`,
+    [
+      ...[number, place.siteId, reporter, place === mine ? 'a000' : 'b000', series],
+      place === mine ? engineerId : otherEngineerId,
+    ],
   );
 }
 
@@ -155,4 +195,71 @@ test.each(Object.keys(people))('%s lists what they see at a cost that does not g
       expect(listed.pages(), `${order} ${JSON.stringify(filter)}`).toBeLessThan(200);
     }
   }
+});
+
+/** What each filter that is measured asks for, where few rows among many others fit, by its name in the schema. */
+const period = { from: new Date(Date.now() + 2 * 86_400_000), until: new Date(Date.now() + 3 * 86_400_000) };
+const [everywhere, here] = [{ ways: [], others: [{}] }, { ways: [{ siteIds: [mine.siteId] }] }];
+const pending = { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL'] } };
+type Asked = Omit<VisiblePage, 'window'>;
+const asked: Record<'grants' | 'tickets' | 'accounts', Record<string, Asked>> = {
+  grants: {
+    organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
+    siteIds: { ...here, filter: {} },
+    productKeys: { ...everywhere, filter: {}, sought: { product: { key: { in: ['rare'] } } } },
+    'productKeys that are everywhere': {
+      ...everywhere,
+      filter: {},
+      sought: { product: { key: { in: ['jira'] } } },
+    },
+    engineerIds: { ...everywhere, filter: { engineerId: { in: [engineerId] } } },
+    text: { ...everywhere, filter: {}, sought: { words: { begin: 'min' } } },
+    'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'slow' } } },
+    period: { ...everywhere, filter: inPeriod('requestedAt', period) },
+    'due soonest': { ...everywhere, filter: pending, by: 'due' },
+    'due soonest on a large site': { ways: [{ siteIds: [theirs.siteId] }], filter: pending, by: 'due' },
+    'due soonest on one site': { ...here, filter: pending, by: 'due' },
+    mayDecide: {
+      ways: [{ organizationIds: [mine.organizationId], where: { state: 'PENDING_APPROVAL' } }],
+      filter: pending,
+    },
+  },
+  tickets: {
+    organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
+    siteIds: { ...here, filter: {} },
+    productKeys: { ...everywhere, filter: {}, sought: { product: { key: { in: ['rare'] } } } },
+    assigneeIds: { ...everywhere, filter: { assigneeId: { in: [engineerId] } } },
+    text: { ...everywhere, filter: {}, sought: { words: { begin: 'mine 1' } } },
+    'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'slow' } } },
+    period: { ...everywhere, filter: inPeriod('createdAt', period) },
+  },
+  accounts: {
+    organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
+    text: { ...everywhere, filter: {}, sought: { words: { begin: 'zara' } } },
+    'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'some' } } },
+    'text in a small organization': {
+      ways: [{ organizationIds: [mine.organizationId] }],
+      filter: {},
+      sought: { words: { begin: 'some' } },
+    },
+    period: { ...everywhere, filter: inPeriod('createdAt', period) },
+  },
+};
+const measured = Object.entries(asked).flatMap(([table, questions]) =>
+  Object.entries(questions).map(([name, question]) => [table as keyof typeof asked, name, question] as const),
+);
+
+test.each(measured)('%s by %s touch few pages, and so does their total', async (table, name, question) => {
+  for (const order of ['asc', 'desc'] as const) {
+    const listed = counting();
+    const window = { below: null, above: null, order, limit: 21 };
+    const [ids = []] = await listVisiblePages(listed.pool, table, [{ ...question, window }]);
+    expect(ids.length > 0, name).toBe(name !== 'period');
+    expect(listed.pages(), order).toBeLessThan(name.includes('everywhere') ? 6_000 : 300);
+  }
+  const counted = counting();
+  const window = { below: null, above: null, order: 'desc', limit: 1_001 } as const;
+  await countVisible(counted.pool, table, [{ ...question, window }]);
+  // Each row that is counted may be on a page of its own, and so may its ticket and the place of that.
+  expect(counted.pages(), 'total').toBeLessThan(12_000);
 });

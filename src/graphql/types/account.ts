@@ -3,7 +3,7 @@ import { asciiLowerCase } from '../../platform/ascii.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { lookUpKey } from '../input.ts';
-import { byId, keysetConnection } from '../keyset-connection.ts';
+import { totalCount } from '../lists/total-count.ts';
 
 const typenames = {
   USER: 'User',
@@ -69,14 +69,19 @@ export const Account = builder.prismaInterface('Account', {
   }),
 });
 
-const AccountEdge = builder.edgeObject({
+export const AccountEdge = builder.edgeObject({
   name: 'AccountEdge',
   type: Account,
   description: 'An account in a list.',
 });
 
-const AccountConnection = builder.connectionObject(
-  { name: 'AccountConnection', type: Account, description: 'A page of accounts.' },
+export const AccountConnection = builder.connectionObject(
+  {
+    name: 'AccountConnection',
+    type: Account,
+    description: 'A page of accounts.',
+    fields: (t) => ({ totalCount: t.field(totalCount) }),
+  },
   AccountEdge,
 );
 
@@ -168,46 +173,4 @@ builder.queryField('account', (t) =>
         where: { AND: [visibleAccounts(viewerOf(context)), { email: asciiLowerCase(email) }] },
       }),
   }),
-);
-
-const AccountFilter = builder.inputType('AccountFilter', {
-  description: 'Selects accounts. All the conditions given must hold.',
-  fields: (t) => ({
-    kind: t.field({ type: AccountKind, description: 'Only accounts of this kind.' }),
-    email: t
-      .string({ description: 'Only the account with exactly this email address, in any case.' })
-      .validate(lookUpKey(254).nullish()),
-  }),
-});
-
-builder.queryField('accounts', (t) =>
-  t.connection(
-    {
-      type: Account,
-      nullable: true,
-      description:
-        'The accounts that the viewer may see, newest first: all of them for an operator; their own, and the members of the organizations in which they hold a role that counts, for a user. Null with an error.',
-      authScopes: { operation: 'accounts' },
-      args: {
-        filter: t.arg({
-          type: AccountFilter,
-          description: 'Which accounts. Default: all that the viewer may see.',
-        }),
-      },
-      resolve: (_, args, context) =>
-        keysetConnection(args, byId('accounts'), ({ where, ...window }) => {
-          const { kind, email } = args.filter ?? {};
-          const filter = {
-            ...(kind == null ? {} : { kind }),
-            ...(email == null ? {} : { email: asciiLowerCase(email) }),
-          };
-          return context.services.database.prisma.account.findMany({
-            where: { AND: [visibleAccounts(viewerOf(context)), filter, where] },
-            ...window,
-          });
-        }),
-    },
-    AccountConnection,
-    AccountEdge,
-  ),
 );

@@ -1,6 +1,11 @@
 import { JSONObjectResolver } from 'graphql-scalars';
 import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
-import { type AuditPlace, searchAuditEntries } from '../../audit/search.ts';
+import {
+  type AuditPlace,
+  countAuditEntries,
+  type FilteredColumn,
+  searchAuditEntries,
+} from '../../audit/search.ts';
 import { placesOfAuditEntries } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
@@ -8,8 +13,12 @@ import { boundedByPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
-import { lookUpKey, optionalDate, optionalGlobalId } from '../input.ts';
+import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { keysetConnection } from '../keyset-connection.ts';
+import { idsField, periodFields } from '../lists/conditions.ts';
+import { mostCounted, totalOf } from '../lists/counted.ts';
+import { inAskedOrder, ListOrder, nameInCursors } from '../lists/order.ts';
+import { totalCount } from '../lists/total-count.ts';
 import { nodeOf } from '../visible-node.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { ActorKind, AuditActor } from './audit-actor.ts';
@@ -230,7 +239,12 @@ export const AuditEntryEdge = builder.edgeObject({
 });
 
 export const AuditEntryConnection = builder.connectionObject(
-  { name: 'AuditEntryConnection', type: AuditEntry, description: 'A page of entries of the audit log.' },
+  {
+    name: 'AuditEntryConnection',
+    type: AuditEntry,
+    description: 'A page of entries of the audit log.',
+    fields: (t) => ({ totalCount: t.field(totalCount) }),
+  },
   AuditEntryEdge,
 );
 
@@ -243,12 +257,24 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
     actorEmail: t
       .string({ description: 'Only entries of the actor with exactly this email address, in any case.' })
       .validate(lookUpKey(254).nullish()),
+    actorEmails: t
+      .stringList({
+        description: `Only entries of the actors with these email addresses, in any case, at most ${maxValues}.`,
+      })
+      .validate(listOf(lookUpKey(254).transform(asciiLowerCase))),
     actorKind: t.field({ type: ActorKind, description: 'Only entries of actors of this kind.' }),
     action: t.field({ type: AuditActionEnum, description: 'Only entries of this action.' }),
+    actions: t
+      .field({
+        type: [AuditActionEnum],
+        description: `Only entries of one of these actions, at most ${maxValues}.`,
+      })
+      .validate(optionalValues<typeof AuditActionEnum.$inferType>()),
     outcome: t.field({ type: AuditOutcome, description: 'Only entries with this outcome.' }),
     siteId: t
       .id({ description: 'Only entries that belong to this site.' })
       .validate(optionalGlobalId('Site')),
+    siteIds: idsField(t, 'Site', 'Only entries that belong to one of these sites'),
     ticketId: t
       .id({ description: 'Only entries that belong to this ticket.' })
       .validate(optionalGlobalId('Ticket')),
@@ -258,31 +284,50 @@ const AuditLogFilter = builder.inputType('AuditLogFilter', {
     supportSessionId: t
       .id({ description: 'Only entries that belong to this support session.' })
       .validate(optionalGlobalId('SupportSession')),
-    from: t
-      .field({ type: 'DateTime', description: 'Only entries with `occurredAt` at this time or later.' })
-      .validate(optionalDate),
-    until: t
-      .field({ type: 'DateTime', description: 'Only entries with `occurredAt` before this time.' })
-      .validate(optionalDate),
+    ...periodFields(t, 'entries', 'occurredAt'),
   }),
 });
 
-/** What of the places is in this organization and on this site, as far as either is given. */
-function within(
-  places: readonly AuditPlace[],
-  organizationId: string | null | undefined,
-  siteId: string | null | undefined,
-): AuditPlace[] {
-  const isElsewhere = (here: string | undefined, given: string | null | undefined) =>
-    here !== undefined && given != null && here !== given;
+type Filter = typeof AuditLogFilter.$inferInput;
+
+/** The values that entries have to have, by column. Of two conditions on one column, both hold. */
+function valuesOf(filter: Filter) {
+  const { supportSessionId, grantId, ticketId, actorEmail, actorEmails } = filter;
+  const { action, actions, actorKind, outcome } = filter;
+  const email = actorEmail == null ? null : asciiLowerCase(actorEmail);
+  return {
+    ...(supportSessionId == null ? {} : { session_id: [supportSessionId] }),
+    ...(grantId == null ? {} : { grant_id: [grantId] }),
+    ...(ticketId == null ? {} : { ticket_id: [ticketId] }),
+    ...given('actor_email', email, actorEmails),
+    ...given('action', action, actions),
+    ...(actorKind == null ? {} : { actor_kind: [actorKind] }),
+    ...(outcome == null ? {} : { outcome: [outcome] }),
+  };
+}
+
+function given<Column extends FilteredColumn>(
+  column: Column,
+  one: string | null | undefined,
+  several: readonly string[] | null | undefined,
+): { [Name in Column]?: readonly string[] } {
+  const both = (several ?? [one ?? '']).filter((value) => one == null || value === one);
+  return one == null && several == null ? {} : ({ [column]: both } as { [Name in Column]: string[] });
+}
+
+/** What of the places is in this organization, on this site and on one of these sites, as far as they are given. */
+function within(places: readonly AuditPlace[], { organizationId, siteId, siteIds }: Filter): AuditPlace[] {
+  const sites = siteId == null ? siteIds : [siteId].filter((id) => siteIds?.includes(id) ?? true);
+  const isElsewhere = (here: string | undefined, other: string | null | undefined) =>
+    here !== undefined && other != null && here !== other;
   return places
-    .filter(
-      (place) => !isElsewhere(place.organizationId, organizationId) && !isElsewhere(place.siteId, siteId),
-    )
-    .map((place) => ({
+    .filter((place) => !isElsewhere(place.organizationId, organizationId))
+    .flatMap((place) => (sites ?? [place.siteId]).map((id) => ({ place, id })))
+    .filter(({ place, id }) => !isElsewhere(place.siteId, id))
+    .map(({ place, id }) => ({
       ...place,
       ...(organizationId == null ? {} : { organizationId }),
-      ...(siteId == null ? {} : { siteId }),
+      ...(id === undefined ? {} : { siteId: id }),
     }));
 }
 
@@ -292,48 +337,35 @@ builder.queryField('auditLog', (t) =>
       type: AuditEntry,
       nullable: true,
       description:
-        'The audit log of the organizations whose log the viewer may read, newest first: every change and every refusal. Null with an error.',
+        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. Null with an error.',
       authScopes: { operation: 'auditLog' },
       args: {
         filter: t.arg({
           type: AuditLogFilter,
           description: 'Which entries. Default: all that the viewer may read.',
         }),
+        orderBy: t.arg({ type: ListOrder, description: 'In which order. Default: the newest first.' }),
       },
       resolve: async (_, args, context) => {
-        const {
-          organizationId,
-          actorEmail,
-          actorKind,
-          action,
-          outcome,
-          siteId,
-          ticketId,
-          grantId,
-          supportSessionId,
-          from,
-          until,
-        } = args.filter ?? {};
+        const asks = args.filter ?? {};
+        const { from, until } = asks;
         if (from != null && until != null && from >= until)
           throw badUserInput('filter.from must be before filter.until.');
-        const values = {
-          ...(supportSessionId == null ? {} : { session_id: [supportSessionId] }),
-          ...(grantId == null ? {} : { grant_id: [grantId] }),
-          ...(ticketId == null ? {} : { ticket_id: [ticketId] }),
-          ...(actorEmail == null ? {} : { actor_email: [asciiLowerCase(actorEmail)] }),
-          ...(action == null ? {} : { action: [action] }),
-          ...(actorKind == null ? {} : { actor_kind: [actorKind] }),
-          ...(outcome == null ? {} : { outcome: [outcome] }),
-        };
-        const places = within(placesOfAuditEntries(viewerOf(context)), organizationId, siteId);
-        const filter = { values, from: from ?? null, until: until ?? null };
+        const places = within(placesOfAuditEntries(viewerOf(context)), asks);
+        const filter = { values: valuesOf(asks), from: from ?? null, until: until ?? null };
         const { prisma, pool } = context.services.database;
-        return await keysetConnection(
+        const byPosition = await boundedByPosition(prisma, nameInCursors('auditLog', args), args);
+        const page = await keysetConnection(
           args,
-          await boundedByPosition(prisma, 'auditLog', args),
+          inAskedOrder(byPosition, args),
           ({ where, orderBy: order, take: limit }) =>
             searchAuditEntries(pool, places, filter, { ...where, order, limit }),
         );
+        const count = async () => {
+          const { fitting, isComplete } = await countAuditEntries(pool, places, filter, mostCounted + 1);
+          return totalOf(fitting, isComplete);
+        };
+        return { ...page, count };
       },
     },
     AuditEntryConnection,

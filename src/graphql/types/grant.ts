@@ -1,22 +1,18 @@
-import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { allowancesOf, limitsOf } from '../../access/catalogue.ts';
-import { visibleGrants, waysToSeeGrants } from '../../authorization/visibility.ts';
-import { listVisibleIds } from '../../authorization/visible-pages.ts';
-import { asOf, decisionDueAt, inStates } from '../../grants/as-of.ts';
+import { asOf, decisionDueAt } from '../../grants/as-of.ts';
 import { type GrantRow, termsOfRow } from '../../grants/row.ts';
 import type { GrantTerms } from '../../grants/terms.ts';
 import { builder } from '../builder.ts';
-import { type Context, viewerOf } from '../context.ts';
+import type { Context } from '../context.ts';
 import { withEndOfPlace } from '../end-of-place.ts';
 import { enumValues } from '../enum-values.ts';
-import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import { betweenIds, boundedById, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { totalCount } from '../lists/total-count.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, ServiceAccount, SupportEngineer, User } from './account.ts';
 import { GrantAllowance, GrantLimit } from './grant-limits.ts';
 import { GrantPermissions, grantPermissions } from './permissions.ts';
 
-const GrantState = builder.enumType('GrantState', {
+export const GrantState = builder.enumType('GrantState', {
   description: 'The state of a grant. DENIED, WITHDRAWN, EXPIRED, REVOKED and ENDED are final.',
   values: {
     PENDING_APPROVAL: {
@@ -319,81 +315,11 @@ export const GrantEdge = builder.edgeObject({
 });
 
 export const GrantConnection = builder.connectionObject(
-  { name: 'GrantConnection', type: Grant, description: 'A page of grants.' },
+  {
+    name: 'GrantConnection',
+    type: Grant,
+    description: 'A page of grants.',
+    fields: (t) => ({ totalCount: t.field(totalCount) }),
+  },
   GrantEdge,
-);
-
-const everyGrant = boundedById('grants');
-
-const GrantFilter = builder.inputType('GrantFilter', {
-  description: 'Selects grants. All the conditions given must hold.',
-  fields: (t) => ({
-    states: t
-      .field({
-        type: [GrantState],
-        description: `Only grants in one of these states now, at most ${maxValues}. \`[PENDING_APPROVAL]\` are the outstanding requests.`,
-      })
-      .validate(optionalValues<typeof GrantState.$inferType>()),
-    siteId: t.id({ description: 'Only grants on this site.' }).validate(optionalGlobalId('Site')),
-    productId: t
-      .id({ description: 'Only grants for this product on its site.' })
-      .validate(optionalGlobalId('Product')),
-    ticketId: t.id({ description: 'Only grants of this ticket.' }).validate(optionalGlobalId('Ticket')),
-    engineerId: t
-      .id({ description: 'Only grants of this engineer.' })
-      .validate(optionalGlobalId('SupportEngineer')),
-    scope: t.field({ type: GrantScopeKind, description: 'Only grants of this kind of data.' }),
-  }),
-});
-
-builder.queryField('grants', (t) =>
-  t.connection(
-    {
-      type: Grant,
-      nullable: true,
-      description: 'The grants that the viewer may see, newest first. Null with an error.',
-      authScopes: { operation: 'grants' },
-      args: {
-        filter: t.arg({
-          type: GrantFilter,
-          description: 'Which grants. Default: all that the viewer may see.',
-        }),
-      },
-      resolve: (_, args, context, info) =>
-        keysetConnection(args, everyGrant, async ({ where: bounds, orderBy: order, take }) => {
-          const { states, siteId, productId, ticketId, engineerId, scope } = args.filter ?? {};
-          const filter: Prisma.GrantWhereInput = {
-            ...(siteId == null ? {} : { siteId }),
-            ...(productId == null ? {} : { ticket: { productId } }),
-            ...(ticketId == null ? {} : { ticketId }),
-            ...(engineerId == null ? {} : { engineerId }),
-            ...(scope == null ? {} : { scopeKind: scope }),
-            ...(states == null
-              ? {}
-              : inStates(states, context.services.clock(), context.services.unsettledSites.list())),
-          };
-          const viewer = viewerOf(context);
-          const { prisma, pool } = context.services.database;
-          const ways = waysToSeeGrants(viewer);
-          return await prisma.grant.findMany({
-            ...nodesQuery(context, info),
-            where:
-              ways === null
-                ? { AND: [visibleGrants(viewer), filter, betweenIds(bounds)] }
-                : {
-                    id: {
-                      in: await listVisibleIds(pool, 'grants', ways, filter, {
-                        ...bounds,
-                        order,
-                        limit: take,
-                      }),
-                    },
-                  },
-            ...{ orderBy: { id: order }, take },
-          });
-        }),
-    },
-    GrantConnection,
-    GrantEdge,
-  ),
 );

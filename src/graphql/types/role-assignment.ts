@@ -2,8 +2,12 @@ import type { Prisma } from '../../../prisma/generated/client/client.ts';
 import { visibleRoleAssignments } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
-import { optionalGlobalId } from '../input.ts';
+import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
+import { idsField, inPeriod, periodFields } from '../lists/conditions.ts';
+import { mostCounted, totalOf } from '../lists/counted.ts';
+import { asked, ListOrder } from '../lists/order.ts';
+import { totalCount } from '../lists/total-count.ts';
 import { User } from './account.ts';
 
 export const Role = builder.enumType('Role', {
@@ -96,7 +100,12 @@ const RoleAssignmentEdge = builder.edgeObject({
 });
 
 const RoleAssignmentConnection = builder.connectionObject(
-  { name: 'RoleAssignmentConnection', type: RoleAssignment, description: 'A page of role assignments.' },
+  {
+    name: 'RoleAssignmentConnection',
+    type: RoleAssignment,
+    description: 'A page of role assignments.',
+    fields: (t) => ({ totalCount: t.field(totalCount) }),
+  },
   RoleAssignmentEdge,
 );
 
@@ -111,6 +120,14 @@ const RoleAssignmentFilter = builder.inputType('RoleAssignmentFilter', {
       .validate(optionalGlobalId('Site')),
     userId: t.id({ description: 'Only assignments of this user.' }).validate(optionalGlobalId('User')),
     role: t.field({ type: Role, description: 'Only assignments of this role.' }),
+    roles: t
+      .field({
+        type: [Role],
+        description: `Only assignments of one of these roles, at most ${maxValues}.`,
+      })
+      .validate(optionalValues<typeof Role.$inferType>()),
+    siteIds: idsField(t, 'Site', 'Only assignments over one of these sites or a product on it'),
+    ...periodFields(t, 'assignments', 'createdAt'),
   }),
 });
 
@@ -127,22 +144,33 @@ builder.queryField('roleAssignments', (t) =>
           type: RoleAssignmentFilter,
           description: 'Which assignments. Default: all that the viewer may see.',
         }),
+        orderBy: t.arg({ type: ListOrder, description: 'In which order. Default: the newest first.' }),
       },
-      resolve: (_, args, context, info) =>
-        keysetConnection(args, byId('roleAssignments'), ({ where, ...window }) => {
-          const { organizationId, siteId, userId, role } = args.filter ?? {};
-          const filter: Prisma.RoleAssignmentWhereInput = {
-            ...(organizationId == null ? {} : { organizationId }),
-            ...(siteId == null ? {} : { siteId }),
-            ...(userId == null ? {} : { accountId: userId }),
-            ...(role == null ? {} : { role }),
-          };
-          return context.services.database.prisma.roleAssignment.findMany({
+      resolve: async (_, args, context, info) => {
+        const { organizationId, siteId, siteIds, userId, role, roles } = args.filter ?? {};
+        const { prisma } = context.services.database;
+        const where: Prisma.RoleAssignmentWhereInput[] = [
+          visibleRoleAssignments(viewerOf(context)),
+          ...(organizationId == null ? [] : [{ organizationId }]),
+          ...(siteId == null ? [] : [{ siteId }]),
+          ...(siteIds == null ? [] : [{ siteId: { in: siteIds } }]),
+          ...(userId == null ? [] : [{ accountId: userId }]),
+          ...(role == null ? [] : [{ role }]),
+          ...(roles == null ? [] : [{ role: { in: roles } }]),
+          inPeriod('createdAt', args.filter ?? {}),
+        ];
+        const ordering = asked(byId, 'roleAssignments', args);
+        const page = await keysetConnection(args, ordering, ({ where: bounds, ...window }) =>
+          prisma.roleAssignment.findMany({
             ...nodesQuery(context, info),
-            where: { AND: [visibleRoleAssignments(viewerOf(context)), filter, where] },
+            where: { AND: [...where, bounds] },
             ...window,
-          });
-        }),
+          }),
+        );
+        const count = async () =>
+          totalOf(await prisma.roleAssignment.count({ where: { AND: where }, take: mostCounted + 1 }));
+        return { ...page, count };
+      },
     },
     RoleAssignmentConnection,
     RoleAssignmentEdge,

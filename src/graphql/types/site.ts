@@ -1,5 +1,5 @@
 import { relationsToSite, seesActiveAccess } from '../../authorization/viewer-relations.ts';
-import { visibleProducts, visibleSites, visibleTickets } from '../../authorization/visibility.ts';
+import { visibleProducts, visibleSites } from '../../authorization/visibility.ts';
 import { policyBeforeSessions } from '../../events/kinds/grant.ts';
 import type { Site as SiteRow } from '../../organizations/store.ts';
 import { builder } from '../builder.ts';
@@ -15,7 +15,6 @@ import {
   relatedRows,
 } from '../keyset-connection.ts';
 import { Grant, GrantConnection, GrantEdge } from './grant.ts';
-import { Ticket, TicketConnection, TicketEdge } from './ticket.ts';
 
 const SiteStatus = builder.enumType('SiteStatus', {
   description: 'The status of a site.',
@@ -81,7 +80,7 @@ const SupportAccessPolicy = builder.objectRef<SiteRow>('SupportAccessPolicy').im
 });
 
 const byGrant = boundedById('Site.activeAccess');
-const [everySite, itsProducts, itsTickets] = [byId('sites'), byId('Site.products'), byId('Site.tickets')];
+const [everySite, itsProducts] = [byId('sites'), byId('Site.products')];
 
 export const Site = builder.prismaNode('Site', {
   description: 'A site of an organization, with products licensed on it.',
@@ -144,19 +143,6 @@ export const Site = builder.prismaNode('Site', {
       },
       ProductConnection,
       ProductEdge,
-    ),
-    tickets: t.connection(
-      {
-        type: Ticket,
-        viewerIndependent: false,
-        description: 'The tickets about the site that the viewer may see, newest first.',
-        select: (args, context, nested) => ({
-          tickets: nested(relatedRows(args, itsTickets, visibleTickets(viewerOf(context))), nodesPath),
-        }),
-        resolve: ({ tickets }, args) => pageOf(args, itsTickets, tickets),
-      },
-      TicketConnection,
-      TicketEdge,
     ),
     activeAccess: t.connection(
       {

@@ -1,27 +1,13 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import {
-  visibleChangeRequests,
-  visibleGrants,
-  visibleTickets,
-  waysToSeeTickets,
-} from '../../authorization/visibility.ts';
-import { listVisibleTicketIds } from '../../authorization/visible-pages.ts';
+import { visibleChangeRequests, visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
-import { externalId, lookUpKey, maxValues, optionalGlobalId, optionalValues, ticketKey } from '../input.ts';
-import {
-  betweenIds,
-  boundedById,
-  byId,
-  keysetConnection,
-  nodesPath,
-  nodesQuery,
-  pageOf,
-  relatedRows,
-} from '../keyset-connection.ts';
+import { externalId, lookUpKey, ticketKey } from '../input.ts';
+import { byId, nodesPath, pageOf, relatedRows } from '../keyset-connection.ts';
+import { totalCount } from '../lists/total-count.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
 import { ChangeRequest, ChangeRequestConnection, ChangeRequestEdge } from './change-request.ts';
@@ -40,7 +26,7 @@ export const TicketStatus = builder.enumType('TicketStatus', {
   } as const,
 });
 
-const [everyTicket, itsGrants] = [boundedById('tickets'), byId('Ticket.grants')];
+const itsGrants = byId('Ticket.grants');
 const itsChangeRequests = byId('Ticket.changeRequests');
 
 export const Ticket = builder.prismaNode('Ticket', {
@@ -182,7 +168,12 @@ export const TicketEdge = builder.edgeObject({
 });
 
 export const TicketConnection = builder.connectionObject(
-  { name: 'TicketConnection', type: Ticket, description: 'A page of tickets.' },
+  {
+    name: 'TicketConnection',
+    type: Ticket,
+    description: 'A page of tickets.',
+    fields: (t) => ({ totalCount: t.field(totalCount) }),
+  },
   TicketEdge,
 );
 
@@ -231,72 +222,3 @@ function ticketNamed(
   if (key != null) return { key };
   return { externalId: id ?? null, integration: { email: asciiLowerCase(integration ?? viewer.email) } };
 }
-
-const TicketFilter = builder.inputType('TicketFilter', {
-  description: 'Selects tickets. All the conditions given must hold.',
-  fields: (t) => ({
-    siteId: t.id({ description: 'Only tickets about this site.' }).validate(optionalGlobalId('Site')),
-    productId: t
-      .id({ description: 'Only tickets about this product on its site.' })
-      .validate(optionalGlobalId('Product')),
-    statuses: t
-      .field({
-        type: [TicketStatus],
-        description: `Only tickets in one of these statuses, at most ${maxValues}.`,
-      })
-      .validate(optionalValues<typeof TicketStatus.$inferType>()),
-    reporterId: t.id({ description: 'Only tickets of this reporter.' }).validate(optionalGlobalId('User')),
-    assigneeId: t
-      .id({ description: 'Only tickets of this engineer.' })
-      .validate(optionalGlobalId('SupportEngineer')),
-    isAssigned: t.boolean({
-      description: 'True: only tickets with an engineer. False: only tickets without one.',
-    }),
-  }),
-});
-
-builder.queryField('tickets', (t) =>
-  t.connection(
-    {
-      type: Ticket,
-      nullable: true,
-      description: 'The tickets that the viewer may see, newest first. Null with an error.',
-      authScopes: { operation: 'tickets' },
-      args: {
-        filter: t.arg({
-          type: TicketFilter,
-          description: 'Which tickets. Default: all that the viewer may see.',
-        }),
-      },
-      resolve: (_, args, context, info) =>
-        keysetConnection(args, everyTicket, async ({ where: bounds, orderBy: order, take }) => {
-          const { siteId, productId, statuses, reporterId, assigneeId, isAssigned } = args.filter ?? {};
-          const filter: Prisma.TicketWhereInput = {
-            ...(siteId == null ? {} : { siteId }),
-            ...(productId == null ? {} : { productId }),
-            ...(statuses == null ? {} : { status: { in: statuses } }),
-            ...(reporterId == null ? {} : { reporterId }),
-            ...(assigneeId == null ? {} : { assigneeId }),
-            ...(isAssigned == null ? {} : { AND: [{ assigneeId: isAssigned ? { not: null } : null }] }),
-          };
-          const viewer = viewerOf(context);
-          const { prisma, pool } = context.services.database;
-          const ways = waysToSeeTickets(viewer);
-          return await prisma.ticket.findMany({
-            ...nodesQuery(context, info),
-            where:
-              ways === null
-                ? { AND: [visibleTickets(viewer), filter, betweenIds(bounds)] }
-                : {
-                    id: {
-                      in: await listVisibleTicketIds(pool, ways, filter, { ...bounds, order, limit: take }),
-                    },
-                  },
-            ...{ orderBy: { id: order }, take },
-          });
-        }),
-    },
-    TicketConnection,
-    TicketEdge,
-  ),
-);
