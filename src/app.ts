@@ -183,6 +183,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000,
       vendorSites: config.vendorSites,
       endedAtOnce: seams.endedAtOnce,
+      quotas: config.quotas,
     },
     unsettledSites,
     settleSoon: () => jobs?.settleNow(),

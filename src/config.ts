@@ -4,6 +4,7 @@ import { asciiLowerCase } from './platform/ascii.ts';
 import { isCountryCode } from './platform/country-codes.ts';
 import { parseEmailAddress } from './platform/email-address.ts';
 import type { LogLevel } from './platform/logger.ts';
+import { defaultQuotas, isQuotaName, type QuotaName, type Quotas } from './platform/quotas.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { visibleText } from './platform/visible-text.ts';
 
@@ -33,6 +34,8 @@ export type Config = {
   readonly mail: MailConfig;
   /** How long the appointment of a Guard admin waits where no Guard admin could confirm it, in hours. */
   readonly guardAppointmentWaitHours: number;
+  /** How much one account or organization may write. */
+  readonly quotas: Quotas;
   /** The email of the person who becomes the first operator of a deployment without operators. */
   readonly bootstrapOperatorEmail: string | null;
   /** The domains of the vendor's email addresses, in lower case: nobody with an address there is a customer's user. */
@@ -304,6 +307,23 @@ const countries = list.transform((given, context) => {
   return z.NEVER;
 });
 
+/** `openTicketsOfUser=1000,ticketsOfUserPerHour=50`: the quotas that are not the default. */
+const quotas = list.transform((given, context): Quotas => {
+  const set: Record<QuotaName, number> = { ...defaultQuotas };
+  for (const one of given) {
+    const [, name = '', most = ''] = /^(\w+)=([1-9]\d{0,6})$/.exec(one) ?? [];
+    if (isQuotaName(name)) set[name] = Number(most);
+    else {
+      context.addIssue({
+        code: 'custom',
+        message: `must be quotas separated by commas, each a name and a whole number from 1 to 9999999, as in openTicketsOfUser=1000. The names: ${Object.keys(defaultQuotas).join(', ')}`,
+      });
+      return z.NEVER;
+    }
+  }
+  return set;
+});
+
 /** `Name <address>`, or only the address. */
 const mailbox = z.string().transform((text, context): Mailbox => {
   const [, quoted = '', address = text] = /^([^<>"\r\n]*|"[^<>"\r\n]*" *)<([^<>]*)>$/.exec(text) ?? [];
@@ -459,6 +479,7 @@ const environment = z.object({
   ),
   MAIL_FROM: variable(mailbox, null),
   GUARD_APPOINTMENT_WAIT_HOURS: variable(wholeNumber(24, 720, 'a number of hours'), 72),
+  QUOTAS: variable(quotas, defaultQuotas),
   BOOTSTRAP_OPERATOR_EMAIL: variable(emailAddress, null),
   VENDOR_EMAIL_DOMAINS: variable(emailDomains, null),
   PROCESSING_REGIONS: variable(regions, []),
@@ -557,6 +578,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     consoleUrl: values.CONSOLE_URL,
     mail: chooseMail(values),
     guardAppointmentWaitHours: values.GUARD_APPOINTMENT_WAIT_HOURS,
+    quotas: values.QUOTAS,
     bootstrapOperatorEmail: values.BOOTSTRAP_OPERATOR_EMAIL,
     vendorEmailDomains:
       values.VENDOR_EMAIL_DOMAINS ?? (identity.kind === 'development' ? ['vendor.example'] : []),
@@ -650,6 +672,9 @@ export function explainConfig(config: Config): string[] {
     `vendor     ${config.vendorEmailDomains.length === 0 ? "no domains are known: its own people can be added as customers' users" : `addresses of ${config.vendorEmailDomains.join(', ')} are no customer's user's`}`,
     `support    processes data in ${listOr('any region', config.vendorSites.processingRegions)}, acts from ${listOr('any country', config.vendorSites.engineerCountries)}`,
     `guard      an appointment that nobody could confirm waits ${config.guardAppointmentWaitHours} hours`,
+    `quotas     ${Object.entries(config.quotas)
+      .map(([name, most]) => `${name} ${most}`)
+      .join(', ')}`,
     ...(config.ticketWebhooks.length === 0
       ? []
       : [

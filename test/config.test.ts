@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, defaultAdmission, explainConfig, parseConfig, variableNames } from '../src/config.ts';
+import { defaultQuotas } from '../src/platform/quotas.ts';
 
 const issuer = {
   OIDC_ISSUER: 'https://login.vendor.example',
@@ -47,6 +48,7 @@ describe('nothing set', () => {
         from: { name: 'Latchkey', address: 'no-reply@latchkey.invalid' },
       },
       guardAppointmentWaitHours: 72,
+      quotas: defaultQuotas,
       bootstrapOperatorEmail: null,
       vendorEmailDomains: ['vendor.example'],
       vendorSites: { processingRegions: [], engineerCountries: [] },
@@ -85,6 +87,7 @@ test('everything set', () => {
       SMTP_URL: 'smtps://latchkey:hunter2@mail.example:465',
       MAIL_FROM: 'Latchkey <support-access@vendor.example>',
       GUARD_APPOINTMENT_WAIT_HOURS: '96',
+      QUOTAS: 'openTicketsOfUser=7, requestsOfEngineerPerHour=90',
       BOOTSTRAP_OPERATOR_EMAIL: 'Operator@Vendor.example',
       VENDOR_EMAIL_DOMAINS: 'Vendor.example, vendor-support.example, vendor.example',
       PROCESSING_REGIONS: 'EU, US,EU',
@@ -130,6 +133,7 @@ test('everything set', () => {
       from: { name: 'Latchkey', address: 'support-access@vendor.example' },
     },
     guardAppointmentWaitHours: 96,
+    quotas: { ...defaultQuotas, openTicketsOfUser: 7, requestsOfEngineerPerHour: 90 },
     bootstrapOperatorEmail: 'operator@vendor.example',
     vendorEmailDomains: ['vendor.example', 'vendor-support.example'],
     vendorSites: { processingRegions: ['EU', 'US'], engineerCountries: ['DE', 'IE'] },
@@ -207,6 +211,8 @@ test.each<[string, string]>([
   ['DATABASE_URL', 'postgresql://host/latchkey#fragment'],
   ['DATABASE_POOL_SIZE', '1'],
   ['PROCESSING_REGIONS', `EU,${'x'.repeat(41)}`],
+  ['QUOTAS', 'openTicketsOfUser=0'],
+  ['QUOTAS', 'ticketsPerDay=7'],
   ['ENGINEER_COUNTRIES', 'DE,UK'],
   ['ENGINEER_COUNTRIES', 'de'],
   ['DATABASE_URL', 'postgresql://latchkey:123/456@db.example/latchkey'],

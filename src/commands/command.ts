@@ -7,8 +7,10 @@ import type { Viewer } from '../identity/viewer.ts';
 import type { MailRequest } from '../notifications/mail-kind.ts';
 import { anywhere, type VendorSites } from '../organizations/residency.ts';
 import type { Transaction } from '../platform/database.ts';
+import type { Quotas } from '../platform/quotas.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
+import type { Asking } from './quotas.ts';
 import type { Refusal, RefusalCode } from './refusal.ts';
 import type { DecidedSessionChange } from './session-effects.ts';
 
@@ -52,6 +54,8 @@ export type Command<Input, Facts, Row extends object> = {
    * refused. Asked only for a viewer who may run the command. Null: nothing has lapsed.
    */
   lapse?: (facts: Facts, now: Date) => { changes: DecidedGrantChange[]; refused: Refusal } | null;
+  /** Reads why a quota allows the caller no more of it. Null: there is none to wait for. Left out: it has no quota. */
+  exceeded?: ((tx: Transaction, facts: Facts, asking: Asking) => Promise<Refusal | null>) | undefined;
   /** Decides. Pure: it reads nothing but its arguments, and changes nothing. */
   decide: (facts: Facts, input: Input, context: DecisionContext) => Outcome<Row>;
 };
@@ -67,6 +71,8 @@ export type Rules = {
   vendorSites: VendorSites;
   /** So many grants, and so many change requests, end in one transaction with their site or licence. Default: `endedAtOnce`. */
   endedAtOnce?: number | undefined;
+  /** Default: `defaultQuotas`. */
+  quotas?: Quotas;
 };
 
 /** Few enough for a fraction of the time limit of a transaction on a busy machine. */
@@ -78,7 +84,14 @@ export const defaultRules: Rules = { appointmentWaitMs: 72 * 60 * 60 * 1000, ven
 export type Rights = RightsLock | null | Promise<readonly RightsLock[]>;
 
 /** Who asks, when, by which rules, and whether a second person has confirmed it where that is needed. */
-export type Question = { viewer: Viewer; now: Date; rules?: Rules | undefined; isConfirmed?: boolean };
+export type Question = {
+  viewer: Viewer;
+  now: Date;
+  rules?: Rules | undefined;
+  isConfirmed?: boolean;
+  /** Why a quota allows the viewer no more. */
+  exceeded?: Refusal | null;
+};
 
 /** A question, and how the viewer is related to what the command names. */
 export type DecisionContext = Pick<Question, 'viewer' | 'now'> & {

@@ -12,6 +12,7 @@ import type { Ticket } from '../tickets/ticket.ts';
 import type { Command } from './command.ts';
 import { consentBox } from './consent-box.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
+import { quotaRefusals, refuseTicket } from './quotas.ts';
 import { forbidden, invalidInput, type Refusal, refusalsOfEveryCommand } from './refusal.ts';
 
 export type CreateTicketInput = ProductRef &
@@ -37,7 +38,7 @@ export type CreateTicketFacts = ProductWithSite & { reporter: UserViewer | null;
 export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket> = {
   operation: 'createTicket',
   action: 'ticket.create',
-  refusals: [...refusalsOfEveryCommand, 'NOT_FOUND'],
+  refusals: [...refusalsOfEveryCommand, 'NOT_FOUND', ...quotaRefusals.tickets],
   resource: 'Ticket',
   lock: shareSiteOfProduct,
   rights: (input) => {
@@ -58,6 +59,7 @@ export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket>
   isVisible: seesOrganization,
   auditContext: ({ site }) => ({ organizationId: site.organizationId, siteId: site.id }),
   auditResource: ({ id }) => ({ type: 'Product', id }),
+  exceeded: (tx, { site }, asking) => refuseTicket(tx, site.organizationId, asking),
   decide: (facts, input, by) => {
     const { reporter: named, ticketKey: key, site, ...product } = facts;
     const { viewer, now } = by;

@@ -25,7 +25,7 @@ export function decideCommand<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   loaded: Facts,
   input: Input,
-  { viewer, now, rules = defaultRules, isConfirmed = false }: Question,
+  { viewer, now, rules = defaultRules, isConfirmed = false, exceeded = null }: Question,
 ): CommandDecision<Row> {
   const relations = command.relations(viewer, loaded);
   if (!command.isVisible(relations)) {
@@ -39,6 +39,7 @@ export function decideCommand<Input, Facts, Row extends object>(
     const refused = command.refuse?.(viewer, facts) ?? forbidden('Your role does not allow this.');
     return { isVisible: true, preceding: expired, outcome: { refused } };
   }
+  if (exceeded !== null) return { isVisible: true, preceding: expired, outcome: { refused: exceeded } };
   const lapsed = command.lapse?.(facts, now) ?? null;
   if (lapsed !== null) {
     const { changes, refused } = lapsed;

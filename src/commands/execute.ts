@@ -17,6 +17,7 @@ import type { UnsettledSites } from '../organizations/unsettled.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
+import { defaultQuotas } from '../platform/quotas.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
 import type { Command, Rules } from './command.ts';
@@ -185,7 +186,9 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
   const facts = await inSpan('load', {}, () => command.load(tx, input, now));
-  const effects = effectsOf(command, facts, input, { viewer, now, rules });
+  const asking = { viewer, now, quotas: rules?.quotas ?? defaultQuotas };
+  const exceeded = facts === null ? null : ((await command.exceeded?.(tx, facts, asking)) ?? null);
+  const effects = effectsOf(command, facts, input, { viewer, now, rules, exceeded });
   const appended = await inSpan('write', {}, () => writeEffects(tx, [effects], now));
   const after = effects.accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
   const { unsettledSiteId: left } = effects;

@@ -16,6 +16,10 @@ export type StateRefusalCode =
   | ProposalRefusal
   | DeletionRefusal
   | 'DELETION_ALREADY_REQUESTED'
+  | 'TOO_MANY_OPEN_TICKETS'
+  | 'TOO_MANY_TICKETS'
+  | 'TOO_MANY_OPEN_REQUESTS'
+  | 'TOO_MANY_ACCESS_REQUESTS'
   | 'ANOTHER_CHANGE_WAITS'
   | 'TOO_MANY_CHANGES_WAIT'
   | 'CHANGE_LAPSED'
@@ -231,6 +235,14 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   VALID_UNTIL_BEYOND_LIMIT: 'validUntil must be at most 30 days from now.',
   TOO_MANY_CHANGE_REQUESTS:
     'The ticket has as many open change requests as it may have. Withdraw those that are no longer needed, and record what came of those that were begun.',
+  TOO_MANY_OPEN_TICKETS:
+    'You have as many open tickets as one person may have. Close those that are settled, then file this one.',
+  TOO_MANY_TICKETS:
+    'As many tickets were filed within an hour as may be, by you or for your organization. The message says when to file the next one.',
+  TOO_MANY_OPEN_REQUESTS:
+    'As many requests on your tickets await a decision as one engineer may have. Withdraw those that are no longer needed, or wait until some are decided.',
+  TOO_MANY_ACCESS_REQUESTS:
+    'You have asked for access as often within an hour as one engineer may. The message says when to ask again.',
   TICKET_CLOSED: 'The ticket is closed. Reopen it first.',
   TICKET_NOT_CLOSED: 'The ticket is not closed.',
   SITE_DEACTIVATED:

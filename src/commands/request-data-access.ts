@@ -3,6 +3,7 @@ import { newId } from '../platform/ids.ts';
 import type { TicketRef } from '../tickets/ticket.ts';
 import { changeGrant } from './change-grant.ts';
 import { openRequest, refuseOpening } from './open-request.ts';
+import { quotaRefusals, refuseRequest } from './quotas.ts';
 import { grantSubjectOf, ticketCommand } from './ticket-command.ts';
 
 export type RequestDataAccessInput = TicketRef & {
@@ -23,7 +24,9 @@ export const requestDataAccess = ticketCommand<RequestDataAccessInput, GrantRow>
     'ALREADY_REQUESTED',
     'ALREADY_APPROVED',
     'ALREADY_ACTIVE',
+    ...quotaRefusals.requests,
   ],
+  exceeded: (tx, _, asking) => refuseRequest(tx, asking),
   decide: (facts, { scope: kind, conversationIds, justification }, by) => {
     const { ticket } = facts;
     const refused = refuseOpening(facts, kind);

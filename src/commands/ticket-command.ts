@@ -37,6 +37,7 @@ type TicketSpec<Input, Row extends object, Extra extends object> = {
   lockBefore?: (tx: Transaction, input: Input) => Promise<void>;
   /** Loads facts other than the ticket and its grants. */
   extra?: (tx: Transaction, input: Input, ticket: TicketOnProduct) => Promise<Extra>;
+  exceeded?: Command<Input, TicketFacts, Row>['exceeded'];
   decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
 };
 
@@ -76,6 +77,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     auditResource: ({ ticket, grant }) =>
       grant === null ? { type: 'Ticket', id: ticket.id } : { type: 'Grant', id: grant.id },
     applyTimeLimits: applyTicketTimeLimits,
+    exceeded: spec.exceeded,
     decide: spec.decide,
   };
 }

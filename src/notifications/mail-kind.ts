@@ -19,7 +19,7 @@ export type MailKind<Facts = unknown> = {
   /** Joins that lead from `m` to what `recipient` names. */
   about: string;
   /**
-   * The condition for who gets the mail: active accounts of users, fifty at most. It is checked when the mail is queued
+   * The condition for who gets the mail: active accounts of users, a thousand at most. It is checked when the mail is queued
    * and again before each attempt to send it.
    */
   recipient: string;

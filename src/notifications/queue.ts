@@ -7,7 +7,7 @@ import { isVendorsInSql } from '../roles/vendor-domains.ts';
 import type { MailKind, MailRequest, Recipient } from './mail-kind.ts';
 
 /** The maximum number of people who get the mail of one request. */
-const maxRecipients = 50;
+const maxRecipients = 1_000;
 
 /**
  * Retry delays in seconds, from one attempt to the next: eight attempts within about a day. Even the shortest

@@ -14,6 +14,11 @@ export function newId(at: Date = new Date()): string {
   return v7({ msecs: at.getTime(), seq: serial });
 }
 
+/** The id before which are all that were made earlier. */
+export function firstIdAt(moment: Date): string {
+  return v7({ msecs: moment.getTime(), seq: 0, random: new Uint8Array(16) });
+}
+
 /** Whether the text is a UUIDv7 in canonical form, as every id of Latchkey is. */
 export function isId(text: string): boolean {
   return validate(text) && version(text) === 7 && text === text.toLowerCase();

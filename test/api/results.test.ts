@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
+import { generousQuotas } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
+import { insertInboundTicketEvents, insertOpenRequests, rawId } from '../support/rows.ts';
 import {
   addRovoBackend,
   assignRole,
@@ -17,6 +18,8 @@ import {
   type World,
 } from '../support/world.ts';
 
+/** More than anybody files here. */
+const openTicketsOfUser = 1_000;
 let gateway: TestGateway;
 let world: World;
 let people: Record<
@@ -32,7 +35,9 @@ let people: Record<
 >;
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
+  ({ gateway, world } = await startGatewayWithWorld({
+    ...{ maintenance: false, config: { quotas: { ...generousQuotas, openTicketsOfUser } } },
+  }));
   const { reporter, organizationAdmin, jiraAdmin, confluenceAdmin, guardAdmin } = world.acme.emails;
   people = {
     reporter: await gateway.as(reporter),
@@ -319,6 +324,15 @@ const rows: Record<MutationName, () => Row> = {
       ForbiddenError: by('operator', input),
       otherInput: { summary: 'It is slower' },
       NotFoundError: by('reporter', { ...input, productId: nowhere('Product') }),
+      InvalidStateError: by('confluenceAdmin', async () => {
+        const { rows } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [
+          people.confluenceAdmin.email,
+        ]);
+        const place = { siteId: rawId(world.acme.sites.main.id), productId: rawId(input.productId) };
+        const of = { ...place, project: 'FULL', reporterId: rows[0]?.id, engineerId: null };
+        await insertOpenRequests(gateway, of, openTicketsOfUser, 'The board does not load.');
+        return input;
+      }),
     };
   },
   assignTicket: () => ({

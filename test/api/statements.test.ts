@@ -467,16 +467,16 @@ describe('a mutation', () => {
 
   const mutations: Record<string, Row> = {
     createTicket: {
-      statements: 14,
-      withEverything: 18,
+      statements: 15,
+      withEverything: 19,
       given: async () => ({
         by: await member('reporter'),
         input: { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: false },
       }),
     },
     'createTicket with consent': {
-      statements: 15,
-      withEverything: 19,
+      statements: 16,
+      withEverything: 20,
       given: async () => ({
         by: await member('organizationAdmin'),
         input: { productId: acme.sites.main.products.jira, summary: 'It is slow', grantDataAccess: true },
@@ -554,8 +554,8 @@ describe('a mutation', () => {
       given: async () => ({ by: await member('reporter'), input: { ticketId: (await closed()).ticketId } }),
     },
     'requestDataAccess by key': {
-      statements: 13,
-      withEverything: 14,
+      statements: 14,
+      withEverything: 15,
       given: async () => ({
         by: await engineer(),
         input: { ticketKey: (await ticket()).key, scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] },
@@ -634,8 +634,8 @@ describe('a mutation', () => {
       given: async () => ({ by: await member('reporter'), input: { ticketId: (await closed()).ticketId } }),
     },
     requestDataAccess: {
-      statements: 13,
-      withEverything: 14,
+      statements: 14,
+      withEverything: 15,
       given: async () => ({
         by: await engineer(),
         input: { ticketId: (await ticket()).ticketId, scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] },

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { spawnWatched, watched } from '../../src/platform/watched-process.ts';
 import { compileCache } from '../support/compile-cache.ts';
+import { generousQuotas } from '../support/deadlines.ts';
 import { reservePort } from '../support/ports.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -35,7 +36,11 @@ type RunningProcess = {
   signal(name: NodeJS.Signals, endsIt: boolean): void;
 };
 
-/** @param environment its whole configuration except the port */
+const quotas = Object.entries(generousQuotas)
+  .map(([name, most]) => `${name}=${most}`)
+  .join();
+
+/** @param environment its whole configuration except the port and the quotas */
 export async function startGatewayProcess(
   environment: Readonly<Record<string, string>>,
 ): Promise<GatewayProcess> {
@@ -47,7 +52,7 @@ export async function startGatewayProcess(
     port = await reservePort();
     const child = spawnWatched(...watched(process.execPath, [main]), {
       env: {
-        ...{ ...compileCache, ...environment },
+        ...{ QUOTAS: quotas, ...compileCache, ...environment },
         ...{ PORT: String(port), NODE_ENV: 'production', LOG_LEVEL: 'info' },
       },
     });

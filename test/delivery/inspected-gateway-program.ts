@@ -3,7 +3,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { createApp } from '../../src/app.ts';
 import { type Config, defaultAdmission } from '../../src/config.ts';
-import { generousDatabaseDeadlines, generousLimits } from '../support/deadlines.ts';
+import { generousDatabaseDeadlines, generousLimits, generousQuotas } from '../support/deadlines.ts';
 import { measureLateness } from '../support/lateness.ts';
 import type { InspectedGatewayOptions, InspectedGatewayReport } from './inspected-gateway.ts';
 
@@ -26,7 +26,11 @@ const config = {
     publicUrl: null,
     consoleUrl: null,
   },
-  ...{ guardAppointmentWaitHours: 72, vendorSites: { processingRegions: [], engineerCountries: [] } },
+  ...{
+    quotas: generousQuotas,
+    guardAppointmentWaitHours: 72,
+    vendorSites: { processingRegions: [], engineerCountries: [] },
+  },
   ...{ mail: { kind: 'none' }, bootstrapOperatorEmail: null },
   ...{
     vendorEmailDomains: [],

@@ -1,6 +1,7 @@
-/** Deadlines for tests that do not test deadlines: so long that no machine is too slow. */
+/** Deadlines and limits for tests that do not test them: so long that no machine is too slow, and more than any test needs. */
 import type { Limits } from '../../src/http/limits.ts';
 import type { DatabaseDeadlines } from '../../src/platform/database.ts';
+import { defaultQuotas, type Quotas } from '../../src/platform/quotas.ts';
 
 export const generousMs = 240_000;
 
@@ -25,3 +26,7 @@ export const generousLimits: Partial<Limits> = {
   ratePerAccount: 1_000_000,
   ratePerOrganization: 1_000_000,
 };
+
+export const generousQuotas = Object.fromEntries(
+  Object.keys(defaultQuotas).map((name) => [name, 1_000_000]),
+) as Quotas;

@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
 import { type Config, defaultAdmission } from '../../src/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
-import { generousDatabaseDeadlines, generousLimits, generousMs } from './deadlines.ts';
+import { generousDatabaseDeadlines, generousLimits, generousMs, generousQuotas } from './deadlines.ts';
 import { createTestDatabase, gatewayUrl } from './postgres.ts';
 
 export type Answer = {
@@ -63,6 +63,7 @@ const development: Config = {
   consoleUrl: null,
   mail: { kind: 'none' },
   guardAppointmentWaitHours: 72,
+  quotas: generousQuotas,
   vendorSites: { processingRegions: [], engineerCountries: [] },
   bootstrapOperatorEmail: 'operator@vendor.example',
   vendorEmailDomains: ['vendor.example'],

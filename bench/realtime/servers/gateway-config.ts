@@ -1,4 +1,5 @@
 import { type Config, defaultAdmission } from '../../../src/config.ts';
+import { defaultQuotas } from '../../../src/platform/quotas.ts';
 
 /** A gateway of the benchmarks: on this database, without Redis. */
 export function gatewayConfig(databaseUrl: string): Config {
@@ -15,6 +16,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     publicUrl: null,
     consoleUrl: null,
     mail: { kind: 'none' },
+    quotas: defaultQuotas,
     guardAppointmentWaitHours: 72,
     vendorSites: { processingRegions: [], engineerCountries: [] },
     bootstrapOperatorEmail: null,
