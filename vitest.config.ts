@@ -17,7 +17,7 @@ const unitTests = [
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
   'test/changes/*.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
-  'test/commands/{allowed-actions,refusals,relayed-consent,session-effects,unassign-tickets}.test.ts',
+  'test/commands/{allowed-actions,recent-refusals,refusals,relayed-consent,session-effects,unassign-tickets}.test.ts',
   'test/events/{adaptive-throttle,delivery-queue,envelope,event-cursor,position,topics}.test.ts',
   'test/grants/*.test.ts',
   'test/graphql/viewer-independence.test.ts',

@@ -9,6 +9,7 @@ import { addFirstOperator } from './commands/add-first-operator.ts';
 import { type BackgroundJobs, startBackgroundJobs } from './commands/background-jobs.ts';
 import { createBacklogReader } from './commands/backlog.ts';
 import type { Dependencies } from './commands/execute.ts';
+import { createRecentRefusals, type RecentRefusals } from './commands/recent-refusals.ts';
 import { signIn } from './commands/sign-in.ts';
 import { warmUp } from './commands/warm-up.ts';
 import type { Config, MailConfig } from './config.ts';
@@ -97,6 +98,8 @@ export type AppSeams = {
   onStatement?: (sql: string) => void;
   /** So many grants end in one transaction with their site or licence; what exceeds it is settled behind. */
   endedAtOnce?: number;
+  /** Default: one of the gateway's own, by a clock that runs steadily. */
+  recentRefusals?: RecentRefusals;
   /** `false`: background jobs do not start; a test runs them itself. */
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
@@ -186,6 +189,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       quotas: config.quotas,
     },
     unsettledSites,
+    recentRefusals: seams.recentRefusals ?? createRecentRefusals(),
     settleSoon: () => jobs?.settleNow(),
   };
 

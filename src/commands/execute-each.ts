@@ -15,7 +15,7 @@ export const togetherAtMost = 25;
 
 export type BulkRun = {
   accountId: string;
-  /** The caller as they were a moment ago: what is refused to them then takes no lock. Default: everything takes its locks. */
+  /** The caller as they were a moment ago, for refusals without locks. Default: everything takes its locks. */
   viewer?: Viewer | undefined;
   /** Aborts when nothing more may be begun. */
   stop: AbortSignal;

@@ -26,7 +26,7 @@ export type BulkItem<Input> = { input: Input; idempotencyKey: string | null };
  * Once the signal is aborted, no further statement is sent, and nothing is changed.
  */
 export async function executeTogether<Input extends { grantId: string }>(
-  { database, clock, announce, rules, unsettledSites, metrics }: Dependencies,
+  { database, clock, announce, rules, unsettledSites, metrics, recentRefusals }: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
   { accountId, viewer: before }: { accountId: string; viewer?: Viewer | undefined },
@@ -35,7 +35,8 @@ export async function executeTogether<Input extends { grantId: string }>(
   const grantIds = items.map(({ input }) => input.grantId);
   const { appended, ...executed } = await retryOnWriteConflict(() =>
     database.transaction(async (tx) => {
-      const unlocked = await refuseTogether(tx, command, items, before, { clock, rules });
+      const suspect = recentRefusals?.has(accountId) ? before : undefined;
+      const unlocked = await refuseTogether(tx, command, items, suspect, { clock, rules });
       const locked = items.filter((_, index) => !unlocked.has(index));
       if (locked.length > 0) {
         await lockTicketsOfGrants(
@@ -81,6 +82,7 @@ export async function executeTogether<Input extends { grantId: string }>(
   );
   announce(appended);
   for (const answer of executed.answers) metrics?.commandAnswered(command.operation, outcomeOf(answer));
+  if (executed.answers.some((answer) => 'refused' in answer)) recentRefusals?.note(accountId);
   return executed;
 }
 

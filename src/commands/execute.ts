@@ -3,7 +3,7 @@
  *
  *     refuse? → lock → repeat? → load → authorize → decide (pure) → write state + audit + events + mail → commit → wake
  *
- * What is refused on the facts as they are is refused before any lock: refuse-unlocked.ts.
+ * What is refused to an account that was refused something lately is refused before any lock: refuse-unlocked.ts.
  * All of it is one transaction. A refusal is written too: it has an entry on the audit log, and it is the answer
  * to a repetition. Nothing happens outside the database before the commit. Many commands on grants share a transaction:
  * execute-together.ts.
@@ -23,6 +23,7 @@ import { lockRights } from '../roles/locks.ts';
 import type { Command, Rules } from './command.ts';
 import { effectsOf, writeEffects } from './effects.ts';
 import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
+import type { RecentRefusals } from './recent-refusals.ts';
 import { forbidden, notFound, RefusedError } from './refusal.ts';
 import { type RefusedUnlocked, refuseUnlocked } from './refuse-unlocked.ts';
 
@@ -36,6 +37,8 @@ export type Dependencies = {
   logger: Logger;
   /** Where reads look for what has ended and is not settled: organizations/unsettled.ts. */
   unsettledSites?: UnsettledSites;
+  /** Who was refused something lately. Default: nobody was. */
+  recentRefusals?: RecentRefusals;
   /** Where commands are counted. */
   metrics?: Metrics;
   /** Called after a commit that has left something to settle. Never waits. */
@@ -46,7 +49,7 @@ export type Dependencies = {
 export type Caller = {
   accountId: string;
   idempotencyKey: string | null;
-  /** The caller as they were a moment ago: what is refused to them then takes no lock. Default: everything takes its locks. */
+  /** The caller as they were a moment ago, for refusals without locks. Default: everything takes its locks. */
   viewer?: Viewer | undefined;
 };
 
@@ -71,14 +74,24 @@ export type Executed<Row extends object> = { answer: Answer<Row>; viewer: Viewer
 
 /** As `execute`, for somebody who shows the caller more than the row. A refusal is an answer. */
 export async function executeAndLook<Input, Facts, Row extends object>(
-  { database, clock, announce, unsettledSites, settleSoon, metrics, ...settings }: Dependencies,
+  {
+    database,
+    clock,
+    announce,
+    unsettledSites,
+    settleSoon,
+    metrics,
+    recentRefusals,
+    ...settings
+  }: Dependencies,
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
 ): Promise<Executed<Row>> {
   const runOnce = () =>
     database.transaction(async (tx): Promise<Written<Row>> => {
-      const unlocked = await refuseUnlocked(tx, command, input, caller.viewer, { clock, ...settings });
+      const suspect = recentRefusals?.has(caller.accountId) ? caller.viewer : undefined;
+      const unlocked = await refuseUnlocked(tx, command, input, suspect, { clock, ...settings });
       if (unlocked === null)
         await inSpan('lock', {}, async () => {
           await command.lock(tx, input);
@@ -102,6 +115,7 @@ export async function executeAndLook<Input, Facts, Row extends object>(
   );
   announce(appended);
   metrics?.commandAnswered(command.operation, outcomeOf(executed.answer));
+  if ('refused' in executed.answer) recentRefusals?.note(caller.accountId);
   unsettledSites?.note(unsettled.siteIds);
   if (unsettled.isNew) settleSoon?.();
   return executed;

@@ -10,7 +10,7 @@ export type RefusedUnlocked<Row extends object> = { effects: Effects<Row>; viewe
 /**
  * Decides a command on the facts as they are at the moment, without its locks. Returns the refusal, so that whoever repeats
  * what is refused holds up nobody; or null for what must be decided under the locks: what is accepted, and what ends or
- * changes something although it is refused.
+ * changes something although it is refused. Without a viewer, everything is decided under the locks.
  */
 export async function refuseUnlocked<Input, Facts, Row extends object>(
   tx: Transaction,

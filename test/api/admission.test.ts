@@ -66,6 +66,11 @@ const untilWaiting = (count: number) =>
 const assign = `mutation ($ticketId: ID!, $engineerId: ID!) {
   assignTicket(input: { ticketId: $ticketId, engineerId: $engineerId }) { __typename } }`;
 
+const refuse = async (person: Person) =>
+  expect(await attempt(person, 'assignTicket', { ticketId, engineerId: world.engineer.id })).toMatchObject({
+    code: 'FORBIDDEN',
+  });
+
 async function refusals(): Promise<number> {
   const { rows } = await gateway.sql.query(
     `SELECT (SELECT count(*) FROM audit_entries WHERE outcome = 'REFUSED' AND action = 'grant.withdraw')::int
@@ -74,7 +79,9 @@ async function refusals(): Promise<number> {
   return rows[0].count;
 }
 
-test('what is refused is answered and recorded while somebody has the lock of its ticket', async () => {
+test('what is refused to those who were refused something before is answered and recorded while somebody has the lock of its ticket', async () => {
+  await refuse(engineer);
+  await refuse(admin);
   const before = await refusals();
   await whileLocked(async () => {
     expect(await attempt(engineer, 'withdrawDataAccessRequest', { grantId })).toMatchObject({
@@ -90,6 +97,7 @@ test('what is refused is answered and recorded while somebody has the lock of it
 });
 
 test('a bulk locks the tickets of what is not refused, and no others', async () => {
+  await refuse(admin);
   const other = await approved('acme');
   await whileLocked(async () => {
     const { results } = await attempt(admin, 'revokeDataAccessInBulk', { grantIds: [other.grantId] });
