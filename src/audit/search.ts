@@ -7,7 +7,14 @@ import { type AuditEntry as AuditRow, Prisma } from '../../prisma/generated/clie
 import { entryColumns } from './store.ts';
 
 /** A part of the log: an organization's entries, a site's, or those of both; without either, all of it. */
-export type AuditPlace = { readonly organizationId?: string; readonly siteId?: string };
+export type AuditPlace = {
+  readonly organizationId?: string;
+  readonly siteId?: string;
+  /** Only what this account did, as far as it is in the log of an organization. */
+  readonly actor?: { readonly id: string; readonly email: string };
+  /** Of what an actor did, the entries of these sites. */
+  readonly onSites?: readonly string[];
+};
 
 /** An entry's place in the order of the log. */
 export type AuditPosition = { readonly txid: bigint; readonly seq: bigint };
@@ -31,13 +38,16 @@ export type FoundEntries = { readonly rows: AuditRow[]; readonly stoppedAt: stri
 
 export type FilteredColumn = (typeof sought)[number]['column'] | 'actor_kind' | 'outcome';
 
-/** The columns by whose values entries are looked up, the most selective first, and whether that is so on one site, too. */
+/**
+ * The columns by whose values entries are looked up, the most selective first, and whether that is so among the entries of
+ * one site or of one actor, too.
+ */
 const sought = [
-  { column: 'session_id', onSites: true },
-  { column: 'grant_id', onSites: true },
-  { column: 'ticket_id', onSites: true },
-  { column: 'actor_email', onSites: false },
-  { column: 'action', onSites: false },
+  { column: 'session_id', everywhere: true },
+  { column: 'grant_id', everywhere: true },
+  { column: 'ticket_id', everywhere: true },
+  { column: 'actor_email', everywhere: false },
+  { column: 'action', everywhere: false },
 ] as const;
 
 /** The number of entries at which a search looks for one page if it has conditions that no index has. */
@@ -105,31 +115,39 @@ function haveIndexes(parts: readonly Part[], { from, until }: AuditFilter): bool
   return from === null && until === null && parts.every(({ rest }) => rest.length === 0);
 }
 
-/** Entries that an index has in the order of the log, and the columns that have to be compared besides. */
-type Part = { readonly equal: Prisma.Sql[]; readonly rest: FilteredColumn[] };
+/** Entries that an index has in the order of the log, and the conditions that have to be compared besides. */
+type Part = { readonly equal: Prisma.Sql[]; readonly rest: Prisma.Sql[] };
 
 function partsOf(places: readonly AuditPlace[], { values }: AuditFilter): Part[] {
   const given = (Object.keys(values) as FilteredColumn[]).filter((column) => values[column] !== undefined);
-  return places.flatMap(({ organizationId, siteId }) => {
+  return places.flatMap(({ organizationId, siteId, actor, onSites }) => {
     const inPlace = [
       ...(siteId === undefined ? [] : [Prisma.sql`site_id = ${siteId}::uuid`]),
       ...(organizationId === undefined ? [] : [Prisma.sql`organization_id = ${organizationId}::uuid`]),
+      ...(actor === undefined ? [] : [doneBy(actor)]),
     ];
     const by = sought.find(
-      ({ column, onSites }) =>
+      ({ column, everywhere }) =>
         (values[column]?.length ?? mostParts) * places.length <= mostParts &&
         values[column] !== undefined &&
-        (onSites || siteId === undefined),
+        (everywhere || (siteId === undefined && actor === undefined)),
     )?.column;
-    if (by === undefined) return { equal: inPlace, rest: given };
-    return (values[by] ?? []).map((value) => ({
-      equal: [...inPlace, isOneOf(by, [value])],
-      rest: given.filter((column) => column !== by),
-    }));
+    const rest = [
+      ...given.filter((column) => column !== by).map((column) => isOneOf(column, values[column] ?? [])),
+      ...(onSites === undefined ? [] : [isOneOf('site_id', onSites)]),
+      ...(actor === undefined ? [] : [Prisma.sql`organization_id IS NOT NULL`]),
+    ];
+    if (by === undefined) return { equal: inPlace, rest };
+    return (values[by] ?? []).map((value) => ({ equal: [...inPlace, isOneOf(by, [value])], rest }));
   });
 }
 
-function isOneOf(column: FilteredColumn, values: readonly string[]): Prisma.Sql {
+/** An index has the entries of an actor by the address, which never changes. */
+function doneBy({ id, email }: NonNullable<AuditPlace['actor']>): Prisma.Sql {
+  return Prisma.sql`actor_email = ${email} AND actor_id = ${id}::uuid`;
+}
+
+function isOneOf(column: FilteredColumn | 'site_id', values: readonly string[]): Prisma.Sql {
   const name = Prisma.raw(column);
   const type = Prisma.raw(column.endsWith('_id') ? 'uuid' : column === 'outcome' ? 'audit_outcome' : 'text');
   const [value] = values;
@@ -141,7 +159,7 @@ function isOneOf(column: FilteredColumn, values: readonly string[]): Prisma.Sql 
 /** The parts in one order, each entry with whether it fits the rest of the conditions: at most `limit` entries. */
 function mergedSql(
   parts: readonly Part[],
-  { values, from, until }: AuditFilter,
+  { from, until }: AuditFilter,
   { below, above }: Pick<AuditWindow, 'below' | 'above'>,
   order: AuditWindow['order'],
   limit: number,
@@ -156,7 +174,7 @@ function mergedSql(
     ...(until === null ? [] : [Prisma.sql`occurred_at < ${until}`]),
   ];
   const selects = parts.map(({ equal, rest }) => {
-    const fits = [...dates, ...rest.map((column) => isOneOf(column, values[column] ?? []))];
+    const fits = [...dates, ...rest];
     return Prisma.sql`(SELECT *, ${allOf(fits)} AS fits FROM audit_entries WHERE ${allOf([...equal, ...bounds])} ${inOrder} LIMIT ${limit})`;
   });
   return Prisma.sql`(SELECT * FROM (${Prisma.join(selects, ' UNION ALL ')}) AS part ${inOrder} LIMIT ${limit})`;

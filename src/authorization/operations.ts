@@ -73,7 +73,10 @@ export const operations = {
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   inboundTicketEvents: { kind: 'query', may: ['OPERATOR', 'TICKETING'] },
   rovoDataDeletions: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'ACCESS_EVALUATION'] },
-  auditLog: { kind: 'query', may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  auditLog: {
+    kind: 'query',
+    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'SUPPORT_ENGINEER'],
+  },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
   sessionEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },

@@ -3,6 +3,7 @@
  * here and the relations in viewer-relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
 import type { Prisma } from '../../prisma/generated/client/client.ts';
+import type { AuditPlace } from '../audit/search.ts';
 import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import {
   type Experience,
@@ -326,16 +327,22 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
   const places = placesOfAuditEntries(viewer);
   // Prisma drops an empty OR within an AND, where it would then match every row.
   if (places.length === 0) return nothing;
-  return places.some(({ organizationId, siteId }) => organizationId === undefined && siteId === undefined)
+  const conditions = places.map(({ actor, ...place }) =>
+    actor === undefined
+      ? place
+      : { actorId: actor.id, actorEmail: actor.email, organizationId: { not: null } },
+  );
+  return conditions.some((condition) => Object.values(condition).every((value) => value === undefined))
     ? {}
-    : { OR: places };
+    : { OR: conditions };
 }
 
 /**
  * Where the viewer sees every entry. Organization admins and Guard admins see their organization's entries; a Guard admin
- * of one site sees that site's. No entry is in two of the places.
+ * of one site sees that site's. Engineers see what they did themselves, in the logs of organizations: an entry of the
+ * vendor's log would tell them that what they may not see exists. No entry is in two of the places.
  */
-export function placesOfAuditEntries(viewer: Viewer): { organizationId?: string; siteId?: string }[] {
+export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
   switch (viewer.kind) {
     case 'OPERATOR':
       return [{}];
@@ -358,7 +365,7 @@ export function placesOfAuditEntries(viewer: Viewer): { organizationId?: string;
       ];
     }
     case 'SUPPORT_ENGINEER':
-      return [];
+      return [{ actor: { id: viewer.id, email: viewer.email } }];
   }
 }
 

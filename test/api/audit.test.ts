@@ -964,6 +964,50 @@ describe('successful and refused actions', () => {
     }
   });
 
+  test('engineers read what they did, and no names of what they may not see any more', async () => {
+    const { ticketId, key, grantId } = await fileTicket(gateway, world);
+    const elsewhere = await fileTicket(gateway, world, { customer: 'globex' });
+    const engineer = await gateway.as(world.engineer.email);
+    const other = await gateway.as(world.otherEngineer.email);
+    await done(engineer, 'withdrawDataAccessRequest', { grantId });
+    await done(engineer, 'withdrawDataAccessRequest', { grantId: elsewhere.grantId });
+    // A guess: the entry is in the log of the vendor, so that it says nothing.
+    expect(await attempt(other, 'requestDataAccess', { ticketId })).toMatchObject({ code: 'NOT_FOUND' });
+    const query = `query ($filter: AuditLogFilter) { auditLog(first: 100, filter: $filter) { edges { node {
+      id actor { email } action ticketId ticketKey siteUrl organizationName resource { name node { id } } grant { id } } } } }`;
+    const readBy = async (person: Person, filter: object) => {
+      const { auditLog } = await person.ask(query, { filter });
+      return auditLog.edges.map(({ node }: Json) => node);
+    };
+    const { id: siteId, url: siteUrl } = acme.sites.main;
+    const named = {
+      ...{ action: 'GRANT_WITHDRAW', ticketId, ticketKey: key, siteUrl, organizationName: 'acme' },
+      ...{ resource: { name: key, node: { id: grantId } }, grant: { id: grantId } },
+    };
+    const [mine] = await readBy(engineer, { ticketId });
+    expect(mine).toMatchObject(named);
+    for (const filter of [
+      { actorEmail: engineer.email, siteIds: [siteId] },
+      { action: 'GRANT_WITHDRAW', siteId },
+    ])
+      expect((await readBy(engineer, filter)).map(({ id }: Json) => id)).toContain(mine.id);
+    const all = await readBy(engineer, {});
+    expect(new Set(all.map(({ actor }: Json) => actor.email))).toEqual(new Set([engineer.email]));
+    const place = { organizationId: acme.organizationId, siteId: world.globex.sites.main.id };
+    expect(await readBy(engineer, place)).toEqual([]);
+    const byId = `{ node(id: "${mine.id}") { ... on AuditEntry { ticketKey } } }`;
+    expect(await engineer.ask(byId)).toEqual({ node: { ticketKey: key } });
+    expect(await other.ask(byId)).toEqual({ node: null });
+    expect(await readBy(other, { ticketId })).toEqual([]);
+
+    await done(operator, 'assignTicket', { ticketId, engineerId: world.otherEngineer.id });
+    expect((await readBy(engineer, { ticketId })).at(-1)).toMatchObject({
+      ...{ id: mine.id, action: 'GRANT_WITHDRAW', ticketId, ticketKey: null },
+      ...{ resource: { name: null, node: null }, grant: null },
+    });
+    await newEntries();
+  });
+
   test('neither a repetition nor an action on an unknown id writes an entry', async () => {
     const { ticketId } = await fileTicket(gateway, world);
     await newEntries();

@@ -30,8 +30,8 @@ let everybody: Everybody;
 let target: { ticketId: string; key: string; grantId: string; changeRequestId: string };
 /** An open support session under the grant. */
 let sessionId: string;
-/** The ids of an audit entry about Acme's main site, and of one that is only in the vendor's log. */
-let entries: { acme: string; vendor: string };
+/** The ids of an audit entry about Acme's main site, of one that is only in the vendor's log, and of what the engineer did. */
+let entries: { acme: string; vendor: string; engineer: string };
 /** What has happened on the ticket of `target`. */
 let timelineItemId: string;
 /** A change that Acme's organization admin has proposed. */
@@ -67,11 +67,14 @@ beforeAll(async () => {
     [rawId(everybody.world.acme.organizationId), idOf('approver@acme.example'), newId()],
   );
   deletionId = globalId('RovoDataDeletion', deletions[0]?.id ?? '');
+  const asked = await fileTicketOf(reporter, 'acme', {});
+  await done(only('engineer'), 'requestDataAccess', { ticketId: asked.ticketId });
   entries = {
     acme: await entry(
       `action = 'site.set_support_access_restrictions' AND actor_email = 'organizationadmin@acme.example'`,
     ),
     vendor: await entry(`action = 'account.add_support_engineer'`),
+    engineer: await entry(`action = 'grant.request'`),
   };
   const of = { organizationId: rawId(everybody.world.acme.organizationId), ticketId: rawId(target.ticketId) };
   await insertStatusChanges(gateway, of, 1);
@@ -168,6 +171,7 @@ function questions(): Record<string, Read> {
       entries.vendor,
       ', filter: { action: ACCOUNT_ADD_SUPPORT_ENGINEER }',
     ),
+    'auditLog: of the engineer': inList('auditLog', entries.engineer, ', filter: { action: GRANT_REQUEST }'),
   };
 }
 

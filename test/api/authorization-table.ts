@@ -102,6 +102,7 @@ inboundTicketEvents          | 401       no       no          no     no         
 rovoDataDeletions            | 401       no       no          no     -           -           no
 auditLog                     | 401       no       no          no     -           no          -
 auditLog: of the vendor      | 401       no       no          no     -           no          -
+auditLog: of the engineer    | 401       no       no          no     -           no          -
 
 grantEvents                  | 401       no       no          no     -           -           -
 sessionEvents                | 401       no       no          no     -           -           -
@@ -206,6 +207,7 @@ inboundTicketEvents          | no     no       no       no       no        no   
 rovoDataDeletions            | -      -        yes      yes      -         -         -         -         -        -       -       -
 auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no
 auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no
+auditLog: of the engineer    | no     no       no       yes      no        no        no        no        no       no      no      no
 
 grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
 sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
@@ -310,6 +312,7 @@ inboundTicketEvents          | no    no        no        no       no        no
 rovoDataDeletions            | -     -         -         -        -         -
 auditLog                     | yes   yes       -         no       no        no
 auditLog: of the vendor      | -     -         -         no       no        no
+auditLog: of the engineer    | yes   yes       -         no       no        no
 
 grantEvents                  | yes   yes       -         -        -         -
 sessionEvents                | yes   yes       -         -        -         -
@@ -412,8 +415,9 @@ account: of an engineer      | no       no       yes      yes       yes      yes
 accounts                     | no       no       yes      no        no       no       no        no        no
 inboundTicketEvents          | no       no       yes      -         no       no       yes       no        no
 rovoDataDeletions            | no       no       yes      no        no       no       no        no        no
-auditLog                     | no       no       yes      no        no       yes      no        no        yes
-auditLog: of the vendor      | no       no       yes      no        no       yes      no        no        -
+auditLog                     | -        -        yes      no        no       yes      no        no        yes
+auditLog: of the vendor      | -        -        yes      no        no       yes      no        no        -
+auditLog: of the engineer    | yes      -        yes      no        no       yes      no        no        yes
 
 grantEvents                  | yes      -        no       no        yes      no       no        yes       no
 sessionEvents                | yes      -        no       no        yes      no       no        yes       no

@@ -30,8 +30,18 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
   let pool: pg.Pool;
   let entries: Entry[];
 
-  const ids = Array.from({ length: 8 }, () => newId());
-  const [acme = '', umbra = '', main = '', other = '', ticket = '', grant = '', session = ''] = ids;
+  const ids = Array.from({ length: 9 }, () => newId());
+  const [
+    acme = '',
+    umbra = '',
+    main = '',
+    other = '',
+    ticket = '',
+    grant = '',
+    session = '',
+    a = '',
+    b = '',
+  ] = ids;
   const second = 1_000;
 
   /** How far an entry's time is from the clock: mostly a little, sometimes far. */
@@ -47,7 +57,7 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
     ticket_id: fc.constantFrom(ticket, null),
     grant_id: fc.constantFrom(grant, null),
     session_id: fc.constantFrom(session, null),
-    actor_email: fc.constantFrom('a@acme.example', 'b@acme.example', null),
+    actor_id: fc.constantFrom(a, b, null),
     actor_kind: fc.constantFrom('USER', 'OPERATOR'),
     action: fc.constantFrom('grant.approve', 'grant.deny', 'grant.revoke'),
     outcome: fc.constantFrom('SUCCEEDED', 'REFUSED'),
@@ -57,10 +67,13 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
   });
   type AnyEntry = typeof anyEntry extends fc.Arbitrary<infer One> ? One : never;
 
+  const addressOf = (actorId: string) => (actorId === a ? 'a@acme.example' : 'b@acme.example');
   const row = ({ offset, writer: _, commits: __, ...entry }: AnyEntry) => ({
     ...{
       ...entry,
       id: newId(),
+      actor_email: entry.actor_id === null ? null : addressOf(entry.actor_id),
+      count: 1,
       occurred_at: new Date(Date.now() + offset),
       actor_name: 'Somebody',
       details: {},
@@ -118,6 +131,18 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
     fc.subarray<AuditPlace>([{ organizationId: acme }, { organizationId: umbra }]),
     fc.subarray<AuditPlace>([{ siteId: main }, { siteId: other }]),
     fc.constant<AuditPlace[]>([{ organizationId: acme, siteId: main }, { organizationId: umbra }]),
+    fc
+      .record({
+        organizationId: fc.constantFrom(acme, undefined),
+        onSites: fc.constantFrom([main], [main, other], [], undefined),
+      })
+      .map(({ organizationId, onSites }): AuditPlace[] => [
+        {
+          actor: { id: a, email: addressOf(a) },
+          ...(organizationId === undefined ? {} : { organizationId }),
+          ...(onSites === undefined ? {} : { onSites }),
+        },
+      ]),
   );
   const some = (...values: string[]) =>
     fc.option(fc.subarray(values, { minLength: 1 }), { nil: undefined, freq: 3 });
@@ -149,7 +174,10 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
 
   const isIn = (entry: Entry) => (place: AuditPlace) =>
     (place.organizationId === undefined || entry['organization_id'] === place.organizationId) &&
-    (place.siteId === undefined || entry['site_id'] === place.siteId);
+    (place.siteId === undefined || entry['site_id'] === place.siteId) &&
+    (place.onSites === undefined || place.onSites.includes(String(entry['site_id']))) &&
+    (place.actor === undefined ||
+      (entry['actor_id'] === place.actor.id && entry['organization_id'] !== null));
   const passes = (entry: Entry, { values, from, until }: AuditFilter) =>
     Object.entries(values).every(([column, among]) => among?.includes(String(entry[column]))) &&
     (from === null || entry.occurred_at >= from) &&
@@ -199,7 +227,9 @@ describe('on a long log', () => {
   let database: TestDatabase;
   let pool: pg.Pool;
   const count = bySize(20_000, 3_000_000);
-  const [large, rare, foreign, site, ticket, grant, session] = Array.from({ length: 7 }, () => newId());
+  const [large, rare, foreign, site, ticket, grant, session, often, seldom] = Array.from({ length: 9 }, () =>
+    newId(),
+  );
   const begin = Date.parse('2025-01-01T00:00:00Z');
   const length = count * 1_000;
 
@@ -216,19 +246,20 @@ describe('on a long log', () => {
       // An entry a second. The oldest hundredth has every rare value, which the rest has not.
       await asRestored(
         pool,
-        `INSERT INTO audit_entries (id, txid, seq, occurred_at, action, outcome, refusal_code, actor_email, actor_kind, actor_name,
+        `INSERT INTO audit_entries (id, txid, seq, occurred_at, action, outcome, refusal_code, actor_id, actor_email, actor_kind, actor_name,
                                   resource_type, resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details)
        SELECT gen_random_uuid(), 1000 + n / 3, n, $2::timestamptz + n * interval '1 second',
               CASE WHEN is_old AND n % 50 = 0 THEN 'site.deactivate' ELSE 'work_item.read' END,
               (CASE WHEN is_old AND n % 50 = 0 THEN 'REFUSED' ELSE 'SUCCEEDED' END)::audit_outcome,
               CASE WHEN is_old AND n % 50 = 0 THEN 'FORBIDDEN' END,
+              (CASE WHEN is_old AND n % 50 = 0 THEN $10 ELSE $11 END)::uuid,
               CASE WHEN is_old AND n % 50 = 0 THEN 'rare@acme.example' ELSE 'often@vendor.example' END,
               CASE WHEN is_old AND n % 50 = 0 THEN 'USER' ELSE 'SUPPORT_ENGINEER' END, 'Somebody', 'work_item', 'one',
               (CASE WHEN n % 2 = 0 THEN $3 WHEN is_old AND n % 50 = 1 THEN $4 ELSE $5 END)::uuid,
               CASE WHEN n % 2 = 0 THEN $6::uuid END, CASE WHEN is_old AND n % 50 = 0 THEN $7::uuid END,
               CASE WHEN is_old AND n % 50 = 0 THEN $8::uuid END, CASE WHEN is_old AND n % 50 = 0 THEN $9::uuid END, '{}'
          FROM generate_series(1, $1::int) AS n, LATERAL (SELECT n < $1 / 100 AS is_old) AS age`,
-        [count, new Date(begin), large, rare, foreign, site, ticket, grant, session],
+        [count, new Date(begin), large, rare, foreign, site, ticket, grant, session, seldom, often],
       );
       for (const { definition } of indexes) await pool.query(definition);
       await pool.query('VACUUM (ANALYZE) audit_entries');
@@ -304,6 +335,10 @@ describe('on a long log', () => {
     'a large organization': { organizationId: large ?? '' },
     'an organization with a few old entries': { organizationId: rare ?? '' },
     'one site': { siteId: site ?? '' },
+    'what an actor did often': { actor: { id: often ?? '', email: 'often@vendor.example' } },
+    'what an actor did on a site long ago': {
+      ...{ actor: { id: seldom ?? '', email: 'rare@acme.example' }, onSites: [site ?? ''] },
+    },
   };
 
   /** Whether an index has what is looked for, so that nothing else is looked at. */
@@ -311,7 +346,10 @@ describe('on a long log', () => {
     given.every(
       (column) =>
         column.endsWith('_id') ||
-        (place.siteId === undefined && given.length === 1 && ['actor_email', 'action'].includes(column)),
+        (place.siteId === undefined &&
+          place.actor === undefined &&
+          given.length === 1 &&
+          ['actor_email', 'action'].includes(column)),
     );
 
   test.each(Object.keys(places))('a page of %s touches few pages, whatever is asked for', async (name) => {

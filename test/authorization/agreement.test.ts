@@ -113,11 +113,12 @@ const sessions = tickets.flatMap((ticket) =>
 const held = users.flatMap(({ id: accountId, organizationIds }) =>
   organizationIds.map((organizationId) => ({ id: newId(), accountId, organizationId })),
 );
+// In every log: what Latchkey did, and what each engineer did.
 const entries = [
-  { id: newId(), organizationId: null, siteId: null },
-  ...organizations.map((organizationId) => ({ id: newId(), organizationId, siteId: null })),
-  ...sites.map(({ id, organizationId }) => ({ id: newId(), organizationId, siteId: id })),
-];
+  { organizationId: null, siteId: null },
+  ...organizations.map((organizationId) => ({ organizationId, siteId: null })),
+  ...sites.map(({ id, organizationId }) => ({ organizationId, siteId: id })),
+].flatMap((place) => [null, ...engineers].map((actorId) => ({ ...place, id: newId(), actorId })));
 
 // Every user has proposed a change in each of their organizations and of each site there.
 const changes = [
@@ -268,8 +269,9 @@ async function settle(): Promise<void> {
       // The database sets its own.
       ...{ txid: 0n, seq: 0n },
       ...{
-        actorKind: 'SYSTEM',
-        actorName: 'Latchkey',
+        actorKind: entry.actorId === null ? 'SYSTEM' : 'SUPPORT_ENGINEER',
+        actorName: 'Somebody',
+        actorEmail: entry.actorId === null ? null : `${entry.actorId}@example.org`,
         resourceType: 'Site',
         resourceId: entry.id,
         details: {},
@@ -575,12 +577,13 @@ test('audit entries are listed only for viewers who may use auditLog', async () 
   const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'];
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
-      const known = entries.filter(({ organizationId, siteId }) => {
+      const known = entries.filter(({ organizationId, siteId, actorId }) => {
         // Entries that belong to no organization are only for viewers who may read every organization's log.
         if (organizationId === null)
           return viewer.kind === 'SERVICE_ACCOUNT'
             ? viewer.organizationId === null && viewer.capabilities.includes('AUDIT_READING')
             : viewer.kind === 'OPERATOR';
+        if (viewer.kind === 'SUPPORT_ENGINEER') return actorId === viewer.id;
         const relations = relationsToSite(viewer, { id: siteId ?? 'none', organizationId });
         return readers.some((reader) => relations.has(reader));
       });

@@ -31,7 +31,7 @@ const opened: Record<Relation, readonly string[]> = {
   GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   AUDIT_READING: ['account', 'auditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
-  SUPPORT_ENGINEER: ['grantEvents', 'sessionEvents', 'changeRequestEvents'],
+  SUPPORT_ENGINEER: ['auditLog', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
     ...['recordChangeResult', 'requestChange', 'withdrawChangeRequest'],

@@ -48,9 +48,12 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
     name: t.string({
       nullable: true,
       description:
-        'What people call it: the key of a ticket or of a product, the ticket key of a grant or of a support session, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create.',
-      resolve: async ({ resourceType: type, resourceId: id, details }, _, { loaders }) =>
-        isOfProduct(type) ? id : ((await loaders.resourceNames.load({ type, id })) ?? nameIn(type, details)),
+        'What people call it: the key of a ticket or of a product, the ticket key of a grant or of a support session, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create, and for engineers where they may not see it.',
+      resolve: async ({ resourceType: type, resourceId: id, details }, _, context) => {
+        if (isOfProduct(type)) return id;
+        if (!(await mayName(context, type, id))) return null;
+        return (await context.loaders.resourceNames.load({ type, id })) ?? nameIn(type, details);
+      },
     }),
     node: t.field({
       type: builder.nodeInterfaceRef(),
@@ -78,8 +81,17 @@ function nameIn(type: string, details: unknown): string | null {
   return typeof email === 'string' ? email : null;
 }
 
-async function nameOf({ loaders }: Context, type: string, id: string | null): Promise<string | null> {
-  return id === null ? null : await loaders.resourceNames.load({ type, id });
+async function nameOf(context: Context, type: string, id: string | null): Promise<string | null> {
+  if (id === null || !(await mayName(context, type, id))) return null;
+  return await context.loaders.resourceNames.load({ type, id });
+}
+
+/**
+ * Whoever reads a log may know what everything on it is called. Engineers read only what they did, so they are told the
+ * names of what they may see.
+ */
+async function mayName(context: Context, type: string, id: string): Promise<boolean> {
+  return viewerOf(context).kind !== 'SUPPORT_ENGINEER' || (await nodeOf(context, type, id)) !== null;
 }
 
 /** The types of the ids in `details`, by key. */
@@ -174,7 +186,8 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     }),
     organizationName: t.string({
       nullable: true,
-      description: 'The present display name of the organization. Null without one.',
+      description:
+        'The present display name of the organization. Null without one, and for engineers where they may not see it.',
       resolve: ({ organizationId }, _, context) => nameOf(context, 'Organization', organizationId),
     }),
     siteId: t.id({
@@ -190,7 +203,8 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     }),
     siteUrl: t.string({
       nullable: true,
-      description: 'The URL of the site, which never changes. Null without one.',
+      description:
+        'The URL of the site, which never changes. Null without one, and for engineers where they may not see it.',
       resolve: ({ siteId }, _, context) => nameOf(context, 'Site', siteId),
     }),
     ticketId: t.id({
@@ -207,7 +221,8 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     }),
     ticketKey: t.string({
       nullable: true,
-      description: 'The key of the ticket, for example `SUP-1042`, which never changes. Null without one.',
+      description:
+        'The key of the ticket, for example `SUP-1042`, which never changes. Null without one, and for engineers where they may not see it.',
       resolve: ({ ticketId }, _, context) => nameOf(context, 'Ticket', ticketId),
     }),
     grantId: t.id({
@@ -322,13 +337,13 @@ function within(places: readonly AuditPlace[], { organizationId, siteId, siteIds
     here !== undefined && other != null && here !== other;
   return places
     .filter((place) => !isElsewhere(place.organizationId, organizationId))
-    .flatMap((place) => (sites ?? [place.siteId]).map((id) => ({ place, id })))
-    .filter(({ place, id }) => !isElsewhere(place.siteId, id))
-    .map(({ place, id }) => ({
-      ...place,
-      ...(organizationId == null ? {} : { organizationId }),
-      ...(id === undefined ? {} : { siteId: id }),
-    }));
+    .map((place) => ({ ...place, ...(organizationId == null ? {} : { organizationId }) }))
+    .flatMap((place) => {
+      if (sites == null) return place;
+      // No index has the entries of an actor on a site.
+      if (place.actor !== undefined) return { ...place, onSites: sites };
+      return sites.filter((id) => !isElsewhere(place.siteId, id)).map((id) => ({ ...place, siteId: id }));
+    });
 }
 
 builder.queryField('auditLog', (t) =>
@@ -337,7 +352,7 @@ builder.queryField('auditLog', (t) =>
       type: AuditEntry,
       nullable: true,
       description:
-        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. Null with an error.',
+        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. For engineers, what they did themselves. Null with an error.',
       authScopes: { operation: 'auditLog' },
       args: {
         filter: t.arg({
