@@ -229,7 +229,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         // What ends access is carried out once it has begun, even if its client has gone.
         const own = endsAccess
           ? endingServices
-          : { ...services, database: whileRunning(database, () => refuseOnceOver(operation)) };
+          : { ...services, database: whileRunning(database, () => refuseOnceOver(operation), answerBy) };
         const viewer = await signIn(own, session.claims);
         if (viewer !== null) operation.identify(accountOf(viewer));
         return createContext(own, {
@@ -240,7 +240,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       log: logger,
       metrics,
       errors: { isUnavailable, codeFor: (error) => (error instanceof FeedError ? error.code : undefined) },
-      readiness: [{ name: 'database', check: () => database.ping() }],
+      // On connections that no client's operation uses: one that is slow for its clients is still ready.
+      readiness: [{ name: 'database', check: () => relayDatabase.ping() }],
       allowedOrigins: config.allowedOrigins,
       access: {
         openDecider: createOpenDecider({

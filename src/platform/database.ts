@@ -204,16 +204,40 @@ export function openDatabase(options: DatabaseOptions): Database {
 /**
  * The database for work that may be over before it is done: once `check` throws, no further statement is sent, and a
  * transaction that runs fails with its error instead of being committed. One that is given a signal goes by that alone.
+ * Of its statements on the pool few run at a time, so that work with many of them leaves connections to the others.
+ *
+ * @param answerBy the moment, on the clock of `performance.now()`, until which a statement waits for those before it; after
+ * it, as for an event of a subscription, each waits as long as for a connection
  */
-export function whileRunning(database: Database, check: () => void): Database {
+export function whileRunning(database: Database, check: () => void, answerBy: number): Database {
   return {
     ...database,
     prisma: checked(database.prisma, check),
+    pool: fewAtOnce(database.pool, check, answerBy),
     transaction: (work, signal) =>
       signal === undefined
         ? database.transaction((tx) => work(checked(tx, check)))
         : database.transaction(work, signal),
   };
+}
+
+const statementsAtOnce = 4;
+
+function fewAtOnce(pool: pg.Pool, check: () => void, answerBy: number): pg.Pool {
+  const permits = createPermits(statementsAtOnce, () => new Error(noneFree));
+  const query = async (...statement: unknown[]): Promise<unknown> => {
+    const msLeft = answerBy - performance.now();
+    const done = await permits.take(msLeft > 0 ? msLeft : defaultDatabaseDeadlines.connectionMs);
+    try {
+      check();
+      return await Reflect.apply(pool.query, pool, statement);
+    } finally {
+      done();
+    }
+  };
+  return new Proxy(pool, {
+    get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
+  });
 }
 
 /** A client of which every use begins with the check. */

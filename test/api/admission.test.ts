@@ -130,6 +130,32 @@ test('one account leaves turns and connections to the others, and none of its wo
   for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
 });
 
+test('one operation with many lists leaves connections to the others, and the gateway ready', async () => {
+  const holder = await gateway.sql.connect();
+  try {
+    await holder.query('BEGIN; LOCK TABLE grants IN ACCESS EXCLUSIVE MODE');
+    const lists = Array.from({ length: 30 }, (_, i) => `a${i}: grants { totalCount { count } }`);
+    const answer = admin.send(`{ ${lists.join(' ')} }`);
+    const untilBlocked = () =>
+      eventually(async () => {
+        const { rows } = await gateway.sql.query(
+          `SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted
+              AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        );
+        expect(rows.length).toBe(4);
+      });
+    await untilBlocked();
+    expect(await world.admins.globex.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+    await untilBlocked();
+    await holder.query('ROLLBACK');
+    expect((await answer).errors).toEqual([]);
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+});
+
 test('beyond its limit an operation gets 429, or its code on its own id, and ends of access have a limit of their own', async () => {
   await using strict = await startGateway({
     ...{ databaseUrl: gateway.databaseUrl, maintenance: false, limits: { operationsPerAccount: 2 } },

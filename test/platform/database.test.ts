@@ -9,6 +9,7 @@ import {
   isWriteConflict,
   openDatabase,
   type Transaction,
+  whileRunning,
 } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -70,6 +71,19 @@ describe('on a database that answers', () => {
   afterAll(async () => {
     await database.dispose();
     await testDatabase.dispose();
+  });
+
+  test('work that is not over sends a few statements at a time, also after its answer, and work that is over none', async () => {
+    let isOver = false;
+    const check = () => {
+      if (isOver) throw new Error('over');
+    };
+    const { pool } = whileRunning(database, check, 0);
+    const all = Array.from({ length: 9 }, () => pool.query('SELECT 1 AS one'));
+    for (const { rows } of await Promise.all(all)) expect(rows).toEqual([{ one: 1 }]);
+    isOver = true;
+    await expect(pool.query('SELECT 2')).rejects.toThrow('over');
+    expect(statements).not.toContain('SELECT 2');
   });
 
   test('a transaction commits its work, and every statement is reported', async () => {
