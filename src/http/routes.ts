@@ -39,7 +39,18 @@ export function pathOf(request: IncomingMessage): string | null {
  */
 export function createRouter(
   routes: readonly Route[],
-  { isDraining, errors, log }: { isDraining: () => boolean; errors: ErrorPolicy; log: Log },
+  {
+    isDraining,
+    errors,
+    log,
+    onRefused,
+  }: {
+    isDraining: () => boolean;
+    errors: ErrorPolicy;
+    log: Log;
+    /** Called with the code of each refusal, except those that a route sends by itself. */
+    onRefused?: (code: string) => void;
+  },
 ) {
   function refusalFor(error: unknown, response: ServerResponse): RequestRefusedError {
     if (error instanceof RequestRefusedError) return error;
@@ -73,6 +84,7 @@ export function createRouter(
       await handle(request, response);
     } catch (error) {
       const refusal = refusalFor(error, response);
+      onRefused?.(refusal.code);
       if (response.headersSent) return void response.destroy();
       closeAfterUnreadBody(request, response);
       if (route?.sendRefusal === undefined) sendError(response, refusal);

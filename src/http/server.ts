@@ -7,6 +7,7 @@ import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { accessRoutes, type OpenDecider } from './access/routes.ts';
 import { createAdmission, type RunningOperations } from './admission/admission.ts';
+import type { Lane } from './admission/lane.ts';
 import type { RateStore } from './admission/rate-store.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
@@ -79,6 +80,9 @@ export type HttpServer = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+/** What the time is counted for that operations of each lane wait for their turns. */
+const queueNames: Record<Lane, string> = { ORDINARY: 'operations', ENDING: 'operations_ending_access' };
+
 /** Rejects with Node's error (`EADDRINUSE`, `EACCES` …) when it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { log, authenticate, access, errors = {} } = options;
@@ -89,7 +93,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     limits,
     options.running ?? { ORDINARY: limits.operationsWaiting, ENDING: limits.operationsWaiting },
     options.rateStore ?? null,
+    (lane, seconds) => options.metrics?.queued(queueNames[lane], seconds),
   );
+  const onRefused = (code: string) => options.metrics?.refused(code);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
   const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
   let draining = false;
@@ -119,6 +125,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     admission,
     limits,
     log,
+    onRefused,
+    metrics: options.metrics,
   });
 
   const router = createRouter(
@@ -132,7 +140,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         limits,
         log,
         isDraining,
-        onRefused: (code) => options.metrics?.refused(code),
+        onRefused,
         ...(options.graphiql === undefined ? {} : { page: graphiqlPage(options.graphiql.tabs) }),
       }),
       ...(access === undefined
@@ -140,6 +148,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         : accessRoutes({
             openDecider: access.openDecider,
             publicUrl: () => (access.publicUrl === undefined ? ownUrl() : access.publicUrl),
+            onEvaluated: (outcome, count) => options.metrics?.evaluated(outcome, count),
             ...{ authenticate, limits, log },
           })),
       ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
@@ -150,7 +159,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
       homeRoute(options.graphiql !== undefined),
     ],
-    { isDraining, errors, log },
+    { isDraining, errors, log, onRefused },
   );
 
   const responses = new Set<ServerResponse>();
@@ -190,9 +199,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', (error) => log.debug({ err: error }, 'A connection failed'));
-    if (draining) return refuseUpgrade(socket, 503);
-    if (!/^\/graphql\/?$/.test(pathOf(request) ?? '')) return refuseUpgrade(socket, 404);
-    if (!origins.allows(request)) return refuseUpgrade(socket, 403);
+    const refuse = (status: keyof typeof upgradeRefusals) => {
+      onRefused(upgradeRefusals[status]);
+      refuseUpgrade(socket, status);
+    };
+    if (draining) return refuse(503);
+    if (!/^\/graphql\/?$/.test(pathOf(request) ?? '')) return refuse(404);
+    if (!origins.allows(request)) return refuse(403);
     webSockets.upgrade(request, socket, head);
   });
 
@@ -259,7 +272,14 @@ function isEventStream(response: ServerResponse): boolean {
   return String(response.getHeader('content-type') ?? '').startsWith('text/event-stream');
 }
 
-function refuseUpgrade(socket: Duplex, status: 403 | 404 | 503): void {
+/** The codes that refused upgrades are counted by. Their responses have no body. */
+const upgradeRefusals = {
+  403: 'ORIGIN_NOT_ALLOWED',
+  404: 'NOT_FOUND',
+  503: 'SERVICE_UNAVAILABLE',
+} as const;
+
+function refuseUpgrade(socket: Duplex, status: keyof typeof upgradeRefusals): void {
   const retryAfter = status === 503 ? `Retry-After: ${retryAfterSeconds.draining}\r\n` : '';
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${retryAfter}Connection: close\r\nContent-Length: 0\r\n\r\n`;
   socket.end(head, () => socket.destroy());

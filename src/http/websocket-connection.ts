@@ -49,6 +49,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
   #operationCharacters = 0;
   #session: Session | null = null;
   #isDraining = false;
+  #closeCode: number | null = null;
 
   /** @param stream the network connection below the WebSocket */
   constructor(socket: WebSocket, stream: Socket, dependencies: ConnectionDependencies) {
@@ -107,7 +108,13 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     setTimeout(() => this.#socket.resume(), this.#dependencies.limits.refusalPauseMs).unref();
   }
 
+  /** With which the gateway has closed it; null: it has not. */
+  get closeCode(): number | null {
+    return this.#closeCode;
+  }
+
   close(code?: number, reason?: string): void {
+    if (this.isOpen) this.#closeCode = code ?? null;
     this.#socket.close(code, reason);
   }
 

@@ -22,6 +22,8 @@ import { type Connection, closeCodes } from './websocket-connection.ts';
 export type ProtocolOptions = {
   engine: Engine;
   maskError: ErrorMasker;
+  /** Called with the code of what is refused before the engine sees it. */
+  onRefused: (code: string) => void;
   authenticate: Authenticate;
   limits: Limits;
   admission: Admission;
@@ -33,6 +35,7 @@ export type ProtocolOptions = {
 export function createProtocol({
   engine,
   maskError,
+  onRefused,
   authenticate,
   limits,
   admission,
@@ -97,29 +100,38 @@ export function createProtocol({
         return false;
       };
       const authorization = takeAuthorization(context);
-      if (authorization === undefined)
+      if (authorization === undefined) {
+        onRefused('UNAUTHENTICATED');
         return refuse(closeCodes.unauthorized, 'Send a token: {"authorization": "Bearer …"}');
+      }
       let session: Session;
       try {
         session = await openSession(authorization, authenticate);
       } catch (error) {
         const refusal = describeRefusal(error);
+        onRefused(refusal?.code ?? 'INTERNAL_SERVER_ERROR');
         if (refusal?.status === 401) return refuse(closeCodes.forbidden, shortReason(refusal.message));
         if (refusal === null) log.error({ err: error }, 'A token could not be verified');
         return refuse(closeCodes.tryAgainLater, 'The token cannot be verified now');
       }
       if (!connection.isOpen) return false;
-      return connection.open(session) || refuse(closeCodes.tooManyConnections, 'Too many connections');
+      if (connection.open(session)) return true;
+      onRefused('TOO_MANY_CONNECTIONS');
+      return refuse(closeCodes.tooManyConnections, 'Too many connections');
     },
 
     async onSubscribe({ extra: connection }, id, payload) {
       const { session } = connection;
       if (session === null) throw new Error('An operation started on a connection without a session.');
       if (isDraining()) {
+        onRefused('SERVICE_UNAVAILABLE');
         connection.startDraining();
         return [requestError(503, 'SERVICE_UNAVAILABLE', drainingMessage)];
       }
-      if (!connection.hasRoom) return [tooManyOperations(limits)];
+      if (!connection.hasRoom) {
+        onRefused('TOO_MANY_OPERATIONS');
+        return [tooManyOperations(limits)];
+      }
       const operation = connection.startOperation(id, payload, session);
       if (operation === undefined) {
         connection.close(

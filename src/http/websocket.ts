@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols } from 'graphql-ws';
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws';
+import type { Metrics } from '../metrics/metrics.ts';
 import { type DrainingClient, whenClosed } from './drain.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { SlowConsumerWatch } from './slow-consumers.ts';
@@ -9,7 +10,10 @@ import { Connection, type ConnectionDependencies } from './websocket-connection.
 import { createProtocol, type ProtocolOptions } from './websocket-protocol.ts';
 
 export type WebSocketOptions = Omit<ProtocolOptions, 'isDraining'> &
-  ConnectionDependencies & { slowConsumers: SlowConsumerWatch };
+  ConnectionDependencies & {
+    slowConsumers: SlowConsumerWatch;
+    metrics?: Pick<Metrics, 'webSocketClosed'> | undefined;
+  };
 
 export type WebSocketTransport = {
   /** Takes over an upgrade request whose path and origin have been checked. */
@@ -26,7 +30,7 @@ export type WebSocketTransport = {
 
 /** GraphQL over WebSocket, by the graphql-transport-ws protocol, on the same engine as HTTP. */
 export function createWebSocketTransport(options: WebSocketOptions): WebSocketTransport {
-  const { slowConsumers, limits, log } = options;
+  const { slowConsumers, limits, log, metrics } = options;
   const serverOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     maxPayload: limits.requestBytes,
@@ -56,6 +60,8 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
       connections.delete(socket);
       heartbeat.forget(socket);
       connection.onClosed();
+      const { closeCode } = connection;
+      metrics?.webSocketClosed(closeCode === null ? 'client' : 'gateway', closeCode ?? code);
       closed(code, String(reason)).catch((error: unknown) => {
         log.error({ err: error }, 'A closed WebSocket could not be cleaned up');
       });

@@ -15,6 +15,10 @@ export type Metrics = {
   queued(queue: string, seconds: number): void;
   /** `committed`: from the request to its answer. `told`: from the decision until the last subscriber here was told. */
   revoked(until: 'committed' | 'told', seconds: number): void;
+  /** An evaluation was answered, or could not be. @param outcome the code of its answer, or `UNANSWERED` */
+  evaluated(outcome: string, count: number): void;
+  /** @param by whose code it is. The code of a client is any that it likes. */
+  webSocketClosed(by: 'gateway' | 'client', code: number): void;
   mailGivenUp(kind: string): void;
   /** Sets gauges at every reading, from functions that read what they show. */
   watch(sources: MetricSources): void;
@@ -36,6 +40,11 @@ export type MetricSources = {
 
 /** More values of a label than the code has are counted as `other`. */
 const mostValues = 300;
+
+/** With which clients close WebSockets: those of the protocol, and of graphql-ws. */
+const closeCodesOfClients = new Set([
+  1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 4004, 4005, 4400,
+]);
 
 /** Seconds. */
 const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -82,6 +91,18 @@ export function createMetrics(): Metrics {
     buckets: durations,
     registers,
   });
+  const evaluations = new Counter({
+    name: 'latchkey_evaluations_total',
+    help: 'Evaluations of support actions, by ALLOWED, the code of the reason why not, or UNANSWERED.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const webSocketsClosed = new Counter({
+    name: 'latchkey_websockets_closed_total',
+    help: 'WebSockets that were closed, by who said so first (gateway, client) and by the close code; 1006: the connection was lost or cut.',
+    labelNames: ['by', 'code'],
+    registers,
+  });
   const mailsGivenUp = new Counter({
     name: 'latchkey_mails_given_up_total',
     help: 'Mails that were given up after the last attempt, by kind.',
@@ -100,6 +121,9 @@ export function createMetrics(): Metrics {
     refused: (reason) => refusals.inc({ reason: valueFor('reason', reason) }),
     queued: (queue, seconds) => queueSeconds.observe({ queue: valueFor('queue', queue) }, seconds),
     revoked: (until, seconds) => revocationSeconds.observe({ until }, seconds),
+    evaluated: (outcome, count) => evaluations.inc({ outcome: valueFor('evaluation', outcome) }, count),
+    webSocketClosed: (by, code) =>
+      webSocketsClosed.inc({ by, code: by === 'gateway' || closeCodesOfClients.has(code) ? code : 'other' }),
     mailGivenUp: (kind) => mailsGivenUp.inc({ kind: valueFor('kind', kind) }),
     watch: (sources) => watch(registers, sources),
     read: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),

@@ -2,10 +2,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
-import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+import {
+  addRovoBackend,
+  attempt,
+  done,
+  fileTicket,
+  startGatewayWithWorld,
+  type World,
+} from '../support/world.ts';
 
 let gateway: TestGateway;
 let world: World;
@@ -14,6 +22,8 @@ let metricsUrl = '';
 beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({
     maintenance: false,
+    // So that a service account is refused from its second operation on: the first one tells the gateway what it is.
+    limits: { operationsPerServiceAccount: 0 },
     config: { metrics: { host: '127.0.0.1', port: 0 } },
     onMetricsServed: (url) => {
       metricsUrl = url;
@@ -56,6 +66,65 @@ test('operations, commands, refusals and revocations are counted', async () => {
     expect(samples.get('latchkey_refused_total{reason="UNAUTHENTICATED"}')).toBe(1);
     expect(samples.get('latchkey_refused_total{reason="GRAPHQL_VALIDATION_FAILED"}')).toBe(1);
     expect(samples.get('latchkey_queue_duration_seconds_count{queue="transactions"}')).toBeGreaterThan(1);
+  });
+});
+
+test('what admission refuses, and how long operations have waited for their turns, is counted', async () => {
+  const before = samplesOf(await read());
+  const { token } = await gateway.as(world.services.ticketing);
+  const service = gateway.withToken(token);
+  await service.send('{ viewer { id } }');
+  expect((await service.send('{ viewer { id } }')).status).toBe(429);
+  const { grantId } = await fileTicket(gateway, world, { customer: 'acme' });
+  await done(world.admins.acme, 'denyDataAccess', { grantId });
+  const samples = samplesOf(await read());
+  const grown = (name: string) => (samples.get(name) ?? 0) - (before.get(name) ?? 0);
+  expect(grown('latchkey_refused_total{reason="TOO_MANY_OPERATIONS"}')).toBe(1);
+  expect(grown('latchkey_queue_duration_seconds_count{queue="operations"}')).toBeGreaterThan(0);
+  expect(grown('latchkey_queue_duration_seconds_count{queue="operations_ending_access"}')).toBe(1);
+});
+
+test('evaluations, and what is refused on other paths, are counted', async () => {
+  const { token } = await addRovoBackend(gateway);
+  const ask = async (
+    body: object,
+    headers: Record<string, string> = { authorization: `Bearer ${token}` },
+  ) => {
+    const response = await fetch(`${gateway.url}/access/v1/evaluations`, {
+      ...{ method: 'POST', body: JSON.stringify(body) },
+      headers: { 'content-type': 'application/json', ...headers },
+    });
+    return response.status;
+  };
+  const before = samplesOf(await read());
+  expect(await ask({ evaluations: [{ subject: 1 }, { subject: 2 }] })).toBe(200);
+  expect(await ask({}, {})).toBe(401);
+  expect((await fetch(`${gateway.url}/admin.php`)).status).toBe(404);
+  const samples = samplesOf(await read());
+  const grown = (name: string) => (samples.get(name) ?? 0) - (before.get(name) ?? 0);
+  expect(grown('latchkey_evaluations_total{outcome="INVALID_QUESTION"}')).toBe(2);
+  expect(grown('latchkey_refused_total{reason="UNAUTHENTICATED"}')).toBe(1);
+  expect(grown('latchkey_refused_total{reason="NOT_FOUND"}')).toBe(1);
+});
+
+test('closed WebSockets are counted by who closed them', async () => {
+  const open = async (): Promise<WebSocket> => {
+    const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    await once(socket, 'open');
+    return socket;
+  };
+  const before = samplesOf(await read()).get('latchkey_refused_total{reason="UNAUTHENTICATED"}') ?? 0;
+  const [refused, left, odd] = await Promise.all([open(), open(), open()]);
+  refused.send('{"type":"connection_init"}');
+  left.close(1000);
+  // The code of the gateway for an invalid token.
+  odd.close(4403);
+  await eventually(async () => {
+    const samples = samplesOf(await read());
+    expect(samples.get('latchkey_websockets_closed_total{by="gateway",code="4401"}')).toBe(1);
+    expect(samples.get('latchkey_websockets_closed_total{by="client",code="1000"}')).toBe(1);
+    expect(samples.get('latchkey_websockets_closed_total{by="client",code="other"}')).toBe(1);
+    expect(samples.get('latchkey_refused_total{reason="UNAUTHENTICATED"}')).toBe(before + 1);
   });
 });
 

@@ -35,6 +35,8 @@ export type AccessRoutesOptions = {
   authenticate: Authenticate;
   limits: Limits;
   log: Log;
+  /** Called with the code of each answer, or `UNANSWERED`, and how many evaluations had it. */
+  onEvaluated?: (outcome: string, count: number) => void;
 };
 
 /** What a request asks, and what the response says. */
@@ -61,7 +63,7 @@ function several(body: unknown): Asked<object> {
 }
 
 export function accessRoutes(options: AccessRoutesOptions): Route[] {
-  const { openDecider, authenticate, limits, log } = options;
+  const { openDecider, authenticate, limits, log, onEvaluated = () => undefined } = options;
 
   const share = createShares(limits.evaluationsPerBearer);
 
@@ -72,7 +74,14 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
   async function answer<Answer>(claims: TokenClaims, read: () => Asked<Answer>): Promise<Answer> {
     const ask = await open(claims);
     const { items, semantic, answerOf } = await readOrRefuse(claims, read);
-    const answers = await share(bearerKey(claims), items.length, () => ask(items, semantic));
+    const answers = await share(bearerKey(claims), items.length, () => ask(items, semantic)).catch(
+      (error: unknown) => {
+        onEvaluated('UNANSWERED', items.length);
+        throw error;
+      },
+    );
+    for (const { decision, context } of answers ?? [])
+      onEvaluated(String(context?.['code'] ?? (decision ? 'ALLOWED' : 'DENIED')), 1);
     return answerOf(answers ?? refuse());
   }
 

@@ -44,6 +44,8 @@ export function createAdmission(
   limits: AdmissionLimits,
   running: RunningOperations,
   store: RateStore | null,
+  /** Called when an operation has its turn, or has waited for it too long. */
+  onWaited: (lane: Lane, seconds: number) => void = () => undefined,
 ): Admission {
   const accounts = new GenerationalCache<string, Account>();
   const budgets: Record<Lane, Budgets> = {
@@ -55,6 +57,14 @@ export function createAdmission(
     service: createRate('service', limits.ratePerServiceAccount, store),
     organization: createRate('organization', limits.ratePerOrganization, store),
   };
+
+  async function enter(lane: Lane, share: Share, whenOver: (leave: () => void) => void) {
+    const since = performance.now();
+    const outcome = await budgets[lane].queue.enter(share, whenOver);
+    if (outcome === 'TURN' || outcome === 'WAITED_TOO_LONG')
+      onWaited(lane, (performance.now() - since) / 1_000);
+    return outcome;
+  }
 
   /** Counts one in flight and at its rate, or says why not. */
   async function take(lane: Lane, share: Share, { isService }: Account): Promise<Refused | null> {
@@ -99,7 +109,7 @@ export function createAdmission(
       return new Place(lane, operationName ?? null, {
         take: (other) => take(other, share, account),
         giveBack: (taken) => count(budgets[taken].inFlight, share, -1),
-        enter: (own, whenOver) => budgets[own].queue.enter(share, whenOver),
+        enter: (own, whenOver) => enter(own, share, whenOver),
         leave: (own) => budgets[own].queue.leave(share),
         identify: (known) => {
           accounts.set(bearer, known);
