@@ -1,10 +1,12 @@
 /** Sends the queued mail, each mail at least once. */
+import { createHash } from 'node:crypto';
 import { appendAuditEntries } from '../audit/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { type Logger, withoutCredentials } from '../platform/logger.ts';
+import { claimDigest, holdBackMails, writeDigest } from './digest.ts';
 import { withConsole } from './letter.ts';
-import type { MailKind } from './mail-kind.ts';
+import type { MailKind, MailText } from './mail-kind.ts';
 import { AnswerLostError, type Mailer } from './mailer.ts';
 import {
   type ClaimedMail,
@@ -12,7 +14,7 @@ import {
   type MailContents,
   maxAttempts,
   readMails,
-  recordMail,
+  recordMails,
   repeatedAttempts,
 } from './queue.ts';
 
@@ -33,7 +35,7 @@ export type Delivery = {
 const atOnce = 5;
 
 /**
- * Claims some of the mails that are due and makes one attempt to send each. Returns whether more may be due.
+ * Claims some of the mails that are due and makes one attempt to send each, and one person's digest. Returns whether more may be due.
  *
  * Any number of gateways may run this at once: each mail is claimed by one of them. It becomes due again only
  * after its retry delay, and only if no result was saved. So a mail is sent twice only if a gateway stops after
@@ -44,29 +46,41 @@ const atOnce = 5;
  */
 export async function deliverMails(delivery: Delivery, signal: AbortSignal): Promise<boolean> {
   const { database, kinds, clock } = delivery;
+  await holdBackMails(database.pool, kinds, clock());
+  const inDigest = await claimDigest(database.pool, kinds, clock());
   const claimed = await claimMails(database.pool, kinds, clock(), atOnce);
-  await allOf(
-    kinds.map((kind) =>
-      attemptAll(
-        delivery,
-        kind,
-        claimed.filter((mail) => mail.kind === kind.name),
-        signal,
-      ),
-    ),
-  );
-  return claimed.length === atOnce;
+  await allOf([
+    attemptDigest(delivery, inDigest, signal),
+    ...kinds.map(async (kind) => {
+      const told = await readAll(delivery, kind, claimed);
+      await allOf(told.map((one) => attempt(delivery, one, signal)));
+    }),
+  ]);
+  return claimed.length === atOnce || inDigest.length > 0;
 }
 
-async function attemptAll(
-  delivery: Delivery,
+/** A claimed mail that is wanted. */
+type Told = { mail: ClaimedMail; kind: MailKind; contents: MailContents };
+
+/** What the mails of this kind say now. Those that nobody wants any more are dropped. */
+async function readAll(
+  { database, clock }: Delivery,
   kind: MailKind,
-  mails: readonly ClaimedMail[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (mails.length === 0) return;
-  const contents = await readMails(delivery.database.pool, kind, mails, delivery.clock());
-  await allOf(mails.map((mail, index) => attempt(delivery, kind, mail, contents[index] ?? null, signal)));
+  claimed: readonly ClaimedMail[],
+): Promise<Told[]> {
+  const mails = claimed.filter((mail) => mail.kind === kind.name);
+  if (mails.length === 0) return [];
+  const read = await readMails(database.pool, kind, mails, clock());
+  const told = mails.flatMap((mail, index) => {
+    const contents = read[index] ?? null;
+    return contents?.isWanted === true ? [{ mail, kind, contents }] : [];
+  });
+  const wanted = new Set(told.map(({ mail }) => mail));
+  const dropped = mails.filter((mail) => !wanted.has(mail));
+  // What they report is over, or does not concern this person any more.
+  if (dropped.length > 0)
+    await recordMails(database.prisma, dropped, { state: 'DROPPED', settledAt: clock() });
+  return told;
 }
 
 /** Waits for all of them, and throws the first error. */
@@ -74,71 +88,91 @@ async function allOf(running: readonly Promise<void>[]): Promise<void> {
   for (const made of await Promise.allSettled(running)) if (made.status === 'rejected') throw made.reason;
 }
 
-async function attempt(
+async function attempt(delivery: Delivery, told: Told, signal: AbortSignal): Promise<void> {
+  const { mail, kind, contents } = told;
+  // With the time at which it was asked for: a mail that is asked for again is another one.
+  const id = `${mail.aboutId}.${mail.recipientId}.${kind.name}.${mail.createdAt.getTime()}`;
+  await send(delivery, [told], { id, date: mail.createdAt, ...kind.write(contents) }, signal);
+}
+
+async function attemptDigest(
   delivery: Delivery,
-  kind: MailKind,
-  mail: ClaimedMail,
-  contents: MailContents | null,
+  claimed: readonly ClaimedMail[],
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, clock, mailer } = delivery;
-  // What it reports is over, or does not concern this person any more: send nothing.
-  if (contents === null || !contents.isWanted) {
-    await recordMail(database.prisma, mail, { state: 'DROPPED', settledAt: clock() });
-    return;
-  }
+  const read = await Promise.all(delivery.kinds.map((kind) => readAll(delivery, kind, claimed)));
+  const told = read.flat().sort((a, b) => claimed.indexOf(a.mail) - claimed.indexOf(b.mail));
+  const [first, second] = told;
+  if (first === undefined) return;
+  if (second === undefined) return await attempt(delivery, first, signal);
+  const lines = told.map(({ kind, contents }) => kind.digest?.line(contents) ?? '');
+  const members = told.map(({ mail }) => `${mail.kind} ${mail.aboutId} ${mail.createdAt.getTime()}`);
+  const id = `${createHash('sha256').update(members.join()).digest('hex')}.${first.mail.recipientId}.digest`;
+  const { recipientName } = first.contents;
+  await send(
+    delivery,
+    [first, second, ...told.slice(2)],
+    { id, date: first.mail.createdAt, ...writeDigest({ recipientName, lines }) },
+    signal,
+  );
+}
+
+/** Makes one attempt to send one mail, which stands for all that it tells. */
+async function send(
+  delivery: Delivery,
+  told: readonly [Told, ...Told[]],
+  { id, date, ...text }: MailText & { id: string; date: Date },
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, clock, mailer, consoleUrl = null } = delivery;
+  const { recipientName: name, recipientEmail: address } = told[0].contents;
   try {
-    await mailer.send(
-      {
-        // With the time at which it was asked for: a mail that is asked for again is another one.
-        id: `${mail.aboutId}.${mail.recipientId}.${kind.name}.${mail.createdAt.getTime()}`,
-        to: { name: contents.recipientName, address: contents.recipientEmail },
-        date: mail.createdAt,
-        ...withConsole(kind.write(contents), delivery.consoleUrl ?? null),
-      },
-      signal,
-    );
+    await mailer.send({ id, to: { name, address }, date, ...withConsole(text, consoleUrl) }, signal);
   } catch (error) {
-    if (!signal.aborted) await recordFailure(delivery, mail, contents, error);
+    if (!signal.aborted) await recordFailure(delivery, told, error);
     return;
   }
-  await recordMail(database.prisma, mail, { state: 'SENT', settledAt: clock() });
+  await recordMails(database.prisma, mailsOf(told), { state: 'SENT', settledAt: clock() });
+}
+
+function mailsOf(told: readonly Told[]): ClaimedMail[] {
+  return told.map(({ mail }) => mail);
 }
 
 async function recordFailure(
   { database, clock, logger, onGivenUp }: Delivery,
-  mail: ClaimedMail,
-  { context, resource }: MailContents,
+  told: readonly [Told, ...Told[]],
   error: unknown,
 ): Promise<void> {
-  const { kind, aboutId, recipientId, attempts } = mail;
+  const { kind, aboutId, recipientId, attempts } = told[0].mail;
   const lastError = reasonOf(error);
-  const about = { err: error, kind, aboutId, recipientId, attempts };
+  const about = { err: error, kind, aboutId, recipientId, attempts, mails: told.length };
   if (attempts < maxAttempts) {
     logger.warn(about, 'a mail was not accepted; it will be tried again');
     // The recipient may have it already.
     const counted =
       error instanceof AnswerLostError ? Math.max(attempts, maxAttempts - repeatedAttempts) : attempts;
-    await recordMail(database.prisma, mail, { lastError, attempts: counted });
+    await recordMails(database.prisma, mailsOf(told), { lastError, attempts: counted });
     return;
   }
   logger.error(about, 'a mail could not be delivered and was given up: its recipient was not notified');
-  onGivenUp?.(kind);
+  for (const { mail } of told) onGivenUp?.(mail.kind);
   const now = clock();
   await database.transaction(async (tx) => {
-    await recordMail(tx, mail, { state: 'GIVEN_UP', settledAt: now, lastError });
-    // The customer reads this entry. Why the mail failed concerns the vendor, and is in the gateway's log.
-    await appendAuditEntries(tx, [
-      {
-        ...context,
+    await recordMails(tx, mailsOf(told), { state: 'GIVEN_UP', settledAt: now, lastError });
+    // The customer reads these entries. Why the mail failed concerns the vendor, and is in the gateway's log.
+    await appendAuditEntries(
+      tx,
+      told.map(({ mail, contents }) => ({
+        ...contents.context,
         action: 'mail.give_up',
         actor: { kind: 'SYSTEM' },
-        resource,
+        resource: contents.resource,
         refusalCode: null,
         occurredAt: now,
-        details: { kind, recipientId, attempts },
-      },
-    ]);
+        details: { kind: mail.kind, recipientId: mail.recipientId, attempts: mail.attempts },
+      })),
+    );
   });
 }
 

@@ -21,7 +21,7 @@ export function letter({ recipientName, opening, facts, closing }: Letter): stri
     ...opening,
     '',
     ...facts.map(([name, value]) => `${`${name}:`.padEnd(14)}${value}`),
-    '',
+    ...(facts.length > 0 ? [''] : []),
     ...closing,
     '',
   ].join('\n');

@@ -40,6 +40,13 @@ export type MailKind<Facts = unknown> = {
   facts: string;
   /** Writes the mail for one recipient: plain text without links. What people wrote goes through `quotedText`. */
   write(facts: Facts & Recipient): MailText;
+  /** Only for a kind that asks the recipient for a decision: many of them to one person become one mail. */
+  digest?: {
+    /** The line that stands for this mail. */
+    line(facts: Facts): string;
+    /** When the decision comes too late, in the SQL of `about`. Shortly before that, a mail is not held back. */
+    decideBy: string;
+  };
 };
 
 /** A mail that a transaction asks for: one to each recipient of the kind, each time that it is asked for. */

@@ -20,7 +20,7 @@ export const maxAttempts = pauses.length + 1;
 export const repeatedAttempts = 2;
 
 /** Names one mail: what is asked for once more, later, is another one. */
-type MailKey = { kind: string; aboutId: string; recipientId: string; createdAt: Date };
+export type MailKey = { kind: string; aboutId: string; recipientId: string; createdAt: Date };
 
 /** A mail claimed for one attempt. */
 export type ClaimedMail = MailKey & {
@@ -61,7 +61,7 @@ export async function queueMails(
                              ORDER BY a.id LIMIT $4::int) AS recipient
        ON CONFLICT (about_id, recipient_id, kind) DO UPDATE
           SET details = excluded.details, state = 'WAITING', attempts = 0, due_at = excluded.due_at, last_error = NULL,
-              created_at = excluded.created_at, settled_at = NULL`,
+              created_at = excluded.created_at, settled_at = NULL, in_digest = false`,
       kind.name,
       JSON.stringify(mails),
       now,
@@ -70,8 +70,14 @@ export async function queueMails(
   }
 }
 
+/** In SQL, when a mail is due again after the attempt that begins; `attempts` counts those before. */
+export const nextDueInSql = (now: string, attempts: string) => {
+  const seconds = `ARRAY[${pauses.join(', ')}]`;
+  return `${now} + make_interval(secs => (${seconds})[LEAST(${attempts} + 1, ${pauses.length})])`;
+};
+
 /**
- * Claims at most `limit` due mails of these kinds, the longest due first. Each counts as attempted and is due again
+ * Claims at most `limit` due mails of these kinds, the longest due first, except those that wait for a digest. Each counts as attempted and is due again
  * after its retry delay, whatever the result of this attempt. No two callers claim the same mail. One statement.
  */
 export async function claimMails(
@@ -83,15 +89,16 @@ export async function claimMails(
   const { rows } = await pool.query<ClaimedMail>(
     `WITH due AS (
        SELECT kind, about_id, recipient_id FROM mails
-        WHERE state = 'WAITING' AND due_at <= $1::timestamptz AND kind = ANY ($4::text[])
+        WHERE state = 'WAITING' AND due_at <= $1::timestamptz AND kind = ANY ($3::text[])
+           AND NOT in_digest
         ORDER BY due_at LIMIT $2::int FOR UPDATE SKIP LOCKED
      )
      UPDATE mails AS m
         SET attempts = m.attempts + 1,
-            due_at = $1::timestamptz + make_interval(secs => ($3::int[])[LEAST(m.attempts + 1, cardinality($3::int[]))])
+            due_at = ${nextDueInSql('$1::timestamptz', 'm.attempts')}
        FROM due WHERE (m.about_id, m.recipient_id, m.kind) = (due.about_id, due.recipient_id, due.kind)
      RETURNING m.kind, m.about_id AS "aboutId", m.recipient_id AS "recipientId", m.attempts, m.created_at AS "createdAt"`,
-    [now, limit, pauses, kinds.map(({ name }) => name)],
+    [now, limit, kinds.map(({ name }) => name)],
   );
   return rows;
 }
@@ -125,14 +132,19 @@ export async function readMails<Facts>(
   return mails.map((_, index) => byPosition.get(index + 1) ?? null);
 }
 
-/** Saves the result for a claimed mail, unless it was replaced meanwhile. */
-export async function recordMail(
+/** Saves the result for claimed mails, except those that were replaced meanwhile. */
+export async function recordMails(
   db: Transaction,
-  { kind, aboutId, recipientId, createdAt }: MailKey,
+  mails: readonly MailKey[],
   outcome: Pick<Prisma.MailUpdateManyMutationInput, 'state' | 'settledAt' | 'lastError' | 'attempts'>,
 ): Promise<void> {
   await db.mail.updateMany({
-    where: { kind, aboutId, recipientId, createdAt, state: 'WAITING' },
+    where: {
+      state: 'WAITING',
+      OR: mails.map(({ kind, aboutId, recipientId, createdAt }) => ({
+        ...{ kind, aboutId, recipientId, createdAt },
+      })),
+    },
     data: outcome,
   });
 }

@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { deliverMails } from '../../src/notifications/delivery.ts';
+import { writeDigest } from '../../src/notifications/digest.ts';
 import type { MailKind } from '../../src/notifications/mail-kind.ts';
 import { mailKinds } from '../../src/notifications/mail-kinds.ts';
-import { createSmtpMailer, type Mailer } from '../../src/notifications/mailer.ts';
+import { createSmtpMailer, type Mail, type Mailer } from '../../src/notifications/mailer.ts';
 import { deleteMailsBefore, maxAttempts, queueMails } from '../../src/notifications/queue.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -632,6 +634,134 @@ describe('a kind of mail', () => {
     await deliver({ kinds });
     expect(mailServer.received).toEqual([]);
     expect(new Set((await mailsInDatabase()).map(({ state }) => state))).toEqual(new Set(['DROPPED']));
+  });
+});
+
+describe('many mails that ask one person for decisions', () => {
+  /** To a Guard admin, about anything. */
+  const askMail: MailKind<{ what: string }> = {
+    name: 'ask',
+    about: "JOIN organizations o ON o.name = 'acme'",
+    recipient: `a.email = 'guardadmin@acme.example'`,
+    joins: '',
+    wanted: `m.details ->> 'over' IS NULL`,
+    concerns: { resourceType: 'Organization', resourceId: 'o.id', organizationId: 'o.id' },
+    facts: `m.details ->> 'what' AS what`,
+    write: ({ what }) => ({ subject: what, text: what }),
+    digest: { line: ({ what }) => what, decideBy: `(m.details ->> 'decideBy')::timestamptz` },
+  };
+  const plainMail: MailKind<{ what: string }> = {
+    ...{ name: 'plain', about: askMail.about, recipient: askMail.recipient, joins: '', wanted: 'true' },
+    ...{ concerns: askMail.concerns, facts: askMail.facts, write: askMail.write.bind(askMail) },
+  };
+  const kinds = [...mailKinds, askMail, plainMail];
+  const hours = (count: number) => new Date(clock().getTime() + count * 3_600_000).toISOString();
+
+  async function queue(kind: MailKind, ...whats: string[]): Promise<void> {
+    const requests = whats.map((what) => ({
+      ...{ kind, aboutId: randomUUID() },
+      details: { what, decideBy: hours(what === 'soon' ? 1 : 100) },
+    }));
+    await database.transaction((tx) => queueMails(tx, requests, clock()));
+  }
+
+  const names = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, index) => `Request ${from + index}.`);
+
+  /** Notes what is sent; fails while `isDown`. */
+  function notedMailer() {
+    const sent: { id: string; subject: string; text: string; address: string }[] = [];
+    const noted = {
+      sent,
+      isDown: false,
+      mailer: {
+        send: async ({ id, subject, text, to: { address } }: Mail) => {
+          sent.push({ id, subject, text, address });
+          if (noted.isDown) throw new Error('down');
+        },
+      },
+    };
+    return noted;
+  }
+
+  test('are ten within an hour; the rest become one mail at its end, without what was decided meanwhile', async () => {
+    const { sent, mailer } = notedMailer();
+    await queue(askMail, ...names(1, 30));
+    await deliver({ mailer, kinds });
+    expect(sent).toHaveLength(10);
+    const single = sent.map(({ subject }) => subject);
+    later(600);
+    await queue(askMail, ...names(31, 32), 'soon');
+    await queue(plainMail, 'It has ended.');
+    const { key } = await awaitGuard();
+    await deliver({ mailer, kinds });
+    const ofOther = guardAdmins.find((email) => email !== guard.email);
+    expect(
+      sent
+        .slice(10)
+        .map(({ subject, address }) => `${address} ${subject}`)
+        .sort(),
+    ).toEqual(
+      [
+        `${guard.email} soon`,
+        `${guard.email} It has ended.`,
+        `${ofOther} ${key}: support access to restricted awaits your approval`,
+      ].sort(),
+    );
+    await gateway.sql.query(
+      `UPDATE mails SET details = details || '{"over": "yes"}' WHERE details ->> 'what' = 'Request 31.'`,
+    );
+    sent.length = 0;
+    later(2_000);
+    await deliver({ mailer, kinds });
+    expect(sent).toEqual([]);
+    later(1_100);
+    // Another gateway at the same time sends nothing of it.
+    await Promise.all([deliver({ mailer, kinds }), deliver({ mailer, kinds })]);
+    expect(sent).toHaveLength(1);
+    expect(sent[0]).toMatchObject({ subject: '22 more requests wait for you', address: guard.email });
+    expect(sent[0]?.text).toContain(`${key}: approve or deny access to restricted as a Guard admin\n`);
+    const listed = sent[0]?.text.match(/^Request \d+\.$/gm) ?? [];
+    expect(new Set([...listed, ...single]).size).toBe(31);
+    expect(listed).not.toContain('Request 31.');
+    later(7_200);
+    await deliver({ mailer, kinds });
+    expect(sent).toHaveLength(1);
+    expect(new Set((await mailsInDatabase()).map(({ state }) => state))).toEqual(
+      new Set(['SENT', 'DROPPED']),
+    );
+  });
+
+  test('are told in the digest again if it fails, as the same mail, and each is given up with an entry', async () => {
+    const noted = notedMailer();
+    const givenUp: string[] = [];
+    await queue(askMail, ...names(1, 13));
+    await deliver({ mailer: noted.mailer, kinds });
+    noted.isDown = true;
+    noted.sent.length = 0;
+    later(3_601);
+    const logger = createLogger('silent');
+    for (let round = 0; round < maxAttempts; round += 1) {
+      const onGivenUp = (kind: string) => void givenUp.push(kind);
+      const { mailer } = noted;
+      while (await deliverMails({ database, clock, logger, mailer, kinds, onGivenUp }, never));
+      later(86_400);
+    }
+    expect(noted.sent).toHaveLength(maxAttempts);
+    expect(new Set(noted.sent.map(({ id }) => id)).size).toBe(1);
+    expect(givenUp).toEqual(['ask', 'ask', 'ask']);
+    const { rows } = await gateway.sql.query(
+      `SELECT count(*)::int FROM audit_entries WHERE action = 'mail.give_up' AND details ->> 'kind' = 'ask'`,
+    );
+    expect(rows).toEqual([{ count: 3 }]);
+  });
+
+  test('are one mail of limited length', () => {
+    const lines = names(1, 60);
+    const { subject, text } = writeDigest({ recipientName: 'Grace', lines });
+    expect(subject).toBe('60 more requests wait for you');
+    expect(text).toContain('Request 50.\n… and 10 more.\n');
+    expect(text).not.toContain('Request 51.');
   });
 });
 
