@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Admission, Asked } from './admission/admission.ts';
 import { admit } from './admission/admit.ts';
+import { type Refused, tooManyBodies } from './admission/refusal.ts';
 import {
   type Authenticate,
+  bearerKey,
   challengeFor,
   describeRefusal,
   openSession,
   type Session,
 } from './authentication.ts';
+import { createConnectionCounter } from './connection-counter.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
@@ -40,13 +43,18 @@ export type GraphQLRouteOptions = {
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
   const { engine, authenticate, origins, limits, log, isDraining, onRefused, page } = options;
 
+  const bodies = createConnectionCounter(limits.bodiesPerBearer);
+
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
     acceptOnlyServed(request);
     const session = await openSessionOrRefuse(request, response);
     if (session === null) return;
     // The engine takes a body that was read from this property, as web frameworks leave it.
-    if (request.method === 'POST') Object.assign(request, { body: await readParameters(request) });
+    if (request.method === 'POST') {
+      const body = await readParameters(request, response, bearerKey(session.claims));
+      Object.assign(request, { body });
+    }
     // A client that left meanwhile has had its `close` event: nothing would end the operation.
     if (response.destroyed) return;
 
@@ -56,16 +64,17 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     });
     response.once('close', () => operation.end('CLIENT_GONE'));
     const refused = await admit(options.admission, operation, askedBy(request));
-    if (refused !== null) {
-      response.setHeader('retry-after', refused.retryAfterSeconds);
-      const { code, message, retryAfterSeconds: seconds } = refused;
-      throw new RequestRefusedError(429, code, message, { retryAfterSeconds: seconds });
-    }
+    if (refused !== null) refuse(response, refused);
     await engine(request, response, { operation });
   };
 
-  async function readParameters(request: IncomingMessage): Promise<object> {
-    const body = await readJson(request, limits.requestBytes);
+  async function readParameters(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bearer: string,
+  ): Promise<object> {
+    if (!bodies.acquire(bearer)) refuse(response, tooManyBodies(limits.bodiesPerBearer));
+    const body = await readJson(request, limits.requestBytes).finally(() => bodies.release(bearer));
     const isParameters = typeof body === 'object' && body !== null && !Array.isArray(body);
     if (isParameters && Object.keys(body).length > 0) return body;
     throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send an object with a query: {"query": "…"}.');
@@ -166,6 +175,12 @@ function acceptOnlyServed(request: IncomingMessage): void {
 
 function wantsPage(request: IncomingMessage): boolean {
   return request.headers.accept?.includes('text/html') === true;
+}
+
+/** @throws RequestRefusedError 429 */
+function refuse(response: ServerResponse, { code, message, retryAfterSeconds: seconds }: Refused): never {
+  response.setHeader('retry-after', seconds);
+  throw new RequestRefusedError(429, code, message, { retryAfterSeconds: seconds });
 }
 
 type RefusalToSend = {

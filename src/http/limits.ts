@@ -80,6 +80,8 @@ export const defaultLimits = {
   idleConnections: 4_000,
   /** Concurrent WebSockets and event streams of one bearer. */
   connectionsPerBearer: 50,
+  /** Bodies of one bearer that arrive at a time: whoever sends them slowly has each of them kept until it is whole. */
+  bodiesPerBearer: 1_000,
   /** Evaluations of one bearer that wait for their answers: half of those that a gateway lets wait. */
   evaluationsPerBearer: 1_000,
   /** Bytes buffered for one client, above which its subscriptions wait until it has read some (backpressure). */

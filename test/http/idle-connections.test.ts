@@ -68,3 +68,22 @@ test('more connections than a gateway may have are closed at once', async () => 
   expect(sockets.map(({ closed }) => closed)).toEqual([false, false]);
   for (const socket of sockets) socket.destroy();
 });
+
+test('of one account so many bodies arrive at a time, and others are read', async () => {
+  await using server = await startTestServer({ limits: { bodiesPerBearer: 1 } });
+  const slow = await open(server);
+  const head = `Host: x\r\nAuthorization: Bearer ${await server.tokenOf(ada)}\r\nContent-Type: application/json\r\nExpect: 100-continue`;
+  const body = JSON.stringify({ query: '{ hello }' });
+  slow.write(`POST /graphql HTTP/1.1\r\n${head}\r\nContent-Length: ${body.length}\r\n\r\n`);
+  await once(slow, 'data');
+
+  const refused = await server.post({ query: '{ hello }' }, { email: ada });
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+  expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'TOO_MANY_OPERATIONS' } }] });
+  expect((await server.post({ query: '{ hello }' }, { email: 'bob@customer.example' })).status).toBe(200);
+
+  slow.write(body);
+  await once(slow, 'data');
+  expect((await server.post({ query: '{ hello }' }, { email: ada })).status).toBe(200);
+  slow.destroy();
+});

@@ -17,6 +17,14 @@ export function tooMany(whose: string, limit: number): Refused {
   };
 }
 
+export function tooManyBodies(limit: number): Refused {
+  return {
+    code: 'TOO_MANY_OPERATIONS',
+    message: `Of your account, ${limit} requests arrive at this gateway, which is the most allowed. This one was not read: send it again once some of them are answered.`,
+    retryAfterSeconds: 1,
+  };
+}
+
 export const noTurn: Refused = {
   code: 'TOO_MANY_OPERATIONS',
   message: 'The gateway has too much to do. Nothing of this operation was begun: send it again.',
