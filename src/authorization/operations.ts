@@ -28,9 +28,11 @@ export type Relation =
   | 'SESSION_ENGINEER'
   /** A user who belongs to the organization. */
   | 'MEMBER'
-  /** A member who holds any role in the organization that counts. May see tickets and grants, not decide on them. */
+  /** A member who holds a role in the organization that counts, other than auditor. May see tickets and grants, not decide on them. */
   | 'ROLE_HOLDER'
-  /** A member who holds a role in the organization that is not synced yet, so it does not count. */
+  /** A member who is an auditor of the organization: sees what role holders see and the audit log, and decides nothing. */
+  | 'AUDITOR'
+  /** A member who holds a role in the organization that is not synced yet, so it does not count; other than auditor. */
   | 'UNSYNCED_ROLE_HOLDER'
   | 'ORGANIZATION_ADMIN'
   /** Guard admin of the site or its organization. */
@@ -75,7 +77,7 @@ export const operations = {
   rovoDataDeletions: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'ACCESS_EVALUATION'] },
   auditLog: {
     kind: 'query',
-    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'SUPPORT_ENGINEER'],
+    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR', 'SUPPORT_ENGINEER'],
   },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },

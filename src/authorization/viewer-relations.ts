@@ -43,8 +43,9 @@ export function relationsToOrganization(viewer: Viewer, organizationId: string):
       if (!viewer.organizationIds.includes(organizationId)) break;
       relations.add('MEMBER');
       for (const held of viewer.assignments) {
-        if (held.organizationId === organizationId)
-          relations.add(counts(held) ? 'ROLE_HOLDER' : 'UNSYNCED_ROLE_HOLDER');
+        if (held.organizationId !== organizationId) continue;
+        if (held.role !== 'AUDITOR') relations.add(counts(held) ? 'ROLE_HOLDER' : 'UNSYNCED_ROLE_HOLDER');
+        else if (counts(held)) relations.add('AUDITOR');
       }
       if (isOrganizationAdminOf(viewer.assignments, organizationId)) relations.add('ORGANIZATION_ADMIN');
       break;
@@ -218,6 +219,7 @@ const allGrantsReaders = [
   'TICKETING',
   'GRANT_WATCHING',
   'ROLE_HOLDER',
+  'AUDITOR',
 ] as const satisfies Relation[];
 
 const grantReaders = [
@@ -234,6 +236,7 @@ const sessionReaders = [
   'REPORTER',
   'APPROVER',
   'ROLE_HOLDER',
+  'AUDITOR',
 ] as const satisfies Relation[];
 
 /** Whether somebody in these relations may see a proposed change. */
@@ -261,9 +264,11 @@ export function seesOrganization(relations: ReadonlySet<Relation>): boolean {
   );
 }
 
-/** Whether somebody in these relations may see the account and its roles: the account itself, and role holders. */
+/** Whether somebody in these relations may see the account and its roles: the account itself, role holders and auditors. */
 export function seesAccount(relations: ReadonlySet<Relation>): boolean {
-  return (['OPERATOR', 'SELF', 'ROLE_HOLDER'] as const).some((relation) => relations.has(relation));
+  return (['OPERATOR', 'SELF', 'ROLE_HOLDER', 'AUDITOR'] as const).some((relation) =>
+    relations.has(relation),
+  );
 }
 
 function capabilitiesIn(

@@ -338,7 +338,7 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
 }
 
 /**
- * Where the viewer sees every entry. Organization admins and Guard admins see their organization's entries; a Guard admin
+ * Where the viewer sees every entry. Organization admins, auditors and Guard admins see their organization's entries; a Guard admin
  * of one site sees that site's. Engineers see what they did themselves, in the logs of organizations: an entry of the
  * vendor's log would tell them that what they may not see exists. No entry is in two of the places.
  */
@@ -353,7 +353,8 @@ export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
         (held) => counts(held) && viewer.organizationIds.includes(held.organizationId),
       );
       const whole = counting.filter(
-        ({ role, siteId }) => role === 'ORGANIZATION_ADMIN' || (role === 'GUARD_ADMIN' && siteId === null),
+        ({ role, siteId }) =>
+          role === 'ORGANIZATION_ADMIN' || role === 'AUDITOR' || (role === 'GUARD_ADMIN' && siteId === null),
       );
       const organizationIds = new Set(whole.map((held) => held.organizationId));
       const siteIds = counting.flatMap(({ role, organizationId, siteId }) =>

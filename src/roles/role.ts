@@ -9,7 +9,8 @@ export type Role =
   | 'TRUSTED_USER'
   | 'BILLING_ADMIN'
   | 'TECHNICAL_CONTACT'
-  | 'GUARD_ADMIN';
+  | 'GUARD_ADMIN'
+  | 'AUDITOR';
 
 export type Experience = 'CENTRALIZED' | 'ORIGINAL';
 
@@ -37,6 +38,7 @@ export const roleRules = {
   BILLING_ADMIN: { covers: 'LISTING', grantsIn: ['CENTRALIZED', 'ORIGINAL'], label: 'Billing admin' },
   TECHNICAL_CONTACT: { covers: 'LISTING', grantsIn: ['CENTRALIZED', 'ORIGINAL'], label: 'Technical contact' },
   GUARD_ADMIN: { covers: 'ORGANIZATION_OR_SITE', grantsIn: [], label: 'Guard admin' },
+  AUDITOR: { covers: 'ORGANIZATION', grantsIn: [], label: 'Auditor' },
 } as const satisfies Record<Role, RoleRule>;
 
 /** Who holds which role over what. `siteId` null: the whole organization; `productId` null: the whole site. */

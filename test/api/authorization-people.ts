@@ -112,6 +112,7 @@ async function gatherEverybody(gateway: TestGateway, world: World): Promise<Ever
     trusted: await as(one.trustedUser),
     billing: await as(one.billingAdmin),
     contact: await as(one.technicalContact),
+    auditor: await joined('auditor', { role: 'AUDITOR' }),
     guard: await as(one.guardAdmin),
     siteGuard: await joined('siteGuard', { role: 'GUARD_ADMIN', siteId: main.id }),
     guardElse: await joined('guardElse', { role: 'GUARD_ADMIN', siteId: restricted.id }),

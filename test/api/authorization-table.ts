@@ -38,6 +38,7 @@ export const people = {
   trusted: 'trusted user of Jira on another site, which is Original',
   billing: 'billing admin, listed for Jira on the main site',
   contact: 'technical contact, listed for Confluence on the main site',
+  auditor: 'auditor of Acme',
 };
 
 /** Acme's Guard admins, and its people whose role does not count yet. */
@@ -170,108 +171,108 @@ reactivateAccount            | 401       no       no          -      -          
 `,
 
   people: `
-                             | member reporter approver orgAdmin userAdmin siteAdmin jiraAdmin confAdmin jiraElse trusted billing contact
-viewer                       | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: Ticket                 | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: Grant                  | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: SupportSession         | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: ChangeRequest          | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: Organization           | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: Site                   | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: Product                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: User                   | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: RoleAssignment         | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: AuditEntry             | -      -        -        yes      -         -         -         -         -        -       -       -
-node: ProposedChange         | -      -        -        yes      -         -         -         -         -        -       -       -
-node: InboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
-node: TimelineItem           | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-node: RovoDataDeletion       | -      -        yes      yes      -         -         -         -         -        -       -       -
-node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -
-node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -
-node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -
-nodes                        | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-organizations                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-site                         | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-sites                        | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-product                      | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-ticket                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-tickets                      | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-grants                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-supportSessions              | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-changeRequests               | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
-account                      | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
-account: of an engineer      | -      -        -        -        -         -         -         -         -        -       -       -
-accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes
-inboundTicketEvents          | no     no       no       no       no        no        no        no        no       no      no      no
-rovoDataDeletions            | -      -        yes      yes      -         -         -         -         -        -       -       -
-auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no
-auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no
-auditLog: of the engineer    | no     no       no       yes      no        no        no        no        no       no      no      no
+                             | member reporter approver orgAdmin userAdmin siteAdmin jiraAdmin confAdmin jiraElse trusted billing contact auditor
+viewer                       | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: Ticket                 | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: Grant                  | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: SupportSession         | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: ChangeRequest          | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: Organization           | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: Site                   | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: Product                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: User                   | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: RoleAssignment         | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: AuditEntry             | -      -        -        yes      -         -         -         -         -        -       -       -       yes
+node: ProposedChange         | -      -        -        yes      -         -         -         -         -        -       -       -       -
+node: InboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -       -
+node: TimelineItem           | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+node: RovoDataDeletion       | -      -        yes      yes      -         -         -         -         -        -       -       -       -
+node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -       -
+node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -       -
+node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -       -
+nodes                        | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+organizations                | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+site                         | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+sites                        | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+product                      | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+ticket                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+tickets                      | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+grants                       | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+supportSessions              | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+changeRequests               | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+roleAssignments              | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+account                      | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+account: of an engineer      | -      -        -        -        -         -         -         -         -        -       -       -       -
+accounts                     | -      -        -        yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+inboundTicketEvents          | no     no       no       no       no        no        no        no        no       no      no      no      no
+rovoDataDeletions            | -      -        yes      yes      -         -         -         -         -        -       -       -       -
+auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no      yes
+auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no      -
+auditLog: of the engineer    | no     no       no       yes      no        no        no        no        no       no      no      no      yes
 
-grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
-sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
-changeRequestEvents          | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes
+grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
+sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
+changeRequestEvents          | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
 
-createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes
-assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
-updateTicketStatus           | -      no       -        no       no        no        no        no        no       no      no      no
-updateTicket                 | -      no       -        no       no        no        no        no        no       no      no      no
-closeTicket                  | -      yes      -        no       no        no        no        no        no       no      no      no
-reopenTicket                 | -      yes      -        no       no        no        no        no        no       no      no      no
-replayInboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -
+createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
+assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no      no
+updateTicketStatus           | -      no       -        no       no        no        no        no        no       no      no      no      no
+updateTicket                 | -      no       -        no       no        no        no        no        no       no      no      no      no
+closeTicket                  | -      yes      -        no       no        no        no        no        no       no      no      no      no
+reopenTicket                 | -      yes      -        no       no        no        no        no        no       no      no      no      no
+replayInboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -       -
 
-requestDataAccess            | -      no       -        no       no        no        no        no        no       no      no      no
-withdrawDataAccessRequest    | -      no       -        no       no        no        no        no        no       no      no      no
-releaseDataAccess            | -      no       no       no       no        no        no        no        no       no      no      no
-startSupportSession          | -      no       no       no       no        no        no        no        no       no      no      no
-endSupportSession            | -      no       no       no       no        no        no        no        no       no      no      no
-approveDataAccess            | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-approveDataAccess: by grant  | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-approveDataAccessInBulk      | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-denyDataAccess               | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-denyDataAccessInBulk         | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-revokeDataAccess             | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
-revokeDataAccess: takes back | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
-revokeDataAccessInBulk       | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
-approveGuardRequest          | -      no       no       no       no        no        no        no        no       no      no      no
-approveGuardRequestInBulk    | -      no       no       no       no        no        no        no        no       no      no      no
-denyGuardRequest             | -      no       no       no       no        no        no        no        no       no      no      no
-denyGuardRequestInBulk       | -      no       no       no       no        no        no        no        no       no      no      no
+requestDataAccess            | -      no       -        no       no        no        no        no        no       no      no      no      no
+withdrawDataAccessRequest    | -      no       -        no       no        no        no        no        no       no      no      no      no
+releaseDataAccess            | -      no       no       no       no        no        no        no        no       no      no      no      no
+startSupportSession          | -      no       no       no       no        no        no        no        no       no      no      no      no
+endSupportSession            | -      no       no       no       no        no        no        no        no       no      no      no      no
+approveDataAccess            | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+approveDataAccess: by grant  | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+approveDataAccessInBulk      | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+denyDataAccess               | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+denyDataAccessInBulk         | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+revokeDataAccess             | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why     why
+revokeDataAccess: takes back | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why     why
+revokeDataAccessInBulk       | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why     why
+approveGuardRequest          | -      no       no       no       no        no        no        no        no       no      no      no      no
+approveGuardRequestInBulk    | -      no       no       no       no        no        no        no        no       no      no      no      no
+denyGuardRequest             | -      no       no       no       no        no        no        no        no       no      no      no      no
+denyGuardRequestInBulk       | -      no       no       no       no        no        no        no        no       no      no      no      no
 
-requestChange                | -      no       -        no       no        no        no        no        no       no      no      no
-withdrawChangeRequest        | -      no       -        no       no        no        no        no        no       no      no      no
-recordChangeResult           | -      no       no       no       no        no        no        no        no       no      no      no
-consentToChange              | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-refuseChange                 | -      why      -        yes      yes       why       yes       why       why      why     yes     why
-revokeChangeConsent          | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why
+requestChange                | -      no       -        no       no        no        no        no        no       no      no      no      no
+withdrawChangeRequest        | -      no       -        no       no        no        no        no        no       no      no      no      no
+recordChangeResult           | -      no       no       no       no        no        no        no        no       no      no      no      no
+consentToChange              | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+refuseChange                 | -      why      -        yes      yes       why       yes       why       why      why     yes     why     why
+revokeChangeConsent          | -      yes      yes      yes      yes       why       yes       why       why      why     yes     why     why
 
-setSupportAccessRestrictions | no     no       no       yes      no        no        no        no        no       no      no      no
-setSupportAccessPolicy       | no     no       no       yes      no        no        no        no        no       no      no      no
-deactivateSite               | no     no       no       yes      no        no        no        no        no       no      no      no
-reactivateSite               | no     no       no       yes      no        no        no        no        no       no      no      no
-assignRole                   | no     no       no       yes      no        no        no        no        no       no      no      no
-removeRole                   | -      -        -        yes      no        no        no        no        no       no      no      no
-triggerScimSync              | no     no       no       yes      yes       yes       yes       yes       yes      yes     yes     yes
-confirmProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -
-declineProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -
-withdrawProposedChange       | -      -        -        yes      -         -         -         -         -        -       -       -
-requestRovoDataDeletion      | no     no       no       yes      no        no        no        no        no       no      no      no
-withdrawRovoDataDeletion     | -      -        yes      yes      -         -         -         -         -        -       -       -
-recordRovoDataDeletion       | -      -        no       no       -         -         -         -         -        -       -       -
+setSupportAccessRestrictions | no     no       no       yes      no        no        no        no        no       no      no      no      no
+setSupportAccessPolicy       | no     no       no       yes      no        no        no        no        no       no      no      no      no
+deactivateSite               | no     no       no       yes      no        no        no        no        no       no      no      no      no
+reactivateSite               | no     no       no       yes      no        no        no        no        no       no      no      no      no
+assignRole                   | no     no       no       yes      no        no        no        no        no       no      no      no      no
+removeRole                   | -      -        -        yes      no        no        no        no        no       no      no      no      no
+triggerScimSync              | no     no       no       yes      yes       yes       yes       yes       yes      yes     yes     yes     no
+confirmProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -       -
+declineProposedChange        | -      -        -        no       -         -         -         -         -        -       -       -       -
+withdrawProposedChange       | -      -        -        yes      -         -         -         -         -        -       -       -       -
+requestRovoDataDeletion      | no     no       no       yes      no        no        no        no        no       no      no      no      no
+withdrawRovoDataDeletion     | -      -        yes      yes      -         -         -         -         -        -       -       -       -
+recordRovoDataDeletion       | -      -        no       no       -         -         -         -         -        -       -       -       -
 
-createOrganization           | no     no       no       no       no        no        no        no        no       no      no      no
-setOrganizationGuard         | no     no       no       no       no        no        no        no        no       no      no      no
-createSite                   | no     no       no       no       no        no        no        no        no       no      no      no
-licenseProduct               | no     no       no       no       no        no        no        no        no       no      no      no
-unlicenseProduct             | no     no       no       no       no        no        no        no        no       no      no      no
-addUser                      | no     no       no       no       no        no        no        no        no       no      no      no
-removeUser                   | no     no       no       no       no        no        no        no        no       no      no      no
-addSupportEngineer           | no     no       no       no       no        no        no        no        no       no      no      no
-addOperator                  | no     no       no       no       no        no        no        no        no       no      no      no
-addServiceAccount            | no     no       no       no       no        no        no        no        no       no      no      no
-deactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no
-reactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no
+createOrganization           | no     no       no       no       no        no        no        no        no       no      no      no      no
+setOrganizationGuard         | no     no       no       no       no        no        no        no        no       no      no      no      no
+createSite                   | no     no       no       no       no        no        no        no        no       no      no      no      no
+licenseProduct               | no     no       no       no       no        no        no        no        no       no      no      no      no
+unlicenseProduct             | no     no       no       no       no        no        no        no        no       no      no      no      no
+addUser                      | no     no       no       no       no        no        no        no        no       no      no      no      no
+removeUser                   | no     no       no       no       no        no        no        no        no       no      no      no      no
+addSupportEngineer           | no     no       no       no       no        no        no        no        no       no      no      no      no
+addOperator                  | no     no       no       no       no        no        no        no        no       no      no      no      no
+addServiceAccount            | no     no       no       no       no        no        no        no        no       no      no      no      no
+deactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no      no
+reactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no      no
 `,
 
   guardsAndUnsynced: `
@@ -507,6 +508,7 @@ jiraElse  | SITE      PRODUCT+SITE    SITE          PRODUCT+SITE        yes     
 trusted   | EXP       EXP             yes           PRODUCT             EXP             DEAD+EXP         -
 billing   | yes       LISTING         LISTING       LISTING             LISTING         LISTING+DEAD     -
 contact   | LISTING   yes             LISTING       LISTING             LISTING         LISTING+DEAD     -
+auditor   | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
 guard     | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
 siteGuard | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
 guardElse | NONE      NONE            NONE          NONE                NONE            DEAD+NONE        -
@@ -540,6 +542,7 @@ jiraElse  | why       why             why           why                 yes     
 trusted   | why       why             yes           why                 why             -
 billing   | yes       why             why           why                 why             -
 contact   | why       yes             why           why                 why             -
+auditor   | why       why             why           why                 why             -
 guard     | yes       yes             yes           yes                 yes             -
 siteGuard | yes       yes             why           why                 why             -
 guardElse | why       why             why           why                 yes             -
@@ -555,6 +558,7 @@ member    | -         -               -             -               -
 reporter  | no        no              no            no              -
 orgAdmin  | no        no              no            no              -
 jiraAdmin | no        no              no            no              -
+auditor   | no        no              no            no              -
 guard     | yes       yes             yes           yes             -
 siteGuard | yes       yes             no            no              -
 guardElse | no        no              no            yes             -

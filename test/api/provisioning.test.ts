@@ -446,6 +446,7 @@ describe('a filled deployment', () => {
       BILLING_ADMIN: ['site', 'product'],
       TECHNICAL_CONTACT: ['site', 'product'],
       GUARD_ADMIN: ['organization', 'site'],
+      AUDITOR: ['organization'],
     };
 
     test.each(Object.entries(covers))(

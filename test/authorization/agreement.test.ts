@@ -574,7 +574,7 @@ test('deletions are listed for the viewers to whom the relations make them visib
 });
 
 test('audit entries are listed only for viewers who may use auditLog', async () => {
-  const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN'];
+  const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'];
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const known = entries.filter(({ organizationId, siteId, actorId }) => {

@@ -43,6 +43,7 @@ const opened: Record<Relation, readonly string[]> = {
     ...['sessionEvents', 'changeRequestEvents'],
   ],
   ROLE_HOLDER: ['triggerScimSync'],
+  AUDITOR: ['auditLog'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [

@@ -1057,6 +1057,14 @@ test.each<[string, () => [string, unknown[]], string]>([
     'role_assignments_coverage',
   ],
   [
+    'an auditor of a single site',
+    () => [
+      `INSERT INTO role_assignments (id, account_id, role, organization_id, site_id, created_at) VALUES ($1, $2, 'AUDITOR', $3, $4, now())`,
+      [newId(), ids.reporter, ids.organization, ids.site],
+    ],
+    'role_assignments_auditor_coverage',
+  ],
+  [
     'a role held twice',
     () => [
       `INSERT INTO role_assignments (id, account_id, role, organization_id, created_at) VALUES ($1, $2, 'ORGANIZATION_ADMIN', $3, now())`,

@@ -13,6 +13,7 @@ const roles = Object.keys({
   BILLING_ADMIN: true,
   TECHNICAL_CONTACT: true,
   GUARD_ADMIN: true,
+  AUDITOR: true,
 } satisfies Record<Role, true>) as Role[];
 
 /** The assignment that a required role names, for the product and site of the ticket. */
@@ -32,6 +33,7 @@ const mayBeHeldOver: Record<Role, Holding[]> = {
   BILLING_ADMIN: ['THIS_SITE', 'THIS_PRODUCT'],
   TECHNICAL_CONTACT: ['THIS_SITE', 'THIS_PRODUCT'],
   GUARD_ADMIN: ['ORGANIZATION', 'THIS_SITE'],
+  AUDITOR: ['ORGANIZATION'],
 };
 
 const byExperience: { [Which in Experience]: RequiredRole[] } = {

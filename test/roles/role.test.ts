@@ -31,6 +31,7 @@ describe('what a role is held over', () => {
     BILLING_ADMIN: ['site', 'product'],
     TECHNICAL_CONTACT: ['site', 'product'],
     GUARD_ADMIN: ['organization', 'site'],
+    AUDITOR: ['organization'],
   };
   const pairs = (Object.keys(may) as Role[]).flatMap((role) =>
     (Object.keys(shapes) as (keyof typeof shapes)[]).map((shape) => ({ role, shape })),
@@ -44,7 +45,7 @@ describe('what a role is held over', () => {
 test('every role has a label of its own', () => {
   const labels = Object.values(roleRules).map(({ label }) => label);
   expect(labels.every((label) => label.trim().length > 0)).toBe(true);
-  expect(new Set(labels).size).toBe(8);
+  expect(new Set(labels).size).toBe(9);
 });
 
 describe('a Guard admin of a site', () => {

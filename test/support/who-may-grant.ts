@@ -67,6 +67,7 @@ export const roleTable: Record<Role, Record<Experience, Worths>> = {
     CENTRALIZED: { ORGANIZATION: 'NOTHING', THIS_SITE: 'NOTHING', OTHER_SITE: 'NOTHING' },
     ORIGINAL: { ORGANIZATION: 'NOTHING', THIS_SITE: 'NOTHING', OTHER_SITE: 'NOTHING' },
   },
+  AUDITOR: { CENTRALIZED: { ORGANIZATION: 'NOTHING' }, ORIGINAL: { ORGANIZATION: 'NOTHING' } },
 };
 
 /** The order in which obstacles are reported. */

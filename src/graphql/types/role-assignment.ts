@@ -28,6 +28,10 @@ export const Role = builder.enumType('Role', {
     GUARD_ADMIN: {
       description: "Decides after the customer on restricted sites. Does not give the customer's approval.",
     },
+    AUDITOR: {
+      description:
+        "Reads the organization's tickets, grants, support sessions and audit log as its organization admin does. Decides nothing.",
+    },
   } as const,
 });
 
