@@ -137,6 +137,7 @@ function writeArgument(
 const typesOf: Record<string, readonly string[]> = {
   organizationId: ['Organization'],
   siteId: ['Site'],
+  siteIds: ['Site'],
   productId: ['Product'],
   ticketId: ['Ticket'],
   grantId: ['Grant'],
@@ -147,7 +148,9 @@ const typesOf: Record<string, readonly string[]> = {
   reporterId: ['User'],
   accountId: ['User', 'ServiceAccount'],
   engineerId: ['SupportEngineer'],
+  engineerIds: ['SupportEngineer'],
   assigneeId: ['SupportEngineer'],
+  assigneeIds: ['SupportEngineer'],
   roleAssignmentId: ['RoleAssignment'],
   proposedChangeId: ['ProposedChange'],
   integrationId: ['ServiceAccount'],
