@@ -716,7 +716,16 @@ describe('many mails that ask one person for decisions', () => {
     await deliver({ mailer, kinds });
     expect(sent).toEqual([]);
     later(1_100);
-    // Another gateway at the same time sends nothing of it.
+    const rival = await gateway.sql.connect();
+    onTestFinished(() => rival.release(true));
+    await rival.query('BEGIN');
+    await rival.query(
+      `SELECT pg_advisory_xact_lock(hashtextextended('digest ' || id, 0)) FROM accounts WHERE email = $1`,
+      [guard.email],
+    );
+    await deliver({ mailer, kinds });
+    expect(sent, 'while another gateway claims it').toEqual([]);
+    await rival.query('ROLLBACK');
     await Promise.all([deliver({ mailer, kinds }), deliver({ mailer, kinds })]);
     expect(sent).toHaveLength(1);
     expect(sent[0]).toMatchObject({ subject: '22 more requests wait for you', address: guard.email });
