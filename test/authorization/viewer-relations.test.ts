@@ -62,6 +62,13 @@ describe('to an event of a ticketing system', () => {
   });
 });
 
+test('an auditor holds no other role, and none at all before it is synced', () => {
+  const auditor = user('auditor', assignment('AUDITOR', 'ORGANIZATION'));
+  const pending = user('auditor', assignment('AUDITOR', 'ORGANIZATION', { syncState: 'PENDING_SYNC' }));
+  expect(sorted(relationsToSite(auditor, site))).toEqual(only('MEMBER', 'AUDITOR'));
+  expect(sorted(relationsToSite(pending, site))).toEqual(only('MEMBER'));
+});
+
 describe('to a proposed change', () => {
   const change = {
     ...{ organizationId: 'organization', siteId: 'site', proposedById: 'proposer' },
