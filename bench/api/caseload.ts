@@ -11,7 +11,7 @@ const organizations = 20;
 const sites = 100;
 /** The engineers of one organization's tickets. */
 const engineersEach = 50;
-const operatorEmail = 'operator@bench.example';
+const operators = 20;
 const different = 200;
 const day = 86_400_000;
 /** Days between the oldest entry and now. */
@@ -38,7 +38,8 @@ const fill = ({ grants, entries }: Size): string[] => [
      UNION ALL
      SELECT reporter_id, 'USER', 'reporter-' || n || '@bench.example', 'Reporter ' || n, true, '{}', now() FROM bench_organizations
      UNION ALL
-     SELECT uuidv7(), 'OPERATOR', '${operatorEmail}', 'Operator', true, '{}', now()`,
+     SELECT uuidv7(), 'OPERATOR', 'operator-' || n || '@bench.example', 'Operator ' || n, true, '{}', now()
+       FROM generate_series(0, ${operators - 1}) AS n`,
   `INSERT INTO memberships (organization_id, account_id, created_at)
      SELECT o.id, member, now() FROM bench_organizations o, unnest(ARRAY[o.admin_id, o.reporter_id]) AS member`,
   `INSERT INTO role_assignments (id, account_id, role, organization_id, origin, sync_state, created_at)
@@ -138,6 +139,8 @@ async function questionsOf(client: pg.Client, grants: number): Promise<Questions
       ...{ kind: 'auditPeriod', from: ago(75 + (n % 10)), until: ago(45 + (n % 10)) },
       viewer: adminOf(n % organizations),
     })),
-    auditDeep: [{ kind: 'auditDeep', skipped: deep, viewer: operatorEmail }],
+    auditDeep: Array.from({ length: operators }, (_, n) => ({
+      ...{ kind: 'auditDeep', skipped: deep, viewer: `operator-${n}@bench.example` },
+    })),
   };
 }
