@@ -273,6 +273,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     relay: () => relay.stats(),
     pools: {
       operations: () => database.use(),
+      endingAccess: () => endingDatabase.use(),
       events: () => relayDatabase.use(),
       evaluations: () => evaluationDatabase.use(),
     },

@@ -22,7 +22,15 @@ import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
 import type { Command, Rules } from './command.ts';
 import { effectsOf, writeEffects } from './effects.ts';
-import { type Answer, findAnswer, keepAnswer, keyHasAnswer, repetitionOf } from './idempotency.ts';
+import {
+  type Answer,
+  findAnswer,
+  keepAnswer,
+  keyHasAnswer,
+  releaseKey,
+  repetitionOf,
+} from './idempotency.ts';
+import { isOfQuota } from './quotas.ts';
 import type { RecentRefusals } from './recent-refusals.ts';
 import { forbidden, notFound, RefusedError } from './refusal.ts';
 import { type RefusedUnlocked, refuseUnlocked } from './refuse-unlocked.ts';
@@ -107,7 +115,11 @@ export async function executeAndLook<Input, Facts, Row extends object>(
         unlocked === null
           ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
           : await writeRefusal(tx, unlocked);
-      if (repetition !== null) await keepAnswer(tx, repetition, written.answer);
+      const { answer } = written;
+      if (repetition !== null) {
+        if ('refused' in answer && isOfQuota(answer.refused)) await releaseKey(tx, repetition);
+        else await keepAnswer(tx, repetition, answer);
+      }
       return written;
     });
   const { appended, unsettled, ...executed } = await inSpan(`command ${command.operation}`, {}, () =>

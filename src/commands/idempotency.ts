@@ -83,6 +83,15 @@ export async function keepAnswer<Row extends object>(
   );
 }
 
+/** Gives up the key that this transaction has claimed: whoever uses it again runs the command anew. */
+export async function releaseKey(tx: Transaction, { accountId, key }: Repetition): Promise<void> {
+  await tx.$executeRawUnsafe(
+    'DELETE FROM idempotency_keys WHERE account_id = $1::uuid AND key = $2',
+    accountId,
+    key,
+  );
+}
+
 /**
  * Claims many keys of one account for this transaction, and returns the first answers of those that a committed
  * transaction has claimed before, by key. At most two statements.

@@ -16,6 +16,13 @@ export const quotaRefusals = {
   requests: ['TOO_MANY_OPEN_REQUESTS', 'TOO_MANY_ACCESS_REQUESTS'],
 } as const satisfies Record<string, readonly StateRefusalCode[]>;
 
+/** Whether it is a quota that refuses, which says when to try again: it is not kept as the answer to a repetition. */
+export function isOfQuota({ code }: Refusal): boolean {
+  return Object.values(quotaRefusals)
+    .flat()
+    .some((known) => known === code);
+}
+
 const hourMs = 3_600_000;
 
 /** Why a user may file no ticket in this organization now. Null: they may. One statement; none for a ticketing system. */

@@ -83,6 +83,9 @@ export type HttpServer = {
 /** What the time is counted for that operations of each lane wait for their turns. */
 const queueNames: Record<Lane, string> = { ORDINARY: 'operations', ENDING: 'operations_ending_access' };
 
+/** Connections that wait to be accepted. A client whose connection finds no room tries again only after a second or more. */
+const connectionBacklog = 4_096;
+
 /** Rejects with Node's error (`EADDRINUSE`, `EACCES` …) when it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { log, authenticate, access, errors = {} } = options;
@@ -211,7 +214,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.host, () => {
+    server.listen({ port: options.port, host: options.host, backlog: connectionBacklog }, () => {
       server.off('error', reject);
       resolve();
     });

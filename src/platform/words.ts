@@ -1,7 +1,7 @@
 /** Search by the beginnings of words. An index on the expression of `wordsSql` serves it. */
 import { Prisma } from '../../prisma/generated/client/client.ts';
 
-/** The words of a text: runs of letters, marks and digits. */
+/** The words of a text: runs of letters and digits. */
 export function wordsOf(text: string): string[] {
   return text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
 }

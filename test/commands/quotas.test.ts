@@ -41,10 +41,15 @@ const withQuotas = (quotas: Partial<Quotas>): Dependencies => ({
 });
 
 /** Files a ticket for the reporter, and returns it, or the refusal. */
-async function file(quotas: Partial<Quotas>, by: string, reporterId: string | null = null) {
+async function file(
+  quotas: Partial<Quotas>,
+  by: string,
+  reporterId: string | null = null,
+  idempotencyKey: string | null = null,
+) {
   const productId = rawId(world.acme.sites.main.products.jira);
   const input = { productId, reporterId, summary: 'It is slow', grantDataAccess: false };
-  const caller = { accountId: await accountOf(by), idempotencyKey: null };
+  const caller = { accountId: await accountOf(by), idempotencyKey };
   const { answer } = await executeAndLook(withQuotas(quotas), createTicket, input, caller);
   return 'refused' in answer ? answer.refused : answer.answer;
 }
@@ -72,6 +77,18 @@ test('a user files so many tickets an hour, and the next one when the first is a
   expect(await file(quotas, ticketing, reporterId)).toMatchObject({ status: 'OPEN', reporterId });
   now += 60 * minute;
   expect(await file(quotas, reporter)).toMatchObject({ status: 'OPEN' });
+});
+
+test('who tries again later with the same key files the ticket then', async () => {
+  const { reporter } = world.acme.emails;
+  now += 120 * minute;
+  const again = () => file({ ticketsOfUserPerHour: 1 }, reporter, null, 'the same one');
+  await file({}, reporter);
+  expect(await again()).toMatchObject({ code: 'TOO_MANY_TICKETS' });
+  now += 61 * minute;
+  const filed = await again();
+  expect(filed).toMatchObject({ status: 'OPEN' });
+  expect(await again()).toEqual(filed);
 });
 
 test('so do the users of an organization together', async () => {
