@@ -226,10 +226,14 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       authenticate: (token) => identity.verifier.verify(token),
       createContext: async (operation, answerBy) => {
         const { session, endsAccess } = operation;
+        // An event is executed for one subscriber of a group, and others get its result: also if that one has gone.
+        const check = () => {
+          if (!operation.isStreaming) refuseOnceOver(operation);
+        };
         // What ends access is carried out once it has begun, even if its client has gone.
         const own = endsAccess
           ? endingServices
-          : { ...services, database: whileRunning(database, () => refuseOnceOver(operation), answerBy) };
+          : { ...services, database: whileRunning(database, check, answerBy) };
         const viewer = await signIn(own, session.claims);
         if (viewer !== null) operation.identify(accountOf(viewer));
         return createContext(own, {

@@ -28,6 +28,8 @@ export type OperationInfo = {
   /** Aborts when nobody will read the result any more. The reason is an OperationEndedError. */
   readonly signal: AbortSignal;
   readonly isOver: boolean;
+  /** Whether it is a subscription that has begun to stream. */
+  readonly isStreaming: boolean;
   /** Whether it only ends access, and so has connections of its own. */
   readonly endsAccess: boolean;
   /** Tells whose operation it is, so that the next one counts for their organization, too. */
@@ -47,6 +49,7 @@ export class RunningOperation implements OperationInfo {
   readonly startedAt = performance.now();
   /** True for a subscription: the client waits for no final answer, so draining need not wait for one either. */
   isStream = false;
+  isStreaming = false;
   /** Characters of the message that started it, if its transport keeps that message while it runs. */
   keptCharacters = 0;
   /** What was admitted; undefined before that. */
@@ -90,6 +93,7 @@ export class RunningOperation implements OperationInfo {
 
   /** It streams from now on: it has no turn, and counts no longer. */
   streams(): void {
+    this.isStreaming = true;
     this.place?.end();
     this.place = undefined;
   }

@@ -11,7 +11,7 @@ import { type ClaimedMail, nextDueInSql } from './queue.ts';
  * Mails that ask for a decision, to one person within an hour. Somebody who decides as mails arrive keeps up with one every
  * six minutes; with more, people stop reading them, and mail servers take them for a flood.
  */
-const singleMailsAnHour = 10;
+export const singleMailsAnHour = 10;
 
 /** A request that has to be decided within so many hours is told at once: the digest could come too late. */
 const soonHours = 2;

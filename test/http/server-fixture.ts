@@ -57,12 +57,13 @@ type TestContext = OperationInfo & { serial: number };
 
 /** The operation as a plain object. */
 export function contextOf(operation: OperationInfo): OperationInfo {
-  const { transport, session, signal, isOver, endsAccess } = operation;
+  const { transport, session, signal, isOver, isStreaming, endsAccess } = operation;
   return {
     transport,
     session,
     signal,
     isOver,
+    isStreaming,
     endsAccess,
     identify: (account) => operation.identify(account),
   };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import PostalMime from 'postal-mime';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { MailConfig } from '../../src/config.ts';
+import { singleMailsAnHour } from '../../src/notifications/digest.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { startMailServer } from '../support/mail-server.ts';
@@ -44,7 +45,8 @@ test('with two running gateways, each mail is sent by one of them, within second
   const mail: MailConfig = { kind: 'smtp', url: server.url, from };
   await using gateway = await startGatewayWithMail(mail);
   await using other = await startGatewayWithMail(mail);
-  const requests = 12;
+  // As many as one person gets as single mails.
+  const requests = singleMailsAnHour;
   for (let request = 0; request < requests; request += 1)
     await awaitGuard(request % 2 === 0 ? gateway : other);
   await server.accepted(requests);
