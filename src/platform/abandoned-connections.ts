@@ -33,10 +33,12 @@ export function createAbandonedConnections(options: {
 
   async function lookUntilNone(): Promise<void> {
     while (processes.size > 0 && !disposal.signal.aborted) {
-      const working = await stillWorking(url, [...processes]).catch(() => null);
+      // Others may be given up meanwhile.
+      const asked = [...processes];
+      const working = await stillWorking(url, asked).catch(() => null);
       if (working !== null) {
         noteStandby([...working.values()].includes('SyncRep'));
-        for (const processId of processes) if (!working.has(processId)) processes.delete(processId);
+        for (const processId of asked) if (!working.has(processId)) processes.delete(processId);
         onChange(processes.size);
       }
       if (processes.size > 0)
@@ -72,7 +74,10 @@ export function createAbandonedConnections(options: {
   };
 }
 
-/** Which of these processes of the server work on a statement, and what each waits for. */
+/**
+ * Which of these processes of the server work on a statement, or may find one in what they have received, and what each waits
+ * for. In a transaction that may be its COMMIT. One that has nothing left to do ends, or is idle behind a pool of its own.
+ */
 async function stillWorking(url: string, processIds: number[]): Promise<Map<number, string | null>> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: lookDeadline });
   client.on('error', () => undefined);
@@ -81,7 +86,8 @@ async function stillWorking(url: string, processIds: number[]): Promise<Map<numb
     const { rows } = await withDeadline(
       client.query<{ pid: number; wait_event: string | null }>(
         `SELECT pid, wait_event FROM pg_stat_activity
-          WHERE pid = ANY ($1::int[]) AND usename = current_user AND state = 'active'`,
+          WHERE pid = ANY ($1::int[]) AND usename = current_user
+            AND state IN ('active', 'idle in transaction', 'idle in transaction (aborted)')`,
         [processIds],
       ),
       lookDeadline,
