@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { whileLocked } from '../support/while-locked.ts';
 import {
   attempt,
   done,
@@ -38,20 +39,6 @@ async function approved(customer: 'acme' | 'globex') {
   return { ticketId: filed.ticketId, grantId: filed.grantId ?? '' };
 }
 
-/** Runs the work while somebody else has the lock on the ticket. */
-async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
-  const holder = await gateway.sql.connect();
-  try {
-    await holder.query('BEGIN');
-    const [, id] = Buffer.from(ticketId, 'base64').toString().split(':');
-    await holder.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [id]);
-    return await work();
-  } finally {
-    await holder.query('ROLLBACK');
-    holder.release();
-  }
-}
-
 /** Until so many statements of commands wait for a lock. */
 const untilWaiting = (count: number) =>
   eventually(async () => {
@@ -83,7 +70,7 @@ test('what is refused to those who were refused something before is answered and
   await refuse(engineer);
   await refuse(admin);
   const before = await refusals();
-  await whileLocked(async () => {
+  await whileLocked(gateway.sql, ticketId, async () => {
     expect(await attempt(engineer, 'withdrawDataAccessRequest', { grantId })).toMatchObject({
       code: 'ALREADY_ACTIVE',
     });
@@ -99,12 +86,12 @@ test('what is refused to those who were refused something before is answered and
 test('a bulk locks the tickets of what is not refused, and no others', async () => {
   await refuse(admin);
   const other = await approved('acme');
-  await whileLocked(async () => {
+  await whileLocked(gateway.sql, ticketId, async () => {
     const { results } = await attempt(admin, 'revokeDataAccessInBulk', { grantIds: [other.grantId] });
     expect(results[0].result).toMatchObject({ state: 'REVOKED' });
   });
   const pending = await fileTicket(gateway, world);
-  await whileLocked(async () => {
+  await whileLocked(gateway.sql, ticketId, async () => {
     const { results } = await attempt(admin, 'denyDataAccessInBulk', {
       grantIds: [grantId, pending.grantId],
     });
@@ -116,7 +103,7 @@ test('a bulk locks the tickets of what is not refused, and no others', async () 
 test('one account leaves turns and connections to the others, and none of its work delays an end of access', async () => {
   const globex = await approved('globex');
   const variables = { ticketId, engineerId: world.engineer.id };
-  const { answers } = await whileLocked(async () => {
+  const { answers } = await whileLocked(gateway.sql, ticketId, async () => {
     const waiting = Array.from({ length: 30 }, () => world.operator.send(assign, variables));
     await untilWaiting(3);
     expect(await done(world.admins.globex, 'revokeDataAccess', { grantId: globex.grantId })).toMatchObject({
@@ -162,7 +149,7 @@ test('beyond its limit an operation gets 429, or its code on its own id, and end
   });
   const { operator, admins } = await withPeople(strict, world);
   const variables = { ticketId, engineerId: world.engineer.id };
-  const answers = await whileLocked(async () => {
+  const answers = await whileLocked(gateway.sql, ticketId, async () => {
     const waiting = [operator.send(assign, variables), operator.send(assign, variables)];
     await untilWaiting(2);
     const refused = await fetch(`${strict.url}/graphql`, {
@@ -239,14 +226,14 @@ const statusOf = async (id: string): Promise<string> =>
 test('once the client has gone, a mutation that has begun sends no further statement, but an end of access does', async () => {
   const update = (status: string) =>
     `updateTicketStatus(input: { ticketId: "${ticketId}", status: ${status} }) { __typename }`;
-  await whileLocked(() =>
+  await whileLocked(gateway.sql, ticketId, () =>
     sendAndLeave(engineer, `mutation { a: ${update('WAITING_FOR_CUSTOMER')} b: ${update('RESOLVED')} }`),
   );
   await untilWaiting(0);
   // Takes the ticket's lock after that mutation.
   await done(world.operator, 'assignTicket', { ticketId, engineerId: world.engineer.id });
   expect(await statusOf(ticketId)).toEqual({ status: 'OPEN' });
-  await whileLocked(() =>
+  await whileLocked(gateway.sql, ticketId, () =>
     sendAndLeave(admin, `mutation { revokeDataAccess(input: { grantId: "${grantId}" }) { __typename } }`),
   );
   await eventually(async () => expect(await statusOf(grantId)).toEqual({ state: 'REVOKED' }));

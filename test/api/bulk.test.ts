@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { whileLocked } from '../support/while-locked.ts';
 import {
   attempt,
   done,
@@ -139,20 +140,6 @@ test('a Guard admin approves and denies many, and may bring the end forward but 
   expect(outcomes(await done(admin, 'denyDataAccessInBulk', { grantIds: [five] }))).toEqual(['DENIED']);
 });
 
-/** Runs the work while somebody else has the lock on the ticket. */
-async function whileLocked<T>(ticketId: string, work: () => Promise<T>): Promise<T> {
-  const holder = await gateway.sql.connect();
-  try {
-    await holder.query('BEGIN');
-    const [, id] = Buffer.from(ticketId, 'base64').toString().split(':');
-    await holder.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 2))', [id]);
-    return await work();
-  } finally {
-    await holder.query('ROLLBACK');
-    holder.release();
-  }
-}
-
 const waiting = async (): Promise<number> => {
   const { rows } = await gateway.sql.query(
     `SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
@@ -172,7 +159,7 @@ test('at the deadline every item has an outcome, and the same key goes on with t
   });
   const { admins } = await withPeople(hurried, world);
   await admins.acme.send('{ viewer { kind } }');
-  const { data, errors } = await whileLocked(grants[0]?.ticketId ?? '', () =>
+  const { data, errors } = await whileLocked(gateway.sql, grants[0]?.ticketId ?? '', () =>
     eventually(async () => {
       const answer = await admins.acme.send(document, { input });
       // On a slow machine, signing in may take all the time.
@@ -192,7 +179,7 @@ test('at the deadline every item has an outcome, and the same key goes on with t
 test('once the client has gone, nothing more is begun', async () => {
   const grants = await requests(2);
   const [first] = grants;
-  await whileLocked(first?.ticketId ?? '', async () => {
+  await whileLocked(gateway.sql, first?.ticketId ?? '', async () => {
     const request = httpRequest(`${gateway.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${admin.token}` },
