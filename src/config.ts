@@ -514,11 +514,6 @@ export function readEnvironment(): NodeJS.ProcessEnv {
   return process.env;
 }
 
-/** Whether `npm start` runs this process. */
-export function isRunByNpm(): boolean {
-  return process.env['npm_lifecycle_event'] === 'start';
-}
-
 /**
  * Reads the configuration from the environment.
  *

@@ -4,17 +4,16 @@
  */
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import { createApp } from './app.ts';
-import { isRunByNpm, parseConfig, readEnvironment } from './config.ts';
 import { StartupError } from './platform/startup-error.ts';
-import { explainStartFailure } from './start-failure.ts';
+
+const isRunByNpm = process.env['npm_lifecycle_event'] === 'start';
 
 /**
  * Aborted by the first signal; a second one ends the process at once. npm forwards the signals that it receives,
  * so after Ctrl-C in a terminal under `npm start` the same signal arrives twice.
  */
 const stop = new AbortController();
-let repeats = isRunByNpm() ? 1 : 0;
+let repeats = isRunByNpm ? 1 : 0;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (!stop.signal.aborted) stop.abort();
@@ -27,9 +26,13 @@ const stopped = once(stop.signal, 'abort').then(() => null);
 
 // npm forwards no signal when it is killed, so the gateway also stops when its parent process is gone.
 const npm = process.ppid;
-if (isRunByNpm()) setInterval(() => process.ppid !== npm && stop.abort(), 1_000).unref();
+if (isRunByNpm) setInterval(() => process.ppid !== npm && stop.abort(), 1_000).unref();
 
 try {
+  // Only now, because the code takes a while to load: a signal that arrives meanwhile is handled like any other.
+  const { parseConfig, readEnvironment } = await import('./config.ts');
+  const { createApp } = await import('./app.ts');
+  const { explainStartFailure } = await import('./start-failure.ts');
   const config = parseConfig(readEnvironment());
   const app = await createApp(config, { stop: stop.signal }).catch((error: unknown) => {
     throw explainStartFailure(error, config);

@@ -312,6 +312,24 @@ describe.concurrent('in a folder of its own', () => {
     expect(stderr).toMatch(/^LOG_LEVEL must be [^\n]+\nDATABASE_POOL_SIZE must be [^\n]+\n$/);
   });
 
+  test('a signal that arrives before the code is loaded ends a gateway that waits for its database with 1', async () => {
+    await using place = await createPlace();
+    const signalling = `import { registerHooks } from 'node:module';
+      registerHooks({
+        load(url, context, next) {
+          if (url.endsWith('/src/app.ts')) process.kill(process.pid, 'SIGTERM');
+          return next(url, context);
+        },
+      });`;
+    const gateway = place.run(main, {
+      ...deployed,
+      NODE_OPTIONS: `--import="data:text/javascript,${encodeURIComponent(signalling)}"`,
+      DATABASE_URL: `postgresql://latchkey:hunter2@127.0.0.1:${await reservePort()}/latchkey`,
+      DATABASE_WAIT_SECONDS: '300',
+    });
+    expect(await gateway.ended).toMatchObject({ code: 1, stderr: '' });
+  });
+
   test('a database that is lost during the start is reported', async () => {
     await using place = await createPlace();
     await using databases = new AsyncDisposableStack();
