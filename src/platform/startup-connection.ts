@@ -69,7 +69,7 @@ async function sessionOf(client: pg.Client, variable: DatabaseVariable): Promise
     return rows[0]?.pid ?? 0;
   } catch (error) {
     throw new StartupError(
-      `${variable} leads to a server that answers no statement (${reasonOf(error)}): a pooler needs a connection to PostgreSQL for each of the gateway's (default_pool_size in PgBouncer, DATABASE_POOL_SIZE + 6 for each gateway).`,
+      `${variable} leads to a server that answers no statement (${reasonOf(error)}): a pooler needs a connection to PostgreSQL for each of the gateway's (default_pool_size in PgBouncer, 1.3 × DATABASE_POOL_SIZE + 8 for each gateway).`,
       { cause: error },
     );
   }
