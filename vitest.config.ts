@@ -28,7 +28,7 @@ const unitTests = [
   'test/notifications/kinds/*.test.ts',
   'test/organizations/*.test.ts',
   'test/proposals/*.test.ts',
-  'test/platform/{country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
+  'test/platform/{client-address,country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
   'test/platform/{generational-cache,logger,shared-reads,size-bounded-cache,visible-text,where-sql}.test.ts',
   'test/{roles,rovo}/*.test.ts',
   'test/sessions/session.test.ts',

@@ -47,6 +47,7 @@ import { createFolderMailer, createSmtpMailer, type Mailer } from './notificatio
 import { createUnsettledSites } from './organizations/unsettled.ts';
 import { asciiLowerCase } from './platform/ascii.ts';
 import { awaitDatabase } from './platform/await-database.ts';
+import { nobodyTrusted, trustedProxies } from './platform/client-address.ts';
 import { type Clock, createDatabaseClock } from './platform/clock.ts';
 import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
 import {
@@ -234,7 +235,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         const own = endsAccess
           ? endingServices
           : { ...services, database: whileRunning(database, check, answerBy) };
-        const viewer = await signIn(own, session.claims);
+        const viewer = await signIn(own, session.claims, operation.source);
         if (viewer !== null) operation.identify(accountOf(viewer));
         return createContext(own, {
           viewer,
@@ -247,6 +248,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       // On connections that no client's operation uses: one that is slow for its clients is still ready.
       readiness: [{ name: 'database', check: () => relayDatabase.ping() }],
       allowedOrigins: config.allowedOrigins,
+      isTrustedProxy: trustedProxies(config.trustedProxies) ?? nobodyTrusted,
       access: {
         openDecider: createOpenDecider({
           find: (claims) => findAsker(dependencies, claims),

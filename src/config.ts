@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { asciiLowerCase } from './platform/ascii.ts';
+import { trustedProxies } from './platform/client-address.ts';
 import { isCountryCode } from './platform/country-codes.ts';
 import { parseEmailAddress } from './platform/email-address.ts';
 import type { LogLevel } from './platform/logger.ts';
@@ -27,6 +28,8 @@ export type Config = {
   readonly cursorSecrets: readonly [string, ...string[]] | null;
   /** Origins of web pages that may use the gateway from a browser, in addition to its own. */
   readonly allowedOrigins: readonly string[];
+  /** The addresses and ranges of the proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** The origin by which product backends reach this deployment. Null: it is not known. */
   readonly publicUrl: string | null;
   /** The base URL of the console in which people decide, which mail names. Null: mail has no link to it. */
@@ -265,6 +268,13 @@ const isOrigin = (text: string): boolean => {
   return parsed !== null && /^https?:$/.test(parsed.protocol) && parsed.origin === text;
 };
 
+const maxProxies = 100;
+
+const proxies = list.refine(
+  (ranges) => ranges.length <= maxProxies && trustedProxies(ranges) !== null,
+  `must be the addresses of proxies or ranges in CIDR notation, IPv4 or IPv6, separated by commas, at most ${maxProxies}, and not everybody's (/0): 10.0.3.7,2001:db8:7::/64`,
+);
+
 const emailAddress = z.string().transform((text, context) => {
   const address = parseEmailAddress(text);
   if (address !== null) return address;
@@ -449,6 +459,7 @@ const environment = z.object({
     ),
     [],
   ),
+  TRUSTED_PROXIES: variable(proxies, []),
   PUBLIC_URL: variable(
     z
       .string()
@@ -569,6 +580,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     identity,
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
     allowedOrigins: values.ALLOWED_ORIGINS,
+    trustedProxies: values.TRUSTED_PROXIES,
     publicUrl: values.PUBLIC_URL,
     consoleUrl: values.CONSOLE_URL,
     mail: chooseMail(values),
@@ -658,6 +670,7 @@ export function explainConfig(config: Config): string[] {
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
+    `proxies    ${config.trustedProxies.length === 0 ? 'none is trusted: X-Forwarded-For is ignored' : `${config.trustedProxies.join(', ')} are trusted`}`,
     `public     ${config.publicUrl ?? (identity.kind === 'development' ? 'where it listens' : 'address unknown: product backends cannot discover the decision point')}`,
     ...(config.consoleUrl === null ? [] : [`console    ${config.consoleUrl}`]),
     `mail       ${mail.kind === 'smtp' ? `through ${addressOf(mail.url)}, from ${mail.from.address}` : mail.kind === 'files' ? `written to files in ${mail.dataFolder}` : 'none: nobody receives email'}`,

@@ -26,6 +26,18 @@ function problemsOf(variables: Record<string, string>): readonly string[] {
   return [];
 }
 
+test('trusted proxies are addresses and ranges, and never everybody', () => {
+  const ranges = '10.0.3.7, 10.1.0.0/16,2001:db8:7::/64';
+  expect(parseConfig({ TRUSTED_PROXIES: ranges }).trustedProxies).toEqual([
+    ...['10.0.3.7', '10.1.0.0/16', '2001:db8:7::/64'],
+  ]);
+  const tooMany = Array.from({ length: 101 }, (_, at) => `10.0.0.${at}`).join();
+  for (const wrong of ['proxy.example', '10.0.0.0/33', '0.0.0.0/0', '::/0', '10.0.3.7;10.0.3.8', tooMany])
+    expect(problemsOf({ TRUSTED_PROXIES: wrong }), wrong).toEqual([
+      "TRUSTED_PROXIES must be the addresses of proxies or ranges in CIDR notation, IPv4 or IPv6, separated by commas, at most 100, and not everybody's (/0): 10.0.3.7,2001:db8:7::/64.",
+    ]);
+});
+
 describe('nothing set', () => {
   test('uses the embedded database and listens only on this machine', () => {
     expect(parseConfig({})).toEqual({
@@ -40,6 +52,7 @@ describe('nothing set', () => {
       identity: { kind: 'development' },
       cursorSecrets: null,
       allowedOrigins: [],
+      trustedProxies: [],
       publicUrl: null,
       consoleUrl: null,
       mail: {
@@ -81,6 +94,7 @@ test('everything set', () => {
       REDIS_TOPOLOGY: 'CLUSTER',
       REDIS_CHANNEL: 'latchkey:eu',
       CURSOR_SECRET: `${'n'.repeat(40)}, ${'o'.repeat(32)}`,
+      TRUSTED_PROXIES: '10.0.3.7,2001:db8:7::/64',
       ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
       PUBLIC_URL: 'https://support-access.vendor.example',
       CONSOLE_URL: 'https://admin.customer.example/support-access',
@@ -124,6 +138,7 @@ test('everything set', () => {
       emailVerified: 'REQUIRED',
     },
     cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
+    trustedProxies: ['10.0.3.7', '2001:db8:7::/64'],
     allowedOrigins: ['https://a.example', 'http://localhost:3000'],
     publicUrl: 'https://support-access.vendor.example',
     consoleUrl: 'https://admin.customer.example/support-access',

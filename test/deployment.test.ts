@@ -41,6 +41,13 @@ test('docker-compose.yml sets only variables that a gateway reads, and is valid 
   });
 });
 
+test('in docker-compose.yml, the gateways trust the proxy and nobody else', () => {
+  const [, address] =
+    /^ {4}networks: \{ default: \{ ipv4_address: (\S+) \} \}$/m.exec(read('docker-compose.yml')) ?? [];
+  expect(address).toBe('172.30.53.250');
+  expect(composeEnvironment()['TRUSTED_PROXIES']).toBe(`\${TRUSTED_PROXIES:-${address}}`);
+});
+
 test.each(['OIDC_ISSUER', 'OIDC_AUDIENCE', 'OIDC_JWKS_URL', 'CURSOR_SECRET'])(
   'docker-compose.yml does not start before %s is filled in',
   (name) => {

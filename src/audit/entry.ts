@@ -1,4 +1,5 @@
 /** One entry of the audit log: who did what to which resource, with which outcome, and where it belongs. */
+import type { RequestSource } from '../platform/request-source.ts';
 import type { AuditAction } from './actions.ts';
 
 export type Actor =
@@ -37,6 +38,19 @@ export type AuditEntry = AuditContext & {
   /** The code of the refusal, when it was refused. */
   refusalCode: string | null;
   occurredAt: Date;
+  /** Where the request came from by which the actor did it. Left out: no request of the actor's did. */
+  source?: RequestSource;
   /** What changed: docs/audit.md has the shape for each action. Never a secret. */
   details: Record<string, unknown>;
 };
+
+/** The account in whose name something is done, and where its request came from; left out: it has sent none. */
+export type Sender = { accountId: string; source?: RequestSource | undefined };
+
+/** The entries with the source of the request that has caused them: only where its sender is the one who acted. */
+export function sentBy({ accountId, source }: Sender, entries: readonly AuditEntry[]): readonly AuditEntry[] {
+  if (source === undefined) return entries;
+  return entries.map((entry) =>
+    entry.actor.kind !== 'SYSTEM' && entry.actor.id === accountId ? { ...entry, source } : entry,
+  );
+}

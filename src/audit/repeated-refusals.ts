@@ -14,7 +14,8 @@ const minuteMs = 60_000;
 
 /**
  * Counts the refusals among the entries, and returns the entries without those that only repeat another one of the minute.
- * Another one is like it: the same actor, action, resource, place, code and details.
+ * Another one is like it: the same actor, action, resource, place, code and details. Where they came from does not count:
+ * whoever has many addresses would fill the log. The entry that counts them has an address only if all of them came from it.
  *
  * Commands that are refused alike wait for each other here. Whoever does so holds every other lock that it needs.
  */
@@ -33,7 +34,9 @@ export async function withoutRepetitions(
        FROM jsonb_populate_recordset(NULL::repeated_refusals, $1::jsonb) ORDER BY minute, actor_id, fingerprint
      ON CONFLICT (minute, actor_id, fingerprint) DO UPDATE
         SET repetitions = known.repetitions + excluded.repetitions + 1,
-            last_at = GREATEST(known.last_at, excluded.last_at)
+            last_at = GREATEST(known.last_at, excluded.last_at),
+            entry = CASE WHEN known.entry->>'client_address' = excluded.entry->>'client_address' THEN known.entry
+                         ELSE known.entry || '{"client_address": null}' END
      RETURNING id`,
     JSON.stringify(rows),
   );
@@ -46,7 +49,7 @@ function refusalsIn(entries: readonly AuditEntry[], now: Date) {
   const minute = new Date(Math.floor(now.getTime() / minuteMs) * minuteMs);
   return entries.flatMap((entry) => {
     if (entry.refusalCode === null || entry.actor.kind === 'SYSTEM') return [];
-    const { occurredAt: _, ...said } = entry;
+    const { occurredAt: _, source: __, ...said } = entry;
     const fingerprint = createHash('sha256').update(JSON.stringify(said)).digest('hex');
     const id = newId(now);
     const row = {

@@ -13,7 +13,7 @@ export async function appendAuditEntries(tx: Transaction, entries: readonly Audi
 /** The columns that whoever writes an entry gives it. */
 export const entryColumnNames = `
   id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email, actor_name, resource_type,
-  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count`;
+  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count, client_address`;
 
 /** Inserts the rows that its parameter holds as JSON, in order. */
 export const insertAuditRows = `
@@ -27,7 +27,8 @@ export const entryColumns = `
   e.refusal_code AS "refusalCode", e.actor_id AS "actorId", e.actor_kind AS "actorKind",
   e.actor_email AS "actorEmail", e.actor_name AS "actorName", e.resource_type AS "resourceType",
   e.resource_id AS "resourceId", e.organization_id AS "organizationId", e.site_id AS "siteId",
-  e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details, e.count`;
+  e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details, e.count,
+  host(e.client_address) AS "clientAddress"`;
 
 /** The row of an entry. */
 export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
@@ -50,6 +51,7 @@ export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
     session_id: entry.sessionId ?? null,
     details: entry.details,
     count: 1,
+    client_address: entry.source?.clientAddress ?? null,
   };
 }
 

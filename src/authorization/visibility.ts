@@ -2,7 +2,7 @@
  * What an account may see, as conditions on every read: lists, look-ups by id, `node`, subscriptions. The conditions
  * here and the relations in viewer-relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
-import type { Prisma } from '../../prisma/generated/client/client.ts';
+import type { AuditEntry, Prisma } from '../../prisma/generated/client/client.ts';
 import type { AuditPlace } from '../audit/search.ts';
 import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import {
@@ -367,6 +367,31 @@ export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
     }
     case 'SUPPORT_ENGINEER':
       return [{ actor: { id: viewer.id, email: viewer.email } }];
+  }
+}
+
+/**
+ * Whether somebody who sees this entry also sees the address from which its actor's request came. Addresses say where people
+ * are, so each side sees those of its own people alone: a customer's readers those of users, the vendor's those of engineers,
+ * operators and service accounts. Everybody sees their own. What is on the vendor's log alone, such as the attempts of somebody
+ * at what they may not see, the vendor sees with its address.
+ */
+export function seesClientAddress(
+  viewer: Viewer,
+  { actorId, actorKind, organizationId }: Pick<AuditEntry, 'actorId' | 'actorKind' | 'organizationId'>,
+): boolean {
+  if (actorId === viewer.id) return true;
+  const isUsers = actorKind === 'USER';
+  switch (viewer.kind) {
+    case 'USER':
+      return isUsers;
+    case 'SERVICE_ACCOUNT':
+    case 'OPERATOR': {
+      const isOfCustomer = viewer.kind === 'SERVICE_ACCOUNT' && viewer.organizationId !== null;
+      return isOfCustomer ? isUsers : !isUsers || organizationId === null;
+    }
+    case 'SUPPORT_ENGINEER':
+      return false;
   }
 }
 

@@ -1,5 +1,12 @@
 /** What a command leaves: decided purely, then written, for one command or for many in one transaction. */
-import { type AuditContext, type AuditEntry, type AuditResource, actorOf } from '../audit/entry.ts';
+import {
+  type AuditContext,
+  type AuditEntry,
+  type AuditResource,
+  actorOf,
+  type Sender,
+  sentBy,
+} from '../audit/entry.ts';
 import { withoutRepetitions } from '../audit/repeated-refusals.ts';
 import { appendAuditEntries } from '../audit/store.ts';
 import { changeRequestAuditEntry } from '../changes/audit-entry.ts';
@@ -112,11 +119,14 @@ function assertDeclared<Input, Facts, Row extends object>(
 /**
  * Writes the effects of commands that were decided one after the other, and returns their events for the relay. As many
  * statements for many commands as for one, except those that a command writes itself.
+ *
+ * @param sender by whose request they were caused
  */
 export async function writeEffects(
   tx: Transaction,
   effects: readonly Effects<object>[],
   now: Date,
+  sender: Sender,
 ): Promise<AppendedEvents | null> {
   for (const { write } of effects) await write?.(tx);
   await saveChanges(
@@ -151,7 +161,10 @@ export async function writeEffects(
       ],
     };
   });
-  const entries = inOrder.flatMap((one) => one.entries);
+  const entries = sentBy(
+    sender,
+    inOrder.flatMap((one) => one.entries),
+  );
   await appendAuditEntries(tx, await withoutRepetitions(tx, entries, now));
   const appended = await appendEvents(
     tx,

@@ -1,3 +1,4 @@
+import type { Sender } from '../audit/entry.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { isStatementTimeout, isUnavailable } from '../platform/database-errors.ts';
@@ -13,8 +14,7 @@ import { notBegun, unavailable } from './refusal.ts';
  */
 export const togetherAtMost = 25;
 
-export type BulkRun = {
-  accountId: string;
+export type BulkRun = Sender & {
   /** The caller as they were a moment ago, for refusals without locks. Default: everything takes its locks. */
   viewer?: Viewer | undefined;
   /** Aborts when nothing more may be begun. */
@@ -37,7 +37,7 @@ export async function executeEach<Input extends { grantId: string }>(
   dependencies: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
-  { accountId, viewer, stop, msLeft, onViewer }: BulkRun,
+  { accountId, source, viewer, stop, msLeft, onViewer }: BulkRun,
 ): Promise<Answer<GrantRow>[]> {
   const answers: Answer<GrantRow>[] = items.map(() => ({ refused: notBegun }));
   const answerAll = (
@@ -54,7 +54,7 @@ export async function executeEach<Input extends { grantId: string }>(
         dependencies,
         command,
         group.flatMap((index) => items[index] ?? []),
-        { accountId, viewer },
+        { accountId, source, viewer },
         stop,
       );
       const done = await withDeadline(running, msLeft(), () => new NotAnsweredInTimeError());

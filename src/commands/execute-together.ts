@@ -1,4 +1,5 @@
 /** The pipeline of execute.ts for many commands on grants in one transaction. */
+import type { Sender } from '../audit/entry.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt } from '../identity/viewer-store.ts';
@@ -29,7 +30,7 @@ export async function executeTogether<Input extends { grantId: string }>(
   { database, clock, announce, rules, unsettledSites, metrics, recentRefusals }: Dependencies,
   command: CommandOnGrant<Input>,
   items: readonly BulkItem<Input>[],
-  { accountId, viewer: before }: { accountId: string; viewer?: Viewer | undefined },
+  { accountId, source, viewer: before }: Sender & { viewer?: Viewer | undefined },
   signal: AbortSignal,
 ): Promise<{ answers: Answer<GrantRow>[]; viewer: Viewer | null }> {
   const grantIds = items.map(({ input }) => input.grantId);
@@ -70,7 +71,7 @@ export async function executeTogether<Input extends { grantId: string }>(
         facts.change(decided.grants);
         return decided;
       });
-      const appended = await writeEffects(tx, effects, now);
+      const appended = await writeEffects(tx, effects, now, { accountId, source });
       const answers = effects.map(({ answer }) => answer);
       const kept = asked.flatMap((one, index) => {
         const answer = answers[index];

@@ -8,6 +8,7 @@
  * to a repetition. Nothing happens outside the database before the commit. Many commands on grants share a transaction:
  * execute-together.ts.
  */
+import type { Sender } from '../audit/entry.ts';
 import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
@@ -54,8 +55,7 @@ export type Dependencies = {
 };
 
 /** Who runs a command, and the key under which a repetition gets the first answer. */
-export type Caller = {
-  accountId: string;
+export type Caller = Sender & {
   idempotencyKey: string | null;
   /** The caller as they were a moment ago, for refusals without locks. Default: everything takes its locks. */
   viewer?: Viewer | undefined;
@@ -114,7 +114,7 @@ export async function executeAndLook<Input, Facts, Row extends object>(
       const written =
         unlocked === null
           ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
-          : await writeRefusal(tx, unlocked);
+          : await writeRefusal(tx, unlocked, caller);
       const { answer } = written;
       if (repetition !== null) {
         if ('refused' in answer && isOfQuota(answer.refused)) await releaseKey(tx, repetition);
@@ -140,8 +140,9 @@ export const outcomeOf = (answer: Answer<object>): string =>
 async function writeRefusal<Row extends object>(
   tx: Transaction,
   { effects, viewer, now }: RefusedUnlocked<Row>,
+  caller: Caller,
 ): Promise<Written<Row>> {
-  const appended = await writeEffects(tx, [effects], now);
+  const appended = await writeEffects(tx, [effects], now, caller);
   return { answer: effects.answer, viewer, appended, unsettled: nothingUnsettled };
 }
 
@@ -215,7 +216,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const asking = { viewer, now, quotas: rules?.quotas ?? defaultQuotas };
   const exceeded = facts === null ? null : ((await command.exceeded?.(tx, facts, asking)) ?? null);
   const effects = effectsOf(command, facts, input, { viewer, now, rules, exceeded });
-  const appended = await inSpan('write', {}, () => writeEffects(tx, [effects], now));
+  const appended = await inSpan('write', {}, () => writeEffects(tx, [effects], now, caller));
   const after = effects.accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
   const { unsettledSiteId: left } = effects;
   const { unsettledSites: siteIds } = found;

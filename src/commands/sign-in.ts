@@ -2,6 +2,7 @@ import { appendAuditEntries } from '../audit/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { bindSubject, findViewerBySubject, type Subject } from '../identity/viewer-store.ts';
 import { isUniqueViolation } from '../platform/database.ts';
+import { noSource, type RequestSource } from '../platform/request-source.ts';
 import { accountTypename } from './account-typename.ts';
 import type { Dependencies } from './execute.ts';
 
@@ -19,10 +20,11 @@ type Reading = Pick<Dependencies, 'database' | 'clock' | 'unsettledSites'>;
 export async function signIn(
   dependencies: Reading,
   { email, ...subject }: Subject & { email: string | null },
+  source: RequestSource = noSource,
 ): Promise<Viewer | null> {
   const known = await findBound(dependencies, subject);
   if (known !== null || email === null) return known;
-  const bound = await bindSubjectAtFirstSignIn(dependencies, subject, email);
+  const bound = await bindSubjectAtFirstSignIn(dependencies, { subject, email, source });
   // Of several first requests at once, one binds the account and the others find it bound.
   return bound ?? (await findBound(dependencies, subject));
 }
@@ -41,8 +43,7 @@ async function findBound(
 /** Null when nothing was bound, because another request was first or there is no account to bind. */
 async function bindSubjectAtFirstSignIn(
   { database, clock, unsettledSites }: Reading,
-  { issuer, subject }: Subject,
-  email: string,
+  { subject: { issuer, subject }, email, source }: { subject: Subject; email: string; source: RequestSource },
 ): Promise<Viewer | null> {
   try {
     return await database.transaction(async (tx) => {
@@ -58,6 +59,7 @@ async function bindSubjectAtFirstSignIn(
           refusalCode: null,
           occurredAt: clock(bound.readAt),
           organizationId: null,
+          source,
           details: { email: known, issuer, subject },
         },
       ]);

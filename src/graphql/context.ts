@@ -5,6 +5,7 @@ import type { CursorSigner } from '../events/event-cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
+import type { RequestSource } from '../platform/request-source.ts';
 import { notPermitted } from './errors.ts';
 import { Loaders } from './loaders.ts';
 
@@ -21,6 +22,8 @@ type Operation = {
   readonly signal: AbortSignal;
   /** The same, without a signal. */
   readonly isOver: boolean;
+  /** Where its request came from. */
+  readonly source: RequestSource;
 };
 
 export type Context = {

@@ -20,7 +20,8 @@ export async function runCommand<Input, Facts, Row extends object>(
 ): Promise<Row> {
   refuseOnceOver(context.operation);
   const viewer = viewerOf(context);
-  const caller = { accountId: viewer.id, idempotencyKey: idempotencyKey ?? null, viewer };
+  const { source } = context.operation;
+  const caller = { accountId: viewer.id, idempotencyKey: idempotencyKey ?? null, viewer, source };
   try {
     const { answer, viewer: after } = await executeAndLook(context.services, command, input, caller);
     context.viewer = after;
@@ -62,8 +63,7 @@ export async function runCommandForEach<Input extends { grantId: string }>(
   const giveUpAt = performance.now() + msLeft * answeredWithin;
   using time = abortAfter(msLeft * begunWithin, context.operation.signal);
   const results = await executeEach(context.services, command, items, {
-    accountId,
-    viewer,
+    ...{ accountId, viewer, source: context.operation.source },
     stop: time.signal,
     msLeft: () => giveUpAt - performance.now(),
     onViewer: (after) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GraphQLError, type GraphQLErrorExtensions, Kind } from 'graphql';
 import { originOf } from '../graphql/errors.ts';
+import type { RequestSource } from '../platform/request-source.ts';
 import type { Log } from './log.ts';
 import { databaseUnavailableMessage, internalErrorMessage } from './request-refused.ts';
 import { retryAfterSeconds } from './responses.ts';
@@ -22,8 +23,14 @@ export type ErrorMasker = (error: unknown) => GraphQLError;
  * Creates the function that hides internal errors from clients. An error meant for the client stays as it is: a
  * `GraphQLError` with a `code` in its extensions, one that GraphQL raises about the client's document or values, or
  * one for which the policy has a code. Any other error is logged under a new id, and the client gets only the id.
+ *
+ * @param sourceOf tells which request an error came from
  */
-export function createErrorMasker(policy: ErrorPolicy, log: Log): ErrorMasker {
+export function createErrorMasker(
+  policy: ErrorPolicy,
+  log: Log,
+  sourceOf: (error: unknown) => RequestSource,
+): ErrorMasker {
   return (thrown) => {
     const origin = originOf(thrown);
     if (isAboutRequest(thrown)) {
@@ -36,7 +43,10 @@ export function createErrorMasker(policy: ErrorPolicy, log: Log): ErrorMasker {
     const code = policy.codeFor?.(origin);
     if (code !== undefined) return withCode(thrown, origin, code);
     if (policy.isUnavailable?.(origin) === true) {
-      log.warn({ err: origin }, 'An operation failed because a dependency is unavailable');
+      log.warn(
+        { ...sourceOf(thrown), err: origin },
+        'An operation failed because a dependency is unavailable',
+      );
       const headers = { 'retry-after': retryAfterSeconds.databaseUnavailable };
       return masked(
         thrown,
@@ -46,7 +56,10 @@ export function createErrorMasker(policy: ErrorPolicy, log: Log): ErrorMasker {
       );
     }
     const errorId = randomUUID();
-    log.error({ errorId, err: origin, path: pathOf(thrown) }, 'An operation failed unexpectedly');
+    log.error(
+      { ...sourceOf(thrown), errorId, err: origin, path: pathOf(thrown) },
+      'An operation failed unexpectedly',
+    );
     const extensions = { code: 'INTERNAL_SERVER_ERROR', errorId };
     return masked(thrown, internalErrorMessage(errorId), { status: 500 }, extensions);
   };

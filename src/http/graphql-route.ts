@@ -21,6 +21,7 @@ import { drainingError, internalError, RequestRefusedError } from './request-ref
 import { closeAfterUnreadBody, retryAfterSeconds } from './responses.ts';
 import type { Handler, Route } from './routes.ts';
 import { RunningOperation } from './running-operation.ts';
+import type { SourceOf } from './source-of.ts';
 
 export type GraphQLRouteOptions = {
   engine: Engine;
@@ -28,6 +29,7 @@ export type GraphQLRouteOptions = {
   origins: OriginPolicy;
   limits: Limits;
   log: Log;
+  sourceOf: SourceOf;
   isDraining: () => boolean;
   /** Called with the code of each request that is refused before it is an operation. */
   onRefused?: (code: string) => void;
@@ -41,7 +43,7 @@ export type GraphQLRouteOptions = {
  * good token a request is refused before its body is read.
  */
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
-  const { engine, authenticate, origins, limits, log, isDraining, onRefused, page } = options;
+  const { engine, authenticate, origins, limits, log, sourceOf, isDraining, onRefused, page } = options;
 
   const bodies = createConnectionCounter(limits.bodiesPerBearer);
 
@@ -58,7 +60,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     // A client that left meanwhile has had its `close` event: nothing would end the operation.
     if (response.destroyed) return;
 
-    const operation = new RunningOperation('HTTP', session);
+    const operation = new RunningOperation('HTTP', session, sourceOf(request));
     operation.signal.addEventListener('abort', () => {
       if (operation.ended === 'TOKEN_EXPIRED') destroyUnlessFinished(response, limits.streamEndMs);
     });
@@ -90,7 +92,8 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     } catch (error) {
       const refusal = describeRefusal(error);
       if (refusal === null) throw error;
-      if (refusal.status === 503) log.warn({ err: error }, 'A token could not be verified');
+      if (refusal.status === 503)
+        log.warn({ ...sourceOf(request), err: error }, 'A token could not be verified');
       const headers =
         refusal.status === 401
           ? { 'www-authenticate': challengeFor(error) }
@@ -117,7 +120,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
         const refusal =
           error instanceof RequestRefusedError
             ? error
-            : internalError(error, log, 'A GraphQL request failed unexpectedly');
+            : internalError(error, sourceOf(request), log, 'A GraphQL request failed unexpectedly');
         onRefused?.(refusal.code);
         sendGraphQLError(request, response, refusal);
       }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { RequestSource } from '../platform/request-source.ts';
 import type { Log } from './log.ts';
 
 /** An HTTP request refused for a reason that its sender can act on. */
@@ -43,9 +44,14 @@ export const databaseUnavailableMessage =
  * Logs an unexpected error under a new id, and returns the error for the client: its message reveals only the id.
  * @param logMessage what failed, for the log
  */
-export function internalError(error: unknown, log: Log, logMessage: string): RequestRefusedError {
+export function internalError(
+  error: unknown,
+  source: RequestSource,
+  log: Log,
+  logMessage: string,
+): RequestRefusedError {
   const errorId = randomUUID();
-  log.error({ errorId, err: error }, logMessage);
+  log.error({ ...source, errorId, err: error }, logMessage);
   return new RequestRefusedError(500, 'INTERNAL_SERVER_ERROR', internalErrorMessage(errorId), { errorId });
 }
 

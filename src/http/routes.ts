@@ -8,6 +8,7 @@ import {
   RequestRefusedError,
 } from './request-refused.ts';
 import { closeAfterUnreadBody, retryAfterSeconds, sendError } from './responses.ts';
+import type { SourceOf } from './source-of.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
 
@@ -43,20 +44,26 @@ export function createRouter(
     isDraining,
     errors,
     log,
+    sourceOf,
     onRefused,
   }: {
     isDraining: () => boolean;
     errors: ErrorPolicy;
     log: Log;
+    sourceOf: SourceOf;
     /** Called with the code of each refusal, except those that a route sends by itself. */
     onRefused?: (code: string) => void;
   },
 ) {
-  function refusalFor(error: unknown, response: ServerResponse): RequestRefusedError {
+  function refusalFor(
+    error: unknown,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): RequestRefusedError {
     if (error instanceof RequestRefusedError) return error;
     if (errors.isUnavailable?.(error) !== true)
-      return internalError(error, log, 'A request failed unexpectedly');
-    log.warn({ err: error }, 'A request failed because a dependency is unavailable');
+      return internalError(error, sourceOf(request), log, 'A request failed unexpectedly');
+    log.warn({ ...sourceOf(request), err: error }, 'A request failed because a dependency is unavailable');
     if (!response.headersSent) response.setHeader('retry-after', retryAfterSeconds.databaseUnavailable);
     return new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', databaseUnavailableMessage);
   }
@@ -83,7 +90,7 @@ export function createRouter(
       }
       await handle(request, response);
     } catch (error) {
-      const refusal = refusalFor(error, response);
+      const refusal = refusalFor(error, request, response);
       onRefused?.(refusal.code);
       if (response.headersSent) return void response.destroy();
       closeAfterUnreadBody(request, response);

@@ -1,4 +1,5 @@
 import type { SendText } from '../graphql/subscriptions/subscribe.ts';
+import type { RequestSource } from '../platform/request-source.ts';
 import type { Account } from './admission/lane.ts';
 import type { Place } from './admission/place.ts';
 import type { Session } from './authentication.ts';
@@ -25,6 +26,8 @@ class OperationEndedError extends Error {
 export type OperationInfo = {
   readonly transport: 'HTTP' | 'WEBSOCKET';
   readonly session: Session;
+  /** Where its request came from: over a WebSocket, the one that has opened that. */
+  readonly source: RequestSource;
   /** Aborts when nobody will read the result any more. The reason is an OperationEndedError. */
   readonly signal: AbortSignal;
   readonly isOver: boolean;
@@ -43,6 +46,7 @@ export type OperationInfo = {
 export class RunningOperation implements OperationInfo {
   readonly transport: OperationInfo['transport'];
   readonly session: Session;
+  readonly source: RequestSource;
   /** Sends a serialized result; undefined on transports that do not frame results themselves. */
   readonly sendText: SendText | undefined;
   /** In milliseconds on the clock of `performance.now()`. */
@@ -59,9 +63,15 @@ export class RunningOperation implements OperationInfo {
   #listener: (() => void) | undefined;
   #controller: AbortController | undefined;
 
-  constructor(transport: OperationInfo['transport'], session: Session, sendText?: SendText) {
+  constructor(
+    transport: OperationInfo['transport'],
+    session: Session,
+    source: RequestSource,
+    sendText?: SendText,
+  ) {
     this.transport = transport;
     this.session = session;
+    this.source = source;
     this.sendText = sendText;
   }
 

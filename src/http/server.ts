@@ -1,10 +1,12 @@
 import { createServer, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GraphQLSchema } from 'graphql';
 import type { Subscribe } from '../graphql/subscriptions/subscribe.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { type IsTrusted, nobodyTrusted } from '../platform/client-address.ts';
+import { noSource, type RequestSource } from '../platform/request-source.ts';
 import { accessRoutes, type OpenDecider } from './access/routes.ts';
 import { createAdmission, type RunningOperations } from './admission/admission.ts';
 import type { Lane } from './admission/lane.ts';
@@ -26,6 +28,7 @@ import { createOriginPolicy } from './origins.ts';
 import { retryAfterSeconds, sendJson } from './responses.ts';
 import { createRouter, pathOf, type Route } from './routes.ts';
 import { createSlowConsumerWatch, type SlowConsumerHandler } from './slow-consumers.ts';
+import { createSourceOf } from './source-of.ts';
 import { type TicketWebhooks, ticketWebhookRoute } from './webhooks.ts';
 import { createWebSocketTransport } from './websocket.ts';
 
@@ -51,6 +54,8 @@ export type HttpServerOptions = {
   };
   /** Origins whose web pages may use the gateway, besides its own: `https://admin.customer.example`. */
   allowedOrigins?: readonly string[];
+  /** The proxies whose `X-Forwarded-For` is believed. Default: none. */
+  isTrustedProxy?: IsTrusted;
   /** Additional routes. They take precedence over the server's own. */
   routes?: readonly Route[];
   /** Takes in the events of ticketing systems. */
@@ -101,6 +106,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const onRefused = (code: string) => options.metrics?.refused(code);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
   const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
+  const sourceOf = createSourceOf(options.isTrustedProxy ?? nobodyTrusted);
   let draining = false;
   let closesIdle = false;
   const isDraining = () => draining;
@@ -128,6 +134,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     admission,
     limits,
     log,
+    sourceOf,
     onRefused,
     metrics: options.metrics,
   });
@@ -142,6 +149,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         admission,
         limits,
         log,
+        sourceOf,
         isDraining,
         onRefused,
         ...(options.graphiql === undefined ? {} : { page: graphiqlPage(options.graphiql.tabs) }),
@@ -152,17 +160,17 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
             openDecider: access.openDecider,
             publicUrl: () => (access.publicUrl === undefined ? ownUrl() : access.publicUrl),
             onEvaluated: (outcome, count) => options.metrics?.evaluated(outcome, count),
-            ...{ authenticate, limits, log },
+            ...{ authenticate, limits, log, sourceOf },
           })),
       ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
       ...(options.ticketWebhooks === undefined
         ? []
-        : [ticketWebhookRoute({ ...options.ticketWebhooks, log })]),
+        : [ticketWebhookRoute({ ...options.ticketWebhooks, log, sourceOf })]),
       ...(options.developmentTokens === undefined ? [] : [developmentTokenRoute(options.developmentTokens)]),
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
       homeRoute(options.graphiql !== undefined),
     ],
-    { isDraining, errors, log, onRefused },
+    { isDraining, errors, log, sourceOf, onRefused },
   );
 
   const responses = new Set<ServerResponse>();
@@ -175,6 +183,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
     (request, response) => {
       const { socket } = request;
+      lastSources.set(socket, sourceOf(request));
       responses.add(response);
       idleConnections.remove(socket);
       response.once('close', () => {
@@ -188,9 +197,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   const ownUrl = () => urlOf(server.address() as AddressInfo);
 
+  /** Where the last request of each connection came from. */
+  const lastSources = new WeakMap<Socket, RequestSource>();
   const slowConsumerHandler: SlowConsumerHandler = {
     onSlowConsumer(socket) {
-      log.warn({}, 'A connection was cut because its client does not read');
+      log.warn(lastSources.get(socket) ?? noSource, 'A connection was cut because its client does not read');
       socket.destroy();
     },
   };
@@ -201,7 +212,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
 
   server.on('upgrade', (request, socket, head) => {
-    socket.on('error', (error) => log.debug({ err: error }, 'A connection failed'));
+    const source = sourceOf(request);
+    socket.on('error', (error) => log.debug({ ...source, err: error }, 'A connection failed'));
     const refuse = (status: keyof typeof upgradeRefusals) => {
       onRefused(upgradeRefusals[status]);
       refuseUpgrade(socket, status);

@@ -20,6 +20,7 @@ import { parseJson, readBytes, requireBodyWithin, requireJson, textOf } from './
 import { RequestRefusedError } from './request-refused.ts';
 import { sendJson } from './responses.ts';
 import { pathOf, type Route } from './routes.ts';
+import type { SourceOf } from './source-of.ts';
 
 export type TicketWebhooks = {
   integrations: readonly Integration[];
@@ -35,17 +36,22 @@ const maxBodyBytes = 64 * 1024;
 
 const folder = '/webhooks/tickets/';
 
-export function ticketWebhookRoute({ log, ...webhooks }: TicketWebhooks & { log: Log }): Route {
+export function ticketWebhookRoute({
+  log,
+  sourceOf,
+  ...webhooks
+}: TicketWebhooks & { log: Log; sourceOf: SourceOf }): Route {
   const { counters } = webhooks;
   const timesToTell = onceAMinute<WebhookResult>(() => performance.now());
 
-  function countRefusal(error: unknown, path: string | null): void {
+  function countRefusal(error: unknown, request: IncomingMessage): void {
     const code = codeOf(error);
     counters.count(code);
     const times = timesToTell(code);
     if (times === null) return;
     const reason = error instanceof RequestRefusedError ? error.message : 'It could not be taken in.';
-    log.warn({ path: path?.slice(0, 100), code, times, reason }, 'Webhooks were refused');
+    const path = pathOf(request)?.slice(0, 100);
+    log.warn({ ...sourceOf(request), path, code, times, reason }, 'Webhooks were refused');
   }
 
   return {
@@ -57,7 +63,7 @@ export function ticketWebhookRoute({ log, ...webhooks }: TicketWebhooks & { log:
           answer(receipt, response);
           counters.count(receipt.result);
         } catch (error) {
-          countRefusal(error, pathOf(request));
+          countRefusal(error, request);
           throw error;
         }
       },

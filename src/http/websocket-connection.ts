@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { CloseCode, type WebSocket as ProtocolSocket, type SubscribePayload } from 'graphql-ws';
 import type { WebSocket } from 'ws';
+import type { RequestSource } from '../platform/request-source.ts';
 import { bearerKey, type Session } from './authentication.ts';
 import type { ConnectionCounter } from './connection-counter.ts';
 import type { Expirable, ExpiryTimer } from './expiry-timer.ts';
@@ -35,6 +36,8 @@ export type ConnectionDependencies = {
 export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandler {
   readonly #socket: WebSocket;
   readonly #stream: Socket;
+  /** Where the request came from that has opened it. */
+  readonly source: RequestSource;
   readonly #writer: SocketWriter;
   readonly #dependencies: ConnectionDependencies;
   /** By the payload of the `subscribe` message. */
@@ -52,9 +55,15 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
   #closeCode: number | null = null;
 
   /** @param stream the network connection below the WebSocket */
-  constructor(socket: WebSocket, stream: Socket, dependencies: ConnectionDependencies) {
+  constructor(
+    socket: WebSocket,
+    stream: Socket,
+    source: RequestSource,
+    dependencies: ConnectionDependencies,
+  ) {
     this.#socket = socket;
     this.#stream = stream;
+    this.source = source;
     this.#writer = new SocketWriter(socket, stream, dependencies.limits);
     this.#dependencies = dependencies;
   }
@@ -78,7 +87,10 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
       const message = String(data);
       this.#messageCharacters = message.length;
       receive(message).catch((error: unknown) => {
-        this.#dependencies.log.error({ err: error }, 'A WebSocket message could not be handled');
+        this.#dependencies.log.error(
+          { ...this.source, err: error },
+          'A WebSocket message could not be handled',
+        );
         this.close(closeCodes.internalError, 'Internal server error');
       });
     });
@@ -88,7 +100,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     if (this.isOpen && this.#writer.isOverfull) {
       const { bufferedAmount } = this.#socket;
       this.#dependencies.log.warn(
-        { bufferedAmount },
+        { ...this.source, bufferedAmount },
         'A WebSocket was terminated because its client does not read',
       );
       this.#socket.terminate();
@@ -135,7 +147,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
 
   /** The client reads the close frame after the bytes that wait for it. If it does not, its socket is terminated. */
   onSlowConsumer(): void {
-    this.#dependencies.log.warn({}, 'A WebSocket was closed because its client does not read');
+    this.#dependencies.log.warn(this.source, 'A WebSocket was closed because its client does not read');
     this.close(closeCodes.slowConsumer, 'Slow consumer');
     this.#endOperations('SLOW_CONSUMER');
   }
@@ -156,7 +168,7 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     if (this.#unanswered.includes(id)) return undefined;
     this.#unanswered = [...this.#unanswered, id];
     const prefix = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-    const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, (result) =>
+    const operation: RunningOperation = new RunningOperation('WEBSOCKET', session, this.source, (result) =>
       operation.ended === null ? this.send(`${prefix}${result}}`) : undefined,
     );
     operation.keptCharacters = this.#messageCharacters;

@@ -111,7 +111,8 @@ export function createProtocol({
         const refusal = describeRefusal(error);
         onRefused(refusal?.code ?? 'INTERNAL_SERVER_ERROR');
         if (refusal?.status === 401) return refuse(closeCodes.forbidden, shortReason(refusal.message));
-        if (refusal === null) log.error({ err: error }, 'A token could not be verified');
+        if (refusal === null)
+          log.error({ ...connection.source, err: error }, 'A token could not be verified');
         return refuse(closeCodes.tryAgainLater, 'The token cannot be verified now');
       }
       if (!connection.isOpen) return false;

@@ -6,12 +6,14 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { type DrainingClient, whenClosed } from './drain.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { SlowConsumerWatch } from './slow-consumers.ts';
+import type { SourceOf } from './source-of.ts';
 import { Connection, type ConnectionDependencies } from './websocket-connection.ts';
 import { createProtocol, type ProtocolOptions } from './websocket-protocol.ts';
 
 export type WebSocketOptions = Omit<ProtocolOptions, 'isDraining'> &
   ConnectionDependencies & {
     slowConsumers: SlowConsumerWatch;
+    sourceOf: SourceOf;
     metrics?: Pick<Metrics, 'webSocketClosed'> | undefined;
   };
 
@@ -30,7 +32,7 @@ export type WebSocketTransport = {
 
 /** GraphQL over WebSocket, by the graphql-transport-ws protocol, on the same engine as HTTP. */
 export function createWebSocketTransport(options: WebSocketOptions): WebSocketTransport {
-  const { slowConsumers, limits, log, metrics } = options;
+  const { slowConsumers, sourceOf, limits, log, metrics } = options;
   const serverOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
     maxPayload: limits.requestBytes,
@@ -46,16 +48,16 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
   let draining = false;
   const protocol = createProtocol({ ...options, isDraining: () => draining });
 
-  // The client broke the WebSocket protocol or exceeded the size of a message. The ws package closes the socket.
-  const onError = (error: Error) => log.debug({ err: error }, 'A WebSocket failed');
-
-  server.on('connection', (socket, { socket: stream }) => {
-    const connection = new Connection(socket, stream, options);
+  server.on('connection', (socket, request) => {
+    const { socket: stream } = request;
+    const source = sourceOf(request);
+    const connection = new Connection(socket, stream, source, options);
     connections.set(socket, connection);
     slowConsumers.watch(stream, connection);
     heartbeat.watch(socket);
     const closed = protocol.opened(connection, connection);
-    socket.on('error', onError);
+    // The client broke the WebSocket protocol or exceeded the size of a message. The ws package closes the socket.
+    socket.on('error', (error) => log.debug({ ...source, err: error }, 'A WebSocket failed'));
     socket.on('close', (code, reason) => {
       connections.delete(socket);
       heartbeat.forget(socket);
@@ -63,7 +65,7 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
       const { closeCode } = connection;
       metrics?.webSocketClosed(closeCode === null ? 'client' : 'gateway', closeCode ?? code);
       closed(code, String(reason)).catch((error: unknown) => {
-        log.error({ err: error }, 'A closed WebSocket could not be cleaned up');
+        log.error({ ...source, err: error }, 'A closed WebSocket could not be cleaned up');
       });
     });
   });

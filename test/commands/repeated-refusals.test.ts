@@ -51,9 +51,14 @@ async function pendingGrant(): Promise<string> {
 const inputOf = (grantId: string) => ({ grantId, path: 'ADMIN_CONSOLE' as const, ...nothingSaid });
 const nothingSaid = { expiresAt: null, reason: null, expectedVersion: null };
 
-async function refused(grantId: string, accountId = stranger, idempotencyKey: string | null = null) {
+async function refused(
+  grantId: string,
+  accountId = stranger,
+  idempotencyKey: string | null = null,
+  clientAddress: string | null = null,
+) {
   const { answer } = await executeAndLook(dependencies, approveDataAccess, inputOf(grantId), {
-    ...{ accountId, idempotencyKey },
+    ...{ accountId, idempotencyKey, source: { clientAddress } },
   });
   return 'refused' in answer ? answer.refused.code : 'accepted';
 }
@@ -131,6 +136,28 @@ test('each command, resource, person and code has a first one', async () => {
       ({ code, count, details }) => code === 'NOT_ELIGIBLE' && details.since !== undefined && count === 1,
     )?.details,
   ).toEqual({ obstacles: expect.any(Array), since: expect.any(String), until: expect.any(String) });
+});
+
+test('who changes addresses leaves no more entries, and those that are counted have one only if it is that of all', async () => {
+  const [one, two] = [await pendingGrant(), await pendingGrant()];
+  for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.1']) await refused(one, stranger, null, address);
+  for (const address of ['192.0.2.1', '192.0.2.1', '192.0.2.1']) await refused(two, stranger, null, address);
+  await record(now.getTime() + minute);
+  const addressesOf = async (grantId: string) =>
+    (
+      await gateway.sql.query(
+        'SELECT count, client_address AS address FROM audit_entries WHERE resource_id = $1 AND refusal_code IS NOT NULL ORDER BY txid, seq',
+        [grantId],
+      )
+    ).rows;
+  expect(await addressesOf(one)).toEqual([
+    { count: 1, address: '192.0.2.1' },
+    { count: 2, address: null },
+  ]);
+  expect(await addressesOf(two)).toEqual([
+    { count: 1, address: '192.0.2.1' },
+    { count: 2, address: '192.0.2.1' },
+  ]);
 });
 
 test('the items of a bulk are counted as well, and one that is taken back is not', async () => {

@@ -23,6 +23,7 @@ const config = {
   ...{
     cursorSecrets: ['a secret of the tests, long enough to sign'],
     allowedOrigins: [],
+    trustedProxies: [],
     publicUrl: null,
     consoleUrl: null,
   },

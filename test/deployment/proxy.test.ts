@@ -1,9 +1,13 @@
 /** docker/nginx.conf, in a real nginx in front of two gateways. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defaultLimits } from '../../src/http/limits.ts';
 import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { contextOf, startTestServer, type TestServer } from '../http/server-fixture.ts';
+import { generousMs } from '../support/deadlines.ts';
 import { startNginx } from '../support/nginx.ts';
 import { reservePort } from '../support/ports.ts';
 
@@ -26,6 +30,7 @@ class Gateway {
       port: this.port,
       limits: { drainIdleMs: defaultLimits.drainIdleMs },
       authenticate: (token) => this.#issuer.verifier.verify(token),
+      isTrustedProxy: (address) => address === '127.0.0.1',
       createContext: (operation) => {
         this.onOperation();
         return { ...contextOf(operation), serial: 0 };
@@ -103,6 +108,16 @@ test('a body that is too large is refused as by a gateway', async () => {
   ]);
   expect([proxied.status, proxied.headers.get('content-type')]).toEqual([413, 'application/json']);
   expect(await proxied.json()).toEqual(await direct.json());
+});
+
+test('the gateways learn the address of a client from the proxy, whatever the client forges', async () => {
+  const query = encodeURIComponent('{ clientAddress }');
+  const asked = request(`${url}/graphql?query=${query}`, {
+    ...{ localAddress: '127.0.0.2', signal: AbortSignal.timeout(generousMs) },
+    headers: { authorization, 'x-forwarded-for': '198.51.100.1, 127.0.0.1', accept: 'application/json' },
+  }).end();
+  const [response] = await once(asked, 'response');
+  expect(JSON.parse(await text(response))).toEqual({ data: { clientAddress: '127.0.0.2' } });
 });
 
 test('a rolling restart refuses nobody', async () => {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Subscriber } from '../../src/events/subscriber.ts';
 import { iterate } from '../../src/http/engine/operation-stream.ts';
 import { RunningOperation } from '../../src/http/running-operation.ts';
+import { noSource } from '../../src/platform/request-source.ts';
 
 /** A source that the test controls. It counts the calls of its methods. */
 function createSource() {
@@ -29,7 +30,7 @@ const session = {
 
 function setUp({ finalValue }: { finalValue?: string } = {}) {
   const source = createSource();
-  const operation = new RunningOperation('HTTP', session);
+  const operation = new RunningOperation('HTTP', session, noSource);
   const ends: string[] = [];
   const stream = iterate(source, operation, { finalValue: () => finalValue, onEnd: () => ends.push('end') });
   return { source, operation, ends, stream };
@@ -151,7 +152,7 @@ test('an error while no call waits is passed on to the next call', async () => {
 test('a stream whose operation had ended before never starts', async () => {
   const source = createSource();
   const ends: string[] = [];
-  const operation = new RunningOperation('HTTP', session);
+  const operation = new RunningOperation('HTTP', session, noSource);
   operation.end('CLIENT_GONE');
   const stream = iterate(source, operation, { finalValue: () => undefined, onEnd: () => ends.push('end') });
   expect(await stream.next()).toEqual(done);

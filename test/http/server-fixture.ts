@@ -57,10 +57,11 @@ type TestContext = OperationInfo & { serial: number };
 
 /** The operation as a plain object. */
 export function contextOf(operation: OperationInfo): OperationInfo {
-  const { transport, session, signal, isOver, isStreaming, endsAccess } = operation;
+  const { transport, session, source, signal, isOver, isStreaming, endsAccess } = operation;
   return {
     transport,
     session,
+    source,
     signal,
     isOver,
     isStreaming,
@@ -75,6 +76,8 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       type Query {
         hello(name: String, times: Int, shade: Shade): String!
         whoAmI: String
+        "The address of the client."
+        clientAddress: String
         "The number of this context: 1 for the first of the server."
         serial: Int!
         refused: String
@@ -97,6 +100,8 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       type BulkPayload { results: [Item!]! }
       type Mutation { add(to: Int!): Int!, addInBulk(input: AddInBulkInput!): BulkPayload! }
       type Subscription {
+        "The address of the client, once."
+        clientAddress: String
         "The numbers that the test emits."
         values: Int!
         "Counts as fast as it can."
@@ -114,6 +119,7 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
       Query: {
         hello: (_root, { name, times }) => `hello ${name ?? 'world'}`.repeat(times ?? 1),
         whoAmI: (_root, _args, { session }) => session.claims.email,
+        clientAddress: (_root, _args, { source: from }) => from.clientAddress,
         serial: (_root, _args, { serial }) => serial,
         refused() {
           throw new GraphQLError('You may not.', { extensions: { code: 'FORBIDDEN' } });
@@ -139,6 +145,12 @@ function createTestSchema(source: ValueSource): GraphQLSchema {
         addInBulk: { extensions: { inBulk: true }, resolve: () => ({ results: [] }) },
       },
       Subscription: {
+        clientAddress: {
+          async *subscribe(_root, _args, { source: from }) {
+            yield from.clientAddress;
+          },
+          resolve: (value: string) => value,
+        },
         values: {
           subscribe: (_root, _args, { signal }) => source.values(signal),
           resolve: (value: number) => value,

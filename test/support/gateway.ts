@@ -59,6 +59,7 @@ const development: Config = {
   identity: { kind: 'development' },
   cursorSecrets: ['a secret of the tests, long enough to sign'],
   allowedOrigins: [],
+  trustedProxies: [],
   publicUrl: null,
   consoleUrl: null,
   mail: { kind: 'none' },

@@ -116,10 +116,12 @@ async function events(externalId: string): Promise<{ type: string; state: string
 async function auditActions(externalId: string): Promise<string[]> {
   const { id } = await ticketOf(externalId);
   const { rows } = await gateway.sql.query(
-    'SELECT action, actor_email FROM audit_entries WHERE ticket_id = $1 ORDER BY txid, seq',
+    'SELECT action, actor_email, client_address FROM audit_entries WHERE ticket_id = $1 ORDER BY txid, seq',
     [id],
   );
   expect(new Set(rows.map((row) => row.actor_email))).toEqual(new Set(['ticketing@vendor.example']));
+  // The address would be that of a machine which relays what others have done.
+  expect(new Set(rows.map((row) => row.client_address))).toEqual(new Set([null]));
   return rows.map(({ action }) => action);
 }
 

@@ -13,6 +13,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     identity: { kind: 'development' },
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     allowedOrigins: [],
+    trustedProxies: [],
     publicUrl: null,
     consoleUrl: null,
     mail: { kind: 'none' },

@@ -6,7 +6,7 @@ import {
   type FilteredColumn,
   searchAuditEntries,
 } from '../../audit/search.ts';
-import { placesOfAuditEntries } from '../../authorization/visibility.ts';
+import { placesOfAuditEntries, seesClientAddress } from '../../authorization/visibility.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { boundedByPosition } from '../audit-order.ts';
@@ -164,6 +164,12 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     count: t.exposeInt('count', {
       description:
         'How many attempts it stands for: 1, unless somebody repeated what was refused. The first refusal has an entry of its own. Those like it within the same minute have one entry together, with the times `since` and `until` in its `details`; it comes when the minute is over.',
+    }),
+    clientAddress: t.string({
+      nullable: true,
+      description:
+        "From which address the actor's request came: IPv4, or IPv6 by RFC 5952. Null where no request of the actor's caused it, such as a time limit, a question of a product's backend or an event of a ticketing system; where it is not known; and where the viewer may not see it: a customer sees the addresses of users, the vendor those of its own people and programs, and everybody their own.",
+      resolve: (row, _, context) => (seesClientAddress(viewerOf(context), row) ? row.clientAddress : null),
     }),
     details: t.field({
       type: 'JSONObject',

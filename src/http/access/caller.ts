@@ -9,6 +9,7 @@ import {
 } from '../authentication.ts';
 import type { Log } from '../log.ts';
 import { RequestRefusedError } from '../request-refused.ts';
+import type { SourceOf } from '../source-of.ts';
 
 /**
  * The claims of the request's token.
@@ -18,15 +19,15 @@ import { RequestRefusedError } from '../request-refused.ts';
 export async function claimsOf(
   request: IncomingMessage,
   response: ServerResponse,
-  authenticate: Authenticate,
-  log: Log,
+  { authenticate, sourceOf, log }: { authenticate: Authenticate; sourceOf: SourceOf; log: Log },
 ): Promise<TokenClaims> {
   try {
     return (await openSession(request.headers.authorization, authenticate)).claims;
   } catch (error) {
     const refusal = describeRefusal(error);
     if (refusal === null) throw error;
-    if (refusal.status === 503) log.warn({ err: error }, 'A token could not be verified');
+    if (refusal.status === 503)
+      log.warn({ ...sourceOf(request), err: error }, 'A token could not be verified');
     else response.setHeader('www-authenticate', challengeFor(error));
     const message =
       error instanceof TokenMissingError

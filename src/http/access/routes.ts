@@ -8,6 +8,7 @@ import type { Log } from '../log.ts';
 import { RequestRefusedError } from '../request-refused.ts';
 import { sendJson } from '../responses.ts';
 import type { Route } from '../routes.ts';
+import type { SourceOf } from '../source-of.ts';
 import { claimsOf } from './caller.ts';
 import { metadataRoute, paths } from './metadata.ts';
 import { parseBody, readBody, sendRefusal, takeRequestId } from './protocol.ts';
@@ -35,6 +36,7 @@ export type AccessRoutesOptions = {
   authenticate: Authenticate;
   limits: Limits;
   log: Log;
+  sourceOf: SourceOf;
   /** Called with the code of each answer, or `UNANSWERED`, and how many evaluations had it. */
   onEvaluated?: (outcome: string, count: number) => void;
 };
@@ -63,7 +65,7 @@ function several(body: unknown): Asked<object> {
 }
 
 export function accessRoutes(options: AccessRoutesOptions): Route[] {
-  const { openDecider, authenticate, limits, log, onEvaluated = () => undefined } = options;
+  const { openDecider, limits, onEvaluated = () => undefined } = options;
 
   const share = createShares(limits.evaluationsPerBearer);
 
@@ -106,7 +108,7 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
     methods: {
       async POST(request, response) {
         takeRequestId(request, response);
-        const claims = await claimsOf(request, response, authenticate, log);
+        const claims = await claimsOf(request, response, options);
         const body = await readBody(request, limits.requestBytes);
         const answered = answer(claims, () => read(parseBody(body)));
         sendJson(response, 200, await inTime(answered));
@@ -120,7 +122,7 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
     methods: {
       async GET(request, response) {
         takeRequestId(request, response);
-        const claims = await claimsOf(request, response, authenticate, log);
+        const claims = await claimsOf(request, response, options);
         const answered = answer(claims, () => one(readHeaders(request)));
         sendProxyAnswer(response, await inTime(answered));
       },

@@ -17,6 +17,7 @@ import { answerIntrospectionOnce } from './introspection.ts';
 import { resumeByLastEventId } from './last-event-id.ts';
 import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
+import { SourcesOfErrors } from './sources-of-errors.ts';
 import { runSubscriptions } from './stream-lifetime.ts';
 
 export type { CreateContext } from './admitted-operations.ts';
@@ -45,7 +46,8 @@ export function createEngine(options: EngineOptions): {
   maskError: ErrorMasker;
 } {
   const { limits } = options;
-  const mask = createErrorMasker(options.errors, options.log);
+  const sources = new SourcesOfErrors();
+  const mask = createErrorMasker(options.errors, options.log, (error) => sources.of(error));
   const maskError: ErrorMasker = (thrown) => {
     const error = mask(thrown);
     options.metrics?.refused(String(error.extensions['code'] ?? 'OTHER'));
@@ -55,12 +57,14 @@ export function createEngine(options: EngineOptions): {
     schema: options.schema,
     context: ({ operation }) => {
       const answerBy = operation.startedAt + limits.operationMs;
-      return withinOperationTime(createInTurn(options.createContext, operation, answerBy), operation, limits);
+      const context = createInTurn(options.createContext, operation, answerBy);
+      return sources.during(withinOperationTime(context, operation, limits), operation.source);
     },
     graphqlEndpoint: '/graphql',
     maxRequestBodySize: limits.requestBytes,
     maskedErrors: { maskError },
     plugins: [
+      sources.plugin(),
       ...(options.metrics === undefined ? [] : [countOperations(options.metrics)]),
       checkParameters(),
       ...limitDocuments(limits),

@@ -9,6 +9,7 @@ import { isOfTheEventItself } from '../../../src/graphql/subscriptions/viewer-in
 import { createDatabaseClock } from '../../../src/platform/clock.ts';
 import { openDatabase } from '../../../src/platform/database.ts';
 import { newId } from '../../../src/platform/ids.ts';
+import { noSource } from '../../../src/platform/request-source.ts';
 import { grantEvent } from '../../events/events.ts';
 import { silent } from '../../events/gateway.ts';
 
@@ -24,7 +25,7 @@ const viewer = { kind: 'SUPPORT_ENGINEER' as const, id: newId(), email: 'erin@ve
 const context = createContext(Object.create(services), {
   viewer,
   ...{
-    operation: { signal: new AbortController().signal, isOver: false },
+    operation: { signal: new AbortController().signal, isOver: false, source: noSource },
     answerBy: Number.POSITIVE_INFINITY,
   },
 });
