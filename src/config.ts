@@ -37,7 +37,7 @@ export type Config = {
   readonly mail: MailConfig;
   /** How long the appointment of a Guard admin waits where no Guard admin could confirm it, in hours. */
   readonly guardAppointmentWaitHours: number;
-  /** How much one account or organization may write. */
+  /** How much one account or organization may write and be sent. */
   readonly quotas: Quotas;
   /** The email of the person who becomes the first operator of a deployment without operators. */
   readonly bootstrapOperatorEmail: string | null;

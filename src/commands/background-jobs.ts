@@ -8,7 +8,7 @@ import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
 import { mailKinds } from '../notifications/mail-kinds.ts';
 import type { Mailer } from '../notifications/mailer.ts';
-import { deleteMailsBefore } from '../notifications/queue.ts';
+import { deleteMailCounts, deleteMailsBefore } from '../notifications/queue.ts';
 import { endDueSessions } from './end-due-sessions.ts';
 import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
@@ -37,6 +37,7 @@ export type DeleteOld = (database: Dependencies['database'], now: Date, limit: n
 
 const deleteOldAnswers: DeleteOld = ({ prisma }, now, limit) => forgetAnswers(prisma, now, limit);
 const deleteOldMails: DeleteOld = ({ prisma }, now, limit) => deleteMailsBefore(prisma, keptFrom(now), limit);
+const deleteOldMailCounts: DeleteOld = ({ prisma }, now, limit) => deleteMailCounts(prisma, now, limit);
 const deleteOldStreamEvents: DeleteOld = ({ pool }, now, limit) =>
   deleteEventsBefore(pool, keptFrom(now), limit);
 
@@ -88,10 +89,11 @@ export function startBackgroundJobs(
       untilNoneIsLeft((limit) => recordRepetitions(dependencies.database.pool, dependencies.clock(), limit)),
     ),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies, stop.signal)),
-    ...[deleteOldAnswers, deleteOldStreamEvents, deleteOldMails, ...alsoDelete].map((deleteOld) =>
-      repeat('delete old rows', deleteInterval, () =>
-        untilNoneIsLeft((limit) => deleteOld(dependencies.database, dependencies.clock(), limit)),
-      ),
+    ...[deleteOldAnswers, deleteOldStreamEvents, deleteOldMails, deleteOldMailCounts, ...alsoDelete].map(
+      (deleteOld) =>
+        repeat('delete old rows', deleteInterval, () =>
+          untilNoneIsLeft((limit) => deleteOld(dependencies.database, dependencies.clock(), limit)),
+        ),
     ),
     // Not at once: a gateway that fails to start sends no mail.
     ...(mailer === null
@@ -114,6 +116,7 @@ export function startBackgroundJobs(
       mayBeMore = await deliverMails(
         {
           ...{ ...dependencies, mailer, consoleUrl, kinds: mailKinds },
+          quotas: dependencies.rules?.quotas,
           onGivenUp: (kind) => dependencies.metrics?.mailGivenUp(kind),
         },
         cutMail.signal,

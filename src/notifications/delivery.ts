@@ -4,6 +4,7 @@ import { appendAuditEntries } from '../audit/store.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database } from '../platform/database.ts';
 import { type Logger, withoutCredentials } from '../platform/logger.ts';
+import { defaultQuotas, type Quotas } from '../platform/quotas.ts';
 import { claimDigest, holdBackMails, writeDigest } from './digest.ts';
 import { withConsole } from './letter.ts';
 import type { MailKind, MailText } from './mail-kind.ts';
@@ -25,6 +26,8 @@ export type Delivery = {
   mailer: Mailer;
   /** The base URL of the console, which each mail names; null or left out: it is not known. */
   consoleUrl?: string | null;
+  /** Default: `defaultQuotas`. */
+  quotas?: Quotas | undefined;
   /** Called with the kind of each mail that was given up. */
   onGivenUp?: (kind: string) => void;
   /** Mail of other kinds stays queued. */
@@ -45,10 +48,10 @@ const atOnce = 5;
  * @param signal aborts the attempts; the mails are tried again later
  */
 export async function deliverMails(delivery: Delivery, signal: AbortSignal): Promise<boolean> {
-  const { database, kinds, clock } = delivery;
+  const { database, kinds, clock, quotas = defaultQuotas } = delivery;
   await holdBackMails(database.pool, kinds, clock());
   const inDigest = await claimDigest(database.pool, kinds, clock());
-  const claimed = await claimMails(database.pool, kinds, clock(), atOnce);
+  const { claimed, isAll } = await claimMails(database.pool, kinds, clock(), { limit: atOnce, quotas });
   await allOf([
     attemptDigest(delivery, inDigest, signal),
     ...kinds.map(async (kind) => {
@@ -56,7 +59,7 @@ export async function deliverMails(delivery: Delivery, signal: AbortSignal): Pro
       await allOf(told.map((one) => attempt(delivery, one, signal)));
     }),
   ]);
-  return claimed.length === atOnce || inDigest.length > 0;
+  return !isAll || inDigest.length > 0;
 }
 
 /** A claimed mail that is wanted. */
@@ -105,14 +108,21 @@ async function attemptDigest(
   const [first, second] = told;
   if (first === undefined) return;
   if (second === undefined) return await attempt(delivery, first, signal);
-  const lines = told.map(({ kind, contents }) => kind.digest?.line(contents) ?? '');
+  const linesOf = (asks: boolean) =>
+    told.flatMap(({ kind, contents }) =>
+      (kind.decideBy !== undefined) === asks ? [kind.line(contents)] : [],
+    );
   const members = told.map(({ mail }) => `${mail.kind} ${mail.aboutId} ${mail.createdAt.getTime()}`);
   const id = `${createHash('sha256').update(members.join()).digest('hex')}.${first.mail.recipientId}.digest`;
   const { recipientName } = first.contents;
   await send(
     delivery,
     [first, second, ...told.slice(2)],
-    { id, date: first.mail.createdAt, ...writeDigest({ recipientName, lines }) },
+    {
+      id,
+      date: first.mail.createdAt,
+      ...writeDigest({ recipientName, requests: linesOf(true), news: linesOf(false) }),
+    },
     signal,
   );
 }

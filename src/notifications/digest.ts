@@ -1,11 +1,11 @@
 /**
- * One mail for many requests: beyond a number of mails that ask one person for decisions within an hour, the rest wait for
- * the hour's end and become one.
+ * One mail for many: beyond a number of mails that ask one person for decisions within an hour, the rest wait for the hour's
+ * end and become one. So do mails of any kind beyond the quotas, which `claimMails` holds back.
  */
 import type { Pool } from 'pg';
 import { letter } from './letter.ts';
 import type { MailKind, MailText, Recipient } from './mail-kind.ts';
-import { type ClaimedMail, nextDueInSql } from './queue.ts';
+import { askingKinds, type ClaimedMail, nextDueInSql } from './queue.ts';
 
 /**
  * Mails that ask for a decision, to one person within an hour. Somebody who decides as mails arrive keeps up with one every
@@ -30,14 +30,13 @@ const heldAtOnce = 1_000;
  * waits for it already. A mail that was tried before is not held back. One statement for each kind.
  */
 export async function holdBackMails(pool: Pool, kinds: readonly MailKind[], now: Date): Promise<void> {
-  const names = namesOf(kinds);
-  for (const { name, about, digest } of kinds) {
-    if (digest === undefined) continue;
+  for (const { name, about, decideBy } of kinds) {
+    if (decideBy === undefined) continue;
     await pool.query(
       `WITH due AS (
          SELECT m.about_id, m.recipient_id FROM mails m CROSS JOIN (SELECT $1::timestamptz AS now) AS clock ${about}
           WHERE m.kind = $2::text AND m.state = 'WAITING' AND m.due_at <= clock.now AND m.attempts = 0
-            AND NOT m.in_digest AND (${digest.decideBy}) > clock.now + interval '${soonHours} hours'
+            AND NOT m.in_digest AND (${decideBy}) > clock.now + interval '${soonHours} hours'
             AND (SELECT count(*) FROM (
                   SELECT FROM mails single
                    WHERE single.recipient_id = m.recipient_id AND NOT single.in_digest
@@ -56,7 +55,7 @@ export async function holdBackMails(pool: Pool, kinds: readonly MailKind[], now:
                AND single.kind = ANY ($3::text[]) AND single.state <> 'DROPPED'
                AND single.created_at > $1::timestamptz - interval '1 hour'))
          FROM due WHERE (m.about_id, m.recipient_id, m.kind) = (due.about_id, due.recipient_id, $2::text)`,
-      [now, name, names],
+      [now, name, askingKinds(kinds)],
     );
   }
 }
@@ -82,36 +81,53 @@ export async function claimDigest(pool: Pool, kinds: readonly MailKind[], now: D
         SET attempts = m.attempts + 1, due_at = ${nextDueInSql('$1::timestamptz', 'm.attempts')}
        FROM member WHERE (m.about_id, m.recipient_id, m.kind) = (member.about_id, member.recipient_id, member.kind)
      RETURNING m.kind, m.about_id AS "aboutId", m.recipient_id AS "recipientId", m.attempts, m.created_at AS "createdAt"`,
-    [now, namesOf(kinds)],
+    [now, kinds.map(({ name }) => name)],
   );
   return rows.sort(
     (a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.aboutId < b.aboutId ? -1 : 1),
   );
 }
 
-function namesOf(kinds: readonly MailKind[]): string[] {
-  return kinds.flatMap(({ name, digest }) => (digest === undefined ? [] : [name]));
-}
-
-/** @param lines one for each request */
-export function writeDigest({ recipientName, lines }: Recipient & { lines: readonly string[] }): MailText {
-  const left = lines.length - mostLines;
+/**
+ * @param requests a line for each mail that asks for a decision
+ * @param news a line for each of the others
+ */
+export function writeDigest({
+  recipientName,
+  requests,
+  news,
+}: Recipient & { requests: readonly string[]; news: readonly string[] }): MailText {
+  const number = requests.length + news.length;
+  const asked =
+    requests.length === 1 ? '1 more request waits for you' : `${requests.length} more requests wait for you`;
+  const told = news.length === 1 ? '1 more message' : `${news.length} more messages`;
   return {
-    subject: `${lines.length} more requests wait for you`,
+    subject: requests.length === 0 ? `${told} for you` : news.length === 0 ? asked : `${asked}, and ${told}`,
     text: letter({
       recipientName,
       opening: [
-        `These ${lines.length} requests wait for your decision. You got ${singleMailsAnHour} mails about others`,
-        'within an hour, so these come in one.',
+        `These ${number} come in one mail, because you, or your organization, got many`,
+        'others within an hour.',
       ],
       facts: [],
       closing: [
-        ...lines.slice(0, mostLines),
-        ...(left > 0 ? [`… and ${left} more.`] : []),
-        '',
-        "Decide in your organization's admin UI, in the sidebar of each ticket, or",
-        'through the API as yourself.',
+        ...paragraph('Requests that wait for your decision:', requests),
+        ...(requests.length === 0
+          ? []
+          : [
+              "Decide in your organization's admin UI, in the sidebar of each ticket, or",
+              'through the API as yourself.',
+            ]),
+        ...(requests.length === 0 || news.length === 0 ? [] : ['']),
+        ...paragraph('What has happened:', news),
+        ...(news.length === 0 ? [] : ["Your organization's audit log has all of it."]),
       ],
     }),
   };
+}
+
+function paragraph(title: string, lines: readonly string[]): string[] {
+  if (lines.length === 0) return [];
+  const left = lines.length - mostLines;
+  return [title, ...lines.slice(0, mostLines), ...(left > 0 ? [`… and ${left} more.`] : []), ''];
 }

@@ -27,7 +27,7 @@ export type MailKind<Facts = unknown> = {
   joins: string;
   /** The condition under which the mail is still worth sending. */
   wanted: string;
-  /** Where the audit log says that the mail was given up: what it concerns, and where that belongs. */
+  /** Where the audit log says that the mail was given up: what it concerns, and where that belongs. The organization in the SQL of `about`. */
   concerns: {
     resourceType: string;
     resourceId: string;
@@ -40,13 +40,13 @@ export type MailKind<Facts = unknown> = {
   facts: string;
   /** Writes the mail for one recipient: plain text without links. What people wrote goes through `quotedText`. */
   write(facts: Facts & Recipient): MailText;
-  /** Only for a kind that asks the recipient for a decision: many of them to one person become one mail. */
-  digest?: {
-    /** The line that stands for this mail. */
-    line(facts: Facts): string;
-    /** When the decision comes too late, in the SQL of `about`. Shortly before that, a mail is not held back. */
-    decideBy: string;
-  };
+  /** The line that stands for this mail in a digest. */
+  line(facts: Facts): string;
+  /**
+   * Only for a kind that asks the recipient for a decision: when the decision comes too late, in the SQL of `about`. More than a
+   * few of them to one person become a digest, except shortly before that.
+   */
+  decideBy?: string;
 };
 
 /** A mail that a transaction asks for: one to each recipient of the kind, each time that it is asked for. */

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 import type { AuditContext, AuditResource } from '../audit/entry.ts';
 import type { Transaction } from '../platform/database.ts';
+import type { Quotas } from '../platform/quotas.ts';
 import { isVendorsInSql } from '../roles/vendor-domains.ts';
 import type { MailKind, MailRequest, Recipient } from './mail-kind.ts';
 
@@ -42,7 +43,8 @@ const isCustomersUser = `a.active AND a.kind = 'USER' AND NOT ${isVendorsInSql('
 
 /**
  * Queues the mails that were asked for in this transaction. A recipient who was told of the same thing before is told
- * once more; a mail to them that still waits is replaced. One statement for each kind.
+ * once more; a mail to them that still waits is replaced, and stays in the digest that it waits for. One statement for each
+ * kind.
  */
 export async function queueMails(
   tx: Transaction,
@@ -53,15 +55,17 @@ export async function queueMails(
     const latest = new Map(ofKind.map(({ aboutId, details = {} }) => [aboutId, details]));
     const mails = [...latest].map(([about_id, details]) => ({ about_id, details }));
     await tx.$executeRawUnsafe(
-      `INSERT INTO mails (kind, about_id, details, recipient_id, due_at, created_at)
-       SELECT $1::text, m.about_id, m.details, recipient.id, $3::timestamptz, $3::timestamptz
+      `INSERT INTO mails AS known (kind, about_id, details, recipient_id, organization_id, due_at, created_at)
+       SELECT $1::text, m.about_id, m.details, recipient.id, ${kind.concerns.organizationId}, $3::timestamptz, $3::timestamptz
          FROM jsonb_to_recordset($2::jsonb) AS m (about_id uuid, details jsonb)
               ${kind.about}
         CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE ${isCustomersUser} AND (${kind.recipient})
                              ORDER BY a.id LIMIT $4::int) AS recipient
        ON CONFLICT (about_id, recipient_id, kind) DO UPDATE
-          SET details = excluded.details, state = 'WAITING', attempts = 0, due_at = excluded.due_at, last_error = NULL,
-              created_at = excluded.created_at, settled_at = NULL, in_digest = false`,
+          SET details = excluded.details, state = 'WAITING', attempts = 0, last_error = NULL, settled_at = NULL,
+              created_at = excluded.created_at, organization_id = excluded.organization_id,
+              due_at = CASE WHEN ${waitsForDigest} THEN known.due_at ELSE excluded.due_at END,
+              in_digest = ${waitsForDigest}`,
       kind.name,
       JSON.stringify(mails),
       now,
@@ -70,37 +74,92 @@ export async function queueMails(
   }
 }
 
+/** Whether the mail is a member of a digest that nobody has tried to send yet. */
+const waitsForDigest = `(known.in_digest AND known.state = 'WAITING' AND known.attempts = 0)`;
+
+/** The names of the kinds that ask for a decision. */
+export function askingKinds(kinds: readonly MailKind[]): string[] {
+  return kinds.flatMap(({ name, decideBy }) => (decideBy === undefined ? [] : [name]));
+}
+
 /** In SQL, when a mail is due again after the attempt that begins; `attempts` counts those before. */
 export const nextDueInSql = (now: string, attempts: string) => {
   const seconds = `ARRAY[${pauses.join(', ')}]`;
   return `${now} + make_interval(secs => (${seconds})[LEAST(${attempts} + 1, ${pauses.length})])`;
 };
 
+/** How many single mails went to one person or organization within the hour, in SQL, with those before this one in `due`. */
+const sentInSql = (scope: string) => `(
+  (SELECT COALESCE(sum(c.mails), 0) FROM mail_counts c
+    WHERE c.scope_id = due.${scope} AND c.kind = due.kind AND c.minute > $1::timestamptz - interval '1 hour')
+  + row_number() OVER (PARTITION BY due.attempts = 0, due.kind, due.${scope} ORDER BY due.due_at, due.about_id) - 1)`;
+
 /**
- * Claims at most `limit` due mails of these kinds, the longest due first, except those that wait for a digest. Each counts as attempted and is due again
- * after its retry delay, whatever the result of this attempt. No two callers claim the same mail. One statement.
+ * Claims due mails of these kinds, the longest due first, except those that wait for a digest: looks at `limit` of them. Each
+ * counts as attempted and is due again after its retry delay, whatever the result of this attempt. No two callers claim the
+ * same mail.
+ *
+ * What is beyond a quota is held back instead, and becomes a member of its recipient's next digest: within ten minutes if it
+ * asks for a decision, and within an hour if not. A mail that was tried before is not held back. One statement.
  */
 export async function claimMails(
   pool: Pool,
   kinds: readonly MailKind[],
   now: Date,
-  limit: number,
-): Promise<ClaimedMail[]> {
-  const { rows } = await pool.query<ClaimedMail>(
-    `WITH due AS (
-       SELECT kind, about_id, recipient_id FROM mails
+  { limit, quotas }: { limit: number; quotas: Quotas },
+): Promise<{
+  claimed: ClaimedMail[];
+  /** Whether no further mail was due. */
+  isAll: boolean;
+}> {
+  const { rows } = await pool.query<ClaimedMail & { isHeld: boolean }>(
+    `WITH due AS MATERIALIZED (
+       SELECT kind, about_id, recipient_id, organization_id, attempts, due_at FROM mails
         WHERE state = 'WAITING' AND due_at <= $1::timestamptz AND kind = ANY ($3::text[])
            AND NOT in_digest
         ORDER BY due_at LIMIT $2::int FOR UPDATE SKIP LOCKED
+     ), judged AS MATERIALIZED (
+       SELECT due.*, due.attempts = 0
+                     AND (${sentInSql('recipient_id')} >= $4::int
+                          OR due.organization_id IS NOT NULL AND ${sentInSql('organization_id')} >= $5::int) AS held,
+              $1::timestamptz + CASE WHEN kind = ANY ($6::text[]) THEN interval '10 minutes' ELSE interval '1 hour' END AS digest_by
+         FROM due
+     ), changed AS (
+       UPDATE mails AS m
+          SET in_digest = judged.held,
+              attempts = m.attempts + CASE WHEN judged.held THEN 0 ELSE 1 END,
+              due_at = CASE WHEN judged.held
+                THEN COALESCE((SELECT min(other.due_at) FROM mails other
+                                WHERE other.recipient_id = m.recipient_id AND other.in_digest AND other.state = 'WAITING'
+                                  AND other.attempts = 0 AND other.due_at > $1::timestamptz
+                                  AND other.due_at <= judged.digest_by), judged.digest_by)
+                ELSE ${nextDueInSql('$1::timestamptz', 'm.attempts')} END
+         FROM judged
+        WHERE (m.about_id, m.recipient_id, m.kind) = (judged.about_id, judged.recipient_id, judged.kind)
+       RETURNING m.kind, m.about_id, m.recipient_id, m.organization_id, m.attempts, m.created_at, judged.held
+     ), counted AS (
+       INSERT INTO mail_counts AS known (scope_id, kind, minute, mails)
+       SELECT scope_id, kind, date_trunc('minute', $1::timestamptz), count(*)
+         FROM changed CROSS JOIN LATERAL (VALUES (recipient_id), (organization_id)) AS of (scope_id)
+        WHERE NOT held AND attempts = 1 AND scope_id IS NOT NULL
+        GROUP BY scope_id, kind ORDER BY scope_id, kind
+       ON CONFLICT (scope_id, kind, minute) DO UPDATE SET mails = known.mails + excluded.mails
      )
-     UPDATE mails AS m
-        SET attempts = m.attempts + 1,
-            due_at = ${nextDueInSql('$1::timestamptz', 'm.attempts')}
-       FROM due WHERE (m.about_id, m.recipient_id, m.kind) = (due.about_id, due.recipient_id, due.kind)
-     RETURNING m.kind, m.about_id AS "aboutId", m.recipient_id AS "recipientId", m.attempts, m.created_at AS "createdAt"`,
-    [now, limit, kinds.map(({ name }) => name)],
+     SELECT kind, about_id AS "aboutId", recipient_id AS "recipientId", attempts, created_at AS "createdAt", held AS "isHeld"
+       FROM changed`,
+    [
+      ...[now, limit, kinds.map(({ name }) => name)],
+      ...[quotas.mailsOfKindToPersonPerHour, quotas.mailsOfKindToOrganizationPerHour, askingKinds(kinds)],
+    ],
   );
-  return rows;
+  const claimed = rows.flatMap(({ isHeld, ...mail }) => (isHeld ? [] : [mail]));
+  return { claimed, isAll: rows.length < limit };
+}
+
+/** Deletes at most `limit` counts that no quota looks at any more. Returns how many. */
+export async function deleteMailCounts(db: Transaction, now: Date, limit: number): Promise<number> {
+  const anHourAgo = new Date(now.getTime() - 3_600_000);
+  return (await db.mailCount.deleteMany({ where: { minute: { lte: anHourAgo } }, limit })).count;
 }
 
 /**

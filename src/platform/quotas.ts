@@ -1,4 +1,4 @@
-/** How much one account, or the people of one organization, may write: so that nobody fills the database. */
+/** How much one account, or the people of one organization, may write and be sent: so that nobody fills the database or a mailbox. */
 
 /** The name of each quota and its default, which ordinary use does not reach. */
 export const defaultQuotas = {
@@ -12,6 +12,10 @@ export const defaultQuotas = {
   openRequestsOfEngineer: 1_000,
   /** The requests for access that one engineer makes. */
   requestsOfEngineerPerHour: 200,
+  /** The single mails of one kind to one person; then they come in a digest. */
+  mailsOfKindToPersonPerHour: 30,
+  /** The same to all the people of one organization together. */
+  mailsOfKindToOrganizationPerHour: 3_000,
 } as const satisfies Record<string, number>;
 
 export type QuotaName = keyof typeof defaultQuotas;

@@ -8,9 +8,15 @@ import { writeDigest } from '../../src/notifications/digest.ts';
 import type { MailKind } from '../../src/notifications/mail-kind.ts';
 import { mailKinds } from '../../src/notifications/mail-kinds.ts';
 import { createSmtpMailer, type Mail, type Mailer } from '../../src/notifications/mailer.ts';
-import { deleteMailsBefore, maxAttempts, queueMails } from '../../src/notifications/queue.ts';
+import {
+  deleteMailCounts,
+  deleteMailsBefore,
+  maxAttempts,
+  queueMails,
+} from '../../src/notifications/queue.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { defaultQuotas, type Quotas } from '../../src/platform/quotas.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
@@ -84,6 +90,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await mailServer.stop();
   await gateway.sql.query('DELETE FROM mails');
+  await gateway.sql.query('DELETE FROM mail_counts');
 });
 
 /** Adds a Guard admin of Acme, or of one of its sites. */
@@ -127,13 +134,15 @@ async function deliver({
   logger = createLogger('silent'),
   signal = never,
   kinds = mailKinds,
+  quotas,
 }: {
   mailer?: Mailer;
   logger?: ReturnType<typeof createLogger>;
   signal?: AbortSignal;
   kinds?: readonly MailKind[];
+  quotas?: Quotas;
 } = {}): Promise<void> {
-  while (await deliverMails({ database, clock, logger, mailer, kinds }, signal));
+  while (await deliverMails({ database, clock, logger, mailer, kinds, quotas }, signal));
 }
 
 async function mailsInDatabase(): Promise<{ email: string; state: string; attempts: number }[]> {
@@ -568,6 +577,7 @@ describe('a kind of mail', () => {
       subject: `News for ${organizationName}`,
       text: `Hello ${recipientName},\n\n${news}\n`,
     }),
+    line: ({ news }) => news,
   };
   const kinds = [...mailKinds, newsMail];
   let aboutId: string;
@@ -637,53 +647,55 @@ describe('a kind of mail', () => {
   });
 });
 
-describe('many mails that ask one person for decisions', () => {
-  /** To a Guard admin, about anything. */
-  const askMail: MailKind<{ what: string }> = {
-    name: 'ask',
-    about: "JOIN organizations o ON o.name = 'acme'",
-    recipient: `a.email = 'guardadmin@acme.example'`,
-    joins: '',
-    wanted: `m.details ->> 'over' IS NULL`,
-    concerns: { resourceType: 'Organization', resourceId: 'o.id', organizationId: 'o.id' },
-    facts: `m.details ->> 'what' AS what`,
-    write: ({ what }) => ({ subject: what, text: what }),
-    digest: { line: ({ what }) => what, decideBy: `(m.details ->> 'decideBy')::timestamptz` },
-  };
-  const plainMail: MailKind<{ what: string }> = {
-    ...{ name: 'plain', about: askMail.about, recipient: askMail.recipient, joins: '', wanted: 'true' },
-    ...{ concerns: askMail.concerns, facts: askMail.facts, write: askMail.write.bind(askMail) },
-  };
-  const kinds = [...mailKinds, askMail, plainMail];
-  const hours = (count: number) => new Date(clock().getTime() + count * 3_600_000).toISOString();
+/** To a Guard admin, about anything. */
+const askMail: MailKind<{ what: string }> = {
+  name: 'ask',
+  about: "JOIN organizations o ON o.name = 'acme'",
+  recipient: `a.email = 'guardadmin@acme.example'`,
+  joins: '',
+  wanted: `m.details ->> 'over' IS NULL`,
+  concerns: { resourceType: 'Organization', resourceId: 'o.id', organizationId: 'o.id' },
+  facts: `m.details ->> 'what' AS what`,
+  write: ({ what }) => ({ subject: what, text: what }),
+  line: ({ what }) => what,
+  decideBy: `(m.details ->> 'decideBy')::timestamptz`,
+};
+const plainMail: MailKind<{ what: string }> = {
+  ...{ name: 'plain', about: askMail.about, recipient: askMail.recipient, joins: '', wanted: 'true' },
+  ...{ concerns: askMail.concerns, facts: askMail.facts, write: askMail.write.bind(askMail) },
+  line: ({ what }) => what,
+};
+const kinds = [...mailKinds, askMail, plainMail];
+const hours = (count: number) => new Date(clock().getTime() + count * 3_600_000).toISOString();
 
-  async function queue(kind: MailKind, ...whats: string[]): Promise<void> {
-    const requests = whats.map((what) => ({
-      ...{ kind, aboutId: randomUUID() },
-      details: { what, decideBy: hours(what === 'soon' ? 1 : 100) },
-    }));
-    await database.transaction((tx) => queueMails(tx, requests, clock()));
-  }
+async function queue(kind: MailKind, ...whats: string[]): Promise<void> {
+  const requests = whats.map((what) => ({
+    ...{ kind, aboutId: randomUUID() },
+    details: { what, decideBy: hours(what === 'soon' ? 1 : 100) },
+  }));
+  await database.transaction((tx) => queueMails(tx, requests, clock()));
+}
 
-  const names = (from: number, to: number) =>
-    Array.from({ length: to - from + 1 }, (_, index) => `Request ${from + index}.`);
+const names = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => `Request ${from + index}.`);
 
-  /** Notes what is sent; fails while `isDown`. */
-  function notedMailer() {
-    const sent: { id: string; subject: string; text: string; address: string }[] = [];
-    const noted = {
-      sent,
-      isDown: false,
-      mailer: {
-        send: async ({ id, subject, text, to: { address } }: Mail) => {
-          sent.push({ id, subject, text, address });
-          if (noted.isDown) throw new Error('down');
-        },
+/** Notes what is sent; fails while `isDown`. */
+function notedMailer() {
+  const sent: { id: string; subject: string; text: string; address: string }[] = [];
+  const noted = {
+    sent,
+    isDown: false,
+    mailer: {
+      send: async ({ id, subject, text, to: { address } }: Mail) => {
+        sent.push({ id, subject, text, address });
+        if (noted.isDown) throw new Error('down');
       },
-    };
-    return noted;
-  }
+    },
+  };
+  return noted;
+}
 
+describe('many mails that ask one person for decisions', () => {
   test('are ten within an hour; the rest become one mail at its end, without what was decided meanwhile', async () => {
     const { sent, mailer } = notedMailer();
     await queue(askMail, ...names(1, 30));
@@ -767,11 +779,110 @@ describe('many mails that ask one person for decisions', () => {
 
   test('are one mail of limited length', () => {
     const lines = names(1, 60);
-    const { subject, text } = writeDigest({ recipientName: 'Grace', lines });
+    const { subject, text } = writeDigest({ recipientName: 'Grace', requests: lines, news: [] });
     expect(subject).toBe('60 more requests wait for you');
     expect(text).toContain('Request 50.\n… and 10 more.\n');
     expect(text).not.toContain('Request 51.');
   });
+});
+
+describe('beyond a quota, mails of one kind become a digest, and none is lost', () => {
+  const quotas = { ...defaultQuotas, mailsOfKindToPersonPerHour: 3, mailsOfKindToOrganizationPerHour: 1_000 };
+  const linesIn = (text: string) => text.match(/^(Request|News) \d+\.$/gm) ?? [];
+  const news = (from: number, to: number) => names(from, to).map((name) => name.replace('Request', 'News'));
+
+  test('to one person: what asks for nothing within an hour, what asks for a decision within ten minutes', async () => {
+    const { sent, mailer } = notedMailer();
+    const run = () => deliver({ mailer, kinds, quotas });
+    await queue(plainMail, ...news(1, 7));
+    await run();
+    expect(sent).toHaveLength(3);
+    later(600);
+    await queue(askMail, ...names(1, 5));
+    await run();
+    expect(sent.map(({ subject }) => subject.split(' ')[0])).toEqual([
+      ...['News', 'News', 'News', 'Request', 'Request', 'Request'],
+    ]);
+    const single = sent.splice(0).map(({ subject }) => subject);
+    later(300);
+    await run();
+    expect(sent).toEqual([]);
+    later(310);
+    await run();
+    expect(sent.map(({ subject }) => subject)).toEqual(['2 more requests wait for you']);
+    later(2_400);
+    await run();
+    expect(sent.map(({ subject }) => subject).slice(1)).toEqual(['4 more messages for you']);
+    expect([...single, ...sent.flatMap(({ text }) => linesIn(text))].sort()).toEqual(
+      [...news(1, 7), ...names(1, 5)].sort(),
+    );
+    await queue(plainMail, ...news(8, 8));
+    await run();
+    expect(sent.at(-1)?.subject, 'an hour after those that count').toBe('News 8.');
+  });
+
+  test('to the people of one organization together; another kind is not held up', async () => {
+    const { sent, mailer } = notedMailer();
+    const toAll = { ...plainMail, name: 'to-all', recipient: "a.email LIKE '%admin@acme.example'" };
+    const own = { ...quotas, mailsOfKindToPersonPerHour: 1_000, mailsOfKindToOrganizationPerHour: 4 };
+    const run = () => deliver({ mailer, kinds: [...kinds, toAll], quotas: own });
+    await queue(toAll, ...news(1, 3));
+    const { length: queued } = await mailsInDatabase();
+    await run();
+    expect(sent).toHaveLength(4);
+    await queue(plainMail, 'News 4.');
+    await run();
+    expect(sent.map(({ subject }) => subject).slice(4)).toEqual(['News 4.']);
+    later(3_601);
+    await run();
+    const told = sent.flatMap(({ subject, text, address }) =>
+      (subject.startsWith('News') ? [subject] : linesIn(text)).map((line) => `${line} ${address}`),
+    );
+    expect(new Set(told).size).toBe(queued + 1);
+    expect(told).toHaveLength(queued + 1);
+  });
+
+  test('what is asked for again stays in the digest, which comes in time', async () => {
+    const { sent, mailer } = notedMailer();
+    const run = () => deliver({ mailer, kinds, quotas });
+    const aboutId = randomUUID();
+    const askAgain = (what: string) =>
+      database.transaction((tx) =>
+        queueMails(tx, [{ kind: plainMail, aboutId, details: { what } }], clock()),
+      );
+    for (let count = 1; count <= 3; count += 1) {
+      await askAgain(`News ${count}.`);
+      await run();
+    }
+    for (let count = 4; count <= 8; count += 1) {
+      await askAgain(`News ${count}.`);
+      await run();
+      later(600);
+    }
+    expect(sent.map(({ subject }) => subject)).toEqual(news(1, 3));
+    later(601);
+    await run();
+    expect(sent.map(({ subject }) => subject)).toEqual([...news(1, 3), 'News 8.']);
+  });
+
+  test('several gateways count together', async () => {
+    const { sent, mailer } = notedMailer();
+    await queue(plainMail, ...news(1, 60));
+    const own = { ...quotas, mailsOfKindToPersonPerHour: 20 };
+    await Promise.all([1, 2, 3].map(() => deliver({ mailer, kinds, quotas: own })));
+    // Of those that claim at the same moment, each may claim the last ones.
+    expect(sent.length).toBeGreaterThanOrEqual(20);
+    expect(sent.length).toBeLessThan(20 + 3 * 5);
+  });
+});
+
+test('counts that no quota looks at any more are deleted', async () => {
+  const { mailer } = notedMailer();
+  await queue(plainMail, 'News 1.');
+  await deliver({ mailer, kinds });
+  expect(await deleteMailCounts(database.prisma, clock(), 100)).toBe(0);
+  later(3_661);
+  expect(await deleteMailCounts(database.prisma, clock(), 100)).toBe(2);
 });
 
 test('the queue is also there under the name that the previous version knows', async () => {

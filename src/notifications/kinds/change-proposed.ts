@@ -46,6 +46,8 @@ export const changeProposedMail: MailKind<ChangeProposed> = {
     SELECT r.account_id FROM role_assignments r
      WHERE r.organization_id = p.organization_id AND r.role::text = p.needs::text AND ${countsInSql})`,
   write: writeChangeProposed,
+  line: (change) =>
+    `${quotedText(change.organizationName, 100)}: proposed: ${quotedText(change.summary, 200)}`,
 };
 
 /** To every role holder of the organization. */
@@ -55,6 +57,8 @@ export const appointmentWaitsMail: MailKind<ChangeProposed> = {
   recipient: `a.id IN (
     SELECT r.account_id FROM role_assignments r WHERE r.organization_id = p.organization_id)`,
   write: writeAppointmentWaits,
+  line: ({ organizationName, summary, effectiveAt }) =>
+    `${quotedText(organizationName, 100)}: takes effect${effectiveAt === null ? '' : ` at ${inUtc(effectiveAt)}`}: ${quotedText(summary, 200)}`,
 };
 
 export function writeChangeProposed(change: ChangeProposed & Recipient): MailText {

@@ -49,11 +49,9 @@ export const changeRequestedMail: MailKind<ChangeRequested> = {
     c.resource_type AS "resourceType", c.resource_id AS "resourceId", c.description, c.justification,
     engineer.name AS "engineerName", c.valid_until AS "validUntil"`,
   write: writeChangeRequested,
-  digest: {
-    line: ({ ticketKey, siteName }) =>
-      `${ticketKey}: consent to a change of ${quotedText(siteName, 100)}, or refuse it`,
-    decideBy: 'c.valid_until',
-  },
+  line: ({ ticketKey, siteName }) =>
+    `${ticketKey}: consent to a change of ${quotedText(siteName, 100)}, or refuse it`,
+  decideBy: 'c.valid_until',
 };
 
 export function writeChangeRequested(change: ChangeRequested & Recipient): MailText {

@@ -45,6 +45,8 @@ export const grantFirstUsedMail: MailKind<GrantFirstUsed> = {
     engineer.name AS "engineerName", session.started_at AS "startedAt",
     session.reason, session.note, session.country`,
   write: writeGrantFirstUsed,
+  line: ({ ticketKey, siteName, engineerName, startedAt }) =>
+    `${ticketKey}: ${quotedText(engineerName, 100)} has used the access to ${quotedText(siteName, 100)} since ${inUtc(startedAt)}`,
 };
 
 const reasons = {

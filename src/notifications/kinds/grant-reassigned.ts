@@ -45,6 +45,8 @@ export const grantReassignedMail: MailKind<GrantReassigned> = {
   },
   facts: `${ticketColumns}, engineer.name AS "engineerName", former.name AS "formerEngineerName"`,
   write: writeGrantReassigned,
+  line: ({ ticketKey, siteName, engineerName }) =>
+    `${ticketKey}: support access to ${quotedText(siteName, 100)} passed to ${nameOf(engineerName)}`,
 };
 
 export function writeGrantReassigned(grant: GrantReassigned & Recipient): MailText {

@@ -64,11 +64,9 @@ export const guardRequestMail: MailKind<GuardRequest> = {
     d.reason AS "approvalReason",
     relay.name AS "relayName", g.expires_at AS "expiresAt", LEAST(g.approval_due_at, g.expires_at) AS "decideBy"`,
   write: writeGuardRequest,
-  digest: {
-    line: ({ ticketKey, siteName }) =>
-      `${ticketKey}: approve or deny access to ${quotedText(siteName, 100)} as a Guard admin`,
-    decideBy: 'LEAST(g.approval_due_at, g.expires_at)',
-  },
+  line: ({ ticketKey, siteName }) =>
+    `${ticketKey}: approve or deny access to ${quotedText(siteName, 100)} as a Guard admin`,
+  decideBy: 'LEAST(g.approval_due_at, g.expires_at)',
 };
 
 export function writeGuardRequest(request: GuardRequest & Recipient): MailText {

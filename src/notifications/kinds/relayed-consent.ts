@@ -37,11 +37,9 @@ export const relayedConsentMail: MailKind<RelayedConsent> = {
   facts: `${ticketColumns}, g.id AS "grantId",
     relay.name AS "relayName", g.requested_at AS "relayedAt", g.approval_due_at AS "decideBy"`,
   write: writeRelayedConsent,
-  digest: {
-    line: ({ ticketKey, siteName }) =>
-      `${ticketKey}: confirm or deny your consent to access to ${quotedText(siteName, 100)}`,
-    decideBy: 'g.approval_due_at',
-  },
+  line: ({ ticketKey, siteName }) =>
+    `${ticketKey}: confirm or deny your consent to access to ${quotedText(siteName, 100)}`,
+  decideBy: 'g.approval_due_at',
 };
 
 export function writeRelayedConsent(consent: RelayedConsent & Recipient): MailText {

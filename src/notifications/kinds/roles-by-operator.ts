@@ -23,6 +23,8 @@ export const rolesByOperatorMail: MailKind<RolesByOperator> = {
     o.name AS "organizationName", m.details ->> 'summary' AS summary, m.details ->> 'operatorName' AS "operatorName",
     m.details ->> 'operatorEmail' AS "operatorEmail", m.created_at AS "doneAt"`,
   write: writeRolesByOperator,
+  line: ({ organizationName, summary }) =>
+    `${quotedText(organizationName, 100)}: by the vendor alone: ${quotedText(summary, 200)}`,
 };
 
 export function writeRolesByOperator(done: RolesByOperator & Recipient): MailText {

@@ -43,6 +43,7 @@ export const deletionRequestedMail: MailKind<RovoDataDeletionMail> = {
   name: 'rovo-deletion-requested',
   wanted: `d.state <> 'WITHDRAWN'`,
   write: writeDeletionRequested,
+  line: (deletion) => `${placeOf(deletion)}: the deletion of Rovo's data was requested`,
 };
 
 /** To every organization admin. */
@@ -51,6 +52,7 @@ export const deletionCompletedMail: MailKind<RovoDataDeletionMail> = {
   name: 'rovo-deletion-completed',
   wanted: 'true',
   write: writeDeletionCompleted,
+  line: (deletion) => `${placeOf(deletion)}: Rovo's data was deleted`,
 };
 
 export function writeDeletionRequested(deletion: RovoDataDeletionMail & Recipient): MailText {
@@ -86,6 +88,10 @@ export function writeDeletionCompleted(deletion: RovoDataDeletionMail & Recipien
       closing: ["Your organization's audit log has every step of it."],
     }),
   };
+}
+
+function placeOf({ organizationName, siteUrl }: RovoDataDeletionMail): string {
+  return siteUrl ?? quotedText(organizationName, 100);
 }
 
 function factsOf({ siteUrl, reason, requestedAt, ...deletion }: RovoDataDeletionMail): Fact[] {
