@@ -327,8 +327,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 
 /** So many operations at a time that connections are left for whatever else uses them. */
 function runningOperations(poolSize: number): RunningOperations {
+  const large = Math.max(2, Math.floor(poolSize / 10));
   return {
-    ORDINARY: Math.max(2, poolSize - Math.ceil(poolSize / 5)),
+    ORDINARY: Math.max(2, poolSize - Math.ceil(poolSize / 5) - large),
+    LARGE: large,
     ENDING: Math.max(2, Math.ceil(poolSize * 0.3)),
   };
 }

@@ -8,21 +8,23 @@ export type Request = { token: string; body: object };
 /** Milliseconds that answers took, and how many there were in a second. */
 export type Flood = { answers: number; aSecond: number; p99: number };
 
-let connections: Connection[] = [];
 let address = new URL('http://localhost');
+let connectionCount = 0;
+let single: Connection | undefined;
 
 const handlers = {
+  /** Which server is asked, and over how many connections it is flooded. */
   async open({ url, count }: { url: string; count: number }): Promise<void> {
-    for (const connection of connections) connection.close();
     address = new URL(url);
-    connections = await Promise.all(Array.from({ length: count }, () => openConnection(address)));
+    connectionCount = count;
+    single?.close();
+    single = await openConnection(address);
   },
 
   /** Sends one request and resolves to the text of its answer. */
   async ask({ token, body }: Request): Promise<string> {
-    const [connection] = connections;
-    if (connection === undefined) throw new Error('No connection is open');
-    return await answerOf(connection, postOf(address, token, body));
+    if (single === undefined) throw new Error('No connection is open');
+    return await answerOf(single, postOf(address, token, body));
   },
 
   /** Every connection sends the next request as soon as it has its answer. */
@@ -33,11 +35,15 @@ const handlers = {
     requests: readonly Request[];
     milliseconds: number;
   }): Promise<Flood> {
+    // Opened now: servers close connections over which no request comes.
+    const connections = await Promise.all(
+      Array.from({ length: connectionCount }, () => openConnection(address)),
+    );
     const texts = requests.map(({ token, body }) => postOf(address, token, body));
     const times: number[] = [];
     let sent = 0;
     const begun = performance.now();
-    await Promise.all(
+    const asking = Promise.all(
       connections.map(async (connection) => {
         while (performance.now() - begun < milliseconds) {
           const text = texts[sent % texts.length];
@@ -49,6 +55,9 @@ const handlers = {
         }
       }),
     );
+    await asking.finally(() => {
+      for (const connection of connections) connection.close();
+    });
     const aSecond = (times.length * 1_000) / (performance.now() - begun);
     return { answers: times.length, aSecond, p99: quantile(times, 0.99) };
   },

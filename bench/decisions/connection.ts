@@ -30,6 +30,7 @@ export async function openConnection(url: URL): Promise<Connection> {
   await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
   return {
     send(request) {
+      if (socket.destroyed) return Promise.reject(new Error('The server has closed the connection'));
       waiting = Promise.withResolvers();
       socket.write(request);
       return waiting.promise;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Admission, Asked } from './admission/admission.ts';
 import { admit } from './admission/admit.ts';
 import { type Refused, tooManyBodies } from './admission/refusal.ts';
@@ -66,7 +67,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     });
     response.once('close', () => operation.end('CLIENT_GONE'));
     const refused = await admit(options.admission, operation, askedBy(request));
-    if (refused !== null) refuse(response, refused);
+    if (refused !== null) await refuseAfterPause(request, response, refused);
     await engine(request, response, { operation });
   };
 
@@ -75,11 +76,27 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     response: ServerResponse,
     bearer: string,
   ): Promise<object> {
-    if (!bodies.acquire(bearer)) refuse(response, tooManyBodies(limits.bodiesPerBearer));
+    if (!bodies.acquire(bearer))
+      await refuseAfterPause(request, response, tooManyBodies(limits.bodiesPerBearer));
     const body = await readJson(request, limits.requestBytes).finally(() => bodies.release(bearer));
     const isParameters = typeof body === 'object' && body !== null && !Array.isArray(body);
     if (isParameters && Object.keys(body).length > 0) return body;
     throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send an object with a query: {"query": "…"}.');
+  }
+
+  /**
+   * Whoever sends the next request on an answer must not keep the gateway busy with refusals.
+   * @throws RequestRefusedError 429
+   */
+  async function refuseAfterPause(
+    request: IncomingMessage & { body?: object },
+    response: ServerResponse,
+    { code, message, retryAfterSeconds: seconds }: Refused,
+  ): Promise<never> {
+    delete request.body;
+    await wait(limits.refusalPauseMs);
+    response.setHeader('retry-after', seconds);
+    throw new RequestRefusedError(429, code, message, { retryAfterSeconds: seconds });
   }
 
   /** Returns null after it has sent a refusal. */
@@ -178,12 +195,6 @@ function acceptOnlyServed(request: IncomingMessage): void {
 
 function wantsPage(request: IncomingMessage): boolean {
   return request.headers.accept?.includes('text/html') === true;
-}
-
-/** @throws RequestRefusedError 429 */
-function refuse(response: ServerResponse, { code, message, retryAfterSeconds: seconds }: Refused): never {
-  response.setHeader('retry-after', seconds);
-  throw new RequestRefusedError(429, code, message, { retryAfterSeconds: seconds });
 }
 
 type RefusalToSend = {

@@ -31,6 +31,8 @@ export const defaultLimits = {
    * count once more for the work of each.
    */
   operationObjects: 10_000,
+  /** Objects of one operation above which it waits for its turn among the large ones. */
+  ordinaryObjects: 1_000,
   /** Bytes of parsed documents that are kept to be used again, as far as they can be estimated. */
   documentCacheBytes: 64 * 1024 * 1024,
   /** Bytes of kept answers to introspection, likewise. */
@@ -48,7 +50,7 @@ export const defaultLimits = {
   operationsWaiting: 2_000,
   /** For an operation to wait for its turn. */
   turnMs: 2_000,
-  /** A WebSocket of which an operation was refused for one of these is not read for so long. */
+  /** An operation that was refused for one of these is answered, and its WebSocket read on, only after so long. */
   refusalPauseMs: 100,
   /** From an operation's start to its result, or to the start of its stream. */
   operationMs: 4_500,

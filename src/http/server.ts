@@ -9,7 +9,7 @@ import { type IsTrusted, nobodyTrusted } from '../platform/client-address.ts';
 import { noSource, type RequestSource } from '../platform/request-source.ts';
 import { accessRoutes, type OpenDecider } from './access/routes.ts';
 import { createAdmission, type RunningOperations } from './admission/admission.ts';
-import type { Lane } from './admission/lane.ts';
+import type { Turn } from './admission/lane.ts';
 import type { RateStore } from './admission/rate-store.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
@@ -85,8 +85,12 @@ export type HttpServer = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** What the time is counted for that operations of each lane wait for their turns. */
-const queueNames: Record<Lane, string> = { ORDINARY: 'operations', ENDING: 'operations_ending_access' };
+/** What the time is counted for that operations wait for their turns. */
+const queueNames: Record<Turn, string> = {
+  ORDINARY: 'operations',
+  ENDING: 'operations_ending_access',
+  LARGE: 'operations_large',
+};
 
 /** Connections that wait to be accepted. A client whose connection finds no room tries again only after a second or more. */
 const connectionBacklog = 4_096;
@@ -97,11 +101,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const connections = createConnectionCounter(limits.connectionsPerBearer);
   const idleConnections = createIdleConnections(limits.idleConnections, log);
+  const unlimited = limits.operationsWaiting;
   const admission = createAdmission(
     limits,
-    options.running ?? { ORDINARY: limits.operationsWaiting, ENDING: limits.operationsWaiting },
+    options.running ?? { ORDINARY: unlimited, ENDING: unlimited, LARGE: unlimited },
     options.rateStore ?? null,
-    (lane, seconds) => options.metrics?.queued(queueNames[lane], seconds),
+    (turn, seconds) => options.metrics?.queued(queueNames[turn], seconds),
   );
   const onRefused = (code: string) => options.metrics?.refused(code);
   const origins = createOriginPolicy(options.allowedOrigins ?? []);

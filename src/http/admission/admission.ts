@@ -5,7 +5,7 @@
 import { mayEndAccess } from '../../authorization/ends-access.ts';
 import { GenerationalCache } from '../../platform/generational-cache.ts';
 import { FairQueue, type Share } from './fair-queue.ts';
-import type { Account, Lane } from './lane.ts';
+import type { Account, Lane, Turn } from './lane.ts';
 import { Place } from './place.ts';
 import { createRate, type Rate } from './rate.ts';
 import type { RateStore } from './rate-store.ts';
@@ -31,10 +31,8 @@ export type Admission = {
   dispose(): void;
 };
 
-/** How many operations run at a time in each lane. */
-export type RunningOperations = Readonly<Record<Lane, number>>;
-
-type Budgets = { queue: FairQueue; inFlight: Map<string, number> };
+/** How many operations run at a time. */
+export type RunningOperations = Readonly<Record<Turn, number>>;
 
 const unknown: Account = { isService: false, organizations: [] };
 /** Accounts that are kept, of which twice as many may be in memory. */
@@ -45,12 +43,14 @@ export function createAdmission(
   running: RunningOperations,
   store: RateStore | null,
   /** Called when an operation has its turn, or has waited for it too long. */
-  onWaited: (lane: Lane, seconds: number) => void = () => undefined,
+  onWaited: (turn: Turn, seconds: number) => void = () => undefined,
 ): Admission {
   const accounts = new GenerationalCache<string, Account>();
-  const budgets: Record<Lane, Budgets> = {
-    ORDINARY: { queue: queueOf(limits, running.ORDINARY), inFlight: new Map() },
-    ENDING: { queue: queueOf(limits, running.ENDING), inFlight: new Map() },
+  const allInFlight: Record<Lane, Map<string, number>> = { ORDINARY: new Map(), ENDING: new Map() };
+  const queues: Record<Turn, FairQueue> = {
+    ORDINARY: queueOf(limits, running.ORDINARY),
+    ENDING: queueOf(limits, running.ENDING),
+    LARGE: queueOf(limits, running.LARGE),
   };
   const rates = {
     account: createRate('account', limits.ratePerAccount, store),
@@ -58,17 +58,17 @@ export function createAdmission(
     organization: createRate('organization', limits.ratePerOrganization, store),
   };
 
-  async function enter(lane: Lane, share: Share, whenOver: (leave: () => void) => void) {
+  async function enter(turn: Turn, share: Share, whenOver: (leave: () => void) => void) {
     const since = performance.now();
-    const outcome = await budgets[lane].queue.enter(share, whenOver);
+    const outcome = await queues[turn].enter(share, whenOver);
     if (outcome === 'TURN' || outcome === 'WAITED_TOO_LONG')
-      onWaited(lane, (performance.now() - since) / 1_000);
+      onWaited(turn, (performance.now() - since) / 1_000);
     return outcome;
   }
 
   /** Counts one in flight and at its rate, or says why not. */
   async function take(lane: Lane, share: Share, { isService }: Account): Promise<Refused | null> {
-    const { inFlight } = budgets[lane];
+    const inFlight = allInFlight[lane];
     const { operationsPerServiceAccount, operationsPerAccount, operationsPerOrganization } = limits;
     const ofAccount = isService ? operationsPerServiceAccount : operationsPerAccount;
     if ((inFlight.get(share.account) ?? 0) >= ofAccount) return tooMany('your account', ofAccount);
@@ -108,9 +108,9 @@ export function createAdmission(
       if (refused !== null) return refused;
       return new Place(lane, operationName ?? null, {
         take: (other) => take(other, share, account),
-        giveBack: (taken) => count(budgets[taken].inFlight, share, -1),
-        enter: (own, whenOver) => enter(own, share, whenOver),
-        leave: (own) => budgets[own].queue.leave(share),
+        giveBack: (taken) => count(allInFlight[taken], share, -1),
+        enter: (turn, whenOver) => enter(turn, share, whenOver),
+        leave: (turn) => queues[turn].leave(share),
         identify: (known) => {
           accounts.set(bearer, known);
           if (accounts.size > keptAccounts) accounts.rotate();

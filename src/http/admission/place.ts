@@ -1,6 +1,6 @@
 import type { DocumentNode } from 'graphql';
 import type { NoTurn } from './fair-queue.ts';
-import type { Account, Lane } from './lane.ts';
+import type { Account, Lane, Turn } from './lane.ts';
 import { laneOf } from './lane-of.ts';
 import { noTurn, type Refused, refusedError } from './refusal.ts';
 
@@ -8,8 +8,8 @@ import { noTurn, type Refused, refusedError } from './refusal.ts';
 export type Budgets = {
   take(lane: Lane): Promise<Refused | null>;
   giveBack(lane: Lane): void;
-  enter(lane: Lane, whenOver: (leave: () => void) => void): Promise<'TURN' | NoTurn>;
-  leave(lane: Lane): void;
+  enter(turn: Turn, whenOver: (leave: () => void) => void): Promise<'TURN' | NoTurn>;
+  leave(turn: Turn): void;
   identify(account: Account): void;
 };
 
@@ -22,7 +22,7 @@ export class Place {
   readonly #operationName: string | null;
   readonly #budgets: Budgets;
   #isInFlight = true;
-  #hasTurn = false;
+  #turn: Turn | null = null;
   #isOver = false;
   /** Work that runs, also after the end: it uses the database until it is done. */
   #running = 0;
@@ -40,16 +40,18 @@ export class Place {
    */
   async start(): Promise<void> {
     if (this.document !== undefined && this.lane === 'ENDING') await this.#correct(this.document);
-    const outcome = this.#isOver
-      ? 'OVER'
-      : await this.#budgets.enter(this.lane, (leave) => {
-          this.#leaveQueue = leave;
-        });
-    this.#leaveQueue = undefined;
-    if (outcome !== 'TURN') throw refusedError(noTurn);
-    this.#hasTurn = true;
-    this.#leaveOnceDone();
-    if (this.#isOver) throw refusedError(noTurn);
+    await this.#enter(this.lane);
+  }
+
+  /**
+   * Gives its turn up and resolves when it is its turn among the operations that may return many objects, unless it ends
+   * access: that never waits behind others' reads.
+   * @throws GraphQLError 429
+   */
+  async startAsLarge(): Promise<void> {
+    if (this.#turn !== 'ORDINARY') return;
+    this.#leave();
+    await this.#enter('LARGE');
   }
 
   /** Settles as `work` does. Until then it keeps its turn, even if the operation is over before. */
@@ -76,6 +78,19 @@ export class Place {
     this.#leaveOnceDone();
   }
 
+  async #enter(turn: Turn): Promise<void> {
+    const outcome = this.#isOver
+      ? 'OVER'
+      : await this.#budgets.enter(turn, (leave) => {
+          this.#leaveQueue = leave;
+        });
+    this.#leaveQueue = undefined;
+    if (outcome !== 'TURN') throw refusedError(noTurn);
+    this.#turn = turn;
+    this.#leaveOnceDone();
+    if (this.#isOver) throw refusedError(noTurn);
+  }
+
   /** The text named what ends access, and the document does something else. */
   async #correct(document: DocumentNode): Promise<void> {
     const lane = laneOf(document, this.#operationName);
@@ -88,8 +103,13 @@ export class Place {
   }
 
   #leaveOnceDone(): void {
-    if (!this.#isOver || this.#running > 0 || !this.#hasTurn) return;
-    this.#hasTurn = false;
-    this.#budgets.leave(this.lane);
+    if (this.#isOver && this.#running === 0) this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#turn === null) return;
+    const turn = this.#turn;
+    this.#turn = null;
+    this.#budgets.leave(turn);
   }
 }

@@ -37,32 +37,36 @@ type Operation = {
   variableValues?: Readonly<Record<string, unknown>> | null | undefined;
 };
 
+/** How many objects an operation may return, with the items of its bulk; or the errors for which it is not executed. */
+export type Size = { objects: number } | { errors: readonly GraphQLError[] };
+
 /**
- * Returns the errors for an operation that has more mutations, may return more objects or asks for the schema more often
- * than allowed, or whose variables are wrong. What cannot be counted counts as too much.
+ * The size of an operation. It has errors if the operation has more mutations, may return more objects or asks for the
+ * schema more often than allowed, or if its variables are wrong. What cannot be counted counts as too much.
  */
-export function findExcess(args: Operation, limits: Limits): readonly GraphQLError[] {
+export function measureOperation(args: Operation, limits: Limits): Size {
   const { schema, document, variableValues } = args;
   const operation = getOperationAST(document, args.operationName);
   if (operation == null) {
-    return [requestError(400, 'OPERATION_RESOLUTION_FAILURE', 'The document has no such operation.')];
+    const error = requestError(400, 'OPERATION_RESOLUTION_FAILURE', 'The document has no such operation.');
+    return { errors: [error] };
   }
   try {
     const mutations = mutationsOf(schema, document, operation);
     const early = findTooManyMutations(mutations, limits) ?? findExcessIntrospection(document, operation);
-    if (early !== null) return [early];
+    if (early !== null) return { errors: [early] };
     const { errors, coerced } = getVariableValues(
       schema,
       operation.variableDefinitions ?? [],
       { ...variableValues },
       { maxErrors: maxVariableErrors, hideSuggestions: true },
     );
-    if (errors !== undefined) return errors.map(wrongVariable);
+    if (errors !== undefined) return { errors: errors.map(wrongVariable) };
     const items = countBulkItems(mutations, coerced);
     const objects = countObjects(operation, args, items, limits);
-    return objects <= limits.operationObjects ? [] : [tooManyObjects(objects, limits)];
+    return objects <= limits.operationObjects ? { objects } : { errors: [tooManyObjects(objects, limits)] };
   } catch (error) {
-    return [uncountable(error)];
+    return { errors: [uncountable(error)] };
   }
 }
 

@@ -4,25 +4,32 @@ import { withDeadline } from '../../platform/deadline.ts';
 import { requestError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { EngineContext, RunningOperation } from '../running-operation.ts';
-import { findExcess } from './object-limit.ts';
+import { measureOperation } from './object-limit.ts';
 
-/** Limits how many objects an operation may return, and how long it may take. */
+/**
+ * Limits how many objects an operation may return, and how long it may take. Operations that may return many have turns
+ * of their own: they use the processor for so long at a time that small ones would wait for each.
+ */
 export function limitOperations(limits: Limits): Plugin<EngineContext> {
   return {
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
-      const excess = findExcess(args, limits);
-      if (excess.length > 0) {
-        setResultAndStopExecution({ errors: excess });
+      const size = measureOperation(args, limits);
+      if ('errors' in size) {
+        setResultAndStopExecution(size);
         return;
       }
       const { operation } = args.contextValue;
-      setExecuteFn((executionArgs) =>
-        resultInTime(inTurn(operation, executeFn(executionArgs)), operation, limits),
-      );
+      const { place } = operation;
+      const isLarge = size.objects > limits.ordinaryObjects;
+      setExecuteFn((executionArgs) => {
+        const execute = () => inTurn(operation, executeFn(executionArgs));
+        const work = isLarge && place !== undefined ? place.startAsLarge().then(execute) : execute();
+        return resultInTime(work, operation, limits);
+      });
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const excess = findExcess(args, limits);
-      if (excess.length > 0) setResultAndStopExecution({ errors: excess });
+      const size = measureOperation(args, limits);
+      if ('errors' in size) setResultAndStopExecution(size);
     },
   };
 }
@@ -32,14 +39,12 @@ export function inTurn<T>({ place }: RunningOperation, work: T | PromiseLike<T>)
   return place === undefined ? work : place.during(work);
 }
 
-/** As {@link withinOperationTime}, with the error of the deadline as a result. */
+/** As {@link withinOperationTime}, with the error of the deadline, or that it got no turn, as a result. */
 export async function resultInTime<T>(work: T | PromiseLike<T>, operation: RunningOperation, limits: Limits) {
   try {
     return await withinOperationTime(work, operation, limits);
   } catch (error) {
-    if (error instanceof GraphQLError && error.extensions['code'] === 'TOOK_TOO_LONG') {
-      return { errors: [error] };
-    }
+    if (error instanceof GraphQLError) return { errors: [error] };
     throw error;
   }
 }
