@@ -211,7 +211,6 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
   const services = { ...dependencies, unsettledSites, feed, cursors };
-  const endingServices = { ...services, database: endingDatabase };
   const rateStore =
     config.redis === null ? null : begun.adopt(openRateStore(config.redis), (opened) => opened.dispose());
   const { development } = identity;
@@ -232,9 +231,12 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
           if (!operation.isStreaming) refuseOnceOver(operation);
         };
         // What ends access is carried out once it has begun, even if its client has gone.
-        const own = endsAccess
-          ? endingServices
-          : { ...services, database: whileRunning(database, check, answerBy) };
+        const own = {
+          ...services,
+          database: endsAccess
+            ? whileRunning(endingDatabase, () => undefined, answerBy)
+            : whileRunning(database, check, answerBy),
+        };
         const viewer = await signIn(own, session.claims, operation.source);
         if (viewer !== null) operation.identify(accountOf(viewer));
         return createContext(own, {

@@ -5,6 +5,7 @@ import { type Prisma, PrismaClient } from '../../prisma/generated/client/client.
 import { createAbandonedConnections } from './abandoned-connections.ts';
 import type { Logger } from './logger.ts';
 import { createPermits } from './permits.ts';
+import { createTurns, poolInTurn, prismaInTurn } from './statements-in-turn.ts';
 
 export { isUnavailable, isUniqueViolation, isWriteConflict } from './database-errors.ts';
 
@@ -204,40 +205,25 @@ export function openDatabase(options: DatabaseOptions): Database {
 /**
  * The database for work that may be over before it is done: once `check` throws, no further statement is sent, and a
  * transaction that runs fails with its error instead of being committed. One that is given a signal goes by that alone.
- * Of its statements on the pool few run at a time, so that work with many of them leaves connections to the others.
+ * Of its statements outside of transactions few run at a time, so that work with many leaves connections to the others.
  *
  * @param answerBy the moment, on the clock of `performance.now()`, until which a statement waits for those before it; after
  * it, as for an event of a subscription, each waits as long as for a connection
  */
 export function whileRunning(database: Database, check: () => void, answerBy: number): Database {
+  const inTurn = createTurns(check, () => {
+    const msLeft = answerBy - performance.now();
+    return msLeft > 0 ? msLeft : defaultDatabaseDeadlines.connectionMs;
+  });
   return {
     ...database,
-    prisma: checked(database.prisma, check),
-    pool: fewAtOnce(database.pool, check, answerBy),
+    prisma: prismaInTurn(database.prisma, inTurn),
+    pool: poolInTurn(database.pool, inTurn),
     transaction: (work, signal) =>
       signal === undefined
         ? database.transaction((tx) => work(checked(tx, check)))
         : database.transaction(work, signal),
   };
-}
-
-const statementsAtOnce = 4;
-
-function fewAtOnce(pool: pg.Pool, check: () => void, answerBy: number): pg.Pool {
-  const permits = createPermits(statementsAtOnce, () => new Error(noneFree));
-  const query = async (...statement: unknown[]): Promise<unknown> => {
-    const msLeft = answerBy - performance.now();
-    const done = await permits.take(msLeft > 0 ? msLeft : defaultDatabaseDeadlines.connectionMs);
-    try {
-      check();
-      return await Reflect.apply(pool.query, pool, statement);
-    } finally {
-      done();
-    }
-  };
-  return new Proxy(pool, {
-    get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
-  });
 }
 
 /** A client of which every use begins with the check. */

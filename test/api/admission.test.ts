@@ -117,13 +117,14 @@ test('one account leaves turns and connections to the others, and none of its wo
   for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
 });
 
-/** While nobody can read a grant. `untilBlocked` resolves when so many statements wait for that. */
-async function whileGrantsAreLocked(
+/** While nobody can read this table. `untilBlocked` resolves when so many statements wait for that. */
+async function whileUnreadable(
+  table: 'grants' | 'tickets',
   work: (untilBlocked: (count: number) => Promise<void>) => Promise<Promise<{ errors: unknown }>[]>,
 ): Promise<void> {
   const holder = await gateway.sql.connect();
   try {
-    await holder.query('BEGIN; LOCK TABLE grants IN ACCESS EXCLUSIVE MODE');
+    await holder.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
     const answers = await work((count) =>
       eventually(async () => {
         const { rows } = await gateway.sql.query(
@@ -141,20 +142,26 @@ async function whileGrantsAreLocked(
   }
 }
 
-test('one operation with many lists leaves connections to the others, and the gateway ready', async () => {
-  await whileGrantsAreLocked(async (untilBlocked) => {
-    const lists = Array.from({ length: 30 }, (_, i) => `a${i}: grants { totalCount { count } }`);
-    const answer = admin.send(`{ ${lists.join(' ')} }`);
-    await untilBlocked(4);
-    expect(await world.admins.globex.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
-    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
-    await untilBlocked(4);
-    return [answer];
-  });
-});
+test.each([
+  ['lists', 'grants', 'grants { totalCount { count } }'],
+  ['rows', 'tickets', 'ticket(key: "NONE-1") { id }'],
+] as const)(
+  'one operation with many %s leaves connections to the others, and the gateway ready',
+  async (_, table, field) => {
+    await whileUnreadable(table, async (untilBlocked) => {
+      const fields = Array.from({ length: 30 }, (_field, i) => `a${i}: ${field}`);
+      const answer = admin.send(`{ ${fields.join(' ')} }`);
+      await untilBlocked(4);
+      expect(await world.admins.globex.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
+      expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+      await untilBlocked(4);
+      return [answer];
+    });
+  },
+);
 
 test('of the operations that may return many objects one account runs one at a time, and its small ones go on', async () => {
-  await whileGrantsAreLocked(async (untilBlocked) => {
+  await whileUnreadable('grants', async (untilBlocked) => {
     const large =
       '{ tickets(first: 50) { edges { node { id grants(first: 50) { edges { node { id } } } } } } }';
     const answers = [admin.send(large)];
