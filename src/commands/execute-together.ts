@@ -3,6 +3,7 @@ import type { Sender } from '../audit/entry.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt } from '../identity/viewer-store.ts';
+import { inSpan, withLastSpan } from '../metrics/spans.ts';
 import type { Transaction } from '../platform/database.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
@@ -34,54 +35,68 @@ export async function executeTogether<Input extends { grantId: string }>(
   signal: AbortSignal,
 ): Promise<{ answers: Answer<GrantRow>[]; viewer: Viewer | null }> {
   const grantIds = items.map(({ input }) => input.grantId);
-  const { appended, ...executed } = await retryOnWriteConflict(() =>
-    database.transaction(async (tx) => {
-      const suspect = recentRefusals?.has(accountId) ? before : undefined;
-      const unlocked = await refuseTogether(tx, command, items, suspect, { clock, rules });
-      const locked = items.filter((_, index) => !unlocked.has(index));
-      if (locked.length > 0) {
+  const run = async (tx: Transaction) => {
+    const suspect = recentRefusals?.has(accountId) ? before : undefined;
+    const unlocked = await refuseTogether(tx, command, items, suspect, { clock, rules });
+    const locked = items.filter((_, index) => !unlocked.has(index));
+    if (locked.length > 0) {
+      await inSpan('lock', {}, async () => {
         await lockTicketsOfGrants(
           tx,
           locked.map(({ input }) => input.grantId),
         );
         await lockRights(tx, accountId, await rightsOf(tx, command, locked));
-      }
-      const asked = items.map(({ input, idempotencyKey: key }) =>
-        key === null ? null : repetitionOf(accountId, key, command.operation, input),
-      );
-      const first = await claimKeys<GrantRow>(
-        tx,
-        accountId,
-        asked.filter((one) => one !== null),
-      );
-      const found = await findViewerAt(tx, accountId);
-      const facts = found && (await FactsOfGrants.find(tx, grantIds));
-      // Read after the locks, so that the changes of one thing have times in their order.
-      const now = clock(found?.readAt);
-      unsettledSites?.note(found?.unsettledSites ?? []);
-      const viewer = found?.viewer ?? null;
-      const effects = items.map(({ input, idempotencyKey: key }, index): Effects<GrantRow> => {
-        if (viewer === null || facts === null) return answerOnly({ refused: notActive });
-        const known = key === null ? undefined : first.get(key);
-        const ofGrant = facts.of(input.grantId);
-        if (known !== undefined) return answerOnly(answerToRepetition(command, ofGrant, viewer, known));
-        const refused = unlocked.get(index);
-        if (refused !== undefined) return refused;
-        const decided = effectsOf(command, ofGrant, input, { viewer, now, rules });
-        facts.change(decided.grants);
-        return decided;
       });
-      const appended = await writeEffects(tx, effects, now, { accountId, source });
-      const answers = effects.map(({ answer }) => answer);
-      const kept = asked.flatMap((one, index) => {
-        const answer = answers[index];
-        return one === null || first.has(one.key) || answer === undefined ? [] : [{ key: one.key, answer }];
-      });
-      await keepAnswers(tx, accountId, kept);
-      return { answers, viewer, appended };
-    }, signal),
+    }
+    const asked = items.map(({ input, idempotencyKey: key }) =>
+      key === null ? null : repetitionOf(accountId, key, command.operation, input),
+    );
+    const first = await claimKeys<GrantRow>(
+      tx,
+      accountId,
+      asked.filter((one) => one !== null),
+    );
+    const found = await findViewerAt(tx, accountId);
+    const facts = found && (await inSpan('load', {}, () => FactsOfGrants.find(tx, grantIds)));
+    // Read after the locks, so that the changes of one thing have times in their order.
+    const now = clock(found?.readAt);
+    unsettledSites?.note(found?.unsettledSites ?? []);
+    const viewer = found?.viewer ?? null;
+    const decideOne = ({ input, idempotencyKey: key }: BulkItem<Input>, index: number): Effects<GrantRow> => {
+      if (viewer === null || facts === null) return answerOnly({ refused: notActive });
+      const known = key === null ? undefined : first.get(key);
+      const ofGrant = facts.of(input.grantId);
+      if (known !== undefined) return answerOnly(answerToRepetition(command, ofGrant, viewer, known));
+      const refused = unlocked.get(index);
+      if (refused !== undefined) return refused;
+      const decided = effectsOf(command, ofGrant, input, { viewer, now, rules });
+      facts.change(decided.grants);
+      return decided;
+    };
+    const effects = inSpan('decide', {}, () => items.map(decideOne));
+    const appended = await inSpan('write', {}, () => writeEffects(tx, effects, now, { accountId, source }));
+    const answers = effects.map(({ answer }) => answer);
+    const kept = asked.flatMap((one, index) => {
+      const answer = answers[index];
+      return one === null || first.has(one.key) || answer === undefined ? [] : [{ key: one.key, answer }];
+    });
+    await keepAnswers(tx, accountId, kept);
+    return { answers, viewer, appended };
+  };
+  const runOnce = () =>
+    withLastSpan('commit', (beginCommit) =>
+      database.transaction(async (tx) => {
+        const written = await run(tx);
+        beginCommit();
+        return written;
+      }, signal),
+    );
+  const { appended, ...executed } = await inSpan(
+    `command ${command.operation}`,
+    { 'latchkey.items': items.length },
+    () => retryOnWriteConflict(runOnce),
   );
-  announce(appended);
+  inSpan('publish', {}, () => announce(appended));
   for (const answer of executed.answers) metrics?.commandAnswered(command.operation, outcomeOf(answer));
   if (executed.answers.some((answer) => 'refused' in answer)) recentRefusals?.note(accountId);
   return executed;

@@ -13,7 +13,7 @@ import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { inSpan } from '../metrics/spans.ts';
+import { inSpan, withLastSpan } from '../metrics/spans.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
@@ -96,36 +96,43 @@ export async function executeAndLook<Input, Facts, Row extends object>(
   input: Input,
   caller: Caller,
 ): Promise<Executed<Row>> {
+  const run = async (tx: Transaction): Promise<Written<Row>> => {
+    const suspect = recentRefusals?.has(caller.accountId) ? caller.viewer : undefined;
+    const unlocked = await refuseUnlocked(tx, command, input, suspect, { clock, ...settings });
+    if (unlocked === null)
+      await inSpan('lock', {}, async () => {
+        await command.lock(tx, input);
+        await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
+      });
+    const { idempotencyKey: key } = caller;
+    const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
+    if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
+      const first = await findAnswer<Row>(tx, repetition);
+      return await answerAgain(tx, command, input, caller, first);
+    }
+    const written =
+      unlocked === null
+        ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
+        : await writeRefusal(tx, unlocked, caller);
+    const { answer } = written;
+    if (repetition !== null) {
+      if ('refused' in answer && isOfQuota(answer.refused)) await releaseKey(tx, repetition);
+      else await keepAnswer(tx, repetition, answer);
+    }
+    return written;
+  };
   const runOnce = () =>
-    database.transaction(async (tx): Promise<Written<Row>> => {
-      const suspect = recentRefusals?.has(caller.accountId) ? caller.viewer : undefined;
-      const unlocked = await refuseUnlocked(tx, command, input, suspect, { clock, ...settings });
-      if (unlocked === null)
-        await inSpan('lock', {}, async () => {
-          await command.lock(tx, input);
-          await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
-        });
-      const { idempotencyKey: key } = caller;
-      const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
-      if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
-        const first = await findAnswer<Row>(tx, repetition);
-        return await answerAgain(tx, command, input, caller, first);
-      }
-      const written =
-        unlocked === null
-          ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
-          : await writeRefusal(tx, unlocked, caller);
-      const { answer } = written;
-      if (repetition !== null) {
-        if ('refused' in answer && isOfQuota(answer.refused)) await releaseKey(tx, repetition);
-        else await keepAnswer(tx, repetition, answer);
-      }
-      return written;
-    });
+    withLastSpan('commit', (beginCommit) =>
+      database.transaction(async (tx) => {
+        const written = await run(tx);
+        beginCommit();
+        return written;
+      }),
+    );
   const { appended, unsettled, ...executed } = await inSpan(`command ${command.operation}`, {}, () =>
     retryOnWriteConflict(runOnce),
   );
-  announce(appended);
+  inSpan('publish', {}, () => announce(appended));
   metrics?.commandAnswered(command.operation, outcomeOf(executed.answer));
   if ('refused' in executed.answer) recentRefusals?.note(caller.accountId);
   unsettledSites?.note(unsettled.siteIds);
@@ -215,7 +222,9 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const facts = await inSpan('load', {}, () => command.load(tx, input, now));
   const asking = { viewer, now, quotas: rules?.quotas ?? defaultQuotas };
   const exceeded = facts === null ? null : ((await command.exceeded?.(tx, facts, asking)) ?? null);
-  const effects = effectsOf(command, facts, input, { viewer, now, rules, exceeded });
+  const effects = inSpan('decide', {}, () =>
+    effectsOf(command, facts, input, { viewer, now, rules, exceeded }),
+  );
   const appended = await inSpan('write', {}, () => writeEffects(tx, [effects], now, caller));
   const after = effects.accessChangedFor.includes(viewer.id) ? await findViewerById(tx, viewer.id) : viewer;
   const { unsettledSiteId: left } = effects;

@@ -1,4 +1,5 @@
 import type { SendText } from '../graphql/subscriptions/subscribe.ts';
+import { OuterSpan } from '../metrics/spans.ts';
 import type { RequestSource } from '../platform/request-source.ts';
 import type { Account } from './admission/lane.ts';
 import type { Place } from './admission/place.ts';
@@ -60,6 +61,8 @@ export class RunningOperation implements OperationInfo {
   place: Place | undefined;
   /** Why the operation ended; null while it runs. */
   ended: OperationEndReason | null = null;
+  /** Of the operation until it is answered or streams. */
+  #span: OuterSpan | undefined;
   #listener: (() => void) | undefined;
   #controller: AbortController | undefined;
 
@@ -73,6 +76,7 @@ export class RunningOperation implements OperationInfo {
     this.session = session;
     this.source = source;
     this.sendText = sendText;
+    this.#span = new OuterSpan('operation', { 'latchkey.transport': transport });
   }
 
   get isOver(): boolean {
@@ -101,9 +105,20 @@ export class RunningOperation implements OperationInfo {
     else listener();
   }
 
+  /** Names the span after the field of the root. */
+  named({ field, type }: { field: string; type: string }): void {
+    this.#span?.rename(`${type} ${field}`);
+  }
+
+  /** Does a step of the operation, within a span of this name. */
+  within<T>(step: string, work: () => T): T {
+    return this.#span === undefined ? work() : this.#span.within(step, work);
+  }
+
   /** It streams from now on: it has no turn, and counts no longer. */
   streams(): void {
     this.isStreaming = true;
+    this.#endSpan();
     this.place?.end();
     this.place = undefined;
   }
@@ -112,10 +127,16 @@ export class RunningOperation implements OperationInfo {
   end(reason: OperationEndReason): void {
     if (this.ended !== null) return;
     this.ended = reason;
+    this.#endSpan({ 'latchkey.ended': reason });
     this.#controller?.abort(new OperationEndedError(reason));
     this.place?.end();
     this.#listener?.();
     this.#listener = undefined;
+  }
+
+  #endSpan(attributes: Record<string, string> = {}): void {
+    this.#span?.end(attributes);
+    this.#span = undefined;
   }
 }
 

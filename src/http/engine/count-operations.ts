@@ -37,7 +37,7 @@ export function countOperations(metrics: Metrics): Plugin<EngineContext> {
 }
 
 /** The root field of an operation, `several`, or `other` if it only spreads fragments. */
-function nameOf(
+export function nameOf(
   schema: GraphQLSchema,
   document: DocumentNode,
   operationName: string | null | undefined,

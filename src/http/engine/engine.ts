@@ -19,6 +19,7 @@ import { limitOperations, withinOperationTime } from './operation-limits.ts';
 import { checkParameters } from './parameter-checks.ts';
 import { SourcesOfErrors } from './sources-of-errors.ts';
 import { runSubscriptions } from './stream-lifetime.ts';
+import { traceOperations } from './trace-operations.ts';
 
 export type { CreateContext } from './admitted-operations.ts';
 
@@ -57,7 +58,9 @@ export function createEngine(options: EngineOptions): {
     schema: options.schema,
     context: ({ operation }) => {
       const answerBy = operation.startedAt + limits.operationMs;
-      const context = createInTurn(options.createContext, operation, answerBy);
+      const context = operation.within('context', () =>
+        createInTurn(options.createContext, operation, answerBy),
+      );
       return sources.during(withinOperationTime(context, operation, limits), operation.source);
     },
     graphqlEndpoint: '/graphql',
@@ -68,6 +71,7 @@ export function createEngine(options: EngineOptions): {
       ...(options.metrics === undefined ? [] : [countOperations(options.metrics)]),
       checkParameters(),
       ...limitDocuments(limits),
+      traceOperations(),
       readLanes(),
       requireEventStream(),
       limitOperations(limits),
