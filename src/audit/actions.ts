@@ -4,14 +4,17 @@
  */
 export const auditActions = [
   'access.evaluate',
+  'account.accept_invitation',
   'account.add_operator',
   'account.add_service_account',
   'account.add_support_engineer',
   'account.add_user',
   'account.bind_subject',
   'account.deactivate',
+  'account.invite',
   'account.reactivate',
   'account.remove_user',
+  'account.withdraw_invitation',
   'admin_settings.view',
   'attachment.read',
   'audit_log.view',

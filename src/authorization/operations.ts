@@ -49,6 +49,8 @@ export type Relation =
   | 'PROPOSER'
   /** May confirm this proposed change, or decline it. */
   | 'CONFIRMER'
+  /** A user whose address this invitation names. */
+  | 'INVITEE'
   /** Who requested this deletion of Rovo's data. */
   | 'DELETION_REQUESTER'
   /** The service account of the backend of Rovo, which deletes the data. */
@@ -139,7 +141,10 @@ export const operations = {
   licenseProduct: { kind: 'mutation', may: ['OPERATOR'] },
   unlicenseProduct: { kind: 'mutation', may: ['OPERATOR'] },
   addUser: { kind: 'mutation', may: ['OPERATOR'] },
-  removeUser: { kind: 'mutation', may: ['OPERATOR'] },
+  inviteUser: { kind: 'mutation', may: ['ORGANIZATION_ADMIN'] },
+  withdrawInvitation: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
+  acceptInvitation: { kind: 'mutation', may: ['INVITEE'] },
+  removeUser: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
   addSupportEngineer: { kind: 'mutation', may: ['OPERATOR'] },
   addOperator: { kind: 'mutation', may: ['OPERATOR'] },
   addServiceAccount: { kind: 'mutation', may: ['OPERATOR'] },

@@ -105,6 +105,16 @@ export function relationsToProposedChange(viewer: Viewer, change: ProposedChange
   return relations;
 }
 
+/** The relations to an invitation of this address to an organization. */
+export function relationsToInvitation(
+  viewer: Viewer,
+  { organizationId, email }: { organizationId: string; email: string },
+): Set<Relation> {
+  const relations = relationsToOrganization(viewer, organizationId);
+  if (viewer.kind === 'USER' && viewer.email === email) relations.add('INVITEE');
+  return relations;
+}
+
 /** What the relations to a deletion of Rovo's data depend on. */
 type DeletionFacts = { organizationId: string; requestedById: string };
 
@@ -249,6 +259,11 @@ export function seesProposedChange(relations: ReadonlySet<Relation>): boolean {
 /** Whether somebody in these relations may see an event of a ticketing system. */
 export function seesInboundTicketEvent(relations: ReadonlySet<Relation>): boolean {
   return relations.has('OPERATOR') || relations.has('SELF');
+}
+
+/** Whether somebody in these relations may see an invitation. */
+export function seesInvitation(relations: ReadonlySet<Relation>): boolean {
+  return (['OPERATOR', 'ORGANIZATION_ADMIN', 'INVITEE'] as const).some((relation) => relations.has(relation));
 }
 
 /** Whether somebody in these relations may see a deletion of Rovo's data. */

@@ -438,14 +438,28 @@ export function visibleDeletions(viewer: Viewer): Prisma.RovoDataDeletionWhereIn
       return viewer.organizationId === null ? {} : { organizationId: viewer.organizationId };
     case 'USER': {
       const own = { requestedById: viewer.id, organizationId: { in: [...viewer.organizationIds] } };
-      const administered = viewer.organizationIds.filter((id) =>
-        isOrganizationAdminOf(viewer.assignments, id),
-      );
-      return { OR: [own, { organizationId: { in: administered } }] };
+      return { OR: [own, { organizationId: { in: administeredBy(viewer) } }] };
     }
     case 'SUPPORT_ENGINEER':
       return nothing;
   }
+}
+
+/** Organization admins see the invitations to their organization, and a user those of their own address. */
+export function visibleInvitations(viewer: Viewer): Prisma.InvitationWhereInput {
+  switch (viewer.kind) {
+    case 'OPERATOR':
+      return {};
+    case 'USER':
+      return { OR: [{ email: viewer.email }, { organizationId: { in: administeredBy(viewer) } }] };
+    case 'SERVICE_ACCOUNT':
+    case 'SUPPORT_ENGINEER':
+      return nothing;
+  }
+}
+
+function administeredBy({ organizationIds, assignments }: UserViewer): string[] {
+  return organizationIds.filter((id) => isOrganizationAdminOf(assignments, id));
 }
 
 /** The organizations in which the user holds any role that counts. */

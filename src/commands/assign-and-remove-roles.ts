@@ -9,7 +9,7 @@ import {
   seesProposedChange,
 } from '../authorization/viewer-relations.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { shareGuard, shareGuardOfRole } from '../organizations/locks.ts';
+import { lockRemovalOfRole, shareGuard } from '../organizations/locks.ts';
 import {
   findMember,
   findOrganization,
@@ -22,7 +22,13 @@ import type { ProposedChange } from '../proposals/store.ts';
 import type { NamedPlace } from '../proposals/summary.ts';
 import { isWellFormed, type Role, roleRules } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
-import { type AdminFacts, findAdminFacts, noteFormerAdmin, type RoleAssignmentRow } from '../roles/store.ts';
+import {
+  type AdminFacts,
+  findAdminFacts,
+  hasAnotherAdmin,
+  noteFormerAdmin,
+  type RoleAssignmentRow,
+} from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import {
   assignmentChange,
@@ -34,7 +40,7 @@ import {
   removalOf,
 } from './guard-roles.ts';
 import { findNamedAssignment } from './named-assignment.ts';
-import { mailsAboutOperator, waitOfOperator } from './operator-roles.ts';
+import { leavesNoAdmin, mailsAboutOperator, waitOfOperator } from './operator-roles.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
 import { findProposalFacts, isProposedChange, type ProposalFacts, propose } from './propose.ts';
 import { invalidInput, invalidState } from './refusal.ts';
@@ -150,6 +156,8 @@ type HeldFacts = {
   assignment: RoleAssignmentRow;
   email: string;
   place: NamedPlace;
+  /** Whether the organization has another active admin, or the role is another one. */
+  hasAnotherAdmin: boolean;
   /** Read for a Guard admin. */
   guardRole: GuardRoleFacts | null;
 };
@@ -162,18 +170,20 @@ export const removeRole = platformCommand<
 >({
   operation: 'removeRole',
   action: 'role.remove',
-  refusals: ['TOO_MANY_CHANGES_WAIT'],
+  refusals: ['TOO_MANY_CHANGES_WAIT', 'LAST_ORGANIZATION_ADMIN'],
   resource: 'RoleAssignment',
   seesAnswer: seesRole,
-  lock: (tx, { roleAssignmentId }) => shareGuardOfRole(tx, roleAssignmentId),
+  lock: (tx, { roleAssignmentId }) => lockRemovalOfRole(tx, roleAssignmentId),
   rights: ({ roleAssignmentId }) => ({ roleAssignmentId, purpose: 'TAKE_AWAY' }),
   load: async (tx, { roleAssignmentId }, now) => {
     const found = await findNamedAssignment(tx, roleAssignmentId);
     if (found === null) return null;
     const { role, organizationId } = found.assignment;
     const guards = role === 'GUARD_ADMIN' && counts(found.assignment);
+    const isAdmin = role === 'ORGANIZATION_ADMIN' && counts(found.assignment);
     return {
       ...found,
+      hasAnotherAdmin: !isAdmin || (await hasAnotherAdmin(tx, found.assignment)),
       guardRole: guards
         ? await findGuardRoleFacts(tx, organizationId, removalOf(roleAssignmentId), now)
         : null,
@@ -185,7 +195,9 @@ export const removeRole = platformCommand<
     organizationIds: [organizationId],
   }),
   auditResource: ({ assignment: { id } }) => ({ type: 'RoleAssignment', id }),
-  decide: ({ assignment, email, place, guardRole }, _, by) => {
+  decide: ({ assignment, email, place, guardRole, ...facts }, _, by) => {
+    if (leavesNoAdmin(assignment.accountId, facts, by))
+      return { refused: invalidState('LAST_ORGANIZATION_ADMIN') };
     const instead = guardRole && insteadOfRemoving(assignment, { email, place }, guardRole, by);
     if (instead !== null) return instead;
     return {

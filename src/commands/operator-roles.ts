@@ -52,3 +52,12 @@ export function mailsAboutOperator(
   const details = { organizationId, summary, operatorName: name, operatorEmail: email };
   return [{ kind: rolesByOperatorMail, aboutId: id, details }];
 }
+
+/** Whether the last active organization admin takes their own rights away: only an operator leaves an organization without one. */
+export function leavesNoAdmin(
+  accountId: string,
+  { hasAnotherAdmin }: { hasAnotherAdmin: boolean },
+  { viewer, relations }: Pick<DecisionContext, 'viewer' | 'relations'>,
+): boolean {
+  return viewer.id === accountId && relations.has('ORGANIZATION_ADMIN') && !hasAnotherAdmin;
+}

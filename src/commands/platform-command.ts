@@ -1,7 +1,7 @@
 /** What the commands share that provision organizations, sites, products, accounts and roles. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { AuditContext, AuditResource } from '../audit/entry.ts';
-import type { MutationName } from '../authorization/operations.ts';
+import type { MutationName, Relation } from '../authorization/operations.ts';
 import {
   relationsToAccount,
   relationsToOrganization,
@@ -13,6 +13,7 @@ import type { Viewer } from '../identity/viewer.ts';
 import type { Transaction } from '../platform/database.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import type { Command, DecisionContext, Outcome } from './command.ts';
+import type { Asking } from './quotas.ts';
 import { invalidState, type Refusal, refusalsOfEveryCommand, type StateRefusalCode } from './refusal.ts';
 
 type PlatformSpec<Input, Facts extends object, Row extends object> = {
@@ -29,6 +30,9 @@ type PlatformSpec<Input, Facts extends object, Row extends object> = {
   /** The account that the command changes, or whose role, with the organizations it belongs to. */
   account?: (facts: Facts) => { id: string; organizationIds: readonly string[] };
   seesAnswer?(viewer: Viewer, answer: Row): boolean;
+  /** Whether somebody in these relations to the organization may see the answer again. Left out: as what the input names. */
+  isAnswerVisible?: (relations: ReadonlySet<Relation>) => boolean;
+  exceeded?: (tx: Transaction, facts: Facts, asking: Asking) => Promise<Refusal | null>;
   auditResource: (facts: Facts, input: Input) => AuditResource;
   decide: (facts: Facts, input: Input, by: DecisionContext) => Outcome<Row>;
 };
@@ -60,6 +64,8 @@ export function platformCommand<Input, Facts extends object, Row extends object>
       return organizationOf === undefined || seesOrganization(relations);
     },
     ...(spec.seesAnswer === undefined ? {} : { seesAnswer: spec.seesAnswer }),
+    ...(spec.isAnswerVisible === undefined ? {} : { isAnswerVisible: spec.isAnswerVisible }),
+    exceeded: spec.exceeded,
     auditContext: (facts): AuditContext => ({ organizationId: organizationOf?.(facts) ?? null }),
     auditResource: spec.auditResource,
     decide: spec.decide,

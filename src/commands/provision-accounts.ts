@@ -1,14 +1,13 @@
 /** The people and services that can sign in. */
 import type { Account } from '../../prisma/generated/client/client.ts';
 import type { AuditAction } from '../audit/actions.ts';
-import { relationsToProposedChange, seesProposedChange } from '../authorization/viewer-relations.ts';
 import type { ServiceCapability } from '../identity/viewer.ts';
-import { shareGuard } from '../organizations/locks.ts';
+import { shareGuardAndLockAdmins } from '../organizations/locks.ts';
 import { findMember, findOrganization, type Organization } from '../organizations/store.ts';
 import { newId } from '../platform/ids.ts';
 import type { ProposedChange } from '../proposals/store.ts';
 import type { RightsLock } from '../roles/locks.ts';
-import { noteFormerAdmin } from '../roles/store.ts';
+import { hasAnotherAdmin, noteFormerAdmin } from '../roles/store.ts';
 import { isVendorAddress } from '../roles/vendor-domains.ts';
 import { accountTypename } from './account-typename.ts';
 import {
@@ -17,8 +16,8 @@ import {
   insteadOfRemovingUser,
   membershipOf,
 } from './guard-roles.ts';
+import { leavesNoAdmin } from './operator-roles.ts';
 import { alreadyExists, platformCommand } from './platform-command.ts';
-import { isProposedChange } from './propose.ts';
 import { invalidInput, invalidState, notFound, type Refusal } from './refusal.ts';
 
 type Person = { email: string; name: string };
@@ -80,11 +79,16 @@ type LeavingFacts = {
   organization: Organization;
   account: Account | null;
   isMember: boolean;
+  /** Whether the organization has another active admin. */
+  hasAnotherAdmin: boolean;
   /** Read for a Guard admin. */
   guardRole: GuardRoleFacts | null;
 };
 
-/** Ends a membership, and with it every role the user holds in the organization. */
+/**
+ * Ends a membership, and with it every role the user holds in the organization. The account stays the person's, who may
+ * belong to other organizations. Of the organization's own admins, the last one stays.
+ */
 export const removeUser = platformCommand<
   { organizationId: string; accountId: string },
   LeavingFacts,
@@ -92,13 +96,10 @@ export const removeUser = platformCommand<
 >({
   operation: 'removeUser',
   action: 'account.remove_user',
-  refusals: ['TOO_MANY_CHANGES_WAIT'],
+  refusals: ['TOO_MANY_CHANGES_WAIT', 'LAST_ORGANIZATION_ADMIN'],
   resource: 'Organization',
-  seesAnswer: (viewer, answer) =>
-    isProposedChange(answer)
-      ? seesProposedChange(relationsToProposedChange(viewer, answer))
-      : viewer.kind === 'OPERATOR',
-  lock: (tx, { organizationId }) => shareGuard(tx, organizationId),
+  isAnswerVisible: (relations) => relations.has('OPERATOR') || relations.has('ORGANIZATION_ADMIN'),
+  lock: (tx, { organizationId }) => shareGuardAndLockAdmins(tx, organizationId),
   rights: takeAwayRights,
   load: async (tx, { organizationId, accountId }, now) => {
     const organization = await findOrganization(tx, organizationId);
@@ -110,6 +111,7 @@ export const removeUser = platformCommand<
     return {
       organization,
       ...(await findMember(tx, organizationId, { id: accountId })),
+      hasAnotherAdmin: await hasAnotherAdmin(tx, { organizationId, accountId }),
       guardRole:
         guards === 0
           ? null
@@ -118,8 +120,9 @@ export const removeUser = platformCommand<
   },
   organizationId: ({ organization }) => organization.id,
   auditResource: (_, { accountId }) => ({ type: 'User', id: accountId }),
-  decide: ({ organization, account, isMember, guardRole }, { accountId }, by) => {
+  decide: ({ organization, account, isMember, guardRole, ...facts }, { accountId }, by) => {
     if (account === null || !isMember) return { refused: notFound('User') };
+    if (leavesNoAdmin(accountId, facts, by)) return { refused: invalidState('LAST_ORGANIZATION_ADMIN') };
     const instead = guardRole && insteadOfRemovingUser(account, organization, guardRole, by);
     if (instead !== null) return instead;
     const membership = { organizationId: organization.id, accountId };

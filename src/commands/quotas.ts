@@ -14,6 +14,7 @@ export type Asking = { viewer: Viewer; now: Date; quotas: Quotas };
 export const quotaRefusals = {
   tickets: ['TOO_MANY_OPEN_TICKETS', 'TOO_MANY_TICKETS'],
   requests: ['TOO_MANY_OPEN_REQUESTS', 'TOO_MANY_ACCESS_REQUESTS'],
+  invitations: ['TOO_MANY_INVITATIONS'],
 } as const satisfies Record<string, readonly StateRefusalCode[]>;
 
 /** Whether it is a quota that refuses, which says when to try again: it is not kept as the answer to a repetition. */
@@ -97,6 +98,38 @@ export async function refuseRequest(
     return invalidState(
       'TOO_MANY_ACCESS_REQUESTS',
       `You have asked for access ${mostMade} times within an hour, the most that one engineer may. Ask again ${after(used.last)}.`,
+    );
+  return null;
+}
+
+/** Why an organization's admins may invite nobody now. Null: they may. One statement. */
+export async function refuseInvitation(
+  tx: Transaction,
+  organizationId: string,
+  { now, quotas }: Asking,
+): Promise<Refusal | null> {
+  const { waitingInvitationsOfOrganization: mostWaiting, invitationsOfOrganizationPerHour: mostMade } =
+    quotas;
+  // Of the invitations the newest are looked at, so that those of long ago cost nothing.
+  const [used] = await tx.$queryRawUnsafe<{ waiting: number; last: Date | null }[]>(
+    `SELECT (SELECT count(*)::int
+               FROM (SELECT state, expires_at FROM invitations WHERE organization_id = $1::uuid
+                      ORDER BY id DESC LIMIT 2 * $2::int) AS newest
+              WHERE state = 'WAITING' AND expires_at > $3::timestamptz) AS waiting,
+            (SELECT created_at FROM invitations WHERE organization_id = $1::uuid AND id >= $4::uuid
+              ORDER BY id DESC OFFSET $5::int - 1 LIMIT 1) AS last`,
+    ...[organizationId, mostWaiting, now, anHourAgo(now), mostMade],
+  );
+  if (used === undefined) throw new Error('A SELECT without a table returned no row');
+  if (used.waiting >= mostWaiting)
+    return invalidState(
+      'TOO_MANY_INVITATIONS',
+      `${mostWaiting} invitations of your organization wait to be accepted, the most that may. Withdraw those that are no longer needed, or wait until some are accepted.`,
+    );
+  if (used.last !== null)
+    return invalidState(
+      'TOO_MANY_INVITATIONS',
+      `${mostMade} people were invited to your organization within an hour, the most that may be. Invite the next one ${after(used.last)}.`,
     );
   return null;
 }

@@ -32,6 +32,9 @@ export type StateRefusalCode =
   | 'ORGANIZATION_WITHOUT_GUARD'
   | 'ALREADY_APPLIED'
   | 'OWN_ACCOUNT'
+  | 'LAST_ORGANIZATION_ADMIN'
+  | 'INVITATION_OVER'
+  | 'TOO_MANY_INVITATIONS'
   | 'ALREADY_EXISTS'
   | 'VENDOR_ADDRESS'
   | 'COUNTRY_NOT_ALLOWED';
@@ -271,6 +274,12 @@ export const stateMessages: Record<StateRefusalCode, string> = {
   DELETION_STARTED: 'The deletion has begun already. It cannot be withdrawn, or begun once more.',
   DELETION_OVER: 'The deletion was completed or withdrawn, and that is final. It may be requested again.',
   OWN_ACCOUNT: 'You cannot deactivate or reactivate your own account. Ask another operator.',
+  LAST_ORGANIZATION_ADMIN:
+    "You are the organization's last active organization admin. Make somebody else one first, or ask the vendor's operator.",
+  INVITATION_OVER:
+    'The invitation was accepted or withdrawn, or its time is over. An organization admin may invite again.',
+  TOO_MANY_INVITATIONS:
+    'As many people are invited to your organization as may be, or were within an hour. The message says what to do, or when to invite the next one.',
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:
     "The email address is the vendor's, so this person is no customer's user. Use the address that they have at the customer.",

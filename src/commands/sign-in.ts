@@ -1,7 +1,14 @@
 import { appendAuditEntries } from '../audit/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { bindSubject, findViewerBySubject, type Subject } from '../identity/viewer-store.ts';
-import { isUniqueViolation } from '../platform/database.ts';
+import {
+  addInvited,
+  bindSubject,
+  findViewerBySubject,
+  type Subject,
+  type ViewerAt,
+} from '../identity/viewer-store.ts';
+import { isUniqueViolation, type Transaction } from '../platform/database.ts';
+import { newId } from '../platform/ids.ts';
 import { noSource, type RequestSource } from '../platform/request-source.ts';
 import { accountTypename } from './account-typename.ts';
 import type { Dependencies } from './execute.ts';
@@ -14,6 +21,8 @@ type Reading = Pick<Dependencies, 'database' | 'clock' | 'unsettledSites'>;
  * An account is known by its subject and the issuer of that. At its first sign-in it is found by its email and from
  * then on bound to the subject, so that an email address that is given to another person later opens nothing. A
  * subject that is bound to one account, active or not, is never bound to another.
+ *
+ * Whoever is invited to an organization and has no account gets one: it opens nothing before they accept.
  *
  * One statement, except at the first sign-in, which is a transaction with an entry on the audit log.
  */
@@ -47,7 +56,7 @@ async function bindSubjectAtFirstSignIn(
 ): Promise<Viewer | null> {
   try {
     return await database.transaction(async (tx) => {
-      const bound = await bindSubject(tx, { issuer, subject }, email);
+      const bound = await bindAccount(tx, { issuer, subject }, email, clock);
       if (bound === null) return null;
       unsettledSites?.note(bound.unsettledSites);
       const { kind, id, name, email: known } = bound.viewer;
@@ -70,4 +79,15 @@ async function bindSubjectAtFirstSignIn(
     if (isUniqueViolation(error)) return null;
     throw error;
   }
+}
+
+async function bindAccount(
+  tx: Transaction,
+  subject: Subject,
+  email: string,
+  clock: Reading['clock'],
+): Promise<ViewerAt | null> {
+  const bound = await bindSubject(tx, subject, email);
+  if (bound !== null || !(await addInvited(tx, subject, { id: newId(clock()), email }))) return bound;
+  return await bindSubject(tx, subject, email);
 }

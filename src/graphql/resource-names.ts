@@ -89,6 +89,13 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, site, organization }) => ({ id, name: site?.url ?? organization.name }));
   },
+  Invitation: async (prisma, ids) => {
+    const found = await prisma.invitation.findMany({
+      where: { id: { in: ids } },
+      select: { id: true, email: true },
+    });
+    return found.map(({ id, email }) => ({ id, name: email }));
+  },
   User: accounts,
   SupportEngineer: accounts,
   Operator: accounts,

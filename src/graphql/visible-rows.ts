@@ -8,6 +8,7 @@ import {
   visibleDeletions,
   visibleGrants,
   visibleInboundTicketEvents,
+  visibleInvitations,
   visibleOrganizations,
   visibleProducts,
   visibleProposedChanges,
@@ -89,6 +90,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.rovoDataDeletion.findMany({
       ...query,
       where: { AND: [{ id: { in: ids } }, visibleDeletions(viewer)] },
+    }),
+  Invitation: (prisma, viewer, { ids, query }) =>
+    prisma.invitation.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleInvitations(viewer)] },
     }),
   AuditEntry: (prisma, viewer, { ids }) =>
     prisma.auditEntry.findMany({ where: { AND: [{ id: { in: ids } }, visibleAuditEntries(viewer)] } }),

@@ -121,6 +121,31 @@ export async function bindSubject(
 }
 
 /**
+ * Adds an account with this email for the person with this subject, if somebody has invited the address, it has no account
+ * yet, and neither has the subject. Whether it did. The account belongs to no organization until the person accepts.
+ * One statement.
+ */
+export async function addInvited(
+  db: Transaction,
+  { issuer, subject }: Subject,
+  { id, email }: { id: string; email: string },
+): Promise<boolean> {
+  const added = await db.$executeRawUnsafe(
+    `INSERT INTO accounts (id, kind, email, name, active, capabilities, created_at)
+     SELECT $1::uuid, 'USER', i.email, i.name, true, '{}', clock_timestamp()
+       FROM invitations i
+      WHERE i.email = ${asciiLowerCaseInSql('$2')} AND i.ended_at IS NULL AND i.expires_at > clock_timestamp()
+        AND NOT ${isVendorsInSql('i.email')}
+        AND NOT EXISTS (SELECT FROM accounts a WHERE a.email = i.email)
+        AND NOT EXISTS (SELECT FROM accounts WHERE subject = $3 AND (subject_issuer = $4 OR subject_issuer IS NULL))
+      ORDER BY i.id LIMIT 1
+     ON CONFLICT (email) DO NOTHING`,
+    ...[id, email, subject, issuer],
+  );
+  return added > 0;
+}
+
+/**
  * Assigns to the issuer the subjects that were bound without one: by a gateway of a version that knew only one issuer,
  * which may still run beside this one.
  */

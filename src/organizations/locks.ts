@@ -29,12 +29,33 @@ export async function shareGuard(tx: Transaction, organizationId: string): Promi
   await tx.$executeRawUnsafe(`SELECT ${sharedLock('guard', '$1')}`, organizationId);
 }
 
+/** As `shareGuard`, with an exclusive lock on the organization's admins: nobody else stops being one meanwhile. One statement. */
+export async function shareGuardAndLockAdmins(tx: Transaction, organizationId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT ${sharedLock('guard', '$1')}, ${exclusiveLock('admins', '$1')}`,
+    organizationId,
+  );
+}
+
 /**
  * As `shareGuard`, for the organization in which a role is held. Does nothing if there is no such role assignment.
  */
 export async function shareGuardOfRole(tx: Transaction, roleAssignmentId: string): Promise<void> {
   await tx.$executeRawUnsafe(
     `SELECT ${sharedLock('guard', 'organization_id::text')} FROM role_assignments WHERE id = $1::uuid`,
+    roleAssignmentId,
+  );
+}
+
+/**
+ * Takes the locks under which a role is removed, in the organization in which it is held. Does nothing if there is no
+ * such role assignment. One statement.
+ */
+export async function lockRemovalOfRole(tx: Transaction, roleAssignmentId: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT ${sharedLock('guard', 'organization_id::text')},
+            CASE WHEN role = 'ORGANIZATION_ADMIN' THEN ${exclusiveLock('admins', 'organization_id::text')} END
+       FROM role_assignments WHERE id = $1::uuid`,
     roleAssignmentId,
   );
 }

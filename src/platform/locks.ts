@@ -1,10 +1,11 @@
 /**
  * Advisory locks. They serialize the commands on one grant.
  *
- * A command acquires its locks in this order: proposed changes, the Guards of organizations, sites, tickets, then the
- * rights of accounts. A command that settles a proposed change takes an exclusive lock on it, and the locks of the change
+ * A command acquires its locks in this order: proposed changes, the Guards of organizations, their admins,
+ * sites, tickets, then the rights of accounts. A command that settles a proposed change takes an exclusive lock on it, and the locks of the change
  * itself. A command that switches restrictions takes an exclusive lock on the organization's Guard; one that changes its
- * Guard admins takes a shared lock, so that it knows whether any site is restricted. A command on a ticket takes
+ * Guard admins takes a shared lock, so that it knows whether any site is restricted. A command that takes the role of an organization admin away takes an
+ * exclusive lock on the organization's admins, so that the last two do not leave at the same time. A command on a ticket takes
  * an exclusive lock on the ticket and a shared lock on its site; a command on a site takes an exclusive lock on the
  * site. Every command takes a shared lock on the rights of its caller, and of another account whose rights it relies on,
  * such as the customer's approver for the approval of a Guard admin. A command that removes rights takes that lock
@@ -31,7 +32,17 @@
 
 /** The kinds of locks, in the order of acquisition. The number is the seed of the hash of the id. */
 const seeds = {
-  ...{ caseload: 7, proposal: 5, guard: 6, site: 1, ticket: 2, deletion: 8, rights: 3, deployment: 4 },
+  ...{
+    caseload: 7,
+    proposal: 5,
+    guard: 6,
+    admins: 9,
+    site: 1,
+    ticket: 2,
+    deletion: 8,
+    rights: 3,
+    deployment: 4,
+  },
 } as const;
 
 /** Returns SQL that takes an exclusive lock until the transaction ends. `id` is an SQL expression of type text. */

@@ -39,6 +39,7 @@ const byTable: ReadonlyMap<string, readonly TablePrivilege[]> = new Map([
   ['support_sessions', neverDeleted],
   ['change_requests', neverDeleted],
   ['rovo_data_deletions', neverDeleted],
+  ['invitations', neverDeleted],
 ]);
 
 /** A table or sequence of the owner's, and what a role may do with it. */

@@ -16,6 +16,10 @@ export const defaultQuotas = {
   mailsOfKindToPersonPerHour: 30,
   /** The same to all the people of one organization together. */
   mailsOfKindToOrganizationPerHour: 3_000,
+  /** The invitations of one organization that wait to be accepted. */
+  waitingInvitationsOfOrganization: 1_000,
+  /** The invitations that the admins of one organization send. */
+  invitationsOfOrganizationPerHour: 200,
 } as const satisfies Record<string, number>;
 
 export type QuotaName = keyof typeof defaultQuotas;

@@ -63,13 +63,26 @@ function rolesByReach(required: ReturnType<typeof requiredRoles>) {
 }
 
 /**
- * SQL for whether an organization has an active organization admin who is a customer's user. `organizationId` is an SQL
- * expression.
+ * SQL for whether an organization has an active organization admin who is a customer's user. `organizationId` and
+ * `besides`, the id of an account that does not count, are SQL expressions.
  */
-const hasAdminInSql = (organizationId: string) => `EXISTS (
+const hasAdminInSql = (organizationId: string, besides = 'NULL') => `EXISTS (
   SELECT FROM role_assignments r JOIN accounts a ON a.id = r.account_id
    WHERE r.organization_id = ${organizationId} AND r.role = 'ORGANIZATION_ADMIN' AND ${countsInSql}
-     AND a.active AND NOT ${isVendorsInSql('a.email')})`;
+     AND a.id IS DISTINCT FROM ${besides} AND a.active AND NOT ${isVendorsInSql('a.email')})`;
+
+/** Whether there is another active organization admin besides this account. One statement. */
+export async function hasAnotherAdmin(
+  db: Transaction,
+  { organizationId, accountId }: { organizationId: string; accountId: string },
+): Promise<boolean> {
+  const [row] = await db.$queryRawUnsafe<{ has: boolean }[]>(
+    `SELECT ${hasAdminInSql('$1::uuid', '$2::uuid')} AS "has"`,
+    organizationId,
+    accountId,
+  );
+  return row?.has === true;
+}
 
 /** Who could confirm at a customer what an operator does. */
 export type AdminFacts = {

@@ -210,6 +210,40 @@ describe('successful and refused actions', () => {
       refused('ACCOUNT_REMOVE_USER', 'NOT_FOUND'),
     );
 
+    const { organizationId: acme } = world.acme;
+    const bob = { organizationId: acme, email: world.globex.emails.reporter, name: 'Bob' };
+    const admin = await gateway.as(world.acme.emails.organizationAdmin);
+    const outsider = await gateway.as(bob.email);
+    const { email } = bob;
+    const { id: invitationId } = await expectEntries(admin, 'inviteUser', bob, [
+      {
+        ...{ action: 'ACCOUNT_INVITE', organizationId: acme, details: { email, name: 'Bob' } },
+        resource: { type: 'Invitation' },
+      },
+    ]);
+    await expectEntries(admin, 'inviteUser', bob, refused('ACCOUNT_INVITE', 'ALREADY_EXISTS'));
+    await expectEntries(outsider, 'acceptInvitation', { invitationId }, [
+      { action: 'ACCOUNT_ACCEPT_INVITATION', organizationId: acme },
+    ]);
+    await expectEntries(
+      outsider,
+      'acceptInvitation',
+      { invitationId },
+      refused('ACCOUNT_ACCEPT_INVITATION', 'INVITATION_OVER'),
+    );
+    const carl = { organizationId: acme, email: 'carl@newcomers.example', name: 'Carl' };
+    const { id: another } = await done(admin, 'inviteUser', carl);
+    await newEntries();
+    await expectEntries(admin, 'withdrawInvitation', { invitationId: another }, [
+      { action: 'ACCOUNT_WITHDRAW_INVITATION', organizationId: acme, details: { email: carl.email } },
+    ]);
+    await expectEntries(
+      admin,
+      'withdrawInvitation',
+      { invitationId: another },
+      refused('ACCOUNT_WITHDRAW_INVITATION', 'INVITATION_OVER'),
+    );
+
     for (const [name, action] of [
       ['addSupportEngineer', 'ACCOUNT_ADD_SUPPORT_ENGINEER'],
       ['addOperator', 'ACCOUNT_ADD_OPERATOR'],

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents } from '../support/rows.ts';
+import { insertInboundTicketEvents, insertInvitations } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { journal, type Written } from '../support/written.ts';
 import { type Attempt, askedFor, attempt, readTable } from './authorization-asking.ts';
@@ -54,6 +54,9 @@ type Target = {
   supportSessionId: string;
   inboundTicketEventId: string;
   rovoDataDeletionId: string;
+  invitationId: string;
+  /** Of somebody who left Acme. */
+  invitationOfFormerId: string;
 };
 
 type Writes = { relation: string; operation: Written['operation'] };
@@ -71,6 +74,8 @@ type Row = {
   event?: true;
   /** A deletion of the new site's data in Rovo, which the approver has requested. */
   deletion?: true;
+  /** An invitation to Acme of an address that nobody has, and one of `former`. */
+  invitation?: true;
   /** A new site of Acme. */
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
@@ -282,6 +287,22 @@ const rows: Record<string, Row> = {
     input: () => ({ ...newcomer(), organizationId: acme().organizationId }),
     writes: { relation: 'memberships', operation: 'INSERT' },
   },
+  inviteUser: {
+    input: () => ({ ...newcomer(), organizationId: acme().organizationId }),
+    writes: { relation: 'invitations', operation: 'INSERT' },
+  },
+  withdrawInvitation: {
+    ...{ invitation: true, input: ({ invitationId }) => ({ invitationId }) },
+    writes: { relation: 'invitations', operation: 'UPDATE' },
+  },
+  acceptInvitation: {
+    invitation: true,
+    input: ({ invitationId, invitationOfFormerId }, name) => ({
+      invitationId: name === 'former' ? invitationOfFormerId : invitationId,
+    }),
+    writes: { relation: 'memberships', operation: 'INSERT' },
+    undo: `DELETE FROM memberships WHERE account_id = (SELECT id FROM accounts WHERE email = 'former@acme.example')`,
+  },
   removeUser: {
     account: 'active',
     input: ({ accountId }) => ({ organizationId: acme().organizationId, userId: accountId }),
@@ -470,6 +491,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     row.event === undefined ? [] : await insertInboundTicketEvents(gateway, 'ticketing@acme.example', count);
   const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
   const deletions = row.deletion === undefined ? [] : await addDeletions(sites);
+  const invitations = row.invitation === undefined ? [] : await addInvitations(count);
   return Array.from({ length: count }, (_, index) => ({
     ...{ ticketId: '', grantId: '', changeRequestId: '', ...tickets[index] },
     ...{ accountId: '', roleAssignmentId: '', ...accounts[index] },
@@ -478,6 +500,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     supportSessionId: sessions[index] ?? '',
     inboundTicketEventId: events[index] ?? '',
     rovoDataDeletionId: deletions[index] ?? '',
+    ...{ invitationId: '', invitationOfFormerId: '', ...invitations[index] },
   }));
 }
 
@@ -564,6 +587,19 @@ async function addDeletions(sites: readonly string[]): Promise<string[]> {
     [ids, sites.map(rawId), rawId(acme().organizationId), everybody.accountIds.get('approver@acme.example')],
   );
   return ids.map((id) => globalId('RovoDataDeletion', id));
+}
+
+async function addInvitations(count: number) {
+  const { organizationId, emails } = acme();
+  await gateway.sql.query(`DELETE FROM invitations WHERE email = 'former@acme.example'`);
+  const addresses = ['former@acme.example', ...Array.from({ length: count }, () => newcomer().email)];
+  const [ofFormer = '', ...ids] = await insertInvitations(
+    gateway,
+    rawId(organizationId),
+    emails.organizationAdmin,
+    addresses,
+  );
+  return ids.map((invitationId) => ({ invitationId, invitationOfFormerId: ofFormer }));
 }
 
 /** The ids of all refusals on the audit log that the person may see. */

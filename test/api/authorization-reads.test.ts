@@ -8,7 +8,7 @@ import { type OperationName, operations } from '../../src/authorization/operatio
 import { newId } from '../../src/platform/ids.ts';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
-import { insertInboundTicketEvents, insertStatusChanges, rawId } from '../support/rows.ts';
+import { insertInboundTicketEvents, insertInvitations, insertStatusChanges, rawId } from '../support/rows.ts';
 import { seedOf } from '../support/size.ts';
 import { done } from '../support/world.ts';
 import { askedFor, cellOf, forEach, readTable } from './authorization-asking.ts';
@@ -40,6 +40,8 @@ let proposedChangeId: string;
 let inboundTicketEventId: string;
 /** A deletion of Acme's data in Rovo, which the approver has requested. */
 let deletionId: string;
+/** An invitation to Acme of an address that nobody has. */
+let invitationId: string;
 
 beforeAll(async () => {
   ({ gateway, everybody } = await startGatewayWithEverybody());
@@ -67,6 +69,12 @@ beforeAll(async () => {
     [rawId(everybody.world.acme.organizationId), idOf('approver@acme.example'), newId()],
   );
   deletionId = globalId('RovoDataDeletion', deletions[0]?.id ?? '');
+  [invitationId = ''] = await insertInvitations(
+    gateway,
+    rawId(everybody.world.acme.organizationId),
+    everybody.world.acme.emails.organizationAdmin,
+    ['nobody@newcomers.example'],
+  );
   const asked = await fileTicketOf(reporter, 'acme', {});
   await done(only('engineer'), 'requestDataAccess', { ticketId: asked.ticketId });
   entries = {
@@ -127,6 +135,7 @@ function questions(): Record<string, Read> {
     'node: InboundTicketEvent': byId(inboundTicketEventId),
     'node: TimelineItem': byId(timelineItemId),
     'node: RovoDataDeletion': byId(deletionId),
+    'node: Invitation': byId(invitationId),
     'node: SupportEngineer': byId(thirdEngineer.id),
     'node: Operator': byId(operatorId),
     'node: ServiceAccount': byId(programId),

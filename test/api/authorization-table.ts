@@ -82,6 +82,7 @@ node: ProposedChange         | 401       no       no          -      -          
 node: InboundTicketEvent     | 401       no       no          -      -           -           -
 node: TimelineItem           | 401       no       no          -      -           -           -
 node: RovoDataDeletion       | 401       no       no          -      -           -           -
+node: Invitation             | 401       no       no          -      -           -           -
 node: SupportEngineer        | 401       no       no          -      -           -           yes
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
@@ -162,6 +163,9 @@ createSite                   | 401       no       no          -      -          
 licenseProduct               | 401       no       no          -      -           -           -
 unlicenseProduct             | 401       no       no          -      -           -           -
 addUser                      | 401       no       no          -      -           -           -
+inviteUser                   | 401       no       no          -      -           -           -
+withdrawInvitation           | 401       no       no          -      -           -           -
+acceptInvitation             | 401       no       no          yes    -           -           -
 removeUser                   | 401       no       no          -      -           -           -
 addSupportEngineer           | 401       no       no          no     no          no          no
 addOperator                  | 401       no       no          no     no          no          no
@@ -187,6 +191,7 @@ node: ProposedChange         | -      -        -        yes      -         -    
 node: InboundTicketEvent     | -      -        -        -        -         -         -         -         -        -       -       -       -
 node: TimelineItem           | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
 node: RovoDataDeletion       | -      -        yes      yes      -         -         -         -         -        -       -       -       -
+node: Invitation             | -      -        -        yes      -         -         -         -         -        -       -       -       -
 node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -       -
 node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -       -
 node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -       -
@@ -267,7 +272,10 @@ createSite                   | no     no       no       no       no        no   
 licenseProduct               | no     no       no       no       no        no        no        no        no       no      no      no      no
 unlicenseProduct             | no     no       no       no       no        no        no        no        no       no      no      no      no
 addUser                      | no     no       no       no       no        no        no        no        no       no      no      no      no
-removeUser                   | no     no       no       no       no        no        no        no        no       no      no      no      no
+inviteUser                   | no     no       no       yes      no        no        no        no        no       no      no      no      no
+withdrawInvitation           | -      -        -        yes      -         -         -         -         -        -       -       -       -
+acceptInvitation             | -      -        -        no       -         -         -         -         -        -       -       -       -
+removeUser                   | no     no       no       yes      no        no        no        no        no       no      no      no      no
 addSupportEngineer           | no     no       no       no       no        no        no        no        no       no      no      no      no
 addOperator                  | no     no       no       no       no        no        no        no        no       no      no      no      no
 addServiceAccount            | no     no       no       no       no        no        no        no        no       no      no      no      no
@@ -292,6 +300,7 @@ node: ProposedChange         | yes   yes       yes       -        -         -
 node: InboundTicketEvent     | -     -         -         -        -         -
 node: TimelineItem           | yes   yes       yes       -        -         -
 node: RovoDataDeletion       | -     -         -         -        -         -
+node: Invitation             | -     -         -         -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
@@ -372,6 +381,9 @@ createSite                   | no    no        no        no       no        no
 licenseProduct               | no    no        no        no       no        no
 unlicenseProduct             | no    no        no        no       no        no
 addUser                      | no    no        no        no       no        no
+inviteUser                   | no    no        no        no       no        no
+withdrawInvitation           | -     -         -         -        -         -
+acceptInvitation             | -     -         -         -        -         -
 removeUser                   | no    no        no        no       no        no
 addSupportEngineer           | no    no        no        no       no        no
 addOperator                  | no    no        no        no       no        no
@@ -397,6 +409,7 @@ node: ProposedChange         | -        -        -        -         -        -  
 node: InboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
 node: TimelineItem           | yes      -        yes      yes       yes      -        yes       yes       -
 node: RovoDataDeletion       | -        -        yes      -         -        -        -         -         -
+node: Invitation             | -        -        yes      -         -        -        -         -         -
 node: SupportEngineer        | -        -        yes      yes       -        -        yes       -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
@@ -477,6 +490,9 @@ createSite                   | -        -        yes      no        no       no 
 licenseProduct               | -        -        yes      no        no       no       no        no        no
 unlicenseProduct             | -        -        yes      no        no       no       no        no        no
 addUser                      | -        -        yes      no        no       no       no        no        no
+inviteUser                   | -        -        no       no        no       no       no        no        no
+withdrawInvitation           | -        -        yes      -         -        -        -         -         -
+acceptInvitation             | -        -        no       -         -        -        -         -         -
 removeUser                   | -        -        yes      no        no       no       no        no        no
 addSupportEngineer           | no       no       yes      no        no       no       no        no        no
 addOperator                  | no       no       yes      no        no       no       no        no        no

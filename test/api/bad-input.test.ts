@@ -22,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents } from '../support/rows.ts';
+import { insertInboundTicketEvents, insertInvitations, rawId } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { addRovoBackend, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
@@ -50,6 +50,7 @@ let changeRequestId: string;
 let supportSessionId: string;
 let inboundTicketEventId: string;
 let rovoDataDeletionId: string;
+let invitationId: string;
 
 beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
@@ -94,6 +95,12 @@ beforeAll(async () => {
   const appointment = { userId: reporterId, organizationId: world.acme.organizationId, role: 'GUARD_ADMIN' };
   proposedChangeId = (await done(orgAdmin, 'assignRole', appointment)).id;
   [inboundTicketEventId = ''] = await insertInboundTicketEvents(gateway, world.services.ticketing, 1);
+  [invitationId = ''] = await insertInvitations(
+    gateway,
+    rawId(world.acme.organizationId),
+    emails.organizationAdmin,
+    ['invited@newcomers.example'],
+  );
   const ofAcme = { organizationId: world.acme.organizationId };
   rovoDataDeletionId = (await done(orgAdmin, 'requestRovoDataDeletion', ofAcme)).id;
   written = await journal(gateway.sql);
@@ -255,6 +262,9 @@ function rightInputs(): Record<string, Given> {
     unlicenseProduct: { by: 'operator', input: { productId: main.products.jira, ...key } },
     addUser: { by: 'operator', input: { organizationId, ...person, ...key } },
     removeUser: { by: 'operator', input: { organizationId, userId: reporterId, ...key } },
+    inviteUser: { by: 'orgAdmin', input: { organizationId, ...person, ...key } },
+    withdrawInvitation: { by: 'operator', input: { invitationId, ...key } },
+    acceptInvitation: { by: 'operator', input: { invitationId, ...key } },
     addSupportEngineer: { by: 'operator', input: { ...person, ...key } },
     addOperator: { by: 'operator', input: { ...person, ...key } },
     addServiceAccount: {

@@ -13,6 +13,7 @@ import {
   insertAuditEntries,
   insertDeletions,
   insertInboundTicketEvents,
+  insertInvitations,
   insertOpenRequests,
   insertOrganizations,
   insertProducts,
@@ -66,6 +67,12 @@ beforeAll(async () => {
     siteId: rawId(sites.main.id),
     requestedById: rawId(node.reporter.id),
   };
+  await insertInvitations(
+    gateway,
+    rawId(organizationId),
+    world.acme.emails.organizationAdmin,
+    Array.from({ length: filler }, (_, at) => `invited-${at}@newcomers.example`),
+  );
   await insertDeletions(gateway, rawId(organizationId), of.requestedById, filler);
   await insertWithdrawnGrants(gateway, of, filler);
   await insertWithdrawnChangeRequests(gateway, { ...of, organizationId: rawId(organizationId) }, filler);
@@ -122,6 +129,7 @@ const lists: Record<string, List> = {
   'Organization.tickets': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.proposedChanges': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.rovoDataDeletions': { by: () => admin, within: onOrganization, path: ['node'] },
+  'Organization.invitations': { by: () => admin, within: onOrganization, path: ['node'] },
   'Organization.sites': { by: () => admin, within: onOrganization, path: ['node'] },
   'Site.activeAccess': { by: () => admin, within: onSite, path: ['site'] },
   'Site.grants': { by: () => admin, within: onSite, path: ['site'] },
@@ -478,7 +486,8 @@ describe('objects by their ids', () => {
       supportSessions(first: 1) { edges { node { __typename id } } }
       rovoDataDeletions(first: 1) { edges { node { __typename id } } }
       changeRequests(first: 1) { edges { node { __typename id } } }
-      ${onOrganization('proposedChanges(first: 1) { edges { node { __typename id } } }')} }`);
+      ${onOrganization(`proposedChanges(first: 1) { edges { node { __typename id } } }
+        invitations(first: 1) { edges { node { __typename id } } }`)} }`);
     const found = collectNodes(answer);
     const others: Json = await operator.ask(`{
       inboundTicketEvents(first: 1) { edges { node { __typename id } } }

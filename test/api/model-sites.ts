@@ -210,6 +210,9 @@ export function takeRole(model: Model, who: Who, index: number): Answer {
   const held = model.roles[index];
   if (allowed && held?.role === 'GUARD_ADMIN' && held.synced && isOrganizationRestricted(model))
     return propose(model, who, { kind: 'remove', held });
+  // The last organization admin stays one, unless an operator removes the role.
+  if (held?.who === who && isOrganizationAdmin(model, who) && !hasAnotherAdmin(model, who, held))
+    return refuse(model, who, 'role.remove', 'role', 'LAST_ORGANIZATION_ADMIN');
   const answer = onOrganization(model, who, 'role.remove', { done: 'role', refused: 'role' }, allowed);
   if ('refused' in answer) return answer;
   for (const { who: holder, role, synced } of model.roles.splice(index, 1)) {
@@ -217,6 +220,12 @@ export function takeRole(model: Model, who: Who, index: number): Answer {
     model.events.push(`ACCESS_CHANGED ${holder}`);
   }
   return answer;
+}
+
+/** Whether somebody else is an organization admin, or the role is another one. */
+function hasAnotherAdmin(model: Model, who: Who, { role, synced }: RoleHeld): boolean {
+  if (role !== 'ORGANIZATION_ADMIN' || !synced) return true;
+  return model.roles.some((held) => held.who !== who && isOrganizationAdmin(model, held.who));
 }
 
 export function syncRoles(model: Model, who: Who): Answer {

@@ -6,7 +6,7 @@ import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
 import { generousQuotas } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents, insertOpenRequests, rawId } from '../support/rows.ts';
+import { insertInboundTicketEvents, insertInvitations, insertOpenRequests, rawId } from '../support/rows.ts';
 import {
   addRovoBackend,
   assignRole,
@@ -268,6 +268,27 @@ const deletion = async () => {
   const { id } = await done(people.organizationAdmin, 'requestRovoDataDeletion', input);
   return { rovoDataDeletionId: id as string };
 };
+/** A new invitation of an address that nobody has. */
+const invitation = async () => {
+  const input = { ...person(), organizationId: world.acme.organizationId };
+  const { id } = await done(people.organizationAdmin, 'inviteUser', input);
+  return { invitationId: id as string };
+};
+/** One of somebody who has an account: they are invited to the other customer. */
+const invitationOfReporter = async () => {
+  const { organizationId, emails } = world.globex;
+  await gateway.sql.query(`DELETE FROM invitations WHERE email = $1`, [world.acme.emails.reporter]);
+  const [invitationId] = await insertInvitations(gateway, rawId(organizationId), emails.organizationAdmin, [
+    world.acme.emails.reporter,
+  ]);
+  return { invitationId };
+};
+const withdrawn = (make: () => Promise<Input>) => async () => {
+  const input = await make();
+  await done(people.operator, 'withdrawInvitation', input);
+  return input;
+};
+const noInvitation: Input = { invitationId: nowhere('Invitation') };
 const noDeletion: Input = { rovoDataDeletionId: nowhere('RovoDataDeletion') };
 const service: Input = { capabilities: ['TICKETING'] };
 const accountsOfEveryKind = (): Case[] => [
@@ -653,6 +674,37 @@ const rows: Record<MutationName, () => Row> = {
   addUser: () => ({
     ...addsAccount({ organizationId: world.acme.organizationId }),
     NotFoundError: by('operator', async () => ({ ...person(), organizationId: nowhere('Organization') })),
+  }),
+  inviteUser: () => {
+    const { organizationId, emails } = world.acme;
+    const input = async () => ({ ...person(), organizationId });
+    return {
+      succeeds: [by('organizationAdmin', input)],
+      ForbiddenError: by('operator', input),
+      otherInput: { name: 'Another' },
+      NotFoundError: by('organizationAdmin', async () => ({
+        ...(await input()),
+        organizationId: nowhere('Organization'),
+      })),
+      InvalidStateError: by('organizationAdmin', async () => ({
+        ...(await input()),
+        email: emails.reporter,
+      })),
+    };
+  },
+  withdrawInvitation: () => ({
+    succeeds: [by('organizationAdmin', invitation)],
+    ForbiddenError: by('reporter', invitationOfReporter),
+    otherInput: noInvitation,
+    NotFoundError: by('organizationAdmin', noInvitation),
+    InvalidStateError: by('organizationAdmin', withdrawn(invitation)),
+  }),
+  acceptInvitation: () => ({
+    succeeds: [by('reporter', invitationOfReporter)],
+    ForbiddenError: by('organizationAdmin', invitation),
+    otherInput: noInvitation,
+    NotFoundError: by('reporter', noInvitation),
+    InvalidStateError: by('reporter', withdrawn(invitationOfReporter)),
   }),
   removeUser: () => {
     const leaving = async () => {

@@ -468,6 +468,10 @@ describe('a mutation', () => {
     const { id } = await done(await member('organizationAdmin'), 'requestRovoDataDeletion', input);
     return { rovoDataDeletionId: id };
   };
+  const invitation = async (email: string) => {
+    const input = { organizationId: acme.organizationId, email, name: 'New' };
+    return { invitationId: (await done(await member('organizationAdmin'), 'inviteUser', input)).id };
+  };
   const proposal = async () => {
     const admin = await member('organizationAdmin');
     return { proposedChangeId: (await done(admin, 'assignRole', await appointment())).id };
@@ -932,13 +936,37 @@ describe('a mutation', () => {
         input: { organizationId: acme.organizationId, email: `${fresh()}@acme.example`, name: 'New' },
       }),
     },
+    // One of them looks for another admin of the organization.
     removeUser: {
-      statements: 14,
-      withEverything: 14,
+      statements: 15,
+      withEverything: 15,
       given: async () => ({
         by: await operator(),
         input: { organizationId: acme.organizationId, userId: await newUser() },
       }),
+    },
+    inviteUser: {
+      statements: 10,
+      withEverything: 11,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { organizationId: acme.organizationId, email: `${fresh()}@acme.example`, name: 'New' },
+      }),
+    },
+    withdrawInvitation: {
+      statements: 8,
+      withEverything: 9,
+      given: async () => ({ by: await operator(), input: await invitation('nobody@newcomers.example') }),
+    },
+    acceptInvitation: {
+      statements: 13,
+      withEverything: 14,
+      given: async () => {
+        const email = `${fresh()}@globex.example`;
+        const of = { organizationId: world.globex.organizationId, email, name: 'New' };
+        await done(world.operator, 'addUser', of);
+        return { by: await signedIn(email), input: await invitation(email) };
+      },
     },
     addSupportEngineer: {
       statements: 8,

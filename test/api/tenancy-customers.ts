@@ -46,6 +46,8 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
   await done(admin, 'setSupportAccessRestrictions', restricted);
   const { organizationId } = world[customer];
   await done(admin, 'requestRovoDataDeletion', { organizationId, reason });
+  const invited = { email: `invited@${customer}.example`, name: `${customer} invited` };
+  await done(admin, 'inviteUser', { organizationId, ...invited });
   for (const site of Object.keys(sites) as SiteName[]) {
     for (const product of ['jira', 'confluence'] as ProductKey[]) {
       const { id: ticketId } = await done(reporter, 'createTicket', {
@@ -138,6 +140,7 @@ export async function listPossessions(
        WHERE integration_id IN (SELECT id FROM accounts WHERE organization_id = $1)
      UNION ALL SELECT 'TimelineItem', id::text FROM audit_entries WHERE ticket_id IN (SELECT id FROM t)
      UNION ALL SELECT 'RovoDataDeletion', id::text FROM rovo_data_deletions WHERE organization_id = $1
+     UNION ALL SELECT 'Invitation', id::text FROM invitations WHERE organization_id = $1
      UNION ALL SELECT 'AuditEntry', id::text FROM audit_entries WHERE organization_id = $1`,
     [rawId(organizationId)],
   );
@@ -199,7 +202,7 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   const page = (selection = '') => `(first: 3) { edges { cursor ${selection} } }`;
   const answer: Json = await admin.ask(`{
     organizations${page(
-      `node { proposedChanges${page()} rovoDataDeletions${page()} sites${page(
+      `node { proposedChanges${page()} invitations${page()} rovoDataDeletions${page()} sites${page(
         `node { products${page()} activeAccess${page()} tickets${page(
           `node { grants${page(`node { sessions${page()} }`)} supportSessions${page()}
              changeRequests${page()} timeline${page()}
@@ -213,7 +216,7 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   const all = [...JSON.stringify(answer).matchAll(/"cursor":"([^"]+)"/g)].map((match) => match[1] ?? '');
   const listOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString().split(':')[0] ?? '';
   const byList = Map.groupBy(all, listOf);
-  expect(byList.size).toBe(23);
+  expect(byList.size).toBe(24);
   return { ...Object.fromEntries(byList), '': all };
 }
 

@@ -156,6 +156,7 @@ const typesOf: Record<string, readonly string[]> = {
   integrationId: ['ServiceAccount'],
   inboundTicketEventId: ['InboundTicketEvent'],
   rovoDataDeletionId: ['RovoDataDeletion'],
+  invitationId: ['Invitation'],
 };
 
 function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: Things): string {

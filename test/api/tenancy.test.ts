@@ -332,12 +332,13 @@ test(`no mutation shows or changes another customer, ${seedNote}`, async () => {
       const mutation = writeDocument(draw, 'mutation', things[own]);
       const named = new Set(findTraces(mutation, other, ids[other]));
       const { data, errors } = await person.send(mutation);
-      const answer = JSON.stringify([data, errors]);
+      const addresses = (things[own].texts['email'] ?? []).filter((email) => mutation.includes(email));
+      const answer = without(addresses, JSON.stringify([data, errors]));
       const traces = findTraces(answer, other, ids[other]).filter((trace) => !named.has(trace));
       expect(traces, mutation).toEqual([]);
       expect(unexpected(errors), mutation).toEqual([]);
       expect(
-        (await written()).filter((one) => touches(one, other, named)),
+        (await written()).filter((one) => touches(one, other, { named, addresses })),
         mutation,
       ).toEqual([]);
       if (/_NOT_FOUND|"NOT_FOUND|NotFoundError/.test(answer))
@@ -348,13 +349,23 @@ test(`no mutation shows or changes another customer, ${seedNote}`, async () => {
   expect(refused.size).toBeGreaterThan(bySize(10, 15));
 });
 
+/** Whoever names an address, as an admin who invites somebody, learns nothing from reading it again. */
+function without(addresses: readonly string[], text: string): string {
+  return addresses.reduce((rest, address) => rest.replaceAll(address, ''), text);
+}
+
 /** Whether the written row belongs to the other customer; an audit entry, by its organization. */
-function touches({ relation, row }: Written, other: CustomerName, named: ReadonlySet<string>): boolean {
+function touches(
+  { relation, row }: Written,
+  other: CustomerName,
+  { named, addresses }: { named: ReadonlySet<string>; addresses: readonly string[] },
+): boolean {
   if (relation === 'audit_entries') {
     if (row.organization_id === null) return false;
     if (row.organization_id === rawId(world[other].organizationId)) return true;
   }
-  return findTraces(JSON.stringify(row), other, ids[other]).some((trace) => !named.has(trace));
+  const text = without(addresses, JSON.stringify(row));
+  return findTraces(text, other, ids[other]).some((trace) => !named.has(trace));
 }
 
 /** For each subscriber a ticket with an open request, reported by them where they are a member. */

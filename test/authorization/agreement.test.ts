@@ -10,6 +10,7 @@ import {
   relationsToAccount,
   relationsToDeletion,
   relationsToInboundTicketEvent,
+  relationsToInvitation,
   relationsToOrganization,
   relationsToPlatform,
   relationsToProposedChange,
@@ -21,6 +22,7 @@ import {
   seesDeletion,
   seesGrants,
   seesInboundTicketEvent,
+  seesInvitation,
   seesOrganization,
   seesProposedChange,
   seesSession,
@@ -34,6 +36,7 @@ import {
   visibleDeletions,
   visibleGrants,
   visibleInboundTicketEvents,
+  visibleInvitations,
   visibleOrganizations,
   visibleProducts,
   visibleProposedChanges,
@@ -144,6 +147,11 @@ const deletions = [
   ...organizations.map((id) => ({ organizationId: id, siteId: null })),
   ...sites.map(({ id, organizationId }) => ({ organizationId, siteId: id })),
 ].map((place, index) => ({ ...place, id: newId(), requestedById: users[index]?.id ?? '' }));
+
+// Of each user to each organization.
+const invitations = organizations.flatMap((organizationId) =>
+  users.map(({ id }) => ({ id: newId(), organizationId, email: `${id}@example.org` })),
+);
 
 async function settle(): Promise<void> {
   const { prisma } = database;
@@ -262,6 +270,12 @@ async function settle(): Promise<void> {
   });
   await prisma.rovoDataDeletion.createMany({
     data: deletions.map((deletion) => ({ ...deletion, ...requested, requestedAt: createdAt })),
+  });
+  await prisma.invitation.createMany({
+    data: invitations.map((invitation) => ({
+      ...{ ...invitation, name: 'Invited', invitedById: users[0]?.id ?? '', createdAt },
+      ...{ expiresAt: new Date(createdAt.getTime() + 1000), state: 'WAITING' as const },
+    })),
   });
   await prisma.auditEntry.createMany({
     data: entries.map((entry) => ({
@@ -568,6 +582,20 @@ test('deletions are listed for the viewers to whom the relations make them visib
         known,
       );
       if (known.length > 0) expect(may('rovoDataDeletions', relationsToPlatform(viewer))).toBe(true);
+    }),
+    runs,
+  );
+});
+
+test('invitations are listed for the viewers to whom the relations make them visible', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const known = invitations.filter((one) => seesInvitation(relationsToInvitation(viewer, one)));
+      await sameIds(
+        viewer,
+        (one) => database.prisma.invitation.findMany({ where: visibleInvitations(one), select }),
+        known,
+      );
     }),
     runs,
   );

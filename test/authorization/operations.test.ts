@@ -4,10 +4,17 @@ import { may, type OperationName, operations, type Relation } from '../../src/au
 
 const provisioning = [
   ...['addOperator', 'addServiceAccount', 'addSupportEngineer', 'addUser', 'createOrganization'],
-  ...['createSite', 'deactivateAccount', 'licenseProduct', 'reactivateAccount', 'removeUser'],
+  ...['createSite', 'deactivateAccount', 'licenseProduct', 'reactivateAccount'],
   ...['setOrganizationGuard', 'unlicenseProduct'],
 ];
-const customerAdministration = ['assignRole', 'deactivateSite', 'reactivateSite', 'removeRole'];
+const customerAdministration = [
+  'assignRole',
+  'deactivateSite',
+  'reactivateSite',
+  'removeRole',
+  'removeUser',
+  'withdrawInvitation',
+];
 const revoking = ['revokeChangeConsent', 'revokeDataAccess', 'revokeDataAccessInBulk'];
 const ticketing = ['closeTicket', 'reopenTicket', 'updateTicket', 'updateTicketStatus'];
 
@@ -48,7 +55,7 @@ const opened: Record<Relation, readonly string[]> = {
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
     ...['auditLog', 'setSupportAccessPolicy', 'setSupportAccessRestrictions', 'withdrawProposedChange'],
-    ...['requestRovoDataDeletion', 'withdrawRovoDataDeletion'],
+    ...['requestRovoDataDeletion', 'withdrawRovoDataDeletion', 'inviteUser'],
     ...customerAdministration,
   ],
   GUARD_ADMIN: [
@@ -65,6 +72,7 @@ const opened: Record<Relation, readonly string[]> = {
   APPROVER: revoking,
   PROPOSER: ['withdrawProposedChange'],
   CONFIRMER: ['confirmProposedChange', 'declineProposedChange'],
+  INVITEE: ['acceptInvitation'],
   DELETION_REQUESTER: ['withdrawRovoDataDeletion'],
   ROVO_BACKEND: ['recordRovoDataDeletion'],
 };

@@ -1337,3 +1337,51 @@ describe("a deletion of Rovo's data", () => {
     expect(await refusalOf(`UPDATE rovo_data_deletions SET ${change}`)).toBe(`rovo_data_deletions_${rule}`);
   });
 });
+
+describe('an invitation', () => {
+  const insert = (columns: Record<string, unknown> = {}) =>
+    refusalOf(`INSERT INTO invitations SELECT * FROM jsonb_populate_record(NULL::invitations, $1)`, [
+      JSON.stringify({
+        ...{ id: newId(), organization_id: ids.organization, email: 'new@acme.example', name: 'New' },
+        ...{ invited_by_id: ids.admin, created_at: moment, expires_at: later, state: 'WAITING', ...columns },
+      }),
+    ]);
+
+  test.each<[string, Record<string, unknown>]>([
+    ['waiting', {}],
+    ['accepted', { state: 'ACCEPTED', ended_at: moment }],
+    ['expired', { state: 'EXPIRED', ended_at: later }],
+  ])('is accepted: %s', async (_, columns) => {
+    expect(await insert(columns)).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['with capitals in its address', { email: 'New@acme.example' }, 'email_lower_case'],
+    ['without an address', { email: '' }, 'email_lower_case'],
+    ['that expires as it is sent', { expires_at: moment }, 'order_of_time'],
+    [
+      'accepted after its time',
+      { expires_at: moment, created_at: '2026-03-02T09:00:00.000Z', state: 'ACCEPTED', ended_at: later },
+      'ended_in_time',
+    ],
+    ['waiting, and over', { ended_at: later }, 'final_states'],
+    ['withdrawn, and never over', { state: 'WITHDRAWN' }, 'final_states'],
+  ])('is refused: %s', async (_, columns, rule) => {
+    expect(await insert(columns)).toBe(`invitations_${rule}`);
+  });
+
+  test('waits once for an address and an organization', async () => {
+    expect(await insert()).toBeUndefined();
+    expect(await insert({ state: 'WITHDRAWN', ended_at: moment })).toBeUndefined();
+    expect(await insert()).toBe('invitations_wait_once');
+  });
+
+  test.each<[string, Record<string, unknown>, string, string]>([
+    ['another address', {}, `email = 'other@acme.example'`, 'subject_is_final'],
+    ['more time', {}, `expires_at = expires_at + interval '1 day'`, 'subject_is_final'],
+    ['a step after its end', { state: 'WITHDRAWN', ended_at: moment }, `state = 'ACCEPTED'`, 'end_is_final'],
+  ])('does not get %s', async (_, columns, change, rule) => {
+    await insert(columns);
+    expect(await refusalOf(`UPDATE invitations SET ${change}`)).toBe(`invitations_${rule}`);
+  });
+});

@@ -71,7 +71,7 @@ describe('a gateway on a migrated database', () => {
       ...Object.fromEntries(
         [
           ...['accounts', 'change_requests', 'grants', 'organizations', 'products', 'sites'],
-          ...['rovo_data_deletions', 'support_sessions', 'tickets'],
+          ...['rovo_data_deletions', 'support_sessions', 'tickets', 'invitations'],
         ].map((name) => [name, 'INSERT SELECT UPDATE']),
       ),
     };

@@ -219,6 +219,23 @@ export async function insertDeletions(
   await insert(gateway, 'rovo_data_deletions', rows);
 }
 
+/** An invitation of each of these addresses, sent by this organization admin. Returns their global ids. */
+export async function insertInvitations(
+  gateway: Database,
+  organizationId: string,
+  invitedBy: string,
+  addresses: readonly string[],
+): Promise<string[]> {
+  const { rows: admins } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [invitedBy]);
+  const now = Date.now();
+  const rows = addresses.map((email) => ({
+    ...{ id: newId(), organization_id: organizationId, email, name: 'Invited', state: 'WAITING' },
+    ...{ invited_by_id: admins[0].id, created_at: new Date(now), expires_at: new Date(now + 86_400_000) },
+  }));
+  await insert(gateway, 'invitations', rows);
+  return rows.map(({ id }) => globalId('Invitation', id));
+}
+
 /** Withdrawn requests on a ticket. */
 export async function insertWithdrawnGrants(
   gateway: TestGateway,

@@ -1,5 +1,6 @@
 /** Mutations that provision organizations, sites, products and accounts. */
 import { z } from 'zod';
+import { acceptInvitation, inviteUser, withdrawInvitation } from '../../commands/invite-users.ts';
 import {
   addOperator,
   addServiceAccount,
@@ -25,6 +26,7 @@ import {
   SupportEngineer,
   User,
 } from '../types/account.ts';
+import { Invitation } from '../types/invitation.ts';
 import { Organization } from '../types/organization.ts';
 import { Product, Site, UserManagementExperience } from '../types/site.ts';
 import { orProposed } from './or-proposed.ts';
@@ -170,10 +172,60 @@ addCommand(addUser, {
   toInput: (input) => input,
 });
 
+addCommand(inviteUser, {
+  type: Invitation,
+  description:
+    "Invites a person to become a member of an organization, as an organization admin. The answer is the same whether or not anybody has the address, and whoever that is. Nobody gets mail about it: tell the person to sign in and accept. An invitation waits for 14 days. Refused with `VENDOR_ADDRESS` for an address of the vendor's domains.",
+  input: {
+    description: 'The organization and the person.',
+    fields: (t) => ({
+      organizationId: t
+        .id({ required: true, description: 'The organization.' })
+        .validate(globalId('Organization')),
+      email: t
+        .string({
+          required: true,
+          description: 'The email address, as it is in the tokens of the person, in any case.',
+        })
+        .validate(email),
+      name: t
+        .string({
+          required: true,
+          description:
+            'The display name, at most 200 characters. Whoever has an account already keeps the name of that.',
+        })
+        .validate(line(200)),
+    }),
+  },
+  toInput: (input) => input,
+});
+
+const invitation = {
+  description: 'The invitation.',
+  fields: (t: InputFields) => ({
+    invitationId: t.id({ required: true, description: 'The invitation.' }).validate(globalId('Invitation')),
+  }),
+};
+
+addCommand(withdrawInvitation, {
+  type: Invitation,
+  description: 'Withdraws an invitation that was not accepted, as an operator or an organization admin.',
+  input: invitation,
+  toInput: (input) => input,
+});
+
+addCommand(acceptInvitation, {
+  type: Invitation,
+  description:
+    'Accepts an invitation: the viewer, whose address it names, becomes a member of the organization. They have no role in it until somebody assigns one.',
+  input: invitation,
+  toInput: (input) => input,
+});
+
 addCommand(removeUser, {
   type: orProposed(User),
   description:
-    'Removes a user from an organization, and every role that they hold in it. Where support access is restricted on a site of the organization, removing a Guard admin takes two people, so the result is a proposed change.',
+    'Removes a user from an organization, and every role that they hold in it, as an operator or an organization admin. The account stays: the person may belong to other organizations. The last active organization admin cannot remove themself. Where support access is restricted on a site of the organization, removing a Guard admin takes two people, so the result is a proposed change.',
   input: {
     description: 'The organization and the user.',
     fields: (t) => ({

@@ -5,6 +5,7 @@ import { builder } from '../builder.ts';
 const texts: Record<AuditAction, string> = {
   'access.evaluate':
     "A product's backend asked about a support action by a question that is not valid, or about an unknown action.",
+  'account.accept_invitation': 'A person accepted an invitation, and became a member of the organization.',
   'account.add_operator':
     "An operator of the vendor was added, by another operator or at the gateway's first start.",
   'account.add_service_account': 'A service account was added.',
@@ -13,8 +14,10 @@ const texts: Record<AuditAction, string> = {
   'account.bind_subject':
     'An account signed in for the first time, and was bound to the subject of its token.',
   'account.deactivate': 'An account was deactivated.',
+  'account.invite': 'An organization admin invited an address to become a member of the organization.',
   'account.reactivate': 'An account was reactivated.',
   'account.remove_user': 'A user was removed from the organization, and lost every role held in it.',
+  'account.withdraw_invitation': 'An invitation to the organization was withdrawn.',
   'admin_settings.view': 'Support viewed admin settings.',
   'attachment.read': 'Support read an attachment.',
   'audit_log.view': "Support viewed a product's audit log.",

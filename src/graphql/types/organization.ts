@@ -1,13 +1,16 @@
 import {
   visibleDeletions,
+  visibleInvitations,
   visibleOrganizations,
   visibleProposedChanges,
   visibleSites,
 } from '../../authorization/visibility.ts';
+import { invitationsInState } from '../../organizations/invitation-store.ts';
 import { inState } from '../../proposals/store.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import { Invitation, InvitationConnection, InvitationEdge, InvitationState } from './invitation.ts';
 import {
   ProposedChange,
   ProposedChangeConnection,
@@ -25,6 +28,7 @@ import { Site, SiteConnection, SiteEdge } from './site.ts';
 const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
 const itsProposedChanges = byId('Organization.proposedChanges');
 const itsDeletions = byId('Organization.rovoDataDeletions');
+const itsInvitations = byId('Organization.invitations');
 
 export const Organization = builder.prismaNode('Organization', {
   description: 'A customer of the vendor, with sites, members and their roles.',
@@ -81,6 +85,31 @@ export const Organization = builder.prismaNode('Organization', {
       },
       ProposedChangeConnection,
       ProposedChangeEdge,
+    ),
+    invitations: t.connection(
+      {
+        type: Invitation,
+        viewerIndependent: false,
+        description:
+          "The invitations to become a member, newest first: all of them for its organization admins and operators, and those of the viewer's own address for everybody else.",
+        args: {
+          state: t.arg({ type: InvitationState, description: 'Only invitations in this state now.' }),
+        },
+        select: (args, context, nested) => ({
+          invitations: nested(
+            relatedRows(args, itsInvitations, {
+              AND: [
+                visibleInvitations(viewerOf(context)),
+                args.state == null ? {} : invitationsInState(args.state, context.services.clock()),
+              ],
+            }),
+            nodesPath,
+          ),
+        }),
+        resolve: ({ invitations }, args) => pageOf(args, itsInvitations, invitations),
+      },
+      InvitationConnection,
+      InvitationEdge,
     ),
     rovoDataDeletions: t.connection(
       {

@@ -1,8 +1,10 @@
 import type { Viewer as ViewerShape } from '../../identity/viewer.ts';
+import { invitationsInState } from '../../organizations/invitation-store.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
 import { Account, AccountKind, ServiceCapability } from './account.ts';
+import { Invitation } from './invitation.ts';
 import { Organization } from './organization.ts';
 
 const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
@@ -36,6 +38,23 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
         services.database.prisma.organization.findMany({
           where: { id: { in: viewer.kind === 'USER' ? [...viewer.organizationIds] : [] } },
           orderBy: { id: 'asc' },
+          take: 100,
+        }),
+    }),
+    invitations: t.prismaField({
+      type: [Invitation],
+      description:
+        "The invitations of a user's address that wait to be accepted, newest first, at most 100. Empty for other accounts.",
+      resolve: (query, viewer, _, { services }) =>
+        services.database.prisma.invitation.findMany({
+          ...query,
+          where: {
+            AND: [
+              viewer.kind === 'USER' ? { email: viewer.email } : { id: { in: [] } },
+              invitationsInState('WAITING', services.clock()),
+            ],
+          },
+          orderBy: { id: 'desc' },
           take: 100,
         }),
     }),
