@@ -184,6 +184,7 @@ function watch(registers: Registry[], { feed, relay, pools, backlog }: MetricSou
       for (const [pool, use] of Object.entries(pools)) this.set({ pool }, use().waiting);
     },
   });
+  let kindsOfWork: string[] = [];
   new Gauge({
     name: 'latchkey_backlog',
     help: 'What waits to be done in the background, by kind; of all gateways together. NaN: it cannot be read.',
@@ -191,8 +192,8 @@ function watch(registers: Registry[], { feed, relay, pools, backlog }: MetricSou
     registers,
     async collect() {
       const counts = await backlog().catch(() => null);
-      if (counts !== null) for (const [work, count] of Object.entries(counts)) this.set({ work }, count);
-      else for (const { labels } of (await this.get()).values) this.set(labels, Number.NaN);
+      if (counts !== null) kindsOfWork = Object.keys(counts);
+      for (const work of kindsOfWork) this.set({ work }, counts?.[work] ?? Number.NaN);
     },
   });
 }

@@ -168,6 +168,23 @@ test('promtool finds nothing to complain about, where it is installed', async ()
   expect(code).toBe(0);
 });
 
+test('a backlog that cannot be read is no number, and holds up nothing else', async () => {
+  const metrics = createMetrics();
+  let backlog: Record<string, number> | undefined;
+  metrics.watch({
+    feed: () => ({ subscriptions: 1, queued: 0 }),
+    relay: () => ({ readAt: null, failures: 0, unreadable: 0 }),
+    pools: {},
+    backlog: async () => backlog ?? Promise.reject(new Error('The database is away')),
+  });
+  const read = async () => samplesOf((await metrics.read()).text);
+  expect((await read()).get('latchkey_subscriptions')).toBe(1);
+  backlog = { mails_to_send: 2 };
+  expect((await read()).get('latchkey_backlog{work="mails_to_send"}')).toBe(2);
+  backlog = undefined;
+  expect((await read()).get('latchkey_backlog{work="mails_to_send"}')).toBeNaN();
+});
+
 test('a label has a bounded number of values', async () => {
   const metrics = createMetrics();
   for (let count = 0; count < 1_000; count += 1) metrics.refused(`CODE_${count}`);
