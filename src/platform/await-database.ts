@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type pg from 'pg';
 import type { Logger } from './logger.ts';
 import { connectAtStart, type DatabaseVariable } from './startup-connection.ts';
 import { StartupError } from './startup-error.ts';
@@ -8,7 +9,7 @@ const attemptInterval = 500;
 const lineInterval = 10_000;
 
 /**
- * Waits until the database can be reached: it may start together with the gateway, or be in recovery. A refused login or
+ * Waits until the database takes writes: it may start together with the gateway, be in recovery, or be a standby. A refused login or
  * a database that does not exist is a mistake, for which it does not wait.
  *
  * @throws StartupError if that takes longer than `patienceMs` milliseconds, or the signal is aborted
@@ -28,7 +29,7 @@ export async function awaitDatabase(
   for (;;) {
     try {
       const client = await connectAtStart(databaseUrl, variable);
-      await client.end();
+      await requireWrites(client, variable).finally(() => client.end());
       return;
     } catch (error) {
       const msLeft = giveUpAt - performance.now();
@@ -45,12 +46,25 @@ export async function awaitDatabase(
   }
 }
 
-/** Whether an error of connecting may pass: the server is not there yet, does not answer, or does not take logins yet. */
+/** @throws StartupError if the server takes no writes: a failover may be under way */
+async function requireWrites(client: pg.Client, variable: DatabaseVariable): Promise<void> {
+  const { rows } = await client.query(`SELECT current_setting('transaction_read_only') AS read_only`);
+  if (rows[0]?.read_only !== 'on') return;
+  throw new StartupError(
+    `The database is read-only, as a standby or a demoted primary is: promote it, or correct ${variable}.`,
+    { cause: new Error('read-only') },
+  );
+}
+
+/**
+ * Whether an error of connecting may pass: the server is not there yet, does not answer, or takes no logins or no writes
+ * yet.
+ */
 function mayPass(error: unknown): boolean {
   if (!(error instanceof StartupError)) return false;
   const { cause } = error;
   const [first] = cause instanceof AggregateError ? cause.errors : [cause];
   const code = first instanceof Error && 'code' in first ? String(first.code) : '';
-  // 57P03: the server starts. Without a code: it did not answer in time, or it has ended the connection.
+  // 57P03: the server starts. Without a code: it did not answer in time, has ended the connection, or is read-only.
   return code === '' || /^(E[A-Z_]+|57P03|53300)$/.test(code);
 }

@@ -3,8 +3,10 @@ import { connect, createServer } from 'node:net';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { awaitDatabase } from '../../src/platform/await-database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { administer } from '../support/databases.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { reservePort } from '../support/ports.ts';
+import { createTestDatabase } from '../support/postgres.ts';
 
 /** Waits for the run's server by another port, with the lines of the log so far. */
 async function waiting(patienceMs: number, onLine: (port: number) => void = () => undefined) {
@@ -48,6 +50,22 @@ test('a start gives up when its time is over, and when it is to stop', async () 
   await said.promise;
   stop.abort();
   await expect(done).rejects.toThrow(/cannot be reached/);
+});
+
+test('a start waits until the database takes writes', async () => {
+  const { url, dispose } = await createTestDatabase();
+  onTestFinished(dispose);
+  const { serverUrl } = inject('postgres');
+  const name = new URL(url).pathname.slice(1);
+  const readOnly = (value: string) =>
+    administer(serverUrl, `ALTER DATABASE ${name} SET default_transaction_read_only = ${value}`);
+  await readOnly('on');
+  const said = Promise.withResolvers<string>();
+  const logger = createLogger('info', { write: said.resolve });
+  const done = awaitDatabase(url, { variable: 'DATABASE_URL', patienceMs: generousMs, logger });
+  expect(await Promise.race([said.promise, done])).toMatch(/read-only.*waits for its database/);
+  await readOnly('off');
+  await done;
 });
 
 test('a start does not wait where somebody has made a mistake', async () => {
