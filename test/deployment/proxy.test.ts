@@ -1,79 +1,34 @@
 /** docker/nginx.conf, in a real nginx in front of two gateways. */
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defaultLimits } from '../../src/http/limits.ts';
-import { createDevelopmentIssuer, type DevelopmentIssuer } from '../../src/identity/development-issuer.ts';
-import { contextOf, startTestServer, type TestServer } from '../http/server-fixture.ts';
+import { createDevelopmentIssuer } from '../../src/identity/development-issuer.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { startNginx } from '../support/nginx.ts';
 import { reservePort } from '../support/ports.ts';
+import { answersWhile, ProxiedGateway, proxyConfiguration, withoutLimits } from './proxied-gateway.ts';
 
 const ada = 'ada@customer.example';
 
-class Gateway {
-  readonly port: number;
-  readonly #issuer: DevelopmentIssuer;
-  #server: TestServer | undefined;
-  /** Called with each operation that it runs. */
-  onOperation: () => void = () => undefined;
-
-  constructor(port: number, issuer: DevelopmentIssuer) {
-    this.port = port;
-    this.#issuer = issuer;
-  }
-
-  async start(): Promise<void> {
-    this.#server = await startTestServer({
-      port: this.port,
-      limits: { drainIdleMs: defaultLimits.drainIdleMs },
-      authenticate: (token) => this.#issuer.verifier.verify(token),
-      isTrustedProxy: (address) => address === '127.0.0.1',
-      createContext: (operation) => {
-        this.onOperation();
-        return { ...contextOf(operation), serial: 0 };
-      },
-    });
-  }
-
-  async stop(): Promise<void> {
-    await this.#server?.server.dispose();
-  }
-
-  /** Resolves when it has run many operations: the proxy has found that it answers. */
-  untilUsed(): Promise<void> {
-    let operations = 0;
-    return new Promise((resolve) => {
-      this.onOperation = () => {
-        operations += 1;
-        if (operations === 40) resolve();
-      };
-    });
-  }
-}
-
 const running = new AsyncDisposableStack();
-const gateways: Gateway[] = [];
+const gateways: ProxiedGateway[] = [];
 let url: string;
 let authorization: string;
 
 /** The configuration as it is shipped, but for its addresses: nginx before 1.27.3 resolves none while it runs. */
-async function configuration(port: number): Promise<string> {
-  const shipped = await readFile(new URL('../../docker/nginx.conf', import.meta.url), 'utf8');
-  return shipped
-    .replace(/gateway-(\d):4000 resolve/g, (_, index) => `127.0.0.1:${gateways[Number(index) - 1]?.port}`)
-    .replace('listen 8080', `listen 127.0.0.1:${port}`)
-    .replace('pid /tmp/', 'pid ');
-}
+const configuration = async (port: number): Promise<string> =>
+  (await proxyConfiguration(port)).replace(
+    /gateway-(\d):4000 resolve/g,
+    (_, index) => `127.0.0.1:${gateways[Number(index) - 1]?.port}`,
+  );
 
 /** Starts a proxy; without its limits of requests, unless they are wanted. */
 async function startProxy(limits: 'as shipped' | 'none'): Promise<string> {
   const port = await reservePort();
   const shipped = await configuration(port);
   const address = `http://127.0.0.1:${port}`;
-  const files = { 'nginx.conf': limits === 'none' ? shipped.replaceAll(/^ *limit_.*$/gm, '') : shipped };
+  const files = { 'nginx.conf': limits === 'none' ? withoutLimits(shipped) : shipped };
   await startNginx(running, files, `${address}/healthz`);
   return address;
 }
@@ -82,7 +37,7 @@ beforeAll(async () => {
   const issuer = await createDevelopmentIssuer();
   authorization = `Bearer ${(await issuer.issue(ada)).token}`;
   for (let count = 0; count < 2; count++) {
-    const gateway = new Gateway(await reservePort(), issuer);
+    const gateway = new ProxiedGateway(await reservePort(), issuer);
     gateways.push(gateway);
     running.defer(() => gateway.stop());
   }
@@ -121,24 +76,18 @@ test('the gateways learn the address of a client from the proxy, whatever the cl
 });
 
 test('a rolling restart refuses nobody', async () => {
-  const answers: string[] = [];
-  let isOver = false;
-  const callers = Array.from({ length: 8 }, async () => {
-    while (!isOver) {
-      const response = await post('{"query":"mutation { add(to: 1) }"}');
-      answers.push(`${response.status} ${await response.text()}`);
-    }
-  });
-  for (const gateway of gateways) {
-    await gateway.untilUsed();
-    await gateway.stop();
-    await gateway.start();
-    await gateway.untilUsed();
-  }
-  isOver = true;
-  await Promise.all(callers);
-  expect(answers.length).toBeGreaterThan(8);
-  expect([...new Set(answers)]).toEqual(['200 {"data":{"add":2}}']);
+  const answers = await answersWhile(
+    () => post('{"query":"mutation { add(to: 1) }"}'),
+    async () => {
+      for (const gateway of gateways) {
+        await gateway.untilUsed();
+        await gateway.stop();
+        await gateway.start();
+        await gateway.untilUsed();
+      }
+    },
+  );
+  expect(answers).toEqual(['200 {"data":{"add":2}}']);
 });
 
 test('while no gateway answers, callers get the error of one that is not available', async () => {
