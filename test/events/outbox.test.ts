@@ -19,6 +19,7 @@ import {
 } from '../../src/events/read-events.ts';
 import { createTail } from '../../src/events/tail.ts';
 import { openDatabase } from '../../src/platform/database.ts';
+import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { asRestored } from '../support/restored.ts';
 import { bySize } from '../support/size.ts';
@@ -107,6 +108,7 @@ describe('appending', () => {
     const db = openDatabase({
       url: database.url,
       logger: silent,
+      deadlines: generousDatabaseDeadlines,
       onStatement: (sql) => statements.push(sql),
     });
     const events = Array.from({ length: 50 }, () => grantEvent());
