@@ -9,7 +9,7 @@ import { lapseApproval } from './change-grant.ts';
 import type { Command } from './command.ts';
 import { invalidState } from './refusal.ts';
 import { type GrantInput, grantCommand, grantSubjectOf } from './ticket-command.ts';
-import { findTicketFactsWithApprovers, type TicketFacts } from './ticket-facts.ts';
+import { findTicketFacts, findTicketFactsWithApprovers, type TicketFacts } from './ticket-facts.ts';
 
 export type GuardApprovalInput = GrantInput & {
   /** An earlier end than the one that the customer approved and the policy allows. Left out: that one. */
@@ -43,7 +43,10 @@ export const approveGuardRequest: Command<GuardApprovalInput, TicketFacts, Grant
       terms: termsOf(ticket.site),
     }),
   ),
-  rights: ({ grantId }) => ({ approverOfGrantId: grantId, purpose: 'KEEP' }),
+  rights: async (input, tx) => {
+    const grantId = 'grantId' in input ? input.grantId : (await findTicketFacts(tx, input))?.grant?.id;
+    return grantId === undefined ? [] : [{ approverOfGrantId: grantId, purpose: 'KEEP' }];
+  },
   load: findTicketFactsWithApprovers,
   lapse: (facts, now) => {
     const { ticket, grant } = facts;

@@ -20,10 +20,9 @@ import {
 } from './refusal.ts';
 import { contextOfSession } from './session-effects.ts';
 import { applyTicketTimeLimits, approverOf, ticketCommand } from './ticket-command.ts';
-import { findTicketFacts, type TicketFacts } from './ticket-facts.ts';
+import { findTicketFacts, type GrantRef, type TicketFacts } from './ticket-facts.ts';
 
-export type StartSupportSessionInput = {
-  grantId: string;
+export type StartSupportSessionInput = GrantRef & {
   reason: SessionReason;
   note: string;
   /** Where the engineer is: an ISO 3166-1 alpha-2 code. */
@@ -45,7 +44,7 @@ export const startSupportSession = ticketCommand<StartSupportSessionInput, Sessi
     ...(['NOT_ACTIVE', 'ALREADY_OVER', 'SITE_DEACTIVATED', 'PRODUCT_NOT_LICENSED'] as const),
     ...(['COUNTRY_NOT_ALLOWED', 'SESSION_ALREADY_OPEN'] as const),
   ],
-  extra: async (tx, { grantId }) => ({ latest: await findLatestSession(tx, grantId) }),
+  extra: async (tx, _, __, grant) => ({ latest: grant && (await findLatestSession(tx, grant.id)) }),
   decide: (facts, input, by) => {
     const { grant } = facts;
     if (grant === null) return { refused: notFound('Grant') };

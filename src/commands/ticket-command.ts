@@ -24,7 +24,7 @@ import {
   type StateRefusalCode,
   versionConflict,
 } from './refusal.ts';
-import { endOf, findTicketFacts, type TicketFacts, type TicketInput } from './ticket-facts.ts';
+import { endOf, findTicketFacts, type GrantRef, type TicketFacts, type TicketInput } from './ticket-facts.ts';
 
 type TicketSpec<Input, Row extends object, Extra extends object> = {
   operation: MutationName;
@@ -36,7 +36,7 @@ type TicketSpec<Input, Row extends object, Extra extends object> = {
   /** Takes locks that come before those on the ticket and its site. */
   lockBefore?: (tx: Transaction, input: Input) => Promise<void>;
   /** Loads facts other than the ticket and its grants. */
-  extra?: (tx: Transaction, input: Input, ticket: TicketOnProduct) => Promise<Extra>;
+  extra?: (tx: Transaction, input: Input, ticket: TicketOnProduct, grant: Grant | null) => Promise<Extra>;
   exceeded?: Command<Input, TicketFacts, Row>['exceeded'];
   decide: (facts: TicketFacts & Partial<Extra>, input: Input, by: DecisionContext) => Outcome<Row>;
 };
@@ -61,7 +61,7 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     load: async (tx, input) => {
       const facts = await findTicketFacts(tx, input);
       if (facts === null) return null;
-      const extra: Partial<Extra> = (await spec.extra?.(tx, input, facts.ticket)) ?? {};
+      const extra: Partial<Extra> = (await spec.extra?.(tx, input, facts.ticket, facts.grant)) ?? {};
       return { ...extra, ...facts };
     },
     relations: (viewer, { ticket, grant }) => relationsToTicket(viewer, ticket, ticket, approverOf(grant)),
@@ -99,7 +99,7 @@ export function approverOf(grant: Grant | null): string | null {
   return grant !== null && 'path' in grant ? grant.customerApprovedById : null;
 }
 
-export type GrantInput = { grantId: string; expectedVersion: number | null; reason: string | null };
+export type GrantInput = GrantRef & { expectedVersion: number | null; reason: string | null };
 
 /** A command on one existing grant. `toGrantCommand` returns the lifecycle command to run. */
 export function grantCommand<Input extends GrantInput = GrantInput>(

@@ -38,8 +38,11 @@ export type TicketFacts = {
 /** The facts of a command that names a grant. */
 export type GrantFacts = TicketFacts & { grant: Grant };
 
+/** Names a grant: by its id, or as the one for product data that is open on a ticket. There is at most one. */
+export type GrantRef = { grantId: string } | { grantOf: TicketRef };
+
 /** Names the ticket itself, or one of its grants. */
-export type TicketInput = TicketRef | { grantId: string };
+export type TicketInput = TicketRef | GrantRef;
 
 /** The facts for one command, or null when what it names does not exist. Two statements. */
 export async function findTicketFacts(tx: Transaction, input: TicketInput): Promise<TicketFacts | null> {
@@ -48,7 +51,15 @@ export async function findTicketFacts(tx: Transaction, input: TicketInput): Prom
   if (ticket === null) return null;
   const grants = await listGrantsOfTicket(tx, ticket.id, named);
   const endedBy = enderIn(await findEnders(tx, [ticket]), ticket);
-  return { ticket, grants, grant: grants.find(({ id }) => id === named) ?? null, endedBy };
+  const isNamed = 'grantOf' in input ? isOpenForProduct : ({ id }: Grant) => id === named;
+  return { ticket, grants, grant: grants.find(isNamed) ?? null, endedBy };
+}
+
+function isOpenForProduct({ scope, state }: Grant): boolean {
+  return (
+    scope.kind === 'PRODUCT_DATA' &&
+    (state === 'PENDING_APPROVAL' || state === 'PENDING_GUARD_APPROVAL' || state === 'ACTIVE')
+  );
 }
 
 /** The end of the ticket's site or of its licence, if what was open there is not settled. */

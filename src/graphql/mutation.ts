@@ -6,8 +6,9 @@ import type { InputFieldMap, InputShapeFromFields, ObjectRef } from '@pothos/cor
 import type { MutationName } from '../authorization/operations.ts';
 import type { Command } from '../commands/command.ts';
 import { type RefusalKind, refusalKinds } from '../commands/refusal.ts';
+import type { Viewer } from '../identity/viewer.ts';
 import { builder } from './builder.ts';
-import type { Context } from './context.ts';
+import { type Context, viewerOf } from './context.ts';
 import { errorTypes } from './errors.ts';
 import { optionalIdempotencyKey } from './input.ts';
 import { runCommand } from './run-command.ts';
@@ -111,13 +112,13 @@ export function addCommand<Fields extends InputFieldMap, Input, Facts, Row exten
     toInput,
     ...spec
   }: Omit<MutationSpec<Fields, Row>, 'name' | 'errors' | 'run'> & {
-    toInput: (input: InputShapeFromFields<Fields>) => Input;
+    toInput: (input: InputShapeFromFields<Fields>, viewer: Viewer) => Input;
   },
 ): void {
   addMutation({
     ...spec,
     name: command.operation,
     errors: [...refusalKinds(command.refusals)],
-    run: (input, context, key) => runCommand(context, command, toInput(input), key),
+    run: (input, context, key) => runCommand(context, command, toInput(input, viewerOf(context)), key),
   });
 }

@@ -3,31 +3,81 @@
  * in its transaction, after its locks.
  */
 
+import type { GrantRef } from '../commands/ticket-facts.ts';
 import type { ProductRef } from '../organizations/store.ts';
+import { asciiLowerCase } from '../platform/ascii.ts';
 import type { EngineerRef } from '../tickets/locks.ts';
 import type { TicketRef } from '../tickets/ticket.ts';
 import { invalidField } from './errors.ts';
-import { email, optionalGlobalId, productKey, siteUrl, ticketKey } from './input.ts';
+import { email, externalId, lookUpKey, optionalGlobalId, productKey, siteUrl, ticketKey } from './input.ts';
 import type { InputFields } from './mutation.ts';
 
 type Given<Fields extends object> = { [Name in keyof Fields]?: string | null | undefined };
 
-/** A ticket: its id or its key. */
+/** A ticket: its id, its key, or its id in its ticketing system. */
 export function ticketFields(t: InputFields) {
   return {
     ticketId: t
-      .id({ description: 'The ticket. Exactly one of `ticketId` and `ticketKey`.' })
+      .id({ description: 'The ticket. Exactly one of `ticketId`, `ticketKey` and `externalId`.' })
       .validate(optionalGlobalId('Ticket')),
-    ticketKey: t
-      .string({ description: 'The ticket, by its key in any case, for example `SUP-1042`.' })
-      .validate(ticketKey.nullish()),
+    ...calledFields(t, 'The ticket'),
   };
 }
 
-export function ticketRef({ ticketId, ticketKey: key }: Given<{ ticketId: 1; ticketKey: 1 }>): TicketRef {
-  if (ticketId != null && key == null) return { ticketId };
-  if (ticketId == null && key != null) return { ticketKey: key };
-  throw invalidField('input', 'must name exactly one of ticketId and ticketKey.');
+/** What people and ticketing systems call a ticket. */
+function calledFields(t: InputFields, what: string) {
+  return {
+    ticketKey: t
+      .string({ description: `${what}, by the ticket's key in any case, for example \`SUP-1042\`.` })
+      .validate(ticketKey.nullish()),
+    externalId: t
+      .string({
+        description: `${what}, by the id of the ticket in the ticketing system that sent it as an event.`,
+      })
+      .validate(externalId.nullish()),
+    integration: t
+      .string({
+        description:
+          "The email address of that ticketing system's service account, in any case. Only with `externalId`. Default: the viewer's.",
+      })
+      .validate(lookUpKey(254).nullish()),
+  };
+}
+
+export type GivenTicket = Given<{ ticketId: 1; ticketKey: 1; externalId: 1; integration: 1 }>;
+
+export function ticketRef(given: GivenTicket, viewer: { email: string }): TicketRef {
+  const { ticketId, ticketKey: key, externalId: id, integration } = given;
+  const named = [ticketId, key, id].filter((name) => name != null);
+  if (named.length !== 1)
+    throw invalidField('input', 'must name exactly one of ticketId, ticketKey and externalId.');
+  if (integration != null && id == null)
+    throw invalidField('input', 'must have integration only with externalId.');
+  if (ticketId != null) return { ticketId };
+  if (key != null) return { ticketKey: key };
+  return { externalId: String(id), integrationEmail: asciiLowerCase(integration ?? viewer.email) };
+}
+
+/** A grant: its id, or what its ticket is called. */
+export function grantFields(t: InputFields) {
+  return {
+    grantId: t
+      .id({ description: 'The grant. Exactly one of `grantId`, `ticketKey` and `externalId`.' })
+      .validate(optionalGlobalId('Grant')),
+    ...calledFields(t, 'The grant for product data that is open'),
+  };
+}
+
+export function grantRef(
+  { grantId, ...ticket }: Given<{ grantId: 1; ticketKey: 1; externalId: 1; integration: 1 }>,
+  viewer: { email: string },
+): GrantRef {
+  const named = [grantId, ticket.ticketKey, ticket.externalId].filter((name) => name != null);
+  if (named.length !== 1)
+    throw invalidField('input', 'must name exactly one of grantId, ticketKey and externalId.');
+  if (grantId == null) return { grantOf: ticketRef(ticket, viewer) };
+  if (ticket.integration != null) throw invalidField('input', 'must have integration only with externalId.');
+  return { grantId };
 }
 
 /** A product on its site: its id, or the URL of the site and the key of the product. */

@@ -3,7 +3,12 @@ import { exclusiveLock, sharedLock, tryExclusiveLock, trySharedLock } from '../p
 import type { TicketRef } from './ticket.ts';
 
 /** Names a ticket, or one by a grant, a support session or a change request on it. */
-type TicketName = TicketRef | { grantId: string } | { sessionId: string } | { changeRequestId: string };
+type TicketName =
+  | TicketRef
+  | { grantOf: TicketRef }
+  | { grantId: string }
+  | { sessionId: string }
+  | { changeRequestId: string };
 
 /**
  * Takes an exclusive lock on a ticket, and a shared lock on its site. Does nothing if there is no such ticket. One
@@ -11,9 +16,11 @@ type TicketName = TicketRef | { grantId: string } | { sessionId: string } | { ch
  */
 export async function lockTicket(tx: Transaction, by: TicketName): Promise<void> {
   const locks = `SELECT ${sharedLock('site', 't.site_id::text')}, ${exclusiveLock('ticket', 't.id::text')}`;
-  if ('ticketId' in by || 'ticketKey' in by) {
-    const { sql, value } = namedTicket(by);
-    await tx.$executeRawUnsafe(`${locks} FROM tickets t WHERE ${sql}`, value);
+  if ('grantOf' in by) {
+    await lockTicket(tx, by.grantOf);
+  } else if ('ticketId' in by || 'ticketKey' in by || 'externalId' in by) {
+    const { sql, values } = namedTicket(by);
+    await tx.$executeRawUnsafe(`${locks} FROM tickets t WHERE ${sql}`, ...values);
   } else {
     const [table, id] = nameOnTicket(by);
     await tx.$executeRawUnsafe(
@@ -23,14 +30,19 @@ export async function lockTicket(tx: Transaction, by: TicketName): Promise<void>
   }
 }
 
-/** SQL for the ticket `t`, whose name is the first parameter. */
-function namedTicket(by: TicketRef): { sql: string; value: string } {
-  return 'ticketId' in by
-    ? { sql: 't.id = $1::uuid', value: by.ticketId }
-    : { sql: 't.key = $1', value: by.ticketKey };
+/** SQL for the ticket `t`, whose name are the first parameters. */
+function namedTicket(by: TicketRef): { sql: string; values: string[] } {
+  if ('ticketId' in by) return { sql: 't.id = $1::uuid', values: [by.ticketId] };
+  if ('ticketKey' in by) return { sql: 't.key = $1', values: [by.ticketKey] };
+  return {
+    sql: 't.external_id = $1 AND t.integration_id = (SELECT id FROM accounts WHERE email = $2)',
+    values: [by.externalId, by.integrationEmail],
+  };
 }
 
-function nameOnTicket(by: Exclude<TicketName, TicketRef>): [table: string, id: string] {
+function nameOnTicket(
+  by: Exclude<TicketName, TicketRef | { grantOf: TicketRef }>,
+): [table: string, id: string] {
   if ('grantId' in by) return ['grants', by.grantId];
   return 'sessionId' in by ? ['support_sessions', by.sessionId] : ['change_requests', by.changeRequestId];
 }
@@ -200,10 +212,10 @@ export async function shareCaseload(tx: Transaction, by: EngineerRef): Promise<v
 
 /** Takes that lock for the engineer of a ticket. Does nothing for a ticket without one. */
 export async function shareCaseloadOfAssignee(tx: Transaction, by: TicketRef): Promise<void> {
-  const { sql, value } = namedTicket(by);
+  const { sql, values } = namedTicket(by);
   await tx.$executeRawUnsafe(
     `SELECT ${sharedLock('caseload', 't.assignee_id::text')} FROM tickets t
       WHERE ${sql} AND t.assignee_id IS NOT NULL`,
-    value,
+    ...values,
   );
 }

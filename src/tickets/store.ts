@@ -9,7 +9,7 @@ export type TicketOnProduct = Ticket & { site: Site; product: Product };
 /** The ticket, or the ticket of the grant, with its site and product. One statement. */
 export async function findTicket(
   tx: Transaction,
-  by: TicketRef | { grantId: string },
+  by: TicketRef | { grantId: string } | { grantOf: TicketRef },
 ): Promise<TicketOnProduct | null> {
   return await tx.ticket.findFirst({
     where: whereNamed(by),
@@ -18,9 +18,12 @@ export async function findTicket(
   });
 }
 
-function whereNamed(by: TicketRef | { grantId: string }): Prisma.TicketWhereInput {
+function whereNamed(by: Parameters<typeof findTicket>[1]): Prisma.TicketWhereInput {
+  if ('grantOf' in by) return whereNamed(by.grantOf);
+  if ('grantId' in by) return { grants: { some: { id: by.grantId } } };
   if ('ticketId' in by) return { id: by.ticketId };
-  return 'ticketKey' in by ? { key: by.ticketKey } : { grants: { some: { id: by.grantId } } };
+  if ('ticketKey' in by) return { key: by.ticketKey };
+  return { externalId: by.externalId, integration: { email: by.integrationEmail } };
 }
 
 /** The tickets with these ids, in the same order; null for an id without a ticket. One statement. */

@@ -4,8 +4,14 @@ import { laterOf, type Moment, momentOf } from './moment.ts';
 
 export type { Ticket };
 
-/** Names a ticket: by its id, or by the key that people call it by. */
-export type TicketRef = { ticketId: string } | { ticketKey: string };
+/**
+ * Names a ticket: by its id, by the key that people call it by, or by the id that it has in the ticketing system of the
+ * service account with this address.
+ */
+export type TicketRef =
+  | { ticketId: string }
+  | { ticketKey: string }
+  | { externalId: string; integrationEmail: string };
 
 export type TicketCommand =
   | { type: 'Assign'; engineerId: string | null }

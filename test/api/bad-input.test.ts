@@ -116,7 +116,15 @@ const anyChange = () => ({
 });
 
 /** What names something beside its id: exactly one of both may be given. */
-const alternatives = ['ticketKey', 'siteUrl', 'productKey', 'reporterEmail', 'engineerEmail'];
+const alternatives = [
+  'ticketKey',
+  'externalId',
+  'integration',
+  'siteUrl',
+  'productKey',
+  'reporterEmail',
+  'engineerEmail',
+];
 
 type Given = { by: keyof typeof people; input: Record<string, unknown> };
 

@@ -194,15 +194,36 @@ describe('inputs', () => {
       }),
       'at most one of reporterId and reporterEmail',
     ],
-    ['closeTicket', () => ({}), 'exactly one of ticketId and ticketKey'],
+    ['closeTicket', () => ({}), 'exactly one of ticketId, ticketKey and externalId'],
     ['closeTicket', () => ({ ticketKey: 'SUP-1', ticketId: globalId('Ticket', anyId) }), 'exactly one'],
     [
       'assignTicket',
       () => ({ ticketKey: 'SUP-1', engineerEmail: world.engineer.email, engineerId: world.engineer.id }),
       'at most one of engineerId and engineerEmail',
     ],
-    ['approveDataAccess', () => ({}), 'exactly one of ticketId, ticketKey and grantId'],
-    ['requestDataAccess', () => ({}), 'exactly one of ticketId and ticketKey'],
+    ['approveDataAccess', () => ({}), 'exactly one of ticketId, ticketKey, externalId and grantId'],
+    [
+      'approveDataAccess',
+      () => ({ grantId: globalId('Grant', anyId), externalId: '1' }),
+      'exactly one of ticketId, ticketKey, externalId and grantId',
+    ],
+    ['revokeDataAccess', () => ({}), 'exactly one of grantId, ticketKey and externalId'],
+    [
+      'denyDataAccess',
+      () => ({ grantId: globalId('Grant', anyId), ticketKey: 'SUP-1' }),
+      'exactly one of grantId, ticketKey and externalId',
+    ],
+    [
+      'releaseDataAccess',
+      () => ({ grantId: globalId('Grant', anyId), integration: 'a@b.example' }),
+      'integration only with externalId',
+    ],
+    [
+      'closeTicket',
+      () => ({ ticketKey: 'SUP-1', integration: 'a@b.example' }),
+      'integration only with externalId',
+    ],
+    ['requestDataAccess', () => ({}), 'exactly one of ticketId, ticketKey and externalId'],
   ])('%s says what may be named: %#', async (name, input, message) => {
     const answer = await attempt(programs.ticketing, name, input());
     expect(answer).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining(message) });
@@ -248,6 +269,110 @@ describe('inputs', () => {
       await attempt(reporter, 'createTicket', { ...filing(), ...ofMain(), reporterEmail });
     expect(await file(acme.emails.organizationAdmin)).toMatchObject({ code: 'FORBIDDEN' });
     expect((await file(acme.emails.reporter)).code).toBeUndefined();
+  });
+});
+
+describe('a ticket is named in inputs by the id of its ticketing system', () => {
+  /** A ticket that this ticketing system has sent under this id. */
+  async function sent(program: Person, externalId: string, options: Parameters<typeof fileTicket>[2] = {}) {
+    const filed = await fileTicket(gateway, world, options);
+    await gateway.sql.query(`ALTER TABLE tickets DISABLE TRIGGER tickets_external_id_is_final`);
+    await gateway.sql.query(
+      `UPDATE tickets SET external_id = $3, version = version + 1,
+              integration_id = (SELECT id FROM accounts WHERE email = $2) WHERE key = $1`,
+      [filed.key, program.email, externalId],
+    );
+    await gateway.sql.query(`ALTER TABLE tickets ENABLE TRIGGER tickets_external_id_is_final`);
+    return filed;
+  }
+
+  test('by the ticketing system itself, and by others with its address', async () => {
+    const own = await sent(programs.ticketing, 'case/1');
+    const vendors = await sent(programs.vendor, 'case/1');
+    const assigned = await done(programs.ticketing, 'assignTicket', {
+      ...{ externalId: ' case/1 ', engineerEmail: world.engineer.email },
+    });
+    expect(assigned.id).toBe(own.ticketId);
+    const engineer = await gateway.as(world.engineer.email);
+    const named = { externalId: 'case/1', integration: programs.ticketing.email.toUpperCase() };
+    await done(engineer, 'updateTicketStatus', { ...named, status: 'WAITING_FOR_CUSTOMER' });
+    expect((await done(programs.vendor, 'closeTicket', { externalId: 'case/1' })).id).toBe(vendors.ticketId);
+    const admin = await gateway.as(acme.emails.organizationAdmin);
+    const approved = await done(admin, 'approveDataAccess', named);
+    const use = { reason: 'GATHER_LOGS', note: 'To read them', country: 'DE' };
+    await done(engineer, 'startSupportSession', { ...named, ...use });
+    const released = await done(engineer, 'releaseDataAccess', named);
+    expect(released).toMatchObject({ id: approved.id, state: 'ENDED' });
+  });
+
+  test('and what is not there is answered as what may not be seen', async () => {
+    const { key } = await sent(programs.vendor, 'case/2', { customer: 'globex' });
+    const admin = await gateway.as(acme.emails.organizationAdmin);
+    const of = (externalId: string) => ({ externalId, integration: programs.vendor.email });
+    for (const [name, input, resource] of [
+      ['closeTicket', {}, 'Ticket'],
+      ['approveDataAccess', {}, 'Grant'],
+      ['revokeDataAccess', {}, 'Grant'],
+      ['startSupportSession', { reason: 'GATHER_LOGS', note: 'To read', country: 'DE' }, 'Grant'],
+    ] as const) {
+      const unknown = await attempt(admin, name, { ...of('case/none'), ...input });
+      expect(unknown, name).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining(resource) });
+      expect(await attempt(admin, name, { ...of('case/2'), ...input }), name).toEqual(unknown);
+      expect(await attempt(admin, name, { ticketKey: key, ...input }), name).toEqual(unknown);
+      const nobody = { externalId: 'case/2', integration: 'nobody@nowhere.example' };
+      expect(await attempt(admin, name, { ...nobody, ...input }), name).toEqual(unknown);
+    }
+  });
+});
+
+describe('a grant is named in inputs by the key of its ticket', () => {
+  test('as the one for product data that is open there', async () => {
+    const { key: ticketKey, grantId } = await fileTicket(gateway, world);
+    const engineer = await gateway.as(world.engineer.email);
+    const admin = await gateway.as(acme.emails.organizationAdmin);
+    const rovo = { scope: 'ROVO_CONVERSATIONS', conversationIds: ['one'] };
+    await done(engineer, 'requestDataAccess', { ticketKey, ...rovo });
+    const denied = await done(admin, 'denyDataAccess', { ticketKey: ticketKey.toLowerCase() });
+    expect(denied).toMatchObject({ id: grantId, state: 'DENIED' });
+    // Nothing for product data is open any more, whatever else is.
+    const nothing = await attempt(admin, 'denyDataAccess', { ticketKey });
+    expect(nothing).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('Grant') });
+    const { id } = await done(engineer, 'requestDataAccess', { ticketKey });
+    expect(await done(engineer, 'withdrawDataAccessRequest', { ticketKey })).toMatchObject({ id });
+    await done(admin, 'approveDataAccess', { ticketKey });
+    const stale = { ticketKey, expectedVersion: 1 };
+    expect(await attempt(admin, 'revokeDataAccess', stale)).toMatchObject({ code: 'VERSION_CONFLICT' });
+    expect(await done(admin, 'revokeDataAccess', { ticketKey })).toMatchObject({ state: 'REVOKED' });
+  });
+
+  test('also by a Guard admin, who decides on an approval that still holds', async () => {
+    const { key: ticketKey } = await fileTicket(gateway, world, { site: 'restricted' });
+    const [admin, guard] = [world.admins.acme, world.guardAdmins.acme];
+    await done(admin, 'approveDataAccess', { ticketKey });
+    expect(await done(guard, 'approveGuardRequest', { ticketKey })).toMatchObject({ state: 'ACTIVE' });
+    const { key: another } = await fileTicket(gateway, world, { site: 'restricted' });
+    await done(admin, 'approveDataAccess', { ticketKey: another });
+    const byAnother = { ticketKey: another, idempotencyKey: 'once' };
+    const denied = await done(guard, 'denyGuardRequest', byAnother);
+    expect(await done(guard, 'denyGuardRequest', byAnother)).toEqual(denied);
+    expect(await attempt(guard, 'approveGuardRequest', { ticketKey: another })).toMatchObject({
+      code: 'NOT_FOUND',
+    });
+  });
+
+  test('an approval by somebody who may no longer grant has lapsed, however the grant is named', async () => {
+    const { organizationId } = acme;
+    const email = 'passing@acme.example';
+    const { id: userId } = await done(world.operator, 'addUser', { organizationId, email, name: 'Passing' });
+    const { id: roleAssignmentId } = await done(world.admins.acme, 'assignRole', {
+      ...{ userId, organizationId, role: 'ORGANIZATION_ADMIN' },
+    });
+    const { key: ticketKey } = await fileTicket(gateway, world, { site: 'restricted' });
+    await done(await gateway.as(email), 'approveDataAccess', { ticketKey });
+    await done(world.admins.acme, 'removeRole', { roleAssignmentId });
+    expect(await attempt(world.guardAdmins.acme, 'approveGuardRequest', { ticketKey })).toMatchObject({
+      code: 'APPROVAL_LAPSED',
+    });
   });
 });
 

@@ -14,7 +14,7 @@ import { addMutation, type InputFields, resultUnion } from '../mutation.ts';
 import { runCommandForEach } from '../run-command.ts';
 import { ErrorInterface } from '../types/error.ts';
 import { Grant } from '../types/grant.ts';
-import { ApprovalPath, type OnGrant, toGrantInput, toGuardApproval, whyAndVersion } from './grants.ts';
+import { ApprovalPath, earlierEnd, type Why, whyAndVersion, whyOf } from './grants.ts';
 
 /** The maximum number of grants in one bulk mutation. */
 const maxGrants = 200;
@@ -115,6 +115,9 @@ const grantIds = (t: InputFields) =>
     .validate(listOf(globalId('Grant'), (id) => id));
 
 const aboutItems = `The grants, 1 to ${maxGrants}, each once, with what is said of each alone. It counts before what is said of all.`;
+/** What a bulk is told of one grant. */
+type OnGrant = Why & { grantId: string; expiresAt?: Date | null | undefined };
+
 const eachOnce = listOf(z.custom<OnGrant>(), (item) => item.grantId);
 
 const reasonOfAll = (t: InputFields) =>
@@ -165,9 +168,9 @@ addMutation({
     }),
   },
   run: async ({ path, ...named }, context, key) => {
-    const inputs = itemsOf(named).map(({ grantId, expiresAt, reason, expectedVersion }) => ({
-      ...{ grantId, path, expiresAt: expiresAt ?? null },
-      ...{ reason: reason ?? null, expectedVersion: expectedVersion ?? null },
+    const inputs = itemsOf(named).map(({ grantId: id, expiresAt, ...why }) => ({
+      ...{ grantId: id, path, expiresAt: expiresAt ?? null },
+      ...whyOf(why),
     }));
     return payload(
       inputs,
@@ -189,7 +192,10 @@ addMutation({
     }),
   },
   run: async (named, context, key) => {
-    const inputs = itemsOf(named).map(toGuardApproval);
+    const inputs = itemsOf(named).map(({ grantId: id, expiresAt, ...why }) => ({
+      ...{ grantId: id, ...whyOf(why) },
+      ...earlierEnd(expiresAt),
+    }));
     return payload(
       inputs,
       await runCommandForEach(context, 'approveGuardRequestInBulk', approveGuardRequest, inputs, key),
@@ -222,7 +228,7 @@ for (const { name, command, does } of [
       }),
     },
     run: async (named, context, key) => {
-      const inputs = itemsOf(named).map(toGrantInput);
+      const inputs = itemsOf(named).map(({ grantId: id, ...why }) => ({ grantId: id, ...whyOf(why) }));
       return payload(inputs, await runCommandForEach(context, name, command, inputs, key));
     },
   });

@@ -57,7 +57,10 @@ addCommand(requestChange, {
         .validate(date),
     }),
   },
-  toInput: ({ ticketId, ticketKey, ...asked }) => ({ ...ticketRef({ ticketId, ticketKey }), ...asked }),
+  toInput: ({ ticketId, ticketKey, externalId, integration, ...asked }, viewer) => ({
+    ...ticketRef({ ticketId, ticketKey, externalId, integration }, viewer),
+    ...asked,
+  }),
 });
 
 for (const [command, description] of [

@@ -2,30 +2,17 @@
 
 import { z } from 'zod';
 import { approveDataAccess } from '../../commands/approve-data-access.ts';
-import {
-  approveGuardRequest,
-  denyGuardRequest,
-  type GuardApprovalInput,
-} from '../../commands/decide-guard-request.ts';
+import { approveGuardRequest, denyGuardRequest } from '../../commands/decide-guard-request.ts';
 import { denyDataAccess } from '../../commands/deny-data-access.ts';
 import { releaseDataAccess } from '../../commands/release-data-access.ts';
 import { requestDataAccess } from '../../commands/request-data-access.ts';
 import { revokeDataAccess } from '../../commands/revoke-data-access.ts';
-import type { GrantInput } from '../../commands/ticket-command.ts';
 import { withdrawDataAccessRequest } from '../../commands/withdraw-data-access-request.ts';
 import { builder } from '../builder.ts';
 import { invalidField } from '../errors.ts';
-import {
-  globalId,
-  optionalDate,
-  optionalGlobalId,
-  optionalText,
-  optionalVersion,
-  ticketKey,
-  visibleKey,
-} from '../input.ts';
+import { optionalDate, optionalGlobalId, optionalText, optionalVersion, visibleKey } from '../input.ts';
 import { addCommand, type InputFields } from '../mutation.ts';
-import { ticketFields, ticketRef } from '../named-inputs.ts';
+import { grantFields, grantRef, ticketFields, ticketRef } from '../named-inputs.ts';
 import { Grant, GrantScopeKind } from '../types/grant.ts';
 
 /** Where a customer approves after the ticket was created. */
@@ -61,8 +48,8 @@ addCommand(requestDataAccess, {
         .validate(optionalText(2000)),
     }),
   },
-  toInput: ({ scope, conversationIds, justification, ...named }) => {
-    const ticket = ticketRef(named);
+  toInput: ({ scope, conversationIds, justification, ...named }, viewer) => {
+    const ticket = ticketRef(named, viewer);
     const conversations = [...new Set(conversationIds ?? [])];
     if (scope === 'PRODUCT_DATA' && conversations.length > 0) {
       throw invalidField('input.conversationIds', 'must be left out for PRODUCT_DATA.');
@@ -79,18 +66,13 @@ addCommand(approveDataAccess, {
   description:
     'Approves access for the customer: a request, or on a ticket without an outstanding request, one that is opened with it. On a restricted site, a Guard admin decides next.',
   input: {
-    description: 'What to approve: the ticket, by its id or its key, or the grant; exactly one of them.',
+    description:
+      'What to approve: the ticket whose outstanding request for product data is approved, or the grant; exactly one of them. Where a ticket has no outstanding request, one is opened and approved.',
     fields: (t) => ({
-      ticketId: t
-        .id({
-          description:
-            'The ticket whose outstanding request for product data is approved. Where there is none, one is opened and approved.',
-        })
-        .validate(optionalGlobalId('Ticket')),
-      ticketKey: t
-        .string({ description: 'That ticket, by its key in any case, for example `SUP-1042`.' })
-        .validate(ticketKey.nullish()),
-      grantId: t.id({ description: 'The request to approve.' }).validate(optionalGlobalId('Grant')),
+      ...ticketFields(t),
+      grantId: t
+        .id({ description: 'The request to approve, instead of the ticket.' })
+        .validate(optionalGlobalId('Grant')),
       path: t.field({
         type: ApprovalPath,
         required: true,
@@ -107,13 +89,13 @@ addCommand(approveDataAccess, {
       ...whyAndVersion(t),
     }),
   },
-  toInput: ({ grantId, path, expiresAt, reason, expectedVersion, ...named }) => {
-    const namesTicket = named.ticketId != null || named.ticketKey != null;
+  toInput: ({ grantId, path, expiresAt, reason, expectedVersion, ...named }, viewer) => {
+    const namesTicket = Object.values(named).some((name) => name != null);
     if (namesTicket === (grantId != null)) {
-      throw invalidField('input', 'must name exactly one of ticketId, ticketKey and grantId.');
+      throw invalidField('input', 'must name exactly one of ticketId, ticketKey, externalId and grantId.');
     }
     return {
-      ...(grantId != null ? { grantId } : ticketRef(named)),
+      ...(grantId != null ? { grantId } : ticketRef(named, viewer)),
       path,
       expiresAt: expiresAt ?? null,
       reason: reason ?? null,
@@ -129,7 +111,7 @@ addCommand(approveGuardRequest, {
   input: {
     description: 'The grant, its end and the reason.',
     fields: (t) => ({
-      grantId: t.id({ required: true, description: 'The grant.' }).validate(globalId('Grant')),
+      ...grantFields(t),
       expiresAt: t
         .field({
           type: 'DateTime',
@@ -140,7 +122,11 @@ addCommand(approveGuardRequest, {
       ...whyAndVersion(t),
     }),
   },
-  toInput: (input) => toGuardApproval(input),
+  toInput: ({ reason, expectedVersion, expiresAt, ...named }, viewer) => ({
+    ...grantRef(named, viewer),
+    ...whyOf({ reason, expectedVersion }),
+    ...earlierEnd(expiresAt),
+  }),
 });
 
 for (const [command, description] of [
@@ -156,30 +142,27 @@ for (const [command, description] of [
     input: {
       description: 'The grant and the reason.',
       fields: (t) => ({
-        grantId: t.id({ required: true, description: 'The grant.' }).validate(globalId('Grant')),
+        ...grantFields(t),
         ...whyAndVersion(t),
       }),
     },
-    toInput: (input) => toGrantInput(input),
+    toInput: ({ reason, expectedVersion, ...named }, viewer) => ({
+      ...grantRef(named, viewer),
+      ...whyOf({ reason, expectedVersion }),
+    }),
   });
 }
 
-/** What a mutation is told of a grant. */
-export type OnGrant = {
-  grantId: string;
-  reason?: string | null | undefined;
-  expectedVersion?: number | null | undefined;
-  expiresAt?: Date | null | undefined;
-};
+/** Why, and of which version: what a mutation is told besides the grant. */
+export type Why = { reason?: string | null | undefined; expectedVersion?: number | null | undefined };
 
-/** The input of a command on one grant. */
-export function toGrantInput({ grantId, reason, expectedVersion }: OnGrant): GrantInput {
-  return { grantId, reason: reason ?? null, expectedVersion: expectedVersion ?? null };
+export function whyOf({ reason, expectedVersion }: Why) {
+  return { reason: reason ?? null, expectedVersion: expectedVersion ?? null };
 }
 
-export function toGuardApproval(given: OnGrant): GuardApprovalInput {
-  const { expiresAt } = given;
-  return { ...toGrantInput(given), ...(expiresAt == null ? {} : { expiresAt }) };
+/** The end that a Guard admin brings forward, if they do. */
+export function earlierEnd(expiresAt: Date | null | undefined): { expiresAt?: Date } {
+  return expiresAt == null ? {} : { expiresAt };
 }
 
 export function whyAndVersion(t: InputFields) {

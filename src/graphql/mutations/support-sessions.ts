@@ -2,6 +2,7 @@
 import { endSupportSession, startSupportSession } from '../../commands/support-sessions.ts';
 import { countryCode, globalId, text } from '../input.ts';
 import { addCommand } from '../mutation.ts';
+import { grantFields, grantRef } from '../named-inputs.ts';
 import { SupportSession, SupportSessionReason } from '../types/support-session.ts';
 
 addCommand(startSupportSession, {
@@ -11,7 +12,7 @@ addCommand(startSupportSession, {
   input: {
     description: 'The grant to use, why, and from where.',
     fields: (t) => ({
-      grantId: t.id({ required: true, description: 'The grant.' }).validate(globalId('Grant')),
+      ...grantFields(t),
       reason: t.field({
         type: SupportSessionReason,
         required: true,
@@ -31,7 +32,10 @@ addCommand(startSupportSession, {
         .validate(countryCode),
     }),
   },
-  toInput: (input) => input,
+  toInput: ({ reason, note, country, ...named }, viewer) => ({
+    ...grantRef(named, viewer),
+    ...{ reason, note, country },
+  }),
 });
 
 addCommand(endSupportSession, {

@@ -56,7 +56,7 @@ addCommand(assignTicket, {
       ...engineerFields(t),
     }),
   },
-  toInput: (named) => ({ ...ticketRef(named), ...engineerRef(named) }),
+  toInput: (named, viewer) => ({ ...ticketRef(named, viewer), ...engineerRef(named) }),
 });
 
 const OpenTicketStatus = builder.enumType('OpenTicketStatus', {
@@ -78,7 +78,7 @@ addCommand(updateTicketStatus, {
       status: t.field({ type: OpenTicketStatus, required: true, description: 'The new status.' }),
     }),
   },
-  toInput: ({ status, ...named }) => ({ ...ticketRef(named), status }),
+  toInput: ({ status, ...named }, viewer) => ({ ...ticketRef(named, viewer), status }),
 });
 
 addCommand(updateTicket, {
@@ -101,7 +101,7 @@ addCommand(updateTicket, {
       status: t.field({ type: TicketStatus, description: 'The status.' }),
     }),
   },
-  toInput: ({ summary, productId, productKey: key, status, ...named }) => {
+  toInput: ({ summary, productId, productKey: key, status, ...named }, viewer) => {
     if (productId != null && key != null)
       throw invalidField('input', 'must name at most one of productId and productKey.');
     const changes = {
@@ -112,7 +112,7 @@ addCommand(updateTicket, {
     };
     if (Object.keys(changes).length === 0)
       throw invalidField('input', 'must have a summary, a product or a status.');
-    return { ...ticketRef(named), ...changes };
+    return { ...ticketRef(named, viewer), ...changes };
   },
 });
 
