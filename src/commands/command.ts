@@ -54,7 +54,10 @@ export type Command<Input, Facts, Row extends object> = {
    * refused. Asked only for a viewer who may run the command. Null: nothing has lapsed.
    */
   lapse?: (facts: Facts, now: Date) => { changes: DecidedGrantChange[]; refused: Refusal } | null;
-  /** Reads why a quota allows the caller no more of it. Null: there is none to wait for. Left out: it has no quota. */
+  /**
+   * Reads why a quota allows the caller no more of it. Asked only for a viewer who may run the command. Null: there is none to
+   * wait for. Left out: it has no quota.
+   */
   exceeded?: ((tx: Transaction, facts: Facts, asking: Asking) => Promise<Refusal | null>) | undefined;
   /** Decides. Pure: it reads nothing but its arguments, and changes nothing. */
   decide: (facts: Facts, input: Input, context: DecisionContext) => Outcome<Row>;

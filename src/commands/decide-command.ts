@@ -3,6 +3,7 @@
  * changes or why it is refused.
  */
 import { may } from '../authorization/operations.ts';
+import type { Viewer } from '../identity/viewer.ts';
 import { type Command, defaultRules, type Outcome, type Question } from './command.ts';
 import type { DecidedGrantChange } from './grant-change-effects.ts';
 import { forbidden, notFound } from './refusal.ts';
@@ -14,6 +15,16 @@ export type CommandDecision<Row extends object> = {
   preceding: readonly DecidedGrantChange[];
   outcome: Outcome<Row>;
 };
+
+/** Whether the viewer sees what the command names, and may run it. */
+export function mayRun<Input, Facts, Row extends object>(
+  { operation, relations: relationsOf, isVisible }: Command<Input, Facts, Row>,
+  facts: Facts,
+  viewer: Viewer,
+): boolean {
+  const relations = relationsOf(viewer, facts);
+  return isVisible(relations) && may(operation, relations);
+}
 
 /**
  * Decides whether the viewer may run the command on these facts at the moment `now`, and what it changes.

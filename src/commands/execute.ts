@@ -22,6 +22,7 @@ import { defaultQuotas } from '../platform/quotas.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
 import type { Command, Rules } from './command.ts';
+import { mayRun } from './decide-command.ts';
 import { effectsOf, writeEffects } from './effects.ts';
 import {
   type Answer,
@@ -221,7 +222,8 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const now = clock(found.readAt);
   const facts = await inSpan('load', {}, () => command.load(tx, input, now));
   const asking = { viewer, now, quotas: rules?.quotas ?? defaultQuotas };
-  const exceeded = facts === null ? null : ((await command.exceeded?.(tx, facts, asking)) ?? null);
+  const isAsked = facts !== null && mayRun(command, facts, viewer);
+  const exceeded = isAsked ? ((await command.exceeded?.(tx, facts, asking)) ?? null) : null;
   const effects = inSpan('decide', {}, () =>
     effectsOf(command, facts, input, { viewer, now, rules, exceeded }),
   );

@@ -1,6 +1,6 @@
 /** Nobody files more tickets or asks for more access than the quotas allow, and the refusal says what to do, or when. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defaultRules } from '../../src/commands/command.ts';
+import { type Command, defaultRules } from '../../src/commands/command.ts';
 import { createTicket } from '../../src/commands/create-ticket.ts';
 import { type Dependencies, executeAndLook } from '../../src/commands/execute.ts';
 import { requestDataAccess } from '../../src/commands/request-data-access.ts';
@@ -77,6 +77,40 @@ test('a user files so many tickets an hour, and the next one when the first is a
   expect(await file(quotas, ticketing, reporterId)).toMatchObject({ status: 'OPEN', reporterId });
   now += 60 * minute;
   expect(await file(quotas, reporter)).toMatchObject({ status: 'OPEN' });
+});
+
+test('the quotas are asked only for those who may file a ticket, or ask for access to it', async () => {
+  now += 120 * minute;
+  const { reporter } = world.acme.emails;
+  let asked = 0;
+  const counted = <Input, Facts, Row extends object>(command: Command<Input, Facts, Row>) => ({
+    ...command,
+    exceeded: async () => {
+      asked += 1;
+      return null;
+    },
+  });
+  const productId = rawId(world.acme.sites.main.products.jira);
+  const ticket = { productId, reporterId: null, summary: 'It is slow', grantDataAccess: false };
+  async function outcomeFor<Input, Facts, Row extends object>(
+    command: Command<Input, Facts, Row>,
+    input: Input,
+    email: string,
+  ) {
+    const caller = { accountId: await accountOf(email), idempotencyKey: null };
+    const { answer } = await executeAndLook(dependencies, counted(command), input, caller);
+    return 'refused' in answer ? answer.refused.code : answer.answer;
+  }
+  const stranger = world.globex.emails.organizationAdmin;
+  expect(await outcomeFor(createTicket, ticket, stranger)).toBe('NOT_FOUND');
+  expect(await outcomeFor(createTicket, ticket, 'operator@vendor.example')).toBe('FORBIDDEN');
+  const { id: ticketId } = (await file({}, reporter)) as { id: string };
+  const access = { ticketId, scope: 'PRODUCT_DATA' as const, conversationIds: [], justification: null };
+  expect(await outcomeFor(requestDataAccess, access, stranger)).toBe('NOT_FOUND');
+  expect(await outcomeFor(requestDataAccess, access, reporter)).toBe('FORBIDDEN');
+  expect(asked).toBe(0);
+  expect(await outcomeFor(createTicket, ticket, reporter)).toMatchObject({ status: 'OPEN' });
+  expect(asked).toBe(1);
 });
 
 test('who tries again later with the same key files the ticket then', async () => {
