@@ -23,6 +23,12 @@ const sweepInterval = 1_000;
 const mailInterval = 1_000;
 const deleteInterval = 60_000;
 
+/**
+ * Milliseconds from the first run of one job to that of the next: at the same time, they would take every connection of
+ * a gateway that has just started.
+ */
+const apart = 100;
+
 /** How long events are kept for clients that resume, in milliseconds: 30 days. Mail is kept as long. */
 const eventsKeptFor = 30 * 24 * 60 * 60 * 1000;
 
@@ -66,6 +72,7 @@ export function startBackgroundJobs(
   const cutMail = new AbortController();
   /** Aborted to cut the pause before the next run. */
   let settleNow = new AbortController();
+  let started = 0;
   const [ofGrants, ofSessions, ofRequests, ofPlaces] = [
     sweepOptions(),
     sweepOptions(),
@@ -128,9 +135,9 @@ export function startBackgroundJobs(
     what: string,
     interval: number,
     work: () => Promise<unknown>,
-    { firstAfter = 0, wake }: { firstAfter?: number; wake?: () => AbortSignal } = {},
+    { firstAfter = apart * started++, wake }: { firstAfter?: number; wake?: () => AbortSignal } = {},
   ): Promise<void> {
-    await pause(firstAfter);
+    await pause(firstAfter, wake?.());
     while (!stop.signal.aborted) {
       try {
         await work();
