@@ -43,7 +43,7 @@ export function gatewayUrl(url: string): string {
 
 /** Creates a migrated, empty database for the caller on the run's server. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  return await createDatabase(`TEMPLATE ${inject('postgres').template} STRATEGY WAL_LOG`);
+  return await createDatabase(copyOf(inject('postgres').template));
 }
 
 /** Creates a database without tables for the caller on the run's server. */
@@ -73,7 +73,7 @@ export async function createFilledDatabase<Contents>(
     await client.query(`COMMENT ON DATABASE ${original} IS ${pg.escapeLiteral(JSON.stringify(filled))}`);
     return filled;
   });
-  return { ...(await createDatabase(`TEMPLATE ${original} STRATEGY WAL_LOG`)), contents };
+  return { ...(await createDatabase(copyOf(original))), contents };
 }
 
 /** Does the work while no other process of the run does work of this name. */
@@ -91,6 +91,9 @@ async function alone<Result>(
     await client.end();
   }
 }
+
+/** Its files as they are, without writing each of their pages to the log: that takes less than half the time. */
+const copyOf = (database: string) => `TEMPLATE ${database} STRATEGY FILE_COPY`;
 
 async function createDatabase(from: string): Promise<TestDatabase> {
   const { serverUrl } = inject('postgres');
@@ -192,6 +195,8 @@ const testSettings = {
   ...{ fsync: 'off', full_page_writes: 'off', max_connections: '300' },
   // Only the transactions of tests are open, and plans depend on nothing else.
   autovacuum: 'off',
+  // The files are in memory: whoever reads waits for nobody.
+  io_method: 'sync',
   // Every new connection of a client computes so many hashes.
   scram_iterations: '1',
 };
