@@ -131,6 +131,14 @@ export function refuseOnceOver({ isOver }: { readonly isOver: boolean }): void {
   });
 }
 
+/** The error for a field of an event that is about something whose row is gone, and that has to be read from there. */
+export function deletedSince(what: string): GraphQLError {
+  return new GraphQLError(
+    `The ${what} was deleted from the database since, so only what the event itself says of it can be read.`,
+    { extensions: { code: 'DELETED' } },
+  );
+}
+
 export function badUserInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
 }

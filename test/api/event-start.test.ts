@@ -196,6 +196,98 @@ describe('sessionEvents', () => {
     },
   );
 
+  const all = 'id state ticket { key }';
+  test.each([
+    [
+      'sessionEvents',
+      'session { id state grant { state } }',
+      { state: 'ENDED', grant: { state: 'REVOKED' } },
+    ],
+    ['sessionEvents', 'session { id grant { decisions { stage } } }', null],
+    ['sessionEvents', `session { ${all} }`, null],
+    ['grantEvents', 'grant { id state }', { state: 'REVOKED' }],
+    ['grantEvents', `grant { ${all} }`, null],
+    ['changeRequestEvents', 'changeRequest { id state }', { state: 'CONSENTED' }],
+    ['changeRequestEvents', `changeRequest { ${all} }`, null],
+  ] as const)(
+    'about what was deleted say what they hold, and hold nothing up: %s with %s',
+    async (field, selection, shown) => {
+      const { ticketId } = await useGrant();
+      const filter = { ticketId };
+      const type = `${field.charAt(0).toUpperCase()}${field.slice(1, -1)}Filter`;
+      const query = `subscription ($filter: ${type}, $after: String) {
+        ${field}(filter: $filter, after: $after) { type cursor ${selection} } }`;
+      const read = (after: string | null) =>
+        admin.socket().iterate<Json>({ query, variables: { filter, after } });
+      const beginning = read(null);
+      const after = (await beginning.next()).value.data[field].cursor;
+      await beginning.return?.();
+      const { id: changeRequestId } = await done(engineer, 'requestChange', {
+        ...{ ticketId, kind: 'SETTINGS', resourceType: 'project', resourceId: 'ACME' },
+        ...{ description: 'Switch it on', justification: 'It is off' },
+        validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+      });
+      await done(admin, 'consentToChange', { changeRequestId });
+      await done(admin, 'revokeDataAccess', { ticketKey: await keyOf(ticketId) });
+      await deleteOnTicket(rawId(ticketId));
+      // What follows is about rows that are there.
+      await done(admin, 'approveDataAccess', { ticketId });
+      await done(engineer, 'startSupportSession', { ticketKey: await keyOf(ticketId), ...use });
+      await done(engineer, 'requestChange', {
+        ...{ ticketId, kind: 'CONTENT', resourceType: 'project', resourceId: 'ACME' },
+        ...{ description: 'Switch it off', justification: 'It is on' },
+        validUntil: new Date(Date.now() + 86_400_000).toISOString(),
+      });
+      const { about, happens, follows } = streams[field];
+      const events = read(after);
+      const before: Json[] = [];
+      for (;;) {
+        const { value } = await events.next();
+        before.push(value);
+        // Requests precede what is looked for.
+        if (value.data[field].type === follows && before.some((one) => one.data[field].type === happens))
+          break;
+      }
+      await events.return?.();
+      const [gone] = before.filter(({ data }) => data[field].type === happens);
+      if (shown === null) {
+        expect(gone.data[field][about]).toBeNull();
+        expect(gone.errors).toMatchObject([{ extensions: { code: 'DELETED' } }]);
+      } else {
+        expect(gone.errors).toBeUndefined();
+        expect(gone.data[field][about]).toMatchObject(shown);
+      }
+      expect(before.at(-1)).toMatchObject({ data: { [field]: { [about]: { id: expect.any(String) } } } });
+    },
+  );
+
+  const streams = {
+    sessionEvents: { about: 'session', happens: 'SESSION_ENDED', follows: 'SESSION_STARTED' },
+    grantEvents: { about: 'grant', happens: 'REVOKED', follows: 'ACTIVATED' },
+    changeRequestEvents: { about: 'changeRequest', happens: 'CONSENTED', follows: 'REQUESTED' },
+  } as const;
+
+  const keyOf = async (ticketId: string): Promise<string> =>
+    (await admin.ask(`{ node(id: "${ticketId}") { ... on Ticket { key } } }`)).node.key;
+
+  /** As somebody does who works in the database itself, without its rules. */
+  async function deleteOnTicket(ticketId: string): Promise<void> {
+    const operator = await gateway.sql.connect();
+    try {
+      await operator.query(`BEGIN; SET LOCAL session_replication_role = 'replica'`);
+      for (const statement of [
+        'DELETE FROM change_requests WHERE ticket_id = $1',
+        'DELETE FROM support_sessions WHERE ticket_id = $1',
+        'DELETE FROM decisions WHERE grant_id IN (SELECT id FROM grants WHERE ticket_id = $1)',
+        'DELETE FROM grants WHERE ticket_id = $1',
+      ])
+        await operator.query(statement, [ticketId]);
+      await operator.query('COMMIT');
+    } finally {
+      operator.release();
+    }
+  }
+
   test('are selected by their types, and come to the engineer whose session it is', async () => {
     const { ticketId, grantId, sessionId } = await useGrant();
     const types = ['SESSION_STARTED'];

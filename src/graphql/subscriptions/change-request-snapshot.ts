@@ -5,6 +5,7 @@ import type { Account } from '../../../prisma/generated/client/client.ts';
 import type { ChangeRequestRow } from '../../changes/row.ts';
 import type { TicketAtChange } from '../../events/kinds/change-request.ts';
 import type { Context } from '../context.ts';
+import { deletedSince } from '../errors.ts';
 import { asSnapshot, selectsRelations } from './snapshot.ts';
 import { hasLost, type SelectedTicket, ticketThen } from './ticket-then.ts';
 
@@ -42,7 +43,7 @@ async function withRelations(
     ...query,
     where: { id: snapshot.id },
   });
-  if (now === null) return snapshot;
+  if (now === null) throw deletedSince('change request');
   const { decidedBy, endedBy, ticket } = now;
   const relations: Relations = {
     ...(decidedBy === undefined || snapshot.decidedById !== null ? {} : { decidedBy: null }),

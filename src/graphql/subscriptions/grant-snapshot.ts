@@ -5,6 +5,7 @@ import type { Account, Decision } from '../../../prisma/generated/client/client.
 import type { TicketAtEvent } from '../../events/kinds/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
+import { deletedSince } from '../errors.ts';
 import { asSnapshot, selectsRelations } from './snapshot.ts';
 import { atGrantEvent, hasLost, type SelectedTicket, ticketThen } from './ticket-then.ts';
 
@@ -43,7 +44,8 @@ async function withRelations(
   if (Object.keys(query.include ?? {}).length === 0) return snapshot;
   const { grant } = context.services.database.prisma;
   const now: SelectedGrant | null = await grant.findUnique({ ...query, where: { id: snapshot.id } });
-  return now === null ? snapshot : await grantThen(now, snapshot, event, context);
+  if (now === null) throw deletedSince('grant');
+  return await grantThen(now, snapshot, event, context);
 }
 
 /** The snapshot with its relations as they were at the event. */

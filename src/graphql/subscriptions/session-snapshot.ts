@@ -4,6 +4,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import type { Account, SupportSession as SessionRow } from '../../../prisma/generated/client/client.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import type { Context } from '../context.ts';
+import { deletedSince } from '../errors.ts';
 import { type EventOfGrant, grantThen, type SelectedGrant } from './grant-snapshot.ts';
 import { asSnapshot, selectsRelations } from './snapshot.ts';
 import {
@@ -57,7 +58,7 @@ async function withRelations(
     ...query,
     where: { id: snapshot.id },
   });
-  if (now === null) return snapshot;
+  if (now === null) return withGrantOnly(query, snapshot, grantAtEvent);
   const { grant, endedBy } = now;
   const relations: Relations = {
     ...(await placeThen(now, grantAtEvent, event, context)),
@@ -67,6 +68,17 @@ async function withRelations(
     ...(endedBy === undefined || snapshot.endedById !== null ? {} : { endedBy: null }),
   };
   return { ...now, ...snapshot, ...relations };
+}
+
+/** A session whose row is gone, with the grant as far as the event itself has it. Throws if more is selected. */
+function withGrantOnly(
+  { include = {} }: { include?: object },
+  snapshot: SessionRow,
+  grantAtEvent: GrantRow,
+): SelectedSession {
+  const isOfTheEvent = Object.entries(include).every(([name, nested]) => name === 'grant' && nested === true);
+  if (!isOfTheEvent) throw deletedSince('support session');
+  return { ...snapshot, grant: asSnapshot(grantAtEvent) };
 }
 
 /** The ticket and the site as they were, if they are selected by an engineer who has lost the ticket. */
