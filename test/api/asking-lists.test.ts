@@ -385,9 +385,7 @@ async function readAll(person: Person, { list, selected }: Question): Promise<Ro
 }
 
 /** Names of the lists, each with its number of runs. */
-const runs = Object.keys(questions).map(
-  (name) => [name, bySize(name === 'grants' ? 45 : 14, 1_500)] as const,
-);
+const runs = Object.keys(questions).map((name) => [name, bySize(name === 'grants' ? 24 : 8, 1_500)] as const);
 
 describe.each(runs)('%s', (name, numRuns) => {
   const question = questions[name] as Question;

@@ -24,7 +24,7 @@ function words(text: string): string[] {
 
 /**
  * The people who are asked for a row of a table. In a full run that is everybody. On an ordinary day it is every
- * column that may do it, and a random quarter of the others; of a column with several people, two of them.
+ * column that may do it, and a random quarter of the others; of a column with several people, one of them.
  */
 export function askedFor<Name extends string>(
   row: Readonly<Record<string, string>>,
@@ -38,7 +38,7 @@ export function askedFor<Name extends string>(
     .filter(([name]) => draw.chance(25) || row[name] === 'yes')
     .map(([name, persons]) => {
       const from = draw.below(persons.length);
-      return [name, [...persons.slice(from), ...persons.slice(0, from)].slice(0, 2)];
+      return [name, [...persons.slice(from), ...persons.slice(0, from)].slice(0, 1)];
     });
 }
 

@@ -63,6 +63,7 @@ import { requested } from '../../src/rovo/deletion.ts';
 import { openSession, pendingApproval } from '../support/builders.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
+import { bySize } from '../support/size.ts';
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -369,7 +370,7 @@ async function sameIds(viewer: Viewer, list: Ids, expected: readonly { id: strin
 }
 
 const select = { id: true } as const;
-const runs = { numRuns: 150 };
+const runs = { numRuns: bySize(60, 150) };
 const everyId = { below: null, above: null, order: 'asc', limit: 10_000 } as const;
 
 /** An engineer sees the organization, site and product of their tickets, and may do nothing to them. */

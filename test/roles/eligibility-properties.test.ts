@@ -5,6 +5,7 @@ import { eligibility, type Person, type ProductOnSite } from '../../src/roles/el
 import type { Role } from '../../src/roles/role.ts';
 import { assignment, type Holding, place } from '../support/builders.ts';
 import { deepFreeze } from '../support/deep-freeze.ts';
+import { bySize } from '../support/size.ts';
 import { type Held, obstacleOrder, obstaclesByTable, roleTable } from '../support/who-may-grant.ts';
 
 const waysToHold = (Object.keys(roleTable) as Role[]).flatMap((role) =>
@@ -40,7 +41,7 @@ const person = (held: readonly Held[], isMember = true): Person => ({
   ),
 });
 
-const runs = { numRuns: 5000 };
+const runs = { numRuns: bySize(1_000, 5_000) };
 
 test('any set of roles allows exactly what the table says', () => {
   fc.assert(

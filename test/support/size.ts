@@ -11,6 +11,11 @@ export function seedOf(variable: string): number {
   return Number(process.env[variable] ?? Date.now() % 2 ** 31);
 }
 
+/** In a full run, all of them. On an ordinary day every so many-th, beginning with one that the seed chooses. */
+export function everyNth<Item>(items: readonly Item[], seed: number, everyday: number): Item[] {
+  return items.filter((_, index) => (index + seed) % bySize(everyday, 1) === 0);
+}
+
 /** In a full run, all of them. On an ordinary day this many, beginning with the one that the seed chooses. */
 export function rotating<Item>(items: readonly Item[], seed: number, everyday = 1): Item[] {
   const first = seed % items.length;
