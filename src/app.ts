@@ -12,7 +12,7 @@ import type { Dependencies } from './commands/execute.ts';
 import { createRecentRefusals, type RecentRefusals } from './commands/recent-refusals.ts';
 import { signIn } from './commands/sign-in.ts';
 import { warmUp } from './commands/warm-up.ts';
-import type { Config, MailConfig } from './config.ts';
+import type { Config, MailConfig } from './config/config.ts';
 import type { EventEnvelope } from './events/envelope.ts';
 import { FeedError } from './events/errors.ts';
 import { createCursorSigner } from './events/event-cursor.ts';

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { readEnvironment } from './config.ts';
+import { readEnvironment } from './config/environment.ts';
 import {
   type CreatedRoles,
   type DatabaseRole,

@@ -4,9 +4,8 @@
  */
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { isRunByNpm } from './config/npm.ts';
 import { StartupError } from './platform/startup-error.ts';
-
-const isRunByNpm = process.env['npm_lifecycle_event'] === 'start';
 
 /**
  * Aborted by the first signal; a second one ends the process at once. npm forwards the signals that it receives,
@@ -30,7 +29,7 @@ if (isRunByNpm) setInterval(() => process.ppid !== npm && stop.abort(), 1_000).u
 
 try {
   // Only now, because the code takes a while to load: a signal that arrives meanwhile is handled like any other.
-  const { parseConfig, readEnvironment } = await import('./config.ts');
+  const { parseConfig, readEnvironment } = await import('./config/environment.ts');
   const { createApp } = await import('./app.ts');
   const { explainStartFailure } = await import('./start-failure.ts');
   const config = parseConfig(readEnvironment());

@@ -1,5 +1,5 @@
 /** `npm run reset`: clears the data folder, so that the next start has a new database. */
-import { parseConfig, readEnvironment } from './config.ts';
+import { parseConfig, readEnvironment } from './config/environment.ts';
 import { clearDataFolder, inspectDataFolder } from './platform/data-folder.ts';
 import { ownDataFolder } from './platform/data-folder-owner.ts';
 import { StartupError } from './platform/startup-error.ts';

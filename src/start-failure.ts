@@ -1,4 +1,4 @@
-import type { Config } from './config.ts';
+import type { Config } from './config/config.ts';
 import { isUnavailable } from './platform/database.ts';
 import { reasonOf } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';

@@ -1,4 +1,5 @@
-import { type Config, explainConfig } from './config.ts';
+import type { Config } from './config/config.ts';
+import { explainConfig } from './config/explain.ts';
 
 type Person = { readonly email: string; readonly title: string; readonly can: string };
 

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, defaultAdmission, explainConfig, parseConfig, variableNames } from '../src/config.ts';
+import { ConfigError, defaultAdmission } from '../src/config/config.ts';
+import { parseConfig, variableNames } from '../src/config/environment.ts';
+import { explainConfig } from '../src/config/explain.ts';
 import { defaultQuotas } from '../src/platform/quotas.ts';
 
 const issuer = {

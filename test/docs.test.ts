@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { buildSchema, isEnumType, type OperationDefinitionNode, parse, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { reasonCodes } from '../src/access/reasons.ts';
-import { variableNames } from '../src/config.ts';
+import { variableNames } from '../src/config/environment.ts';
 import { startGateway } from './support/gateway.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');

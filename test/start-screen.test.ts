@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { type Config, parseConfig } from '../src/config.ts';
+import type { Config } from '../src/config/config.ts';
+import { parseConfig } from '../src/config/environment.ts';
 import { personas } from '../src/sample-data/personas.ts';
 import { startScreen } from '../src/start-screen.ts';
 

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type App, type AppSeams, createApp } from '../src/app.ts';
-import { parseConfig, variableNames } from '../src/config.ts';
+import { parseConfig, variableNames } from '../src/config/environment.ts';
 import { isAlive } from '../src/platform/embedded-postgres-process.ts';
 import { StartupError } from '../src/platform/startup-error.ts';
 import { explainStartFailure } from '../src/start-failure.ts';

@@ -1,4 +1,4 @@
-import { defaultAdmission } from '../config.ts';
+import { defaultAdmission } from '../config/config.ts';
 
 /**
  * All limits of the transports. Names ending in `Ms` are milliseconds. A limit holds for HTTP, server-sent events and

@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyResult, jwtVerify } from 'jose';
-import type { EmailVerified } from '../config.ts';
+import type { EmailVerified } from '../config/config.ts';
 import { asciiLowerCase } from '../platform/ascii.ts';
 import { parseEmailAddress } from '../platform/email-address.ts';
 import type { Logger } from '../platform/logger.ts';

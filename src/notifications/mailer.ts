@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createTransport, type SendMailOptions } from 'nodemailer';
-import type { Mailbox } from '../config.ts';
+import type { Mailbox } from '../config/config.ts';
 import type { Logger } from '../platform/logger.ts';
 
 export type Mail = {

@@ -1,4 +1,4 @@
-import { parseConfig, readEnvironment } from '../config.ts';
+import { parseConfig, readEnvironment } from '../config/environment.ts';
 
 /**
  * Reads the arguments of the programs in this folder: the URL of a gateway and the email of a person, both

@@ -1,6 +1,6 @@
 /** Whom a token speaks for: look-alikes, other issuers, and the people of a development gateway. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Config, IdentityConfig } from '../../src/config.ts';
+import type { Config, IdentityConfig } from '../../src/config/config.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';

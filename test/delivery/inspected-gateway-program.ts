@@ -2,7 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { createApp } from '../../src/app.ts';
-import { type Config, defaultAdmission } from '../../src/config.ts';
+import { type Config, defaultAdmission } from '../../src/config/config.ts';
 import { generousDatabaseDeadlines, generousLimits, generousQuotas } from '../support/deadlines.ts';
 import { measureLateness } from '../support/lateness.ts';
 import type { InspectedGatewayOptions, InspectedGatewayReport } from './inspected-gateway.ts';

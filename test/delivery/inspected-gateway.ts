@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { RedisConfig } from '../../src/config.ts';
+import type { RedisConfig } from '../../src/config/config.ts';
 import { compileCache } from '../support/compile-cache.ts';
 
 const program = fileURLToPath(new URL('./inspected-gateway-program.ts', import.meta.url));

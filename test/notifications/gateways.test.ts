@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import PostalMime from 'postal-mime';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { MailConfig } from '../../src/config.ts';
+import type { MailConfig } from '../../src/config/config.ts';
 import { singleMailsAnHour } from '../../src/notifications/digest.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';

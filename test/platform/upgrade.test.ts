@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { createApp } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/environment.ts';
 import { startEmbeddedPostgres } from '../../src/platform/embedded-postgres.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { applyMigrations, readMigrations } from '../../src/platform/migrations.ts';

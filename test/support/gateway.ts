@@ -3,7 +3,7 @@ import { type Client, createClient } from 'graphql-ws';
 import pg from 'pg';
 import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
-import { type Config, defaultAdmission } from '../../src/config.ts';
+import { type Config, defaultAdmission } from '../../src/config/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousLimits, generousMs, generousQuotas } from './deadlines.ts';
 import { createTestDatabase, gatewayUrl } from './postgres.ts';

@@ -1,4 +1,4 @@
-import { type Config, defaultAdmission } from '../../../src/config.ts';
+import { type Config, defaultAdmission } from '../../../src/config/config.ts';
 import { defaultQuotas } from '../../../src/platform/quotas.ts';
 
 /** A gateway of the benchmarks: on this database, without Redis. */

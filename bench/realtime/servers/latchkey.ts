@@ -1,6 +1,6 @@
 /** The complete gateway, with its database, Redis and background jobs. */
 import { createApp } from '../../../src/app.ts';
-import type { Config } from '../../../src/config.ts';
+import type { Config } from '../../../src/config/config.ts';
 import type { Relay } from '../../../src/events/relay.ts';
 import type { Publisher } from '../publishers/publisher.ts';
 import { openEventTable } from '../publishers/table.ts';
