@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Admission, Asked } from './admission/admission.ts';
 import { admit } from './admission/admit.ts';
-import { type Refused, tooManyBodies } from './admission/refusal.ts';
+import type { Refused } from './admission/refusal.ts';
+import type { WhileArriving } from './arriving-bodies.ts';
 import {
   type Authenticate,
   bearerKey,
@@ -11,7 +12,6 @@ import {
   openSession,
   type Session,
 } from './authentication.ts';
-import { createConnectionCounter } from './connection-counter.ts';
 import type { Engine } from './engine/engine.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
@@ -31,6 +31,7 @@ export type GraphQLRouteOptions = {
   limits: Limits;
   log: Log;
   sourceOf: SourceOf;
+  whileArriving: WhileArriving;
   isDraining: () => boolean;
   /** Called with the code of each request that is refused before it is an operation. */
   onRefused?: (code: string) => void;
@@ -45,8 +46,6 @@ export type GraphQLRouteOptions = {
  */
 export function graphqlRoute(options: GraphQLRouteOptions): Route {
   const { engine, authenticate, origins, limits, log, sourceOf, isDraining, onRefused, page } = options;
-
-  const bodies = createConnectionCounter(limits.bodiesPerBearer);
 
   const handle: Handler = async (request, response) => {
     response.setHeader('cache-control', 'no-store');
@@ -76,9 +75,7 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     response: ServerResponse,
     bearer: string,
   ): Promise<object> {
-    if (!bodies.acquire(bearer))
-      await refuseAfterPause(request, response, tooManyBodies(limits.bodiesPerBearer));
-    const body = await readJson(request, limits.requestBytes).finally(() => bodies.release(bearer));
+    const body = await options.whileArriving(bearer, response, () => readJson(request, limits.requestBytes));
     const isParameters = typeof body === 'object' && body !== null && !Array.isArray(body);
     if (isParameters && Object.keys(body).length > 0) return body;
     throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send an object with a query: {"query": "…"}.');

@@ -62,6 +62,11 @@ export const defaultLimits = {
   /** For an idle connection: longer than the minute for which load balancers usually keep theirs. */
   keepAliveMs: 65_000,
 
+  /**
+   * Bytes of one message of a WebSocket whose client has not shown its token: as much as all the headers of a request. A longer
+   * one closes it with 1009 when it begins.
+   */
+  initMessageBytes: 16 * 1024,
   /** For a WebSocket client to send `connection_init`. Later it is closed with 4408. */
   connectionInitMs: 3_000,
   /** Between two pings. A WebSocket that has not answered one by the next is terminated. */
@@ -82,7 +87,10 @@ export const defaultLimits = {
   idleConnections: 4_000,
   /** Concurrent WebSockets and event streams of one bearer. */
   connectionsPerBearer: 50,
-  /** Bodies of one bearer that arrive at a time: whoever sends them slowly has each of them kept until it is whole. */
+  /**
+   * Bodies of one bearer that arrive at a time: whoever sends them slowly has each of them kept until it is whole. Of webhooks,
+   * which show whose they are only at their end, those for one ticketing system from one address.
+   */
   bodiesPerBearer: 1_000,
   /** Evaluations of one bearer that wait for their answers: half of those that a gateway lets wait. */
   evaluationsPerBearer: 1_000,

@@ -11,6 +11,7 @@ import { accessRoutes, type OpenDecider } from './access/routes.ts';
 import { createAdmission, type RunningOperations } from './admission/admission.ts';
 import type { Turn } from './admission/lane.ts';
 import type { RateStore } from './admission/rate-store.ts';
+import { createWhileArriving } from './arriving-bodies.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
@@ -112,6 +113,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const origins = createOriginPolicy(options.allowedOrigins ?? []);
   const expiryTimer = createExpiryTimer(options.clock ?? (() => new Date()));
   const sourceOf = createSourceOf(options.isTrustedProxy ?? nobodyTrusted);
+  const whileArriving = createWhileArriving(limits);
   let draining = false;
   let closesIdle = false;
   const isDraining = () => draining;
@@ -155,6 +157,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
         limits,
         log,
         sourceOf,
+        whileArriving,
         isDraining,
         onRefused,
         ...(options.graphiql === undefined ? {} : { page: graphiqlPage(options.graphiql.tabs) }),
@@ -165,12 +168,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
             openDecider: access.openDecider,
             publicUrl: () => (access.publicUrl === undefined ? ownUrl() : access.publicUrl),
             onEvaluated: (outcome, count) => options.metrics?.evaluated(outcome, count),
-            ...{ authenticate, limits, log, sourceOf },
+            ...{ authenticate, limits, log, sourceOf, whileArriving },
           })),
       ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
       ...(options.ticketWebhooks === undefined
         ? []
-        : [ticketWebhookRoute({ ...options.ticketWebhooks, log, sourceOf })]),
+        : [ticketWebhookRoute({ ...options.ticketWebhooks, log, sourceOf, whileArriving })]),
       ...(options.developmentTokens === undefined ? [] : [developmentTokenRoute(options.developmentTokens)]),
       ...(options.graphiql === undefined ? [] : graphiqlRoutes()),
       homeRoute(options.graphiql !== undefined),

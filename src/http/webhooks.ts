@@ -15,6 +15,7 @@ import {
   toleranceSeconds,
 } from '../webhooks/signature.ts';
 import { readTicketEvent, type TicketEvent } from '../webhooks/ticket-event.ts';
+import type { WhileArriving } from './arriving-bodies.ts';
 import type { Log } from './log.ts';
 import { parseJson, readBytes, requireBodyWithin, requireJson, textOf } from './request-body.ts';
 import { RequestRefusedError } from './request-refused.ts';
@@ -38,10 +39,10 @@ const folder = '/webhooks/tickets/';
 
 export function ticketWebhookRoute({
   log,
-  sourceOf,
+  whileArriving,
   ...webhooks
-}: TicketWebhooks & { log: Log; sourceOf: SourceOf }): Route {
-  const { counters } = webhooks;
+}: TicketWebhooks & { log: Log; sourceOf: SourceOf; whileArriving: WhileArriving }): Route {
+  const { counters, sourceOf } = webhooks;
   const timesToTell = onceAMinute<WebhookResult>(() => performance.now());
 
   function countRefusal(error: unknown, request: IncomingMessage): void {
@@ -59,7 +60,9 @@ export function ticketWebhookRoute({
     methods: {
       async POST(request, response) {
         try {
-          const receipt = await takeIn(request, webhooks);
+          const sender = JSON.stringify([pathOf(request), sourceOf(request).clientAddress]);
+          const reading: Reading = (read) => whileArriving(sender, response, read);
+          const receipt = await takeIn(request, webhooks, reading);
           answer(receipt, response);
           counters.count(receipt.result);
         } catch (error) {
@@ -71,15 +74,22 @@ export function ticketWebhookRoute({
   };
 }
 
+/** Reads a body, of which only its end shows whether the ticketing system has sent it. */
+type Reading = (read: () => Promise<Buffer>) => Promise<Buffer>;
+
 type Answered = Exclude<Receipt, { result: 'NO_ACCOUNT' | 'TOO_MANY_NOT_APPLIED' }> | { result: 'IGNORED' };
 
-async function takeIn(request: IncomingMessage, webhooks: TicketWebhooks): Promise<Answered> {
+async function takeIn(
+  request: IncomingMessage,
+  webhooks: TicketWebhooks,
+  reading: Reading,
+): Promise<Answered> {
   const { integrations, clock, receive } = webhooks;
   const name = pathOf(request)?.slice(folder.length);
   const integration = integrations.find((one) => one.name === name);
   if (integration === undefined)
     throw new RequestRefusedError(404, 'NOT_FOUND', 'There is no ticketing system of this name.');
-  const { headers, body } = await readSigned(request, integration, clock);
+  const { headers, body } = await readSigned(request, integration, clock, reading);
   const latest = new Date(clock().getTime() + toleranceSeconds * 1_000);
   const read = readTicketEvent(parseJson(textOf(body)), latest);
   if ('problem' in read)
@@ -93,6 +103,7 @@ async function readSigned(
   request: IncomingMessage,
   { secrets }: Integration,
   clock: () => Date,
+  reading: Reading,
 ): Promise<{ headers: SignedHeaders; body: Buffer }> {
   requireJson(request);
   requireBodyWithin(request, maxBodyBytes);
@@ -115,7 +126,7 @@ async function readSigned(
       'WEBHOOK_STALE',
       `webhook-timestamp is more than ${toleranceSeconds} seconds from the present time. Sign each attempt anew.`,
     );
-  const body = await readBytes(request, maxBodyBytes);
+  const body = await reading(() => readBytes(request, maxBodyBytes));
   if (!isSignedBy(secrets, headers, body))
     throw new RequestRefusedError(
       401,

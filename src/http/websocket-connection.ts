@@ -8,6 +8,7 @@ import type { Expirable, ExpiryTimer } from './expiry-timer.ts';
 import type { IdleConnections } from './idle-connections.ts';
 import type { Limits } from './limits.ts';
 import type { Log } from './log.ts';
+import { acceptMessagesOf } from './message-size.ts';
 import { type OperationEndReason, RunningOperation } from './running-operation.ts';
 import type { SlowConsumerHandler } from './slow-consumers.ts';
 import { SocketWriter } from './socket-writer.ts';
@@ -130,10 +131,11 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
     this.#socket.close(code, reason);
   }
 
-  /** Opens the session, until its token expires. Returns false if the bearer has the most connections allowed. */
+  /** Opens the session, until its token expires. From then on messages may be as long as requests. Returns false if the bearer has the most connections allowed. */
   open(session: Session): boolean {
-    const { connections, idleConnections, expiryTimer } = this.#dependencies;
+    const { connections, idleConnections, expiryTimer, limits } = this.#dependencies;
     if (!connections.acquire(bearerKey(session.claims))) return false;
+    acceptMessagesOf(this.#socket, limits.requestBytes);
     idleConnections.remove(this.#stream);
     expiryTimer.schedule(this, session.claims.expiresAt);
     this.#session = session;

@@ -35,7 +35,8 @@ export function createWebSocketTransport(options: WebSocketOptions): WebSocketTr
   const { slowConsumers, sourceOf, limits, log, metrics } = options;
   const serverOptions: ServerOptions & { closeTimeout: number } = {
     noServer: true,
-    maxPayload: limits.requestBytes,
+    // Until the client has shown its token: then websocket-connection.ts lets it send more.
+    maxPayload: Math.min(limits.initMessageBytes, limits.requestBytes),
     perMessageDeflate: false,
     // One message per turn of the event loop: a client that sends many at once delays nobody else.
     allowSynchronousEvents: false,

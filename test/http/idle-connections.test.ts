@@ -2,12 +2,14 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { createWebhookCounters } from '../../src/webhooks/counters.ts';
+import { startAccessServer } from './access/fixture.ts';
 import { startTestServer, type TestServer } from './server-fixture.ts';
 
 const ada = 'ada@customer.example';
 
 /** Opens a connection and keeps it; resolves when the server has taken it. */
-async function open(server: TestServer): Promise<Socket> {
+async function open(server: Pick<TestServer, 'origin'>): Promise<Socket> {
   const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
   socket.on('error', () => undefined);
   socket.resume();
@@ -85,5 +87,69 @@ test('of one account so many bodies arrive at a time, and others are read', asyn
   slow.write(body);
   await once(slow, 'data');
   expect((await server.post({ query: '{ hello }' }, { email: ada })).status).toBe(200);
+  slow.destroy();
+});
+
+/** Begins a request whose body does not arrive; resolves once the gateway waits for it. */
+async function beginSlowly(
+  server: Pick<TestServer, 'origin'>,
+  path: string,
+  headers: Record<string, string>,
+): Promise<Socket> {
+  const slow = await open(server);
+  const lines = Object.entries({
+    Host: 'x',
+    'Content-Type': 'application/json',
+    'Content-Length': '2',
+    ...headers,
+  });
+  const head = [...lines, ['Expect', '100-continue']].map(([name, value]) => `${name}: ${value}`);
+  slow.write(`POST ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n`);
+  await once(slow, 'data');
+  return slow;
+}
+
+test('so it is for the questions of one backend', async () => {
+  await using server = await startAccessServer({ limits: { bodiesPerBearer: 1 } });
+  const path = '/access/v1/evaluation';
+  const slow = await beginSlowly(server, path, { Authorization: `Bearer ${server.token}` });
+  const refused = await server.post(path, {});
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
+  expect(refused.text).toContain('arrive at this gateway');
+  slow.write('{}');
+  await once(slow, 'data');
+  expect((await server.post(path, {})).status).toBe(400);
+  slow.destroy();
+});
+
+test('and for the events of one ticketing system from one address, so that nobody else keeps them from arriving', async () => {
+  await using server = await startTestServer({
+    limits: { bodiesPerBearer: 1 },
+    isTrustedProxy: () => true,
+    ticketWebhooks: {
+      integrations: [{ name: 'desk', account: 'desk@vendor.example', secrets: [] }],
+      receive: () => Promise.reject(new Error('nothing is received')),
+      clock: () => new Date(),
+      counters: createWebhookCounters(),
+    },
+  });
+  const path = '/webhooks/tickets/desk';
+  const headersFrom = (address: string) => ({
+    'x-forwarded-for': address,
+    'webhook-id': 'msg',
+    'webhook-timestamp': String(Math.floor(Date.now() / 1_000)),
+    'webhook-signature': 'v1,bm90aGluZw==',
+  });
+  const sendFrom = async (address: string) => {
+    const headers = { ...headersFrom(address), 'content-type': 'application/json' };
+    const response = await fetch(`${server.origin}${path}`, { method: 'POST', body: '{}', headers });
+    return response.status;
+  };
+  const slow = await beginSlowly(server, path, headersFrom('192.0.2.1'));
+  expect(await sendFrom('192.0.2.1')).toBe(429);
+  expect(await sendFrom('192.0.2.2')).toBe(401);
+  slow.write('{}');
+  await once(slow, 'data');
+  expect(await sendFrom('192.0.2.1')).toBe(401);
   slow.destroy();
 });

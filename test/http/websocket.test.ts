@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { IdentityUnavailableError } from '../../src/identity/tokens.ts';
@@ -197,6 +198,36 @@ describe('an error of one operation leaves the others alone', () => {
       expect(await closeOf(socket)).toMatchObject({ code: 4400 });
     },
   );
+
+  test('before the token is shown, a message that is longer than a token closes it when it begins', async () => {
+    await using server = await startTestServer({ limits: { connectionInitMs: 5_000 } });
+    const socket = server.openSocket();
+    const [[{ socket: stream }]] = (await Promise.all([once(socket, 'upgrade'), once(socket, 'open')])) as [
+      [IncomingMessage],
+      unknown,
+    ];
+    // The head of a masked frame of text with one byte too many, of which none is sent.
+    const head = Buffer.from([0x81, 0x80 | 126, 0, 0, 1, 2, 3, 4]);
+    head.writeUInt16BE(16 * 1024 + 1, 2);
+    stream.write(head);
+    expect(await closeOf(socket)).toMatchObject({ code: 1009 });
+  });
+
+  test('a token may be long, and the messages after it longer', async () => {
+    await using server = await startTestServer();
+    const socket = server.openSocket();
+    await once(socket, 'open');
+    const authorization = `Bearer ${await server.tokenOf(ada)}`;
+    send(socket, { type: 'connection_init', payload: { authorization, padding: 'x'.repeat(15_000) } });
+    expect(await messageOf(socket)).toEqual({ type: 'connection_ack' });
+    const query = `{ hello(name: "Ada") } # ${'x'.repeat(30_000)}`;
+    const variables = { padding: 'x'.repeat(200_000) };
+    send(socket, { id: '1', type: 'subscribe', payload: { query, variables } });
+    expect(await messageOf(socket)).toMatchObject({
+      type: 'next',
+      payload: { data: { hello: 'hello Ada' } },
+    });
+  });
 
   test('a message that is too large closes the socket with 1009', async () => {
     await using server = await startTestServer();

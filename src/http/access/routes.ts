@@ -2,6 +2,7 @@
 import type { EvaluationAnswer, EvaluationItem, EvaluationSemantic } from '../../access/evaluation.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
 import { withDeadline } from '../../platform/deadline.ts';
+import type { WhileArriving } from '../arriving-bodies.ts';
 import { type Authenticate, bearerKey } from '../authentication.ts';
 import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
@@ -37,6 +38,7 @@ export type AccessRoutesOptions = {
   limits: Limits;
   log: Log;
   sourceOf: SourceOf;
+  whileArriving: WhileArriving;
   /** Called with the code of each answer, or `UNANSWERED`, and how many evaluations had it. */
   onEvaluated?: (outcome: string, count: number) => void;
 };
@@ -109,7 +111,9 @@ export function accessRoutes(options: AccessRoutesOptions): Route[] {
       async POST(request, response) {
         takeRequestId(request, response);
         const claims = await claimsOf(request, response, options);
-        const body = await readBody(request, limits.requestBytes);
+        const body = await options.whileArriving(bearerKey(claims), response, () =>
+          readBody(request, limits.requestBytes),
+        );
         const answered = answer(claims, () => read(parseBody(body)));
         sendJson(response, 200, await inTime(answered));
       },

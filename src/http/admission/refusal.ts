@@ -20,7 +20,7 @@ export function tooMany(whose: string, limit: number): Refused {
 export function tooManyBodies(limit: number): Refused {
   return {
     code: 'TOO_MANY_OPERATIONS',
-    message: `Of your account, ${limit} requests arrive at this gateway, which is the most allowed. This one was not read: send it again once some of them are answered.`,
+    message: `Of your requests, ${limit} arrive at this gateway, which is the most allowed. This one was not read: send it again once some of them are answered.`,
     retryAfterSeconds: 1,
   };
 }
