@@ -8,7 +8,7 @@ import { Prisma } from '../../prisma/generated/client/client.ts';
 import type { PageWindow } from '../platform/page-windows.ts';
 import { type Relations, whereSql } from '../platform/where-sql.ts';
 import { wordsSql } from '../platform/words.ts';
-import type { TicketWay } from './visibility.ts';
+import type { TicketWay } from './ways.ts';
 
 /** By what rows are ordered: their ids, or until when a request waits. */
 export type SortKey = 'id' | 'due';

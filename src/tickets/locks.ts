@@ -124,52 +124,35 @@ export async function lockTicketsWithExpiredGrants(
   return row;
 }
 
+/** What waits on a ticket until a time, in SQL: the table, which rows of it are open, and the column with their time. */
+type Due = { table: string; isOpen: string; at: string };
+
 /** The same for tickets with change requests whose time has run out, unless these have ended with their site or licence. */
-export async function lockTicketsWithExpiredChangeRequests(
-  tx: Transaction,
-  now: Date,
-  limit: number,
-  except: readonly string[],
-): Promise<string[]> {
-  return await lockDue(
-    tx,
-    `SELECT ticket_id, site_id FROM change_requests
-      WHERE state IN ('PENDING_CONSENT', 'CONSENTED') AND valid_until <= $1::timestamptz
-        AND ticket_id <> ALL ($3::uuid[]) AND NOT is_on_unsettled(ticket_id)
-      ORDER BY valid_until LIMIT 10 * $2::int`,
-    ...([now, limit, except] as const),
-  );
-}
+export const lockTicketsWithExpiredChangeRequests = lockingDue({
+  table: 'change_requests',
+  isOpen: `state IN ('PENDING_CONSENT', 'CONSENTED')`,
+  at: 'valid_until',
+});
 
 /** The same for tickets with support sessions whose time has run out. */
-export async function lockTicketsWithDueSessions(
-  tx: Transaction,
-  now: Date,
-  limit: number,
-  except: readonly string[],
-): Promise<string[]> {
-  return await lockDue(
-    tx,
-    `SELECT ticket_id, site_id FROM support_sessions
-      WHERE ended_at IS NULL AND due_at <= $1::timestamptz
-        AND ticket_id <> ALL ($3::uuid[]) AND NOT is_on_unsettled(ticket_id)
-      ORDER BY due_at LIMIT 10 * $2::int`,
-    ...([now, limit, except] as const),
-  );
-}
+export const lockTicketsWithDueSessions = lockingDue({
+  table: 'support_sessions',
+  isOpen: 'ended_at IS NULL',
+  at: 'due_at',
+});
 
-async function lockDue(
-  tx: Transaction,
-  due: string,
-  now: Date,
-  limit: number,
-  except: readonly string[],
-): Promise<string[]> {
-  const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
-    `WITH due AS MATERIALIZED (${due}) ${lockSomeDue}`,
-    ...[now, limit, except],
-  );
-  return rows.map(({ id }) => id);
+function lockingDue({ table, isOpen, at }: Due) {
+  return async (tx: Transaction, now: Date, limit: number, except: readonly string[]): Promise<string[]> => {
+    const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
+      `WITH due AS MATERIALIZED (
+         SELECT ticket_id, site_id FROM ${table}
+          WHERE ${isOpen} AND ${at} <= $1::timestamptz
+            AND ticket_id <> ALL ($3::uuid[]) AND NOT is_on_unsettled(ticket_id)
+          ORDER BY ${at} LIMIT 10 * $2::int) ${lockSomeDue}`,
+      ...[now, limit, except],
+    );
+    return rows.map(({ id }) => id);
+  };
 }
 
 const openTicketsOfEngineer = `SELECT id, site_id FROM tickets WHERE assignee_id = $1::uuid AND status <> 'CLOSED'`;

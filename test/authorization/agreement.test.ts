@@ -45,11 +45,9 @@ import {
   visibleSupportSessions,
   visibleTickets,
   visibleTimelines,
-  waysToSeeGrants,
-  waysToSeeSessions,
-  waysToSeeTickets,
 } from '../../src/authorization/visibility.ts';
 import { listVisibleIds, listVisibleTicketIds } from '../../src/authorization/visible-pages.ts';
+import { waysToSeeGrants, waysToSeeSessions, waysToSeeTickets } from '../../src/authorization/ways.ts';
 import { type GrantEventEnvelope, grantKind } from '../../src/events/kinds/grant.ts';
 import { concerns } from '../../src/events/topics.ts';
 import { toRow } from '../../src/grants/row.ts';

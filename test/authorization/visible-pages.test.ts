@@ -5,12 +5,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import {
-  visibleGrants,
-  visibleTickets,
-  waysToSeeGrants,
-  waysToSeeTickets,
-} from '../../src/authorization/visibility.ts';
+import { visibleGrants, visibleTickets } from '../../src/authorization/visibility.ts';
 import {
   countVisible,
   listVisibleIds,
@@ -18,6 +13,7 @@ import {
   listVisibleTicketIds,
   type VisiblePage,
 } from '../../src/authorization/visible-pages.ts';
+import { waysToSeeGrants, waysToSeeTickets } from '../../src/authorization/ways.ts';
 import { inPeriod } from '../../src/graphql/lists/conditions.ts';
 import type { UserViewer, Viewer } from '../../src/identity/viewer.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';

@@ -1,6 +1,7 @@
 /** The list of accounts. */
 import type { Account as AccountRow, Prisma } from '../../../prisma/generated/client/client.ts';
-import { visibleAccounts, waysToSeeAccounts } from '../../authorization/visibility.ts';
+import { visibleAccounts } from '../../authorization/visibility.ts';
+import { waysToSeeAccounts } from '../../authorization/ways.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { builder } from '../builder.ts';
 import { lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';

@@ -1,13 +1,9 @@
 /** Lists of grants: of everything that the viewer sees, of a site, of an organization. */
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import {
-  decidableGrants,
-  visibleGrants,
-  waysToDecide,
-  waysToSeeGrants,
-} from '../../authorization/visibility.ts';
+import { visibleGrants } from '../../authorization/visibility.ts';
 import { dueKey, readDueKey } from '../../authorization/visible-pages.ts';
+import { decidableGrants, waysToDecide, waysToSeeGrants } from '../../authorization/ways.ts';
 import { decisionDueAt, inStates } from '../../grants/as-of.ts';
 import type { GrantState as State } from '../../grants/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
@@ -17,9 +13,8 @@ import { type Context, viewerOf } from '../context.ts';
 import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { boundedById, type PageArguments } from '../keyset-connection.ts';
 import { Grant, GrantConnection, GrantEdge, GrantScopeKind, GrantState } from '../types/grant.ts';
-import { Organization } from '../types/organization.ts';
-import { Site } from '../types/site.ts';
 import { idsField, inPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import { declareInPlaces } from './lists-of-places.ts';
 import { GrantOrder } from './order.ts';
 import { type Place, type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
 
@@ -130,48 +125,18 @@ async function grantsPage(
 const filterArg = { type: GrantFilter, description: 'Which grants. Default: all that the viewer may see.' };
 const orderArg = { type: GrantOrder, description: 'In which order. Default: the newest first.' };
 
-builder.queryField('grants', (t) =>
-  t.connection(
-    {
-      type: Grant,
-      nullable: true,
-      description:
-        'The grants that the viewer may see, newest first unless asked otherwise. Null with an error.',
-      authScopes: { operation: 'grants' },
-      args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
-      resolve: (_, args, context, info) => grantsPage(args, context, info, 'grants'),
-    },
-    GrantConnection,
-    GrantEdge,
-  ),
-);
-
-builder.prismaObjectField(Site, 'grants', (t) =>
-  t.connection(
-    {
-      type: Grant,
-      viewerIndependent: false,
-      description: 'The grants on the site that the viewer may see, newest first unless asked otherwise.',
-      args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
-      resolve: ({ id }, args, context, info) =>
-        grantsPage(args, context, info, 'Site.grants', { siteIds: [id] }),
-    },
-    GrantConnection,
-    GrantEdge,
-  ),
-);
-
-builder.prismaObjectField(Organization, 'grants', (t) =>
-  t.connection(
-    {
-      type: Grant,
-      viewerIndependent: false,
-      description: 'The grants on its sites that the viewer may see, newest first unless asked otherwise.',
-      args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
-      resolve: ({ id }, args, context, info) =>
-        grantsPage(args, context, info, 'Organization.grants', { organizationIds: [id] }),
-    },
-    GrantConnection,
-    GrantEdge,
-  ),
+declareInPlaces(
+  'grants',
+  { ofAll: 'grants', ofSite: 'grants on the site', ofOrganization: 'grants on its sites' },
+  (t, { list, placeOf, options }) =>
+    t.connection(
+      {
+        ...options,
+        type: Grant,
+        args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
+        resolve: (parent, args, context, info) => grantsPage(args, context, info, list, placeOf(parent)),
+      },
+      GrantConnection,
+      GrantEdge,
+    ),
 );

@@ -1,15 +1,15 @@
 /** Lists of tickets: of everything that the viewer sees, of a site, of an organization. */
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Prisma, Ticket as TicketRow } from '../../../prisma/generated/client/client.ts';
-import { visibleTickets, waysToSeeTickets } from '../../authorization/visibility.ts';
+import { visibleTickets } from '../../authorization/visibility.ts';
+import { waysToSeeTickets } from '../../authorization/ways.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import type { PageArguments } from '../keyset-connection.ts';
-import { Organization } from '../types/organization.ts';
-import { Site } from '../types/site.ts';
 import { Ticket, TicketConnection, TicketEdge, TicketStatus } from '../types/ticket.ts';
 import { idsField, inPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import { declareInPlaces } from './lists-of-places.ts';
 import { ListOrder } from './order.ts';
 import { type Place, type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
 
@@ -99,49 +99,18 @@ async function ticketsPage(
 const filterArg = { type: TicketFilter, description: 'Which tickets. Default: all that the viewer may see.' };
 const orderArg = { type: ListOrder, description: 'In which order. Default: the newest first.' };
 
-builder.queryField('tickets', (t) =>
-  t.connection(
-    {
-      type: Ticket,
-      nullable: true,
-      description:
-        'The tickets that the viewer may see, newest first unless asked otherwise. Null with an error.',
-      authScopes: { operation: 'tickets' },
-      args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
-      resolve: (_, args, context, info) => ticketsPage(args, context, info, 'tickets'),
-    },
-    TicketConnection,
-    TicketEdge,
-  ),
-);
-
-builder.prismaObjectField(Site, 'tickets', (t) =>
-  t.connection(
-    {
-      type: Ticket,
-      viewerIndependent: false,
-      description: 'The tickets about the site that the viewer may see, newest first unless asked otherwise.',
-      args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
-      resolve: ({ id }, args, context, info) =>
-        ticketsPage(args, context, info, 'Site.tickets', { siteIds: [id] }),
-    },
-    TicketConnection,
-    TicketEdge,
-  ),
-);
-
-builder.prismaObjectField(Organization, 'tickets', (t) =>
-  t.connection(
-    {
-      type: Ticket,
-      viewerIndependent: false,
-      description:
-        'The tickets about its sites that the viewer may see, newest first unless asked otherwise.',
-      args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
-      resolve: ({ id }, args, context, info) =>
-        ticketsPage(args, context, info, 'Organization.tickets', { organizationIds: [id] }),
-    },
-    TicketConnection,
-    TicketEdge,
-  ),
+declareInPlaces(
+  'tickets',
+  { ofAll: 'tickets', ofSite: 'tickets about the site', ofOrganization: 'tickets about its sites' },
+  (t, { list, placeOf, options }) =>
+    t.connection(
+      {
+        ...options,
+        type: Ticket,
+        args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
+        resolve: (parent, args, context, info) => ticketsPage(args, context, info, list, placeOf(parent)),
+      },
+      TicketConnection,
+      TicketEdge,
+    ),
 );

@@ -1,6 +1,5 @@
 /** Lists of tickets, of what is on them, and of accounts: pages of what the viewer sees, under a filter, in an order. */
 import type { GraphQLResolveInfo } from 'graphql';
-import { narrowed } from '../../authorization/visibility.ts';
 import {
   countVisible,
   listVisiblePages,
@@ -8,6 +7,7 @@ import {
   type VisiblePage,
   type Way,
 } from '../../authorization/visible-pages.ts';
+import { narrowed } from '../../authorization/ways.ts';
 import type { Viewer } from '../../identity/viewer.ts';
 import type { PageWindow } from '../../platform/page-windows.ts';
 import { type Context, viewerOf } from '../context.ts';

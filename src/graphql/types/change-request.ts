@@ -1,6 +1,7 @@
 import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import { ownConsents, visibleChangeRequests, waysToSeeGrants } from '../../authorization/visibility.ts';
+import { ownConsents, visibleChangeRequests } from '../../authorization/visibility.ts';
 import { listVisibleIds } from '../../authorization/visible-pages.ts';
+import { waysToSeeGrants } from '../../authorization/ways.ts';
 import { asOf, inStates } from '../../changes/as-of.ts';
 import type { ChangeRequestRow } from '../../changes/row.ts';
 import { builder } from '../builder.ts';

@@ -1,10 +1,7 @@
 import type { Prisma, SupportSession as SessionRow } from '../../../prisma/generated/client/client.ts';
-import {
-  actionsOfSession,
-  visibleSupportSessions,
-  waysToSeeSessions,
-} from '../../authorization/visibility.ts';
+import { actionsOfSession, visibleSupportSessions } from '../../authorization/visibility.ts';
 import { listVisibleIds } from '../../authorization/visible-pages.ts';
+import { waysToSeeSessions } from '../../authorization/ways.ts';
 import { asOf, endWithPlace, isElapsed } from '../../sessions/session.ts';
 import { byPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
