@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { reasonCodes } from '../src/access/reasons.ts';
 import { variableNames } from '../src/config/environment.ts';
 import { startGateway } from './support/gateway.ts';
+import { startSampleGateway } from './support/sample-gateway.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
 const pages = ['README.md', 'CONTRIBUTING.md', 'client/README.md', ...globSync('docs/**/*.md')];
@@ -116,4 +117,27 @@ describe('documents', () => {
     const { accounts } = await operator.ask('{ accounts { edges { node { email } } } }');
     expect(accounts.edges).toHaveLength(4);
   });
+});
+
+test('the statements for an operator can be run, and change what they name', async () => {
+  await using gateway = await startSampleGateway();
+  const { rows } = await gateway.sql.query<{ grant: string; site: string }>(`
+    SELECT (SELECT id FROM grants WHERE ended_at IS NULL LIMIT 1) AS grant,
+           (SELECT id FROM sites WHERE url LIKE '%old%') AS site`);
+  const [given = { grant: '', site: '' }] = rows;
+  // Those of the whole server run in test/deployment/standby.test.ts.
+  const statements = blocks('docs/operating.md', 'sql').filter((text) => !text.includes('ALTER SYSTEM'));
+  expect(statements.length).toBeGreaterThan(3);
+  await using connections = new AsyncDisposableStack();
+  const client = connections.adopt(await gateway.sql.connect(), (opened) => opened.release(true));
+  for (const text of statements) {
+    await client.query('BEGIN');
+    if (text.includes('_prisma_migrations'))
+      await client.query('UPDATE _prisma_migrations SET finished_at = NULL');
+    const statement = text.replace(`'…'`, `'${given.grant}'`).replace(/'\w+-…'/, `'${given.site}'`);
+    const { command, rowCount } = await client.query(statement);
+    if (command === 'UPDATE') expect(rowCount, statement).toBeGreaterThan(0);
+    await client.query('SET CONSTRAINTS ALL IMMEDIATE');
+    await client.query('ROLLBACK');
+  }
 });
