@@ -72,8 +72,8 @@ test('a wrong document rejects with the errors of the API', async () => {
 });
 
 test('a page shows the rest to somebody who may not read one of its lists', async () => {
-  const engineer = clientOf((await stage.asEngineer()).token, { errorPolicy: 'all' });
-  const { data, errors } = await engineer.rawRequest(print(startPage));
-  expect(data).toMatchObject({ viewer: { kind: 'SUPPORT_ENGINEER' }, auditLog: null });
+  const reporter = clientOf((await stage.as('reporter')).token, { errorPolicy: 'all' });
+  const { data, errors } = await reporter.rawRequest(print(startPage));
+  expect(data).toMatchObject({ viewer: { kind: 'USER' }, auditLog: null });
   expect(errors).toMatchObject([{ path: ['auditLog'], extensions: { code: 'FORBIDDEN' } }]);
 });

@@ -220,9 +220,9 @@ describe('an audit page', () => {
 
   test('shows the rest to somebody who may not read the log', async () => {
     const [grantId = ''] = await stage.fileRequests(1);
-    await using environment = createEnvironment(stage.accessOf(await stage.asEngineer()));
+    await using environment = createEnvironment(stage.accessOf(await stage.as('reporter')));
     const { viewer, auditLog } = await load<AuditPageQuery>(environment, auditPage, { grantId });
-    expect(viewer.account.name).toBe('erin');
+    expect(viewer.account.name).toBe('reporter');
     expect(auditLog).toMatchObject({ ok: false, errors: [{ extensions: { code: 'FORBIDDEN' } }] });
   });
 });
