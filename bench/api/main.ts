@@ -1,7 +1,8 @@
-/** Measures what people read from Latchkey, and compares it with other servers on the same tables: docs/benchmarks.md. */
+/** Measures what people read from Latchkey, compared with other servers on the same tables, and how long a bulk takes: docs/benchmarks.md. */
 import { installPackages } from '../../test/support/install-packages.ts';
 import { runBenchmark } from '../realtime/command-line.ts';
 import { peersFolder } from '../realtime/peers.ts';
+import { bulk } from './rows/bulk.ts';
 import { readsOf } from './rows/reads.ts';
 
 installPackages(peersFolder);
@@ -11,6 +12,7 @@ await runBenchmark(
       isFull ? { grants: 1_000_000, entries: 3_000_000 } : { grants: 10_000, entries: 100_000 },
       isQuick,
     ),
+    bulk,
   ],
   // For the number of statements. It costs all servers the same.
   { shared_preload_libraries: 'pg_stat_statements' },
