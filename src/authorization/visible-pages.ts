@@ -22,7 +22,7 @@ export type VisiblePage = {
   readonly filter: object;
   readonly window: PageWindow;
   readonly others?: readonly object[];
-  /** Conditions on the ticket, or on the account, that few or many may meet. */
+  /** Conditions on the ticket, on the account, or on who holds the role, that few or many may meet. */
   readonly sought?: object;
   /** Default: the ids. */
   readonly by?: SortKey;
@@ -36,7 +36,17 @@ const few = 1_000;
 
 /** What is on tickets, and seen with their grants. */
 type TableOnTickets = 'grants' | 'support_sessions' | 'change_requests';
-type Table = TableOnTickets | 'tickets' | 'accounts';
+type Table = TableOnTickets | 'tickets' | 'accounts' | 'role_assignments';
+
+/** On what the conditions are by which something is sought: on the row itself, on its ticket, or on who holds the role. */
+const soughtOn = {
+  tickets: { table: 'tickets', column: 'id', relation: null },
+  accounts: { table: 'accounts', column: 'id', relation: null },
+  role_assignments: { table: 'accounts', column: 'account_id', relation: 'account' },
+  grants: { table: 'tickets', column: 'ticket_id', relation: 'ticket' },
+  support_sessions: { table: 'tickets', column: 'ticket_id', relation: 'ticket' },
+  change_requests: { table: 'tickets', column: 'ticket_id', relation: 'ticket' },
+} as const satisfies Record<Table, { table: Table; column: string; relation: string | null }>;
 
 /** The ids of the tickets of a page: those seen in any of the ways that pass the filter. One statement. */
 export async function listVisibleTicketIds(
@@ -115,7 +125,7 @@ function pageSql(table: Table, page: VisiblePage): Prisma.Sql | null {
 /** What is sought among all rows is looked for before them, as `found`. */
 function soughtFirst(table: Table, { others = [], sought }: VisiblePage): Prisma.Sql {
   if (sought === undefined || others.length === 0) return Prisma.empty;
-  const name = table === 'accounts' ? 'accounts' : 'tickets';
+  const { table: name } = soughtOn[table];
   return Prisma.sql`
     WITH found AS MATERIALIZED
       (SELECT its.id FROM ${Prisma.raw(name)} AS its WHERE ${whereSql(sought, 'its', relationsOf(name, 'its'))} LIMIT ${few + 1})`;
@@ -130,6 +140,7 @@ function readsOf(tableName: Table, { ways, others = [], filter, sought, window, 
   const columns = Prisma.sql`${keySql(by)} AS key, r.id`;
   const ofWays = ways.map(({ where = {}, ...way }) => {
     if (tableName === 'accounts') return membersOf(way, columns, restOf(where));
+    if (tableName === 'role_assignments') return rolesIn(way, columns, restOf(where));
     const ofTicket = Prisma.raw(tableName === 'tickets' ? 'r.id' : 'r.ticket_id');
     const product =
       way.productId === undefined || tableName !== 'tickets'
@@ -160,7 +171,7 @@ function readsOfSought(
   restOf: (also: readonly Prisma.Sql[]) => Prisma.Sql,
 ): Prisma.Sql[] {
   const table = Prisma.raw(tableName);
-  const isOnFound = Prisma.raw(tableName === 'tickets' || tableName === 'accounts' ? 'r.id' : 'r.ticket_id');
+  const isOnFound = Prisma.raw(`r.${soughtOn[tableName].column}`);
   return [
     Prisma.sql`
       SELECT on_found.key, on_found.id FROM found
@@ -174,16 +185,16 @@ function readsOfSought(
 
 /** Whether a row is of what is sought, as a condition that PostgreSQL may read in any way. */
 function soughtOf(tableName: Table, sought: object): Prisma.Sql {
-  const isItself = tableName === 'tickets' || tableName === 'accounts';
-  return whereSql(isItself ? sought : { ticket: sought }, 'r', relationsOf(tableName, 'r'));
+  const { relation } = soughtOn[tableName];
+  return whereSql(relation === null ? sought : { [relation]: sought }, 'r', relationsOf(tableName, 'r'));
 }
 
 /** The same as a condition that is looked at for each row. */
 function walkedFor(tableName: Table, sought: object): Prisma.Sql {
-  if (tableName === 'tickets' || tableName === 'accounts')
-    return Prisma.sql`(SELECT ${soughtOf(tableName, sought)})`;
-  const condition = whereSql(sought, 'its', relationsOf('tickets', 'its'));
-  return Prisma.sql`(SELECT ${condition} FROM tickets AS its WHERE its.id = r.ticket_id)`;
+  const { table, column, relation } = soughtOn[tableName];
+  if (relation === null) return Prisma.sql`(SELECT ${soughtOf(tableName, sought)})`;
+  const condition = whereSql(sought, 'its', relationsOf(table, 'its'));
+  return Prisma.sql`(SELECT ${condition} FROM ${Prisma.raw(table)} AS its WHERE its.id = ${Prisma.raw(`r.${column}`)})`;
 }
 
 /** The members of the organizations. */
@@ -192,6 +203,14 @@ function membersOf({ organizationIds = [] }: TicketWay, columns: Prisma.Sql, res
       SELECT member.key, member.id FROM unnest(${organizationIds}::uuid[]) AS organization (id)
        CROSS JOIN LATERAL (SELECT ${columns} FROM memberships AS m JOIN accounts AS r ON r.id = m.account_id
                             WHERE m.organization_id = organization.id AND ${rest}) AS member`;
+}
+
+/** The roles in the organizations. */
+function rolesIn({ organizationIds = [] }: TicketWay, columns: Prisma.Sql, rest: Prisma.Sql): Prisma.Sql {
+  return Prisma.sql`
+      SELECT held.key, held.id FROM unnest(${organizationIds}::uuid[]) AS organization (id)
+       CROSS JOIN LATERAL (SELECT ${columns} FROM role_assignments AS r
+                            WHERE r.organization_id = organization.id AND ${rest}) AS held`;
 }
 
 /** The conditions on what belongs to the rows of the table called `alias`. */
@@ -203,6 +222,11 @@ function relationsOf(tableName: string, alias: string): Relations {
         memberships: (where) =>
           Prisma.sql`EXISTS (SELECT FROM memberships AS held WHERE held.account_id = ${of('id')} AND ${whereSql(where, 'held')})`,
         words: ({ begin }: { begin?: string }) => wordsSql(alias, ['name', 'email'], begin ?? ''),
+      };
+    case 'role_assignments':
+      return {
+        account: (where) =>
+          Prisma.sql`EXISTS (SELECT FROM accounts AS its WHERE its.id = ${of('account_id')} AND ${whereSql(where, 'its', relationsOf('accounts', 'its'))})`,
       };
     case 'tickets':
       return {

@@ -175,6 +175,11 @@ export function waysToSeeAccounts(viewer: Viewer): TicketWay[] | null {
   return viewer.kind === 'USER' ? [{ organizationIds: organizationsWithRole(viewer) }] : null;
 }
 
+/** The organizations whose roles a user sees besides their own. Null for those who see all roles, or none. */
+export function waysToSeeRoleAssignments(viewer: Viewer): TicketWay[] | null {
+  return waysToSeeAccounts(viewer);
+}
+
 /** The organizations in which the user holds any role that counts. */
 export function organizationsWithRole(viewer: UserViewer): string[] {
   return viewer.organizationIds.filter((id) =>

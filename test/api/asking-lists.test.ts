@@ -270,7 +270,7 @@ const questions: Record<string, Question> = {
   roleAssignments: {
     list: 'roleAssignments',
     filter: 'RoleAssignmentFilter',
-    selected: 'id role createdAt user { id email } organization { id } site { id }',
+    selected: 'id role createdAt user { id email name } organization { id } site { id }',
     people: () => [
       'operator@vendor.example',
       world.acme.emails.organizationAdmin,
@@ -294,6 +294,9 @@ const questions: Record<string, Question> = {
       userId: [],
       role: [one('role', 'PRODUCT_ADMIN', (row) => row.role === 'PRODUCT_ADMIN')],
       roles: someOf('roles', [['PRODUCT_ADMIN', 'GUARD_ADMIN'], ['TRUSTED_USER']], (row) => row.role),
+      text: ['acme', 'jira', 'GUARDADMIN glo', 'nobody'].map((text) =>
+        one('text', text, (row) => textFits(text, `${row.user.name} ${row.user.email}`)),
+      ),
       ...periods('createdAt'),
     }),
   },

@@ -55,8 +55,7 @@ const served: Record<string, Record<string, Served>> = {
   roleAssignments: {
     siteIds: { column: 'role_assignments.site_id' },
     roles: { column: 'role_assignments.role', unindexed: 'an organization has few: its index serves' },
-    ...{ from: byTime, until: byTime },
-    organizationId: { column: 'role_assignments.organization_id' },
+    ...{ from: byTime, until: byTime, text: measured, organizationId: measured },
     siteId: { column: 'role_assignments.site_id' },
     userId: { column: 'role_assignments.account_id' },
     role: { column: 'role_assignments.role', unindexed: 'an organization has few: its index serves' },

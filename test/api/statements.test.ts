@@ -269,9 +269,10 @@ describe('a query', () => {
       query: `query ($n: Int!) { tickets(first: $n) { edges { node { key changeRequests(first: $n) { edges { node { state } } }
           viewerMay { requestChange { allowed code } } } } } }`,
     },
+    // One finds the ids by the ways in which the viewer sees roles, one reads the rows.
     roleAssignments: {
       by: 'admin',
-      statements: 2,
+      statements: 3,
       query: `query ($n: Int!) { roleAssignments(first: $n) { edges { node { role user { name } organization { name sites(first: 2) { edges { node { url } } } }
           site { url organization { name } } product { key site { url } } } } } }`,
     },

@@ -87,7 +87,16 @@ beforeAll(
     await prisma.membership.create({
       data: { organizationId: mine.organizationId, accountId: adminId, createdAt },
     });
-    await pool.query('VACUUM (ANALYZE) tickets, grants, accounts, memberships, products, sites');
+    // Each of them holds a role.
+    await asRestored(
+      pool,
+      `INSERT INTO role_assignments (id, account_id, role, organization_id, created_at)
+       SELECT ('01900000-0000-7000' || right(gen_random_uuid()::text, 18))::uuid, account_id, 'ORGANIZATION_ADMIN', organization_id, now()
+         FROM memberships`,
+    );
+    await pool.query(
+      'VACUUM (ANALYZE) role_assignments, tickets, grants, accounts, memberships, products, sites',
+    );
     // Millions of rows take minutes to write.
   },
   bySize(300_000, 1_800_000),
@@ -198,7 +207,7 @@ const period = { from: new Date(Date.now() + 2 * 86_400_000), until: new Date(Da
 const [everywhere, here] = [{ ways: [], others: [{}] }, { ways: [{ siteIds: [mine.siteId] }] }];
 const pending = { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL'] } };
 type Asked = Omit<VisiblePage, 'window'>;
-const asked: Record<'grants' | 'tickets' | 'accounts', Record<string, Asked>> = {
+const asked: Record<'grants' | 'tickets' | 'accounts' | 'role_assignments', Record<string, Asked>> = {
   grants: {
     organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
     siteIds: { ...here, filter: {} },
@@ -230,6 +239,17 @@ const asked: Record<'grants' | 'tickets' | 'accounts', Record<string, Asked>> = 
     period: { ...everywhere, filter: inPeriod('createdAt', period) },
   },
   accounts: {
+    organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
+    text: { ...everywhere, filter: {}, sought: { words: { begin: 'zara' } } },
+    'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'some' } } },
+    'text in a small organization': {
+      ways: [{ organizationIds: [mine.organizationId] }],
+      filter: {},
+      sought: { words: { begin: 'some' } },
+    },
+    period: { ...everywhere, filter: inPeriod('createdAt', period) },
+  },
+  role_assignments: {
     organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
     text: { ...everywhere, filter: {}, sought: { words: { begin: 'zara' } } },
     'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'some' } } },

@@ -1,4 +1,4 @@
-/** Lists of tickets, of what is on them, and of accounts: pages of what the viewer sees, under a filter, in an order. */
+/** Lists of tickets, of what is on them, of accounts and of their roles: pages of what the viewer sees, under a filter, in an order. */
 import type { GraphQLResolveInfo } from 'graphql';
 import {
   countVisible,
@@ -28,7 +28,7 @@ export type Place = { organizationIds?: readonly string[]; siteIds?: readonly st
 
 /** A list, and how its rows are found and read. */
 export type VisibleList<Row> = {
-  readonly table: 'grants' | 'tickets' | 'accounts';
+  readonly table: 'grants' | 'tickets' | 'accounts' | 'role_assignments';
   /** Null for viewers for whom `visible` has no ways: they see all rows, or none. */
   readonly waysOf: (viewer: Viewer) => readonly Way[] | null;
   readonly visible: (viewer: Viewer) => object;

@@ -1,12 +1,4 @@
-import type { Prisma } from '../../../prisma/generated/client/client.ts';
-import { visibleRoleAssignments } from '../../authorization/visibility.ts';
 import { builder } from '../builder.ts';
-import { viewerOf } from '../context.ts';
-import { maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import { byId, keysetConnection, nodesQuery } from '../keyset-connection.ts';
-import { idsField, inPeriod, periodFields } from '../lists/conditions.ts';
-import { mostCounted, totalOf } from '../lists/counted.ts';
-import { asked, ListOrder } from '../lists/order.ts';
 import { totalCount } from '../lists/total-count.ts';
 import { User } from './account.ts';
 
@@ -97,13 +89,13 @@ export const RoleAssignment = builder.prismaNode('RoleAssignment', {
   }),
 });
 
-const RoleAssignmentEdge = builder.edgeObject({
+export const RoleAssignmentEdge = builder.edgeObject({
   name: 'RoleAssignmentEdge',
   type: RoleAssignment,
   description: 'A role assignment in a list.',
 });
 
-const RoleAssignmentConnection = builder.connectionObject(
+export const RoleAssignmentConnection = builder.connectionObject(
   {
     name: 'RoleAssignmentConnection',
     type: RoleAssignment,
@@ -111,72 +103,4 @@ const RoleAssignmentConnection = builder.connectionObject(
     fields: (t) => ({ totalCount: t.field(totalCount) }),
   },
   RoleAssignmentEdge,
-);
-
-const RoleAssignmentFilter = builder.inputType('RoleAssignmentFilter', {
-  description: 'Selects role assignments. All the conditions given must hold.',
-  fields: (t) => ({
-    organizationId: t
-      .id({ description: 'Only assignments in this organization.' })
-      .validate(optionalGlobalId('Organization')),
-    siteId: t
-      .id({ description: 'Only assignments over this site or a product on it.' })
-      .validate(optionalGlobalId('Site')),
-    userId: t.id({ description: 'Only assignments of this user.' }).validate(optionalGlobalId('User')),
-    role: t.field({ type: Role, description: 'Only assignments of this role.' }),
-    roles: t
-      .field({
-        type: [Role],
-        description: `Only assignments of one of these roles, at most ${maxValues}.`,
-      })
-      .validate(optionalValues<typeof Role.$inferType>()),
-    siteIds: idsField(t, 'Site', 'Only assignments over one of these sites or a product on it'),
-    ...periodFields(t, 'assignments', 'createdAt'),
-  }),
-});
-
-builder.queryField('roleAssignments', (t) =>
-  t.connection(
-    {
-      type: RoleAssignment,
-      nullable: true,
-      description:
-        "The viewer's own roles and, for the holder of a role that counts, those of their organizations, newest first. Null with an error.",
-      authScopes: { operation: 'roleAssignments' },
-      args: {
-        filter: t.arg({
-          type: RoleAssignmentFilter,
-          description: 'Which assignments. Default: all that the viewer may see.',
-        }),
-        orderBy: t.arg({ type: ListOrder, description: 'In which order. Default: the newest first.' }),
-      },
-      resolve: async (_, args, context, info) => {
-        const { organizationId, siteId, siteIds, userId, role, roles } = args.filter ?? {};
-        const { prisma } = context.services.database;
-        const where: Prisma.RoleAssignmentWhereInput[] = [
-          visibleRoleAssignments(viewerOf(context)),
-          ...(organizationId == null ? [] : [{ organizationId }]),
-          ...(siteId == null ? [] : [{ siteId }]),
-          ...(siteIds == null ? [] : [{ siteId: { in: siteIds } }]),
-          ...(userId == null ? [] : [{ accountId: userId }]),
-          ...(role == null ? [] : [{ role }]),
-          ...(roles == null ? [] : [{ role: { in: roles } }]),
-          inPeriod('createdAt', args.filter ?? {}),
-        ];
-        const ordering = asked(byId, 'roleAssignments', args);
-        const page = await keysetConnection(args, ordering, ({ where: bounds, ...window }) =>
-          prisma.roleAssignment.findMany({
-            ...nodesQuery(context, info),
-            where: { AND: [...where, bounds] },
-            ...window,
-          }),
-        );
-        const count = async () =>
-          totalOf(await prisma.roleAssignment.count({ where: { AND: where }, take: mostCounted + 1 }));
-        return { ...page, count };
-      },
-    },
-    RoleAssignmentConnection,
-    RoleAssignmentEdge,
-  ),
 );
