@@ -205,7 +205,7 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
         expect(read).toEqual(expected.map(({ id }) => id));
         found += read.length;
       }),
-      { seed, numRuns: bySize(60, 3_000) },
+      { seed, numRuns: bySize(30, 3_000) },
     );
     expect(found).toBeGreaterThan(0);
   });

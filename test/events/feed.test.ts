@@ -403,7 +403,7 @@ describe('a subscription', () => {
           }
         },
       ),
-      { numRuns: bySize(12, 100) },
+      { numRuns: bySize(8, 100) },
     );
   });
 });

@@ -324,7 +324,7 @@ describe('readers beside writers that commit in any order', () => {
           expect((await readOn(from, limit)).ids.toSorted()).toStrictEqual(missing.toSorted());
         }
       }),
-      { numRuns: bySize(15, 200) },
+      { numRuns: bySize(8, 200) },
     );
   });
 
@@ -354,7 +354,7 @@ describe('readers beside writers that commit in any order', () => {
           }
         });
       }),
-      { numRuns: bySize(6, 60) },
+      { numRuns: bySize(4, 60) },
     );
   });
 });

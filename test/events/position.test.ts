@@ -74,7 +74,7 @@ describe('a position', () => {
         const expected = includedIn(other).every((offset) => includedIn(one).includes(offset));
         expect(covers(one, other)).toBe(expected);
       }),
-      { numRuns: bySize(400, 5_000) },
+      { numRuns: bySize(150, 5_000) },
     );
   });
 
@@ -103,7 +103,7 @@ describe('a position', () => {
           .filter((offset) => includedIn(one).includes(offset) || includedIn(other).includes(offset));
         expect(includedIn(union(one, other))).toStrictEqual(either);
       }),
-      { numRuns: bySize(400, 5_000) },
+      { numRuns: bySize(150, 5_000) },
     );
   });
 
@@ -125,7 +125,7 @@ describe('a position', () => {
           expect(open).toStrictEqual(open.toSorted((one, other) => Number(one - other)));
         }
       }),
-      { numRuns: bySize(400, 5_000) },
+      { numRuns: bySize(150, 5_000) },
     );
     // Too many transactions in between to name them all.
     expect(positionAfterAppended(origin, origin, { txid: 33n, seq: 1n }, true)).toBeUndefined();
@@ -149,7 +149,7 @@ describe('a position', () => {
           expect(through).toBeLessThan(3n);
         }
       }),
-      { numRuns: bySize(400, 5_000) },
+      { numRuns: bySize(150, 5_000) },
     );
     const one: Position = {
       next: 5n,
@@ -249,7 +249,7 @@ describe('a position', () => {
           }
         },
       ),
-      { numRuns: bySize(300, 5_000) },
+      { numRuns: bySize(120, 5_000) },
     );
   });
 

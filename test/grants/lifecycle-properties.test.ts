@@ -89,7 +89,7 @@ function holdsOfEveryHistory(law: (steps: Step[]) => void): void {
     fc.property(history, (steps) => {
       law(steps);
     }),
-    { numRuns: bySize(500, 2_000) },
+    { numRuns: bySize(200, 2_000) },
   );
 }
 
@@ -299,7 +299,7 @@ describe('a grant that is over', () => {
           expect(end).toStrictEqual(ended);
         },
       ),
-      { numRuns: bySize(500, 2_000) },
+      { numRuns: bySize(200, 2_000) },
     );
   });
 });

@@ -9,6 +9,8 @@ const slowFiles = [
   'test/startup.test.ts',
   'test/api/outage.test.ts',
   'test/api/lists.test.ts',
+  'test/api/results.test.ts',
+  'test/api/asking-lists.test.ts',
   'test/api/races.test.ts',
   'test/delivery/history.test.ts',
   'test/delivery/one-stalled.test.ts',
