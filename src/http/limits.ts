@@ -52,6 +52,8 @@ export const defaultLimits = {
   turnMs: 2_000,
   /** An operation that was refused for one of these is answered, and its WebSocket read on, only after so long. */
   refusalPauseMs: 100,
+  /** A WebSocket on which several were refused at once is not read for so long at most. */
+  longestPauseMs: 2_000,
   /** From an operation's start to its result, or to the start of its stream. */
   operationMs: 4_500,
 

@@ -54,6 +54,8 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
   #session: Session | null = null;
   #isDraining = false;
   #closeCode: number | null = null;
+  /** On the clock of `performance.now()`. */
+  #pausedUntil = 0;
 
   /** @param stream the network connection below the WebSocket */
   constructor(
@@ -112,13 +114,23 @@ export class Connection implements ProtocolSocket, Expirable, SlowConsumerHandle
   }
 
   /**
-   * Reads nothing for a while: a client that sends more than is admitted is slowed down, instead of being answered with
-   * refusals as fast as it sends.
+   * Reads nothing for a while, for longer after each refusal: a client that sends more than is admitted is slowed down,
+   * instead of being answered with refusals as fast as it sends.
    */
   pause(): void {
+    const { refusalPauseMs, longestPauseMs } = this.#dependencies.limits;
+    const now = performance.now();
+    const until = Math.max(this.#pausedUntil, now) + refusalPauseMs;
+    this.#pausedUntil = Math.min(until, now + longestPauseMs);
     if (this.#socket.isPaused) return;
     this.#socket.pause();
-    setTimeout(() => this.#socket.resume(), this.#dependencies.limits.refusalPauseMs).unref();
+    this.#resumeOnceDue();
+  }
+
+  #resumeOnceDue(): void {
+    const ms = this.#pausedUntil - performance.now();
+    if (ms <= 0) this.#socket.resume();
+    else setTimeout(() => this.#resumeOnceDue(), ms).unref();
   }
 
   /** With which the gateway has closed it; null: it has not. */
