@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Admission, Asked } from './admission/admission.ts';
 import { admit } from './admission/admit.ts';
-import type { Refused } from './admission/refusal.ts';
+import { refuseAfterPause } from './admission/refuse-after-pause.ts';
 import type { WhileArriving } from './arriving-bodies.ts';
 import {
   type Authenticate,
@@ -66,7 +65,10 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     });
     response.once('close', () => operation.end('CLIENT_GONE'));
     const refused = await admit(options.admission, operation, askedBy(request));
-    if (refused !== null) await refuseAfterPause(request, response, refused);
+    if (refused !== null) {
+      Object.assign(request, { body: undefined });
+      await refuseAfterPause(response, refused, limits.refusalPauseMs);
+    }
     await engine(request, response, { operation });
   };
 
@@ -79,21 +81,6 @@ export function graphqlRoute(options: GraphQLRouteOptions): Route {
     const isParameters = typeof body === 'object' && body !== null && !Array.isArray(body);
     if (isParameters && Object.keys(body).length > 0) return body;
     throw new RequestRefusedError(400, 'BAD_REQUEST', 'Send an object with a query: {"query": "…"}.');
-  }
-
-  /**
-   * Whoever sends the next request on an answer must not keep the gateway busy with refusals.
-   * @throws RequestRefusedError 429
-   */
-  async function refuseAfterPause(
-    request: IncomingMessage & { body?: object },
-    response: ServerResponse,
-    { code, message, retryAfterSeconds: seconds }: Refused,
-  ): Promise<never> {
-    delete request.body;
-    await wait(limits.refusalPauseMs);
-    response.setHeader('retry-after', seconds);
-    throw new RequestRefusedError(429, code, message, { retryAfterSeconds: seconds });
   }
 
   /** Returns null after it has sent a refusal. */

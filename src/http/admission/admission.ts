@@ -3,6 +3,7 @@
  * or wait, at such a rate, and so many at a time. Work that ends access has budgets and turns of its own.
  */
 import { mayEndAccess } from '../../authorization/ends-access.ts';
+import type { AdmissionConfig } from '../../config/config.ts';
 import { GenerationalCache } from '../../platform/generational-cache.ts';
 import { FairQueue, type Share } from './fair-queue.ts';
 import type { Account, Lane, Turn } from './lane.ts';
@@ -11,13 +12,7 @@ import { createRate, type Rate } from './rate.ts';
 import type { RateStore } from './rate-store.ts';
 import { type Refused, tooFast, tooMany } from './refusal.ts';
 
-export type AdmissionLimits = {
-  readonly operationsPerAccount: number;
-  readonly operationsPerServiceAccount: number;
-  readonly operationsPerOrganization: number;
-  readonly ratePerAccount: number;
-  readonly ratePerServiceAccount: number;
-  readonly ratePerOrganization: number;
+export type AdmissionLimits = AdmissionConfig & {
   readonly operationsWaiting: number;
   readonly turnMs: number;
 };
