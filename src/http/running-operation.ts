@@ -14,6 +14,12 @@ export type OperationEndReason =
   | 'SLOW_CONSUMER'
   | 'SHUTTING_DOWN';
 
+/** The field of the schema that an operation asks for, of a bounded number of names, and its type such as `query`. */
+export type OperationName = { readonly field: string; readonly type: string };
+
+/** Of an operation whose document is not known, or has no such operation. */
+export const unnamed: OperationName = { field: 'other', type: 'other' };
+
 /** The `reason` of an ended operation's abort signal. */
 class OperationEndedError extends Error {
   override readonly name = 'OperationEndedError';
@@ -59,6 +65,7 @@ export class RunningOperation implements OperationInfo {
   keptCharacters = 0;
   /** What was admitted; undefined before that. */
   place: Place | undefined;
+  name: OperationName = unnamed;
   /** Why the operation ended; null while it runs. */
   ended: OperationEndReason | null = null;
   /** Of the operation until it is answered or streams. */
@@ -105,9 +112,10 @@ export class RunningOperation implements OperationInfo {
     else listener();
   }
 
-  /** Names the span after the field of the root. */
-  named({ field, type }: { field: string; type: string }): void {
-    this.#span?.rename(`${type} ${field}`);
+  /** Names it, and its span, after the field of the root. */
+  named(name: OperationName): void {
+    this.name = name;
+    this.#span?.rename(`${name.type} ${name.field}`);
   }
 
   /** Does a step of the operation, within a span of this name. */

@@ -1,6 +1,6 @@
 import type { Plugin } from 'graphql-yoga';
 import type { EngineContext } from '../running-operation.ts';
-import { nameOf } from './count-operations.ts';
+import { nameOf } from './operation-name.ts';
 
 /**
  * Gives the steps of each operation spans within that of the operation: `parse` and `validate`, unless the document is known,
