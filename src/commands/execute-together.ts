@@ -3,7 +3,7 @@ import type { Sender } from '../audit/entry.ts';
 import type { GrantRow } from '../grants/row.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt } from '../identity/viewer-store.ts';
-import { inSpan, withLastSpan } from '../metrics/spans.ts';
+import { inSpan } from '../metrics/spans.ts';
 import type { Transaction } from '../platform/database.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
 import { lockRights } from '../roles/locks.ts';
@@ -14,6 +14,7 @@ import { answerToRepetition, type Dependencies, notActive, outcomeOf } from './e
 import { type Answer, claimKeys, keepAnswers, repetitionOf } from './idempotency.ts';
 import { isRefusalOnly } from './refuse-unlocked.ts';
 import { FactsOfGrants, type TicketFacts } from './ticket-facts.ts';
+import { tracedTransaction } from './traced-transaction.ts';
 
 /** A command that decides on one existing grant, by its ticket's facts. */
 export type CommandOnGrant<Input extends { grantId: string }> = Command<Input, TicketFacts, GrantRow>;
@@ -83,18 +84,10 @@ export async function executeTogether<Input extends { grantId: string }>(
     await keepAnswers(tx, accountId, kept);
     return { answers, viewer, appended };
   };
-  const runOnce = () =>
-    withLastSpan('commit', (beginCommit) =>
-      database.transaction(async (tx) => {
-        const written = await run(tx);
-        beginCommit();
-        return written;
-      }, signal),
-    );
   const { appended, ...executed } = await inSpan(
     `command ${command.operation}`,
     { 'latchkey.items': items.length },
-    () => retryOnWriteConflict(runOnce),
+    () => retryOnWriteConflict(() => tracedTransaction(database, run, signal)),
   );
   inSpan('publish', {}, () => announce(appended));
   for (const answer of executed.answers) metrics?.commandAnswered(command.operation, outcomeOf(answer));

@@ -13,7 +13,7 @@ import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { inSpan, withLastSpan } from '../metrics/spans.ts';
+import { inSpan } from '../metrics/spans.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Database, Transaction } from '../platform/database.ts';
@@ -36,6 +36,7 @@ import { isOfQuota } from './quotas.ts';
 import type { RecentRefusals } from './recent-refusals.ts';
 import { forbidden, notFound, RefusedError } from './refusal.ts';
 import { type RefusedUnlocked, refuseUnlocked } from './refuse-unlocked.ts';
+import { tracedTransaction } from './traced-transaction.ts';
 
 export type Dependencies = {
   database: Database;
@@ -122,16 +123,8 @@ export async function executeAndLook<Input, Facts, Row extends object>(
     }
     return written;
   };
-  const runOnce = () =>
-    withLastSpan('commit', (beginCommit) =>
-      database.transaction(async (tx) => {
-        const written = await run(tx);
-        beginCommit();
-        return written;
-      }),
-    );
   const { appended, unsettled, ...executed } = await inSpan(`command ${command.operation}`, {}, () =>
-    retryOnWriteConflict(runOnce),
+    retryOnWriteConflict(() => tracedTransaction(database, run)),
   );
   inSpan('publish', {}, () => announce(appended));
   metrics?.commandAnswered(command.operation, outcomeOf(executed.answer));
