@@ -207,6 +207,19 @@ const period = { from: new Date(Date.now() + 2 * 86_400_000), until: new Date(Da
 const [everywhere, here] = [{ ways: [], others: [{}] }, { ways: [{ siteIds: [mine.siteId] }] }];
 const pending = { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL'] } };
 type Asked = Omit<VisiblePage, 'window'>;
+/** Of accounts, and of the roles that they hold. */
+const ofHolders = {
+  organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
+  text: { ...everywhere, filter: {}, sought: { words: { begin: 'zara' } } },
+  'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'some' } } },
+  'text in a small organization': {
+    ways: [{ organizationIds: [mine.organizationId] }],
+    filter: {},
+    sought: { words: { begin: 'some' } },
+  },
+  period: { ...everywhere, filter: inPeriod('createdAt', period) },
+};
+
 const asked: Record<'grants' | 'tickets' | 'accounts' | 'role_assignments', Record<string, Asked>> = {
   grants: {
     organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
@@ -238,28 +251,8 @@ const asked: Record<'grants' | 'tickets' | 'accounts' | 'role_assignments', Reco
     'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'slow' } } },
     period: { ...everywhere, filter: inPeriod('createdAt', period) },
   },
-  accounts: {
-    organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
-    text: { ...everywhere, filter: {}, sought: { words: { begin: 'zara' } } },
-    'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'some' } } },
-    'text in a small organization': {
-      ways: [{ organizationIds: [mine.organizationId] }],
-      filter: {},
-      sought: { words: { begin: 'some' } },
-    },
-    period: { ...everywhere, filter: inPeriod('createdAt', period) },
-  },
-  role_assignments: {
-    organizationId: { ways: [{ organizationIds: [mine.organizationId] }], filter: {} },
-    text: { ...everywhere, filter: {}, sought: { words: { begin: 'zara' } } },
-    'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'some' } } },
-    'text in a small organization': {
-      ways: [{ organizationIds: [mine.organizationId] }],
-      filter: {},
-      sought: { words: { begin: 'some' } },
-    },
-    period: { ...everywhere, filter: inPeriod('createdAt', period) },
-  },
+  accounts: ofHolders,
+  role_assignments: ofHolders,
 };
 const measured = Object.entries(asked).flatMap(([table, questions]) =>
   Object.entries(questions).map(([name, question]) => [table as keyof typeof asked, name, question] as const),

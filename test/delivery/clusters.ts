@@ -86,7 +86,8 @@ function clusterOf(dataFolder: string, server: EmbeddedPostgres): Cluster {
   };
 }
 
-async function queryAt(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
+/** Runs the statements on a connection of their own, and returns the rows of the last one. */
+export async function queryAt(url: string, ...statements: string[]): Promise<Record<string, unknown>[]> {
   const client = clientAt(url);
   client.on('error', () => undefined);
   await client.connect();

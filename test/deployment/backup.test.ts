@@ -4,8 +4,8 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { queryAt } from '../delivery/clusters.ts';
 import { administer, databaseUrl } from '../support/databases.ts';
 import { dumpOf, restoreInto } from '../support/dump.ts';
 import { eventually } from '../support/eventually.ts';
@@ -105,18 +105,7 @@ describe.runIf(fullSize && postgresBin !== undefined)(`a database: ${triedWith}`
   }, 900_000);
   afterAll(() => running.disposeAsync());
 
-  async function query(port: number, ...statements: string[]): Promise<Record<string, unknown>[]> {
-    const client = new pg.Client({ connectionString: urlAt(port) });
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      let rows: Record<string, unknown>[] = [];
-      for (const statement of statements) ({ rows } = await client.query(statement));
-      return rows;
-    } finally {
-      await client.end();
-    }
-  }
+  const query = (port: number, ...statements: string[]) => queryAt(urlAt(port), ...statements);
 
   /** Resolves when it has begun. */
   async function subscribe(): Promise<Subscriber> {
