@@ -1,6 +1,7 @@
 /** What one account does, and what it cannot hold up: turns, limits, rates, and refusals that take no lock. */
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { whileLocked } from '../support/while-locked.ts';
@@ -194,19 +195,15 @@ test('beyond its limit an operation gets 429, or its code on its own id, and end
     const { errors } = (await refused.json()) as { errors: unknown[] };
     expect(errors).toMatchObject([{ extensions: { code: 'TOO_MANY_OPERATIONS', retryAfterSeconds: 1 } }]);
 
-    const socket = operator.socket();
-    const overSocket = (query: string) =>
-      new Promise<unknown>((resolve) =>
-        socket.subscribe({ query }, { next: resolve, error: resolve, complete: () => undefined }),
-      );
-    expect(await overSocket('{ viewer { kind } }')).toMatchObject([
+    const ask = overSocket(operator);
+    expect(await ask('{ viewer { kind } }')).toMatchObject([
       { extensions: { code: 'TOO_MANY_OPERATIONS', retryAfterSeconds: 1 } },
     ]);
     // The socket stays open, and what ends access is admitted: here something that does not exist.
     const ending = `mutation { deactivateSite(input: { siteId: "${world.acme.sites.deactivated.id}" }) { __typename } }`;
-    expect(await overSocket(ending)).toMatchObject({ data: { deactivateSite: {} } });
+    expect(await ask(ending)).toMatchObject({ data: { deactivateSite: {} } });
     // What only names it is not.
-    expect(await overSocket('query deactivateSite { viewer { kind } }')).toMatchObject([
+    expect(await ask('query deactivateSite { viewer { kind } }')).toMatchObject([
       { extensions: { code: 'TOO_MANY_OPERATIONS' } },
     ]);
     expect(await admins.globex.ask('{ viewer { kind } }')).toEqual({ viewer: { kind: 'USER' } });
@@ -215,6 +212,83 @@ test('beyond its limit an operation gets 429, or its code on its own id, and end
   for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
   // They count no longer.
   await eventually(async () => expect((await operator.send('{ viewer { kind } }')).errors).toEqual([]));
+});
+
+/** A WebSocket of the person, on which each operation resolves to its first result or its errors. */
+function overSocket(person: Person) {
+  const socket = person.socket();
+  return (query: string) =>
+    new Promise<unknown>((resolve) =>
+      socket.subscribe({ query }, { next: resolve, error: resolve, complete: () => undefined }),
+    );
+}
+
+test.each([
+  ['no further before its pause is over', { refusalPauseMs: generousMs, longestPauseMs: generousMs }, 1],
+  ['on after the longest pause', { refusalPauseMs: generousMs, longestPauseMs: 1 }, 2],
+])(
+  'a WebSocket of which an operation was refused is read %s, and the others at once',
+  async (_, pauses, answered) => {
+    await using strict = await startGateway({
+      ...{
+        databaseUrl: gateway.databaseUrl,
+        maintenance: false,
+        limits: { operationsPerAccount: 1, ...pauses },
+      },
+    });
+    const { operator, admins } = await withPeople(strict, world);
+    const variables = { ticketId, engineerId: world.engineer.id };
+    const { answers } = await whileLocked(gateway.sql, ticketId, async () => {
+      const waiting = [operator.send(assign, variables)];
+      await untilWaiting(1);
+      const refused = expect.arrayContaining([expect.objectContaining({ message: expect.any(String) })]);
+      const ask = overSocket(operator);
+      let count = 0;
+      const counted = async () => {
+        expect(await ask('{ viewer { kind } }')).toEqual(refused);
+        count += 1;
+      };
+      await counted();
+      const second = counted();
+      if (answered === 2) await second;
+      else for (let i = 0; i < 3; i++) await admins.globex.ask('{ viewer { kind } }');
+      expect(count).toBe(answered);
+      return { answers: waiting };
+    });
+    for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
+  },
+);
+
+test('a request that is refused for a limit is answered after a pause, and the others at once', async () => {
+  const limits = { operationsPerAccount: 1, refusalPauseMs: generousMs };
+  await using strict = await startGateway({
+    ...{ databaseUrl: gateway.databaseUrl, maintenance: false, limits },
+  });
+  const { operator, admins } = await withPeople(strict, world);
+  const variables = { ticketId, engineerId: world.engineer.id };
+  const { answers } = await whileLocked(gateway.sql, ticketId, async () => {
+    const waiting = [operator.send(assign, variables)];
+    await untilWaiting(1);
+    let isAnswered = false;
+    const leaving = new AbortController();
+    const request = fetch(`${strict.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${operator.token}` },
+      body: JSON.stringify({ query: '{ viewer { kind } }' }),
+      signal: leaving.signal,
+    }).then(
+      () => {
+        isAnswered = true;
+      },
+      () => undefined,
+    );
+    for (let i = 0; i < 3; i++) await admins.globex.ask('{ viewer { kind } }');
+    expect(isAnswered).toBe(false);
+    leaving.abort();
+    await request;
+    return { answers: waiting };
+  });
+  for (const answer of await Promise.all(answers)) expect(answer.errors).toEqual([]);
 });
 
 test('beyond its rate an operation gets 429 and the seconds to wait, and ends of access have a rate of their own', async () => {
