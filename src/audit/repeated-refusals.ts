@@ -8,7 +8,7 @@ import type pg from 'pg';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { AuditEntry } from './entry.ts';
-import { auditRow, entryColumnNames } from './store.ts';
+import { auditRow, entryColumnNames, entryValues } from './store.ts';
 
 const minuteMs = 60_000;
 
@@ -77,10 +77,10 @@ export async function recordRepetitions(pool: pg.Pool, now: Date, limit: number)
        RETURNING repetitions, last_at, entry
      ), recorded AS (
        INSERT INTO audit_entries (${entryColumnNames})
-       SELECT ${entryColumnNames}
+       SELECT ${entryValues}
          FROM over CROSS JOIN LATERAL jsonb_populate_record(NULL::audit_entries, entry || jsonb_build_object(
                 'occurred_at', $2::timestamptz, 'count', repetitions,
-                'details', entry->'details' || jsonb_build_object('since', entry->'occurred_at', 'until', to_char(last_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))))
+                'details', entry->'details' || jsonb_build_object('since', entry->'occurred_at', 'until', to_char(last_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))) AS e
         WHERE repetitions > 0 ORDER BY last_at
      )
      SELECT count(*)::int AS forgotten FROM over`,

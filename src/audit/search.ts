@@ -4,27 +4,11 @@
  */
 import type pg from 'pg';
 import { type AuditEntry as AuditRow, Prisma } from '../../prisma/generated/client/client.ts';
+import { type AuditFilter, type AuditPlace, haveIndexes, type Part, partsOf, withActors } from './filter.ts';
 import { entryColumns } from './store.ts';
-
-/** A part of the log: an organization's entries, a site's, or those of both; without either, all of it. */
-export type AuditPlace = {
-  readonly organizationId?: string;
-  readonly siteId?: string;
-  /** Only what this account did, as far as it is in the log of an organization. */
-  readonly actor?: { readonly id: string; readonly email: string };
-  /** Of what an actor did, the entries of these sites. */
-  readonly onSites?: readonly string[];
-};
 
 /** An entry's place in the order of the log. */
 export type AuditPosition = { readonly txid: bigint; readonly seq: bigint };
-
-export type AuditFilter = {
-  /** The entries with one of these values, by column. */
-  readonly values: Partial<Record<FilteredColumn, readonly string[]>>;
-  readonly from: Date | null;
-  readonly until: Date | null;
-};
 
 export type AuditWindow = {
   readonly below: AuditPosition | null;
@@ -36,25 +20,8 @@ export type AuditWindow = {
 /** What was found, in order. `stoppedAt`: the id of the entry at which the search gave up; null: it has seen all it had to. */
 export type FoundEntries = { readonly rows: AuditRow[]; readonly stoppedAt: string | null };
 
-export type FilteredColumn = (typeof sought)[number]['column'] | 'actor_kind' | 'outcome';
-
-/**
- * The columns by whose values entries are looked up, the most selective first, and whether that is so among the entries of
- * one site or of one actor, too.
- */
-const sought = [
-  { column: 'session_id', everywhere: true },
-  { column: 'grant_id', everywhere: true },
-  { column: 'ticket_id', everywhere: true },
-  { column: 'actor_email', everywhere: false },
-  { column: 'action', everywhere: false },
-] as const;
-
 /** The number of entries at which a search looks for one page if it has conditions that no index has. */
 const mostExamined = 10_000;
-
-/** The number of parts, each read from an index, that are merged for one page. */
-const mostParts = 100;
 
 /**
  * The entries in these places that pass the filter. No entry is in two of the places.
@@ -65,14 +32,15 @@ const mostParts = 100;
 export async function searchAuditEntries(
   pool: pg.Pool,
   places: readonly AuditPlace[],
-  filter: AuditFilter,
+  asked: AuditFilter,
   window: AuditWindow,
   mayExamine: number = mostExamined,
 ): Promise<FoundEntries> {
   if (places.length === 0) return { rows: [], stoppedAt: null };
-  const bounds = narrow(window, await boundsOfDates(pool, filter));
+  const filter = await withActors(pool, asked);
   const parts = partsOf(places, filter);
   if (parts.length === 0) return { rows: [], stoppedAt: null };
+  const bounds = narrow(window, await boundsOfDates(pool, filter));
   const isExact = haveIndexes(parts, filter);
   const examined = isExact ? window.limit : Math.max(mayExamine, window.limit);
   const merged = mergedSql(parts, filter, bounds, window.order, examined);
@@ -93,9 +61,11 @@ export async function searchAuditEntries(
 export async function countAuditEntries(
   pool: pg.Pool,
   places: readonly AuditPlace[],
-  filter: AuditFilter,
+  asked: AuditFilter,
   limit: number,
 ): Promise<{ fitting: number; isComplete: boolean }> {
+  if (places.length === 0) return { fitting: 0, isComplete: true };
+  const filter = await withActors(pool, asked);
   const parts = partsOf(places, filter);
   if (parts.length === 0) return { fitting: 0, isComplete: true };
   const bounds = narrow({ below: null, above: null }, await boundsOfDates(pool, filter));
@@ -108,52 +78,6 @@ export async function countAuditEntries(
   );
   const [{ fitting, seen } = { fitting: 0, seen: 0 }] = rows;
   return { fitting, isComplete: seen < examined };
-}
-
-/** Whether indexes have exactly the entries that fit. */
-function haveIndexes(parts: readonly Part[], { from, until }: AuditFilter): boolean {
-  return from === null && until === null && parts.every(({ rest }) => rest.length === 0);
-}
-
-/** Entries that an index has in the order of the log, and the conditions that have to be compared besides. */
-type Part = { readonly equal: Prisma.Sql[]; readonly rest: Prisma.Sql[] };
-
-function partsOf(places: readonly AuditPlace[], { values }: AuditFilter): Part[] {
-  const given = (Object.keys(values) as FilteredColumn[]).filter((column) => values[column] !== undefined);
-  return places.flatMap(({ organizationId, siteId, actor, onSites }) => {
-    const inPlace = [
-      ...(siteId === undefined ? [] : [Prisma.sql`site_id = ${siteId}::uuid`]),
-      ...(organizationId === undefined ? [] : [Prisma.sql`organization_id = ${organizationId}::uuid`]),
-      ...(actor === undefined ? [] : [doneBy(actor)]),
-    ];
-    const by = sought.find(
-      ({ column, everywhere }) =>
-        (values[column]?.length ?? mostParts) * places.length <= mostParts &&
-        values[column] !== undefined &&
-        (everywhere || (siteId === undefined && actor === undefined)),
-    )?.column;
-    const rest = [
-      ...given.filter((column) => column !== by).map((column) => isOneOf(column, values[column] ?? [])),
-      ...(onSites === undefined ? [] : [isOneOf('site_id', onSites)]),
-      ...(actor === undefined ? [] : [Prisma.sql`organization_id IS NOT NULL`]),
-    ];
-    if (by === undefined) return { equal: inPlace, rest };
-    return (values[by] ?? []).map((value) => ({ equal: [...inPlace, isOneOf(by, [value])], rest }));
-  });
-}
-
-/** An index has the entries of an actor by the address, which never changes. */
-function doneBy({ id, email }: NonNullable<AuditPlace['actor']>): Prisma.Sql {
-  return Prisma.sql`actor_email = ${email} AND actor_id = ${id}::uuid`;
-}
-
-function isOneOf(column: FilteredColumn | 'site_id', values: readonly string[]): Prisma.Sql {
-  const name = Prisma.raw(column);
-  const type = Prisma.raw(column.endsWith('_id') ? 'uuid' : column === 'outcome' ? 'audit_outcome' : 'text');
-  const [value] = values;
-  return values.length === 1
-    ? Prisma.sql`${name} = ${value}::${type}`
-    : Prisma.sql`${name} = ANY (${values}::${type}[])`;
 }
 
 /** The parts in one order, each entry with whether it fits the rest of the conditions: at most `limit` entries. */

@@ -13,13 +13,24 @@ export async function appendAuditEntries(tx: Transaction, entries: readonly Audi
 /** The columns that whoever writes an entry gives it. */
 export const entryColumnNames = `
   id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email, actor_name, resource_type,
-  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count, client_address`;
+  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count, client_address, product_key`;
+
+/**
+ * The values of those columns, of a row that is called `e`. Where it does not name its product, it gets that of its ticket: as
+ * it is once the command has written its state. Both look-ups are by key: a join would read all products where they are few.
+ */
+export const entryValues = `
+  e.id, e.occurred_at, e.action, e.outcome, e.refusal_code, e.actor_id, e.actor_kind, e.actor_email, e.actor_name,
+  e.resource_type, e.resource_id, e.organization_id, e.site_id, e.ticket_id, e.grant_id, e.session_id, e.details, e.count,
+  e.client_address, COALESCE(e.product_key, (
+    SELECT (SELECT product.key FROM products AS product WHERE product.id = ticket.product_id)
+      FROM tickets AS ticket WHERE ticket.id = e.ticket_id))`;
 
 /** Inserts the rows that its parameter holds as JSON, in order. */
 export const insertAuditRows = `
   INSERT INTO audit_entries (${entryColumnNames})
-  SELECT ${entryColumnNames}
-    FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb)`;
+  SELECT ${entryValues}
+    FROM jsonb_populate_recordset(NULL::audit_entries, $1::jsonb) AS e`;
 
 /** The columns of an entry, of a table that is called `e`, by the names of its row. */
 export const entryColumns = `
@@ -28,7 +39,7 @@ export const entryColumns = `
   e.actor_email AS "actorEmail", e.actor_name AS "actorName", e.resource_type AS "resourceType",
   e.resource_id AS "resourceId", e.organization_id AS "organizationId", e.site_id AS "siteId",
   e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details, e.count,
-  host(e.client_address) AS "clientAddress"`;
+  host(e.client_address) AS "clientAddress", e.product_key AS "productKey"`;
 
 /** The row of an entry. */
 export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
@@ -52,7 +63,14 @@ export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
     details: entry.details,
     count: 1,
     client_address: entry.source?.clientAddress ?? null,
+    product_key: productIn(entry),
   };
+}
+
+/** The key of the product that the entry itself names: what a backend asked about, a ticket was filed about, or was licensed. */
+function productIn({ resource, details }: Pick<AuditEntry, 'resource' | 'details'>): string | null {
+  const key = resource.type === 'Product' ? details['key'] : details['product'];
+  return typeof key === 'string' ? key : null;
 }
 
 /** The entries of one support session, at most `limit`: the newest first (`desc`) or the oldest first. */

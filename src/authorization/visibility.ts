@@ -3,7 +3,7 @@
  * here and the relations in viewer-relations.ts must agree; test/authorization/agreement.test.ts compares them.
  */
 import type { AuditEntry, Prisma } from '../../prisma/generated/client/client.ts';
-import type { AuditPlace } from '../audit/search.ts';
+import type { AuditPlace, SeenAddresses } from '../audit/filter.ts';
 import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import { isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
@@ -204,26 +204,44 @@ export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
 }
 
 /**
- * Whether somebody who sees this entry also sees the address from which its actor's request came. Addresses say where people
- * are, so each side sees those of its own people alone: a customer's readers those of users, the vendor's those of engineers,
- * operators and service accounts. Everybody sees their own. What is on the vendor's log alone, such as the attempts of somebody
- * at what they may not see, the vendor sees with its address.
+ * Whose client addresses the viewer sees on the entries that they see. Addresses say where people are, so each side sees those
+ * of its own people alone: a customer's readers those of users, the vendor's those of engineers, operators and service
+ * accounts. Everybody sees their own.
+ */
+export function addressesSeenBy(viewer: Viewer): SeenAddresses {
+  return { ownId: viewer.id, others: addressesOfOthers(viewer) };
+}
+
+function addressesOfOthers(viewer: Viewer): SeenAddresses['others'] {
+  switch (viewer.kind) {
+    case 'USER':
+      return 'USERS';
+    case 'SERVICE_ACCOUNT':
+      return viewer.organizationId === null ? 'VENDOR' : 'USERS';
+    case 'OPERATOR':
+      return 'VENDOR';
+    case 'SUPPORT_ENGINEER':
+      return 'NOBODY';
+  }
+}
+
+/**
+ * Whether somebody who sees this entry also sees the address from which its actor's request came. What is on the vendor's log
+ * alone, such as the attempts of somebody at what they may not see, the vendor sees with its address.
  */
 export function seesClientAddress(
   viewer: Viewer,
   { actorId, actorKind, organizationId }: Pick<AuditEntry, 'actorId' | 'actorKind' | 'organizationId'>,
 ): boolean {
-  if (actorId === viewer.id) return true;
+  const { ownId, others } = addressesSeenBy(viewer);
+  if (actorId === ownId) return true;
   const isUsers = actorKind === 'USER';
-  switch (viewer.kind) {
-    case 'USER':
+  switch (others) {
+    case 'USERS':
       return isUsers;
-    case 'SERVICE_ACCOUNT':
-    case 'OPERATOR': {
-      const isOfCustomer = viewer.kind === 'SERVICE_ACCOUNT' && viewer.organizationId !== null;
-      return isOfCustomer ? isUsers : !isUsers || organizationId === null;
-    }
-    case 'SUPPORT_ENGINEER':
+    case 'VENDOR':
+      return !isUsers || organizationId === null;
+    case 'NOBODY':
       return false;
   }
 }

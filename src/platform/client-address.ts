@@ -25,19 +25,25 @@ export function canonicalAddress(text: string): string | null {
 export function trustedProxies(ranges: readonly string[]): IsTrusted | null {
   if (ranges.length === 0) return nobodyTrusted;
   const trusted = new BlockList();
-  for (const range of ranges) {
-    const [, text = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(range) ?? [];
-    const address = canonicalAddress(text);
-    if (address === null || text.includes('%')) return null;
-    const family = familyOf(address);
-    // Of an IPv4 range that is written as IPv6, the prefix counts from the start of the IPv6 address.
-    const skipped = isIPv6(text) && family === 'ipv4' ? 96 : 0;
-    const most = family === 'ipv4' ? 32 : 128;
-    const bits = prefix === undefined ? most : Number(prefix) - skipped;
-    if (bits < 1 || bits > most) return null;
-    trusted.addSubnet(address, bits, family);
+  for (const text of ranges) {
+    const range = addressRange(text);
+    if (range === null) return null;
+    trusted.addSubnet(range.address, range.bits, familyOf(range.address));
   }
   return (address) => trusted.check(address, familyOf(address));
+}
+
+/** Reads an address, or a range in CIDR notation; null if it is neither, or is everybody's. */
+export function addressRange(range: string): { address: string; bits: number } | null {
+  const [, text = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(range) ?? [];
+  const address = canonicalAddress(text);
+  if (address === null || text.includes('%')) return null;
+  const family = familyOf(address);
+  // Of an IPv4 range that is written as IPv6, the prefix counts from the start of the IPv6 address.
+  const skipped = isIPv6(text) && family === 'ipv4' ? 96 : 0;
+  const most = family === 'ipv4' ? 32 : 128;
+  const bits = prefix === undefined ? most : Number(prefix) - skipped;
+  return bits < 1 || bits > most ? null : { address, bits };
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

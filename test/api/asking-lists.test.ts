@@ -132,6 +132,13 @@ function words(text: string): string[] {
   return text.toLowerCase().split(/[^\p{L}\p{N}]+/u);
 }
 
+/** The texts of the details of an entry, without ids. */
+function textsIn(value: unknown, key = ''): string[] {
+  if (typeof value === 'string') return /Ids?$/.test(key) ? [] : [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, one]) => textsIn(one, Array.isArray(value) ? key : name));
+}
+
 const textFits = (query: string, text: string) =>
   words(query).every((begin) => words(text).some((word) => word.startsWith(begin)));
 
@@ -303,7 +310,8 @@ const questions: Record<string, Question> = {
   auditLog: {
     list: 'auditLog',
     filter: 'AuditLogFilter',
-    selected: 'id action outcome occurredAt actor { kind email } organization { id } site { id }',
+    selected: `id action outcome occurredAt actor { kind email name } organization { id } site { id } productKey refusalCode
+      clientAddress details resource { type name node { id } }`,
     people: () => [
       'operator@vendor.example',
       ...[world.acme.emails.organizationAdmin, world.acme.emails.guardAdmin, world.services.auditing],
@@ -341,6 +349,39 @@ const questions: Record<string, Question> = {
         (row) => row.site?.id,
       ),
       ...{ ticketId: [], grantId: [], supportSessionId: [] },
+      // test/api/audit.test.ts has some of each.
+      ...{ ticketIds: [], ticketKeys: [], grantIds: [], supportSessionIds: [], engineerCountries: [] },
+      actorEmailPrefixes: [
+        one('actorEmailPrefixes', ['OPER', '@acme.'], (row) => /^oper|@acme\./.test(row.actor.email ?? '')),
+        one('actorEmailPrefixes', ['_', '%@', '@vendor.example'], (row) =>
+          /@vendor\.example/.test(row.actor.email ?? ''),
+        ),
+      ],
+      actorKinds: someOf('actorKinds', [['USER', 'SYSTEM'], ['OPERATOR']], (row) => row.actor.kind),
+      actionsOn: [
+        one('actionsOn', ['ROLE', 'SITE'], (row) => /^(ROLE|SITE)_/.test(row.action)),
+        one('actionsOn', ['ACCOUNT'], (row) => row.action.startsWith('ACCOUNT_')),
+      ],
+      refusalCodes: someOf('refusalCodes', [['FORBIDDEN', 'GRANT_EXPIRED'], []], (row) => row.refusalCode),
+      resourceTypes: someOf('resourceTypes', [['Site', 'work_item'], ['User']], (row) => row.resource.type),
+      resourceIds: someOf(
+        'resourceIds',
+        [
+          [siteOf('main').id, 'ONE-1'],
+          [world.engineer.id, world.acme.organizationId],
+        ],
+        (row) => row.resource.node?.id,
+      ),
+      productKeys: someOf('productKeys', [['jira', 'none'], ['confluence']], (row) => row.productKey),
+      clientAddresses: [
+        one('clientAddresses', ['127.0.0.1', '192.0.2.0/24'], (row) => row.clientAddress === '127.0.0.1'),
+        one('clientAddresses', ['2001:db8::/32'], () => false),
+      ],
+      text: ['acme', 'JIRA lic', 'operator vendor', 'guardadmin'].map((text) =>
+        one('text', text, (row) =>
+          textFits(text, `${row.actor.name} ${row.actor.email ?? ''} ${textsIn(row.details).join(' ')}`),
+        ),
+      ),
       ...periods('occurredAt'),
     }),
   },
@@ -587,6 +628,58 @@ test('what a filter cannot mean is refused', async () => {
     `mutation { approveDataAccess(input: { grantId: "${grantId}", expiresAt: "${expiresAt}" }) { ... on InvalidInputError { fields { message } } } }`,
   );
   expect(answer.approveDataAccess.fields[0].message).toContain('must have a time of day');
+});
+
+test('what a filter of the audit log cannot mean is refused before anything is read', async () => {
+  const admin = await gateway.as(world.acme.emails.organizationAdmin);
+  await admin.ask('{ viewer { kind } }');
+  const list = (name: string, value: string, count = 101) =>
+    `filter: { ${name}: [${Array.from({ length: count }, () => value)}] }`;
+  const cursor = (name: string) => Buffer.from(`${name}:${newId()}`).toString('base64url');
+  const wrong = [
+    'filter: { from: "2026-11-27T00:00:00.000001Z", until: "2026-11-27" }',
+    'filter: { from: "2026-11-27T00:00:00.000001Z", until: "2026-11-27T00:00:00.000002Z" }',
+    ...['ticketIds', 'grantIds', 'supportSessionIds'].map((name) =>
+      list(name, `"${world.acme.organizationId}"`, 1),
+    ),
+    ...[list('actorEmailPrefixes', '"a"'), list('ticketKeys', '"A-1"'), list('resourceIds', '"one"')],
+    ...[
+      list('clientAddresses', '"192.0.2.1"'),
+      list('productKeys', '"jira"'),
+      list('actions', 'ROLE_ASSIGN'),
+    ],
+    ...['*', 'a*', '%', '@', ''].map((prefix) => list('actorEmailPrefixes', `"${prefix}"`, 1)),
+    ...['192.0.2', '0.0.0.0/0', '::/0', '192.0.2.1/33', 'fe80::1%eth0', '192.0.2.1 OR 1=1'].map((address) =>
+      list('clientAddresses', `"${address}"`, 1),
+    ),
+    list('refusalCodes', '"NOTHING"', 1),
+    list('engineerCountries', '"XX"', 1),
+    list('productKeys', '"%"', 1),
+    `filter: { text: "${'%'.repeat(50)}" }`,
+    `filter: { text: "${'a'.repeat(101)}" }`,
+    `after: "${cursor('tickets')}"`,
+    `after: "${cursor('auditLog')}", filter: { actorKinds: [USER] }`,
+    `before: "${cursor('auditLog@0000000000000000')}", orderBy: OLDEST`,
+    'first: 1, last: 1',
+    'first: -1',
+  ];
+  for (const asked of wrong) {
+    sent.length = 0;
+    const { errors } = await admin.send(`{ auditLog(${asked}) { edges { cursor } } }`);
+    expect(errors.length, asked).toBe(1);
+    expect(['BAD_USER_INPUT', 'GRAPHQL_VALIDATION_FAILED'], asked).toContain(errors[0]?.extensions['code']);
+    // That of the viewer.
+    expect(sent.length, asked).toBeLessThanOrEqual(1);
+  }
+  // As long a question as fits into the limits is answered, too.
+  const much = (['actorEmailPrefixes', 'ticketKeys', 'resourceIds'] as const).map(
+    (name) => [name, Array.from({ length: 100 }, (_, at) => `none-${at}`)] as const,
+  );
+  const query =
+    'query ($filter: AuditLogFilter) { auditLog(filter: $filter) { edges { cursor } totalCount { count } } }';
+  expect(await admin.ask(query, { filter: Object.fromEntries(much) })).toEqual({
+    auditLog: { edges: [], totalCount: { count: 0 } },
+  });
 });
 
 test('an account that was deactivated is found as such', async () => {

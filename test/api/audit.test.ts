@@ -14,6 +14,7 @@ import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
+import { seedOf } from '../support/size.ts';
 import {
   addRovoBackend,
   attempt,
@@ -27,7 +28,11 @@ import {
 
 const entryFields = `id occurredAt actor { kind email name } action resource { type name node { __typename id } } outcome refusalCode details
   organizationId siteId ticketId grantId supportSessionId`;
-const log = { field: 'auditLog', filter: 'AuditLogFilter', selected: entryFields };
+const log = {
+  field: 'auditLog',
+  filter: 'AuditLogFilter',
+  selected: `${entryFields} clientAddress productKey ticketKey`,
+};
 
 /** The value of the enum for an action as docs/audit.md and the database write it. */
 const enumValueOf = (action: string) => action.replace('.', '_').toUpperCase();
@@ -1020,6 +1025,7 @@ describe('successful and refused actions', () => {
     };
     const [mine] = await readBy(engineer, { ticketId });
     expect(mine).toMatchObject(named);
+    expect(await readBy(engineer, { ticketKeys: [key] })).toEqual(await readBy(engineer, { ticketId }));
     for (const filter of [
       { actorEmail: engineer.email, siteIds: [siteId] },
       { action: 'GRANT_WITHDRAW', siteId },
@@ -1039,6 +1045,12 @@ describe('successful and refused actions', () => {
       ...{ id: mine.id, action: 'GRANT_WITHDRAW', ticketId, ticketKey: null },
       ...{ resource: { name: null, node: null }, grant: null },
     });
+    // A name that is not told cannot be tried out either.
+    expect(await readBy(engineer, { ticketKeys: [key] })).toEqual([]);
+    expect(await readBy(engineer, { ticketId, text: key })).toEqual([]);
+    expect((await readBy(operator, { ticketKeys: [key], actorEmails: [engineer.email] })).at(-1).id).toBe(
+      mine.id,
+    );
     await newEntries();
   });
 
@@ -1167,8 +1179,12 @@ test('a question of a backend is an entry with the documented details, and names
 const productResources = ['work_item', 'comment', 'attachment', 'page', 'rovo_conversation'];
 
 describe('filters', () => {
-  test('combine in every way', async () => {
+  const combining = seedOf('COMBINING_SEED');
+
+  test(`combine in every way (COMBINING_SEED=${combining})`, async () => {
     const { ticketId, grantId } = await fileTicket(gateway, world);
+    const { node } = await operator.ask(`{ node(id: "${ticketId}") { ... on Ticket { key } } }`);
+    const ticketKey: string = node.key;
     await attempt(await member('confluenceAdmin'), 'approveDataAccess', { ticketId });
     await done(await member('jiraAdmin'), 'approveDataAccess', { ticketId });
     const { id: session } = await done(await gateway.as(world.engineer.email), 'startSupportSession', {
@@ -1203,10 +1219,51 @@ describe('filters', () => {
         supportSessionId: { value: session, fits: (row) => row.supportSessionId === session },
         ticketId: { value: ticketId, fits: (row) => row.ticketId === ticketId },
         grantId: { value: grantId, fits: (row) => row.grantId === grantId },
+        supportSessionIds: { value: [session], fits: (row) => row.supportSessionId === session },
+        ticketIds: { value: [ticketId], fits: (row) => row.ticketId === ticketId },
+        ticketKeys: {
+          value: [ticketKey.toLowerCase(), 'NONE-1'],
+          fits: (row) => row.ticketKey === ticketKey,
+        },
+        grantIds: { value: [grantId], fits: (row) => row.grantId === grantId },
+        actorEmailPrefixes: {
+          value: ['CONFL', '@vendor.'],
+          fits: (row) => /^confl|@vendor\./.test(row.actor.email ?? ''),
+        },
+        actorKinds: {
+          value: ['OPERATOR', 'SUPPORT_ENGINEER'],
+          fits: (row) => ['OPERATOR', 'SUPPORT_ENGINEER'].includes(row.actor.kind),
+        },
+        actionsOn: {
+          value: ['GRANT', 'ROLE'],
+          fits: (row) => /^(GRANT|ROLE)_/.test(row.action),
+        },
+        refusalCodes: {
+          value: ['NOT_ELIGIBLE', 'COUNTRY_NOT_ALLOWED'],
+          fits: (row) => row.refusalCode === 'NOT_ELIGIBLE',
+        },
+        resourceTypes: {
+          value: ['SupportSession', 'Ticket'],
+          fits: (row) => ['SupportSession', 'Ticket'].includes(row.resource.type),
+        },
+        resourceIds: {
+          value: [session, 'jira'],
+          fits: (row) =>
+            row.resource.node?.id === session ||
+            (/^[a-z]/.test(row.resource.type) && row.resource.name === 'jira'),
+        },
+        productKeys: { value: ['jira'], fits: (row) => row.productKey === 'jira' },
+        engineerCountries: { value: ['DE', 'FR'], fits: (row) => row.details.country === 'DE' },
+        clientAddresses: { value: ['127.0.0.0/8'], fits: (row) => row.clientAddress === '127.0.0.1' },
+        text: {
+          value: 'the READ',
+          fits: (row) => /\bto read them\b/i.test(JSON.stringify(row.details)),
+        },
         from: { value: from, fits: (row) => row.occurredAt >= from },
         until: { value: until, fits: (row) => row.occurredAt < until },
       },
       2,
+      combining,
     );
   });
 

@@ -155,6 +155,34 @@ describe('each side sees the addresses of its own people', () => {
     expect(await seenBy(engineer)).toEqual({ [`GRANT_REQUEST ${engineer.email}`]: '192.0.2.12' });
   });
 
+  test('nobody finds an entry by an address that they do not see, alone or in a range, or learns how many there are', async () => {
+    const readers = [
+      ...[world.admins.acme, world.guardAdmins.acme, world.operator, engineer],
+      await gateway.as(world.services.auditing),
+      await auditing('finder@acme.example', world.acme.organizationId),
+    ];
+    const query = `query ($filter: AuditLogFilter) { auditLog(filter: $filter) {
+      totalCount { count isExact } edges { node { clientAddress } } } }`;
+    for (const reader of readers) {
+      const seen = Object.values(await seenBy(reader));
+      for (const last of [10, 11, 12]) {
+        for (const address of [`192.0.2.${last}`, `::ffff:192.0.2.${last}/128`, `192.0.2.${last}/31`]) {
+          const clientAddresses = [address];
+          const shown = seen.filter((one) =>
+            address.endsWith('/31')
+              ? one !== null && Math.floor(Number(one.split('.')[3]) / 2) === Math.floor(last / 2)
+              : one === `192.0.2.${last}`,
+          );
+          const filter = { ticketId, clientAddresses, actions: [filed, 'TICKET_ASSIGN', 'GRANT_REQUEST'] };
+          const { auditLog } = await reader.ask(query, { filter });
+          const found: (string | null)[] = auditLog.edges.map(({ node }: Json) => node.clientAddress);
+          expect(found.sort(), `${reader.email} ${address}`).toEqual(shown.sort());
+          expect(auditLog.totalCount).toEqual({ count: shown.length, isExact: true });
+        }
+      }
+    }
+  });
+
   test("what is on the vendor's log alone has the addresses of all", async () => {
     const { grantId } = await aGrant();
     const globex = world.admins.globex;

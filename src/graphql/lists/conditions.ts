@@ -2,6 +2,7 @@
 
 import { wordsOf } from '../../platform/words.ts';
 import type { builder } from '../builder.ts';
+import { upToMillisecond } from '../date-time.ts';
 import { badUserInput } from '../errors.ts';
 import { line, maxValues, momentOrDay, optionalGlobalIds } from '../input.ts';
 
@@ -15,13 +16,13 @@ export function periodFields(t: FilterFields, items: string, field: string) {
         type: 'DateTime',
         description: `Only ${items} with \`${field}\` at this time or later. A day, \`2026-11-27\`, is its beginning in UTC.`,
       })
-      .validate(momentOrDay.nullish()),
+      .validate(momentOrDay.transform(upToMillisecond).nullish()),
     until: t
       .field({
         type: 'DateTime',
         description: `Only ${items} with \`${field}\` before this time. A day is its beginning in UTC, so that day is left out.`,
       })
-      .validate(momentOrDay.nullish()),
+      .validate(momentOrDay.transform(upToMillisecond).nullish()),
   };
 }
 

@@ -109,6 +109,18 @@ export const AuditActionEnum = builder.enumType('AuditAction', {
   values: Object.fromEntries(values) as Record<string, { value: AuditAction; description: string }>,
 });
 
+const resources = [...new Set(auditActions.map((action) => action.split('.', 1)[0] ?? ''))];
+
+export const AuditActionResource = builder.enumType('AuditActionResource', {
+  description: 'What actions are on: the part of their name before the dot.',
+  values: Object.fromEntries(
+    resources.map((resource) => [
+      resource.toUpperCase(),
+      { value: resource, description: `\`${resource}.*\`` },
+    ]),
+  ),
+});
+
 /** The action, or null for one that only a newer version of the gateway knows. */
 export function knownAction(action: string): AuditAction | null {
   return auditActions.find((known) => known === action) ?? null;

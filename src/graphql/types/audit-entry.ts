@@ -1,27 +1,13 @@
 import { JSONObjectResolver } from 'graphql-scalars';
 import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
-import {
-  type AuditPlace,
-  countAuditEntries,
-  type FilteredColumn,
-  searchAuditEntries,
-} from '../../audit/search.ts';
-import { placesOfAuditEntries, seesClientAddress } from '../../authorization/visibility.ts';
-import { asciiLowerCase } from '../../platform/ascii.ts';
+import { seesClientAddress } from '../../authorization/visibility.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
-import { boundedByPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
-import { badUserInput } from '../errors.ts';
-import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
-import { keysetConnection } from '../keyset-connection.ts';
-import { idsField, periodFields } from '../lists/conditions.ts';
-import { mostCounted, totalOf } from '../lists/counted.ts';
-import { inAskedOrder, ListOrder, nameInCursors } from '../lists/order.ts';
 import { totalCount } from '../lists/total-count.ts';
 import { nodeOf } from '../visible-node.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
-import { ActorKind, AuditActor } from './audit-actor.ts';
+import { AuditActor } from './audit-actor.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
 import { Grant } from './grant.ts';
 import { Organization } from './organization.ts';
@@ -30,7 +16,7 @@ import { Ticket } from './ticket.ts';
 
 builder.addScalarType('JSONObject', JSONObjectResolver);
 
-const AuditOutcome = builder.enumType('AuditOutcome', {
+export const AuditOutcome = builder.enumType('AuditOutcome', {
   description: 'The outcome of an action.',
   values: {
     SUCCEEDED: { description: 'The action succeeded.' },
@@ -213,6 +199,11 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
         'The URL of the site, which never changes. Null without one, and for engineers where they may not see it.',
       resolve: ({ siteId }, _, context) => nameOf(context, 'Site', siteId),
     }),
+    productKey: t.exposeString('productKey', {
+      nullable: true,
+      description:
+        'The key of the product it was about then, for example `jira`: that of its ticket, of the question of a backend, or of a licence. Null where it is about none, and in entries of earlier versions.',
+    }),
     ticketId: t.id({
       nullable: true,
       description:
@@ -267,129 +258,4 @@ export const AuditEntryConnection = builder.connectionObject(
     fields: (t) => ({ totalCount: t.field(totalCount) }),
   },
   AuditEntryEdge,
-);
-
-const AuditLogFilter = builder.inputType('AuditLogFilter', {
-  description: 'Selects audit entries. All the conditions given must hold.',
-  fields: (t) => ({
-    organizationId: t
-      .id({ description: "Only entries in this organization's log." })
-      .validate(optionalGlobalId('Organization')),
-    actorEmail: t
-      .string({ description: 'Only entries of the actor with exactly this email address, in any case.' })
-      .validate(lookUpKey(254).nullish()),
-    actorEmails: t
-      .stringList({
-        description: `Only entries of the actors with these email addresses, in any case, at most ${maxValues}.`,
-      })
-      .validate(listOf(lookUpKey(254).transform(asciiLowerCase))),
-    actorKind: t.field({ type: ActorKind, description: 'Only entries of actors of this kind.' }),
-    action: t.field({ type: AuditActionEnum, description: 'Only entries of this action.' }),
-    actions: t
-      .field({
-        type: [AuditActionEnum],
-        description: `Only entries of one of these actions, at most ${maxValues}.`,
-      })
-      .validate(optionalValues<typeof AuditActionEnum.$inferType>()),
-    outcome: t.field({ type: AuditOutcome, description: 'Only entries with this outcome.' }),
-    siteId: t
-      .id({ description: 'Only entries that belong to this site.' })
-      .validate(optionalGlobalId('Site')),
-    siteIds: idsField(t, 'Site', 'Only entries that belong to one of these sites'),
-    ticketId: t
-      .id({ description: 'Only entries that belong to this ticket.' })
-      .validate(optionalGlobalId('Ticket')),
-    grantId: t
-      .id({ description: 'Only entries that belong to this grant.' })
-      .validate(optionalGlobalId('Grant')),
-    supportSessionId: t
-      .id({ description: 'Only entries that belong to this support session.' })
-      .validate(optionalGlobalId('SupportSession')),
-    ...periodFields(t, 'entries', 'occurredAt'),
-  }),
-});
-
-type Filter = typeof AuditLogFilter.$inferInput;
-
-/** The values that entries have to have, by column. Of two conditions on one column, both hold. */
-function valuesOf(filter: Filter) {
-  const { supportSessionId, grantId, ticketId, actorEmail, actorEmails } = filter;
-  const { action, actions, actorKind, outcome } = filter;
-  const email = actorEmail == null ? null : asciiLowerCase(actorEmail);
-  return {
-    ...(supportSessionId == null ? {} : { session_id: [supportSessionId] }),
-    ...(grantId == null ? {} : { grant_id: [grantId] }),
-    ...(ticketId == null ? {} : { ticket_id: [ticketId] }),
-    ...given('actor_email', email, actorEmails),
-    ...given('action', action, actions),
-    ...(actorKind == null ? {} : { actor_kind: [actorKind] }),
-    ...(outcome == null ? {} : { outcome: [outcome] }),
-  };
-}
-
-function given<Column extends FilteredColumn>(
-  column: Column,
-  one: string | null | undefined,
-  several: readonly string[] | null | undefined,
-): { [Name in Column]?: readonly string[] } {
-  const both = (several ?? [one ?? '']).filter((value) => one == null || value === one);
-  return one == null && several == null ? {} : ({ [column]: both } as { [Name in Column]: string[] });
-}
-
-/** What of the places is in this organization, on this site and on one of these sites, as far as they are given. */
-function within(places: readonly AuditPlace[], { organizationId, siteId, siteIds }: Filter): AuditPlace[] {
-  const sites = siteId == null ? siteIds : [siteId].filter((id) => siteIds?.includes(id) ?? true);
-  const isElsewhere = (here: string | undefined, other: string | null | undefined) =>
-    here !== undefined && other != null && here !== other;
-  return places
-    .filter((place) => !isElsewhere(place.organizationId, organizationId))
-    .map((place) => ({ ...place, ...(organizationId == null ? {} : { organizationId }) }))
-    .flatMap((place) => {
-      if (sites == null) return place;
-      // No index has the entries of an actor on a site.
-      if (place.actor !== undefined) return { ...place, onSites: sites };
-      return sites.filter((id) => !isElsewhere(place.siteId, id)).map((id) => ({ ...place, siteId: id }));
-    });
-}
-
-builder.queryField('auditLog', (t) =>
-  t.connection(
-    {
-      type: AuditEntry,
-      nullable: true,
-      description:
-        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. For engineers, what they did themselves. Null with an error.',
-      authScopes: { operation: 'auditLog' },
-      args: {
-        filter: t.arg({
-          type: AuditLogFilter,
-          description: 'Which entries. Default: all that the viewer may read.',
-        }),
-        orderBy: t.arg({ type: ListOrder, description: 'In which order. Default: the newest first.' }),
-      },
-      resolve: async (_, args, context) => {
-        const asks = args.filter ?? {};
-        const { from, until } = asks;
-        if (from != null && until != null && from >= until)
-          throw badUserInput('filter.from must be before filter.until.');
-        const places = within(placesOfAuditEntries(viewerOf(context)), asks);
-        const filter = { values: valuesOf(asks), from: from ?? null, until: until ?? null };
-        const { prisma, pool } = context.services.database;
-        const byPosition = await boundedByPosition(prisma, nameInCursors('auditLog', args), args);
-        const page = await keysetConnection(
-          args,
-          inAskedOrder(byPosition, args),
-          ({ where, orderBy: order, take: limit }) =>
-            searchAuditEntries(pool, places, filter, { ...where, order, limit }),
-        );
-        const count = async () => {
-          const { fitting, isComplete } = await countAuditEntries(pool, places, filter, mostCounted + 1);
-          return totalOf(fitting, isComplete);
-        };
-        return { ...page, count };
-      },
-    },
-    AuditEntryConnection,
-    AuditEntryEdge,
-  ),
 );

@@ -1,0 +1,55 @@
+/** The list of the entries of the audit log. */
+import { countAuditEntries, searchAuditEntries } from '../../audit/search.ts';
+import { boundedByPosition } from '../audit-order.ts';
+import { builder } from '../builder.ts';
+import { keysetConnection } from '../keyset-connection.ts';
+import { AuditEntry, AuditEntryConnection, AuditEntryEdge } from '../types/audit-entry.ts';
+import { AuditLogFilter, checkPeriod, searchOf } from './audit-filter.ts';
+import { mostCounted, totalOf } from './counted.ts';
+import { inAskedOrder, ListOrder, nameInCursors } from './order.ts';
+
+builder.queryField('auditLog', (t) =>
+  t.connection(
+    {
+      type: AuditEntry,
+      nullable: true,
+      description:
+        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. For engineers, what they did themselves. Null with an error.',
+      authScopes: { operation: 'auditLog' },
+      args: {
+        filter: t.arg({
+          type: AuditLogFilter,
+          description: 'Which entries. Default: all that the viewer may read.',
+        }),
+        orderBy: t.arg({ type: ListOrder, description: 'In which order. Default: the newest first.' }),
+      },
+      resolve: async (_, args, context) => {
+        const asked = args.filter ?? {};
+        checkPeriod(asked);
+        let found: ReturnType<typeof searchOf> | undefined;
+        const search = () => {
+          found ??= searchOf(context, asked);
+          return found;
+        };
+        const { prisma, pool } = context.services.database;
+        const byPosition = await boundedByPosition(prisma, nameInCursors('auditLog', args), args);
+        const page = await keysetConnection(
+          args,
+          inAskedOrder(byPosition, args),
+          async ({ where, orderBy: order, take: limit }) => {
+            const { places, filter } = await search();
+            return await searchAuditEntries(pool, places, filter, { ...where, order, limit });
+          },
+        );
+        const count = async () => {
+          const { places, filter } = await search();
+          const { fitting, isComplete } = await countAuditEntries(pool, places, filter, mostCounted + 1);
+          return totalOf(fitting, isComplete);
+        };
+        return { ...page, count };
+      },
+    },
+    AuditEntryConnection,
+    AuditEntryEdge,
+  ),
+);
