@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RequestRefusedError } from './request-refused.ts';
 import { type Handler, pathOf, type Route } from './routes.ts';
 
@@ -111,7 +111,24 @@ body { margin: 0; }
 const loadPackage = () => import('@graphql-yoga/render-graphiql/graphiql');
 
 function asset(path: string, type: string, read: () => Promise<string>): Route {
-  return { path, methods: { GET: async (_request, response) => send(response, type, await read()) } };
+  let file: TaggedFile | undefined;
+  return {
+    path,
+    methods: {
+      GET: async (request, response) => {
+        file ??= tagged(await read());
+        send(request, response, type, file);
+      },
+    },
+  };
+}
+
+/** A file with the tag by which a browser asks whether what it keeps is still the same: RFC 9110, section 8.8.3. */
+type TaggedFile = { readonly body: Buffer; readonly etag: string };
+
+function tagged(text: string): TaggedFile {
+  const body = Buffer.from(text);
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
 }
 
 /** Serves the module of the WebSocket client and the modules that it imports from its own folder. */
@@ -119,13 +136,23 @@ const sendGraphqlWsFile: Handler = async (request, response) => {
   const name = pathOf(request)?.split('/').at(-1) ?? '';
   const entry = import.meta.resolve('graphql-ws/client');
   try {
-    send(response, 'text/javascript', await readFile(new URL(name, entry), 'utf8'));
+    send(request, response, 'text/javascript', tagged(await readFile(new URL(name, entry), 'utf8')));
   } catch (error) {
     throw new RequestRefusedError(404, 'NOT_FOUND', 'There is no such file.', {}, { cause: error });
   }
 };
 
-function send(response: ServerResponse, type: string, body: string): void {
-  response.writeHead(200, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-cache' });
-  response.end(body);
+/** The browser asks each time, and gets the file only if it has changed. */
+function send(
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  type: string,
+  { body, etag }: TaggedFile,
+): void {
+  const isKept = headers['if-none-match'] === etag;
+  response.writeHead(isKept ? 304 : 200, {
+    ...{ 'content-type': `${type}; charset=utf-8`, 'cache-control': 'no-cache' },
+    etag,
+  });
+  response.end(isKept ? undefined : body);
 }

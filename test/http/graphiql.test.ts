@@ -68,6 +68,17 @@ test('serves no other file of the packages it is made from', async () => {
   }
 });
 
+test('sends a file that the browser keeps only when it has changed', async () => {
+  await using server = await startWithGraphiql();
+  for (const path of ['/graphiql/page.js', '/graphiql/graphql-ws/client.js']) {
+    const ask = (etag: string) => fetch(`${server.origin}${path}`, { headers: { 'if-none-match': etag } });
+    const sent = await ask('"another"');
+    expect([sent.status, (await sent.text()).length > 0], path).toEqual([200, true]);
+    const kept = await ask(sent.headers.get('etag') ?? '');
+    expect([kept.status, await kept.text()], path).toEqual([304, '']);
+  }
+});
+
 describe('in a browser', { timeout: 300_000 }, () => {
   let browser: Browser;
   let context: BrowserContext;
