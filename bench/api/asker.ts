@@ -35,33 +35,45 @@ const handlers = {
     requests: readonly Request[];
     milliseconds: number;
   }): Promise<Flood> {
-    // Opened now: servers close connections over which no request comes.
-    const connections = await Promise.all(
-      Array.from({ length: connectionCount }, () => openConnection(address)),
-    );
     const texts = requests.map(({ token, body }) => postOf(address, token, body));
-    const times: number[] = [];
-    let sent = 0;
-    const begun = performance.now();
-    const asking = Promise.all(
-      connections.map(async (connection) => {
-        while (performance.now() - begun < milliseconds) {
-          const text = texts[sent % texts.length];
-          sent += 1;
-          if (text === undefined) throw new Error('There is nothing to ask');
-          const asked = performance.now();
-          await answerOf(connection, text);
-          times.push(performance.now() - asked);
-        }
-      }),
+    return await ask((sent, elapsedMs) =>
+      elapsedMs < milliseconds ? texts[sent % texts.length] : undefined,
     );
-    await asking.finally(() => {
-      for (const connection of connections) connection.close();
-    });
-    const aSecond = (times.length * 1_000) / (performance.now() - begun);
-    return { answers: times.length, aSecond, p99: quantile(times, 0.99) };
+  },
+
+  /** Each request is sent once, over the first connection that is free. */
+  async sendEach(requests: readonly Request[]): Promise<Flood> {
+    const texts = requests.map(({ token, body }) => postOf(address, token, body));
+    return await ask((sent) => texts[sent]);
   },
 };
+
+/** Asks over all connections until there is no next request. */
+async function ask(nextOf: (sent: number, elapsedMs: number) => Buffer | undefined): Promise<Flood> {
+  // Opened now: servers close connections over which no request comes.
+  const connections = await Promise.all(
+    Array.from({ length: connectionCount }, () => openConnection(address)),
+  );
+  const times: number[] = [];
+  let sent = 0;
+  const begun = performance.now();
+  const next = () => nextOf(sent++, performance.now() - begun);
+  const asking = Promise.all(
+    connections.map(async (connection) => {
+      for (let text = next(); text !== undefined; text = next()) {
+        const asked = performance.now();
+        await answerOf(connection, text);
+        times.push(performance.now() - asked);
+      }
+    }),
+  );
+  await asking.finally(() => {
+    for (const connection of connections) connection.close();
+  });
+  if (times.length === 0) throw new Error('There was nothing to ask');
+  const aSecond = (times.length * 1_000) / (performance.now() - begun);
+  return { answers: times.length, aSecond, p99: quantile(times, 0.99) };
+}
 
 async function answerOf(connection: Connection, request: Buffer): Promise<string> {
   const { status, body } = await connection.send(request);

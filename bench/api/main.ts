@@ -3,6 +3,7 @@ import { installPackages } from '../../test/support/install-packages.ts';
 import { runBenchmark } from '../realtime/command-line.ts';
 import { peersFolder } from '../realtime/peers.ts';
 import { bulk } from './rows/bulk.ts';
+import { decideOf } from './rows/decide.ts';
 import { readsOf } from './rows/reads.ts';
 
 installPackages(peersFolder);
@@ -12,6 +13,7 @@ await runBenchmark(
       isFull ? { grants: 1_000_000, entries: 3_000_000 } : { grants: 10_000, entries: 100_000 },
       isQuick,
     ),
+    decideOf(isQuick),
     bulk,
   ],
   // For the number of statements. It costs all servers the same.

@@ -1,5 +1,8 @@
 /** The command line of a benchmark: rows by name, how many rounds, and which servers. */
+import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { chartOf } from './chart.ts';
+import { type Measured, reportOf } from './report.ts';
 import { measureRow, say, withInfrastructure } from './rounds.ts';
 import type { Row } from './rows/row.ts';
 import { serverNames } from './servers.ts';
@@ -9,7 +12,8 @@ import { tableOf } from './table.ts';
 export type Extent = { readonly isFull: boolean; readonly isQuick: boolean };
 
 /**
- * Measures the rows that the command line names, or all, and prints the medians.
+ * Measures the rows that the command line names, or all, and prints the medians. `--json` writes them to a file with what
+ * they were measured on, and `--chart` draws them as SVG.
  *
  * @param postgresSettings of the server that all measured servers share
  */
@@ -24,6 +28,8 @@ export async function runBenchmark(
       servers: { type: 'string' },
       full: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      chart: { type: 'string' },
     },
   });
   const rows = rowsOf({ isFull: values.full, isQuick: values.quick });
@@ -37,13 +43,14 @@ export async function runBenchmark(
 
   await withInfrastructure(postgresSettings, async (infrastructure) => {
     const begun = performance.now();
-    const tables: string[] = [];
-    for (const row of wantedRows) {
-      const samples = await measureRow(infrastructure, row, { rounds, servers });
-      tables.push(...tableOf(row, samples));
-    }
+    const measured: Measured[] = [];
+    for (const row of wantedRows)
+      measured.push({ row, samples: await measureRow(infrastructure, row, { rounds, servers }) });
     say(`\nMedians of ${rounds} rounds, in ${((performance.now() - begun) / 60_000).toFixed(1)} minutes\n`);
-    for (const line of tables) say(line);
+    for (const { row, samples } of measured) for (const line of tableOf(row, samples)) say(line);
+    const report = reportOf(measured, { rounds, versions: infrastructure.versions });
+    if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
+    if (values.chart !== undefined) await writeFile(values.chart, chartOf(report));
   });
 }
 

@@ -1,4 +1,4 @@
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { type Infrastructure, startInfrastructure } from './infrastructure.ts';
 import { killAllProcesses } from './processes.ts';
 import type { Row, Sample } from './rows/row.ts';
@@ -7,6 +7,14 @@ import type { Samples } from './table.ts';
 
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+/** What a benchmark runs on. */
+export function machineFacts(): { cores: number; processor: string; memoryGiB: number; node: string } {
+  return {
+    ...{ cores: availableParallelism(), processor: cpus()[0]?.model ?? 'unknown' },
+    ...{ memoryGiB: Math.round(totalmem() / 2 ** 30), node: process.version },
+  };
 }
 
 /** Runs a benchmark on servers that are stopped afterwards, also at SIGINT and SIGTERM. Prints what it runs on. */
@@ -23,9 +31,8 @@ export async function withInfrastructure(
   process.once('SIGTERM', end);
 
   const infrastructure = running.use(await startInfrastructure(postgresSettings));
-  say(
-    `${availableParallelism()} cores (${cpus()[0]?.model ?? 'unknown'}), Node ${process.version}, ${infrastructure.versions}`,
-  );
+  const { cores, processor, node } = machineFacts();
+  say(`${cores} cores (${processor}), Node ${node}, ${infrastructure.versions}`);
   await work(infrastructure);
 }
 

@@ -6,9 +6,9 @@ import { committing, type Publisher } from './publishers/publisher.ts';
 import type { Setting } from './servers/server.ts';
 import type { Opening } from './writing.ts';
 
-/** `bare-without-token` and `postgraphile` answer requests, and deliver no events. */
+/** The bare ones but for the first, and `postgraphile`, answer requests, and deliver no events. */
 export const serverNames = [
-  ...(['latchkey', 'bare', 'bare-without-token'] as const),
+  ...(['latchkey', 'bare', 'bare-without-token', 'bare-in-one-statement'] as const),
   ...(['mercurius', 'yoga', 'postgraphile'] as const),
 ];
 export type ServerName = (typeof serverNames)[number];

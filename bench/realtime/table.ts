@@ -5,13 +5,18 @@ import { median } from './statistics.ts';
 
 export type Samples = ReadonlyMap<ServerName, readonly Sample[]>;
 
-export function tableOf(row: Row, samples: Samples): string[] {
-  const servers = row.servers.filter((server) => samples.has(server));
-  const of: Medians = (figure, server) => {
+/** Of the rounds without faults. */
+export function mediansOf(samples: Samples): Medians {
+  return (figure, server) => {
     const sound = samples.get(server)?.filter(({ faults }) => faults.length === 0) ?? [];
     const found = sound.flatMap(({ figures }) => figures[figure] ?? []);
     return found.length === 0 ? undefined : median(found);
   };
+}
+
+export function tableOf(row: Row, samples: Samples): string[] {
+  const servers = row.servers.filter((server) => samples.has(server));
+  const of = mediansOf(samples);
   const lines = row.figures.map((figure) => [
     `  ${figure.title}`,
     ...servers.map((server) => cellOf(figure, server, of)),

@@ -1,0 +1,3 @@
+import { serveBareDecisions } from './bare-deciding.ts';
+
+serveBareDecisions(false);
