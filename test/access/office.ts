@@ -15,7 +15,7 @@ import { decodeGlobalId, encodeGlobalId } from '../../src/platform/global-id.ts'
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousMs } from '../support/deadlines.ts';
-import { gatewayUrl } from '../support/postgres.ts';
+import { fastGatewayUrl } from '../support/postgres.ts';
 import { rawId } from '../support/rows.ts';
 import { createDatabaseWithWorld, type WorldContents } from '../support/world.ts';
 
@@ -57,7 +57,7 @@ export async function openOffice(options: { clock?: Clock; vendor?: VendorSites 
   sql.on('error', () => undefined);
   const logger = createLogger('silent');
   const databases = begun.use(new AsyncDisposableStack());
-  const settings = { url: gatewayUrl(made.url), logger, deadlines: generousDatabaseDeadlines };
+  const settings = { url: fastGatewayUrl(made.url), logger, deadlines: generousDatabaseDeadlines };
   const adopt = (database: Database): Database => databases.adopt(database, (opened) => opened.dispose());
   /** Opens connections of a gateway for evaluations. */
   const connect = (more: Partial<DatabaseOptions> = {}): Database =>

@@ -6,7 +6,7 @@ import { type AppSeams, createApp } from '../../src/app.ts';
 import { type Config, defaultAdmission } from '../../src/config/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousLimits, generousMs, generousQuotas } from './deadlines.ts';
-import { createTestDatabase, gatewayUrl } from './postgres.ts';
+import { createTestDatabase, fastGatewayUrl } from './postgres.ts';
 
 export type Answer = {
   status: number;
@@ -91,7 +91,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     await createApp(
       {
         ...development,
-        database: { kind: 'url', url: gatewayUrl(databaseUrl), ownerUrl: null },
+        database: { kind: 'url', url: fastGatewayUrl(databaseUrl), ownerUrl: null },
         ...config,
       },
       {

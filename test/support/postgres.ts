@@ -19,6 +19,8 @@ export interface SharedPostgres {
   /** As its superuser. */
   readonly serverUrl: string;
   readonly template: string;
+  /** The folder of its Unix socket; null for a server that was not started here. */
+  readonly socketFolder: string | null;
   /** As whom gateways run on the template and its copies. */
   readonly runtime: { readonly name: string; readonly password: string };
 }
@@ -39,6 +41,14 @@ export interface TestDatabase {
 export function gatewayUrl(url: string): string {
   const { serverUrl, runtime } = inject('postgres');
   return new URL(url).host === new URL(serverUrl).host ? urlAs(url, runtime) : url;
+}
+
+/** As `gatewayUrl`, by the server's Unix socket where there is one: a statement takes less processor time than by TCP. */
+export function fastGatewayUrl(url: string): string {
+  const { socketFolder } = inject('postgres');
+  const byTcp = gatewayUrl(url);
+  if (socketFolder === null || byTcp === url) return byTcp;
+  return byTcp.replace(/@[^/]*/, `@${encodeURIComponent(socketFolder)}:${new URL(byTcp).port}`);
 }
 
 /** Creates a migrated, empty database for the caller on the run's server. */
@@ -207,8 +217,8 @@ export async function startSharedPostgres(
 ): Promise<SharedPostgres & { dispose(): Promise<void> }> {
   const template = `latchkey_template_${randomBytes(4).toString('hex')}`;
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-test-'));
-  const server =
-    existing === undefined ? await startEmbeddedPostgres({ dataFolder, settings: testSettings }) : undefined;
+  const settings = { ...testSettings, unix_socket_directories: dataFolder };
+  const server = existing === undefined ? await startEmbeddedPostgres({ dataFolder, settings }) : undefined;
   const serverUrl = server?.url ?? existing ?? '';
   if (server !== undefined) await hashAgain(serverUrl);
   await administer(serverUrl, `CREATE DATABASE ${template}`);
@@ -220,6 +230,7 @@ export async function startSharedPostgres(
   return {
     serverUrl,
     template,
+    socketFolder: server === undefined ? null : dataFolder,
     runtime,
     async dispose() {
       for (const folder of [migratedFolder(template), `${migratedFolder(template)}-draft`])
