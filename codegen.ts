@@ -10,7 +10,12 @@ const config: CodegenConfig = {
       config: {
         useTypeImports: true,
         strictScalars: true,
-        scalars: { ID: 'string', DateTime: 'string', JSONObject: 'Record<string, unknown>' },
+        scalars: {
+          ID: 'string',
+          DateTime: 'string',
+          SafeInt: 'number',
+          JSONObject: 'Record<string, unknown>',
+        },
         immutableTypes: true,
       },
     },

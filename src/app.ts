@@ -181,8 +181,12 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   seams.onDeliveryCreated?.({ feed, relay });
   const unsettledSites = createUnsettledSites();
   let jobs: BackgroundJobs | null = null;
+  const announce: Dependencies['announce'] = (appended) => {
+    relay.announce(appended);
+    jobs?.givePositionsSoon();
+  };
   const dependencies: Dependencies = {
-    ...{ database, clock, logger, metrics, announce: relay.announce },
+    ...{ database, clock, logger, metrics, announce },
     rules: {
       appointmentWaitMs: config.guardAppointmentWaitHours * 60 * 60 * 1_000,
       vendorSites: config.vendorSites,
@@ -255,7 +259,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         openDecider: createOpenDecider({
           find: (claims) => findAsker(dependencies, claims),
           decide: createEvaluator({
-            ...{ database: evaluationDatabase, clock, announce: relay.announce, vendor: config.vendorSites },
+            ...{ database: evaluationDatabase, clock, announce, vendor: config.vendorSites },
             limits: seams.evaluatorLimits ?? {},
           }),
         }),

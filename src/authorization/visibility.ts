@@ -204,6 +204,20 @@ export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
 }
 
 /**
+ * Whoever reads the whole log of an entry sees its position there. To somebody who reads a part of it, positions would tell how
+ * much there is besides.
+ */
+export function seesPosition(
+  viewer: Viewer,
+  { organizationId }: Pick<AuditEntry, 'organizationId'>,
+): boolean {
+  return placesOfAuditEntries(viewer).some(
+    ({ organizationId: only = organizationId, siteId, actor }) =>
+      siteId === undefined && actor === undefined && only === organizationId,
+  );
+}
+
+/**
  * Whose client addresses the viewer sees on the entries that they see. Addresses say where people are, so each side sees those
  * of its own people alone: a customer's readers those of users, the vendor's those of engineers, operators and service
  * accounts. Everybody sees their own.

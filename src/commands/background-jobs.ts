@@ -1,8 +1,9 @@
 /**
- * The background jobs of a gateway: end what has expired, settle sites, licences and proposed changes, send mail, delete old
- * rows.
+ * The background jobs of a gateway: end what has expired, settle sites, licences and proposed changes, give positions to audit
+ * entries, send mail, delete old rows.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import { givePositions } from '../audit/positions.ts';
 import { recordRepetitions } from '../audit/repeated-refusals.ts';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
@@ -22,6 +23,15 @@ import { FailedTickets, type SweepOptions } from './sweep.ts';
 const sweepInterval = 1_000;
 const mailInterval = 1_000;
 const deleteInterval = 60_000;
+
+/** Milliseconds between two looks for entries without a position, if nothing is written here. */
+const positionInterval = 500;
+
+/** Milliseconds in which positions are given once, to what was written meanwhile; and until what waits is tried again. */
+const positionGap = 100;
+
+/** At most so many entries get their positions in one statement: it takes some 50 milliseconds. */
+const positionsAtOnce = 2_000;
 
 /**
  * Milliseconds from the first run of one job to that of the next: at the same time, they would take every connection of
@@ -54,6 +64,8 @@ function keptFrom(now: Date): Date {
 export type BackgroundJobs = {
   /** Settles sites and licences at once, instead of at the job's next turn. */
   settleNow(): void;
+  /** Gives positions to new audit entries soon, instead of at the job's next turn. Never waits. */
+  givePositionsSoon(): void;
   /** Stops the jobs. Resolves when the runs in progress have ended. */
   dispose(): Promise<void>;
 };
@@ -72,6 +84,7 @@ export function startBackgroundJobs(
   const cutMail = new AbortController();
   /** Aborted to cut the pause before the next run. */
   let settleNow = new AbortController();
+  let entriesWritten = new AbortController();
   let started = 0;
   const [ofGrants, ofSessions, ofRequests, ofPlaces] = [
     sweepOptions(),
@@ -95,6 +108,9 @@ export function startBackgroundJobs(
     repeat('record repeated refusals', sweepInterval, () =>
       untilNoneIsLeft((limit) => recordRepetitions(dependencies.database.pool, dependencies.clock(), limit)),
     ),
+    repeat('give positions to audit entries', positionInterval, giveAllPositions, {
+      wake: () => entriesWritten.signal,
+    }),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies, stop.signal)),
     ...[deleteOldAnswers, deleteOldStreamEvents, deleteOldMails, deleteOldMailCounts, ...alsoDelete].map(
       (deleteOld) =>
@@ -115,6 +131,17 @@ export function startBackgroundJobs(
   /** Repeats what does at most `limit` at once, and returns how many it did. */
   async function untilNoneIsLeft(work: (limit: number) => Promise<number>): Promise<void> {
     while (!stop.signal.aborted) if ((await work(rowsAtOnce)) < rowsAtOnce) break;
+  }
+
+  /** Entries that wait without getting a position wait for a transaction that is open, or for another gateway. */
+  async function giveAllPositions(): Promise<void> {
+    entriesWritten = new AbortController();
+    let isWaiting = true;
+    while (isWaiting && !stop.signal.aborted) {
+      const { given, waiting } = await givePositions(dependencies.database.pool, positionsAtOnce);
+      if (given === 0 || !waiting) await pause(positionGap);
+      isWaiting = waiting;
+    }
   }
 
   async function deliverAll(mailer: Mailer): Promise<void> {
@@ -155,6 +182,7 @@ export function startBackgroundJobs(
 
   return {
     settleNow: () => settleNow.abort(),
+    givePositionsSoon: () => entriesWritten.abort(),
     dispose: async () => {
       stop.abort();
       const impatient = setTimeout(() => cutMail.abort(), mailGrace);

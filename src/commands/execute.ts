@@ -43,7 +43,10 @@ export type Dependencies = {
   clock: Clock;
   /** Default: `defaultRules`. */
   rules?: Rules;
-  /** Called after a commit with the events that it appended. Delivers them and wakes the other gateways; never waits. */
+  /**
+   * Called after a commit with the events that it appended. Delivers them, wakes the other gateways, and lets the entries of the
+   * commit have their positions soon; never waits.
+   */
   announce: (appended: AppendedEvents | null) => void;
   logger: Logger;
   /** Where reads look for what has ended and is not settled: organizations/unsettled.ts. */

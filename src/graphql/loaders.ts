@@ -2,6 +2,7 @@ import { brandWithType } from '@pothos/core';
 import DataLoader from 'dataloader';
 import type { FieldNode } from 'graphql';
 import type { Account, AuditEntry, Prisma } from '../../prisma/generated/client/client.ts';
+import { listPositions, type Place } from '../audit/positions.ts';
 import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
 import { listTimelines, type TimelineWindow } from '../audit/timeline-store.ts';
 import { visibleTimelines } from '../authorization/visibility.ts';
@@ -30,6 +31,7 @@ export class Loaders {
   #ticketFacts: DataLoader<string, TicketFacts | null> | undefined;
   #grants: DataLoader<string, GrantRow | null> | undefined;
   #sessionActions: DataLoader<ActionsWindow, AuditEntry[], string> | undefined;
+  #auditPositions: DataLoader<Place, number | null, string> | undefined;
   #proposedChanges: DataLoader<string, ProposedChange | null> | undefined;
   #seesTimeline: DataLoader<string, boolean> | undefined;
   #timelines: DataLoader<TimelineWindow, AuditEntry[], string> | undefined;
@@ -93,6 +95,15 @@ export class Loaders {
       maxBatchSize: 100,
     });
     return this.#sessionActions;
+  }
+
+  /** The positions of audit entries; null for an entry that has none yet. */
+  get auditPositions(): DataLoader<Place, number | null, string> {
+    this.#auditPositions ??= new DataLoader((places) => listPositions(this.#prisma, places), {
+      cacheKeyFn: ({ txid, seq }) => `${txid} ${seq}`,
+      maxBatchSize: 500,
+    });
+    return this.#auditPositions;
   }
 
   /** Proposed changes as they are in the database now, by id; null for an id without one. */

@@ -13,6 +13,7 @@ import { beginChanges } from '../support/begun-changes.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { expectToCombine, readAll } from '../support/filters.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { giveAllPositions } from '../support/positions.ts';
 import { insertInboundTicketEvents, rawId } from '../support/rows.ts';
 import { seedOf } from '../support/size.ts';
 import {
@@ -1177,6 +1178,33 @@ test('a question of a backend is an entry with the documented details, and names
 });
 
 const productResources = ['work_item', 'comment', 'attachment', 'page', 'rovo_conversation'];
+
+test('who reads a whole log sees the positions in it, once they are given', async () => {
+  const { grantId } = await fileTicket(gateway, world);
+  await done(await gateway.as(world.engineer.email), 'withdrawDataAccessRequest', { grantId });
+  const query = `query ($filter: AuditLogFilter) { auditLog(filter: $filter) { edges { node { id position } } } }`;
+  const positionsFor = async (person: Person, filter: object = {}): Promise<(number | null)[]> => {
+    const { auditLog } = await person.ask(query, { filter });
+    return auditLog.edges.map(({ node }: Json) => node.position);
+  };
+  const admin = await member('organizationAdmin');
+  expect((await positionsFor(admin)).at(0)).toBeNull();
+  await giveAllPositions(gateway.sql);
+  const seen = await positionsFor(admin);
+  const { rows } = await gateway.sql.query(
+    'SELECT count(*)::int AS length FROM audit_entries WHERE organization_id = $1',
+    [rawId(acme.organizationId)],
+  );
+  expect(seen).toEqual(seen.map((_, at) => rows[0].length - at));
+  const sameLog = { organizationId: acme.organizationId };
+  for (const reader of [operator, await member('guardAdmin'), await gateway.as(world.services.auditing)])
+    expect(await positionsFor(reader, sameLog)).toEqual(seen);
+  // Whoever signs in for the first time adds to the log of the vendor.
+  await giveAllPositions(gateway.sql);
+  expect((await positionsFor(operator)).every((position) => position !== null)).toBe(true);
+  const ofEngineer = await positionsFor(await gateway.as(world.engineer.email));
+  expect(new Set(ofEngineer)).toEqual(new Set([null]));
+});
 
 describe('filters', () => {
   const combining = seedOf('COMBINING_SEED');

@@ -67,6 +67,7 @@ describe('a gateway on a migrated database', () => {
       open_grant_rules: 'SELECT',
       audit_entries: 'INSERT SELECT',
       displaced_audit_entries: 'SELECT',
+      ...{ audit_positions: 'SELECT', audit_renumberings: 'SELECT', audit_numbering: 'SELECT' },
       decisions: 'INSERT SELECT',
       ...Object.fromEntries(
         [

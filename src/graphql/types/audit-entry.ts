@@ -1,6 +1,6 @@
-import { JSONObjectResolver } from 'graphql-scalars';
+import { JSONObjectResolver, SafeIntResolver } from 'graphql-scalars';
 import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
-import { seesClientAddress } from '../../authorization/visibility.ts';
+import { seesClientAddress, seesPosition } from '../../authorization/visibility.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
@@ -15,6 +15,9 @@ import { Site } from './site.ts';
 import { Ticket } from './ticket.ts';
 
 builder.addScalarType('JSONObject', JSONObjectResolver);
+builder.addScalarType('SafeInt', SafeIntResolver, {
+  description: 'A whole number of at most 53 bits, as a number of JSON: more than an `Int` holds.',
+});
 
 export const AuditOutcome = builder.enumType('AuditOutcome', {
   description: 'The outcome of an action.',
@@ -118,6 +121,14 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     description: 'The global id: opaque, and unique in the whole schema.',
   },
   fields: (t) => ({
+    position: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description:
+        'Its position in the log of its organization, or in the log of the vendor: 1, 2, 3 … without gaps, in the order of the log. It never changes. Given within a second of the action, as a rule: null until then, and for viewers who see only a part of that log.',
+      resolve: (row, _, context) =>
+        seesPosition(viewerOf(context), row) ? context.loaders.auditPositions.load(row) : null,
+    }),
     occurredAt: t.expose('occurredAt', {
       type: 'DateTime',
       description: 'The time of the action, by the clock of the database.',
