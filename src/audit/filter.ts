@@ -1,7 +1,7 @@
 /** What a search of the audit log asks for: which conditions an index serves, and which are compared on the way. */
 import type pg from 'pg';
 import { Prisma } from '../../prisma/generated/client/client.ts';
-import { wordsInTextSql } from '../platform/words.ts';
+import { wordsInTextSql, wordsOf } from '../platform/words.ts';
 
 /** A part of the log: an organization's entries, a site's, or those of both; without either, all of it. */
 export type AuditPlace = {
@@ -51,6 +51,11 @@ const columns = {
 type Column = keyof typeof columns;
 /** Client addresses are looked for together with who sees them. */
 export type FilteredColumn = Exclude<Column, 'client_address'>;
+
+/** What entries are filtered by, in SQL. */
+export function columnSql(column: FilteredColumn): string {
+  return columns[column][0];
+}
 
 /** A column of which an index has the entries with one value in the order of the log. */
 type Sought = {
@@ -110,7 +115,7 @@ export function partsOf(places: readonly AuditPlace[], filter: AuditFilter): Par
       ...comparisonsOf(filter, values, by),
       ...(onSites === undefined ? [] : [isOneOf('site_id', onSites)]),
       ...(actor === undefined ? [] : [Prisma.sql`organization_id IS NOT NULL`]),
-      ...(filter.text === undefined ? [] : [wordsInTextSql(textOfEntry, filter.text)]),
+      ...(filter.text === undefined ? [] : wordsIn(filter.text)),
     ];
     if (by === undefined) return { equal: inPlace, rest };
     return (values[by] ?? []).map((value) => ({ equal: [...inPlace, isOneOf(by, [value])], rest }));
@@ -183,6 +188,18 @@ function isSeen({ ownId, others }: SeenAddresses): Prisma.Sql {
     NOBODY: Prisma.sql`false`,
   }[others];
   return Prisma.sql`(actor_id = ${ownId}::uuid OR ${kinds})`;
+}
+
+/**
+ * The conditions for words. To take an entry apart takes long, so it comes after a look whether the longest word is anywhere in
+ * it, whose letters get their lower case in the same way.
+ */
+function wordsIn(text: string): Prisma.Sql[] {
+  const [longest = ''] = wordsOf(text).sort((one, other) => other.length - one.length);
+  return [
+    Prisma.sql`strpos(lower(actor_name || ' ' || COALESCE(actor_email, '') || ' ' || resource_id || ' ' || details::text), lower(${longest})) > 0`,
+    wordsInTextSql(textOfEntry, text),
+  ];
 }
 
 /**

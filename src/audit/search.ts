@@ -36,14 +36,11 @@ export async function searchAuditEntries(
   window: AuditWindow,
   mayExamine: number = mostExamined,
 ): Promise<FoundEntries> {
-  if (places.length === 0) return { rows: [], stoppedAt: null };
-  const filter = await withActors(pool, asked);
-  const parts = partsOf(places, filter);
-  if (parts.length === 0) return { rows: [], stoppedAt: null };
-  const bounds = narrow(window, await boundsOfDates(pool, filter));
-  const isExact = haveIndexes(parts, filter);
+  const walk = await walkOf(pool, places, asked, window);
+  if (walk === null) return { rows: [], stoppedAt: null };
+  const { isExact } = walk;
   const examined = isExact ? window.limit : Math.max(mayExamine, window.limit);
-  const merged = mergedSql(parts, filter, bounds, window.order, examined);
+  const merged = walk.entries(examined);
   const { rows } = await pool.query<Record<keyof AuditRow, never> & { txid: string; seq: string }>(
     asStatement(
       Prisma.sql`SELECT ${Prisma.raw(entryColumns)} FROM ${merged} AS e WHERE e.fits LIMIT ${window.limit}`,
@@ -64,13 +61,10 @@ export async function countAuditEntries(
   asked: AuditFilter,
   limit: number,
 ): Promise<{ fitting: number; isComplete: boolean }> {
-  if (places.length === 0) return { fitting: 0, isComplete: true };
-  const filter = await withActors(pool, asked);
-  const parts = partsOf(places, filter);
-  if (parts.length === 0) return { fitting: 0, isComplete: true };
-  const bounds = narrow({ below: null, above: null }, await boundsOfDates(pool, filter));
-  const examined = haveIndexes(parts, filter) ? limit : Math.max(mostExamined, limit);
-  const merged = mergedSql(parts, filter, bounds, 'desc', examined);
+  const walk = await walkOf(pool, places, asked, { below: null, above: null, order: 'desc' });
+  if (walk === null) return { fitting: 0, isComplete: true };
+  const examined = walk.isExact ? limit : Math.max(mostExamined, limit);
+  const merged = walk.entries(examined);
   const { rows } = await pool.query<{ fitting: number; seen: number }>(
     asStatement(
       Prisma.sql`SELECT count(*) FILTER (WHERE e.fits)::int AS fitting, count(*)::int AS seen FROM ${merged} AS e`,
@@ -78,6 +72,32 @@ export async function countAuditEntries(
   );
   const [{ fitting, seen } = { fitting: 0, seen: 0 }] = rows;
   return { fitting, isComplete: seen < examined };
+}
+
+/** The entries that a search looks at, in order, each with whether it fits. */
+type Walk = {
+  /** At most `limit` entries of `audit_entries`, with `fits`. */
+  readonly entries: (limit: number) => Prisma.Sql;
+  /** Whether all of them fit. */
+  readonly isExact: boolean;
+};
+
+/** Where a search walks. Null: nothing can fit. Up to two statements, for dates and for the beginnings of addresses. */
+export async function walkOf(
+  pool: pg.Pool,
+  places: readonly AuditPlace[],
+  asked: AuditFilter,
+  { order, ...window }: Pick<AuditWindow, 'below' | 'above' | 'order'>,
+): Promise<Walk | null> {
+  if (places.length === 0) return null;
+  const filter = await withActors(pool, asked);
+  const parts = partsOf(places, filter);
+  if (parts.length === 0) return null;
+  const bounds = narrow(window, await boundsOfDates(pool, filter));
+  return {
+    entries: (limit) => mergedSql(parts, filter, bounds, order, limit),
+    isExact: haveIndexes(parts, filter),
+  };
 }
 
 /** The parts in one order, each entry with whether it fits the rest of the conditions: at most `limit` entries. */
@@ -109,7 +129,7 @@ function allOf(conditions: readonly Prisma.Sql[]): Prisma.Sql {
 }
 
 /** A statement without a name: PostgreSQL plans it anew. */
-function asStatement({ text, values }: Prisma.Sql): { text: string; values: unknown[] } {
+export function asStatement({ text, values }: Prisma.Sql): { text: string; values: unknown[] } {
   return { text, values };
 }
 

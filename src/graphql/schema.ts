@@ -3,6 +3,7 @@ import { encodeGlobalId } from '../platform/global-id.ts';
 import { builder } from './builder.ts';
 import './lists/accounts.ts';
 import './lists/audit-log.ts';
+import './lists/audit-summary.ts';
 import './lists/grants.ts';
 import './lists/role-assignments.ts';
 import './lists/tickets.ts';

@@ -671,6 +671,23 @@ test('what a filter of the audit log cannot mean is refused before anything is r
     // That of the viewer.
     expect(sent.length, asked).toBeLessThanOrEqual(1);
   }
+  const wrongSummaries = [
+    ...['groupBy: []', 'groupBy: [ACTOR, ACTION, SITE, OUTCOME]', 'groupBy: [HOUR, DAY]'],
+    ...['top: 0', 'top: 1001', 'top: 1.5'].map((top) => `groupBy: [ACTOR], ${top}`),
+    ...['', 'Europe/Nowhere', '+01:00', 'FOO+3', 'UTC; DROP', 'Europe/Berlin '].map(
+      (zone) => `groupBy: [DAY], timeZone: "${zone}"`,
+    ),
+    'groupBy: [ACTOR], filter: { from: "2026-11-28", until: "2026-11-27" }',
+    `groupBy: [ACTOR], ${list('grantIds', '"one"')}`,
+  ];
+  for (const asked of wrongSummaries) {
+    sent.length = 0;
+    const { data, errors } = await admin.send(`{ auditSummary(${asked}) { isExact } }`);
+    expect(errors.length, asked).toBeGreaterThan(0);
+    expect(data?.auditSummary ?? null, asked).toBeNull();
+    expect(['BAD_USER_INPUT', 'GRAPHQL_VALIDATION_FAILED'], asked).toContain(errors[0]?.extensions['code']);
+    expect(sent.length, asked).toBeLessThanOrEqual(1);
+  }
   // As long a question as fits into the limits is answered, too.
   const much = (['actorEmailPrefixes', 'ticketKeys', 'resourceIds'] as const).map(
     (name) => [name, Array.from({ length: 100 }, (_, at) => `none-${at}`)] as const,
@@ -680,6 +697,37 @@ test('what a filter of the audit log cannot mean is refused before anything is r
   expect(await admin.ask(query, { filter: Object.fromEntries(much) })).toEqual({
     auditLog: { edges: [], totalCount: { count: 0 } },
   });
+});
+
+test('a summary counts what the list has, for each who reads it, and nothing of what others have', async () => {
+  const query = `query ($filter: AuditLogFilter) { auditSummary(filter: $filter, groupBy: [ACTION, SITE], top: 3, timeZone: "Europe/Berlin") {
+    groups { actorKind actorEmail action outcome productKey siteId siteUrl hour day counts { entries attempts } }
+    otherGroups others { entries attempts } total { entries attempts } isExact } }`;
+  const question = questions['auditLog'] as Question;
+  for (const email of [...question.people(), world.globex.emails.organizationAdmin]) {
+    const person = await gateway.as(email);
+    const rows = await readAll(person, { ...question, selected: 'count action site { id } siteUrl' });
+    const all = Map.groupBy(rows, ({ action, site }) => `${action} ${site?.id}`);
+    const sizes = [...all.values()].map(({ length }) => length).sort((a, b) => b - a);
+    const { auditSummary } = await person.ask(query);
+    expect(auditSummary.total).toEqual({
+      entries: rows.length,
+      attempts: rows.reduce((sum, { count }) => sum + count, 0),
+    });
+    expect(auditSummary.isExact).toBe(true);
+    expect(auditSummary.groups.map(({ counts }: Json) => counts.entries)).toEqual(sizes.slice(0, 3));
+    for (const { action, siteId, siteUrl, counts, ...others } of auditSummary.groups) {
+      const entries = all.get(`${action} ${siteId ?? undefined}`) ?? [];
+      expect([counts.entries, siteUrl]).toEqual([entries.length, entries[0]?.siteUrl]);
+      expect(new Set(Object.values(others))).toEqual(new Set([null]));
+    }
+    expect(auditSummary.otherGroups).toBe(sizes.length - 3);
+    expect(auditSummary.others.entries).toBe(sizes.slice(3).reduce((sum, size) => sum + size, 0));
+  }
+  const filter = { organizationId: world.globex.organizationId };
+  const foreign = (await (await gateway.as(world.acme.emails.organizationAdmin)).ask(query, { filter }))
+    .auditSummary;
+  expect(foreign).toMatchObject({ groups: [], otherGroups: 0, total: { entries: 0 }, isExact: true });
 });
 
 test('an account that was deactivated is found as such', async () => {

@@ -119,6 +119,10 @@ function questions(): Record<string, Read> {
     query: `{ ${name}(first: 100${filter}) { edges { node { id } } } }`,
     shows: (data) => data[name].edges.some((edge: Json) => edge.node.id === id),
   });
+  const inSummary = (filter: string): Read => ({
+    query: `{ auditSummary(groupBy: [ACTION], filter: { ${filter} }) { groups { action } total { entries } } }`,
+    shows: ({ auditSummary: { groups, total } }) => groups.length > 0 && total.entries > 0,
+  });
   return {
     viewer: { query: '{ viewer { kind } }', shows: ({ viewer }) => viewer.kind !== null },
     'node: Ticket': byId(target.ticketId),
@@ -181,6 +185,13 @@ function questions(): Record<string, Read> {
       ', filter: { action: ACCOUNT_ADD_SUPPORT_ENGINEER }',
     ),
     'auditLog: of the engineer': inList('auditLog', entries.engineer, ', filter: { action: GRANT_REQUEST }'),
+    auditSummary: inSummary(
+      `siteIds: ["${main.id}"], action: SITE_SET_SUPPORT_ACCESS_RESTRICTIONS, actorEmail: "organizationadmin@acme.example"`,
+    ),
+    'auditSummary: of the vendor': inSummary('action: ACCOUNT_ADD_SUPPORT_ENGINEER'),
+    'auditSummary: of the engineer': inSummary(
+      `action: GRANT_REQUEST, actorKind: SUPPORT_ENGINEER, siteIds: ["${main.id}"]`,
+    ),
   };
 }
 

@@ -105,6 +105,9 @@ rovoDataDeletions            | 401       no       no          no     -          
 auditLog                     | 401       no       no          no     -           no          -
 auditLog: of the vendor      | 401       no       no          no     -           no          -
 auditLog: of the engineer    | 401       no       no          no     -           no          -
+auditSummary                 | 401       no       no          no     -           no          -
+auditSummary: of the vendor  | 401       no       no          no     -           no          -
+auditSummary: of the engineer | 401       no       no          no     -           no          -
 
 grantEvents                  | 401       no       no          no     -           -           -
 sessionEvents                | 401       no       no          no     -           -           -
@@ -214,6 +217,9 @@ rovoDataDeletions            | -      -        yes      yes      -         -    
 auditLog                     | no     no       no       yes      no        no        no        no        no       no      no      no      yes
 auditLog: of the vendor      | no     no       no       -        no        no        no        no        no       no      no      no      -
 auditLog: of the engineer    | no     no       no       yes      no        no        no        no        no       no      no      no      yes
+auditSummary                 | no     no       no       yes      no        no        no        no        no       no      no      no      yes
+auditSummary: of the vendor  | no     no       no       -        no        no        no        no        no       no      no      no      -
+auditSummary: of the engineer | no     no       no       yes      no        no        no        no        no       no      no      no      yes
 
 grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
 sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
@@ -323,6 +329,9 @@ rovoDataDeletions            | -     -         -         -        -         -
 auditLog                     | yes   yes       -         no       no        no
 auditLog: of the vendor      | -     -         -         no       no        no
 auditLog: of the engineer    | yes   yes       -         no       no        no
+auditSummary                 | yes   yes       -         no       no        no
+auditSummary: of the vendor  | -     -         -         no       no        no
+auditSummary: of the engineer | yes   yes       -         no       no        no
 
 grantEvents                  | yes   yes       -         -        -         -
 sessionEvents                | yes   yes       -         -        -         -
@@ -432,6 +441,9 @@ rovoDataDeletions            | no       no       yes      no        no       no 
 auditLog                     | -        -        yes      no        no       yes      no        no        yes
 auditLog: of the vendor      | -        -        yes      no        no       yes      no        no        -
 auditLog: of the engineer    | yes      -        yes      no        no       yes      no        no        yes
+auditSummary                 | -        -        yes      no        no       yes      no        no        yes
+auditSummary: of the vendor  | -        -        yes      no        no       yes      no        no        -
+auditSummary: of the engineer | yes      -        yes      no        no       yes      no        no        yes
 
 grantEvents                  | yes      -        no       no        yes      no       no        yes       no
 sessionEvents                | yes      -        no       no        yes      no       no        yes       no

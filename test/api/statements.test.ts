@@ -299,6 +299,19 @@ describe('a query', () => {
       query:
         'query ($n: Int!) { auditLog(first: $n) { edges { node { action actor { name } resource { type } details ticketId } } } }',
     },
+    auditSummary: {
+      by: 'admin',
+      statements: 3,
+      query: `{ auditSummary(groupBy: [SITE, ACTION], top: 100) { groups { action siteId siteUrl counts { entries attempts } }
+          otherGroups others { entries } total { entries attempts } isExact } }`,
+    },
+    // Also where to begin, and whose addresses begin so.
+    'auditSummary of a period by actors': {
+      by: 'operator',
+      statements: 4,
+      query:
+        'query ($n: Int!) { auditSummary(groupBy: [ACTOR, ACTION], top: $n, filter: { actorEmailPrefixes: ["@acme."], from: "2026-01-01" }) { groups { actorEmail } } }',
+    },
     // One for each type of resource: here, all are grants.
     'auditLog with names and objects': {
       by: 'admin',

@@ -192,6 +192,9 @@ export async function thingsToName(
       ...{ justification: [`${own} justification`], conversationIds: [`${own}-conversation`] },
       ...{ idempotencyKey: ['once', 'twice'], dataResidencyRegion: [`${own}-region`] },
       engineerCountries: ['DE', 'IE'],
+      ...{ actorEmailPrefixes: [`@${other}.`, 'organization'], clientAddresses: ['127.0.0.1', '::/1'] },
+      ...{ refusalCodes: ['NOT_ELIGIBLE', 'FORBIDDEN'], resourceTypes: ['Grant', 'Site', 'User'] },
+      ...{ ticketKeys: rows.map(({ key }) => key), timeZone: ['UTC', 'Europe/Berlin'] },
     },
     cursors: await stealCursors(admin),
   };

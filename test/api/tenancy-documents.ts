@@ -143,6 +143,8 @@ const typesOf: Record<string, readonly string[]> = {
   grantId: ['Grant'],
   supportSessionId: ['SupportSession'],
   grantIds: ['Grant'],
+  ticketIds: ['Ticket'],
+  supportSessionIds: ['SupportSession'],
   changeRequestId: ['ChangeRequest'],
   userId: ['User'],
   reporterId: ['User'],

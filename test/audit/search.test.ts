@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { auditActions } from '../../src/audit/actions.ts';
 import type { AuditFilter, AuditPlace } from '../../src/audit/filter.ts';
 import { type AuditPosition, type AuditWindow, searchAuditEntries } from '../../src/audit/search.ts';
+import { type Grouping, summarizeAuditEntries } from '../../src/audit/summary.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -76,6 +77,7 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
     country: fc.constantFrom('DE', 'FR', undefined),
     client_address: fc.constantFrom('192.0.2.1', '192.0.2.200', '198.51.100.7', '2001:db8::1', null),
     actor_name: fc.constantFrom('Ada Lovelace', 'Zoë O’Neill'),
+    count: fc.constantFrom(1, 1, 7),
     note: fc.constantFrom('To read the BOARD', 'board_42, and Zürich', '', undefined),
     /** Which of the writers, whose transactions are open at the same time, and whether it commits then. */
     writer: fc.integer({ min: 0, max: 2 }),
@@ -99,7 +101,6 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
       ...entry,
       id: newId(),
       actor_email: entry.actor_id === null ? null : addressOf(entry.actor_id),
-      count: 1,
       occurred_at: new Date(Date.now() + offset),
       product_key: product[0],
       // Ids are no words.
@@ -322,6 +323,135 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
       { seed, numRuns: bySize(30, 3_000) },
     );
     expect(found).toBeGreaterThan(0);
+  });
+
+  /** What a summary says, from a look at every entry. The clocks of the zone are those of the runtime. */
+  function summarize(fitting: readonly Entry[], by: readonly Grouping[], timeZone: string) {
+    const clock = new Intl.DateTimeFormat('en', { timeZone, minute: 'numeric', second: 'numeric' });
+    const calendar = new Intl.DateTimeFormat('en-CA', { timeZone });
+    const hourOf = (at: Date) => {
+      const past = (type: string) =>
+        Number(clock.formatToParts(at).find((part) => part.type === type)?.value ?? 0);
+      const begin = at.getTime() - (past('minute') * 60 + past('second')) * second;
+      return new Date(begin - (begin % second)).toISOString().replace('.000', '');
+    };
+    const keys: Record<Grouping, (entry: Entry) => object> = {
+      ACTOR: (entry) => ({ actorKind: entry['actor_kind'], actorEmail: entry['actor_email'] }),
+      ACTION: (entry) => ({ action: entry['action'] }),
+      OUTCOME: (entry) => ({ outcome: entry['outcome'] }),
+      PRODUCT: (entry) => ({ product: readColumn(entry, 'product') ?? null }),
+      SITE: (entry) => ({ siteId: entry['site_id'] }),
+      HOUR: (entry) => ({ hour: hourOf(entry.occurred_at) }),
+      DAY: (entry) => ({ day: calendar.format(entry.occurred_at) }),
+    };
+    const groups = Map.groupBy(fitting, (entry) =>
+      JSON.stringify(Object.assign({}, ...by.map((grouping) => keys[grouping](entry)))),
+    );
+    const countsOf = (some: readonly Entry[]) => ({
+      entries: some.length,
+      attempts: some.reduce((sum, entry) => sum + Number(entry['count']), 0),
+    });
+    return {
+      total: countsOf(fitting),
+      groups: [...groups].map(([text, some]) => ({ by: JSON.parse(text), ...countsOf(some) })),
+    };
+  }
+
+  const groupings: Grouping[] = ['ACTOR', 'ACTION', 'OUTCOME', 'PRODUCT', 'SITE', 'HOUR', 'DAY'];
+  const zones = ['UTC', 'Europe/Berlin', 'America/Havana', 'Asia/Kolkata', 'Australia/Lord_Howe'];
+
+  test(`every summary counts as a look at every entry does, or says that there may be more (SEARCH_SEED=${seed})`, async () => {
+    const anyQuestion = fc.record({
+      search: anySearch,
+      by: fc.subarray(groupings, { minLength: 1, maxLength: 3 }),
+      top: fc.oneof(fc.integer({ min: 1, max: 5 }), fc.constant(1_000)),
+      timeZone: fc.constantFrom(...zones),
+      mayExamine: fc.option(fc.integer({ min: 1, max: 100 }), { nil: undefined, freq: 3 }),
+    });
+    const seen = { exact: 0, more: 0 };
+    await fc.assert(
+      fc.asyncProperty(anyQuestion, async ({ search, by, top, timeZone, mayExamine }) => {
+        const { places, values, more, ...dates } = search;
+        const filter: AuditFilter = { values, ...more, from: dateOf(dates.from), until: dateOf(dates.until) };
+        const how = { by, top, timeZone };
+        const summary = await summarizeAuditEntries(pool, places, filter, how, mayExamine);
+        const fitting = entries.filter((one) => places.some(isIn(one)) && passes(one, filter));
+        const expected = summarize(fitting, by, timeZone);
+        const sizes = summary.groups.map((group) => group.entries);
+        expect(sizes).toEqual(sizes.toSorted((one, other) => other - one));
+        const counted = new Map(expected.groups.map((group) => [JSON.stringify(group.by), group]));
+        expect(new Set(summary.groups.map((group) => JSON.stringify(group.by))).size).toBe(sizes.length);
+        for (const group of summary.groups) {
+          const all = counted.get(JSON.stringify(group.by));
+          if (summary.isExact) expect(group).toEqual(all);
+          expect(group.entries).toBeLessThanOrEqual(all?.entries ?? 0);
+          expect(group.attempts).toBeLessThanOrEqual(all?.attempts ?? 0);
+        }
+        if (mayExamine === undefined) expect(summary.isExact).toBe(true);
+        if (!summary.isExact) {
+          expect(summary.total.entries).toBeLessThanOrEqual(expected.total.entries);
+          seen.more += 1;
+          return;
+        }
+        seen.exact += 1;
+        expect(summary.total).toEqual(expected.total);
+        expect(sizes).toEqual(
+          expected.groups
+            .map((group) => group.entries)
+            .toSorted((one, other) => other - one)
+            .slice(0, top),
+        );
+        expect(summary.otherGroups).toBe(Math.max(0, expected.groups.length - top));
+      }),
+      { seed, numRuns: bySize(40, 2_000) },
+    );
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(0);
+  });
+
+  test('what a summary says of a bound is what the newest entries say', async () => {
+    const how = { by: ['ACTION'], top: 10, timeZone: 'UTC' } as const;
+    const { total, isExact } = await summarizeAuditEntries(pool, [{}], everything, how, 17);
+    expect({ entries: total.entries, isExact }).toEqual({ entries: 17, isExact: false });
+    await expect(
+      summarizeAuditEntries(pool, [{}], everything, { ...how, by: ['DAY'], timeZone: 'Nowhere/At_All' }),
+    ).rejects.toMatchObject({ code: '22023' });
+  });
+
+  test('hours and days are those of the clocks there, on days of 23 and of 25 hours too', async () => {
+    const organizationId = newId();
+    const days = ['2026-03-07', '2026-03-28', '2026-04-04', '2026-10-03', '2026-10-24', '2026-10-31'];
+    const moments = days.flatMap((day) =>
+      Array.from({ length: 4 * 60 }, (_, at) => new Date(Date.parse(day) + at * 900 * second + 59_999)),
+    );
+    const { rows } = await asRestored<Record<string, unknown>>(pool, `${insertSql} RETURNING *`, [
+      JSON.stringify(
+        moments.map((occurred_at, at) => ({
+          ...{
+            id: newId(),
+            txid: 1_000,
+            seq: -at - 1,
+            occurred_at,
+            action: 'page.read',
+            outcome: 'SUCCEEDED',
+          },
+          ...{ actor_kind: 'SYSTEM', actor_name: 'Latchkey', resource_type: 'page', resource_id: 'ONE' },
+          ...{ organization_id: organizationId, details: {}, count: 1 },
+        })),
+      ),
+    ]).then((inserted) => ({ rows: inserted as Entry[] }));
+    const lengths = new Set<number>();
+    for (const timeZone of zones) {
+      for (const by of [['DAY'], ['HOUR']] as const) {
+        const how = { by, top: 1_000, timeZone };
+        const { groups, isExact } = await summarizeAuditEntries(pool, [{ organizationId }], everything, how);
+        const inOrder = (some: readonly object[]) => some.map((one) => JSON.stringify(one)).sort();
+        expect(isExact).toBe(true);
+        expect(inOrder(groups), `${timeZone} ${by}`).toEqual(inOrder(summarize(rows, by, timeZone).groups));
+        if (by[0] === 'DAY') for (const { entries: quarters } of groups) lengths.add(quarters / 4);
+      }
+    }
+    // Of a day and a half around each change, some days are whole.
+    for (const hours of [23, 24, 25]) expect(lengths).toContain(hours);
   });
 
   test('entries that are not displaced are at most 30 seconds out of order', async () => {

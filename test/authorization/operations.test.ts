@@ -26,7 +26,15 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   SELF: [],
   OPERATOR: [
-    ...['account', 'accounts', 'auditLog', 'roleAssignments', 'rovoDataDeletions', 'assignTicket'],
+    ...[
+      'account',
+      'accounts',
+      'auditLog',
+      'auditSummary',
+      'roleAssignments',
+      'rovoDataDeletions',
+      'assignTicket',
+    ],
     ...['triggerScimSync', 'inboundTicketEvents', 'replayInboundTicketEvent'],
     ...provisioning,
     ...customerAdministration,
@@ -36,9 +44,9 @@ const opened: Record<Relation, readonly string[]> = {
     ...ticketing,
   ],
   GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
-  AUDIT_READING: ['account', 'auditLog'],
+  AUDIT_READING: ['account', 'auditLog', 'auditSummary'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
-  SUPPORT_ENGINEER: ['auditLog', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
+  SUPPORT_ENGINEER: ['auditLog', 'auditSummary', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
     ...['recordChangeResult', 'requestChange', 'withdrawChangeRequest'],
@@ -50,17 +58,23 @@ const opened: Record<Relation, readonly string[]> = {
     ...['sessionEvents', 'changeRequestEvents'],
   ],
   ROLE_HOLDER: ['triggerScimSync'],
-  AUDITOR: ['auditLog'],
+  AUDITOR: ['auditLog', 'auditSummary'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
-    ...['auditLog', 'setSupportAccessPolicy', 'setSupportAccessRestrictions', 'withdrawProposedChange'],
+    ...[
+      'auditLog',
+      'auditSummary',
+      'setSupportAccessPolicy',
+      'setSupportAccessRestrictions',
+      'withdrawProposedChange',
+    ],
     ...['requestRovoDataDeletion', 'withdrawRovoDataDeletion', 'inviteUser'],
     ...customerAdministration,
   ],
   GUARD_ADMIN: [
     ...['approveGuardRequest', 'approveGuardRequestInBulk', 'denyGuardRequest', 'denyGuardRequestInBulk'],
-    ...['auditLog', 'setSupportAccessRestrictions'],
+    ...['auditLog', 'auditSummary', 'setSupportAccessRestrictions'],
     ...revoking,
   ],
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],
@@ -97,7 +111,15 @@ test('the queries, the subscription and what is outside GraphQL are exactly thes
   expect(kinds.query?.toSorted()).toEqual(
     [
       ...opened.SIGNED_IN,
-      ...['account', 'accounts', 'auditLog', 'inboundTicketEvents', 'roleAssignments', 'rovoDataDeletions'],
+      ...[
+        'account',
+        'accounts',
+        'auditLog',
+        'auditSummary',
+        'inboundTicketEvents',
+        'roleAssignments',
+        'rovoDataDeletions',
+      ],
     ].toSorted(),
   );
 });

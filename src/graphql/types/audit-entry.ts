@@ -70,7 +70,7 @@ function nameIn(type: string, details: unknown): string | null {
   return typeof email === 'string' ? email : null;
 }
 
-async function nameOf(context: Context, type: string, id: string | null): Promise<string | null> {
+export async function nameOf(context: Context, type: string, id: string | null): Promise<string | null> {
   if (id === null || !(await mayName(context, type, id))) return null;
   return await context.loaders.resourceNames.load({ type, id });
 }

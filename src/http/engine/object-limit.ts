@@ -124,6 +124,9 @@ const objectsOf =
     if (field.name === '__typename') return 0;
     if (isIntrospection(field, type)) return introspected(field, childComplexity);
     if (!isCompositeType(getNamedType(field.type))) return 0;
+    // What it says of itself, for what it reads to count.
+    const { objects } = field.extensions;
+    if (typeof objects === 'number') return objects + childComplexity;
     if (isConnection(field.type)) return pageSize(field, args) * childComplexity;
     const isInPage = type.name.endsWith('Connection');
     if (isInPage) return field.name === 'edges' ? childComplexity : 1 + childComplexity;
