@@ -47,8 +47,9 @@ const fill = ({ grants, entries }: Size): string[] => [
   `INSERT INTO sites (id, organization_id, url, name, experience, data_residency_region, created_at)
      SELECT s.id, o.id, 'https://site-' || s.n || '.example', 'Site ' || s.n, 'CENTRALIZED', 'EU', now()
        FROM bench_sites s JOIN bench_organizations o ON o.n = s.organization`,
-  `INSERT INTO products (id, site_id, key, name, licensed, created_at)
-     SELECT product_id, id, 'jira', 'Jira', true, now() FROM bench_sites`,
+  `INSERT INTO products (id, organization_id, site_id, key, name, licensed, created_at)
+     SELECT s.product_id, o.id, s.id, 'jira', 'Jira', true, now()
+       FROM bench_sites s JOIN bench_organizations o ON o.n = s.organization`,
   // Each site has every state as often, the newest last.
   `CREATE TABLE bench_grants AS
      SELECT n::int, n % ${sites} AS site, uuidv7() AS ticket_id, uuidv7() AS id,
@@ -60,13 +61,13 @@ const fill = ({ grants, entries }: Size): string[] => [
      SELECT g.*, s.id AS site_id, s.product_id, o.id AS organization_id, o.admin_id, o.reporter_id, e.id AS engineer_id
        FROM bench_grants g JOIN bench_sites s ON s.n = g.site JOIN bench_organizations o ON o.n = s.organization
        JOIN bench_engineers e ON e.n = o.n * ${engineersEach} + g.n / ${sites} % ${engineersEach} ORDER BY g.n`,
-  `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, assignee_id, status, version, created_at)
-     SELECT ticket_id, 'BENCH-' || n, 'Boards of project ' || n || ' load slowly', site_id, product_id, reporter_id, engineer_id,
+  `INSERT INTO tickets (id, organization_id, key, summary, site_id, product_id, reporter_id, assignee_id, status, version, created_at)
+     SELECT ticket_id, organization_id, 'BENCH-' || n, 'Boards of project ' || n || ' load slowly', site_id, product_id, reporter_id, engineer_id,
             'OPEN', 1, requested_at - interval '1 hour' FROM bench_cases ORDER BY n`,
-  `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, path, engineer_id, requested_by_id, requested_at,
+  `INSERT INTO grants (id, organization_id, ticket_id, site_id, scope_kind, conversation_ids, state, path, engineer_id, requested_by_id, requested_at,
                        approval_due_at, guard_required, same_person_may_approve_twice, customer_approved_at, customer_approved_by_id,
                        activated_at, ended_at, end_reason, ended_by_id, version)
-     SELECT id, ticket_id, site_id, 'PRODUCT_DATA', '{}', state::grant_state,
+     SELECT id, organization_id, ticket_id, site_id, 'PRODUCT_DATA', '{}', state::grant_state,
             CASE WHEN state IN ('ACTIVE', 'REVOKED', 'ENDED') THEN 'SUPPORT_PORTAL'::grant_path END, engineer_id, engineer_id, requested_at,
             requested_at + interval '14 days', false, false,
             CASE WHEN state IN ('ACTIVE', 'REVOKED', 'ENDED') THEN requested_at END,
@@ -78,8 +79,8 @@ const fill = ({ grants, entries }: Size): string[] => [
             CASE state WHEN 'REVOKED' THEN admin_id WHEN 'ENDED' THEN engineer_id WHEN 'DENIED' THEN admin_id WHEN 'WITHDRAWN' THEN engineer_id END,
             CASE WHEN state IN ('REVOKED', 'ENDED') THEN 3 WHEN state = 'PENDING_APPROVAL' THEN 1 ELSE 2 END
        FROM bench_cases ORDER BY n`,
-  `INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at)
-     SELECT uuidv7(), id, 'CUSTOMER', CASE state WHEN 'DENIED' THEN 'DENIED' ELSE 'APPROVED' END::decision_outcome, admin_id, requested_at
+  `INSERT INTO decisions (id, organization_id, grant_id, stage, outcome, decided_by_id, decided_at)
+     SELECT uuidv7(), organization_id, id, 'CUSTOMER', CASE state WHEN 'DENIED' THEN 'DENIED' ELSE 'APPROVED' END::decision_outcome, admin_id, requested_at
        FROM bench_cases WHERE state IN ('ACTIVE', 'REVOKED', 'ENDED', 'DENIED')`,
   // In the order of their times, by transactions that are long over.
   `INSERT INTO audit_entries (id, txid, seq, occurred_at, action, outcome, actor_id, actor_kind, actor_email, actor_name,

@@ -54,7 +54,7 @@ export async function openCases(
 
 /** The next step of a case's cycle: request, approve, revoke, request again. */
 function nextCommand(
-  { customer, ticketId, siteId, engineerId }: Case,
+  { customer, organizationId, ticketId, siteId, engineerId }: Case,
   grant: OpenGrant | null,
 ): GrantCommand {
   const by = customer.id;
@@ -62,7 +62,7 @@ function nextCommand(
   if (grant === null)
     return {
       type: 'Request',
-      ...{ grantId: newId(), ticketId, siteId, engineerId, requestedById: engineerId },
+      ...{ grantId: newId(), organizationId, ticketId, siteId, engineerId, requestedById: engineerId },
       ...{ scope: { kind: 'PRODUCT_DATA' }, justification: 'The board does not load.', waitSeconds: 86_400 },
       terms,
     };

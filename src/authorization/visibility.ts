@@ -7,6 +7,7 @@ import type { AuditPlace, SeenAddresses } from '../audit/filter.ts';
 import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../identity/viewer.ts';
 import { isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
+import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 import { isRovoBackend } from './viewer-relations.ts';
 import {
   organizationsWithRole,
@@ -19,12 +20,15 @@ import {
 /** Matches no row: for accounts that may see none. */
 const nothing = { id: { in: [] } };
 
+/** The vendor's own is shown to nobody. */
+const ofCustomers = { id: { not: vendorOrganizationId } };
+
 export function visibleOrganizations(viewer: Viewer): Prisma.OrganizationWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
-      return {};
+      return ofCustomers;
     case 'SERVICE_ACCOUNT':
-      return viewer.organizationId === null ? {} : { id: viewer.organizationId };
+      return viewer.organizationId === null ? ofCustomers : { id: viewer.organizationId };
     case 'USER':
       return { id: { in: [...viewer.organizationIds] } };
     case 'SUPPORT_ENGINEER':

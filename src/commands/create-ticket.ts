@@ -75,6 +75,7 @@ export const createTicket: Command<CreateTicketInput, CreateTicketFacts, Ticket>
       id: newId(now),
       key,
       summary: input.summary,
+      organizationId: site.organizationId,
       siteId: site.id,
       productId: product.id,
       reporterId: reporter.id,

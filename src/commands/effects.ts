@@ -29,6 +29,8 @@ import { writeGrantChanges } from './write-grant-changes.ts';
 
 export type Effects<Row extends object> = {
   answer: Answer<Row>;
+  /** Whose the answer is. Null: it says nothing of an organization. */
+  organizationId: string | null;
   /** Writes the rows of other models. */
   write?: ((tx: Transaction) => Promise<void>) | undefined;
   /** The changes of grants, in order: first what had run out of time or lapsed. */
@@ -58,6 +60,7 @@ export function effectsOf<Input, Facts, Row extends object>(
     // The organization is not shown the guesses of people who may not see what is its own.
     auditContext: isVisible ? command.auditContext(facts) : { organizationId: null },
   };
+  const { organizationId } = subject.auditContext;
   const entry = (
     { auditContext, auditResource, ...made }: AuditSubject & Pick<OwnAuditEntry, 'action' | 'actor'>,
     refusalCode: string | null,
@@ -73,13 +76,15 @@ export function effectsOf<Input, Facts, Row extends object>(
     const details = refused.kind === 'NotEligible' ? { obstacles: refused.obstacles } : {};
     return {
       ...answerOnly({ refused }, [entry(subject, refused.code, details)]),
-      ...{ write, grants: preceding },
+      ...{ organizationId, write, grants: preceding },
     };
   }
   const grants = [...preceding, ...(outcome.grants ?? [])];
   const own = [outcome.entry ?? [], ...(outcome.consequences ?? [])].flat();
   return {
     answer: { answer: outcome.answer },
+    organizationId:
+      organizationOf(outcome.answer) ?? outcome.entry?.auditContext?.organizationId ?? organizationId,
     write: outcome.write,
     grants,
     changeRequests: outcome.changeRequests ?? [],
@@ -94,6 +99,10 @@ export function effectsOf<Input, Facts, Row extends object>(
   };
 }
 
+function organizationOf(row: { organizationId?: string | null }): string | null {
+  return row.organizationId ?? null;
+}
+
 type AuditSubject = { auditContext: AuditContext; auditResource: AuditResource };
 
 /** An answer that changes nothing, with the audit entries of a refusal. */
@@ -102,7 +111,7 @@ export function answerOnly<Row extends object>(
   after: readonly AuditEntry[] = [],
 ): Effects<Row> {
   return {
-    answer,
+    ...{ answer, organizationId: null },
     ...{ grants: [], changeRequests: [], sessions: [], entries: { before: [], after } },
     ...{ accessChangedFor: [], mails: [] },
   };

@@ -78,8 +78,9 @@ export async function executeTogether<Input extends { grantId: string }>(
     const appended = await inSpan('write', {}, () => writeEffects(tx, effects, now, { accountId, source }));
     const answers = effects.map(({ answer }) => answer);
     const kept = asked.flatMap((one, index) => {
-      const answer = answers[index];
-      return one === null || first.has(one.key) || answer === undefined ? [] : [{ key: one.key, answer }];
+      const decided = effects[index];
+      if (one === null || first.has(one.key) || decided === undefined) return [];
+      return [{ key: one.key, answer: decided.answer, organizationId: decided.organizationId }];
     });
     await keepAnswers(tx, accountId, kept);
     return { answers, viewer, appended };

@@ -29,6 +29,7 @@ import {
   findAnswer,
   keepAnswer,
   keyHasAnswer,
+  type OwnedAnswer,
   releaseKey,
   repetitionOf,
 } from './idempotency.ts';
@@ -119,10 +120,10 @@ export async function executeAndLook<Input, Facts, Row extends object>(
       unlocked === null
         ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
         : await writeRefusal(tx, unlocked, caller);
-    const { answer } = written;
     if (repetition !== null) {
+      const { answer } = written;
       if ('refused' in answer && isOfQuota(answer.refused)) await releaseKey(tx, repetition);
-      else await keepAnswer(tx, repetition, answer);
+      else await keepAnswer(tx, repetition, written);
     }
     return written;
   };
@@ -145,9 +146,10 @@ async function writeRefusal<Row extends object>(
   tx: Transaction,
   { effects, viewer, now }: RefusedUnlocked<Row>,
   caller: Caller,
-): Promise<Written<Row>> {
+): Promise<FirstWritten<Row>> {
   const appended = await writeEffects(tx, [effects], now, caller);
-  return { answer: effects.answer, viewer, appended, unsettled: nothingUnsettled };
+  const { answer, organizationId } = effects;
+  return { answer, organizationId, viewer, appended, unsettled: nothingUnsettled };
 }
 
 /** What a transaction leaves, with the events for the relay. */
@@ -156,6 +158,9 @@ type Written<Row extends object> = Executed<Row> & {
   /** The sites on which something is unsettled, and whether the command has left it so. */
   unsettled: { siteIds: readonly string[]; isNew: boolean };
 };
+
+/** What the first run of a command leaves. */
+type FirstWritten<Row extends object> = Written<Row> & OwnedAnswer<Row>;
 
 const nothingUnsettled = { siteIds: [], isNew: false };
 
@@ -209,10 +214,13 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   input: Input,
   caller: Caller,
   { clock, rules }: Pick<Dependencies, 'clock' | 'rules'>,
-): Promise<Written<Row>> {
+): Promise<FirstWritten<Row>> {
   const found = await findViewerAt(tx, caller.accountId);
   if (found === null)
-    return { answer: { refused: notActive }, viewer: null, appended: null, unsettled: nothingUnsettled };
+    return {
+      ...{ answer: { refused: notActive }, organizationId: null },
+      ...{ viewer: null, appended: null, unsettled: nothingUnsettled },
+    };
   const { viewer } = found;
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
@@ -229,5 +237,6 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const { unsettledSites: siteIds } = found;
   const unsettled =
     left === undefined ? { siteIds, isNew: false } : { siteIds: [...siteIds, left], isNew: true };
-  return { answer: effects.answer, viewer: after, appended, unsettled };
+  const { answer, organizationId } = effects;
+  return { answer, organizationId, viewer: after, appended, unsettled };
 }

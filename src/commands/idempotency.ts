@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { MutationName } from '../authorization/operations.ts';
 import type { Transaction } from '../platform/database.ts';
+import { snakeCase } from '../platform/snake-case.ts';
 import { idempotencyKeyReused, type Refusal } from './refusal.ts';
 
 export type Answer<Row extends object> = { answer: Row } | { refused: Refusal };
@@ -70,16 +71,18 @@ function answerIn<Row extends object>(
   return revive<Answer<Row>>(kept.answer);
 }
 
+/** An answer, and whose it is; null: it says nothing of an organization, so it stays the vendor's. */
+export type OwnedAnswer<Row extends object> = { answer: Answer<Row>; organizationId: string | null };
+
 export async function keepAnswer<Row extends object>(
   tx: Transaction,
   of: Repetition,
-  answer: Answer<Row>,
+  { answer, organizationId }: OwnedAnswer<Row>,
 ): Promise<void> {
   await tx.$executeRawUnsafe(
-    `UPDATE idempotency_keys SET answer = $3::jsonb WHERE account_id = $1::uuid AND key = $2`,
-    of.accountId,
-    of.key,
-    JSON.stringify(answer),
+    `UPDATE idempotency_keys SET answer = $3::jsonb, organization_id = COALESCE($4::uuid, organization_id)
+      WHERE account_id = $1::uuid AND key = $2`,
+    ...[of.accountId, of.key, JSON.stringify(answer), organizationId],
   );
 }
 
@@ -123,15 +126,16 @@ export async function claimKeys<Row extends object>(
 export async function keepAnswers<Row extends object>(
   tx: Transaction,
   accountId: string,
-  answers: readonly { key: string; answer: Answer<Row> }[],
+  answers: readonly ({ key: string } & OwnedAnswer<Row>)[],
 ): Promise<void> {
   if (answers.length === 0) return;
   await tx.$executeRawUnsafe(
-    `UPDATE idempotency_keys AS known SET answer = given.answer
-       FROM jsonb_to_recordset($2::jsonb) AS given(key text, answer jsonb)
+    `UPDATE idempotency_keys AS known
+        SET answer = given.answer, organization_id = COALESCE(given.organization_id, known.organization_id)
+       FROM jsonb_to_recordset($2::jsonb) AS given(key text, answer jsonb, organization_id uuid)
       WHERE known.account_id = $1::uuid AND known.key = given.key`,
     accountId,
-    JSON.stringify(answers),
+    JSON.stringify(answers.map(snakeCase)),
   );
 }
 

@@ -37,6 +37,7 @@ export function openRequest(
   return {
     type: 'Request',
     grantId,
+    organizationId: ticket.organizationId,
     ticketId: ticket.id,
     siteId: ticket.siteId,
     scope,

@@ -168,7 +168,8 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
   auditResource: ({ site }) => ({ type: 'Site', id: site.id }),
   decide: ({ site, product: known, id }, { siteId, key, name }, { now }) => {
     if (known != null && known.unsettledSince !== null) return { refused: invalidState('NOT_SETTLED_YET') };
-    const unknown = { id, createdAt: now, unsettledSince: null, unsettledById: null };
+    const { organizationId } = site;
+    const unknown = { id, organizationId, createdAt: now, unsettledSince: null, unsettledById: null };
     const product: Product = { ...unknown, ...known, siteId, key, name, licensed: true };
     return {
       answer: product,
@@ -181,7 +182,7 @@ export const licenseProduct = platformCommand<LicenseProductInput, ProductFacts,
       },
       entry: {
         auditResource: { type: 'Product', id: product.id },
-        auditContext: { organizationId: site.organizationId, siteId },
+        auditContext: { organizationId, siteId },
         details: { key, name },
       },
     };

@@ -17,6 +17,8 @@ export type EventKind<Event extends EventEnvelope = EventEnvelope> = {
   readonly name: string;
   /** @throws InvalidPayloadError if the row is not such an event */
   read(row: EventRow, payload: Fields): Event;
+  /** Whose the event is: the organization that it concerns, or the vendor's own. A CHECK of the database compares it. */
+  organizationOf(event: Event): string;
   /** What the event is about: it is offered to the subscriptions with one of these topics. */
   topicsOf(event: Event): readonly Topic[];
   /** Events of one subject are delivered in the order in which they happened. */

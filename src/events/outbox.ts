@@ -3,6 +3,7 @@
  * after its retention. Reading: read-events.ts.
  */
 import type { QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 import { type EventEnvelope, payloadOf } from './envelope.ts';
 import { type EventOffset, type Position, positionOfSnapshot } from './position.ts';
 
@@ -37,14 +38,15 @@ export async function appendEvents(
   if (events.length === 0) return null;
   const rows = events.map((event) => ({
     id: event.id,
+    organization_id: event.kind.organizationOf(event),
     type: event.type,
     occurred_at: event.occurredAt,
     payload: payloadOf(event),
   }));
   const written = await tx.$queryRawUnsafe<{ id: string; txid: string; seq: string; snapshot: string }[]>(
     `WITH written AS (
-       INSERT INTO events (id, type, occurred_at, payload)
-       SELECT id, type, occurred_at, payload FROM jsonb_populate_recordset(NULL::events, $1::jsonb)
+       INSERT INTO events (id, organization_id, type, occurred_at, payload)
+       SELECT id, organization_id, type, occurred_at, payload FROM jsonb_populate_recordset(NULL::events, $1::jsonb)
        RETURNING id, txid, seq
      )
      SELECT id, txid::text, seq::text, pg_current_snapshot()::text AS snapshot FROM written`,
@@ -75,8 +77,8 @@ export async function deleteForeignEvents(db: Reader): Promise<number> {
       ), gone AS (
         DELETE FROM events USING present WHERE txid >= present.next AND id <> $1::uuid RETURNING 1
       ), marked AS (
-        INSERT INTO events (id, type, occurred_at, payload)
-        SELECT $1::uuid, 'KEPT_FROM', now(),
+        INSERT INTO events (id, organization_id, type, occurred_at, payload)
+        SELECT $1::uuid, $2::uuid, 'KEPT_FROM', now(),
                jsonb_build_object('kind', 'retention', 'keptFrom', next::text, 'mark', 'RENUMBERED')
           FROM present
          WHERE EXISTS (SELECT FROM gone)
@@ -85,7 +87,7 @@ export async function deleteForeignEvents(db: Reader): Promise<number> {
            SET txid = excluded.txid, seq = excluded.seq, occurred_at = excluded.occurred_at, payload = excluded.payload
       )
       SELECT count(*) AS deleted FROM gone`,
-    values: [keptFromId],
+    values: [keptFromId, vendorOrganizationId],
   });
   return Number(rows[0]?.deleted ?? 0);
 }
@@ -109,8 +111,8 @@ export async function deleteEventsBefore(db: Reader, moment: Date, limit: number
            AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
          ORDER BY occurred_at LIMIT $2
       ), marked AS (
-        INSERT INTO events (id, type, occurred_at, payload)
-        SELECT $3::uuid, 'KEPT_FROM', $1, jsonb_build_object('kind', 'retention', 'keptFrom', (max(txid) + 1)::text)
+        INSERT INTO events (id, organization_id, type, occurred_at, payload)
+        SELECT $3::uuid, $4::uuid, 'KEPT_FROM', $1, jsonb_build_object('kind', 'retention', 'keptFrom', (max(txid) + 1)::text)
           FROM old HAVING count(*) > 0
         ON CONFLICT (id) DO UPDATE
            SET txid = excluded.txid, seq = excluded.seq, occurred_at = excluded.occurred_at, payload = excluded.payload
@@ -119,7 +121,7 @@ export async function deleteEventsBefore(db: Reader, moment: Date, limit: number
         DELETE FROM events USING old WHERE events.id = old.id RETURNING 1
       )
       SELECT count(*) AS deleted FROM gone`,
-    values: [moment, limit, keptFromId],
+    values: [moment, limit, keptFromId, vendorOrganizationId],
   });
   return Number(rows[0]?.deleted ?? 0);
 }

@@ -28,6 +28,7 @@ export type EndReason =
 
 type Every = {
   id: string;
+  organizationId: string;
   ticketId: string;
   siteId: string;
   scope: GrantScope;

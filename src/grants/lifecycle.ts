@@ -28,6 +28,7 @@ export type GrantCommand =
   | {
       type: 'Request';
       grantId: string;
+      organizationId: string;
       ticketId: string;
       siteId: string;
       scope: GrantScope;
@@ -183,6 +184,7 @@ function request(command: Of<'Request'>, now: Date): GrantDecision {
   const grant: Grant = {
     state: 'PENDING_APPROVAL',
     id: command.grantId,
+    organizationId: command.organizationId,
     ticketId: command.ticketId,
     siteId: command.siteId,
     scope: command.scope,

@@ -34,6 +34,7 @@ export function termsOfRow(row: GrantRow): GrantTerms | null {
 export function toGrant(row: GrantRow): Grant {
   const {
     id,
+    organizationId,
     ticketId,
     siteId,
     engineerId,
@@ -50,7 +51,7 @@ export function toGrant(row: GrantRow): Grant {
       ? { kind: 'PRODUCT_DATA' }
       : { kind: 'ROVO_CONVERSATIONS', conversationIds: row.conversationIds };
   const base = {
-    ...{ id, ticketId, siteId, scope, engineerId, requestedById, justification },
+    ...{ id, organizationId, ticketId, siteId, scope, engineerId, requestedById, justification },
     ...{ requestedAt, approvalDueAt, version },
   };
   const approval =
@@ -131,6 +132,7 @@ export function toRow(grant: Grant): GrantRow {
   const flat: Every = { ...absent, ...grant };
   return {
     id: flat.id,
+    organizationId: flat.organizationId,
     ticketId: flat.ticketId,
     siteId: flat.siteId,
     scopeKind: flat.scope.kind,

@@ -148,6 +148,7 @@ export async function saveGrantChanges(
       : [
           {
             id: newId(decidedAt(grant)),
+            organizationId: grant.organizationId,
             grantId: grant.id,
             stage: decision.stage,
             outcome: decision.outcome,

@@ -1,13 +1,15 @@
 /** Organizations, their members, their sites and the products on them. */
 import type { Account, Organization, Product, Site } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
+import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 
 export type { Organization, Product, Site };
 export type SiteWithOrganization = Site & { organization: Organization };
 export type ProductWithSite = Product & { site: SiteWithOrganization };
 
+/** A customer's: nobody does anything to the vendor's own. */
 export async function findOrganization(tx: Transaction, id: string): Promise<Organization | null> {
-  return await tx.organization.findUnique({ where: { id } });
+  return await tx.organization.findUnique({ where: { id, NOT: { id: vendorOrganizationId } } });
 }
 
 /** Whether support access is restricted on any site of the organization. */

@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { grantPrivileges } from './privileges.ts';
@@ -12,6 +14,12 @@ export interface Migration {
   /** The folder's name. Migrations are applied in the order of their names. */
   readonly name: string;
   readonly sql: string;
+  /**
+   * The folder's `fill.sql`, for what would hold up too many others in one transaction: a statement that is run before the
+   * migration, again and again, each time in a transaction of its own. `$1` is the text that it returned last, null at
+   * first; once it returns null, nothing is left. Prisma's commands do not know it, so the migration does what is not done.
+   */
+  readonly fill?: string;
 }
 
 const migrationsFolder = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
@@ -23,6 +31,14 @@ const prismasLock = 72_707_369;
 /** Milliseconds: to wait for whoever else is migrating, and for each statement of a migration. */
 const lockTimeout = 60_000;
 const migrationTimeout = 300_000;
+
+/**
+ * Milliseconds that a statement of a migration waits for a table, since everybody else waits behind it; then the migration
+ * lets them go first, and is tried again after a pause, so many times.
+ */
+const tableTimeout = 2_000;
+const tablePause = 1_000;
+const attempts = 100;
 
 /** Whoever owns the tables. */
 export type Owner = {
@@ -89,9 +105,13 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   return await Promise.all(
-    names
-      .sort()
-      .map(async (name) => ({ name, sql: await readFile(join(folder, name, 'migration.sql'), 'utf8') })),
+    names.sort().map(async (name) => ({
+      name,
+      sql: await readFile(join(folder, name, 'migration.sql'), 'utf8'),
+      ...(existsSync(join(folder, name, 'fill.sql'))
+        ? { fill: await readFile(join(folder, name, 'fill.sql'), 'utf8') }
+        : {}),
+    })),
   );
 }
 
@@ -226,15 +246,44 @@ function checksumsOf(sql: string): string[] {
   );
 }
 
+/** Applies one migration, and fills before it what it says. */
+async function apply(client: pg.Client, migration: Migration): Promise<void> {
+  try {
+    if (migration.fill !== undefined) await fill(client, migration.fill);
+    for (let left = attempts; !(await applyUnlessBusy(client, migration, left > 1)); left -= 1)
+      await setTimeout(tablePause);
+  } catch (error) {
+    // The connection is closed next, which rolls the transaction back.
+    throw new StartupError(
+      `Migration ${migration.name} failed and was rolled back (${reasonOf(error)}${hintOf(error)}): the database is as it was before.`,
+      { cause: error },
+    );
+  }
+}
+
+async function fill(client: pg.Client, statement: string): Promise<void> {
+  for (let after: unknown = null; ; ) {
+    const { rows } = await client.query({ text: statement, values: [after], rowMode: 'array' });
+    [after] = rows[0] ?? [null];
+    if (after === null) return;
+  }
+}
+
 /**
- * Applies one migration. Its file is sent as one query without parameters, so that the server and not a
- * client splits it into statements: functions contain semicolons.
+ * Applies the migration. Returns false if others held what it needs, and `mayRetry`: then nothing was changed. Its file is
+ * sent as one query without parameters, so that the server and not a client splits it into statements: functions contain
+ * semicolons.
  */
-async function apply(client: pg.Client, { name, sql }: Migration): Promise<void> {
+async function applyUnlessBusy(
+  client: pg.Client,
+  { name, sql }: Migration,
+  mayRetry: boolean,
+): Promise<boolean> {
   const id = randomUUID();
   try {
     await client.query('BEGIN');
     await client.query(`SET LOCAL statement_timeout = ${migrationTimeout}`);
+    await client.query(`SET LOCAL lock_timeout = ${tableTimeout}`);
     await client.query(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at)
        VALUES ($1, $2, $3, clock_timestamp())`,
@@ -246,13 +295,17 @@ async function apply(client: pg.Client, { name, sql }: Migration): Promise<void>
       [id],
     );
     await client.query('COMMIT');
+    return true;
   } catch (error) {
-    // The connection is closed next, which rolls the transaction back.
-    throw new StartupError(
-      `Migration ${name} failed and was rolled back (${reasonOf(error)}${hintOf(error)}): the database is as it was before.`,
-      { cause: error },
-    );
+    if (!mayRetry || !isBusy(error)) throw error;
+    await client.query('ROLLBACK');
+    return false;
   }
+}
+
+/** Whether a lock was not to be had in time, or whoever holds it waits for this transaction. */
+function isBusy(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && ['55P03', '40P01'].includes(error.code ?? '');
 }
 
 /** What the database says to do about an error. */

@@ -12,6 +12,7 @@ import { createOrganization, createSite, licenseProduct } from '../commands/prov
 import { RefusedError } from '../commands/refusal.ts';
 import type { Database } from '../platform/database.ts';
 import { StartupError } from '../platform/startup-error.ts';
+import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 import { customers, productNames, type SampleCustomer, siteUrls } from './customers.ts';
 import { createLoadingContext, type LoadingContext } from './loading-context.ts';
 import { nameOf, type PersonaEmail, personas } from './personas.ts';
@@ -33,7 +34,8 @@ export async function loadSampleData(dependencies: Dependencies): Promise<boolea
   const isLoaded = (await prisma.account.count({ where: { email: last } })) > 0;
   const names = customers.map(({ name }) => name);
   if (isLoaded) return true;
-  if ((await prisma.organization.count({ where: { name: { notIn: names } } })) > 0) return false;
+  const others = { name: { notIn: names }, id: { not: vendorOrganizationId } };
+  if ((await prisma.organization.count({ where: others })) > 0) return false;
   await addFirstOperator(dependencies, 'operator@vendor.example');
   const operator = await prisma.account.findUnique({ where: { email: 'operator@vendor.example' } });
   if (operator?.kind !== 'OPERATOR') return false;

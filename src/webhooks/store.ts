@@ -64,7 +64,8 @@ export async function saveSettlement(
   await db.$executeRawUnsafe(
     `UPDATE inbound_ticket_events
         SET state = $3::inbound_ticket_event_state, reason = $4::inbound_ticket_event_reason, refusal_code = $5,
-            ticket_id = $6::uuid, kept_at = CASE WHEN $3 = 'APPLIED' THEN kept_at ELSE coalesce(kept_at, $7::timestamptz) END
+            ticket_id = $6::uuid, organization_id = (SELECT organization_id FROM tickets WHERE id = $6::uuid),
+            kept_at = CASE WHEN $3 = 'APPLIED' THEN kept_at ELSE coalesce(kept_at, $7::timestamptz) END
       WHERE id = $1::uuid AND attempt = $2::int AND state <> 'APPLIED'`,
     ...[id, attempt, state, reason, refusalCode, ticketId, now],
   );

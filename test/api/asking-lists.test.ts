@@ -77,19 +77,21 @@ async function insertCase(customer: Customer, at: number, numbers: readonly numb
   const [ticketId, grantId] = [newId(requestedAt), newId(requestedAt)];
   await asRestored(
     gateway.sql,
-    `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, assignee_id, status, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, assignee_id, status, created_at, organization_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
     [
       ...[ticketId, `ASK-${at}`, summaries[d % summaries.length], rawId(customer.sites[site].id), productId],
       ...[reporterId, engineerId, ['OPEN', 'RESOLVED'][g % 2], requestedAt],
+      rawId(customer.organizationId),
     ],
   );
   await asRestored(
     gateway.sql,
     `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at,
                          approval_due_at, path, customer_approved_at, customer_approved_by_id, activated_at, expires_at,
-                         ended_at, end_reason, ended_by_id, engineer_id, guard_required, same_person_may_approve_twice, version)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, false, 1)`,
+                         ended_at, end_reason, ended_by_id, engineer_id, guard_required, same_person_may_approve_twice, version,
+                         organization_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, false, 1, $20)`,
     [
       ...[grantId, ticketId, rawId(customer.sites[site].id)],
       ...(g % 4 === 0 ? ['ROVO_CONVERSATIONS', ['one']] : ['PRODUCT_DATA', []]),
@@ -104,7 +106,7 @@ async function insertCase(customer: Customer, at: number, numbers: readonly numb
       ...(state === 'ACTIVE' || state === 'REVOKED' ? [approvedAt] : [null]),
       ...(approved && f % 4 !== 1 ? [new Date(Date.now() + ((d % 40) + 1) * hour)] : [null]),
       ...(state === 'REVOKED' ? [new Date(), 'REVOKED_BY_CUSTOMER', approverId] : [null, null, null]),
-      ...[engineerId, site === 'restricted'],
+      ...[engineerId, site === 'restricted', rawId(customer.organizationId)],
     ],
   );
 }

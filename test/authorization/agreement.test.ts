@@ -179,7 +179,9 @@ async function settle(): Promise<void> {
     })),
   });
   await prisma.product.createMany({
-    data: places.map(({ site, product }) => ({ ...product, siteId: site.id, name: product.key, createdAt })),
+    data: places.map(({ site, product }) => ({
+      ...{ ...product, organizationId: site.organizationId, siteId: site.id, name: product.key, createdAt },
+    })),
   });
   await prisma.roleAssignment.createMany({
     data: held.map((one) => ({ ...one, role: 'GUARD_ADMIN' as const, createdAt })),
@@ -187,7 +189,7 @@ async function settle(): Promise<void> {
   await prisma.ticket.createMany({
     data: tickets.map(({ id, place, reporterId, assigneeId }, index) => ({
       ...{ id, key: `AGREE-${index}`, summary: 'It is slow', reporterId, assigneeId, createdAt },
-      ...{ siteId: place.site.id, productId: place.product.id },
+      ...{ organizationId: place.site.organizationId, siteId: place.site.id, productId: place.product.id },
     })),
   });
   await prisma.grant.createMany({
@@ -195,6 +197,7 @@ async function settle(): Promise<void> {
       const of = {
         id: grantId,
         ticketId: id,
+        organizationId: place.site.organizationId,
         siteId: place.site.id,
         requestedById: reporterId,
         engineerId: assigneeId,

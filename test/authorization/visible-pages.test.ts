@@ -56,7 +56,7 @@ beforeAll(
         name: 'Jira',
         licensed: true,
       };
-      await prisma.product.create({ data: { ...product, id: productId, siteId, createdAt } });
+      await prisma.product.create({ data: { ...product, id: productId, organizationId, siteId, createdAt } });
     }
     await prisma.account.createMany({
       data: [reporterId, approverId, adminId, foreignId].map((id) => ({
@@ -112,8 +112,8 @@ async function fill(place: typeof mine, number: number, reporter: string, approv
   const series = place === mine ? '8000' : '9000';
   await asRestored(
     pool,
-    `INSERT INTO tickets (id, key, summary, site_id, product_id, reporter_id, assignee_id, created_at)
-     SELECT ${ids}, $6 || '-' || n, 'Slow', $2, $3, $4, $7, now() FROM generate_series(1, $1::int) AS n`,
+    `INSERT INTO tickets (id, organization_id, key, summary, site_id, product_id, reporter_id, assignee_id, created_at)
+     SELECT ${ids}, '${place.organizationId}', $6 || '-' || n, 'Slow', $2, $3, $4, $7, now() FROM generate_series(1, $1::int) AS n`,
     [
       ...[number, place.siteId, place.productId, reporter, series],
       ...(place === mine ? ['MINE', engineerId] : ['THEIRS', otherEngineerId]),
@@ -121,19 +121,19 @@ async function fill(place: typeof mine, number: number, reporter: string, approv
   );
   await asRestored(
     pool,
-    `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at, approval_due_at,
+    `INSERT INTO grants (id, organization_id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at, approval_due_at,
                          path, customer_approved_at, customer_approved_by_id, activated_at, ended_at, end_reason, ended_by_id, version)
-     SELECT ${ids}, ${ids}, $2, 'PRODUCT_DATA', '{}', 'REVOKED', $3, now(), now() + interval '1 day',
+     SELECT ${ids}, '${place.organizationId}', ${ids}, $2, 'PRODUCT_DATA', '{}', 'REVOKED', $3, now(), now() + interval '1 day',
             'SUPPORT_PORTAL', now(), $4, now(), now(), 'REVOKED_BY_CUSTOMER', $4, 3 FROM generate_series(1, $1::int) AS n`,
     [number, place.siteId, reporter, approver, series],
   );
   // Every third ticket has a request that waits, the later the longer.
   await asRestored(
     pool,
-    `INSERT INTO grants (id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at, approval_due_at,
+    `INSERT INTO grants (id, organization_id, ticket_id, site_id, scope_kind, conversation_ids, state, requested_by_id, requested_at, approval_due_at,
                          engineer_id, guard_required, same_person_may_approve_twice, version)
-     SELECT ('01900000-0000-7000-' || $4::text || '-' || lpad(to_hex(n), 12, '0'))::uuid, ${ids}, $2, 'PRODUCT_DATA', '{}',
-            'PENDING_APPROVAL', $3, now(), now() + n * interval '1 minute', $6, false, false, 1
+     SELECT ('01900000-0000-7000-' || $4::text || '-' || lpad(to_hex(n), 12, '0'))::uuid, '${place.organizationId}', ${ids}, $2,
+            'PRODUCT_DATA', '{}', 'PENDING_APPROVAL', $3, now(), now() + n * interval '1 minute', $6, false, false, 1
        FROM generate_series(1, $1::int, 3) AS n`,
     [
       ...[number, place.siteId, reporter, place === mine ? 'a000' : 'b000', series],

@@ -27,6 +27,7 @@ export function grantEvent(facts: Partial<GrantEventEnvelope> = {}): GrantEventE
     grantVersion,
     grant: {
       id: grantId,
+      organizationId: audience.organizationId,
       ticketId,
       siteId: audience.siteId,
       scopeKind: 'PRODUCT_DATA',

@@ -15,6 +15,7 @@ import type { GrantEventEnvelope } from '../../src/events/kinds/grant.ts';
 import { type AppendedEvents, deleteEventsBefore } from '../../src/events/outbox.ts';
 import { origin } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';
+import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';
 import { eventually } from '../support/eventually.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { asRestored } from '../support/restored.ts';
@@ -303,8 +304,8 @@ describe('a subscription', () => {
   test('receives new events in a database restored from a dump, whose old events have higher transaction numbers', async () => {
     const rows = await asRestored<{ id: string }>(
       pool,
-      `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
-       SELECT gen_random_uuid(), 1e12 + n, n, 'REVOKED', now(), '{"kind": "grant"}' FROM generate_series(1, 3) AS n
+      `INSERT INTO events (id, organization_id, txid, seq, type, occurred_at, payload)
+       SELECT gen_random_uuid(), '${vendorOrganizationId}', 1e12 + n, n, 'REVOKED', now(), '{"kind": "grant"}' FROM generate_series(1, 3) AS n
        RETURNING id`,
     );
     expect(rows).toHaveLength(3);

@@ -5,6 +5,7 @@ import { eventKinds } from '../../src/events/kinds.ts';
 import { oneOf, uuid } from '../../src/events/payload-reader.ts';
 import { origin } from '../../src/events/position.ts';
 import { newId } from '../../src/platform/ids.ts';
+import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';
 import { eventually } from '../support/eventually.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { grantEvent } from './events.ts';
@@ -29,6 +30,7 @@ const callKind: EventKind<CallEvent> = {
     callId: uuid(payload, 'callId'),
     engineerId: uuid(payload, 'engineerId'),
   }),
+  organizationOf: () => vendorOrganizationId,
   topicsOf: ({ engineerId }) => [`engineer:${engineerId}`],
   subjectOf: ({ callId }) => callId,
   isUrgent: ({ type }) => type === 'CUT',

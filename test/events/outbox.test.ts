@@ -19,6 +19,7 @@ import {
 } from '../../src/events/read-events.ts';
 import { createTail } from '../../src/events/tail.ts';
 import { openDatabase } from '../../src/platform/database.ts';
+import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { asRestored } from '../support/restored.ts';
@@ -208,8 +209,8 @@ describe('reading', () => {
   test('uses the index, however many events there are and however long a transaction stays open', async () => {
     await asRestored(
       pool,
-      `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
-       SELECT gen_random_uuid(), n, n, 'T', now(), '{}' FROM generate_series(1, 50000) AS n`,
+      `INSERT INTO events (id, organization_id, txid, seq, type, occurred_at, payload)
+       SELECT gen_random_uuid(), '${vendorOrganizationId}', n, n, 'T', now(), '{}' FROM generate_series(1, 50000) AS n`,
     );
     await pool.query('ANALYZE events');
     const client = await pool.connect();
@@ -383,8 +384,8 @@ describe('a position of another history', () => {
     const [, after] = await readAfterEach([grantEvent(), grantEvent()]);
     await asRestored(
       pool,
-      `INSERT INTO events (id, txid, seq, type, occurred_at, payload)
-       SELECT gen_random_uuid(), max(txid), max(seq) + 1, 'T', now(), '{}' FROM events`,
+      `INSERT INTO events (id, organization_id, txid, seq, type, occurred_at, payload)
+       SELECT gen_random_uuid(), '${vendorOrganizationId}', max(txid), max(seq) + 1, 'T', now(), '{}' FROM events`,
     );
     await expect(readEvents(pool, after ?? origin, 10)).rejects.toThrow(HistoryReplacedError);
   });

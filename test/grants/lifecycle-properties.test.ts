@@ -124,7 +124,15 @@ describe('change', () => {
   test('never changes the facts of the request', () => {
     holdsInEveryStep(({ before, after }) => {
       if (before === null || after === null) return;
-      for (const fact of ['id', 'ticketId', 'siteId', 'scope', 'requestedById', 'justification'] as const) {
+      for (const fact of [
+        'id',
+        'organizationId',
+        'ticketId',
+        'siteId',
+        'scope',
+        'requestedById',
+        'justification',
+      ] as const) {
         expect(after[fact]).toEqual(before[fact]);
       }
       expect(after.requestedAt).toEqual(before.requestedAt);

@@ -34,6 +34,7 @@ export const commands = {
     again: {
       type: 'Request',
       grantId: 'grant',
+      organizationId: 'organization',
       ticketId: 'ticket',
       siteId: 'site',
       scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1', 'conversation-2'] },
@@ -194,6 +195,7 @@ const noGrant: Row = {
       state: 'PENDING_APPROVAL',
       facts: {
         id: 'grant',
+        organizationId: 'organization',
         ticketId: 'ticket',
         siteId: 'site',
         scope: { kind: 'ROVO_CONVERSATIONS', conversationIds: ['conversation-1', 'conversation-2'] },

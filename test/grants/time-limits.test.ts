@@ -22,6 +22,7 @@ type Request = Extract<GrantCommand, { type: 'Request' }>;
 const request = (waitSeconds: number): Request => ({
   type: 'Request',
   grantId: 'grant',
+  organizationId: 'organization',
   ticketId: 'ticket',
   siteId: 'site',
   scope: { kind: 'PRODUCT_DATA' },

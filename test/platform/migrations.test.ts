@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { findDrift } from '../../prisma/drift.ts';
 import { migrationListOf, noFilters, withSchemaEngine } from '../../prisma/schema-engine.ts';
 import { readSiteUrl } from '../../src/organizations/site-url.ts';
@@ -106,6 +106,40 @@ describe('a migration', () => {
     expect(await query(`SELECT to_regclass('half'), to_regclass('first')::text`)).toEqual([null, 'first']);
     expect(await query('SELECT migration_name FROM _prisma_migrations')).toEqual([first.name]);
     expect(await applyMigrations(url, [first, second])).toEqual([second.name]);
+  });
+
+  test('fills before it, each part in a transaction of its own, from where the last one ended', async () => {
+    const fill = `INSERT INTO parts SELECT coalesce($1::text, '0'), pg_current_xact_id()::text
+                  RETURNING CASE WHEN part < '2' THEN (part::int + 1)::text END`;
+    const table = { ...first, sql: 'CREATE TABLE parts (part text, txid text);' };
+    const after = {
+      ...second,
+      sql: 'CREATE TABLE filled AS SELECT count(*)::int AS parts FROM parts;',
+      fill,
+    };
+    await applyMigrations(url, [table, after]);
+    expect(await query('SELECT parts FROM filled')).toEqual([3]);
+    expect(await query('SELECT part FROM parts ORDER BY 1')).toEqual(['0', '1', '2']);
+    expect(await query('SELECT count(DISTINCT txid)::int FROM parts')).toEqual([3]);
+  });
+
+  test('that others leave no room lets them go first, and is tried again', async () => {
+    await applyMigrations(url, [first]);
+    const [reader, later] = [new pg.Client(url), new pg.Client(url)];
+    await reader.connect();
+    await later.connect();
+    await reader.query('BEGIN; SELECT FROM first');
+    const applied = applyMigrations(url, [
+      first,
+      { ...second, sql: 'ALTER TABLE first ADD COLUMN more int' },
+    ]);
+    const waiting = `SELECT count(*)::int FROM pg_locks WHERE relation = 'first'::regclass AND NOT granted`;
+    await vi.waitFor(async () => expect(await query(waiting)).toEqual([1]));
+    // It would wait for as long as the reader goes on, if the migration did not give way.
+    await later.query('SELECT FROM first');
+    await reader.query('COMMIT');
+    expect(await applied).toEqual([second.name]);
+    await Promise.all([reader.end(), later.end()]);
   });
 
   test('of a newer version of the gateway is ignored', async () => {

@@ -40,6 +40,7 @@ export const longGuardAdmin = { guardAdminSince: new Date(0) } as const;
 
 const asked = {
   id: 'grant',
+  organizationId: 'organization',
   ticketId: 'ticket',
   siteId: 'site',
   scope: { kind: 'PRODUCT_DATA' },
@@ -189,6 +190,7 @@ export const ticket = ({
   id: 'ticket',
   key: 'SUP-1000',
   summary: 'The board does not load.',
+  organizationId: 'organization',
   siteId: 'site',
   productId: 'jira@site',
   reporterId: 'reporter',
@@ -222,6 +224,7 @@ export const ticket = ({
   },
   product: {
     ...place().product,
+    organizationId: 'organization',
     siteId: 'site',
     name: 'Jira',
     createdAt: fromNow(-DAY),

@@ -40,6 +40,7 @@ const commandOf: { [Type in GrantCommand['type']]: fc.Arbitrary<Of<Type>> } = {
   Request: record({
     type: fc.constant('Request'),
     grantId: fc.constant('grant'),
+    organizationId: fc.constant('organization'),
     ticketId: fc.constant('ticket'),
     siteId: fc.constant('site'),
     scope: fc.constantFrom(

@@ -1,4 +1,5 @@
 /** Changes of an account's rights. Delivered to nobody: they make the account's subscriptions reload its rights. */
+import { vendorOrganizationId } from '../../roles/vendor-organization.ts';
 import type { EventKind } from '../envelope.ts';
 import { oneOf, uuid } from '../payload-reader.ts';
 
@@ -20,6 +21,8 @@ export const accessKind: EventKind<AccessChangedEnvelope> = {
     type: oneOf({ ACCESS_CHANGED: 'ACCESS_CHANGED' } as const, row, 'type'),
     accountId: uuid(payload, 'accountId'),
   }),
+  // An account is nobody's: it may be a member of several organizations.
+  organizationOf: () => vendorOrganizationId,
   topicsOf: () => [],
   subjectOf: ({ accountId }) => accountId,
   isUrgent: () => false,

@@ -74,6 +74,7 @@ export const changeRequestKind: EventKind<ChangeRequestEventEnvelope> = {
     changeRequest: changeRequestIn(object(payload, 'changeRequest')),
     ticket: ticketAtChangeIn(object(payload, 'ticket')),
   }),
+  organizationOf: ({ audience }) => audience.organizationId,
   topicsOf: topicsOfTicket,
   subjectOf: ({ changeRequest }) => changeRequest.id,
   isUrgent: ({ type }) => urgentTypes.has(type),

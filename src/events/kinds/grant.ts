@@ -109,18 +109,22 @@ export const policyBeforeSessions: Readonly<SessionPolicy> = {
 
 export const grantKind: EventKind<GrantEventEnvelope> = {
   name: 'grant',
-  read: (row, payload) => ({
-    id: row.id,
-    occurredAt: row.occurredAt,
-    kind: grantKind,
-    type: oneOf(GrantEventType, row, 'type'),
-    audience: audienceIn(object(payload, 'audience')),
-    ticketId: uuid(payload, 'ticketId'),
-    grantId: uuid(payload, 'grantId'),
-    grantVersion: positiveInteger(payload, 'grantVersion'),
-    grant: grantIn(object(payload, 'grant')),
-    ...(payload['ticket'] === undefined ? {} : { ticket: ticketIn(object(payload, 'ticket')) }),
-  }),
+  read: (row, payload) => {
+    const audience = audienceIn(object(payload, 'audience'));
+    return {
+      id: row.id,
+      occurredAt: row.occurredAt,
+      kind: grantKind,
+      type: oneOf(GrantEventType, row, 'type'),
+      audience,
+      ticketId: uuid(payload, 'ticketId'),
+      grantId: uuid(payload, 'grantId'),
+      grantVersion: positiveInteger(payload, 'grantVersion'),
+      grant: grantIn(object(payload, 'grant'), audience),
+      ...(payload['ticket'] === undefined ? {} : { ticket: ticketIn(object(payload, 'ticket')) }),
+    };
+  },
+  organizationOf: ({ audience }) => audience.organizationId,
   topicsOf: topicsOfTicket,
   subjectOf: ({ grantId }) => grantId,
   isUrgent: ({ type }) => urgentTypes.has(type),
@@ -151,9 +155,11 @@ function sessionPolicyIn(ticket: Fields): SessionPolicy {
   };
 }
 
-export function grantIn(grant: Fields): GrantSnapshot {
+export function grantIn(grant: Fields, audience: EventAudience): GrantSnapshot {
   return {
     id: uuid(grant, 'id'),
+    // Absent in an event of a version whose grants did not say it.
+    organizationId: added(uuid, grant, 'organizationId', audience.organizationId),
     ticketId: uuid(grant, 'ticketId'),
     siteId: uuid(grant, 'siteId'),
     scopeKind: oneOf(GrantScopeKind, grant, 'scopeKind'),

@@ -45,18 +45,22 @@ export type SessionSnapshot = SupportSessionModel;
  */
 export const sessionKind: EventKind<SessionEventEnvelope> = {
   name: 'session',
-  read: (row, payload) => ({
-    id: row.id,
-    occurredAt: row.occurredAt,
-    kind: sessionKind,
-    type: oneOf(SessionEventType, row, 'type'),
-    audience: audienceIn(object(payload, 'audience')),
-    ticketId: uuid(payload, 'ticketId'),
-    grantId: uuid(payload, 'grantId'),
-    session: sessionIn(object(payload, 'session')),
-    grant: grantIn(object(payload, 'grant')),
-    ticket: ticketIn(object(payload, 'ticket')),
-  }),
+  read: (row, payload) => {
+    const audience = audienceIn(object(payload, 'audience'));
+    return {
+      id: row.id,
+      occurredAt: row.occurredAt,
+      kind: sessionKind,
+      type: oneOf(SessionEventType, row, 'type'),
+      audience,
+      ticketId: uuid(payload, 'ticketId'),
+      grantId: uuid(payload, 'grantId'),
+      session: sessionIn(object(payload, 'session')),
+      grant: grantIn(object(payload, 'grant'), audience),
+      ticket: ticketIn(object(payload, 'ticket')),
+    };
+  },
+  organizationOf: ({ audience }) => audience.organizationId,
   topicsOf: topicsOfTicket,
   subjectOf: ({ grantId }) => grantId,
   isUrgent: ({ type }) => type === 'SESSION_ENDED',

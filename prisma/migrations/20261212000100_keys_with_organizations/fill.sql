@@ -1,0 +1,1 @@
+SELECT fill_organizations($1::text, 32)

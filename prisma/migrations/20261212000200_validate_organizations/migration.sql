@@ -1,0 +1,22 @@
+-- The third of four (20261212000000_whose_rows). Reads every row of these tables; nobody waits for it.
+ALTER TABLE "products" VALIDATE CONSTRAINT "products_organization";
+ALTER TABLE "products" VALIDATE CONSTRAINT "products_site_fkey";
+ALTER TABLE "role_assignments" VALIDATE CONSTRAINT "role_assignments_product_fkey_new";
+ALTER TABLE "tickets" VALIDATE CONSTRAINT "tickets_organization";
+ALTER TABLE "tickets" VALIDATE CONSTRAINT "tickets_site_fkey";
+ALTER TABLE "tickets" VALIDATE CONSTRAINT "tickets_product_fkey_new";
+ALTER TABLE "change_requests" VALIDATE CONSTRAINT "change_requests_ticket_fkey_new";
+ALTER TABLE "change_requests" VALIDATE CONSTRAINT "change_requests_session_fkey";
+ALTER TABLE "grants" VALIDATE CONSTRAINT "grants_organization";
+ALTER TABLE "grants" VALIDATE CONSTRAINT "grants_ticket_fkey_new";
+ALTER TABLE "decisions" VALIDATE CONSTRAINT "decisions_organization";
+ALTER TABLE "decisions" VALIDATE CONSTRAINT "decisions_grant_fkey";
+ALTER TABLE "support_sessions" VALIDATE CONSTRAINT "support_sessions_grant_fkey";
+ALTER TABLE "support_sessions" VALIDATE CONSTRAINT "support_sessions_ticket_fkey_new";
+ALTER TABLE "events" VALIDATE CONSTRAINT "events_organization";
+ALTER TABLE "events" VALIDATE CONSTRAINT "events_of_audience";
+ALTER TABLE "inbound_ticket_events" VALIDATE CONSTRAINT "inbound_ticket_events_of_ticket";
+ALTER TABLE "inbound_ticket_events" VALIDATE CONSTRAINT "inbound_ticket_events_ticket_fkey";
+ALTER TABLE "mails" VALIDATE CONSTRAINT "mails_organization";
+ALTER TABLE "mails" VALIDATE CONSTRAINT "mails_organization_id_fkey";
+ALTER TABLE "idempotency_keys" VALIDATE CONSTRAINT "idempotency_keys_organization_id_fkey";
