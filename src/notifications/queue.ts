@@ -121,7 +121,7 @@ export async function claimMails(
      ), judged AS MATERIALIZED (
        SELECT due.*, due.attempts = 0
                      AND (${sentInSql('recipient_id')} >= $4::int
-                          OR due.organization_id IS NOT NULL AND ${sentInSql('organization_id')} >= $5::int) AS held,
+                          OR ${sentInSql('organization_id')} >= $5::int) AS held,
               $1::timestamptz + CASE WHEN kind = ANY ($6::text[]) THEN interval '10 minutes' ELSE interval '1 hour' END AS digest_by
          FROM due
      ), changed AS (
@@ -141,7 +141,7 @@ export async function claimMails(
        INSERT INTO mail_counts AS known (scope_id, kind, minute, mails)
        SELECT scope_id, kind, date_trunc('minute', $1::timestamptz), count(*)
          FROM changed CROSS JOIN LATERAL (VALUES (recipient_id), (organization_id)) AS of (scope_id)
-        WHERE NOT held AND attempts = 1 AND scope_id IS NOT NULL
+        WHERE NOT held AND attempts = 1
         GROUP BY scope_id, kind ORDER BY scope_id, kind
        ON CONFLICT (scope_id, kind, minute) DO UPDATE SET mails = known.mails + excluded.mails
      )

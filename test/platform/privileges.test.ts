@@ -235,7 +235,10 @@ describe('setting up the roles of a database', () => {
     );
     expect(rows).toEqual([{ owner }]);
     const gateway = await connect(access.url);
-    expect((await gateway.query('SELECT name FROM organizations')).rows).toEqual([{ name: 'Acme' }]);
+    expect((await gateway.query('SELECT name FROM organizations ORDER BY id')).rows).toEqual([
+      { name: 'The vendor' },
+      { name: 'Acme' },
+    ]);
     expect(await refusalOf(gateway, 'CREATE TEMP TABLE accounts (id uuid)')).toMatch('permission denied');
     // Once more: nothing changes, and a table that another version adds is covered.
     expect(await setUpRoles(url, roles, '--url')).toEqual({ owner: false, runtime: false });

@@ -16,13 +16,13 @@ async function count(url: string, sql: string): Promise<number> {
 test('each test database is migrated, empty and separate', async () => {
   const [one, other] = await Promise.all([createTestDatabase(), createTestDatabase()]);
   const insert = `WITH made AS (
-    INSERT INTO organizations VALUES (gen_random_uuid(), 'Acme', false, now()) RETURNING 1
+    INSERT INTO vendor_domains VALUES ('vendor.example') RETURNING 1
   ) SELECT count(*) FROM made`;
   expect(await count(one.url, insert)).toBe(1);
-  expect(await count(one.url, 'SELECT count(*) FROM organizations')).toBe(1);
-  expect(await count(other.url, 'SELECT count(*) FROM organizations')).toBe(0);
+  expect(await count(one.url, 'SELECT count(*) FROM vendor_domains')).toBe(1);
+  expect(await count(other.url, 'SELECT count(*) FROM vendor_domains')).toBe(0);
   await one.dispose();
-  await expect(count(one.url, 'SELECT count(*) FROM organizations')).rejects.toThrow(/does not exist/);
+  await expect(count(one.url, 'SELECT count(*) FROM vendor_domains')).rejects.toThrow(/does not exist/);
   await other.dispose();
 });
 
