@@ -77,11 +77,17 @@ export function waysToSeeSessions(viewer: Viewer): GrantWay[] | null {
   }
 }
 
-/** To see tickets with their grants. */
+/**
+ * To see tickets with their grants: all of an organization in which they hold a role, elsewhere their own. No ticket is seen in
+ * two ways but one that its reporter approved, so nothing is read for what another way finds.
+ */
 export function withVisibleGrants(viewer: UserViewer): GrantWay[] {
-  const organizationIds = viewer.organizationIds;
+  const withRole = organizationsWithRole(viewer);
+  const organizationIds = viewer.organizationIds.filter((id) => !withRole.includes(id));
+  const wholeOrganizations = { organizationIds: withRole };
+  if (organizationIds.length === 0) return [wholeOrganizations];
   return [
-    { organizationIds: organizationsWithRole(viewer) },
+    wholeOrganizations,
     { organizationIds, reporterId: viewer.id },
     // A person who approved may revoke, even if they no longer hold a role.
     { organizationIds, approvedById: viewer.id },
