@@ -21,6 +21,7 @@ const unitTests = [
   'test/events/{adaptive-throttle,delivery-queue,envelope,event-cursor,position,topics}.test.ts',
   'test/grants/*.test.ts',
   'test/graphql/viewer-independence.test.ts',
+  'test/graphql/compiled/selection.test.ts',
   'test/graphql/subscriptions/*.test.ts',
   'test/http/{connection-counter,drain-clients,expanded-document,expiry-timer,operation-stream}.test.ts',
   'test/http/{fair-queue,lane-of}.test.ts',

@@ -11,6 +11,7 @@ import { createBacklogReader } from './commands/backlog.ts';
 import type { Dependencies } from './commands/execute.ts';
 import { createRecentRefusals, type RecentRefusals } from './commands/recent-refusals.ts';
 import { signIn } from './commands/sign-in.ts';
+import { createKnownViewers } from './commands/viewer-in-doubt.ts';
 import { warmUp } from './commands/warm-up.ts';
 import type { Config, MailConfig } from './config/config.ts';
 import type { EventEnvelope } from './events/envelope.ts';
@@ -218,6 +219,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const rateStore =
     config.redis === null ? null : begun.adopt(openRateStore(config.redis), (opened) => opened.dispose());
   const { development } = identity;
+  const viewers = createKnownViewers();
   const counters = createWebhookCounters();
   seams.onWebhooksCreated?.(counters);
   const server = begun.adopt(
@@ -237,16 +239,20 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         // What ends access is carried out once it has begun, even if its client has gone.
         const own = {
           ...services,
+          viewers,
           database: endsAccess
             ? whileRunning(endingDatabase, () => undefined, answerBy)
             : whileRunning(database, check, answerBy),
         };
+        const doubt = operation.isRepeatable ? viewers.doubted(own, session.claims) : undefined;
+        if (doubt !== undefined) {
+          operation.identify(accountOf(doubt.remembered));
+          const reading = { ...own, database: { ...own.database, pool: doubt.pool } };
+          return createContext(reading, { viewer: null, doubt, operation, answerBy });
+        }
         const viewer = await signIn(own, session.claims, operation.source);
         if (viewer !== null) operation.identify(accountOf(viewer));
-        return createContext(own, {
-          viewer,
-          ...{ operation, answerBy },
-        });
+        return createContext(own, { viewer, operation, answerBy });
       },
       log: logger,
       metrics,

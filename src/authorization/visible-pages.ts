@@ -5,7 +5,9 @@
  */
 import type pg from 'pg';
 import { Prisma } from '../../prisma/generated/client/client.ts';
+import type { JsonRows } from '../platform/json-rows.ts';
 import type { PageWindow } from '../platform/page-windows.ts';
+import { prepared } from '../platform/statement-names.ts';
 import { type Relations, whereSql } from '../platform/where-sql.ts';
 import { wordsSql } from '../platform/words.ts';
 import type { TicketWay } from './ways.ts';
@@ -26,6 +28,8 @@ export type VisiblePage = {
   readonly sought?: object;
   /** Default: the ids. */
   readonly by?: SortKey;
+  /** Whether the filter has bounds of time: of some, few rows are within, of others nearly all. */
+  readonly isWithinPeriod?: boolean;
 };
 
 /**
@@ -35,7 +39,7 @@ export type VisiblePage = {
 const few = 1_000;
 
 /** What is on tickets, and seen with their grants. */
-type TableOnTickets = 'grants' | 'support_sessions' | 'change_requests';
+export type TableOnTickets = 'grants' | 'support_sessions' | 'change_requests';
 type Table = TableOnTickets | 'tickets' | 'accounts' | 'role_assignments';
 
 /** On what the conditions are by which something is sought: on the row itself, on its ticket, or on who holds the role. */
@@ -78,16 +82,94 @@ export async function listVisiblePages(
   table: Table,
   asked: readonly VisiblePage[],
 ): Promise<string[][]> {
-  const pages: string[][] = asked.map(() => []);
-  const selects = asked.flatMap((page, place) => {
+  const selects = selectsOf(table, asked);
+  const statement = selects.length === 0 ? null : Prisma.join(selects, ' UNION ALL ');
+  return await readInPlaces<string>(pool, asked, statement);
+}
+
+/**
+ * The rows of each page, in its order. One statement.
+ *
+ * @param row what is read of each row of the table called `r`
+ */
+export async function readVisiblePages(
+  pool: pg.Pool,
+  table: Table,
+  asked: readonly VisiblePage[],
+  row: Prisma.Sql,
+): Promise<unknown[][]> {
+  const selects = selectsOf(table, asked);
+  const statement =
+    selects.length === 0
+      ? null
+      : Prisma.sql`
+          SELECT listed.place, listed.at, ${row} AS found FROM (${Prisma.join(selects, ' UNION ALL ')}) AS listed (place, at, id)
+            JOIN ${Prisma.raw(table)} AS r ON r.id = listed.id`;
+  return await readInPlaces(pool, asked, statement);
+}
+
+/**
+ * The rows that meet the condition, which includes what the viewer may see: of the list of all rows, by their ids. One
+ * statement.
+ */
+export async function readVisible<Row extends object>(
+  pool: pg.Pool,
+  table: Table,
+  where: object,
+  { sql, read }: JsonRows,
+  { order, limit }: Pick<PageWindow, 'order' | 'limit'>,
+): Promise<Row[]> {
+  const condition = whereSql(where, 'r', relationsOf(table, 'r'));
+  const { text, values } = Prisma.sql`
+    SELECT ${sql} AS found FROM ${Prisma.raw(table)} AS r WHERE ${condition}
+     ORDER BY r.id ${Prisma.raw(order)} LIMIT ${Prisma.raw(String(limit))}`;
+  const { rows } = await pool.query<{ found: unknown }>({ text, values });
+  return rows.map(({ found }) => read(found) as Row);
+}
+
+/** The row that meets the condition, which also names the row; null if there is none. One statement. */
+export async function findVisible<Row extends object>(
+  pool: pg.Pool,
+  table: Table,
+  where: object,
+  { sql, read }: JsonRows,
+): Promise<Row | null> {
+  const condition = whereSql(where, 'r', relationsOf(table, 'r'));
+  const statement = Prisma.sql`SELECT ${sql} AS found FROM ${Prisma.raw(table)} AS r WHERE ${condition} LIMIT 1`;
+  const { rows } = await pool.query<{ found: unknown }>(prepared(statement));
+  const [row] = rows;
+  return row === undefined ? null : (read(row.found) as Row);
+}
+
+function selectsOf(table: Table, asked: readonly VisiblePage[]): Prisma.Sql[] {
+  return asked.flatMap((page, place) => {
     const read = pageSql(table, page);
-    return read === null ? [] : Prisma.sql`(SELECT ${place}::int AS place, at, id FROM (${read}) AS page)`;
+    return read === null
+      ? []
+      : Prisma.sql`(SELECT ${place}::int AS place, at, id AS found FROM (${read}) AS page)`;
   });
-  if (selects.length === 0) return pages;
-  const { text, values } = Prisma.join(selects, ' UNION ALL ');
-  // Planned for its values: a viewer's part of the rows may be any.
-  const { rows } = await pool.query<{ place: number; at: string; id: string }>({ text, values });
-  for (const { place, id } of rows.toSorted((a, b) => Number(a.at) - Number(b.at))) pages[place]?.push(id);
+}
+
+/**
+ * Whether the page is read in the same way whatever its values are: from the index of each site, in its order. The part of the
+ * rows that is a person's, or within a period, or has the words that are sought, may be any: there PostgreSQL plans for the values.
+ */
+function isReadAlike({ ways, others = [], sought, isWithinPeriod }: VisiblePage): boolean {
+  return !ways.some(isOfPerson) && others.length === 0 && sought === undefined && isWithinPeriod !== true;
+}
+
+async function readInPlaces<Found>(
+  pool: pg.Pool,
+  asked: readonly VisiblePage[],
+  statement: Prisma.Sql | null,
+): Promise<Found[][]> {
+  const pages: Found[][] = asked.map(() => []);
+  if (statement === null) return pages;
+  const { rows } = await pool.query<{ place: number; at: string; found: Found }>(
+    asked.every(isReadAlike) ? prepared(statement) : { text: statement.text, values: statement.values },
+  );
+  for (const { place, found } of rows.toSorted((a, b) => Number(a.at) - Number(b.at)))
+    pages[place]?.push(found);
   return pages;
 }
 
@@ -119,7 +201,7 @@ function pageSql(table: Table, page: VisiblePage): Prisma.Sql | null {
   const order = Prisma.raw(`ORDER BY key ${page.window.order}, id ${page.window.order}`);
   return Prisma.sql`${soughtFirst(table, page)}
     SELECT row_number() OVER (${order}) AS at, id FROM (${Prisma.join(each, ' UNION ')}) AS seen
-     ${order} LIMIT ${page.window.limit}`;
+     ${order} LIMIT ${Prisma.raw(String(page.window.limit))}`;
 }
 
 /** What is sought among all rows is looked for before them, as `found`. */
@@ -214,7 +296,7 @@ function rolesIn({ organizationIds = [] }: TicketWay, columns: Prisma.Sql, rest:
 }
 
 /** The conditions on what belongs to the rows of the table called `alias`. */
-function relationsOf(tableName: string, alias: string): Relations {
+export function relationsOf(tableName: string, alias: string): Relations {
   const of = (column: string) => Prisma.raw(`${alias}.${column}`);
   switch (tableName) {
     case 'accounts':
@@ -234,6 +316,10 @@ function relationsOf(tableName: string, alias: string): Relations {
           Prisma.sql`EXISTS (SELECT FROM sites AS place WHERE place.id = ${of('site_id')} AND ${whereSql(where, 'place')})`,
         product: (where) =>
           Prisma.sql`EXISTS (SELECT FROM products AS place WHERE place.id = ${of('product_id')} AND ${whereSql(where, 'place')})`,
+        grants: ({ some = {} }: { some?: object }) =>
+          Prisma.sql`EXISTS (SELECT FROM grants AS had WHERE had.ticket_id = ${of('id')} AND ${whereSql(some, 'had')})`,
+        integration: (where) =>
+          Prisma.sql`EXISTS (SELECT FROM accounts AS its WHERE its.id = ${of('integration_id')} AND ${whereSql(where, 'its')})`,
         words: ({ begin }: { begin?: string }) => wordsSql(alias, ['key', 'summary'], begin ?? ''),
       };
     default:
@@ -299,7 +385,7 @@ function restOfPage(
   ];
   const sorting =
     by === 'id' ? Prisma.sql`${id} ${direction}` : Prisma.sql`${key} ${direction}, ${id} ${direction}`;
-  return Prisma.sql`${Prisma.join(all, ' AND ')} ORDER BY ${sorting} LIMIT ${limit}`;
+  return Prisma.sql`${Prisma.join(all, ' AND ')} ORDER BY ${sorting} LIMIT ${Prisma.raw(String(limit))}`;
 }
 
 /** The place of a request in the order of what is due: its id, and when. */

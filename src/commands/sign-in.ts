@@ -13,7 +13,10 @@ import { noSource, type RequestSource } from '../platform/request-source.ts';
 import { accountTypename } from './account-typename.ts';
 import type { Dependencies } from './execute.ts';
 
-type Reading = Pick<Dependencies, 'database' | 'clock' | 'unsettledSites'>;
+export type Reading = Pick<Dependencies, 'database' | 'clock' | 'unsettledSites'> & {
+  /** Remembers who was read. */
+  viewers?: { note(subject: Subject, viewer: ViewerAt): void };
+};
 
 /**
  * The active account that a verified token speaks for, or null.
@@ -38,15 +41,21 @@ export async function signIn(
   return bound ?? (await findBound(dependencies, subject));
 }
 
-async function findBound(
-  { database, clock, unsettledSites }: Reading,
-  { issuer, subject }: Subject,
-): Promise<Viewer | null> {
-  const found = await findViewerBySubject(database.prisma, { issuer, subject });
+async function findBound(reading: Reading, { issuer, subject }: Subject): Promise<Viewer | null> {
+  const found = await findViewerBySubject(reading.database.prisma, { issuer, subject });
   if (found === null) return null;
+  noteViewer(reading, found);
+  reading.viewers?.note({ issuer, subject }, found);
+  return found.viewer;
+}
+
+/** Goes by what was true at the moment when the viewer was read. */
+export function noteViewer(
+  { clock, unsettledSites }: Pick<Reading, 'clock' | 'unsettledSites'>,
+  found: ViewerAt,
+): void {
   clock(found.readAt);
   unsettledSites?.note(found.unsettledSites);
-  return found.viewer;
 }
 
 /** Null when nothing was bound, because another request was first or there is no account to bind. */

@@ -1,6 +1,7 @@
 /** The context of every resolver: the viewer, the gateway's services, and the loaders of one operation. */
 import { initContextCache } from '@pothos/core';
 import type { Dependencies } from '../commands/execute.ts';
+import type { ViewerInDoubt } from '../commands/viewer-in-doubt.ts';
 import type { CursorSigner } from '../events/event-cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -32,6 +33,8 @@ export type Context = {
    * of rights while a subscription runs, the viewer has their rights of that moment.
    */
   viewer: Viewer | null;
+  /** Of a query that begins before its viewer is read. Until it is settled, there is no viewer. */
+  doubt?: ViewerInDoubt | undefined;
   operation: Operation;
   /** When the operation has to be answered, on the clock of `performance.now()`. */
   answerBy: number;
@@ -42,7 +45,7 @@ export type Context = {
 /** Creates the context of one operation. The viewer has their rights at the start of the operation. */
 export function createContext(
   services: Services,
-  given: Pick<Context, 'viewer' | 'operation' | 'answerBy'>,
+  given: Pick<Context, 'viewer' | 'doubt' | 'operation' | 'answerBy'>,
 ): Context {
   return { ...given, services, loaders: new Loaders(services.database, given.viewer) };
 }
@@ -54,6 +57,26 @@ export function createContext(
 export function clearReadCaches(context: Context): void {
   Object.assign(context, initContextCache());
   context.loaders = new Loaders(context.services.database, context.viewer);
+}
+
+/** Takes the viewer to be as they were. What comes of that counts only if `settleViewer` then says that they still are. */
+export function assumeViewer(context: Context): void {
+  if (context.doubt === undefined) return;
+  context.viewer = context.doubt.remembered;
+  clearReadCaches(context);
+}
+
+/** Whether the viewer is as the operation has taken them to be. If not, the context has them as they are from now on. */
+export async function settleViewer(context: Context): Promise<boolean> {
+  const { doubt, viewer: assumed } = context;
+  if (doubt === undefined) return true;
+  context.viewer = null;
+  const now = await doubt.settle();
+  context.doubt = undefined;
+  context.viewer = now === 'SAME' ? doubt.remembered : now;
+  if (now === 'SAME' && assumed !== null) return true;
+  clearReadCaches(context);
+  return false;
 }
 
 /**

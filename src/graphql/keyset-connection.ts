@@ -4,8 +4,11 @@
  */
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import type { GraphQLResolveInfo } from 'graphql';
+import { relationsOf, type TableOnTickets } from '../authorization/visible-pages.ts';
 import { isId } from '../platform/ids.ts';
+import type { RelatedWindow } from '../platform/json-rows.ts';
 import type { PageWindow } from '../platform/page-windows.ts';
+import { whereSql } from '../platform/where-sql.ts';
 import { pageSize } from './builder.ts';
 import type { Context } from './context.ts';
 import { badUserInput } from './errors.ts';
@@ -28,7 +31,8 @@ export type Ordering<Row, Where, OrderBy> = {
   orderBy: (direction: 'asc' | 'desc') => OrderBy;
 };
 
-type ById = Ordering<{ id: string }, { id?: { lt?: string; gt?: string } }, { id: 'asc' | 'desc' }>;
+type Between = { AND: { id: { lt?: string; gt?: string } }[] };
+type ById = Ordering<{ id: string }, Between, { id: 'asc' | 'desc' }>;
 
 /** Orders a list by id. Ids increase with the time at which they are made. */
 export function byId(list: string): ById {
@@ -36,10 +40,12 @@ export function byId(list: string): ById {
     list,
     keyOf: ({ id }) => id,
     isKey: isId,
-    where: (below, above) =>
-      below === null && above === null
-        ? {}
-        : { id: { ...(below === null ? {} : { lt: below }), ...(above === null ? {} : { gt: above }) } },
+    where: (below, above) => ({
+      AND: [
+        ...(below === null ? [] : [{ id: { lt: below } }]),
+        ...(above === null ? [] : [{ id: { gt: above } }]),
+      ],
+    }),
     orderBy: (id) => ({ id }),
   };
 }
@@ -56,7 +62,7 @@ export function boundedById(list: string): Ordering<{ id: string }, Bounds, Page
 }
 
 /** The condition for ids between two bounds. */
-export function betweenIds({ below, above }: Bounds): { id?: { lt?: string; gt?: string } } {
+export function betweenIds({ below, above }: Bounds): Between {
   return byId('').where(below, above);
 }
 
@@ -157,6 +163,21 @@ export function relatedRows<Row, Where, OrderBy, Visible>(
   // return type does not mention this narrower selection.
   const atLeast = { select: { id: true } };
   return { where: { AND: [visible, where] }, ...window, ...atLeast };
+}
+
+/** The same rows, for a query that is compiled. */
+export function relatedWindow<Where extends object>(
+  args: PageArguments,
+  ordering: Ordering<{ id: string }, Where, { id: PageWindow['order'] }>,
+  table: TableOnTickets,
+  visible: object,
+): RelatedWindow {
+  const { where, orderBy, take } = windowOf(args, ordering);
+  return {
+    where: (alias) => whereSql({ AND: [visible, where] }, alias, relationsOf(table, alias)),
+    orderBy: [{ column: 'id', direction: orderBy.id }],
+    take,
+  };
 }
 
 /** The path from a connection to its nodes. */

@@ -42,6 +42,8 @@ export type OperationInfo = {
   readonly isStreaming: boolean;
   /** Whether it only ends access, and so has connections of its own. */
   readonly endsAccess: boolean;
+  /** Whether it is a query that can be answered again, should its viewer have changed since they were last read. */
+  readonly isRepeatable: boolean;
   /** Tells whose operation it is, so that the next one counts for their organization, too. */
   identify(account: Account): void;
 };
@@ -66,6 +68,7 @@ export class RunningOperation implements OperationInfo {
   /** What was admitted; undefined before that. */
   place: Place | undefined;
   name: OperationName = unnamed;
+  isRepeatable = false;
   /** Why the operation ended; null while it runs. */
   ended: OperationEndReason | null = null;
   /** Of the operation until it is answered or streams. */

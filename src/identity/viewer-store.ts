@@ -29,6 +29,8 @@ export type ViewerAt = {
   readAt: Date;
   /** The sites on which something that has ended may not yet be written as over: organizations/unsettled.ts. */
   unsettledSites: readonly string[];
+  /** All of that but the time, as a text. As long as it is the same, nothing of it has changed. */
+  asRead: string;
 };
 
 /** Whom a token speaks for: a subject is unique only within its issuer. */
@@ -81,18 +83,28 @@ export async function listViewers(db: Reader, ids: readonly string[]): Promise<V
   return rows.map(toViewer);
 }
 
+const ofSubject = (subject: string, issuer: string) =>
+  `a.subject = ${subject} AND (a.subject_issuer = ${issuer} OR a.subject_issuer IS NULL)`;
+
 /** The active account that is bound to this subject of this issuer, or null. One statement. */
 export async function findViewerBySubject(
   db: Reader,
   { issuer, subject }: Subject,
 ): Promise<ViewerAt | null> {
   return toViewerAt(
-    await db.$queryRawUnsafe<AccountRow[]>(
-      `${selectViewer} a.subject = $1 AND (a.subject_issuer = $2 OR a.subject_issuer IS NULL)`,
-      subject,
-      issuer,
-    ),
+    await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} ${ofSubject('$1', '$2')}`, subject, issuer),
   );
+}
+
+/** The same as one value of another statement, which `viewerOfRow` reads. Given the names of its parameters. */
+export function viewerSql(subject: string, issuer: string): string {
+  return `SELECT to_json(viewer) FROM (${selectViewer} ${ofSubject(subject, issuer)}) AS viewer`;
+}
+
+export function viewerOfRow(row: object | null): ViewerAt | null {
+  if (row === null) return null;
+  const { readAt, ...rest } = row as Omit<AccountRow, 'readAt'> & { readAt: string };
+  return toViewerAt([{ ...rest, readAt: new Date(readAt) }]);
 }
 
 /**
@@ -158,8 +170,8 @@ export async function adoptSubjects(db: Transaction, issuer: string): Promise<vo
 
 function toViewerAt([row]: AccountRow[]): ViewerAt | null {
   if (row === undefined) return null;
-  const { readAt, unsettledSites } = row;
-  return { viewer: toViewer(row), readAt, unsettledSites };
+  const { readAt, unsettledSites, ...rest } = row;
+  return { viewer: toViewer(row), readAt, unsettledSites, asRead: JSON.stringify([rest, unsettledSites]) };
 }
 
 const nothing = { organizationIds: [], assignments: [] };

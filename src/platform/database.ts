@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { type Prisma, PrismaClient } from '../../prisma/generated/client/client.ts';
 import { createAbandonedConnections } from './abandoned-connections.ts';
 import type { Logger } from './logger.ts';
 import { createPermits } from './permits.ts';
+import { createStatementNames } from './statement-names.ts';
 import { createTurns, poolInTurn, prismaInTurn } from './statements-in-turn.ts';
 
 export { isUnavailable, isUniqueViolation, isWriteConflict } from './database-errors.ts';
@@ -134,8 +134,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   let created: PrismaClient | undefined;
   /** Created at its first use: it takes longer than to open the pool, and some need only that. */
   const prisma = (): PrismaClient => {
+    const nameOf = createStatementNames();
     created ??= new PrismaClient({
-      adapter: new PrismaPg(pool, { statementNameGenerator: createStatementNames() }),
+      adapter: new PrismaPg(pool, {
+        statementNameGenerator: ({ sql, args }) => (args.length === 0 ? '' : (nameOf(sql) ?? '')),
+      }),
       // Longer than our timeouts for a connection, its settings and BEGIN together: our errors say more than Prisma's.
       transactionOptions: {
         maxWait: deadlines.connectionMs + 2 * deadlines.answerMs + 500,
@@ -339,24 +342,4 @@ function textOf(statement: unknown): string {
   return typeof statement === 'object' && statement !== null && 'text' in statement
     ? String(statement.text)
     : '';
-}
-
-/** The maximum number of prepared statements per connection: the server keeps each in memory. */
-const preparedStatements = 500;
-
-/**
- * Names prepared statements, so that the server parses each statement once per connection. Statements beyond the
- * limit (IN lists of every length) stay unnamed and are parsed every time.
- */
-function createStatementNames(): (query: { sql: string; args: readonly unknown[] }) => string {
-  const names = new Map<string, string>();
-  return ({ sql, args }) => {
-    if (args.length === 0) return '';
-    const known = names.get(sql);
-    if (known !== undefined) return known;
-    if (names.size >= preparedStatements) return '';
-    const name = createHash('sha256').update(sql).digest('base64url');
-    names.set(sql, name);
-    return name;
-  };
 }

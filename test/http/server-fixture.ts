@@ -57,7 +57,7 @@ type TestContext = OperationInfo & { serial: number };
 
 /** The operation as a plain object. */
 export function contextOf(operation: OperationInfo): OperationInfo {
-  const { transport, session, source, signal, isOver, isStreaming, endsAccess } = operation;
+  const { transport, session, source, signal, isOver, isStreaming, endsAccess, isRepeatable } = operation;
   return {
     transport,
     session,
@@ -66,6 +66,7 @@ export function contextOf(operation: OperationInfo): OperationInfo {
     isOver,
     isStreaming,
     endsAccess,
+    isRepeatable,
     identify: (account) => operation.identify(account),
   };
 }

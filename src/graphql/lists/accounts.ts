@@ -6,7 +6,7 @@ import { asciiLowerCase } from '../../platform/ascii.ts';
 import { builder } from '../builder.ts';
 import { lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { Account, AccountConnection, AccountEdge, AccountKind } from '../types/account.ts';
-import { inPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import { inPeriod, isWithinPeriod, periodFields, soughtBy, textField } from './conditions.ts';
 import { ListOrder } from './order.ts';
 import { type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
 
@@ -59,6 +59,7 @@ function selectionOf(filter: Filter): Selection {
   return {
     place: organizationId == null ? {} : { organizationIds: [organizationId] },
     where: { AND: where },
+    isWithinPeriod: isWithinPeriod(filter),
     ...soughtBy(text),
   };
 }

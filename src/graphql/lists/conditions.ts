@@ -32,6 +32,15 @@ export function idsField(t: FilterFields, typename: string, description: string)
     .validate(optionalGlobalIds(typename));
 }
 
+/** The sites that are asked for, if any are: what is on them is read, and nothing else is looked at. */
+export function onSites(
+  one: string | null | undefined,
+  several: readonly string[] | null | undefined,
+): { siteIds?: readonly string[] } {
+  if (one == null) return several == null ? {} : { siteIds: several };
+  return { siteIds: [one].filter((id) => several?.includes(id) ?? true) };
+}
+
 export function textField(t: FilterFields, description: string) {
   return t
     .string({
@@ -65,6 +74,10 @@ export function inPeriod(column: string, { from, until }: Period): object {
       : [{ [column]: { lt: until } }, { id: { lt: firstIdAt(until.getTime() + margin) } }]),
   ];
   return conditions.length === 0 ? {} : { AND: conditions };
+}
+
+export function isWithinPeriod({ from, until }: Period): boolean {
+  return from != null || until != null;
 }
 
 /** The lowest id of this time. */

@@ -9,11 +9,20 @@ import type { GrantState as State } from '../../grants/grant.ts';
 import type { GrantRow } from '../../grants/row.ts';
 import { isId } from '../../platform/ids.ts';
 import { builder } from '../builder.ts';
+import { readsRows } from '../compiled/row-fields.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { boundedById, type PageArguments } from '../keyset-connection.ts';
 import { Grant, GrantConnection, GrantEdge, GrantScopeKind, GrantState } from '../types/grant.ts';
-import { idsField, inPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import {
+  idsField,
+  inPeriod,
+  isWithinPeriod,
+  onSites,
+  periodFields,
+  soughtBy,
+  textField,
+} from './conditions.ts';
 import { declareInPlaces } from './lists-of-places.ts';
 import { GrantOrder } from './order.ts';
 import { type Place, type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
@@ -89,7 +98,6 @@ function selectionOf({ filter, orderBy }: Arguments, context: Context): Selectio
     ...(states == null ? [] : [inState(states)]),
     ...(mayDecide === true || isDue ? [inState(pending)] : []),
     ...(decided === null ? [] : [{ NOT: { AND: [inState(pending), decided] } }]),
-    ...(siteId == null ? [] : [{ siteId }]),
     ...(productId == null ? [] : [{ ticket: { productId } }]),
     ...(ticketId == null ? [] : [{ ticketId }]),
     ...(engineerId == null ? [] : [{ engineerId }]),
@@ -100,9 +108,10 @@ function selectionOf({ filter, orderBy }: Arguments, context: Context): Selectio
   return {
     place: {
       ...(organizationId == null ? {} : { organizationIds: [organizationId] }),
-      ...(siteIds == null ? {} : { siteIds }),
+      ...onSites(siteId, siteIds),
     },
     where: { AND: where },
+    isWithinPeriod: isWithinPeriod(filter ?? {}),
     ...soughtBy(text, productKeys),
     ...(mayDecide === true ? { ways: waysToDecide(viewer) } : {}),
     by: isDue ? 'due' : 'id',
@@ -132,6 +141,7 @@ declareInPlaces(
     t.connection(
       {
         ...options,
+        ...readsRows({ columns: ['id', 'approvalDueAt', 'activatedAt', 'expiresAt'] }),
         type: Grant,
         args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
         resolve: (parent, args, context, info) => grantsPage(args, context, info, list, placeOf(parent)),

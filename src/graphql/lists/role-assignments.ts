@@ -10,7 +10,7 @@ import {
   RoleAssignmentConnection,
   RoleAssignmentEdge,
 } from '../types/role-assignment.ts';
-import { idsField, inPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import { idsField, inPeriod, isWithinPeriod, periodFields, soughtBy, textField } from './conditions.ts';
 import { ListOrder } from './order.ts';
 import { type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
 
@@ -61,6 +61,7 @@ function selectionOf(filter: typeof RoleAssignmentFilter.$inferInput): Selection
   return {
     place: organizationId == null ? {} : { organizationIds: [organizationId] },
     where: { AND: where },
+    isWithinPeriod: isWithinPeriod(filter),
     ...soughtBy(text),
   };
 }

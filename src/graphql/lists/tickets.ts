@@ -4,11 +4,20 @@ import type { Prisma, Ticket as TicketRow } from '../../../prisma/generated/clie
 import { visibleTickets } from '../../authorization/visibility.ts';
 import { waysToSeeTickets } from '../../authorization/ways.ts';
 import { builder } from '../builder.ts';
+import { readsRows } from '../compiled/row-fields.ts';
 import type { Context } from '../context.ts';
 import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import type { PageArguments } from '../keyset-connection.ts';
 import { Ticket, TicketConnection, TicketEdge, TicketStatus } from '../types/ticket.ts';
-import { idsField, inPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import {
+  idsField,
+  inPeriod,
+  isWithinPeriod,
+  onSites,
+  periodFields,
+  soughtBy,
+  textField,
+} from './conditions.ts';
 import { declareInPlaces } from './lists-of-places.ts';
 import { ListOrder } from './order.ts';
 import { type Place, type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
@@ -65,7 +74,6 @@ function selectionOf({ filter }: Arguments): Selection {
   const { organizationId, siteId, siteIds, productId, productKeys, statuses } = filter ?? {};
   const { reporterId, assigneeId, assigneeIds, isAssigned, text } = filter ?? {};
   const where: Prisma.TicketWhereInput[] = [
-    ...(siteId == null ? [] : [{ siteId }]),
     ...(productId == null ? [] : [{ productId }]),
     ...(statuses == null ? [] : [{ status: { in: statuses } }]),
     ...(reporterId == null ? [] : [{ reporterId }]),
@@ -77,9 +85,10 @@ function selectionOf({ filter }: Arguments): Selection {
   return {
     place: {
       ...(organizationId == null ? {} : { organizationIds: [organizationId] }),
-      ...(siteIds == null ? {} : { siteIds }),
+      ...onSites(siteId, siteIds),
     },
     where: { AND: where },
+    isWithinPeriod: isWithinPeriod(filter ?? {}),
     ...soughtBy(text, productKeys),
   };
 }
@@ -106,6 +115,7 @@ declareInPlaces(
     t.connection(
       {
         ...options,
+        ...readsRows({ columns: ['id'] }),
         type: Ticket,
         args: { filter: t.arg(filterArg), orderBy: t.arg(orderArg) },
         resolve: (parent, args, context, info) => ticketsPage(args, context, info, list, placeOf(parent)),

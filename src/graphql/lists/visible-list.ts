@@ -3,13 +3,17 @@ import type { GraphQLResolveInfo } from 'graphql';
 import {
   countVisible,
   listVisiblePages,
+  readVisible,
+  readVisiblePages,
   type SortKey,
   type VisiblePage,
   type Way,
 } from '../../authorization/visible-pages.ts';
 import { narrowed } from '../../authorization/ways.ts';
 import type { Viewer } from '../../identity/viewer.ts';
+import type { JsonRows } from '../../platform/json-rows.ts';
 import type { PageWindow } from '../../platform/page-windows.ts';
+import { selectedRows } from '../compiled/selected-rows.ts';
 import { type Context, viewerOf } from '../context.ts';
 import {
   betweenIds,
@@ -51,6 +55,7 @@ export type Selection = {
   /** Conditions on the ticket, or on the account, that few or many may meet. */
   readonly sought?: object;
   readonly by?: SortKey;
+  readonly isWithinPeriod?: boolean;
 };
 
 type Of = {
@@ -65,7 +70,10 @@ type Of = {
 
 type BySortKey<Row> = Ordering<Row, Pick<PageWindow, 'below' | 'above'>, PageWindow['order']>;
 
-/** A page of the list, which can be counted. Two statements, for all the objects that have the list at this place. */
+/**
+ * A page of the list, which can be counted. One statement where the query is compiled, otherwise two, for all the objects that
+ * have the list at this place.
+ */
 export async function visibleConnection<Row extends { id: string }>(
   list: VisibleList<Row>,
   selection: Selection,
@@ -74,7 +82,9 @@ export async function visibleConnection<Row extends { id: string }>(
 ): Promise<Page<Row> & Counted> {
   const viewer = viewerOf(context);
   const ways = selection.ways ?? list.waysOf(viewer);
-  const query = nodesQuery(context, info);
+  const { services } = context;
+  const selected = selectedRows(info);
+  const query = selected === undefined ? nodesQuery(context, info) : {};
   const pageFor = (window: PageWindow): VisiblePage =>
     pageWithin(list, { ...selection, ways }, parent ?? {}, viewer, window);
   const isPlain =
@@ -89,10 +99,18 @@ export async function visibleConnection<Row extends { id: string }>(
     async ({ where: bounds, orderBy: order, take: limit }) => {
       if (isPlain) {
         const where = { AND: [list.visible(viewer), selection.where, betweenIds(bounds)] };
+        if (selected !== undefined)
+          return await readVisible<Row>(services.database.pool, list.table, where, selected, {
+            order,
+            limit,
+          });
         return await list.read(context, query, where, { orderBy: { id: order }, take: limit });
       }
       const window = { ...bounds, order, limit };
-      const read = (pages: readonly VisiblePage[]) => readPages(list, pages, context, query);
+      const read = (pages: readonly VisiblePage[]) =>
+        selected === undefined
+          ? readPages(list, pages, context, query)
+          : readSelected<Row>(list, pages, context, selected);
       if (parent !== undefined)
         return await context.loaders.togetherAt(info.fieldNodes, 'pages', read).load(pageFor(window));
       const [rows = []] = await read([pageFor(window)]);
@@ -110,13 +128,20 @@ export async function visibleConnection<Row extends { id: string }>(
 
 function pageWithin<Row>(
   list: VisibleList<Row>,
-  { ways, where, place, sought, by = 'id' }: Omit<Selection, 'ways'> & { ways: readonly Way[] | null },
+  {
+    ways,
+    where,
+    place,
+    sought,
+    by = 'id',
+    isWithinPeriod = false,
+  }: Omit<Selection, 'ways'> & { ways: readonly Way[] | null },
   parent: Place,
   viewer: Viewer,
   window: PageWindow,
 ): VisiblePage {
   const within = narrowed(place, parent);
-  const asks = { window, by, ...(sought === undefined ? {} : { sought }) };
+  const asks = { window, by, isWithinPeriod, ...(sought === undefined ? {} : { sought }) };
   if (ways !== null) {
     const others = list.others?.(viewer, within) ?? [];
     return { ...asks, ways: ways.map((way) => narrowed(way, within)), others, filter: where };
@@ -129,6 +154,16 @@ function pageWithin<Row>(
 
 function isEverywhere({ organizationIds, siteIds }: Place): boolean {
   return organizationIds === undefined && siteIds === undefined;
+}
+
+async function readSelected<Row>(
+  list: VisibleList<Row>,
+  pages: readonly VisiblePage[],
+  { services }: Context,
+  { sql, read }: JsonRows,
+): Promise<Row[][]> {
+  const found = await readVisiblePages(services.database.pool, list.table, pages, sql);
+  return found.map((page) => page.map(read) as Row[]);
 }
 
 async function readPages<Row extends { id: string }>(

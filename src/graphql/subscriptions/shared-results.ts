@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type ExecutionArgs, type ExecutionResult, execute } from 'graphql';
 import type { Delivery } from '../../events/subscriber.ts';
 import { GenerationalCache } from '../../platform/generational-cache.ts';
-import type { CompiledSelection } from './compiled-selection.ts';
+import type { CompiledSelection } from '../compiled/selection.ts';
 
 /** A result that may be serialized already: then transports write `stringify()` instead of serializing it again. */
 export type SerializedResult = ExecutionResult & { stringify?: () => string };

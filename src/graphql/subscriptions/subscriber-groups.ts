@@ -3,8 +3,8 @@
  * selection has the same value for every viewer who may receive the event.
  */
 import { type DocumentNode, type ExecutionArgs, getOperationAST } from 'graphql';
+import { type CompiledSelection, compileSelection } from '../compiled/selection.ts';
 import type { Context } from '../context.ts';
-import { type CompiledSelection, compileSelection } from './compiled-selection.ts';
 import { Group } from './shared-results.ts';
 import { isOfTheEventItself, variablesOfGroup } from './viewer-independent-fields.ts';
 

@@ -3,6 +3,7 @@ import { asOf, decisionDueAt } from '../../grants/as-of.ts';
 import { type GrantRow, termsOfRow } from '../../grants/row.ts';
 import type { GrantTerms } from '../../grants/terms.ts';
 import { builder } from '../builder.ts';
+import { readsColumns, shownRows } from '../compiled/row-fields.ts';
 import type { Context } from '../context.ts';
 import { withEndOfPlace } from '../end-of-place.ts';
 import { enumValues } from '../enum-values.ts';
@@ -163,6 +164,10 @@ builder.prismaObject('Decision', {
 
 /** The most decisions of one grant that are shown. */
 const maxDecisions = 100;
+const itsDecisions = {
+  orderBy: [{ decidedAt: 'asc' as const }, { id: 'asc' as const }],
+  take: -maxDecisions,
+};
 
 /** Reads of the row as it is now, if its time has run out, or its site or licence has ended. A snapshot stays as it was. */
 function settled<Value>(row: GrantRow, context: Context, read: (settled: GrantRow) => Value) {
@@ -225,6 +230,7 @@ export const Grant = builder.prismaNode('Grant', {
       description: 'The time of the request.',
     }),
     approvalDueAt: t.field({
+      ...readsColumns(['approvalDueAt', 'activatedAt', 'expiresAt']),
       type: 'DateTime',
       viewerIndependent: true,
       description:
@@ -303,7 +309,8 @@ export const Grant = builder.prismaNode('Grant', {
     decisions: t.relation('decisions', {
       viewerIndependent: true,
       description: `The decisions made on it, in order; of more than ${maxDecisions}, the last. A request is decided again by the customer after an approval has lapsed.`,
-      query: { orderBy: [{ decidedAt: 'asc' }, { id: 'asc' }], take: -maxDecisions },
+      query: itsDecisions,
+      ...shownRows(itsDecisions),
     }),
   }),
 });

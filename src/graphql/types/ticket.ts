@@ -1,12 +1,16 @@
-import type { Prisma } from '../../../prisma/generated/client/client.ts';
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import type { Prisma, Ticket as TicketRow } from '../../../prisma/generated/client/client.ts';
 import { visibleChangeRequests, visibleGrants, visibleTickets } from '../../authorization/visibility.ts';
+import { findVisible } from '../../authorization/visible-pages.ts';
 import { asciiLowerCase } from '../../platform/ascii.ts';
 import { eligibility } from '../../roles/eligibility.ts';
 import { builder } from '../builder.ts';
+import { readsRows, relatedPage } from '../compiled/row-fields.ts';
+import { selectedRows } from '../compiled/selected-rows.ts';
 import { viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
 import { externalId, lookUpKey, ticketKey } from '../input.ts';
-import { byId, nodesPath, pageOf, relatedRows } from '../keyset-connection.ts';
+import { byId, nodesPath, pageOf, relatedRows, relatedWindow } from '../keyset-connection.ts';
 import { totalCount } from '../lists/total-count.ts';
 import { AccessEligibility, accessEligibilityOf } from './access-eligibility.ts';
 import { SupportEngineer, User } from './account.ts';
@@ -93,6 +97,12 @@ export const Ticket = builder.prismaNode('Ticket', {
     }),
     grants: t.connection(
       {
+        ...relatedPage({
+          relation: 'grants',
+          window: (args, context) =>
+            relatedWindow(args, itsGrants, 'grants', visibleGrants(viewerOf(context))),
+          pageOf: (rows, args) => pageOf(args, itsGrants, rows),
+        }),
         type: Grant,
         viewerIndependent: false,
         description: 'Its grants in every state, newest first.',
@@ -118,6 +128,17 @@ export const Ticket = builder.prismaNode('Ticket', {
     ),
     changeRequests: t.connection(
       {
+        ...relatedPage({
+          relation: 'changeRequests',
+          window: (args, context) =>
+            relatedWindow(
+              args,
+              itsChangeRequests,
+              'change_requests',
+              visibleChangeRequests(viewerOf(context)),
+            ),
+          pageOf: (rows, args) => pageOf(args, itsChangeRequests, rows),
+        }),
         type: ChangeRequest,
         viewerIndependent: false,
         description: 'The changes that its engineers asked for, in every state, newest first.',
@@ -178,7 +199,8 @@ export const TicketConnection = builder.connectionObject(
 );
 
 builder.queryField('ticket', (t) =>
-  t.prismaField({
+  t.field({
+    ...readsRows({ columns: ['id'] }),
     type: Ticket,
     nullable: true,
     description:
@@ -199,11 +221,13 @@ builder.queryField('ticket', (t) =>
         validate: lookUpKey(254).nullish(),
       }),
     },
-    resolve: (query, _, named, context) =>
-      context.services.database.prisma.ticket.findFirst({
-        ...query,
-        where: { AND: [visibleTickets(viewerOf(context)), ticketNamed(named, viewerOf(context))] },
-      }),
+    resolve: async (_, named, context, info) => {
+      const { prisma, pool } = context.services.database;
+      const where = { AND: [visibleTickets(viewerOf(context)), ticketNamed(named, viewerOf(context))] };
+      const selected = selectedRows(info);
+      if (selected !== undefined) return await findVisible<TicketRow>(pool, 'tickets', where, selected);
+      return await prisma.ticket.findFirst({ ...queryFromInfo({ context, info, include: {} }), where });
+    },
   }),
 );
 

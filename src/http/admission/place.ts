@@ -19,7 +19,7 @@ export class Place {
   lane: Lane;
   /** Once it is parsed. */
   document: DocumentNode | undefined;
-  readonly #operationName: string | null;
+  readonly operationName: string | null;
   readonly #budgets: Budgets;
   #isInFlight = true;
   #turn: Turn | null = null;
@@ -30,7 +30,7 @@ export class Place {
 
   constructor(lane: Lane, operationName: string | null, budgets: Budgets) {
     this.lane = lane;
-    this.#operationName = operationName;
+    this.operationName = operationName;
     this.#budgets = budgets;
   }
 
@@ -93,7 +93,7 @@ export class Place {
 
   /** The text named what ends access, and the document does something else. */
   async #correct(document: DocumentNode): Promise<void> {
-    const lane = laneOf(document, this.#operationName);
+    const lane = laneOf(document, this.operationName);
     if (lane === this.lane || !this.#isInFlight) return;
     const refused = await this.#budgets.take(lane);
     if (refused !== null) throw refusedError(refused);

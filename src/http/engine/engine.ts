@@ -9,6 +9,7 @@ import type { Limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { EngineContext } from '../running-operation.ts';
 import { type CreateContext, createInTurn, readLanes } from './admitted-operations.ts';
+import { answerCompiled, isCompiled } from './compiled-queries.ts';
 import { countOperations } from './count-operations.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { limitDocuments } from './document-limits.ts';
@@ -58,6 +59,7 @@ export function createEngine(options: EngineOptions): {
     schema: options.schema,
     context: ({ operation }) => {
       const answerBy = operation.startedAt + limits.operationMs;
+      operation.isRepeatable = isCompiled(options.schema, operation);
       const context = operation.within('context', () =>
         createInTurn(options.createContext, operation, answerBy),
       );
@@ -71,6 +73,7 @@ export function createEngine(options: EngineOptions): {
       ...(options.metrics === undefined ? [] : [countOperations(options.metrics)]),
       checkParameters(),
       ...limitDocuments(limits),
+      answerCompiled(),
       traceOperations(),
       readLanes(),
       requireEventStream(),

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { execute, getOperationAST, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import { compileSelection } from '../../../src/graphql/compiled/selection.ts';
 import { createContext } from '../../../src/graphql/context.ts';
 import { schema } from '../../../src/graphql/schema.ts';
-import { compileSelection } from '../../../src/graphql/subscriptions/compiled-selection.ts';
 import type { GrantEvent } from '../../../src/graphql/subscriptions/grant-events.ts';
 import { isOfTheEventItself } from '../../../src/graphql/subscriptions/viewer-independent-fields.ts';
 import { createDatabaseClock } from '../../../src/platform/clock.ts';
