@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { openEvaluationDatabase } from './access/connection.ts';
 import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
+import { readPositionLag } from './audit/positions.ts';
 import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
 import { addFirstOperator } from './commands/add-first-operator.ts';
@@ -296,6 +297,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       evaluations: () => evaluationDatabase.use(),
     },
     backlog: createBacklogReader(database),
+    positionLag: () => readPositionLag(database.pool),
   });
   const { metrics: metricsAddress } = config;
   if (metricsAddress !== null) {

@@ -24,6 +24,8 @@ export type AuditFilter = {
   readonly clientAddresses?: { readonly ranges: readonly string[]; readonly seen: SeenAddresses };
   /** Each word of it begins a word of the entry. */
   readonly text?: string;
+  /** Only entries that have their positions: nothing appears between these any more. */
+  readonly isPositioned?: boolean;
 };
 
 /** Whose client addresses somebody sees, besides their own: authorization/visibility.ts has the rule. */

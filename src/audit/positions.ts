@@ -25,6 +25,15 @@ export async function givePositions(
   return row;
 }
 
+/** For how many seconds the oldest entry has waited for its position; 0: none waits. One look at the end of two indexes. */
+export async function readPositionLag(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ seconds: number }>(
+    `SELECT GREATEST(0, EXTRACT(EPOCH FROM clock_timestamp() - occurred_at))::float8 AS seconds FROM audit_entries
+      WHERE txid > COALESCE((SELECT max(txid) FROM audit_positions), 0) ORDER BY txid, seq LIMIT 1`,
+  );
+  return rows[0]?.seconds ?? 0;
+}
+
 /** The place of an entry in the order of the log. */
 export type Place = { readonly txid: bigint; readonly seq: bigint };
 

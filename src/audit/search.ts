@@ -103,13 +103,14 @@ export async function walkOf(
 /** The parts in one order, each entry with whether it fits the rest of the conditions: at most `limit` entries. */
 function mergedSql(
   parts: readonly Part[],
-  { from, until }: AuditFilter,
+  { from, until, isPositioned = false }: AuditFilter,
   { below, above }: Pick<AuditWindow, 'below' | 'above'>,
   order: AuditWindow['order'],
   limit: number,
 ): Prisma.Sql {
   const inOrder = Prisma.raw(`ORDER BY txid ${order}, seq ${order}`);
   const bounds = [
+    ...(isPositioned ? [Prisma.sql`(txid, seq) <= (${lastPositioned})`] : []),
     ...(below === null ? [] : [Prisma.sql`(txid, seq) < (${below.txid}::bigint, ${below.seq}::bigint)`]),
     ...(above === null ? [] : [Prisma.sql`(txid, seq) > (${above.txid}::bigint, ${above.seq}::bigint)`]),
   ];
@@ -123,6 +124,8 @@ function mergedSql(
   });
   return Prisma.sql`(SELECT * FROM (${Prisma.join(selects, ' UNION ALL ')}) AS part ${inOrder} LIMIT ${limit})`;
 }
+
+const lastPositioned = Prisma.sql`SELECT txid, seq FROM audit_positions ORDER BY txid DESC, seq DESC LIMIT 1`;
 
 function allOf(conditions: readonly Prisma.Sql[]): Prisma.Sql {
   return conditions.length === 0 ? Prisma.sql`true` : Prisma.join([...conditions], ' AND ');

@@ -9,6 +9,7 @@ const waiting = {
   places_to_settle:
     '(SELECT unsettled_since FROM sites UNION ALL SELECT unsettled_since FROM products) AS place WHERE unsettled_since IS NOT NULL',
   changes_to_settle: `proposed_changes WHERE state = 'WAITING' AND COALESCE(effective_at, expires_at) <= now()`,
+  audit_entries_without_position: `audit_entries WHERE txid > COALESCE((SELECT max(txid) FROM audit_positions), 0)`,
   mails_to_send: `mails WHERE state = 'WAITING'`,
   mails_overdue: `mails WHERE state = 'WAITING' AND due_at <= now()`,
 } as const;

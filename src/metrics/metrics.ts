@@ -36,6 +36,8 @@ export type MetricSources = {
   pools: Readonly<Record<string, () => PoolUse>>;
   /** How many there are of each kind of work that waits to be done. */
   backlog: () => Promise<Readonly<Record<string, number>>>;
+  /** For how many seconds the oldest audit entry has waited for its position. */
+  positionLag: () => Promise<number>;
 };
 
 /** More values of a label than the code has are counted as `other`. */
@@ -140,7 +142,7 @@ export function measureProcess({ registry }: Metrics): void {
   for (const name of namedAsCounters) registry.removeSingleMetric(name);
 }
 
-function watch(registers: Registry[], { feed, relay, pools, backlog }: MetricSources): void {
+function watch(registers: Registry[], { feed, relay, pools, backlog, positionLag }: MetricSources): void {
   const gauge = (name: string, help: string, collect: (gauge: Gauge) => void) =>
     new Gauge({
       ...{ name, help, registers },
@@ -182,6 +184,14 @@ function watch(registers: Registry[], { feed, relay, pools, backlog }: MetricSou
     registers,
     collect() {
       for (const [pool, use] of Object.entries(pools)) this.set({ pool }, use().waiting);
+    },
+  });
+  new Gauge({
+    name: 'latchkey_audit_position_lag_seconds',
+    help: 'Time for which the oldest entry of the audit log without a position has waited for it; of all gateways together. NaN: it cannot be read.',
+    registers,
+    async collect() {
+      this.set(await positionLag().catch(() => Number.NaN));
     },
   });
   let kindsOfWork: string[] = [];

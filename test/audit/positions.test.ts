@@ -5,7 +5,10 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
+import type { AuditFilter } from '../../src/audit/filter.ts';
 import { givePositions } from '../../src/audit/positions.ts';
+import { searchAuditEntries } from '../../src/audit/search.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -75,9 +78,10 @@ async function inOrder(organizationId: string | null = acme): Promise<string[]> 
   return rows.map(({ id }) => id);
 }
 
+const onlyPositioned: AuditFilter = { values: {}, from: null, until: null, isPositioned: true };
 const seed = seedOf('POSITIONS_SEED');
 
-test(`writers that commit in any order leave dense logs, to which later entries are only added (POSITIONS_SEED=${seed})`, async () => {
+test(`writers that commit in any order leave dense logs, of which a reader of the tail gets each entry once (POSITIONS_SEED=${seed})`, async () => {
   const anyStep = fc.oneof(
     {
       weight: 6,
@@ -96,6 +100,7 @@ test(`writers that commit in any order leave dense logs, to which later entries 
         writer: fc.integer({ min: 0, max: 4 }),
       }),
     },
+    { weight: 3, arbitrary: fc.constant({ what: 'READ' as const }) },
     {
       weight: 3,
       arbitrary: fc.record({ what: fc.constant('GIVE' as const), most: fc.integer({ min: 1, max: 6 }) }),
@@ -107,24 +112,36 @@ test(`writers that commit in any order leave dense logs, to which later entries 
   );
   const writers = await Promise.all(Array.from({ length: 5 }, begin));
   const before = new Map<string | null, string[]>([acme, umbra, null].map((log) => [log, []]));
+  /** What somebody has read who goes on from the last entry, page by page. */
+  const tail: AuditRow[] = [];
+  const readOn = async () => {
+    const { rows } = await searchAuditEntries(pool, [{ organizationId: acme }], onlyPositioned, {
+      ...{ above: tail.at(-1) ?? null, below: null, order: 'asc', limit: 3 },
+    });
+    tail.push(...rows);
+    return rows.length > 0;
+  };
   for (const step of steps) {
-    if (step.what === 'GIVE') {
+    if (step.what === 'READ') await readOn();
+    else if (step.what === 'GIVE') {
       await givePositions(pool, step.most);
       for (const [log, known] of before) {
         const now = await positioned(log);
         expect(now.slice(0, known.length)).toEqual(known);
         before.set(log, now);
       }
-      continue;
+    } else {
+      const writer = writers[step.writer];
+      if (writer === undefined) throw new Error('There are five writers');
+      if (step.what === 'WRITE') await write(writer, step.log, new Date(Date.now() + step.offset));
+      else await writer.query(`${step.what}; BEGIN`);
     }
-    const writer = writers[step.writer];
-    if (writer === undefined) throw new Error('There are five writers');
-    if (step.what === 'WRITE') await write(writer, step.log, new Date(Date.now() + step.offset));
-    else await writer.query(`${step.what}; BEGIN`);
   }
   for (const writer of writers) await writer.query('COMMIT');
   await giveAllPositions(pool, 50);
   for (const log of before.keys()) expect(await positioned(log)).toEqual(await inOrder(log));
+  while (await readOn());
+  expect(tail.map(({ id }) => id)).toEqual(await inOrder(acme));
 });
 
 test('entries wait for an older transaction to end, and come after what it has written', async () => {

@@ -127,7 +127,7 @@ describe.each(['a log', 'a log that was restored'])('%s beside a look at every e
       fc.array(anyEntry, { minLength: number, maxLength: number, size: 'max' }),
       { seed, numRuns: 2 },
     );
-    // Of a cluster that had come further: what is written afterwards is before these entries.
+    // Of a cluster that had come further: what is written afterwards gets higher numbers than these.
     if (kind === 'a log that was restored')
       await asRestored(pool, insertSql, [
         JSON.stringify(

@@ -12,6 +12,7 @@ import { createRedisBus } from '../../src/events/redis-bus.ts';
 import { type Draw, drawSeeded } from '../api/tenancy-documents.ts';
 import { openPool, silent } from '../events/gateway.ts';
 import { generousMs } from '../support/deadlines.ts';
+import { expectEveryPosition } from '../support/positions.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { insertOpenRequests, insertSessions, rawId } from '../support/rows.ts';
@@ -363,6 +364,8 @@ test(
           `${losses.length} connections lost or not made, ${resumptions.length} resumptions\n`,
       );
     }
+    // Gateways were also killed while they gave positions to the entries of the audit log.
+    await expectEveryPosition(pool);
     const ends = new Set(rawSubscribers.flatMap(({ errors }) => [...errors]));
     expect(
       [...ends].filter((code) => !resumableCodes.includes(code)),

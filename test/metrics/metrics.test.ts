@@ -138,6 +138,8 @@ test('what the gateway holds and what waits is shown', async () => {
     'latchkey_database_waiting{pool="operations"}',
     'latchkey_backlog{work="mails_to_send"}',
     'latchkey_backlog{work="grants_to_end"}',
+    'latchkey_backlog{work="audit_entries_without_position"}',
+    'latchkey_audit_position_lag_seconds',
     'nodejs_eventloop_lag_p99_seconds',
   ])
     expect(samples.get(name), name).toBeTypeOf('number');
@@ -175,12 +177,14 @@ test('a backlog that cannot be read is no number, and holds up nothing else', as
     feed: () => ({ subscriptions: 1, queued: 0 }),
     relay: () => ({ readAt: null, failures: 0, unreadable: 0 }),
     pools: {},
+    positionLag: () => Promise.reject(new Error('The database is away')),
     backlog: async () => backlog ?? Promise.reject(new Error('The database is away')),
   });
   const read = async () => samplesOf((await metrics.read()).text);
   expect((await read()).get('latchkey_subscriptions')).toBe(1);
   backlog = { mails_to_send: 2 };
   expect((await read()).get('latchkey_backlog{work="mails_to_send"}')).toBe(2);
+  expect((await read()).get('latchkey_audit_position_lag_seconds')).toBeNaN();
   backlog = undefined;
   expect((await read()).get('latchkey_backlog{work="mails_to_send"}')).toBeNaN();
 });

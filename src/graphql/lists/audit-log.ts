@@ -14,7 +14,7 @@ builder.queryField('auditLog', (t) =>
       type: AuditEntry,
       nullable: true,
       description:
-        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. For engineers, what they did themselves. Null with an error.',
+        'The audit log of the organizations whose log the viewer may read, newest first unless asked otherwise: every change and every refusal. For engineers, what they did themselves. The oldest first, it has only entries with positions: nothing appears between these any more, so whoever goes on from the last cursor misses nothing and gets nothing twice. Null with an error.',
       authScopes: { operation: 'auditLog' },
       args: {
         filter: t.arg({
@@ -28,7 +28,9 @@ builder.queryField('auditLog', (t) =>
         checkPeriod(asked);
         let found: ReturnType<typeof searchOf> | undefined;
         const search = () => {
-          found ??= searchOf(context, asked);
+          found ??= searchOf(context, asked).then(({ places, filter }) => ({
+            ...{ places, filter: { ...filter, isPositioned: args.orderBy === 'OLDEST' } },
+          }));
           return found;
         };
         const { prisma, pool } = context.services.database;
