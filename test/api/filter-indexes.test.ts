@@ -99,7 +99,7 @@ const texts: Record<string, string> = { email: 'a@b.example' };
 const documented = Object.values(schema.getQueryType()?.getFields() ?? {}).flatMap(({ name: list, args }) => {
   const type = args.find(({ name }) => name === 'filter')?.type;
   const input = type === undefined ? undefined : getNamedType(type);
-  return isInputObjectType(input) && list !== 'auditLog'
+  return isInputObjectType(input) && input.name !== 'AuditLogFilter'
     ? Object.values(input.getFields()).map((field) => ({ list, filter: field.name, type: field.type }))
     : [];
 });
