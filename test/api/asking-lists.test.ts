@@ -693,6 +693,10 @@ test('what a filter of the audit log cannot mean is refused before anything is r
     expect(['BAD_USER_INPUT', 'GRAPHQL_VALIDATION_FAILED'], asked).toContain(errors[0]?.extensions['code']);
     expect(sent.length, asked).toBeLessThanOrEqual(1);
   }
+  // Each reads much.
+  const summaries = Array.from({ length: 10 }, (_, at) => `s${at}: auditSummary(groupBy: [DAY]) { isExact }`);
+  const { errors } = await admin.send(`{ ${summaries.join(' ')} }`);
+  expect(errors[0]?.extensions['code']).toBe('OPERATION_LIMIT_EXCEEDED');
   // As long a question as fits into the limits is answered, too.
   const much = (['actorEmailPrefixes', 'ticketKeys', 'resourceIds'] as const).map(
     (name) => [name, Array.from({ length: 100 }, (_, at) => `none-${at}`)] as const,
