@@ -19,7 +19,7 @@ import { generousDatabaseDeadlines } from './support/deadlines.ts';
 import { eventually } from './support/eventually.ts';
 import { reservePort } from './support/ports.ts';
 import { createEmptyDatabase, createTestDatabase } from './support/postgres.ts';
-import { rotating, seedOf } from './support/size.ts';
+import { fullSize, rotating, seedOf } from './support/size.ts';
 
 const seed = seedOf('STARTUP_SEED');
 
@@ -187,16 +187,19 @@ describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
   });
   afterAll(() => place[Symbol.asyncDispose]());
 
-  test('a signal during the first start ends the gateway once it has started, and leaves no database running', async () => {
-    const watcher = watch(place.folder);
-    const gateway = place.run(main);
-    // The gateway has its signal handlers before it creates its data folder.
-    await once(watcher, 'change');
-    watcher.close();
-    gateway.process.kill('SIGINT');
-    expect(await gateway.ended).toMatchObject({ code: 0 });
-    expect(place.isShutDown()).toBe(true);
-  });
+  test.runIf(fullSize)(
+    'a signal during the first start ends the gateway once it has started, and leaves no database running',
+    async () => {
+      const watcher = watch(place.folder);
+      const gateway = place.run(main);
+      // The gateway has its signal handlers before it creates its data folder.
+      await once(watcher, 'change');
+      watcher.close();
+      gateway.process.kill('SIGINT');
+      expect(await gateway.ended).toMatchObject({ code: 0 });
+      expect(place.isShutDown()).toBe(true);
+    },
+  );
 
   test('a gateway with nothing set serves from an embedded database', async () => {
     const gateway = await place.start();
@@ -250,7 +253,7 @@ describe(`on one data folder, in sequence, STARTUP_SEED=${seed}`, () => {
     await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow('fetch failed');
   });
 
-  test('a second signal ends a gateway at once', async () => {
+  test.runIf(fullSize)('a second signal ends a gateway at once', async () => {
     const gateway = await place.start();
     // With its database frozen, a graceful shutdown would take long.
     const database = await place.databaseProcess();
@@ -330,7 +333,7 @@ describe.concurrent('in a folder of its own', () => {
     expect(await gateway.ended).toMatchObject({ code: 1, stderr: '' });
   });
 
-  test('a database that is lost during the start is reported', async () => {
+  test.runIf(fullSize)('a database that is lost during the start is reported', async () => {
     await using place = await createPlace();
     await using databases = new AsyncDisposableStack();
     const { url: DATABASE_URL } = databases.adopt(await createTestDatabase(), ({ dispose }) => dispose());
@@ -363,19 +366,22 @@ describe.concurrent('in a folder of its own', () => {
 
 // In the process of the test: what the program does with a refusal is tested above.
 describe.concurrent('without a process of its own', () => {
-  test('two gateways that start at once on an external database apply the migrations and issue no tokens', async () => {
-    await using begun = new AsyncDisposableStack();
-    const { url: DATABASE_URL } = begun.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
-    const both = await Promise.all(
-      [1, 2].map(async (): Promise<App> => {
-        const config = configOf({ ...deployed, DATABASE_URL });
-        const app = await createApp(config, { databaseDeadlines: generousDatabaseDeadlines });
-        return begun.adopt(app, ({ dispose }) => dispose());
-      }),
-    );
-    for (const { url } of both) await untilReady(url);
-    expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
-  });
+  test.runIf(fullSize)(
+    'two gateways that start at once on an external database apply the migrations and issue no tokens',
+    async () => {
+      await using begun = new AsyncDisposableStack();
+      const { url: DATABASE_URL } = begun.adopt(await createEmptyDatabase(), ({ dispose }) => dispose());
+      const both = await Promise.all(
+        [1, 2].map(async (): Promise<App> => {
+          const config = configOf({ ...deployed, DATABASE_URL });
+          const app = await createApp(config, { databaseDeadlines: generousDatabaseDeadlines });
+          return begun.adopt(app, ({ dispose }) => dispose());
+        }),
+      );
+      for (const { url } of both) await untilReady(url);
+      expect((await requestToken(both[0]?.url ?? '')).status).toBe(404);
+    },
+  );
 
   test('an address of another machine is reported', async () => {
     await using databases = new AsyncDisposableStack();

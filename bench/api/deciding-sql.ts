@@ -6,9 +6,9 @@ type Statement = { name: string; text: string; values: unknown[] };
 
 /** The grant, locked, if the viewer administers its organization and it waits for this. Parameters: email, grant. */
 const decided = (state: string) => `
-  SELECT g.id, g.ticket_id, g.site_id, g.engineer_id, g.version, s.organization_id, v.id AS viewer_id, v.name, v.email
-    FROM grants g JOIN sites s ON s.id = g.site_id JOIN tickets t ON t.id = g.ticket_id
-    JOIN role_assignments r ON r.organization_id = s.organization_id AND r.role = 'ORGANIZATION_ADMIN' AND r.sync_state = 'SYNCED'
+  SELECT g.id, g.ticket_id, g.site_id, g.engineer_id, g.version, g.organization_id, v.id AS viewer_id, v.name, v.email
+    FROM grants g JOIN tickets t ON t.id = g.ticket_id
+    JOIN role_assignments r ON r.organization_id = g.organization_id AND r.role = 'ORGANIZATION_ADMIN' AND r.sync_state = 'SYNCED'
     JOIN accounts v ON v.id = r.account_id
    WHERE g.id = $2::uuid AND g.state = '${state}' AND t.status <> 'CLOSED' AND v.email = $1::text AND v.active
      FOR UPDATE OF g`;
@@ -35,16 +35,16 @@ function writesOf(action: Deciding['action']): string[] {
     `UPDATE grants g SET ${set} FROM d WHERE g.id = d.id`,
     ...(decides
       ? [
-          `INSERT INTO decisions (id, grant_id, stage, outcome, decided_by_id, decided_at)
-             SELECT uuidv7(), d.id, 'CUSTOMER', 'APPROVED', d.viewer_id, now() FROM d`,
+          `INSERT INTO decisions (id, organization_id, grant_id, stage, outcome, decided_by_id, decided_at)
+             SELECT uuidv7(), d.organization_id, d.id, 'CUSTOMER', 'APPROVED', d.viewer_id, now() FROM d`,
         ]
       : []),
     `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_id, actor_kind, actor_email, actor_name, resource_type, resource_id,
                                 organization_id, site_id, ticket_id, grant_id, details, client_address)
        SELECT uuidv7(), now(), 'grant.${verb}', 'SUCCEEDED', d.viewer_id, 'USER', d.email, d.name, 'grant', d.id::text,
               d.organization_id, d.site_id, d.ticket_id, d.id, '{}', '127.0.0.1' FROM d`,
-    `INSERT INTO events (id, type, occurred_at, payload)
-       SELECT uuidv7(), '${verb.toUpperCase()}D', now(), jsonb_build_object('kind', 'grant', 'grantId', d.id, 'engineerId', d.engineer_id) FROM d`,
+    `INSERT INTO events (id, organization_id, type, occurred_at, payload)
+       SELECT uuidv7(), d.organization_id, '${verb.toUpperCase()}D', now(), jsonb_build_object('kind', 'grant', 'grantId', d.id, 'engineerId', d.engineer_id) FROM d`,
   ];
 }
 
@@ -52,8 +52,8 @@ function writesOf(action: Deciding['action']): string[] {
 export function statementsOf({ email, grantId, action }: Deciding): [Statement, ...Statement[]] {
   const { from } = changes[action];
   const row = `WITH d AS (
-    SELECT g.*, s.organization_id, v.id AS viewer_id, v.name, v.email
-      FROM grants g JOIN sites s ON s.id = g.site_id JOIN accounts v ON v.email = $1::text WHERE g.id = $2::uuid)`;
+    SELECT g.*, v.id AS viewer_id, v.name, v.email
+      FROM grants g JOIN accounts v ON v.email = $1::text WHERE g.id = $2::uuid)`;
   const values = [email, grantId];
   return [
     { name: `${action} read`, text: decided(from), values },

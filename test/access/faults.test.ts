@@ -25,8 +25,8 @@ import { startProductBackend } from './product-backend.ts';
 
 vi.setConfig({ testTimeout: bySize(600_000, 3_600_000) });
 
-const decisions = Number(process.env['FAULT_DECISIONS'] ?? bySize(500, 1_000_000));
-const kills = Number(process.env['FAULT_KILLS'] ?? bySize(2, 20));
+const decisions = Number(process.env['FAULT_DECISIONS'] ?? bySize(300, 1_000_000));
+const kills = Number(process.env['FAULT_KILLS'] ?? bySize(1, 20));
 const decisionsPerKill = bySize(100, 2_000);
 const engineers = bySize(4, 50);
 const connections = bySize(2, 25);

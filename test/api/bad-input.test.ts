@@ -613,15 +613,19 @@ describe(`every argument of every list, INPUT_SEED=${seed}`, () => {
         : Object.entries(wrongFor(arg)).filter(([what]) => !isRightFor(argument, what));
       const wrong: string[] = [];
       for (const [what, value] of someOf(tried, `${name} ${argument}`)) {
-        const rest = name === 'product' ? (argument === 'key' ? `siteUrl: "${url}"` : 'key: "jira"') : '';
+        const others: Record<string, string> = {
+          product: argument === 'key' ? `siteUrl: "${url}"` : 'key: "jira"',
+          auditSummary: argument === 'groupBy' ? '' : 'groupBy: [DAY]',
+        };
+        const rest = others[name] ?? '';
         const { data, errors } = await readerOf(name).send(
           `query ($value: ${arg.type}) { ${name}(${argument}: $value ${rest}) { __typename } }`,
           { value },
         );
         const code = errors.length === 0 ? null : String(errors[0]?.extensions['code']);
-        // An id or key that finds nothing gives null or an empty list.
+        // An id or key that finds nothing gives null, an empty list, or a count of nothing.
         const [shown] = [data?.[name]].flat();
-        const isNothing = shown === null || shown?.__typename.endsWith('Connection');
+        const isNothing = shown === null || /(Connection|Summary)$/.test(shown?.__typename);
         const isFine = code === null ? isNothing : ['BAD_USER_INPUT', 'INVALID_INPUT'].includes(code);
         if (!isFine) wrong.push(`${what}: ${code}`);
       }

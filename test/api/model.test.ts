@@ -12,7 +12,7 @@ import type { Model, RoleHeld } from './model.ts';
 import { aPolicy, commands, opening, outcomes } from './model-commands.ts';
 import { beginning, startLane } from './model-lane.ts';
 
-const everydayRuns = 100;
+const everydayRuns = 60;
 const fullRuns = 2_000;
 const runs = Number(process.env['MODEL_RUNS'] ?? bySize(everydayRuns, fullRuns));
 const lanes = 2;

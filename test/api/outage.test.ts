@@ -9,7 +9,7 @@ import { generousDatabaseDeadlines, generousMs } from '../support/deadlines.ts';
 import { dumpOf, restoreInto } from '../support/dump.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
-import { bySize } from '../support/size.ts';
+import { bySize, rotating, seedOf } from '../support/size.ts';
 import { createDatabaseWithWorld, type WorldContents } from '../support/world.ts';
 import { expectLegalHistories } from './races-history.ts';
 
@@ -196,45 +196,49 @@ async function expectNothingLost(run: Run, name: string): Promise<void> {
 /** Errors after which a client may try again. */
 const mayFailWith = new Set(['SERVICE_UNAVAILABLE', 'TOOK_TOO_LONG']);
 
-describe('no acknowledged change is lost or incomplete when the database', () => {
-  test.each([
-    [
-      'restarts',
-      async (run: Run) => {
-        await postgres.stop();
-        await run.failuresSeen(clients);
-        await postgres.start();
-      },
-    ],
-    [
-      'crashes',
-      async (run: Run) => {
-        await postgres.crash();
-        await run.failuresSeen(clients);
-        await postgres.start();
-      },
-    ],
-    [
-      'answers nothing for a while',
-      async (run: Run) => {
+/** On an ordinary day, two of these. */
+const seed = seedOf('OUTAGE_SEED');
+const faults: [string, (run: Run) => Promise<void>][] = [
+  [
+    'restarts',
+    async (run: Run) => {
+      await postgres.stop();
+      await run.failuresSeen(clients);
+      await postgres.start();
+    },
+  ],
+  [
+    'crashes',
+    async (run: Run) => {
+      await postgres.crash();
+      await run.failuresSeen(clients);
+      await postgres.start();
+    },
+  ],
+  [
+    'answers nothing for a while',
+    async (run: Run) => {
+      await postgres.freeze();
+      await run.failuresSeen(clients);
+      await postgres.thaw();
+    },
+  ],
+  [
+    'responds only now and then, to one statement at a time',
+    async () => {
+      for (let time = 0; time < bySize(2, 4); time += 1) {
         await postgres.freeze();
-        await run.failuresSeen(clients);
+        // Shorter than the deadline of an answer.
+        await wait(databaseDeadline / 2);
         await postgres.thaw();
-      },
-    ],
-    [
-      'responds only now and then, to one statement at a time',
-      async () => {
-        for (let time = 0; time < bySize(2, 4); time += 1) {
-          await postgres.freeze();
-          // Shorter than the deadline of an answer.
-          await wait(databaseDeadline / 2);
-          await postgres.thaw();
-          await wait(time);
-        }
-      },
-    ],
-  ])('%s', async (what, disturb) => {
+        await wait(time);
+      }
+    },
+  ],
+];
+
+describe(`no acknowledged change is lost or incomplete when the database, OUTAGE_SEED=${seed},`, () => {
+  test.each(rotating(faults, seed, 2))('%s', async (what, disturb) => {
     const run = new Run(what);
     for (let time = 0; time < disturbances; time += 1) {
       await run.answers(clients * answersOfEach);

@@ -26,8 +26,8 @@ import {
 } from '../support/world.ts';
 
 /** The rows of a long list, and the items of a bulk. */
-const many = bySize(6, 30);
-const bulk = bySize(3, 10);
+const many = bySize(3, 30);
+const bulk = bySize(2, 10);
 
 const sent: string[] = [];
 let gateway: TestGateway;

@@ -149,6 +149,10 @@ test('entries wait for an older transaction to end, and come after what it has w
   const first = await write(older);
   const second = await write(pool);
   expect(await givePositions(pool, all)).toEqual({ given: 0, waiting: true });
+  const tail = await searchAuditEntries(pool, [{ organizationId: acme }], onlyPositioned, {
+    ...{ above: null, below: null, order: 'asc', limit: all },
+  });
+  expect(tail.rows).toEqual([]);
   await older.query('COMMIT');
   await giveAllPositions(pool);
   expect(await positioned()).toEqual([first, second]);

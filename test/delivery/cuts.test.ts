@@ -26,7 +26,7 @@ import { grantStream, type Stream, sessionStream } from './streams.ts';
 import { committedEvents, expectContractKept, type Listener, openSubscriber } from './subscriber.ts';
 import { createEventBudget, type WrittenGrant, writeEvents } from './writers.ts';
 
-const eventCount = Number(process.env['CUTS_EVENTS'] ?? bySize(800, 10_000));
+const eventCount = Number(process.env['CUTS_EVENTS'] ?? bySize(500, 10_000));
 const eventsPerFault = 50;
 const faultCount = Math.round(eventCount / eventsPerFault);
 /** Of each customer and engineer. */

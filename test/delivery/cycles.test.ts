@@ -15,7 +15,7 @@ import { startRedis } from '../support/redis.ts';
 import { bySize } from '../support/size.ts';
 import { done, fileTicket, startGatewayWithWorld } from '../support/world.ts';
 
-const cycles = bySize(50, 500);
+const cycles = bySize(30, 500);
 const warmUp = bySize(30, 100);
 const atATime = 10;
 const channel = 'latchkey-cycles';

@@ -28,7 +28,7 @@ import { lockFile } from '../../src/platform/file-lock.ts';
 import { StartupError } from '../../src/platform/startup-error.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
-import { rotating, seedOf } from '../support/size.ts';
+import { fullSize, rotating, seedOf } from '../support/size.ts';
 
 const run = promisify(execFile);
 
@@ -198,7 +198,7 @@ describe('two gateways on one data folder', () => {
     expect(await query(first.url, 'SELECT 1')).toEqual([1]);
   });
 
-  test('if two start at the same time, one is refused', async () => {
+  test.runIf(fullSize)('if two start at the same time, one is refused', async () => {
     const both = await Promise.allSettled([
       startEmbeddedPostgres({ dataFolder }),
       startEmbeddedPostgres({ dataFolder }),
@@ -240,7 +240,7 @@ describe('after a gateway was killed', () => {
     expect(await query((await start()).url, 'SELECT answer FROM kept')).toEqual([42]);
   });
 
-  test('the next start kills its suspended server', async () => {
+  test.runIf(fullSize)('the next start kills its suspended server', async () => {
     const elsewhere = await startElsewhere();
     const server = await serverProcess();
     process.kill(server, 'SIGSTOP');
@@ -377,7 +377,7 @@ describe('a server that dies', () => {
     await expect(query(postgres.url, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
   });
 
-  test('and does not start again is reported, and leaves the folder free', async () => {
+  test.runIf(fullSize)('and does not start again is reported, and leaves the folder free', async () => {
     const { postgres, failures } = await startKept();
     const server = await serverProcess();
     await rm(join(dataFolder, 'postgres/cluster/PG_VERSION'));
