@@ -2,11 +2,10 @@
  * The least that decides: `node:http` and `pg`, with the token verified. It writes the rows that Latchkey writes for an approval
  * and a revocation, after reading whether the viewer is an admin of the grant's organization.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import pg from 'pg';
 import { type Deciding, inOneStatement, statementsOf } from '../deciding-sql.ts';
+import { answerWith, readBody } from './answering.ts';
 import { type Setting, type Started, serve } from './server.ts';
 
 const connections = 20;
@@ -36,35 +35,15 @@ export function serveBareDecisions(isOneStatement: boolean) {
       }
     }
 
-    async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const decide = isOneStatement ? decideInOne : decideInTransaction;
+    return await answerWith(async (request) => {
       const { authorization = '' } = request.headers;
       const { payload } = await jwtVerify(authorization.slice('Bearer '.length), keys, setting.tokens);
-      const { grantId, action } = await readBody(request);
-      const deciding = { grantId, action, email: String(payload['email']) };
-      const isDone = await (isOneStatement ? decideInOne : decideInTransaction)(deciding);
-      const body = JSON.stringify({ state: isDone ? stateAfter[action] : null });
-      response.writeHead(200, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-      });
-      response.end(body);
-    }
-
-    const server = createServer((request, response) => {
-      answer(request, response).catch((error: unknown) => {
-        response.writeHead(500).end(String(error));
-      });
+      const asked = await readBody<Pick<Deciding, 'grantId' | 'action'>>(request);
+      const isDone = await decide({ ...asked, email: String(payload['email']) });
+      return { state: isDone ? stateAfter[asked.action] : null };
     });
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const { port } = server.address() as AddressInfo;
-    return { url: `http://127.0.0.1:${port}` };
   });
 }
 
 const stateAfter = { APPROVE: 'ACTIVE', REVOKE: 'REVOKED' } as const;
-
-async function readBody(request: IncomingMessage): Promise<Pick<Deciding, 'grantId' | 'action'>> {
-  let text = '';
-  for await (const chunk of request) text += String(chunk);
-  return JSON.parse(text);
-}

@@ -1,10 +1,10 @@
 /** The least that answers: `node:http` and `pg`, one statement for each request, with the token verified (or not). */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import pg from 'pg';
 import type { Answer, Question, TicketPage } from '../questions.ts';
 import { type Place, seekPlace, statementOf } from '../sql.ts';
+import { answerWith, readBody } from './answering.ts';
 import { type Setting, type Started, serve } from './server.ts';
 
 const connections = 20;
@@ -30,34 +30,14 @@ export function serveBare(verifiesTokens: boolean): void {
       return place;
     }
 
-    async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-      const asked = await readBody(request);
+    return await answerWith(async (request) => {
+      const asked = await readBody<Question>(request);
       const viewer = verifiesTokens ? await viewerOf(request.headers) : asked.viewer;
       const question = { ...asked, viewer };
       const { rows } = await pool.query(statementOf(question, await placeOf(question)));
-      const body = JSON.stringify(answerOf(question, rows));
-      response.writeHead(200, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-      });
-      response.end(body);
-    }
-
-    const server = createServer((request, response) => {
-      answer(request, response).catch((error: unknown) => {
-        response.writeHead(500).end(String(error));
-      });
+      return answerOf(question, rows);
     });
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-    const { port } = server.address() as AddressInfo;
-    return { url: `http://127.0.0.1:${port}` };
   });
-}
-
-async function readBody(request: IncomingMessage): Promise<Question> {
-  let text = '';
-  for await (const chunk of request) text += String(chunk);
-  return JSON.parse(text);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the rows of a hand-written statement
