@@ -248,7 +248,7 @@ test.each(transports)(
     const reading = await subscribeAs(
       transport,
       email,
-      queryFor('', `${plain} ofTicket: grant { ticket { key } }`),
+      queryFor('', `${plain} ofGrant: grant { decisions { outcome } }`),
     );
     const noticing = await subscribeAs(transport, email, queryFor(''));
     await bystander.during(async () => {
@@ -268,7 +268,7 @@ test.each(transports)(
     };
     const locking = await gateway.sql.connect();
     onTestFinished(() => locking.release(true));
-    await locking.query('BEGIN; LOCK TABLE tickets IN ACCESS EXCLUSIVE MODE');
+    await locking.query('BEGIN; LOCK TABLE decisions IN ACCESS EXCLUSIVE MODE');
     const inHand = await writeAgain(before);
     await noticing.until(({ id }) => id === inHand);
     await done(operator, 'removeRole', { roleAssignmentId: roleIds.get('main') });
