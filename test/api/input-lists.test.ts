@@ -95,7 +95,9 @@ afterAll(() => gateway.dispose());
 async function answerTo({ field, root, inputs }: List, length: number): Promise<string> {
   const [argument] = inputs;
   const selection = root === 'mutation' ? '{ __typename ... on Error { code message } }' : '{ __typename }';
-  const query = `${root} ($value: ${argument?.type}) { ${field.name}(${argument?.name}: $value) ${selection} }`;
+  const others = field.args.some(({ name }) => name === 'groupBy') && argument?.name !== 'groupBy';
+  const given = `${argument?.name}: $value${others ? ', groupBy: [DAY]' : ''}`;
+  const query = `${root} ($value: ${argument?.type}) { ${field.name}(${given}) ${selection} }`;
   const variables = { value: valueWithList(inputs, length) };
   if (root === 'subscription') return (await listen(gateway, engineer, query, variables)).until(() => true);
   return JSON.stringify(await world.operator.send(query, variables));

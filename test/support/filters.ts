@@ -28,7 +28,7 @@ export async function expectToCombine(
   const several = combined.filter((names) => names.length > 1);
   for (const names of [
     ...combined.filter(({ length }) => length === 1),
-    ...(seed === undefined ? several : everyNth(several, seed, 6)),
+    ...(seed === undefined ? several : everyNth(several, seed, 20)),
   ]) {
     const filter = Object.fromEntries(names.map((name) => [name, parts[name]?.value]));
     const expected = all.filter((row) => names.every((name) => parts[name]?.fits(row)));

@@ -140,11 +140,8 @@ function restOf(total: Counts, groups: readonly Counts[]): Counts {
 const groupings = z
   .array(z.custom<Grouping>())
   .min(1, 'must name what to count by.')
+  .max(mostGroupings, `must have at most ${mostGroupings} values: there would be too many groups.`)
   .transform((list) => [...new Set(list)])
-  .refine(
-    (list) => list.length <= mostGroupings,
-    `must have at most ${mostGroupings} values: there would be too many groups.`,
-  )
   .refine((list) => !(list.includes('HOUR') && list.includes('DAY')), 'must have HOUR or DAY, not both.');
 
 const numberOfGroups = z
@@ -187,7 +184,7 @@ builder.queryField('auditSummary', (t) =>
       groupBy: t.arg({
         type: [AuditGrouping],
         required: true,
-        description: `What to count by: one to ${mostGroupings} of these. Entries are in one group if they have all of them in common.`,
+        description: `What to count by: 1 to ${mostGroupings} of these. Entries are in one group if they have all of them in common.`,
         validate: groupings,
       }),
       top: t.arg.int({
