@@ -44,7 +44,8 @@ function writesOf(action: Deciding['action']): string[] {
        SELECT uuidv7(), now(), 'grant.${verb}', 'SUCCEEDED', d.viewer_id, 'USER', d.email, d.name, 'grant', d.id::text,
               d.organization_id, d.site_id, d.ticket_id, d.id, '{}', '127.0.0.1' FROM d`,
     `INSERT INTO events (id, organization_id, type, occurred_at, payload)
-       SELECT uuidv7(), d.organization_id, '${verb.toUpperCase()}D', now(), jsonb_build_object('kind', 'grant', 'grantId', d.id, 'engineerId', d.engineer_id) FROM d`,
+       SELECT uuidv7(), d.organization_id, '${verb.toUpperCase()}D', now(), jsonb_build_object('kind', 'grant', 'grantId', d.id,
+              'audience', jsonb_build_object('organizationId', d.organization_id, 'engineerIds', jsonb_build_array(d.engineer_id))) FROM d`,
   ];
 }
 
