@@ -29,8 +29,9 @@ export function chartOf({ figures, machine, versions, rounds }: Report): string 
       y += height;
       return text;
     });
-  const facts = `Medians of ${rounds} rounds, ${machine.cores} cores, Node ${machine.node}, ${versions}`;
+  const facts = `${rounds === 1 ? 'One round' : `Medians of ${rounds} rounds`}, ${machine.cores} cores, Node ${machine.node}, ${versions}`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y + titleHeight}" font-family="sans-serif" font-size="13">
+  <title>What was measured of each server</title>
   <rect width="100%" height="100%" fill="#ffffff"/>
 ${drawn.join('\n')}
   <text x="8" y="${y + lineHeight}" fill="#5f6b7a">${escaped(facts)}</text>
