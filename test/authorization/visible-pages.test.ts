@@ -14,7 +14,7 @@ import {
   type VisiblePage,
 } from '../../src/authorization/visible-pages.ts';
 import { waysToSeeGrants, waysToSeeTickets } from '../../src/authorization/ways.ts';
-import { inPeriod } from '../../src/graphql/lists/conditions.ts';
+import { whereInPeriod } from '../../src/graphql/lists/conditions.ts';
 import type { UserViewer, Viewer } from '../../src/identity/viewer.ts';
 import { type Database, openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
@@ -204,6 +204,10 @@ test.each(Object.keys(people))('%s lists what they see at a cost that does not g
 
 /** What each filter that is measured asks for, where few rows among many others fit, by its name in the schema. */
 const period = { from: new Date(Date.now() + 2 * 86_400_000), until: new Date(Date.now() + 3 * 86_400_000) };
+const isIn = (column: string) => {
+  const { where: filter, isWithinPeriod } = whereInPeriod(column, period, []);
+  return { filter, isWithinPeriod };
+};
 const [everywhere, here] = [{ ways: [], others: [{}] }, { ways: [{ siteIds: [mine.siteId] }] }];
 const pending = { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL'] } };
 type Asked = Omit<VisiblePage, 'window'>;
@@ -217,7 +221,7 @@ const ofHolders = {
     filter: {},
     sought: { words: { begin: 'some' } },
   },
-  period: { ...everywhere, filter: inPeriod('createdAt', period) },
+  period: { ...everywhere, ...isIn('createdAt') },
 };
 
 const asked: Record<'grants' | 'tickets' | 'accounts' | 'role_assignments', Record<string, Asked>> = {
@@ -233,7 +237,7 @@ const asked: Record<'grants' | 'tickets' | 'accounts' | 'role_assignments', Reco
     engineerIds: { ...everywhere, filter: { engineerId: { in: [engineerId] } } },
     text: { ...everywhere, filter: {}, sought: { words: { begin: 'min' } } },
     'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'slow' } } },
-    period: { ...everywhere, filter: inPeriod('requestedAt', period) },
+    period: { ...everywhere, ...isIn('requestedAt') },
     'due soonest': { ...everywhere, filter: pending, by: 'due' },
     'due soonest on a large site': { ways: [{ siteIds: [theirs.siteId] }], filter: pending, by: 'due' },
     'due soonest on one site': { ...here, filter: pending, by: 'due' },
@@ -249,7 +253,7 @@ const asked: Record<'grants' | 'tickets' | 'accounts' | 'role_assignments', Reco
     assigneeIds: { ...everywhere, filter: { assigneeId: { in: [engineerId] } } },
     text: { ...everywhere, filter: {}, sought: { words: { begin: 'mine 1' } } },
     'text that is everywhere': { ...everywhere, filter: {}, sought: { words: { begin: 'slow' } } },
-    period: { ...everywhere, filter: inPeriod('createdAt', period) },
+    period: { ...everywhere, ...isIn('createdAt') },
   },
   accounts: ofHolders,
   role_assignments: ofHolders,

@@ -6,7 +6,7 @@ import { asciiLowerCase } from '../../platform/ascii.ts';
 import { builder } from '../builder.ts';
 import { lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { Account, AccountConnection, AccountEdge, AccountKind } from '../types/account.ts';
-import { inPeriod, isWithinPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import { periodFields, soughtBy, textField, whereInPeriod } from './conditions.ts';
 import { ListOrder } from './order.ts';
 import { type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
 
@@ -54,12 +54,10 @@ function selectionOf(filter: Filter): Selection {
     ...(kinds == null ? [] : [{ kind: { in: kinds } }]),
     ...(email == null ? [] : [{ email: asciiLowerCase(email) }]),
     ...(isActive == null ? [] : [{ active: isActive }]),
-    inPeriod('createdAt', filter),
   ];
   return {
     place: organizationId == null ? {} : { organizationIds: [organizationId] },
-    where: { AND: where },
-    isWithinPeriod: isWithinPeriod(filter),
+    ...whereInPeriod('createdAt', filter, where),
     ...soughtBy(text),
   };
 }

@@ -58,11 +58,19 @@ type Period = { from?: Date | null | undefined; until?: Date | null | undefined 
 /** A day more than ids and the times that are recorded with them were ever apart, in milliseconds. */
 const margin = 86_400_000;
 
+/** The part of a list's selection for rows that meet all of the conditions, and whose `column` is in the period. */
+export function whereInPeriod(column: string, period: Period, where: readonly object[]) {
+  return {
+    where: { AND: [...where, inPeriod(column, period)] },
+    isWithinPeriod: period.from != null || period.until != null,
+  };
+}
+
 /**
  * The condition for rows whose `column` is in the period. Ids have the time at which they were made: the bounds of ids say
  * to PostgreSQL which part of an index to read.
  */
-export function inPeriod(column: string, { from, until }: Period): object {
+function inPeriod(column: string, { from, until }: Period): object {
   if (from != null && until != null && from >= until)
     throw badUserInput('filter.from must be before filter.until.');
   const conditions = [
@@ -74,10 +82,6 @@ export function inPeriod(column: string, { from, until }: Period): object {
       : [{ [column]: { lt: until } }, { id: { lt: firstIdAt(until.getTime() + margin) } }]),
   ];
   return conditions.length === 0 ? {} : { AND: conditions };
-}
-
-export function isWithinPeriod({ from, until }: Period): boolean {
-  return from != null || until != null;
 }
 
 /** The lowest id of this time. */

@@ -14,15 +14,7 @@ import { type Context, viewerOf } from '../context.ts';
 import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import { boundedById, type PageArguments } from '../keyset-connection.ts';
 import { Grant, GrantConnection, GrantEdge, GrantScopeKind, GrantState } from '../types/grant.ts';
-import {
-  idsField,
-  inPeriod,
-  isWithinPeriod,
-  onSites,
-  periodFields,
-  soughtBy,
-  textField,
-} from './conditions.ts';
+import { idsField, onSites, periodFields, soughtBy, textField, whereInPeriod } from './conditions.ts';
 import { declareInPlaces } from './lists-of-places.ts';
 import { GrantOrder } from './order.ts';
 import { type Place, type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
@@ -103,15 +95,13 @@ function selectionOf({ filter, orderBy }: Arguments, context: Context): Selectio
     ...(engineerId == null ? [] : [{ engineerId }]),
     ...(engineerIds == null ? [] : [{ engineerId: { in: engineerIds } }]),
     ...(scope == null ? [] : [{ scopeKind: scope }]),
-    inPeriod('requestedAt', filter ?? {}),
   ];
   return {
     place: {
       ...(organizationId == null ? {} : { organizationIds: [organizationId] }),
       ...onSites(siteId, siteIds),
     },
-    where: { AND: where },
-    isWithinPeriod: isWithinPeriod(filter ?? {}),
+    ...whereInPeriod('requestedAt', filter ?? {}, where),
     ...soughtBy(text, productKeys),
     ...(mayDecide === true ? { ways: waysToDecide(viewer) } : {}),
     by: isDue ? 'due' : 'id',

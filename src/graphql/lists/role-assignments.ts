@@ -10,7 +10,7 @@ import {
   RoleAssignmentConnection,
   RoleAssignmentEdge,
 } from '../types/role-assignment.ts';
-import { idsField, inPeriod, isWithinPeriod, periodFields, soughtBy, textField } from './conditions.ts';
+import { idsField, periodFields, soughtBy, textField, whereInPeriod } from './conditions.ts';
 import { ListOrder } from './order.ts';
 import { type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
 
@@ -56,12 +56,10 @@ function selectionOf(filter: typeof RoleAssignmentFilter.$inferInput): Selection
     ...(userId == null ? [] : [{ accountId: userId }]),
     ...(role == null ? [] : [{ role }]),
     ...(roles == null ? [] : [{ role: { in: roles } }]),
-    inPeriod('createdAt', filter),
   ];
   return {
     place: organizationId == null ? {} : { organizationIds: [organizationId] },
-    where: { AND: where },
-    isWithinPeriod: isWithinPeriod(filter),
+    ...whereInPeriod('createdAt', filter, where),
     ...soughtBy(text),
   };
 }

@@ -9,15 +9,7 @@ import type { Context } from '../context.ts';
 import { listOf, lookUpKey, maxValues, optionalGlobalId, optionalValues } from '../input.ts';
 import type { PageArguments } from '../keyset-connection.ts';
 import { Ticket, TicketConnection, TicketEdge, TicketStatus } from '../types/ticket.ts';
-import {
-  idsField,
-  inPeriod,
-  isWithinPeriod,
-  onSites,
-  periodFields,
-  soughtBy,
-  textField,
-} from './conditions.ts';
+import { idsField, onSites, periodFields, soughtBy, textField, whereInPeriod } from './conditions.ts';
 import { declareInPlaces } from './lists-of-places.ts';
 import { ListOrder } from './order.ts';
 import { type Place, type Selection, type VisibleList, visibleConnection } from './visible-list.ts';
@@ -80,15 +72,13 @@ function selectionOf({ filter }: Arguments): Selection {
     ...(assigneeId == null ? [] : [{ assigneeId }]),
     ...(assigneeIds == null ? [] : [{ assigneeId: { in: assigneeIds } }]),
     ...(isAssigned == null ? [] : [{ assigneeId: isAssigned ? { not: null } : null }]),
-    inPeriod('createdAt', filter ?? {}),
   ];
   return {
     place: {
       ...(organizationId == null ? {} : { organizationIds: [organizationId] }),
       ...onSites(siteId, siteIds),
     },
-    where: { AND: where },
-    isWithinPeriod: isWithinPeriod(filter ?? {}),
+    ...whereInPeriod('createdAt', filter ?? {}, where),
     ...soughtBy(text, productKeys),
   };
 }
