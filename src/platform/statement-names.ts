@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Prisma } from '../../prisma/generated/client/client.ts';
 
-/** The maximum number of prepared statements per connection: the server keeps each in memory. */
+/** The most names that one source of statements gives: the server keeps each statement in the memory of each connection. */
 const preparedStatements = 500;
 
 /**
