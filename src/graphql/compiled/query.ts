@@ -22,7 +22,7 @@ import {
 } from 'graphql';
 import type { JsonRows } from '../../platform/json-rows.ts';
 import { assumeViewer, type Context, settleViewer } from '../context.ts';
-import { isPlain, relatedPageOf, relationShownBy, rowsReadBy } from './row-fields.ts';
+import { hasScopes, isPlain, relatedPageOf, relationShownBy, rowsReadBy } from './row-fields.ts';
 import { type Given, giveRows, prepareRows, propertyFor } from './selected-rows.ts';
 import {
   type CompleteValue,
@@ -112,7 +112,7 @@ const howToRead =
   (hasRows: boolean): HowToRead =>
   (field, node, key) => {
     if (isPlain(field)) return 'BY_ITS_RESOLVER';
-    if (!hasRows) return null;
+    if (!hasRows || hasScopes(field)) return null;
     const property = propertyFor(key);
     if (relationShownBy(field) !== undefined) return (row: Record<string, unknown>) => row[property];
     const page = relatedPageOf(field);

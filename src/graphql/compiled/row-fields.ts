@@ -46,6 +46,12 @@ export function relationShownBy({ extensions }: AnyField): string | undefined {
   return (extensions['pothosPrismaRelationField'] as { name: string } | undefined)?.name;
 }
 
+/** Whether the field has scopes of its own, which only `execute` checks. */
+export function hasScopes({ extensions }: AnyField): boolean {
+  const options = extensions['pothosOptions'] as { authScopes?: unknown } | undefined;
+  return options?.authScopes !== undefined;
+}
+
 /** Of a list of a relation: which of its rows it shows, whatever is asked. */
 export type ShownRows = {
   readonly orderBy: { [column: string]: 'asc' | 'desc' }[];

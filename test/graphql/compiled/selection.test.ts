@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { execute, getOperationAST, parse } from 'graphql';
-import { describe, expect, test } from 'vitest';
+import { execute, type GraphQLField, type GraphQLObjectType, getOperationAST, parse } from 'graphql';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { compiledQuery } from '../../../src/graphql/compiled/query.ts';
 import { compileSelection } from '../../../src/graphql/compiled/selection.ts';
 import { createContext } from '../../../src/graphql/context.ts';
 import { schema } from '../../../src/graphql/schema.ts';
@@ -113,4 +114,19 @@ describe('a selection is left to graphql', () => {
       compile('subscription { grantEvents { occurredAt } }').compiled?.({ event, cursor: '' }, context),
     ).toBeUndefined();
   });
+});
+
+test('a query with a relation that has scopes of its own is left to `execute`, which checks them', () => {
+  const fields = (schema.getType('Grant') as GraphQLObjectType).getFields();
+  const ticket = fields['ticket'] as GraphQLField<unknown, unknown>;
+  const compiled = () =>
+    compiledQuery(schema, parse('{ grants { edges { node { state ticket { key } } } } }'), null);
+  expect(compiled()).not.toBeNull();
+  const { extensions } = ticket;
+  onTestFinished(() => {
+    ticket.extensions = extensions;
+  });
+  const options = { ...(extensions['pothosOptions'] as object), authScopes: { operation: 'tickets' } };
+  ticket.extensions = { ...extensions, pothosOptions: options };
+  expect(compiled()).toBeNull();
 });
