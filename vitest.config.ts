@@ -13,7 +13,7 @@ keepTemporaryFilesInMemory();
 const unitTests = [
   'test/access/{catalogue,decide,decide-properties,faq,question}.test.ts',
   'test/{config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
-  'test/audit/timeline.test.ts',
+  'test/audit/{record,timeline}.test.ts',
   'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
   'test/changes/*.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
@@ -29,7 +29,7 @@ const unitTests = [
   'test/notifications/kinds/*.test.ts',
   'test/organizations/*.test.ts',
   'test/proposals/*.test.ts',
-  'test/platform/{client-address,country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
+  'test/platform/{canonical-json,client-address,country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
   'test/platform/{generational-cache,logger,shared-reads,size-bounded-cache,visible-text,where-sql}.test.ts',
   'test/{roles,rovo}/*.test.ts',
   'test/sessions/session.test.ts',

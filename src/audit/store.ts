@@ -13,18 +13,23 @@ export async function appendAuditEntries(tx: Transaction, entries: readonly Audi
 /** The columns that whoever writes an entry gives it. */
 export const entryColumnNames = `
   id, occurred_at, action, outcome, refusal_code, actor_id, actor_kind, actor_email, actor_name, resource_type,
-  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count, client_address, product_key`;
+  resource_id, organization_id, site_id, ticket_id, grant_id, session_id, details, count, client_address, product_key,
+  site_url, ticket_key, request_id, trace_id, user_agent`;
 
 /**
- * The values of those columns, of a row that is called `e`. Where it does not name its product, it gets that of its ticket: as
- * it is once the command has written its state. Both look-ups are by key: a join would read all products where they are few.
+ * The values of those columns, of a row that is called `e`. It gets the names of its site and its ticket, and where it does not
+ * name its product, that of its ticket: as they are once the command has written its state. All look-ups are by key: a join
+ * would read all products where they are few.
  */
 export const entryValues = `
   e.id, e.occurred_at, e.action, e.outcome, e.refusal_code, e.actor_id, e.actor_kind, e.actor_email, e.actor_name,
   e.resource_type, e.resource_id, e.organization_id, e.site_id, e.ticket_id, e.grant_id, e.session_id, e.details, e.count,
   e.client_address, COALESCE(e.product_key, (
     SELECT (SELECT product.key FROM products AS product WHERE product.id = ticket.product_id)
-      FROM tickets AS ticket WHERE ticket.id = e.ticket_id))`;
+      FROM tickets AS ticket WHERE ticket.id = e.ticket_id)),
+  (SELECT site.url FROM sites AS site WHERE site.id = e.site_id),
+  (SELECT ticket.key FROM tickets AS ticket WHERE ticket.id = e.ticket_id),
+  e.request_id, e.trace_id, e.user_agent`;
 
 /** Inserts the rows that its parameter holds as JSON, in order. */
 export const insertAuditRows = `
@@ -39,7 +44,8 @@ export const entryColumns = `
   e.actor_email AS "actorEmail", e.actor_name AS "actorName", e.resource_type AS "resourceType",
   e.resource_id AS "resourceId", e.organization_id AS "organizationId", e.site_id AS "siteId",
   e.ticket_id AS "ticketId", e.grant_id AS "grantId", e.session_id AS "sessionId", e.details, e.count,
-  host(e.client_address) AS "clientAddress", e.product_key AS "productKey"`;
+  host(e.client_address) AS "clientAddress", e.product_key AS "productKey", e.site_url AS "siteUrl",
+  e.ticket_key AS "ticketKey", e.request_id AS "requestId", e.trace_id AS "traceId", e.user_agent AS "userAgent"`;
 
 /** The row of an entry. */
 export function auditRow({ actor, ...entry }: AuditEntry, id: string) {

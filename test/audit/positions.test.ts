@@ -8,7 +8,9 @@ import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
 import type { AuditFilter } from '../../src/audit/filter.ts';
 import { givePositions } from '../../src/audit/positions.ts';
+import { readRecords, recordsSql } from '../../src/audit/record-store.ts';
 import { searchAuditEntries } from '../../src/audit/search.ts';
+import { encodeGlobalId } from '../../src/platform/global-id.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
@@ -274,4 +276,44 @@ test('what is written after a restore into a cluster with lower numbers comes af
   expect(await positioned()).toEqual(order);
   expect(order.slice(0, 4)).toEqual(restored);
   expect(order.slice(7)).toEqual([...again, last]);
+});
+
+test('records are read by position, page by page, without the entries that have none yet', async () => {
+  const written: string[] = [];
+  for (let n = 0; n < 5; n += 1) written.push(await write(pool));
+  await giveAllPositions(pool);
+  const late = await write(pool);
+  expect(await readRecords(pool, acme, 5, 10)).toEqual([]);
+  const first = await readRecords(pool, acme, 0, 2);
+  expect(first.map(({ position }) => position)).toEqual([1, 2]);
+  await giveAllPositions(pool);
+  const rest = await readRecords(pool, acme, 2, 10);
+  expect(rest.map(({ position }) => position)).toEqual([3, 4, 5, 6]);
+  expect([...first, ...rest].map(({ id }) => id)).toEqual(
+    [...written, late].map((id) => encodeGlobalId('AuditEntry', id)),
+  );
+  expect(await readRecords(pool, umbra, 0, 10)).toEqual([]);
+  const own = await write(pool, null);
+  await giveAllPositions(pool);
+  const { rows } = await pool.query<{ last: number }>(
+    'SELECT max(position)::int AS last FROM audit_positions WHERE organization_id = $1',
+    [vendor],
+  );
+  const before = (rows[0]?.last ?? 0) - 1;
+  for (const log of [null, vendor])
+    expect(await readRecords(pool, log, before, 10)).toMatchObject([
+      { id: encodeGlobalId('AuditEntry', own), position: before + 1 },
+    ]);
+});
+
+test('a page of records walks the key of positions, whatever is known of the tables', async () => {
+  await write(pool);
+  await giveAllPositions(pool);
+  const client = await begin();
+  // The plan of large tables.
+  await client.query('SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off');
+  const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${recordsSql}`, [acme, 0, 1_000]);
+  const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+  expect(plan).toMatch(/Limit.*\n\s*->\s+Index Scan using audit_positions_pkey on audit_positions/);
+  expect(plan).toMatch(/Index Scan using audit_entries_txid_seq_key on audit_entries e/);
 });

@@ -1,5 +1,6 @@
 import { JSONObjectResolver, SafeIntResolver } from 'graphql-scalars';
 import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
+import { detailsWithGlobalIds, isOfProduct } from '../../audit/record.ts';
 import { seesClientAddress, seesPosition } from '../../authorization/visibility.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
@@ -55,11 +56,6 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
   }),
 });
 
-/** Whether a resource is one of a product's, which its backend asked about. Types of this schema have capital letters. */
-function isOfProduct(type: string): boolean {
-  return /^[a-z]/.test(type);
-}
-
 /**
  * The name of an account or of a role assignment from the details of its entry: it is there even if the row was
  * deleted.
@@ -81,31 +77,6 @@ export async function nameOf(context: Context, type: string, id: string | null):
  */
 async function mayName(context: Context, type: string, id: string): Promise<boolean> {
   return viewerOf(context).kind !== 'SUPPORT_ENGINEER' || (await nodeOf(context, type, id)) !== null;
-}
-
-/** The types of the ids in `details`, by key. */
-const typesOfIds: Readonly<Record<string, string>> = {
-  approverId: 'User',
-  askedById: 'ServiceAccount',
-  changeRequestId: 'ChangeRequest',
-  engineerId: 'SupportEngineer',
-  formerEngineerId: 'SupportEngineer',
-  onBehalfOfId: 'User',
-  organizationId: 'Organization',
-  productId: 'Product',
-  recipientId: 'User',
-  relayedById: 'ServiceAccount',
-  reporterId: 'User',
-  siteId: 'Site',
-  userId: 'User',
-};
-
-function withGlobalIds(details: Record<string, unknown>): Record<string, unknown> {
-  const entries = Object.entries(details).map(([name, value]) => {
-    const type = typesOfIds[name];
-    return [name, type === undefined || typeof value !== 'string' ? value : encodeGlobalId(type, value)];
-  });
-  return Object.fromEntries(entries);
 }
 
 function optionalIdOf(type: string, id: string | null): string | null {
@@ -172,7 +143,7 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
       type: 'JSONObject',
       description:
         'What changed, with global ids: `docs/audit.md` has the shape for each action. Empty where there is nothing to add.',
-      resolve: ({ details }) => withGlobalIds(details as Record<string, unknown>),
+      resolve: ({ details }) => detailsWithGlobalIds(details),
     }),
     organizationId: t.id({
       nullable: true,
