@@ -35,6 +35,7 @@ const unitTests = [
   'test/sessions/session.test.ts',
   'test/tickets/*.test.ts',
   'test/tour/arguments.test.ts',
+  'test/transparency/*.test.ts',
   'test/webhooks/{order,reading}.test.ts',
 ];
 

@@ -23,7 +23,7 @@ const layers: readonly (readonly string[])[] = [
   ['identity'],
   ['roles'],
   ['config'],
-  ['metrics'],
+  ['metrics', 'transparency'],
   ['platform'],
 ];
 
