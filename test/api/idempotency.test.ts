@@ -24,8 +24,8 @@ let jiraAdmin: Person;
 let engineer: Person;
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld());
-  other = await startGateway({ databaseUrl: gateway.databaseUrl });
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
+  other = await startGateway({ databaseUrl: gateway.databaseUrl, maintenance: false });
   reporter = await gateway.as(world.acme.emails.reporter);
   admin = await gateway.as(world.acme.emails.organizationAdmin);
   jiraAdmin = await gateway.as(world.acme.emails.jiraAdmin);

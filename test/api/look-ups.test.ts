@@ -18,7 +18,7 @@ let acme: Customer;
 let programs: Record<'ticketing' | 'watching' | 'auditing' | 'vendor', Person>;
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld());
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   acme = world.acme;
   const add = async (name: string, capability: string, organizationId: string | null) => {
     const email = `${name}@programs.example`;

@@ -20,7 +20,7 @@ let admin: Person;
 let ticketing: Person;
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld());
+  ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
   acme = world.acme;
   engineer = await gateway.as(world.engineer.email);
   admin = await gateway.as(acme.emails.organizationAdmin);
