@@ -15,7 +15,7 @@ const minuteMs = 60_000;
 /**
  * Counts the refusals among the entries, and returns the entries without those that only repeat another one of the minute.
  * Another one is like it: the same actor, action, resource, place, code and details. Where they came from does not count:
- * whoever has many addresses would fill the log. The entry that counts them has an address only if all of them came from it.
+ * whoever has many addresses would fill the log. Of where they came from, the entry that counts them has what is common to all.
  *
  * Commands that are refused alike wait for each other here. Whoever does so holds every other lock that it needs.
  */
@@ -35,8 +35,9 @@ export async function withoutRepetitions(
      ON CONFLICT (minute, actor_id, fingerprint) DO UPDATE
         SET repetitions = known.repetitions + excluded.repetitions + 1,
             last_at = GREATEST(known.last_at, excluded.last_at),
-            entry = CASE WHEN known.entry->>'client_address' = excluded.entry->>'client_address' THEN known.entry
-                         ELSE known.entry || '{"client_address": null}' END
+            entry = known.entry || (
+              SELECT jsonb_object_agg(key, CASE WHEN known.entry->key = excluded.entry->key THEN known.entry->key ELSE 'null' END)
+                FROM unnest('{client_address,request_id,trace_id,user_agent}'::text[]) AS key)
      RETURNING id`,
     JSON.stringify(rows),
   );

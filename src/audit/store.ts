@@ -1,4 +1,5 @@
 import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
+import { currentTraceId } from '../metrics/spans.ts';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { AuditEntry } from './entry.ts';
@@ -70,6 +71,10 @@ export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
     count: 1,
     client_address: entry.source?.clientAddress ?? null,
     product_key: productIn(entry),
+    request_id: entry.source?.requestId ?? null,
+    // The gateway's own trace, if one is recorded: it may have begun anew.
+    trace_id: entry.source === undefined ? null : (currentTraceId() ?? entry.source.traceId),
+    user_agent: entry.source?.userAgent ?? null,
   };
 }
 

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { clientAddress, type IsTrusted } from '../platform/client-address.ts';
-import type { RequestSource } from '../platform/request-source.ts';
+import { type RequestSource, requestIdFrom, traceIdFrom, userAgentFrom } from '../platform/request-source.ts';
 
 /** Where a request came from. It is settled when it is asked first, while the request's socket is there. */
 export type SourceOf = (request: IncomingMessage) => RequestSource;
@@ -10,10 +11,13 @@ export function createSourceOf(isTrusted: IsTrusted): SourceOf {
   return (request) => {
     const known = settled.get(request);
     if (known !== undefined) return known;
-    const forwarded = request.headers['x-forwarded-for'];
+    // Node joins the lines of a header that occurs more than once.
+    const header = (name: string) => request.headers[name]?.toString();
     const source = {
-      // Node joins the lines of a header that occurs more than once.
-      clientAddress: clientAddress(request.socket.remoteAddress, forwarded?.toString(), isTrusted),
+      clientAddress: clientAddress(request.socket.remoteAddress, header('x-forwarded-for'), isTrusted),
+      requestId: requestIdFrom(header('x-request-id')) ?? randomUUID(),
+      traceId: traceIdFrom(header('traceparent')),
+      userAgent: userAgentFrom(header('user-agent')),
     };
     settled.set(request, source);
     return source;

@@ -1,5 +1,12 @@
 /** Spans of OpenTelemetry. Without an SDK in the process they are not recorded, and cost next to nothing. */
-import { type Attributes, context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  type Attributes,
+  context,
+  isSpanContextValid,
+  type Span,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 
 const tracer = trace.getTracer('latchkey');
 
@@ -9,6 +16,12 @@ const tracer = trace.getTracer('latchkey');
  */
 export function inSpan<T>(name: string, attributes: Attributes, work: () => T): T {
   return tracer.startActiveSpan(name, { attributes }, (span) => endedWith(span, work));
+}
+
+/** The trace that this is a part of; null where none is recorded. */
+export function currentTraceId(): string | null {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span !== undefined && isSpanContextValid(span) ? span.traceId : null;
 }
 
 /** Does work of which the last part has a span of its own: from the call of `begin` to the end of the work. */

@@ -1,8 +1,9 @@
-/** From which address people acted, on the audit log: where it is recorded, and who sees it. */
+/** From which address people acted, and by which request, on the audit log: where it is recorded, and who sees it. */
 import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type AuditEntry, sentBy } from '../../src/audit/entry.ts';
+import { noSource } from '../../src/platform/request-source.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
@@ -16,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => gateway.dispose());
 
 /** The person, behind a proxy that names this address. */
-function from(address: string, person: Person): Person {
+function from(address: string, person: Person, headers: Record<string, string> = {}): Person {
   return {
     ...person,
     async ask(query, variables = {}) {
@@ -26,6 +27,7 @@ function from(address: string, person: Person): Person {
           authorization: `Bearer ${person.token}`,
           'content-type': 'application/json',
           'x-forwarded-for': `203.0.113.9, ${address}`,
+          ...headers,
         },
         body: JSON.stringify({ query, variables }),
         signal: AbortSignal.timeout(generousMs),
@@ -75,6 +77,36 @@ test('an entry has the address of the request that caused it, accepted or refuse
     [`GRANT_APPROVE ${emails.jiraAdmin}`]: '2001:db8::1',
     [`GRANT_REVOKE ${emails.organizationAdmin}`]: '192.0.2.4',
   });
+});
+
+test('an entry has the ids of its request and its trace, and its side sees by which program it was sent', async () => {
+  const { grantId, ticketId } = await aGrant();
+  const headers = {
+    ...{ 'x-request-id': 'req-1', 'user-agent': 'Portal/2.1' },
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  };
+  const admin = from('192.0.2.6', world.admins.acme, headers);
+  await done(admin, 'approveDataAccess', { grantId, path: 'ADMIN_CONSOLE' });
+  await done(from('192.0.2.6', world.admins.acme, { 'x-request-id': 'not one' }), 'revokeDataAccess', {
+    grantId,
+  });
+  const query = `query Sent($filter: AuditLogFilter) { auditLog(filter: $filter, orderBy: NEWEST) { edges { node {
+    action requestId traceId userAgent } } } }`;
+  const filter = { ticketId, actions: ['GRANT_APPROVE', 'GRANT_REVOKE'] };
+  const sentTo = async (reader: Person) => {
+    const { auditLog } = await reader.ask(query, { filter });
+    return auditLog.edges.map(({ node }: Json) => node);
+  };
+  const sent = { requestId: 'req-1', traceId: '4bf92f3577b34da6a3ce929d0e0e4736' };
+  const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+  expect(await sentTo(world.admins.acme)).toEqual([
+    { action: 'GRANT_REVOKE', requestId: expect.stringMatching(uuid), traceId: null, userAgent: 'node' },
+    { action: 'GRANT_APPROVE', ...sent, userAgent: 'Portal/2.1' },
+  ]);
+  expect(await sentTo(world.operator)).toMatchObject([
+    { userAgent: null },
+    { action: 'GRANT_APPROVE', ...sent, userAgent: null },
+  ]);
 });
 
 test('over a WebSocket, it is that of the request that has opened it', async () => {
@@ -216,7 +248,7 @@ test('what others have done, or a time limit, has no address of the request on t
   };
   const by = (id: string) => ({ ...entry, actor: { kind: 'USER' as const, id, email: '', name: '' } });
   const bySystem = { ...entry, actor: { kind: 'SYSTEM' as const } };
-  const source = { clientAddress: '192.0.2.1' };
+  const source = { ...noSource, clientAddress: '192.0.2.1' };
   expect(sentBy({ accountId: 'a', source }, [by('a'), by('b'), bySystem])).toEqual([
     { ...by('a'), source },
     by('b'),

@@ -8,6 +8,7 @@ import { executeEach } from '../../src/commands/execute-each.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { createLogger } from '../../src/platform/logger.ts';
+import { noSource } from '../../src/platform/request-source.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
@@ -58,7 +59,11 @@ async function refused(
   clientAddress: string | null = null,
 ) {
   const { answer } = await executeAndLook(dependencies, approveDataAccess, inputOf(grantId), {
-    ...{ accountId, idempotencyKey, source: { clientAddress } },
+    ...{
+      accountId,
+      idempotencyKey,
+      source: { ...noSource, clientAddress, requestId: randomUUID(), userAgent: 'Portal/2.1' },
+    },
   });
   return 'refused' in answer ? answer.refused.code : 'accepted';
 }
@@ -146,17 +151,17 @@ test('who changes addresses leaves no more entries, and those that are counted h
   const addressesOf = async (grantId: string) =>
     (
       await gateway.sql.query(
-        'SELECT count, client_address AS address FROM audit_entries WHERE resource_id = $1 AND refusal_code IS NOT NULL ORDER BY txid, seq',
+        'SELECT count, client_address AS address, request_id AS request, user_agent AS program FROM audit_entries WHERE resource_id = $1 AND refusal_code IS NOT NULL ORDER BY txid, seq',
         [grantId],
       )
     ).rows;
   expect(await addressesOf(one)).toEqual([
-    { count: 1, address: '192.0.2.1' },
-    { count: 2, address: null },
+    { count: 1, address: '192.0.2.1', request: expect.any(String), program: 'Portal/2.1' },
+    { count: 2, address: null, request: null, program: 'Portal/2.1' },
   ]);
   expect(await addressesOf(two)).toEqual([
-    { count: 1, address: '192.0.2.1' },
-    { count: 2, address: '192.0.2.1' },
+    { count: 1, address: '192.0.2.1', request: expect.any(String), program: 'Portal/2.1' },
+    { count: 2, address: '192.0.2.1', request: null, program: 'Portal/2.1' },
   ]);
 });
 

@@ -139,6 +139,22 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
         "From which address the actor's request came: IPv4, or IPv6 by RFC 5952. Null where no request of the actor's caused it, such as a time limit, a question of a product's backend or an event of a ticketing system; where it is not known; and where the viewer may not see it: a customer sees the addresses of users, the vendor those of its own people and programs, and everybody their own.",
       resolve: (row, _, context) => (seesClientAddress(viewerOf(context), row) ? row.clientAddress : null),
     }),
+    userAgent: t.string({
+      nullable: true,
+      description:
+        "What the program calls itself that sent the actor's request, in visible ASCII, at most 256 characters. Null as `clientAddress` is, and for those who may not see that.",
+      resolve: (row, _, context) => (seesClientAddress(viewerOf(context), row) ? row.userAgent : null),
+    }),
+    requestId: t.exposeString('requestId', {
+      nullable: true,
+      description:
+        "The id of the actor's request: its `X-Request-ID`, or one that the gateway has given it. It is in the gateway's logs as well. What one request caused has the same; over a WebSocket, it is that of the request that opened it. Null where no request of the actor's caused it, and in entries of earlier versions.",
+    }),
+    traceId: t.exposeString('traceId', {
+      nullable: true,
+      description:
+        "The id of the trace that the actor's request was a part of, in 32 hexadecimal digits: the gateway's, or that of the request's `traceparent`. Null without one.",
+    }),
     details: t.field({
       type: 'JSONObject',
       description:
