@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { openEvaluationDatabase } from './access/connection.ts';
 import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
 import { readPositionLag } from './audit/positions.ts';
+import { createLogTail } from './audit/streams/tail.ts';
 import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
 import { addFirstOperator } from './commands/add-first-operator.ts';
@@ -33,6 +34,7 @@ import { createOpenDecider } from './http/access/open-decider.ts';
 import type { RunningOperations } from './http/admission/admission.ts';
 import type { Account } from './http/admission/lane.ts';
 import { openRateStore } from './http/admission/rate-store.ts';
+import { createLogReader } from './http/audit-stream/log-reader.ts';
 import type { Limits } from './http/limits.ts';
 import { startMetricsServer } from './http/metrics-server.ts';
 import { startHttpServer } from './http/server.ts';
@@ -223,6 +225,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const viewers = createKnownViewers();
   const counters = createWebhookCounters();
   seams.onWebhooksCreated?.(counters);
+  const tail = begun.adopt(createLogTail(database.pool), (opened) => opened.dispose());
   const server = begun.adopt(
     await startHttpServer({
       host: config.host,
@@ -272,6 +275,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         }),
         // A gateway in development knows its address: it is where it listens.
         ...(config.publicUrl === null && development !== null ? {} : { publicUrl: config.publicUrl }),
+      },
+      auditStream: {
+        reader: createLogReader({
+          ...{ pool: database.pool, cursors, accountOf },
+          signIn: (claims, source) => signIn(dependencies, claims, source),
+        }),
+        tail,
       },
       ticketWebhooks: {
         integrations: config.ticketWebhooks,

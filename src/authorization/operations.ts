@@ -91,6 +91,10 @@ export const operations = {
   changeRequestEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
 
   evaluateAccess: { kind: 'http', may: ['ACCESS_EVALUATION'] },
+  streamAuditLog: {
+    kind: 'http',
+    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
+  },
 
   createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
   assignTicket: { kind: 'mutation', may: ['TICKETING', 'OPERATOR'] },

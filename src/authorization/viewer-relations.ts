@@ -6,6 +6,7 @@ import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../id
 import { eligibility, type ProductOnSite } from '../roles/eligibility.ts';
 import { isGuardAdminOf, isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
+import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 import type { Relation } from './operations.ts';
 
 type SiteFacts = { id: string; organizationId: string };
@@ -51,6 +52,25 @@ export function relationsToOrganization(viewer: Viewer, organizationId: string):
       break;
   }
   return relations;
+}
+
+/** As `relationsToOrganization`, and whether the user is a Guard admin of all of it. */
+function relationsToGuardedOrganization(viewer: Viewer, organizationId: string): Set<Relation> {
+  const relations = relationsToOrganization(viewer, organizationId);
+  if (viewer.kind === 'USER' && relations.has('MEMBER') && guardPlaces(viewer, organizationId).includes(null))
+    relations.add('GUARD_ADMIN');
+  return relations;
+}
+
+/**
+ * The relations to the whole log of an organization as its side reads it, which is not the vendor's to read; or to the vendor's
+ * own log, which is nobody else's.
+ */
+export function relationsToLog(viewer: Viewer, logId: string): Set<Relation> {
+  const isVendors =
+    viewer.kind === 'OPERATOR' || (viewer.kind === 'SERVICE_ACCOUNT' && viewer.organizationId === null);
+  if (logId !== vendorOrganizationId && !isVendors) return relationsToGuardedOrganization(viewer, logId);
+  return logId === vendorOrganizationId && isVendors ? relationsToPlatform(viewer) : new Set(['SIGNED_IN']);
 }
 
 export function relationsToSite(viewer: Viewer, site: SiteFacts): Set<Relation> {

@@ -12,6 +12,7 @@ import { createAdmission, type RunningOperations } from './admission/admission.t
 import type { Turn } from './admission/lane.ts';
 import type { RateStore } from './admission/rate-store.ts';
 import { createWhileArriving } from './arriving-bodies.ts';
+import { type AuditStreamOptions, auditStreamRoute } from './audit-stream/route.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
 import { type DevelopmentTokens, developmentTokenRoute } from './development-tokens.ts';
@@ -61,6 +62,8 @@ export type HttpServerOptions = {
   routes?: readonly Route[];
   /** Takes in the events of ticketing systems. */
   ticketWebhooks?: TicketWebhooks;
+  /** Streams the audit log to whoever asks for it. */
+  auditStream?: AuditStreamOptions;
   /** For development only: everybody who can reach the gateway can act as any account. */
   developmentTokens?: DevelopmentTokens;
   /** Serves GraphiQL with these tabs to browsers at /graphql. */
@@ -146,9 +149,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     metrics: options.metrics,
   });
 
+  const auditStream =
+    options.auditStream === undefined
+      ? null
+      : auditStreamRoute({
+          ...options.auditStream,
+          ...{ authenticate, admission, connections, expiryTimer, limits, log, sourceOf },
+        });
+
   const router = createRouter(
     [
       ...(options.routes ?? []),
+      ...(auditStream === null ? [] : [auditStream]),
       graphqlRoute({
         engine,
         authenticate,
@@ -243,6 +255,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   async function shutDown(): Promise<void> {
     draining = true;
+    auditStream?.drain();
     const cutTimer = setTimeout(() => {
       webSockets.terminateAll();
       server.closeAllConnections();

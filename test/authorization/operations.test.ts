@@ -31,6 +31,7 @@ const opened: Record<Relation, readonly string[]> = {
       'accounts',
       'auditLog',
       'auditSummary',
+      'streamAuditLog',
       'roleAssignments',
       'rovoDataDeletions',
       'assignTicket',
@@ -44,7 +45,7 @@ const opened: Record<Relation, readonly string[]> = {
     ...ticketing,
   ],
   GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
-  AUDIT_READING: ['account', 'auditLog', 'auditSummary'],
+  AUDIT_READING: ['account', 'auditLog', 'auditSummary', 'streamAuditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
   SUPPORT_ENGINEER: ['auditLog', 'auditSummary', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   ASSIGNED_ENGINEER: [
@@ -58,13 +59,14 @@ const opened: Record<Relation, readonly string[]> = {
     ...['sessionEvents', 'changeRequestEvents'],
   ],
   ROLE_HOLDER: ['triggerScimSync'],
-  AUDITOR: ['auditLog', 'auditSummary'],
+  AUDITOR: ['auditLog', 'auditSummary', 'streamAuditLog'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
     ...[
       'auditLog',
       'auditSummary',
+      'streamAuditLog',
       'setSupportAccessPolicy',
       'setSupportAccessRestrictions',
       'withdrawProposedChange',
@@ -74,7 +76,7 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   GUARD_ADMIN: [
     ...['approveGuardRequest', 'approveGuardRequestInBulk', 'denyGuardRequest', 'denyGuardRequestInBulk'],
-    ...['auditLog', 'auditSummary', 'setSupportAccessRestrictions'],
+    ...['auditLog', 'auditSummary', 'streamAuditLog', 'setSupportAccessRestrictions'],
     ...revoking,
   ],
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],
@@ -107,7 +109,7 @@ test('without a relation nothing is allowed, and one sufficient relation is enou
 test('the queries, the subscription and what is outside GraphQL are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
   expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents', 'changeRequestEvents']);
-  expect(kinds.http).toEqual(['evaluateAccess']);
+  expect(kinds.http).toEqual(['evaluateAccess', 'streamAuditLog']);
   expect(kinds.query?.toSorted()).toEqual(
     [
       ...opened.SIGNED_IN,

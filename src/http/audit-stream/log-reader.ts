@@ -1,0 +1,135 @@
+/** Reads a log for somebody who may read all of it, page after page. */
+import type pg from 'pg';
+import { readRecords } from '../../audit/record-store.ts';
+import { FeedError } from '../../events/errors.ts';
+import type { CursorSigner, Cursors } from '../../events/event-cursor.ts';
+import type { TokenClaims } from '../../identity/tokens.ts';
+import type { Viewer } from '../../identity/viewer.ts';
+import { canonicalJson } from '../../platform/canonical-json.ts';
+import type { RequestSource } from '../../platform/request-source.ts';
+import type { Account } from '../admission/lane.ts';
+import { RequestRefusedError } from '../request-refused.ts';
+import { openLog } from './open-log.ts';
+import type { StreamRequest } from './request.ts';
+
+export type LogPage = {
+  readonly lines: readonly string[];
+  /** The position after which the next page begins, and its cursor. */
+  readonly through: number;
+  readonly cursor: string;
+};
+
+export type OpenedLog = {
+  readonly logId: string;
+  readonly account: Account;
+  /** @throws RequestRefusedError for a cursor that is none of this log, or of this reader */
+  read(start: StreamRequest['start'], limit: number): Promise<LogPage>;
+};
+
+export type LogReader = {
+  /**
+   * Opens a log with the rights that the account has now.
+   * @throws RequestRefusedError if it may not read it
+   */
+  open(claims: TokenClaims, organizationId: string | null, source: RequestSource): Promise<OpenedLog>;
+};
+
+type LogReaderOptions = {
+  pool: pg.Pool;
+  cursors: CursorSigner;
+  signIn: (claims: TokenClaims, source: RequestSource) => Promise<Viewer | null>;
+  accountOf: (viewer: Viewer) => Account;
+};
+
+export function createLogReader({ pool, cursors, signIn, accountOf }: LogReaderOptions): LogReader {
+  return {
+    async open(claims, organizationId, source) {
+      const viewer = await signIn(claims, source);
+      const logId = await openLog(viewer, organizationId, (id) => hasGuard(pool, id));
+      if (viewer === null) throw new Error('A log was opened for nobody');
+      const ofReader = cursors({ viewerId: viewer.id, stream: 'GET /audit/stream', filter: { logId } });
+      return {
+        ...{ logId, account: accountOf(viewer) },
+        read: (start, limit) => readPage(pool, logId, ofReader, start, limit),
+      };
+    },
+  };
+}
+
+async function readPage(
+  pool: pg.Pool,
+  logId: string,
+  cursors: Cursors,
+  start: StreamRequest['start'],
+  limit: number,
+): Promise<LogPage> {
+  const from = 'cursor' in start ? placeIn(cursors, start.cursor) : { position: start.after, seq: null };
+  const records = await readRecords(pool, logId, from.position, limit);
+  const through = records.at(-1)?.position ?? from.position;
+  const seqs = await readSeqs(pool, logId, [from.position, through]);
+  const isOfHistory = from.seq === null || from.position === 0 || seqs.get(from.position) === from.seq;
+  if (!isOfHistory) throw replaced();
+  return {
+    lines: records.map(canonicalJson),
+    through,
+    cursor: encode(cursors, through, seqs.get(through) ?? 0n),
+  };
+}
+
+/** The entry after which a page begins, named by its position and, so that another history is noticed, by its number. */
+type CursorPlace = { readonly position: number; readonly seq: bigint };
+
+function encode(cursors: Cursors, position: number, seq: bigint): string {
+  const next = BigInt(position);
+  return cursors.encode({ next, open: [{ txid: next, through: seq }] });
+}
+
+function placeIn(cursors: Cursors, cursor: string): CursorPlace {
+  try {
+    const { next, open } = cursors.decode(cursor);
+    return { position: Number(next), seq: open[0]?.through ?? 0n };
+  } catch (error) {
+    if (error instanceof FeedError) throw new RequestRefusedError(400, error.code, messageOf(error.code));
+    throw error;
+  }
+}
+
+function messageOf(code: string): string {
+  switch (code) {
+    case 'CURSOR_OF_ANOTHER_VIEWER':
+      return 'This cursor was issued to another account: use one of your own, or go on by position with after.';
+    case 'CURSOR_OF_ANOTHER_FILTER':
+      return 'This cursor is of another log: use one of this log, or go on by position with after.';
+    default:
+      return 'This is not a cursor of this deployment: use one as it was returned, or go on by position with after.';
+  }
+}
+
+function replaced(): RequestRefusedError {
+  return new RequestRefusedError(
+    409,
+    'HISTORY_REPLACED',
+    'The log no longer has the entry of this cursor: the database was restored, or failed over with losses. Go on with after from a position before it, and compare by id.',
+  );
+}
+
+/** The numbers of the entries at these positions. One statement. */
+async function readSeqs(
+  pool: pg.Pool,
+  logId: string,
+  positions: readonly number[],
+): Promise<Map<number, bigint>> {
+  const { rows } = await pool.query<{ position: string; seq: string }>(
+    'SELECT position, seq FROM audit_positions WHERE organization_id = $1::uuid AND position = ANY ($2::bigint[])',
+    [logId, positions],
+  );
+  return new Map(rows.map(({ position, seq }) => [Number(position), BigInt(seq)]));
+}
+
+async function hasGuard(pool: pg.Pool, organizationId: string): Promise<boolean> {
+  const { rows } = await pool.query<{ has: boolean }>(
+    'SELECT has_guard AS has FROM organizations WHERE id = $1::uuid',
+    [organizationId],
+  );
+  return rows[0]?.has === true;
+}
