@@ -10,6 +10,8 @@ import { expect, test } from 'vitest';
  */
 const layers: readonly (readonly string[])[] = [
   ['main.ts', 'reset.ts', 'database-setup.ts', 'tour'],
+  ['bundle.ts'],
+  ['gateway.ts'],
   ['app.ts', 'start-failure.ts'],
   ['start-screen.ts', 'sample-data'],
   ['http'],

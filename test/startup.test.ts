@@ -320,7 +320,7 @@ describe.concurrent('in a folder of its own', () => {
     const signalling = `import { registerHooks } from 'node:module';
       registerHooks({
         load(url, context, next) {
-          if (url.endsWith('/src/app.ts')) process.kill(process.pid, 'SIGTERM');
+          if (/\\/gateway\\.(js|ts)$/.test(url)) process.kill(process.pid, 'SIGTERM');
           return next(url, context);
         },
       });`;

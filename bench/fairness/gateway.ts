@@ -1,10 +1,11 @@
 /** One whole gateway, which tells how much memory it uses. */
-import { createApp } from '../../src/app.ts';
+import { loadGateway } from '../../src/bundle.ts';
 import { answerRequests } from '../realtime/processes.ts';
 import { gatewayConfig } from '../realtime/servers/gateway-config.ts';
 
 const handlers = {
   async start(databaseUrl: string): Promise<string> {
+    const { createApp } = await loadGateway();
     return (await createApp(gatewayConfig(databaseUrl))).url;
   },
   /** In MiB. */

@@ -89,7 +89,7 @@ export function graphiqlRoutes(): Route[] {
     asset('/graphiql/json.worker.js', 'text/javascript', async () => (await loadPackage()).jsonWorker),
     asset('/graphiql/graphql.worker.js', 'text/javascript', async () => (await loadPackage()).graphqlWorker),
     asset('/graphiql/page.js', 'text/javascript', () =>
-      readFile(new URL('./graphiql-page.js', import.meta.url), 'utf8'),
+      readFile(new URL('../../src/http/graphiql-page.js', import.meta.url), 'utf8'),
     ),
     { path: '/graphiql/icon', methods: { GET: (_request, response) => void response.writeHead(204).end() } },
     { path: /^\/graphiql\/graphql-ws\/[\w-]+\.js$/, methods: { GET: sendGraphqlWsFile } },

@@ -1,7 +1,7 @@
 /** A gateway in a process of its own that reports its memory: for tests that measure it. */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { createApp } from '../../src/app.ts';
+import { loadGateway } from '../../src/bundle.ts';
 import { type Config, defaultAdmission } from '../../src/config/config.ts';
 import { generousDatabaseDeadlines, generousLimits, generousQuotas } from '../support/deadlines.ts';
 import { measureLateness } from '../support/lateness.ts';
@@ -42,6 +42,7 @@ const config = {
   },
   shutdownGraceMs: 5_000,
 } satisfies Config;
+const { createApp } = await loadGateway();
 // Its tests are about the limits for clients that do not read: no other one.
 const app = await createApp(config, {
   databaseDeadlines: generousDatabaseDeadlines,

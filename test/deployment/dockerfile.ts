@@ -142,6 +142,7 @@ async function copy(
     );
     await cp(source, destination, {
       recursive: true,
+      preserveTimestamps: true,
       verbatimSymlinks: true,
       filter: (each) =>
         stage !== undefined || !isIgnored(posix.relative(context.folder, each), context.dockerignore),

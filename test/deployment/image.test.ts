@@ -61,8 +61,9 @@ async function run(command: string, workdir: string): Promise<void> {
 async function borrow(command: string, workdir: string): Promise<void> {
   if (command.startsWith('npm ci '))
     return symlink(join(project, 'node_modules'), join(workdir, 'node_modules'));
-  expect(command).toMatch(/prisma\/build\/index\.js generate$/);
-  await cp(join(project, 'prisma/generated'), join(workdir, 'prisma/generated'), { recursive: true });
+  const made = command.endsWith('prisma/build/index.js generate') ? 'prisma/generated' : 'dist';
+  if (made === 'dist') expect(command).toBe('node build/bundle.ts');
+  await cp(join(project, made), join(workdir, made), { recursive: true, preserveTimestamps: true });
 }
 
 /** What a container has: the variables of the image, and its user where that is possible and its files are readable. */
@@ -84,9 +85,16 @@ function asContainer(environment: Record<string, string>) {
 const users: Record<string, number> = { node: 1_000 };
 
 test('the image holds what a gateway needs, and nothing else', async () => {
-  expect((await readdir(app)).sort()).toEqual(['LICENSE', 'node_modules', 'package.json', 'prisma', 'src']);
+  expect((await readdir(app)).sort()).toEqual([
+    ...['LICENSE', 'dist', 'node_modules', 'package-lock.json', 'package.json', 'prisma', 'src'],
+  ]);
   expect((await readdir(join(app, 'prisma'))).sort()).toEqual(['generated', 'migrations']);
   expect((await readdir(join(app, 'prisma/generated'))).sort()).toEqual(['client', 'pothos.ts']);
+});
+
+test('the image runs the bundle of its sources', async () => {
+  const { findBundle }: typeof import('../../src/bundle.ts') = await import(join(app, 'src/bundle.ts'));
+  expect(findBundle()).toBe(join(app, 'dist/gateway/gateway.js'));
 });
 
 test.runIf(fullSize)('the image has no package of development', async () => {

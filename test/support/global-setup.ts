@@ -1,12 +1,18 @@
 import type { TestProject } from 'vitest/node';
+import { makeBundle } from '../../build/bundle.ts';
+import { findBundle } from '../../src/bundle.ts';
 import { findProgram } from './find-program.ts';
 import { startSharedPostgres } from './postgres.ts';
 
 let started: ReturnType<typeof start> | undefined;
 let users = 0;
 
-/** Once per run: starts a PostgreSQL server with a migrated template database, and finds Redis. */
+/**
+ * Once per run: starts a PostgreSQL server with a migrated template database, and finds Redis. The gateways that tests start as
+ * processes run the bundle, as users' do.
+ */
 async function start() {
+  if (findBundle() === undefined) await makeBundle();
   const [{ dispose, ...postgres }, redis] = await Promise.all([
     startSharedPostgres(process.env['TEST_DATABASE_URL']),
     findProgram('redis-server', 'REDIS_SERVER'),
