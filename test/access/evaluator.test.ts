@@ -9,6 +9,7 @@ import { encodeGlobalId } from '../../src/platform/global-id.ts';
 import { exclusiveLock } from '../../src/platform/locks.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousMs } from '../support/deadlines.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { rawId } from '../support/rows.ts';
 import {
   changeContext,
@@ -528,3 +529,5 @@ test('for every answer there is an entry, although connections are cut', async (
   const entries = await entriesOf(answers);
   expect(entries).toHaveLength(answers.length);
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(office.sql));

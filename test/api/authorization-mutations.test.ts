@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { type OperationName, operations } from '../../src/authorization/operations.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { insertInboundTicketEvents, insertInvitations } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { journal, type Written } from '../support/written.ts';
@@ -621,3 +622,5 @@ async function readRecord(person: Person): Promise<string[]> {
 function expected(name: string): Record<string, string> {
   return Object.assign({}, ...parts.map((table) => Object.fromEntries(table.get(name) ?? [])));
 }
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { whileLocked } from '../support/while-locked.ts';
 import {
   attempt,
@@ -197,3 +198,5 @@ test('once the client has gone, nothing more is begun', async () => {
   for (const { grantId } of grants)
     expect(await read(grantId)).toMatchObject({ state: 'PENDING_APPROVAL', version: 2 });
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

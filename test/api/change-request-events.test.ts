@@ -6,6 +6,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOf } from '../support/grant-events.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const backend = 'backend@vendor.example';
@@ -215,3 +216,5 @@ test('the current state has the open change requests, and nothing that is over',
     await stream.end();
   }
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { rawId } from '../support/rows.ts';
 import {
   assignRole,
@@ -299,3 +300,5 @@ test('an engineer receives the current state and then events over a WebSocket', 
   });
   await events.return?.();
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
 import { generousQuotas } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { insertInvitations, rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
@@ -335,3 +336,5 @@ describe('an admin removes', () => {
     ).toMatchObject({ code: 'LAST_ORGANIZATION_ADMIN' });
   });
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -13,6 +13,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { setMachineClock } from '../support/machine-clock.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { everybody, type Model, members, type Who } from './model.ts';
 import { type Product, type Site, siteOf } from './model-who-may-grant.ts';
 
@@ -84,6 +85,8 @@ export type Lane = {
   begin(model: Model): Promise<Reality>;
   /** Reads everything that is compared, in one statement. */
   look(reality: Reality): Promise<Seen>;
+  /** Expects all entries that the sequences have left to be as documented. */
+  expectDocumentedRecords(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -249,6 +252,7 @@ export async function startLane(machines: readonly [number, ...number[]] = [0]):
     },
     begin,
     look,
+    expectDocumentedRecords: () => expectDocumentedRecords(gateway.sql),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
   return lane;

@@ -109,7 +109,7 @@ async function driveLane(
     ...{ seed: seedOfLane, numRuns, endOnFailure: false },
     ...(path === undefined ? {} : { path }),
   });
-  if (!details.failed) return;
+  if (!details.failed) return await lane.expectDocumentedRecords();
   const again = `MODEL_SEED=${details.seed} MODEL_PATH=${details.counterexamplePath}`;
   throw new Error(
     `To see it again: ${again} MODEL_REPLAY=<replayPath of the counterexample>\n${await fc.asyncDefaultReportMessage(details)}`,

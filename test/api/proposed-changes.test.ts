@@ -6,6 +6,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { globalId, rawId } from '../support/rows.ts';
 import {
   assignRole,
@@ -741,3 +742,5 @@ async function accountId(email: string): Promise<string> {
   const { rows } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [email]);
   return globalId('User', rows[0].id);
 }
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '../../src/platform/ids.ts';
 import { audienceName, issuerName, startIssuer } from '../identity/issuer-fixture.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { globalId } from '../support/rows.ts';
 import {
   assignRole,
@@ -685,6 +686,8 @@ describe('a filled deployment', () => {
     expect(emails(answer.before)).toContain(email);
     expect(emails(answer.after)).not.toContain(email);
   });
+
+  test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));
 });
 
 describe('signing in', () => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { bySize } from '../support/size.ts';
 import {
   assignRole,
@@ -445,3 +446,5 @@ test('tickets filed at the same time have different keys', async () => {
   );
   expect(new Set(filed.map(({ key }) => key)).size).toBe(20);
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(one.sql));

@@ -1,6 +1,7 @@
 /** What Rovo has stored: conversations that a grant names, and the deletion of all of it, which has nothing to do with grants. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { rawId } from '../support/rows.ts';
 import {
   addRovoBackend,
@@ -235,3 +236,5 @@ describe("the deletion of Rovo's data", () => {
     expect(await record(id, 'COMPLETED')).toMatchObject({ state: 'COMPLETED' });
   });
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { insertInboundTicketEvents } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import { assignRole, done, fileTicket, type World } from '../support/world.ts';
@@ -401,3 +402,5 @@ async function noteTicket(customer: CustomerName, ticketId: string): Promise<voi
   );
   for (const id of [ticketId, ...rows.map((row) => row.id)]) ids[customer].add(id);
 }
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

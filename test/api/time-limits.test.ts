@@ -7,6 +7,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
@@ -619,3 +620,5 @@ test('a grant in a final state refuses every command and does not change', async
     expect(await look(grantId)).toEqual(before);
   }
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { nextOfGrant } from '../support/grant-events.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { rawId } from '../support/rows.ts';
 import {
   attempt,
@@ -168,3 +169,5 @@ test('is for the ticketing system and the engineer of the ticket', async () => {
   const stranger = await gateway.as(world.globex.emails.organizationAdmin);
   expect(await update({ ticketId, summary }, stranger)).toMatchObject({ code: 'NOT_FOUND' });
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -1,6 +1,7 @@
 /** What the vendor cannot do alone, and what customers are told of what it does. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import {
   assignRole,
   attempt,
@@ -401,3 +402,5 @@ describe('an address of the vendor', () => {
     expect(await attempt(operator, 'removeUser', { organizationId, userId })).toMatchObject({ id: userId });
   });
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

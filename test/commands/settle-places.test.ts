@@ -10,6 +10,7 @@ import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { activateGrants, globalId, insertOpenRequests, insertOpenSessions, rawId } from '../support/rows.ts';
 import { attempt, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
@@ -399,3 +400,5 @@ test('a subscriber who begins meanwhile is shown nothing open, and told of every
   expect(new Set(received.map(({ grant }) => grant.endReason))).toEqual(new Set(['SITE_DEACTIVATED']));
   await events.return?.();
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

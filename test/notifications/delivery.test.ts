@@ -20,6 +20,7 @@ import { defaultQuotas, type Quotas } from '../../src/platform/quotas.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
 import { type MailServer, startMailServer } from '../support/mail-server.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { rawId } from '../support/rows.ts';
 import {
   assignRole,
@@ -980,3 +981,5 @@ test('the first use of a grant is told to the reporter and to the approver, once
   await deliver();
   expect(mailServer.received).toHaveLength(2);
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));

@@ -10,6 +10,7 @@ import type { WebhookCounters } from '../../src/webhooks/counters.ts';
 import { deleteOldEvents, eventsKeptFor, maxNotApplied } from '../../src/webhooks/store.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { expectDocumentedRecords } from '../support/recorded-details.ts';
 import { globalId, rawId } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { attempt, done, startGatewayWithWorld, type World } from '../support/world.ts';
@@ -707,3 +708,5 @@ test('events are forgotten after thirty days, whatever came of them', async () =
   await deleteOldEvents(database, new Date(rows[0].received_at.getTime() + eventsKeptFor + 1), 5_000);
   expect([await events(old), await events(recent)]).toMatchObject([[], [{ state: 'WAITING' }]]);
 });
+
+test('every entry that these tests have left is as documented', () => expectDocumentedRecords(gateway.sql));
