@@ -15,7 +15,7 @@ const actor = z.strictObject({
   name: text,
 });
 
-export const recordSchema = z.strictObject({
+const recordSchema = z.strictObject({
   id: idOf('AuditEntry'),
   position: z.int().min(1),
   occurredAt: moment,
