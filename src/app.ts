@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { openEvaluationDatabase } from './access/connection.ts';
 import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
 import { readPositionLag } from './audit/positions.ts';
+import { createSealer, readSealingLag } from './audit/sealing.ts';
 import { createLogTail } from './audit/streams/tail.ts';
 import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
@@ -53,7 +54,12 @@ import { asciiLowerCase } from './platform/ascii.ts';
 import { awaitDatabase } from './platform/await-database.ts';
 import { nobodyTrusted, trustedProxies } from './platform/client-address.ts';
 import { type Clock, createDatabaseClock } from './platform/clock.ts';
-import { developmentIssuerKeyFile, keptCursorSecret, mailFolder } from './platform/data-folder.ts';
+import {
+  developmentIssuerKeyFile,
+  keptAuditSigningKey,
+  keptCursorSecret,
+  mailFolder,
+} from './platform/data-folder.ts';
 import {
   type Database,
   type DatabaseDeadlines,
@@ -72,6 +78,8 @@ import { prepareTabs } from './sample-data/graphiql-tabs.ts';
 import { hasSamplePeople, loadSampleData } from './sample-data/load.ts';
 import { personas } from './sample-data/personas.ts';
 import { startScreen } from './start-screen.ts';
+import { type LogKeys, readLogKeys } from './transparency/log-keys.ts';
+import { newSigningKey } from './transparency/signed-note.ts';
 import { createWebhookCounters, type WebhookCounters } from './webhooks/counters.ts';
 import { receive } from './webhooks/receive.ts';
 import { deleteOldEvents } from './webhooks/store.ts';
@@ -202,6 +210,8 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     settleSoon: () => jobs?.settleNow(),
   };
 
+  const keys = await openLogKeys(config);
+  const sealer = keys === null ? null : createSealer({ ...{ pool: database.pool, keys, clock, logger } });
   const hasSamples = await prepareContents({ ...dependencies, database: patientDatabase }, config);
   await duringStart.disposeAsync();
   if (config.production) await warmUp(dependencies, warmConnections);
@@ -209,7 +219,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     jobs = begun.adopt(
       startBackgroundJobs(
         dependencies,
-        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl },
+        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl, sealer },
         [deleteOldEvents],
       ),
       (maintenance) => maintenance.dispose(),
@@ -308,6 +318,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     },
     backlog: createBacklogReader(database),
     positionLag: () => readPositionLag(database.pool),
+    sealingLag: keys === null ? undefined : () => readSealingLag(database.pool),
   });
   const { metrics: metricsAddress } = config;
   if (metricsAddress !== null) {
@@ -329,6 +340,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     logger.warn(
       { role: role.name, waysAround: role.waysAround },
       'The role of DATABASE_URL could change the audit log: `npm run database:setup` creates one that cannot',
+    );
+  if (keys === null)
+    logger.warn(
+      'AUDIT_SIGNING_KEYS is not set: audit logs are not sealed, so nobody can prove that nothing in them was altered',
     );
   if (config.mail.kind === 'none')
     logger.warn(
@@ -451,6 +466,15 @@ async function cursorSecrets({
   throw new StartupError(
     'CURSOR_SECRET is missing: set it to 32 random characters, the same on every gateway.',
   );
+}
+
+/** The keys with which the heads of audit logs are signed. Null: none is configured, and nobody gets one unasked in production. */
+async function openLogKeys({ auditSigningKeys, database, production }: Config): Promise<LogKeys | null> {
+  if (auditSigningKeys !== null) return readLogKeys(auditSigningKeys);
+  if (database.kind !== 'embedded' || production) return null;
+  const create = () => newSigningKey('localhost/audit/log');
+  const kept = await keptAuditSigningKey(database.dataFolder, create, (text) => readLogKeys([text]) !== null);
+  return readLogKeys([kept]);
 }
 
 /** Routes that only a development gateway has: tokens for any account, and GraphiQL. */

@@ -4,6 +4,7 @@ import { ConfigError, defaultAdmission } from '../src/config/config.ts';
 import { parseConfig, variableNames } from '../src/config/environment.ts';
 import { explainConfig } from '../src/config/explain.ts';
 import { defaultQuotas } from '../src/platform/quotas.ts';
+import { newSigningKey, parseSigningKey, type Signer, verifierKey } from '../src/transparency/signed-note.ts';
 
 const issuer = {
   OIDC_ISSUER: 'https://login.vendor.example',
@@ -12,6 +13,9 @@ const issuer = {
 };
 /** A secret of webhooks, of so many bytes. */
 const secretOf = (byte: number, length = 32) => `whsec_${Buffer.alloc(length, byte).toString('base64')}`;
+const logName = 'support-access.vendor.example/audit/log';
+const retired = verifierKey(parseSigningKey(newSigningKey(logName)) as Signer);
+const auditKeys = [newSigningKey(logName), newSigningKey(logName), retired];
 const deployed = {
   ...issuer,
   DATABASE_URL: 'postgresql://latchkey:hunter2@db.example:5432/latchkey',
@@ -40,6 +44,15 @@ test('trusted proxies are addresses and ranges, and never everybody', () => {
     ]);
 });
 
+test('the keys of audit logs have one name, and one of them signs', () => {
+  const message =
+    'AUDIT_SIGNING_KEYS must be at most 8 keys separated by commas, all with one name and at least one of them private, as `npm run audit:key` prints them: PRIVATE+KEY+….';
+  const [first = ''] = auditKeys;
+  const others = [newSigningKey('another.example'), retired.slice(1), 'hunter2', first];
+  for (const keys of [[retired], ...others.map((other) => [first, other]), Array(9).fill(first)])
+    expect(problemsOf({ AUDIT_SIGNING_KEYS: keys.join() }), keys.join()).toEqual([message]);
+});
+
 describe('nothing set', () => {
   test('uses the embedded database and listens only on this machine', () => {
     expect(parseConfig({})).toEqual({
@@ -53,6 +66,7 @@ describe('nothing set', () => {
       redis: null,
       identity: { kind: 'development' },
       cursorSecrets: null,
+      auditSigningKeys: null,
       allowedOrigins: [],
       trustedProxies: [],
       publicUrl: null,
@@ -96,6 +110,7 @@ test('everything set', () => {
       REDIS_TOPOLOGY: 'CLUSTER',
       REDIS_CHANNEL: 'latchkey:eu',
       CURSOR_SECRET: `${'n'.repeat(40)}, ${'o'.repeat(32)}`,
+      AUDIT_SIGNING_KEYS: auditKeys.join(' , '),
       TRUSTED_PROXIES: '10.0.3.7,2001:db8:7::/64',
       ALLOWED_ORIGINS: 'https://a.example, http://localhost:3000',
       PUBLIC_URL: 'https://support-access.vendor.example',
@@ -140,6 +155,7 @@ test('everything set', () => {
       emailVerified: 'REQUIRED',
     },
     cursorSecrets: ['n'.repeat(40), 'o'.repeat(32)],
+    auditSigningKeys: auditKeys,
     trustedProxies: ['10.0.3.7', '2001:db8:7::/64'],
     allowedOrigins: ['https://a.example', 'http://localhost:3000'],
     publicUrl: 'https://support-access.vendor.example',

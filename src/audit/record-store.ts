@@ -16,7 +16,7 @@ const mostRecords = 1_000;
  * @param after 0: from the first one
  */
 export async function readRecords(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   organizationId: string | null,
   after: number,
   limit: number,

@@ -1,10 +1,11 @@
 /**
  * The background jobs of a gateway: end what has expired, settle sites, licences and proposed changes, give positions to audit
- * entries, send mail, delete old rows.
+ * entries and seal their logs, send mail, delete old rows.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { givePositions } from '../audit/positions.ts';
 import { recordRepetitions } from '../audit/repeated-refusals.ts';
+import type { Sealer } from '../audit/sealing.ts';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
 import { mailKinds } from '../notifications/mail-kinds.ts';
@@ -29,6 +30,9 @@ const positionInterval = 500;
 
 /** Milliseconds in which positions are given once, to what was written meanwhile; and until what waits is tried again. */
 const positionGap = 100;
+
+/** Milliseconds between two heads of an audit log, as a rule. */
+const sealInterval = 1_000;
 
 /** At most so many entries get their positions in one statement: it takes some 50 milliseconds. */
 const positionsAtOnce = 2_000;
@@ -72,11 +76,11 @@ export type BackgroundJobs = {
 
 /**
  * Starts the jobs. A run that fails is logged, and the job runs again at its next turn. Without a mailer, mail
- * stays queued for a gateway that has one.
+ * stays queued for a gateway that has one; without a sealer, audit logs wait to be sealed.
  */
 export function startBackgroundJobs(
   dependencies: Dependencies,
-  { mailer, consoleUrl }: { mailer: Mailer | null; consoleUrl: string | null },
+  { mailer, consoleUrl, sealer }: { mailer: Mailer | null; consoleUrl: string | null; sealer: Sealer | null },
   /** What rooms above this one delete. */
   alsoDelete: readonly DeleteOld[] = [],
 ): BackgroundJobs {
@@ -111,6 +115,7 @@ export function startBackgroundJobs(
     repeat('give positions to audit entries', positionInterval, giveAllPositions, {
       wake: () => entriesWritten.signal,
     }),
+    ...(sealer === null ? [] : [repeat('seal audit logs', sealInterval, () => sealAll(sealer))]),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies, stop.signal)),
     ...[deleteOldAnswers, deleteOldStreamEvents, deleteOldMails, deleteOldMailCounts, ...alsoDelete].map(
       (deleteOld) =>
@@ -142,6 +147,10 @@ export function startBackgroundJobs(
       if (given === 0 || !waiting) await pause(positionGap);
       isWaiting = waiting;
     }
+  }
+
+  async function sealAll({ seal }: Sealer): Promise<void> {
+    while (!stop.signal.aborted) if (!(await seal())) break;
   }
 
   async function deliverAll(mailer: Mailer): Promise<void> {

@@ -19,6 +19,11 @@ export type Config = {
   readonly identity: IdentityConfig;
   /** The first one signs cursors; each one verifies them. Null: a secret is made and kept in the data folder. */
   readonly cursorSecrets: readonly [string, ...string[]] | null;
+  /**
+   * The texts of the keys with which the heads of audit logs are signed, and of those that signed earlier ones. Null: one is made
+   * and kept in the data folder, outside production; otherwise logs are not sealed.
+   */
+  readonly auditSigningKeys: readonly string[] | null;
   /** Origins of web pages that may use the gateway from a browser, in addition to its own. */
   readonly allowedOrigins: readonly string[];
   /** The addresses and ranges of the proxies whose `X-Forwarded-For` is believed. */

@@ -11,6 +11,7 @@ import {
 import {
   aSecond,
   atATime,
+  auditKeys,
   countries,
   databaseUrl,
   emailAddress,
@@ -64,6 +65,7 @@ const environment = z.object({
     ),
     null,
   ),
+  AUDIT_SIGNING_KEYS: variable(auditKeys, null),
   ALLOWED_ORIGINS: variable(
     list.refine(
       (origins) => origins.every(isOrigin),
@@ -191,6 +193,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
           },
     identity,
     cursorSecrets: secret === undefined ? null : [secret, ...earlierSecrets],
+    auditSigningKeys: values.AUDIT_SIGNING_KEYS,
     allowedOrigins: values.ALLOWED_ORIGINS,
     trustedProxies: values.TRUSTED_PROXIES,
     publicUrl: values.PUBLIC_URL,

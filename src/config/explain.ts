@@ -9,6 +9,7 @@ export function explainConfig(config: Config): string[] {
     `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${[redis.url, ...(redis.otherUrls ?? [])].map(addressOf).join(' and ')}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,
+    `audit      ${sealedWith(config)}`,
     `origins    ${config.allowedOrigins.length === 0 ? "the gateway's own" : `the gateway's own, ${config.allowedOrigins.join(', ')}`}`,
     `proxies    ${config.trustedProxies.length === 0 ? 'none is trusted: X-Forwarded-For is ignored' : `${config.trustedProxies.join(', ')} are trusted`}`,
     `public     ${config.publicUrl ?? (identity.kind === 'development' ? 'where it listens' : 'address unknown: product backends cannot discover the decision point')}`,
@@ -36,6 +37,14 @@ export function explainConfig(config: Config): string[] {
 
 const listOr = (any: string, items: readonly string[]): string =>
   items.length === 0 ? any : items.join(', ');
+
+function sealedWith({ auditSigningKeys: keys, database, production }: Config): string {
+  if (keys !== null)
+    return `logs are sealed with ${keys.length === 1 ? 'a key' : `${keys.length} keys`} from the environment`;
+  return database.kind === 'embedded' && !production
+    ? 'logs are sealed with a key kept in the data folder'
+    : 'logs are not sealed: AUDIT_SIGNING_KEYS is not set';
+}
 
 /** Protocol, host, port and path of a URL: nothing that could be a credential. */
 function addressOf(text: string): string {

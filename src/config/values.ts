@@ -7,6 +7,7 @@ import { isCountryCode } from '../platform/country-codes.ts';
 import { parseEmailAddress } from '../platform/email-address.ts';
 import { defaultQuotas, isQuotaName, type QuotaName, type Quotas } from '../platform/quotas.ts';
 import { visibleText } from '../platform/visible-text.ts';
+import { mostKeys, readLogKeys } from '../transparency/log-keys.ts';
 import type { Mailbox, TicketWebhookConfig } from './config.ts';
 
 export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -127,6 +128,11 @@ export const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
+
+/** Private keys of signed notes, and public ones of earlier days. The message quotes nothing of them. */
+export const auditKeys = list.refine((texts) => readLogKeys(texts) !== null, {
+  error: `must be at most ${mostKeys} keys separated by commas, all with one name and at least one of them private, as \`npm run audit:key\` prints them: PRIVATE+KEY+…`,
+});
 
 export const isOrigin = (text: string): boolean => {
   const parsed = URL.parse(text);

@@ -38,6 +38,8 @@ export type MetricSources = {
   backlog: () => Promise<Readonly<Record<string, number>>>;
   /** For how many seconds the oldest audit entry has waited for its position. */
   positionLag: () => Promise<number>;
+  /** For how many seconds the oldest audit entry with a position has waited for being sealed. Left out: none is sealed. */
+  sealingLag?: (() => Promise<number>) | undefined;
 };
 
 /** More values of a label than the code has are counted as `other`. */
@@ -142,7 +144,7 @@ export function measureProcess({ registry }: Metrics): void {
   for (const name of namedAsCounters) registry.removeSingleMetric(name);
 }
 
-function watch(registers: Registry[], { feed, relay, pools, backlog, positionLag }: MetricSources): void {
+function watch(registers: Registry[], { feed, relay, pools, backlog, ...lags }: MetricSources): void {
   const gauge = (name: string, help: string, collect: (gauge: Gauge) => void) =>
     new Gauge({
       ...{ name, help, registers },
@@ -191,9 +193,19 @@ function watch(registers: Registry[], { feed, relay, pools, backlog, positionLag
     help: 'Time for which the oldest entry of the audit log without a position has waited for it; of all gateways together. NaN: it cannot be read.',
     registers,
     async collect() {
-      this.set(await positionLag().catch(() => Number.NaN));
+      this.set(await lags.positionLag().catch(() => Number.NaN));
     },
   });
+  const { sealingLag } = lags;
+  if (sealingLag !== undefined)
+    new Gauge({
+      name: 'latchkey_audit_sealing_lag_seconds',
+      help: 'Time for which the oldest entry of the audit log that has a position has waited for being sealed; of all gateways together. NaN: it cannot be read.',
+      registers,
+      async collect() {
+        this.set(await sealingLag().catch(() => Number.NaN));
+      },
+    });
   let kindsOfWork: string[] = [];
   new Gauge({
     name: 'latchkey_backlog',

@@ -23,6 +23,7 @@ import { StartupError } from './startup-error.ts';
  * - `gateway.lock`, `server.lock`: locked by the gateway that owns the folder, and by its PostgreSQL server
  * - `postgres/`: the embedded database's cluster and its password
  * - `cursor-secret`: the key that signs cursors if none is configured
+ * - `audit-signing-key`: the key with which the heads of audit logs are signed if none is configured
  * - `development-issuer-key.json`: the key with which the development issuer signs tokens
  * - `mail/`: outgoing mail, written to files if no mail server is configured
  */
@@ -34,11 +35,12 @@ const postgresFolderName = 'postgres';
 const clusterName = 'cluster';
 const passwordName = 'password';
 const cursorSecretName = 'cursor-secret';
+const auditSigningKeyName = 'audit-signing-key';
 const developmentIssuerKeyName = 'development-issuer-key.json';
 const mailFolderName = 'mail';
 
 /** Left over from a first start that was killed: `postgres.1a2b3c4d`. */
-const draftName = /^(postgres|cursor-secret)\.[\da-f]{8}$/;
+const draftName = /^(postgres|cursor-secret|audit-signing-key)\.[\da-f]{8}$/;
 const mailName = /\.eml$/;
 
 export type DataFolderContent = 'ABSENT' | 'EMPTY' | 'LATCHKEY' | 'FOREIGN';
@@ -85,7 +87,9 @@ async function closeToOthers(folder: string): Promise<void> {
   const mails = await readdir(mailFolder(folder)).catch(unlessAbsent([]));
   const paths = [
     ...[folder, mailFolder(folder), postgresFolder(folder)],
-    ...[markName, cursorSecretName, developmentIssuerKeyName].map((name) => join(folder, name)),
+    ...[markName, cursorSecretName, auditSigningKeyName, developmentIssuerKeyName].map((name) =>
+      join(folder, name),
+    ),
     ...mails.filter((name) => mailName.test(name)).map((name) => join(mailFolder(folder), name)),
   ];
   for (const path of paths) {
@@ -133,18 +137,41 @@ export function mailFolder(folder: string): string {
  */
 export async function keptCursorSecret(folder: string): Promise<string> {
   const path = join(folder, cursorSecretName);
-  let secret: string;
-  try {
-    await prepareDataFolder(folder);
-    await createWhole(path, randomBytes(32).toString('base64url'));
-    secret = await readFile(path, 'utf8');
-  } catch (error) {
-    throw error instanceof StartupError ? error : unusable(folder, error);
-  }
+  const secret = await kept(folder, path, () => randomBytes(32).toString('base64url'));
   if (/^[\w-]{32,}$/.test(secret)) return secret;
   throw new StartupError(
     `${path} does not hold a secret: restore it, or delete it, and clients that resume start again.`,
   );
+}
+
+/**
+ * Returns the text of the key in the data folder with which the heads of audit logs are signed, and keeps a new one at the first
+ * call: readable only by the gateway's user. Heads that it has signed can be verified as long as it is there.
+ *
+ * @throws StartupError if the folder cannot be used, or the file does not hold what is accepted
+ */
+export async function keptAuditSigningKey(
+  folder: string,
+  create: () => string,
+  isAccepted: (text: string) => boolean,
+): Promise<string> {
+  const path = join(folder, auditSigningKeyName);
+  const key = await kept(folder, path, create);
+  if (isAccepted(key)) return key;
+  throw new StartupError(
+    `${path} does not hold a key: restore it. Without it, the audit logs that it has sealed are not sealed any further.`,
+  );
+}
+
+/** The content of a file in the data folder, which is created with a new one unless it is there. */
+async function kept(folder: string, path: string, create: () => string): Promise<string> {
+  try {
+    await prepareDataFolder(folder);
+    await createWhole(path, create());
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw error instanceof StartupError ? error : unusable(folder, error);
+  }
 }
 
 /** Creates a file unless it exists. It is never there in part, even if the disk is full. */
@@ -174,12 +201,13 @@ export async function clearDataFolder(folder: string): Promise<string[]> {
   for (const name of mails.filter((name) => mailName.test(name))) await rm(join(mail, name));
   for (const path of [home, mail]) await removeIfEmpty(path);
   // The marker after the rest, so that an interrupted call can be repeated; the lock last, so that nobody starts before.
-  for (const name of [cursorSecretName, developmentIssuerKeyName, serverLockName, markName, gatewayLockName])
+  const secrets = [cursorSecretName, auditSigningKeyName, developmentIssuerKeyName];
+  for (const name of [...secrets, serverLockName, markName, gatewayLockName])
     await rm(join(folder, name), { force: true });
-  const kept = await readdir(folder);
+  const others = await readdir(folder);
   // A folder that is only linked here, or mounted, stays.
-  if (kept.length === 0 && !(await lstat(folder)).isSymbolicLink()) await removeIfEmpty(folder);
-  return kept.map((name) => join(folder, name));
+  if (others.length === 0 && !(await lstat(folder)).isSymbolicLink()) await removeIfEmpty(folder);
+  return others.map((name) => join(folder, name));
 }
 
 async function removeIfEmpty(folder: string): Promise<void> {

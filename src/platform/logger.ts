@@ -15,6 +15,7 @@ const secretNames = [
   'password',
   'secret',
   'cursorSecret',
+  'auditSigningKeys',
   'connectionString',
   'databaseUrl',
   'redisUrl',
@@ -24,6 +25,7 @@ const secretNames = [
   'REDIS_URL',
   'SMTP_URL',
   'CURSOR_SECRET',
+  'AUDIT_SIGNING_KEYS',
 ];
 
 /** The paths at which a secret's name is redacted: at the top level of a log object and up to three levels below. */
@@ -37,9 +39,14 @@ const redactedPaths = secretNames.flatMap((name) => {
 const credentialsInUrl = /\b([a-z][a-z0-9+.-]*:\/\/)(?:\\.|[^\s"\\])*@/gi;
 const bearerToken = /\b(bearer)\s+[\w.~+/=-]+/gi;
 
-/** Redacts bearer tokens and the credentials in URLs. */
+const privateKey = /\bPRIVATE\+KEY\+[^\s"\\,]+/g;
+
+/** Redacts bearer tokens, private keys and the credentials in URLs. */
 export function withoutCredentials(text: string): string {
-  return text.replace(credentialsInUrl, '$1[redacted]@').replace(bearerToken, '$1 [redacted]');
+  return text
+    .replace(credentialsInUrl, '$1[redacted]@')
+    .replace(bearerToken, '$1 [redacted]')
+    .replace(privateKey, '[redacted]');
 }
 
 /** The maximum length of a logged chain of causes. */

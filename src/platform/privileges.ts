@@ -32,6 +32,8 @@ const byTable: ReadonlyMap<string, readonly TablePrivilege[]> = new Map([
   ['audit_positions', readOnly],
   ['audit_renumberings', readOnly],
   ['audit_numbering', readOnly],
+  ['audit_tiles', neverDeleted],
+  ['audit_checkpoints', appendOnly],
   ['decisions', appendOnly],
   ['accounts', neverDeleted],
   ['organizations', neverDeleted],

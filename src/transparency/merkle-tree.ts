@@ -35,7 +35,7 @@ export function nodeHash(left: Hash, right: Hash): Hash {
 }
 
 /** The complete subtrees that a range of a proof, or a whole tree, is made of, from left to right. */
-function subtreesOf({ start, end }: Range): Subtree[] {
+export function subtreesOf({ start, end }: Range): Subtree[] {
   const subtrees: Subtree[] = [];
   for (let from = start; from < end; ) {
     const level = Math.floor(Math.log2(end - from));

@@ -64,8 +64,8 @@ export function parseSigningKey(text: string): Signer | null {
 }
 
 /** The same key under another name. */
-export function renamed(signer: Signer, name: string): Signer {
-  return { ...signer, name, id: idOf(name, signer.publicKey) };
+export function renamed<Key extends Verifier>(key: Key, name: string): Key {
+  return { ...key, name, id: idOf(name, key.publicKey) };
 }
 
 /** The text that lets others verify: `<name>+<id>+<base64>`. */

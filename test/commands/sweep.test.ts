@@ -108,7 +108,7 @@ test('old rows are deleted until none is left, whatever becomes of those of othe
   let left = 12_000;
   const asked: number[] = [];
   await new Promise<void>((resolve) => {
-    const jobs = startBackgroundJobs(dependencies, { mailer: null, consoleUrl: null }, [
+    const jobs = startBackgroundJobs(dependencies, { mailer: null, consoleUrl: null, sealer: null }, [
       () => Promise.reject(new Error('this table is broken')),
       async (_, __, limit) => {
         const deleted = Math.min(limit, left);

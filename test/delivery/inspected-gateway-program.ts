@@ -22,6 +22,7 @@ const config = {
   identity: { kind: 'development' },
   ...{
     cursorSecrets: ['a secret of the tests, long enough to sign'],
+    auditSigningKeys: null,
     allowedOrigins: [],
     trustedProxies: [],
     publicUrl: null,

@@ -140,6 +140,7 @@ test('what the gateway holds and what waits is shown', async () => {
     'latchkey_backlog{work="grants_to_end"}',
     'latchkey_backlog{work="audit_entries_without_position"}',
     'latchkey_audit_position_lag_seconds',
+    'latchkey_audit_sealing_lag_seconds',
     'nodejs_eventloop_lag_p99_seconds',
   ])
     expect(samples.get(name), name).toBeTypeOf('number');

@@ -28,8 +28,9 @@ test.each([
   ['a secret in the configuration', { config: { database: { password: secret }, cursorSecret: secret } }],
   [
     'environment variables',
-    { env: { DATABASE_URL: secret, CURSOR_SECRET: secret, REDIS_URL: secret, SMTP_URL: secret } },
+    { env: { DATABASE_URL: secret, CURSOR_SECRET: secret, REDIS_URL: secret, AUDIT_SIGNING_KEYS: secret } },
   ],
+  ['a private key', { text: `PRIVATE+KEY+log.example+${secret}+${secret}` }],
   ['a connection string', { url: `postgresql://latchkey:${secret}@db.example/latchkey` }],
   ['a password with an @', { url: `postgresql://latchkey:pass@${secret}@db.example/latchkey` }],
   ['a password with a slash', { url: `redis://:pass/${secret}@redis.example` }],

@@ -68,6 +68,7 @@ describe('a gateway on a migrated database', () => {
       audit_entries: 'INSERT SELECT',
       displaced_audit_entries: 'SELECT',
       ...{ audit_positions: 'SELECT', audit_renumberings: 'SELECT', audit_numbering: 'SELECT' },
+      ...{ audit_tiles: 'INSERT SELECT UPDATE', audit_checkpoints: 'INSERT SELECT' },
       decisions: 'INSERT SELECT',
       ...Object.fromEntries(
         [

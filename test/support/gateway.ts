@@ -7,6 +7,7 @@ import { type Config, defaultAdmission } from '../../src/config/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousLimits, generousMs, generousQuotas } from './deadlines.ts';
 import { createTestDatabase, fastGatewayUrl } from './postgres.ts';
+import { signingKeys } from './sealing.ts';
 
 export type Answer = {
   status: number;
@@ -58,6 +59,7 @@ const development: Config = {
   redis: null,
   identity: { kind: 'development' },
   cursorSecrets: ['a secret of the tests, long enough to sign'],
+  auditSigningKeys: signingKeys(),
   allowedOrigins: [],
   trustedProxies: [],
   publicUrl: null,

@@ -8,6 +8,8 @@ export type Program = {
   printed(text: string): Promise<string>;
   /** Sends SIGINT, as Ctrl-C does. */
   interrupt(): void;
+  /** `kill -9`. */
+  kill(): void;
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 };
 
@@ -34,5 +36,6 @@ export function runProgram(path: string, ...given: string[]): Program {
       return said.stdout;
     },
     interrupt: () => child.kill('SIGINT'),
+    kill: () => child.kill('SIGKILL'),
   };
 }

@@ -30,7 +30,8 @@ export async function journal(sql: pg.Pool): Promise<() => Promise<Written[]>> {
     BEGIN
       FOR name IN SELECT tablename FROM pg_tables
                    WHERE schemaname = 'public' AND tablename NOT IN
-                         ('journal', '_prisma_migrations', 'displaced_audit_entries', 'audit_positions', 'repeated_refusals') LOOP
+                         ('journal', '_prisma_migrations', 'displaced_audit_entries', 'audit_positions', 'audit_tiles',
+                          'audit_checkpoints', 'repeated_refusals') LOOP
         EXECUTE format('CREATE TRIGGER into_journal AFTER INSERT OR UPDATE OR DELETE ON %I
                           FOR EACH ROW EXECUTE FUNCTION into_journal()', name);
       END LOOP;

@@ -12,6 +12,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     databasePoolSize: 20,
     identity: { kind: 'development' },
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
+    auditSigningKeys: null,
     allowedOrigins: [],
     trustedProxies: [],
     publicUrl: null,
