@@ -293,6 +293,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
         }),
         tail,
       },
+      sealedLogs: {
+        ...{ pool: database.pool, accountOf },
+        signIn: (claims, source) => signIn(dependencies, claims, source),
+      },
       ticketWebhooks: {
         integrations: config.ticketWebhooks,
         receive: (...delivered) => receive(dependencies, ...delivered),

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
  * understand a room, and no model depends on another model's store.
  */
 const layers: readonly (readonly string[])[] = [
-  ['main.ts', 'reset.ts', 'database-setup.ts', 'audit-key.ts', 'tour'],
+  ['main.ts', 'reset.ts', 'database-setup.ts', 'audit-key.ts', 'audit-verify.ts', 'tour'],
   ['bundle.ts'],
   ['gateway.ts'],
   ['app.ts', 'start-failure.ts'],

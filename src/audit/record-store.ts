@@ -36,3 +36,37 @@ export const recordsSql = `
      ORDER BY position LIMIT $3::int)
   SELECT page.position, ${entryColumns}
     FROM page JOIN audit_entries AS e ON e.txid = page.txid AND e.seq = page.seq ORDER BY page.position`;
+
+/** The records of a grant's entries after a position of its log, at most `limit`, in order. One statement. */
+export async function readRecordsOfGrant(
+  db: Pick<pg.Pool, 'query'>,
+  organizationId: string,
+  grantId: string,
+  after: number,
+  limit: number,
+): Promise<AuditRecord[]> {
+  const { rows } = await db.query<Omit<PositionedEntry, 'position'> & { position: string }>(
+    `SELECT given.position, ${entryColumns}
+       FROM audit_entries AS e JOIN audit_positions AS given ON given.txid = e.txid AND given.seq = e.seq
+      WHERE e.grant_id = $1::uuid AND e.organization_id = $2::uuid AND given.position > $3::bigint
+        AND (e.txid, e.seq) > (COALESCE((SELECT txid FROM audit_positions WHERE organization_id = $2::uuid AND position = $3::bigint), 0), 0)
+      ORDER BY e.txid, e.seq LIMIT $4::int`,
+    [grantId, organizationId, after, Math.min(limit, mostRecords)],
+  );
+  return rows.map((row) => recordOf({ ...row, position: Number(row.position) }));
+}
+
+/** The position of the last entry of each grant; null where it has none yet. A grant without entries is left out. */
+export async function readLastPositionsOfGrants(
+  db: Pick<pg.Pool, 'query'>,
+  grantIds: readonly string[],
+): Promise<Map<string, number | null>> {
+  const { rows } = await db.query<{ id: string; position: string | null }>(
+    `SELECT asked.id, given.position FROM unnest($1::uuid[]) AS asked(id)
+      CROSS JOIN LATERAL (SELECT txid, seq FROM audit_entries WHERE grant_id = asked.id
+                           ORDER BY txid DESC, seq DESC LIMIT 1) AS last
+       LEFT JOIN audit_positions AS given ON given.txid = last.txid AND given.seq = last.seq`,
+    [grantIds],
+  );
+  return new Map(rows.map(({ id, position }) => [id, position === null ? null : Number(position)]));
+}

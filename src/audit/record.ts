@@ -6,6 +6,7 @@
  * relies on both: a rule here may be added to, never changed.
  */
 import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
 import { encodeGlobalId } from '../platform/global-id.ts';
 
 /** Ids are global ids, and names are those of `AuditEntry` in the API. */
@@ -141,4 +142,9 @@ export function detailsWithGlobalIds(details: AuditRow['details']): Record<strin
       return [key, type === undefined || typeof value !== 'string' ? value : encodeGlobalId(type, value)];
     }),
   );
+}
+
+/** The bytes of a record, of which the leaf of the entry in the tree of its log is the hash. */
+export function leafOf(record: AuditRecord): Buffer {
+  return Buffer.from(canonicalJson(record));
 }

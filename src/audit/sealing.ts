@@ -8,7 +8,6 @@
  * log is left as it is, and the gateway says so.
  */
 import type pg from 'pg';
-import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Clock } from '../platform/clock.ts';
 import { isUnavailable } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
@@ -19,7 +18,7 @@ import { signNote } from '../transparency/signed-note.ts';
 import { appendLeaves, type Edge, edgeTiles, type GrownTile, rootOf } from '../transparency/tiles.ts';
 import { logName } from './log-name.ts';
 import type { Place } from './positions.ts';
-import type { AuditRecord } from './record.ts';
+import { type AuditRecord, leafOf } from './record.ts';
 import { readRecords } from './record-store.ts';
 import { type Head, readHeads, readTiles } from './sealed-log.ts';
 
@@ -173,11 +172,6 @@ function nextHead(
   const root = rootOf(grownEdge);
   const note = signNote(checkpointText({ origin, size, root }), signers);
   return { head: { size, root, note, signedAt }, grown };
-}
-
-/** The bytes of an entry in the tree. */
-export function leafOf(record: AuditRecord): Buffer {
-  return Buffer.from(canonicalJson(record));
 }
 
 /** Locks those of the logs that nobody seals now, until the transaction ends. Returns how long each of them is. */

@@ -95,6 +95,10 @@ export const operations = {
     kind: 'http',
     may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
   },
+  proveAuditLog: {
+    kind: 'http',
+    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
+  },
 
   createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
   assignTicket: { kind: 'mutation', may: ['TICKETING', 'OPERATOR'] },

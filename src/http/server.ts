@@ -12,6 +12,7 @@ import { createAdmission, type RunningOperations } from './admission/admission.t
 import type { Turn } from './admission/lane.ts';
 import type { RateStore } from './admission/rate-store.ts';
 import { createWhileArriving } from './arriving-bodies.ts';
+import { type SealedLogs, sealedLogRoutes } from './audit-log.ts';
 import { type AuditStreamOptions, auditStreamRoute } from './audit-stream/route.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
@@ -64,6 +65,8 @@ export type HttpServerOptions = {
   ticketWebhooks?: TicketWebhooks;
   /** Streams the audit log to whoever asks for it. */
   auditStream?: AuditStreamOptions;
+  /** Serves the sealed audit logs. */
+  sealedLogs?: SealedLogs;
   /** For development only: everybody who can reach the gateway can act as any account. */
   developmentTokens?: DevelopmentTokens;
   /** Serves GraphiQL with these tabs to browsers at /graphql. */
@@ -182,6 +185,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
             onEvaluated: (outcome, count) => options.metrics?.evaluated(outcome, count),
             ...{ authenticate, limits, log, sourceOf, whileArriving },
           })),
+      ...(options.sealedLogs === undefined
+        ? []
+        : sealedLogRoutes({ ...options.sealedLogs, authenticate, admission, limits, log, sourceOf })),
       ...healthRoutes({ checks: options.readiness ?? [], isDraining, limits, log }),
       ...(options.ticketWebhooks === undefined
         ? []

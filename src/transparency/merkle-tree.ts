@@ -58,10 +58,18 @@ export function joined(hashes: readonly Hash[]): Hash {
 /** The ranges whose hashes prove that the leaf is in the tree of this size, its sibling first. */
 export function inclusionRanges(leaf: number, size: number): Range[] {
   if (!(leaf >= 0 && leaf < size)) throw new RangeError(`A tree of ${size} leaves has no leaf ${leaf}`);
+  return rangesBeside({ start: leaf, end: leaf + 1 }, size);
+}
+
+/**
+ * The ranges whose hashes lead from the hash of a node, which covers these leaves, to the root: its sibling first. The leaves
+ * must be those of a leaf, of a complete subtree, or of a part at the right edge.
+ */
+export function rangesBeside(node: Range, size: number): Range[] {
   const ranges: Range[] = [];
-  for (let { start, end } = { start: 0, end: size }; end - start > 1; ) {
+  for (let { start, end } = { start: 0, end: size }; start < node.start || end > node.end; ) {
     const middle = start + splitOf(end - start);
-    if (leaf < middle) {
+    if (node.start < middle) {
       ranges.unshift({ start: middle, end });
       end = middle;
     } else {
@@ -95,6 +103,16 @@ export function consistencyRanges(first: number, second: number): Range[] {
 /** The greatest power of two below the size: where a tree is divided. */
 function splitOf(size: number): number {
   return 2 ** Math.floor(Math.log2(size - 1));
+}
+
+/** The root that follows from the hash of a node and the hashes beside it; null if these are too many or too few. */
+export function rootAbove(node: Range, size: number, hash: Hash, path: readonly Hash[]): Hash | null {
+  const ranges = rangesBeside(node, size);
+  if (ranges.length !== path.length) return null;
+  return ranges.reduce((reached, { start }, at) => {
+    const sibling = path[at] as Hash;
+    return start < node.start ? nodeHash(sibling, reached) : nodeHash(reached, sibling);
+  }, hash);
 }
 
 export type Inclusion = {

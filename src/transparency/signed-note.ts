@@ -98,26 +98,35 @@ export function signNote(text: string, signers: readonly Signer[]): string {
 /** Far more than a note of this kind has. Whoever verifies reads no more. */
 const maxSignatures = 64;
 
+type Signature = { readonly name: string; readonly id: string; readonly signature: Buffer };
+
+/** The text of a note and its signatures, none of which is verified. @throws NoteError if it is none */
+export function parseNote(note: string): { text: string; signatures: Signature[] } {
+  const end = note.lastIndexOf('\n\n');
+  const lines = note.slice(end + 2).split('\n');
+  if (end === -1 || lines.pop() !== '' || lines.length > maxSignatures || /[^\P{Cc}\n]/u.test(note))
+    throw new NoteError('It is not a signed note.');
+  const signatures = lines.map((line) => {
+    const [, name = '', encoded = ''] = /^— (\S+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
+    const bytes = Buffer.from(encoded, 'base64');
+    if (name === '' || bytes.length < 5) throw new NoteError('It is not a signed note.');
+    return { name, id: bytes.toString('hex', 0, 4), signature: bytes.subarray(4) };
+  });
+  return { text: note.slice(0, end + 1), signatures };
+}
+
 /**
  * The text of a note, once a signature of one of the keys has verified. Signatures of other keys are ignored.
  *
  * @throws NoteError if it is no note, a signature of one of the keys is wrong, or none of them has signed
  */
 export function openNote(note: string, verifiers: readonly Verifier[]): string {
-  const end = note.lastIndexOf('\n\n');
-  const lines = note.slice(end + 2).split('\n');
-  if (end === -1 || lines.pop() !== '' || lines.length > maxSignatures || /[^\P{Cc}\n]/u.test(note))
-    throw new NoteError('It is not a signed note.');
-  const text = note.slice(0, end + 1);
+  const { text, signatures } = parseNote(note);
   let isSigned = false;
-  for (const line of lines) {
-    const [, name = '', encoded = ''] = /^— (\S+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
-    const signature = Buffer.from(encoded, 'base64');
-    if (name === '' || signature.length < 5) throw new NoteError('It is not a signed note.');
-    const id = signature.toString('hex', 0, 4);
+  for (const { name, id, signature } of signatures) {
     const known = verifiers.find((verifier) => verifier.name === name && verifier.id === id);
     if (known === undefined) continue;
-    if (!verify(null, Buffer.from(text), known.publicKey, signature.subarray(4)))
+    if (!verify(null, Buffer.from(text), known.publicKey, signature))
       throw new NoteError(`The signature of ${name} is not that of this text.`);
     isSigned = true;
   }

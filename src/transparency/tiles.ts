@@ -3,7 +3,7 @@
  * 256 hashes, those of level 0 of leaves and the others of full tiles one level below. It grows to the right and never
  * changes, so every earlier state of a tile is its beginning.
  */
-import { type Hash, hashBytes, joined, nodeHash, type Subtree } from './merkle-tree.ts';
+import { type Hash, hashBytes, joined, nodeHash, type Range, type Subtree } from './merkle-tree.ts';
 
 const heightOfTile = 8;
 
@@ -68,7 +68,7 @@ export function hashInTile({ level, index }: Subtree, tile: Buffer): Hash {
 }
 
 /** The hashes of a tile. */
-function hashesOf(tile: Buffer): Hash[] {
+export function hashesOf(tile: Buffer): Hash[] {
   return Array.from({ length: tile.length / hashBytes }, (_, at) =>
     tile.subarray(at * hashBytes, (at + 1) * hashBytes),
   );
@@ -107,6 +107,17 @@ export function edgeTiles(size: number): (TileId & { readonly width: number })[]
 /** The root of the tree. */
 export function rootOf({ partial }: Edge): Hash {
   return joined(partial.toReversed().flatMap((tile) => completeSubtrees(hashesOf(tile))));
+}
+
+/** The hash of the node that covers a tile: what a full tile is one level above. */
+export function hashOfTile(hashes: readonly Hash[]): Hash {
+  return joined(completeSubtrees(hashes));
+}
+
+/** The leaves that a tile of level 0 covers in a tree of this size. */
+export function leavesOfTile(index: number, size: number): Range {
+  const start = index * tileWidth;
+  return { start, end: start + widthOf({ level: 0, index }, size) };
 }
 
 /** The roots of the complete subtrees above hashes that begin a tile, the larger ones first. */

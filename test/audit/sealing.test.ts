@@ -5,9 +5,10 @@
 import pg from 'pg';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { logName } from '../../src/audit/log-name.ts';
+import { leafOf } from '../../src/audit/record.ts';
 import { readRecords } from '../../src/audit/record-store.ts';
 import { readHeads, readProofs } from '../../src/audit/sealed-log.ts';
-import { createSealer, leafOf, readSealingLag } from '../../src/audit/sealing.ts';
+import { createSealer, readSealingLag } from '../../src/audit/sealing.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Logger } from '../../src/platform/logger.ts';
 import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';

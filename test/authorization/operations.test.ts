@@ -32,6 +32,7 @@ const opened: Record<Relation, readonly string[]> = {
       'auditLog',
       'auditSummary',
       'streamAuditLog',
+      'proveAuditLog',
       'roleAssignments',
       'rovoDataDeletions',
       'assignTicket',
@@ -45,7 +46,7 @@ const opened: Record<Relation, readonly string[]> = {
     ...ticketing,
   ],
   GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
-  AUDIT_READING: ['account', 'auditLog', 'auditSummary', 'streamAuditLog'],
+  AUDIT_READING: ['account', 'auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
   SUPPORT_ENGINEER: ['auditLog', 'auditSummary', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   ASSIGNED_ENGINEER: [
@@ -59,7 +60,7 @@ const opened: Record<Relation, readonly string[]> = {
     ...['sessionEvents', 'changeRequestEvents'],
   ],
   ROLE_HOLDER: ['triggerScimSync'],
-  AUDITOR: ['auditLog', 'auditSummary', 'streamAuditLog'],
+  AUDITOR: ['auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
@@ -67,6 +68,7 @@ const opened: Record<Relation, readonly string[]> = {
       'auditLog',
       'auditSummary',
       'streamAuditLog',
+      'proveAuditLog',
       'setSupportAccessPolicy',
       'setSupportAccessRestrictions',
       'withdrawProposedChange',
@@ -76,7 +78,7 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   GUARD_ADMIN: [
     ...['approveGuardRequest', 'approveGuardRequestInBulk', 'denyGuardRequest', 'denyGuardRequestInBulk'],
-    ...['auditLog', 'auditSummary', 'streamAuditLog', 'setSupportAccessRestrictions'],
+    ...['auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog', 'setSupportAccessRestrictions'],
     ...revoking,
   ],
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],
@@ -109,7 +111,7 @@ test('without a relation nothing is allowed, and one sufficient relation is enou
 test('the queries, the subscription and what is outside GraphQL are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
   expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents', 'changeRequestEvents']);
-  expect(kinds.http).toEqual(['evaluateAccess', 'streamAuditLog']);
+  expect(kinds.http).toEqual(['evaluateAccess', 'streamAuditLog', 'proveAuditLog']);
   expect(kinds.query?.toSorted()).toEqual(
     [
       ...opened.SIGNED_IN,

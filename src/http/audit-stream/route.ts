@@ -1,12 +1,10 @@
 /** `GET /audit/stream`: a log as lines of JSON after a cursor, waiting for the next entry where there is none (docs/audit-streams.md). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { GraphQLError } from 'graphql';
 import type { LogTail } from '../../audit/streams/tail.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
-import { withDeadline } from '../../platform/deadline.ts';
 import { claimsOf } from '../access/caller.ts';
 import type { Admission } from '../admission/admission.ts';
-import { refuseAfterPause } from '../admission/refuse-after-pause.ts';
+import { asOperation } from '../admission/as-operation.ts';
 import { type Authenticate, bearerKey } from '../authentication.ts';
 import type { ConnectionCounter } from '../connection-counter.ts';
 import type { ExpiryTimer } from '../expiry-timer.ts';
@@ -39,7 +37,7 @@ export type AuditStreamRoute = Route & {
 };
 
 export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
-  const { reader, tail, admission, connections, expiryTimer, limits } = options;
+  const { reader, tail, connections, expiryTimer, limits } = options;
   const draining = new AbortController();
 
   /** Reads as an operation of the account: admitted, and in its turn. */
@@ -49,27 +47,11 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ opened: OpenedLog; page: LogPage }> {
-    const place = await admission.admit(bearerKey(claims), {});
-    if ('code' in place) return await refuseAfterPause(response, place, limits.refusalPauseMs);
-    try {
-      await place.start();
-      const reading = place.during(
-        (async () => {
-          const opened = await reader.open(claims, asked.organizationId, options.sourceOf(request));
-          place.identify(opened.account);
-          return { opened, page: await opened.read(asked.start, asked.limit) };
-        })(),
-      );
-      const late = () => new RequestRefusedError(503, 'SERVICE_UNAVAILABLE', 'There was no answer in time.');
-      return await withDeadline(reading, limits.operationMs, late);
-    } catch (error) {
-      if (!(error instanceof GraphQLError)) throw error;
-      // It had no turn in time.
-      response.setHeader('retry-after', 1);
-      throw new RequestRefusedError(429, String(error.extensions['code']), error.message);
-    } finally {
-      place.end();
-    }
+    return await asOperation(options, claims, response, async (identify) => {
+      const opened = await reader.open(claims, asked.organizationId, options.sourceOf(request));
+      identify(opened.account);
+      return { opened, page: await opened.read(asked.start, asked.limit) };
+    });
   }
 
   async function answer(

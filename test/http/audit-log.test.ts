@@ -1,0 +1,306 @@
+/** The sealed logs over HTTP: who reads which, what the files are, and that whatever is changed in the database is named. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { logName } from '../../src/audit/log-name.ts';
+import { createHeads, createProof, parseLine } from '../../src/audit/verify-export.ts';
+import { openCheckpoint } from '../../src/transparency/checkpoint.ts';
+import { keysOfLog } from '../../src/transparency/log-keys.ts';
+import { leafHash } from '../../src/transparency/merkle-tree.ts';
+import { verifierKey } from '../../src/transparency/signed-note.ts';
+import { appendLeaves, emptyEdge, hashesOf, rootOf } from '../../src/transparency/tiles.ts';
+import { generousMs } from '../support/deadlines.ts';
+import { eventually } from '../support/eventually.ts';
+import type { Person, TestGateway } from '../support/gateway.ts';
+import { runProgram } from '../support/program.ts';
+import { insertAuditEntries, rawId } from '../support/rows.ts';
+import { logKeys, signingKeys } from '../support/sealing.ts';
+import { assignRole, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
+
+const texts = signingKeys();
+let gateway: TestGateway;
+let world: World;
+let acme: string;
+/** Who reads all of Acme's log: its admin, an auditor, its own service account, a Guard admin of all of it. */
+const readers: Person[] = [];
+/** Who reads only a part of it, or nothing. */
+let others: Person[];
+let vendors: Person[];
+let grantId: string;
+
+beforeAll(async () => {
+  ({ gateway, world } = await startGatewayWithWorld({ config: { auditSigningKeys: texts } }));
+  acme = world.acme.organizationId;
+  const auditor = await gateway.as(world.acme.emails.reporter);
+  const { viewer } = await auditor.ask('{ viewer { account { ... on User { id } } } }');
+  await assignRole(world, { userId: viewer.account.id, role: 'AUDITOR', organizationId: acme });
+  const service = { email: 'siem@acme.example', name: 'SIEM', capabilities: ['AUDIT_READING'] };
+  await done(world.operator, 'addServiceAccount', { ...service, organizationId: acme });
+  readers.push(world.admins.acme, auditor, await gateway.as(service.email), world.guardAdmins.acme);
+  const [engineer, siteAdmin, auditing] = await Promise.all(
+    [world.engineer.email, world.acme.emails.siteAdmin, world.services.auditing].map(gateway.as),
+  );
+  vendors = [world.operator, auditing as Person];
+  others = [...vendors, world.admins.globex, engineer as Person, siteAdmin as Person];
+  grantId = (await fileTicket(gateway, world)).grantId ?? '';
+  // More than one tile.
+  await insertAuditEntries(gateway, rawId(acme), 300);
+  await expectSealed();
+});
+afterAll(() => gateway.dispose());
+
+/** Waits until everything in Acme's log is sealed. */
+async function expectSealed(): Promise<void> {
+  await eventually(async () => {
+    const { rows } = await gateway.sql.query<{ open: number }>(
+      `SELECT (SELECT count(*) FROM audit_entries WHERE organization_id = $1)
+              - (SELECT max(size) FROM audit_checkpoints WHERE organization_id = $1) AS open`,
+      [rawId(acme)],
+    );
+    expect(rows).toEqual([{ open: '0' }]);
+  });
+}
+
+const keysOf = (organizationId: string) => keysOfLog(logKeys(texts), logName(rawId(organizationId)));
+
+async function get(path: string, person: Pick<Person, 'token'> | null = world.admins.acme) {
+  const response = await fetch(`${gateway.url}${path}`, {
+    headers: person === null ? {} : { authorization: `Bearer ${person.token}` },
+    signal: AbortSignal.timeout(generousMs),
+  });
+  const body = Buffer.from(await response.arrayBuffer());
+  const code = response.ok ? undefined : JSON.parse(body.toString()).error.code;
+  return { status: response.status, code, body, headers: response.headers };
+}
+
+const inLog = (path: string, organizationId = acme) => `/audit/log/${organizationId}/${path}`;
+
+async function downloaded(path: string): Promise<string> {
+  const { status, body, headers } = await get(path);
+  expect(status).toBe(200);
+  const next = /<(.+)>; rel="next"/.exec(headers.get('link') ?? '')?.[1];
+  return body.toString() + (next === undefined ? '' : await downloaded(next));
+}
+
+/** What is proved of a download, or the sentence that says what is not. */
+function proved(text: string, kept: readonly string[] = []) {
+  const { verifiers } = keysOf(acme);
+  try {
+    const heads = createHeads(verifiers);
+    const lines = text.trim().split('\n').map(parseLine);
+    for (const note of kept) heads.add(note);
+    for (const line of lines) if ('checkpoint' in line) heads.add(line.checkpoint);
+    const proof = createProof(heads.inOrder(), verifiers);
+    for (const line of lines) proof.read(line);
+    return proof.end();
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe('who reads', () => {
+  const paths = ['checkpoint', 'tile/0/000', 'tile/entries/000', 'export'];
+
+  test('everybody who reads the whole log of their organization', async () => {
+    for (const reader of readers)
+      for (const path of paths) expect((await get(inLog(path), reader)).status, path).toBe(200);
+  });
+
+  test('nobody else: a log that is not theirs is as one that does not exist', async () => {
+    const nobodys = logName('01900000-0000-7000-8000-000000000000');
+    for (const path of paths) {
+      const absent = await get(inLog(path, nobodys));
+      expect(absent).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+      for (const other of others) expect((await get(inLog(path), other)).body).toEqual(absent.body);
+      expect((await get(inLog(path), null)).status).toBe(401);
+    }
+    for (const name of ['vendor', 'x', '%', '00000000-0000-0000-0000-000000000000', `${acme}x`, rawId(acme)])
+      expect((await get(`/audit/log/${name}/checkpoint`)).status, name).toBe(404);
+  });
+
+  test('the vendor’s own log is that of its operators and auditing accounts', async () => {
+    for (const person of vendors) {
+      const { status, body } = await get('/audit/log/vendor/checkpoint', person);
+      expect(status).toBe(200);
+      const { origin, verifiers } = keysOfLog(logKeys(texts), 'vendor');
+      expect(openCheckpoint(body.toString(), verifiers).origin).toBe(origin);
+    }
+    expect((await get('/audit/log/vendor/checkpoint', others[3])).status).toBe(404);
+  });
+});
+
+describe('the files of C2SP tlog-tiles', () => {
+  test('lead from the entries to the signed head', async () => {
+    const note = await get(inLog('checkpoint'));
+    expect(note.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(note.headers.get('cache-control')).toBe('no-store');
+    const head = openCheckpoint(note.body.toString(), keysOf(acme).verifiers);
+    expect(head.origin).toBe(`log.example/audit/log/${acme}`);
+    const [full, partial] = [
+      await get(inLog('tile/0/000')),
+      await get(inLog(`tile/0/001.p/${head.size - 256}`)),
+    ];
+    expect(full.headers.get('cache-control')).toBe('private, max-age=31536000, immutable');
+    expect(full.headers.get('content-type')).toBe('application/octet-stream');
+    expect(full.body.length).toBe(8_192);
+    const leaves = hashesOf(Buffer.concat([full.body, partial.body]));
+    expect(rootOf(appendLeaves(emptyEdge, leaves).edge)).toEqual(head.root);
+
+    const bundle = (await get(inLog('tile/entries/000'))).body;
+    const entries: Buffer[] = [];
+    for (let at = 0; at < bundle.length; at += 2 + bundle.readUInt16BE(at))
+      entries.push(bundle.subarray(at + 2, at + 2 + bundle.readUInt16BE(at)));
+    expect(entries.map(leafHash)).toEqual(leaves.slice(0, 256));
+    expect((await get(inLog('tile/0/000.p/7'))).body).toEqual(full.body.subarray(0, 7 * 32));
+    expect((await get(inLog('tile/1/000.p/1'))).body.length).toBe(32);
+  });
+
+  test.each([
+    'tile/0/001',
+    'tile/0/002.p/1',
+    'tile/0/001.p/255',
+    'tile/1/000',
+    'tile/0/1',
+    'tile/entries/009',
+    'x',
+  ])('%s is not there', async (path) => {
+    expect(await get(inLog(path))).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+  });
+});
+
+test('an export is proved without the server, by the command', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-verify-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const [file, note] = [join(folder, 'export.ndjson'), join(folder, 'head.txt')];
+  const text = await downloaded(inLog('export'));
+  await writeFile(file, text);
+  await writeFile(note, (await get(inLog('checkpoint'))).body);
+  const [key] = keysOf(acme).verifiers.map(verifierKey);
+  const verify = (...given: string[]) => runProgram('src/audit-verify.ts', file, ...given).ended;
+  const good = await verify('--key', key ?? '', '--checkpoint', note);
+  expect(good).toMatchObject({ code: 0, stderr: '' });
+  expect(good.stdout).toMatch(
+    /^Proved: entries 1 to \d+ are as they were sealed, and none is missing\.\nHead: /,
+  );
+  await writeFile(file, text.replace('"position":7,', '"position":7,"forged":true,'));
+  expect(await verify('--key', key ?? '')).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: expect.stringContaining('NOT PROVED: Entry 7 was altered: '),
+  });
+});
+
+test('an export goes on from any position, and says what is wrong with a parameter', async () => {
+  expect(proved(await downloaded(`${inLog('export')}?from=300`))).toMatchObject({ entries: { first: 257 } });
+  for (const query of ['from=0', 'from=x', 'until=3', 'from=1&from=2'])
+    expect(await get(`${inLog('export')}?${query}`), query).toMatchObject({
+      status: 400,
+      code: 'BAD_REQUEST',
+    });
+  expect((await get(`${inLog('export')}?from=999999`)).status).toBe(404);
+});
+
+/** Changes the database as its owner who has switched every rule off, and takes that back afterwards. */
+async function tamper(...statements: string[]): Promise<void> {
+  const client = new pg.Client(gateway.databaseUrl);
+  await client.connect();
+  await client.query(`SET session_replication_role = 'replica'`);
+  await client.query('CREATE TABLE kept_entries AS TABLE audit_entries');
+  await client.query('CREATE TABLE kept_positions AS TABLE audit_positions');
+  onTestFinished(async () => {
+    for (const name of ['entries', 'positions'])
+      await client.query(
+        `DELETE FROM audit_${name}; INSERT INTO audit_${name} SELECT * FROM kept_${name}; DROP TABLE kept_${name}`,
+      );
+    await client.end();
+  });
+  for (const statement of statements) await client.query(statement.replaceAll('$1', `'${rawId(acme)}'`));
+}
+
+const entryAt = (position: number) =>
+  `(txid, seq) = (SELECT txid, seq FROM audit_positions WHERE organization_id = $1 AND position = ${position})`;
+/** Gives the entries from a position on others, which are so much higher. */
+const shift = (from: number, by: number) =>
+  [1_000_000 + by, -1_000_000].map(
+    (more, at) =>
+      `UPDATE audit_positions SET position = position + ${more} WHERE organization_id = $1 AND position >= ${at === 0 ? from : 1_000_000}`,
+  );
+
+describe('what is changed in the database is named', () => {
+  test.each<[string, string[], RegExp]>([
+    [
+      'altered',
+      [`UPDATE audit_entries SET actor_name = 'Nobody' WHERE ${entryAt(200)}`],
+      /^Entry 200 was altered: /,
+    ],
+    [
+      'deleted',
+      [
+        `DELETE FROM audit_entries WHERE ${entryAt(200)}`,
+        'DELETE FROM audit_positions WHERE organization_id = $1 AND position = 200',
+        ...shift(201, -1),
+      ],
+      /^Entry 200 is missing\.$/,
+    ],
+    [
+      'inserted',
+      [
+        ...shift(200, 1),
+        `INSERT INTO audit_entries
+           SELECT (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid(), 'seq', -1))).* FROM audit_entries e
+            WHERE ${entryAt(199)}`,
+        `INSERT INTO audit_positions SELECT $1, 200, txid, seq FROM audit_entries WHERE seq = -1`,
+      ],
+      /^An entry was inserted before entry 200: /,
+    ],
+    [
+      'reordered',
+      [
+        'UPDATE audit_positions SET position = 1000000 WHERE organization_id = $1 AND position = 200',
+        'UPDATE audit_positions SET position = 200 WHERE organization_id = $1 AND position = 210',
+        'UPDATE audit_positions SET position = 210 WHERE organization_id = $1 AND position = 1000000',
+      ],
+      /^Entry 200 was reordered: at its place is the one that was sealed as entry 210 /,
+    ],
+    [
+      'truncated',
+      ['DELETE FROM audit_positions WHERE organization_id = $1 AND position > 299'],
+      /^Entries 300 to \d+ are missing\.$/,
+    ],
+  ])('%s', async (_, statements, said) => {
+    await tamper(...statements);
+    expect(proved(await downloaded(inLog('export')))).toMatch(said);
+  });
+});
+
+describe('the story of a grant', () => {
+  test('is one file of its entries, which is proved by itself', async () => {
+    const { status, body, headers } = await get(`/audit/grants/${encodeURIComponent(grantId)}`);
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+    const { rows } = await gateway.sql.query('SELECT id FROM audit_entries WHERE grant_id = $1', [
+      rawId(grantId),
+    ]);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(proved(body.toString())).toMatchObject({
+      ...{ entries: null, alone: rows.length },
+      grant: { id: grantId, isWhole: true },
+    });
+    const changed = body.toString().replace('"outcome":"SUCCEEDED"', '"outcome":"REFUSED"');
+    expect(proved(changed)).toMatch(/^Entry \d+ \(.+\) cannot be trusted\. The entry is not the one/);
+  });
+
+  test('is for those who read the whole log, and nobody else', async () => {
+    for (const reader of readers) expect((await get(`/audit/grants/${grantId}`, reader)).status).toBe(200);
+    const absent = await get(
+      `/audit/grants/${Buffer.from('Grant:01900000-0000-7000-8000-000000000000').toString('base64')}`,
+    );
+    expect(absent.status).toBe(404);
+    for (const other of others)
+      expect((await get(`/audit/grants/${grantId}`, other)).body).toEqual(absent.body);
+    for (const wrong of ['x', acme, '%'])
+      expect((await get(`/audit/grants/${wrong}`)).status, wrong).toBe(404);
+    expect((await get(`/audit/grants/${grantId}?after=x`)).status).toBe(400);
+  });
+});
