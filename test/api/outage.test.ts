@@ -238,7 +238,7 @@ const faults: [string, (run: Run) => Promise<void>][] = [
 ];
 
 describe(`no acknowledged change is lost or incomplete when the database, OUTAGE_SEED=${seed},`, () => {
-  test.each(rotating(faults, seed, 2))('%s', async (what, disturb) => {
+  test.each(rotating(faults, seed))('%s', async (what, disturb) => {
     const run = new Run(what);
     for (let time = 0; time < disturbances; time += 1) {
       await run.answers(clients * answersOfEach);

@@ -9,7 +9,7 @@ import { generousMs } from '../support/deadlines.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { rawId } from '../support/rows.ts';
-import { bySize } from '../support/size.ts';
+import { bySize, rotating, seedOf } from '../support/size.ts';
 import { startCaseload } from './caseload.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
 import { committedEvents, expectContractKept, type Listener, openSubscriber } from './subscriber.ts';
@@ -35,11 +35,14 @@ afterAll(() => running?.disposeAsync());
 /** Error codes after which a client tries again. */
 const mayFailWith = new Set(['SERVICE_UNAVAILABLE', 'TOOK_TOO_LONG']);
 
-test.each<[string, () => Promise<void>]>([
+const ways: [string, () => Promise<void>][] = [
   ['restarted', () => postgres.stop()],
   ['killed', () => postgres.crash()],
-])(
-  'PostgreSQL is %s again and again',
+];
+const seed = seedOf('RESTART_SEED');
+
+test.each(rotating(ways, seed))(
+  `PostgreSQL is %s again and again, RESTART_SEED=${seed}`,
   async (what, bringDown) => {
     const { gateways, world, clientOf } = deployment;
     const before = new Set((await committedEvents(pool)).map(({ id }) => id));

@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
-import { bySize } from '../support/size.ts';
+import { bySize, rotating, seedOf } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { startCaseload } from './caseload.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
@@ -76,8 +76,10 @@ const outages: [string, () => Promise<void>, () => Promise<void>][] = [
   ['accepts connections and never answers', async () => road.stall(), async () => road.resume()],
 ];
 
-test.each(outages)(
-  'while Redis %s',
+const seed = seedOf('REDIS_OUTAGE_SEED');
+
+test.each(rotating(outages, seed))(
+  `while Redis %s, REDIS_OUTAGE_SEED=${seed}`,
   async (what, begin, end) => {
     const { gateways, world, clientOf } = deployment;
     const before = new Set((await committedEvents(pool)).map(({ id }) => id));

@@ -12,9 +12,13 @@ import { withDeadline } from '../../src/platform/deadline.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Json } from '../support/gateway.ts';
 import { isOfGrant } from '../support/grant-events.ts';
+import { rotating, seedOf } from '../support/size.ts';
 
-export const transports = ['WebSocket', 'event stream'] as const;
-export type Transport = (typeof transports)[number];
+const both = ['WebSocket', 'event stream'] as const;
+export type Transport = (typeof both)[number];
+
+/** The transports that a run tries: on an ordinary day one of them in turn. TRANSPORT_SEED=0 is WebSocket, 1 event stream. */
+export const transports: readonly Transport[] = rotating(both, seedOf('TRANSPORT_SEED'));
 
 export type Received = {
   readonly id: string;

@@ -8,6 +8,7 @@ import { eventually } from '../support/eventually.ts';
 import { measureLateness } from '../support/lateness.ts';
 import { type OwnPostgres, startOwnPostgres } from '../support/postgres.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
+import { rotating, seedOf } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { grantEvent } from './events.ts';
 import {
@@ -147,33 +148,37 @@ describe('a gateway whose database', () => {
     ['crashes', () => database.crash(), () => database.start()],
     ['stops responding', () => database.freeze(), () => database.thaw()],
   ];
-  test.each(outages)('%s keeps its subscriptions, and they miss nothing', async (_what, begin, end) => {
-    const [one, other] = await openGateways(2, { deadlines });
-    if (one === undefined || other === undefined) throw new Error('no gateway');
-    const live = other.feed.subscribe(listener());
-    const committed = [await commitAt(one), await commitAt(one)];
-    const received = await take(live, 2);
-    const [first] = received;
-    const next = live.next();
-    // Committed, and perhaps not read before the outage.
-    committed.push(await commitAt(one));
-    await begin();
-    const resumed = other.feed.subscribe(listener({ after: first?.position ?? origin }));
-    const resumption = resumed.next();
-    await eventually(() => expect(other.relay.stats().failures).toBeGreaterThan(0));
-    await end();
-    for (const event of [grantEvent(), grantEvent()]) {
-      await eventually(() => write(pool, event));
-      one.relay.wake();
-      committed.push(event);
-    }
-    const value = (await next).value;
-    if (value !== undefined) received.push(value);
-    received.push(...(await take(live, 2)));
-    expect(idsOf(received)).toStrictEqual(idsOf(committed));
-    const again = [(await resumption).value, ...(await take(resumed, 3))].flatMap((one) => one ?? []);
-    expect(idsOf(again)).toStrictEqual(idsOf(committed.slice(1)));
-  });
+  const seed = seedOf('OUTAGES_SEED');
+  test.each(rotating(outages, seed, 2))(
+    `%s keeps its subscriptions, and they miss nothing, OUTAGES_SEED=${seed}`,
+    async (_what, begin, end) => {
+      const [one, other] = await openGateways(2, { deadlines });
+      if (one === undefined || other === undefined) throw new Error('no gateway');
+      const live = other.feed.subscribe(listener());
+      const committed = [await commitAt(one), await commitAt(one)];
+      const received = await take(live, 2);
+      const [first] = received;
+      const next = live.next();
+      // Committed, and perhaps not read before the outage.
+      committed.push(await commitAt(one));
+      await begin();
+      const resumed = other.feed.subscribe(listener({ after: first?.position ?? origin }));
+      const resumption = resumed.next();
+      await eventually(() => expect(other.relay.stats().failures).toBeGreaterThan(0));
+      await end();
+      for (const event of [grantEvent(), grantEvent()]) {
+        await eventually(() => write(pool, event));
+        one.relay.wake();
+        committed.push(event);
+      }
+      const value = (await next).value;
+      if (value !== undefined) received.push(value);
+      received.push(...(await take(live, 2)));
+      expect(idsOf(received)).toStrictEqual(idsOf(committed));
+      const again = [(await resumption).value, ...(await take(resumed, 3))].flatMap((one) => one ?? []);
+      expect(idsOf(again)).toStrictEqual(idsOf(committed.slice(1)));
+    },
+  );
 
   test('is unavailable at the start begins once it is available', async () => {
     await database.stop();

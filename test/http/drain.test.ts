@@ -15,7 +15,7 @@ import { bySize } from '../support/size.ts';
 import { closeOf } from './server-fixture.ts';
 
 /** Run with `DRAIN_SOCKETS=1000` for the number that the documentation promises. */
-const socketCount = Number(process.env['DRAIN_SOCKETS'] ?? 300);
+const socketCount = Number(process.env['DRAIN_SOCKETS'] ?? bySize(100, 1_000));
 const stalledCount = 10;
 const socketsPerEngineer = 45;
 
