@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 import { type AuditRecord, type PositionedEntry, recordOf } from './record.ts';
+import { boundsOfDates } from './search.ts';
 import { entryColumns } from './store.ts';
 
 /** The most records that are read at once. */
@@ -70,3 +71,38 @@ export async function readLastPositionsOfGrants(
   );
   return new Map(rows.map(({ id, position }) => [id, position === null ? null : Number(position)]));
 }
+
+/** A part of a log, by position: what comes after `after`, up to `through`. */
+export type Stretch = { readonly after: number; readonly through: number };
+
+/** The part of a log, as long as it is now, in which the entries of a period are, with others. At most four statements. */
+export async function stretchOfPeriod(
+  pool: pg.Pool,
+  organizationId: string,
+  period: { readonly from: Date | null; readonly until: Date | null },
+): Promise<Stretch> {
+  const { first, last } = await boundsOfDates(pool, period);
+  const before = async (txid: bigint) => {
+    const { rows } = await pool.query<{ before: string }>(countBeforeSql, [organizationId, String(txid)]);
+    return Number(rows[0]?.before ?? 0);
+  };
+  return {
+    after: first === null ? 0 : await before(first),
+    through: await before(last === null ? greatest : last + 1n),
+  };
+}
+
+/** No transaction has a greater number. */
+const greatest = 9_223_372_036_854_775_807n;
+
+/** How many entries of the log are of transactions before one: halves the log by its key until it is found. */
+const countBeforeSql = `
+  WITH RECURSIVE halved AS (
+    SELECT 0::bigint AS before, COALESCE(max(position), 0) + 1 AS beyond FROM audit_positions WHERE organization_id = $1::uuid
+    UNION ALL
+    SELECT CASE WHEN comes_before THEN middle ELSE before END, CASE WHEN comes_before THEN beyond ELSE middle END
+      FROM (SELECT before, beyond, (before + beyond) / 2 AS middle FROM halved WHERE beyond - before > 1) AS part
+     CROSS JOIN LATERAL (
+       SELECT txid < $2::bigint AS comes_before FROM audit_positions WHERE organization_id = $1::uuid AND position = middle) AS found
+  )
+  SELECT before FROM halved ORDER BY beyond - before LIMIT 1`;

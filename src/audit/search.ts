@@ -158,7 +158,10 @@ type TransactionBounds = { readonly first: bigint | null; readonly last: bigint 
  * older than its beginning, or after one that is 30 seconds later than its end, except the displaced ones: the bounds
  * include these. Where many are displaced, as after a restore, there are no bounds.
  */
-async function boundsOfDates(pool: pg.Pool, { from, until }: AuditFilter): Promise<TransactionBounds> {
+export async function boundsOfDates(
+  pool: pg.Pool,
+  { from, until }: Pick<AuditFilter, 'from' | 'until'>,
+): Promise<TransactionBounds> {
   if (from === null && until === null) return { first: null, last: null };
   const { rows } = await pool.query<{ first: string | null; last: string | null; displaced: number }>({
     text: boundsSql,

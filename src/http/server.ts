@@ -13,6 +13,7 @@ import type { Turn } from './admission/lane.ts';
 import type { RateStore } from './admission/rate-store.ts';
 import { createWhileArriving } from './arriving-bodies.ts';
 import { type SealedLogs, sealedLogRoutes } from './audit-log.ts';
+import { auditExportRoute } from './audit-stream/export-route.ts';
 import { type AuditStreamOptions, auditStreamRoute } from './audit-stream/route.ts';
 import type { Authenticate } from './authentication.ts';
 import { createConnectionCounter } from './connection-counter.ts';
@@ -152,18 +153,19 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     metrics: options.metrics,
   });
 
-  const auditStream =
+  const readingLogs = { authenticate, admission, connections, expiryTimer, limits, log, sourceOf };
+  const auditRoutes =
     options.auditStream === undefined
-      ? null
-      : auditStreamRoute({
-          ...options.auditStream,
-          ...{ authenticate, admission, connections, expiryTimer, limits, log, sourceOf },
-        });
+      ? []
+      : [
+          auditStreamRoute({ ...options.auditStream, ...readingLogs }),
+          auditExportRoute({ ...options.auditStream, ...readingLogs }),
+        ];
 
   const router = createRouter(
     [
       ...(options.routes ?? []),
-      ...(auditStream === null ? [] : [auditStream]),
+      ...auditRoutes,
       graphqlRoute({
         engine,
         authenticate,
@@ -261,7 +263,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   async function shutDown(): Promise<void> {
     draining = true;
-    auditStream?.drain();
+    for (const route of auditRoutes) route.drain();
     const cutTimer = setTimeout(() => {
       webSockets.terminateAll();
       server.closeAllConnections();

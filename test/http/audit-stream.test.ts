@@ -175,6 +175,7 @@ describe('an answer waits', () => {
   });
 
   test('no longer than it may', async () => {
+    await expectEveryPosition(gateway.sql);
     const { cursor } = await stream(siem);
     expect(await stream(siem, { cursor, wait: 1 })).toMatchObject({ status: 200, lines: [] });
   });
@@ -186,6 +187,7 @@ describe('an answer waits', () => {
       ...{ email, name: 'Former SIEM', capabilities: ['AUDIT_READING'], organizationId },
     });
     const former = await gateway.as(email);
+    await expectEveryPosition(gateway.sql);
     const { cursor } = await stream(former);
     const waiting = stream(former, { cursor, wait: 50 });
     await done(world.operator, 'deactivateAccount', { accountId: id });

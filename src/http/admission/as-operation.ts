@@ -31,7 +31,7 @@ export async function asOperation<Result>(
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
     // It had no turn in time.
-    response.setHeader('retry-after', 1);
+    if (!response.headersSent) response.setHeader('retry-after', 1);
     throw new RequestRefusedError(429, String(error.extensions['code']), error.message);
   } finally {
     place.end();

@@ -13,6 +13,6 @@ export async function refuseAfterPause(
   pauseMs: number,
 ): Promise<never> {
   await wait(pauseMs, undefined, { ref: false });
-  response.setHeader('retry-after', retryAfterSeconds);
+  if (!response.headersSent) response.setHeader('retry-after', retryAfterSeconds);
   throw new RequestRefusedError(429, code, message, { retryAfterSeconds });
 }

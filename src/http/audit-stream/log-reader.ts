@@ -1,6 +1,7 @@
 /** Reads a log for somebody who may read all of it, page after page. */
 import type pg from 'pg';
-import { readRecords } from '../../audit/record-store.ts';
+import type { AuditRecord } from '../../audit/record.ts';
+import { readRecords, type Stretch, stretchOfPeriod } from '../../audit/record-store.ts';
 import { FeedError } from '../../events/errors.ts';
 import type { CursorSigner, Cursors } from '../../events/event-cursor.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
@@ -24,6 +25,10 @@ export type OpenedLog = {
   readonly account: Account;
   /** @throws RequestRefusedError for a cursor that is none of this log, or of this reader */
   read(start: StreamRequest['start'], limit: number): Promise<LogPage>;
+  /** The records after a position. */
+  records(after: number, limit: number): Promise<AuditRecord[]>;
+  /** The part of the log in which the entries of a period are, with others. */
+  stretchOf(period: { readonly from: Date | null; readonly until: Date | null }): Promise<Stretch>;
 };
 
 export type LogReader = {
@@ -51,6 +56,8 @@ export function createLogReader({ pool, cursors, signIn, accountOf }: LogReaderO
       return {
         ...{ logId, account: accountOf(viewer) },
         read: (start, limit) => readPage(pool, logId, ofReader, start, limit),
+        records: (after, limit) => readRecords(pool, logId, after, limit),
+        stretchOf: (period) => stretchOfPeriod(pool, logId, period),
       };
     },
   };

@@ -17,14 +17,9 @@ export type StreamRequest = {
   readonly waitMs: number;
 };
 
-const names = ['organization', 'cursor', 'after', 'limit', 'wait'] as const;
-
 /** @throws RequestRefusedError 400 that names the parameter */
 export function readStreamRequest(request: IncomingMessage): StreamRequest {
-  const given = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
-  for (const name of given.keys())
-    if (!names.some((known) => known === name) || given.getAll(name).length > 1)
-      throw badRequest(`The parameters are ${names.join(', ')}, each at most once.`);
+  const given = parametersOf(request, ['organization', 'cursor', 'after', 'limit', 'wait']);
   const [cursor, after] = [given.get('cursor'), given.get('after')];
   if (cursor !== null && after !== null) throw badRequest('Give cursor or after, not both.');
   return {
@@ -36,7 +31,16 @@ export function readStreamRequest(request: IncomingMessage): StreamRequest {
   };
 }
 
-function organizationIn(id: string | null): string | null {
+/** @throws RequestRefusedError 400 for another parameter, or one that is given twice */
+export function parametersOf(request: IncomingMessage, names: readonly string[]): URLSearchParams {
+  const given = new URLSearchParams((request.url ?? '').split('?')[1] ?? '');
+  for (const name of given.keys())
+    if (!names.includes(name) || given.getAll(name).length > 1)
+      throw badRequest(`The parameters are ${names.join(', ')}, each at most once.`);
+  return given;
+}
+
+export function organizationIn(id: string | null): string | null {
   if (id === null) return null;
   const named = decodeGlobalId(id);
   if (named?.typename !== 'Organization' || !isId(named.id))
@@ -44,7 +48,13 @@ function organizationIn(id: string | null): string | null {
   return named.id;
 }
 
-function wholeNumber(name: string, text: string | null, byDefault: number, from: number, to: number): number {
+export function wholeNumber(
+  name: string,
+  text: string | null,
+  byDefault: number,
+  from: number,
+  to: number,
+): number {
   if (text === null) return byDefault;
   const number = Number(text);
   if (/^\d{1,16}$/.test(text) && number >= from && number <= to) return number;
