@@ -1,6 +1,7 @@
 /** The connections of evaluations to PostgreSQL: a transaction of theirs takes two round trips. */
 import type pg from 'pg';
-import { type Database, type DatabaseOptions, openDatabase, sendTogether } from '../platform/database.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../platform/database.ts';
+import { sendTogether } from '../platform/pg-connection.ts';
 
 /** Transactions at a time of one gateway. */
 export const connections = 4;
@@ -16,7 +17,6 @@ export function openEvaluationDatabase(options: Omit<DatabaseOptions, 'poolSize'
     ...options,
     poolSize: connections,
     settings: { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off' },
-    pipeline: true,
     deadlines: { idleInTransactionMs, ...options.deadlines },
   });
 }

@@ -1,16 +1,16 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { type Prisma, PrismaClient } from '../../prisma/generated/client/client.ts';
+import { PrismaClient } from '../../prisma/generated/client/client.ts';
 import { createAbandonedConnections } from './abandoned-connections.ts';
 import type { Logger } from './logger.ts';
 import { createPermits } from './permits.ts';
+import { connectionOf } from './pg-connection.ts';
 import { createStatementNames } from './statement-names.ts';
 import { createTurns, poolInTurn, prismaInTurn } from './statements-in-turn.ts';
+import { joinable, runTransaction, type Transaction } from './transactions.ts';
 
 export { isUnavailable, isUniqueViolation, isWriteConflict } from './database-errors.ts';
-
-/** The client of one transaction: everything it writes is committed, or nothing is. */
-export type Transaction = Prisma.TransactionClient;
+export type { Transaction } from './transactions.ts';
 
 export interface Database {
   readonly prisma: PrismaClient;
@@ -44,8 +44,6 @@ export interface DatabaseOptions {
   /** PostgreSQL settings for the connections, by name. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly deadlines?: Partial<DatabaseDeadlines>;
-  /** Statements are sent before those before them are answered. Default: one after the other. */
-  readonly pipeline?: boolean;
   /** Called with the milliseconds for which a transaction has waited for its turn. */
   readonly onWait?: (milliseconds: number) => void;
   /** Called with the text of every statement before it is sent, BEGIN and COMMIT included. */
@@ -95,7 +93,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: 'latchkey',
-    pipeline: options.pipeline ?? false,
+    // Statements are sent before those before them are answered.
+    pipeline: true,
     onConnect: async (client) => {
       processes.set(client, await applySettings(client, settings, deadlines.answerMs));
     },
@@ -133,10 +132,10 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   let created: PrismaClient | undefined;
   /** Created at its first use: it takes longer than to open the pool, and some need only that. */
+  const nameOf = createStatementNames();
   const prisma = (): PrismaClient => {
-    const nameOf = createStatementNames();
     created ??= new PrismaClient({
-      adapter: new PrismaPg(pool, {
+      adapter: new PrismaPg(joinable(pool), {
         statementNameGenerator: ({ sql, args }) => (args.length === 0 ? '' : (nameOf(sql) ?? '')),
       }),
       // Longer than our timeouts for a connection, its settings and BEGIN together: our errors say more than Prisma's.
@@ -159,8 +158,10 @@ export function openDatabase(options: DatabaseOptions): Database {
       const done = await writers.take(deadlines.connectionMs);
       options.onWait?.(performance.now() - askedAt);
       try {
-        return await prisma().$transaction((tx) =>
-          work(signal === undefined ? tx : checked(tx, () => signal.throwIfAborted())),
+        return await runTransaction(
+          await pool.connect(),
+          (tx) => work(signal === undefined ? tx : checked(tx, () => signal.throwIfAborted())),
+          { prisma, nameOf, timeoutMs: deadlines.transactionMs },
         );
       } finally {
         done();
@@ -318,23 +319,8 @@ function watchStatements(
   Object.assign(client, { query: watchedQuery });
 }
 
-/** Sends in one packet what `send` sends at once, as far as it fits. For connections that pipeline. */
-export function sendTogether<T>(client: pg.ClientBase, send: () => T): T {
-  const stream = connectionOf(client)?.stream;
-  stream?.cork();
-  try {
-    return send();
-  } finally {
-    stream?.uncork();
-  }
-}
-
 function abandon(client: pg.ClientBase, reason: string): void {
   connectionOf(client)?.stream.destroy(new Error(reason));
-}
-
-function connectionOf(client: pg.ClientBase): pg.Connection | undefined {
-  return 'connection' in client && client.connection instanceof pg.Connection ? client.connection : undefined;
 }
 
 function textOf(statement: unknown): string {

@@ -26,7 +26,11 @@ const nameOf = createStatementNames();
  * A statement that the server prepares, and soon plans once for all values: for statements that any values read in the same
  * way. The plan of any other is best made for its values, each time.
  */
-export function prepared({ text, values }: Prisma.Sql): { name?: string; text: string; values: unknown[] } {
+export function prepared({ text, values }: Pick<Prisma.Sql, 'text' | 'values'>): {
+  name?: string;
+  text: string;
+  values: unknown[];
+} {
   const name = nameOf(text);
   return name === undefined ? { text, values } : { name, text, values };
 }

@@ -107,6 +107,78 @@ describe('on a database that answers', () => {
     expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toBeNull();
   });
 
+  test('raw statements and models of a transaction share its connection, and give the same values', async () => {
+    const made = organization();
+    const [model, raw] = await database.transaction(async (tx) => {
+      await tx.organization.create({ data: made });
+      const rows = await tx.$queryRawUnsafe<
+        { id: string; createdAt: Date; number: bigint; tags: string[] }[]
+      >(
+        `SELECT id, created_at AS "createdAt", $2::bigint AS number, $3::text[] AS tags, $4::timestamptz AS at, $5::jsonb AS json
+           FROM organizations WHERE id = $1::uuid`,
+        ...[made.id, 2n ** 60n, ['a', 'b,"c'], createdAt, { nested: [1] }],
+      );
+      expect(
+        await tx.$executeRawUnsafe('UPDATE organizations SET name = $1 WHERE id = $2::uuid', 'New', made.id),
+      ).toBe(1);
+      return [await tx.organization.findUniqueOrThrow({ where: { id: made.id } }), rows[0]];
+    });
+    expect(model).toMatchObject({ ...made, name: 'New' });
+    const { id } = made;
+    expect(raw).toEqual({
+      ...{ id, createdAt, number: 2n ** 60n, tags: ['a', 'b,"c'], at: createdAt, json: { nested: [1] } },
+    });
+  });
+
+  test('statements that are sent before those before them are answered are carried out in their order', async () => {
+    const made = organization();
+    await database.transaction((tx) => {
+      const named = (name: string) =>
+        tx.$queryRawUnsafe<object[]>(
+          'UPDATE organizations SET name = $1 WHERE id = $2::uuid RETURNING name',
+          name,
+          made.id,
+        );
+      return Promise.all([
+        tx.$executeRawUnsafe(`INSERT INTO organizations VALUES ($1::uuid, 'Acme', false, now())`, made.id),
+        expect(named('first')).resolves.toEqual([{ name: 'first' }]),
+        expect(named('second')).resolves.toEqual([{ name: 'second' }]),
+      ]);
+    });
+    expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toMatchObject({
+      name: 'second',
+    });
+  });
+
+  test('a transaction of which a statement has failed is not committed, even if the work goes on', async () => {
+    const made = organization();
+    const work = async (tx: Transaction) => {
+      await tx.organization.create({ data: made });
+      await tx.$queryRawUnsafe('SELECT 1 / 0').catch(() => undefined);
+    };
+    await expect(database.transaction(work)).rejects.toThrow('COMMIT with ROLLBACK');
+    expect(await database.prisma.organization.findUnique({ where: { id: made.id } })).toBeNull();
+    expect(database.use().busy).toBe(0);
+  });
+
+  test('a statement that was sent with one that failed is prepared again', async () => {
+    const read = (tx: Transaction) => tx.$queryRawUnsafe('SELECT $1::int + 1 AS next', 1);
+    const together = (tx: Transaction) =>
+      Promise.all([tx.$queryRawUnsafe('SELECT 1 / $1::int', 0), read(tx)]);
+    await expect(database.transaction(together)).rejects.toThrow('division by zero');
+    for (let times = 0; times < 8; times += 1)
+      expect(await database.transaction(read)).toEqual([{ next: 2 }]);
+  });
+
+  test('a transaction that is over takes no statement', async () => {
+    const over: Transaction[] = [];
+    await database.transaction(async (tx) => over.push(tx));
+    statements.length = 0;
+    await expect(over[0]?.$queryRawUnsafe('SELECT 1')).rejects.toThrow('over');
+    await expect(over[0]?.organization.count()).rejects.toThrow();
+    expect(statements).toEqual([]);
+  });
+
   test('transactions are READ COMMITTED', async () => {
     const isolation = await database.transaction((tx) => tx.$queryRaw`SHOW transaction_isolation`);
     expect(isolation).toEqual([{ transaction_isolation: 'read committed' }]);
@@ -272,6 +344,24 @@ describe('on a database that answers', () => {
         }),
       );
       expect(isUnavailable(error)).toBe(true);
+    });
+
+    test('for a transaction, which is rolled back and lets others go on while its work does', async () => {
+      const { transaction, use } = openWith({ transactionMs: 200 });
+      const { id } = await database.prisma.organization.create({ data: organization() });
+      const error = await failureOf(() =>
+        transaction(async (tx) => {
+          await tx.$executeRawUnsafe(`UPDATE organizations SET name = 'Late' WHERE id = $1::uuid`, id);
+          // Waits for the row until the transaction has been rolled back.
+          await database.pool.query(`UPDATE organizations SET name = 'Other' WHERE id = $1`, [id]);
+          await tx.$executeRawUnsafe('SELECT 1');
+        }),
+      );
+      expect(isUnavailable(error)).toBe(true);
+      expect(await database.prisma.organization.findUnique({ where: { id } })).toMatchObject({
+        name: 'Other',
+      });
+      expect(use().busy).toBe(0);
     });
 
     test('for a free connection', async () => {
