@@ -28,6 +28,11 @@ export type Command<Input, Facts, Row extends object> = {
   rights?: ((input: Input, tx: Transaction) => Rights) | undefined;
   /** Reads the facts it is decided on, after the locks, at the moment `now`. Null: what the input names does not exist. */
   load: (tx: Transaction, input: Input, now: Date) => Promise<Facts | null>;
+  /**
+   * As `load`, of a command that names no other rights, whose `lock` is one statement that it sends at once, and whose facts depend
+   * on nothing but the input: they share a round trip. Its first statement is sent at once as well.
+   */
+  loadAtOnce?: ((tx: Transaction, input: Input) => Promise<Facts | null>) | undefined;
   /** The viewer's relations to what the input names. */
   relations: (viewer: Viewer, facts: Facts) => ReadonlySet<Relation>;
   /** Whether somebody in these relations may know that it exists. Anybody else is refused with `NOT_FOUND`. */

@@ -48,6 +48,7 @@ export const approveGuardRequest: Command<GuardApprovalInput, TicketFacts, Grant
     return grantId === undefined ? [] : [{ approverOfGrantId: grantId, purpose: 'KEEP' }];
   },
   load: findTicketFactsWithApprovers,
+  loadAtOnce: undefined,
   lapse: (facts, now) => {
     const { ticket, grant } = facts;
     if (grant?.state !== 'PENDING_GUARD_APPROVAL' || isStillApproved(grant, facts)) return null;

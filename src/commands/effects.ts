@@ -174,16 +174,20 @@ export async function writeEffects(
     sender,
     inOrder.flatMap((one) => one.entries),
   );
-  await appendAuditEntries(tx, await withoutRepetitions(tx, entries, now));
-  const appended = await appendEvents(
-    tx,
-    inOrder.flatMap(({ events }) => events),
-  );
-  await queueMails(
-    tx,
-    effects.flatMap(({ mails }) => mails),
-    now,
-  );
+  const kept = await withoutRepetitions(tx, entries, now);
+  // Sent in one round trip.
+  const [, appended] = await Promise.all([
+    appendAuditEntries(tx, kept),
+    appendEvents(
+      tx,
+      inOrder.flatMap(({ events }) => events),
+    ),
+    queueMails(
+      tx,
+      effects.flatMap(({ mails }) => mails),
+      now,
+    ),
+  ]);
   return appended;
 }
 

@@ -11,7 +11,7 @@
 import type { Sender } from '../audit/entry.ts';
 import type { AppendedEvents } from '../events/outbox.ts';
 import type { Viewer } from '../identity/viewer.ts';
-import { findViewerAt, findViewerById } from '../identity/viewer-store.ts';
+import { findViewerById } from '../identity/viewer-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { inSpan } from '../metrics/spans.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
@@ -20,7 +20,6 @@ import type { Database, Transaction } from '../platform/database.ts';
 import type { Logger } from '../platform/logger.ts';
 import { defaultQuotas } from '../platform/quotas.ts';
 import { retryOnWriteConflict } from '../platform/write-conflict.ts';
-import { lockRights } from '../roles/locks.ts';
 import type { Command, Rules } from './command.ts';
 import { mayRun } from './decide-command.ts';
 import { effectsOf, writeEffects } from './effects.ts';
@@ -28,11 +27,11 @@ import {
   type Answer,
   findAnswer,
   keepAnswer,
-  keyHasAnswer,
   type OwnedAnswer,
   releaseKey,
   repetitionOf,
 } from './idempotency.ts';
+import { lockAndRead, type Reads, readLater } from './lock-and-read.ts';
 import { isOfQuota } from './quotas.ts';
 import type { RecentRefusals } from './recent-refusals.ts';
 import { forbidden, notFound, RefusedError } from './refusal.ts';
@@ -105,20 +104,17 @@ export async function executeAndLook<Input, Facts, Row extends object>(
   const run = async (tx: Transaction): Promise<Written<Row>> => {
     const suspect = recentRefusals?.has(caller.accountId) ? caller.viewer : undefined;
     const unlocked = await refuseUnlocked(tx, command, input, suspect, { clock, ...settings });
-    if (unlocked === null)
-      await inSpan('lock', {}, async () => {
-        await command.lock(tx, input);
-        await lockRights(tx, caller.accountId, [(await command.rights?.(input, tx)) ?? []].flat());
-      });
-    const { idempotencyKey: key } = caller;
-    const repetition = key === null ? null : repetitionOf(caller.accountId, key, command.operation, input);
-    if (repetition !== null && (await keyHasAnswer(tx, repetition))) {
+    const { idempotencyKey: key, accountId } = caller;
+    const repetition = key === null ? null : repetitionOf(accountId, key, command.operation, input);
+    const read = unlocked === null ? lockAndRead : readLater;
+    const reads = await read(tx, command, { input, accountId, repetition });
+    if (repetition !== null && reads.isRepeated) {
       const first = await findAnswer<Row>(tx, repetition);
-      return await answerAgain(tx, command, input, caller, first);
+      return await answerAgain(command, reads, first);
     }
     const written =
       unlocked === null
-        ? await decideAndWrite(tx, command, input, caller, { clock, ...settings })
+        ? await decideAndWrite(tx, command, input, caller, reads, { clock, ...settings })
         : await writeRefusal(tx, unlocked, caller);
     if (repetition !== null) {
       const { answer } = written;
@@ -169,13 +165,11 @@ const nothingUnsettled = { siteIds: [], isNew: false };
  * others, and the caller may have lost the right to see them since.
  */
 async function answerAgain<Input, Facts, Row extends object>(
-  tx: Transaction,
   command: Command<Input, Facts, Row>,
-  input: Input,
-  caller: Caller,
+  reads: Reads<Facts>,
   first: Answer<Row>,
 ): Promise<Written<Row>> {
-  const found = await findViewerAt(tx, caller.accountId);
+  const found = await reads.viewerAt();
   if (found === null)
     return { answer: { refused: notActive }, viewer: null, appended: null, unsettled: nothingUnsettled };
   const { viewer, readAt, unsettledSites: siteIds } = found;
@@ -188,7 +182,7 @@ async function answerAgain<Input, Facts, Row extends object>(
       ...{ appended: null, unsettled },
     };
   }
-  const facts = await command.load(tx, input, readAt);
+  const facts = await reads.factsAt(readAt);
   return { answer: answerToRepetition(command, facts, viewer, first), viewer, appended: null, unsettled };
 }
 
@@ -213,9 +207,10 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   command: Command<Input, Facts, Row>,
   input: Input,
   caller: Caller,
+  reads: Reads<Facts>,
   { clock, rules }: Pick<Dependencies, 'clock' | 'rules'>,
 ): Promise<FirstWritten<Row>> {
-  const found = await findViewerAt(tx, caller.accountId);
+  const found = await reads.viewerAt();
   if (found === null)
     return {
       ...{ answer: { refused: notActive }, organizationId: null },
@@ -224,7 +219,7 @@ async function decideAndWrite<Input, Facts, Row extends object>(
   const { viewer } = found;
   // Read after the locks, so that the changes of one thing have times in their order.
   const now = clock(found.readAt);
-  const facts = await inSpan('load', {}, () => command.load(tx, input, now));
+  const facts = await reads.factsAt(now);
   const asking = { viewer, now, quotas: rules?.quotas ?? defaultQuotas };
   const isAsked = facts !== null && mayRun(command, facts, viewer);
   const exceeded = isAsked ? ((await command.exceeded?.(tx, facts, asking)) ?? null) : null;

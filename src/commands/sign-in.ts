@@ -42,7 +42,7 @@ export async function signIn(
 }
 
 async function findBound(reading: Reading, { issuer, subject }: Subject): Promise<Viewer | null> {
-  const found = await findViewerBySubject(reading.database.prisma, { issuer, subject });
+  const found = await findViewerBySubject(reading.database.pool, { issuer, subject });
   if (found === null) return null;
   noteViewer(reading, found);
   reading.viewers?.note({ issuer, subject }, found);

@@ -44,6 +44,12 @@ type TicketSpec<Input, Row extends object, Extra extends object> = {
 export function ticketCommand<Input extends TicketInput, Row extends object, Extra extends object = object>(
   spec: TicketSpec<Input, Row, Extra>,
 ): Command<Input, TicketFacts & Partial<Extra>, Row> {
+  const load = async (tx: Transaction, input: Input) => {
+    const facts = await findTicketFacts(tx, input);
+    if (facts === null) return null;
+    const extra: Partial<Extra> = (await spec.extra?.(tx, input, facts.ticket, facts.grant)) ?? {};
+    return { ...extra, ...facts };
+  };
   return {
     operation: spec.operation,
     action: spec.action,
@@ -55,15 +61,11 @@ export function ticketCommand<Input extends TicketInput, Row extends object, Ext
     ],
     resource: spec.resource ?? (answersGrant(spec.action) ? 'Grant' : 'Ticket'),
     lock: async (tx, input) => {
-      await spec.lockBefore?.(tx, input);
+      if (spec.lockBefore !== undefined) await spec.lockBefore(tx, input);
       await lockTicket(tx, input);
     },
-    load: async (tx, input) => {
-      const facts = await findTicketFacts(tx, input);
-      if (facts === null) return null;
-      const extra: Partial<Extra> = (await spec.extra?.(tx, input, facts.ticket, facts.grant)) ?? {};
-      return { ...extra, ...facts };
-    },
+    load,
+    loadAtOnce: spec.lockBefore === undefined ? load : undefined,
     relations: (viewer, { ticket, grant }) => relationsToTicket(viewer, ticket, ticket, approverOf(grant)),
     isVisible: seesTicket,
     isAnswerVisible: spec.resource === 'Grant' || answersGrant(spec.action) ? seesGrants : seesTicket,

@@ -3,13 +3,12 @@ import { type Actor, actorOf } from '../audit/entry.ts';
 import type { OpenChangeRequest } from '../changes/change-request.ts';
 import { listOpenChangeRequests } from '../changes/store.ts';
 import type { Grant } from '../grants/grant.ts';
-import { listGrantsOfTicket, listGrantsOfTickets } from '../grants/store.ts';
+import { listGrantsOfTickets } from '../grants/store.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { listViewers } from '../identity/viewer-store.ts';
 import { endOfPlace } from '../organizations/unsettled.ts';
 import type { Transaction } from '../platform/database.ts';
 import {
-  findTicket,
   listOpenTicketsOfEngineer,
   listTickets,
   listTicketsOfGrants,
@@ -17,6 +16,7 @@ import {
 } from '../tickets/store.ts';
 import type { TicketRef } from '../tickets/ticket.ts';
 import type { EndByPerson } from './change-grant.ts';
+import { findTicketWithGrants } from './ticket-with-grants.ts';
 
 export type TicketFacts = {
   ticket: TicketOnProduct;
@@ -44,14 +44,17 @@ export type GrantRef = { grantId: string } | { grantOf: TicketRef };
 /** Names the ticket itself, or one of its grants. */
 export type TicketInput = TicketRef | GrantRef;
 
-/** The facts for one command, or null when what it names does not exist. Two statements. */
+/**
+ * The facts for one command, or null when what it names does not exist. One statement, and one
+ * more if its site or licence has ended and is not settled.
+ */
 export async function findTicketFacts(tx: Transaction, input: TicketInput): Promise<TicketFacts | null> {
-  const named = 'grantId' in input ? input.grantId : null;
-  const ticket = await findTicket(tx, input);
-  if (ticket === null) return null;
-  const grants = await listGrantsOfTicket(tx, ticket.id, named);
+  const found = await findTicketWithGrants(tx, input);
+  if (found === null) return null;
+  const { ticket, grants } = found;
   const endedBy = enderIn(await findEnders(tx, [ticket]), ticket);
-  const isNamed = 'grantOf' in input ? isOpenForProduct : ({ id }: Grant) => id === named;
+  const isNamed =
+    'grantOf' in input ? isOpenForProduct : ({ id }: Grant) => 'grantId' in input && id === input.grantId;
   return { ticket, grants, grant: grants.find(isNamed) ?? null, endedBy };
 }
 
@@ -89,7 +92,7 @@ export function enderIn(enders: Enders, ticket: TicketOnProduct): Actor | undefi
   return end === null ? undefined : enders.get(end.byId);
 }
 
-/** As `findTicketFacts`, with the approvers. At most three statements. */
+/** As `findTicketFacts`, with the approvers. At most one statement more. */
 export async function findTicketFactsWithApprovers(
   tx: Transaction,
   input: TicketInput,

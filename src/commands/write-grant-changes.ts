@@ -12,7 +12,7 @@ export type Consequences = { entries: AuditEntry[]; events: EventEnvelope[] };
 
 /**
  * Writes the changes, and the ends of sessions with them in the same statement, and returns what is left to write of each.
- * The entry and the event of a session come right after those of the change that ended it. At most two statements, however
+ * The entry and the event of a session come right after those of the change that ended it. One statement, however
  * many.
  */
 export async function writeGrantChanges(

@@ -8,25 +8,6 @@ import type { Grant } from './grant.ts';
 import type { GrantChange } from './lifecycle.ts';
 import { toGrant, toRow } from './row.ts';
 
-/** The open grants of a ticket and the grant with the id `named`, open or not. One statement. */
-export async function listGrantsOfTicket(
-  tx: Transaction,
-  ticketId: string,
-  named: string | null,
-): Promise<Grant[]> {
-  const rows = await tx.grant.findMany({
-    where: {
-      ticketId,
-      OR: [
-        { state: { in: ['PENDING_APPROVAL', 'PENDING_GUARD_APPROVAL', 'ACTIVE'] } },
-        ...(named === null ? [] : [{ id: named }]),
-      ],
-    },
-    orderBy: { id: 'asc' },
-  });
-  return rows.map(toGrant);
-}
-
 /** The open grants of these tickets, and those with the ids `named`, open or not; at most `limit`. One statement. */
 export async function listGrantsOfTickets(
   db: Transaction,
@@ -100,7 +81,7 @@ export type SessionEnd = {
 
 /**
  * Writes changes of grants, the decisions that people made in them, and the ends of the sessions under them, and returns
- * these sessions. At most two statements, however many grants. A grant is written only over the version that the change
+ * these sessions. One statement, however many grants. A grant is written only over the version that the change
  * was decided on.
  *
  * @throws WriteConflictError when a grant is no longer at that version.
@@ -118,48 +99,30 @@ export async function saveGrantChanges(
     ...snakeCase(toRow(grant)),
     decided_on: grant.version - (steps.get(grant.id) ?? 1),
   }));
-  const [saved] = await tx.$queryRawUnsafe<{ written: number; ended: object[] }[]>(
-    `WITH written AS (
-     INSERT INTO grants AS known
-     SELECT (jsonb_populate_record(NULL::grants, decided)).* FROM jsonb_array_elements($1::jsonb) AS decided
-     ON CONFLICT (id) DO UPDATE SET
-       state = excluded.state, path = excluded.path, engineer_id = excluded.engineer_id,
-       approval_due_at = excluded.approval_due_at,
-       customer_approved_at = excluded.customer_approved_at, customer_approved_by_id = excluded.customer_approved_by_id,
-       activated_at = excluded.activated_at, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
-       end_reason = excluded.end_reason, ended_by_id = excluded.ended_by_id, version = excluded.version
-     WHERE (known.id, known.version) IN (
-       SELECT (decided ->> 'id')::uuid, (decided ->> 'decided_on')::int FROM jsonb_array_elements($1::jsonb) AS decided)
-     RETURNING id
-     ), ended AS (
-     ${endSessions}
-     RETURNING session.*
-     )
-     SELECT (SELECT count(*)::int FROM written) AS written,
-            COALESCE((SELECT jsonb_agg(ended ORDER BY ended.id) FROM ended), '[]') AS ended`,
-    JSON.stringify(rows),
-    JSON.stringify(sessionEnds.map(snakeCase)),
-  );
-  if (saved?.written !== rows.length) throw new WriteConflictError();
-
   const decisions = changes.flatMap(({ grant, decision, reason, relayedById = null }) =>
     decision === null
       ? []
       : [
           {
             id: newId(decidedAt(grant)),
-            organizationId: grant.organizationId,
-            grantId: grant.id,
+            organization_id: grant.organizationId,
+            grant_id: grant.id,
             stage: decision.stage,
             outcome: decision.outcome,
-            decidedById: decision.by,
-            relayedById,
+            decided_by_id: decision.by,
+            relayed_by_id: relayedById,
             reason,
-            decidedAt: decidedAt(grant),
+            decided_at: decidedAt(grant),
           },
         ],
   );
-  if (decisions.length > 0) await tx.decision.createMany({ data: decisions });
+  const [saved] = await tx.$queryRawUnsafe<{ written: number; ended: object[] }[]>(
+    writeChanges,
+    JSON.stringify(rows),
+    JSON.stringify(sessionEnds.map(snakeCase)),
+    JSON.stringify(decisions),
+  );
+  if (saved?.written !== rows.length) throw new WriteConflictError();
   return saved.ended.map(sessionIn);
 }
 
@@ -175,6 +138,30 @@ const endSessions = `
        FROM jsonb_to_recordset($2::jsonb) AS given(
               grant_id uuid, ended_at timestamptz, end_reason support_session_end_reason, ended_by_id uuid)
       WHERE session.grant_id = given.grant_id AND session.ended_at IS NULL`;
+
+const writeChanges = `
+     WITH written AS (
+     INSERT INTO grants AS known
+     SELECT decided.* FROM jsonb_populate_recordset(NULL::grants, $1::jsonb) AS decided
+     ON CONFLICT (id) DO UPDATE SET
+       state = excluded.state, path = excluded.path, engineer_id = excluded.engineer_id,
+       approval_due_at = excluded.approval_due_at,
+       customer_approved_at = excluded.customer_approved_at, customer_approved_by_id = excluded.customer_approved_by_id,
+       activated_at = excluded.activated_at, expires_at = excluded.expires_at, ended_at = excluded.ended_at,
+       end_reason = excluded.end_reason, ended_by_id = excluded.ended_by_id, version = excluded.version
+     WHERE (known.id, known.version) IN (
+       SELECT (decided ->> 'id')::uuid, (decided ->> 'decided_on')::int FROM jsonb_array_elements($1::jsonb) AS decided)
+     RETURNING id
+     ), ended AS (
+     ${endSessions}
+     RETURNING session.*
+     ), recorded AS (
+     INSERT INTO decisions (id, organization_id, grant_id, stage, outcome, decided_by_id, relayed_by_id, reason, decided_at)
+     SELECT id, organization_id, grant_id, stage, outcome, decided_by_id, relayed_by_id, reason, decided_at
+       FROM jsonb_populate_recordset(NULL::decisions, $3::jsonb)
+     )
+     SELECT (SELECT count(*)::int FROM written) AS written,
+            COALESCE((SELECT jsonb_agg(ended ORDER BY ended.id) FROM ended), '[]') AS ended`;
 
 /** Restores a row that the database returned as JSON. */
 function sessionIn(row: object): SupportSession {

@@ -1,6 +1,8 @@
 /** Viewers in the database: active accounts with the roles they hold at this moment. */
+import type pg from 'pg';
 import { asciiLowerCaseInSql } from '../platform/ascii.ts';
 import type { Transaction } from '../platform/database.ts';
+import { prepared } from '../platform/statement-names.ts';
 import type { RoleAssignment } from '../roles/role.ts';
 import { countsSinceInSql } from '../roles/role-counts.ts';
 import { isVendorsInSql } from '../roles/vendor-domains.ts';
@@ -60,6 +62,7 @@ const selectViewer = `
                LIMIT ${mostUnsettledSites}) AS "unsettledSites"
     FROM accounts a
    WHERE a.active AND `;
+const selectViewerById = `${selectViewer} a.id = $1::uuid`;
 
 /** The active account with this id, or null. One statement. */
 export async function findViewerById(db: Reader, id: string): Promise<Viewer | null> {
@@ -74,7 +77,7 @@ export async function findViewerByEmail(db: Reader, email: string): Promise<View
 
 /** As `findViewerById`, with what was true at that moment. */
 export async function findViewerAt(db: Reader, id: string): Promise<ViewerAt | null> {
-  return toViewerAt(await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} a.id = $1::uuid`, id));
+  return toViewerAt(await db.$queryRawUnsafe<AccountRow[]>(selectViewerById, id));
 }
 
 /** The active accounts with these ids. One statement. */
@@ -86,14 +89,15 @@ export async function listViewers(db: Reader, ids: readonly string[]): Promise<V
 const ofSubject = (subject: string, issuer: string) =>
   `a.subject = ${subject} AND (a.subject_issuer = ${issuer} OR a.subject_issuer IS NULL)`;
 
+const selectViewerBySubject = `${selectViewer} ${ofSubject('$1', '$2')}`;
+
 /** The active account that is bound to this subject of this issuer, or null. One statement. */
 export async function findViewerBySubject(
-  db: Reader,
+  pool: Pick<pg.Pool, 'query'>,
   { issuer, subject }: Subject,
 ): Promise<ViewerAt | null> {
-  return toViewerAt(
-    await db.$queryRawUnsafe<AccountRow[]>(`${selectViewer} ${ofSubject('$1', '$2')}`, subject, issuer),
-  );
+  const statement = prepared({ text: selectViewerBySubject, values: [subject, issuer] });
+  return toViewerAt((await pool.query<AccountRow>(statement)).rows);
 }
 
 /** The same as one value of another statement, which `viewerOfRow` reads. Given the names of its parameters. */

@@ -31,7 +31,7 @@ export async function lockTicket(tx: Transaction, by: TicketName): Promise<void>
 }
 
 /** SQL for the ticket `t`, whose name are the first parameters. */
-function namedTicket(by: TicketRef): { sql: string; values: string[] } {
+export function namedTicket(by: TicketRef): { sql: string; values: string[] } {
   if ('ticketId' in by) return { sql: 't.id = $1::uuid', values: [by.ticketId] };
   if ('ticketKey' in by) return { sql: 't.key = $1', values: [by.ticketKey] };
   return {

@@ -1,30 +1,9 @@
-import type { Prisma, Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
+import type { Product, Site, Ticket } from '../../prisma/generated/client/client.ts';
 import type { Transaction } from '../platform/database.ts';
 import { WriteConflictError } from '../platform/write-conflict.ts';
-import type { TicketRef } from './ticket.ts';
 
 /** A ticket with the product that it is about and the site of that product. */
 export type TicketOnProduct = Ticket & { site: Site; product: Product };
-
-/** The ticket, or the ticket of the grant, with its site and product. One statement. */
-export async function findTicket(
-  tx: Transaction,
-  by: TicketRef | { grantId: string } | { grantOf: TicketRef },
-): Promise<TicketOnProduct | null> {
-  return await tx.ticket.findFirst({
-    where: whereNamed(by),
-    include: { site: true, product: true },
-    relationLoadStrategy: 'join',
-  });
-}
-
-function whereNamed(by: Parameters<typeof findTicket>[1]): Prisma.TicketWhereInput {
-  if ('grantOf' in by) return whereNamed(by.grantOf);
-  if ('grantId' in by) return { grants: { some: { id: by.grantId } } };
-  if ('ticketId' in by) return { id: by.ticketId };
-  if ('ticketKey' in by) return { key: by.ticketKey };
-  return { externalId: by.externalId, integration: { email: by.integrationEmail } };
-}
 
 /** The tickets with these ids, in the same order; null for an id without a ticket. One statement. */
 export async function listTickets(

@@ -7,7 +7,9 @@ import { type Caller, type Dependencies, execute } from '../../src/commands/exec
 import { executeEach, togetherAtMost } from '../../src/commands/execute-each.ts';
 import { RefusedError, versionConflict } from '../../src/commands/refusal.ts';
 import { revokeDataAccess } from '../../src/commands/revoke-data-access.ts';
+import { findTicketWithGrants } from '../../src/commands/ticket-with-grants.ts';
 import type { AppendedEvents } from '../../src/events/outbox.ts';
+import { toGrant } from '../../src/grants/row.ts';
 import { openDatabase } from '../../src/platform/database.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { createLogger } from '../../src/platform/logger.ts';
@@ -331,6 +333,30 @@ test('a ticket that somebody keeps locked delays only its own item', async () =>
   } finally {
     await impatient.dispose();
   }
+});
+
+test('a command is decided on what the models say of a ticket and its grants', async () => {
+  const { prisma } = dependencies.database;
+  const { grantId, ticketId } = await pendingGrant();
+  const modelsOf = async () => ({
+    ticket: await prisma.ticket.findUniqueOrThrow({
+      where: { id: ticketId },
+      include: { site: true, product: true },
+    }),
+    grants: [toGrant(await prisma.grant.findUniqueOrThrow({ where: { id: grantId } }))],
+  });
+  await execute(dependencies, approveDataAccess, approval(grantId), caller(admin));
+  const active = await modelsOf();
+  const { key: ticketKey } = active.ticket;
+  for (const by of [{ grantId }, { ticketId }, { ticketKey }, { grantOf: { ticketKey } }])
+    expect(await findTicketWithGrants(prisma, by)).toEqual(active);
+
+  await execute(dependencies, revokeDataAccess, { ...approval(grantId) }, caller(admin));
+  const revoked = await modelsOf();
+  expect(await findTicketWithGrants(prisma, { grantId })).toEqual(revoked);
+  expect(await findTicketWithGrants(prisma, { ticketId })).toEqual({ ...revoked, grants: [] });
+  for (const by of [{ grantId: newId() }, { ticketId: newId() }, { ticketKey: 'SUP-0' }])
+    expect(await findTicketWithGrants(prisma, by)).toBeNull();
 });
 
 test('an account that is no longer active runs no command', async () => {
