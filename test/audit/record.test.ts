@@ -1,6 +1,8 @@
 /** The record of an entry: what it says, and that everybody who reads the whole log gets the same. */
 import { expect, test } from 'vitest';
 import { type PositionedEntry, recordOf } from '../../src/audit/record.ts';
+import { seesClientAddress } from '../../src/authorization/visibility.ts';
+import type { Viewer } from '../../src/identity/viewer.ts';
 import { decodeGlobalId, encodeGlobalId } from '../../src/platform/global-id.ts';
 
 const [organization, site, ticket, grant, person, entryId] = [1, 2, 3, 4, 5, 6].map(
@@ -74,4 +76,8 @@ test.for([
     shown ? ['192.0.2.1', 'curl/8'] : [undefined, undefined],
   );
   expect(decodeGlobalId(record.actor.id ?? '')?.id).toBe(person);
+  // As the API shows it to those of the log's own side.
+  const kind = organizationId === null ? 'OPERATOR' : 'USER';
+  const reader = { kind, id: entryId } as Viewer;
+  expect(seesClientAddress(reader, { actorId: person, actorKind, organizationId })).toBe(shown);
 });
