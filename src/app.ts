@@ -228,7 +228,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const identity = await openIdentity(config, clock, logger);
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
-  const services = { ...dependencies, unsettledSites, feed, cursors };
+  const services = { ...dependencies, unsettledSites, feed, cursors, logKeys: keys };
   const rateStore =
     config.redis === null ? null : begun.adopt(openRateStore(config.redis), (opened) => opened.dispose());
   const { development } = identity;

@@ -48,11 +48,11 @@ export async function readTiles(
   return (tile) => found.get(keyOf(tile));
 }
 
+/** Ranges of the tree of a log: those of a proof. */
+export type AskedProof = { readonly log: string; readonly ranges: readonly Range[] };
+
 /** The hashes of ranges of the trees of logs, for each list of ranges that is asked for. One statement. */
-export async function readProofs(
-  db: Queryable,
-  asked: readonly { readonly log: string; readonly ranges: readonly Range[] }[],
-): Promise<Hash[][]> {
+export async function readProofs(db: Queryable, asked: readonly AskedProof[]): Promise<Hash[][]> {
   const tileOf = await readTiles(
     db,
     asked.flatMap(({ log, ranges }) =>

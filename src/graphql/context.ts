@@ -7,6 +7,7 @@ import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
 import type { RequestSource } from '../platform/request-source.ts';
+import type { LogKeys } from '../transparency/log-keys.ts';
 import { notPermitted } from './errors.ts';
 import { Loaders } from './loaders.ts';
 
@@ -15,6 +16,8 @@ export type Services = Dependencies & {
   unsettledSites: UnsettledSites;
   feed: Feed;
   cursors: CursorSigner;
+  /** With which the heads of audit logs are signed. Null: they are not sealed. */
+  logKeys: LogKeys | null;
 };
 
 /** The operation that is running, on any transport. */

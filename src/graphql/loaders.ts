@@ -3,6 +3,8 @@ import DataLoader from 'dataloader';
 import type { FieldNode } from 'graphql';
 import type { Account, AuditEntry, Prisma } from '../../prisma/generated/client/client.ts';
 import { listPositions, type Place } from '../audit/positions.ts';
+import { readLastPositionsOfGrants } from '../audit/record-store.ts';
+import { type AskedProof, type Head, readHeads, readProofs } from '../audit/sealed-log.ts';
 import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
 import { listTimelines, type TimelineWindow } from '../audit/timeline-store.ts';
 import { visibleTimelines } from '../authorization/visibility.ts';
@@ -19,12 +21,14 @@ import type { ProposedChange } from '../proposals/store.ts';
 import { type GrantorsWindow, listEligibleGrantors } from '../roles/store.ts';
 import type { RovoDataDeletion } from '../rovo/store.ts';
 import { listTickets, type TicketOnProduct } from '../tickets/store.ts';
+import type { Hash } from '../transparency/merkle-tree.ts';
 import { listResourceNames, type Resource } from './resource-names.ts';
 import { listVisibleRows } from './visible-rows.ts';
 
 /** Loaders that batch the reads of many fields of one operation into one statement. Each is created on first use. */
 export class Loaders {
   readonly #prisma: Database['prisma'];
+  readonly #pool: Database['pool'];
   readonly #viewer: Viewer | null;
   #eligibleGrantors: DataLoader<GrantorsWindow, Account[], string> | undefined;
   #tickets: DataLoader<string, TicketOnProduct | null> | undefined;
@@ -32,6 +36,9 @@ export class Loaders {
   #grants: DataLoader<string, GrantRow | null> | undefined;
   #sessionActions: DataLoader<ActionsWindow, AuditEntry[], string> | undefined;
   #auditPositions: DataLoader<Place, number | null, string> | undefined;
+  #auditLogHeads: DataLoader<string, Head | null> | undefined;
+  #auditProofs: DataLoader<AskedProof, Hash[], string> | undefined;
+  #lastPositionsOfGrants: DataLoader<string, number | null> | undefined;
   #proposedChanges: DataLoader<string, ProposedChange | null> | undefined;
   #seesTimeline: DataLoader<string, boolean> | undefined;
   #timelines: DataLoader<TimelineWindow, AuditEntry[], string> | undefined;
@@ -50,8 +57,9 @@ export class Loaders {
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
   /** @param viewer who runs the operation; null: nobody is signed in, so no node is visible */
-  constructor({ prisma }: Database, viewer: Viewer | null) {
+  constructor({ prisma, pool }: Pick<Database, 'prisma' | 'pool'>, viewer: Viewer | null) {
     this.#prisma = prisma;
+    this.#pool = pool;
     this.#viewer = viewer;
   }
 
@@ -104,6 +112,39 @@ export class Loaders {
       maxBatchSize: 500,
     });
     return this.#auditPositions;
+  }
+
+  /** The signed heads of the logs of organizations, by their ids; null for a log of which nothing is sealed. */
+  get auditLogHeads(): DataLoader<string, Head | null> {
+    this.#auditLogHeads ??= new DataLoader(
+      async (logs) => {
+        const heads = await readHeads(this.#pool, logs);
+        return logs.map((log) => heads.get(log) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#auditLogHeads;
+  }
+
+  /** The hashes of ranges of the trees of logs: proofs. */
+  get auditProofs(): DataLoader<AskedProof, Hash[], string> {
+    this.#auditProofs ??= new DataLoader((asked) => readProofs(this.#pool, asked), {
+      cacheKeyFn: ({ log, ranges }) => JSON.stringify([log, ranges]),
+      maxBatchSize: 500,
+    });
+    return this.#auditProofs;
+  }
+
+  /** The position of the last entry of a grant, by its id; null as long as it has none. */
+  get lastPositionsOfGrants(): DataLoader<string, number | null> {
+    this.#lastPositionsOfGrants ??= new DataLoader(
+      async (ids) => {
+        const positions = await readLastPositionsOfGrants(this.#pool, ids);
+        return ids.map((id) => positions.get(id) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#lastPositionsOfGrants;
   }
 
   /** Proposed changes as they are in the database now, by id; null for an id without one. */

@@ -5,15 +5,17 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { logName } from '../../src/audit/log-name.ts';
+import { leafOf } from '../../src/audit/record.ts';
 import { createHeads, createProof, parseLine } from '../../src/audit/verify-export.ts';
 import { openCheckpoint } from '../../src/transparency/checkpoint.ts';
+import { openInclusionProof, parseInclusionProof } from '../../src/transparency/inclusion-proof.ts';
 import { keysOfLog } from '../../src/transparency/log-keys.ts';
-import { leafHash } from '../../src/transparency/merkle-tree.ts';
+import { leafHash, provesConsistency } from '../../src/transparency/merkle-tree.ts';
 import { verifierKey } from '../../src/transparency/signed-note.ts';
 import { appendLeaves, emptyEdge, hashesOf, rootOf } from '../../src/transparency/tiles.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Person, TestGateway } from '../support/gateway.ts';
+import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { runProgram } from '../support/program.ts';
 import { insertAuditEntries, rawId } from '../support/rows.ts';
 import { logKeys, signingKeys } from '../support/sealing.ts';
@@ -302,5 +304,68 @@ describe('the story of a grant', () => {
     for (const wrong of ['x', acme, '%'])
       expect((await get(`/audit/grants/${wrong}`)).status, wrong).toBe(404);
     expect((await get(`/audit/grants/${grantId}?after=x`)).status).toBe(400);
+  });
+});
+
+describe('by GraphQL', () => {
+  const ofOrganization = `query ($id: ID!, $from: SafeInt!) { node(id: $id) { ... on Organization { auditLogHead {
+    checkpoint size rootHash signedAt verifierKeys consistencyProof(from: $from) } } } }`;
+  const ofEntries = `query ($filter: AuditLogFilter) { auditLog(filter: $filter, first: 30) { edges { node {
+    position inclusionProof } } } }`;
+  const ofGrant =
+    'query ($id: ID!) { node(id: $id) { ... on Grant { auditTrail { isSealed head { size } } } } }';
+
+  test('whoever reads the whole log gets its head, and proofs that verify', async () => {
+    const { origin, verifiers } = keysOf(acme);
+    const exported = (await downloaded(inLog('export'))).trim().split('\n').map(parseLine);
+    const records = exported.filter((line) => 'position' in line);
+    const leaves = records.map((record) => leafHash(leafOf(record)));
+    for (const reader of readers) {
+      const { auditLogHead: head } = (await reader.ask(ofOrganization, { id: acme, from: 299 })).node;
+      const root = Buffer.from(head.rootHash, 'base64');
+      expect(openCheckpoint(head.checkpoint, verifiers)).toEqual({ origin, size: head.size, root });
+      expect(head.verifierKeys).toEqual(verifiers.map(verifierKey));
+      const earlier = { size: 299, root: rootOf(appendLeaves(emptyEdge, leaves.slice(0, 299)).edge) };
+      const path = head.consistencyProof.map((hash: string) => Buffer.from(hash, 'base64'));
+      expect(provesConsistency(earlier, { size: head.size, root }, path)).toBe(true);
+
+      const { auditLog } = await reader.ask(ofEntries, { filter: { organizationId: acme } });
+      for (const { node } of auditLog.edges.filter(
+        ({ node: { position } }: Json) => position <= leaves.length,
+      ))
+        expect(
+          openInclusionProof(node.inclusionProof, leaves[node.position - 1] as Buffer, verifiers),
+        ).toMatchObject({
+          ...{ leaf: node.position - 1, head: { origin } },
+        });
+      const grant = (await reader.ask(ofGrant, { id: grantId })).node;
+      // The service account reads the log, and no grants.
+      if (reader === readers[2]) expect(grant).toBeNull();
+      else expect(grant.auditTrail).toEqual({ isSealed: true, head: { size: head.size } });
+    }
+    for (const from of [0, 999_999]) {
+      const { errors } = await world.admins.acme.send(ofOrganization, { id: acme, from });
+      expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT' });
+    }
+  });
+
+  test('nobody else learns even how long a log is', async () => {
+    for (const other of others) {
+      const { node } = await other.ask(ofOrganization, { id: acme, from: 1 });
+      expect(node?.auditLogHead ?? null).toBeNull();
+      const { auditLog } = await other.ask(ofEntries, { filter: { organizationId: acme } }).catch(() => ({
+        auditLog: { edges: [] },
+      }));
+      for (const { node: entry } of auditLog.edges) expect(entry.inclusionProof).toBeNull();
+      const grant = (await other.ask(ofGrant, { id: grantId })).node;
+      expect(grant?.auditTrail ?? null).toBeNull();
+    }
+  });
+
+  test('operators prove the vendor’s own log', async () => {
+    const { auditLog } = await world.operator.ask(ofEntries, { filter: {} });
+    const { verifiers } = keysOfLog(logKeys(texts), 'vendor');
+    const proofs = auditLog.edges.flatMap(({ node }: Json) => node.inclusionProof ?? []);
+    for (const proof of proofs) openCheckpoint(parseInclusionProof(proof).checkpoint, verifiers);
   });
 });

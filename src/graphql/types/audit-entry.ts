@@ -3,12 +3,16 @@ import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/cl
 import { detailsWithGlobalIds, isOfProduct } from '../../audit/record.ts';
 import { seesClientAddress, seesPosition } from '../../authorization/visibility.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
+import { vendorOrganizationId } from '../../roles/vendor-organization.ts';
+import { inclusionProofText } from '../../transparency/inclusion-proof.ts';
+import { inclusionRanges } from '../../transparency/merkle-tree.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { totalCount } from '../lists/total-count.ts';
 import { nodeOf } from '../visible-node.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { AuditActor } from './audit-actor.ts';
+import { headFor } from './audit-log-head.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
 import { Grant } from './grant.ts';
 import { Organization } from './organization.ts';
@@ -99,6 +103,23 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
         'Its position in the log of its organization, or in the log of the vendor: 1, 2, 3 … without gaps, in the order of the log. It never changes. Given within a second of the action, as a rule: null until then, and for viewers who see only a part of that log.',
       resolve: (row, _, context) =>
         seesPosition(viewerOf(context), row) ? context.loaders.auditPositions.load(row) : null,
+    }),
+    inclusionProof: t.string({
+      nullable: true,
+      description:
+        "The proof that its record is in the sealed log, by C2SP tlog-proof: a text with the signed head. For those who see `auditLogHead`, and operators for the vendor's own log. Null for everybody else, and until it is sealed: within two seconds after it has its position, as a rule.",
+      resolve: async (row, _, context) => {
+        const log = row.organizationId ?? vendorOrganizationId;
+        const head = await headFor(context, log);
+        const position = head === null ? null : await context.loaders.auditPositions.load(row);
+        if (head === null || position === null || position > head.size) return null;
+        const leaf = position - 1;
+        const path = await context.loaders.auditProofs.load({
+          log,
+          ranges: inclusionRanges(leaf, head.size),
+        });
+        return inclusionProofText({ leaf, path, checkpoint: head.note });
+      },
     }),
     occurredAt: t.expose('occurredAt', {
       type: 'DateTime',

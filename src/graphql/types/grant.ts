@@ -10,6 +10,7 @@ import { enumValues } from '../enum-values.ts';
 import { totalCount } from '../lists/total-count.ts';
 import { isSnapshot } from '../subscriptions/snapshot.ts';
 import { Account, ServiceAccount, SupportEngineer, User } from './account.ts';
+import { AuditLogHead, type HeadOfLog, headFor } from './audit-log-head.ts';
 import { GrantAllowance, GrantLimit } from './grant-limits.ts';
 import { GrantPermissions, grantPermissions } from './permissions.ts';
 
@@ -107,6 +108,25 @@ const GrantTermsRef = builder.objectRef<GrantTerms>('GrantTerms').implement({
     }),
   }),
 });
+
+const GrantAuditTrail = builder
+  .objectRef<{ head: HeadOfLog; last: number | null }>('GrantAuditTrail')
+  .implement({
+    description:
+      'What the audit log has of a grant. `GET /audit/grants/<id>` is a file of its entries with their proofs.',
+    fields: (t) => ({
+      isSealed: t.boolean({
+        viewerIndependent: true,
+        description: 'Whether all entries of the grant are sealed under the head.',
+        resolve: ({ head, last }) => last !== null && last <= head.size,
+      }),
+      head: t.expose('head', {
+        type: AuditLogHead,
+        viewerIndependent: true,
+        description: 'The signed head of the log.',
+      }),
+    }),
+  });
 
 const ApprovalStage = builder.enumType('ApprovalStage', {
   description: 'The stage of an approval. Where the site restricts support access, both are needed.',
@@ -298,6 +318,17 @@ export const Grant = builder.prismaNode('Grant', {
       viewerIndependent: true,
       description:
         'The account that ended it. Null as long as it is open, where a time limit ended it, and where its site or licence has ended until that is recorded.',
+    }),
+    auditTrail: t.field({
+      type: GrantAuditTrail,
+      nullable: true,
+      viewerIndependent: false,
+      description:
+        "Whether what happened with the grant is sealed in the audit log. For those who see its organization's `auditLogHead`; null for everybody else, and as long as nothing in the log is sealed.",
+      resolve: async ({ id, organizationId }, _, context) => {
+        const head = await headFor(context, organizationId);
+        return head === null ? null : { head, last: await context.loaders.lastPositionsOfGrants.load(id) };
+      },
     }),
     viewerMay: t.field({
       type: GrantPermissions,

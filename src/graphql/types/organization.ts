@@ -8,8 +8,10 @@ import {
 import { invitationsInState } from '../../organizations/invitation-store.ts';
 import { inState } from '../../proposals/store.ts';
 import { builder } from '../builder.ts';
+import { readsColumns } from '../compiled/row-fields.ts';
 import { viewerOf } from '../context.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import { AuditLogHead, headFor } from './audit-log-head.ts';
 import { Invitation, InvitationConnection, InvitationEdge, InvitationState } from './invitation.ts';
 import {
   ProposedChange,
@@ -47,6 +49,15 @@ export const Organization = builder.prismaNode('Organization', {
       type: 'DateTime',
       viewerIndependent: true,
       description: 'The time when the organization was created.',
+    }),
+    auditLogHead: t.field({
+      type: AuditLogHead,
+      nullable: true,
+      viewerIndependent: false,
+      description:
+        'The signed head of its audit log, for those who read the whole log on its side: its admins, auditors, Guard admins of all of it and its own service accounts with `AUDIT_READING`. Null for everybody else, and as long as nothing is sealed.',
+      ...readsColumns(['id']),
+      resolve: ({ id }, _, context) => headFor(context, id),
     }),
     sites: t.connection(
       {
