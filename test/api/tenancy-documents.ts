@@ -180,6 +180,7 @@ function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: T
       return JSON.stringify(draw.pick(things.ids[draw.pick(types)] ?? []));
     }
     case 'Int':
+    case 'SafeInt':
       return String(1 + draw.below(5));
     case 'Boolean':
       return String(draw.chance(50));
