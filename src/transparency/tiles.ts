@@ -163,8 +163,12 @@ export function appendLeaves(edge: Edge, leaves: readonly Hash[]): { edge: Edge;
 
 const bytesOfTile = tileWidth * hashBytes;
 
-/** A bundle of entries: each after its length, in two bytes. @throws RangeError if one has more than 65,535 bytes */
-export function entryBundle(entries: readonly Buffer[]): Buffer {
+/** The most bytes of an entry in a bundle: its length has two. */
+const maxEntryBytes = 65_535;
+
+/** A bundle of entries: each after its length. Null if one of them is too large for that. */
+export function entryBundle(entries: readonly Buffer[]): Buffer | null {
+  if (entries.some(({ length }) => length > maxEntryBytes)) return null;
   return Buffer.concat(
     entries.flatMap((entry) => {
       const length = Buffer.alloc(2);
