@@ -5,6 +5,8 @@ import { openEvaluationDatabase } from './access/connection.ts';
 import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
 import { readPositionLag } from './audit/positions.ts';
 import { createSealer, readSealingLag } from './audit/sealing.ts';
+import { createPost } from './audit/streams/post.ts';
+import { readStreamFigures } from './audit/streams/store.ts';
 import { createLogTail } from './audit/streams/tail.ts';
 import { may } from './authorization/operations.ts';
 import { relationsToPlatform } from './authorization/viewer-relations.ts';
@@ -113,6 +115,8 @@ export type AppSeams = {
   endedAtOnce?: number;
   /** Default: one of the gateway's own, by a clock that runs steadily. */
   recentRefusals?: RecentRefusals;
+  /** Milliseconds for an endpoint of the audit log to answer. */
+  postMs?: number;
   /** `false`: background jobs do not start; a test runs them itself. */
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
@@ -197,6 +201,10 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     relay.announce(appended);
     jobs?.givePositionsSoon();
   };
+  const streamNetworks = {
+    isAllowed: trustedProxies(config.auditStreamNetworks) ?? nobodyTrusted,
+    isAny: config.auditStreamNetworks.length > 0,
+  };
   const dependencies: Dependencies = {
     ...{ database, clock, logger, metrics, announce },
     rules: {
@@ -204,6 +212,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       vendorSites: config.vendorSites,
       endedAtOnce: seams.endedAtOnce,
       quotas: config.quotas,
+      streamNetworks,
     },
     unsettledSites,
     recentRefusals: seams.recentRefusals ?? createRecentRefusals(),
@@ -215,11 +224,12 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const hasSamples = await prepareContents({ ...dependencies, database: patientDatabase }, config);
   await duringStart.disposeAsync();
   if (config.production) await warmUp(dependencies, warmConnections);
+  const post = begun.adopt(createPost(streamNetworks.isAllowed, seams.postMs), (opened) => opened.dispose());
   if (seams.maintenance !== false)
     jobs = begun.adopt(
       startBackgroundJobs(
         dependencies,
-        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl, sealer },
+        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl, sealer, post },
         [deleteOldEvents],
       ),
       (maintenance) => maintenance.dispose(),
@@ -323,6 +333,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     backlog: createBacklogReader(database),
     positionLag: () => readPositionLag(database.pool),
     sealingLag: keys === null ? undefined : () => readSealingLag(database.pool),
+    auditStreams: () => readStreamFigures(database.pool, clock()),
   });
   const { metrics: metricsAddress } = config;
   if (metricsAddress !== null) {

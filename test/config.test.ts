@@ -82,6 +82,7 @@ describe('nothing set', () => {
       vendorEmailDomains: ['vendor.example'],
       vendorSites: { processingRegions: [], engineerCountries: [] },
       ticketWebhooks: [],
+      auditStreamNetworks: [],
       metrics: null,
       admission: defaultAdmission,
       shutdownGraceMs: 10_000,
@@ -124,6 +125,7 @@ test('everything set', () => {
       PROCESSING_REGIONS: 'EU, US,EU',
       ENGINEER_COUNTRIES: 'DE, IE,DE',
       TICKET_WEBHOOK_SECRETS: `desk=Tickets@Vendor.example:${secretOf(1)}|${secretOf(2)}|${secretOf(3, 64)}, acme-desk=desk@acme.example:${secretOf(4, 24)}`,
+      AUDIT_STREAM_NETWORKS: '10.20.0.0/16, 2001:db8:7::/64',
       METRICS_PORT: '9464',
       METRICS_HOST: '10.0.0.7',
       OPERATIONS_PER_ACCOUNT: '11',
@@ -170,6 +172,7 @@ test('everything set', () => {
     bootstrapOperatorEmail: 'operator@vendor.example',
     vendorEmailDomains: ['vendor.example', 'vendor-support.example'],
     vendorSites: { processingRegions: ['EU', 'US'], engineerCountries: ['DE', 'IE'] },
+    auditStreamNetworks: ['10.20.0.0/16', '2001:db8:7::/64'],
     ticketWebhooks: [
       {
         ...{ name: 'desk', account: 'tickets@vendor.example' },

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import {
+  AuditStreamState,
   ChangeKind,
   ChangeRequestEndReason,
   ChangeRequestState,
@@ -48,6 +49,23 @@ export const idOf = (...types: readonly string[]) =>
 
 /** An ISO 3166-1 alpha-2 code. */
 const country = text.regex(/^[A-Z]{2}$/);
+
+/** The URL of an endpoint may be secret in parts, so the log has its origin alone. */
+const streamSettings = z.strictObject({
+  ...{ name: text, origin: text, format: text, maxBatchBytes: count },
+  filter: z.strictObject({
+    actions: z.array(text).optional(),
+    actorKinds: z.array(text).optional(),
+    outcome: z.enum(['SUCCEEDED', 'REFUSED']).optional(),
+    siteIds: z.array(idOf('Site')).optional(),
+  }),
+});
+
+const streamState = z.strictObject({
+  name: text,
+  from: z.enum(AuditStreamState),
+  to: z.enum(AuditStreamState),
+});
 
 const evaluation = z.strictObject({
   askedBy: text,
@@ -164,6 +182,17 @@ const succeeded = {
   'admin_settings.view': evaluation,
   'attachment.read': evaluation,
   'audit_log.view': evaluation,
+  'audit_stream.create': z.strictObject({ name: text, to: streamSettings, after: count }),
+  'audit_stream.delete': z.strictObject({ name: text, from: streamSettings }),
+  'audit_stream.disable': z.strictObject({
+    ...{ name: text, reason: z.enum(['GONE', 'FAILED']), lastError: text, attempts: count },
+  }),
+  'audit_stream.pause': streamState,
+  'audit_stream.replay': z.strictObject({ name: text, after: count }),
+  'audit_stream.resume': streamState,
+  'audit_stream.rotate_secret': z.strictObject({ name: text, formerSecretUntil: moment }),
+  'audit_stream.test': z.strictObject({ name: text }),
+  'audit_stream.update': z.strictObject({ name: text, from: streamSettings, to: streamSettings }),
   'change.apply': evaluation,
   'change_request.begin': change,
   'change_request.complete': change,

@@ -147,6 +147,15 @@ export const operations = {
   withdrawRovoDataDeletion: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'DELETION_REQUESTER'] },
   recordRovoDataDeletion: { kind: 'mutation', may: ['ROVO_BACKEND'] },
 
+  createAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  updateAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  rotateAuditStreamSecret: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  pauseAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  resumeAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  replayAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  testAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+  deleteAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
+
   createOrganization: { kind: 'mutation', may: ['OPERATOR'] },
   setOrganizationGuard: { kind: 'mutation', may: ['OPERATOR'] },
   createSite: { kind: 'mutation', may: ['OPERATOR'] },

@@ -55,7 +55,7 @@ export function relationsToOrganization(viewer: Viewer, organizationId: string):
 }
 
 /** As `relationsToOrganization`, and whether the user is a Guard admin of all of it. */
-function relationsToGuardedOrganization(viewer: Viewer, organizationId: string): Set<Relation> {
+export function relationsToGuardedOrganization(viewer: Viewer, organizationId: string): Set<Relation> {
   const relations = relationsToOrganization(viewer, organizationId);
   if (viewer.kind === 'USER' && relations.has('MEMBER') && guardPlaces(viewer, organizationId).includes(null))
     relations.add('GUARD_ADMIN');
@@ -290,6 +290,13 @@ export function seesInvitation(relations: ReadonlySet<Relation>): boolean {
 export function seesDeletion(relations: ReadonlySet<Relation>): boolean {
   return (['OPERATOR', 'ORGANIZATION_ADMIN', 'DELETION_REQUESTER', 'ROVO_BACKEND'] as const).some(
     (relation) => relations.has(relation),
+  );
+}
+
+/** Whether somebody in these relations to an organization may see the streams of its audit log. */
+export function seesAuditStream(relations: ReadonlySet<Relation>): boolean {
+  return (['ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'] as const).some((relation) =>
+    relations.has(relation),
   );
 }
 

@@ -8,7 +8,7 @@ import type { ServiceCapability, ServiceViewer, UserViewer, Viewer } from '../id
 import { isOrganizationAdminOf } from '../roles/role.ts';
 import { counts } from '../roles/role-counts.ts';
 import { vendorOrganizationId } from '../roles/vendor-organization.ts';
-import { isRovoBackend } from './viewer-relations.ts';
+import { isRovoBackend, relationsToGuardedOrganization, seesAuditStream } from './viewer-relations.ts';
 import {
   organizationsWithRole,
   seesTickets,
@@ -325,6 +325,15 @@ export function visibleInvitations(viewer: Viewer): Prisma.InvitationWhereInput 
     case 'SUPPORT_ENGINEER':
       return nothing;
   }
+}
+
+/** Whoever reads the whole log of an organization sees where it is streamed to. */
+export function visibleAuditStreams(viewer: Viewer): Prisma.AuditStreamWhereInput {
+  if (viewer.kind !== 'USER') return nothing;
+  const read = viewer.organizationIds.filter((id) =>
+    seesAuditStream(relationsToGuardedOrganization(viewer, id)),
+  );
+  return { organizationId: { in: read } };
 }
 
 function administeredBy({ organizationIds, assignments }: UserViewer): string[] {

@@ -6,11 +6,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { givePositions } from '../audit/positions.ts';
 import { recordRepetitions } from '../audit/repeated-refusals.ts';
 import type { Sealer } from '../audit/sealing.ts';
+import type { Post } from '../audit/streams/post.ts';
 import { deleteEventsBefore } from '../events/outbox.ts';
 import { deliverMails } from '../notifications/delivery.ts';
 import { mailKinds } from '../notifications/mail-kinds.ts';
 import type { Mailer } from '../notifications/mailer.ts';
 import { deleteMailCounts, deleteMailsBefore } from '../notifications/queue.ts';
+import { createStreamSender } from './deliver-audit-streams.ts';
 import { endDueSessions } from './end-due-sessions.ts';
 import { endExpiredGrants } from './end-expired-grants.ts';
 import type { Dependencies } from './execute.ts';
@@ -27,6 +29,12 @@ const deleteInterval = 60_000;
 
 /** Milliseconds between two looks for entries without a position, if nothing is written here. */
 const positionInterval = 500;
+
+/** Milliseconds between two looks for streams of the audit log that have something to send, if nothing got its position here. */
+const streamInterval = 500;
+
+/** Milliseconds for messages that are being sent when the gateway stops. */
+const streamGrace = 2_000;
 
 /** Milliseconds in which positions are given once, to what was written meanwhile; and until what waits is tried again. */
 const positionGap = 100;
@@ -80,7 +88,12 @@ export type BackgroundJobs = {
  */
 export function startBackgroundJobs(
   dependencies: Dependencies,
-  { mailer, consoleUrl, sealer }: { mailer: Mailer | null; consoleUrl: string | null; sealer: Sealer | null },
+  {
+    mailer,
+    consoleUrl,
+    sealer,
+    post,
+  }: { mailer: Mailer | null; consoleUrl: string | null; sealer: Sealer | null; post: Post | null },
   /** What rooms above this one delete. */
   alsoDelete: readonly DeleteOld[] = [],
 ): BackgroundJobs {
@@ -89,6 +102,8 @@ export function startBackgroundJobs(
   /** Aborted to cut the pause before the next run. */
   let settleNow = new AbortController();
   let entriesWritten = new AbortController();
+  let positionsGiven = new AbortController();
+  const sender = post === null ? null : createStreamSender(dependencies, post);
   let started = 0;
   const [ofGrants, ofSessions, ofRequests, ofPlaces] = [
     sweepOptions(),
@@ -116,6 +131,9 @@ export function startBackgroundJobs(
       wake: () => entriesWritten.signal,
     }),
     ...(sealer === null ? [] : [repeat('seal audit logs', sealInterval, () => sealAll(sealer))]),
+    repeat('deliver streams of the audit log', streamInterval, deliverStreams, {
+      wake: () => positionsGiven.signal,
+    }),
     repeat('settle proposed changes', sweepInterval, () => settleDueChanges(dependencies, stop.signal)),
     ...[deleteOldAnswers, deleteOldStreamEvents, deleteOldMails, deleteOldMailCounts, ...alsoDelete].map(
       (deleteOld) =>
@@ -144,6 +162,7 @@ export function startBackgroundJobs(
     let isWaiting = true;
     while (isWaiting && !stop.signal.aborted) {
       const { given, waiting } = await givePositions(dependencies.database.pool, positionsAtOnce);
+      if (given > 0) positionsGiven.abort();
       if (given === 0 || !waiting) await pause(positionGap);
       isWaiting = waiting;
     }
@@ -151,6 +170,11 @@ export function startBackgroundJobs(
 
   async function sealAll({ seal }: Sealer): Promise<void> {
     while (!stop.signal.aborted) if (!(await seal())) break;
+  }
+
+  async function deliverStreams(): Promise<void> {
+    positionsGiven = new AbortController();
+    await sender?.run();
   }
 
   async function deliverAll(mailer: Mailer): Promise<void> {
@@ -195,7 +219,7 @@ export function startBackgroundJobs(
     dispose: async () => {
       stop.abort();
       const impatient = setTimeout(() => cutMail.abort(), mailGrace);
-      await Promise.all(loops);
+      await Promise.all([...loops, sender?.dispose(streamGrace)]);
       clearTimeout(impatient);
     },
   };

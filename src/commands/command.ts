@@ -1,6 +1,7 @@
 /** What a command is: its locks, the facts it needs, who may run it, and the pure function that decides it. */
 import type { AuditAction } from '../audit/actions.ts';
 import type { Actor, AuditContext, AuditResource } from '../audit/entry.ts';
+import type { StreamNetworks } from '../audit/streams/endpoint.ts';
 import type { MutationName, Relation } from '../authorization/operations.ts';
 import type { ChangeOnTicket } from '../changes/event.ts';
 import type { Viewer } from '../identity/viewer.ts';
@@ -81,6 +82,8 @@ export type Rules = {
   endedAtOnce?: number | undefined;
   /** Default: `defaultQuotas`. */
   quotas?: Quotas;
+  /** To which networks the audit log may be streamed although they are not public, and without TLS. Default: none. */
+  streamNetworks?: StreamNetworks;
 };
 
 /** Few enough for a fraction of the time limit of a transaction on a busy machine. */

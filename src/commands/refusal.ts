@@ -35,6 +35,9 @@ export type StateRefusalCode =
   | 'LAST_ORGANIZATION_ADMIN'
   | 'INVITATION_OVER'
   | 'TOO_MANY_INVITATIONS'
+  | 'TOO_MANY_AUDIT_STREAMS'
+  | 'AUDIT_STREAM_ACTIVE'
+  | 'AUDIT_STREAM_NOT_ACTIVE'
   | 'ALREADY_EXISTS'
   | 'VENDOR_ADDRESS'
   | 'COUNTRY_NOT_ALLOWED';
@@ -280,6 +283,10 @@ export const stateMessages: Record<StateRefusalCode, string> = {
     'The invitation was accepted or withdrawn, or its time is over. An organization admin may invite again.',
   TOO_MANY_INVITATIONS:
     'As many people are invited to your organization as may be, or were within an hour. The message says what to do, or when to invite the next one.',
+  TOO_MANY_AUDIT_STREAMS:
+    'The audit log of the organization is streamed to as many endpoints as it may be. Delete those that are no longer needed.',
+  AUDIT_STREAM_ACTIVE: 'The stream is active already, so there is nothing to resume.',
+  AUDIT_STREAM_NOT_ACTIVE: 'The stream is paused or disabled already. To go on with it, resume it.',
   ALREADY_EXISTS: 'What you want to create exists already.',
   VENDOR_ADDRESS:
     "The email address is the vendor's, so this person is no customer's user. Use the address that they have at the customer.",

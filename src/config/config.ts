@@ -49,6 +49,8 @@ export type Config = {
   };
   /** The ticketing systems that send their events. */
   readonly ticketWebhooks: readonly TicketWebhookConfig[];
+  /** The addresses and ranges to which the audit log may be streamed although they are not public, and without TLS. */
+  readonly auditStreamNetworks: readonly string[];
   /** Where `/metrics` is served. Null: nowhere. */
   readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly admission: AdmissionConfig;

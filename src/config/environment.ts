@@ -23,6 +23,7 @@ import {
   list,
   logLevels,
   mailbox,
+  networks,
   oneOf,
   proxies,
   quotas,
@@ -110,6 +111,7 @@ const environment = z.object({
   PROCESSING_REGIONS: variable(regions, []),
   ENGINEER_COUNTRIES: variable(countries, []),
   TICKET_WEBHOOK_SECRETS: variable(ticketWebhooks, []),
+  AUDIT_STREAM_NETWORKS: variable(networks, []),
   METRICS_PORT: variable(wholeNumber(0, 65_535, 'a TCP port'), null),
   METRICS_HOST: variable(
     z.string().regex(/^[\w.:-]+$/, 'must be an address or a host name: 127.0.0.1'),
@@ -209,6 +211,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
       engineerCountries: values.ENGINEER_COUNTRIES,
     },
     ticketWebhooks: values.TICKET_WEBHOOK_SECRETS,
+    auditStreamNetworks: values.AUDIT_STREAM_NETWORKS,
     metrics: values.METRICS_PORT === null ? null : { host: values.METRICS_HOST, port: values.METRICS_PORT },
     admission: {
       operationsPerAccount: values.OPERATIONS_PER_ACCOUNT,

@@ -146,6 +146,11 @@ export const proxies = list.refine(
   `must be the addresses of proxies or ranges in CIDR notation, IPv4 or IPv6, separated by commas, at most ${maxProxies}, and not everybody's (/0): 10.0.3.7,2001:db8:7::/64`,
 );
 
+export const networks = list.refine(
+  (ranges) => ranges.length <= maxProxies && trustedProxies(ranges) !== null,
+  `must be addresses or ranges in CIDR notation, IPv4 or IPv6, separated by commas, at most ${maxProxies}, and not everybody's (/0): 10.20.0.0/16,2001:db8:7::/64`,
+);
+
 export const emailAddress = z.string().transform((text, context) => {
   const address = parseEmailAddress(text);
   if (address !== null) return address;

@@ -6,6 +6,7 @@ import { listPositions, type Place } from '../audit/positions.ts';
 import { readLastPositionsOfGrants } from '../audit/record-store.ts';
 import { type AskedProof, type Head, readHeads, readProofs } from '../audit/sealed-log.ts';
 import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
+import { listHealth, type StreamHealth } from '../audit/streams/store.ts';
 import { listTimelines, type TimelineWindow } from '../audit/timeline-store.ts';
 import { visibleTimelines } from '../authorization/visibility.ts';
 import type { OpenChangeRequest } from '../changes/change-request.ts';
@@ -53,6 +54,7 @@ export class Loaders {
   #changeRequests: DataLoader<string, ChangeRequestRow | null> | undefined;
   #openChangeRequests: DataLoader<string, OpenChangeRequest[]> | undefined;
   #rovoDataDeletions: DataLoader<string, RovoDataDeletion | null> | undefined;
+  #auditStreamHealth: DataLoader<string, StreamHealth | null> | undefined;
   #visibleNodes: DataLoader<Resource, object | null, string> | undefined;
   #resourceNames: DataLoader<Resource, string | null, string> | undefined;
 
@@ -246,6 +248,12 @@ export class Loaders {
       { maxBatchSize: 100 },
     );
     return this.#rovoDataDeletions;
+  }
+
+  /** How far streams of the audit log are; null for an id without a stream. */
+  get auditStreamHealth(): DataLoader<string, StreamHealth | null> {
+    this.#auditStreamHealth ??= new DataLoader((ids) => listHealth(this.#prisma, ids), { maxBatchSize: 100 });
+    return this.#auditStreamHealth;
   }
 
   /**

@@ -96,6 +96,8 @@ const reads: Readonly<Record<string, Read>> = {
     });
     return found.map(({ id, email }) => ({ id, name: email }));
   },
+  AuditStream: (prisma, ids) =>
+    prisma.auditStream.findMany({ where: { id: { in: ids } }, select: { id: true, name: true } }),
   User: accounts,
   SupportEngineer: accounts,
   Operator: accounts,

@@ -4,6 +4,7 @@ import { timelineActions } from '../audit/timeline.ts';
 import {
   visibleAccounts,
   visibleAuditEntries,
+  visibleAuditStreams,
   visibleChangeRequests,
   visibleDeletions,
   visibleGrants,
@@ -95,6 +96,11 @@ const loads: Readonly<Record<string, Load>> = {
     prisma.invitation.findMany({
       ...query,
       where: { AND: [{ id: { in: ids } }, visibleInvitations(viewer)] },
+    }),
+  AuditStream: (prisma, viewer, { ids, query }) =>
+    prisma.auditStream.findMany({
+      ...query,
+      where: { AND: [{ id: { in: ids } }, visibleAuditStreams(viewer)] },
     }),
   AuditEntry: (prisma, viewer, { ids }) =>
     prisma.auditEntry.findMany({ where: { AND: [{ id: { in: ids } }, visibleAuditEntries(viewer)] } }),

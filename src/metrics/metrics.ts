@@ -20,6 +20,8 @@ export type Metrics = {
   /** @param by whose code it is. The code of a client is any that it likes. */
   webSocketClosed(by: 'gateway' | 'client', code: number): void;
   mailGivenUp(kind: string): void;
+  /** A message of a stream of the audit log was delivered, with so many entries, or not. */
+  auditStreamed(outcome: 'DELIVERED' | 'FAILED', entries: number): void;
   /** Sets gauges at every reading, from functions that read what they show. */
   watch(sources: MetricSources): void;
   /** The metrics as text, and its media type. */
@@ -40,6 +42,8 @@ export type MetricSources = {
   positionLag: () => Promise<number>;
   /** For how many seconds the oldest audit entry with a position has waited for being sealed. Left out: none is sealed. */
   sealingLag?: (() => Promise<number>) | undefined;
+  /** The streams of the audit log by state, and of those that do not fail, for how long the oldest entry has waited. */
+  auditStreams: () => Promise<{ states: Readonly<Record<string, number>>; lagSeconds: number }>;
 };
 
 /** More values of a label than the code has are counted as `other`. */
@@ -113,6 +117,17 @@ export function createMetrics(): Metrics {
     labelNames: ['kind'],
     registers,
   });
+  const messages = new Counter({
+    name: 'latchkey_audit_stream_messages_total',
+    help: 'Messages of streams of the audit log that this gateway has sent, by DELIVERED or FAILED.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const entriesStreamed = new Counter({
+    name: 'latchkey_audit_stream_entries_total',
+    help: 'Entries of the audit log that this gateway has delivered to endpoints.',
+    registers,
+  });
   const valueFor = boundedValues();
 
   return {
@@ -128,6 +143,10 @@ export function createMetrics(): Metrics {
     evaluated: (outcome, count) => evaluations.inc({ outcome: valueFor('evaluation', outcome) }, count),
     webSocketClosed: (by, code) =>
       webSocketsClosed.inc({ by, code: by === 'gateway' || closeCodesOfClients.has(code) ? code : 'other' }),
+    auditStreamed(outcome, entries) {
+      messages.inc({ outcome });
+      if (outcome === 'DELIVERED') entriesStreamed.inc(entries);
+    },
     mailGivenUp: (kind) => mailsGivenUp.inc({ kind: valueFor('kind', kind) }),
     watch: (sources) => watch(registers, sources),
     read: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
@@ -144,7 +163,10 @@ export function measureProcess({ registry }: Metrics): void {
   for (const name of namedAsCounters) registry.removeSingleMetric(name);
 }
 
-function watch(registers: Registry[], { feed, relay, pools, backlog, ...lags }: MetricSources): void {
+function watch(
+  registers: Registry[],
+  { feed, relay, pools, backlog, auditStreams, ...lags }: MetricSources,
+): void {
   const gauge = (name: string, help: string, collect: (gauge: Gauge) => void) =>
     new Gauge({
       ...{ name, help, registers },
@@ -206,6 +228,23 @@ function watch(registers: Registry[], { feed, relay, pools, backlog, ...lags }: 
         this.set(await sealingLag().catch(() => Number.NaN));
       },
     });
+  const streams = new Gauge({
+    name: 'latchkey_audit_streams',
+    help: 'Streams of the audit log to endpoints by state: active, of these failing, paused, disabled; of all gateways together. NaN: it cannot be read.',
+    labelNames: ['state'],
+    registers,
+  });
+  new Gauge({
+    name: 'latchkey_audit_stream_lag_seconds',
+    help: 'Time for which the oldest entry has waited for a stream of the audit log that is active and does not fail; of all gateways together. NaN: it cannot be read.',
+    registers,
+    async collect() {
+      const read = await auditStreams().catch(() => null);
+      for (const state of ['active', 'failing', 'paused', 'disabled'])
+        streams.set({ state }, read?.states[state] ?? Number.NaN);
+      this.set(read?.lagSeconds ?? Number.NaN);
+    },
+  });
   let kindsOfWork: string[] = [];
   new Gauge({
     name: 'latchkey_backlog',

@@ -1,3 +1,4 @@
+import { auditStreamDisabledMail, auditStreamFailingMail } from './kinds/audit-stream.ts';
 import { appointmentWaitsMail, changeProposedMail } from './kinds/change-proposed.ts';
 import { changeRequestedMail } from './kinds/change-requested.ts';
 import { grantFirstUsedMail } from './kinds/grant-first-used.ts';
@@ -20,4 +21,6 @@ export const mailKinds: readonly MailKind[] = [
   rolesByOperatorMail,
   deletionRequestedMail,
   deletionCompletedMail,
+  auditStreamFailingMail,
+  auditStreamDisabledMail,
 ];

@@ -23,6 +23,8 @@
  * A command on a deletion of Rovo's data takes an exclusive lock on the deletions of the organization, and none on a
  * site or ticket: no grant has to do with it.
  *
+ * A command on a stream of the audit log takes an exclusive lock on the streams of the organization.
+ *
  * The first operator of a deployment is added, and the vendor's domains are set, under locks of their own.
  *
  * Locks are acquired before the transaction's first write, because PostgreSQL assigns the transaction id at the first
@@ -40,6 +42,7 @@ const seeds = {
     site: 1,
     ticket: 2,
     deletion: 8,
+    auditStreams: 16,
     rights: 3,
     deployment: 4,
   },

@@ -275,6 +275,43 @@ describe('successful and refused actions', () => {
     await expectEntries(operator, 'reactivateAccount', own, refused('ACCOUNT_REACTIVATE', 'OWN_ACCOUNT'));
   });
 
+  test('of streams of the audit log', async () => {
+    const { organizationId } = acme;
+    const admin = await gateway.as(acme.emails.organizationAdmin);
+    const plain = await done(operator, 'createOrganization', { name: 'Plain', hasGuard: false });
+    const settings = { name: 'SIEM', endpointUrl: 'https://siem.customer.example/secret/path' };
+    await newEntries();
+    const { auditStream } = await expectEntries(admin, 'createAuditStream', { organizationId, ...settings }, [
+      {
+        ...{ action: 'AUDIT_STREAM_CREATE', organizationId, resource: { type: 'AuditStream' } },
+        details: { name: 'SIEM', to: { origin: 'https://siem.customer.example' } },
+      },
+    ]);
+    await expectEntries(
+      operator,
+      'createAuditStream',
+      { organizationId: plain.id, ...settings },
+      refused('AUDIT_STREAM_CREATE', 'FORBIDDEN'),
+    );
+    const named = { auditStreamId: auditStream.id };
+    const steps: [string, string, Record<string, unknown>][] = [
+      ['updateAuditStream', 'AUDIT_STREAM_UPDATE', { name: 'Other' }],
+      ['rotateAuditStreamSecret', 'AUDIT_STREAM_ROTATE_SECRET', {}],
+      ['pauseAuditStream', 'AUDIT_STREAM_PAUSE', {}],
+      ['resumeAuditStream', 'AUDIT_STREAM_RESUME', {}],
+      ['replayAuditStream', 'AUDIT_STREAM_REPLAY', { after: 0 }],
+      ['testAuditStream', 'AUDIT_STREAM_TEST', {}],
+      ['deleteAuditStream', 'AUDIT_STREAM_DELETE', {}],
+    ];
+    for (const [name, action, more] of steps) {
+      const input = { ...named, ...more };
+      await expectEntries(operator, name, input, refused(action, 'NOT_FOUND'));
+      await expectEntries(admin, name, input, [
+        { action, organizationId, resource: { type: 'AuditStream' } },
+      ]);
+    }
+  });
+
   test('an action that the viewer may not run writes an entry with the viewer as its actor', async () => {
     const admin = await member('organizationAdmin');
     const { organizationId, sites } = acme;
@@ -1101,6 +1138,8 @@ describe('successful and refused actions', () => {
       (action) => action !== 'access.evaluate' && !isSupportAction(action),
     );
     expect(ofCommands.map(enumValueOf).filter((action) => !written.has(action))).toEqual([
+      // A job writes it: test/audit/streams.
+      'AUDIT_STREAM_DISABLE',
       // An evaluation writes the one, and a job the other: test/access, time-limits.test.ts.
       ...['CHANGE_REQUEST_BEGIN', 'CHANGE_REQUEST_EXPIRE'],
       // Only earlier versions wrote it.
@@ -1113,9 +1152,9 @@ describe('successful and refused actions', () => {
   test('an existing resource has a node of its type and a name; a deleted one may have a name', () => {
     const succeeded = everything.filter(({ outcome }) => outcome === 'SUCCEEDED');
     const gone = succeeded.filter(({ resource }) => resource.node === null);
-    // The operator, who reads the log here, sees only the changes that they have proposed themselves.
+    // The operator, who reads the log here, sees only the changes that they have proposed themselves, and no streams.
     expect([...new Set(gone.map(({ resource }) => resource.type))].sort()).toEqual([
-      ...['ProposedChange', 'RoleAssignment'],
+      ...['AuditStream', 'ProposedChange', 'RoleAssignment'],
     ]);
     for (const { resource } of succeeded) {
       expect(resource.name, JSON.stringify(resource)).toEqual(expect.any(String));

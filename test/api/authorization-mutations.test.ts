@@ -8,7 +8,7 @@ import { type OperationName, operations } from '../../src/authorization/operatio
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { expectDocumentedRecords } from '../support/recorded-details.ts';
-import { insertInboundTicketEvents, insertInvitations } from '../support/rows.ts';
+import { insertAuditStreams, insertInboundTicketEvents, insertInvitations } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { journal, type Written } from '../support/written.ts';
 import { type Attempt, askedFor, attempt, readTable } from './authorization-asking.ts';
@@ -58,6 +58,7 @@ type Target = {
   invitationId: string;
   /** Of somebody who left Acme. */
   invitationOfFormerId: string;
+  auditStreamId: string;
 };
 
 type Writes = { relation: string; operation: Written['operation'] };
@@ -77,6 +78,8 @@ type Row = {
   deletion?: true;
   /** An invitation to Acme of an address that nobody has, and one of `former`. */
   invitation?: true;
+  /** A stream of Acme's audit log. */
+  stream?: 'ACTIVE' | 'PAUSED';
   /** A new site of Acme. */
   site?: 'ACTIVE' | 'DEACTIVATED';
   input: (target: Target, name: Name, person: Person) => Record<string, unknown>;
@@ -107,6 +110,8 @@ const changeRequestId = ({ changeRequestId: id }: Target) => ({ changeRequestId:
 const changesRequest = { writes: { relation: 'change_requests', operation: 'UPDATE' } } as const;
 const proposedChangeId = ({ proposedChangeId: id }: Target) => ({ proposedChangeId: id });
 const changesProposal = { writes: { relation: 'proposed_changes', operation: 'UPDATE' } } as const;
+const streamOf = ({ auditStreamId }: Target) => ({ auditStreamId });
+const changesStream = { writes: { relation: 'audit_streams', operation: 'UPDATE' } } as const;
 const deletionOf = ({ rovoDataDeletionId }: Target) => ({ rovoDataDeletionId });
 const changesDeletion = { writes: { relation: 'rovo_data_deletions', operation: 'UPDATE' } } as const;
 const newcomer = () => ({ email: `${newId()}@newcomers.example`, name: 'Newcomer' });
@@ -309,6 +314,39 @@ const rows: Record<string, Row> = {
     input: ({ accountId }) => ({ organizationId: acme().organizationId, userId: accountId }),
     writes: { relation: 'memberships', operation: 'DELETE' },
   },
+  createAuditStream: {
+    input: () => ({
+      ...{
+        organizationId: acme().organizationId,
+        name: 'SIEM',
+        endpointUrl: 'https://siem.customer.example',
+      },
+    }),
+    writes: { relation: 'audit_streams', operation: 'INSERT' },
+    undo: 'DELETE FROM audit_streams',
+  },
+  updateAuditStream: {
+    ...{ stream: 'ACTIVE', input: ({ auditStreamId }) => ({ auditStreamId, name: 'Another' }) },
+    ...changesStream,
+  },
+  rotateAuditStreamSecret: {
+    ...{ stream: 'ACTIVE', input: streamOf },
+    writes: { relation: 'audit_stream_secrets', operation: 'INSERT' },
+  },
+  pauseAuditStream: { stream: 'ACTIVE', input: streamOf, ...changesStream },
+  resumeAuditStream: { stream: 'PAUSED', input: streamOf, ...changesStream },
+  replayAuditStream: {
+    ...{ stream: 'ACTIVE', input: ({ auditStreamId }) => ({ auditStreamId, after: 0 }) },
+    ...changesStream,
+  },
+  testAuditStream: {
+    ...{ stream: 'ACTIVE', input: streamOf },
+    writes: { relation: 'audit_stream_progress', operation: 'UPDATE' },
+  },
+  deleteAuditStream: {
+    ...{ stream: 'ACTIVE', input: streamOf },
+    writes: { relation: 'audit_streams', operation: 'DELETE' },
+  },
   addSupportEngineer: { input: newcomer, ...addsAccount },
   addOperator: { input: newcomer, ...addsAccount },
   addServiceAccount: {
@@ -492,6 +530,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     row.event === undefined ? [] : await insertInboundTicketEvents(gateway, 'ticketing@acme.example', count);
   const proposals = row.proposal === undefined ? [] : await addProposals(accounts);
   const deletions = row.deletion === undefined ? [] : await addDeletions(sites);
+  const streams = row.stream === undefined ? [] : await addStreams(count, row.stream);
   const invitations = row.invitation === undefined ? [] : await addInvitations(count);
   return Array.from({ length: count }, (_, index) => ({
     ...{ ticketId: '', grantId: '', changeRequestId: '', ...tickets[index] },
@@ -502,6 +541,7 @@ async function prepare(row: Row, count: number): Promise<Target[]> {
     inboundTicketEventId: events[index] ?? '',
     rovoDataDeletionId: deletions[index] ?? '',
     ...{ invitationId: '', invitationOfFormerId: '', ...invitations[index] },
+    auditStreamId: streams[index] ?? '',
   }));
 }
 
@@ -588,6 +628,11 @@ async function addDeletions(sites: readonly string[]): Promise<string[]> {
     [ids, sites.map(rawId), rawId(acme().organizationId), everybody.accountIds.get('approver@acme.example')],
   );
   return ids.map((id) => globalId('RovoDataDeletion', id));
+}
+
+function addStreams(count: number, state: 'ACTIVE' | 'PAUSED') {
+  const { organizationId, emails } = acme();
+  return insertAuditStreams(gateway, rawId(organizationId), emails.organizationAdmin, count, state);
 }
 
 async function addInvitations(count: number) {

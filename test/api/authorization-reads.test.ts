@@ -8,7 +8,13 @@ import { type OperationName, operations } from '../../src/authorization/operatio
 import { newId } from '../../src/platform/ids.ts';
 import type { Answer, Json, Person, TestGateway } from '../support/gateway.ts';
 import { listen } from '../support/listen.ts';
-import { insertInboundTicketEvents, insertInvitations, insertStatusChanges, rawId } from '../support/rows.ts';
+import {
+  insertAuditStreams,
+  insertInboundTicketEvents,
+  insertInvitations,
+  insertStatusChanges,
+  rawId,
+} from '../support/rows.ts';
 import { seedOf } from '../support/size.ts';
 import { done } from '../support/world.ts';
 import { askedFor, cellOf, forEach, readTable } from './authorization-asking.ts';
@@ -42,6 +48,8 @@ let inboundTicketEventId: string;
 let deletionId: string;
 /** An invitation to Acme of an address that nobody has. */
 let invitationId: string;
+/** A stream of Acme's audit log. */
+let auditStreamId: string;
 
 beforeAll(async () => {
   ({ gateway, everybody } = await startGatewayWithEverybody());
@@ -74,6 +82,12 @@ beforeAll(async () => {
     rawId(everybody.world.acme.organizationId),
     everybody.world.acme.emails.organizationAdmin,
     ['nobody@newcomers.example'],
+  );
+  [auditStreamId = ''] = await insertAuditStreams(
+    gateway,
+    rawId(everybody.world.acme.organizationId),
+    everybody.world.acme.emails.organizationAdmin,
+    1,
   );
   const asked = await fileTicketOf(reporter, 'acme', {});
   await done(only('engineer'), 'requestDataAccess', { ticketId: asked.ticketId });
@@ -140,6 +154,7 @@ function questions(): Record<string, Read> {
     'node: TimelineItem': byId(timelineItemId),
     'node: RovoDataDeletion': byId(deletionId),
     'node: Invitation': byId(invitationId),
+    'node: AuditStream': byId(auditStreamId),
     'node: SupportEngineer': byId(thirdEngineer.id),
     'node: Operator': byId(operatorId),
     'node: ServiceAccount': byId(programId),

@@ -83,6 +83,7 @@ node: InboundTicketEvent     | 401       no       no          -      -          
 node: TimelineItem           | 401       no       no          -      -           -           -
 node: RovoDataDeletion       | 401       no       no          -      -           -           -
 node: Invitation             | 401       no       no          -      -           -           -
+node: AuditStream            | 401       no       no          -      -           -           -
 node: SupportEngineer        | 401       no       no          -      -           -           yes
 node: Operator               | 401       no       no          -      -           -           -
 node: ServiceAccount         | 401       no       no          -      -           -           -
@@ -160,6 +161,15 @@ requestRovoDataDeletion      | 401       no       no          -      -          
 withdrawRovoDataDeletion     | 401       no       no          -      -           -           -
 recordRovoDataDeletion       | 401       no       no          -      -           -           -
 
+createAuditStream            | 401       no       no          -      -           -           -
+updateAuditStream            | 401       no       no          -      -           -           -
+rotateAuditStreamSecret      | 401       no       no          -      -           -           -
+pauseAuditStream             | 401       no       no          -      -           -           -
+resumeAuditStream            | 401       no       no          -      -           -           -
+replayAuditStream            | 401       no       no          -      -           -           -
+testAuditStream              | 401       no       no          -      -           -           -
+deleteAuditStream            | 401       no       no          -      -           -           -
+
 createOrganization           | 401       no       no          no     no          no          no
 setOrganizationGuard         | 401       no       no          -      -           -           -
 createSite                   | 401       no       no          -      -           -           -
@@ -195,6 +205,7 @@ node: InboundTicketEvent     | -      -        -        -        -         -    
 node: TimelineItem           | -      yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
 node: RovoDataDeletion       | -      -        yes      yes      -         -         -         -         -        -       -       -       -
 node: Invitation             | -      -        -        yes      -         -         -         -         -        -       -       -       -
+node: AuditStream            | -      -        -        yes      -         -         -         -         -        -       -       -       yes
 node: SupportEngineer        | -      -        -        -        -         -         -         -         -        -       -       -       -
 node: Operator               | -      -        -        -        -         -         -         -         -        -       -       -       -
 node: ServiceAccount         | -      -        -        -        -         -         -         -         -        -       -       -       -
@@ -272,6 +283,15 @@ requestRovoDataDeletion      | no     no       no       yes      no        no   
 withdrawRovoDataDeletion     | -      -        yes      yes      -         -         -         -         -        -       -       -       -
 recordRovoDataDeletion       | -      -        no       no       -         -         -         -         -        -       -       -       -
 
+createAuditStream            | no     no       no       yes      no        no        no        no        no       no      no      no      no
+updateAuditStream            | -      -        -        yes      -         -         -         -         -        -       -       -       no
+rotateAuditStreamSecret      | -      -        -        yes      -         -         -         -         -        -       -       -       no
+pauseAuditStream             | -      -        -        yes      -         -         -         -         -        -       -       -       no
+resumeAuditStream            | -      -        -        yes      -         -         -         -         -        -       -       -       no
+replayAuditStream            | -      -        -        yes      -         -         -         -         -        -       -       -       no
+testAuditStream              | -      -        -        yes      -         -         -         -         -        -       -       -       no
+deleteAuditStream            | -      -        -        yes      -         -         -         -         -        -       -       -       no
+
 createOrganization           | no     no       no       no       no        no        no        no        no       no      no      no      no
 setOrganizationGuard         | no     no       no       no       no        no        no        no        no       no      no      no      no
 createSite                   | no     no       no       no       no        no        no        no        no       no      no      no      no
@@ -307,6 +327,7 @@ node: InboundTicketEvent     | -     -         -         -        -         -
 node: TimelineItem           | yes   yes       yes       -        -         -
 node: RovoDataDeletion       | -     -         -         -        -         -
 node: Invitation             | -     -         -         -        -         -
+node: AuditStream            | yes   -         -         -        -         -
 node: SupportEngineer        | -     -         -         -        -         -
 node: Operator               | -     -         -         -        -         -
 node: ServiceAccount         | -     -         -         -        -         -
@@ -384,6 +405,15 @@ requestRovoDataDeletion      | no    no        no        no       no        no
 withdrawRovoDataDeletion     | -     -         -         -        -         -
 recordRovoDataDeletion       | -     -         -         -        -         -
 
+createAuditStream            | yes   no        no        no       no        no
+updateAuditStream            | yes   -         -         -        -         -
+rotateAuditStreamSecret      | yes   -         -         -        -         -
+pauseAuditStream             | yes   -         -         -        -         -
+resumeAuditStream            | yes   -         -         -        -         -
+replayAuditStream            | yes   -         -         -        -         -
+testAuditStream              | yes   -         -         -        -         -
+deleteAuditStream            | yes   -         -         -        -         -
+
 createOrganization           | no    no        no        no       no        no
 setOrganizationGuard         | no    no        no        no       no        no
 createSite                   | no    no        no        no       no        no
@@ -419,6 +449,7 @@ node: InboundTicketEvent     | -        -        yes      -         -        -  
 node: TimelineItem           | yes      -        yes      yes       yes      -        yes       yes       -
 node: RovoDataDeletion       | -        -        yes      -         -        -        -         -         -
 node: Invitation             | -        -        yes      -         -        -        -         -         -
+node: AuditStream            | -        -        -        -         -        -        -         -         -
 node: SupportEngineer        | -        -        yes      yes       -        -        yes       -         -
 node: Operator               | -        -        yes      -         -        -        -         -         -
 node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
@@ -495,6 +526,15 @@ withdrawProposedChange       | -        -        -        -         -        -  
 requestRovoDataDeletion      | -        -        no       no        no       no       no        no        no
 withdrawRovoDataDeletion     | -        -        no       -         -        -        -         -         -
 recordRovoDataDeletion       | -        -        no       -         -        -        -         -         -
+
+createAuditStream            | -        -        no       no        no       no       no        no        no
+updateAuditStream            | -        -        -        -         -        -        -         -         -
+rotateAuditStreamSecret      | -        -        -        -         -        -        -         -         -
+pauseAuditStream             | -        -        -        -         -        -        -         -         -
+resumeAuditStream            | -        -        -        -         -        -        -         -         -
+replayAuditStream            | -        -        -        -         -        -        -         -         -
+testAuditStream              | -        -        -        -         -        -        -         -         -
+deleteAuditStream            | -        -        -        -         -        -        -         -         -
 
 createOrganization           | no       no       yes      no        no       no       no        no        no
 setOrganizationGuard         | -        -        yes      no        no       no       no        no        no

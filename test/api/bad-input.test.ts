@@ -22,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { schema } from '../../src/graphql/schema.ts';
 import { newId } from '../../src/platform/ids.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents, insertInvitations, rawId } from '../support/rows.ts';
+import { insertAuditStreams, insertInboundTicketEvents, insertInvitations, rawId } from '../support/rows.ts';
 import { bySize, seedOf } from '../support/size.ts';
 import { addRovoBackend, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 import { journal, type Written } from '../support/written.ts';
@@ -51,6 +51,7 @@ let supportSessionId: string;
 let inboundTicketEventId: string;
 let rovoDataDeletionId: string;
 let invitationId: string;
+let auditStreamId: string;
 
 beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({ maintenance: false }));
@@ -101,6 +102,9 @@ beforeAll(async () => {
     emails.organizationAdmin,
     ['invited@newcomers.example'],
   );
+  [auditStreamId = ''] = await insertAuditStreams(
+    ...([gateway, rawId(world.acme.organizationId), emails.organizationAdmin, 1] as const),
+  );
   const ofAcme = { organizationId: world.acme.organizationId };
   rovoDataDeletionId = (await done(orgAdmin, 'requestRovoDataDeletion', ofAcme)).id;
   written = await journal(gateway.sql);
@@ -137,6 +141,8 @@ function rightInputs(): Record<string, Given> {
   const ofChange = { changeRequestId, expectedVersion: 1, ...decision };
   const person = { email: 'new@acme.example', name: 'New' };
   const key = { idempotencyKey: 'a-key' };
+  const filter = { actions: ['GRANT_APPROVE'], actorKinds: ['USER'], outcome: 'REFUSED', siteIds: [main.id] };
+  const streamSettings = { name: 'SIEM', format: 'RECORD', maxBatchBytes: 5_000, filter };
   return {
     createTicket: {
       by: 'reporter',
@@ -273,6 +279,26 @@ function rightInputs(): Record<string, Given> {
     inviteUser: { by: 'orgAdmin', input: { organizationId, ...person, ...key } },
     withdrawInvitation: { by: 'operator', input: { invitationId, ...key } },
     acceptInvitation: { by: 'operator', input: { invitationId, ...key } },
+    createAuditStream: {
+      by: 'orgAdmin',
+      input: {
+        organizationId,
+        endpointUrl: 'https://siem.customer.example/',
+        after: 0,
+        ...streamSettings,
+        ...key,
+      },
+    },
+    updateAuditStream: {
+      by: 'orgAdmin',
+      input: { auditStreamId, endpointUrl: 'https://siem.customer.example/', ...streamSettings, ...key },
+    },
+    rotateAuditStreamSecret: { by: 'orgAdmin', input: { auditStreamId, ...key } },
+    pauseAuditStream: { by: 'orgAdmin', input: { auditStreamId, ...key } },
+    resumeAuditStream: { by: 'orgAdmin', input: { auditStreamId, ...key } },
+    replayAuditStream: { by: 'orgAdmin', input: { auditStreamId, after: 0, ...key } },
+    testAuditStream: { by: 'orgAdmin', input: { auditStreamId, ...key } },
+    deleteAuditStream: { by: 'orgAdmin', input: { auditStreamId, ...key } },
     addSupportEngineer: { by: 'operator', input: { ...person, ...key } },
     addOperator: { by: 'operator', input: { ...person, ...key } },
     addServiceAccount: {
@@ -357,6 +383,18 @@ const wrongByName: Record<string, Record<string, unknown>> = {
     'a script': 'javascript:alert(1)',
     'somebody else in it': 'https://a@new.example',
   },
+  endpointUrl: {
+    ...{
+      'no scheme': 'siem.example',
+      'not secure': 'http://siem.example',
+      'a script': 'javascript:alert(1)',
+    },
+    ...{ 'somebody in it': 'https://a@siem.example', 'this machine': 'https://127.0.0.1/' },
+    ...{ 'a private address': 'https://10.0.0.1/', 'the metadata of a cloud': 'https://169.254.169.254/' },
+    ...{ 'IPv4 within IPv6': 'https://[::ffff:10.0.0.1]/', 'another spelling': 'https://0x7f.1/' },
+  },
+  maxBatchBytes: { 'too few': 999, 'too many': 1_000_001 },
+  after: { negative: -1, 'beyond the log': 1_000_000 },
   key: { capitals: 'Trello', 'a digit first': '1trello', 'a space': 'tre llo' },
   idempotencyKey: { 'a space': 'a key', 'a letter beyond ASCII': 'schlüssel', 'too long': 'k'.repeat(101) },
   name: { 'two lines': 'New\nName' },

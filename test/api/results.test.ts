@@ -1,12 +1,18 @@
 /** Each mutation returns each type of its union, and no other: every row below causes all of them through a gateway. */
 import { isUnionType } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { MutationName } from '../../src/authorization/operations.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
 import { generousQuotas } from '../support/deadlines.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
-import { insertInboundTicketEvents, insertInvitations, insertOpenRequests, rawId } from '../support/rows.ts';
+import {
+  insertAuditStreams,
+  insertInboundTicketEvents,
+  insertInvitations,
+  insertOpenRequests,
+  rawId,
+} from '../support/rows.ts';
 import {
   addRovoBackend,
   assignRole,
@@ -30,7 +36,8 @@ let people: Record<
   | 'guardAdmin'
   | 'engineer'
   | 'operator'
-  | 'rovo',
+  | 'rovo'
+  | 'auditor',
   Person
 >;
 
@@ -39,7 +46,14 @@ beforeAll(async () => {
     ...{ maintenance: false, config: { quotas: { ...generousQuotas, openTicketsOfUser } } },
   }));
   const { reporter, organizationAdmin, jiraAdmin, confluenceAdmin, guardAdmin } = world.acme.emails;
+  const auditor = await done(world.operator, 'addUser', {
+    ...{ organizationId: world.acme.organizationId, email: 'auditor@acme.example', name: 'Auditor' },
+  });
+  await assignRole(world, {
+    ...{ userId: auditor.id, role: 'AUDITOR', organizationId: world.acme.organizationId },
+  });
   people = {
+    auditor: await gateway.as('auditor@acme.example'),
     reporter: await gateway.as(reporter),
     organizationAdmin: await gateway.as(organizationAdmin),
     jiraAdmin: await gateway.as(jiraAdmin),
@@ -267,6 +281,44 @@ const deletion = async () => {
   const input = { organizationId: world.acme.organizationId, ...(await site()) };
   const { id } = await done(people.organizationAdmin, 'requestRovoDataDeletion', input);
   return { rovoDataDeletionId: id as string };
+};
+/** A stream of the audit log. */
+const stream = (state: 'ACTIVE' | 'PAUSED') => async () => {
+  const { organizationId, emails } = world.acme;
+  await gateway.sql.query('DELETE FROM audit_streams');
+  const [auditStreamId] = await insertAuditStreams(
+    ...([gateway, rawId(organizationId), emails.organizationAdmin, 1, state] as const),
+  );
+  return { auditStreamId };
+};
+const noStream: Input = { auditStreamId: nowhere('AuditStream') };
+/** What somebody who sees the stream may do: an auditor may not. */
+const onStream = (
+  more: Input = {},
+  state: 'ACTIVE' | 'PAUSED' = 'ACTIVE',
+  wrongState?: 'ACTIVE' | 'PAUSED',
+): Row => {
+  const input = (of: 'ACTIVE' | 'PAUSED') => async () => ({ ...(await stream(of)()), ...more });
+  return {
+    succeeds: [by('organizationAdmin', input(state))],
+    ForbiddenError: by('auditor', input(state)),
+    otherInput: noStream,
+    NotFoundError: by('organizationAdmin', { ...noStream, ...more }),
+    ...(wrongState === undefined ? {} : { InvalidStateError: by('organizationAdmin', input(wrongState)) }),
+  };
+};
+/** Of a stream whose organization has given Guard up. */
+const withoutGuard = (state: 'ACTIVE' | 'PAUSED') => async () => {
+  const input = await stream(state)();
+  await gateway.sql.query('UPDATE organizations SET has_guard = false WHERE id = $1', [
+    rawId(world.acme.organizationId),
+  ]);
+  onTestFinished(async () => {
+    await gateway.sql.query('UPDATE organizations SET has_guard = true WHERE id = $1', [
+      rawId(world.acme.organizationId),
+    ]);
+  });
+  return input;
 };
 /** A new invitation of an address that nobody has. */
 const invitation = async () => {
@@ -671,6 +723,38 @@ const rows: Record<MutationName, () => Row> = {
       return input;
     }),
   }),
+  createAuditStream: () => {
+    const { organizationId } = world.acme;
+    const input = async () => {
+      await gateway.sql.query('DELETE FROM audit_streams');
+      return { organizationId, name: 'SIEM', endpointUrl: 'https://siem.customer.example/' };
+    };
+    return {
+      succeeds: [by('organizationAdmin', input)],
+      ForbiddenError: by('operator', input),
+      otherInput: { name: 'Another' },
+      NotFoundError: by('organizationAdmin', async () => ({
+        ...(await input()),
+        organizationId: nowhere('Organization'),
+      })),
+      InvalidStateError: by('organizationAdmin', async () => {
+        await insertAuditStreams(
+          ...([gateway, rawId(organizationId), world.acme.emails.organizationAdmin, 10] as const),
+        );
+        return { organizationId, name: 'SIEM', endpointUrl: 'https://siem.customer.example/' };
+      }),
+    };
+  },
+  updateAuditStream: () => onStream({ name: 'Another' }),
+  rotateAuditStreamSecret: () => onStream(),
+  pauseAuditStream: () => onStream({}, 'ACTIVE', 'PAUSED'),
+  resumeAuditStream: () => onStream({}, 'PAUSED', 'ACTIVE'),
+  replayAuditStream: () => onStream({ after: 0 }),
+  testAuditStream: () => ({
+    ...onStream(),
+    InvalidStateError: by('organizationAdmin', withoutGuard('ACTIVE')),
+  }),
+  deleteAuditStream: () => onStream(),
   addUser: () => ({
     ...addsAccount({ organizationId: world.acme.organizationId }),
     NotFoundError: by('operator', async () => ({ ...person(), organizationId: nowhere('Organization') })),

@@ -12,7 +12,7 @@ import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { nextOf } from '../support/grant-events.ts';
-import { insertInboundTicketEvents } from '../support/rows.ts';
+import { insertAuditStreams, insertInboundTicketEvents, rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
   addRovoBackend,
@@ -563,6 +563,14 @@ describe('a mutation', () => {
     const input = { organizationId: acme.organizationId, email, name: 'New' };
     return { invitationId: (await done(await member('organizationAdmin'), 'inviteUser', input)).id };
   };
+  const stream =
+    (more: Record<string, unknown> = {}, state: 'ACTIVE' | 'PAUSED' = 'ACTIVE') =>
+    async () => {
+      await gateway.sql.query('DELETE FROM audit_streams');
+      const admin = acme.emails.organizationAdmin;
+      const [id] = await insertAuditStreams(gateway, rawId(acme.organizationId), admin, 1, state);
+      return { by: await member('organizationAdmin'), input: { auditStreamId: id, ...more } };
+    };
   const proposal = async () => {
     const admin = await member('organizationAdmin');
     return { proposedChangeId: (await done(admin, 'assignRole', await appointment())).id };
@@ -1059,6 +1067,28 @@ describe('a mutation', () => {
         return { by: await signedIn(email), input: await invitation(email) };
       },
     },
+    createAuditStream: {
+      statements: 13,
+      withEverything: 14,
+      given: async () => {
+        await gateway.sql.query('DELETE FROM audit_streams');
+        return {
+          by: await member('organizationAdmin'),
+          input: {
+            organizationId: acme.organizationId,
+            name: 'SIEM',
+            endpointUrl: 'https://siem.customer.example/',
+          },
+        };
+      },
+    },
+    updateAuditStream: { statements: 11, withEverything: 11, given: stream({ name: 'Another' }) },
+    rotateAuditStreamSecret: { statements: 13, withEverything: 14, given: stream() },
+    pauseAuditStream: { statements: 10, withEverything: 10, given: stream() },
+    resumeAuditStream: { statements: 11, withEverything: 11, given: stream({}, 'PAUSED') },
+    replayAuditStream: { statements: 11, withEverything: 11, given: stream({ after: 0 }) },
+    testAuditStream: { statements: 10, withEverything: 10, given: stream() },
+    deleteAuditStream: { statements: 10, withEverything: 10, given: stream() },
     addSupportEngineer: {
       statements: 8,
       withEverything: 8,

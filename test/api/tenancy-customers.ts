@@ -48,6 +48,8 @@ async function fillTickets(gateway: TestGateway, world: World, customer: Custome
   await done(admin, 'requestRovoDataDeletion', { organizationId, reason });
   const invited = { email: `invited@${customer}.example`, name: `${customer} invited` };
   await done(admin, 'inviteUser', { organizationId, ...invited });
+  const endpointUrl = `https://siem.${customer}.example/`;
+  await done(admin, 'createAuditStream', { organizationId, name: `${customer} stream`, endpointUrl });
   for (const site of Object.keys(sites) as SiteName[]) {
     for (const product of ['jira', 'confluence'] as ProductKey[]) {
       const { id: ticketId } = await done(reporter, 'createTicket', {
@@ -140,6 +142,7 @@ export async function listPossessions(
        WHERE integration_id IN (SELECT id FROM accounts WHERE organization_id = $1)
      UNION ALL SELECT 'TimelineItem', id::text FROM audit_entries WHERE ticket_id IN (SELECT id FROM t)
      UNION ALL SELECT 'RovoDataDeletion', id::text FROM rovo_data_deletions WHERE organization_id = $1
+     UNION ALL SELECT 'AuditStream', id::text FROM audit_streams WHERE organization_id = $1
      UNION ALL SELECT 'Invitation', id::text FROM invitations WHERE organization_id = $1
      UNION ALL SELECT 'AuditEntry', id::text FROM audit_entries WHERE organization_id = $1`,
     [rawId(organizationId)],
@@ -192,6 +195,7 @@ export async function thingsToName(
       ...{ justification: [`${own} justification`], conversationIds: [`${own}-conversation`] },
       ...{ idempotencyKey: ['once', 'twice'], dataResidencyRegion: [`${own}-region`] },
       engineerCountries: ['DE', 'IE'],
+      endpointUrl: [`https://siem.${own}.example/own`],
       ...{ actorEmailPrefixes: [`@${other}.`, 'organization'], clientAddresses: ['127.0.0.1', '::/1'] },
       ...{ refusalCodes: ['NOT_ELIGIBLE', 'FORBIDDEN'], resourceTypes: ['Grant', 'Site', 'User'] },
       ...{ ticketKeys: rows.map(({ key }) => key), timeZone: ['UTC', 'Europe/Berlin'] },
@@ -205,7 +209,7 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   const page = (selection = '') => `(first: 3) { edges { cursor ${selection} } }`;
   const answer: Json = await admin.ask(`{
     organizations${page(
-      `node { proposedChanges${page()} invitations${page()} rovoDataDeletions${page()} sites${page(
+      `node { proposedChanges${page()} invitations${page()} auditStreams${page()} rovoDataDeletions${page()} sites${page(
         `node { products${page()} activeAccess${page()} tickets${page(
           `node { grants${page(`node { sessions${page()} }`)} supportSessions${page()}
              changeRequests${page()} timeline${page()}
@@ -219,7 +223,7 @@ async function stealCursors(admin: Person): Promise<Record<string, string[]>> {
   const all = [...JSON.stringify(answer).matchAll(/"cursor":"([^"]+)"/g)].map((match) => match[1] ?? '');
   const listOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString().split(':')[0] ?? '';
   const byList = Map.groupBy(all, listOf);
-  expect(byList.size).toBe(24);
+  expect(byList.size).toBe(25);
   return { ...Object.fromEntries(byList), '': all };
 }
 

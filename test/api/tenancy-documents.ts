@@ -159,6 +159,7 @@ const typesOf: Record<string, readonly string[]> = {
   inboundTicketEventId: ['InboundTicketEvent'],
   rovoDataDeletionId: ['RovoDataDeletion'],
   invitationId: ['Invitation'],
+  auditStreamId: ['AuditStream'],
 };
 
 function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: Things): string {
@@ -179,8 +180,8 @@ function writeValue(draw: Draw, name: string, outer: GraphQLInputType, things: T
       const types = typesOf[name] ?? Object.keys(things.ids);
       return JSON.stringify(draw.pick(things.ids[draw.pick(types)] ?? []));
     }
-    case 'Int':
     case 'SafeInt':
+    case 'Int':
       return String(1 + draw.below(5));
     case 'Boolean':
       return String(draw.chance(50));

@@ -9,6 +9,7 @@ import { may, type Relation } from '../../src/authorization/operations.ts';
 import {
   relationsToAccount,
   relationsToDeletion,
+  relationsToGuardedOrganization,
   relationsToInboundTicketEvent,
   relationsToInvitation,
   relationsToOrganization,
@@ -19,6 +20,7 @@ import {
   relationsToTicket,
   seesAccount,
   seesActiveAccess,
+  seesAuditStream,
   seesDeletion,
   seesGrants,
   seesInboundTicketEvent,
@@ -32,6 +34,7 @@ import {
   ownConsents,
   visibleAccounts,
   visibleAuditEntries,
+  visibleAuditStreams,
   visibleChangeRequests,
   visibleDeletions,
   visibleGrants,
@@ -151,6 +154,8 @@ const deletions = [
 const invitations = organizations.flatMap((organizationId) =>
   users.map(({ id }) => ({ id: newId(), organizationId, email: `${id}@example.org` })),
 );
+
+const auditStreams = organizations.map((organizationId) => ({ id: newId(), organizationId }));
 
 async function settle(): Promise<void> {
   const { prisma } = database;
@@ -272,6 +277,12 @@ async function settle(): Promise<void> {
   });
   await prisma.rovoDataDeletion.createMany({
     data: deletions.map((deletion) => ({ ...deletion, ...requested, requestedAt: createdAt })),
+  });
+  await prisma.auditStream.createMany({
+    data: auditStreams.map((stream) => ({
+      ...{ ...stream, name: 'SIEM', url: 'https://siem.example/', format: 'RECORD', filter: {} },
+      ...{ maxBatchBytes: 20_000, state: 'PAUSED', createdById: users[0]?.id ?? '', createdAt, version: 1 },
+    })),
   });
   await prisma.invitation.createMany({
     data: invitations.map((invitation) => ({
@@ -596,6 +607,22 @@ test('invitations are listed for the viewers to whom the relations make them vis
       await sameIds(
         viewer,
         (one) => database.prisma.invitation.findMany({ where: visibleInvitations(one), select }),
+        known,
+      );
+    }),
+    runs,
+  );
+});
+
+test('a viewer sees the streams of the audit logs that they may see by their relations', async () => {
+  await fc.assert(
+    fc.asyncProperty(anybody, async (viewer) => {
+      const known = auditStreams.filter(({ organizationId }) =>
+        seesAuditStream(relationsToGuardedOrganization(viewer, organizationId)),
+      );
+      await sameIds(
+        viewer,
+        (one) => database.prisma.auditStream.findMany({ where: visibleAuditStreams(one), select }),
         known,
       );
     }),

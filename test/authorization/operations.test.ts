@@ -16,6 +16,10 @@ const customerAdministration = [
   'withdrawInvitation',
 ];
 const revoking = ['revokeChangeConsent', 'revokeDataAccess', 'revokeDataAccessInBulk'];
+const streaming = [
+  ...['createAuditStream', 'deleteAuditStream', 'pauseAuditStream', 'replayAuditStream', 'resumeAuditStream'],
+  ...['rotateAuditStreamSecret', 'testAuditStream', 'updateAuditStream'],
+];
 const ticketing = ['closeTicket', 'reopenTicket', 'updateTicket', 'updateTicketStatus'];
 
 const opened: Record<Relation, readonly string[]> = {
@@ -74,11 +78,13 @@ const opened: Record<Relation, readonly string[]> = {
       'withdrawProposedChange',
     ],
     ...['requestRovoDataDeletion', 'withdrawRovoDataDeletion', 'inviteUser'],
+    ...streaming,
     ...customerAdministration,
   ],
   GUARD_ADMIN: [
     ...['approveGuardRequest', 'approveGuardRequestInBulk', 'denyGuardRequest', 'denyGuardRequestInBulk'],
     ...['auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog', 'setSupportAccessRestrictions'],
+    ...streaming,
     ...revoking,
   ],
   REPORTER: ['closeTicket', 'reopenTicket', ...revoking],

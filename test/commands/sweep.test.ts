@@ -108,16 +108,20 @@ test('old rows are deleted until none is left, whatever becomes of those of othe
   let left = 12_000;
   const asked: number[] = [];
   await new Promise<void>((resolve) => {
-    const jobs = startBackgroundJobs(dependencies, { mailer: null, consoleUrl: null, sealer: null }, [
-      () => Promise.reject(new Error('this table is broken')),
-      async (_, __, limit) => {
-        const deleted = Math.min(limit, left);
-        left -= deleted;
-        asked.push(deleted);
-        if (deleted < limit) void jobs.dispose().then(resolve);
-        return deleted;
-      },
-    ]);
+    const jobs = startBackgroundJobs(
+      dependencies,
+      { mailer: null, consoleUrl: null, sealer: null, post: null },
+      [
+        () => Promise.reject(new Error('this table is broken')),
+        async (_, __, limit) => {
+          const deleted = Math.min(limit, left);
+          left -= deleted;
+          asked.push(deleted);
+          if (deleted < limit) void jobs.dispose().then(resolve);
+          return deleted;
+        },
+      ],
+    );
   });
   expect(asked).toEqual([5_000, 5_000, 2_000]);
 });

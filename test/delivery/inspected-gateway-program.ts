@@ -37,6 +37,7 @@ const config = {
   ...{
     vendorEmailDomains: [],
     ticketWebhooks: [],
+    auditStreamNetworks: [],
     admission: defaultAdmission,
     metrics: null,
     databaseWaitMs: 0,

@@ -57,6 +57,7 @@ const causes: Record<string, Record<string, string>[]> = {
       'latchkey_queue_duration_seconds_bucket{queue="operations",le="+Inf"}': '0+10x30',
     },
   ],
+  LatchkeyAuditStreamsAreSilent: [{ latchkey_audit_stream_lag_seconds: '0x5 400x20' }],
   LatchkeyEventsAreNotRead: [
     { latchkey_relay_lag_seconds: '0x10 0+60x20' },
     { latchkey_relay_failures: '0x10 6+1x20' },

@@ -178,6 +178,7 @@ test('a backlog that cannot be read is no number, and holds up nothing else', as
     feed: () => ({ subscriptions: 1, queued: 0 }),
     relay: () => ({ readAt: null, failures: 0, unreadable: 0 }),
     pools: {},
+    auditStreams: async () => ({ states: {}, lagSeconds: 0 }),
     positionLag: () => Promise.reject(new Error('The database is away')),
     backlog: async () => backlog ?? Promise.reject(new Error('The database is away')),
   });

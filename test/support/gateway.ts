@@ -71,6 +71,7 @@ const development: Config = {
   bootstrapOperatorEmail: 'operator@vendor.example',
   vendorEmailDomains: ['vendor.example'],
   ticketWebhooks: [],
+  auditStreamNetworks: [],
   metrics: null,
   databaseWaitMs: 0,
   admission: defaultAdmission,

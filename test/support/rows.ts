@@ -236,6 +236,38 @@ export async function insertInvitations(
   return rows.map(({ id }) => globalId('Invitation', id));
 }
 
+/** Streams of the organization's audit log, from its beginning: paused, or not due within any test. Returns their global ids. */
+export async function insertAuditStreams(
+  gateway: Database,
+  organizationId: string,
+  createdBy: string,
+  count: number,
+  state: 'ACTIVE' | 'PAUSED' = 'PAUSED',
+): Promise<string[]> {
+  const { rows: people } = await gateway.sql.query('SELECT id FROM accounts WHERE email = $1', [createdBy]);
+  const ids = times(count, () => newId());
+  const of = { organization_id: organizationId };
+  const streams = ids.map((id) => ({
+    ...{ id, ...of, name: 'SIEM', url: 'https://siem.customer.example/', format: 'RECORD', filter: {} },
+    ...{ max_batch_bytes: 20_000, state, created_by_id: people[0].id, version: 1 },
+  }));
+  await insert(gateway, 'audit_streams', streams.map(created));
+  await insert(
+    gateway,
+    'audit_stream_secrets',
+    ids.map((id) => ({ id: newId(), ...of, stream_id: id, secret: `whsec_${id}` })),
+  );
+  await insert(
+    gateway,
+    'audit_stream_progress',
+    ids.map((id) => ({
+      ...{ stream_id: id, ...of, position: 0, generation: 1, attempts: 0, batch_ends: [] },
+      due_at: '2100-01-01T00:00:00Z',
+    })),
+  );
+  return ids.map((id) => globalId('AuditStream', id));
+}
+
 /** Withdrawn requests on a ticket. */
 export async function insertWithdrawnGrants(
   gateway: TestGateway,

@@ -49,6 +49,8 @@ const selections: Record<string, string> = {
   ProposedChange: 'id changeKind state summary',
   InboundTicketEvent: 'id state reason attempts',
   RovoDataDeletion: 'id state version failureReason',
+  AuditStream: 'id name state version',
+  AuditStreamWithSecret: 'secret auditStream { id name state version }',
   User: 'id email isActive',
   SupportEngineer: 'id email isActive',
   Operator: 'id email isActive',

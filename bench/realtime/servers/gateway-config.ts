@@ -24,6 +24,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     bootstrapOperatorEmail: null,
     vendorEmailDomains: [],
     ticketWebhooks: [],
+    auditStreamNetworks: [],
     metrics: null,
     databaseWaitMs: 0,
     admission: defaultAdmission,

@@ -22,7 +22,7 @@ import {
 } from '../input.ts';
 import { AuditActionEnum, AuditActionResource } from '../types/audit-action.ts';
 import { ActorKind } from '../types/audit-actor.ts';
-import { AuditOutcome } from '../types/audit-entry.ts';
+import { AuditOutcome } from '../types/audit-outcome.ts';
 import { knownErrorCode } from '../types/error.ts';
 import { type FilterFields, idsField, periodFields, textField } from './conditions.ts';
 

@@ -15,7 +15,8 @@ import { enumValues } from '../enum-values.ts';
 import { badUserInput } from '../errors.ts';
 import { AuditActionEnum, knownAction } from '../types/audit-action.ts';
 import { ActorKind } from '../types/audit-actor.ts';
-import { AuditOutcome, nameOf } from '../types/audit-entry.ts';
+import { nameOf } from '../types/audit-entry.ts';
+import { AuditOutcome } from '../types/audit-outcome.ts';
 import { AuditLogFilter, checkPeriod, searchOf } from './audit-filter.ts';
 
 const mostGroupings = 3;

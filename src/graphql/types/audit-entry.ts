@@ -13,6 +13,7 @@ import { nodeOf } from '../visible-node.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { AuditActor } from './audit-actor.ts';
 import { headFor } from './audit-log-head.ts';
+import { AuditOutcome } from './audit-outcome.ts';
 import { ErrorCode, knownErrorCode } from './error.ts';
 import { Grant } from './grant.ts';
 import { Organization } from './organization.ts';
@@ -22,14 +23,6 @@ import { Ticket } from './ticket.ts';
 builder.addScalarType('JSONObject', JSONObjectResolver);
 builder.addScalarType('SafeInt', SafeIntResolver, {
   description: 'A whole number of at most 53 bits, as a number of JSON: more than an `Int` holds.',
-});
-
-export const AuditOutcome = builder.enumType('AuditOutcome', {
-  description: 'The outcome of an action.',
-  values: {
-    SUCCEEDED: { description: 'The action succeeded.' },
-    REFUSED: { description: 'The action was refused. Nothing changed.' },
-  } as const,
 });
 
 const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
@@ -42,7 +35,7 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
     name: t.string({
       nullable: true,
       description:
-        'What people call it: the key of a ticket or of a product, the ticket key of a grant or of a support session, the URL of a site, the sentence of a proposed change, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the name of an organization, which is the present one. Null where it does not exist, which is so for what a refused command wanted to create, and for engineers where they may not see it.',
+        'What people call it: the key of a ticket or of a product, the ticket key of a grant or of a support session, the URL of a site, the sentence of a proposed change, the name of a stream of the audit log, the email address of an account or of the holder of a role, the name of an organization, the id of a resource of a product. These do not change, except for the names of organizations and streams, which are the present ones. Null where it does not exist, which is so for what a refused command wanted to create, and for engineers where they may not see it.',
       resolve: async ({ resourceType: type, resourceId: id, details }, _, context) => {
         if (isOfProduct(type)) return id;
         if (!(await mayName(context, type, id))) return null;
@@ -61,13 +54,14 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
 });
 
 /**
- * The name of an account or of a role assignment from the details of its entry: it is there even if the row was
- * deleted.
+ * The name of an account, of a role assignment or of a stream of the audit log from the details of its entry: it is there even if
+ * the row was deleted.
  */
 function nameIn(type: string, details: unknown): string | null {
   const isPerson = ['RoleAssignment', 'User', 'SupportEngineer', 'Operator', 'ServiceAccount'].includes(type);
-  const email = isPerson ? (details as Record<string, unknown>)['email'] : undefined;
-  return typeof email === 'string' ? email : null;
+  if (!isPerson && type !== 'AuditStream') return null;
+  const name = (details as Record<string, unknown>)[isPerson ? 'email' : 'name'];
+  return typeof name === 'string' ? name : null;
 }
 
 export async function nameOf(context: Context, type: string, id: string | null): Promise<string | null> {

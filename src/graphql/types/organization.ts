@@ -1,4 +1,5 @@
 import {
+  visibleAuditStreams,
   visibleDeletions,
   visibleInvitations,
   visibleOrganizations,
@@ -12,6 +13,7 @@ import { readsColumns } from '../compiled/row-fields.ts';
 import { viewerOf } from '../context.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
 import { AuditLogHead, headFor } from './audit-log-head.ts';
+import { AuditStream, AuditStreamConnection, AuditStreamEdge } from './audit-stream.ts';
 import { Invitation, InvitationConnection, InvitationEdge, InvitationState } from './invitation.ts';
 import {
   ProposedChange,
@@ -30,6 +32,7 @@ import { Site, SiteConnection, SiteEdge } from './site.ts';
 const [everyOrganization, itsSites] = [byId('organizations'), byId('Organization.sites')];
 const itsProposedChanges = byId('Organization.proposedChanges');
 const itsDeletions = byId('Organization.rovoDataDeletions');
+const itsAuditStreams = byId('Organization.auditStreams');
 const itsInvitations = byId('Organization.invitations');
 
 export const Organization = builder.prismaNode('Organization', {
@@ -121,6 +124,23 @@ export const Organization = builder.prismaNode('Organization', {
       },
       InvitationConnection,
       InvitationEdge,
+    ),
+    auditStreams: t.connection(
+      {
+        type: AuditStream,
+        viewerIndependent: false,
+        description:
+          'The endpoints to which its audit log is sent, newest first, for its organization admins, auditors and Guard admins of all of it. Empty for everybody else.',
+        select: (args, context, nested) => ({
+          auditStreams: nested(
+            relatedRows(args, itsAuditStreams, visibleAuditStreams(viewerOf(context))),
+            nodesPath,
+          ),
+        }),
+        resolve: ({ auditStreams }, args) => pageOf(args, itsAuditStreams, auditStreams),
+      },
+      AuditStreamConnection,
+      AuditStreamEdge,
     ),
     rovoDataDeletions: t.connection(
       {

@@ -1,0 +1,159 @@
+/**
+ * Delivers what streams have to send: message after message of a stream, the next one only once the one before it was accepted.
+ * Each stream is sent by one gateway at a time. Whoever dies meanwhile leaves a claim that runs out, and the next sender begins at
+ * the last position that was saved, with the same messages.
+ */
+import type { Clock } from '../../platform/clock.ts';
+import type { Database, Transaction } from '../../platform/database.ts';
+import { newId } from '../../platform/ids.ts';
+import type { Logger } from '../../platform/logger.ts';
+import { readRecords } from '../record-store.ts';
+import { messagesOf, testMessage } from './messages.ts';
+import type { Post } from './post.ts';
+import { type Next, next } from './retry.ts';
+import { type ClaimedStream, claimStreams, type Progress, saveProgress } from './store.ts';
+
+/** An attempt that failed, and what the sender has to save of it: in the transaction of what else follows from it. */
+export type FailedAttempt = {
+  readonly stream: ClaimedStream;
+  /** Which one it was of the same messages. */
+  readonly attempt: number;
+  readonly next: Exclude<Next, { outcome: 'DELIVERED' }>;
+  readonly save: (tx: Transaction) => Promise<boolean>;
+};
+
+export type SenderOptions = {
+  database: Database;
+  clock: Clock;
+  logger: Logger;
+  post: Post;
+  /** Saves a failed attempt with what follows from it. */
+  onFailed: (failed: FailedAttempt) => Promise<void>;
+  /** Called with each message, and how many entries were delivered with it. */
+  onMessage?: (outcome: 'DELIVERED' | 'FAILED', entries: number) => void;
+  /** From 0 to 1. */
+  chance?: () => number;
+};
+
+export type Sender = {
+  /** Claims what is due and starts to send it; sending goes on when it resolves. */
+  run(): Promise<void>;
+  /** Begins nothing more, gives up what is being sent after `graceMs`, and resolves when nothing is. */
+  dispose(graceMs: number): Promise<void>;
+};
+
+/** Streams that a gateway sends at a time. */
+const atOnce = 32;
+/** Records that are read, and messages planned, at once. */
+const recordsAtOnce = 1_000;
+/** Milliseconds after which a claim begins no further message: much less than it lasts. */
+const roundMs = 5_000;
+
+/** With the id of its claim, which no other claim has. */
+type Claimed = ClaimedStream & { readonly claim: string };
+
+export function createSender(options: SenderOptions): Sender {
+  const { database, clock, logger, post, onFailed, onMessage, chance = Math.random } = options;
+  const running = new Set<Promise<void>>();
+  const cut = new AbortController();
+  let isStopping = false;
+
+  async function run(): Promise<void> {
+    const free = atOnce - running.size;
+    if (free === 0 || isStopping) return;
+    const claim = newId();
+    for (const stream of await claimStreams(database.pool, claim, clock(), free)) {
+      const sending = sendAll({ ...stream, claim })
+        .catch((error: unknown) =>
+          logger.warn(
+            { err: error, streamId: stream.streamId },
+            'A stream of the audit log could not be sent; it will be tried again',
+          ),
+        )
+        .finally(() => running.delete(sending));
+      running.add(sending);
+    }
+  }
+
+  async function sendAll(stream: Claimed): Promise<void> {
+    if (stream.testRequestedAt !== null) await sendTest(stream, stream.testRequestedAt);
+    const giveUpAt = performance.now() + roundMs;
+    let from: Pick<ClaimedStream, 'position' | 'batchEnds' | 'attempts' | 'firstFailedAt'> | null =
+      stream.isDue ? stream : null;
+    while (from !== null && !isStopping && performance.now() < giveUpAt)
+      from = await sendRecords({ ...stream, ...from }, giveUpAt);
+    await saveProgress(database.prisma, stream, stream.claim, {});
+  }
+
+  async function sendTest(stream: Claimed, requestedAt: Date): Promise<void> {
+    const answer = await post.send(stream, testMessage(stream, requestedAt), clock(), cut.signal);
+    if (cut.signal.aborted) return;
+    const result = next(1, answer, clock(), 0);
+    const testError = result.outcome === 'DELIVERED' ? null : result.error;
+    const tested = { testRequestedAt: null, testedAt: clock(), testError };
+    await saveProgress(database.prisma, stream, stream.claim, tested, { keep: true });
+  }
+
+  /**
+   * Sends the next records of the log. Returns from where to go on; null: there are no more for now, or the claim is over. What
+   * messages there will be is saved before the first one is sent, so that whoever sends them again sends the same.
+   */
+  async function sendRecords(stream: Claimed, giveUpAt: number) {
+    const records = await readRecords(database.pool, stream.organizationId, stream.position, recordsAtOnce);
+    const messages = messagesOf(stream, records, stream.batchEnds);
+    const through = records.at(-1)?.position ?? stream.position;
+    const ends = messages.map(({ end }) => end);
+    if (ends.length > 0 && ends.join() !== stream.batchEnds.join())
+      if (!(await save(stream, { batchEnds: ends }))) return null;
+    let reached = stream.position;
+    for (const message of messages) {
+      if (isStopping || performance.now() >= giveUpAt) break;
+      const sentAt = clock();
+      const answer = await post.send(stream, message, sentAt, cut.signal);
+      if (cut.signal.aborted) break;
+      const isFirst = reached === stream.position;
+      const attempt = isFirst ? stream.attempts + 1 : 1;
+      const result = next(attempt, answer, clock(), chance());
+      onMessage?.(result.outcome === 'DELIVERED' ? 'DELIVERED' : 'FAILED', message.entries);
+      if (result.outcome !== 'DELIVERED') {
+        const progress = {
+          ...(isFirst ? {} : { ...delivered(reached, ends), lastSuccessAt: sentAt }),
+          ...{ attempts: attempt, lastAttemptAt: sentAt, lastError: result.error },
+          firstFailedAt: (isFirst ? stream.firstFailedAt : null) ?? sentAt,
+          ...(result.outcome === 'RETRY' ? { dueAt: result.at } : {}),
+        };
+        const saveFailed: FailedAttempt['save'] = (tx) => saveProgress(tx, stream, stream.claim, progress);
+        await onFailed({ stream, attempt, next: result, save: saveFailed });
+        return null;
+      }
+      reached = message.end;
+    }
+    // What nobody wants is passed over.
+    const isAllSent = reached === (ends.at(-1) ?? stream.position);
+    if (isAllSent) reached = through;
+    if (reached === stream.position) return null;
+    const at = messages.length > 0 ? { lastAttemptAt: clock(), lastSuccessAt: clock(), lastError: null } : {};
+    const after = { ...delivered(reached, ends), attempts: 0, firstFailedAt: null };
+    const isMine = await save(stream, { ...after, ...at });
+    return isMine && isAllSent && records.length === recordsAtOnce ? after : null;
+  }
+
+  function save(stream: Claimed, progress: Progress): Promise<boolean> {
+    return saveProgress(database.prisma, stream, stream.claim, progress, { keep: true });
+  }
+
+  return {
+    run,
+    async dispose(graceMs) {
+      isStopping = true;
+      const impatient = setTimeout(() => cut.abort(), graceMs);
+      await Promise.all(running);
+      clearTimeout(impatient);
+    },
+  };
+}
+
+/** Everything up to the position is delivered; the later messages of these may have been planned. */
+function delivered(position: number, ends: readonly number[]) {
+  return { position, batchEnds: ends.filter((end) => end > position) };
+}

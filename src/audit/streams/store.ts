@@ -1,0 +1,326 @@
+/** Streams in the database: what commands change, and how far the sender is. */
+import type pg from 'pg';
+import type { AuditStream } from '../../../prisma/generated/client/client.ts';
+import type { Transaction } from '../../platform/database.ts';
+import { exclusiveLock } from '../../platform/locks.ts';
+import { WriteConflictError } from '../../platform/write-conflict.ts';
+import type { StreamFilter, StreamFormat, StreamOf } from './messages.ts';
+
+export type { AuditStream };
+
+/** Takes an exclusive lock on the streams of an organization: nobody adds one meanwhile. */
+export async function lockAuditStreamsOf(tx: Transaction, organizationId: string): Promise<void> {
+  await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('auditStreams', '$1')}`, organizationId);
+}
+
+/** As `lockAuditStreamsOf`, for the organization of this stream. Does nothing if there is no such stream. */
+export async function lockAuditStream(tx: Transaction, id: string): Promise<void> {
+  await tx.$executeRawUnsafe(
+    `SELECT ${exclusiveLock('auditStreams', 'organization_id::text')} FROM audit_streams WHERE id = $1::uuid`,
+    id,
+  );
+}
+
+export async function countStreams(tx: Transaction, organizationId: string): Promise<number> {
+  return await tx.auditStream.count({ where: { organizationId } });
+}
+
+/** A stream, with what its commands are decided on. One statement. */
+export async function findStream(
+  tx: Transaction,
+  id: string,
+): Promise<{ stream: AuditStream; hasGuard: boolean } | null> {
+  const found = await tx.auditStream.findUnique({
+    where: { id },
+    include: { organization: { select: { hasGuard: true } } },
+    relationLoadStrategy: 'join',
+  });
+  if (found === null) return null;
+  const { organization, ...stream } = found;
+  return { stream, hasGuard: organization.hasGuard };
+}
+
+/** The last position of a log; 0: it has none yet. */
+export async function readLogLength(tx: Transaction, organizationId: string): Promise<number> {
+  const [found] = await tx.$queryRawUnsafe<{ position: bigint }[]>(
+    'SELECT position FROM audit_positions WHERE organization_id = $1::uuid ORDER BY position DESC LIMIT 1',
+    organizationId,
+  );
+  return Number(found?.position ?? 0n);
+}
+
+/** A new stream, which begins after this position, and its first secret. */
+export async function insertStream(
+  tx: Transaction,
+  stream: AuditStream,
+  { position, secretId, secret }: { position: number; secretId: string; secret: string },
+): Promise<void> {
+  const { id: streamId, organizationId, createdAt } = stream;
+  await tx.auditStream.create({ data: { ...stream, filter: stream.filter as object } });
+  await tx.auditStreamSecret.create({ data: { id: secretId, organizationId, streamId, secret } });
+  await tx.auditStreamProgress.create({
+    data: { streamId, organizationId, position, generation: 1, attempts: 0, dueAt: createdAt, batchEnds: [] },
+  });
+}
+
+/** Saves a stream at its next version. Throws WriteConflictError if somebody else has changed it since it was read. */
+export async function saveStream(
+  tx: Transaction,
+  { id, version, name, url, format, filter, maxBatchBytes, state, disabledReason }: AuditStream,
+): Promise<void> {
+  const { count } = await tx.auditStream.updateMany({
+    where: { id, version: version - 1 },
+    data: { version, name, url, format, filter: filter as object, maxBatchBytes, state, disabledReason },
+  });
+  if (count === 0) throw new WriteConflictError();
+}
+
+export async function deleteStream(tx: Transaction, id: string): Promise<void> {
+  await tx.auditStream.delete({ where: { id } });
+}
+
+/** Lets a sender begin anew, at once: what was counted of its attempts is over. */
+export async function restartProgress(tx: Transaction, streamId: string, now: Date): Promise<void> {
+  await tx.auditStreamProgress.update({
+    where: { streamId },
+    data: { attempts: 0, firstFailedAt: null, dueAt: now },
+  });
+}
+
+/**
+ * What follows after the position is other than before: sent after this one, or in other messages. A sender that is at it loses
+ * its lease, and what it saves.
+ */
+export async function startGeneration(
+  tx: Transaction,
+  streamId: string,
+  change: { position?: number; dueAt: Date },
+): Promise<void> {
+  await tx.auditStreamProgress.update({
+    where: { streamId },
+    data: {
+      ...(change.position === undefined ? {} : { position: change.position }),
+      ...{
+        generation: { increment: 1 },
+        batchEnds: [],
+        attempts: 0,
+        firstFailedAt: null,
+        dueAt: change.dueAt,
+      },
+      ...{ leasedBy: null, leasedUntil: null },
+    },
+  });
+}
+
+export async function requestTest(tx: Transaction, streamId: string, now: Date): Promise<void> {
+  await tx.auditStreamProgress.update({ where: { streamId }, data: { testRequestedAt: now } });
+}
+
+/** A new secret. The others sign beside it until then. */
+export async function addSecret(
+  tx: Transaction,
+  { id: streamId, organizationId }: Pick<AuditStream, 'id' | 'organizationId'>,
+  { secretId, secret, othersUntil }: { secretId: string; secret: string; othersUntil: Date },
+): Promise<void> {
+  // Of earlier rotations only the last one is left, so that no header grows without bound.
+  await tx.auditStreamSecret.deleteMany({ where: { streamId, expiresAt: { not: null } } });
+  await tx.auditStreamSecret.updateMany({ where: { streamId }, data: { expiresAt: othersUntil } });
+  await tx.auditStreamSecret.create({ data: { id: secretId, organizationId, streamId, secret } });
+}
+
+/** The secret of this id. Only for the answer to whom it was made for. */
+export async function findSecret(db: Transaction, id: string): Promise<string | null> {
+  return (await db.auditStreamSecret.findUnique({ where: { id }, select: { secret: true } }))?.secret ?? null;
+}
+
+/** A stream that this gateway alone sends for a while. */
+export type ClaimedStream = StreamOf & {
+  readonly url: string;
+  /** The newest first. */
+  readonly secrets: readonly string[];
+  readonly position: number;
+  readonly batchEnds: readonly number[];
+  readonly attempts: number;
+  readonly firstFailedAt: Date | null;
+  /** Null: no test message waits. */
+  readonly testRequestedAt: Date | null;
+  /** Whether there are entries to be sent now. */
+  readonly isDue: boolean;
+};
+
+/** Seconds for which nobody else sends a stream that a gateway has claimed: longer than a round takes. */
+const leaseSeconds = 60;
+
+/**
+ * Claims the streams of organizations with Guard that have something to send at `now`, the longest due first, at most `limit`. No
+ * two gateways have the same at a time. One statement.
+ */
+export async function claimStreams(
+  pool: pg.Pool,
+  sender: string,
+  now: Date,
+  limit: number,
+): Promise<ClaimedStream[]> {
+  const { rows } = await pool.query<
+    Omit<ClaimedStream, 'position' | 'batchEnds' | 'filter' | 'format'> & {
+      position: string;
+      batchEnds: string[];
+      filter: StreamFilter;
+      format: StreamFormat;
+    }
+  >(
+    `WITH found AS MATERIALIZED (
+       SELECT p.stream_id, s.state = 'ACTIVE' AND p.due_at <= $1::timestamptz
+                AND EXISTS (SELECT FROM audit_positions e WHERE e.organization_id = s.organization_id AND e.position > p.position) AS due
+         FROM audit_stream_progress p JOIN audit_streams s ON s.id = p.stream_id
+         JOIN organizations o ON o.id = s.organization_id
+        WHERE o.has_guard AND (p.leased_until IS NULL OR p.leased_until <= $1::timestamptz)
+     ), claimed AS (
+       SELECT p.stream_id, found.due FROM found JOIN audit_stream_progress p USING (stream_id)
+        WHERE (found.due OR p.test_requested_at IS NOT NULL)
+          AND (p.leased_until IS NULL OR p.leased_until <= $1::timestamptz)
+        ORDER BY p.due_at LIMIT $3::int FOR UPDATE OF p SKIP LOCKED
+     )
+     UPDATE audit_stream_progress p
+        SET leased_by = $2::uuid, leased_until = $1::timestamptz + make_interval(secs => ${leaseSeconds})
+       FROM claimed, audit_streams s
+      WHERE p.stream_id = claimed.stream_id AND s.id = p.stream_id
+     RETURNING p.stream_id AS "streamId", p.organization_id AS "organizationId", p.generation, p.position,
+               p.batch_ends AS "batchEnds", p.attempts, p.first_failed_at AS "firstFailedAt",
+               p.test_requested_at AS "testRequestedAt", claimed.due AS "isDue",
+               s.url, s.format, s.filter, s.max_batch_bytes AS "maxBatchBytes",
+               ARRAY(SELECT secret FROM audit_stream_secrets k
+                      WHERE k.stream_id = p.stream_id AND (k.expires_at IS NULL OR k.expires_at > $1::timestamptz)
+                      ORDER BY k.expires_at DESC NULLS FIRST) AS secrets`,
+    [now, sender, limit],
+  );
+  return rows.map((row) => ({
+    ...row,
+    position: Number(row.position),
+    batchEnds: row.batchEnds.map(Number),
+  }));
+}
+
+/** What a sender writes down. */
+export type Progress = Partial<{
+  position: number;
+  batchEnds: readonly number[];
+  attempts: number;
+  firstFailedAt: Date | null;
+  dueAt: Date;
+  lastAttemptAt: Date;
+  lastSuccessAt: Date;
+  lastError: string | null;
+  testRequestedAt: null;
+  testedAt: Date;
+  testError: string | null;
+}>;
+
+const progressColumns: Readonly<Record<keyof Progress, [column: string, type: string]>> = {
+  position: ['position', 'bigint'],
+  batchEnds: ['batch_ends', 'bigint[]'],
+  attempts: ['attempts', 'int'],
+  firstFailedAt: ['first_failed_at', 'timestamptz'],
+  dueAt: ['due_at', 'timestamptz'],
+  lastAttemptAt: ['last_attempt_at', 'timestamptz'],
+  lastSuccessAt: ['last_success_at', 'timestamptz'],
+  lastError: ['last_error', 'text'],
+  testRequestedAt: ['test_requested_at', 'timestamptz'],
+  testedAt: ['tested_at', 'timestamptz'],
+  testError: ['test_error', 'text'],
+};
+
+/**
+ * Saves how far a sender is, and gives its claim up; unless it has lost that: another gateway has it, or a command has begun a new
+ * generation. Returns whether it had it still. One statement.
+ *
+ * @param keep keeps the claim
+ */
+export async function saveProgress(
+  db: Transaction,
+  { streamId, generation }: Pick<ClaimedStream, 'streamId' | 'generation'>,
+  sender: string,
+  progress: Progress,
+  { keep = false }: { keep?: boolean } = {},
+): Promise<boolean> {
+  const names = (Object.keys(progressColumns) as (keyof Progress)[]).filter(
+    (name) => progress[name] !== undefined,
+  );
+  const sets = names.map(
+    (name, at) => `${progressColumns[name][0]} = $${at + 4}::${progressColumns[name][1]}`,
+  );
+  if (!keep) sets.push('leased_by = NULL', 'leased_until = NULL');
+  const saved = await db.$executeRawUnsafe(
+    `UPDATE audit_stream_progress SET ${sets.join(', ')}
+      WHERE stream_id = $1::uuid AND generation = $2::int AND leased_by = $3::uuid`,
+    ...[streamId, generation, sender, ...names.map((name) => progress[name])],
+  );
+  return saved === 1;
+}
+
+/** How far a stream is, for people. */
+export type StreamHealth = {
+  streamId: string;
+  position: number;
+  /** Entries of the log after the position. */
+  waitingEntries: number;
+  /** When the first of them happened; null: there is none. */
+  waitingSince: Date | null;
+  attempts: number;
+  firstFailedAt: Date | null;
+  dueAt: Date;
+  lastAttemptAt: Date | null;
+  lastSuccessAt: Date | null;
+  lastError: string | null;
+  testRequestedAt: Date | null;
+  testedAt: Date | null;
+  testError: string | null;
+};
+
+/** The health of each of these streams, in their order; null for one that does not exist. One statement. */
+export async function listHealth(
+  db: Transaction,
+  streamIds: readonly string[],
+): Promise<(StreamHealth | null)[]> {
+  type Row = Omit<StreamHealth, 'position' | 'waitingEntries'> & { position: bigint; waitingEntries: bigint };
+  const rows = await db.$queryRawUnsafe<Row[]>(
+    `SELECT p.stream_id AS "streamId", p.position, p.attempts, p.first_failed_at AS "firstFailedAt", p.due_at AS "dueAt",
+            p.last_attempt_at AS "lastAttemptAt", p.last_success_at AS "lastSuccessAt", p.last_error AS "lastError",
+            p.test_requested_at AS "testRequestedAt", p.tested_at AS "testedAt", p.test_error AS "testError",
+            GREATEST(0, COALESCE((SELECT position FROM audit_positions l WHERE l.organization_id = p.organization_id
+                                   ORDER BY position DESC LIMIT 1), 0) - p.position) AS "waitingEntries",
+            (SELECT e.occurred_at FROM audit_positions l JOIN audit_entries e USING (txid, seq)
+              WHERE l.organization_id = p.organization_id AND l.position = p.position + 1) AS "waitingSince"
+       FROM audit_stream_progress p WHERE p.stream_id = ANY ($1::uuid[])`,
+    streamIds,
+  );
+  const found = new Map(
+    rows.map((row) => [
+      row.streamId,
+      { ...row, position: Number(row.position), waitingEntries: Number(row.waitingEntries) },
+    ]),
+  );
+  return streamIds.map((id) => found.get(id) ?? null);
+}
+
+/** The streams of organizations with Guard by state, and for how long the oldest entry has waited for one that does not fail. One statement. */
+export async function readStreamFigures(
+  pool: pg.Pool,
+  now: Date,
+): Promise<{ states: Readonly<Record<string, number>>; lagSeconds: number }> {
+  const { rows } = await pool.query<Record<string, number> & { lagSeconds: number }>(
+    `SELECT count(*) FILTER (WHERE s.state = 'ACTIVE')::int AS active,
+            count(*) FILTER (WHERE s.state = 'ACTIVE' AND p.attempts > 0)::int AS failing,
+            count(*) FILTER (WHERE s.state = 'PAUSED')::int AS paused,
+            count(*) FILTER (WHERE s.state = 'DISABLED')::int AS disabled,
+            COALESCE(max(GREATEST(0, EXTRACT(EPOCH FROM $1::timestamptz - waiting.occurred_at)))
+                       FILTER (WHERE s.state = 'ACTIVE' AND p.attempts = 0), 0)::float8 AS "lagSeconds"
+       FROM audit_stream_progress p JOIN audit_streams s ON s.id = p.stream_id
+       JOIN organizations o ON o.id = s.organization_id AND o.has_guard
+       LEFT JOIN LATERAL (SELECT e.occurred_at FROM audit_positions l JOIN audit_entries e USING (txid, seq)
+                           WHERE l.organization_id = p.organization_id AND l.position = p.position + 1) AS waiting ON true`,
+    [now],
+  );
+  const { lagSeconds = 0, ...states } = rows[0] ?? {};
+  return { states, lagSeconds };
+}

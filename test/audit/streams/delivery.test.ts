@@ -1,0 +1,307 @@
+/** The audit log reaches an endpoint whatever that does: every entry at least once, in order, and again only as the same message. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
+import type { Json, Person, TestGateway } from '../../support/gateway.ts';
+import { reservePort } from '../../support/ports.ts';
+import { rawId } from '../../support/rows.ts';
+import { accept, type Respond, refuse, type Siem, startSiem } from '../../support/siem.ts';
+import { attempt, done, startGatewayWithWorld, type World } from '../../support/world.ts';
+
+const [minute, hour] = [60_000, 3_600_000];
+
+const example = new URL('../../../docs/examples/audit-receiver.ts', import.meta.url);
+
+let ahead = 0;
+const clock = () => new Date(Date.now() + ahead);
+let gateway: TestGateway;
+let world: World;
+let siem: Siem;
+let streamId: string;
+
+beforeAll(async () => {
+  siem = await startSiem();
+  ({ gateway, world } = await startGatewayWithWorld({
+    ...{ clock, postMs: 2_000, config: { auditStreamNetworks: ['127.0.0.0/8'] } },
+  }));
+  const { secret, auditStream } = await done(await admin(), 'createAuditStream', {
+    ...{ organizationId: world.acme.organizationId, name: 'SIEM', endpointUrl: siem.url, after: 0 },
+  });
+  siem.secrets.push(secret);
+  streamId = auditStream.id;
+  await expectDelivered();
+});
+afterAll(async () => {
+  await gateway.dispose();
+  await siem[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  siem.respond = accept;
+});
+
+/** With a token that counts by the clock of the test. */
+const admin = (): Promise<Person> => gateway.as(world.acme.emails.organizationAdmin);
+
+/** Leaves an entry on the log of Acme. */
+async function leaveEntry(): Promise<void> {
+  const { id } = await done(await admin(), 'inviteUser', {
+    ...{ organizationId: world.acme.organizationId, email: 'somebody@acme.example', name: 'Somebody' },
+  });
+  await done(await admin(), 'withdrawInvitation', { invitationId: id });
+}
+
+async function logLength(): Promise<number> {
+  const { rows } = await gateway.sql.query(
+    'SELECT count(*)::int AS entries FROM audit_entries WHERE organization_id = $1',
+    [rawId(world.acme.organizationId)],
+  );
+  return rows[0].entries;
+}
+
+/** Waits until every entry of the log was accepted: each at least once, the first times in order. */
+async function expectDelivered(from = 1): Promise<void> {
+  await eventually(async () => {
+    const length = await logLength();
+    const firstTimes = [...new Set(siem.accepted)];
+    expect(firstTimes).toEqual(Array.from({ length: length - from + 1 }, (_, at) => at + from));
+  });
+  for (const [, again] of Map.groupBy(siem.received, ({ id }) => id))
+    expect(new Set(again.map(({ text }) => text)).size).toBe(1);
+  expect(siem.received.every(({ signatures }) => signatures > 0)).toBe(true);
+}
+
+async function health(): Promise<Json> {
+  const { node } = await (await admin()).ask(
+    `query ($id: ID!) { node(id: $id) { ... on AuditStream { state version health {
+       status position waitingEntries lagSeconds failedAttempts nextAttemptAt lastSuccessAt lastError test { isWaiting sentAt error } } } } }`,
+    { id: streamId },
+  );
+  return { state: node.state, ...node.health };
+}
+
+test('messages are as long as they may be, and say what the log says', async () => {
+  expect(siem.received.length).toBeGreaterThan(1);
+  for (const { text, body, id } of siem.received) {
+    expect(Buffer.byteLength(text)).toBeLessThanOrEqual(20_000);
+    expect(body).toMatchObject({
+      type: 'audit.entries',
+      data: { organizationId: world.acme.organizationId },
+    });
+    expect(id).toMatch(/^[\w-]{1,100}$/);
+  }
+  const { auditLog } = await (await admin()).ask(
+    '{ auditLog(orderBy: OLDEST, first: 1) { edges { node { id occurredAt action { __typename } } } } }'.replace(
+      ' { __typename }',
+      '',
+    ),
+  );
+  const [{ node }] = auditLog.edges;
+  expect(siem.received[0]?.body.data.entries[0]).toMatchObject({ id: node.id, position: 1 });
+  expect(await health()).toMatchObject({
+    status: 'HEALTHY',
+    waitingEntries: 0,
+    lagSeconds: 0,
+    lastError: null,
+  });
+});
+
+test('the receiver in the documents keeps every entry', async () => {
+  const port = await reservePort();
+  const { secret, auditStream } = await done(await admin(), 'createAuditStream', {
+    ...{ organizationId: world.acme.organizationId, name: 'Example', after: 0 },
+    endpointUrl: `http://127.0.0.1:${port}/`,
+  });
+  const receiver = spawn(process.execPath, [fileURLToPath(example)], {
+    env: { ...process.env, SECRET: secret, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void receiver.kill());
+  let printed = '';
+  receiver.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
+  });
+  await eventually(() => fetch(`http://127.0.0.1:${port}/`));
+  // Tries at once what may have failed before it listened.
+  await done(await admin(), 'updateAuditStream', { auditStreamId: auditStream.id, name: 'Receiver' });
+  await eventually(async () => {
+    const kept = printed.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).position]));
+    expect(kept).toEqual(Array.from({ length: await logLength() }, (_, at) => at + 1));
+  });
+  await done(await admin(), 'deleteAuditStream', { auditStreamId: auditStream.id });
+  await expectDelivered();
+});
+
+const neverAnswers: Respond = () => undefined;
+const closesEarly: Respond = (response) => void response.destroy();
+const answersForEver: Respond = (response) => {
+  response.writeHead(500);
+  const timer = setInterval(() => response.write('x'.repeat(10_000)), 5);
+  response.once('close', () => clearInterval(timer));
+};
+
+test.each([
+  ['answers 500', refuse(500), 'answered 500'],
+  ['redirects', refuse(307, { location: '/elsewhere' }), 'redirects are not followed'],
+  ['is overloaded', refuse(429, { 'retry-after': '120' }), 'answered 429'],
+  ['closes early', closesEarly, 'closed the connection'],
+  ['does not answer', neverAnswers, 'did not answer within 2 seconds'],
+  ['answers for ever', answersForEver, 'answered 500'],
+])('an endpoint that %s gets the same message again', async (_, respond, words) => {
+  siem.respond = respond;
+  const before = siem.received.length;
+  await leaveEntry();
+  await eventually(async () => {
+    expect(await health()).toMatchObject({ status: 'FAILING', failedAttempts: 1 });
+  });
+  expect((await health()).lastError).toContain(words);
+  siem.respond = accept;
+  ahead += 3 * minute;
+  await expectDelivered();
+  expect(siem.received.slice(before).every(({ path }) => path === '/latchkey')).toBe(true);
+  expect(await health()).toMatchObject({ status: 'HEALTHY', failedAttempts: 0, lastError: null });
+});
+
+/** Lets the time pass to the next attempt, and waits for it. */
+async function passToAttempt(which: number): Promise<void> {
+  await eventually(async () => expect((await health()).failedAttempts).toBeGreaterThanOrEqual(which - 1));
+  ahead += Math.max(0, Date.parse((await health()).nextAttemptAt) - clock().getTime());
+}
+
+const mails = async (kind: string) =>
+  (await gateway.sql.query('SELECT FROM mails WHERE kind = $1', [kind])).rows.length;
+
+test('an endpoint that is away for a day gets everything afterwards, and its admins were told', async () => {
+  siem.respond = refuse(503);
+  const since = clock().getTime();
+  for (let attempts = 1; clock().getTime() - since < 24 * hour; attempts += 1) {
+    await leaveEntry();
+    await passToAttempt(attempts + 1);
+  }
+  expect(await mails('audit-stream-failing')).toBe(2);
+  expect(await mails('audit-stream-disabled')).toBe(0);
+  siem.respond = accept;
+  await passToAttempt(1);
+  await expectDelivered();
+});
+
+test.each([
+  ['answers 410', async () => (siem.respond = refuse(410)), 'GONE'],
+  [
+    'fails ten times',
+    async () => {
+      siem.respond = refuse(500);
+      await leaveEntry();
+      for (let attempt = 2; attempt <= 10; attempt += 1) await passToAttempt(attempt);
+    },
+    'FAILED',
+  ],
+])('an endpoint that %s is disabled, until somebody resumes it', async (_, fail, reason) => {
+  const before = await mails('audit-stream-disabled');
+  await gateway.sql.query(`DELETE FROM mails WHERE kind = 'audit-stream-disabled'`);
+  expect(before).toBeGreaterThanOrEqual(0);
+  await fail();
+  if (reason === 'GONE') await leaveEntry();
+  await eventually(async () =>
+    expect(await health()).toMatchObject({ state: 'DISABLED', status: 'DISABLED' }),
+  );
+  expect(await mails('audit-stream-disabled')).toBe(2);
+  const { rows } = await gateway.sql.query(
+    `SELECT actor_kind, details FROM audit_entries WHERE action = 'audit_stream.disable' ORDER BY txid DESC, seq DESC LIMIT 1`,
+  );
+  expect(rows).toMatchObject([{ actor_kind: 'SYSTEM', details: { reason } }]);
+  siem.respond = accept;
+  await done(await admin(), 'resumeAuditStream', { auditStreamId: streamId });
+  await expectDelivered();
+});
+
+test('both secrets sign for a day', async () => {
+  const { secret } = await done(await admin(), 'rotateAuditStreamSecret', { auditStreamId: streamId });
+  siem.secrets.push(secret);
+  // The entry of the rotation may have arrived before the endpoint had the new secret.
+  await leaveEntry();
+  await expectDelivered();
+  expect(siem.received.at(-1)?.signatures).toBe(2);
+  ahead += 25 * hour;
+  await leaveEntry();
+  await expectDelivered();
+  expect(siem.received.at(-1)?.signatures).toBe(1);
+  siem.secrets.shift();
+  const kept = await gateway.sql.query(
+    `SELECT (SELECT count(*)::int FROM audit_entries WHERE details::text LIKE '%whsec%') AS entries,
+            (SELECT count(*)::int FROM idempotency_keys WHERE answer::text LIKE '%whsec%') AS answers`,
+  );
+  expect(kept.rows).toEqual([{ entries: 0, answers: 0 }]);
+});
+
+describe('a stream', () => {
+  test('waits while it is paused, and then sends what has come', async () => {
+    await done(await admin(), 'pauseAuditStream', { auditStreamId: streamId });
+    const before = siem.received.length;
+    await leaveEntry();
+    ahead += 7 * 24 * hour;
+    await eventually(async () => expect(await health()).toMatchObject({ status: 'PAUSED' }));
+    await eventually(async () => expect((await health()).waitingEntries).toBeGreaterThan(1));
+    expect(siem.received.length).toBe(before);
+    expect(await attempt(await admin(), 'pauseAuditStream', { auditStreamId: streamId })).toMatchObject({
+      code: 'AUDIT_STREAM_NOT_ACTIVE',
+    });
+    await done(await admin(), 'resumeAuditStream', { auditStreamId: streamId });
+    await expectDelivered();
+  });
+
+  test('is tested by a message without entries', async () => {
+    siem.respond = refuse(404);
+    await done(await admin(), 'pauseAuditStream', { auditStreamId: streamId });
+    await done(await admin(), 'testAuditStream', { auditStreamId: streamId });
+    await eventually(async () =>
+      expect((await health()).test).toMatchObject({ isWaiting: false, error: 'The endpoint answered 404.' }),
+    );
+    siem.respond = accept;
+    await done(await admin(), 'testAuditStream', { auditStreamId: streamId });
+    await eventually(async () =>
+      expect((await health()).test).toMatchObject({ isWaiting: false, error: null }),
+    );
+    expect(siem.received.at(-1)?.body).toMatchObject({ type: 'audit.test', data: { entries: [] } });
+    await done(await admin(), 'resumeAuditStream', { auditStreamId: streamId });
+    await expectDelivered();
+  });
+
+  test('sends again what comes after a position, as other messages', async () => {
+    const ids = new Set(siem.received.map(({ id }) => id));
+    await done(await admin(), 'replayAuditStream', { auditStreamId: streamId, after: 5 });
+    const length = await logLength();
+    await eventually(async () => {
+      const again = siem.received.filter(({ id }) => !ids.has(id));
+      const positions = again.flatMap(({ body }) => body.data.entries.map(({ position }: Json) => position));
+      expect(positions.slice(0, length - 5)).toEqual(Array.from({ length: length - 5 }, (_, at) => at + 6));
+    });
+    await expectDelivered();
+    expect(
+      await attempt(await admin(), 'replayAuditStream', { auditStreamId: streamId, after: 1_000_000 }),
+    ).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  test('keeps its filter when something else changes', async () => {
+    const filter = { actions: ['ACCOUNT_WITHDRAW_INVITATION'] };
+    await done(await admin(), 'updateAuditStream', { auditStreamId: streamId, filter });
+    await done(await admin(), 'updateAuditStream', { auditStreamId: streamId, name: 'Renamed' });
+    const before = siem.received.length;
+    await leaveEntry();
+    await eventually(async () => {
+      expect((await health()).waitingEntries).toBe(0);
+      const later = siem.received.slice(before).flatMap(({ body }) => body.data.entries);
+      expect(later.map(({ action }) => action)).toContain('account.withdraw_invitation');
+      expect(later.map(({ action }) => action)).not.toContain('account.invite');
+    });
+  });
+
+  test('is gone once it is deleted, and an organization without Guard has none', async () => {
+    await done(await admin(), 'deleteAuditStream', { auditStreamId: streamId });
+    const { node } = await (await admin()).ask(
+      'query ($id: ID!) { node(id: $id) { ... on Organization { auditStreams { edges { node { id } } } } } }',
+      { id: world.acme.organizationId },
+    );
+    expect(node.auditStreams.edges).toEqual([]);
+  });
+});
