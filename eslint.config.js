@@ -45,7 +45,7 @@ export default [
               'TotalCount',
               'AuditCounts',
               'AuditLogHead',
-              'AuditStreamFilter',
+              'AuditStreamSelection',
               'AuditStreamHealth',
               'AuditStreamTest',
               'AuditStreamWithSecret',

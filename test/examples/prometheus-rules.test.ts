@@ -57,7 +57,6 @@ const causes: Record<string, Record<string, string>[]> = {
       'latchkey_queue_duration_seconds_bucket{queue="operations",le="+Inf"}': '0+10x30',
     },
   ],
-  LatchkeyAuditStreamsAreSilent: [{ latchkey_audit_stream_lag_seconds: '0x5 400x20' }],
   LatchkeyEventsAreNotRead: [
     { latchkey_relay_lag_seconds: '0x10 0+60x20' },
     { latchkey_relay_failures: '0x10 6+1x20' },
@@ -66,6 +65,7 @@ const causes: Record<string, Record<string, string>[]> = {
   LatchkeyUpkeepIsBehind: [{ 'latchkey_backlog{work="grants_to_end"}': '0x10 2000x20' }],
   LatchkeyAuditPositionsAreLate: [{ latchkey_audit_position_lag_seconds: '0x10 20+60x20' }],
   LatchkeyAuditLogsAreNotSealed: [{ latchkey_audit_sealing_lag_seconds: '0x10 70+60x20' }],
+  LatchkeyAuditStreamsAreSilent: [{ latchkey_audit_stream_lag_seconds: '0x5 400x20' }],
   LatchkeyMailIsNotDelivered: [
     { 'latchkey_mails_given_up_total{kind="guard_request"}': '_x20 1x10' },
     { 'latchkey_mails_given_up_total{kind="guard_request"}': '1x20 2x10' },
@@ -91,6 +91,7 @@ const quiet: Record<string, string> = {
   latchkey_relay_failures: '0x90',
   latchkey_audit_position_lag_seconds: '0.3x90',
   latchkey_audit_sealing_lag_seconds: '1.2x90',
+  latchkey_audit_stream_lag_seconds: '2x90',
   latchkey_relay_unreadable_events: '3x90',
   'latchkey_backlog{work="mails_to_send"}': '2000x90',
   'latchkey_backlog{work="mails_overdue"}': '0x90',

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { createMetrics } from '../../src/metrics/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestGateway } from '../support/gateway.ts';
+import { signingKeys } from '../support/sealing.ts';
 import {
   addRovoBackend,
   attempt,
@@ -24,7 +25,7 @@ beforeAll(async () => {
     maintenance: false,
     // So that a service account is refused from its second operation on: the first one tells the gateway what it is.
     limits: { operationsPerServiceAccount: 0 },
-    config: { metrics: { host: '127.0.0.1', port: 0 } },
+    config: { metrics: { host: '127.0.0.1', port: 0 }, auditSigningKeys: signingKeys() },
     onMetricsServed: (url) => {
       metricsUrl = url;
     },

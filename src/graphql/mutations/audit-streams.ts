@@ -42,7 +42,7 @@ const position = z
   .min(0, 'must not be negative.')
   .max(Number.MAX_SAFE_INTEGER, 'must be a position of the log.');
 
-const AuditStreamFilterInput = builder.inputType('AuditStreamFilterInput', {
+const AuditStreamFilter = builder.inputType('AuditStreamFilter', {
   description: 'Which entries of the audit log are sent: those that meet every condition that is given.',
   fields: (t) => ({
     actions: t
@@ -83,7 +83,7 @@ const named = (t: InputFields) => ({
 
 const settings = (t: InputFields) => ({
   format: t.field({ type: AuditStreamFormat, description: 'As what entries are sent. Default: `RECORD`.' }),
-  filter: t.field({ type: AuditStreamFilterInput, description: 'Which entries are sent. Default: all.' }),
+  filter: t.field({ type: AuditStreamFilter, description: 'Which entries are sent. Default: all.' }),
   maxBatchBytes: t
     .int({
       description: `How many bytes a message has at most, from 1,000 to 1,000,000, unless a single entry has more. Default: ${defaultBatchBytes}.`,
@@ -143,7 +143,7 @@ addCommand(updateAuditStream, {
         .validate(validEndpoint.nullish()),
       format: t.field({ type: AuditStreamFormat, description: 'Default: as before.' }),
       filter: t.field({
-        type: AuditStreamFilterInput,
+        type: AuditStreamFilter,
         description: 'Replaces the whole filter; `{}`: all entries. Default: as before.',
       }),
       maxBatchBytes: t.int({ description: 'Default: as before.' }).validate(batchBytes),

@@ -40,7 +40,7 @@ const AuditStreamStatus = builder.enumType('AuditStreamStatus', {
   } as const,
 });
 
-const AuditStreamFilter = builder.objectRef<StreamFilter>('AuditStreamFilter').implement({
+const AuditStreamSelection = builder.objectRef<StreamFilter>('AuditStreamSelection').implement({
   description: 'Which entries of the audit log are sent: those that meet every condition that is not null.',
   fields: (t) => ({
     actions: t.field({
@@ -164,7 +164,7 @@ export const AuditStream = builder.prismaNode('AuditStream', {
       resolve: ({ format }) => format as StreamFormat,
     }),
     filter: t.field({
-      type: AuditStreamFilter,
+      type: AuditStreamSelection,
       description: 'Which entries are sent.',
       resolve: ({ filter }) => filter as StreamFilter,
     }),

@@ -14,7 +14,7 @@ const facts = {
     organizationName: hostile,
     summary: hostile,
   },
-  ...{ engineerName: hostile, siteUrl: null, startedAt: at, effectiveAt: at },
+  ...{ engineerName: hostile, siteUrl: null, startedAt: at, effectiveAt: at, streamName: hostile },
 };
 
 test.each(mailKinds.map((kind) => [kind.name, kind] as const))(
