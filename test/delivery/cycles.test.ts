@@ -15,8 +15,8 @@ import { startRedis } from '../support/redis.ts';
 import { bySize } from '../support/size.ts';
 import { done, fileTicket, startGatewayWithWorld } from '../support/world.ts';
 
-const cycles = bySize(100, 500);
-const warmUp = bySize(60, 100);
+const cycles = bySize(300, 500);
+const warmUp = 100;
 const atATime = 10;
 const channel = 'latchkey-cycles';
 const query = 'subscription { grantEvents(withCurrentState: true) { id cursor } }';
