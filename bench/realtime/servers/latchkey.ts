@@ -1,5 +1,8 @@
-/** The complete gateway, with its database, Redis and background jobs. */
-import { loadGateway } from '../../../src/bundle.ts';
+/**
+ * The complete gateway, with its database, Redis and background jobs. From its sources: what its own commits append is made by
+ * the same modules.
+ */
+import { createApp } from '../../../src/app.ts';
 import type { Config } from '../../../src/config/config.ts';
 import type { Relay } from '../../../src/events/relay.ts';
 import type { Publisher } from '../publishers/publisher.ts';
@@ -14,7 +17,6 @@ async function start({ redisUrl, databaseUrl }: Setting): Promise<Started> {
     ...gatewayConfig(databaseUrl),
     redis: { url: redisUrl, topology: 'SINGLE', channel: 'latchkey' },
   };
-  const { createApp } = await loadGateway();
   const app = await createApp(config, {
     onDeliveryCreated: (created) => {
       relay = created.relay;
