@@ -27,7 +27,11 @@ beforeAll(async () => {
   const onStatement = (sql: string) => {
     if (sql.includes('WITH page AS MATERIALIZED')) pages += 1;
   };
-  ({ gateway, world } = await startGatewayWithWorld({ onStatement, maintenance: false }));
+  ({ gateway, world } = await startGatewayWithWorld({
+    ...{ onStatement, maintenance: false },
+    // A client that does not read for long is cut off elsewhere.
+    limits: { slowConsumerMs: generousMs },
+  }));
   acme = decodeGlobalId(world.acme.organizationId)?.id ?? '';
   // More than sockets hold: ten days, each in a transaction of its own, as if it had been written then.
   const displaced = (what: string) =>

@@ -166,6 +166,7 @@ describe('who reads which log', () => {
 
 describe('an answer waits', () => {
   test('until there is an entry', async () => {
+    await expectEveryPosition(gateway.sql);
     const ends = [await stream(siem), await stream(auditor)];
     const [one = '', other = ''] = ends.map(({ cursor }) => cursor);
     const waiting = [stream(siem, { cursor: one, wait: 50 }), stream(auditor, { cursor: other, wait: 50 })];
@@ -196,6 +197,7 @@ describe('an answer waits', () => {
 
   test('no longer than the gateway runs', async () => {
     await using other = await startGatewayWithWorld();
+    await expectEveryPosition(other.gateway.sql);
     const person = other.world.admins.acme;
     const url = `${other.gateway.url}/audit/stream?wait=50`;
     const headers = { authorization: `Bearer ${person.token}` };

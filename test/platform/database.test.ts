@@ -347,7 +347,7 @@ describe('on a database that answers', () => {
     });
 
     test('for a transaction, which is rolled back and lets others go on while its work does', async () => {
-      const { transaction, use } = openWith({ transactionMs: 200 });
+      const { transaction, use } = openWith({ transactionMs: 1_000 });
       const { id } = await database.prisma.organization.create({ data: organization() });
       const error = await failureOf(() =>
         transaction(async (tx) => {
