@@ -305,7 +305,9 @@ async function inTransaction<Result>(
   try {
     await client.query('BEGIN');
     const result = await work(client);
-    await client.query('COMMIT');
+    const { command } = await client.query('COMMIT');
+    // So PostgreSQL ends a transaction of which a statement has failed.
+    if (command !== 'COMMIT') throw new Error(`PostgreSQL answered COMMIT with ${command}`);
     client.release();
     return result;
   } catch (error) {

@@ -1,5 +1,4 @@
 import type { TestProject } from 'vitest/node';
-import { makeBundle } from '../../build/bundle.ts';
 import { findBundle } from '../../src/bundle.ts';
 import { findProgram } from './find-program.ts';
 import { startSharedPostgres } from './postgres.ts';
@@ -12,7 +11,8 @@ let users = 0;
  * processes run the bundle, as users' do.
  */
 async function start() {
-  if (findBundle() === undefined) await makeBundle();
+  // The bundler is loaded only if there is something to bundle.
+  if (findBundle() === undefined) await (await import('../../build/bundle.ts')).makeBundle();
   const [{ dispose, ...postgres }, redis] = await Promise.all([
     startSharedPostgres(process.env['TEST_DATABASE_URL']),
     findProgram('redis-server', 'REDIS_SERVER'),

@@ -5,40 +5,24 @@ import { csvHeader, csvLines } from '../../audit/csv.ts';
 import type { AuditRecord } from '../../audit/record.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
 import { claimsOf } from '../access/caller.ts';
-import type { Admission } from '../admission/admission.ts';
 import { asOperation } from '../admission/as-operation.ts';
-import { type Authenticate, bearerKey } from '../authentication.ts';
-import type { ConnectionCounter } from '../connection-counter.ts';
-import type { ExpiryTimer } from '../expiry-timer.ts';
-import type { Limits } from '../limits.ts';
-import type { Log } from '../log.ts';
+import { bearerKey } from '../authentication.ts';
 import { badRequest, RequestRefusedError } from '../request-refused.ts';
 import type { Route } from '../routes.ts';
-import type { SourceOf } from '../source-of.ts';
 import { type ExportRequest, readExportRequest } from './export-request.ts';
-import type { LogReader, OpenedLog } from './log-reader.ts';
+import type { OpenedLog } from './log-reader.ts';
+import type { RouteOptions } from './route.ts';
 
 /** The most entries among which one export looks for those of its period. */
 const mostEntries = 1_000_000;
 /** So many are read at once. */
 const pageSize = 1_000;
 
-type RouteOptions = {
-  reader: LogReader;
-  authenticate: Authenticate;
-  admission: Admission;
-  connections: ConnectionCounter;
-  expiryTimer: ExpiryTimer;
-  limits: Limits;
-  log: Log;
-  sourceOf: SourceOf;
-};
-
 /**
  * The table is as long as the log was when it was asked for. It is read page by page, as fast as the client reads, and with the
  * rights that the account has at each page. What cannot be finished is cut off, so that nobody takes a part for the whole.
  */
-export function auditExportRoute(options: RouteOptions): Route & {
+export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
   /** Cuts off what is being sent: what the gateway does before it stops. */
   drain(): void;
 } {

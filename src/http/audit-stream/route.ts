@@ -21,7 +21,7 @@ export type AuditStreamOptions = {
   tail: LogTail;
 };
 
-type RouteOptions = AuditStreamOptions & {
+export type RouteOptions = AuditStreamOptions & {
   authenticate: Authenticate;
   admission: Admission;
   connections: ConnectionCounter;

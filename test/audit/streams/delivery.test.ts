@@ -99,10 +99,7 @@ test('messages are as long as they may be, and say what the log says', async () 
     expect(id).toMatch(/^[\w-]{1,100}$/);
   }
   const { auditLog } = await (await admin()).ask(
-    '{ auditLog(orderBy: OLDEST, first: 1) { edges { node { id occurredAt action { __typename } } } } }'.replace(
-      ' { __typename }',
-      '',
-    ),
+    '{ auditLog(orderBy: OLDEST, first: 1) { edges { node { id } } } }',
   );
   const [{ node }] = auditLog.edges;
   expect(siem.received[0]?.body.data.entries[0]).toMatchObject({ id: node.id, position: 1 });
@@ -200,9 +197,7 @@ test.each([
     'FAILED',
   ],
 ])('an endpoint that %s is disabled, until somebody resumes it', async (_, fail, reason) => {
-  const before = await mails('audit-stream-disabled');
   await gateway.sql.query(`DELETE FROM mails WHERE kind = 'audit-stream-disabled'`);
-  expect(before).toBeGreaterThanOrEqual(0);
   await fail();
   if (reason === 'GONE') await leaveEntry();
   await eventually(async () =>
