@@ -155,10 +155,19 @@ test.each([
     const { status, lastError } = await health();
     expect({ status, lastError }).toEqual({ status: 'FAILING', lastError: expect.stringContaining(words) });
   });
+  // What has come meanwhile is not put into the message that failed.
+  await leaveEntry();
   siem.respond = accept;
   await passToAttempt(1);
   await expectDelivered();
-  expect(siem.received.slice(before).every(({ path }) => path === '/latchkey')).toBe(true);
+  const received = siem.received.slice(before);
+  expect(received.every(({ path }) => path === '/latchkey')).toBe(true);
+  const [failed] = received;
+  const again = received.filter(
+    ({ body }) => body.data.entries[0].position === failed?.body.data.entries[0].position,
+  );
+  expect(again.length).toBeGreaterThan(1);
+  expect(new Set(again.map(({ id }) => id))).toEqual(new Set([failed?.id]));
   await expectHealthy();
 });
 
