@@ -15,7 +15,7 @@ const unitTests = [
   'test/{bundle,config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
   'test/audit/{csv,ocsf,record,record-schema,timeline,verify-export}.test.ts',
   'test/audit/streams/{endpoint,messages,retry}.test.ts',
-  'test/authorization/{event-visibility,operations,table,viewer-relations}.test.ts',
+  'test/authorization/{event-visibility,logs-read,operations,table,viewer-relations}.test.ts',
   'test/changes/*.test.ts',
   'test/client/{backoff,deadline,imports,recent-ids,reconnect-policy,renewal,retries,token}.test.ts',
   'test/commands/{allowed-actions,recent-refusals,refusals,relayed-consent,session-effects,unassign-tickets}.test.ts',

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { openEvaluationDatabase } from './access/connection.ts';
 import { createEvaluator, type EvaluatorLimits } from './access/evaluator.ts';
 import { readPositionLag } from './audit/positions.ts';
+import { createReadings, type Readings } from './audit/readings.ts';
 import { createSealer, readSealingLag } from './audit/sealing.ts';
 import { createPost } from './audit/streams/post.ts';
 import { readStreamFigures } from './audit/streams/store.ts';
@@ -117,6 +118,8 @@ export type AppSeams = {
   recentRefusals?: RecentRefusals;
   /** Milliseconds for an endpoint of the audit log to answer. */
   postMs?: number;
+  /** Default: who reads audit logs leaves entries by it. */
+  readings?: Readings;
   /** `false`: background jobs do not start; a test runs them itself. */
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
@@ -221,6 +224,16 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
 
   const keys = await openLogKeys(config);
   const sealer = keys === null ? null : createSealer({ ...{ pool: database.pool, keys, clock, logger } });
+  const readings =
+    seams.readings ??
+    createReadings({ pool: database.pool, clock, onWritten: () => jobs?.givePositionsSoon() });
+  begun.defer(() =>
+    readings
+      .save()
+      .catch((error: unknown) =>
+        logger.warn({ err: error }, 'Repeated readings of audit logs could not be counted'),
+      ),
+  );
   const hasSamples = await prepareContents({ ...dependencies, database: patientDatabase }, config);
   await duringStart.disposeAsync();
   if (config.production) await warmUp(dependencies, warmConnections);
@@ -229,7 +242,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     jobs = begun.adopt(
       startBackgroundJobs(
         dependencies,
-        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl, sealer, post },
+        { mailer: openMailer(config.mail, logger), consoleUrl: config.consoleUrl, sealer, post, readings },
         [deleteOldEvents],
       ),
       (maintenance) => maintenance.dispose(),
@@ -238,7 +251,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const identity = await openIdentity(config, clock, logger);
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
-  const services = { ...dependencies, unsettledSites, feed, cursors, logKeys: keys };
+  const services = { ...dependencies, unsettledSites, feed, cursors, readings, logKeys: keys };
   const rateStore =
     config.redis === null ? null : begun.adopt(openRateStore(config.redis), (opened) => opened.dispose());
   const { development } = identity;
@@ -298,13 +311,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       },
       auditStream: {
         reader: createLogReader({
-          ...{ pool: database.pool, cursors, accountOf },
+          ...{ pool: database.pool, cursors, readings, accountOf },
           signIn: (claims, source) => signIn(dependencies, claims, source),
         }),
         tail,
       },
       sealedLogs: {
-        ...{ pool: database.pool, accountOf },
+        ...{ pool: database.pool, readings, accountOf },
         signIn: (claims, source) => signIn(dependencies, claims, source),
       },
       ticketWebhooks: {

@@ -146,6 +146,14 @@ const refusal = z.strictObject({
   until: moment.optional(),
 });
 
+/** What was asked for, as far as everybody may know who sees the entry; of repeated readings, their times. */
+const reading = z.strictObject({
+  conditions: z.array(text).optional(),
+  filter: z.record(text, z.unknown()).optional(),
+  since: moment.optional(),
+  until: moment.optional(),
+});
+
 const account = z.strictObject({ email: text });
 const person = z.strictObject({ email: text, name: text });
 const siteStatus = z.strictObject({ status: z.enum(SiteStatus) });
@@ -157,7 +165,7 @@ const ticketFields = z.strictObject({
 });
 
 /** The shapes that are common to several actions, by the names that the documents have for them. */
-export const commonShapes = { evaluation, grant, change, proposal, role, refusal };
+export const commonShapes = { evaluation, grant, change, proposal, role, reading, refusal };
 
 /** The details of what succeeded. */
 const succeeded = {
@@ -181,6 +189,16 @@ const succeeded = {
   'account.withdraw_invitation': account,
   'admin_settings.view': evaluation,
   'attachment.read': evaluation,
+  'audit_entries.count': reading.extend({ groupBy: z.array(text).optional() }),
+  'audit_entries.export': reading.extend({
+    of: z.enum(['TABLE', 'LOG', 'BUNDLE', 'GRANT']),
+    grantId: idOf('Grant').optional(),
+  }),
+  'audit_entries.prove': reading.extend({
+    of: z.enum(['HEAD', 'HASHES', 'ENTRY', 'GRANT', 'CONSISTENCY']),
+  }),
+  'audit_entries.search': reading,
+  'audit_entries.stream': reading,
   'audit_log.view': evaluation,
   'audit_stream.create': z.strictObject({ name: text, to: streamSettings, after: count }),
   'audit_stream.delete': z.strictObject({ name: text, from: streamSettings }),

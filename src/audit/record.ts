@@ -124,6 +124,7 @@ const typesOfIds: Readonly<Record<string, string>> = {
   changeRequestId: 'ChangeRequest',
   engineerId: 'SupportEngineer',
   formerEngineerId: 'SupportEngineer',
+  grantId: 'Grant',
   onBehalfOfId: 'User',
   organizationId: 'Organization',
   productId: 'Product',

@@ -8,7 +8,8 @@ import type pg from 'pg';
 import type { Transaction } from '../platform/database.ts';
 import { newId } from '../platform/ids.ts';
 import type { AuditEntry } from './entry.ts';
-import { auditRow, entryColumnNames, entryValues } from './store.ts';
+import { entryOfBoth, recordRepeated } from './repetitions.ts';
+import { auditRow } from './store.ts';
 
 const minuteMs = 60_000;
 
@@ -35,9 +36,7 @@ export async function withoutRepetitions(
      ON CONFLICT (minute, actor_id, fingerprint) DO UPDATE
         SET repetitions = known.repetitions + excluded.repetitions + 1,
             last_at = GREATEST(known.last_at, excluded.last_at),
-            entry = known.entry || (
-              SELECT jsonb_object_agg(key, CASE WHEN known.entry->key = excluded.entry->key THEN known.entry->key ELSE 'null' END)
-                FROM unnest('{client_address,request_id,trace_id,user_agent}'::text[]) AS key)
+            entry = ${entryOfBoth}
      RETURNING id`,
     JSON.stringify(rows),
   );
@@ -70,22 +69,10 @@ function refusalsIn(entries: readonly AuditEntry[], now: Date) {
  * minutes: at most `limit` of them. Returns how many. One statement; several gateways may run it at once.
  */
 export async function recordRepetitions(pool: pg.Pool, now: Date, limit: number): Promise<number> {
-  const { rows } = await pool.query<{ forgotten: number }>(
-    `WITH over AS (
-       DELETE FROM repeated_refusals WHERE (minute, actor_id, fingerprint) IN (
-         SELECT minute, actor_id, fingerprint FROM repeated_refusals WHERE minute <= $1::timestamptz
-          ORDER BY minute LIMIT $3::int FOR UPDATE SKIP LOCKED)
-       RETURNING repetitions, last_at, entry
-     ), recorded AS (
-       INSERT INTO audit_entries (${entryColumnNames})
-       SELECT ${entryValues}
-         FROM over CROSS JOIN LATERAL jsonb_populate_record(NULL::audit_entries, entry || jsonb_build_object(
-                'occurred_at', $2::timestamptz, 'count', repetitions,
-                'details', entry->'details' || jsonb_build_object('since', entry->'occurred_at', 'until', to_char(last_at, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))) AS e
-        WHERE repetitions > 0 ORDER BY last_at
-     )
-     SELECT count(*)::int AS forgotten FROM over`,
-    [new Date(now.getTime() - minuteMs), now, limit],
+  return await recordRepeated(
+    pool,
+    { table: 'repeated_refusals', begun: 'minute', forMs: minuteMs },
+    now,
+    limit,
   );
-  return rows[0]?.forgotten ?? 0;
 }

@@ -4,6 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { givePositions } from '../audit/positions.ts';
+import { type Readings, recordRepeatedReadings } from '../audit/readings.ts';
 import { recordRepetitions } from '../audit/repeated-refusals.ts';
 import type { Sealer } from '../audit/sealing.ts';
 import type { Post } from '../audit/streams/post.ts';
@@ -26,6 +27,9 @@ import { FailedTickets, type SweepOptions } from './sweep.ts';
 const sweepInterval = 1_000;
 const mailInterval = 1_000;
 const deleteInterval = 60_000;
+
+/** Milliseconds for which a gateway counts repeated readings before it writes them down. */
+const readingInterval = 5_000;
 
 /** Milliseconds between two looks for entries without a position, if nothing is written here. */
 const positionInterval = 500;
@@ -93,7 +97,14 @@ export function startBackgroundJobs(
     consoleUrl,
     sealer,
     post,
-  }: { mailer: Mailer | null; consoleUrl: string | null; sealer: Sealer | null; post: Post | null },
+    readings,
+  }: {
+    mailer: Mailer | null;
+    consoleUrl: string | null;
+    sealer: Sealer | null;
+    post: Post | null;
+    readings: Readings;
+  },
   /** What rooms above this one delete. */
   alsoDelete: readonly DeleteOld[] = [],
 ): BackgroundJobs {
@@ -127,6 +138,12 @@ export function startBackgroundJobs(
     repeat('record repeated refusals', sweepInterval, () =>
       untilNoneIsLeft((limit) => recordRepetitions(dependencies.database.pool, dependencies.clock(), limit)),
     ),
+    repeat('count repeated readings of audit logs', readingInterval, async () => {
+      await readings.save();
+      await untilNoneIsLeft((limit) =>
+        recordRepeatedReadings(dependencies.database.pool, dependencies.clock(), limit),
+      );
+    }),
     repeat('give positions to audit entries', positionInterval, giveAllPositions, {
       wake: () => entriesWritten.signal,
     }),

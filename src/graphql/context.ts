@@ -1,5 +1,6 @@
 /** The context of every resolver: the viewer, the gateway's services, and the loaders of one operation. */
 import { initContextCache } from '@pothos/core';
+import type { Readings } from '../audit/readings.ts';
 import type { Dependencies } from '../commands/execute.ts';
 import type { ViewerInDoubt } from '../commands/viewer-in-doubt.ts';
 import type { CursorSigner } from '../events/event-cursor.ts';
@@ -16,6 +17,8 @@ export type Services = Dependencies & {
   unsettledSites: UnsettledSites;
   feed: Feed;
   cursors: CursorSigner;
+  /** Who reads the audit logs is on record. */
+  readings: Readings;
   /** With which the heads of audit logs are signed. Null: they are not sealed. */
   logKeys: LogKeys | null;
 };

@@ -7,6 +7,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type pg from 'pg';
 import { type Export, readExport, readGrantStory, readTileFile } from '../audit/export.ts';
 import { organizationOfLog } from '../audit/log-name.ts';
+import type { ReadingAction, Readings } from '../audit/readings.ts';
 import { readHeads } from '../audit/sealed-log.ts';
 import { may } from '../authorization/operations.ts';
 import { relationsToLog } from '../authorization/viewer-relations.ts';
@@ -29,6 +30,7 @@ import type { SourceOf } from './source-of.ts';
 
 export type SealedLogs = {
   readonly pool: pg.Pool;
+  readonly readings: Readings;
   readonly signIn: (claims: TokenClaims, source: RequestSource) => Promise<Viewer | null>;
   readonly accountOf: (viewer: Viewer) => Account;
 };
@@ -41,7 +43,12 @@ type RouteOptions = SealedLogs & {
   sourceOf: SourceOf;
 };
 
-type File = { readonly body: string | Buffer; readonly headers: OutgoingHttpHeaders };
+type File = {
+  readonly body: string | Buffer;
+  readonly headers: OutgoingHttpHeaders;
+  /** What is on record of having read it. */
+  readonly reading: { readonly action: ReadingAction; readonly details: Readonly<Record<string, unknown>> };
+};
 
 /** A browser or proxy of one person may keep what never changes. Nobody else may: logs are not public. */
 const immutable = 'private, max-age=31536000, immutable';
@@ -49,7 +56,7 @@ const logs = /^\/audit\/log\/([^/]+)\/(.+)$/;
 const grants = /^\/audit\/grants\/([^/]+)$/;
 
 export function sealedLogRoutes(options: RouteOptions): Route[] {
-  const { pool, signIn, accountOf } = options;
+  const { pool, readings, signIn, accountOf } = options;
 
   /** Reads a file of a log as somebody who may. @param read resolves to null if there is no such file */
   async function send(
@@ -64,7 +71,11 @@ export function sealedLogRoutes(options: RouteOptions): Route[] {
       if (viewer === null) return null;
       identify(accountOf(viewer));
       const log = await findLog();
-      return log !== null && may('proveAuditLog', relationsToLog(viewer, log)) ? await read(log) : null;
+      if (log === null || !may('proveAuditLog', relationsToLog(viewer, log))) return null;
+      const found = await read(log);
+      const source = options.sourceOf(request);
+      if (found !== null) await readings.record([{ ...found.reading, reader: viewer, source, logId: log }]);
+      return found;
     });
     if (file === null)
       throw new RequestRefusedError(404, 'NOT_FOUND', 'There is no such file, or it is not yours to read.');
@@ -91,7 +102,9 @@ export function sealedLogRoutes(options: RouteOptions): Route[] {
         const findLog = async () =>
           typename === 'Grant' && isId(id) ? await findLogOfGrant(pool, id) : null;
         const read = async (log: string) =>
-          download(await readGrantStory(pool, log, id, numberIn(request, 'after', 0)), 'after', request);
+          download(await readGrantStory(pool, log, id, numberIn(request, 'after', 0)), 'after', request, {
+            ...{ of: 'GRANT', grantId: id },
+          });
         await send(request, response, findLog, read);
       },
     },
@@ -108,23 +121,41 @@ async function readFile(
   if (path === 'checkpoint') {
     const head = (await readHeads(pool, [log])).get(log);
     const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
-    return head === undefined ? null : { body: head.note, headers };
+    return head === undefined ? null : { body: head.note, headers, reading: proving('HEAD') };
   }
   if (path === 'export')
-    return download(await readExport(pool, log, numberIn(request, 'from', 1)), 'from', request);
+    return download(await readExport(pool, log, numberIn(request, 'from', 1)), 'from', request, {
+      of: 'LOG',
+    });
   const asked = parseTilePath(path);
   const body = asked === null ? null : await readTileFile(pool, log, asked);
-  return body === null
-    ? null
-    : { body, headers: { 'content-type': 'application/octet-stream', 'cache-control': immutable } };
+  if (body === null) return null;
+  const reading = asked?.level === null ? exporting({ of: 'BUNDLE' }) : proving('HASHES');
+  return {
+    ...{ body, reading },
+    headers: { 'content-type': 'application/octet-stream', 'cache-control': immutable },
+  };
 }
 
+const proving = (of: 'HEAD' | 'HASHES'): File['reading'] => ({
+  ...{ action: 'audit_entries.prove', details: { of } },
+});
+const exporting = (details: File['reading']['details']): File['reading'] => ({
+  ...{ action: 'audit_entries.export', details },
+});
+
 /** What `npm run audit:verify` reads, with a link to what comes next. */
-function download(exported: Export | null, parameter: string, request: IncomingMessage): File | null {
+function download(
+  exported: Export | null,
+  parameter: string,
+  request: IncomingMessage,
+  what: File['reading']['details'],
+): File | null {
   if (exported === null) return null;
   const { lines, next } = exported;
   return {
     body: lines.join(''),
+    reading: exporting(what),
     headers: {
       'content-type': 'application/x-ndjson; charset=utf-8',
       'cache-control': 'no-store',

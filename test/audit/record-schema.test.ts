@@ -30,7 +30,7 @@ test.for(auditActions)('docs/audit.md has the details of %s', (action) => {
   expect(shape && keysOf(shape)).toEqual(documented(`\`${action}\``));
 });
 
-test.for(['evaluation', 'grant', 'change', 'proposal', 'role'] as const)(
+test.for(['evaluation', 'grant', 'change', 'proposal', 'role', 'reading'] as const)(
   'docs/audit.md has the shape of %s',
   (name) => {
     expect(keysOf(commonShapes[name])).toEqual(documented(name));

@@ -1,6 +1,8 @@
 /** A command that is refused again and again leaves one entry at once, and one for the rest of the minute. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createReadings, type Reading, recordRepeatedReadings } from '../../src/audit/readings.ts';
 import { recordRepetitions } from '../../src/audit/repeated-refusals.ts';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import { type Dependencies, executeAndLook } from '../../src/commands/execute.ts';
@@ -11,6 +13,7 @@ import { createLogger } from '../../src/platform/logger.ts';
 import { noSource } from '../../src/platform/request-source.ts';
 import { generousDatabaseDeadlines } from '../support/deadlines.ts';
 import type { TestGateway } from '../support/gateway.ts';
+import { rawId } from '../support/rows.ts';
 import { fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -207,4 +210,111 @@ test('readers of the audit log see the count', async () => {
       },
     },
   ]);
+});
+
+describe('readings of the audit log', () => {
+  const hour = 60 * minute;
+  const start = Date.parse('2041-03-01T10:00:10.000Z');
+
+  const readingsAt = (reader: string, text = '', from = '192.0.2.1'): Reading => ({
+    action: 'audit_entries.search',
+    reader: { kind: 'USER', id: reader, email: 'ada@acme.example', name: 'Ada' },
+    source: { ...noSource, clientAddress: from },
+    logId: rawId(world.acme.organizationId),
+    details: text === '' ? {} : { conditions: ['text'], filter: { text } },
+  });
+  const open = (pool: Pick<pg.Pool, 'query'> = dependencies.database.pool) =>
+    createReadings({ pool: pool as pg.Pool, clock: () => now });
+  const entriesOf = async (reader: string) =>
+    (
+      await gateway.sql.query(
+        `SELECT count, details, host(client_address) AS "from" FROM audit_entries WHERE actor_id = $1 ORDER BY occurred_at, seq`,
+        [reader],
+      )
+    ).rows;
+  const recordAt = (at: number) => recordRepeatedReadings(dependencies.database.pool, new Date(at), 100);
+
+  test('the first of an hour has its entry at once, and the others one together, of whichever gateway they are', async () => {
+    const reader = randomUUID();
+    now = new Date(start);
+    const [one, other] = [open(), open()];
+    await Promise.all([one.record([readingsAt(reader)]), one.record([readingsAt(reader)])]);
+    await other.record([readingsAt(reader, '', '192.0.2.2')]);
+    expect(await entriesOf(reader)).toHaveLength(1);
+    now = new Date(start + 5 * minute);
+    await one.record([readingsAt(reader)]);
+    await other.record([readingsAt(reader)]);
+    await Promise.all([one.save(), other.save()]);
+    expect(await recordAt(start + hour)).toBe(0);
+    expect(await recordAt(start + hour + minute)).toBe(1);
+    const [first, ...others] = await entriesOf(reader);
+    expect(first).toEqual({ count: 1, details: {}, from: '192.0.2.1' });
+    expect(others).toEqual([
+      {
+        ...{ count: 4, from: null },
+        details: { since: new Date(start).toISOString(), until: now.toISOString() },
+      },
+    ]);
+    // What a gateway counts in the last second of an hour is not lost when the others have been recorded.
+    await one.record([readingsAt(reader)]);
+    now = new Date(start + hour + 2 * minute);
+    await one.save();
+    await recordAt(start + hour + 3 * minute);
+    expect((await entriesOf(reader)).map(({ count }) => count)).toEqual([1, 4, 1]);
+  });
+
+  test('a reading costs no statement but the first, and an hour begins anew', async () => {
+    const reader = randomUUID();
+    let statements = 0;
+    const { pool } = dependencies.database;
+    const query = ((...given: Parameters<pg.Pool['query']>) => {
+      statements += 1;
+      return pool.query(...given);
+    }) as pg.Pool['query'];
+    const readings = open({ query });
+    now = new Date(start);
+    for (let n = 0; n < 100; n += 1) await readings.record([readingsAt(reader)]);
+    expect(statements).toBe(1);
+    now = new Date(start + hour);
+    await readings.record([readingsAt(reader)]);
+    expect(statements).toBe(2);
+    await readings.save();
+    await recordAt(start + 3 * hour);
+    expect((await entriesOf(reader)).map(({ count }) => count)).toEqual([1, 1, 99]);
+  });
+
+  test('searches are told apart, up to twenty of an hour', async () => {
+    const reader = randomUUID();
+    now = new Date(start);
+    const readings = open();
+    for (let n = 0; n < 60; n += 1) await readings.record([readingsAt(reader, `word ${n}`)]);
+    const entries = await entriesOf(reader);
+    expect(entries).toHaveLength(21);
+    expect(entries.at(19).details).toEqual({ conditions: ['text'], filter: { text: 'word 19' } });
+    expect(entries.at(20).details).toEqual({});
+    await readings.save();
+    await recordAt(start + 3 * hour);
+    expect((await entriesOf(reader)).reduce((sum, { count }) => sum + count, 0)).toBe(60);
+  });
+
+  test('what cannot be put on record is not read, and is tried again', async () => {
+    const reader = randomUUID();
+    now = new Date(start);
+    let isAway = true;
+    const { pool } = dependencies.database;
+    const query = ((...given: Parameters<pg.Pool['query']>) =>
+      isAway ? Promise.reject(new Error('away')) : pool.query(...given)) as pg.Pool['query'];
+    const readings = open({ query });
+    await expect(readings.record([readingsAt(reader)])).rejects.toThrow('away');
+    isAway = false;
+    await readings.record([readingsAt(reader)]);
+    await readings.record([readingsAt(reader)]);
+    isAway = true;
+    await expect(readings.save()).rejects.toThrow('away');
+    await readings.record([readingsAt(reader)]);
+    isAway = false;
+    await readings.save();
+    await recordAt(start + 3 * hour);
+    expect((await entriesOf(reader)).map(({ count }) => count)).toEqual([1, 2]);
+  });
 });

@@ -1,5 +1,6 @@
 /** What is due is ended in batches until nothing is left. A ticket that fails or is locked holds up no other. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { unrecordedReadings } from '../../src/audit/readings.ts';
 import { startBackgroundJobs } from '../../src/commands/background-jobs.ts';
 import { endExpiredGrants } from '../../src/commands/end-expired-grants.ts';
 import type { Dependencies } from '../../src/commands/execute.ts';
@@ -110,7 +111,7 @@ test('old rows are deleted until none is left, whatever becomes of those of othe
   await new Promise<void>((resolve) => {
     const jobs = startBackgroundJobs(
       dependencies,
-      { mailer: null, consoleUrl: null, sealer: null, post: null },
+      { mailer: null, consoleUrl: null, sealer: null, post: null, readings: unrecordedReadings },
       [
         () => Promise.reject(new Error('this table is broken')),
         async (_, __, limit) => {

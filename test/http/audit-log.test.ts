@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { detailsByAction } from '../../src/audit/details.ts';
 import { logName } from '../../src/audit/log-name.ts';
-import { leafOf } from '../../src/audit/record.ts';
+import type { Reading, Readings } from '../../src/audit/readings.ts';
+import { detailsWithGlobalIds, leafOf } from '../../src/audit/record.ts';
 import { createHeads, createProof, parseLine } from '../../src/audit/verify-export.ts';
 import { openCheckpoint } from '../../src/transparency/checkpoint.ts';
 import { openInclusionProof, parseInclusionProof } from '../../src/transparency/inclusion-proof.ts';
@@ -31,9 +33,15 @@ const readers: Person[] = [];
 let others: Person[];
 let vendors: Person[];
 let grantId: string;
+/** What would be on record of having been read. */
+const read: Reading[] = [];
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld({ config: { auditSigningKeys: texts } }));
+  const readings: Readings = {
+    record: async (found) => void read.push(...found),
+    save: async () => undefined,
+  };
+  ({ gateway, world } = await startGatewayWithWorld({ config: { auditSigningKeys: texts }, readings }));
   acme = world.acme.organizationId;
   const auditor = await gateway.as(world.acme.emails.reporter);
   const { viewer } = await auditor.ask('{ viewer { account { ... on User { id } } } }');
@@ -368,4 +376,112 @@ describe('by GraphQL', () => {
     const proofs = auditLog.edges.flatMap(({ node }: Json) => node.inclusionProof ?? []);
     for (const proof of proofs) openCheckpoint(parseInclusionProof(proof).checkpoint, verifiers);
   });
+});
+
+describe('who reads is on record', () => {
+  const log = () => rawId(acme);
+  const vendor = '00000000-0000-0000-0000-000000000000';
+
+  /** What is on record of what was read meanwhile: by whom, in which log, and what of it. */
+  async function recorded(reads: () => Promise<unknown>) {
+    read.length = 0;
+    await reads();
+    for (const { action, details } of read)
+      expect(detailsByAction.get(action)?.safeParse(detailsWithGlobalIds(details as object)).error).toBe(
+        undefined,
+      );
+    return read.map(({ action, reader, logId, details }) => ({
+      ...{ did: action.replace('audit_entries.', ''), by: reader.email, logId, details },
+    }));
+  }
+
+  test.each<[string, string, object]>([
+    ['checkpoint', 'prove', { of: 'HEAD' }],
+    ['tile/0/000', 'prove', { of: 'HASHES' }],
+    ['tile/entries/000', 'export', { of: 'BUNDLE' }],
+    ['export', 'export', { of: 'LOG' }],
+  ])('of %s', async (path, did, details) => {
+    const admin = world.admins.acme;
+    expect(await recorded(() => get(inLog(path), admin))).toEqual([
+      { did, by: admin.email, logId: log(), details },
+    ]);
+    expect(await recorded(() => get(inLog(path), world.admins.globex))).toEqual([]);
+  });
+
+  test('of the story of a grant, a stream and a table', async () => {
+    const { email: by } = world.admins.acme;
+    const ofOne = (did: string, details: object) => [{ did, by, logId: log(), details }];
+    const grant = { of: 'GRANT', grantId: rawId(grantId) };
+    expect(await recorded(() => get(`/audit/grants/${grantId}`))).toEqual(ofOne('export', grant));
+    expect(await recorded(() => get('/audit/stream?limit=5'))).toEqual(ofOne('stream', {}));
+    expect(await recorded(() => get('/audit/stream?after=99999'))).toEqual([]);
+    const part = { after: '2', through: '3' };
+    expect(await recorded(() => get(`/audit/export.csv?${new URLSearchParams(part)}`))).toEqual(
+      ofOne('export', { of: 'TABLE', conditions: ['after', 'through'], filter: part }),
+    );
+  });
+
+  test('of heads and proofs by GraphQL', async () => {
+    const found = await recorded(() =>
+      world.admins.acme.ask(
+        `query ($id: ID!, $grant: ID!) {
+          node(id: $id) { ... on Organization { auditLogHead { consistencyProof(from: 3) } } }
+          grant: node(id: $grant) { ... on Grant { auditTrail { isSealed } } } }`,
+        { id: acme, grant: grantId },
+      ),
+    );
+    expect(found.map(({ did, details }) => [did, details['of']]).sort()).toEqual([
+      ['prove', 'CONSISTENCY'],
+      ['prove', 'GRANT'],
+      ['prove', 'HEAD'],
+    ]);
+  });
+
+  test('of searches and counts, with what was asked for', async () => {
+    const filter = { organizationId: acme, actions: ['TICKET_CREATE'], text: 'Jira' };
+    const [did, by] = ['search', world.admins.acme.email];
+    const search = 'query ($filter: AuditLogFilter) { auditLog(filter: $filter) { edges { node { id } } } }';
+    const details = {
+      conditions: Object.keys(filter).sort(),
+      filter: { ...filter, actions: ['ticket.create'] },
+    };
+    const [found] = await recorded(() => world.admins.acme.ask(search, { filter }));
+    expect({ ...found, details: { ...found?.details, conditions: conditionsOf(found) } }).toEqual({
+      ...{ did, by, logId: log(), details },
+    });
+    expect(
+      await recorded(() =>
+        world.admins.acme.ask('{ auditSummary(groupBy: [ACTION]) { total { entries } } }'),
+      ),
+    ).toEqual([{ did: 'count', by, logId: log(), details: { groupBy: ['ACTION'] } }]);
+    // Too long to be kept.
+    const long = {
+      text: 'a',
+      ticketKeys: Array.from({ length: 100 }, (_, n) => `SUPPORT-${n}-${'1'.repeat(9)}`),
+    };
+    const [shortened] = await recorded(() => world.admins.acme.ask(search, { filter: long }));
+    expect(shortened?.details).toEqual({ conditions: expect.arrayContaining(['text', 'ticketKeys']) });
+  });
+
+  test('of the vendor’s people, in the logs of which they were shown entries, without what they asked for', async () => {
+    const search =
+      'query ($filter: AuditLogFilter) { auditLog(filter: $filter, last: 3) { edges { node { id } } } }';
+    const filter = { organizationId: acme, outcome: 'SUCCEEDED' };
+    const [did, by] = ['search', world.operator.email];
+    const conditions = expect.arrayContaining(['organizationId', 'outcome']);
+    expect(await recorded(() => world.operator.ask(search, { filter }))).toEqual([
+      { did, by, logId: vendor, details: { conditions, filter } },
+      { did, by, logId: log(), details: { conditions } },
+    ]);
+    const nothing = { organizationId: acme, ticketKeys: ['SUP-999999'] };
+    expect(
+      (await recorded(() => world.operator.ask(search, { filter: nothing }))).map(({ logId }) => logId),
+    ).toEqual([vendor]);
+    // Nobody reads what they have no part in.
+    const foreign = { organizationId: acme };
+    expect(await recorded(() => world.admins.globex.ask(search, { filter: foreign }))).toEqual([]);
+  });
+
+  const conditionsOf = (found: { details: Reading['details'] } | undefined) =>
+    [...((found?.details['conditions'] as string[]) ?? [])].sort();
 });

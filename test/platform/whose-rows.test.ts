@@ -21,6 +21,7 @@ const globalTables: Readonly<Record<string, string>> = {
   vendor_domains: 'the configuration of the vendor',
   mail_counts: 'counts people, and is forgotten after an hour',
   repeated_refusals: 'is an entry of the audit log a minute later',
+  repeated_readings: 'is an entry of the audit log an hour later',
   displaced_audit_entries: 'an index of the audit log',
 };
 

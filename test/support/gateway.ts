@@ -3,6 +3,7 @@ import { type Client, createClient } from 'graphql-ws';
 import pg from 'pg';
 import WebSocket from 'ws';
 import { type AppSeams, createApp } from '../../src/app.ts';
+import { unrecordedReadings } from '../../src/audit/readings.ts';
 import { type Config, defaultAdmission } from '../../src/config/config.ts';
 import { createLogger } from '../../src/platform/logger.ts';
 import { generousDatabaseDeadlines, generousLimits, generousMs, generousQuotas } from './deadlines.ts';
@@ -101,6 +102,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
         logger: createLogger(process.env['TEST_LOG'] === undefined ? 'silent' : 'debug'),
         databaseDeadlines: generousDatabaseDeadlines,
         evaluatorLimits: { waitMs: generousMs },
+        // Tests compare whole logs.
+        readings: unrecordedReadings,
         ...seams,
         limits: { ...generousLimits, ...seams.limits },
       },

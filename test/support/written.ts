@@ -31,7 +31,7 @@ export async function journal(sql: pg.Pool): Promise<() => Promise<Written[]>> {
       FOR name IN SELECT tablename FROM pg_tables
                    WHERE schemaname = 'public' AND tablename NOT IN
                          ('journal', '_prisma_migrations', 'displaced_audit_entries', 'audit_positions', 'audit_tiles',
-                          'audit_checkpoints', 'repeated_refusals') LOOP
+                          'audit_checkpoints', 'repeated_refusals', 'repeated_readings') LOOP
         EXECUTE format('CREATE TRIGGER into_journal AFTER INSERT OR UPDATE OR DELETE ON %I
                           FOR EACH ROW EXECUTE FUNCTION into_journal()', name);
       END LOOP;

@@ -3,6 +3,7 @@ import { countAuditEntries, searchAuditEntries } from '../../audit/search.ts';
 import { boundedByPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
 import { keysetConnection } from '../keyset-connection.ts';
+import { recordSearch } from '../record-reading.ts';
 import { AuditEntry, AuditEntryConnection, AuditEntryEdge } from '../types/audit-entry.ts';
 import { AuditLogFilter, checkPeriod, searchOf } from './audit-filter.ts';
 import { mostCounted, totalOf } from './counted.ts';
@@ -23,7 +24,7 @@ builder.queryField('auditLog', (t) =>
         }),
         orderBy: t.arg({ type: ListOrder, description: 'In which order. Default: the newest first.' }),
       },
-      resolve: async (_, args, context) => {
+      resolve: async (_, args, context, info) => {
         const asked = args.filter ?? {};
         checkPeriod(asked);
         let found: ReturnType<typeof searchOf> | undefined;
@@ -43,6 +44,8 @@ builder.queryField('auditLog', (t) =>
             return await searchAuditEntries(pool, places, filter, { ...where, order, limit });
           },
         );
+        const shown = page.edges.map(({ node }) => node);
+        await recordSearch(context, 'audit_entries.search', info, { ...(await search()), shown });
         const count = async () => {
           const { places, filter } = await search();
           const { fitting, isComplete } = await countAuditEntries(pool, places, filter, mostCounted + 1);

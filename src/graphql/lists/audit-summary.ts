@@ -13,6 +13,7 @@ import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
 import { enumValues } from '../enum-values.ts';
 import { badUserInput } from '../errors.ts';
+import { recordSearch } from '../record-reading.ts';
 import { AuditActionEnum, knownAction } from '../types/audit-action.ts';
 import { ActorKind } from '../types/audit-actor.ts';
 import { nameOf } from '../types/audit-entry.ts';
@@ -197,12 +198,14 @@ builder.queryField('auditSummary', (t) =>
         validate: timeZoneName,
       }),
     },
-    resolve: async (_, { filter: asked, groupBy, top, timeZone }, context) => {
+    resolve: async (_, { filter: asked, groupBy, top, timeZone }, context, info) => {
       checkPeriod(asked ?? {});
       const { places, filter } = await searchOf(context, asked ?? {});
       const how = { by: groupBy, top: top ?? 20, timeZone: timeZone ?? 'UTC' };
       try {
-        return await summarizeAuditEntries(context.services.database.pool, places, filter, how);
+        const summary = await summarizeAuditEntries(context.services.database.pool, places, filter, how);
+        await recordSearch(context, 'audit_entries.count', info, { places, shown: [] });
+        return summary;
       } catch (error) {
         if (isUnknownToPostgres(error))
           throw badUserInput(

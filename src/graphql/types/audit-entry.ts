@@ -104,7 +104,7 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
         "The proof that its record is in the sealed log, by C2SP tlog-proof: a text with the signed head. For those who see `auditLogHead`, and operators for the vendor's own log. Null for everybody else, and until it is sealed: within two seconds after it has its position, as a rule.",
       resolve: async (row, _, context) => {
         const log = row.organizationId ?? vendorOrganizationId;
-        const head = await headFor(context, log);
+        const head = await headFor(context, log, 'ENTRY');
         const position = head === null ? null : await context.loaders.auditPositions.load(row);
         if (head === null || position === null || position > head.size) return null;
         const leaf = position - 1;

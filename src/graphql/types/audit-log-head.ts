@@ -8,15 +8,27 @@ import { verifierKey } from '../../transparency/signed-note.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { badUserInput } from '../errors.ts';
+import { recordProof } from '../record-reading.ts';
 
 /** A head, and whose log it is. */
 export type HeadOfLog = Head & { readonly log: string };
 
-/** The head of a log, for a viewer who may have its records, and so what proves them; null for everybody else. */
-export async function headFor(context: Context, log: string): Promise<HeadOfLog | null> {
+/**
+ * The head of a log, for a viewer who may have its records, and so what proves them; null for everybody else. It is on record that
+ * they have read it.
+ *
+ * @param of what is read by it
+ */
+export async function headFor(
+  context: Context,
+  log: string,
+  of: 'HEAD' | 'ENTRY' | 'GRANT',
+): Promise<HeadOfLog | null> {
   if (!may('proveAuditLog', relationsToLog(viewerOf(context), log))) return null;
   const head = await context.loaders.auditLogHeads.load(log);
-  return head === null ? null : { ...head, log };
+  if (head === null) return null;
+  await recordProof(context, log, of);
+  return { ...head, log };
 }
 
 export const AuditLogHead = builder.objectRef<HeadOfLog>('AuditLogHead').implement({
@@ -60,9 +72,11 @@ export const AuditLogHead = builder.objectRef<HeadOfLog>('AuditLogHead').impleme
           description: 'The `size` of the earlier head: at least 1, and at most that of this one.',
         }),
       },
-      resolve: async ({ log, size }, { from }, { loaders }) => {
+      resolve: async ({ log, size }, { from }, context) => {
         if (from < 1 || from > size) throw badUserInput(`from must be a size from 1 to ${size}.`);
-        const hashes = await loaders.auditProofs.load({ log, ranges: consistencyRanges(from, size) });
+        const ranges = consistencyRanges(from, size);
+        const hashes = await context.loaders.auditProofs.load({ log, ranges });
+        await recordProof(context, log, 'CONSISTENCY');
         return hashes.map((hash) => hash.toString('base64'));
       },
     }),

@@ -326,7 +326,7 @@ export const Grant = builder.prismaNode('Grant', {
       description:
         "Whether what happened with the grant is sealed in the audit log. For those who see its organization's `auditLogHead`; null for everybody else, and as long as nothing in the log is sealed.",
       resolve: async ({ id, organizationId }, _, context) => {
-        const head = await headFor(context, organizationId);
+        const head = await headFor(context, organizationId, 'GRANT');
         return head === null ? null : { head, last: await context.loaders.lastPositionsOfGrants.load(id) };
       },
     }),

@@ -60,7 +60,7 @@ export const Organization = builder.prismaNode('Organization', {
       description:
         'The signed head of its audit log, for those who read the whole log on its side: its admins, auditors, Guard admins of all of it and its own service accounts with `AUDIT_READING`. Null for everybody else, and as long as nothing is sealed.',
       ...readsColumns(['id']),
-      resolve: ({ id }, _, context) => headFor(context, id),
+      resolve: ({ id }, _, context) => headFor(context, id, 'HEAD'),
     }),
     sites: t.connection(
       {

@@ -15,9 +15,11 @@ export type ExportRequest = {
   readonly through: number;
 };
 
+export const exportParameters = ['organization', 'from', 'until', 'after', 'through'] as const;
+
 /** @throws RequestRefusedError 400 that names the parameter */
 export function readExportRequest(request: IncomingMessage): ExportRequest {
-  const given = parametersOf(request, ['organization', 'from', 'until', 'after', 'through']);
+  const given = parametersOf(request, exportParameters);
   const position = (name: string, byDefault: number) =>
     wholeNumber(name, given.get(name), byDefault, 0, Number.MAX_SAFE_INTEGER);
   const period = { from: momentIn('from', given.get('from')), until: momentIn('until', given.get('until')) };

@@ -9,8 +9,9 @@ import { asOperation } from '../admission/as-operation.ts';
 import { bearerKey } from '../authentication.ts';
 import { badRequest, RequestRefusedError } from '../request-refused.ts';
 import type { Route } from '../routes.ts';
-import { type ExportRequest, readExportRequest } from './export-request.ts';
+import { type ExportRequest, exportParameters, readExportRequest } from './export-request.ts';
 import type { OpenedLog } from './log-reader.ts';
+import { parametersOf } from './request.ts';
 import type { RouteOptions } from './route.ts';
 
 /** The most entries among which one export looks for those of its period. */
@@ -42,7 +43,10 @@ export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
         identify(log.account);
         return await read(log);
       });
-    const stretch = await opened((log) => log.stretchOf(asked.period));
+    const stretch = await opened(async (log) => {
+      await log.recordReading('audit_entries.export', { of: 'TABLE', ...askedFor(request) });
+      return await log.stretchOf(asked.period);
+    });
     const through = Math.min(stretch.through, asked.through);
     let after = Math.max(stretch.after, asked.after);
     if (through - after > mostEntries)
@@ -97,6 +101,14 @@ export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
     },
     drain: () => draining.abort(),
   };
+}
+
+/** The parameters by which an export is a part of the log. */
+function askedFor(request: IncomingMessage): { conditions?: string[]; filter?: Record<string, string> } {
+  const given = [...parametersOf(request, exportParameters)].filter(([name]) => name !== 'organization');
+  return given.length === 0
+    ? {}
+    : { conditions: given.map(([name]) => name), filter: Object.fromEntries(given) };
 }
 
 function isOfPeriod({ period: { from, until } }: ExportRequest): (record: AuditRecord) => boolean {

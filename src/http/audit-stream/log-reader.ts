@@ -1,5 +1,6 @@
 /** Reads a log for somebody who may read all of it, page after page. */
 import type pg from 'pg';
+import { isReading, type ReadingAction, type Readings } from '../../audit/readings.ts';
 import type { AuditRecord } from '../../audit/record.ts';
 import { readRecords, type Stretch, stretchOfPeriod } from '../../audit/record-store.ts';
 import { FeedError } from '../../events/errors.ts';
@@ -14,6 +15,8 @@ import { openLog } from './open-log.ts';
 import type { StreamRequest } from './request.ts';
 
 export type LogPage = {
+  /** Whether it has entries that are not about readings of the log. */
+  readonly hasNews: boolean;
   readonly lines: readonly string[];
   /** The position after which the next page begins, and its cursor. */
   readonly through: number;
@@ -29,6 +32,8 @@ export type OpenedLog = {
   records(after: number, limit: number): Promise<AuditRecord[]>;
   /** The part of the log in which the entries of a period are, with others. */
   stretchOf(period: { readonly from: Date | null; readonly until: Date | null }): Promise<Stretch>;
+  /** Resolves once it is on record that the reader reads the log. */
+  recordReading(action: ReadingAction, details: Readonly<Record<string, unknown>>): Promise<void>;
 };
 
 export type LogReader = {
@@ -42,11 +47,12 @@ export type LogReader = {
 type LogReaderOptions = {
   pool: pg.Pool;
   cursors: CursorSigner;
+  readings: Readings;
   signIn: (claims: TokenClaims, source: RequestSource) => Promise<Viewer | null>;
   accountOf: (viewer: Viewer) => Account;
 };
 
-export function createLogReader({ pool, cursors, signIn, accountOf }: LogReaderOptions): LogReader {
+export function createLogReader({ pool, cursors, readings, signIn, accountOf }: LogReaderOptions): LogReader {
   return {
     async open(claims, organizationId, source) {
       const viewer = await signIn(claims, source);
@@ -58,6 +64,8 @@ export function createLogReader({ pool, cursors, signIn, accountOf }: LogReaderO
         read: (start, limit) => readPage(pool, logId, ofReader, start, limit),
         records: (after, limit) => readRecords(pool, logId, after, limit),
         stretchOf: (period) => stretchOfPeriod(pool, logId, period),
+        recordReading: (action, details) =>
+          readings.record([{ action, reader: viewer, source, logId, details }]),
       };
     },
   };
@@ -77,6 +85,7 @@ async function readPage(
   const isOfHistory = from.seq === null || from.position === 0 || seqs.get(from.position) === from.seq;
   if (!isOfHistory) throw replaced();
   return {
+    hasNews: records.some(({ action }) => !isReading(action)),
     lines: records.map(canonicalJson),
     through,
     cursor: encode(cursors, through, seqs.get(through) ?? 0n),

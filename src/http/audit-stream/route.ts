@@ -50,7 +50,10 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     return await asOperation(options, claims, response, async (identify) => {
       const opened = await reader.open(claims, asked.organizationId, options.sourceOf(request));
       identify(opened.account);
-      return { opened, page: await opened.read(asked.start, asked.limit) };
+      const page = await opened.read(asked.start, asked.limit);
+      // Entries of its own reading would make a stream that waits read for ever.
+      if (page.hasNews) await opened.recordReading('audit_entries.stream', {});
+      return { opened, page };
     });
   }
 
