@@ -24,6 +24,18 @@ export async function readHeads(db: Queryable, logs: readonly string[]): Promise
   return new Map(rows.map(({ log, size, ...head }) => [log, { ...head, size: Number(size) }]));
 }
 
+/** The last head of a log that states no more than its first entries; null: there is none. One look at an index. */
+export async function readHeadUpTo(db: Queryable, log: string, size: number): Promise<Head | null> {
+  const { rows } = await db.query<{ size: string; root: Buffer; note: string; signedAt: Date }>({
+    name: 'read_head_of_audit_log_up_to',
+    text: `SELECT size, root_hash AS root, note, signed_at AS "signedAt" FROM audit_checkpoints
+            WHERE organization_id = $1::uuid AND size <= $2::bigint ORDER BY size DESC LIMIT 1`,
+    values: [log, size],
+  });
+  const [head] = rows;
+  return head === undefined ? null : { ...head, size: Number(head.size) };
+}
+
 /** A tile of a log. */
 export type TileOfLog = TileId & { readonly log: string };
 

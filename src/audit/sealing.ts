@@ -17,7 +17,7 @@ import { emptyRoot, hashBytes, leafHash } from '../transparency/merkle-tree.ts';
 import { signNote } from '../transparency/signed-note.ts';
 import { appendLeaves, type Edge, edgeTiles, type GrownTile, rootOf } from '../transparency/tiles.ts';
 import { logName } from './log-name.ts';
-import type { Place } from './positions.ts';
+import { createLogWatch } from './new-positions.ts';
 import { type AuditRecord, leafOf } from './record.ts';
 import { readRecords } from './record-store.ts';
 import { type Head, readHeads, readTiles } from './sealed-log.ts';
@@ -26,11 +26,8 @@ import { type Head, readHeads, readTiles } from './sealed-log.ts';
 const entriesAtOnce = 500;
 const logsAtOnce = 50;
 
-/** Of new positions, so many are looked at in one statement. */
-const positionsAtOnce = 10_000;
-
-/** Milliseconds until all logs are looked at again, and until a log that could not be sealed is tried again. */
-const lookAgainMs = 60_000;
+/** Milliseconds until a log that could not be sealed is tried again. */
+const tryAgainMs = 60_000;
 
 export type SealerOptions = {
   readonly pool: pg.Pool;
@@ -49,21 +46,11 @@ export function createSealer({ pool, keys, clock, logger }: SealerOptions): Seal
   const waiting = new Set<string>();
   /** The logs that could not be sealed, and when they are tried again. */
   const failed = new Map<string, number>();
-  /** Up to here this gateway has looked for positions. */
-  let lookedUpTo: Place | null = null;
-  let lookedAt = Number.NEGATIVE_INFINITY;
+  const watch = createLogWatch(pool);
 
-  /** Finds the logs with new positions: once in a while in all logs, otherwise from the last position that was seen. */
   async function look(): Promise<void> {
-    if (performance.now() - lookedAt > lookAgainMs) {
-      lookedAt = performance.now();
-      lookedUpTo = await readLastPlace(pool);
-      for (const log of await listUnsealedLogs(pool)) waiting.add(log);
-    } else {
-      const { logs, last } = await listLogsAfter(pool, lookedUpTo);
-      lookedUpTo = last ?? lookedUpTo;
-      for (const log of logs) waiting.add(log);
-    }
+    const grown = await watch.look();
+    for (const log of grown === 'ALL' ? await listUnsealedLogs(pool) : grown) waiting.add(log);
   }
 
   function nextLogs(): string[] {
@@ -89,7 +76,7 @@ export function createSealer({ pool, keys, clock, logger }: SealerOptions): Seal
         for (const log of logs) isAnyFree = (await sealLogs([log])) || isAnyFree;
         return isAnyFree;
       }
-      failed.set(only, performance.now() + lookAgainMs);
+      failed.set(only, performance.now() + tryAgainMs);
       logger.error({ err: error, organizationId: only }, 'An audit log cannot be sealed');
       return false;
     }
@@ -241,35 +228,6 @@ const writeSql = `
     FROM jsonb_to_recordset($2::jsonb)
       AS heads(log uuid, size bigint, previous_size bigint, root text, note text, signed_at timestamptz)
    WHERE (SELECT count(*) FROM grown) = (SELECT count(*) FROM added)`;
-
-/** The last place that has a position; null: none has. */
-async function readLastPlace(pool: pg.Pool): Promise<Place | null> {
-  const { rows } = await pool.query<{ txid: string; seq: string }>(
-    'SELECT txid, seq FROM audit_positions ORDER BY txid DESC, seq DESC LIMIT 1',
-  );
-  return placeOf(rows[0]);
-}
-
-function placeOf(row: { txid: string; seq: string } | undefined): Place | null {
-  return row === undefined ? null : { txid: BigInt(row.txid), seq: BigInt(row.seq) };
-}
-
-/** The logs of the positions after a place, and the place of the last one. Positions are given in the order of places. */
-async function listLogsAfter(
-  pool: pg.Pool,
-  place: Place | null,
-): Promise<{ logs: readonly string[]; last: Place | null }> {
-  const { rows } = await pool.query<{ logs: string[] | null; txid: string; seq: string }>({
-    name: 'list_logs_with_new_positions',
-    text: `WITH next AS MATERIALIZED (
-             SELECT organization_id, txid, seq FROM audit_positions WHERE (txid, seq) > ($1::bigint, $2::bigint)
-              ORDER BY txid, seq LIMIT ${positionsAtOnce})
-           SELECT (SELECT array_agg(DISTINCT organization_id::text) FROM next) AS logs, txid, seq FROM next
-            ORDER BY txid DESC, seq DESC LIMIT 1`,
-    values: [String(place?.txid ?? 0), String(place?.seq ?? 0)],
-  });
-  return { logs: rows[0]?.logs ?? [], last: placeOf(rows[0]) };
-}
 
 /** Every log that is longer than its last head. Two looks at the end of indexes for each organization. */
 const unsealedSql = `

@@ -4,6 +4,7 @@ import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { expectEveryPosition } from '../support/positions.ts';
+import { logKeys, sealAll, signingKeys } from '../support/sealing.ts';
 import { assignRole, done, startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
@@ -28,7 +29,13 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.dispose());
 
-type Streamed = { status: number; code: string | undefined; lines: Json[]; cursor: string };
+type Streamed = {
+  status: number;
+  code: string | undefined;
+  lines: Json[];
+  cursor: string;
+  head: string | null;
+};
 
 async function stream(
   person: Pick<Person, 'token'>,
@@ -44,11 +51,12 @@ async function stream(
   });
   const text = await response.text();
   if (!response.ok)
-    return { status: response.status, code: JSON.parse(text).error.code, lines: [], cursor: '' };
+    return { status: response.status, code: JSON.parse(text).error.code, lines: [], cursor: '', head: null };
   return {
     ...{ status: response.status, code: undefined },
     lines: text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)])),
     cursor: response.headers.get('latchkey-next-cursor') ?? '',
+    head: response.headers.get('latchkey-head'),
   };
 }
 
@@ -218,4 +226,20 @@ describe('an answer waits', () => {
     expect(await answer.text()).toBe('');
     expect(answer.headers.get('latchkey-next-cursor')).toBe(cursor);
   });
+});
+
+test('heads come to those who ask for them, with the entries that they state, and while somebody waits', async () => {
+  const length = (await stream(siem)).lines.length;
+  const { cursor } = await stream(siem, { head: 0 });
+  expect(await stream(siem, { cursor, head: 0 })).toMatchObject({ lines: [], head: null });
+  const waiting = stream(siem, { cursor, head: 0, wait: 2 });
+  await sealAll(gateway.sql, logKeys(signingKeys()));
+  const { lines, head } = await waiting;
+  expect(lines).toEqual([{ checkpoint: expect.stringContaining(`\n${head}\n`) }]);
+  expect(Number(head)).toBeGreaterThanOrEqual(length);
+  // Not without being asked for, not twice, and not before its entries.
+  expect(await stream(siem, { cursor })).toMatchObject({ lines: [], head: null });
+  expect(await stream(siem, { cursor, head: Number(head) })).toMatchObject({ lines: [], head: null });
+  expect((await stream(siem, { head: 0, limit: 1 })).lines).toEqual((await stream(siem, { limit: 1 })).lines);
+  expect(await stream(siem, { head: 'x' })).toMatchObject({ status: 400, code: 'BAD_REQUEST' });
 });

@@ -7,8 +7,10 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Database, Transaction } from '../../platform/database.ts';
 import { newId } from '../../platform/ids.ts';
 import type { Logger } from '../../platform/logger.ts';
+import { createLogWatch } from '../new-positions.ts';
 import { readRecords } from '../record-store.ts';
-import { messagesOf, testMessage } from './messages.ts';
+import { readHeadUpTo } from '../sealed-log.ts';
+import { headMessage, messagesOf, testMessage } from './messages.ts';
 import type { Post } from './post.ts';
 import { type Next, next } from './retry.ts';
 import { type ClaimedStream, claimStreams, type Progress, saveProgress } from './store.ts';
@@ -48,6 +50,13 @@ const atOnce = 32;
 const recordsAtOnce = 1_000;
 /** Milliseconds after which a claim begins no further message: much less than it lasts. */
 const roundMs = 5_000;
+/** Milliseconds from one head to the next, at least: a busy log has one each second. */
+const betweenHeadsMs = 60_000;
+
+/** How far a stream is, and whether there may be more to send after that. */
+type Reached = Pick<ClaimedStream, 'position' | 'batchEnds' | 'attempts' | 'firstFailedAt'> & {
+  readonly hasMore: boolean;
+};
 
 /** With the id of its claim, which no other claim has. */
 type Claimed = ClaimedStream & { readonly claim: string };
@@ -57,12 +66,36 @@ export function createSender(options: SenderOptions): Sender {
   const running = new Set<Promise<void>>();
   const cut = new AbortController();
   let isStopping = false;
+  const watch = createLogWatch(database.pool);
+  /** The logs of which streams may have something to send; `ALL`: those of any log. */
+  let waiting: Set<string> | 'ALL' = new Set();
+
+  function wait(logs: Iterable<string> | 'ALL'): void {
+    if (waiting === 'ALL' || logs === 'ALL') waiting = 'ALL';
+    else for (const log of logs) waiting.add(log);
+  }
+
+  /** Claims at most so many. Of what is left, it looks again. */
+  async function claimSome(claim: string, free: number): Promise<ClaimedStream[]> {
+    wait(await watch.look());
+    const asked = waiting;
+    waiting = new Set();
+    let isEverything = false;
+    try {
+      const logs = asked === 'ALL' ? null : [...asked];
+      const claimed = await claimStreams(database.pool, claim, clock(), free, logs);
+      isEverything = claimed.length < free;
+      return claimed;
+    } finally {
+      if (!isEverything) wait(asked);
+    }
+  }
 
   async function run(): Promise<void> {
     const free = atOnce - running.size;
     if (free === 0 || isStopping) return;
     const claim = newId();
-    for (const stream of await claimStreams(database.pool, claim, clock(), free)) {
+    for (const stream of await claimSome(claim, free)) {
       const sending = sendAll({ ...stream, claim })
         .catch((error: unknown) =>
           logger.warn(
@@ -70,7 +103,11 @@ export function createSender(options: SenderOptions): Sender {
             'A stream of the audit log could not be sent; it will be tried again',
           ),
         )
-        .finally(() => running.delete(sending));
+        .finally(() => {
+          running.delete(sending);
+          // Nobody could claim it for what has come meanwhile.
+          wait([stream.organizationId]);
+        });
       running.add(sending);
     }
   }
@@ -78,11 +115,46 @@ export function createSender(options: SenderOptions): Sender {
   async function sendAll(stream: Claimed): Promise<void> {
     if (stream.testRequestedAt !== null) await sendTest(stream, stream.testRequestedAt);
     const giveUpAt = performance.now() + roundMs;
-    let from: Pick<ClaimedStream, 'position' | 'batchEnds' | 'attempts' | 'firstFailedAt'> | null =
-      stream.isDue ? stream : null;
-    while (from !== null && !isStopping && performance.now() < giveUpAt)
+    let from: Reached | null = { ...stream, hasMore: stream.isDue };
+    while (from?.hasMore === true && !isStopping && performance.now() < giveUpAt)
       from = await sendRecords({ ...stream, ...from }, giveUpAt);
-    await saveProgress(database.prisma, stream, stream.claim, {});
+    if (from !== null && stream.mayHaveHead && !isStopping) await sendHead({ ...stream, ...from });
+    const lookAt = from?.hasMore === true ? { lookAt: clock() } : {};
+    await saveProgress(database.prisma, stream, stream.claim, lookAt);
+  }
+
+  /** Sends the last head of what was sent, if it is another than the one before. */
+  async function sendHead(stream: Claimed): Promise<void> {
+    const sentAt = clock();
+    if (stream.headSentAt !== null && sentAt.getTime() - stream.headSentAt.getTime() < betweenHeadsMs) return;
+    const head = await readHeadUpTo(database.pool, stream.organizationId, stream.position);
+    if (head === null || head.size <= stream.headSize) return;
+    const answer = await post.send(stream, headMessage(stream, head), sentAt, cut.signal);
+    if (cut.signal.aborted) return;
+    const attempt = stream.attempts + 1;
+    const result = next(attempt, answer, clock(), chance());
+    onMessage?.(result.outcome === 'DELIVERED' ? 'DELIVERED' : 'FAILED', 0);
+    if (result.outcome === 'DELIVERED')
+      await save(stream, {
+        ...{ headSize: head.size, headSentAt: sentAt, attempts: 0, firstFailedAt: null },
+        ...{ lastAttemptAt: sentAt, lastSuccessAt: sentAt, lastError: null },
+      });
+    else await fail(stream, attempt, result, sentAt, { firstFailedAt: stream.firstFailedAt ?? sentAt });
+  }
+
+  async function fail(
+    stream: Claimed,
+    attempt: number,
+    result: FailedAttempt['next'],
+    sentAt: Date,
+    reached: Progress,
+  ): Promise<void> {
+    const progress = {
+      ...{ ...reached, attempts: attempt, lastAttemptAt: sentAt, lastError: result.error },
+      ...(result.outcome === 'RETRY' ? { dueAt: result.at, lookAt: result.at } : {}),
+    };
+    const saveFailed: FailedAttempt['save'] = (tx) => saveProgress(tx, stream, stream.claim, progress);
+    await onFailed({ stream, attempt, next: result, save: saveFailed });
   }
 
   async function sendTest(stream: Claimed, requestedAt: Date): Promise<void> {
@@ -95,10 +167,10 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   /**
-   * Sends the next records of the log. Returns from where to go on; null: there are no more for now, or the claim is over. What
+   * Sends the next records of the log. Returns from where to go on; null: an attempt has failed, or the claim is over. What
    * messages there will be is saved before the first one is sent, so that whoever sends them again sends the same.
    */
-  async function sendRecords(stream: Claimed, giveUpAt: number) {
+  async function sendRecords(stream: Claimed, giveUpAt: number): Promise<Reached | null> {
     const records = await readRecords(database.pool, stream.organizationId, stream.position, recordsAtOnce);
     const messages = messagesOf(stream, records, stream.batchEnds);
     const through = records.at(-1)?.position ?? stream.position;
@@ -116,14 +188,10 @@ export function createSender(options: SenderOptions): Sender {
       const result = next(attempt, answer, clock(), chance());
       onMessage?.(result.outcome === 'DELIVERED' ? 'DELIVERED' : 'FAILED', message.entries);
       if (result.outcome !== 'DELIVERED') {
-        const progress = {
+        await fail(stream, attempt, result, sentAt, {
           ...(isFirst ? {} : { ...delivered(reached, ends), lastSuccessAt: sentAt }),
-          ...{ attempts: attempt, lastAttemptAt: sentAt, lastError: result.error },
           firstFailedAt: (isFirst ? stream.firstFailedAt : null) ?? sentAt,
-          ...(result.outcome === 'RETRY' ? { dueAt: result.at } : {}),
-        };
-        const saveFailed: FailedAttempt['save'] = (tx) => saveProgress(tx, stream, stream.claim, progress);
-        await onFailed({ stream, attempt, next: result, save: saveFailed });
+        });
         return null;
       }
       reached = message.end;
@@ -131,11 +199,11 @@ export function createSender(options: SenderOptions): Sender {
     // What nobody wants is passed over.
     const isAllSent = reached === (ends.at(-1) ?? stream.position);
     if (isAllSent) reached = through;
-    if (reached === stream.position) return null;
+    if (reached === stream.position) return cut.signal.aborted ? null : { ...stream, hasMore: !isAllSent };
     const at = messages.length > 0 ? { lastAttemptAt: clock(), lastSuccessAt: clock(), lastError: null } : {};
     const after = { ...delivered(reached, ends), attempts: 0, firstFailedAt: null };
     const isMine = await save(stream, { ...after, ...at });
-    return isMine && isAllSent && records.length === recordsAtOnce ? after : null;
+    return isMine ? { ...after, hasMore: !isAllSent || records.length === recordsAtOnce } : null;
   }
 
   function save(stream: Claimed, progress: Progress): Promise<boolean> {

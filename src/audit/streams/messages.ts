@@ -6,6 +6,7 @@ import { canonicalJson } from '../../platform/canonical-json.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { ocsfEventOf } from '../ocsf/event.ts';
 import type { AuditRecord } from '../record.ts';
+import type { Head } from '../sealed-log.ts';
 
 /** Which entries a stream wants: those that meet every condition that is there. */
 export type StreamFilter = {
@@ -108,6 +109,24 @@ function messageOf(
     end: last.position,
     entries: texts.length,
     body: `{"type":"audit.entries","timestamp":"${last.occurredAt}","data":{"organizationId":"${globalIdOf(organizationId)}","entries":[${texts.join(',')}]}}`,
+  };
+}
+
+/**
+ * The message with a signed head of the log, in every format: what has been sent up to there cannot be changed any more, unseen by
+ * whoever keeps it. Without entries.
+ */
+export function headMessage(
+  { streamId, organizationId, generation }: StreamOf,
+  { size, note, signedAt }: Pick<Head, 'size' | 'note' | 'signedAt'>,
+): Message {
+  return {
+    id: `${streamId.replaceAll('-', '')}_${generation}_head_${size}`,
+    ...{ end: 0, entries: 0 },
+    body: JSON.stringify({
+      ...{ type: 'audit.head', timestamp: signedAt.toISOString() },
+      data: { organizationId: globalIdOf(organizationId), entries: [], head: { size, checkpoint: note } },
+    }),
   };
 }
 

@@ -59,7 +59,10 @@ export async function insertStream(
   await tx.auditStream.create({ data: { ...stream, filter: stream.filter as object } });
   await tx.auditStreamSecret.create({ data: { id: secretId, organizationId, streamId, secret } });
   await tx.auditStreamProgress.create({
-    data: { streamId, organizationId, position, generation: 1, attempts: 0, dueAt: createdAt, batchEnds: [] },
+    data: {
+      ...{ streamId, organizationId, position, generation: 1, attempts: 0, batchEnds: [] },
+      ...{ dueAt: createdAt, lookAt: createdAt },
+    },
   });
 }
 
@@ -83,7 +86,7 @@ export async function deleteStream(tx: Transaction, id: string): Promise<void> {
 export async function restartProgress(tx: Transaction, streamId: string, now: Date): Promise<void> {
   await tx.auditStreamProgress.update({
     where: { streamId },
-    data: { attempts: 0, firstFailedAt: null, dueAt: now },
+    data: { attempts: 0, firstFailedAt: null, dueAt: now, lookAt: now },
   });
 }
 
@@ -106,6 +109,9 @@ export async function startGeneration(
         attempts: 0,
         firstFailedAt: null,
         dueAt: change.dueAt,
+        lookAt: change.dueAt,
+        headSize: 0,
+        headSentAt: null,
       },
       ...{ leasedBy: null, leasedUntil: null },
     },
@@ -113,7 +119,7 @@ export async function startGeneration(
 }
 
 export async function requestTest(tx: Transaction, streamId: string, now: Date): Promise<void> {
-  await tx.auditStreamProgress.update({ where: { streamId }, data: { testRequestedAt: now } });
+  await tx.auditStreamProgress.update({ where: { streamId }, data: { testRequestedAt: now, lookAt: now } });
 }
 
 /** A new secret. The others sign beside it until then. */
@@ -146,6 +152,10 @@ export type ClaimedStream = StreamOf & {
   readonly testRequestedAt: Date | null;
   /** Whether there are entries to be sent now. */
   readonly isDue: boolean;
+  /** Whether a head may be sent after them. */
+  readonly mayHaveHead: boolean;
+  readonly headSize: number;
+  readonly headSentAt: Date | null;
 };
 
 /** Seconds for which nobody else sends a stream that a gateway has claimed: longer than a round takes. */
@@ -153,50 +163,69 @@ const leaseSeconds = 60;
 
 /**
  * Claims the streams of organizations with Guard that have something to send at `now`, the longest due first, at most `limit`. No
- * two gateways have the same at a time. One statement.
+ * two gateways have the same at a time. One statement, which looks at the streams of the logs, and at those that are to be looked
+ * at by now: after a failure or a command, or because whoever had claimed them does not go on.
+ *
+ * @param logs null: looks at all streams
  */
 export async function claimStreams(
   pool: pg.Pool,
   sender: string,
   now: Date,
   limit: number,
+  logs: readonly string[] | null,
 ): Promise<ClaimedStream[]> {
   const { rows } = await pool.query<
-    Omit<ClaimedStream, 'position' | 'batchEnds' | 'filter' | 'format'> & {
+    Omit<ClaimedStream, 'position' | 'headSize' | 'batchEnds' | 'filter' | 'format'> & {
       position: string;
+      headSize: string;
       batchEnds: string[];
       filter: StreamFilter;
       format: StreamFormat;
     }
   >(
-    `WITH found AS MATERIALIZED (
-       SELECT p.stream_id, s.state = 'ACTIVE' AND p.due_at <= $1::timestamptz
-                AND EXISTS (SELECT FROM audit_positions e WHERE e.organization_id = s.organization_id AND e.position > p.position) AS due
-         FROM audit_stream_progress p JOIN audit_streams s ON s.id = p.stream_id
+    `WITH candidate AS (
+       ${
+         logs === null
+           ? 'SELECT stream_id FROM audit_stream_progress'
+           : `SELECT stream_id FROM audit_stream_progress WHERE organization_id = ANY ($4::uuid[])
+              UNION SELECT stream_id FROM audit_stream_progress WHERE look_at <= $1::timestamptz`
+       }
+     ), found AS MATERIALIZED (
+       SELECT p.stream_id, may.send,
+              may.send AND EXISTS (SELECT FROM audit_positions e WHERE e.organization_id = s.organization_id AND e.position > p.position) AS due,
+              may.send AND (p.head_sent_at IS NULL OR p.head_sent_at <= $1::timestamptz - interval '1 minute')
+                AND EXISTS (SELECT FROM audit_checkpoints c WHERE c.organization_id = s.organization_id
+                               AND c.size > p.head_size AND c.size <= p.position) AS head_due
+         FROM candidate JOIN audit_stream_progress p USING (stream_id) JOIN audit_streams s ON s.id = p.stream_id
          JOIN organizations o ON o.id = s.organization_id
+        CROSS JOIN LATERAL (SELECT s.state = 'ACTIVE' AND p.due_at <= $1::timestamptz AS send) AS may
         WHERE o.has_guard AND (p.leased_until IS NULL OR p.leased_until <= $1::timestamptz)
      ), claimed AS (
-       SELECT p.stream_id, found.due FROM found JOIN audit_stream_progress p USING (stream_id)
-        WHERE (found.due OR p.test_requested_at IS NOT NULL)
+       SELECT p.stream_id, found.due, found.send FROM found JOIN audit_stream_progress p USING (stream_id)
+        WHERE (found.due OR found.head_due OR p.test_requested_at IS NOT NULL OR p.look_at <= $1::timestamptz)
           AND (p.leased_until IS NULL OR p.leased_until <= $1::timestamptz)
         ORDER BY p.due_at LIMIT $3::int FOR UPDATE OF p SKIP LOCKED
      )
      UPDATE audit_stream_progress p
-        SET leased_by = $2::uuid, leased_until = $1::timestamptz + make_interval(secs => ${leaseSeconds})
+        SET leased_by = $2::uuid, leased_until = $1::timestamptz + make_interval(secs => ${leaseSeconds}),
+            look_at = $1::timestamptz + make_interval(secs => ${leaseSeconds})
        FROM claimed, audit_streams s
       WHERE p.stream_id = claimed.stream_id AND s.id = p.stream_id
      RETURNING p.stream_id AS "streamId", p.organization_id AS "organizationId", p.generation, p.position,
                p.batch_ends AS "batchEnds", p.attempts, p.first_failed_at AS "firstFailedAt",
                p.test_requested_at AS "testRequestedAt", claimed.due AS "isDue",
+               claimed.send AS "mayHaveHead", p.head_size AS "headSize", p.head_sent_at AS "headSentAt",
                s.url, s.format, s.filter, s.max_batch_bytes AS "maxBatchBytes",
                ARRAY(SELECT secret FROM audit_stream_secrets k
                       WHERE k.stream_id = p.stream_id AND (k.expires_at IS NULL OR k.expires_at > $1::timestamptz)
                       ORDER BY k.expires_at DESC NULLS FIRST) AS secrets`,
-    [now, sender, limit],
+    [now, sender, limit, ...(logs === null ? [] : [logs])],
   );
   return rows.map((row) => ({
     ...row,
     position: Number(row.position),
+    headSize: Number(row.headSize),
     batchEnds: row.batchEnds.map(Number),
   }));
 }
@@ -208,6 +237,9 @@ export type Progress = Partial<{
   attempts: number;
   firstFailedAt: Date | null;
   dueAt: Date;
+  lookAt: Date;
+  headSize: number;
+  headSentAt: Date;
   lastAttemptAt: Date;
   lastSuccessAt: Date;
   lastError: string | null;
@@ -222,6 +254,9 @@ const progressColumns: Readonly<Record<keyof Progress, [column: string, type: st
   attempts: ['attempts', 'int'],
   firstFailedAt: ['first_failed_at', 'timestamptz'],
   dueAt: ['due_at', 'timestamptz'],
+  lookAt: ['look_at', 'timestamptz'],
+  headSize: ['head_size', 'bigint'],
+  headSentAt: ['head_sent_at', 'timestamptz'],
   lastAttemptAt: ['last_attempt_at', 'timestamptz'],
   lastSuccessAt: ['last_success_at', 'timestamptz'],
   lastError: ['last_error', 'text'],
@@ -250,6 +285,7 @@ export async function saveProgress(
     (name, at) => `${progressColumns[name][0]} = $${at + 4}::${progressColumns[name][1]}`,
   );
   if (!keep) sets.push('leased_by = NULL', 'leased_until = NULL');
+  if (!keep && progress.lookAt === undefined) sets.push('look_at = NULL');
   const saved = await db.$executeRawUnsafe(
     `UPDATE audit_stream_progress SET ${sets.join(', ')}
       WHERE stream_id = $1::uuid AND generation = $2::int AND leased_by = $3::uuid`,

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { isReading, type ReadingAction, type Readings } from '../../audit/readings.ts';
 import type { AuditRecord } from '../../audit/record.ts';
 import { readRecords, type Stretch, stretchOfPeriod } from '../../audit/record-store.ts';
+import { type Head, readHeadUpTo } from '../../audit/sealed-log.ts';
 import { FeedError } from '../../events/errors.ts';
 import type { CursorSigner, Cursors } from '../../events/event-cursor.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
@@ -21,13 +22,15 @@ export type LogPage = {
   /** The position after which the next page begins, and its cursor. */
   readonly through: number;
   readonly cursor: string;
+  /** A head that the reader has asked for: of entries up to here, and newer than the one that it has. */
+  readonly head: Head | null;
 };
 
 export type OpenedLog = {
   readonly logId: string;
   readonly account: Account;
   /** @throws RequestRefusedError for a cursor that is none of this log, or of this reader */
-  read(start: StreamRequest['start'], limit: number): Promise<LogPage>;
+  read(asked: Pick<StreamRequest, 'start' | 'limit' | 'headAfter'>): Promise<LogPage>;
   /** The records after a position. */
   records(after: number, limit: number): Promise<AuditRecord[]>;
   /** The part of the log in which the entries of a period are, with others. */
@@ -61,7 +64,7 @@ export function createLogReader({ pool, cursors, readings, signIn, accountOf }: 
       const ofReader = cursors({ viewerId: viewer.id, stream: 'GET /audit/stream', filter: { logId } });
       return {
         ...{ logId, account: accountOf(viewer) },
-        read: (start, limit) => readPage(pool, logId, ofReader, start, limit),
+        read: (asked) => readPage(pool, logId, ofReader, asked),
         records: (after, limit) => readRecords(pool, logId, after, limit),
         stretchOf: (period) => stretchOfPeriod(pool, logId, period),
         recordReading: (action, details) =>
@@ -75,8 +78,7 @@ async function readPage(
   pool: pg.Pool,
   logId: string,
   cursors: Cursors,
-  start: StreamRequest['start'],
-  limit: number,
+  { start, limit, headAfter }: Pick<StreamRequest, 'start' | 'limit' | 'headAfter'>,
 ): Promise<LogPage> {
   const from = 'cursor' in start ? placeIn(cursors, start.cursor) : { position: start.after, seq: null };
   const records = await readRecords(pool, logId, from.position, limit);
@@ -84,9 +86,11 @@ async function readPage(
   const seqs = await readSeqs(pool, logId, [from.position, through]);
   const isOfHistory = from.seq === null || from.position === 0 || seqs.get(from.position) === from.seq;
   if (!isOfHistory) throw replaced();
+  const head = headAfter === null ? null : await readHeadUpTo(pool, logId, through);
   return {
     hasNews: records.some(({ action }) => !isReading(action)),
     lines: records.map(canonicalJson),
+    head: head !== null && head.size > (headAfter ?? 0) ? head : null,
     through,
     cursor: encode(cursors, through, seqs.get(through) ?? 0n),
   };

@@ -14,12 +14,14 @@ export type StreamRequest = {
   readonly organizationId: string | null;
   readonly start: { readonly cursor: string } | { readonly after: number };
   readonly limit: number;
+  /** The size of the last head that the reader has; null: it wants no heads. */
+  readonly headAfter: number | null;
   readonly waitMs: number;
 };
 
 /** @throws RequestRefusedError 400 that names the parameter */
 export function readStreamRequest(request: IncomingMessage): StreamRequest {
-  const given = parametersOf(request, ['organization', 'cursor', 'after', 'limit', 'wait']);
+  const given = parametersOf(request, ['organization', 'cursor', 'after', 'limit', 'wait', 'head']);
   const [cursor, after] = [given.get('cursor'), given.get('after')];
   if (cursor !== null && after !== null) throw badRequest('Give cursor or after, not both.');
   return {
@@ -27,6 +29,9 @@ export function readStreamRequest(request: IncomingMessage): StreamRequest {
     start:
       cursor === null ? { after: wholeNumber('after', after, 0, 0, Number.MAX_SAFE_INTEGER) } : { cursor },
     limit: wholeNumber('limit', given.get('limit'), mostLines, 1, mostLines),
+    headAfter: given.has('head')
+      ? wholeNumber('head', given.get('head'), 0, 0, Number.MAX_SAFE_INTEGER)
+      : null,
     waitMs: wholeNumber('wait', given.get('wait'), 0, 0, longestWait) * 1_000,
   };
 }

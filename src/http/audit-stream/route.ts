@@ -50,7 +50,7 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     return await asOperation(options, claims, response, async (identify) => {
       const opened = await reader.open(claims, asked.organizationId, options.sourceOf(request));
       identify(opened.account);
-      const page = await opened.read(asked.start, asked.limit);
+      const page = await opened.read(asked);
       // Entries of its own reading would make a stream that waits read for ever.
       if (page.hasNews) await opened.recordReading('audit_entries.stream', {});
       return { opened, page };
@@ -64,7 +64,7 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     asked: StreamRequest,
   ): Promise<LogPage> {
     const first = await read(claims, asked, request, response);
-    if (first.page.lines.length > 0 || asked.waitMs === 0) return first.page;
+    if (!isEmpty(first.page) || asked.waitMs === 0) return first.page;
     const bearer = bearerKey(claims);
     if (!connections.acquire(bearer))
       throw new RequestRefusedError(
@@ -82,10 +82,12 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     const over = AbortSignal.any([gone.signal, expired.signal, time.signal, draining.signal]);
     try {
       let { opened, page } = first;
-      while (!over.aborted && page.lines.length === 0) {
+      while (!over.aborted && isEmpty(page)) {
         // Whoever loses the right to read leaves an entry on the log by that, so it is noticed like any other.
         await tail.entryAfter(opened.logId, page.through, over);
         if (gone.signal.aborted || draining.signal.aborted) break;
+        // The last entries of a quiet log are sealed while somebody waits.
+        if (time.signal.aborted && asked.headAfter === null) break;
         if (expired.signal.aborted)
           throw new RequestRefusedError(401, 'UNAUTHENTICATED', 'The token has expired. Ask with a new one.');
         ({ opened, page } = await read(
@@ -108,18 +110,24 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     methods: {
       async GET(request, response) {
         const claims = await claimsOf(request, response, options);
-        const { lines, cursor } = await answer(request, response, claims, readStreamRequest(request));
+        const { lines, cursor, head } = await answer(request, response, claims, readStreamRequest(request));
         if (response.destroyed) return;
-        const body = lines.map((line) => `${line}\n`).join('');
+        const heads = head === null ? [] : [JSON.stringify({ checkpoint: head.note })];
+        const body = [...lines, ...heads].map((line) => `${line}\n`).join('');
         response.writeHead(200, {
           'content-type': 'application/x-ndjson; charset=utf-8',
           'content-length': Buffer.byteLength(body),
           'cache-control': 'no-store',
           'latchkey-next-cursor': cursor,
+          ...(head === null ? {} : { 'latchkey-head': String(head.size) }),
         });
         response.end(body);
       },
     },
     drain: () => draining.abort(),
   };
+}
+
+function isEmpty({ lines, head }: LogPage): boolean {
+  return lines.length === 0 && head === null;
 }

@@ -2,10 +2,17 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { logName } from '../../../src/audit/log-name.ts';
+import { canonicalJson } from '../../../src/platform/canonical-json.ts';
+import { openCheckpoint } from '../../../src/transparency/checkpoint.ts';
+import { keysOfLog } from '../../../src/transparency/log-keys.ts';
+import { leafHash } from '../../../src/transparency/merkle-tree.ts';
+import { appendLeaves, emptyEdge, rootOf } from '../../../src/transparency/tiles.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../../support/gateway.ts';
 import { reservePort } from '../../support/ports.ts';
 import { rawId } from '../../support/rows.ts';
+import { logKeys, sealAll, signingKeys } from '../../support/sealing.ts';
 import { accept, type Respond, refuse, type Siem, startSiem } from '../../support/siem.ts';
 import { attempt, done, startGatewayWithWorld, type World } from '../../support/world.ts';
 
@@ -287,6 +294,61 @@ describe('a stream', () => {
     expect(
       await attempt(await admin(), 'replayAuditStream', { auditStreamId: streamId, after: 1_000_000 }),
     ).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  test('a head of the log follows its entries, is tried again, and proves what was sent', async () => {
+    siem.respond = accept;
+    const replayed = { auditStreamId: streamId, after: 0 };
+    await done(await admin(), 'replayAuditStream', replayed);
+    const from = siem.received.length;
+    await leaveEntry();
+    const since = () => siem.received.slice(from);
+    const heads = () => since().filter(({ body }) => body.type === 'audit.head');
+    const entries = () => [
+      ...new Map<number, Json>(
+        since().flatMap(({ body }) => body.data.entries.map((entry: Json) => [entry.position, entry])),
+      ).values(),
+    ];
+    const isDelivered = () =>
+      eventually(async () =>
+        expect(entries().map(({ position }) => position)).toHaveLength(await logLength()),
+      );
+    await isDelivered();
+    expect(heads()).toEqual([]);
+
+    const keys = logKeys(signingKeys());
+    await sealAll(gateway.sql, keys);
+    siem.respond = (response, message) =>
+      (message.body.type === 'audit.head' ? refuse(500) : accept)(response, message);
+    await leaveEntry();
+    await eventually(async () => expect((await health()).failedAttempts).toBe(1));
+    siem.respond = accept;
+    ahead += hour;
+    await eventually(() => expect(heads()).toHaveLength(2));
+    await expectHealthy();
+    const [failed, head] = heads();
+    expect(failed?.id).toBe(head?.id);
+    expect(failed?.text).toBe(head?.text);
+
+    const log = rawId(world.acme.organizationId);
+    const { origin, verifiers } = keysOfLog(keys, logName(log));
+    const { size, checkpoint } = head?.body.data.head ?? {};
+    const leaves = entries()
+      .slice(0, size)
+      .map((entry) => leafHash(Buffer.from(canonicalJson(entry))));
+    const { root } = openCheckpoint(checkpoint, verifiers);
+    expect(openCheckpoint(checkpoint, verifiers)).toMatchObject({ origin, size });
+    expect(rootOf(appendLeaves(emptyEdge, leaves).edge)).toEqual(root);
+
+    // Not with every batch, though there is another one.
+    await sealAll(gateway.sql, keys);
+    await leaveEntry();
+    await isDelivered();
+    await expectHealthy();
+    expect(heads()).toHaveLength(2);
+    ahead += 61_000;
+    await leaveEntry();
+    await eventually(() => expect(heads()).toHaveLength(3));
   });
 
   test('keeps its filter when something else changes', async () => {
