@@ -1,7 +1,7 @@
 /** The sealed logs over HTTP: who reads which, what the files are, and that whatever is changed in the database is named. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { detailsByAction } from '../../src/audit/details.ts';
@@ -9,18 +9,20 @@ import { logName } from '../../src/audit/log-name.ts';
 import type { Reading, Readings } from '../../src/audit/readings.ts';
 import { detailsWithGlobalIds, leafOf } from '../../src/audit/record.ts';
 import { createHeads, createProof, parseLine } from '../../src/audit/verify-export.ts';
-import { openCheckpoint } from '../../src/transparency/checkpoint.ts';
+import { checkpointText, openCheckpoint } from '../../src/transparency/checkpoint.ts';
 import { openInclusionProof, parseInclusionProof } from '../../src/transparency/inclusion-proof.ts';
 import { keysOfLog } from '../../src/transparency/log-keys.ts';
 import { leafHash, provesConsistency } from '../../src/transparency/merkle-tree.ts';
-import { verifierKey } from '../../src/transparency/signed-note.ts';
+import { signNote, verifierKey } from '../../src/transparency/signed-note.ts';
 import { appendLeaves, emptyEdge, hashesOf, rootOf } from '../../src/transparency/tiles.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
+import { buildSumdbVerifier } from '../support/go.ts';
 import { runProgram } from '../support/program.ts';
 import { insertAuditEntries, rawId } from '../support/rows.ts';
 import { logKeys, signingKeys } from '../support/sealing.ts';
+import { fullSize } from '../support/size.ts';
 import { assignRole, done, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const texts = signingKeys();
@@ -375,6 +377,152 @@ describe('by GraphQL', () => {
     const { verifiers } = keysOfLog(logKeys(texts), 'vendor');
     const proofs = auditLog.edges.flatMap(({ node }: Json) => node.inclusionProof ?? []);
     for (const proof of proofs) openCheckpoint(parseInclusionProof(proof).checkpoint, verifiers);
+  });
+});
+
+/** Other people's code: golang.org/x/mod/sumdb, as the checksum database of Go verifies its log. */
+describe.runIf(fullSize)('golang.org/x/mod/sumdb', () => {
+  type Proofs = { Inclusion: { Index: number; Path: string[] }[]; Consistency: string[] };
+  let built: Awaited<ReturnType<typeof buildSumdbVerifier>>;
+  let folder: string;
+  let key: string;
+  beforeAll(async () => {
+    built = await buildSumdbVerifier();
+    folder = await mkdtemp(join(tmpdir(), 'latchkey-log-'));
+    await expectSealed();
+    const note = (await get(inLog('checkpoint'))).body.toString();
+    const { size } = openCheckpoint(note, keysOf(acme).verifiers);
+    [key = ''] = keysOf(acme).verifiers.map(verifierKey);
+    const records = (await downloaded(inLog('export')))
+      .split('\n')
+      .filter((line) => line.includes('"position":'));
+    const { rows } = await gateway.sql.query<{ note: string; size: string }>(
+      'SELECT note, size FROM audit_checkpoints WHERE organization_id = $1 ORDER BY size LIMIT 1',
+      [rawId(acme)],
+    );
+    const { node, auditLog } = await world.admins.acme.ask(
+      `query ($id: ID!, $from: SafeInt!) {
+        node(id: $id) { ... on Organization { auditLogHead { size consistencyProof(from: $from) } } }
+        auditLog(filter: { organizationId: $id }, first: 100, orderBy: OLDEST) { edges { node { inclusionProof } } } }`,
+      { id: acme, from: Number(rows[0]?.size) },
+    );
+    expect(node.auditLogHead.size).toBe(size);
+    const proofs: Proofs = {
+      Consistency: node.auditLogHead.consistencyProof,
+      Inclusion: auditLog.edges.map(({ node: { inclusionProof } }: Json) => {
+        const { leaf, path } = parseInclusionProof(inclusionProof);
+        return { Index: leaf, Path: path.map((hash) => hash.toString('base64')) };
+      }),
+    };
+    await writeFile(join(folder, 'checkpoint'), note);
+    await writeFile(join(folder, 'earlier'), rows[0]?.note ?? '');
+    await writeFile(join(folder, 'records'), `${records.join('\n')}\n`);
+    await writeFile(join(folder, 'proofs.json'), JSON.stringify(proofs));
+    for (const tile of ['0/000', `0/001.p/${size - 256}`, '1/000.p/1']) {
+      await mkdir(dirname(join(folder, 'tile', tile)), { recursive: true });
+      const { status, body } = await get(inLog(`tile/${tile}`));
+      expect(status).toBe(200);
+      await writeFile(join(folder, 'tile', tile), body);
+    }
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+    if ('folder' in built) await rm(built.folder, { recursive: true });
+  });
+
+  type Change = readonly [name: string, change: (given: Buffer) => string | Buffer];
+
+  /** What the verifier says of the files after these changes, which are taken back. Null: it cannot be built here. */
+  async function said(...changes: Change[]) {
+    if ('missing' in built) return null;
+    const originals = await Promise.all(changes.map(([name]) => readFile(join(folder, name))));
+    for (const [at, [name, change]] of changes.entries())
+      await writeFile(join(folder, name), change(originals[at] ?? Buffer.alloc(0)));
+    const verified = await built.verify(folder, key);
+    for (const [at, [name]] of changes.entries()) await writeFile(join(folder, name), originals[at] ?? '');
+    return verified;
+  }
+
+  test('accepts the checkpoint, the tiles, the records and the proofs', async ({ skip }) => {
+    if ('missing' in built) return skip(built.missing);
+    expect(await said()).toEqual({
+      accepted: true,
+      said: expect.stringMatching(
+        /^accepted: 3\d\d records, 100 proofs, consistent with \d+ of log\.example/,
+      ),
+    });
+  });
+
+  const flipped = (bytes: Buffer): Buffer => {
+    const changed = Buffer.from(bytes);
+    changed[40] = (changed[40] ?? 0) ^ 1;
+    return changed;
+  };
+  const text = (change: (given: string) => string) => (bytes: Buffer) => change(bytes.toString());
+  const proofs = (change: (given: Proofs) => void) =>
+    text((given) => {
+      const parsed = JSON.parse(given) as Proofs;
+      change(parsed);
+      return JSON.stringify(parsed);
+    });
+  const stranger = () => keysOfLog(logKeys(signingKeys()), logName(rawId(acme)));
+  /** Another history of the same length, signed with the right key. */
+  const fork = (given: string): string => {
+    const { origin, size } = openCheckpoint(given, keysOf(acme).verifiers);
+    const root = rootOf(
+      appendLeaves(
+        emptyEdge,
+        Array.from({ length: size }, () => leafHash(Buffer.from('x'))),
+      ).edge,
+    );
+    return signNote(checkpointText({ origin, size, root }), keysOf(acme).signers);
+  };
+
+  const altered = text((given) => given.replace('SUCCEEDED', 'REFUSED'));
+  /** The hashes of a tile, of which one is that of the altered first record. */
+  let alteredHash: Buffer;
+  const withAlteredHash = (given: Buffer) => Buffer.concat([alteredHash, given.subarray(32)]);
+
+  test.each<[string, RegExp, ...Change[]]>([
+    ['a record that was altered', /record \d+ is not the one/, ['records', altered]],
+    [
+      'a record that was altered with its hash',
+      /tiles: |records: they lead/,
+      ['records', altered],
+      ['tile/0/000', withAlteredHash],
+    ],
+    ['a record that is missing', /records: \d+ of \d+/, ['records', text((t) => t.replace(/^.*\n/, ''))]],
+    ['a hash that was altered', /tiles: |record 2 is not the one/, ['tile/0/000', flipped]],
+    [
+      'a head of another size',
+      /checkpoint: invalid signature/,
+      ['checkpoint', text((t) => t.replace(/\n(\d+)\n/, '\n300\n'))],
+    ],
+    [
+      'a head that somebody else has signed',
+      /checkpoint: (note has no verifiable signatures|invalid signature)/,
+      [
+        'checkpoint',
+        text((t) => signNote(checkpointText(openCheckpoint(t, keysOf(acme).verifiers)), stranger().signers)),
+      ],
+    ],
+    ['a fork that is signed with the right key', /tiles: /, ['checkpoint', text(fork)]],
+    [
+      'the proof of another entry',
+      /proof of record 1: /,
+      [
+        'proofs.json',
+        proofs(({ Inclusion: [first, second] }) => {
+          if (first !== undefined && second !== undefined) first.Path = second.Path;
+        }),
+      ],
+    ],
+    ['an earlier head of another history', /consistency: /, ['earlier', text(fork)]],
+  ])('rejects %s', async (_, reason, ...changes) => {
+    const [first = ''] = (await readFile(join(folder, 'records'), 'utf8')).split('\n');
+    alteredHash = leafHash(Buffer.from(first.replace('SUCCEEDED', 'REFUSED')));
+    const verified = await said(...changes);
+    if (verified !== null) expect(verified).toEqual({ accepted: false, said: expect.stringMatching(reason) });
   });
 });
 
