@@ -17,7 +17,12 @@ export type Deployment = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export async function startDeployment(place: { databaseUrl: string; redisUrl: string }): Promise<Deployment> {
+/** @param place.environment what the gateways have besides, or otherwise, in their environment */
+export async function startDeployment(place: {
+  databaseUrl: string;
+  redisUrl: string;
+  environment?: Readonly<Record<string, string>>;
+}): Promise<Deployment> {
   await using begun = new AsyncDisposableStack();
   const world = await fillDatabase(place.databaseUrl);
   const issuer = begun.use(await startIssuer());
@@ -32,6 +37,7 @@ export async function startDeployment(place: { databaseUrl: string; redisUrl: st
     CURSOR_SECRET: 'a secret of the tests that is long enough',
     // A stop takes as long as the machine needs: tests measure it.
     SHUTDOWN_GRACE_SECONDS: '60',
+    ...place.environment,
   };
   const startOne = async () =>
     begun.adopt(await startGatewayProcess(environment), (gateway) => gateway.dispose());

@@ -1,6 +1,7 @@
 /** An endpoint of the audit log, as a customer runs one: it verifies what it gets, and answers as a test wants. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import type { Json } from './gateway.ts';
@@ -27,8 +28,9 @@ export type Siem = {
   respond: Respond;
 } & AsyncDisposable;
 
-export async function startSiem(): Promise<Siem> {
-  const server = createServer((request, response) => {
+/** @param tls it answers over TLS, with this certificate */
+export async function startSiem(tls?: Pick<ServerOptions, 'key' | 'cert'>): Promise<Siem> {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('error', () => undefined);
@@ -41,11 +43,12 @@ export async function startSiem(): Promise<Siem> {
       });
       siem.respond(response, message);
     });
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const siem: Siem = {
-    url: `http://127.0.0.1:${port}/latchkey`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/latchkey`,
     ...{ received: [], accepted: [], secrets: [] },
     respond: accept,
     [Symbol.asyncDispose]: async () => {
