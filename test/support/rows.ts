@@ -262,7 +262,7 @@ export async function insertAuditStreams(
     'audit_stream_progress',
     ids.map((id) => ({
       ...{ stream_id: id, ...of, position: 0, generation: 1, attempts: 0, batch_ends: [] },
-      due_at: '2100-01-01T00:00:00Z',
+      ...{ due_at: '2100-01-01T00:00:00Z', head_size: 0 },
     })),
   );
   return ids.map((id) => globalId('AuditStream', id));
