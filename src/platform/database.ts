@@ -83,6 +83,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     default_transaction_isolation: 'read committed',
     // In another zone moments would be off by its offset: the driver writes none, and drops the one that it reads.
     TimeZone: 'UTC',
+    // Every statement is short, also where PostgreSQL takes it for dear: to compile it would take longer.
+    jit: 'off',
     ...options.settings,
   };
   const { poolSize = defaultPoolSize } = options;
