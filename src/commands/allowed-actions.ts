@@ -10,6 +10,16 @@ import type { MutationName } from '../authorization/operations.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { RovoDataDeletion } from '../rovo/store.ts';
 import { approveDataAccess } from './approve-data-access.ts';
+import {
+  deleteAuditStream,
+  pauseAuditStream,
+  replayAuditStream,
+  resumeAuditStream,
+  rotateAuditStreamSecret,
+  type StreamFacts,
+  testAuditStream,
+  updateAuditStream,
+} from './audit-streams.ts';
 import { assignTicket, closeTicket, reopenTicket, updateTicketStatus } from './change-ticket.ts';
 import type { Command } from './command.ts';
 import {
@@ -90,6 +100,25 @@ export function allowedDeletionActions(deletion: RovoDataDeletion, question: Que
     about(recordRovoDataDeletion, { ...input, step: 'STARTED', reason: null }),
   ];
   return askEach(asks, { deletion }, question);
+}
+
+/** Every action on the stream of an audit log, but what it is replayed from, and what is changed of it. */
+export function allowedStreamActions(
+  { stream, hasGuard }: Pick<StreamFacts, 'stream' | 'hasGuard'>,
+  question: Question,
+): AllowedAction[] {
+  const input = { auditStreamId: stream.id };
+  const asks = [
+    about(updateAuditStream, input),
+    about(rotateAuditStreamSecret, input),
+    about(pauseAuditStream, input),
+    about(resumeAuditStream, input),
+    about(replayAuditStream, { ...input, after: 0 }),
+    about(testAuditStream, input),
+    about(deleteAuditStream, input),
+  ];
+  // From the beginning it can be replayed however long the log is; and nothing is decided on a secret.
+  return askEach(asks, { stream, hasGuard, length: 0, secretId: '', secret: '' }, question);
 }
 
 const decision = { reason: null, expectedVersion: null } as const;

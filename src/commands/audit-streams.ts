@@ -115,7 +115,8 @@ export const createAuditStream: Command<CreateStreamInput, CreateFacts, StreamWi
 };
 
 type StreamInput = { auditStreamId: string };
-type StreamFacts = NewSecret & { stream: AuditStream; hasGuard: boolean; length: number };
+/** What commands on a stream are decided on: the stream, whether its organization has Guard, and how long the log is. */
+export type StreamFacts = NewSecret & { stream: AuditStream; hasGuard: boolean; length: number };
 
 type StreamSpec<Input, Row extends object> = {
   operation: MutationName;

@@ -9,6 +9,7 @@ import { Account } from './account.ts';
 import { AuditActionEnum, knownAction } from './audit-action.ts';
 import { ActorKind } from './audit-actor.ts';
 import { AuditOutcome } from './audit-outcome.ts';
+import { AuditStreamPermissions, streamPermissions } from './permissions.ts';
 
 const AuditStreamState = builder.enumType('AuditStreamState', {
   description: 'Whether the audit log is sent to an endpoint.',
@@ -188,6 +189,12 @@ export const AuditStream = builder.prismaNode('AuditStream', {
         const health = await loaders.auditStreamHealth.load(id);
         return health && { ...health, state };
       },
+    }),
+    viewerMay: t.field({
+      type: AuditStreamPermissions,
+      nullable: true,
+      description: 'What the viewer may do with the stream at this moment. Null: it was deleted.',
+      resolve: ({ id }, _, context) => streamPermissions(id, context),
     }),
     version: t.exposeInt('version', { description: 'Starts at 1, and grows by one with every change.' }),
   }),

@@ -1,4 +1,5 @@
 /** The permissions of the viewer on a thing now: one field for each mutation on it. */
+import type { AuditStream } from '../../audit/streams/store.ts';
 import { type ChangeRequestRow, toChangeRequest } from '../../changes/row.ts';
 import {
   type AllowedAction,
@@ -6,6 +7,7 @@ import {
   allowedDeletionActions,
   allowedGrantActions,
   allowedProposedChangeActions,
+  allowedStreamActions,
   allowedTicketActions,
 } from '../../commands/allowed-actions.ts';
 import { settledWithPlace } from '../../commands/decide-change-request.ts';
@@ -17,6 +19,7 @@ import type { ProposedChange } from '../../proposals/store.ts';
 import type { RovoDataDeletion } from '../../rovo/store.ts';
 import { builder } from '../builder.ts';
 import { type Context, viewerOf } from '../context.ts';
+import { nodeOf } from '../visible-node.ts';
 import { ErrorCode } from './error.ts';
 
 const Permission = builder.objectRef<AllowedAction>('Permission').implement({
@@ -153,6 +156,32 @@ export async function deletionPermissions(row: RovoDataDeletion, context: Contex
   const now = row.endedAt === null ? await context.loaders.rovoDataDeletions.load(row.id) : row;
   if (now === null) throw new Error(`Deletion ${row.id} does not exist`);
   return allowedDeletionActions(now, questionOf(context));
+}
+
+export const AuditStreamPermissions = permissionsType(
+  'AuditStreamPermissions',
+  'What the viewer may do with a stream of the audit log now: one field for each mutation on it, of the same name.',
+  {
+    updateAuditStream: 'change its endpoint, its filter, its format or its size.',
+    rotateAuditStreamSecret: 'give it a new secret.',
+    pauseAuditStream: 'pause it.',
+    resumeAuditStream: 'let it go on.',
+    replayAuditStream: 'send everything after a position.',
+    testAuditStream: 'send a test message.',
+    deleteAuditStream: 'end it.',
+  },
+);
+
+/** Decides on the present stream, even if the row is an earlier state of it, in a repeated result. Null: it was deleted. */
+export async function streamPermissions(id: string, context: Context): Promise<Permissions | null> {
+  const stream = await nodeOf<AuditStream>(context, 'AuditStream', id);
+  const organization = await nodeOf<{ hasGuard: boolean }>(
+    context,
+    'Organization',
+    stream?.organizationId ?? null,
+  );
+  if (stream === null || organization === null) return null;
+  return allowedStreamActions({ stream, hasGuard: organization.hasGuard }, questionOf(context));
 }
 
 /** Decides on the present proposed change, even if the row is an earlier state of it, in a repeated result. */

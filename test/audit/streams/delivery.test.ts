@@ -14,7 +14,7 @@ import { reservePort } from '../../support/ports.ts';
 import { rawId } from '../../support/rows.ts';
 import { logKeys, sealAll, signingKeys } from '../../support/sealing.ts';
 import { accept, type Respond, refuse, type Siem, startSiem } from '../../support/siem.ts';
-import { attempt, done, startGatewayWithWorld, type World } from '../../support/world.ts';
+import { assignRole, attempt, done, startGatewayWithWorld, type World } from '../../support/world.ts';
 
 const hour = 3_600_000;
 
@@ -32,6 +32,11 @@ beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({
     ...{ clock, postMs: 5_000, config: { auditStreamNetworks: ['127.0.0.0/8'] } },
   }));
+  const auditor = await gateway.as(world.acme.emails.reporter);
+  const { viewer } = await auditor.ask('{ viewer { account { ... on User { id } } } }');
+  await assignRole(world, {
+    ...{ userId: viewer.account.id, role: 'AUDITOR', organizationId: world.acme.organizationId },
+  });
   const { secret, auditStream } = await done(await admin(), 'createAuditStream', {
     ...{ organizationId: world.acme.organizationId, name: 'SIEM', endpointUrl: siem.url, after: 0 },
   });
@@ -249,6 +254,31 @@ test('both secrets sign for a day', async () => {
 });
 
 describe('a stream', () => {
+  test('says what its viewer may do with it, as the mutations decide', async () => {
+    const actions = ['update', 'pause', 'resume', 'test', 'delete', 'replay'].map(
+      (what) => `${what}AuditStream`,
+    );
+    const ask = async (person: Person): Promise<Record<string, string | null>> => {
+      const { node } = await person.ask(
+        `query ($id: ID!) { node(id: $id) { ... on AuditStream { viewerMay {
+           ${actions.map((action) => `${action} { allowed code }`).join(' ')} } } } }`,
+        { id: streamId },
+      );
+      return Object.fromEntries(actions.map((action) => [action, node.viewerMay[action].code]));
+    };
+    const free = Object.fromEntries(actions.map((action) => [action, null]));
+    const forbidden = Object.fromEntries(actions.map((action) => [action, 'FORBIDDEN']));
+    expect(await ask(await admin())).toEqual({ ...free, resumeAuditStream: 'AUDIT_STREAM_ACTIVE' });
+    expect(await ask(await gateway.as(world.acme.emails.reporter))).toEqual(forbidden);
+    for (const [action, code] of Object.entries(await ask(await admin())))
+      if (code !== null)
+        expect(await attempt(await admin(), action, { auditStreamId: streamId })).toMatchObject({ code });
+    await done(await admin(), 'pauseAuditStream', { auditStreamId: streamId });
+    expect(await ask(await admin())).toEqual({ ...free, pauseAuditStream: 'AUDIT_STREAM_NOT_ACTIVE' });
+    await done(await admin(), 'resumeAuditStream', { auditStreamId: streamId });
+    await expectDelivered();
+  });
+
   test('waits while it is paused, and then sends what has come', async () => {
     await done(await admin(), 'pauseAuditStream', { auditStreamId: streamId });
     const before = siem.received.length;
