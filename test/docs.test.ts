@@ -130,7 +130,15 @@ test('the statements for an operator can be run, and change what they name', asy
   expect(statements.length).toBeGreaterThan(3);
   await using connections = new AsyncDisposableStack();
   const client = connections.adopt(await gateway.sql.connect(), (opened) => opened.release(true));
-  for (const text of statements) {
+  const [beside, inTransactions] = [true, false].map((is) =>
+    statements.filter((text) => text.includes('CONCURRENTLY') === is),
+  );
+  // They create what migrations have created: under the same names.
+  const indexes = 'SELECT indexname FROM pg_indexes ORDER BY indexname';
+  const { rows: before } = await client.query(indexes);
+  for (const statement of beside?.flatMap((text) => text.split(/;$/m)) ?? []) await client.query(statement);
+  expect((await client.query(indexes)).rows).toEqual(before);
+  for (const text of inTransactions ?? []) {
     await client.query('BEGIN');
     if (text.includes('_prisma_migrations'))
       await client.query('UPDATE _prisma_migrations SET finished_at = NULL');

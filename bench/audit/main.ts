@@ -1,4 +1,4 @@
-/** `npm run bench:audit-log -- --url <url> --entries <number>`: an audit log as after years, in an empty database. */
+/** `npm run bench:log -- --url <url> --entries <number>`: an audit log as after years, in an empty database. */
 import { parseArgs } from 'node:util';
 import { applyMigrations } from '../../src/platform/migrations.ts';
 import { generateAuditLog } from './generate.ts';
@@ -9,7 +9,7 @@ const { values } = parseArgs({
 const entries = Number(values.entries);
 if (values.url === undefined || !Number.isSafeInteger(entries) || entries < 1) {
   process.stderr.write(
-    'Usage: npm run bench:audit-log -- --url postgresql://postgres:password@host:5432/latchkey --entries 10000000\n\nThe URL leads to an empty database, as a superuser.\n',
+    'Usage: npm run bench:log -- --url postgresql://postgres:password@host:5432/latchkey --entries 10000000\n\nThe URL leads to an empty database, as a superuser.\n',
   );
   process.exit(1);
 }
