@@ -8,6 +8,7 @@ import type { Database, Transaction } from '../../platform/database.ts';
 import { newId } from '../../platform/ids.ts';
 import type { Logger } from '../../platform/logger.ts';
 import { createLogWatch } from '../new-positions.ts';
+import type { AuditRecord } from '../record.ts';
 import { readRecords } from '../record-store.ts';
 import { readHeadUpTo } from '../sealed-log.ts';
 import { headMessage, messagesOf, testMessage } from './messages.ts';
@@ -53,9 +54,13 @@ const roundMs = 5_000;
 /** Milliseconds from one head to the next, at least: a busy log has one each second. */
 const betweenHeadsMs = 60_000;
 
+/** The records after a position, which are being read. */
+type Ahead = { readonly after: number; readonly records: Promise<AuditRecord[]> };
+
 /** How far a stream is, and whether there may be more to send after that. */
 type Reached = Pick<ClaimedStream, 'position' | 'batchEnds' | 'attempts' | 'firstFailedAt'> & {
   readonly hasMore: boolean;
+  readonly ahead?: Ahead | undefined;
 };
 
 /** With the id of its claim, which no other claim has. */
@@ -117,10 +122,17 @@ export function createSender(options: SenderOptions): Sender {
     const giveUpAt = performance.now() + roundMs;
     let from: Reached | null = { ...stream, hasMore: stream.isDue };
     while (from?.hasMore === true && !isStopping && performance.now() < giveUpAt)
-      from = await sendRecords({ ...stream, ...from }, giveUpAt);
+      from = await sendRecords({ ...stream, ...from }, giveUpAt, from.ahead);
     if (from !== null && stream.mayHaveHead && !isStopping) await sendHead({ ...stream, ...from });
     const lookAt = from?.hasMore === true ? { lookAt: clock() } : {};
     await saveProgress(database.prisma, stream, stream.claim, lookAt);
+  }
+
+  function readAfter({ organizationId }: Claimed, after: number): Ahead {
+    const records = readRecords(database.pool, organizationId, after, recordsAtOnce);
+    // Whoever needs them learns of it.
+    records.catch(() => undefined);
+    return { after, records };
   }
 
   /** Sends the last head of what was sent, if it is another than the one before. */
@@ -170,10 +182,18 @@ export function createSender(options: SenderOptions): Sender {
    * Sends the next records of the log. Returns from where to go on; null: an attempt has failed, or the claim is over. What
    * messages there will be is saved before the first one is sent, so that whoever sends them again sends the same.
    */
-  async function sendRecords(stream: Claimed, giveUpAt: number): Promise<Reached | null> {
-    const records = await readRecords(database.pool, stream.organizationId, stream.position, recordsAtOnce);
+  async function sendRecords(
+    stream: Claimed,
+    giveUpAt: number,
+    given: Ahead | undefined,
+  ): Promise<Reached | null> {
+    const { records: reading } =
+      given?.after === stream.position ? given : readAfter(stream, stream.position);
+    const records = await reading;
     const messages = messagesOf(stream, records, stream.batchEnds);
     const through = records.at(-1)?.position ?? stream.position;
+    // The endpoint and the database need not wait for each other.
+    const ahead = records.length === recordsAtOnce ? readAfter(stream, through) : undefined;
     const ends = messages.map(({ end }) => end);
     if (ends.length > 0 && ends.join() !== stream.batchEnds.join())
       if (!(await save(stream, { batchEnds: ends }))) return null;
@@ -203,7 +223,7 @@ export function createSender(options: SenderOptions): Sender {
     const at = messages.length > 0 ? { lastAttemptAt: clock(), lastSuccessAt: clock(), lastError: null } : {};
     const after = { ...delivered(reached, ends), attempts: 0, firstFailedAt: null };
     const isMine = await save(stream, { ...after, ...at });
-    return isMine ? { ...after, hasMore: !isAllSent || records.length === recordsAtOnce } : null;
+    return isMine ? { ...after, ahead, hasMore: !isAllSent || ahead !== undefined } : null;
   }
 
   function save(stream: Claimed, progress: Progress): Promise<boolean> {
