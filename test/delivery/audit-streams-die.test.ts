@@ -72,6 +72,13 @@ function expectArrived(siem: Siem, length: number): void {
   expect([...new Set(siem.accepted)]).toEqual(positions(length));
   for (const [, again] of Map.groupBy(siem.received, ({ id }) => id))
     expect(new Set(again.map(({ text }) => text)).size).toBe(1);
+  const messageOf = new Map<number, string>();
+  for (const { id, body } of siem.received)
+    for (const { position } of body.data.entries) {
+      if ((messageOf.get(position) ?? id) !== id)
+        throw new Error(`Entry ${position} came in ${messageOf.get(position)} and in ${id}`);
+      messageOf.set(position, id);
+    }
   expect(siem.received.every(({ signatures }) => signatures > 0)).toBe(true);
 }
 
