@@ -49,7 +49,7 @@ import {
 } from './identity/development-issuer.ts';
 import { createTokenVerifier, type TokenClaims, type TokenVerifier } from './identity/tokens.ts';
 import type { Viewer } from './identity/viewer.ts';
-import { adoptSubjects } from './identity/viewer-store.ts';
+import { adoptSubjects, maySignIn } from './identity/viewer-store.ts';
 import { createMetrics, measureProcess } from './metrics/metrics.ts';
 import { createFolderMailer, createSmtpMailer, type Mailer } from './notifications/mailer.ts';
 import { createUnsettledSites } from './organizations/unsettled.ts';
@@ -466,14 +466,14 @@ async function openIdentity({ identity, database }: Config, clock: Clock, logger
  * @throws StartupError if they are the sample people, and the issuer is a real one
  */
 async function claimPeople(database: Database, { identity, database: place }: Config): Promise<void> {
-  if (identity.kind === 'development') return await adoptSubjects(database.prisma, developmentIssuerName);
+  if (identity.kind === 'development') return await adoptSubjects(database, developmentIssuerName);
   const wasDevelopment = place.kind === 'embedded' && existsSync(developmentIssuerKeyFile(place.dataFolder));
   if (await hasSamplePeople(database, wasDevelopment)) {
     throw new StartupError(
       `${place.kind === 'embedded' ? `The data folder ${place.dataFolder}` : 'The database'} has the sample people, as whom anybody could sign in: with OIDC_ISSUER, set DATA_FOLDER or DATABASE_URL to a new one, or clear the folder with \`npm run reset\`.`,
     );
   }
-  await adoptSubjects(database.prisma, identity.issuer);
+  await adoptSubjects(database, identity.issuer);
 }
 
 function openMailer(mail: MailConfig, logger: Logger): Mailer | null {
@@ -513,11 +513,7 @@ function developmentRoutes(issuer: DevelopmentIssuer, database: Database) {
     developmentTokens: {
       issue: async (email: string) => {
         const address = asciiLowerCase(email);
-        const known =
-          (await database.prisma.account.count({ where: { email: address, active: true } })) > 0 ||
-          // Whoever is invited signs in to accept.
-          (await database.prisma.invitation.count({ where: { email: address, state: 'WAITING' } })) > 0;
-        return known ? await issuer.issue(address) : null;
+        return (await maySignIn(database, address)) ? await issuer.issue(address) : null;
       },
       people: async () => personas.map((persona) => persona.email),
     },

@@ -21,19 +21,26 @@ export async function addFirstOperator(
   const email = asciiLowerCase(address);
   const problem = await database.transaction(async (tx) => {
     await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('deployment', `'first operator'`)}`);
-    const hasOperator = (await tx.account.count({ where: { kind: 'OPERATOR' } })) > 0;
-    const holder = await tx.account.findUnique({ where: { email } });
+    const [holder] = await tx.$queryRawUnsafe<{ kind: keyof typeof accountTypename }[]>(
+      'SELECT kind FROM accounts WHERE email = $1',
+      email,
+    );
     if (holder?.kind === 'OPERATOR') return null;
-    if (holder !== null) {
+    if (holder !== undefined) {
       return `BOOTSTRAP_OPERATOR_EMAIL, ${email}, belongs to an account of another kind (${accountTypename[holder.kind]}), so it cannot be an operator's: set it to another address, or leave it out.`;
     }
-    if (!hasOperator) await addOperator(tx, email, clock());
+    if (!(await hasOperator((text) => tx.$queryRawUnsafe(text)))) await addOperator(tx, email, clock());
     return null;
   });
   if (problem === null) return;
-  if ((await database.prisma.account.count({ where: { kind: 'OPERATOR' } })) === 0)
+  if (!(await hasOperator(async (text) => (await database.pool.query(text)).rows)))
     throw new StartupError(problem);
   logger.warn(problem);
+}
+
+async function hasOperator(query: (text: string) => Promise<unknown[]>): Promise<boolean> {
+  const found = await query("SELECT FROM accounts WHERE kind = 'OPERATOR' LIMIT 1");
+  return found.length > 0;
 }
 
 async function addOperator(tx: Transaction, email: string, now: Date): Promise<void> {

@@ -20,7 +20,6 @@ export async function warmUp(dependencies: Dependencies, connections: number): P
   const { metrics: _metrics, ...settings } = dependencies;
   const takingBack: Dependencies['database'] = {
     ...database,
-    prisma: database.prisma,
     transaction: (work) =>
       database.transaction(async (tx) => {
         await work(tx);

@@ -1,6 +1,7 @@
 /** The order of lists of audit entries. */
-import type { AuditEntry as AuditRow, Prisma, PrismaClient } from '../../prisma/generated/client/client.ts';
+import type { AuditEntry as AuditRow, Prisma } from '../../prisma/generated/client/client.ts';
 import type { AuditPosition, AuditWindow } from '../audit/search.ts';
+import type { Client } from '../platform/database.ts';
 import { isId } from '../platform/ids.ts';
 import { cursorKeys, type Ordering, type PageArguments } from './keyset-connection.ts';
 
@@ -14,11 +15,7 @@ type EntryOrdering = Ordering<
  * The order in which entries became visible: transaction, then number. A cursor holds the entry's id, and its position
  * is read, because the numbers count what everybody writes.
  */
-export async function byPosition(
-  prisma: PrismaClient,
-  list: string,
-  args: PageArguments,
-): Promise<EntryOrdering> {
+export async function byPosition(prisma: Client, list: string, args: PageArguments): Promise<EntryOrdering> {
   const positions = await readPositions(prisma, list, args);
   const beyond = (id: string | null, side: 'lt' | 'gt') => {
     const position = id === null ? undefined : positions.get(id);
@@ -35,7 +32,7 @@ export async function byPosition(
 
 /** As `byPosition`, for a search that reads the entries between two positions. */
 export async function boundedByPosition(
-  prisma: PrismaClient,
+  prisma: Client,
   list: string,
   args: PageArguments,
 ): Promise<Ordering<AuditRow, Pick<AuditWindow, 'below' | 'above'>, AuditWindow['order']>> {
@@ -52,7 +49,7 @@ export async function boundedByPosition(
 
 /** The positions of the entries in the cursors of a request, by their ids. */
 async function readPositions(
-  prisma: PrismaClient,
+  prisma: Client,
   list: string,
   args: PageArguments,
 ): Promise<ReadonlyMap<string, AuditPosition>> {

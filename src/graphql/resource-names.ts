@@ -1,9 +1,9 @@
 /** The names of the resources of audit entries. Whoever may read an entry may read the name of its resource. */
-import type { PrismaClient } from '../../prisma/generated/client/client.ts';
+import type { Client } from '../platform/database.ts';
 
 export type Resource = { type: string; id: string };
 
-type Read = (prisma: PrismaClient, ids: string[]) => Promise<{ id: string; name: string }[]>;
+type Read = (prisma: Client, ids: string[]) => Promise<{ id: string; name: string }[]>;
 
 const accounts: Read = async (prisma, ids) => {
   const found = await prisma.account.findMany({
@@ -109,7 +109,7 @@ const reads: Readonly<Record<string, Read>> = {
  * type.
  */
 export async function listResourceNames(
-  prisma: PrismaClient,
+  prisma: Client,
   resources: readonly Resource[],
 ): Promise<(string | null)[]> {
   const names = new Map<string, string>();

@@ -1,5 +1,5 @@
 /** Reads rows by type name and ids. Rows that the viewer may not see are left out. */
-import type { AuditEntry, PrismaClient } from '../../prisma/generated/client/client.ts';
+import type { AuditEntry } from '../../prisma/generated/client/client.ts';
 import { timelineActions } from '../audit/timeline.ts';
 import {
   visibleAccounts,
@@ -20,11 +20,12 @@ import {
   visibleTimelines,
 } from '../authorization/visibility.ts';
 import type { Viewer } from '../identity/viewer.ts';
+import type { Client } from '../platform/database.ts';
 
 type Row = { id: string };
 /** The ids of the rows, and the relations to read with them. */
 type Wanted = { ids: string[]; query: { include?: object } };
-type Load = (prisma: PrismaClient, viewer: Viewer, wanted: Wanted) => Promise<Row[]>;
+type Load = (prisma: Client, viewer: Viewer, wanted: Wanted) => Promise<Row[]>;
 
 const accounts =
   (kind: Viewer['kind']): Load =>
@@ -35,7 +36,7 @@ const accounts =
     });
 
 /** The entries with these ids that are on a timeline that the viewer may see. Two statements. */
-async function listVisibleItems(prisma: PrismaClient, viewer: Viewer, ids: string[]): Promise<AuditEntry[]> {
+async function listVisibleItems(prisma: Client, viewer: Viewer, ids: string[]): Promise<AuditEntry[]> {
   const entries = await prisma.auditEntry.findMany({
     where: { id: { in: ids }, outcome: 'SUCCEEDED', action: { in: timelineActions } },
   });
@@ -113,7 +114,7 @@ const loads: Readonly<Record<string, Load>> = {
 
 /** Returns the rows that exist and that the viewer may see, in any order; none for an unknown type. One statement. */
 export async function listVisibleRows(
-  prisma: PrismaClient,
+  prisma: Client,
   viewer: Viewer,
   typeName: string,
   wanted: Wanted,

@@ -1,7 +1,7 @@
 /** Viewers in the database: active accounts with the roles they hold at this moment. */
 import type pg from 'pg';
 import { asciiLowerCaseInSql } from '../platform/ascii.ts';
-import type { Transaction } from '../platform/database.ts';
+import type { Database, Transaction } from '../platform/database.ts';
 import { prepared } from '../platform/statement-names.ts';
 import type { RoleAssignment } from '../roles/role.ts';
 import { countsSinceInSql } from '../roles/role-counts.ts';
@@ -161,15 +161,25 @@ export async function addInvited(
   return added > 0;
 }
 
+/** Whether an active account has this address, in lower case, or somebody is invited with it, who signs in to accept. */
+export async function maySignIn({ pool }: Database, email: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    `SELECT FROM accounts WHERE email = $1 AND active
+     UNION ALL SELECT FROM invitations WHERE email = $1 AND state = 'WAITING' LIMIT 1`,
+    [email],
+  );
+  return rows.length > 0;
+}
+
 /**
  * Assigns to the issuer the subjects that were bound without one: by a gateway of a version that knew only one issuer,
  * which may still run beside this one.
  */
-export async function adoptSubjects(db: Transaction, issuer: string): Promise<void> {
-  await db.account.updateMany({
-    where: { subject: { not: null }, subjectIssuer: null },
-    data: { subjectIssuer: issuer },
-  });
+export async function adoptSubjects({ pool }: Database, issuer: string): Promise<void> {
+  await pool.query(
+    'UPDATE accounts SET subject_issuer = $1 WHERE subject IS NOT NULL AND subject_issuer IS NULL',
+    [issuer],
+  );
 }
 
 function toViewerAt([row]: AccountRow[]): ViewerAt | null {

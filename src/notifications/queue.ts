@@ -159,7 +159,11 @@ export async function claimMails(
 /** Deletes at most `limit` counts that no quota looks at any more. Returns how many. */
 export async function deleteMailCounts(db: Transaction, now: Date, limit: number): Promise<number> {
   const anHourAgo = new Date(now.getTime() - 3_600_000);
-  return (await db.mailCount.deleteMany({ where: { minute: { lte: anHourAgo } }, limit })).count;
+  return await db.$executeRawUnsafe(
+    `DELETE FROM mail_counts WHERE (scope_id, kind, minute) IN (
+       SELECT scope_id, kind, minute FROM mail_counts WHERE minute <= $1::timestamptz LIMIT $2::int)`,
+    ...[anHourAgo, limit],
+  );
 }
 
 /**
@@ -210,5 +214,9 @@ export async function recordMails(
 
 /** Deletes at most `limit` mails that were queued before the moment, whatever their result. Returns how many. */
 export async function deleteMailsBefore(db: Transaction, moment: Date, limit: number): Promise<number> {
-  return (await db.mail.deleteMany({ where: { createdAt: { lt: moment } }, limit })).count;
+  return await db.$executeRawUnsafe(
+    `DELETE FROM mails WHERE (about_id, recipient_id, kind) IN (
+       SELECT about_id, recipient_id, kind FROM mails WHERE created_at < $1::timestamptz LIMIT $2::int)`,
+    ...[moment, limit],
+  );
 }

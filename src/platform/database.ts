@@ -7,14 +7,15 @@ import { createPermits } from './permits.ts';
 import { connectionOf } from './pg-connection.ts';
 import { createStatementNames } from './statement-names.ts';
 import { createTurns, poolInTurn, prismaInTurn } from './statements-in-turn.ts';
-import { joinable, runTransaction, type Transaction } from './transactions.ts';
+import { type Client, createClient, joinable, runTransaction, type Transaction } from './transactions.ts';
 
 export { isUnavailable, isUniqueViolation, isWriteConflict } from './database-errors.ts';
-export type { Transaction } from './transactions.ts';
+export type { Client, Transaction } from './transactions.ts';
 
 export interface Database {
-  readonly prisma: PrismaClient;
-  /** For statements that Prisma cannot express. Shares its connections with `prisma`. */
+  /** Statements, and Prisma's models. */
+  readonly prisma: Client;
+  /** The driver. Shares its connections with `prisma`. */
   readonly pool: pg.Pool;
   /**
    * Runs the work in one READ COMMITTED transaction: commits when the work's promise resolves, rolls back when it
@@ -133,9 +134,9 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('remove', (client) => clients.delete(client));
 
   let created: PrismaClient | undefined;
-  /** Created at its first use: it takes longer than to open the pool, and some need only that. */
   const nameOf = createStatementNames();
-  const prisma = (): PrismaClient => {
+  /** Created at its first use: it takes longer than to open the pool, and many need only that. */
+  const models = (): PrismaClient => {
     created ??= new PrismaClient({
       adapter: new PrismaPg(joinable(pool), {
         statementNameGenerator: ({ sql, args }) => (args.length === 0 ? '' : (nameOf(sql) ?? '')),
@@ -151,9 +152,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 
   return {
-    get prisma() {
-      return prisma();
-    },
+    prisma: createClient(pool, models, nameOf),
     pool,
     async transaction(work, signal) {
       const askedAt = performance.now();
@@ -163,7 +162,7 @@ export function openDatabase(options: DatabaseOptions): Database {
         return await runTransaction(
           await pool.connect(),
           (tx) => work(signal === undefined ? tx : checked(tx, () => signal.throwIfAborted())),
-          { prisma, nameOf, timeoutMs: deadlines.transactionMs },
+          { prisma: models, nameOf, timeoutMs: deadlines.transactionMs },
         );
       } finally {
         done();

@@ -1,6 +1,7 @@
 /**
- * Transactions on connections of the pool. Raw statements go to the driver as they are; Prisma's models, where work uses
- * them, are sent on the same connection. Prisma costs several times as much as the driver for each statement.
+ * Statements and transactions on connections of the pool. Statements go to the driver as they are; Prisma's models, where
+ * work uses them, are sent on the same connections. Prisma costs several times as much as the driver for each statement, and
+ * its query compiler takes a third of a second and 30 MB of memory to load.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
@@ -9,13 +10,19 @@ import { sendSoon } from './pg-connection.ts';
 
 type RawMethod = '$queryRawUnsafe' | '$executeRawUnsafe';
 
-/** The client of one transaction: everything it writes is committed, or nothing is. */
-export type Transaction = Omit<Prisma.TransactionClient, RawMethod> & {
+/** Statements that go to the driver as they are. */
+type Statements = {
   /** Returns the rows. Their values are as Prisma returns them. */
   $queryRawUnsafe<Rows = unknown>(sql: string, ...values: unknown[]): Promise<Rows>;
   /** Returns how many rows were written. */
   $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number>;
 };
+
+/** The client of one transaction: everything it writes is committed, or nothing is. */
+export type Transaction = Omit<Prisma.TransactionClient, RawMethod> & Statements;
+
+/** A client each of whose statements is a transaction of its own. */
+export type Client = Omit<PrismaClient, RawMethod> & Statements;
 
 export type TransactionOptions = {
   /** The client whose pool is `joinable`. */
@@ -52,20 +59,12 @@ export async function runTransaction<T>(
   const models = joinWithPrisma(client, prisma, check);
   const send = async (text: string, values: unknown[]): Promise<pg.QueryResult> => {
     check();
-    const name = values.length === 0 ? undefined : nameOf(text);
     sendSoon(client);
-    const answered = client.query({
-      ...(name === undefined ? {} : { name }),
-      ...{ text, values, types: asPrisma },
-    });
+    const answered = client.query(toQuery(text, values, nameOf));
     // So nothing is done with an answer from outside of the transaction.
     return (await Promise.all([answered, begun]))[0];
   };
-  const raw: Pick<Transaction, RawMethod> = {
-    $queryRawUnsafe: async <Rows>(text: string, ...values: unknown[]) =>
-      (await send(text, values)).rows as Rows,
-    $executeRawUnsafe: async (text, ...values) => (await send(text, values)).rowCount ?? 0,
-  };
+  const statements = statementsBy(send);
   const late = setTimeout(() => {
     over = tookTooLong;
     void rollBack();
@@ -79,7 +78,7 @@ export async function runTransaction<T>(
       check();
       return await models.use();
     };
-    const [result] = await Promise.all([work(withModels(raw, use)), begun]);
+    const [result] = await Promise.all([work(withModels(statements, use)), begun]);
     check();
     clearTimeout(late);
     over = tooLate;
@@ -106,6 +105,29 @@ const toBigInt = (text: string) => BigInt(text);
 const asPrisma: pg.CustomTypesConfig = {
   getTypeParser: (type, format) => (type === INT8 ? toBigInt : pg.types.getTypeParser(type, format)),
 };
+
+type NameOf = TransactionOptions['nameOf'];
+
+function toQuery(text: string, values: unknown[], nameOf: NameOf): pg.QueryConfig {
+  const name = values.length === 0 ? undefined : nameOf(text);
+  return { ...(name === undefined ? {} : { name }), ...{ text, values, types: asPrisma } };
+}
+
+function statementsBy(send: (text: string, values: unknown[]) => Promise<pg.QueryResult>): Statements {
+  return {
+    $queryRawUnsafe: async <Rows>(text: string, ...values: unknown[]) =>
+      (await send(text, values)).rows as Rows,
+    $executeRawUnsafe: async (text, ...values) => (await send(text, values)).rowCount ?? 0,
+  };
+}
+
+/** The statements of the pool, and Prisma's models, which are loaded when one is used. */
+export function createClient(pool: pg.Pool, prisma: () => PrismaClient, nameOf: NameOf): Client {
+  const statements = statementsBy((text, values) => pool.query(toQuery(text, values, nameOf)));
+  return new Proxy(statements, {
+    get: (target, name) => (name in target ? Reflect.get(target, name) : bound(prisma(), name)),
+  }) as Client;
+}
 
 /** The connection whose transaction Prisma joins. */
 const joined = new AsyncLocalStorage<pg.PoolClient>();
@@ -166,11 +188,8 @@ function bound(target: object, name: string | symbol): unknown {
   return typeof value === 'function' ? value.bind(target) : value;
 }
 
-/** A client whose raw statements are these, and all else is Prisma's. */
-function withModels(
-  raw: Pick<Transaction, RawMethod>,
-  use: () => Promise<Prisma.TransactionClient>,
-): Transaction {
+/** A client with these statements, of which all else is Prisma's. */
+function withModels(statements: Statements, use: () => Promise<Prisma.TransactionClient>): Transaction {
   const call =
     (path: readonly string[]) =>
     async (...given: unknown[]): Promise<unknown> => {
@@ -189,7 +208,7 @@ function withModels(
     models.set(model, methods);
     return methods;
   };
-  return new Proxy(raw, {
+  return new Proxy(statements, {
     get(target, name) {
       if (!isName(name)) return undefined;
       if (name in target) return Reflect.get(target, name);

@@ -27,7 +27,10 @@ export async function isVendorAddress(db: Transaction, email: string): Promise<b
 export async function setVendorDomains(database: Database, domains: readonly string[]): Promise<void> {
   await database.transaction(async (tx) => {
     await tx.$executeRawUnsafe(`SELECT ${exclusiveLock('deployment', `'vendor domains'`)}`);
-    await tx.vendorDomain.deleteMany({ where: { domain: { notIn: [...domains] } } });
-    await tx.vendorDomain.createMany({ data: domains.map((domain) => ({ domain })), skipDuplicates: true });
+    await tx.$executeRawUnsafe('DELETE FROM vendor_domains WHERE domain <> ALL ($1::text[])', domains);
+    await tx.$executeRawUnsafe(
+      'INSERT INTO vendor_domains (domain) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING',
+      domains,
+    );
   });
 }

@@ -30,10 +30,10 @@ const last: PersonaEmail = 'siem@acme.example';
  * @throws StartupError when an interrupted load is too old to be completed: its idempotency keys have expired.
  */
 export async function loadSampleData(dependencies: Dependencies): Promise<boolean> {
-  const { prisma } = dependencies.database;
-  const isLoaded = (await prisma.account.count({ where: { email: last } })) > 0;
+  const { database } = dependencies;
+  if (await hasAnyOf(database, [last])) return true;
   const names = customers.map(({ name }) => name);
-  if (isLoaded) return true;
+  const { prisma } = database;
   const others = { name: { notIn: names }, id: { not: vendorOrganizationId } };
   if ((await prisma.organization.count({ where: others })) > 0) return false;
   await addFirstOperator(dependencies, 'operator@vendor.example');
@@ -69,9 +69,13 @@ export async function loadSampleData(dependencies: Dependencies): Promise<boolea
  *
  * @param orSome also after a load that was interrupted
  */
-export async function hasSamplePeople({ prisma }: Database, orSome: boolean): Promise<boolean> {
-  const emails = orSome ? personas.map(({ email }) => email) : [last];
-  return (await prisma.account.count({ where: { email: { in: emails } } })) > 0;
+export async function hasSamplePeople(database: Database, orSome: boolean): Promise<boolean> {
+  return await hasAnyOf(database, orSome ? personas.map(({ email }) => email) : [last]);
+}
+
+async function hasAnyOf({ pool }: Database, emails: readonly string[]): Promise<boolean> {
+  const { rows } = await pool.query('SELECT FROM accounts WHERE email = ANY ($1::text[]) LIMIT 1', [emails]);
+  return rows.length > 0;
 }
 
 async function addVendor({ as, ids }: LoadingContext): Promise<void> {
