@@ -76,7 +76,6 @@ import { createLogger, type Logger } from './platform/logger.ts';
 import { type DatabaseAccess, prepareDatabase } from './platform/prepare-database.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
-import { allocateYoung } from './platform/young-garbage.ts';
 import { setVendorDomains } from './roles/vendor-domains.ts';
 import { prepareTabs } from './sample-data/graphiql-tabs.ts';
 import { hasSamplePeople, loadSampleData } from './sample-data/load.ts';
@@ -149,7 +148,6 @@ const startDeadlines = {
  * @throws StartupError for a problem that the person who starts the gateway can fix
  */
 export async function createApp(config: Config, seams: AppSeams = {}): Promise<App> {
-  allocateYoung();
   await using begun = new AsyncDisposableStack();
   const logger = seams.logger ?? createLogger(config.logLevel);
 
