@@ -125,6 +125,7 @@ function statementsBy(send: (text: string, values: unknown[]) => Promise<pg.Quer
 export function createClient(pool: pg.Pool, prisma: () => PrismaClient, nameOf: NameOf): Client {
   const statements = statementsBy((text, values) => pool.query(toQuery(text, values, nameOf)));
   return new Proxy(statements, {
+    has: (target, name) => name in target || name in prisma(),
     get: (target, name) => (name in target ? Reflect.get(target, name) : bound(prisma(), name)),
   }) as Client;
 }
