@@ -100,11 +100,65 @@ test.each(problems)('%s', (_, asked, code) => {
   expect(readQuestion(asked)).toMatchObject({ code });
 });
 
-test('a problem says what is wrong', () => {
-  expect(readQuestion(evaluation({ properties: { site: undefined } }))).toEqual({
-    code: 'INVALID_QUESTION',
-    message: 'resource.properties.site is missing.',
+const notText = (path: string) =>
+  `${path} must be a text of 1 to 1000 characters without control characters.`;
+
+const messages: [string, Evaluation][] = [
+  ['subject.type must be support_engineer.', evaluation({ subject: { type: 'user' } })],
+  [
+    'resource.type must have at most 100 of the characters a to z, 0 to 9 and _.',
+    evaluation({ action: 'change.apply', resource: { type: 'Site' } }),
+  ],
+  [
+    'resource.id must be the key of the product.',
+    evaluation({ action: 'users.view', resource: { type: 'product', id: 'confluence' } }),
+  ],
+  ['resource.properties.site is missing.', evaluation({ properties: { site: undefined } })],
+  ['context.change_request is missing.', evaluation({ action: 'change.apply' })],
+  [notText('subject.id'), evaluation({ subject: { id: '' } })],
+  [notText('resource.id'), evaluation({ resource: { id: '' } })],
+  [notText('resource.properties.product'), evaluation({ properties: { product: '' } })],
+  [notText('context.ticket'), evaluation({ context: { ticket: '' } })],
+  ['The context must name a ticket or a session, not both.', evaluation({ context: { session: 'x' } })],
+  ['The context must name a ticket or a session.', evaluation({ context: { ticket: undefined } })],
+  [
+    'context.engineer_country must be the code of a country by ISO 3166-1 alpha-2.',
+    evaluation({ context: { engineer_country: 'XX' } }),
+  ],
+];
+
+test.each(messages)('a problem says: %s', (message, asked) => {
+  expect(readQuestion(asked)).toEqual({ code: 'INVALID_QUESTION', message });
+});
+
+test('a type of a resource has 1 to 100 small letters, digits and underscores, and begins with a letter', () => {
+  const read = (type: string) =>
+    readQuestion(
+      evaluation({
+        ...{ action: 'change.apply', resource: { type }, context: { change_request: someChange } },
+      }),
+    );
+  for (const type of ['x', 'issue_type_2', 'x'.repeat(100)]) expect(isQuestion(read(type))).toBe(true);
+  for (const type of ['', '2nd', '_x', 'a-b', 'Xx', 'xX', 'x'.repeat(101)])
+    expect(read(type)).toMatchObject({
+      code: 'INVALID_QUESTION',
+      message: expect.stringMatching(/^resource\.type/),
+    });
+});
+
+test('a text may have 1000 characters, and is a text', () => {
+  const id = 'x'.repeat(1_000);
+  expect(question({ resource: { id } }).resource).toMatchObject({ id });
+  expect(readQuestion(evaluation({ properties: { product: ['jira'] } }))).toMatchObject({
+    message: notText('resource.properties.product'),
   });
+});
+
+test('a change request is named by its own global id', () => {
+  const asked = (id: string) =>
+    question({ action: 'change.apply', context: { change_request: id } }).changeRequest;
+  expect(asked(someChange)).toMatchObject({ by: 'id' });
+  expect(asked(encodeGlobalId('Ticket', someId))).toMatchObject({ by: 'nothing' });
 });
 
 test('no context and no properties are a problem, not a defect', () => {

@@ -131,6 +131,27 @@ describe('the plan', () => {
     });
   });
 
+  test('updates what is told first, but after a close', () => {
+    expect(plan('OPEN', { summary: 'Slow' }, later)).toEqual(steps('UPDATE'));
+    expect(plan('OPEN', { product: 'jira', status: 'RESOLVED', engineer: null }, later)).toEqual(
+      steps('UPDATE', 'SET_STATUS', 'ASSIGN'),
+    );
+    expect(plan('OPEN', { product: 'jira', status: 'CLOSED', engineer: null }, later)).toEqual(
+      steps('ASSIGN', 'CLOSE', 'UPDATE'),
+    );
+    expect(plan('CLOSED', { summary: 'Slow', engineer: null }, later)).toEqual({
+      ...{ steps: ['UPDATE'], assignmentWaits: true },
+    });
+  });
+
+  test('is empty for what a filing tells, which comes again', () => {
+    const filing = {
+      ...{ summary: 'Slow', site: 'https://acme.example', product: 'jira' },
+      ...{ reporter: 'reporter@acme.example', data_access_consent: false },
+    };
+    expect(plan('OPEN', filing, later)).toEqual(steps());
+  });
+
   test('is empty for an event that tells nothing', () => {
     for (const status of statuses) expect(plan(status, {}, later)).toEqual(steps());
   });

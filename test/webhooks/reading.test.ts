@@ -213,6 +213,7 @@ describe('an event', () => {
   test.each([
     ['Two\r\nlines\tand \u0000more', 'Two lines and more'],
     [`${'x'.repeat(199)}😀`, 'x'.repeat(199)],
+    ['😀 is slow', '😀 is slow'],
     ['A\u202eB\u200b C', 'AB C'],
     ['broken \ud800 half', 'broken \ufffd half'],
     ['  spaces \n\n around  ', 'spaces around'],
