@@ -14,7 +14,15 @@ import { readHeadUpTo } from '../sealed-log.ts';
 import { headMessage, messagesOf, testMessage } from './messages.ts';
 import type { Post } from './post.ts';
 import { type Next, next } from './retry.ts';
-import { type ClaimedStream, claimStreams, type Progress, saveProgress } from './store.ts';
+import {
+  type BrokenClaim,
+  type ClaimedStream,
+  claimStreams,
+  endClaim,
+  giveClaimsBack,
+  type Progress,
+  saveProgress,
+} from './store.ts';
 
 /** An attempt that failed, and what the sender has to save of it: in the transaction of what else follows from it. */
 export type FailedAttempt = {
@@ -53,6 +61,12 @@ const recordsAtOnce = 1_000;
 const roundMs = 5_000;
 /** Milliseconds from one head to the next, at least: a busy log has one each second. */
 const betweenHeadsMs = 60_000;
+/**
+ * Milliseconds until a stream is tried again that could not be sent because of a fault here or of the database; twice as
+ * many each further time in a row, up to the longest.
+ */
+const restMs = 1_000;
+const longestRestMs = 60_000;
 
 /** The records after a position, which are being read. */
 type Ahead = { readonly after: number; readonly records: Promise<AuditRecord[]> };
@@ -74,6 +88,10 @@ export function createSender(options: SenderOptions): Sender {
   const watch = createLogWatch(database.pool);
   /** The logs of which streams may have something to send; `ALL`: those of any log. */
   let waiting: Set<string> | 'ALL' = new Set();
+  /** The claims that came to nothing, until they are given back. */
+  let broken: BrokenClaim[] = [];
+  /** How often in a row each stream could not be sent. */
+  const faults = new Map<string, number>();
 
   function wait(logs: Iterable<string> | 'ALL'): void {
     if (waiting === 'ALL' || logs === 'ALL') waiting = 'ALL';
@@ -91,23 +109,54 @@ export function createSender(options: SenderOptions): Sender {
       const claimed = await claimStreams(database.pool, claim, clock(), free, logs);
       isEverything = claimed.length < free;
       return claimed;
+    } catch (error) {
+      // It may have been carried out, though it was not answered.
+      broken.push({ claim, streamId: null, until: clock() });
+      throw error;
     } finally {
       if (!isEverything) wait(asked);
     }
   }
 
+  /** Of a stream that cannot be sent for a fault, which is no failed attempt: its endpoint has not refused anything. */
+  function breakClaim({ streamId, claim }: Claimed): void {
+    const faultsBefore = faults.get(streamId) ?? 0;
+    faults.set(streamId, faultsBefore + 1);
+    const rest = Math.min(restMs * 2 ** faultsBefore, longestRestMs);
+    broken.push({ claim, streamId, until: new Date(clock().getTime() + rest) });
+  }
+
+  /** Those that cannot be given back now are tried again with the next ones. */
+  async function giveBack(): Promise<void> {
+    if (broken.length === 0) return;
+    const given = broken;
+    broken = [];
+    try {
+      const back = new Set(await giveClaimsBack(database.pool, given));
+      // Deleted, or somebody else's.
+      for (const { streamId } of given) if (streamId !== null && !back.has(streamId)) faults.delete(streamId);
+    } catch (error) {
+      broken.push(...given);
+      throw error;
+    }
+  }
+
   async function run(): Promise<void> {
+    await giveBack();
     const free = atOnce - running.size;
     if (free === 0 || isStopping) return;
     const claim = newId();
     for (const stream of await claimSome(claim, free)) {
-      const sending = sendAll({ ...stream, claim })
-        .catch((error: unknown) =>
+      const claimed = { ...stream, claim };
+      const sending = sendAll(claimed)
+        .then(() => void faults.delete(stream.streamId))
+        .catch((error: unknown) => {
+          breakClaim(claimed);
           logger.warn(
             { err: error, streamId: stream.streamId },
             'A stream of the audit log could not be sent; it will be tried again',
-          ),
-        )
+          );
+        })
         .finally(() => {
           running.delete(sending);
           // Nobody could claim it for what has come meanwhile.
@@ -124,8 +173,7 @@ export function createSender(options: SenderOptions): Sender {
     while (from?.hasMore === true && !isStopping && performance.now() < giveUpAt)
       from = await sendRecords({ ...stream, ...from }, giveUpAt, from.ahead);
     if (from !== null && stream.mayHaveHead && !isStopping) await sendHead({ ...stream, ...from });
-    const lookAt = from?.hasMore === true ? { lookAt: clock() } : {};
-    await saveProgress(database.prisma, stream, stream.claim, lookAt);
+    await endClaim(database.prisma, stream, stream.claim, clock());
   }
 
   function readAfter({ organizationId }: Claimed, after: number): Ahead {
@@ -237,6 +285,9 @@ export function createSender(options: SenderOptions): Sender {
       const impatient = setTimeout(() => cut.abort(), graceMs);
       await Promise.all(running);
       clearTimeout(impatient);
+      await giveBack().catch((error: unknown) =>
+        logger.warn({ err: error }, 'Streams of the audit log stay claimed until their claims run out'),
+      );
     },
   };
 }

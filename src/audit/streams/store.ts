@@ -273,7 +273,7 @@ const progressColumns: Readonly<Record<keyof Progress, [column: string, type: st
  */
 export async function saveProgress(
   db: Transaction,
-  { streamId, generation }: Pick<ClaimedStream, 'streamId' | 'generation'>,
+  stream: Pick<ClaimedStream, 'streamId' | 'generation'>,
   sender: string,
   progress: Progress,
   { keep = false }: { keep?: boolean } = {},
@@ -286,12 +286,71 @@ export async function saveProgress(
   );
   if (!keep) sets.push('leased_by = NULL', 'leased_until = NULL');
   if (!keep && progress.lookAt === undefined) sets.push('look_at = NULL');
+  return await update(
+    db,
+    stream,
+    sender,
+    sets,
+    names.map((name) => progress[name]),
+  );
+}
+
+/**
+ * Gives a claim up, unless it is lost. If entries have come meanwhile, any gateway finds the stream at `now`: those that have
+ * looked while it was claimed do not look by themselves. One statement.
+ */
+export async function endClaim(
+  db: Transaction,
+  stream: Pick<ClaimedStream, 'streamId' | 'generation'>,
+  sender: string,
+  now: Date,
+): Promise<void> {
+  const sets = [
+    'leased_by = NULL',
+    'leased_until = NULL',
+    `look_at = CASE WHEN EXISTS (SELECT FROM audit_positions e WHERE e.organization_id = p.organization_id AND e.position > p.position)
+                    THEN $4::timestamptz END`,
+  ];
+  await update(db, stream, sender, sets, [now]);
+}
+
+async function update(
+  db: Transaction,
+  { streamId, generation }: Pick<ClaimedStream, 'streamId' | 'generation'>,
+  sender: string,
+  sets: readonly string[],
+  values: readonly unknown[],
+): Promise<boolean> {
   const saved = await db.$executeRawUnsafe(
-    `UPDATE audit_stream_progress SET ${sets.join(', ')}
+    `UPDATE audit_stream_progress p SET ${sets.join(', ')}
       WHERE stream_id = $1::uuid AND generation = $2::int AND leased_by = $3::uuid`,
-    ...[streamId, generation, sender, ...names.map((name) => progress[name])],
+    ...[streamId, generation, sender, ...values],
   );
   return saved === 1;
+}
+
+/** A claim that came to nothing, and until when it keeps others from its streams. */
+export type BrokenClaim = {
+  readonly claim: string;
+  /** Null: whichever it has. */
+  readonly streamId: string | null;
+  readonly until: Date;
+};
+
+/** Ends these claims at the times that they say, those that are not lost. Returns the streams. One statement. */
+export async function giveClaimsBack(pool: pg.Pool, broken: readonly BrokenClaim[]): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `UPDATE audit_stream_progress p SET leased_until = broken.until, look_at = broken.until
+       FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS broken (claim, stream_id, until)
+      WHERE p.leased_by = broken.claim AND (broken.stream_id IS NULL OR p.stream_id = broken.stream_id)
+     RETURNING p.stream_id AS id`,
+    [
+      broken.map(({ claim }) => claim),
+      broken.map(({ streamId }) => streamId),
+      broken.map(({ until }) => until),
+    ],
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** How far a stream is, for people. */

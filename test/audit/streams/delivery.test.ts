@@ -1,13 +1,19 @@
 /** The audit log reaches an endpoint whatever that does: every entry at least once, in order, and again only as the same message. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { logName } from '../../../src/audit/log-name.ts';
+import { createSender, type Sender, type SenderOptions } from '../../../src/audit/streams/deliver.ts';
+import { createPost, type Post } from '../../../src/audit/streams/post.ts';
 import { canonicalJson } from '../../../src/platform/canonical-json.ts';
+import { type Database, openDatabase } from '../../../src/platform/database.ts';
+import { createLogger } from '../../../src/platform/logger.ts';
 import { openCheckpoint } from '../../../src/transparency/checkpoint.ts';
 import { keysOfLog } from '../../../src/transparency/log-keys.ts';
 import { leafHash } from '../../../src/transparency/merkle-tree.ts';
 import { appendLeaves, emptyEdge, rootOf } from '../../../src/transparency/tiles.ts';
+import { generousDatabaseDeadlines, generousMs } from '../../support/deadlines.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../../support/gateway.ts';
 import { reservePort } from '../../support/ports.ts';
@@ -30,7 +36,7 @@ let streamId: string;
 beforeAll(async () => {
   siem = await startSiem();
   ({ gateway, world } = await startGatewayWithWorld({
-    ...{ clock, postMs: 5_000, config: { auditStreamNetworks: ['127.0.0.0/8'] } },
+    ...{ clock, postMs: generousMs, config: { auditStreamNetworks: ['127.0.0.0/8'] } },
   }));
   const auditor = await gateway.as(world.acme.emails.reporter);
   const { viewer } = await auditor.ask('{ viewer { account { ... on User { id } } } }');
@@ -144,7 +150,6 @@ test('the receiver in the documents keeps every entry', async () => {
   await expectDelivered();
 });
 
-const neverAnswers: Respond = () => undefined;
 const closesEarly: Respond = (response) => void response.destroy();
 const answersForEver: Respond = (response) => {
   response.writeHead(500);
@@ -157,7 +162,6 @@ test.each([
   ['redirects', refuse(307, { location: '/elsewhere' }), 'redirects are not followed'],
   ['is overloaded', refuse(429, { 'retry-after': '120' }), 'answered 429'],
   ['closes early', closesEarly, 'closed the connection'],
-  ['does not answer', neverAnswers, 'did not answer within 5 seconds'],
   ['answers for ever', answersForEver, 'answered 500'],
 ])('an endpoint that %s gets the same message again', async (_, respond, words) => {
   siem.respond = respond;
@@ -324,6 +328,164 @@ describe('a stream', () => {
     expect(
       await attempt(await admin(), 'replayAuditStream', { auditStreamId: streamId, after: 1_000_000 }),
     ).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
+  describe('that another sender has', () => {
+    let database: Database;
+    /** The clock of the other senders. What the gateway sends waits until after it. */
+    let now: Date;
+    const post = createPost(() => true);
+
+    beforeEach(async () => {
+      database = openDatabase({
+        ...{ url: gateway.databaseUrl, logger: createLogger('silent') },
+        deadlines: generousDatabaseDeadlines,
+      });
+      onTestFinished(() => database.dispose());
+      await expectDelivered();
+      await expectHealthy();
+      now = new Date(clock().getTime() + hour);
+      await sendFrom(new Date(now.getTime() - hour / 2));
+    });
+    afterEach(async () => {
+      await sendFrom(clock());
+      await expectDelivered();
+    });
+    afterAll(() => post.dispose());
+
+    async function sendFrom(time: Date): Promise<void> {
+      await eventually(async () => {
+        const { rowCount } = await gateway.sql.query(
+          `UPDATE audit_stream_progress SET due_at = $2, look_at = $2 WHERE stream_id = $1 AND leased_by IS NULL`,
+          [rawId(streamId), time],
+        );
+        expect(rowCount).toBe(1);
+      });
+    }
+
+    function startSender(given: Partial<SenderOptions> = {}): Sender {
+      const sender = createSender({
+        ...{ database, clock: () => now, logger: createLogger('silent'), post },
+        onFailed: () => Promise.reject(new Error('An attempt failed')),
+        ...given,
+      });
+      onTestFinished(() => sender.dispose(0));
+      return sender;
+    }
+
+    /** With something before each message. */
+    const posting = (before: () => Promise<void>): Post => ({
+      ...post,
+      send: async (...message) => {
+        await before();
+        return await post.send(...message);
+      },
+    });
+
+    const progress = async (): Promise<Json> =>
+      (
+        await gateway.sql.query(
+          `SELECT position::int, leased_by, leased_until, look_at FROM audit_stream_progress WHERE stream_id = $1`,
+          [rawId(streamId)],
+        )
+      ).rows[0];
+
+    /** Waits until it has its position. */
+    async function leavePositionedEntry(): Promise<void> {
+      await leaveEntry();
+      await eventually(async () =>
+        expect((await health()).waitingEntries).toBe((await logLength()) - (await progress()).position),
+      );
+    }
+
+    const later = (ms: number) => new Date(now.getTime() + ms);
+
+    test('is tried again after a fault: soon, and each time later', async () => {
+      let messages = 0;
+      const failing = posting(async () => {
+        messages += 1;
+        if (messages <= 2) throw new Error('A fault');
+      });
+      const sender = startSender({ post: failing });
+      await leavePositionedEntry();
+      for (const [faults, rest] of [1_000, 2_000].entries()) {
+        await sender.run();
+        await eventually(async () => {
+          await sender.run();
+          expect((await progress()).leased_until).toEqual(later(rest));
+        });
+        now = later(rest - 1);
+        await sender.run();
+        expect((await progress()).leased_until).toEqual(later(1));
+        expect(messages).toBe(faults + 1);
+        now = later(1);
+      }
+      await sender.run();
+      await expectDelivered();
+      expect(messages).toBe(3);
+    });
+
+    test('is free at once if the claim was not answered', async () => {
+      const { pool } = database;
+      let isLost = false;
+      const losing = {
+        async query(...statement: Parameters<pg.Pool['query']>) {
+          const answer = await pool.query(...statement);
+          if (isLost || !JSON.stringify(statement).includes('SKIP LOCKED')) return answer;
+          isLost = true;
+          throw new Error('The connection was lost');
+        },
+      } as unknown as pg.Pool;
+      const sender = startSender({ database: { ...database, prisma: database.prisma, pool: losing } });
+      await leavePositionedEntry();
+      await expect(sender.run()).rejects.toThrow('The connection was lost');
+      expect((await progress()).leased_until).toEqual(later(60_000));
+      await sender.run();
+      await expectDelivered();
+    });
+
+    test('is found by others when that sender stops, with what has come meanwhile', async () => {
+      const [isSending, mayGoOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const held = posting(async () => {
+        isSending.resolve();
+        await mayGoOn.promise;
+      });
+      const [stopping, other] = [startSender({ post: held }), startSender()];
+      await leavePositionedEntry();
+      await stopping.run();
+      await isSending.promise;
+      await leavePositionedEntry();
+      // It looks while the stream is not free.
+      await other.run();
+      const stopped = stopping.dispose(generousMs);
+      mayGoOn.resolve();
+      await stopped;
+      expect((await progress()).leased_by).toBeNull();
+      await other.run();
+      expect((await progress()).leased_by).not.toBeNull();
+      await expectDelivered();
+    });
+
+    test('is tried again later if its endpoint does not answer', async () => {
+      const impatient = createPost(() => true, 100);
+      onTestFinished(() => impatient.dispose());
+      siem.respond = () => undefined;
+      const failed: string[] = [];
+      const sender = startSender({
+        post: impatient,
+        async onFailed({ next, save }) {
+          await save(database.prisma);
+          failed.push(next.error);
+        },
+      });
+      await leavePositionedEntry();
+      await sender.run();
+      await eventually(() => expect(failed).toEqual(['The endpoint did not answer within 0.1 seconds.']));
+      siem.respond = accept;
+      now = later(6_000);
+      await startSender().run();
+      await expectDelivered();
+    });
   });
 
   test('a head of the log follows its entries, is tried again, and proves what was sent', async () => {
