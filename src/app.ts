@@ -251,14 +251,22 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const identity = await openIdentity(config, clock, logger);
   begun.defer(() => identity.verifier.dispose());
   const cursors = createCursorSigner(await cursorSecrets(config));
-  const services = { ...dependencies, unsettledSites, feed, cursors, readings, logKeys: keys };
+  const tail = begun.adopt(createLogTail(database.pool), (opened) => opened.dispose());
+  const services = {
+    ...dependencies,
+    unsettledSites,
+    feed,
+    cursors,
+    readings,
+    auditTail: tail,
+    logKeys: keys,
+  };
   const rateStore =
     config.redis === null ? null : begun.adopt(openRateStore(config.redis), (opened) => opened.dispose());
   const { development } = identity;
   const viewers = createKnownViewers();
   const counters = createWebhookCounters();
   seams.onWebhooksCreated?.(counters);
-  const tail = begun.adopt(createLogTail(database.pool), (opened) => opened.dispose());
   const server = begun.adopt(
     await startHttpServer({
       host: config.host,

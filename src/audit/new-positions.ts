@@ -34,7 +34,7 @@ export function createLogWatch(pool: pg.Pool): LogWatch {
 }
 
 /** The last place that has a position; null: none has. */
-async function readLastPlace(pool: pg.Pool): Promise<Place | null> {
+export async function readLastPlace(pool: pg.Pool): Promise<Place | null> {
   const { rows } = await pool.query<{ txid: string; seq: string }>(
     'SELECT txid, seq FROM audit_positions ORDER BY txid DESC, seq DESC LIMIT 1',
   );
@@ -46,7 +46,7 @@ function placeOf(row: { txid: string; seq: string } | undefined): Place | null {
 }
 
 /** The logs of the positions after a place, and the place of the last one. Positions are given in the order of places. */
-async function listLogsAfter(
+export async function listLogsAfter(
   pool: pg.Pool,
   place: Place | null,
 ): Promise<{ logs: readonly string[]; last: Place | null }> {

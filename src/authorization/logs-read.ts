@@ -24,6 +24,12 @@ export function logsRead(
   return [...new Set([vendorOrganizationId, ...read])];
 }
 
+/** The logs in which somebody looks, by their organizations. `ANY`: it may be any log. */
+export function logsLookedIn(viewer: Viewer, places: readonly AuditPlace[]): ReadonlySet<string> | 'ANY' {
+  const logs = places.map((place) => logOf(viewer, place));
+  return logs.includes(undefined) ? 'ANY' : new Set(logs.filter((log) => log !== undefined));
+}
+
 /**
  * Whether the readers of this log may know what was asked for. A filter may name what belongs to another log, so only those know it
  * of which nothing else was read; and of the vendor's people, the vendor.

@@ -89,6 +89,10 @@ export const operations = {
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
   sessionEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
   changeRequestEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
+  auditEvents: {
+    kind: 'subscription',
+    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR', 'SUPPORT_ENGINEER'],
+  },
 
   evaluateAccess: { kind: 'http', may: ['ACCESS_EVALUATION'] },
   streamAuditLog: {

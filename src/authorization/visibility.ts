@@ -207,6 +207,19 @@ export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
   }
 }
 
+/** Whether the viewer sees this entry: whether it is in one of those places. */
+export function seesAuditEntry(
+  viewer: Viewer,
+  { organizationId, siteId, actorId }: Pick<AuditEntry, 'organizationId' | 'siteId' | 'actorId'>,
+): boolean {
+  return placesOfAuditEntries(viewer).some(
+    (place) =>
+      (place.organizationId === undefined || place.organizationId === organizationId) &&
+      (place.siteId === undefined || place.siteId === siteId) &&
+      (place.actor === undefined || (place.actor.id === actorId && organizationId !== null)),
+  );
+}
+
 /**
  * Whoever reads the whole log of an entry sees its position there. To somebody who reads a part of it, positions would tell how
  * much there is besides.

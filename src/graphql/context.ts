@@ -1,6 +1,7 @@
 /** The context of every resolver: the viewer, the gateway's services, and the loaders of one operation. */
 import { initContextCache } from '@pothos/core';
 import type { Readings } from '../audit/readings.ts';
+import type { LogTail } from '../audit/streams/tail.ts';
 import type { Dependencies } from '../commands/execute.ts';
 import type { ViewerInDoubt } from '../commands/viewer-in-doubt.ts';
 import type { CursorSigner } from '../events/event-cursor.ts';
@@ -19,6 +20,8 @@ export type Services = Dependencies & {
   cursors: CursorSigner;
   /** Who reads the audit logs is on record. */
   readings: Readings;
+  /** Waits for new entries of audit logs. */
+  auditTail: LogTail;
   /** With which the heads of audit logs are signed. Null: they are not sealed. */
   logKeys: LogKeys | null;
 };

@@ -20,6 +20,7 @@ import './mutations/sites.ts';
 import './mutations/support-sessions.ts';
 import './mutations/tickets.ts';
 import './types/account.ts';
+import './types/audit-event.ts';
 import './types/change-request.ts';
 import './types/change-request-event.ts';
 import './types/error.ts';

@@ -303,7 +303,19 @@ describe('every subscription', () => {
 
   test('is one of these', () => {
     const kinds = Object.entries(operations).filter(([, { kind }]) => kind === 'subscription');
-    expect(kinds.map(([name]) => name)).toEqual(fields);
+    expect(kinds.map(([name]) => name)).toEqual([...fields, 'auditEvents']);
+  });
+
+  /** Which entries it shows, `auditLog` decides: both look where that looks. */
+  test('auditEvents starts for everybody who may read a log', async () => {
+    const query = 'subscription { auditEvents { type } }';
+    const answers = await cells(Object.entries(everybody.people), async (person) => {
+      const stream = await listen(gateway, person, query);
+      const text = await stream.until((received) => received.includes('STARTED') || refusal.test(received));
+      const code = refusal.exec(text)?.[1];
+      return code === undefined ? 'yes' : wordFor(code);
+    });
+    expect(answers).toEqual(expected('auditEvents'));
   });
 
   /**

@@ -2,7 +2,8 @@
  * Who may do what, as a table: a row for every query, mutation and subscription, a column for every person.
  * The tests next to it compare every cell with a running gateway.
  *
- *   yes   succeeds; for reads: the object is returned; for subscriptions: the event is delivered
+ *   yes   succeeds; for reads: the object is returned; for subscriptions: the event is delivered, and for `auditEvents`,
+ *         which shows what `auditLog` does: it starts
  *   -     NOT_FOUND; for reads: null, or a list without the object; for subscriptions: no event
  *   no    FORBIDDEN
  *   why   NOT_ELIGIBLE, with the obstacles in `whoMayGrant`
@@ -113,6 +114,7 @@ auditSummary: of the engineer | 401       no       no          no     -         
 grantEvents                  | 401       no       no          no     -           -           -
 sessionEvents                | 401       no       no          no     -           -           -
 changeRequestEvents          | 401       no       no          no     -           -           -
+auditEvents                  | 401       no       no          no     yes         no          yes
 
 createTicket                 | 401       no       no          -      -           -           -
 assignTicket                 | 401       no       no          -      -           -           -
@@ -235,6 +237,7 @@ auditSummary: of the engineer | no     no       no       yes      no        no  
 grantEvents                  | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
 sessionEvents                | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
 changeRequestEvents          | -      yes      -        yes      yes       -         yes       yes       -        -       yes     yes     yes
+auditEvents                  | no     no       no       yes      no        no        no        no        no       no      no      no      yes
 
 createTicket                 | yes    yes      yes      yes      yes       yes       yes       yes       yes      yes     yes     yes     yes
 assignTicket                 | -      no       -        no       no        no        no        no        no       no      no      no      no
@@ -357,6 +360,7 @@ auditSummary: of the engineer | yes   yes       -         no       no        no
 grantEvents                  | yes   yes       -         -        -         -
 sessionEvents                | yes   yes       -         -        -         -
 changeRequestEvents          | yes   yes       -         -        -         -
+auditEvents                  | yes   yes       yes       no       no        no
 
 createTicket                 | yes   yes       yes       yes      yes       yes
 assignTicket                 | no    no        no        no       no        -
@@ -479,6 +483,7 @@ auditSummary: of the engineer | yes      -        yes      no        no       ye
 grantEvents                  | yes      -        no       no        yes      no       no        yes       no
 sessionEvents                | yes      -        no       no        yes      no       no        yes       no
 changeRequestEvents          | yes      -        no       no        yes      no       no        yes       no
+auditEvents                  | yes      yes      yes      no        no       yes      no        no        yes
 
 createTicket                 | -        -        no       yes       no       no       yes       no        no
 assignTicket                 | no       -        yes      yes       no       -        yes       no        -

@@ -10,8 +10,10 @@ import { togetherAtMost } from '../../src/commands/execute-each.ts';
 import { createRecentRefusals } from '../../src/commands/recent-refusals.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { beginChanges } from '../support/begun-changes.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { nextOf } from '../support/grant-events.ts';
+import { giveAllPositions } from '../support/positions.ts';
 import { insertAuditStreams, insertInboundTicketEvents, rawId } from '../support/rows.ts';
 import { bySize } from '../support/size.ts';
 import {
@@ -1259,7 +1261,44 @@ describe('a subscription', () => {
   } as const;
 
   test('has a row', () => {
-    expect(fieldsOf(schema.getSubscriptionType())).toEqual(Object.keys(subscriptions));
+    expect(fieldsOf(schema.getSubscriptionType())).toEqual(['auditEvents', ...Object.keys(subscriptions)]);
+  });
+
+  /** The account (twice), and the last place. Of a page: where the log ends, the entries, the account and the positions. */
+  const toFollow = { toBegin: 4, page: 4 };
+
+  test('entries of auditEvents, page by page', async () => {
+    const read: string[] = [];
+    await using other = await startGateway({
+      databaseUrl: gateway.databaseUrl,
+      maintenance: false,
+      onStatement: (sql) => read.push(sql),
+    });
+    const admin = await other.as(acme.emails.organizationAdmin);
+    await giveAllPositions(gateway.sql);
+    const counts: Record<number, number> = {};
+    for (const n of [1, many]) {
+      read.length = 0;
+      const events = admin.socket().iterate<Json>({
+        query: `subscription { auditEvents(filter: { action: SITE_CREATE }) {
+          id cursor type occurredAt entry { id position action actor { name } resource { type } details } } }`,
+      });
+      expect((await events.next()).value.data.auditEvents.type).toBe('STARTED');
+      for (let made = 0; made < n; made++) {
+        const url = `https://followed-${n}-${made}.example`;
+        await done(world.operator, 'createSite', { organizationId: acme.organizationId, url, name: url });
+      }
+      // Until then it finds nothing, once.
+      await eventually(() => expect(read.filter((sql) => sql.includes('is_looked_at')).length).toBe(1));
+      await giveAllPositions(gateway.sql);
+      for (let got = 0; got < n; got++)
+        expect((await events.next()).value.data.auditEvents.entry.position).toBeGreaterThan(0);
+      // All who wait share the looks.
+      counts[n] = read.filter((sql) => !sql.includes('AS MATERIALIZED')).length;
+      await events.return?.();
+    }
+    const { toBegin, page } = toFollow;
+    expect(counts).toEqual({ 1: toBegin + page - 1 + page, [many]: toBegin + page - 1 + page });
   });
 
   test.each([

@@ -33,6 +33,7 @@ const opened: Record<Relation, readonly string[]> = {
     ...[
       'account',
       'accounts',
+      'auditEvents',
       'auditLog',
       'auditSummary',
       'streamAuditLog',
@@ -50,9 +51,16 @@ const opened: Record<Relation, readonly string[]> = {
     ...ticketing,
   ],
   GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
-  AUDIT_READING: ['account', 'auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
+  AUDIT_READING: ['account', 'auditEvents', 'auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
-  SUPPORT_ENGINEER: ['auditLog', 'auditSummary', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
+  SUPPORT_ENGINEER: [
+    'auditEvents',
+    'auditLog',
+    'auditSummary',
+    'grantEvents',
+    'sessionEvents',
+    'changeRequestEvents',
+  ],
   ASSIGNED_ENGINEER: [
     ...['releaseDataAccess', 'requestDataAccess', 'startSupportSession', 'withdrawDataAccessRequest'],
     ...['recordChangeResult', 'requestChange', 'withdrawChangeRequest'],
@@ -64,11 +72,12 @@ const opened: Record<Relation, readonly string[]> = {
     ...['sessionEvents', 'changeRequestEvents'],
   ],
   ROLE_HOLDER: ['triggerScimSync'],
-  AUDITOR: ['auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
+  AUDITOR: ['auditEvents', 'auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
   UNSYNCED_ROLE_HOLDER: ['triggerScimSync'],
   UNSYNCED_GRANTOR: [],
   ORGANIZATION_ADMIN: [
     ...[
+      'auditEvents',
       'auditLog',
       'auditSummary',
       'streamAuditLog',
@@ -83,7 +92,14 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   GUARD_ADMIN: [
     ...['approveGuardRequest', 'approveGuardRequestInBulk', 'denyGuardRequest', 'denyGuardRequestInBulk'],
-    ...['auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog', 'setSupportAccessRestrictions'],
+    ...[
+      'auditEvents',
+      'auditLog',
+      'auditSummary',
+      'streamAuditLog',
+      'proveAuditLog',
+      'setSupportAccessRestrictions',
+    ],
     ...streaming,
     ...revoking,
   ],
@@ -116,7 +132,7 @@ test('without a relation nothing is allowed, and one sufficient relation is enou
 
 test('the queries, the subscription and what is outside GraphQL are exactly these', () => {
   const kinds = Object.groupBy(names, (name) => operations[name].kind);
-  expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents', 'changeRequestEvents']);
+  expect(kinds.subscription).toEqual(['grantEvents', 'sessionEvents', 'changeRequestEvents', 'auditEvents']);
   expect(kinds.http).toEqual(['evaluateAccess', 'streamAuditLog', 'proveAuditLog']);
   expect(kinds.query?.toSorted()).toEqual(
     [

@@ -1,9 +1,16 @@
-/** `GET /audit/stream`: who reads which log, page after page, and how an answer waits. */
+/**
+ * `GET /audit/stream` and the subscription `auditEvents`: who reads which log, page after page and as it is written, and how they
+ * wait at its end.
+ */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Reading, Readings } from '../../src/audit/readings.ts';
+import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { expectEveryPosition } from '../support/positions.ts';
+import { rawId } from '../support/rows.ts';
 import { logKeys, sealAll, signingKeys } from '../support/sealing.ts';
 import { assignRole, done, startGatewayWithWorld, type World } from '../support/world.ts';
 
@@ -12,9 +19,15 @@ let world: World;
 let auditor: Person;
 /** A service account of Acme that reads its log. */
 let siem: Person;
+/** What was put on record of who reads. */
+const recorded: Reading[] = [];
 
 beforeAll(async () => {
-  ({ gateway, world } = await startGatewayWithWorld());
+  const readings: Readings = {
+    record: async (more) => void recorded.push(...more),
+    save: async () => undefined,
+  };
+  ({ gateway, world } = await startGatewayWithWorld({ readings }));
   const { organizationId, emails } = world.acme;
   const person = await gateway.as(emails.reporter);
   const { viewer } = await person.ask('{ viewer { account { ... on User { id } } } }');
@@ -242,4 +255,206 @@ test('heads come to those who ask for them, with the entries that they state, an
   expect(await stream(siem, { cursor, head: Number(head) })).toMatchObject({ lines: [], head: null });
   expect((await stream(siem, { head: 0, limit: 1 })).lines).toEqual((await stream(siem, { limit: 1 })).lines);
   expect(await stream(siem, { head: 'x' })).toMatchObject({ status: 400, code: 'BAD_REQUEST' });
+});
+
+describe('the subscription auditEvents', () => {
+  type Refusal = { extensions: { code: string } };
+  type Asked = { filter?: Record<string, unknown>; after?: string };
+
+  /** Subscribes. Resolves once the subscription has started, with its first cursor. */
+  async function follow(person: Person, { filter = {}, after }: Asked = {}) {
+    const results = person.socket().iterate<Json>({
+      query: `subscription ($filter: AuditLogFilter, $after: String) { auditEvents(filter: $filter, after: $after) {
+        id type cursor occurredAt entry { id position action outcome organizationId details } } }`,
+      variables: { filter, after: after ?? null },
+    });
+    const next = async () => {
+      // An error that ends a subscription is thrown as a list.
+      const { value, done: isOver } = await results.next().catch((error: unknown) => {
+        throw Array.isArray(error) ? new Error((error as Refusal[])[0]?.extensions.code) : error;
+      });
+      if (isOver === true) throw new Error('The subscription ended');
+      if (value.errors !== undefined) throw new Error(value.errors[0].extensions.code);
+      return value.data.auditEvents;
+    };
+    const started = await next();
+    expect(started).toMatchObject({ type: 'STARTED', entry: null });
+    return {
+      cursor: started.cursor as string,
+      next,
+      async invited(count: number): Promise<Json[]> {
+        const events: Json[] = [];
+        while (events.length < count) events.push(await next());
+        return events;
+      },
+      end: async () => void (await results.return?.()),
+    };
+  }
+
+  /** Invites by their first names, and resolves once all have been. */
+  const invite = async (...names: string[]) => void (await Promise.all(names.map((name) => rename(name))));
+  const namesOf = (events: Json[]) =>
+    events.map(({ entry }) => String(entry.details.email).replace('@acme.example', ''));
+  const invitations = { action: 'ACCOUNT_INVITE' };
+
+  test('each entry comes once, in the order of positions, as it is written and after every cursor', async () => {
+    const followed = await follow(siem, { filter: invitations });
+    const first = ['live-1', 'live-2', 'live-3', 'live-4', 'live-5'];
+    await invite(...first);
+    const events = await followed.invited(5);
+    await followed.end();
+    const second = ['cut-1', 'cut-2', 'cut-3'];
+    await invite(...second);
+    const resumed = await follow(siem, { filter: invitations, after: events[2]?.cursor });
+    const rest = await resumed.invited(5);
+    expect(namesOf([...events, ...rest.slice(2)]).toSorted()).toEqual([...first, ...second].toSorted());
+    expect(rest.slice(0, 2)).toEqual(events.slice(3));
+    for (const { id, entry } of rest) expect(id).toBe(entry.id);
+    const positions = [...events, ...rest.slice(2)].map(({ entry }) => entry.position);
+    expect(positions).toEqual(positions.toSorted((one, other) => one - other));
+    const whole = await follow(siem, { filter: invitations, after: followed.cursor });
+    expect(await whole.invited(8)).toEqual([...events, ...rest.slice(2)]);
+    // Nothing comes twice: next comes what is written next.
+    await invite('after-all');
+    for (const { invited, end } of [resumed, whole]) {
+      expect(namesOf(await invited(1))).toEqual(['after-all']);
+      await end();
+    }
+  });
+
+  test('a page is as long as it may be, and what does not fit is passed over', async () => {
+    const followed = await follow(siem, { filter: { text: 'needle' } });
+    await gateway.sql.query(
+      `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_id, actor_kind, actor_name, resource_type,
+                                  resource_id, organization_id, details)
+       SELECT gen_random_uuid(), now(), 'account.invite', 'SUCCEEDED', NULL, 'SYSTEM', 'Latchkey', 'User', 'x', organization_id,
+              jsonb_build_object('email', CASE WHEN n % 5 = 0 THEN 'needle' || n ELSE 'straw' || n END)
+         FROM accounts, generate_series(1, 1250) AS n WHERE email = $1`,
+      [siem.email],
+    );
+    const found = await followed.invited(250);
+    expect(found.map(({ entry }) => entry.details.email)).toEqual(
+      found.map((_, at) => `needle${(at + 1) * 5}`),
+    );
+    await followed.end();
+  });
+
+  test('another customer’s entries never come, and the vendor’s readers follow all logs, or one', async () => {
+    const filter = { actions: ['ACCOUNT_INVITE'] };
+    const own = await follow(world.admins.acme, { filter });
+    const named = await follow(world.admins.acme, {
+      filter: { ...filter, organizationId: world.globex.organizationId },
+    });
+    const all = await follow(world.operator, { filter });
+    const one = await follow(world.operator, {
+      filter: { ...filter, organizationId: world.acme.organizationId },
+    });
+    await done(world.admins.globex, 'inviteUser', {
+      ...{ organizationId: world.globex.organizationId, email: 'theirs@globex.example', name: 'theirs' },
+    });
+    expect((await all.next()).entry.organizationId).toBe(world.globex.organizationId);
+    await invite('ours');
+    for (const { next } of [own, all, one])
+      expect((await next()).entry).toMatchObject({
+        organizationId: world.acme.organizationId,
+        details: { email: 'ours@acme.example' },
+      });
+    const nothing = named.next();
+    const isEmpty = Symbol('empty');
+    expect(await Promise.race([nothing, Promise.resolve(isEmpty)])).toBe(isEmpty);
+    nothing.catch(() => undefined);
+    for (const { end } of [own, named, all, one]) await end();
+  });
+
+  test('whoever loses the role receives what was written before, and an end', async () => {
+    const { organizationId, emails } = world.acme;
+    const leaver = await gateway.as(emails.trustedUser ?? '');
+    const { viewer } = await leaver.ask('{ viewer { account { ... on User { id } } } }');
+    const { id: roleAssignmentId } = await assignRole(world, {
+      ...{ userId: viewer.account.id, role: 'AUDITOR', organizationId },
+    });
+    const followed = await follow(leaver, { filter: invitations });
+    await invite('while-auditor');
+    expect(namesOf(await followed.invited(1))).toEqual(['while-auditor']);
+    await done(world.operator, 'removeRole', { roleAssignmentId });
+    await invite('too-late');
+    await expect(followed.next()).rejects.toThrow('ACCESS_ENDED');
+    await expect(follow(leaver, { filter: invitations, after: followed.cursor })).rejects.toThrow(
+      'FORBIDDEN',
+    );
+  });
+
+  test('who follows a log is on record there before anything is shown, with what they asked for', async () => {
+    const filter = { ...invitations, text: 'on-record' };
+    const readers = [world.guardAdmins.acme, world.operator];
+    const ofReaders = () =>
+      recorded.filter(({ reader }) => readers.some(({ email }) => email === reader.email));
+    recorded.length = 0;
+    const followed = [];
+    for (const reader of readers) followed.push(await follow(reader, { filter }));
+    const acme = rawId(world.acme.organizationId);
+    const conditions = ['action', 'text'];
+    const asked = { ...filter, action: 'account.invite' };
+    const begun = ofReaders().map(({ action, logId, details }) => ({ action, logId, details }));
+    const action = 'audit_entries.stream';
+    expect(begun).toEqual([
+      { action, logId: acme, details: { conditions, filter: asked } },
+      { action, logId: vendorOrganizationId, details: { conditions, filter: asked } },
+    ]);
+    recorded.length = 0;
+    await invite('on-record');
+    for (const { invited, end } of followed) {
+      await invited(1);
+      await end();
+    }
+    // The customer is told of the vendor's reader as well, without what that asked for.
+    const shown = ofReaders().map(({ reader, logId, details }) => [reader.email, logId, details]);
+    expect(shown.toSorted()).toEqual(
+      [
+        [readers[0]?.email, acme, { conditions, filter: asked }],
+        [readers[1]?.email, vendorOrganizationId, { conditions, filter: asked }],
+        [readers[1]?.email, acme, { conditions }],
+      ].toSorted(),
+    );
+  });
+
+  test('a cursor of somebody else, of another filter or of nobody is refused, and so is a wrong period', async () => {
+    const followed = await follow(siem, { filter: invitations });
+    const after = followed.cursor;
+    await followed.end();
+    const refusals: [Person, Asked, string][] = [
+      [auditor, { filter: invitations, after }, 'CURSOR_OF_ANOTHER_VIEWER'],
+      [siem, { after }, 'CURSOR_OF_ANOTHER_FILTER'],
+      [siem, { after: 'bm9uZQ' }, 'CURSOR_MALFORMED'],
+      [
+        siem,
+        { filter: invitations, after: `${after.slice(0, -1)}${after.endsWith('A') ? 'B' : 'A'}` },
+        'CURSOR_MALFORMED',
+      ],
+      [siem, { after: (await stream(siem, { limit: 1 })).cursor }, 'CURSOR_OF_ANOTHER_FILTER'],
+      [siem, { filter: { from: '2026-01-02', until: '2026-01-01' } }, 'BAD_USER_INPUT'],
+    ];
+    for (const [person, asked, code] of refusals)
+      await expect(follow(person, asked), code).rejects.toThrow(code);
+  });
+
+  test('a cursor whose entry is not in the log any more is refused: the database was restored', async () => {
+    await expectEveryPosition(gateway.sql);
+    const followed = await follow(siem, { filter: { action: 'SITE_CREATE' } });
+    await followed.end();
+    // Another entry has its number.
+    await gateway.sql.query('ALTER TABLE audit_entries DISABLE TRIGGER USER');
+    const { rows } = await gateway.sql.query<{ id: string; txid: string; seq: string }>(
+      'SELECT id, txid, seq FROM audit_entries JOIN audit_positions USING (txid, seq) ORDER BY txid DESC, seq DESC LIMIT 1',
+    );
+    const [{ id, txid, seq } = { id: '', txid: '', seq: '' }] = rows;
+    const call = (to: string) =>
+      gateway.sql.query('UPDATE audit_entries SET id = $1 WHERE txid = $2 AND seq = $3', [to, txid, seq]);
+    await call(randomUUID());
+    const again = () => follow(siem, { filter: { action: 'SITE_CREATE' }, after: followed.cursor });
+    await expect(again()).rejects.toThrow('HISTORY_REPLACED');
+    await call(id);
+    await (await again()).end();
+    await gateway.sql.query('ALTER TABLE audit_entries ENABLE TRIGGER USER');
+  });
 });

@@ -3,9 +3,17 @@
  * however many they are.
  */
 import type pg from 'pg';
+import { createPermits } from '../../platform/permits.ts';
+import { isAfter } from '../follow.ts';
+import { listLogsAfter } from '../new-positions.ts';
+import type { Place } from '../positions.ts';
 
 /** Milliseconds between two looks, while anybody waits. */
 const interval = 250;
+
+/** So many of those who follow logs read at once. Milliseconds for which the others wait for that. */
+const readersAtOnce = 4;
+const patienceMs = 10_000;
 
 export type LogTail = {
   /**
@@ -13,16 +21,30 @@ export type LogTail = {
    * database is away, nothing is seen.
    */
   entryAfter(logId: string, position: number, signal: AbortSignal): Promise<void>;
-  /** How many wait. */
+  /**
+   * Resolves once one of these logs has got positions after the place, or the signal is aborted. Now and then it resolves
+   * without any: the caller reads.
+   *
+   * @param after null: before all entries
+   */
+  growthAfter(after: Place | null, logs: ReadonlySet<string> | 'ANY', signal: AbortSignal): Promise<void>;
+  /** Reads in the turn of those who follow logs, so that they leave connections to others. Rejects if its turn does not come. */
+  read<Result>(task: () => Promise<Result>): Promise<Result>;
+  /** How many wait for entries. */
   readonly waiting: number;
   /** Lets nobody wait any more. */
   dispose(): void;
 };
 
-type Waiter = { logId: string; position: number; done: () => void };
+type Waiter = { readonly done: () => void };
+type LogWaiter = Waiter & { readonly logId: string; readonly position: number };
+/** `after`: what has got its position up to here, it has been told of. */
+type PlaceWaiter = Waiter & { after: Place | null; readonly logs: ReadonlySet<string> | 'ANY' };
 
 export function createLogTail(pool: pg.Pool, lookEvery = interval): LogTail {
-  const waiters = new Set<Waiter>();
+  const ofLogs = new Set<LogWaiter>();
+  const ofPlaces = new Set<PlaceWaiter>();
+  const permits = createPermits(readersAtOnce, () => new Error('Too many read audit logs at once'));
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
 
@@ -30,37 +52,76 @@ export function createLogTail(pool: pg.Pool, lookEvery = interval): LogTail {
     timer ??= setTimeout(() => {
       void look().finally(() => {
         timer = undefined;
-        if (waiters.size > 0 && !isOver) lookSoon();
+        if (ofLogs.size + ofPlaces.size > 0 && !isOver) lookSoon();
       });
     }, lookEvery);
   }
 
   async function look(): Promise<void> {
-    const lengths = await readLengths(pool, [...new Set([...waiters].map(({ logId }) => logId))]).catch(
-      () => new Map<string, number>(),
-    );
-    for (const { logId, position, done } of [...waiters]) if ((lengths.get(logId) ?? 0) > position) done();
+    await lookAtLengths().catch(() => undefined);
+    await lookAtPlaces().catch(() => undefined);
+  }
+
+  async function lookAtLengths(): Promise<void> {
+    if (ofLogs.size === 0) return;
+    const lengths = await readLengths(pool, [...new Set([...ofLogs].map(({ logId }) => logId))]);
+    for (const { logId, position, done } of [...ofLogs]) if ((lengths.get(logId) ?? 0) > position) done();
+  }
+
+  async function lookAtPlaces(): Promise<void> {
+    // Whoever begins to wait meanwhile is told by the next look.
+    const [first, ...others] = ofPlaces;
+    if (first === undefined) return;
+    const from = others.reduce((least, { after }) => (isAfter(least, after) ? after : least), first.after);
+    const { logs: grown, last } = await listLogsAfter(pool, from);
+    if (last === null) return;
+    for (const waiter of [first, ...others]) {
+      const { logs, done } = waiter;
+      if (isAfter(last, waiter.after)) waiter.after = last;
+      if (logs === 'ANY' || grown.some((log) => logs.has(log))) done();
+    }
+  }
+
+  async function wait<Kind extends Waiter>(
+    waiters: Set<Kind>,
+    signal: AbortSignal,
+    waiterOf: (done: () => void) => Kind,
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = waiterOf(resolve);
+    const onAbort = () => resolve();
+    waiters.add(waiter);
+    signal.addEventListener('abort', onAbort, { once: true });
+    lookSoon();
+    await promise;
+    signal.removeEventListener('abort', onAbort);
+    waiters.delete(waiter);
   }
 
   return {
     async entryAfter(logId, position, signal) {
       if (signal.aborted || isOver) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const waiter = { logId, position, done: resolve };
-      waiters.add(waiter);
-      signal.addEventListener('abort', resolve as () => void, { once: true });
-      lookSoon();
-      await promise;
-      signal.removeEventListener('abort', resolve as () => void);
-      waiters.delete(waiter);
+      await wait(ofLogs, signal, (done) => ({ logId, position, done }));
+    },
+    async growthAfter(after, logs, signal) {
+      if (signal.aborted || isOver) return;
+      await wait(ofPlaces, signal, (done) => ({ after, logs, done }));
+    },
+    async read(task) {
+      const done = await permits.take(patienceMs);
+      try {
+        return await task();
+      } finally {
+        done();
+      }
     },
     get waiting() {
-      return waiters.size;
+      return ofLogs.size + ofPlaces.size;
     },
     dispose() {
       isOver = true;
       clearTimeout(timer);
-      for (const { done } of waiters) done();
+      for (const { done } of [...ofLogs, ...ofPlaces]) done();
     },
   };
 }

@@ -1,0 +1,67 @@
+/** The cursors of a subscription to the audit log: the entry after which it goes on, by its place in the order of all logs. */
+import type pg from 'pg';
+import { findEntryAt } from '../../audit/follow.ts';
+import type { Place } from '../../audit/positions.ts';
+import { HistoryReplacedError, MalformedCursorError } from '../../events/errors.ts';
+import type { Cursors } from '../../events/event-cursor.ts';
+import { origin, type Position, tagOf } from '../../events/position.ts';
+import { type Context, viewerOf } from '../context.ts';
+import type { AskedOfLog } from '../lists/audit-filter.ts';
+
+type ReadCursor = {
+  readonly text: string;
+  /**
+   * Where it leads; null: before all entries.
+   * @throws HistoryReplacedError if the log does not have the entry of the cursor
+   */
+  verified(pool: pg.Pool): Promise<Place | null>;
+};
+
+export class AuditCursors {
+  readonly #cursors: Cursors;
+
+  constructor(context: Context, filter: AskedOfLog) {
+    const { services } = context;
+    this.#cursors = services.cursors({ viewerId: viewerOf(context).id, stream: 'auditEvents', filter });
+  }
+
+  at({ id, txid, seq }: Place & { readonly id: string }): string {
+    return this.#cursors.encode(positionOf({ txid, seq }, tagOf(id)));
+  }
+
+  /** @throws HistoryReplacedError if there is no entry any more */
+  async atPlace(pool: pg.Pool, place: Place | null): Promise<string> {
+    if (place === null) return this.#cursors.encode(origin);
+    const id = await findEntryAt(pool, place);
+    if (id === null) throw new HistoryReplacedError();
+    return this.at({ ...place, id });
+  }
+
+  /** @throws MalformedCursorError, ForeignCursorError, OtherFilterCursorError */
+  read(text: string): ReadCursor {
+    const { next: txid, open } = this.#cursors.decode(text);
+    const [entry, named] = open;
+    if (entry === undefined && txid === 0n) return { text, verified: async () => null };
+    if (entry === undefined || named === undefined) throw new MalformedCursorError();
+    const place = { txid, seq: entry.through };
+    return {
+      text,
+      verified: async (pool) => {
+        const id = await findEntryAt(pool, place);
+        if (id === null || tagOf(id) !== named.through) throw new HistoryReplacedError();
+        return place;
+      },
+    };
+  }
+}
+
+/** Cursors have the form of those of events: the transaction, the entry's number in it, and a part of its id. */
+function positionOf({ txid, seq }: Place, tag: bigint): Position {
+  return {
+    next: txid,
+    open: [
+      { txid, through: seq },
+      { txid, through: tag },
+    ],
+  };
+}
