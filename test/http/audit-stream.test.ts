@@ -258,12 +258,11 @@ test('heads come to those who ask for them, with the entries that they state, an
 });
 
 describe('the subscription auditEvents', () => {
-  type Refusal = { extensions: { code: string } };
   type Asked = { filter?: Record<string, unknown>; after?: string };
 
   /** Subscribes. Resolves once the subscription has started, with its first cursor. */
   async function follow(person: Person, { filter = {}, after }: Asked = {}) {
-    const results = person.socket().iterate<Json>({
+    const results: AsyncIterator<Json> = person.socket().iterate<Json>({
       query: `subscription ($filter: AuditLogFilter, $after: String) { auditEvents(filter: $filter, after: $after) {
         id type cursor occurredAt entry { id position action outcome organizationId details } } }`,
       variables: { filter, after: after ?? null },
@@ -271,7 +270,7 @@ describe('the subscription auditEvents', () => {
     const next = async () => {
       // An error that ends a subscription is thrown as a list.
       const { value, done: isOver } = await results.next().catch((error: unknown) => {
-        throw Array.isArray(error) ? new Error((error as Refusal[])[0]?.extensions.code) : error;
+        throw Array.isArray(error) ? new Error(error[0].extensions.code) : error;
       });
       if (isOver === true) throw new Error('The subscription ended');
       if (value.errors !== undefined) throw new Error(value.errors[0].extensions.code);
