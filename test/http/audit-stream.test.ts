@@ -369,18 +369,26 @@ describe('the subscription auditEvents', () => {
     const { organizationId, emails } = world.acme;
     const leaver = await gateway.as(emails.trustedUser ?? '');
     const { viewer } = await leaver.ask('{ viewer { account { ... on User { id } } } }');
-    const { id: roleAssignmentId } = await assignRole(world, {
-      ...{ userId: viewer.account.id, role: 'AUDITOR', organizationId },
-    });
-    const followed = await follow(leaver, { filter: invitations });
-    await invite('while-auditor');
-    expect(namesOf(await followed.invited(1))).toEqual(['while-auditor']);
-    await done(world.operator, 'removeRole', { roleAssignmentId });
-    await invite('too-late');
-    await expect(followed.next()).rejects.toThrow('ACCESS_ENDED');
-    await expect(follow(leaver, { filter: invitations, after: followed.cursor })).rejects.toThrow(
-      'FORBIDDEN',
-    );
+    const appoint = async () =>
+      (await assignRole(world, { userId: viewer.account.id, role: 'AUDITOR', organizationId })).id;
+    const losses: Record<string, (roleAssignmentId: string) => Promise<unknown>> = {
+      told: (roleAssignmentId) => done(world.operator, 'removeRole', { roleAssignmentId }),
+      // As if the event of it came late.
+      untold: (id) => gateway.sql.query('DELETE FROM role_assignments WHERE id = $1', [rawId(id)]),
+    };
+    let cursor = '';
+    for (const [name, lose] of Object.entries(losses)) {
+      const roleAssignmentId = await appoint();
+      const followed = await follow(leaver, { filter: invitations });
+      await invite(`before-${name}`);
+      const [before] = await followed.invited(1);
+      expect(namesOf([before])).toEqual([`before-${name}`]);
+      cursor = before?.cursor;
+      await lose(roleAssignmentId);
+      await invite(`after-${name}`);
+      await expect(followed.next()).rejects.toThrow('ACCESS_ENDED');
+    }
+    await expect(follow(leaver, { filter: invitations, after: cursor })).rejects.toThrow('FORBIDDEN');
   });
 
   test('who follows a log is on record there before anything is shown, with what they asked for', async () => {
