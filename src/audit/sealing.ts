@@ -48,9 +48,16 @@ export function createSealer({ pool, keys, clock, logger }: SealerOptions): Seal
   const failed = new Map<string, number>();
   const watch = createLogWatch(pool);
 
+  /** Whether all logs are to be looked at: until that has succeeded. */
+  let isDueForAll = false;
+
   async function look(): Promise<void> {
     const grown = await watch.look();
-    for (const log of grown === 'ALL' ? await listUnsealedLogs(pool) : grown) waiting.add(log);
+    if (grown === 'ALL') isDueForAll = true;
+    else for (const log of grown) waiting.add(log);
+    if (!isDueForAll) return;
+    for (const log of await listUnsealedLogs(pool)) waiting.add(log);
+    isDueForAll = false;
   }
 
   function nextLogs(): string[] {

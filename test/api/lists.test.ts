@@ -202,7 +202,8 @@ beforeAll(async () => {
   for (const name of names) firstCursors.set(name, (await pageOf(name, { first: 1 })).edges[0]?.cursor);
 });
 
-describe.each(names)('%s', (name) => {
+/** Half of the lists on an ordinary day. */
+describe.each(everyNth(names, seed, 2))(`%s, LISTS_SEED=${seed}`, (name) => {
   test('has 20 items by default, and 100 at most', async () => {
     expect((await pageOf(name, {})).edges).toHaveLength(20);
     expect((await pageOf(name, { first: 100 })).edges).toHaveLength(100);
@@ -267,7 +268,7 @@ describe.each(names)('%s', (name) => {
     }
   });
 
-  test(`refuses cursors of other lists, LISTS_SEED=${seed}`, async () => {
+  test('refuses cursors of other lists', async () => {
     const others = names.filter((other) => other !== name).map((other) => firstCursors.get(other));
     expect(others).not.toContain(undefined);
     const made = [

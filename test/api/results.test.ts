@@ -13,6 +13,7 @@ import {
   insertOpenRequests,
   rawId,
 } from '../support/rows.ts';
+import { everyNth, seedOf } from '../support/size.ts';
 import {
   addRovoBackend,
   assignRole,
@@ -850,8 +851,12 @@ async function returnedBy(name: MutationName, row: Row): Promise<Record<string, 
   return returned;
 }
 
-describe('each type of the union, and no other, is returned by', () => {
-  test.each(Object.keys(rows) as MutationName[])('%s', async (name) => {
+const seed = seedOf('RESULTS_SEED');
+/** Half of the mutations on an ordinary day. */
+const onTurn = everyNth(Object.keys(rows) as MutationName[], seed, 2);
+
+describe(`each type of the union, and no other, is returned by, RESULTS_SEED=${seed}`, () => {
+  test.each(onTurn)('%s', async (name) => {
     const { success = [], ...refused } = await returnedBy(name, rows[name]());
     for (const [error, seen] of Object.entries(refused)) expect(seen, error).toEqual([error]);
     expect(success.filter((type) => type.endsWith('Error'))).toEqual([]);

@@ -14,7 +14,7 @@ import { bySize, seedOf } from '../support/size.ts';
 import { attempt, done, doneByTwo, fileTicket, startGatewayWithWorld, type World } from '../support/world.ts';
 
 const seed = seedOf('VIEWER_MAY_SEED');
-const share = bySize(3, 1);
+const share = bySize(5, 1);
 
 let gateway: TestGateway;
 let world: World;

@@ -137,6 +137,18 @@ test('gateways that seal at once seal each entry once', async () => {
   await expectSealed(umbra);
 });
 
+test('a gateway that could not look at all logs looks at them the next time', async () => {
+  await write(acme, 1);
+  await giveAllPositions(pool);
+  const sealer = createSealer({ pool, keys, clock: () => new Date(), logger: {} as Logger });
+  const { rows } = await pool.query<{ role: string }>('SELECT quote_ident(current_user) AS role');
+  await owner.query(`REVOKE SELECT ON audit_checkpoints FROM ${rows[0]?.role}`);
+  await expect(sealer.seal()).rejects.toThrow('permission denied');
+  await owner.query(`GRANT SELECT ON audit_checkpoints TO ${rows[0]?.role}`);
+  while (await sealer.seal());
+  await expectSealed(acme);
+});
+
 test('a gateway that is killed leaves nothing by half, and nothing unsealed for ever', async () => {
   await write(acme, bySize(1_600, 20_000));
   await write(umbra, 7);
