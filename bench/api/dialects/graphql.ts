@@ -19,8 +19,8 @@ const audit = `query Audit($after: String, $filter: AuditLogFilter) {
     pageInfo { hasNextPage endCursor } } }`;
 
 const seekPage = 100;
-const seek = `query Seek($after: String) {
-  auditLog(first: ${seekPage}, after: $after) { edges { cursor } pageInfo { endCursor } } }`;
+const seek = `query Seek($first: Int!, $after: String) {
+  auditLog(first: $first, after: $after) { edges { cursor } pageInfo { endCursor } } }`;
 type Sought = { data: { auditLog: { pageInfo: { endCursor: string } } } };
 
 function queryOf(question: Question, cursor: string | null): { query: string; variables: object } {
@@ -103,7 +103,8 @@ export const graphql: Dialect = {
   async seek(ask, skipped) {
     let after: string | null = null;
     for (let passed = 0; passed < skipped; passed += seekPage) {
-      const { data }: Sought = await ask({ query: seek, variables: { after } });
+      const first = Math.min(seekPage, skipped - passed);
+      const { data }: Sought = await ask({ query: seek, variables: { first, after } });
       after = data.auditLog.pageInfo.endCursor;
     }
     return after ?? '';
