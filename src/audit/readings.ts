@@ -13,7 +13,7 @@ import type { RequestSource } from '../platform/request-source.ts';
 import { vendorOrganizationId } from '../roles/vendor-organization.ts';
 import { type Actor, type AuditEntry, actorOf } from './entry.ts';
 import { entryOfBoth, recordRepeated } from './repetitions.ts';
-import { auditRow, entryColumnNames, entryValues } from './store.ts';
+import { auditRow, entryColumnNames, entryValues, sourceColumns } from './store.ts';
 
 export type ReadingAction = Extract<AuditEntry['action'], `audit_entries.${string}`>;
 
@@ -62,6 +62,7 @@ export function createReadings({
   readonly clock: Clock;
   readonly onWritten?: () => void;
 }): Readings {
+  /** By what tells them apart, which is looked up at each reading: to make a row takes much longer. */
   let known = new Map<string, Known>();
   /** How many are told apart, by reader, action and log. */
   let toldApart = new Map<string, number>();
@@ -87,49 +88,52 @@ export function createReadings({
     });
   }
 
-  /** The row of a reading, by which it is told apart from others as far as there are not too many. */
-  function toldApartFrom(reading: Reading, now: Date): Row {
-    const row = rowOf(reading, now);
+  /** The reading, told apart from others as far as there are not too many. */
+  function toldApartFrom(reading: Reading): Reading {
+    if (known.has(keyOf(reading))) return reading;
     const kind = `${reading.reader.id} ${reading.action} ${reading.logId}`;
     const apart = toldApart.get(kind) ?? 0;
-    if (known.has(row.fingerprint)) return row;
     if (apart < mostToldApart) {
       if (toldApart.size < mostKnown) toldApart.set(kind, apart + 1);
-      return row;
+      return reading;
     }
     const { conditions: _, filter: __, groupBy: ___, grantId: ____, ...common } = reading.details;
-    return rowOf({ ...reading, details: common }, now);
+    return { ...reading, details: common };
   }
 
   async function record(readings: readonly Reading[]): Promise<void> {
     const now = clock();
     beginHour(now);
-    const awaited: Promise<void>[] = [];
+    const awaited = new Set<Promise<void>>();
     const first = new Map<string, Row>();
-    for (const reading of readings) {
-      const row = toldApartFrom(reading, now);
-      const one = known.get(row.fingerprint);
+    for (const given of readings) {
+      const reading = toldApartFrom(given);
+      const key = keyOf(reading);
+      const one = known.get(key);
       if (one === undefined) {
-        first.set(row.fingerprint, row);
+        first.set(key, rowOf(reading, now));
         continue;
       }
       one.count += 1;
       one.lastAt = now;
-      narrowSource(one.row.entry, row.entry);
-      awaited.push(one.written);
+      narrowSource(one.row.entry, sourceColumns(reading.source));
+      awaited.add(one.written);
     }
-    if (first.size > 0) awaited.push(begin([...first.values()], now));
+    if (first.size > 0) awaited.add(begin(first, now));
     await Promise.all(awaited);
   }
 
-  function begin(rows: readonly Row[], now: Date): Promise<void> {
-    const written = writeFirst(pool, rows).then(onWritten);
-    const mine = rows
-      .filter(() => known.size < mostKnown)
-      .map((row) => ({ row, written, count: 0, lastAt: now }));
-    for (const one of mine) known.set(one.row.fingerprint, one);
+  function begin(first: ReadonlyMap<string, Row>, now: Date): Promise<void> {
+    const written = writeFirst(pool, [...first.values()]).then(onWritten);
+    const mine: [string, Known][] = [];
+    for (const [key, row] of first) {
+      if (known.size >= mostKnown) break;
+      const one = { row, written, count: 0, lastAt: now };
+      known.set(key, one);
+      mine.push([key, one]);
+    }
     written.catch(() => {
-      for (const one of mine) if (known.get(one.row.fingerprint) === one) known.delete(one.row.fingerprint);
+      for (const [key, one] of mine) if (known.get(key) === one) known.delete(key);
     });
     return written;
   }
@@ -149,6 +153,10 @@ export function createReadings({
       }
     },
   };
+}
+
+function keyOf({ action, reader, logId, details }: Reading): string {
+  return `${reader.id} ${action} ${logId} ${JSON.stringify(details)}`;
 }
 
 function rowOf({ action, reader, source, logId, details }: Reading, now: Date) {
@@ -182,10 +190,11 @@ function together(rows: readonly Row[]): Row[] {
   });
 }
 
+const sourceColumnNames = Object.keys(sourceColumns(undefined));
+
 /** Of where readings came from, their entry says what is common to all. */
 function narrowSource(kept: Row['entry'], other: Row['entry']): void {
-  for (const key of ['client_address', 'request_id', 'trace_id', 'user_agent'])
-    if (kept[key] !== other[key]) kept[key] = null;
+  for (const key of sourceColumnNames) if (kept[key] !== other[key]) kept[key] = null;
 }
 
 const upsertSql = (repeatedBy: string): string => `

@@ -69,12 +69,19 @@ export function auditRow({ actor, ...entry }: AuditEntry, id: string) {
     session_id: entry.sessionId ?? null,
     details: entry.details,
     count: 1,
-    client_address: entry.source?.clientAddress ?? null,
     product_key: productIn(entry),
-    request_id: entry.source?.requestId ?? null,
+    ...sourceColumns(entry.source),
+  };
+}
+
+/** Where an entry came from, as its row has it. */
+export function sourceColumns(source: AuditEntry['source']) {
+  return {
+    client_address: source?.clientAddress ?? null,
+    request_id: source?.requestId ?? null,
     // The gateway's own trace, if one is recorded: it may have begun anew.
-    trace_id: entry.source === undefined ? null : (currentTraceId() ?? entry.source.traceId),
-    user_agent: entry.source?.userAgent ?? null,
+    trace_id: source === undefined ? null : (currentTraceId() ?? source.traceId),
+    user_agent: source?.userAgent ?? null,
   };
 }
 
