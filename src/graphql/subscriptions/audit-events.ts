@@ -12,21 +12,19 @@ import { readLastPlace } from '../../audit/new-positions.ts';
 import { listPositions, type Place } from '../../audit/positions.ts';
 import { isReading } from '../../audit/readings.ts';
 import { logsLookedIn } from '../../authorization/logs-read.ts';
-import { may } from '../../authorization/operations.ts';
-import { relationsToPlatform } from '../../authorization/viewer-relations.ts';
 import { seesAuditEntry } from '../../authorization/visibility.ts';
 import { AccessEndedError } from '../../events/errors.ts';
 import type { EventSubscription } from '../../events/feed.ts';
 import { untilAvailable } from '../../events/outage.ts';
 import type { Delivery, Subscriber } from '../../events/subscriber.ts';
 import type { Viewer } from '../../identity/viewer.ts';
-import { findViewerAt } from '../../identity/viewer-store.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { newId } from '../../platform/ids.ts';
 import { type Context, viewerOf } from '../context.ts';
 import { type AskedOfLog, checkPeriod, searchOf } from '../lists/audit-filter.ts';
 import { recordSearch } from '../record-reading.ts';
 import { AuditCursors } from './audit-cursors.ts';
+import { reloadViewer } from './reload-viewer.ts';
 import type { SourceStream } from './subscribe.ts';
 
 /** What a subscriber receives. */
@@ -232,15 +230,12 @@ class AuditEventStream implements SourceStream<AuditEvent> {
 
   /** Loads the viewer's rights. One after the other, so that those loaded last count. The reason why it ends, or null. */
   #reload(): Promise<string | null> {
-    const reload = async () => {
-      const { database, unsettledSites } = this.#context.services;
+    const reload = () => {
       const known = viewerOf(this.#context);
-      const found = await findViewerAt(database.prisma, known.id);
-      if (found === null) return 'ACCOUNT_DEACTIVATED';
-      unsettledSites.note(found.unsettledSites);
-      // Another object only if something is different: what was read with other rights is read again.
-      if (!isDeepStrictEqual(found.viewer, known)) this.#context.viewer = found.viewer;
-      return may('auditEvents', relationsToPlatform(found.viewer)) ? null : 'NO_LONGER_ALLOWED';
+      return reloadViewer(this.#context, { viewerId: known.id, operation: 'auditEvents' }, (viewer) => {
+        // Another object only if something is different: what was read with other rights is read again.
+        if (!isDeepStrictEqual(viewer, known)) this.#context.viewer = viewer;
+      });
     };
     const reloaded = this.#reloading.then(reload, reload);
     this.#reloading = reloaded;

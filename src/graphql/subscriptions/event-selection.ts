@@ -1,15 +1,13 @@
 /** Which events one subscription delivers: by its kind, the viewer's rights, its filter, and its current state. */
 import { mayReceive, topicsFor } from '../../authorization/event-visibility.ts';
-import { may } from '../../authorization/operations.ts';
-import { relationsToPlatform } from '../../authorization/viewer-relations.ts';
 import type { EventAudience } from '../../events/audience.ts';
 import type { EventEnvelope } from '../../events/envelope.ts';
 import type { SubscribeOptions } from '../../events/feed.ts';
 import type { Position } from '../../events/position.ts';
 import type { Topics } from '../../events/topics.ts';
-import { findViewerAt } from '../../identity/viewer-store.ts';
 import { type Context, viewerOf } from '../context.ts';
 import type { EventCursors } from './event-cursors.ts';
+import { reloadViewer } from './reload-viewer.ts';
 import type { EventFilter, StreamKind, TicketEvent } from './stream-kind.ts';
 
 export class EventSelection<Envelope extends TicketEvent> implements SubscribeOptions<Envelope> {
@@ -40,14 +38,11 @@ export class EventSelection<Envelope extends TicketEvent> implements SubscribeOp
   }
 
   async recheck(): Promise<string | null> {
-    const { database, unsettledSites } = this.#context.services;
-    const found = await findViewerAt(database.prisma, this.viewerId);
-    if (found === null) return 'ACCOUNT_DEACTIVATED';
-    const { viewer: now } = found;
-    unsettledSites.note(found.unsettledSites);
-    // The fields that the operation selects of an event are resolved with these rights, too.
-    this.#context.viewer = now;
-    return may(this.#kind.name, relationsToPlatform(now)) ? null : 'NO_LONGER_ALLOWED';
+    const { viewerId } = this;
+    return await reloadViewer(this.#context, { viewerId, operation: this.#kind.name }, (viewer) => {
+      // The fields that the operation selects of an event are resolved with these rights, too.
+      this.#context.viewer = viewer;
+    });
   }
 
   topics(): Topics {
