@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
-/** Below the ports that embedded servers choose from, and below those of outgoing connections. */
-const [first, last] = [3_000, 10_239];
+/**
+ * Below the ports that embedded servers choose from, and below those of outgoing connections. Between two of the bad ports that
+ * `fetch` and browsers refuse, 6697 and 10080.
+ */
+const [first, last] = [7_000, 10_079];
 
 /** Tests that reserve a port listen on it here, so that every process of the tests gets another one. */
 const reservations = '127.0.0.42';
