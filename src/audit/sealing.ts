@@ -26,8 +26,11 @@ import { type Head, readHeads, readTiles } from './sealed-log.ts';
 const entriesAtOnce = 500;
 const logsAtOnce = 50;
 
-/** Milliseconds until a log that could not be sealed is tried again. */
-const tryAgainMs = 60_000;
+/**
+ * Milliseconds until a log that could not be sealed is tried again; twice as many each further time in a row, up to the longest.
+ */
+const restMs = 500;
+const longestRestMs = 60_000;
 
 export type SealerOptions = {
   readonly pool: pg.Pool;
@@ -44,8 +47,8 @@ export type Sealer = {
 export function createSealer({ pool, keys, clock, logger }: SealerOptions): Sealer {
   /** The logs in which something may have to be sealed, those first that have waited longest. */
   const waiting = new Set<string>();
-  /** The logs that could not be sealed, and when they are tried again. */
-  const failed = new Map<string, number>();
+  /** The logs that could not be sealed the last time: how often in a row, what was said of it, and when they are tried again. */
+  const failed = new Map<string, { times: number; said: string; tryAgainAt: number }>();
   const watch = createLogWatch(pool);
 
   /** Whether all logs are to be looked at: until that has succeeded. */
@@ -62,7 +65,7 @@ export function createSealer({ pool, keys, clock, logger }: SealerOptions): Seal
 
   function nextLogs(): string[] {
     const now = performance.now();
-    return [...waiting].filter((log) => (failed.get(log) ?? 0) <= now).slice(0, logsAtOnce);
+    return [...waiting].filter((log) => (failed.get(log)?.tryAgainAt ?? 0) <= now).slice(0, logsAtOnce);
   }
 
   /** Returns whether any of the logs was free. One that fails does not keep the others from being sealed. */
@@ -72,7 +75,8 @@ export function createSealer({ pool, keys, clock, logger }: SealerOptions): Seal
       for (const log of logs) {
         waiting.delete(log);
         if (done.get(log) !== true) waiting.add(log);
-        if (done.has(log)) failed.delete(log);
+        if (done.has(log) && failed.delete(log))
+          logger.info({ organizationId: log }, 'An audit log is sealed again');
       }
       return done.size > 0;
     } catch (error) {
@@ -83,10 +87,20 @@ export function createSealer({ pool, keys, clock, logger }: SealerOptions): Seal
         for (const log of logs) isAnyFree = (await sealLogs([log])) || isAnyFree;
         return isAnyFree;
       }
-      failed.set(only, performance.now() + tryAgainMs);
-      logger.error({ err: error, organizationId: only }, 'An audit log cannot be sealed');
+      rest(only, error);
       return false;
     }
+  }
+
+  /** What is said of a log is said once, however often it is tried again. */
+  function rest(log: string, error: unknown): void {
+    const before = failed.get(log);
+    const times = (before?.times ?? 0) + 1;
+    const said = error instanceof Error ? error.message : String(error);
+    const ms = Math.min(restMs * 2 ** (times - 1), longestRestMs);
+    failed.set(log, { times, said, tryAgainAt: performance.now() + ms });
+    if (said !== before?.said)
+      logger.error({ err: error, organizationId: log }, 'An audit log cannot be sealed');
   }
 
   return {
@@ -262,6 +276,11 @@ export async function readSealingLag(pool: pg.Pool): Promise<number> {
   return rows[0]?.seconds ?? 0;
 }
 
+/**
+ * Not `database.transaction`: that one waits for its turn among those of commands, which sealing must not delay, and ends after
+ * four seconds. A batch that takes longer on a busy machine would never be sealed. Each of its statements has the deadlines of
+ * all statements.
+ */
 async function inTransaction<Result>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<Result>,

@@ -3,7 +3,7 @@
  * whoever seals, whatever is killed, and whatever was written before logs were sealed.
  */
 import pg from 'pg';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { logName } from '../../src/audit/log-name.ts';
 import { leafOf } from '../../src/audit/record.ts';
 import { readRecords } from '../../src/audit/record-store.ts';
@@ -226,6 +226,47 @@ test.each([
   const sizes = await sizesOfHeads(pool);
   expect(sizes[umbra]).toBe(1);
   expect(sizes[acme]).toBeLessThan(303);
+  await owner.query('DELETE FROM organizations WHERE id = $1', [acme]);
+});
+
+test('a log that cannot be sealed is tried again, sooner and then later, and each reason is said once', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const said: string[] = [];
+  const log = ({ err }: { err?: Error }, message: string) => said.push(err?.message ?? message);
+  const logger = { error: log, info: log } as unknown as Logger;
+  const sealer = createSealer({ pool, keys, clock: () => new Date(), logger });
+  const sealAfter = async (ms: number) => {
+    vi.advanceTimersByTime(ms);
+    while (await sealer.seal());
+  };
+  const inTheWay = (level: number) =>
+    owner.query(`INSERT INTO audit_tiles VALUES ($1, $2, 0, sha256(''))`, [acme, level]);
+  const clear = async () => {
+    const client = await owner.connect();
+    await client.query(`SET session_replication_role = 'replica'`);
+    await client.query('DELETE FROM audit_tiles WHERE organization_id = $1', [acme]);
+    client.release(true);
+  };
+  await write(acme, 3);
+  await giveAllPositions(pool);
+  await inTheWay(0);
+  const reason = 'The tiles of an audit log are not those of its last head';
+  // It is tried at 0, 500 and 1,500, and next at 3,500: what is put right before is seen only then.
+  for (const ms of [0, 499, 1, 999, 1]) await sealAfter(ms);
+  expect(said).toEqual([reason]);
+  await clear();
+  await sealAfter(1_999);
+  expect((await readHeads(pool, [acme])).size).toBe(0);
+  await sealAfter(1);
+  expect(said).toEqual([reason, 'An audit log is sealed again']);
+  await expectSealed(acme);
+  // Another fault is told anew.
+  await clear();
+  await write(acme, 1);
+  await giveAllPositions(pool);
+  for (const ms of [0, 500]) await sealAfter(ms);
+  expect(said.slice(2)).toEqual(['The hashes of the log are not those of its last head']);
   await owner.query('DELETE FROM organizations WHERE id = $1', [acme]);
 });
 
