@@ -118,8 +118,12 @@ export async function startGeneration(
   });
 }
 
+/** Asks for a test message, unless one waits already: that one is for both who have asked. */
 export async function requestTest(tx: Transaction, streamId: string, now: Date): Promise<void> {
-  await tx.auditStreamProgress.update({ where: { streamId }, data: { testRequestedAt: now, lookAt: now } });
+  await tx.auditStreamProgress.updateMany({
+    where: { streamId, testRequestedAt: null },
+    data: { testRequestedAt: now, lookAt: now },
+  });
 }
 
 /** A new secret. The others sign beside it until then. */

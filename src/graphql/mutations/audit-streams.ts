@@ -200,7 +200,7 @@ addCommand(replayAuditStream, {
 addCommand(testAuditStream, {
   type: AuditStream,
   description:
-    'Sends a test message to the endpoint, also while the stream is paused or disabled. What comes of it is in `health.test` within seconds.',
+    'Sends a test message to the endpoint, also while the stream is paused or disabled. What comes of it is in `health.test` within seconds. Asked for again before that, it is the same message.',
   input: { description: 'The stream.', fields: named },
   toInput: (input) => input,
 });

@@ -1,5 +1,6 @@
 /** The audit log reaches an endpoint whatever that does: every entry at least once, in order, and again only as the same message. */
 import { spawn } from 'node:child_process';
+import type { ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -312,6 +313,33 @@ describe('a stream', () => {
     );
     expect(siem.received.at(-1)?.body).toMatchObject({ type: 'audit.test', data: { entries: [] } });
     await done(await admin(), 'resumeAuditStream', { auditStreamId: streamId });
+    await expectDelivered();
+  });
+
+  test('has one test message however often that is asked for before it is answered', async () => {
+    await expectHealthy();
+    const tests = () => siem.received.filter(({ body }) => body.type === 'audit.test').length;
+    const before = tests();
+    const waiting = Promise.withResolvers<ServerResponse>();
+    siem.respond = (response, message) =>
+      message.body.type === 'audit.test' ? waiting.resolve(response) : accept(response, message);
+    const askForTest = async () => done(await admin(), 'testAuditStream', { auditStreamId: streamId });
+    await Promise.all([askForTest(), askForTest()]);
+    const response = await waiting.promise;
+    await askForTest();
+    expect((await health()).test).toMatchObject({ isWaiting: true });
+    siem.respond = accept;
+    response.writeHead(500).end();
+    await eventually(async () =>
+      expect((await health()).test).toMatchObject({ isWaiting: false, error: 'The endpoint answered 500.' }),
+    );
+    expect(tests() - before).toBe(1);
+    // The next one is another message.
+    await askForTest();
+    await eventually(async () =>
+      expect((await health()).test).toMatchObject({ isWaiting: false, error: null }),
+    );
+    expect(tests() - before).toBe(2);
     await expectDelivered();
   });
 
