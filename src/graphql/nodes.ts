@@ -2,9 +2,11 @@
 import { brandWithType } from '@pothos/core';
 import { queryFromInfo } from '@pothos/plugin-prisma';
 import { type GraphQLResolveInfo, isObjectType } from 'graphql';
+import type { ShownEntry } from '../authorization/logs-read.ts';
 import { isId } from '../platform/ids.ts';
 import { type Context, viewerOf } from './context.ts';
 import { badUserInput } from './errors.ts';
+import { recordLookUp } from './record-reading.ts';
 import { listVisibleRows } from './visible-rows.ts';
 
 const maxNodes = 100;
@@ -28,6 +30,7 @@ export async function loadNodes(
       ids: ofType.map(({ id }) => id),
       query,
     });
+    if (typename === 'AuditEntry') await recordLookUp(context, rows as unknown as ShownEntry[]);
     for (const row of rows) {
       brandWithType(row, typename as never);
       found.set(`${typename}:${row.id}`, row);

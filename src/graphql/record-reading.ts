@@ -45,6 +45,19 @@ export async function recordSearch(
   );
 }
 
+/** Resolves once it is on record that entries were read by their ids: where those are is where was looked. */
+export async function recordLookUp(context: Context, shown: readonly ShownEntry[]): Promise<void> {
+  if (shown.length === 0) return;
+  const viewer = viewerOf(context);
+  const places = shown.map(({ organizationId }) => (organizationId === null ? {} : { organizationId }));
+  await context.services.readings.record(
+    logsRead(viewer, places, shown).map((logId) => ({
+      ...{ action: 'audit_entries.search', reader: viewer, source: context.operation.source, logId },
+      details: { conditions: ['id'] },
+    })),
+  );
+}
+
 /** Resolves once it is on record that a head or proofs of a log were read. */
 export async function recordProof(
   context: Context,

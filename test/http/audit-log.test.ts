@@ -9,6 +9,7 @@ import { logName } from '../../src/audit/log-name.ts';
 import type { Reading, Readings } from '../../src/audit/readings.ts';
 import { detailsWithGlobalIds, leafOf } from '../../src/audit/record.ts';
 import { createHeads, createProof, parseLine } from '../../src/audit/verify-export.ts';
+import { encodeGlobalId } from '../../src/platform/global-id.ts';
 import { checkpointText, openCheckpoint } from '../../src/transparency/checkpoint.ts';
 import { openInclusionProof, parseInclusionProof } from '../../src/transparency/inclusion-proof.ts';
 import { keysOfLog } from '../../src/transparency/log-keys.ts';
@@ -609,6 +610,30 @@ describe('who reads is on record', () => {
     };
     const [shortened] = await recorded(() => world.admins.acme.ask(search, { filter: long }));
     expect(shortened?.details).toEqual({ conditions: expect.arrayContaining(['text', 'ticketKeys']) });
+  });
+
+  test('of entries by their ids, once for all that a request names in a log', async () => {
+    const { rows } = await gateway.sql.query<{ id: string; of: string | null }>(
+      `(SELECT id, organization_id AS of FROM audit_entries WHERE organization_id = $1 LIMIT 3)
+       UNION ALL (SELECT id, organization_id FROM audit_entries WHERE organization_id IS NULL LIMIT 1)
+       UNION ALL (SELECT id, organization_id FROM audit_entries WHERE organization_id = $2 LIMIT 1)`,
+      [log(), rawId(world.globex.organizationId)],
+    );
+    const ids = rows.map(({ id }) => encodeGlobalId('AuditEntry', id));
+    const query = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }';
+    const one = 'query ($id: ID!) { node(id: $id) { ... on AuditEntry { action } } }';
+    const details = { conditions: ['id'] };
+    const { email } = world.admins.acme;
+    const own = { did: 'search', by: email, logId: log(), details };
+    expect(rows.length).toBe(5);
+    expect(await recorded(() => world.admins.acme.ask(query, { ids }))).toEqual([own]);
+    expect(await recorded(() => world.admins.acme.ask(one, { id: ids[0] }))).toEqual([own]);
+    // Of what they may not see they have read nothing.
+    expect(await recorded(() => world.admins.acme.ask(query, { ids: ids.slice(3) }))).toEqual([]);
+    const byOperator = { ...own, by: world.operator.email };
+    expect(await recorded(() => world.operator.ask(query, { ids }))).toEqual(
+      [vendor, log(), rawId(world.globex.organizationId)].map((logId) => ({ ...byOperator, logId })),
+    );
   });
 
   test('of the vendor’s people, in the logs of which they were shown entries, without what they asked for', async () => {
