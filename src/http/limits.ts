@@ -96,6 +96,8 @@ export const defaultLimits = {
   bodiesPerBearer: 1_000,
   /** Evaluations of one bearer that wait for their answers: half of those that a gateway lets wait. */
   evaluationsPerBearer: 1_000,
+  /** Entries of the audit log among which one export looks for those of its period. */
+  exportedEntries: 1_000_000,
   /** Bytes buffered for one client, above which its subscriptions wait until it has read some (backpressure). */
   socketHighWaterBytes: 64 * 1024,
   /** Bytes buffered for one client, above which its WebSocket is terminated. */

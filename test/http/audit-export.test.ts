@@ -20,6 +20,9 @@ let acme: string;
 /** How often entries were read for an answer. */
 let pages = 0;
 
+/** A little more than the log has at first. */
+const exportedEntries = 4_300;
+
 const beginning = Date.parse('2040-01-01T00:00:00.000Z');
 const day = 24 * 60 * 60 * 1_000;
 
@@ -30,7 +33,7 @@ beforeAll(async () => {
   ({ gateway, world } = await startGatewayWithWorld({
     ...{ onStatement, maintenance: false },
     // A client that does not read for long is cut off elsewhere.
-    limits: { slowConsumerMs: generousMs },
+    limits: { slowConsumerMs: generousMs, exportedEntries },
   }));
   acme = decodeGlobalId(world.acme.organizationId)?.id ?? '';
   // More than sockets hold: ten days, each in a transaction of its own, as if it had been written then.
@@ -149,4 +152,28 @@ test('a client that does not read yet gets no more than its connection holds, an
   expect(pages - before).toBeLessThan(2 * perExport);
   expect(await text(unread)).toBe(whole);
   expect(pages - before).toBe(2 * perExport);
+});
+
+test('a part of so many entries is a table, and one with more is refused, before anything is sent', async () => {
+  await gateway.sql.query(
+    `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id,
+                                organization_id, details)
+     SELECT gen_random_uuid(), now(), 'organization.set_guard', 'SUCCEEDED', 'SYSTEM', 'Latchkey', 'Organization', $1::text, $1::uuid,
+            '{"hasGuard": true}'
+       FROM generate_series(1, $2::int)`,
+    [acme, exportedEntries + 1 - log.length],
+  );
+  await giveAllPositions(gateway.sql);
+  const before = pages;
+  const refused = await exported(world.admins.acme);
+  expect(refused.status).toBe(400);
+  expect(JSON.parse(refused.body).error).toMatchObject({
+    code: 'BAD_REQUEST',
+    message: expect.stringContaining(`more than ${exportedEntries} entries. Ask for shorter ones`),
+  });
+  expect(pages).toBe(before);
+  for (const part of [{ after: '1' }, { through: String(exportedEntries) }]) {
+    const { status, body } = await exported(world.admins.acme, part);
+    expect([status, body.trimEnd().split('\r\n').length - 1]).toEqual([200, exportedEntries]);
+  }
 });

@@ -14,8 +14,6 @@ import type { OpenedLog } from './log-reader.ts';
 import { parametersOf } from './request.ts';
 import type { RouteOptions } from './route.ts';
 
-/** The most entries among which one export looks for those of its period. */
-const mostEntries = 1_000_000;
 /** So many are read at once. */
 const pageSize = 1_000;
 
@@ -49,9 +47,9 @@ export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
     });
     const through = Math.min(stretch.through, asked.through);
     let after = Math.max(stretch.after, asked.after);
-    if (through - after > mostEntries)
+    if (through - after > limits.exportedEntries)
       throw badRequest(
-        `That is a part of the log with more than ${mostEntries} entries. Ask for shorter ones, by from and until or by after and through.`,
+        `That is a part of the log with more than ${limits.exportedEntries} entries. Ask for shorter ones, by from and until or by after and through.`,
       );
     response.writeHead(200, {
       'content-type': 'text/csv; charset=utf-8; header=present',
