@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { searchAuditEntries } from '../../src/audit/search.ts';
 import { mayReceive, topicsFor } from '../../src/authorization/event-visibility.ts';
 import { may, type Relation } from '../../src/authorization/operations.ts';
 import {
@@ -32,6 +33,8 @@ import {
 } from '../../src/authorization/viewer-relations.ts';
 import {
   ownConsents,
+  placesOfAuditEntries,
+  seesAuditEntry,
   visibleAccounts,
   visibleAuditEntries,
   visibleAuditStreams,
@@ -630,7 +633,7 @@ test('a viewer sees the streams of the audit logs that they may see by their rel
   );
 });
 
-test('audit entries are listed only for viewers who may use auditLog', async () => {
+test('audit entries are listed, found and delivered only for viewers who may use auditLog', async () => {
   const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'];
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
@@ -651,6 +654,15 @@ test('audit entries are listed only for viewers who may use auditLog', async () 
           database.prisma.auditEntry.findMany({ where: { AND: [visibleAuditEntries(one), {}] }, select }),
         known,
       );
+      // As searches find them, and as a subscription checks each of them again.
+      const everything = { values: {}, from: null, until: null };
+      await sameIds(
+        viewer,
+        async (one) =>
+          (await searchAuditEntries(database.pool, placesOfAuditEntries(one), everything, everyId)).rows,
+        known,
+      );
+      expect(entries.filter((entry) => seesAuditEntry(viewer, entry))).toEqual(known);
       if (known.length > 0) expect(may('auditLog', relationsToPlatform(viewer))).toBe(true);
     }),
     runs,
