@@ -115,7 +115,7 @@ describe('documents', () => {
       ids[`${made.charAt(0).toLowerCase()}${made.slice(1)}Id`] = answer?.id ?? '';
     }
     const { accounts } = await operator.ask('{ accounts { edges { node { email } } } }');
-    expect(accounts.edges).toHaveLength(4);
+    expect(accounts.edges).toHaveLength(5);
   });
 });
 

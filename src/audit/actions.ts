@@ -5,6 +5,7 @@
 export const auditActions = [
   'access.evaluate',
   'account.accept_invitation',
+  'account.add_compliance_analyst',
   'account.add_operator',
   'account.add_service_account',
   'account.add_support_engineer',

@@ -171,6 +171,7 @@ export const commonShapes = { evaluation, grant, change, proposal, role, reading
 const succeeded = {
   'access.evaluate': z.strictObject({ askedBy: text, askedById: idOf('ServiceAccount'), reason: text }),
   'account.accept_invitation': z.strictObject({ email: text, userId: idOf('User') }),
+  'account.add_compliance_analyst': person,
   'account.add_operator': person,
   'account.add_service_account': z.strictObject({
     email: text,

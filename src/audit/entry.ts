@@ -4,7 +4,7 @@ import type { AuditAction } from './actions.ts';
 
 export type Actor =
   | {
-      kind: 'USER' | 'SUPPORT_ENGINEER' | 'OPERATOR' | 'SERVICE_ACCOUNT';
+      kind: 'USER' | 'SUPPORT_ENGINEER' | 'OPERATOR' | 'COMPLIANCE_ANALYST' | 'SERVICE_ACCOUNT';
       id: string;
       email: string;
       name: string;

@@ -6,10 +6,10 @@ import { commonShapes, detailsByAction, idOf, isEvaluation, moment } from './det
 import type { AuditRecord } from './record.ts';
 
 const text = z.string();
-const accounts = ['User', 'SupportEngineer', 'Operator', 'ServiceAccount'];
+const accounts = ['User', 'SupportEngineer', 'Operator', 'ComplianceAnalyst', 'ServiceAccount'];
 
 const actor = z.strictObject({
-  kind: z.enum(['USER', 'SUPPORT_ENGINEER', 'OPERATOR', 'SERVICE_ACCOUNT', 'SYSTEM']),
+  kind: z.enum(['USER', 'SUPPORT_ENGINEER', 'OPERATOR', 'COMPLIANCE_ANALYST', 'SERVICE_ACCOUNT', 'SYSTEM']),
   id: idOf(...accounts).exactOptional(),
   email: text.exactOptional(),
   name: text,

@@ -110,6 +110,7 @@ const typesOfAccounts: Readonly<Record<string, string>> = {
   USER: 'User',
   SUPPORT_ENGINEER: 'SupportEngineer',
   OPERATOR: 'Operator',
+  COMPLIANCE_ANALYST: 'ComplianceAnalyst',
   SERVICE_ACCOUNT: 'ServiceAccount',
 };
 

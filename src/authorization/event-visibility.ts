@@ -23,6 +23,7 @@ export function mayReceive(viewer: Viewer, audience: EventAudience): boolean {
       return audience.reporterId === viewer.id || viewer.assignments.some((held) => reachesSite(held, site));
     }
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return false;
   }
 }
@@ -44,6 +45,7 @@ export function topicsFor(viewer: Viewer): Topics {
       return [`reporter:${viewer.id}`, ...new Set(reached)];
     }
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return [];
   }
 }

@@ -13,6 +13,8 @@ export type Relation =
   | 'SELF'
   /** The vendor's platform operator: provisions everything, decides no grant. */
   | 'OPERATOR'
+  /** The vendor's person who reads the audit logs of everybody, and does nothing else. */
+  | 'COMPLIANCE_ANALYST'
   /** A service account of the ticketing system, for the organizations it serves. */
   | 'TICKETING'
   /** A service account that watches grants: a product backend. */
@@ -73,17 +75,36 @@ export const operations = {
   changeRequests: { kind: 'query', may: ['SIGNED_IN'] },
   roleAssignments: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   product: { kind: 'query', may: ['SIGNED_IN'] },
-  account: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'] },
+  account: {
+    kind: 'query',
+    may: ['OPERATOR', 'MEMBER', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'COMPLIANCE_ANALYST'],
+  },
   accounts: { kind: 'query', may: ['OPERATOR', 'MEMBER'] },
   inboundTicketEvents: { kind: 'query', may: ['OPERATOR', 'TICKETING'] },
   rovoDataDeletions: { kind: 'query', may: ['OPERATOR', 'MEMBER', 'ACCESS_EVALUATION'] },
   auditLog: {
     kind: 'query',
-    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR', 'SUPPORT_ENGINEER'],
+    may: [
+      'OPERATOR',
+      'COMPLIANCE_ANALYST',
+      'AUDIT_READING',
+      'ORGANIZATION_ADMIN',
+      'GUARD_ADMIN',
+      'AUDITOR',
+      'SUPPORT_ENGINEER',
+    ],
   },
   auditSummary: {
     kind: 'query',
-    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR', 'SUPPORT_ENGINEER'],
+    may: [
+      'OPERATOR',
+      'COMPLIANCE_ANALYST',
+      'AUDIT_READING',
+      'ORGANIZATION_ADMIN',
+      'GUARD_ADMIN',
+      'AUDITOR',
+      'SUPPORT_ENGINEER',
+    ],
   },
 
   grantEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
@@ -91,17 +112,25 @@ export const operations = {
   changeRequestEvents: { kind: 'subscription', may: ['SUPPORT_ENGINEER', 'MEMBER', 'GRANT_WATCHING'] },
   auditEvents: {
     kind: 'subscription',
-    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR', 'SUPPORT_ENGINEER'],
+    may: [
+      'OPERATOR',
+      'COMPLIANCE_ANALYST',
+      'AUDIT_READING',
+      'ORGANIZATION_ADMIN',
+      'GUARD_ADMIN',
+      'AUDITOR',
+      'SUPPORT_ENGINEER',
+    ],
   },
 
   evaluateAccess: { kind: 'http', may: ['ACCESS_EVALUATION'] },
   streamAuditLog: {
     kind: 'http',
-    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
+    may: ['OPERATOR', 'COMPLIANCE_ANALYST', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
   },
   proveAuditLog: {
     kind: 'http',
-    may: ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
+    may: ['OPERATOR', 'COMPLIANCE_ANALYST', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'],
   },
 
   createTicket: { kind: 'mutation', may: ['MEMBER', 'TICKETING'] },
@@ -172,6 +201,7 @@ export const operations = {
   removeUser: { kind: 'mutation', may: ['OPERATOR', 'ORGANIZATION_ADMIN'] },
   addSupportEngineer: { kind: 'mutation', may: ['OPERATOR'] },
   addOperator: { kind: 'mutation', may: ['OPERATOR'] },
+  addComplianceAnalyst: { kind: 'mutation', may: ['OPERATOR'] },
   addServiceAccount: { kind: 'mutation', may: ['OPERATOR'] },
   deactivateAccount: { kind: 'mutation', may: ['OPERATOR'] },
   reactivateAccount: { kind: 'mutation', may: ['OPERATOR'] },

@@ -17,6 +17,7 @@ export function relationsToPlatform(viewer: Viewer): Set<Relation> {
   switch (viewer.kind) {
     case 'OPERATOR':
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return new Set(['SIGNED_IN', viewer.kind]);
     case 'SERVICE_ACCOUNT':
       return new Set(['SIGNED_IN', ...viewer.capabilities]);
@@ -32,10 +33,9 @@ export function relationsToOrganization(viewer: Viewer, organizationId: string):
   const relations = new Set<Relation>(['SIGNED_IN']);
   switch (viewer.kind) {
     case 'OPERATOR':
-      relations.add('OPERATOR');
-      break;
     case 'SUPPORT_ENGINEER':
-      relations.add('SUPPORT_ENGINEER');
+    case 'COMPLIANCE_ANALYST':
+      relations.add(viewer.kind);
       break;
     case 'SERVICE_ACCOUNT':
       for (const capability of capabilitiesIn(viewer, organizationId)) relations.add(capability);
@@ -68,7 +68,9 @@ export function relationsToGuardedOrganization(viewer: Viewer, organizationId: s
  */
 export function relationsToLog(viewer: Viewer, logId: string): Set<Relation> {
   const isVendors =
-    viewer.kind === 'OPERATOR' || (viewer.kind === 'SERVICE_ACCOUNT' && viewer.organizationId === null);
+    viewer.kind === 'OPERATOR' ||
+    viewer.kind === 'COMPLIANCE_ANALYST' ||
+    (viewer.kind === 'SERVICE_ACCOUNT' && viewer.organizationId === null);
   if (logId !== vendorOrganizationId && !isVendors) return relationsToGuardedOrganization(viewer, logId);
   return logId === vendorOrganizationId && isVendors ? relationsToPlatform(viewer) : new Set(['SIGNED_IN']);
 }
@@ -300,10 +302,17 @@ export function seesAuditStream(relations: ReadonlySet<Relation>): boolean {
   );
 }
 
+const organizationReaders = [
+  'OPERATOR',
+  'TICKETING',
+  'GRANT_WATCHING',
+  'AUDIT_READING',
+  'COMPLIANCE_ANALYST',
+  'MEMBER',
+] as const satisfies Relation[];
+
 export function seesOrganization(relations: ReadonlySet<Relation>): boolean {
-  return (['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'MEMBER'] as const).some((relation) =>
-    relations.has(relation),
-  );
+  return organizationReaders.some((relation) => relations.has(relation));
 }
 
 /** Whether somebody in these relations may see the account and its roles: the account itself, role holders and auditors. */

@@ -26,6 +26,7 @@ const ofCustomers = { id: { not: vendorOrganizationId } };
 export function visibleOrganizations(viewer: Viewer): Prisma.OrganizationWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return ofCustomers;
     case 'SERVICE_ACCOUNT':
       return viewer.organizationId === null ? ofCustomers : { id: viewer.organizationId };
@@ -39,6 +40,7 @@ export function visibleOrganizations(viewer: Viewer): Prisma.OrganizationWhereIn
 export function visibleSites(viewer: Viewer): Prisma.SiteWhereInput {
   switch (viewer.kind) {
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return {};
     case 'SERVICE_ACCOUNT':
       return boundTo(viewer);
@@ -63,7 +65,8 @@ export function ownConsents(viewer: Viewer): Prisma.ChangeRequestWhereInput[] {
 export function visibleTickets(viewer: Viewer): Prisma.TicketWhereInput {
   const ways = waysToSeeTickets(viewer);
   if (ways !== null) return { OR: ways.map(ticketsSeen) };
-  return viewer.kind === 'SERVICE_ACCOUNT' && !seesTickets(viewer) ? nothing : {};
+  const seesAll = viewer.kind === 'OPERATOR' || (viewer.kind === 'SERVICE_ACCOUNT' && seesTickets(viewer));
+  return seesAll ? {} : nothing;
 }
 
 export function visibleGrants(viewer: Viewer): Prisma.GrantWhereInput {
@@ -84,6 +87,8 @@ export function visibleSupportSessions(viewer: Viewer): Prisma.SupportSessionWhe
       return viewer.capabilities.includes('GRANT_WATCHING') ? boundTo(viewer) : nothing;
     case 'SUPPORT_ENGINEER':
       return { engineerId: viewer.id, grant: visibleGrants(viewer) };
+    case 'COMPLIANCE_ANALYST':
+      return nothing;
     case 'USER':
       return { grant: visibleGrants(viewer) };
   }
@@ -113,13 +118,14 @@ export function visibleRoleAssignments(viewer: Viewer): Prisma.RoleAssignmentWhe
       return { OR: [{ accountId: viewer.id }, { organizationId: { in: organizationsWithRole(viewer) } }] };
     case 'SERVICE_ACCOUNT':
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return nothing;
   }
 }
 
 /**
- * Accounts see themselves; role holders also see the members of the organization; service accounts, whom they work with. A
- * visible ticket also shows the people on it.
+ * Accounts see themselves; role holders also see the members of the organization; service accounts, whom they work with;
+ * compliance analysts, whom the entries of customers' logs name. A visible ticket also shows the people on it.
  */
 export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
   switch (viewer.kind) {
@@ -134,13 +140,19 @@ export function visibleAccounts(viewer: Viewer): Prisma.AccountWhereInput {
       };
     case 'SERVICE_ACCOUNT':
       return { OR: [{ id: viewer.id }, ...viewer.capabilities.flatMap((one) => workedWith(one, viewer))] };
+    case 'COMPLIANCE_ANALYST':
+      return { OR: [{ id: viewer.id }, ...workedWith('AUDIT_READING', everywhere)] };
     case 'SUPPORT_ENGINEER':
       return { id: viewer.id };
   }
 }
 
+/** Which organizations somebody serves; null: all of them. */
+type Serving = Pick<ServiceViewer, 'organizationId'>;
+const everywhere: Serving = { organizationId: null };
+
 /** Whom a service account has to know by name for what it does, in the organizations it serves. */
-function workedWith(capability: ServiceCapability, viewer: ServiceViewer): Prisma.AccountWhereInput[] {
+function workedWith(capability: ServiceCapability, viewer: Serving): Prisma.AccountWhereInput[] {
   const members = { kind: 'USER', memberships: { some: boundTo(viewer) } } as const;
   const engineers = {
     kind: 'SUPPORT_ENGINEER',
@@ -182,6 +194,7 @@ export function visibleAuditEntries(viewer: Viewer): Prisma.AuditEntryWhereInput
 export function placesOfAuditEntries(viewer: Viewer): AuditPlace[] {
   switch (viewer.kind) {
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return [{}];
     case 'SERVICE_ACCOUNT':
       return viewer.capabilities.includes('AUDIT_READING') ? [boundTo(viewer)] : [];
@@ -236,8 +249,7 @@ export function seesPosition(
 
 /**
  * Whose client addresses the viewer sees on the entries that they see. Addresses say where people are, so each side sees those
- * of its own people alone: a customer's readers those of users, the vendor's those of engineers, operators and service
- * accounts. Everybody sees their own.
+ * of its own people alone: a customer's readers those of users, the vendor's those of everybody else. Everybody sees their own.
  */
 export function addressesSeenBy(viewer: Viewer): SeenAddresses {
   return { ownId: viewer.id, others: addressesOfOthers(viewer) };
@@ -250,6 +262,7 @@ function addressesOfOthers(viewer: Viewer): SeenAddresses['others'] {
     case 'SERVICE_ACCOUNT':
       return viewer.organizationId === null ? 'VENDOR' : 'USERS';
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return 'VENDOR';
     case 'SUPPORT_ENGINEER':
       return 'NOBODY';
@@ -297,6 +310,7 @@ export function visibleProposedChanges(viewer: Viewer): Prisma.ProposedChangeWhe
     }
     case 'SERVICE_ACCOUNT':
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return nothing;
   }
 }
@@ -323,6 +337,7 @@ export function visibleDeletions(viewer: Viewer): Prisma.RovoDataDeletionWhereIn
       return { OR: [own, { organizationId: { in: administeredBy(viewer) } }] };
     }
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return nothing;
   }
 }
@@ -336,6 +351,7 @@ export function visibleInvitations(viewer: Viewer): Prisma.InvitationWhereInput 
       return { OR: [{ email: viewer.email }, { organizationId: { in: administeredBy(viewer) } }] };
     case 'SERVICE_ACCOUNT':
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return nothing;
   }
 }
@@ -353,10 +369,10 @@ function administeredBy({ organizationIds, assignments }: UserViewer): string[] 
   return organizationIds.filter((id) => isOrganizationAdminOf(assignments, id));
 }
 
-function boundTo({ organizationId }: ServiceViewer): { organizationId?: string } {
+function boundTo({ organizationId }: Serving): { organizationId?: string } {
   return organizationId === null ? {} : { organizationId };
 }
 
-function siteBoundTo(viewer: ServiceViewer): Prisma.TicketWhereInput {
+function siteBoundTo(viewer: Serving): Prisma.TicketWhereInput {
   return viewer.organizationId === null ? {} : { site: boundTo(viewer) };
 }

@@ -24,6 +24,7 @@ export type TicketWay = {
 export function waysToSeeTickets(viewer: Viewer): TicketWay[] | null {
   switch (viewer.kind) {
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return null;
     case 'SERVICE_ACCOUNT':
       return viewer.organizationId !== null && seesTickets(viewer)
@@ -73,6 +74,7 @@ export function waysToSeeSessions(viewer: Viewer): GrantWay[] | null {
       return viewer.capabilities.includes('GRANT_WATCHING') ? waysToSeeTickets(viewer) : null;
     case 'OPERATOR':
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return null;
   }
 }

@@ -5,5 +5,6 @@ export const accountTypename: Readonly<Record<Viewer['kind'], string>> = {
   USER: 'User',
   SUPPORT_ENGINEER: 'SupportEngineer',
   OPERATOR: 'Operator',
+  COMPLIANCE_ANALYST: 'ComplianceAnalyst',
   SERVICE_ACCOUNT: 'ServiceAccount',
 };

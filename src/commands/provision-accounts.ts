@@ -143,7 +143,7 @@ type NewcomerFacts = { id: string; isTaken: boolean; organizationExists: boolean
 type Newcomer = Person & { organizationId?: string | null };
 
 function addAccount<Input extends Newcomer>(
-  operation: 'addSupportEngineer' | 'addOperator' | 'addServiceAccount',
+  operation: 'addSupportEngineer' | 'addOperator' | 'addComplianceAnalyst' | 'addServiceAccount',
   action: AuditAction,
   kind: Account['kind'],
   more: (input: Input) => Partial<Account> = () => ({}),
@@ -188,6 +188,13 @@ export const addSupportEngineer = addAccount<Person>(
   'SUPPORT_ENGINEER',
 );
 export const addOperator = addAccount<Person>('addOperator', 'account.add_operator', 'OPERATOR');
+
+/** A person of the vendor's who reads the audit logs, and does nothing else. */
+export const addComplianceAnalyst = addAccount<Person>(
+  'addComplianceAnalyst',
+  'account.add_compliance_analyst',
+  'COMPLIANCE_ANALYST',
+);
 
 export type AddServiceAccountInput = Person & {
   capabilities: ServiceCapability[];

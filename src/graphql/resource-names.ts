@@ -101,6 +101,7 @@ const reads: Readonly<Record<string, Read>> = {
   User: accounts,
   SupportEngineer: accounts,
   Operator: accounts,
+  ComplianceAnalyst: accounts,
   ServiceAccount: accounts,
 };
 

@@ -109,6 +109,7 @@ const loads: Readonly<Record<string, Load>> = {
   User: accounts('USER'),
   SupportEngineer: accounts('SUPPORT_ENGINEER'),
   Operator: accounts('OPERATOR'),
+  ComplianceAnalyst: accounts('COMPLIANCE_ANALYST'),
   ServiceAccount: accounts('SERVICE_ACCOUNT'),
 };
 

@@ -204,6 +204,7 @@ function toViewer({ id, email, name, ...row }: AccountRow): Viewer {
     }
     case 'SUPPORT_ENGINEER':
     case 'OPERATOR':
+    case 'COMPLIANCE_ANALYST':
       return { kind, id, email, name };
   }
 }

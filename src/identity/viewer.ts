@@ -21,4 +21,5 @@ export type Viewer =
   | UserViewer
   | (Someone & { kind: 'SUPPORT_ENGINEER' })
   | (Someone & { kind: 'OPERATOR' })
+  | (Someone & { kind: 'COMPLIANCE_ANALYST' })
   | ServiceViewer;

@@ -253,6 +253,7 @@ describe('successful and refused actions', () => {
     for (const [name, action] of [
       ['addSupportEngineer', 'ACCOUNT_ADD_SUPPORT_ENGINEER'],
       ['addOperator', 'ACCOUNT_ADD_OPERATOR'],
+      ['addComplianceAnalyst', 'ACCOUNT_ADD_COMPLIANCE_ANALYST'],
     ] as const) {
       const person = { email: `${name.toLowerCase()}@vendor.example`, name: 'New' };
       await expectOne(name, person, action, { details: person });

@@ -349,6 +349,7 @@ const rows: Record<string, Row> = {
   },
   addSupportEngineer: { input: newcomer, ...addsAccount },
   addOperator: { input: newcomer, ...addsAccount },
+  addComplianceAnalyst: { input: newcomer, ...addsAccount },
   addServiceAccount: {
     input: () => ({ ...newcomer(), capabilities: ['TICKETING'], organizationId: acme().organizationId }),
     ...addsAccount,

@@ -80,6 +80,9 @@ async function gatherEverybody(gateway: TestGateway, world: World): Promise<Ever
   const third = 'third@vendor.example';
   const thirdEngineer = await done(operator, 'addSupportEngineer', { email: third, name: 'Third' });
 
+  const analyst = 'analyst@vendor.example';
+  await done(operator, 'addComplianceAnalyst', { email: analyst, name: 'Analyst' });
+
   const { id: programId } = await add('bystander@vendor.example', ['TICKETING']);
 
   const as = async (email: string) => [await gateway.as(email)];
@@ -125,6 +128,7 @@ async function gatherEverybody(gateway: TestGateway, world: World): Promise<Ever
     ticketing: await as(world.services.ticketing),
     watching: await as(world.services.watching),
     auditing: await as(world.services.auditing),
+    analyst: await as(analyst),
     acmeTickt: await program('ticketing@acme.example', ['TICKETING'], organizationId),
     acmeWatch: await as(world.services.acmeWatching),
     acmeAudit: await program('auditing@acme.example', ['AUDIT_READING'], organizationId),

@@ -60,6 +60,7 @@ export const vendor = {
   ticketing: "the vendor's ticketing system",
   watching: 'a product backend of the vendor, which watches grants',
   auditing: 'a SIEM of the vendor, which reads the audit log',
+  analyst: 'a compliance analyst of the vendor',
   acmeTickt: 'a ticketing system bound to Acme',
   acmeWatch: 'a product backend bound to Acme',
   acmeAudit: 'a SIEM bound to Acme',
@@ -184,6 +185,7 @@ acceptInvitation             | 401       no       no          yes    -          
 removeUser                   | 401       no       no          -      -           -           -
 addSupportEngineer           | 401       no       no          no     no          no          no
 addOperator                  | 401       no       no          no     no          no          no
+addComplianceAnalyst         | 401       no       no          no     no          no          no
 addServiceAccount            | 401       no       no          no     no          no          no
 deactivateAccount            | 401       no       no          -      -           -           -
 reactivateAccount            | 401       no       no          -      -           -           -
@@ -307,6 +309,7 @@ acceptInvitation             | -      -        -        no       -         -    
 removeUser                   | no     no       no       yes      no        no        no        no        no       no      no      no      no
 addSupportEngineer           | no     no       no       no       no        no        no        no        no       no      no      no      no
 addOperator                  | no     no       no       no       no        no        no        no        no       no      no      no      no
+addComplianceAnalyst         | no     no       no       no       no        no        no        no        no       no      no      no      no
 addServiceAccount            | no     no       no       no       no        no        no        no        no       no      no      no      no
 deactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no      no
 reactivateAccount            | -      -        -        no       no        no        no        no        no       no      no      no      no
@@ -430,132 +433,134 @@ acceptInvitation             | -     -         -         -        -         -
 removeUser                   | no    no        no        no       no        no
 addSupportEngineer           | no    no        no        no       no        no
 addOperator                  | no    no        no        no       no        no
+addComplianceAnalyst         | no    no        no        no       no        no
 addServiceAccount            | no    no        no        no       no        no
 deactivateAccount            | no    no        no        -        -         -
 reactivateAccount            | no    no        no        -        -         -
 `,
 
   vendor: `
-                             | engineer otherEng operator ticketing watching auditing acmeTickt acmeWatch acmeAudit
-viewer                       | yes      yes      yes      yes       yes      yes      yes       yes       yes
-node: Ticket                 | yes      -        yes      yes       yes      -        yes       yes       -
-node: Grant                  | yes      -        yes      yes       yes      -        yes       yes       -
-node: SupportSession         | yes      -        yes      -         yes      -        -         yes       -
-node: ChangeRequest          | yes      -        yes      yes       yes      -        yes       yes       -
-node: Organization           | yes      -        yes      yes       yes      yes      yes       yes       yes
-node: Site                   | yes      -        yes      yes       yes      yes      yes       yes       yes
-node: Product                | yes      -        yes      yes       yes      yes      yes       yes       yes
-node: User                   | -        -        yes      yes       -        yes      yes       -         yes
-node: RoleAssignment         | -        -        yes      -         -        -        -         -         -
-node: AuditEntry             | -        -        yes      -         -        yes      -         -         yes
-node: ProposedChange         | -        -        -        -         -        -        -         -         -
-node: InboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
-node: TimelineItem           | yes      -        yes      yes       yes      -        yes       yes       -
-node: RovoDataDeletion       | -        -        yes      -         -        -        -         -         -
-node: Invitation             | -        -        yes      -         -        -        -         -         -
-node: AuditStream            | -        -        -        -         -        -        -         -         -
-node: SupportEngineer        | -        -        yes      yes       -        -        yes       -         -
-node: Operator               | -        -        yes      -         -        -        -         -         -
-node: ServiceAccount         | -        -        yes      -         -        -        -         -         -
-nodes                        | yes      -        yes      yes       yes      -        yes       yes       -
-organizations                | yes      -        yes      yes       yes      yes      yes       yes       yes
-site                         | yes      -        yes      yes       yes      yes      yes       yes       yes
-sites                        | yes      -        yes      yes       yes      yes      yes       yes       yes
-product                      | yes      -        yes      yes       yes      yes      yes       yes       yes
-ticket                       | yes      -        yes      yes       yes      -        yes       yes       -
-tickets                      | yes      -        yes      yes       yes      -        yes       yes       -
-grants                       | yes      -        yes      yes       yes      -        yes       yes       -
-supportSessions              | yes      -        yes      -         yes      -        -         yes       -
-changeRequests               | yes      -        yes      yes       yes      -        yes       yes       -
-roleAssignments              | no       no       yes      no        no       no       no        no        no
-account                      | no       no       yes      yes       -        yes      yes       -         yes
-account: of an engineer      | no       no       yes      yes       yes      yes      yes       yes       yes
-accounts                     | no       no       yes      no        no       no       no        no        no
-inboundTicketEvents          | no       no       yes      -         no       no       yes       no        no
-rovoDataDeletions            | no       no       yes      no        no       no       no        no        no
-auditLog                     | -        -        yes      no        no       yes      no        no        yes
-auditLog: of the vendor      | -        -        yes      no        no       yes      no        no        -
-auditLog: of the engineer    | yes      -        yes      no        no       yes      no        no        yes
-auditSummary                 | -        -        yes      no        no       yes      no        no        yes
-auditSummary: of the vendor  | -        -        yes      no        no       yes      no        no        -
-auditSummary: of the engineer | yes      -        yes      no        no       yes      no        no        yes
+                             | engineer otherEng operator ticketing watching auditing analyst  acmeTickt acmeWatch acmeAudit
+viewer                       | yes      yes      yes      yes       yes      yes      yes      yes       yes       yes
+node: Ticket                 | yes      -        yes      yes       yes      -        -        yes       yes       -
+node: Grant                  | yes      -        yes      yes       yes      -        -        yes       yes       -
+node: SupportSession         | yes      -        yes      -         yes      -        -        -         yes       -
+node: ChangeRequest          | yes      -        yes      yes       yes      -        -        yes       yes       -
+node: Organization           | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+node: Site                   | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+node: Product                | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+node: User                   | -        -        yes      yes       -        yes      yes      yes       -         yes
+node: RoleAssignment         | -        -        yes      -         -        -        -        -         -         -
+node: AuditEntry             | -        -        yes      -         -        yes      yes      -         -         yes
+node: ProposedChange         | -        -        -        -         -        -        -        -         -         -
+node: InboundTicketEvent     | -        -        yes      -         -        -        -        yes       -         -
+node: TimelineItem           | yes      -        yes      yes       yes      -        -        yes       yes       -
+node: RovoDataDeletion       | -        -        yes      -         -        -        -        -         -         -
+node: Invitation             | -        -        yes      -         -        -        -        -         -         -
+node: AuditStream            | -        -        -        -         -        -        -        -         -         -
+node: SupportEngineer        | -        -        yes      yes       -        -        -        yes       -         -
+node: Operator               | -        -        yes      -         -        -        -        -         -         -
+node: ServiceAccount         | -        -        yes      -         -        -        -        -         -         -
+nodes                        | yes      -        yes      yes       yes      -        -        yes       yes       -
+organizations                | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+site                         | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+sites                        | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+product                      | yes      -        yes      yes       yes      yes      yes      yes       yes       yes
+ticket                       | yes      -        yes      yes       yes      -        -        yes       yes       -
+tickets                      | yes      -        yes      yes       yes      -        -        yes       yes       -
+grants                       | yes      -        yes      yes       yes      -        -        yes       yes       -
+supportSessions              | yes      -        yes      -         yes      -        -        -         yes       -
+changeRequests               | yes      -        yes      yes       yes      -        -        yes       yes       -
+roleAssignments              | no       no       yes      no        no       no       no       no        no        no
+account                      | no       no       yes      yes       -        yes      yes      yes       -         yes
+account: of an engineer      | no       no       yes      yes       yes      yes      yes      yes       yes       yes
+accounts                     | no       no       yes      no        no       no       no       no        no        no
+inboundTicketEvents          | no       no       yes      -         no       no       no       yes       no        no
+rovoDataDeletions            | no       no       yes      no        no       no       no       no        no        no
+auditLog                     | -        -        yes      no        no       yes      yes      no        no        yes
+auditLog: of the vendor      | -        -        yes      no        no       yes      yes      no        no        -
+auditLog: of the engineer    | yes      -        yes      no        no       yes      yes      no        no        yes
+auditSummary                 | -        -        yes      no        no       yes      yes      no        no        yes
+auditSummary: of the vendor  | -        -        yes      no        no       yes      yes      no        no        -
+auditSummary: of the engineer | yes      -        yes      no        no       yes      yes      no        no        yes
 
-grantEvents                  | yes      -        no       no        yes      no       no        yes       no
-sessionEvents                | yes      -        no       no        yes      no       no        yes       no
-changeRequestEvents          | yes      -        no       no        yes      no       no        yes       no
-auditEvents                  | yes      yes      yes      no        no       yes      no        no        yes
+grantEvents                  | yes      -        no       no        yes      no       no       no        yes       no
+sessionEvents                | yes      -        no       no        yes      no       no       no        yes       no
+changeRequestEvents          | yes      -        no       no        yes      no       no       no        yes       no
+auditEvents                  | yes      yes      yes      no        no       yes      yes      no        no        yes
 
-createTicket                 | -        -        no       yes       no       no       yes       no        no
-assignTicket                 | no       -        yes      yes       no       -        yes       no        -
-updateTicketStatus           | yes      -        no       yes       no       -        yes       no        -
-updateTicket                 | yes      -        no       yes       no       -        yes       no        -
-closeTicket                  | yes      -        no       yes       no       -        yes       no        -
-reopenTicket                 | yes      -        no       yes       no       -        yes       no        -
-replayInboundTicketEvent     | -        -        yes      -         -        -        yes       -         -
+createTicket                 | -        -        no       yes       no       no       no       yes       no        no
+assignTicket                 | no       -        yes      yes       no       -        -        yes       no        -
+updateTicketStatus           | yes      -        no       yes       no       -        -        yes       no        -
+updateTicket                 | yes      -        no       yes       no       -        -        yes       no        -
+closeTicket                  | yes      -        no       yes       no       -        -        yes       no        -
+reopenTicket                 | yes      -        no       yes       no       -        -        yes       no        -
+replayInboundTicketEvent     | -        -        yes      -         -        -        -        yes       -         -
 
-requestDataAccess            | yes      -        no       no        no       -        no        no        -
-withdrawDataAccessRequest    | yes      -        no       no        no       -        no        no        -
-releaseDataAccess            | yes      -        no       no        no       -        no        no        -
-startSupportSession          | yes      -        no       no        no       -        no        no        -
-endSupportSession            | yes      -        no       -         no       -        -         no        -
-approveDataAccess            | no       -        no       no        no       -        no        no        -
-approveDataAccess: by grant  | no       -        no       no        no       -        no        no        -
-approveDataAccessInBulk      | no       -        no       no        no       -        no        no        -
-denyDataAccess               | no       -        no       no        no       -        no        no        -
-denyDataAccessInBulk         | no       -        no       no        no       -        no        no        -
-revokeDataAccess             | no       -        no       no        no       -        no        no        -
-revokeDataAccess: takes back | no       -        no       no        no       -        no        no        -
-revokeDataAccessInBulk       | no       -        no       no        no       -        no        no        -
-approveGuardRequest          | no       -        no       no        no       -        no        no        -
-approveGuardRequestInBulk    | no       -        no       no        no       -        no        no        -
-denyGuardRequest             | no       -        no       no        no       -        no        no        -
-denyGuardRequestInBulk       | no       -        no       no        no       -        no        no        -
+requestDataAccess            | yes      -        no       no        no       -        -        no        no        -
+withdrawDataAccessRequest    | yes      -        no       no        no       -        -        no        no        -
+releaseDataAccess            | yes      -        no       no        no       -        -        no        no        -
+startSupportSession          | yes      -        no       no        no       -        -        no        no        -
+endSupportSession            | yes      -        no       -         no       -        -        -         no        -
+approveDataAccess            | no       -        no       no        no       -        -        no        no        -
+approveDataAccess: by grant  | no       -        no       no        no       -        -        no        no        -
+approveDataAccessInBulk      | no       -        no       no        no       -        -        no        no        -
+denyDataAccess               | no       -        no       no        no       -        -        no        no        -
+denyDataAccessInBulk         | no       -        no       no        no       -        -        no        no        -
+revokeDataAccess             | no       -        no       no        no       -        -        no        no        -
+revokeDataAccess: takes back | no       -        no       no        no       -        -        no        no        -
+revokeDataAccessInBulk       | no       -        no       no        no       -        -        no        no        -
+approveGuardRequest          | no       -        no       no        no       -        -        no        no        -
+approveGuardRequestInBulk    | no       -        no       no        no       -        -        no        no        -
+denyGuardRequest             | no       -        no       no        no       -        -        no        no        -
+denyGuardRequestInBulk       | no       -        no       no        no       -        -        no        no        -
 
-requestChange                | yes      -        no       no        no       -        no        no        -
-withdrawChangeRequest        | yes      -        no       no        no       -        no        no        -
-recordChangeResult           | yes      -        no       no        no       -        no        no        -
-consentToChange              | no       -        no       no        no       -        no        no        -
-refuseChange                 | no       -        no       no        no       -        no        no        -
-revokeChangeConsent          | no       -        no       no        no       -        no        no        -
+requestChange                | yes      -        no       no        no       -        -        no        no        -
+withdrawChangeRequest        | yes      -        no       no        no       -        -        no        no        -
+recordChangeResult           | yes      -        no       no        no       -        -        no        no        -
+consentToChange              | no       -        no       no        no       -        -        no        no        -
+refuseChange                 | no       -        no       no        no       -        -        no        no        -
+revokeChangeConsent          | no       -        no       no        no       -        -        no        no        -
 
-setSupportAccessRestrictions | -        -        no       no        no       no       no        no        no
-setSupportAccessPolicy       | -        -        no       no        no       no       no        no        no
-deactivateSite               | -        -        yes      no        no       no       no        no        no
-reactivateSite               | -        -        yes      no        no       no       no        no        no
-assignRole                   | -        -        yes      no        no       no       no        no        no
-removeRole                   | -        -        yes      -         -        -        -         -         -
-triggerScimSync              | -        -        yes      no        no       no       no        no        no
-confirmProposedChange        | -        -        -        -         -        -        -         -         -
-declineProposedChange        | -        -        -        -         -        -        -         -         -
-withdrawProposedChange       | -        -        -        -         -        -        -         -         -
-requestRovoDataDeletion      | -        -        no       no        no       no       no        no        no
-withdrawRovoDataDeletion     | -        -        no       -         -        -        -         -         -
-recordRovoDataDeletion       | -        -        no       -         -        -        -         -         -
+setSupportAccessRestrictions | -        -        no       no        no       no       no       no        no        no
+setSupportAccessPolicy       | -        -        no       no        no       no       no       no        no        no
+deactivateSite               | -        -        yes      no        no       no       no       no        no        no
+reactivateSite               | -        -        yes      no        no       no       no       no        no        no
+assignRole                   | -        -        yes      no        no       no       no       no        no        no
+removeRole                   | -        -        yes      -         -        -        -        -         -         -
+triggerScimSync              | -        -        yes      no        no       no       no       no        no        no
+confirmProposedChange        | -        -        -        -         -        -        -        -         -         -
+declineProposedChange        | -        -        -        -         -        -        -        -         -         -
+withdrawProposedChange       | -        -        -        -         -        -        -        -         -         -
+requestRovoDataDeletion      | -        -        no       no        no       no       no       no        no        no
+withdrawRovoDataDeletion     | -        -        no       -         -        -        -        -         -         -
+recordRovoDataDeletion       | -        -        no       -         -        -        -        -         -         -
 
-createAuditStream            | -        -        no       no        no       no       no        no        no
-updateAuditStream            | -        -        -        -         -        -        -         -         -
-rotateAuditStreamSecret      | -        -        -        -         -        -        -         -         -
-pauseAuditStream             | -        -        -        -         -        -        -         -         -
-resumeAuditStream            | -        -        -        -         -        -        -         -         -
-replayAuditStream            | -        -        -        -         -        -        -         -         -
-testAuditStream              | -        -        -        -         -        -        -         -         -
-deleteAuditStream            | -        -        -        -         -        -        -         -         -
+createAuditStream            | -        -        no       no        no       no       no       no        no        no
+updateAuditStream            | -        -        -        -         -        -        -        -         -         -
+rotateAuditStreamSecret      | -        -        -        -         -        -        -        -         -         -
+pauseAuditStream             | -        -        -        -         -        -        -        -         -         -
+resumeAuditStream            | -        -        -        -         -        -        -        -         -         -
+replayAuditStream            | -        -        -        -         -        -        -        -         -         -
+testAuditStream              | -        -        -        -         -        -        -        -         -         -
+deleteAuditStream            | -        -        -        -         -        -        -        -         -         -
 
-createOrganization           | no       no       yes      no        no       no       no        no        no
-setOrganizationGuard         | -        -        yes      no        no       no       no        no        no
-createSite                   | -        -        yes      no        no       no       no        no        no
-licenseProduct               | -        -        yes      no        no       no       no        no        no
-unlicenseProduct             | -        -        yes      no        no       no       no        no        no
-addUser                      | -        -        yes      no        no       no       no        no        no
-inviteUser                   | -        -        no       no        no       no       no        no        no
-withdrawInvitation           | -        -        yes      -         -        -        -         -         -
-acceptInvitation             | -        -        no       -         -        -        -         -         -
-removeUser                   | -        -        yes      no        no       no       no        no        no
-addSupportEngineer           | no       no       yes      no        no       no       no        no        no
-addOperator                  | no       no       yes      no        no       no       no        no        no
-addServiceAccount            | no       no       yes      no        no       no       no        no        no
-deactivateAccount            | -        -        yes      -         -        -        -         -         -
-reactivateAccount            | -        -        yes      -         -        -        -         -         -
+createOrganization           | no       no       yes      no        no       no       no       no        no        no
+setOrganizationGuard         | -        -        yes      no        no       no       no       no        no        no
+createSite                   | -        -        yes      no        no       no       no       no        no        no
+licenseProduct               | -        -        yes      no        no       no       no       no        no        no
+unlicenseProduct             | -        -        yes      no        no       no       no       no        no        no
+addUser                      | -        -        yes      no        no       no       no       no        no        no
+inviteUser                   | -        -        no       no        no       no       no       no        no        no
+withdrawInvitation           | -        -        yes      -         -        -        -        -         -         -
+acceptInvitation             | -        -        no       -         -        -        -        -         -         -
+removeUser                   | -        -        yes      no        no       no       no       no        no        no
+addSupportEngineer           | no       no       yes      no        no       no       no       no        no        no
+addOperator                  | no       no       yes      no        no       no       no       no        no        no
+addComplianceAnalyst         | no       no       yes      no        no       no       no       no        no        no
+addServiceAccount            | no       no       yes      no        no       no       no       no        no        no
+deactivateAccount            | -        -        yes      -         -        -        -        -         -         -
+reactivateAccount            | -        -        yes      -         -        -        -        -         -         -
 `,
 };
 

@@ -301,6 +301,7 @@ function rightInputs(): Record<string, Given> {
     deleteAuditStream: { by: 'orgAdmin', input: { auditStreamId, ...key } },
     addSupportEngineer: { by: 'operator', input: { ...person, ...key } },
     addOperator: { by: 'operator', input: { ...person, ...key } },
+    addComplianceAnalyst: { by: 'operator', input: { ...person, ...key } },
     addServiceAccount: {
       by: 'operator',
       input: {
@@ -429,7 +430,7 @@ const typesById: Record<string, readonly string[]> = {
   supportSessionId: ['SupportSession'],
   userId: ['User'],
   reporterId: ['User'],
-  accountId: ['User', 'SupportEngineer', 'Operator', 'ServiceAccount'],
+  accountId: ['User', 'SupportEngineer', 'Operator', 'ComplianceAnalyst', 'ServiceAccount'],
   engineerId: ['SupportEngineer'],
   assigneeId: ['SupportEngineer'],
   roleAssignmentId: ['RoleAssignment'],

@@ -178,9 +178,12 @@ describe('each side sees the addresses of its own people', () => {
     );
   });
 
-  test("the vendor's operators and programs those of engineers and operators", async () => {
+  test("the vendor's operators, analysts and programs those of engineers and operators", async () => {
     expect(await seenBy(world.operator)).toEqual(expected.vendor);
     expect(await seenBy(await gateway.as(world.services.auditing))).toEqual(expected.vendor);
+    const analyst = { email: 'cora@vendor.example', name: 'Cora' };
+    await done(world.operator, 'addComplianceAnalyst', analyst);
+    expect(await seenBy(await gateway.as(analyst.email))).toEqual(expected.vendor);
   });
 
   test('an engineer their own', async () => {

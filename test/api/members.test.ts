@@ -99,6 +99,7 @@ describe('an invitation', () => {
       'somebody deactivated': inactive,
       'an engineer': await contractor('addSupportEngineer'),
       'an operator': await contractor('addOperator'),
+      'an analyst': await contractor('addComplianceAnalyst'),
       'a service account': await contractor('addServiceAccount', { capabilities: ['TICKETING'] }),
     };
     // After a refusal the gateway decides for a while before it takes locks: so for every address.

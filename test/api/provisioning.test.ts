@@ -251,6 +251,7 @@ describe('a filled deployment', () => {
     for (const [name, more] of [
       ['addSupportEngineer', {}],
       ['addOperator', {}],
+      ['addComplianceAnalyst', {}],
       ['addServiceAccount', { capabilities: ['TICKETING'] }],
     ] as const) {
       const email = fresh('vendor.example');

@@ -348,6 +348,7 @@ const accountsOfEveryKind = (): Case[] => [
   by('operator', async () => ({ accountId: (await member()).userId })),
   by('operator', account('addSupportEngineer', {})),
   by('operator', account('addOperator', {})),
+  by('operator', account('addComplianceAnalyst', {})),
   by('operator', account('addServiceAccount', service)),
 ];
 const ownAccount: Case = async () => {
@@ -815,6 +816,7 @@ const rows: Record<MutationName, () => Row> = {
   },
   addSupportEngineer: () => addsAccount(),
   addOperator: () => addsAccount(),
+  addComplianceAnalyst: () => addsAccount(),
   addServiceAccount: () => addsAccount(service),
   deactivateAccount: () => switchesAccount,
   reactivateAccount: () => switchesAccount,

@@ -1105,6 +1105,11 @@ describe(`a mutation, STATEMENTS_SEED=${seed}`, () => {
       withEverything: 8,
       given: async () => ({ by: await operator(), input: person() }),
     },
+    addComplianceAnalyst: {
+      statements: 8,
+      withEverything: 8,
+      given: async () => ({ by: await operator(), input: person() }),
+    },
     addServiceAccount: {
       statements: 9,
       withEverything: 9,

@@ -82,6 +82,7 @@ const actors: readonly AuditRecord['actor'][] = [
   { kind: 'USER', id: id('User'), email: 'rita@acme.example', name: 'Rita' },
   { kind: 'SUPPORT_ENGINEER', id: id('SupportEngineer'), email: 'erin@vendor.example', name: 'Erin' },
   { kind: 'OPERATOR', id: id('Operator'), email: 'ops@vendor.example', name: 'Ops' },
+  { kind: 'COMPLIANCE_ANALYST', id: id('ComplianceAnalyst'), email: 'cora@vendor.example', name: 'Cora' },
   { kind: 'SERVICE_ACCOUNT', id: id('ServiceAccount'), email: 'bücher@desk.example', name: 'Desk' },
   { kind: 'SYSTEM', name: 'Latchkey' },
 ];

@@ -65,10 +65,12 @@ test.for([
   ['USER', organization, true],
   ['SUPPORT_ENGINEER', organization, false],
   ['OPERATOR', organization, false],
+  ['COMPLIANCE_ANALYST', organization, false],
   ['SERVICE_ACCOUNT', organization, false],
   ['USER', null, true],
   ['SUPPORT_ENGINEER', null, true],
   ['OPERATOR', null, true],
+  ['COMPLIANCE_ANALYST', null, true],
   ['SERVICE_ACCOUNT', null, true],
 ] as const)('from where a %s acted, the log of %s shows: %s', ([actorKind, organizationId, shown]) => {
   const record = recordOf({ ...entry, actorKind, organizationId });

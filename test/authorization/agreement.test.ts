@@ -375,6 +375,7 @@ const anybody: fc.Arbitrary<Viewer> = fc.oneof(
   { weight: 2, arbitrary: anyService },
   fc.constantFrom(...engineers).map((id): Viewer => ({ kind: 'SUPPORT_ENGINEER', ...someone(id) })),
   fc.constant<Viewer>({ kind: 'OPERATOR', ...someone(newId()) }),
+  fc.constant<Viewer>({ kind: 'COMPLIANCE_ANALYST', ...someone(newId()) }),
 );
 
 type Ids = (viewer: Viewer) => Promise<{ id: string }[]>;
@@ -545,11 +546,17 @@ test('accounts and roles are listed for the viewers to whom the relations make t
   );
 });
 
-/** Whether a service account has to know the account by name, for what it does in the organizations it serves. */
+/** Whether a service account or an analyst has to know the account by name, for what they do in the organizations they serve. */
 function isWorkedWithBy(viewer: Viewer, { id, kind, organizationIds }: Someone): boolean {
-  if (viewer.kind !== 'SERVICE_ACCOUNT' || kind === 'SERVICE_ACCOUNT') return false;
-  const serves = (one: string) => viewer.organizationId === null || viewer.organizationId === one;
-  const has = (...any: ServiceCapability[]) => any.some((one) => viewer.capabilities.includes(one));
+  const served =
+    viewer.kind === 'COMPLIANCE_ANALYST'
+      ? { organizationId: null, capabilities: ['AUDIT_READING'] }
+      : viewer.kind === 'SERVICE_ACCOUNT'
+        ? viewer
+        : null;
+  if (served === null || kind === 'SERVICE_ACCOUNT') return false;
+  const serves = (one: string) => served.organizationId === null || served.organizationId === one;
+  const has = (...any: ServiceCapability[]) => any.some((one) => served.capabilities.includes(one));
   if (kind === 'USER') return has('TICKETING', 'AUDIT_READING') && organizationIds.some(serves);
   const granted = tickets.filter(({ assigneeId }) => assigneeId === id);
   const isOfItsGrants = granted.some(({ place }) => serves(place.site.organizationId));
@@ -634,7 +641,10 @@ test('a viewer sees the streams of the audit logs that they may see by their rel
 });
 
 test('audit entries are listed, found and delivered only for viewers who may use auditLog', async () => {
-  const readers: Relation[] = ['OPERATOR', 'AUDIT_READING', 'ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'];
+  const readers: Relation[] = [
+    ...(['OPERATOR', 'COMPLIANCE_ANALYST', 'AUDIT_READING'] as const),
+    ...(['ORGANIZATION_ADMIN', 'GUARD_ADMIN', 'AUDITOR'] as const),
+  ];
   await fc.assert(
     fc.asyncProperty(anybody, async (viewer) => {
       const known = entries.filter(({ organizationId, siteId, actorId }) => {
@@ -642,7 +652,7 @@ test('audit entries are listed, found and delivered only for viewers who may use
         if (organizationId === null)
           return viewer.kind === 'SERVICE_ACCOUNT'
             ? viewer.organizationId === null && viewer.capabilities.includes('AUDIT_READING')
-            : viewer.kind === 'OPERATOR';
+            : viewer.kind === 'OPERATOR' || viewer.kind === 'COMPLIANCE_ANALYST';
         if (viewer.kind === 'SUPPORT_ENGINEER') return actorId === viewer.id;
         const relations = relationsToSite(viewer, { id: siteId ?? 'none', organizationId });
         return readers.some((reader) => relations.has(reader));

@@ -18,6 +18,7 @@ const user: Viewer = {
 };
 const ofVendor: Viewer[] = [
   { ...someone, kind: 'OPERATOR' },
+  { ...someone, kind: 'COMPLIANCE_ANALYST' },
   { ...someone, kind: 'SUPPORT_ENGINEER' },
   { ...someone, kind: 'SERVICE_ACCOUNT', capabilities: [], evaluatedProducts: [], organizationId: null },
 ];

@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { may, type OperationName, operations, type Relation } from '../../src/authorization/operations.ts';
 
 const provisioning = [
-  ...['addOperator', 'addServiceAccount', 'addSupportEngineer', 'addUser', 'createOrganization'],
+  ...[
+    'addComplianceAnalyst',
+    'addOperator',
+    'addServiceAccount',
+    'addSupportEngineer',
+    'addUser',
+    'createOrganization',
+  ],
   ...['createSite', 'deactivateAccount', 'licenseProduct', 'reactivateAccount'],
   ...['setOrganizationGuard', 'unlicenseProduct'],
 ];
@@ -52,6 +59,9 @@ const opened: Record<Relation, readonly string[]> = {
   ],
   GRANT_WATCHING: ['account', 'grantEvents', 'sessionEvents', 'changeRequestEvents'],
   AUDIT_READING: ['account', 'auditEvents', 'auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
+  COMPLIANCE_ANALYST: [
+    ...['account', 'auditEvents', 'auditLog', 'auditSummary', 'streamAuditLog', 'proveAuditLog'],
+  ],
   ACCESS_EVALUATION: ['evaluateAccess', 'rovoDataDeletions'],
   SUPPORT_ENGINEER: [
     'auditEvents',

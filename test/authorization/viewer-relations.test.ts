@@ -8,6 +8,8 @@ import {
   relationsToAccount,
   relationsToDeletion,
   relationsToInboundTicketEvent,
+  relationsToInvitation,
+  relationsToLog,
   relationsToOrganization,
   relationsToPlatform,
   relationsToProposedChange,
@@ -23,7 +25,8 @@ import {
   seesTicket,
 } from '../../src/authorization/viewer-relations.ts';
 import type { ServiceViewer, Viewer } from '../../src/identity/viewer.ts';
-import { assignment, engineer, operator, place, user } from '../support/builders.ts';
+import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';
+import { assignment, engineer, NOW, operator, place, user } from '../support/builders.ts';
 
 const site = place().site;
 const otherSite = { ...site, id: 'other-site' };
@@ -45,6 +48,9 @@ const former: Viewer = {
   ...{ organizationIds: [] },
 };
 const bystander = service(null);
+const analyst: Viewer = {
+  ...{ id: 'analyst', email: 'analyst@vendor.example', name: 'Analyst', kind: 'COMPLIANCE_ANALYST' as const },
+};
 
 const sorted = (relations: ReadonlySet<Relation>): Relation[] => [...relations].toSorted();
 const only = (...relations: Relation[]): Relation[] => ['SIGNED_IN' as const, ...relations].toSorted();
@@ -67,6 +73,25 @@ test('an auditor holds no other role, and none at all before it is synced', () =
   const pending = user('auditor', assignment('AUDITOR', 'ORGANIZATION', { syncState: 'PENDING_SYNC' }));
   expect(sorted(relationsToSite(auditor, site))).toEqual(only('MEMBER', 'AUDITOR'));
   expect(sorted(relationsToSite(pending, site))).toEqual(only('MEMBER'));
+});
+
+test('an analyst has no other relation, and to a whole log only where it is the vendor’s', () => {
+  const filed = { reporterId: 'analyst', assigneeId: 'analyst' };
+  const change = {
+    ...{ organizationId: 'organization', siteId: 'site', proposedById: 'analyst', subjectId: null },
+    ...({ needs: 'ORGANIZATION_ADMIN', effectiveAt: NOW } as const),
+  };
+  expect(sorted(relationsToPlatform(analyst))).toEqual(only('COMPLIANCE_ANALYST'));
+  for (const relations of [
+    relationsToTicket(analyst, filed, place(), 'analyst'),
+    relationsToProposedChange(analyst, change),
+    relationsToDeletion(analyst, { organizationId: 'organization', requestedById: 'analyst' }),
+    relationsToInvitation(analyst, { organizationId: 'organization', email: analyst.email }),
+  ])
+    expect(sorted(relations)).toEqual(only('COMPLIANCE_ANALYST'));
+  expect(sorted(relationsToInboundTicketEvent(analyst, { integrationId: 'analyst' }))).toEqual(only());
+  expect(sorted(relationsToLog(analyst, vendorOrganizationId))).toEqual(only('COMPLIANCE_ANALYST'));
+  expect(sorted(relationsToLog(analyst, 'organization'))).toEqual(only());
 });
 
 describe('to a proposed change', () => {
@@ -305,6 +330,7 @@ describe('to a ticket', () => {
 describe('who sees', () => {
   const every = [
     ...(['SIGNED_IN', 'SELF', 'OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING'] as const),
+    ...(['COMPLIANCE_ANALYST'] as const),
     ...(['SUPPORT_ENGINEER', 'ASSIGNED_ENGINEER', 'MEMBER', 'ROLE_HOLDER', 'ORGANIZATION_ADMIN'] as const),
     ...(['GUARD_ADMIN', 'REPORTER', 'GRANTOR', 'APPROVER'] as const),
     ...(['UNSYNCED_ROLE_HOLDER', 'UNSYNCED_GRANTOR'] as const),
@@ -331,7 +357,7 @@ describe('who sees', () => {
     {
       what: 'an organization',
       sees: seesOrganization,
-      by: ['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'MEMBER'],
+      by: ['OPERATOR', 'TICKETING', 'GRANT_WATCHING', 'AUDIT_READING', 'COMPLIANCE_ANALYST', 'MEMBER'],
     },
     { what: 'an event of a ticketing system', sees: seesInboundTicketEvent, by: ['SELF', 'OPERATOR'] },
     { what: 'an account', sees: seesAccount, by: ['SELF', 'OPERATOR', 'ROLE_HOLDER'] },

@@ -52,10 +52,12 @@ beforeAll(async () => {
   const service = { email: 'siem@acme.example', name: 'SIEM', capabilities: ['AUDIT_READING'] };
   await done(world.operator, 'addServiceAccount', { ...service, organizationId: acme });
   readers.push(world.admins.acme, auditor, await gateway.as(service.email), world.guardAdmins.acme);
+  const analyst = { email: 'cora@vendor.example', name: 'Cora' };
+  await done(world.operator, 'addComplianceAnalyst', analyst);
   const [engineer, siteAdmin, auditing] = await Promise.all(
     [world.engineer.email, world.acme.emails.siteAdmin, world.services.auditing].map(gateway.as),
   );
-  vendors = [world.operator, auditing as Person];
+  vendors = [world.operator, auditing as Person, await gateway.as(analyst.email)];
   others = [...vendors, world.admins.globex, engineer as Person, siteAdmin as Person];
   grantId = (await fileTicket(gateway, world)).grantId ?? '';
   // More than one tile.
@@ -133,14 +135,14 @@ describe('who reads', () => {
       expect((await get(`/audit/log/${name}/checkpoint`)).status, name).toBe(404);
   });
 
-  test('the vendor’s own log is that of its operators and auditing accounts', async () => {
+  test('the vendor’s own log is that of its operators, analysts and auditing accounts', async () => {
     for (const person of vendors) {
       const { status, body } = await get('/audit/log/vendor/checkpoint', person);
       expect(status).toBe(200);
       const { origin, verifiers } = keysOfLog(logKeys(texts), 'vendor');
       expect(openCheckpoint(body.toString(), verifiers).origin).toBe(origin);
     }
-    expect((await get('/audit/log/vendor/checkpoint', others[3])).status).toBe(404);
+    expect((await get('/audit/log/vendor/checkpoint', others[4])).status).toBe(404);
   });
 });
 
@@ -373,11 +375,15 @@ describe('by GraphQL', () => {
     }
   });
 
-  test('operators prove the vendor’s own log', async () => {
-    const { auditLog } = await world.operator.ask(ofEntries, { filter: {} });
+  test('the vendor’s people prove the vendor’s own log', async () => {
     const { verifiers } = keysOfLog(logKeys(texts), 'vendor');
-    const proofs = auditLog.edges.flatMap(({ node }: Json) => node.inclusionProof ?? []);
-    for (const proof of proofs) openCheckpoint(parseInclusionProof(proof).checkpoint, verifiers);
+    const filter = { action: 'ACCOUNT_ADD_OPERATOR' };
+    for (const person of vendors) {
+      const { auditLog } = await person.ask(ofEntries, { filter });
+      const proofs = auditLog.edges.map(({ node }: Json) => node.inclusionProof);
+      expect(proofs).toHaveLength(1);
+      for (const proof of proofs) openCheckpoint(parseInclusionProof(proof).checkpoint, verifiers);
+    }
   });
 });
 
@@ -640,12 +646,16 @@ describe('who reads is on record', () => {
     const search =
       'query ($filter: AuditLogFilter) { auditLog(filter: $filter, last: 3) { edges { node { id } } } }';
     const filter = { organizationId: acme, outcome: 'SUCCEEDED' };
-    const [did, by] = ['search', world.operator.email];
+    const analyst = vendors[2] as Person;
+    const did = 'search';
     const conditions = expect.arrayContaining(['organizationId', 'outcome']);
-    expect(await recorded(() => world.operator.ask(search, { filter }))).toEqual([
-      { did, by, logId: vendor, details: { conditions, filter } },
-      { did, by, logId: log(), details: { conditions } },
-    ]);
+    for (const person of [world.operator, analyst]) {
+      const by = person.email;
+      expect(await recorded(() => person.ask(search, { filter }))).toEqual([
+        { did, by, logId: vendor, details: { conditions, filter } },
+        { did, by, logId: log(), details: { conditions } },
+      ]);
+    }
     const nothing = { organizationId: acme, ticketKeys: ['SUP-999999'] };
     expect(
       (await recorded(() => world.operator.ask(search, { filter: nothing }))).map(({ logId }) => logId),

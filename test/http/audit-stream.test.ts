@@ -17,6 +17,8 @@ import { assignRole, done, startGatewayWithWorld, type World } from '../support/
 let gateway: TestGateway;
 let world: World;
 let auditor: Person;
+/** A compliance analyst of the vendor. */
+const analyst = 'cora@vendor.example';
 /** A service account of Acme that reads its log. */
 let siem: Person;
 /** What was put on record of who reads. */
@@ -38,6 +40,7 @@ beforeAll(async () => {
     ...{ email, name: 'SIEM', capabilities: ['AUDIT_READING'], organizationId },
   });
   siem = await gateway.as(email);
+  await done(world.operator, 'addComplianceAnalyst', { email: analyst, name: 'Cora' });
   await expectEveryPosition(gateway.sql);
 });
 afterAll(() => gateway.dispose());
@@ -147,15 +150,15 @@ describe('who reads which log', () => {
     for (const person of [world.admins.acme, auditor, world.guardAdmins.acme, siem])
       expect(organizations(await stream(person))).toEqual(new Set([organizationOf('acme')]));
     expect(organizations(await stream(world.operator))).toEqual(new Set([undefined]));
-    expect(organizations(await stream(await gateway.as(world.services.auditing)))).toEqual(
-      new Set([undefined]),
-    );
+    for (const email of [world.services.auditing, analyst])
+      expect(organizations(await stream(await gateway.as(email)))).toEqual(new Set([undefined]));
   });
 
   test('for everybody else, the log of an organization does not exist', async () => {
     const engineer = await gateway.as(world.engineer.email);
     const vendorsReader = await gateway.as(world.services.auditing);
-    for (const person of [world.admins.globex, world.operator, engineer, vendorsReader])
+    const analysing = await gateway.as(analyst);
+    for (const person of [world.admins.globex, world.operator, engineer, vendorsReader, analysing])
       expect(await stream(person, { organization: organizationOf('acme') })).toMatchObject({
         status: 404,
         code: 'NOT_FOUND',
@@ -347,21 +350,23 @@ describe('the subscription auditEvents', () => {
       filter: { ...filter, organizationId: world.globex.organizationId },
     });
     const all = await follow(world.operator, { filter });
+    const analysed = await follow(await gateway.as(analyst), { filter });
     const one = await follow(world.operator, {
       filter: { ...filter, organizationId: world.acme.organizationId },
     });
     await done(world.admins.globex, 'inviteUser', {
       ...{ organizationId: world.globex.organizationId, email: 'theirs@globex.example', name: 'theirs' },
     });
-    expect((await all.next()).entry.organizationId).toBe(world.globex.organizationId);
+    for (const { next } of [all, analysed])
+      expect((await next()).entry.organizationId).toBe(world.globex.organizationId);
     await invite('ours');
-    for (const { next } of [own, all, one])
+    for (const { next } of [own, all, analysed, one])
       expect((await next()).entry).toMatchObject({
         organizationId: world.acme.organizationId,
         details: { email: 'ours@acme.example' },
       });
     const nothing = expect(named.next()).rejects.toThrow('The subscription ended');
-    for (const { end } of [named, own, all, one]) await end();
+    for (const { end } of [named, own, all, analysed, one]) await end();
     await nothing;
   });
 

@@ -54,6 +54,7 @@ const selections: Record<string, string> = {
   User: 'id email isActive',
   SupportEngineer: 'id email isActive',
   Operator: 'id email isActive',
+  ComplianceAnalyst: 'id email isActive',
   ServiceAccount: 'id email isActive',
   NotFoundError: 'code message',
   ForbiddenError: 'code message',

@@ -28,6 +28,7 @@ const read = decision(2);
 export const mappings: Readonly<Record<AuditAction, Mapping>> = {
   'access.evaluate': decision('Evaluate'),
   'account.accept_invitation': entity(6),
+  'account.add_compliance_analyst': account(1),
   'account.add_operator': account(1),
   'account.add_service_account': account(1),
   'account.add_support_engineer': account(1),

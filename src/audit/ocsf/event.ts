@@ -149,6 +149,7 @@ const kindsByType: Readonly<Record<string, string>> = {
   User: 'USER',
   SupportEngineer: 'SUPPORT_ENGINEER',
   Operator: 'OPERATOR',
+  ComplianceAnalyst: 'COMPLIANCE_ANALYST',
   ServiceAccount: 'SERVICE_ACCOUNT',
 };
 
@@ -156,6 +157,7 @@ function typeOfUser(kind: string): object {
   switch (kind) {
     case 'USER':
     case 'SUPPORT_ENGINEER':
+    case 'COMPLIANCE_ANALYST':
       return { type_id: 1, type: 'User' };
     case 'OPERATOR':
       return { type_id: 2, type: 'Admin' };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { acceptInvitation, inviteUser, withdrawInvitation } from '../../commands/invite-users.ts';
 import {
+  addComplianceAnalyst,
   addOperator,
   addServiceAccount,
   addSupportEngineer,
@@ -20,6 +21,7 @@ import { email, globalId, line, maxValues, optionalGlobalId, productKey, siteUrl
 import { addCommand, type InputFields } from '../mutation.ts';
 import {
   accountTypeOf,
+  ComplianceAnalyst,
   Operator,
   ServiceAccount,
   ServiceCapability,
@@ -252,6 +254,14 @@ addCommand(addOperator, {
   toInput: (input) => input,
 });
 
+addCommand(addComplianceAnalyst, {
+  type: ComplianceAnalyst,
+  description:
+    'Adds a compliance analyst of the vendor: a person who reads the audit logs of all organizations, and does nothing else.',
+  input: { description: 'The new account.', fields: person },
+  toInput: (input) => input,
+});
+
 addCommand(addServiceAccount, {
   type: ServiceAccount,
   description: 'Adds a service account: of one organization, or of the vendor for all organizations.',
@@ -305,14 +315,17 @@ for (const [command, description] of [
   ],
 ] as const) {
   addCommand(command, {
-    type: { types: [User, SupportEngineer, Operator, ServiceAccount], typeNameOf: accountTypeOf },
+    type: {
+      types: [User, SupportEngineer, Operator, ComplianceAnalyst, ServiceAccount],
+      typeNameOf: accountTypeOf,
+    },
     description,
     input: {
       description: 'The account.',
       fields: (t) => ({
         accountId: t
           .id({ required: true, description: 'The account.' })
-          .validate(globalId('User', 'SupportEngineer', 'Operator', 'ServiceAccount')),
+          .validate(globalId('User', 'SupportEngineer', 'Operator', 'ComplianceAnalyst', 'ServiceAccount')),
       }),
     },
     toInput: (input) => input,

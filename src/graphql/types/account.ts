@@ -9,6 +9,7 @@ const typenames = {
   USER: 'User',
   SUPPORT_ENGINEER: 'SupportEngineer',
   OPERATOR: 'Operator',
+  COMPLIANCE_ANALYST: 'ComplianceAnalyst',
   SERVICE_ACCOUNT: 'ServiceAccount',
 } as const;
 
@@ -23,6 +24,10 @@ export const AccountKind = builder.enumType('AccountKind', {
     USER: { description: "A customer's user: a reporter, a role holder, a Guard admin." },
     SUPPORT_ENGINEER: { description: 'An engineer of the vendor who works on tickets.' },
     OPERATOR: { description: "The vendor's operator of this gateway." },
+    COMPLIANCE_ANALYST: {
+      description:
+        'A person of the vendor who reads the audit logs of all organizations, and does nothing else.',
+    },
     SERVICE_ACCOUNT: { description: 'A program: a ticketing system, a product backend, a SIEM.' },
   } as const,
 });
@@ -55,7 +60,8 @@ export const Account = builder.prismaInterface('Account', {
     kind: t.expose('kind', {
       type: AccountKind,
       viewerIndependent: true,
-      description: 'Whether it is a user, a support engineer, an operator or a service account.',
+      description:
+        'Whether it is a user, a support engineer, an operator, a compliance analyst or a service account.',
     }),
     isActive: t.exposeBoolean('active', {
       viewerIndependent: true,
@@ -130,6 +136,18 @@ export const Operator = builder.prismaNode('Account', {
   },
 });
 
+export const ComplianceAnalyst = builder.prismaNode('Account', {
+  variant: 'ComplianceAnalyst',
+  description:
+    'A person of the vendor who reads the audit logs of all organizations, and does nothing else: sees no ticket and no grant, and changes nothing.',
+  interfaces: [Account],
+  id: {
+    field: 'id',
+    viewerIndependent: true,
+    description: 'The global id: opaque, and unique in the whole schema.',
+  },
+});
+
 export const ServiceAccount = builder.prismaNode('Account', {
   variant: 'ServiceAccount',
   description: 'A program that signs in: a ticketing system, a product backend, a SIEM.',
@@ -158,7 +176,7 @@ builder.queryField('account', (t) =>
     type: Account,
     nullable: true,
     description:
-      'The account with this email address. Null where it does not exist or the viewer may not see it. A service account finds whom it works with, in the organizations it serves: with `TICKETING` their members, and the support engineers; with `GRANT_WATCHING` the engineers of their grants; with `AUDIT_READING` both the members and those engineers.',
+      'The account with this email address. Null where it does not exist or the viewer may not see it. A service account finds whom it works with, in the organizations it serves: with `TICKETING` their members, and the support engineers; with `GRANT_WATCHING` the engineers of their grants; with `AUDIT_READING` both the members and those engineers, as a compliance analyst does in all organizations.',
     authScopes: { operation: 'account' },
     args: {
       email: t.arg.string({

@@ -6,6 +6,7 @@ const texts: Record<AuditAction, string> = {
   'access.evaluate':
     "A product's backend asked about a support action by a question that is not valid, or about an unknown action.",
   'account.accept_invitation': 'A person accepted an invitation, and became a member of the organization.',
+  'account.add_compliance_analyst': 'A compliance analyst of the vendor was added.',
   'account.add_operator':
     "An operator of the vendor was added, by another operator or at the gateway's first start.",
   'account.add_service_account': 'A service account was added.',

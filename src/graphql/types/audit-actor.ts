@@ -7,6 +7,7 @@ export const ActorKind = builder.enumType('ActorKind', {
     USER: { description: "A customer's user." },
     SUPPORT_ENGINEER: { description: 'A support engineer.' },
     OPERATOR: { description: "The vendor's operator." },
+    COMPLIANCE_ANALYST: { description: "The vendor's compliance analyst." },
     SERVICE_ACCOUNT: { description: 'A service account.' },
     SYSTEM: {
       description: 'Latchkey itself: a time limit, its first operator, mail that could not be delivered.',

@@ -58,7 +58,14 @@ const AuditResource = builder.objectRef<AuditRow>('AuditResource').implement({
  * the row was deleted.
  */
 function nameIn(type: string, details: unknown): string | null {
-  const isPerson = ['RoleAssignment', 'User', 'SupportEngineer', 'Operator', 'ServiceAccount'].includes(type);
+  const isPerson = [
+    'RoleAssignment',
+    'User',
+    'SupportEngineer',
+    'Operator',
+    'ComplianceAnalyst',
+    'ServiceAccount',
+  ].includes(type);
   if (!isPerson && type !== 'AuditStream') return null;
   const name = (details as Record<string, unknown>)[isPerson ? 'email' : 'name'];
   return typeof name === 'string' ? name : null;
@@ -101,7 +108,7 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     inclusionProof: t.string({
       nullable: true,
       description:
-        "The proof that its record is in the sealed log, by C2SP tlog-proof: a text with the signed head. For those who see `auditLogHead`, and operators for the vendor's own log. Null for everybody else, and until it is sealed: within two seconds after it has its position, as a rule.",
+        "The proof that its record is in the sealed log, by C2SP tlog-proof: a text with the signed head. For those who see `auditLogHead`, and operators and compliance analysts for the vendor's own log. Null for everybody else, and until it is sealed: within two seconds after it has its position, as a rule.",
       resolve: async (row, _, context) => {
         const log = row.organizationId ?? vendorOrganizationId;
         const head = await headFor(context, log, 'ENTRY');
@@ -179,7 +186,7 @@ export const AuditEntry = builder.prismaNode('AuditEntry', {
     organizationId: t.id({
       nullable: true,
       description:
-        "The global id of the organization whose log it is in. Null for an entry of the vendor's own log, which operators read.",
+        "The global id of the organization whose log it is in. Null for an entry of the vendor's own log, which operators and compliance analysts read.",
       resolve: ({ organizationId }) => optionalIdOf('Organization', organizationId),
     }),
     organization: t.field({

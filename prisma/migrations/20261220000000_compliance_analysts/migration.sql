@@ -1,0 +1,2 @@
+-- AlterEnum
+ALTER TYPE "account_kind" ADD VALUE 'COMPLIANCE_ANALYST';
