@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { generousMs } from './test/support/deadlines.ts';
+import { leftToOtherDays } from './test/support/long-runs.ts';
 import { keepTemporaryFilesInMemory } from './test/support/memory-folder.ts';
 import { SlowFirst } from './test/support/slow-first.ts';
 
@@ -43,6 +44,10 @@ const unitTests = [
 /** Tests that count what their whole process holds, such as its objects and timers: each has a process of its own. */
 const isolatedTests = ['test/delivery/cycles.test.ts', 'test/events/{feed,redis-bus,redis-link}.test.ts'];
 
+/** `test/run.ts` sets the seed when it runs the whole suite at its everyday size. */
+const { LONG_RUNS_SEED: turn } = process.env;
+const otherDays = turn === undefined ? [] : leftToOtherDays(Number(turn));
+
 const usesServers = {
   globalSetup: 'test/support/global-setup.ts',
   // Real processes, sockets and signals.
@@ -74,7 +79,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { ...usesServers, name: 'isolated', include: isolatedTests },
+        test: { ...usesServers, name: 'isolated', include: isolatedTests, exclude: otherDays },
       },
       {
         extends: true,
@@ -82,7 +87,7 @@ export default defineConfig({
           ...usesServers,
           name: 'database',
           include: ['test/**/*.test.ts'],
-          exclude: [...unitTests, ...isolatedTests, 'test/{clients,mutation}/**'],
+          exclude: [...unitTests, ...isolatedTests, 'test/{clients,mutation}/**', ...otherDays],
           // Each process runs many files, one after the other, and loads the code once.
           isolate: false,
         },

@@ -1,9 +1,10 @@
-/** Checks the list of files of the project `unit` in vitest.config.ts. This file is in that list. */
+/** Checks the lists of test files: the project `unit` in vitest.config.ts, in which this file is, and the long runs. */
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import config from '../vitest.config.ts';
+import { leftToOtherDays, longRuns } from './support/long-runs.ts';
 
 const unit = config.test?.projects?.flatMap((project) =>
   typeof project === 'object' && 'test' in project && project.test?.name === 'unit'
@@ -18,6 +19,18 @@ test.each(unit ?? [])('%s names test files that exist', (pattern) => {
       ? [pattern]
       : (alternatives[2] ?? '').split(',').map((name) => `${alternatives[1]}${name}${alternatives[3]}`);
   for (const file of files) expect(globSync(file), file).not.toEqual([]);
+});
+
+test.each(longRuns)('%s, a long run, exists', (file) => {
+  expect(existsSync(file)).toBe(true);
+});
+
+test('each long run has its turn with one of four seeds', () => {
+  const turns = [0, 1, 2, 3].map((seed) => {
+    const left = new Set(leftToOtherDays(seed));
+    return longRuns.filter((file) => !left.has(file));
+  });
+  expect(turns.flat().sort()).toEqual([...longRuns].sort());
 });
 
 test.each([

@@ -1,30 +1,24 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { longRuns } from './long-runs.ts';
 
 /** The test files that take longest, the longest first. */
 const slowFiles = [
-  'test/http/graphiql.test.ts',
-  'test/platform/embedded-postgres.test.ts',
-  'test/api/model.test.ts',
+  ...longRuns,
   'test/api/statements.test.ts',
-  'test/startup.test.ts',
-  'test/api/outage.test.ts',
-  'test/api/lists.test.ts',
-  'test/api/results.test.ts',
-  'test/api/asking-lists.test.ts',
-  'test/api/races.test.ts',
-  'test/delivery/history.test.ts',
-  'test/delivery/one-stalled.test.ts',
-  'test/delivery/cuts.test.ts',
-  'test/access/faults.test.ts',
-  'test/delivery/unavailable.test.ts',
-  'test/delivery/hostile.test.ts',
-  'test/delivery/access-ends.test.ts',
-  'test/client/token-renewal.test.ts',
   'test/api/tenancy.test.ts',
+  'test/api/model.test.ts',
   'test/api/authorization-mutations.test.ts',
-  'test/api/time-limits.test.ts',
-  'test/api/viewer-may.test.ts',
-  'test/commands/execute.test.ts',
+  'test/tour/tour.test.ts',
+  'test/events/feed.test.ts',
+  'test/api/audit.test.ts',
+  'test/platform/privileges.test.ts',
+  'test/notifications/delivery.test.ts',
+  'test/api/provisioning.test.ts',
+  'test/api/admission.test.ts',
+  'test/api/authorization-reads.test.ts',
+  'test/audit/search.test.ts',
+  'test/api/races.test.ts',
+  'test/delivery/access-ends.test.ts',
 ];
 
 /** By project, because a process runs only files of one. The unit tests fill the time in which the last others run. */
