@@ -418,6 +418,26 @@ describe.each(Object.entries(transports))('over %s', (_name, run) => {
     expect(server.log.entries).toEqual([]);
   });
 
+  test('counts the objects of a document anew when its variables have other sizes', async () => {
+    await using server = await startTestServer();
+    const query = `query ($n: Int, $ids: [ID!]!, $more: Boolean!) {
+      items(first: $n) { nodes { id items(first: 99) @include(if: $more) { nodes { id } } } }
+      nodes(ids: $ids) { items(first: 99) { nodes { id } } }
+    }`;
+    const ask = async (n: number, ids: number, more: boolean) => {
+      const variables = { n, ids: Array.from({ length: ids }, String), more };
+      const { errors } = await run(server, { query, variables });
+      return errors?.map(({ message }) => message) ?? 'executed';
+    };
+    const tooMany = [expect.stringContaining('objects; the limit is 10000')];
+    for (const _ of ['first', 'again']) {
+      expect(await ask(50, 1, true)).toBe('executed');
+      expect(await ask(100, 1, true)).toEqual(tooMany);
+      expect(await ask(100, 1, false)).toBe('executed');
+      expect(await ask(50, 100, true)).toEqual(tooMany);
+    }
+  });
+
   test.each([
     ['an unexpected error', '{ broken }', /hunter2/],
     ['null for a non-null field', '{ brokenNonNull }', /Cannot return null/],

@@ -63,7 +63,9 @@ export function measureOperation(args: Operation, limits: Limits): Size {
     );
     if (errors !== undefined) return { errors: errors.map(wrongVariable) };
     const items = countBulkItems(mutations, coerced);
-    const objects = countObjects(operation, args, items, limits);
+    const objects = knownCount(operation, sizesIn(coerced, items), () =>
+      countObjects(operation, args, items, limits),
+    );
     return objects <= limits.operationObjects ? { objects } : { errors: [tooManyObjects(objects, limits)] };
   } catch (error) {
     return { errors: [uncountable(error)] };
@@ -92,6 +94,35 @@ function tooManyObjects(objects: number, limits: Limits): GraphQLError {
     'OPERATION_LIMIT_EXCEEDED',
     `The operation may return up to ${objects} objects; the limit is ${limits.operationObjects}. Ask for smaller pages.`,
   );
+}
+
+/** By operation: a count visits the whole document, which clients send again and again with other variables. */
+const counts = new WeakMap<OperationDefinitionNode, Map<string, number>>();
+/** Counts that are kept of an operation. */
+const mostCounts = 100;
+
+/** The count for these sizes, from earlier if it is known. What is thrown is not kept. */
+function knownCount(operation: OperationDefinitionNode, sizes: string, count: () => number): number {
+  const kept = counts.get(operation);
+  const known = kept !== undefined && kept.size < mostCounts ? kept : new Map<string, number>();
+  counts.set(operation, known);
+  const objects = known.get(sizes) ?? count();
+  known.set(sizes, objects);
+  return objects;
+}
+
+/**
+ * What of its variables a count depends on: numbers may be the size of a page, lists have a length, and conditions leave
+ * fields out. What else they contain has no effect, and is right already.
+ */
+function sizesIn(variables: Readonly<Record<string, unknown>>, bulkItems: number): string {
+  const sizes = Object.entries(variables).map(([name, value]) => {
+    if (Array.isArray(value)) return `${name}[${value.length}]`;
+    return typeof value === 'number' || typeof value === 'boolean' || value === null
+      ? `${name}=${value}`
+      : name;
+  });
+  return [bulkItems, ...sizes].join();
 }
 
 /** @throws GraphQLError where an argument or a variable is wrong */
