@@ -22,7 +22,7 @@ import {
 import { obstacles, whoMayDecideForGuard, whoMayGrant, whoMayRevoke } from './authorization-table.ts';
 
 const seed = Number(process.env['PLACES_SEED'] ?? Date.now() % 2 ** 31);
-const sampled = bySize(0.15, 1);
+const sampled = bySize(0.1, 1);
 
 let gateway: TestGateway;
 let everybody: Everybody;

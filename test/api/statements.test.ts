@@ -33,7 +33,7 @@ const bulk = bySize(2, 10);
 
 const seed = seedOf('STATEMENTS_SEED');
 /** Half of them on an ordinary day. */
-const onTurn = <Row>(rows: Record<string, Row>) => everyNth(Object.entries(rows), seed, 2);
+const onTurn = <Row>(rows: Record<string, Row>) => everyNth(Object.entries(rows), seed, 3);
 
 const sent: string[] = [];
 let gateway: TestGateway;

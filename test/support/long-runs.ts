@@ -23,6 +23,7 @@ export const longRuns = [
   'test/api/outage.test.ts',
   'test/http/drain.test.ts',
   'test/delivery/history.test.ts',
+  'test/platform/database-roles.test.ts',
   'test/database-dies.test.ts',
   'test/sample-data/load.test.ts',
   'test/breaking.test.ts',

@@ -11,7 +11,6 @@ const slowFiles = [
   'test/tour/tour.test.ts',
   'test/events/feed.test.ts',
   'test/api/audit.test.ts',
-  'test/platform/privileges.test.ts',
   'test/notifications/delivery.test.ts',
   'test/api/provisioning.test.ts',
   'test/api/admission.test.ts',
