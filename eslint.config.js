@@ -44,6 +44,7 @@ export default [
               'SupportAccessPolicy',
               'TotalCount',
               'AuditCounts',
+              'AuditLogBeginning',
               'AuditLogHead',
               'AuditStreamSelection',
               'AuditStreamHealth',

@@ -14,7 +14,7 @@ keepTemporaryFilesInMemory();
 const unitTests = [
   'test/access/{catalogue,decide,decide-properties,faq,question}.test.ts',
   'test/{bundle,config,deployment,operations,package-lock,projects,rooms,start-screen}.test.ts',
-  'test/audit/{csv,ocsf,record,record-schema,timeline,verify-export}.test.ts',
+  'test/audit/{csv,ocsf,record,record-schema,retention,timeline,verify-export}.test.ts',
   'test/audit/streams/{endpoint,messages,retry}.test.ts',
   'test/authorization/{event-visibility,logs-read,operations,table,viewer-relations}.test.ts',
   'test/changes/*.test.ts',

@@ -50,7 +50,8 @@ async function verify(path: string, keys: readonly string[], kept: readonly stri
 }
 
 /** What is proved, and what is not, in sentences. */
-function describe({ entries, alone, grant, head }: Proved, isSigned: boolean, hasKept: boolean): string[] {
+function describe(proved: Proved, isSigned: boolean, hasKept: boolean): string[] {
+  const { entries, removedThrough, notCompared, alone, grant, head } = proved;
   return [
     ...(entries === null
       ? []
@@ -60,11 +61,24 @@ function describe({ entries, alone, grant, head }: Proved, isSigned: boolean, ha
     ...(alone === 0
       ? []
       : [`Proved: ${alone} ${alone === 1 ? 'entry is' : 'entries are'} as sealed in the log.`]),
-    ...(grant === null || grant.isWhole
+    ...(removedThrough === 0
+      ? []
+      : [
+          `Removed: entries 1 to ${removedThrough}, which the organization does not keep any longer, as the file says. The head has their hashes.`,
+        ]),
+    ...notCompared.map(
+      (size) => `Not compared: the head of ${size} entries. Some entries after it are removed.`,
+    ),
+    ...(grant?.removedThrough === undefined
+      ? []
+      : [
+          `Not whole: entries of the grant are removed, up to entry ${grant.removedThrough} of the log, as the file says.`,
+        ]),
+    ...(grant === null || grant.isWhole || grant.removedThrough !== undefined
       ? []
       : ['Not whole: the grant has entries besides, in the next file or not sealed yet.']),
     `Head: ${head.size} entries of ${head.origin}.`,
-    ...(entries !== null && entries.first > 1
+    ...(entries !== null && entries.first > 1 && removedThrough === 0
       ? [
           `Not looked at: entries 1 to ${entries.first - 1}, which are not in the file${hasKept ? ', so the head that you have kept was not compared' : ''}.`,
         ]

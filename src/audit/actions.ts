@@ -62,6 +62,8 @@ export const auditActions = [
   'inbound_ticket_event.replay',
   'mail.give_up',
   'organization.create',
+  'organization.remove_audit_entries',
+  'organization.set_audit_retention',
   'organization.set_guard',
   'page.read',
   'permissions.view',

@@ -31,10 +31,12 @@ import {
 import { decodeGlobalId } from '../platform/global-id.ts';
 import { obstacleCodes } from '../roles/eligibility.ts';
 import { type AuditAction, auditActions } from './actions.ts';
+import { longestRetention, shortestRetention } from './retention.ts';
 
 const text = z.string();
 const count = z.int().min(0);
 const seconds = z.int().min(1);
+const days = z.int().min(shortestRetention).max(longestRetention);
 
 /** A moment, as `Date.toJSON` writes it. */
 export const moment = text
@@ -246,6 +248,10 @@ const succeeded = {
   }),
   'mail.give_up': z.strictObject({ kind: text, recipientId: idOf('User'), attempts: count }),
   'organization.create': z.strictObject({ name: text, hasGuard: z.boolean() }),
+  'organization.remove_audit_entries': z.strictObject({ through: z.int().min(1), entries: z.int().min(1) }),
+  'organization.set_audit_retention': z.strictObject({
+    ...{ from: days.nullable(), to: days.nullable(), effectiveAt: moment.nullable() },
+  }),
   'organization.set_guard': z.strictObject({ hasGuard: z.boolean() }),
   'page.read': evaluation,
   'permissions.view': evaluation,

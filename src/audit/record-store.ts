@@ -9,7 +9,8 @@ const mostRecords = 1_000;
 
 /**
  * The records of a log after a position, in its order: at most `limit`, and never more than `mostRecords`. Only entries with
- * positions have records. Fewer than `limit`: these are all there are by now.
+ * positions have records. Fewer than `limit`: these are all there are by now. Where entries after the position were removed,
+ * the records begin with the first one that is kept.
  *
  * One statement, planned for its values each time: a plan for any limit would expect a tenth of the log.
  *
@@ -30,10 +31,15 @@ export async function readRecords(
   return rows.map((row) => recordOf({ ...row, position: Number(row.position) }));
 }
 
-/** The positions come first, from their key: whatever the planner knows of the entries, it reads no more of these. */
+/**
+ * The positions come first, from their key: whatever the planner knows of the entries, it reads no more of these. Those of removed
+ * entries are passed over by what was removed of the log: entries that are not there for another reason are missing.
+ */
 export const recordsSql = `
   WITH page AS MATERIALIZED (
-    SELECT position, txid, seq FROM audit_positions WHERE organization_id = $1::uuid AND position > $2::bigint
+    SELECT position, txid, seq FROM audit_positions
+     WHERE organization_id = $1::uuid AND position > GREATEST($2::bigint, (
+             SELECT removed_through FROM audit_removals WHERE organization_id = $1::uuid))
      ORDER BY position LIMIT $3::int)
   SELECT page.position, ${entryColumns}
     FROM page JOIN audit_entries AS e ON e.txid = page.txid AND e.seq = page.seq ORDER BY page.position`;
@@ -57,19 +63,38 @@ export async function readRecordsOfGrant(
   return rows.map((row) => recordOf({ ...row, position: Number(row.position) }));
 }
 
-/** The position of the last entry of each grant; null where it has none yet. A grant without entries is left out. */
-export async function readLastPositionsOfGrants(
+/** What a log has of a grant. */
+export type TrailOfGrant = {
+  /** The position of its last entry; null: it has none, or the entry has none yet. */
+  readonly last: number | null;
+  /** Up to which position the log was removed with entries of the grant; null: it has all of them. */
+  readonly removedThrough: number | null;
+};
+
+/** What their logs have of these grants. The first entry of a grant is that of its request. One statement. */
+export async function readTrailsOfGrants(
   db: Pick<pg.Pool, 'query'>,
   grantIds: readonly string[],
-): Promise<Map<string, number | null>> {
-  const { rows } = await db.query<{ id: string; position: string | null }>(
-    `SELECT asked.id, given.position FROM unnest($1::uuid[]) AS asked(id)
-      CROSS JOIN LATERAL (SELECT txid, seq FROM audit_entries WHERE grant_id = asked.id
-                           ORDER BY txid DESC, seq DESC LIMIT 1) AS last
-       LEFT JOIN audit_positions AS given ON given.txid = last.txid AND given.seq = last.seq`,
+): Promise<Map<string, TrailOfGrant>> {
+  const { rows } = await db.query<{ id: string; last: string | null; through: string | null }>(
+    `SELECT grants.id, given.position AS last, removal.removed_through AS through FROM grants
+       LEFT JOIN LATERAL (SELECT txid, seq FROM audit_entries WHERE grant_id = grants.id
+                           ORDER BY txid DESC, seq DESC LIMIT 1) AS last ON true
+       LEFT JOIN audit_positions AS given ON given.txid = last.txid AND given.seq = last.seq
+       LEFT JOIN audit_removals AS removal
+              ON removal.organization_id = grants.organization_id AND removal.removed_until >= grants.requested_at
+      WHERE grants.id = ANY ($1::uuid[])`,
     [grantIds],
   );
-  return new Map(rows.map(({ id, position }) => [id, position === null ? null : Number(position)]));
+  return new Map(
+    rows.map(({ id, last, through }) => [
+      id,
+      {
+        last: last === null ? null : Number(last),
+        removedThrough: through === null ? null : Number(through),
+      },
+    ]),
+  );
 }
 
 /** A part of a log, by position: what comes after `after`, up to `through`. */

@@ -4,11 +4,12 @@
  */
 import { type Checkpoint, decodeHash, parseCheckpoint } from '../transparency/checkpoint.ts';
 import { openInclusionProof, parseInclusionProof } from '../transparency/inclusion-proof.ts';
-import { type Hash, leafHash, rootAbove } from '../transparency/merkle-tree.ts';
+import { type Hash, hashBytes, leafHash, rootAbove } from '../transparency/merkle-tree.ts';
 import { NoteError, openNote, parseNote, type Verifier } from '../transparency/signed-note.ts';
 import {
   appendLeaves,
   type Edge,
+  edgeTiles,
   emptyEdge,
   hashesOf,
   hashOfTile,
@@ -17,6 +18,7 @@ import {
   tileWidth,
 } from '../transparency/tiles.ts';
 import { type AuditRecord, leafOf } from './record.ts';
+import type { RemovedLine } from './removed-line.ts';
 
 /** The file does not hold what was sealed. The message says what is wrong, first of all with which entry. */
 export class NotProvedError extends Error {
@@ -31,12 +33,15 @@ type GrantLine = {
   readonly id: string;
   /** How many sealed entries of the grant are in the file. */
   readonly entries: number;
-  /** Whether the grant has no other entries: none that is not sealed yet, and none in another file. */
+  /** Whether the grant has no other entries: none that is not sealed yet or was removed, and none in another file. */
   readonly isWhole: boolean;
+  /** Up to which position the log was removed, and entries of the grant with it. Left out: none was. */
+  readonly removedThrough?: number;
 };
 
 export type Line =
   | { readonly checkpoint: string }
+  | { readonly removed: RemovedLine }
   | { readonly tile: TileLine }
   | { readonly inclusionProof: string }
   | { readonly grant: GrantLine }
@@ -45,6 +50,10 @@ export type Line =
 export type Proved = {
   /** The positions of the entries that follow each other; null: each is proved by itself. */
   readonly entries: { readonly first: number; readonly last: number } | null;
+  /** The entries up to this position were removed from the log, as the file says; 0: none was. */
+  readonly removedThrough: number;
+  /** The sizes of the heads that were not compared, since entries that they state are not in the file. */
+  readonly notCompared: readonly number[];
   /** How many are proved by themselves. */
   readonly alone: number;
   readonly grant: GrantLine | null;
@@ -68,11 +77,16 @@ export function parseLine(text: string, number: number): Line {
     line !== null &&
     (typeof line['checkpoint'] === 'string' ||
       typeof line['inclusionProof'] === 'string' ||
-      typeof line['tile'] === 'object' ||
-      typeof line['grant'] === 'object' ||
+      isObject(line['removed']) ||
+      isObject(line['tile']) ||
+      isObject(line['grant']) ||
       Number.isSafeInteger(line['position']));
   if (!isKnown) throw new NotProvedError(`Line ${number} is not one of a file of an audit log.`);
   return value as Line;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
 }
 
 /** What heads say, once they are signed with one of the keys; without keys, nobody knows who has signed them. */
@@ -117,10 +131,12 @@ export function createProof(heads: readonly Checkpoint[], verifiers: readonly Ve
   /** The position that comes next, once there was one. */
   let next: number | null = null;
   let first = 1;
-  /** The tree of the entries so far, as long as they begin with the first one. */
+  /** The tree of the entries so far, as long as they begin with the first one, or with the hashes of what was removed. */
   let edge: Edge | null = emptyEdge;
   const ahead = [...heads];
   let lastGood = 0;
+  let removedThrough = 0;
+  const notCompared: number[] = [];
   let head: Checkpoint | null = null;
   let tile: { readonly start: number; readonly hashes: readonly Hash[] } | null = null;
   /** The records of the tile; without one, the last record, since its proof may come next. */
@@ -150,6 +166,31 @@ export function createProof(heads: readonly Checkpoint[], verifiers: readonly Ve
     }
   }
 
+  /** Begins after what was removed: with the hashes of it, which the next head has to confirm. */
+  function beginAfter({ through, hashes }: RemovedLine): void {
+    if (next !== null) {
+      // Nothing is removed between entries of a file.
+      if (through >= next) throw missing(next, through);
+      return;
+    }
+    const partial = Array.isArray(hashes)
+      ? hashes.map((encoded) => Buffer.from(String(encoded), 'base64'))
+      : [];
+    const tiles = Number.isSafeInteger(through) && through > 0 ? edgeTiles(through) : [];
+    const isWhole = tiles.every(({ width }, level) => partial[level]?.length === width * hashBytes);
+    if (tiles.length === 0 || partial.length !== tiles.length || !isWhole)
+      throw new NotProvedError(
+        'The file says that entries were removed, without the hashes that lead from these to the head.',
+      );
+    [removedThrough, first, next] = [through, through + 1, through + 1];
+    edge = { size: through, partial };
+    for (let [coming] = ahead; coming !== undefined && coming.size <= through; [coming] = ahead) {
+      if (coming.size < through) notCompared.push(coming.size);
+      else if (!rootOf(edge).equals(coming.root)) throw notSealed(1, through);
+      ahead.shift();
+    }
+  }
+
   function openTile({ index, hashes: encoded, path: encodedPath }: TileLine): void {
     if (head === null) throw new NotProvedError('The file has hashes before the head to which they lead.');
     const hashes = hashesOf(Buffer.from(encoded, 'base64'));
@@ -173,7 +214,8 @@ export function createProof(heads: readonly Checkpoint[], verifiers: readonly Ve
       const { start, hashes } = tile;
       tile = null;
       if (next !== null && start > next) throw missing(next, start - 1);
-      compare(records, start, hashes);
+      const removed = Math.max(0, removedThrough - start + 1);
+      compare(records, start + removed, hashes.slice(removed));
       goOn(start, hashes);
     } else for (const record of records) goOnWith(record);
   }
@@ -184,6 +226,10 @@ export function createProof(heads: readonly Checkpoint[], verifiers: readonly Ve
         `Entry ${record.position} is not at its place: it comes after entry ${next - 1} (${described(record)}).`,
       );
     goOn(record.position, [hashOf(record)]);
+    if (edge === null)
+      throw new NotProvedError(
+        `Nothing in the file proves entry ${record.position} (${described(record)}): neither hashes nor the entries before it.`,
+      );
   }
 
   function proveAlone(text: string): void {
@@ -214,6 +260,9 @@ export function createProof(heads: readonly Checkpoint[], verifiers: readonly Ve
         close();
         const { size } = parseCheckpoint(parseNote(line.checkpoint).text);
         head = heads.find((one) => one.size === size) ?? null;
+      } else if ('removed' in line) {
+        close();
+        beginAfter(line.removed);
       } else if ('tile' in line) {
         close();
         openTile(line.tile);
@@ -241,12 +290,13 @@ export function createProof(heads: readonly Checkpoint[], verifiers: readonly Ve
         throw new NotProvedError(
           `The entries from ${next} on are missing: the log was truncated, or the file was. Its head says that there are ${last.size}.`,
         );
-      if (next === null && alone === 0 && last.size > 0) throw missing(1, last.size);
+      if (next === null && alone === 0 && grant === null && last.size > 0) throw missing(1, last.size);
       if (next !== null && next - 1 > last.size)
         throw new NotProvedError(
           `The entries from ${last.size + 1} on are not sealed by a head in the file.`,
         );
-      return { entries: next === null ? null : { first, last: next - 1 }, alone, grant, head: last };
+      const entries = next === null || next === first ? null : { first, last: next - 1 };
+      return { entries, removedThrough, notCompared, alone, grant, head: last };
     },
   };
 }

@@ -180,6 +180,7 @@ export const operations = {
   withdrawRovoDataDeletion: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'DELETION_REQUESTER'] },
   recordRovoDataDeletion: { kind: 'mutation', may: ['ROVO_BACKEND'] },
 
+  setAuditRetention: { kind: 'mutation', may: ['ORGANIZATION_ADMIN'] },
   createAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
   updateAuditStream: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },
   rotateAuditStreamSecret: { kind: 'mutation', may: ['ORGANIZATION_ADMIN', 'GUARD_ADMIN'] },

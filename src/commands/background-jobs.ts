@@ -5,6 +5,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { givePositions } from '../audit/positions.ts';
 import { type Readings, recordRepeatedReadings } from '../audit/readings.ts';
+import { createShortener } from '../audit/removals.ts';
 import { recordRepetitions } from '../audit/repeated-refusals.ts';
 import type { Sealer } from '../audit/sealing.ts';
 import type { Post } from '../audit/streams/post.ts';
@@ -115,6 +116,7 @@ export function startBackgroundJobs(
   let entriesWritten = new AbortController();
   let positionsGiven = new AbortController();
   const sender = post === null ? null : createStreamSender(dependencies, post);
+  const shortener = createShortener(dependencies.database.pool, dependencies.clock);
   let started = 0;
   const [ofGrants, ofSessions, ofRequests, ofPlaces] = [
     sweepOptions(),
@@ -148,6 +150,7 @@ export function startBackgroundJobs(
       wake: () => entriesWritten.signal,
     }),
     ...(sealer === null ? [] : [repeat('seal audit logs', sealInterval, () => sealAll(sealer))]),
+    repeat('remove what is not kept of audit logs', deleteInterval, () => shortener.run(stop.signal)),
     repeat('deliver streams of the audit log', streamInterval, deliverStreams, {
       wake: () => positionsGiven.signal,
     }),

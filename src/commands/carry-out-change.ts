@@ -9,6 +9,7 @@ import { type ChangeInput, type ChangeKind, changeInputs, type Values } from '..
 import type { ProposedChange } from '../proposals/store.ts';
 import type { RightsLock } from '../roles/locks.ts';
 import { assignRole, removeRole } from './assign-and-remove-roles.ts';
+import { setAuditRetention } from './audit-retention.ts';
 import { setSupportAccessRestrictions } from './change-site.ts';
 import type { Command, OwnAuditEntry } from './command.ts';
 import { decideCommand } from './decide-command.ts';
@@ -144,4 +145,9 @@ const effects: { [Kind in ChangeKind]: Effects } = {
   SYNC_ROLE: effectsOf('SYNC_ROLE', syncRole),
   REMOVE_ROLE: effectsOf('REMOVE_ROLE', removeRole),
   REMOVE_USER: effectsOf('REMOVE_USER', removeUser),
+  SET_AUDIT_RETENTION: effectsOf(
+    'SET_AUDIT_RETENTION',
+    setAuditRetention,
+    ({ organization: { auditRetentionDays } }) => ({ auditRetentionDays }),
+  ),
 };

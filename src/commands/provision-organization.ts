@@ -1,4 +1,5 @@
 /** Organizations, their sites, and the products licensed on them. */
+import { keptForEver } from '../audit/retention.ts';
 import { lockGuard, lockSite, lockSiteOfProduct } from '../organizations/locks.ts';
 import {
   findOrganization,
@@ -37,7 +38,7 @@ export const createOrganization = platformCommand<
   auditResource: ({ id }) => ({ type: 'Organization', id }),
   decide: ({ id }, input, { now }) => {
     const noFormerAdmin = { formerAdminId: null, formerAdminSince: null };
-    const organization: Organization = { id, ...input, createdAt: now, ...noFormerAdmin };
+    const organization: Organization = { id, ...input, createdAt: now, ...noFormerAdmin, ...keptForEver };
     return {
       answer: organization,
       write: async (tx) => {

@@ -3,7 +3,8 @@ import DataLoader from 'dataloader';
 import type { FieldNode } from 'graphql';
 import type { Account, AuditEntry, Prisma } from '../../prisma/generated/client/client.ts';
 import { listPositions, type Place } from '../audit/positions.ts';
-import { readLastPositionsOfGrants } from '../audit/record-store.ts';
+import { readTrailsOfGrants, type TrailOfGrant } from '../audit/record-store.ts';
+import { type LogBeginning, readBeginnings } from '../audit/removals.ts';
 import { type AskedProof, type Head, readHeads, readProofs } from '../audit/sealed-log.ts';
 import { type ActionsWindow, listActionsOfSessions } from '../audit/store.ts';
 import { listHealth, type StreamHealth } from '../audit/streams/store.ts';
@@ -39,7 +40,8 @@ export class Loaders {
   #auditPositions: DataLoader<Place, number | null, string> | undefined;
   #auditLogHeads: DataLoader<string, Head | null> | undefined;
   #auditProofs: DataLoader<AskedProof, Hash[], string> | undefined;
-  #lastPositionsOfGrants: DataLoader<string, number | null> | undefined;
+  #auditLogBeginnings: DataLoader<string, LogBeginning | null> | undefined;
+  #trailsOfGrants: DataLoader<string, TrailOfGrant | null> | undefined;
   #proposedChanges: DataLoader<string, ProposedChange | null> | undefined;
   #seesTimeline: DataLoader<string, boolean> | undefined;
   #timelines: DataLoader<TimelineWindow, AuditEntry[], string> | undefined;
@@ -128,6 +130,18 @@ export class Loaders {
     return this.#auditLogHeads;
   }
 
+  /** Where the logs of organizations begin, by their ids; null for a log of which nothing was removed. */
+  get auditLogBeginnings(): DataLoader<string, LogBeginning | null> {
+    this.#auditLogBeginnings ??= new DataLoader(
+      async (logs) => {
+        const beginnings = await readBeginnings(this.#pool, logs);
+        return logs.map((log) => beginnings.get(log) ?? null);
+      },
+      { maxBatchSize: 100 },
+    );
+    return this.#auditLogBeginnings;
+  }
+
   /** The hashes of ranges of the trees of logs: proofs. */
   get auditProofs(): DataLoader<AskedProof, Hash[], string> {
     this.#auditProofs ??= new DataLoader((asked) => readProofs(this.#pool, asked), {
@@ -137,16 +151,16 @@ export class Loaders {
     return this.#auditProofs;
   }
 
-  /** The position of the last entry of a grant, by its id; null as long as it has none. */
-  get lastPositionsOfGrants(): DataLoader<string, number | null> {
-    this.#lastPositionsOfGrants ??= new DataLoader(
+  /** What the audit log has of a grant, by its id. */
+  get trailsOfGrants(): DataLoader<string, TrailOfGrant | null> {
+    this.#trailsOfGrants ??= new DataLoader(
       async (ids) => {
-        const positions = await readLastPositionsOfGrants(this.#pool, ids);
-        return ids.map((id) => positions.get(id) ?? null);
+        const trails = await readTrailsOfGrants(this.#pool, ids);
+        return ids.map((id) => trails.get(id) ?? null);
       },
       { maxBatchSize: 100 },
     );
-    return this.#lastPositionsOfGrants;
+    return this.#trailsOfGrants;
   }
 
   /** Proposed changes as they are in the database now, by id; null for an id without one. */

@@ -7,6 +7,7 @@ import './lists/audit-summary.ts';
 import './lists/grants.ts';
 import './lists/role-assignments.ts';
 import './lists/tickets.ts';
+import './mutations/audit-retention.ts';
 import './mutations/audit-streams.ts';
 import './mutations/bulk.ts';
 import './mutations/changes.ts';

@@ -32,6 +32,7 @@ const byTable: ReadonlyMap<string, readonly TablePrivilege[]> = new Map([
   ['audit_positions', readOnly],
   ['audit_renumberings', readOnly],
   ['audit_numbering', readOnly],
+  ['audit_removals', readOnly],
   ['audit_tiles', neverDeleted],
   ['audit_checkpoints', appendOnly],
   ['decisions', appendOnly],

@@ -1,5 +1,6 @@
 /** What is proposed: the input of the mutation that waits, in the form in which it is kept. */
 import { z } from 'zod';
+import { longestRetention, shortestRetention } from '../audit/retention.ts';
 import { isCountryCode } from '../platform/country-codes.ts';
 import { isId } from '../platform/ids.ts';
 import { type Role, roleRules } from '../roles/role.ts';
@@ -34,6 +35,10 @@ export const changeInputs = {
   SYNC_ROLE: z.strictObject({ roleAssignmentId: id }),
   REMOVE_ROLE: z.strictObject({ roleAssignmentId: id }),
   REMOVE_USER: z.strictObject({ organizationId: id, accountId: id }),
+  SET_AUDIT_RETENTION: z.strictObject({
+    organizationId: id,
+    days: z.int().min(shortestRetention).max(longestRetention),
+  }),
 } as const;
 
 export type ChangeKind = keyof typeof changeInputs;

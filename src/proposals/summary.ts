@@ -60,6 +60,11 @@ export const roleRemoved = (email: string, role: Role, place: NamedPlace): strin
 export const userRemoved = (email: string, organization: string): string =>
   `Remove ${email}, who is a Guard admin, from ${organization}`;
 
+export function retentionChange(organization: string, before: number | null, after: number | null): string {
+  const kept = (days: number | null) => (days === null ? 'for ever' : `for ${duration(days * 86_400)}`);
+  return `Keep the audit log of ${organization} ${kept(after)} instead of ${kept(before)}`;
+}
+
 function nameOf({ organization, site, product }: NamedPlace): string {
   if (site === null) return organization;
   return product === null ? site : `${product} on ${site}`;

@@ -276,6 +276,26 @@ describe('successful and refused actions', () => {
     await expectEntries(operator, 'reactivateAccount', own, refused('ACCOUNT_REACTIVATE', 'OWN_ACCOUNT'));
   });
 
+  test('of the retention of the audit log', async () => {
+    const { organizationId } = acme;
+    const admin = await gateway.as(acme.emails.organizationAdmin);
+    await newEntries();
+    const input = { organizationId, days: null };
+    await expectEntries(admin, 'setAuditRetention', input, [
+      {
+        ...{ action: 'ORGANIZATION_SET_AUDIT_RETENTION', organizationId },
+        resource: { type: 'Organization', node: { id: organizationId } },
+        details: { from: null, to: null, effectiveAt: null },
+      },
+    ]);
+    await expectEntries(
+      operator,
+      'setAuditRetention',
+      input,
+      refused('ORGANIZATION_SET_AUDIT_RETENTION', 'FORBIDDEN'),
+    );
+  });
+
   test('of streams of the audit log', async () => {
     const { organizationId } = acme;
     const admin = await gateway.as(acme.emails.organizationAdmin);
@@ -1152,6 +1172,8 @@ describe('successful and refused actions', () => {
       // Only earlier versions wrote it.
       'GUARD_MAIL_GIVE_UP',
       'MAIL_GIVE_UP',
+      // The database writes it: test/audit/removals.test.ts.
+      'ORGANIZATION_REMOVE_AUDIT_ENTRIES',
       ...['PROPOSED_CHANGE_APPLY', 'PROPOSED_CHANGE_LAPSE'],
     ]);
   });

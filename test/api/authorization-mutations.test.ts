@@ -314,6 +314,10 @@ const rows: Record<string, Row> = {
     input: ({ accountId }) => ({ organizationId: acme().organizationId, userId: accountId }),
     writes: { relation: 'memberships', operation: 'DELETE' },
   },
+  setAuditRetention: {
+    input: () => ({ organizationId: acme().organizationId, days: null }),
+    writes: { relation: 'organizations', operation: 'UPDATE' },
+  },
   createAuditStream: {
     input: () => ({
       ...{

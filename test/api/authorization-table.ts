@@ -164,6 +164,7 @@ requestRovoDataDeletion      | 401       no       no          -      -          
 withdrawRovoDataDeletion     | 401       no       no          -      -           -           -
 recordRovoDataDeletion       | 401       no       no          -      -           -           -
 
+setAuditRetention            | 401       no       no          -      -           -           -
 createAuditStream            | 401       no       no          -      -           -           -
 updateAuditStream            | 401       no       no          -      -           -           -
 rotateAuditStreamSecret      | 401       no       no          -      -           -           -
@@ -288,6 +289,7 @@ requestRovoDataDeletion      | no     no       no       yes      no        no   
 withdrawRovoDataDeletion     | -      -        yes      yes      -         -         -         -         -        -       -       -       -
 recordRovoDataDeletion       | -      -        no       no       -         -         -         -         -        -       -       -       -
 
+setAuditRetention            | no     no       no       yes      no        no        no        no        no       no      no      no      no
 createAuditStream            | no     no       no       yes      no        no        no        no        no       no      no      no      no
 updateAuditStream            | -      -        -        yes      -         -         -         -         -        -       -       -       no
 rotateAuditStreamSecret      | -      -        -        yes      -         -         -         -         -        -       -       -       no
@@ -412,6 +414,7 @@ requestRovoDataDeletion      | no    no        no        no       no        no
 withdrawRovoDataDeletion     | -     -         -         -        -         -
 recordRovoDataDeletion       | -     -         -         -        -         -
 
+setAuditRetention            | no    no        no        no       no        no
 createAuditStream            | yes   no        no        no       no        no
 updateAuditStream            | yes   -         -         -        -         -
 rotateAuditStreamSecret      | yes   -         -         -        -         -
@@ -536,6 +539,7 @@ requestRovoDataDeletion      | -        -        no       no        no       no 
 withdrawRovoDataDeletion     | -        -        no       -         -        -        -        -         -         -
 recordRovoDataDeletion       | -        -        no       -         -        -        -        -         -         -
 
+setAuditRetention            | -        -        no       no        no       no       no       no        no        no
 createAuditStream            | -        -        no       no        no       no       no       no        no        no
 updateAuditStream            | -        -        -        -         -        -        -        -         -         -
 rotateAuditStreamSecret      | -        -        -        -         -        -        -        -         -         -

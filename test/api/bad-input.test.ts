@@ -279,6 +279,7 @@ function rightInputs(): Record<string, Given> {
     inviteUser: { by: 'orgAdmin', input: { organizationId, ...person, ...key } },
     withdrawInvitation: { by: 'operator', input: { invitationId, ...key } },
     acceptInvitation: { by: 'operator', input: { invitationId, ...key } },
+    setAuditRetention: { by: 'orgAdmin', input: { organizationId, days: 365, ...key } },
     createAuditStream: {
       by: 'orgAdmin',
       input: {

@@ -132,6 +132,66 @@ async function isRestricted(siteId: string): Promise<boolean> {
   return node.supportAccessRestricted;
 }
 
+describe('the retention of the audit log', () => {
+  const retention = async (): Promise<Json> => {
+    const { node } = await (await admin()).ask(
+      'query ($id: ID!) { node(id: $id) { ... on Organization { auditRetentionDays auditRetentionEffectiveAt } } }',
+      { id: world.acme.organizationId },
+    );
+    return node;
+  };
+
+  test('is shortened by two people, a week after the second one, and lengthened by one', async () => {
+    const [olivia, gina] = [await admin(), await guard()];
+    const { organizationId } = world.acme;
+    await newEntries();
+    const forAYear = { organizationId, days: 365 };
+    const { id } = await done(olivia, 'setAuditRetention', forAYear);
+    expect(await read(gina, id)).toMatchObject({
+      changeKind: 'SET_AUDIT_RETENTION',
+      summary: 'Keep the audit log of acme for 365 days instead of for ever',
+      ...{ before: { auditRetentionDays: null }, after: { auditRetentionDays: 365 } },
+      ...{ needsConfirmationBy: 'GUARD_ADMIN', effectiveAt: null, site: null },
+    });
+    expect(await attempt(olivia, 'confirmProposedChange', { proposedChangeId: id })).toMatchObject({
+      code: 'FORBIDDEN',
+    });
+    expect(await retention()).toEqual({ auditRetentionDays: null, auditRetentionEffectiveAt: null });
+    await done(gina, 'confirmProposedChange', { proposedChangeId: id });
+    const { auditRetentionDays, auditRetentionEffectiveAt } = await retention();
+    expect(auditRetentionDays).toBe(365);
+    const wait = Date.parse(auditRetentionEffectiveAt) - clock().getTime();
+    expect(wait).toBeLessThanOrEqual(7 * day);
+    expect(wait).toBeGreaterThan(6 * day);
+    expect(await done(olivia, 'setAuditRetention', { organizationId, days: null })).toMatchObject({
+      __typename: 'Organization',
+    });
+    expect(await retention()).toEqual({ auditRetentionDays: null, auditRetentionEffectiveAt: null });
+    expect(await attempt(olivia, 'setAuditRetention', { organizationId, days: 179 })).toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    expect(await newEntries()).toEqual([
+      `${olivia.email} proposed_change.propose SUCCEEDED`,
+      `${olivia.email} proposed_change.confirm REFUSED`,
+      `${gina.email} proposed_change.confirm SUCCEEDED`,
+      `${gina.email} organization.set_audit_retention SUCCEEDED`,
+      `${olivia.email} organization.set_audit_retention SUCCEEDED`,
+    ]);
+  });
+
+  test('is shortened by one admin where the organization does not have Guard', async () => {
+    const { id: organizationId } = await done(world.operator, 'createOrganization', {
+      ...{ name: 'Plain', hasGuard: false },
+    });
+    const { userId, email } = await addMember({ ...world.acme, organizationId });
+    await done(world.operator, 'assignRole', { userId, role: 'ORGANIZATION_ADMIN', organizationId });
+    const person = await gateway.as(email);
+    const set = (days: number | null) => done(person, 'setAuditRetention', { organizationId, days });
+    expect(await set(180)).toMatchObject({ __typename: 'Organization' });
+    await set(null);
+  });
+});
+
 describe('restrictions', () => {
   test('are switched off by two people, and on by one', async () => {
     const [olivia, gina] = [await admin(), await guard()];

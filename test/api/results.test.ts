@@ -725,6 +725,20 @@ const rows: Record<MutationName, () => Row> = {
       return input;
     }),
   }),
+  setAuditRetention: () => {
+    const { organizationId } = world.acme;
+    const setTo = (days: number | null) => ({ organizationId, days });
+    return {
+      succeeds: [by('organizationAdmin', setTo(null)), by('organizationAdmin', setTo(365))],
+      ForbiddenError: by('reporter', setTo(null)),
+      otherInput: { days: 180 },
+      NotFoundError: by('organizationAdmin', { organizationId: nowhere('Organization'), days: 365 }),
+      InvalidStateError: by('organizationAdmin', async () => {
+        await attempt(people.organizationAdmin, 'setAuditRetention', { organizationId, days: 365 });
+        return { organizationId, days: 366 };
+      }),
+    };
+  },
   createAuditStream: () => {
     const { organizationId } = world.acme;
     const input = async () => {

@@ -1073,6 +1073,14 @@ describe(`a mutation, STATEMENTS_SEED=${seed}`, () => {
         return { by: await signedIn(email), input: await invitation(email) };
       },
     },
+    setAuditRetention: {
+      statements: 10,
+      withEverything: 10,
+      given: async () => ({
+        by: await member('organizationAdmin'),
+        input: { organizationId: acme.organizationId, days: null },
+      }),
+    },
     createAuditStream: {
       statements: 13,
       withEverything: 14,

@@ -92,6 +92,7 @@ const opened: Record<Relation, readonly string[]> = {
       'auditSummary',
       'streamAuditLog',
       'proveAuditLog',
+      'setAuditRetention',
       'setSupportAccessPolicy',
       'setSupportAccessRestrictions',
       'withdrawProposedChange',

@@ -1,5 +1,6 @@
 /** Each command declares exactly the refusals that it can return. */
 import { describe, expect, test } from 'vitest';
+import { keptForEver } from '../../src/audit/retention.ts';
 import { approveDataAccess } from '../../src/commands/approve-data-access.ts';
 import {
   deactivateSite,
@@ -235,7 +236,7 @@ describe('on a site', () => {
   const siteId = 'site';
   const organization = {
     ...{ id: 'organization', name: 'Acme', createdAt: fromNow(-DAY) },
-    ...{ formerAdminId: null, formerAdminSince: null },
+    ...{ formerAdminId: null, formerAdminSince: null, ...keptForEver },
   };
   const few = { GUARD_ADMIN: 999, ORGANIZATION_ADMIN: 1_000 };
   const full = { GUARD_ADMIN: 1_000, ORGANIZATION_ADMIN: 0 };

@@ -1,5 +1,6 @@
 /** What a new ticket brings, by who files it, whether the box is ticked, the reporter's role, and the site. */
 import { describe, expect, test } from 'vitest';
+import { keptForEver } from '../../src/audit/retention.ts';
 import { createTicket } from '../../src/commands/create-ticket.ts';
 import { decideCommand } from '../../src/commands/decide-command.ts';
 import { grantChangeAuditEntry } from '../../src/commands/grant-change-effects.ts';
@@ -24,7 +25,7 @@ function file({ by = 'ticketing', ticked = true, eligible = true, site = {}, lic
   );
   const organization = {
     ...{ id: 'organization', name: 'Acme', hasGuard: true, createdAt: NOW },
-    ...{ formerAdminId: null, formerAdminSince: null },
+    ...{ formerAdminId: null, formerAdminSince: null, ...keptForEver },
   };
   const facts = {
     ...place.product,

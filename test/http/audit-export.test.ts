@@ -10,6 +10,7 @@ import { decodeGlobalId } from '../../src/platform/global-id.ts';
 import { generousMs } from '../support/deadlines.ts';
 import type { Person, TestGateway } from '../support/gateway.ts';
 import { giveAllPositions } from '../support/positions.ts';
+import { removeThrough } from '../support/removal.ts';
 import { startGatewayWithWorld, type World } from '../support/world.ts';
 
 let gateway: TestGateway;
@@ -62,14 +63,15 @@ const urlOf = (parameters: Record<string, string>) =>
 async function exported(
   { token }: Pick<Person, 'token'>,
   parameters: Record<string, string> = {},
-): Promise<{ status: number; body: string; type: string | null }> {
+): Promise<{ status: number; body: string; type: string | null; removedThrough: string | null }> {
   const response = await fetch(urlOf(parameters), {
     headers: { authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(generousMs),
   });
   const type = response.headers.get('content-type');
   // fetch takes the mark of UTF-8 away.
-  return { status: response.status, body: await response.text(), type };
+  const removedThrough = response.headers.get('latchkey-removed-through');
+  return { status: response.status, body: await response.text(), type, removedThrough };
 }
 
 const tableOf = (records: readonly AuditRecord[]) => `${csvHeader.slice(1)}${csvLines(records)}`;
@@ -77,7 +79,10 @@ const tableOf = (records: readonly AuditRecord[]) => `${csvHeader.slice(1)}${csv
 test('a table has the whole log, or a part by time and by position', async () => {
   const admin = world.admins.acme;
   const whole = await exported(admin);
-  expect(whole).toEqual({ status: 200, body: tableOf(log), type: 'text/csv; charset=utf-8; header=present' });
+  expect(whole).toEqual({
+    ...{ status: 200, body: tableOf(log), type: 'text/csv; charset=utf-8; header=present' },
+    removedThrough: null,
+  });
   const at = (n: number) => new Date(beginning + n * day).toISOString();
   const parts: [Record<string, string>, (record: AuditRecord) => boolean][] = [
     [
@@ -176,4 +181,23 @@ test('a part of so many entries is a table, and one with more is refused, before
     const { status, body } = await exported(world.admins.acme, part);
     expect([status, body.trimEnd().split('\r\n').length - 1]).toEqual([200, exportedEntries]);
   }
+});
+
+test('a table of a log of which the oldest entries were removed begins with the first one that is kept, and says so', async () => {
+  const admin = world.admins.acme;
+  await removeThrough(gateway.sql, acme, 1_500);
+  const kept = log.filter(({ position }) => position > 1_500);
+  expect(await exported(admin, { through: String(log.length) })).toMatchObject({
+    body: tableOf(kept),
+    removedThrough: '1500',
+  });
+  expect(await exported(admin, { after: '1498', through: '1503' })).toMatchObject({
+    ...{ body: tableOf(kept.slice(0, 3)), removedThrough: '1500' },
+  });
+  for (const [parameters, expected] of [
+    [{ after: '3', through: '7' }, []],
+    [{ after: '1500', through: '1502' }, kept.slice(0, 2)],
+  ] as const)
+    expect((await exported(admin, parameters)).body).toBe(tableOf(expected));
+  expect((await exported(admin, { after: '1500', through: '1502' })).removedThrough).toBeNull();
 });

@@ -20,7 +20,9 @@ import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { buildSumdbVerifier } from '../support/go.ts';
+import { giveAllPositions } from '../support/positions.ts';
 import { runProgram } from '../support/program.ts';
+import { removeThrough } from '../support/removal.ts';
 import { insertAuditEntries, rawId } from '../support/rows.ts';
 import { logKeys, signingKeys } from '../support/sealing.ts';
 import { fullSize } from '../support/size.ts';
@@ -667,4 +669,67 @@ describe('who reads is on record', () => {
 
   const conditionsOf = (found: { details: Reading['details'] } | undefined) =>
     [...((found?.details['conditions'] as string[]) ?? [])].sort();
+});
+
+describe('a log of which the oldest entries are removed', () => {
+  const ofLog = `query ($id: ID!) { node(id: $id) { ... on Organization {
+    auditLogBeginning { position removedUntil removedAt } } } }`;
+  const through = 290;
+  let kept = '';
+
+  beforeAll(async () => {
+    await expectSealed();
+    kept = (await get(inLog('checkpoint'))).body.toString();
+    await removeThrough(gateway.sql, rawId(acme), through);
+  });
+
+  test('is proved by the command, which says what is removed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-verify-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const [file, note] = [join(folder, 'export.ndjson'), join(folder, 'head.txt')];
+    const text = await downloaded(inLog('export'));
+    await writeFile(file, text);
+    await writeFile(note, kept);
+    const [key] = keysOf(acme).verifiers.map(verifierKey);
+    const given = ['--key', key ?? '', '--checkpoint', note];
+    const { code, stdout } = await runProgram('src/audit-verify.ts', file, ...given).ended;
+    expect(stdout.split('\n').slice(0, 2)).toEqual([
+      expect.stringMatching(/^Proved: entries 291 to \d+ are as they were sealed, and none is missing\.$/),
+      'Removed: entries 1 to 290, which the organization does not keep any longer, as the file says. The head has their hashes.',
+    ]);
+    expect(code).toBe(0);
+    const lines = text.trim().split('\n');
+    expect(proved(lines.toSpliced(5, 1).join('\n'))).toMatch(/^Entry 29\d is missing\.$/);
+    expect(proved(lines.toSpliced(1, 1).join('\n'))).toBe('Entries 257 to 290 are missing.');
+  });
+
+  test('says so to those who read the whole log, and to nobody else', async () => {
+    for (const reader of readers)
+      expect((await reader.ask(ofLog, { id: acme })).node.auditLogBeginning).toEqual({
+        ...{ position: through + 1, removedUntil: expect.any(String), removedAt: expect.any(String) },
+      });
+    for (const other of others)
+      expect((await other.ask(ofLog, { id: acme })).node?.auditLogBeginning ?? null).toBeNull();
+    const { auditLog } = await world.admins.acme.ask(
+      `query ($filter: AuditLogFilter) { auditLog(filter: $filter, orderBy: OLDEST, first: 1) { edges { node { position } } } }`,
+      { filter: { organizationId: acme } },
+    );
+    expect(auditLog.edges).toEqual([{ node: { position: through + 1 } }]);
+  });
+
+  test('has the story of a grant without what is removed of it, and says that as well', async () => {
+    const { body } = await get(`/audit/grants/${encodeURIComponent(grantId)}`);
+    expect(proved(body.toString())).toMatchObject({
+      grant: { id: grantId, isWhole: false, removedThrough: through },
+    });
+    const trail =
+      'query ($id: ID!) { node(id: $id) { ... on Grant { auditTrail { isSealed removedThrough } } } }';
+    expect((await world.admins.acme.ask(trail, { id: grantId })).node.auditTrail).toEqual({
+      ...{ isSealed: true, removedThrough: through },
+    });
+    const { grantId: later } = await fileTicket(gateway, world);
+    await giveAllPositions(gateway.sql);
+    const { removedThrough } = (await world.admins.acme.ask(trail, { id: later })).node.auditTrail;
+    expect(removedThrough).toBeNull();
+  });
 });

@@ -10,6 +10,7 @@ import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { expectEveryPosition, giveAllPositions } from '../support/positions.ts';
+import { removeThrough } from '../support/removal.ts';
 import { rawId } from '../support/rows.ts';
 import { logKeys, sealAll, signingKeys } from '../support/sealing.ts';
 import { assignRole, done, startGatewayWithWorld, type World } from '../support/world.ts';
@@ -51,6 +52,7 @@ type Streamed = {
   lines: Json[];
   cursor: string;
   head: string | null;
+  removed: string | null;
 };
 
 async function stream(
@@ -67,12 +69,20 @@ async function stream(
   });
   const text = await response.text();
   if (!response.ok)
-    return { status: response.status, code: JSON.parse(text).error.code, lines: [], cursor: '', head: null };
+    return {
+      status: response.status,
+      code: JSON.parse(text).error.code,
+      lines: [],
+      cursor: '',
+      head: null,
+      removed: null,
+    };
   return {
     ...{ status: response.status, code: undefined },
     lines: text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)])),
     cursor: response.headers.get('latchkey-next-cursor') ?? '',
     head: response.headers.get('latchkey-head'),
+    removed: response.headers.get('latchkey-removed-through'),
   };
 }
 
@@ -469,4 +479,42 @@ describe('the subscription auditEvents', () => {
     await (await again()).end();
     await gateway.sql.query('ALTER TABLE audit_entries ENABLE TRIGGER USER');
   });
+
+  test('a cursor whose entry was removed goes on with the first one that is kept', async () => {
+    await expectEveryPosition(gateway.sql);
+    const log = rawId(world.acme.organizationId);
+    const followed = await follow(siem, { filter: { action: 'ACCOUNT_INVITE' } });
+    await invite('removed-1', 'removed-2', 'kept');
+    const events = await followed.invited(3);
+    await followed.end();
+    await removeThrough(gateway.sql, log, events[1]?.entry.position);
+    const resumed = await follow(siem, { filter: { action: 'ACCOUNT_INVITE' }, after: events[0]?.cursor });
+    expect(await resumed.invited(1)).toEqual([events[2]]);
+    await resumed.end();
+  });
+});
+
+test('a stream from before what was removed begins with the first entry that is kept, and says so', async () => {
+  for (const name of ['one', 'two', 'three', 'four', 'five']) await rename(name);
+  await giveAllPositions(gateway.sql);
+  const log = rawId(world.acme.organizationId);
+  const before = await stream(siem, { after: 2, limit: 1 });
+  const { rows } = await gateway.sql.query(
+    'SELECT removed_through::int AS through FROM audit_removals WHERE organization_id = $1',
+    [log],
+  );
+  const through = (rows[0]?.through ?? 2) + 2;
+  await removeThrough(gateway.sql, log, through);
+  await sealAll(gateway.sql, logKeys(signingKeys()));
+  for (const start of [{ after: 0 }, { after: 2 }, { cursor: before.cursor }, { after: through - 1 }]) {
+    const page = await stream(siem, { ...start, limit: 2 });
+    expect(page.lines.map(({ position }) => position)).toEqual([through + 1, through + 2]);
+    expect(page.removed).toBe(String(through));
+    const withHead = await stream(siem, { ...start, limit: 2, head: 0 });
+    expect(withHead.lines[0]).toMatchObject({ removed: { through, hashes: expect.any(Array) } });
+    expect(withHead.lines[1]).toEqual(page.lines[0]);
+    const next = await stream(siem, { cursor: page.cursor, limit: 1, head: 0 });
+    expect(next).toMatchObject({ removed: null, lines: [{ position: through + 3 }] });
+  }
+  expect((await stream(siem, { after: through, limit: 1 })).removed).toBeNull();
 });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { keptForEver } from '../../src/audit/retention.ts';
 import {
   type Database,
   type DatabaseDeadlines,
@@ -90,7 +91,7 @@ describe('on a database that answers', () => {
     const made = organization();
     await database.transaction((tx) => tx.organization.create({ data: made }));
     expect(statements.map((sql) => sql.split(' ')[0])).toEqual(['BEGIN', 'INSERT', 'COMMIT']);
-    const noFormerAdmin = { formerAdminId: null, formerAdminSince: null };
+    const noFormerAdmin = { formerAdminId: null, formerAdminSince: null, ...keptForEver };
     const written = await database.prisma.organization.findUnique({ where: { id: made.id } });
     expect(written).toEqual({ ...made, ...noFormerAdmin });
     expect(statements).toHaveLength(4);

@@ -54,7 +54,11 @@ describe('a gateway on a migrated database', () => {
       audit_entries: 'INSERT SELECT',
       displaced_audit_entries: 'SELECT',
       ...{ audit_positions: 'SELECT', audit_renumberings: 'SELECT', audit_numbering: 'SELECT' },
-      ...{ audit_tiles: 'INSERT SELECT UPDATE', audit_checkpoints: 'INSERT SELECT' },
+      ...{
+        audit_tiles: 'INSERT SELECT UPDATE',
+        audit_checkpoints: 'INSERT SELECT',
+        audit_removals: 'SELECT',
+      },
       decisions: 'INSERT SELECT',
       ...Object.fromEntries(
         [
@@ -80,6 +84,8 @@ describe('a gateway on a migrated database', () => {
   test.each([
     'UPDATE audit_entries SET actor_name = $$$$',
     'DELETE FROM audit_entries',
+    'UPDATE audit_removals SET removed_through = 1',
+    'ALTER TABLE organizations DISABLE TRIGGER organizations_delay_audit_retention',
     'TRUNCATE audit_entries',
     'ALTER TABLE audit_entries DISABLE TRIGGER ALL',
     'ALTER TABLE audit_entries ALTER COLUMN txid SET DEFAULT 1',

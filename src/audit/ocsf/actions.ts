@@ -85,6 +85,8 @@ export const mappings: Readonly<Record<AuditAction, Mapping>> = {
   'inbound_ticket_event.replay': entity('Replay'),
   'mail.give_up': entity('Give Up'),
   'organization.create': create,
+  'organization.remove_audit_entries': entity(4),
+  'organization.set_audit_retention': update,
   'organization.set_guard': update,
   'page.read': read,
   'permissions.view': read,

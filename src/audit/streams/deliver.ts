@@ -10,8 +10,9 @@ import type { Logger } from '../../platform/logger.ts';
 import { createLogWatch } from '../new-positions.ts';
 import type { AuditRecord } from '../record.ts';
 import { readRecords } from '../record-store.ts';
+import { type LogBeginning, readBeginnings } from '../removals.ts';
 import { readHeadUpTo } from '../sealed-log.ts';
-import { headMessage, messagesOf, testMessage } from './messages.ts';
+import { headMessage, messagesOf, removedMessage, testMessage } from './messages.ts';
 import type { Post } from './post.ts';
 import { type Next, next } from './retry.ts';
 import {
@@ -202,6 +203,37 @@ export function createSender(options: SenderOptions): Sender {
     else await fail(stream, attempt, result, sentAt, { firstFailedAt: stream.firstFailedAt ?? sentAt });
   }
 
+  /** What was removed of the log before the stream has sent it; null: nothing. Without a gap, no statement. */
+  async function removedUnsent(
+    { organizationId, position }: Claimed,
+    next: AuditRecord | undefined,
+  ): Promise<LogBeginning | null> {
+    if (next === undefined || next.position === position + 1) return null;
+    const beginning = (await readBeginnings(database.pool, [organizationId])).get(organizationId);
+    return beginning === undefined || beginning.removedThrough <= position ? null : beginning;
+  }
+
+  /** Tells the endpoint what was removed, and goes on after that. As `sendRecords`. */
+  async function sendRemoved(stream: Claimed, removed: LogBeginning): Promise<Reached | null> {
+    const sentAt = clock();
+    const answer = await post.send(stream, removedMessage(stream, removed), sentAt, cut.signal);
+    if (cut.signal.aborted) return null;
+    const attempt = stream.attempts + 1;
+    const result = next(attempt, answer, clock(), chance());
+    onMessage?.(result.outcome === 'DELIVERED' ? 'DELIVERED' : 'FAILED', 0);
+    if (result.outcome !== 'DELIVERED') {
+      await fail(stream, attempt, result, sentAt, { firstFailedAt: stream.firstFailedAt ?? sentAt });
+      return null;
+    }
+    const after = {
+      ...delivered(removed.removedThrough, stream.batchEnds),
+      attempts: 0,
+      firstFailedAt: null,
+    };
+    const at = { lastAttemptAt: sentAt, lastSuccessAt: sentAt, lastError: null };
+    return (await save(stream, { ...after, ...at })) ? { ...after, hasMore: true } : null;
+  }
+
   async function fail(
     stream: Claimed,
     attempt: number,
@@ -238,6 +270,8 @@ export function createSender(options: SenderOptions): Sender {
     const { records: reading } =
       given?.after === stream.position ? given : readAfter(stream, stream.position);
     const records = await reading;
+    const removed = await removedUnsent(stream, records[0]);
+    if (removed !== null) return await sendRemoved(stream, removed);
     const messages = messagesOf(stream, records, stream.batchEnds);
     const through = records.at(-1)?.position ?? stream.position;
     // The endpoint and the database need not wait for each other.

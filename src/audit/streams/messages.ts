@@ -6,6 +6,7 @@ import { canonicalJson } from '../../platform/canonical-json.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { ocsfEventOf } from '../ocsf/event.ts';
 import type { AuditRecord } from '../record.ts';
+import type { LogBeginning } from '../removals.ts';
 import type { Head } from '../sealed-log.ts';
 
 /** Which entries a stream wants: those that meet every condition that is there. */
@@ -126,6 +127,27 @@ export function headMessage(
     body: JSON.stringify({
       ...{ type: 'audit.head', timestamp: signedAt.toISOString() },
       data: { organizationId: globalIdOf(organizationId), entries: [], head: { size, checkpoint: note } },
+    }),
+  };
+}
+
+/**
+ * The message, in every format, that says that the entries up to this position were removed before they were sent: the organization
+ * does not keep them any longer. Without entries.
+ */
+export function removedMessage(
+  { streamId, organizationId, generation }: StreamOf,
+  { removedThrough, removedAt }: LogBeginning,
+): Message {
+  return {
+    id: `${streamId.replaceAll('-', '')}_${generation}_removed_${removedThrough}`,
+    ...{ end: removedThrough, entries: 0 },
+    body: JSON.stringify({
+      ...{ type: 'audit.removed', timestamp: removedAt.toISOString() },
+      data: {
+        ...{ organizationId: globalIdOf(organizationId), entries: [] },
+        removed: { through: removedThrough },
+      },
     }),
   };
 }

@@ -376,6 +376,9 @@ export type StreamHealth = {
   testError: string | null;
 };
 
+/** The position that a stream has reached, or up to which the log was removed: of a stream `p` and what is `gone` of its log. */
+const reached = 'GREATEST(p.position, gone.removed_through)';
+
 /** The health of each of these streams, in their order; null for one that does not exist. One statement. */
 export async function listHealth(
   db: Transaction,
@@ -387,10 +390,11 @@ export async function listHealth(
             p.last_attempt_at AS "lastAttemptAt", p.last_success_at AS "lastSuccessAt", p.last_error AS "lastError",
             p.test_requested_at AS "testRequestedAt", p.tested_at AS "testedAt", p.test_error AS "testError",
             GREATEST(0, COALESCE((SELECT position FROM audit_positions l WHERE l.organization_id = p.organization_id
-                                   ORDER BY position DESC LIMIT 1), 0) - p.position) AS "waitingEntries",
+                                   ORDER BY position DESC LIMIT 1), 0) - ${reached}) AS "waitingEntries",
             (SELECT e.occurred_at FROM audit_positions l JOIN audit_entries e USING (txid, seq)
-              WHERE l.organization_id = p.organization_id AND l.position = p.position + 1) AS "waitingSince"
-       FROM audit_stream_progress p WHERE p.stream_id = ANY ($1::uuid[])`,
+              WHERE l.organization_id = p.organization_id AND l.position = ${reached} + 1) AS "waitingSince"
+       FROM audit_stream_progress p LEFT JOIN audit_removals gone ON gone.organization_id = p.organization_id
+      WHERE p.stream_id = ANY ($1::uuid[])`,
     streamIds,
   );
   const found = new Map(
@@ -416,8 +420,9 @@ export async function readStreamFigures(
                        FILTER (WHERE s.state = 'ACTIVE' AND p.attempts = 0), 0)::float8 AS "lagSeconds"
        FROM audit_stream_progress p JOIN audit_streams s ON s.id = p.stream_id
        JOIN organizations o ON o.id = s.organization_id AND o.has_guard
+       LEFT JOIN audit_removals gone ON gone.organization_id = p.organization_id
        LEFT JOIN LATERAL (SELECT e.occurred_at FROM audit_positions l JOIN audit_entries e USING (txid, seq)
-                           WHERE l.organization_id = p.organization_id AND l.position = p.position + 1) AS waiting ON true`,
+                           WHERE l.organization_id = p.organization_id AND l.position = ${reached} + 1) AS waiting ON true`,
     [now],
   );
   const { lagSeconds = 0, ...states } = rows[0] ?? {};

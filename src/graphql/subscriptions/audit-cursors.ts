@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { findEntryAt } from '../../audit/follow.ts';
 import type { Place } from '../../audit/positions.ts';
+import { isRemovedAt } from '../../audit/removals.ts';
 import { HistoryReplacedError, MalformedCursorError } from '../../events/errors.ts';
 import type { Cursors } from '../../events/event-cursor.ts';
 import { origin, type Position, tagOf } from '../../events/position.ts';
@@ -48,6 +49,8 @@ export class AuditCursors {
       text,
       verified: async (pool) => {
         const id = await findEntryAt(pool, place);
+        // It goes on with the first entry that is kept.
+        if (id === null && (await isRemovedAt(pool, place))) return place;
         if (id === null || tagOf(id) !== named.through) throw new HistoryReplacedError();
         return place;
       },

@@ -74,6 +74,10 @@ const texts: Record<AuditAction, string> = {
   'inbound_ticket_event.replay': 'An event of a ticketing system was applied again.',
   'mail.give_up': "An email was given up: the mail server doesn't accept it. Its recipient was not notified.",
   'organization.create': 'An organization was created.',
+  'organization.remove_audit_entries':
+    'The oldest entries of the audit log were removed: the organization does not keep them any longer.',
+  'organization.set_audit_retention':
+    'An organization admin set for how long the organization keeps the entries of its audit log.',
   'organization.set_guard': 'An organization got Guard, or gave it up.',
   'page.read': 'Support read a page.',
   'permissions.view': 'Support viewed the configuration of permissions.',

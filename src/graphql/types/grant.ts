@@ -1,4 +1,5 @@
 import { allowancesOf, limitsOf } from '../../access/catalogue.ts';
+import type { TrailOfGrant } from '../../audit/record-store.ts';
 import { asOf, decisionDueAt } from '../../grants/as-of.ts';
 import { type GrantRow, termsOfRow } from '../../grants/row.ts';
 import type { GrantTerms } from '../../grants/terms.ts';
@@ -109,24 +110,32 @@ const GrantTermsRef = builder.objectRef<GrantTerms>('GrantTerms').implement({
   }),
 });
 
-const GrantAuditTrail = builder
-  .objectRef<{ head: HeadOfLog; last: number | null }>('GrantAuditTrail')
-  .implement({
-    description:
-      'What the audit log has of a grant. `GET /audit/grants/<id>` is a file of its entries with their proofs.',
-    fields: (t) => ({
-      isSealed: t.boolean({
-        viewerIndependent: true,
-        description: 'Whether all entries of the grant are sealed under the head.',
-        resolve: ({ head, last }) => last !== null && last <= head.size,
-      }),
-      head: t.expose('head', {
-        type: AuditLogHead,
-        viewerIndependent: true,
-        description: 'The signed head of the log.',
-      }),
+const GrantAuditTrail = builder.objectRef<TrailOfGrant & { head: HeadOfLog }>('GrantAuditTrail').implement({
+  description:
+    'What the audit log has of a grant. `GET /audit/grants/<id>` is a file of its entries with their proofs.',
+  fields: (t) => ({
+    isSealed: t.boolean({
+      viewerIndependent: true,
+      description:
+        'Whether all entries of the grant are sealed under the head, also those that were removed since.',
+      resolve: ({ head, last, removedThrough }) =>
+        last === null ? removedThrough !== null : last <= head.size,
     }),
-  });
+    removedThrough: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      viewerIndependent: true,
+      description:
+        'Up to which position the oldest entries of the log were removed, and entries of the grant with them. Null: the log has all entries of the grant.',
+      resolve: ({ removedThrough }) => removedThrough,
+    }),
+    head: t.expose('head', {
+      type: AuditLogHead,
+      viewerIndependent: true,
+      description: 'The signed head of the log.',
+    }),
+  }),
+});
 
 const ApprovalStage = builder.enumType('ApprovalStage', {
   description: 'The stage of an approval. Where the site restricts support access, both are needed.',
@@ -327,7 +336,10 @@ export const Grant = builder.prismaNode('Grant', {
         "Whether what happened with the grant is sealed in the audit log. For those who see its organization's `auditLogHead`; null for everybody else, and as long as nothing in the log is sealed.",
       resolve: async ({ id, organizationId }, _, context) => {
         const head = await headFor(context, organizationId, 'GRANT');
-        return head === null ? null : { head, last: await context.loaders.lastPositionsOfGrants.load(id) };
+        const nothing = { last: null, removedThrough: null };
+        return head === null
+          ? null
+          : { ...((await context.loaders.trailsOfGrants.load(id)) ?? nothing), head };
       },
     }),
     viewerMay: t.field({

@@ -12,6 +12,7 @@ import { builder } from '../builder.ts';
 import { readsColumns } from '../compiled/row-fields.ts';
 import { viewerOf } from '../context.ts';
 import { byId, keysetConnection, nodesPath, nodesQuery, pageOf, relatedRows } from '../keyset-connection.ts';
+import { AuditLogBeginning, beginningFor } from './audit-log-beginning.ts';
 import { AuditLogHead, headFor } from './audit-log-head.ts';
 import { AuditStream, AuditStreamConnection, AuditStreamEdge } from './audit-stream.ts';
 import { Invitation, InvitationConnection, InvitationEdge, InvitationState } from './invitation.ts';
@@ -52,6 +53,27 @@ export const Organization = builder.prismaNode('Organization', {
       type: 'DateTime',
       viewerIndependent: true,
       description: 'The time when the organization was created.',
+    }),
+    auditRetentionDays: t.exposeInt('auditRetentionDays', {
+      nullable: true,
+      viewerIndependent: true,
+      description: 'For how many days entries of its audit log are kept. Null: for ever.',
+    }),
+    auditRetentionEffectiveAt: t.expose('auditRetentionEffectiveAt', {
+      type: 'DateTime',
+      nullable: true,
+      viewerIndependent: true,
+      description:
+        'The time at which `auditRetentionDays` takes effect: seven days after a shorter retention was set. Until then, entries are kept as before. Null: since it was set.',
+    }),
+    auditLogBeginning: t.field({
+      type: AuditLogBeginning,
+      nullable: true,
+      viewerIndependent: false,
+      description:
+        'Where its audit log begins by now, because older entries were removed. For those who see its `auditLogHead`; null for everybody else, and as long as nothing was removed.',
+      ...readsColumns(['id']),
+      resolve: ({ id }, _, context) => beginningFor(context, id),
     }),
     auditLogHead: t.field({
       type: AuditLogHead,

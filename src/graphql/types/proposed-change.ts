@@ -23,6 +23,9 @@ const ProposedChangeKind = builder.enumType('ProposedChangeKind', {
     },
     REMOVE_ROLE: { description: '`removeRole`: takes a role away.' },
     REMOVE_USER: { description: '`removeUser`: ends a membership, and with it every role.' },
+    SET_AUDIT_RETENTION: {
+      description: '`setAuditRetention`: keeps the entries of the audit log for a shorter time.',
+    },
   } as const,
 });
 

@@ -41,12 +41,14 @@ export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
         identify(log.account);
         return await read(log);
       });
-    const stretch = await opened(async (log) => {
+    const { stretch, removedThrough } = await opened(async (log) => {
       await log.recordReading('audit_entries.export', { of: 'TABLE', ...askedFor(request) });
-      return await log.stretchOf(asked.period);
+      return { stretch: await log.stretchOf(asked.period), removedThrough: await log.removedThrough() };
     });
     const through = Math.min(stretch.through, asked.through);
-    let after = Math.max(stretch.after, asked.after);
+    const begins = Math.max(stretch.after, asked.after);
+    const isShortened = begins < Math.min(through, removedThrough);
+    let after = Math.max(begins, Math.min(through, removedThrough));
     if (through - after > limits.exportedEntries)
       throw badRequest(
         `That is a part of the log with more than ${limits.exportedEntries} entries. Ask for shorter ones, by from and until or by after and through.`,
@@ -55,6 +57,7 @@ export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
       'content-type': 'text/csv; charset=utf-8; header=present',
       'content-disposition': 'attachment; filename="audit-log.csv"',
       'cache-control': 'no-store',
+      ...(isShortened ? { 'latchkey-removed-through': String(removedThrough) } : {}),
     });
     if (request.method === 'HEAD') return void response.end();
     response.write(csvHeader);
@@ -62,8 +65,8 @@ export function auditExportRoute(options: Omit<RouteOptions, 'tail'>): Route & {
       if (over.aborted) return void response.destroy();
       const records = await opened((log) => log.records(after, Math.min(pageSize, through - after)));
       const last = records.at(-1);
-      // The log had these entries: it is not the same any more.
-      if (last === undefined) return void response.destroy();
+      // The log had these entries: they were removed meanwhile, or it is not the same any more.
+      if (last === undefined || records[0]?.position !== after + 1) return void response.destroy();
       after = last.position;
       const isWritten = response.write(csvLines(records.filter(isOfPeriod(asked))));
       if (!isWritten) await once(response, 'drain', { signal: over }).catch(() => response.destroy());

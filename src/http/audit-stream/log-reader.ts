@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { isReading, type ReadingAction, type Readings } from '../../audit/readings.ts';
 import type { AuditRecord } from '../../audit/record.ts';
 import { readRecords, type Stretch, stretchOfPeriod } from '../../audit/record-store.ts';
+import { readRemovedThrough, removedLine } from '../../audit/removals.ts';
 import { type Head, readHeadUpTo } from '../../audit/sealed-log.ts';
 import { FeedError } from '../../events/errors.ts';
 import type { CursorSigner, Cursors } from '../../events/event-cursor.ts';
@@ -22,6 +23,8 @@ export type LogPage = {
   /** The position after which the next page begins, and its cursor. */
   readonly through: number;
   readonly cursor: string;
+  /** The line that says that entries after the beginning of the page were removed, and up to where; null: none was. */
+  readonly removed: { readonly through: number; readonly line: string } | null;
   /** A head that the reader has asked for: of entries up to here, and newer than the one that it has. */
   readonly head: Head | null;
 };
@@ -31,8 +34,10 @@ export type OpenedLog = {
   readonly account: Account;
   /** @throws RequestRefusedError for a cursor that is none of this log, or of this reader */
   read(asked: Pick<StreamRequest, 'start' | 'limit' | 'headAfter'>): Promise<LogPage>;
-  /** The records after a position. */
+  /** The records after a position, without those that are removed. */
   records(after: number, limit: number): Promise<AuditRecord[]>;
+  /** Up to which position entries are removed; 0: none is. */
+  removedThrough(): Promise<number>;
   /** The part of the log in which the entries of a period are, with others. */
   stretchOf(period: { readonly from: Date | null; readonly until: Date | null }): Promise<Stretch>;
   /** Resolves once it is on record that the reader reads the log. */
@@ -66,6 +71,7 @@ export function createLogReader({ pool, cursors, readings, signIn, accountOf }: 
         ...{ logId, account: accountOf(viewer) },
         read: (asked) => readPage(pool, logId, ofReader, asked),
         records: (after, limit) => readRecords(pool, logId, after, limit),
+        removedThrough: () => readRemovedThrough(pool, logId),
         stretchOf: (period) => stretchOfPeriod(pool, logId, period),
         recordReading: (action, details) =>
           readings.record([{ action, reader: viewer, source, logId, details }]),
@@ -86,14 +92,29 @@ async function readPage(
   const seqs = await readSeqs(pool, logId, [from.position, through]);
   const isOfHistory = from.seq === null || from.position === 0 || seqs.get(from.position) === from.seq;
   if (!isOfHistory) throw replaced();
+  const removed = await removedBefore(pool, logId, from.position, records[0]?.position);
   const head = headAfter === null ? null : await readHeadUpTo(pool, logId, through);
   return {
     hasNews: records.some(({ action }) => !isReading(action)),
     lines: records.map(canonicalJson),
+    removed,
     head: head !== null && head.size > (headAfter ?? 0) ? head : null,
     through,
     cursor: encode(cursors, through, seqs.get(through) ?? 0n),
   };
+}
+
+/** What was removed between a position and the first entry after it. Without a gap, no statement. */
+async function removedBefore(
+  pool: pg.Pool,
+  logId: string,
+  after: number,
+  first: number | undefined,
+): Promise<LogPage['removed']> {
+  if (first === undefined || first === after + 1) return null;
+  const through = first - 1;
+  if ((await readRemovedThrough(pool, logId)) < through) return null;
+  return { through, line: JSON.stringify(await removedLine(pool, logId, through)) };
 }
 
 /** The entry after which a page begins, named by its position and, so that another history is noticed, by its number. */

@@ -110,15 +110,19 @@ export function auditStreamRoute(options: RouteOptions): AuditStreamRoute {
     methods: {
       async GET(request, response) {
         const claims = await claimsOf(request, response, options);
-        const { lines, cursor, head } = await answer(request, response, claims, readStreamRequest(request));
+        const asked = readStreamRequest(request);
+        const { lines, cursor, head, removed } = await answer(request, response, claims, asked);
         if (response.destroyed) return;
         const heads = head === null ? [] : [JSON.stringify({ checkpoint: head.note })];
-        const body = [...lines, ...heads].map((line) => `${line}\n`).join('');
+        // Whoever asks for heads expects lines that are no entries.
+        const beginning = removed === null || asked.headAfter === null ? [] : [removed.line];
+        const body = [...beginning, ...lines, ...heads].map((line) => `${line}\n`).join('');
         response.writeHead(200, {
           'content-type': 'application/x-ndjson; charset=utf-8',
           'content-length': Buffer.byteLength(body),
           'cache-control': 'no-store',
           'latchkey-next-cursor': cursor,
+          ...(removed === null ? {} : { 'latchkey-removed-through': String(removed.through) }),
           ...(head === null ? {} : { 'latchkey-head': String(head.size) }),
         });
         response.end(body);

@@ -18,9 +18,10 @@ import { generousDatabaseDeadlines, generousMs } from '../../support/deadlines.t
 import { eventually } from '../../support/eventually.ts';
 import type { Json, Person, TestGateway } from '../../support/gateway.ts';
 import { reservePort } from '../../support/ports.ts';
+import { removeThrough } from '../../support/removal.ts';
 import { rawId } from '../../support/rows.ts';
 import { logKeys, sealAll, signingKeys } from '../../support/sealing.ts';
-import { accept, type Respond, refuse, type Siem, startSiem } from '../../support/siem.ts';
+import { accept, type Received, type Respond, refuse, type Siem, startSiem } from '../../support/siem.ts';
 import { assignRole, attempt, done, startGatewayWithWorld, type World } from '../../support/world.ts';
 
 const hour = 3_600_000;
@@ -583,6 +584,35 @@ describe('a stream', () => {
       expect(later.map(({ action }) => action)).toContain('account.withdraw_invitation');
       expect(later.map(({ action }) => action)).not.toContain('account.invite');
     });
+  });
+
+  test('says what was removed before it was sent, once, and goes on after that', async () => {
+    const { organizationId } = world.acme;
+    await done(await admin(), 'updateAuditStream', { auditStreamId: streamId, filter: {} });
+    await expectHealthy();
+    await removeThrough(gateway.sql, rawId(organizationId), 5);
+    const before = siem.received.length;
+    siem.respond = refuse(500);
+    await done(await admin(), 'replayAuditStream', { auditStreamId: streamId, after: 2 });
+    await eventually(async () =>
+      expect(await health()).toMatchObject({
+        position: 2,
+        failedAttempts: 1,
+        waitingEntries: await logLength(),
+      }),
+    );
+    siem.respond = accept;
+    ahead += hour;
+    await expectHealthy();
+    const later = siem.received.slice(before);
+    const told = later.filter(({ body }) => body.type === 'audit.removed');
+    expect(told.map(({ body }) => body.data)).toEqual(
+      [0, 1].map(() => ({ organizationId, entries: [], removed: { through: 5 } })),
+    );
+    expect(new Set(told.map(({ id, text }) => `${id} ${text}`)).size).toBe(1);
+    const [first] = later.filter(({ body }) => body.type === 'audit.entries');
+    expect(first?.body.data.entries[0].position).toBe(6);
+    expect(later.indexOf(first as Received)).toBeGreaterThan(later.lastIndexOf(told[1] as Received));
   });
 
   test('is gone once it is deleted, and an organization without Guard has none', async () => {
