@@ -4,11 +4,23 @@
  */
 import type pg from 'pg';
 import { type AuditEntry as AuditRow, Prisma } from '../../prisma/generated/client/client.ts';
+import { prepared } from '../platform/statement-names.ts';
 import { type AuditFilter, type AuditPlace, haveIndexes, type Part, partsOf, withActors } from './filter.ts';
 import { entryColumns } from './store.ts';
 
 /** An entry's place in the order of the log. */
 export type AuditPosition = { readonly txid: bigint; readonly seq: bigint };
+
+/** The places of the entries with these ids, as far as there are any. One statement. */
+export async function positionsOfEntries(
+  pool: pg.Pool,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, AuditPosition>> {
+  const { rows } = await pool.query<{ id: string; txid: string; seq: string }>(
+    prepared({ text: 'SELECT id, txid, seq FROM audit_entries WHERE id = ANY ($1::uuid[])', values: [ids] }),
+  );
+  return new Map(rows.map(({ id, txid, seq }) => [id, { txid: BigInt(txid), seq: BigInt(seq) }]));
+}
 
 export type AuditWindow = {
   readonly below: AuditPosition | null;
@@ -171,10 +183,9 @@ export async function boundsOfDates(
   { from, until }: Pick<AuditFilter, 'from' | 'until'>,
 ): Promise<TransactionBounds> {
   if (from === null && until === null) return { first: null, last: null };
-  const { rows } = await pool.query<{ first: string | null; last: string | null; displaced: number }>({
-    text: boundsSql,
-    values: [from, until],
-  });
+  const { rows } = await pool.query<{ first: string | null; last: string | null; displaced: number }>(
+    prepared({ text: boundsSql, values: [from, until] }),
+  );
   const [row] = rows;
   if (row === undefined || row.displaced > mostDisplaced) return { first: null, last: null };
   return {

@@ -1,7 +1,7 @@
 /** The order of lists of audit entries. */
+import type pg from 'pg';
 import type { AuditEntry as AuditRow, Prisma } from '../../prisma/generated/client/client.ts';
-import type { AuditPosition, AuditWindow } from '../audit/search.ts';
-import type { Client } from '../platform/database.ts';
+import { type AuditPosition, type AuditWindow, positionsOfEntries } from '../audit/search.ts';
 import { isId } from '../platform/ids.ts';
 import { cursorKeys, type Ordering, type PageArguments } from './keyset-connection.ts';
 
@@ -15,8 +15,8 @@ type EntryOrdering = Ordering<
  * The order in which entries became visible: transaction, then number. A cursor holds the entry's id, and its position
  * is read, because the numbers count what everybody writes.
  */
-export async function byPosition(prisma: Client, list: string, args: PageArguments): Promise<EntryOrdering> {
-  const positions = await readPositions(prisma, list, args);
+export async function byPosition(pool: pg.Pool, list: string, args: PageArguments): Promise<EntryOrdering> {
+  const positions = await readPositions(pool, list, args);
   const beyond = (id: string | null, side: 'lt' | 'gt') => {
     const position = id === null ? undefined : positions.get(id);
     return position === undefined ? [] : [isBeyond(position, side)];
@@ -32,11 +32,11 @@ export async function byPosition(prisma: Client, list: string, args: PageArgumen
 
 /** As `byPosition`, for a search that reads the entries between two positions. */
 export async function boundedByPosition(
-  prisma: Client,
+  pool: pg.Pool,
   list: string,
   args: PageArguments,
 ): Promise<Ordering<AuditRow, Pick<AuditWindow, 'below' | 'above'>, AuditWindow['order']>> {
-  const positions = await readPositions(prisma, list, args);
+  const positions = await readPositions(pool, list, args);
   const positionOf = (id: string | null) => (id === null ? null : (positions.get(id) ?? null));
   return {
     list,
@@ -49,17 +49,12 @@ export async function boundedByPosition(
 
 /** The positions of the entries in the cursors of a request, by their ids. */
 async function readPositions(
-  prisma: Client,
+  pool: pg.Pool,
   list: string,
   args: PageArguments,
 ): Promise<ReadonlyMap<string, AuditPosition>> {
   const ids = cursorKeys(args, list).filter(isId);
-  if (ids.length === 0) return new Map();
-  const rows = await prisma.auditEntry.findMany({
-    where: { id: { in: ids } },
-    select: { id: true, txid: true, seq: true },
-  });
-  return new Map(rows.map((row) => [row.id, row]));
+  return ids.length === 0 ? new Map() : await positionsOfEntries(pool, ids);
 }
 
 function isBeyond({ txid, seq }: AuditPosition, side: 'lt' | 'gt'): Prisma.AuditEntryWhereInput {

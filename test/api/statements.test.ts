@@ -304,6 +304,18 @@ describe(`a query, STATEMENTS_SEED=${seed}`, () => {
       query:
         'query ($n: Int!) { auditLog(first: $n) { edges { node { action actor { name } resource { type } details ticketId } } } }',
     },
+    'auditLog of a period': {
+      by: 'admin',
+      statements: 2,
+      query:
+        'query ($n: Int!) { auditLog(first: $n, filter: { from: "2026-01-01", until: "2099-01-01" }) { edges { node { action } } } }',
+    },
+    'auditLog after an entry': {
+      by: 'admin',
+      statements: 2,
+      query:
+        'query ($n: Int!, $entry: String!) { auditLog(first: $n, after: $entry) { edges { node { action } } } }',
+    },
     auditSummary: {
       by: 'admin',
       statements: 3,
@@ -326,7 +338,15 @@ describe(`a query, STATEMENTS_SEED=${seed}`, () => {
     },
   };
 
-  type Given = { key: string; url: string; id: string; tickets: string[]; mixed: string[] };
+  type Given = {
+    key: string;
+    url: string;
+    id: string;
+    tickets: string[];
+    mixed: string[];
+    /** The cursor of an entry of the audit log. */
+    entry: string;
+  };
   let given: Given;
   beforeAll(async () => {
     given = await fill();
@@ -344,10 +364,11 @@ describe(`a query, STATEMENTS_SEED=${seed}`, () => {
       engineer: world.engineer.email,
     };
     const person = await signedIn(emails[by]);
-    const { key, url, id, tickets, mixed } = given;
+    const { key, url, id, tickets, mixed, entry } = given;
     const counts: Record<number, number> = {};
     for (const n of [1, many]) {
-      const variables = { n, key, url, id, ids: tickets.slice(0, n), mixedIds: mixed.slice(0, n * 3) };
+      const ids = { ids: tickets.slice(0, n), mixedIds: mixed.slice(0, n * 3) };
+      const variables = { n, key, url, id, entry, ...ids };
       let answer: Json;
       counts[n] = await statementsOf(async () => {
         answer = await person.ask(query, variables);
@@ -486,7 +507,9 @@ describe(`a query, STATEMENTS_SEED=${seed}`, () => {
     const of = (list: 'grants' | 'roleAssignments') =>
       ids[list].edges.map(({ node }: Json) => node.id as string);
     const mixed = each.flatMap((at) => [tickets[at]?.id ?? '', of('grants')[at], of('roleAssignments')[at]]);
-    return { ...first, url: 'https://big.example', tickets: tickets.map(({ id }) => id), mixed };
+    const { auditLog } = await admin.ask('{ auditLog(first: 1) { edges { cursor } } }');
+    const entry: string = auditLog.edges[0].cursor;
+    return { ...first, url: 'https://big.example', tickets: tickets.map(({ id }) => id), mixed, entry };
   }
 });
 

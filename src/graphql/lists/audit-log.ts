@@ -34,8 +34,8 @@ builder.queryField('auditLog', (t) =>
           }));
           return found;
         };
-        const { prisma, pool } = context.services.database;
-        const byPosition = await boundedByPosition(prisma, nameInCursors('auditLog', args), args);
+        const { pool } = context.services.database;
+        const byPosition = await boundedByPosition(pool, nameInCursors('auditLog', args), args);
         const page = await keysetConnection(
           args,
           inAskedOrder(byPosition, args),

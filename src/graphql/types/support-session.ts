@@ -171,8 +171,8 @@ export const SupportSession = builder.prismaNode('SupportSession', {
         description:
           'What happened in it, newest first: its start, every action of the engineer that was asked for, allowed or refused, and its end. For whoever sees the session, also without the right to read the audit log.',
         resolve: async ({ id }, args, { services, loaders }) => {
-          const { prisma } = services.database;
-          const ordering = await byPosition(prisma, 'SupportSession.actions', args);
+          const { prisma, pool } = services.database;
+          const ordering = await byPosition(pool, 'SupportSession.actions', args);
           return await keysetConnection(args, ordering, ({ where, orderBy, take }) =>
             args.after == null && args.before == null
               ? loaders.sessionActions.load({
