@@ -90,7 +90,7 @@ function optionalIdOf(type: string, id: string | null): string | null {
 
 export const AuditEntry = builder.prismaNode('AuditEntry', {
   description:
-    'One entry of the audit log: an action that succeeded or was refused. Entries are never changed and never removed.',
+    'One entry of the audit log: an action that succeeded or was refused. Entries are never changed, and removed only once their organization does not keep them any longer.',
   id: {
     field: 'id',
     viewerIndependent: true,
