@@ -32,7 +32,7 @@ const unitTests = [
   'test/organizations/*.test.ts',
   'test/proposals/*.test.ts',
   'test/platform/{canonical-json,client-address,country-codes,database-clock,deadline,email-address,embedded-postgres-errors}.test.ts',
-  'test/platform/{generational-cache,logger,request-source,shared-reads,size-bounded-cache,visible-text,where-sql}.test.ts',
+  'test/platform/{generational-cache,logger,replica-lag,request-source,shared-reads,size-bounded-cache,visible-text,where-sql}.test.ts',
   'test/{roles,rovo}/*.test.ts',
   'test/sessions/session.test.ts',
   'test/tickets/*.test.ts',

@@ -74,6 +74,7 @@ import { setUpEmbeddedRoles } from './platform/database-roles.ts';
 import { startEmbeddedPostgres } from './platform/embedded-postgres.ts';
 import { createLogger, type Logger } from './platform/logger.ts';
 import { type DatabaseAccess, prepareDatabase } from './platform/prepare-database.ts';
+import { createReplica, type Replica, type ReplicaOptions, readsOfPrimary } from './platform/replica.ts';
 import { requireSessions } from './platform/startup-connection.ts';
 import { StartupError } from './platform/startup-error.ts';
 import { setVendorDomains } from './roles/vendor-domains.ts';
@@ -124,6 +125,10 @@ export type AppSeams = {
   maintenance?: boolean;
   /** Called with the feed and the relay, so that a test can read their counters. */
   onDeliveryCreated?: (parts: { feed: Feed; relay: Relay }) => void;
+  /** Milliseconds on a clock that runs steadily, by which it is known how far the replica is behind. */
+  replicaClock?: () => number;
+  /** Called with the replica, if there is one. */
+  onReplicaOpened?: (replica: Replica) => void;
   /** Called with the URL of the metrics, if they are served. */
   onMetricsServed?: (url: string) => void;
   /** Called with the counters of the webhooks that arrive. */
@@ -172,6 +177,17 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
   const running = runningOperations(config.databasePoolSize);
   // What ends access has connections of its own, so that nobody's other work holds it up: two more than transactions.
   const endingDatabase = begun.adopt(openWith({}, running.ENDING + 2), (opened) => opened.dispose());
+
+  const replica = openReplica(config, {
+    ...{ primary: database.pool, logger, onRead: metrics.auditRead },
+    ...(seams.replicaClock === undefined ? {} : { now: seams.replicaClock }),
+    deadlines,
+  });
+  if (replica !== null) {
+    begun.adopt(replica, (opened) => opened.dispose());
+    seams.onReplicaOpened?.(replica);
+  }
+  const laggingReads = replica ?? readsOfPrimary;
 
   const databaseTime = await patientDatabase.readClock();
   const clock = seams.clock ?? createDatabaseClock(databaseTime);
@@ -258,6 +274,7 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
     feed,
     cursors,
     readings,
+    laggingReads,
     auditTail: tail,
     logKeys: keys,
   };
@@ -319,13 +336,13 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       },
       auditStream: {
         reader: createLogReader({
-          ...{ pool: database.pool, cursors, readings, accountOf },
+          ...{ pool: database.pool, cursors, readings, laggingReads, accountOf },
           signIn: (claims, source) => signIn(dependencies, claims, source),
         }),
         tail,
       },
       sealedLogs: {
-        ...{ pool: database.pool, readings, accountOf },
+        ...{ pool: database.pool, readings, laggingReads, accountOf },
         signIn: (claims, source) => signIn(dependencies, claims, source),
       },
       ticketWebhooks: {
@@ -350,7 +367,9 @@ export async function createApp(config: Config, seams: AppSeams = {}): Promise<A
       endingAccess: () => endingDatabase.use(),
       events: () => relayDatabase.use(),
       evaluations: () => evaluationDatabase.use(),
+      ...(replica === null ? {} : { replica: () => replica.use() }),
     },
+    replicaBehind: replica === null ? undefined : () => replica.behindSeconds(),
     backlog: createBacklogReader(database),
     positionLag: () => readPositionLag(database.pool),
     sealingLag: keys === null ? undefined : () => readSealingLag(database.pool),
@@ -434,6 +453,13 @@ async function startDatabase(
   const embedded = await startEmbeddedPostgres({ dataFolder, logger, onFailure });
   begun.defer(() => embedded.stop());
   return await setUpEmbeddedRoles(embedded.url);
+}
+
+function openReplica(
+  { databaseReplica, databasePoolSize: poolSize }: Config,
+  options: Omit<ReplicaOptions, 'url' | 'mostBehindMs' | 'poolSize'>,
+): Replica | null {
+  return databaseReplica === null ? null : createReplica({ ...databaseReplica, poolSize, ...options });
 }
 
 /** The id of the account behind the token, if it may ask about support actions. */

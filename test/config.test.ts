@@ -62,6 +62,7 @@ describe('nothing set', () => {
       logLevel: 'info',
       database: { kind: 'embedded', dataFolder: './data' },
       databasePoolSize: 20,
+      databaseReplica: null,
       databaseWaitMs: 60_000,
       redis: null,
       identity: { kind: 'development' },
@@ -106,6 +107,8 @@ test('everything set', () => {
       NODE_ENV: 'production',
       LOG_LEVEL: 'warn',
       DATABASE_POOL_SIZE: '7',
+      DATABASE_REPLICA_URL: 'postgresql://reader:hunter2@replica.example:5432/latchkey',
+      DATABASE_REPLICA_LAG_SECONDS: '4',
       DATABASE_WAIT_SECONDS: '5',
       REDIS_URL: 'rediss://:hunter2@redis.example:6380',
       REDIS_TOPOLOGY: 'CLUSTER',
@@ -147,6 +150,10 @@ test('everything set', () => {
       ownerUrl: 'postgresql://owner:hunter2@db.example:5432/latchkey',
     },
     databasePoolSize: 7,
+    databaseReplica: {
+      url: 'postgresql://reader:hunter2@replica.example:5432/latchkey',
+      mostBehindMs: 4_000,
+    },
     databaseWaitMs: 5_000,
     redis: { url: 'rediss://:hunter2@redis.example:6380', topology: 'CLUSTER', channel: 'latchkey:eu' },
     identity: {
@@ -246,6 +253,9 @@ test.each<[string, string]>([
   ['DATABASE_URL', 'postgresql://latchkey:hunter#2@host/latchkey'],
   ['DATABASE_URL', 'postgresql://host/latchkey#fragment'],
   ['DATABASE_POOL_SIZE', '1'],
+  ['DATABASE_REPLICA_URL', 'mysql://db.example/latchkey'],
+  ['DATABASE_REPLICA_LAG_SECONDS', '1'],
+  ['DATABASE_REPLICA_LAG_SECONDS', '301'],
   ['PROCESSING_REGIONS', `EU,${'x'.repeat(41)}`],
   ['QUOTAS', 'openTicketsOfUser=0'],
   ['QUOTAS', 'ticketsPerDay=7'],
@@ -418,6 +428,21 @@ test('the owner of the tables is named together with the role of the gateway, wh
   ]);
   const explanation = explainConfig(parseConfig({ ...deployed, DATABASE_OWNER_URL })).join('\n');
   expect(explanation).toContain('migrated by another role');
+  expect(explanation).not.toContain('hunter2');
+});
+
+test('the replica is named together with the primary, as another server', () => {
+  const DATABASE_REPLICA_URL = 'postgresql://reader:hunter2@replica.example:5432/latchkey';
+  expect(problemsOf({ DATABASE_REPLICA_URL })).toEqual([
+    expect.stringMatching(/^DATABASE_URL must be set together with DATABASE_REPLICA_URL/),
+  ]);
+  expect(problemsOf({ ...deployed, DATABASE_REPLICA_URL: deployed.DATABASE_URL })).toEqual([
+    expect.stringMatching(/^DATABASE_REPLICA_URL must lead to a replica/),
+  ]);
+  const explanation = explainConfig(parseConfig({ ...deployed, DATABASE_REPLICA_URL })).join('\n');
+  expect(explanation).toContain(
+    'replica.example:5432/latchkey: audit logs are read there while it is at most 10 s',
+  );
   expect(explanation).not.toContain('hunter2');
 });
 

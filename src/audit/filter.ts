@@ -217,7 +217,7 @@ const textOfEntry = `
  * The filter with the addresses of the actors whose addresses begin as asked, where these are few: an index has the entries of
  * each. Otherwise it stays as it is. Every actor has an account, whose address never changes.
  */
-export async function withActors(pool: pg.Pool, filter: AuditFilter): Promise<AuditFilter> {
+export async function withActors(pool: Pick<pg.Pool, 'query'>, filter: AuditFilter): Promise<AuditFilter> {
   const { actorPrefixes, ...others } = filter;
   if (actorPrefixes === undefined) return filter;
   const { rows } = await pool.query<{ email: string }>({

@@ -42,7 +42,7 @@ const mostExamined = 10_000;
  * given, and sorts what may be most of the log.
  */
 export async function searchAuditEntries(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   places: readonly AuditPlace[],
   asked: AuditFilter,
   window: AuditWindow,
@@ -66,9 +66,27 @@ export async function searchAuditEntries(
   return { rows: found, stoppedAt: last[0]?.id ?? null };
 }
 
+/**
+ * Whether nothing can appear any more before the entries at these places. A server that lags may not have the entry of a cursor yet, or
+ * may lack some of those before it: a page from there would leave them out. One statement, with a place.
+ */
+export async function hasEverythingBeside(
+  db: Pick<pg.Pool, 'query'>,
+  { below, above }: Pick<AuditWindow, 'below' | 'above'>,
+): Promise<boolean> {
+  const places = [below, above].filter((place) => place !== null);
+  if (places.length === 0) return true;
+  const { rows } = await db.query<{ has: boolean }>(
+    `SELECT COALESCE(bool_and((place.txid, place.seq) <= (${lastPositioned.text})), false) AS has
+       FROM unnest($1::bigint[], $2::bigint[]) AS place (txid, seq)`,
+    [places.map(({ txid }) => String(txid)), places.map(({ seq }) => String(seq))],
+  );
+  return rows[0]?.has === true;
+}
+
 /** How many entries there are, up to the limit, and whether all that might fit were looked at. */
 export async function countAuditEntries(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   places: readonly AuditPlace[],
   asked: AuditFilter,
   limit: number,
@@ -96,7 +114,7 @@ type Walk = {
 
 /** Where a search walks. Null: nothing can fit. Up to two statements, for dates and for the beginnings of addresses. */
 export async function walkOf(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   places: readonly AuditPlace[],
   asked: AuditFilter,
   { order, ...window }: Pick<AuditWindow, 'below' | 'above' | 'order'>,
@@ -179,7 +197,7 @@ type TransactionBounds = { readonly first: bigint | null; readonly last: bigint 
  * include these. Where many are displaced, as after a restore, there are no bounds.
  */
 export async function boundsOfDates(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   { from, until }: Pick<AuditFilter, 'from' | 'until'>,
 ): Promise<TransactionBounds> {
   if (from === null && until === null) return { first: null, last: null };

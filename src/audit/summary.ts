@@ -65,7 +65,7 @@ type Row = Record<string, string | null> & {
  * @param top how many groups are told apart
  */
 export async function summarizeAuditEntries(
-  pool: pg.Pool,
+  pool: Pick<pg.Pool, 'query'>,
   places: readonly AuditPlace[],
   asked: AuditFilter,
   { by, top, timeZone }: { by: readonly Grouping[]; top: number; timeZone: string },

@@ -12,6 +12,8 @@ export type Config = {
   readonly database: DatabaseConfig;
   /** The maximum number of connections. */
   readonly databasePoolSize: number;
+  /** The replica that audit logs are read from while it is near enough. Null: there is none. */
+  readonly databaseReplica: { readonly url: string; readonly mostBehindMs: number } | null;
   /** For how many milliseconds a start waits for a database at a URL that is not there yet. */
   readonly databaseWaitMs: number;
   /** Null: events stay within this process, and this is the only gateway of the deployment. */

@@ -45,6 +45,8 @@ const environment = z.object({
   DATABASE_URL: variable(databaseUrl, null),
   DATABASE_OWNER_URL: variable(databaseUrl, null),
   DATABASE_POOL_SIZE: variable(wholeNumber(2, 500, 'a number of connections'), 20),
+  DATABASE_REPLICA_URL: variable(databaseUrl, null),
+  DATABASE_REPLICA_LAG_SECONDS: variable(wholeNumber(2, 300, 'a number of seconds'), 10),
   DATABASE_WAIT_SECONDS: variable(wholeNumber(0, 3_600, 'a number of seconds'), 60),
   REDIS_URL: variable(redisUrls, null),
   REDIS_TOPOLOGY: variable(redisTopology, 'SINGLE' as const),
@@ -164,6 +166,16 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
       'DATABASE_URL must be set together with DATABASE_OWNER_URL: the gateway runs as the role of DATABASE_URL.',
     );
   }
+  if (values.DATABASE_REPLICA_URL !== null && values.DATABASE_URL === null) {
+    problems.push(
+      'DATABASE_URL must be set together with DATABASE_REPLICA_URL: it is the primary that the replica follows.',
+    );
+  }
+  if (values.DATABASE_REPLICA_URL !== null && values.DATABASE_REPLICA_URL === values.DATABASE_URL) {
+    problems.push(
+      'DATABASE_REPLICA_URL must lead to a replica, and not to the primary as DATABASE_URL does: leave it out if there is none.',
+    );
+  }
   if (values.SMTP_URL !== null && values.MAIL_FROM === null) {
     problems.push('MAIL_FROM must be set together with SMTP_URL: it is the sender of the mail.');
   }
@@ -183,6 +195,13 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
         ? { kind: 'embedded', dataFolder: values.DATA_FOLDER }
         : { kind: 'url', url: values.DATABASE_URL, ownerUrl: values.DATABASE_OWNER_URL },
     databasePoolSize: values.DATABASE_POOL_SIZE,
+    databaseReplica:
+      values.DATABASE_REPLICA_URL === null
+        ? null
+        : {
+            url: values.DATABASE_REPLICA_URL,
+            mostBehindMs: values.DATABASE_REPLICA_LAG_SECONDS * 1_000,
+          },
     databaseWaitMs: values.DATABASE_WAIT_SECONDS * 1_000,
     redis:
       redisServer === undefined

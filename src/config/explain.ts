@@ -6,6 +6,11 @@ export function explainConfig(config: Config): string[] {
   return [
     `address    ${config.host}:${config.port}`,
     `database   ${database.kind === 'embedded' ? `embedded PostgreSQL in ${database.dataFolder}` : addressOf(database.url)}, up to ${config.databasePoolSize} connections${database.kind === 'url' && database.ownerUrl !== null ? ', migrated by another role' : ''}`,
+    ...(config.databaseReplica === null
+      ? []
+      : [
+          `replica    ${addressOf(config.databaseReplica.url)}: audit logs are read there while it is at most ${config.databaseReplica.mostBehindMs / 1_000} s behind`,
+        ]),
     `events     ${redis === null ? 'within this process: run only one gateway' : `Redis at ${[redis.url, ...(redis.otherUrls ?? [])].map(addressOf).join(' and ')}, ${redis.topology.toLowerCase()}, channel ${redis.channel}`}`,
     `identity   ${identity.kind === 'development' ? 'development issuer: anyone on this machine can be anyone' : `${identity.issuer}, audience ${identity.audience}, keys from ${addressOf(identity.jwksUrl)}, email_verified ${identity.emailVerified.toLowerCase()}`}`,
     `cursors    signed with a secret ${config.cursorSecrets === null ? 'kept in the data folder' : 'from the environment'}`,

@@ -30,12 +30,14 @@ export async function byPosition(pool: pg.Pool, list: string, args: PageArgument
   };
 }
 
+type PositionOrdering = Ordering<AuditRow, Pick<AuditWindow, 'below' | 'above'>, AuditWindow['order']>;
+
 /** As `byPosition`, for a search that reads the entries between two positions. */
 export async function boundedByPosition(
   pool: pg.Pool,
   list: string,
   args: PageArguments,
-): Promise<Ordering<AuditRow, Pick<AuditWindow, 'below' | 'above'>, AuditWindow['order']>> {
+): Promise<PositionOrdering> {
   const positions = await readPositions(pool, list, args);
   const positionOf = (id: string | null) => (id === null ? null : (positions.get(id) ?? null));
   return {

@@ -8,6 +8,7 @@ import type { CursorSigner } from '../events/event-cursor.ts';
 import type { Feed } from '../events/feed.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import type { UnsettledSites } from '../organizations/unsettled.ts';
+import type { LaggingReads } from '../platform/replica.ts';
 import type { RequestSource } from '../platform/request-source.ts';
 import type { LogKeys } from '../transparency/log-keys.ts';
 import { notPermitted } from './errors.ts';
@@ -20,6 +21,8 @@ export type Services = Dependencies & {
   cursors: CursorSigner;
   /** Who reads the audit logs is on record. */
   readings: Readings;
+  /** Reads audit logs where they may lag a little. */
+  laggingReads: LaggingReads;
   /** Waits for new entries of audit logs. */
   auditTail: LogTail;
   /** With which the heads of audit logs are signed. Null: they are not sealed. */

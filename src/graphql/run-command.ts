@@ -28,6 +28,7 @@ export async function runCommand<Input, Facts, Row extends object>(
     if ('refused' in answer) throw toApiError(answer.refused);
     return answer.answer;
   } finally {
+    context.services.laggingReads.wrote(viewer.id);
     clearReadCaches(context);
   }
 }
@@ -69,7 +70,7 @@ export async function runCommandForEach<Input extends { grantId: string }>(
     onViewer: (after) => {
       context.viewer = after;
     },
-  });
+  }).finally(() => context.services.laggingReads.wrote(accountId));
   clearReadCaches(context);
   return results.map((result) =>
     'refused' in result ? { error: toApiError(result.refused) } : { row: result.answer },

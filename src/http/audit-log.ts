@@ -15,6 +15,7 @@ import type { TokenClaims } from '../identity/tokens.ts';
 import type { Viewer } from '../identity/viewer.ts';
 import { decodeGlobalId } from '../platform/global-id.ts';
 import { isId } from '../platform/ids.ts';
+import type { LaggingReads, Queryable } from '../platform/replica.ts';
 import type { RequestSource } from '../platform/request-source.ts';
 import { parseTilePath } from '../transparency/tiles.ts';
 import { claimsOf } from './access/caller.ts';
@@ -31,9 +32,15 @@ import type { SourceOf } from './source-of.ts';
 export type SealedLogs = {
   readonly pool: pg.Pool;
   readonly readings: Readings;
+  readonly laggingReads: LaggingReads;
   readonly signIn: (claims: TokenClaims, source: RequestSource) => Promise<Viewer | null>;
   readonly accountOf: (viewer: Viewer) => Account;
 };
+
+/** Reads where what is not the end of a log may be read. */
+type Read = <Found>(
+  work: (db: Queryable, isReplica: boolean) => Promise<Found | null>,
+) => Promise<Found | null>;
 
 type RouteOptions = SealedLogs & {
   authenticate: Authenticate;
@@ -56,14 +63,14 @@ const logs = /^\/audit\/log\/([^/]+)\/(.+)$/;
 const grants = /^\/audit\/grants\/([^/]+)$/;
 
 export function sealedLogRoutes(options: RouteOptions): Route[] {
-  const { pool, readings, signIn, accountOf } = options;
+  const { pool, readings, laggingReads, signIn, accountOf } = options;
 
   /** Reads a file of a log as somebody who may. @param read resolves to null if there is no such file */
   async function send(
     request: IncomingMessage,
     response: ServerResponse,
     findLog: () => Promise<string | null>,
-    read: (log: string) => Promise<File | null>,
+    read: (log: string, read: Read) => Promise<File | null>,
   ): Promise<void> {
     const claims = await claimsOf(request, response, options);
     const file = await asOperation(options, claims, response, async (identify) => {
@@ -72,7 +79,7 @@ export function sealedLogRoutes(options: RouteOptions): Route[] {
       identify(accountOf(viewer));
       const log = await findLog();
       if (log === null || !may('proveAuditLog', relationsToLog(viewer, log))) return null;
-      const found = await read(log);
+      const found = await read(log, async (work) => (await laggingReads.read(pool, viewer.id, work)).found);
       const source = options.sourceOf(request);
       if (found !== null) await readings.record([{ ...found.reading, reader: viewer, source, logId: log }]);
       return found;
@@ -89,7 +96,7 @@ export function sealedLogRoutes(options: RouteOptions): Route[] {
       async GET(request, response) {
         const [, name = '', path = ''] = logs.exec(pathOf(request) ?? '') ?? [];
         const findLog = async () => organizationOfLog(decoded(name));
-        await send(request, response, findLog, (log) => readFile(pool, log, path, request));
+        await send(request, response, findLog, (log, read) => readFile(pool, read, log, path, request));
       },
     },
   };
@@ -114,6 +121,7 @@ export function sealedLogRoutes(options: RouteOptions): Route[] {
 
 async function readFile(
   pool: pg.Pool,
+  read: Read,
   log: string,
   path: string,
   request: IncomingMessage,
@@ -124,17 +132,23 @@ async function readFile(
     return head === undefined ? null : { body: head.note, headers, reading: proving('HEAD') };
   }
   if (path === 'export')
-    return download(await readExport(pool, log, numberIn(request, 'from', 1)), 'from', request, {
-      of: 'LOG',
-    });
+    return download(await readPart(read, log, numberIn(request, 'from', 1)), 'from', request, { of: 'LOG' });
   const asked = parseTilePath(path);
-  const body = asked === null ? null : await readTileFile(pool, log, asked);
+  const body = asked === null ? null : await read((db) => readTileFile(db, log, asked));
   if (body === null) return null;
   const reading = asked?.level === null ? exporting({ of: 'BUNDLE' }) : proving('HASHES');
   return {
     ...{ body, reading },
     headers: { 'content-type': 'application/octet-stream', 'cache-control': immutable },
   };
+}
+
+/** Of what was sealed before the end of the log, everything is the same wherever it is read. The end is the primary's. */
+function readPart(read: Read, log: string, from: number): Promise<Export | null> {
+  return read(async (db, isReplica) => {
+    const part = await readExport(db, log, from);
+    return isReplica && part?.next === null ? null : part;
+  });
 }
 
 const proving = (of: 'HEAD' | 'HASHES'): File['reading'] => ({

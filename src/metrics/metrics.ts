@@ -22,6 +22,8 @@ export type Metrics = {
   mailGivenUp(kind: string): void;
   /** A message of a stream of the audit log was delivered, with so many entries, or not. */
   auditStreamed(outcome: 'DELIVERED' | 'FAILED', entries: number): void;
+  /** The audit log was read where it may lag. */
+  auditRead(server: 'replica' | 'primary'): void;
   /** Sets gauges at every reading, from functions that read what they show. */
   watch(sources: MetricSources): void;
   /** The metrics as text, and its media type. */
@@ -42,6 +44,8 @@ export type MetricSources = {
   positionLag: () => Promise<number>;
   /** For how many seconds the oldest audit entry with a position has waited for being sealed. Left out: none is sealed. */
   sealingLag?: (() => Promise<number>) | undefined;
+  /** By how many seconds the replica is behind at most. Left out: there is none. */
+  replicaBehind?: (() => number) | undefined;
   /** The streams of the audit log by state, and of those that do not fail, for how long the oldest entry has waited. */
   auditStreams: () => Promise<{ states: Readonly<Record<string, number>>; lagSeconds: number }>;
 };
@@ -128,6 +132,12 @@ export function createMetrics(): Metrics {
     help: 'Entries of the audit log that this gateway has delivered to endpoints.',
     registers,
   });
+  const auditReads = new Counter({
+    name: 'latchkey_audit_reads_total',
+    help: 'Reads of the audit log that may lag, by the server that has answered: replica or primary. None without a replica.',
+    labelNames: ['server'],
+    registers,
+  });
   const valueFor = boundedValues();
 
   return {
@@ -147,6 +157,7 @@ export function createMetrics(): Metrics {
       messages.inc({ outcome });
       if (outcome === 'DELIVERED') entriesStreamed.inc(entries);
     },
+    auditRead: (server) => auditReads.inc({ server }),
     mailGivenUp: (kind) => mailsGivenUp.inc({ kind: valueFor('kind', kind) }),
     watch: (sources) => watch(registers, sources),
     read: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),
@@ -218,6 +229,13 @@ function watch(
       this.set(await lags.positionLag().catch(() => Number.NaN));
     },
   });
+  const { replicaBehind } = lags;
+  if (replicaBehind !== undefined)
+    gauge(
+      'latchkey_database_replica_behind_seconds',
+      'By how many seconds the replica is behind the primary at most. NaN: it is not known, or the replica is not fit to be read.',
+      (own) => own.set(replicaBehind()),
+    );
   const { sealingLag } = lags;
   if (sealingLag !== undefined)
     new Gauge({

@@ -45,6 +45,8 @@ export interface DatabaseOptions {
   /** PostgreSQL settings for the connections, by name. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly deadlines?: Partial<DatabaseDeadlines>;
+  /** It only reads, from a server that may be read-only. */
+  readonly isReplica?: boolean;
   /** Called with the milliseconds for which a transaction has waited for its turn. */
   readonly onWait?: (milliseconds: number) => void;
   /** Called with the text of every statement before it is sent, BEGIN and COMMIT included. */
@@ -86,6 +88,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     TimeZone: 'UTC',
     // Every statement is short, also where PostgreSQL takes it for dear: to compile it would take longer.
     jit: 'off',
+    ...(options.isReplica === true ? { default_transaction_read_only: 'on' } : {}),
     ...options.settings,
   };
   const { poolSize = defaultPoolSize } = options;
@@ -99,7 +102,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     // Statements are sent before those before them are answered.
     pipeline: true,
     onConnect: async (client) => {
-      processes.set(client, await applySettings(client, settings, deadlines.answerMs));
+      const { processId, isReadOnly } = await applySettings(client, settings, deadlines.answerMs);
+      if (isReadOnly && options.isReplica !== true) throw new Error(readOnly);
+      processes.set(client, processId);
     },
   });
   const writers = createPermits(writersOf(poolSize), () => new Error(noneFree));
@@ -129,7 +134,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // The pool listens only to idle connections. If a connection in use is lost, its statement fails.
     client.on('error', () => undefined);
     watchStatements(client, deadlines.answerMs, () => giveUp(client), options.onStatement);
-    leaveLostServer(client);
+    leaveLostServer(client, options.isReplica === true);
   });
   pool.on('remove', (client) => clients.delete(client));
 
@@ -242,14 +247,14 @@ function checked<Client extends object>(client: Client, check: () => void): Clie
 }
 
 /**
- * Sets PostgreSQL settings for a connection, and returns its process of the server. As parameters of its start they would save this statement, but PgBouncer
+ * Sets PostgreSQL settings for a connection, and returns its process of the server, and whether that is read-only. As parameters of its start they would save this statement, but PgBouncer
  * refuses parameters that it does not know.
  */
 async function applySettings(
   client: pg.ClientBase,
   settings: Readonly<Record<string, string>>,
   answerMs: number,
-): Promise<number> {
+): Promise<{ processId: number; isReadOnly: boolean }> {
   const late = setTimeout(() => abandon(client, notAnswered), answerMs);
   try {
     const { rows } = await client.query<{ read_only: string; process_id: number }>(
@@ -260,8 +265,7 @@ async function applySettings(
     );
     const [row] = rows;
     if (row === undefined) throw new Error('A connection has no settings');
-    if (row.read_only === 'on') throw new Error(readOnly);
-    return row.process_id;
+    return { processId: row.process_id, isReadOnly: row.read_only === 'on' };
   } finally {
     clearTimeout(late);
   }
@@ -280,15 +284,15 @@ const readOnly = 'Connection terminated: the server is read-only, as a standby o
  * transactions are read-only: the address may lead to another server by now, and reads of a server that is no longer the
  * primary succeed without showing anything new.
  */
-function leaveLostServer(client: pg.PoolClient): void {
+function leaveLostServer(client: pg.PoolClient, isReplica: boolean): void {
   const connection = connectionOf(client);
   connection?.on('errorMessage', ({ severity, code }: { severity?: string; code?: string }) => {
     if (severity === 'FATAL') abandon(client, closedByServer);
     // The statement first gets this error.
-    else if (code === '25006') setImmediate(() => abandon(client, readOnly));
+    else if (code === '25006' && !isReplica) setImmediate(() => abandon(client, readOnly));
   });
   connection?.on('parameterStatus', ({ parameterName, parameterValue }: Record<string, string>) => {
-    if (parameterName === 'default_transaction_read_only' && parameterValue === 'on')
+    if (parameterName === 'default_transaction_read_only' && parameterValue === 'on' && !isReplica)
       abandon(client, readOnly);
   });
 }

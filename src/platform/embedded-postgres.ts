@@ -279,7 +279,7 @@ async function startServer({ postgres, cluster, user, settings, lock, logger }: 
     lines.on('line', (line) => {
       logger?.debug({ postgres: line }, 'embedded database');
       said.add(line);
-      if (line.includes('database system is ready to accept connections')) settle(true);
+      if (/database system is ready to accept (?:read-only )?connections/.test(line)) settle(true);
     });
   });
   const stop = () => stopServer(server, gone);

@@ -22,6 +22,7 @@ const secretNames = [
   'smtpUrl',
   'DATABASE_URL',
   'DATABASE_OWNER_URL',
+  'DATABASE_REPLICA_URL',
   'REDIS_URL',
   'SMTP_URL',
   'CURSOR_SECRET',

@@ -16,7 +16,14 @@ subscribe('net.server.socket', (message) => {
   socket.once('close', () => report({ kind: 'GONE', port }));
 });
 const config = {
-  ...({ host: '127.0.0.1', port: 0, production: false, logLevel: 'warn', databasePoolSize: 10 } as const),
+  ...({
+    host: '127.0.0.1',
+    port: 0,
+    production: false,
+    logLevel: 'warn',
+    databasePoolSize: 10,
+    databaseReplica: null,
+  } as const),
   database: { kind: 'url', url: options.databaseUrl, ownerUrl: null },
   redis: options.redis,
   identity: { kind: 'development' },

@@ -75,6 +75,7 @@ const development: Config = {
   auditStreamNetworks: [],
   metrics: null,
   databaseWaitMs: 0,
+  databaseReplica: null,
   admission: defaultAdmission,
   shutdownGraceMs: 5_000,
 };

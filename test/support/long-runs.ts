@@ -21,6 +21,7 @@ export const longRuns = [
   'test/client/package.test.ts',
   'test/delivery/cycles.test.ts',
   'test/api/outage.test.ts',
+  'test/api/replica.test.ts',
   'test/http/drain.test.ts',
   'test/delivery/history.test.ts',
   'test/platform/database-roles.test.ts',

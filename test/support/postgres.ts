@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -131,10 +131,34 @@ export interface OwnPostgres {
 }
 
 export async function startOwnPostgres(): Promise<OwnPostgres> {
+  return await startOwn(testSettings);
+}
+
+/** Two servers of the same cluster: the second one replays what the first one sends. Both belong to the caller. */
+export async function startOwnPostgresWithReplica(): Promise<{ primary: OwnPostgres; replica: OwnPostgres }> {
+  // A replica must not be outside of what it follows, however long it was stopped.
+  const settings = { ...testSettings, wal_keep_size: '1GB' };
+  const primary = await startOwn(settings);
+  const { port, username, password } = new URL(primary.url);
+  const follow = `host=127.0.0.1 port=${port} user=${username} password=${decodeURIComponent(password)}`;
+  const standby = { ...settings, primary_conninfo: follow, wal_retrieve_retry_interval: '100ms' };
+  const begin = (folder: string) => writeFile(join(folder, 'postgres/cluster/standby.signal'), '');
+  const replica = await startOwn(standby, begin).catch(async (error: unknown) => {
+    await primary.dispose();
+    throw error;
+  });
+  return { primary, replica };
+}
+
+async function startOwn(
+  settings: Readonly<Record<string, string>>,
+  prepare: (dataFolder: string) => Promise<void> = async () => undefined,
+): Promise<OwnPostgres> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'));
   await promisify(execFile)('cp', ['-a', `${await migratedCluster()}/.`, dataFolder]);
+  await prepare(dataFolder);
   const port = await reservePort();
-  const start = () => startEmbeddedPostgres({ dataFolder, port, settings: testSettings });
+  const start = () => startEmbeddedPostgres({ dataFolder, port, settings });
   let server: EmbeddedPostgres = await start();
   const { url } = server;
 

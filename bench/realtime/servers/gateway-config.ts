@@ -10,6 +10,7 @@ export function gatewayConfig(databaseUrl: string): Config {
     logLevel: 'warn',
     database: { kind: 'url', url: databaseUrl, ownerUrl: null },
     databasePoolSize: 20,
+    databaseReplica: null,
     identity: { kind: 'development' },
     cursorSecrets: ['a secret of the benchmark, long enough to sign'],
     auditSigningKeys: null,

@@ -1,7 +1,8 @@
 /** The list of the entries of the audit log. */
-import { countAuditEntries, searchAuditEntries } from '../../audit/search.ts';
+import { countAuditEntries, hasEverythingBeside, searchAuditEntries } from '../../audit/search.ts';
 import { boundedByPosition } from '../audit-order.ts';
 import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
 import { keysetConnection } from '../keyset-connection.ts';
 import { recordSearch } from '../record-reading.ts';
 import { AuditEntry, AuditEntryConnection, AuditEntryEdge } from '../types/audit-entry.ts';
@@ -34,24 +35,36 @@ builder.queryField('auditLog', (t) =>
           }));
           return found;
         };
-        const { pool } = context.services.database;
+        const { clock, database, laggingReads } = context.services;
+        const { pool } = database;
+        const { id: readerId } = viewerOf(context);
+        let asOf = clock();
         const byPosition = await boundedByPosition(pool, nameInCursors('auditLog', args), args);
         const page = await keysetConnection(
           args,
           inAskedOrder(byPosition, args),
           async ({ where, orderBy: order, take: limit }) => {
             const { places, filter } = await search();
-            return await searchAuditEntries(pool, places, filter, { ...where, order, limit });
+            const window = { ...where, order, limit };
+            const { found, behindMs } = await laggingReads.read(pool, readerId, async (db, isReplica) =>
+              isReplica && !(await hasEverythingBeside(db, where))
+                ? null
+                : await searchAuditEntries(db, places, filter, window),
+            );
+            asOf = new Date(asOf.getTime() - behindMs);
+            return found ?? { rows: [], stoppedAt: null };
           },
         );
         const shown = page.edges.map(({ node }) => node);
         await recordSearch(context, 'audit_entries.search', info, { ...(await search()), shown });
         const count = async () => {
           const { places, filter } = await search();
-          const { fitting, isComplete } = await countAuditEntries(pool, places, filter, mostCounted + 1);
-          return totalOf(fitting, isComplete);
+          const { found } = await laggingReads.read(pool, readerId, (db) =>
+            countAuditEntries(db, places, filter, mostCounted + 1),
+          );
+          return totalOf(found?.fitting ?? 0, found?.isComplete ?? true);
         };
-        return { ...page, count };
+        return { ...page, count, asOf };
       },
     },
     AuditEntryConnection,

@@ -11,12 +11,13 @@ import {
 } from '../../audit/summary.ts';
 import { encodeGlobalId } from '../../platform/global-id.ts';
 import { builder } from '../builder.ts';
+import { viewerOf } from '../context.ts';
 import { enumValues } from '../enum-values.ts';
 import { badUserInput } from '../errors.ts';
 import { recordSearch } from '../record-reading.ts';
 import { AuditActionEnum, knownAction } from '../types/audit-action.ts';
 import { ActorKind } from '../types/audit-actor.ts';
-import { nameOf } from '../types/audit-entry.ts';
+import { asOfDescription, nameOf } from '../types/audit-entry.ts';
 import { AuditOutcome } from '../types/audit-outcome.ts';
 import { AuditLogFilter, checkPeriod, searchOf } from './audit-filter.ts';
 
@@ -109,7 +110,7 @@ const AuditGroup = builder.objectRef<Group>('AuditGroup').implement({
   }),
 });
 
-const AuditSummary = builder.objectRef<Summary>('AuditSummary').implement({
+const AuditSummary = builder.objectRef<Summary & { readonly asOf: Date }>('AuditSummary').implement({
   description: 'Counts of audit entries.',
   fields: (t) => ({
     groups: t.field({
@@ -128,6 +129,7 @@ const AuditSummary = builder.objectRef<Summary>('AuditSummary').implement({
       description: 'How many entries there are in all.',
       resolve: ({ total }) => total,
     }),
+    asOf: t.expose('asOf', { type: 'DateTime', description: asOfDescription }),
     isExact: t.exposeBoolean('isExact', {
       description: `Whether all were counted. False: the newest ${mostSummarized} entries among which they were looked for, or ${mostSummarizedByText} with \`text\`, were looked at, and there may be more. Choose a shorter period.`,
     }),
@@ -203,9 +205,13 @@ builder.queryField('auditSummary', (t) =>
       const { places, filter } = await searchOf(context, asked ?? {});
       const how = { by: groupBy, top: top ?? 20, timeZone: timeZone ?? 'UTC' };
       try {
-        const summary = await summarizeAuditEntries(context.services.database.pool, places, filter, how);
+        const { clock, database, laggingReads } = context.services;
+        const asOf = clock();
+        const { found, behindMs } = await laggingReads.read(database.pool, viewerOf(context).id, (db) =>
+          summarizeAuditEntries(db, places, filter, how),
+        );
         await recordSearch(context, 'audit_entries.count', info, { places, shown: [] });
-        return summary;
+        return found && { ...found, asOf: new Date(asOf.getTime() - behindMs) };
       } catch (error) {
         if (isUnknownToPostgres(error))
           throw badUserInput(

@@ -270,12 +270,24 @@ export const AuditEntryEdge = builder.edgeObject({
   description: 'An entry in a list.',
 });
 
+export const asOfDescription =
+  'Everything that was on the log at this moment was looked at. It may be a few seconds ago where the gateway reads the log from a replica of its database; what the viewer has done by this gateway is included all the same.';
+
 export const AuditEntryConnection = builder.connectionObject(
   {
     name: 'AuditEntryConnection',
     type: AuditEntry,
     description: 'A page of entries of the audit log.',
-    fields: (t) => ({ totalCount: t.field(totalCount) }),
+    fields: (t) => ({
+      totalCount: t.field(totalCount),
+      asOf: t.field({
+        type: 'DateTime',
+        viewerIndependent: false,
+        description: asOfDescription,
+        resolve: (page, _, { services }) =>
+          'asOf' in page && page.asOf instanceof Date ? page.asOf : services.clock(),
+      }),
+    }),
   },
   AuditEntryEdge,
 );

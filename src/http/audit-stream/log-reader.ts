@@ -10,6 +10,7 @@ import type { CursorSigner, Cursors } from '../../events/event-cursor.ts';
 import type { TokenClaims } from '../../identity/tokens.ts';
 import type { Viewer } from '../../identity/viewer.ts';
 import { canonicalJson } from '../../platform/canonical-json.ts';
+import type { LaggingReads } from '../../platform/replica.ts';
 import type { RequestSource } from '../../platform/request-source.ts';
 import type { Account } from '../admission/lane.ts';
 import { RequestRefusedError } from '../request-refused.ts';
@@ -56,11 +57,13 @@ type LogReaderOptions = {
   pool: pg.Pool;
   cursors: CursorSigner;
   readings: Readings;
+  laggingReads: LaggingReads;
   signIn: (claims: TokenClaims, source: RequestSource) => Promise<Viewer | null>;
   accountOf: (viewer: Viewer) => Account;
 };
 
-export function createLogReader({ pool, cursors, readings, signIn, accountOf }: LogReaderOptions): LogReader {
+export function createLogReader(options: LogReaderOptions): LogReader {
+  const { pool, cursors, readings, laggingReads, signIn, accountOf } = options;
   return {
     async open(claims, organizationId, source) {
       const viewer = await signIn(claims, source);
@@ -70,7 +73,14 @@ export function createLogReader({ pool, cursors, readings, signIn, accountOf }: 
       return {
         ...{ logId, account: accountOf(viewer) },
         read: (asked) => readPage(pool, logId, ofReader, asked),
-        records: (after, limit) => readRecords(pool, logId, after, limit),
+        // How long the log is, the primary has said: a replica that lacks some of it is not asked.
+        async records(after, limit) {
+          const { found } = await laggingReads.read(pool, viewer.id, async (db, isReplica) => {
+            const records = await readRecords(db, logId, after, limit);
+            return isReplica && records.length < limit ? null : records;
+          });
+          return found ?? [];
+        },
         removedThrough: () => readRemovedThrough(pool, logId),
         stretchOf: (period) => stretchOfPeriod(pool, logId, period),
         recordReading: (action, details) =>
