@@ -327,7 +327,12 @@ describe('a stream', () => {
     const askForTest = async () => done(await admin(), 'testAuditStream', { auditStreamId: streamId });
     await Promise.all([askForTest(), askForTest()]);
     const response = await waiting.promise;
+    const asked = async () =>
+      (await gateway.sql.query('SELECT test_requested_at FROM audit_stream_progress')).rows;
+    const first = await asked();
     await askForTest();
+    // Its id is of that time: whoever sends it again, after a crash, sends the same.
+    expect(await asked()).toEqual(first);
     expect((await health()).test).toMatchObject({ isWaiting: true });
     siem.respond = accept;
     response.writeHead(500).end();
