@@ -6,7 +6,7 @@ import { quantile } from '../realtime/statistics.ts';
 /** A request of one client. */
 export type Request = { token: string; body: object };
 /** Milliseconds that answers took, and how many there were in a second. */
-export type Flood = { answers: number; aSecond: number; p99: number };
+export type Flood = { answers: number; aSecond: number; p50: number; p99: number };
 
 let address = new URL('http://localhost');
 let connectionCount = 0;
@@ -72,7 +72,7 @@ async function ask(nextOf: (sent: number, elapsedMs: number) => Buffer | undefin
   });
   if (times.length === 0) throw new Error('There was nothing to ask');
   const aSecond = (times.length * 1_000) / (performance.now() - begun);
-  return { answers: times.length, aSecond, p99: quantile(times, 0.99) };
+  return { answers: times.length, aSecond, p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
 async function answerOf(connection: Connection, request: Buffer): Promise<string> {

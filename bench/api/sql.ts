@@ -6,6 +6,9 @@ const viewer = `viewer AS (SELECT id, kind FROM accounts WHERE email = $1 AND ac
 const places = `places AS (SELECT r.organization_id FROM role_assignments r JOIN viewer v ON r.account_id = v.id
                             WHERE r.role = 'ORGANIZATION_ADMIN')`;
 
+/** Who asks, and which organizations they administer, for a statement of one's own. */
+export const placesSql = `WITH ${viewer}, ${places}`;
+
 const outstanding = `
   WITH ${viewer}, ${places}
   SELECT g.requested_at, g.approval_due_at, e.name AS engineer, t.key, t.summary, r.name AS reporter, s.name AS site, p.name AS product

@@ -5,13 +5,15 @@ import { answerRequests } from '../realtime/processes.ts';
 import { gatewayConfig } from '../realtime/servers/gateway-config.ts';
 
 const handlers = {
-  async start(databaseUrl: string): Promise<void> {
+  /** @param isUnsealed it has no key to seal logs with */
+  async start({ databaseUrl, isUnsealed }: { databaseUrl: string; isUnsealed: boolean }): Promise<string> {
     const { createApp } = await loadGateway();
-    await createApp({
+    const { url } = await createApp({
       ...gatewayConfig(databaseUrl),
       auditStreamNetworks: ['127.0.0.0/8'],
-      auditSigningKeys: [newSigningKey('bench.example/audit/log')],
+      auditSigningKeys: isUnsealed ? null : [newSigningKey('bench.example/audit/log')],
     });
+    return url;
   },
   /** Seconds of processor time. */
   usage: (): number => {

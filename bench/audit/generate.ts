@@ -167,7 +167,7 @@ const entries = `
       SELECT n, step, ticket, ${firstTransaction} + n * 2 / 3 AS txid, $3::timestamptz + n * 2 / 3 * $4::float8 * interval '1.5 milliseconds' AS occurred_at,
              (${actions})[1 + step] AS action, (${types})[1 + step] AS type,
              CASE WHEN step IN (0, 2) THEN 'REPORTER' WHEN step IN (3, 12) THEN 'ADMIN' WHEN step = 13 THEN 'SYSTEM' ELSE 'ENGINEER' END AS actor,
-             CASE WHEN step = 3 AND hashint8(n) % 20 = 0 THEN 'CANNOT_GRANT' WHEN step = 9 AND hashint8(n) % 10 = 0 THEN 'NO_ACTIVE_GRANT' END AS refusal,
+             CASE WHEN step = 3 AND hashint8(n) % 20 = 0 THEN 'NOT_ELIGIBLE' WHEN step = 9 AND hashint8(n) % 10 = 0 THEN 'GRANT_NOT_ACTIVE' END AS refusal,
              step = 5 AND hashint8(n) % 20 = 0 AS isGuess
         FROM (SELECT n, (n / ${tickets} + n % ${steps}) % ${steps} AS step,
                      (n / ${tickets} + n % ${steps}) / ${steps} * ${tickets} + n % ${tickets} AS ticket

@@ -150,7 +150,7 @@ async function measure(infrastructure: Infrastructure): Promise<void> {
   const testbed = { client, organizationId, receiver, poster, gateway, url };
   await insertEntries(testbed, backlog);
   await client.query('ANALYZE');
-  await gateway.ask('start', database.url, 60_000);
+  await gateway.ask('start', { databaseUrl: database.url, isUnsealed: false }, 60_000);
   await until(async () => (await sealedLength(testbed)) >= backlog);
   // The first one opens connections and compiles code.
   await measureBacklog(testbed, createdById, formats[0]);

@@ -18,6 +18,7 @@ const colors: Readonly<Record<ServerName, string>> = {
   mercurius: '#9aa4b0',
   yoga: '#b4bcc6',
   postgraphile: '#b4bcc6',
+  'latchkey-unsealed': '#b4bcc6',
 };
 
 export function chartOf({ figures, machine, versions, rounds }: Report): string {

@@ -9,17 +9,24 @@ import { serverNames } from './servers.ts';
 import { tableOf } from './table.ts';
 
 /** `isFull`, with `--full`: rows that have a larger size are measured at that. `isQuick`, with `--quick`: for a shorter time. */
-export type Extent = { readonly isFull: boolean; readonly isQuick: boolean };
+export type Extent = {
+  readonly isFull: boolean;
+  readonly isQuick: boolean;
+  /** The flags of this benchmark alone, as they were given. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+};
 
 /**
  * Measures the rows that the command line names, or all, and prints the medians. `--json` writes them to a file with what
  * they were measured on, and `--chart` draws them as SVG.
  *
  * @param postgresSettings of the server that all measured servers share
+ * @param ownFlags the names of flags of this benchmark alone
  */
 export async function runBenchmark(
   rowsOf: (extent: Extent) => readonly Row[],
   postgresSettings: Readonly<Record<string, string>> = {},
+  ownFlags: readonly string[] = [],
 ): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -30,9 +37,12 @@ export async function runBenchmark(
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       chart: { type: 'string' },
+      ...Object.fromEntries(ownFlags.map((name) => [name, { type: 'string' as const }])),
     },
   });
-  const rows = rowsOf({ isFull: values.full, isQuick: values.quick });
+  const given: Readonly<Record<string, unknown>> = values;
+  const flags = Object.fromEntries(ownFlags.map((name) => [name, textOf(given[name])]));
+  const rows = rowsOf({ isFull: values.full, isQuick: values.quick, flags });
   const wantedRows = positionals.length === 0 ? rows : positionals.map((name) => chosen(name, rows));
   const servers = values.servers?.split(',').map((name) => {
     const server = serverNames.find((known) => known === name);
@@ -52,6 +62,10 @@ export async function runBenchmark(
     if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
     if (values.chart !== undefined) await writeFile(values.chart, chartOf(report));
   });
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function chosen(name: string, among: readonly Row[]): Row {

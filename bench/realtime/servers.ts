@@ -6,10 +6,10 @@ import { committing, type Publisher } from './publishers/publisher.ts';
 import type { Setting } from './servers/server.ts';
 import type { Opening } from './writing.ts';
 
-/** The bare ones but for the first, and `postgraphile`, answer requests, and deliver no events. */
+/** The bare ones but for the first, `postgraphile` and the second Latchkey answer requests, and deliver no events. */
 export const serverNames = [
   ...(['latchkey', 'bare', 'bare-without-token', 'bare-in-one-statement'] as const),
-  ...(['mercurius', 'yoga', 'postgraphile'] as const),
+  ...(['mercurius', 'yoga', 'postgraphile', 'latchkey-unsealed'] as const),
 ];
 export type ServerName = (typeof serverNames)[number];
 

@@ -54,7 +54,7 @@ export function holds(
   return mine === undefined || its === undefined ? undefined : test(mine, its);
 }
 
-const others = serverNames.filter((name) => name !== 'latchkey' && !name.startsWith('bare'));
+const others = serverNames.filter((name) => !name.startsWith('latchkey') && !name.startsWith('bare'));
 
 function peersOf(figure: string, of: Medians): number[] {
   return others.map((name) => of(figure, name)).filter((value) => value !== undefined);
