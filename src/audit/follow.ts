@@ -5,38 +5,43 @@
 import type pg from 'pg';
 import type { AuditEntry as AuditRow } from '../../prisma/generated/client/client.ts';
 import type { AuditFilter, AuditPlace } from './filter.ts';
-import { readLastPlace } from './new-positions.ts';
-import type { Place } from './positions.ts';
+import { readLastEntry } from './new-positions.ts';
+import type { EntryPlace, Place } from './positions.ts';
+import { isRemovedAt } from './removals.ts';
 import { searchAuditEntries } from './search.ts';
 
 export type FollowedPage = {
   /** In order, at most `limit`. */
   readonly rows: readonly AuditRow[];
-  /** Whatever fits up to here is in `rows`; null: before all entries. */
-  readonly through: Place | null;
+  /** Whatever fits up to this entry is in `rows`; null: before all entries. */
+  readonly through: EntryPlace | null;
   /** Whether that is the end of what had positions when the read began. */
   readonly isAtEnd: boolean;
 };
 
 /**
- * The entries in these places that pass the filter, after a place. Looks at a bounded number of entries, as a search does: two
- * statements, and one more where it stops between entries that do not fit.
+ * The entries in these places that pass the filter, after an entry. Looks at a bounded number of entries, as a search does: two
+ * statements, and one more where it stops between entries that do not fit. Null: that entry is not in the log any more, since
+ * the database was restored to an earlier moment. It may have been removed, because its organization does not keep it.
  */
 export async function readFollowing(
   pool: pg.Pool,
   places: readonly AuditPlace[],
   filter: AuditFilter,
-  after: Place | null,
+  after: EntryPlace | null,
   limit: number,
-): Promise<FollowedPage> {
-  const end = await readLastPlace(pool);
+): Promise<FollowedPage | null> {
+  const { last: end, found } = await readLastEntry(pool, after);
+  const isThere = after === null || after.id === null || found === after.id;
+  if (!isThere && (found !== null || !(await isRemovedAt(pool, after)))) return null;
+  const from = isThere ? after : { ...after, id: null };
   const { rows, stoppedAt } = await searchAuditEntries(
     pool,
     places,
     { ...filter, isPositioned: true },
     { below: null, above: after, order: 'asc', limit },
   );
-  const last = rows.at(-1) ?? after;
+  const last = rows.at(-1) ?? from;
   if (stoppedAt !== null) return { rows, through: await placeOfEntry(pool, stoppedAt), isAtEnd: false };
   if (rows.length === limit) return { rows, through: last, isAtEnd: false };
   return { rows, through: laterOf(last, end), isAtEnd: true };
@@ -56,16 +61,16 @@ export function isAfter(one: Place | null, other: Place | null): boolean {
   return one.txid === other.txid ? one.seq > other.seq : one.txid > other.txid;
 }
 
-function laterOf(one: Place | null, other: Place | null): Place | null {
+function laterOf(one: EntryPlace | null, other: EntryPlace | null): EntryPlace | null {
   return isAfter(other, one) ? other : one;
 }
 
-async function placeOfEntry(pool: pg.Pool, id: string): Promise<Place> {
+async function placeOfEntry(pool: pg.Pool, id: string): Promise<EntryPlace> {
   const { rows } = await pool.query<{ txid: string; seq: string }>(
     'SELECT txid, seq FROM audit_entries WHERE id = $1::uuid',
     [id],
   );
   const [row] = rows;
   if (row === undefined) throw new Error('An entry of the audit log is gone');
-  return { txid: BigInt(row.txid), seq: BigInt(row.seq) };
+  return { id, txid: BigInt(row.txid), seq: BigInt(row.seq) };
 }

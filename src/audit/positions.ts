@@ -37,6 +37,12 @@ export async function readPositionLag(pool: pg.Pool): Promise<number> {
 /** The place of an entry in the order of the log. */
 export type Place = { readonly txid: bigint; readonly seq: bigint };
 
+/**
+ * An entry by its place and its id: after a restore to an earlier moment, another one may get its place. Null: it was removed,
+ * since its organization does not keep it any longer.
+ */
+export type EntryPlace = Place & { readonly id: string | null };
+
 /** The positions of the entries at these places; null where none is given yet. One statement. */
 export async function listPositions(db: Transaction, places: readonly Place[]): Promise<(number | null)[]> {
   const asked = places.map(({ txid, seq }, at) => ({ at, txid: String(txid), seq: String(seq) }));

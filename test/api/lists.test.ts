@@ -484,6 +484,7 @@ describe('objects by their ids', () => {
   });
 
   test('of every node type are found by their own id', async () => {
+    await done(operator, 'addComplianceAnalyst', { email: 'casey@vendor.example', name: 'Casey' });
     const answer = await admin.ask(`{
       organizations(first: 1) { edges { node { __typename id } } } sites(first: 1) { edges { node { __typename id
         products(first: 1) { edges { node { __typename id } } } } } }
@@ -503,6 +504,7 @@ describe('objects by their ids', () => {
       inboundTicketEvents(first: 1) { edges { node { __typename id } } }
       engineers: accounts(filter: { kind: SUPPORT_ENGINEER }, first: 1) { edges { node { __typename ... on Node { id } } } }
       operators: accounts(filter: { kind: OPERATOR }, first: 1) { edges { node { __typename ... on Node { id } } } }
+      analysts: accounts(filter: { kind: COMPLIANCE_ANALYST }, first: 1) { edges { node { __typename ... on Node { id } } } }
       services: accounts(filter: { kind: SERVICE_ACCOUNT }, first: 1) { edges { node { __typename ... on Node { id } } } } }`);
     const byType = new Map([...found, ...collectNodes(others)].map((one) => [one.__typename, one]));
     const types = Object.values(schema.getTypeMap()).filter(

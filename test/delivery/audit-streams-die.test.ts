@@ -12,10 +12,12 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { logName } from '../../src/audit/log-name.ts';
 import { createHeads, createProof, parseLine } from '../../src/audit/verify-export.ts';
+import { encodeGlobalId } from '../../src/platform/global-id.ts';
 import { keysOfLog } from '../../src/transparency/log-keys.ts';
 import { type Draw, drawSeeded } from '../api/tenancy-documents.ts';
 import { strangeCertificate, strangeKey } from '../support/certificate.ts';
 import { dumpOf, restoreInto } from '../support/dump.ts';
+import { type Followed, followLog, type Transport } from '../support/followed-log.ts';
 import { type Json, type Person, startGateway, type TestGateway } from '../support/gateway.ts';
 import { createTestDatabase } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
@@ -228,6 +230,59 @@ describe.runIf(fullSize)(`two gateways, STREAMS_SEED=${seed}`, () => {
       await adminToken(),
     );
     expect(proved(text, acme)).toMatchObject({ entries: { first: 1, last: await logLength() } });
+  });
+
+  test('are killed under those who follow the log: each entry comes to everybody once, in order', async () => {
+    const token = await adminToken();
+    await eventually(expectSealed);
+    const begun = await logLength();
+    const follow = (transport: Transport, turn: number, after?: string) => {
+      const url = `http://127.0.0.1:${deployment.gateways[turn % 2]?.port}`;
+      return followLog(transport, { url, token, filter: '{ action: ORGANIZATION_CREATE }', after });
+    };
+    let [resumed, last] = [0, Number.POSITIVE_INFINITY];
+    /** Follows at one gateway after the other, from the last cursor on, until the last entry has come. */
+    const followAll = async (transport: Transport, first: number, from: Followed): Promise<Json[]> => {
+      const events: Json[] = [];
+      let followed = from;
+      const hasAll = () => [...events, ...followed.events].at(-1)?.entry.position >= last;
+      const all = eventually(() => expect(hasAll()).toBe(true)).then(() => true);
+      for (let turn = first; !(await Promise.race([all, followed.ended.then(() => false)])); resumed += 1) {
+        turn += 1;
+        events.push(...followed.events);
+        followed = follow(transport, turn, followed.cursor);
+      }
+      followed.end();
+      return [...events, ...followed.events];
+    };
+    const firsts = (['event stream', 'WebSocket'] as const).flatMap((transport) =>
+      [0, 1].map((turn) => ({ transport, turn, followed: follow(transport, turn) })),
+    );
+    await Promise.all(firsts.map(({ followed }) => followed.started));
+    const following = Promise.all(
+      firsts.map(({ transport, turn, followed }) => followAll(transport, turn, followed)),
+    );
+    const writing = writeEntries(5_000);
+    for (let killed = 0; killed < 4; killed += 1) {
+      const [before, gateway] = [resumed, deployment.gateways[killed % 2] ?? deployment.gateways[0]];
+      await gateway.kill();
+      await eventually(() => expect(resumed).toBeGreaterThan(before));
+      await gateway.start();
+    }
+    await writing;
+    await writeEntries(1);
+    await eventually(expectSealed);
+    const { rows } = await sql.query<{ id: string; position: number }>(
+      `SELECT e.id, p.position::int FROM audit_entries e JOIN audit_positions p USING (txid, seq)
+        WHERE e.organization_id = $1 AND p.organization_id = $1 AND e.action = 'organization.create' AND p.position > $2 ORDER BY p.position`,
+      [rawId(acme), begun],
+    );
+    const due = rows.map(({ id, position }) => ({ id: encodeGlobalId('AuditEntry', id), position }));
+    expect(due).toHaveLength(5_001);
+    last = due.at(-1)?.position ?? 0;
+    for (const events of await following)
+      expect(events.map(({ entry: { id, position } }) => ({ id, position }))).toEqual(due);
+    process.stdout.write(`${resumed} resumptions of four who follow the log\n`);
   });
 
   /** An authority that the gateways trust, and what it certifies for this machine. */

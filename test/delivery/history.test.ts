@@ -1,15 +1,19 @@
 /**
  * The database is restored to an earlier state, or a standby takes over, under a running gateway. Subscribers that hold
- * a lost event are told HISTORY_REPLACED, whether they stayed connected or resume; the others notice nothing.
+ * a lost event or a lost entry of the audit log are told HISTORY_REPLACED, whether they stayed connected or resume; the others
+ * notice nothing.
  */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { dumpOf, restoreInto } from '../support/dump.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Followed, followLog } from '../support/followed-log.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { bySize, rotating, seedOf } from '../support/size.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { createDatabaseWithWorld, fileTicket, type WorldContents } from '../support/world.ts';
 import { type Cluster, createCluster, createClusterLike, type Standby } from './clusters.ts';
 import { connect, type TestSocket } from './sockets.ts';
+import { transports } from './transports.ts';
 
 /** Where all tests begin: a cluster with two customers. Tests work on copies of it. */
 let template: Cluster;
@@ -138,7 +142,31 @@ const eventsIn = async (cluster: Cluster): Promise<number> => {
   return Number(row?.['count']);
 };
 
-type Watched = { place: Place; stays: Subscriber; resumes: { cursor: string } };
+/** Follows the audit log: the tickets that were filed. */
+async function followTickets({ gateway }: Place, after?: string): Promise<Followed> {
+  const { token } = await gateway.as(world.services.auditing);
+  const [transport = 'WebSocket'] = transports;
+  const wanted = { url: gateway.url, token, filter: '{ action: TICKET_CREATE }', after };
+  const followed = followLog(transport, wanted);
+  onTestFinished(() => followed.end());
+  return followed;
+}
+
+/** As a background job does, which these gateways do not have. */
+const givePositions = (cluster: Cluster) =>
+  eventually(async () =>
+    expect(await cluster.query('SELECT waiting FROM give_audit_positions(1000)')).toEqual([
+      { waiting: false },
+    ]),
+  );
+
+type Watched = {
+  place: Place;
+  stays: Subscriber;
+  resumes: { cursor: string };
+  /** Who follows the audit log, and stays. */
+  follows: Followed;
+};
 
 /** Starts a gateway on the cluster, with a subscriber that stays and the last cursor of one that has left. */
 async function watch(cluster: Cluster): Promise<Watched & { more(): Promise<void> }> {
@@ -146,20 +174,31 @@ async function watch(cluster: Cluster): Promise<Watched & { more(): Promise<void
   const before = await eventsIn(cluster);
   const [stays, leaves] = [await subscribe(place), await subscribe(place)];
   const resumes = { cursor: '' };
+  await givePositions(cluster);
+  const follows = await followTickets(place);
+  await follows.started;
   const more = async () => {
+    const tickets = follows.events.length;
     await act(place);
+    await givePositions(cluster);
+    await eventually(() => expect(follows.events).toHaveLength(tickets + 1));
     const count = (await eventsIn(cluster)) - before;
     for (const subscriber of [stays, leaves]) await subscriber.received(count);
     resumes.cursor = leaves.events().at(-1)?.cursor ?? '';
   };
   await more();
-  return { place, stays, resumes, more };
+  return { place, stays, resumes, follows, more };
 }
 
-async function expectReplaced({ place, stays, resumes }: Watched, cluster: Cluster): Promise<void> {
+async function expectReplaced({ place, stays, resumes, follows }: Watched, cluster: Cluster): Promise<void> {
   const resumed = await subscribe(place, resumes.cursor);
   expect((await resumed.ended()).extensions.code).toBe('HISTORY_REPLACED');
   expect((await stays.ended()).extensions.code).toBe('HISTORY_REPLACED');
+  expect(await (await followTickets(place, follows.cursor)).ended).toBe('HISTORY_REPLACED');
+  expect(await follows.ended).toBe('HISTORY_REPLACED');
+  await givePositions(cluster);
+  const followsAgain = await followTickets(place);
+  await followsAgain.started;
   // Both start again with what is true now, and go on from there.
   const again = await subscribe(place);
   const open = await cluster.query(
@@ -173,6 +212,8 @@ async function expectReplaced({ place, stays, resumes }: Watched, cluster: Clust
   const before = await eventsIn(cluster);
   await act(place);
   await again.received((await eventsIn(cluster)) - before);
+  await givePositions(cluster);
+  await eventually(() => expect(followsAgain.events).toHaveLength(1));
   const cursor = again.events().at(-1)?.cursor ?? '';
   again.close();
   const resumedAgain = await subscribe(place, cursor);
@@ -210,12 +251,16 @@ test('a base copy is restored in which nothing is missing that subscribers have 
   await cluster.stop();
   watched.place.switchTo(restored);
   const resumed = await subscribe(watched.place, watched.resumes.cursor);
+  const { follows } = watched;
+  const resumedLog = await followTickets(watched.place, follows.cursor);
   const before = watched.stays.events().filter(({ type }) => !marks.has(type)).length;
   const known = await eventsIn(restored);
   await act(watched.place);
   const count = (await eventsIn(restored)) - known;
   await watched.stays.received(before + count);
   await resumed.received(count);
+  await givePositions(restored);
+  await eventually(() => expect([follows.events.length, resumedLog.events.length]).toEqual([2, 1]));
 }, 300_000);
 
 const fresh: [string, 'same' | 'fresh'] = ['a fresh cluster', 'fresh'];

@@ -5,12 +5,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reading, Readings } from '../../src/audit/readings.ts';
+import { encodeGlobalId } from '../../src/platform/global-id.ts';
 import { vendorOrganizationId } from '../../src/roles/vendor-organization.ts';
 import { generousMs } from '../support/deadlines.ts';
 import { eventually } from '../support/eventually.ts';
+import { followLog } from '../support/followed-log.ts';
 import type { Json, Person, TestGateway } from '../support/gateway.ts';
 import { expectEveryPosition, giveAllPositions } from '../support/positions.ts';
 import { removeThrough } from '../support/removal.ts';
+import { asRestored } from '../support/restored.ts';
 import { rawId } from '../support/rows.ts';
 import { logKeys, sealAll, signingKeys } from '../support/sealing.ts';
 import { assignRole, done, startGatewayWithWorld, type World } from '../support/world.ts';
@@ -307,7 +310,7 @@ describe('the subscription auditEvents', () => {
 
   /** Invites by their first names, and resolves once all have been. */
   const invite = async (...names: string[]) => void (await Promise.all(names.map((name) => rename(name))));
-  const namesOf = (events: Json[]) =>
+  const namesOf = (events: readonly Json[]) =>
     events.map(({ entry }) => String(entry.details.email).replace('@acme.example', ''));
   const invitations = { action: 'ACCOUNT_INVITE' };
 
@@ -334,6 +337,27 @@ describe('the subscription auditEvents', () => {
       expect(namesOf(await invited(1))).toEqual(['after-all']);
       await end();
     }
+  });
+
+  test('over an event stream, cursors are the ids of events, and Last-Event-ID resumes', async () => {
+    await giveAllPositions(gateway.sql);
+    const wanted = { url: gateway.url, token: siem.token, filter: '{ action: ACCOUNT_INVITE }' };
+    const first = followLog('event stream', wanted);
+    await first.started;
+    await invite('sse-1', 'sse-2', 'sse-3');
+    await eventually(() => expect(first.events).toHaveLength(3));
+    first.end();
+    await invite('sse-4');
+    const resumed = followLog('event stream', { ...wanted, after: first.events[1]?.cursor });
+    await eventually(() => expect(resumed.events).toHaveLength(2));
+    // Nothing comes twice: next comes what is written next.
+    await invite('sse-5');
+    await eventually(() => expect(resumed.events).toHaveLength(3));
+    resumed.end();
+    expect(resumed.events[0]).toEqual(first.events[2]);
+    expect(namesOf(resumed.events.slice(1))).toEqual(['sse-4', 'sse-5']);
+    const refused = followLog('event stream', { ...wanted, after: 'bm9uZQ' });
+    expect(await refused.ended).toBe('CURSOR_MALFORMED');
   });
 
   test('a page is as long as it may be, and what does not fit is passed over', async () => {
@@ -492,6 +516,17 @@ describe('the subscription auditEvents', () => {
     expect(await resumed.invited(1)).toEqual([events[2]]);
     await resumed.end();
   });
+
+  test('whoever follows the log goes on although the last entry was removed meanwhile', async () => {
+    await expectEveryPosition(gateway.sql);
+    const followed = await follow(siem, { filter: invitations });
+    await invite('removed-live');
+    const [removed] = await followed.invited(1);
+    await removeThrough(gateway.sql, rawId(world.acme.organizationId), removed?.entry.position);
+    await invite('kept-live');
+    expect(namesOf(await followed.invited(1))).toEqual(['kept-live']);
+    await followed.end();
+  });
 });
 
 test('a stream from before what was removed begins with the first entry that is kept, and says so', async () => {
@@ -518,3 +553,34 @@ test('a stream from before what was removed begins with the first entry that is 
   }
   expect((await stream(siem, { after: through, limit: 1 })).removed).toBeNull();
 });
+
+// The last tests of this file: the log has a gap afterwards, so nothing more of it can be sealed.
+test.each(['is gone', 'is another one'])(
+  'whoever follows the log is told when the last entry %s, though no event tells of it',
+  async (what) => {
+    await expectEveryPosition(gateway.sql);
+    const { organizationId } = world.acme;
+    const lost = (sql: string, values: unknown[] = []) => asRestored(gateway.sql, sql, values);
+    const insert = async (id: string) =>
+      await gateway.sql.query(
+        `INSERT INTO audit_entries (id, occurred_at, action, outcome, actor_kind, actor_name, resource_type, resource_id,
+                                    organization_id, details)
+         VALUES ($1, now(), 'organization.set_guard', 'SUCCEEDED', 'SYSTEM', 'Latchkey', 'Organization', $2::text, $2::uuid, '{}')`,
+        [id, rawId(organizationId)],
+      );
+    const followed = await follow(siem, { filter: { action: 'ORGANIZATION_SET_GUARD' } });
+    const id = randomUUID();
+    await insert(id);
+    expect((await followed.next()).entry.id).toBe(encodeGlobalId('AuditEntry', id));
+    // The database is restored to the moment before, and goes on.
+    const other = randomUUID();
+    if (what === 'is another one') await lost('UPDATE audit_entries SET id = $2 WHERE id = $1', [id, other]);
+    else
+      await lost(
+        `WITH gone AS (DELETE FROM audit_entries WHERE id = $1 RETURNING txid, seq)
+         DELETE FROM audit_positions USING gone WHERE (audit_positions.txid, audit_positions.seq) = (gone.txid, gone.seq)`,
+        [id],
+      );
+    await expect(followed.next()).rejects.toThrow('HISTORY_REPLACED');
+  },
+);

@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { createPermits } from '../../platform/permits.ts';
 import { isAfter } from '../follow.ts';
 import { listLogsAfter } from '../new-positions.ts';
-import type { Place } from '../positions.ts';
+import type { EntryPlace } from '../positions.ts';
 
 /** Milliseconds between two looks, while anybody waits. */
 const interval = 250;
@@ -22,12 +22,16 @@ export type LogTail = {
    */
   entryAfter(logId: string, position: number, signal: AbortSignal): Promise<void>;
   /**
-   * Resolves once one of these logs has got positions after the place, or the signal is aborted. Now and then it resolves
-   * without any: the caller reads.
+   * Resolves once one of these logs has got positions after the entry, that entry is gone, or the signal is aborted. Now and then
+   * it resolves without any of these: the caller reads.
    *
    * @param after null: before all entries
    */
-  growthAfter(after: Place | null, logs: ReadonlySet<string> | 'ANY', signal: AbortSignal): Promise<void>;
+  growthAfter(
+    after: EntryPlace | null,
+    logs: ReadonlySet<string> | 'ANY',
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Reads in the turn of those who follow logs, so that they leave connections to others. Rejects if its turn does not come. */
   read<Result>(task: () => Promise<Result>): Promise<Result>;
   /** How many wait for entries. */
@@ -39,7 +43,7 @@ export type LogTail = {
 type Waiter = { readonly done: () => void };
 type LogWaiter = Waiter & { readonly logId: string; readonly position: number };
 /** `after`: what has got its position up to here, it has been told of. */
-type PlaceWaiter = Waiter & { after: Place | null; readonly logs: ReadonlySet<string> | 'ANY' };
+type PlaceWaiter = Waiter & { after: EntryPlace | null; readonly logs: ReadonlySet<string> | 'ANY' };
 
 export function createLogTail(pool: pg.Pool, lookEvery = interval): LogTail {
   const ofLogs = new Set<LogWaiter>();
@@ -73,7 +77,12 @@ export function createLogTail(pool: pg.Pool, lookEvery = interval): LogTail {
     const [first, ...others] = ofPlaces;
     if (first === undefined) return;
     const from = others.reduce((least, { after }) => (isAfter(least, after) ? after : least), first.after);
-    const { logs: grown, last } = await listLogsAfter(pool, from);
+    const { logs: grown, last, found } = await listLogsAfter(pool, from);
+    if (from !== null && from.id !== null && found !== from.id) {
+      // Removed, or the database was restored to an earlier moment: everybody looks at where they are.
+      for (const { done } of [first, ...others]) done();
+      return;
+    }
     if (last === null) return;
     for (const waiter of [first, ...others]) {
       const { logs, done } = waiter;

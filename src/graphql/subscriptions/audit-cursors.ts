@@ -1,7 +1,7 @@
 /** The cursors of a subscription to the audit log: the entry after which it goes on, by its place in the order of all logs. */
 import type pg from 'pg';
 import { findEntryAt } from '../../audit/follow.ts';
-import type { Place } from '../../audit/positions.ts';
+import type { EntryPlace, Place } from '../../audit/positions.ts';
 import { isRemovedAt } from '../../audit/removals.ts';
 import { HistoryReplacedError, MalformedCursorError } from '../../events/errors.ts';
 import type { Cursors } from '../../events/event-cursor.ts';
@@ -12,10 +12,10 @@ import type { AskedOfLog } from '../lists/audit-filter.ts';
 type ReadCursor = {
   readonly text: string;
   /**
-   * Where it leads; null: before all entries.
-   * @throws HistoryReplacedError if the log does not have the entry of the cursor
+   * The entry after which it leads on; null: before all entries.
+   * @throws HistoryReplacedError if the log does not have it
    */
-  verified(pool: pg.Pool): Promise<Place | null>;
+  verified(pool: pg.Pool): Promise<EntryPlace | null>;
 };
 
 export class AuditCursors {
@@ -26,16 +26,10 @@ export class AuditCursors {
     this.#cursors = services.cursors({ viewerId: viewerOf(context).id, stream: 'auditEvents', filter });
   }
 
-  at({ id, txid, seq }: Place & { readonly id: string }): string {
-    return this.#cursors.encode(positionOf({ txid, seq }, tagOf(id)));
-  }
-
-  /** @throws HistoryReplacedError if there is no entry any more */
-  async atPlace(pool: pg.Pool, place: Place | null): Promise<string> {
-    if (place === null) return this.#cursors.encode(origin);
-    const id = await findEntryAt(pool, place);
-    if (id === null) throw new HistoryReplacedError();
-    return this.at({ ...place, id });
+  /** @param entry null: before all entries */
+  after(entry: EntryPlace | null): string {
+    if (entry === null) return this.#cursors.encode(origin);
+    return this.#cursors.encode(positionOf(entry, entry.id === null ? 0n : tagOf(entry.id)));
   }
 
   /** @throws MalformedCursorError, ForeignCursorError, OtherFilterCursorError */
@@ -50,9 +44,9 @@ export class AuditCursors {
       verified: async (pool) => {
         const id = await findEntryAt(pool, place);
         // It goes on with the first entry that is kept.
-        if (id === null && (await isRemovedAt(pool, place))) return place;
+        if (id === null && (await isRemovedAt(pool, place))) return { ...place, id };
         if (id === null || tagOf(id) !== named.through) throw new HistoryReplacedError();
-        return place;
+        return { ...place, id };
       },
     };
   }

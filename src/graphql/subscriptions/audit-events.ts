@@ -8,12 +8,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { AuditEntry as AuditRow } from '../../../prisma/generated/client/client.ts';
 import { type FollowedPage, readFollowing } from '../../audit/follow.ts';
-import { readLastPlace } from '../../audit/new-positions.ts';
-import { listPositions, type Place } from '../../audit/positions.ts';
+import { readLastEntry } from '../../audit/new-positions.ts';
+import { type EntryPlace, listPositions } from '../../audit/positions.ts';
 import { isReading } from '../../audit/readings.ts';
 import { logsLookedIn } from '../../authorization/logs-read.ts';
 import { seesAuditEntry } from '../../authorization/visibility.ts';
-import { AccessEndedError } from '../../events/errors.ts';
+import { AccessEndedError, HistoryReplacedError } from '../../events/errors.ts';
 import type { EventSubscription } from '../../events/feed.ts';
 import { untilAvailable } from '../../events/outage.ts';
 import type { Delivery, Subscriber } from '../../events/subscriber.ts';
@@ -128,16 +128,16 @@ class AuditEventStream implements SourceStream<AuditEvent> {
     await this.#follow(place, subscriber);
   }
 
-  async #begin(): Promise<{ place: Place | null; cursor: string }> {
+  async #begin(): Promise<{ place: EntryPlace | null; cursor: string }> {
     const { pool } = this.#context.services.database;
     const from = this.#from;
     if (from !== 'NOW') return { place: await from.verified(pool), cursor: from.text };
-    const place = await readLastPlace(pool);
-    return { place, cursor: await this.#cursors.atPlace(pool, place) };
+    const { last } = await readLastEntry(pool, null);
+    return { place: last, cursor: this.#cursors.after(last) };
   }
 
   /** Reads page after page, each once the one before it is delivered, and waits where the log ends. */
-  async #follow(from: Place | null, subscriber: Subscriber<Delivery<AuditEvent>>): Promise<void> {
+  async #follow(from: EntryPlace | null, subscriber: Subscriber<Delivery<AuditEvent>>): Promise<void> {
     const { feed, auditTail } = this.#context.services;
     const { signal } = this.#over;
     let place = from;
@@ -166,7 +166,7 @@ class AuditEventStream implements SourceStream<AuditEvent> {
       const { occurredAt } = entry;
       const id = encodeGlobalId('AuditEntry', entry.id);
       const event = { id, type: 'ENTRY', occurredAt, entry, position: page.positions[at] ?? null } as const;
-      await subscriber.onEvent({ event, cursor: this.#cursors.at(entry) });
+      await subscriber.onEvent({ event, cursor: this.#cursors.after(entry) });
     }
     return page.rows.length;
   }
@@ -213,13 +213,17 @@ class AuditEventStream implements SourceStream<AuditEvent> {
   /**
    * A page, read with rights that the viewer still had when it had been read: so it has nothing that was written after they
    * lost the right to it.
+   *
+   * @throws HistoryReplacedError if the log does not have the entry any more. The feed learns of a restore by events, which most
+   * entries do not have.
    */
-  async #read(after: Place | null): Promise<Page> {
+  async #read(after: EntryPlace | null): Promise<Page> {
     const { database } = this.#context.services;
     for (;;) {
       const viewer = viewerOf(this.#context);
       const search = await this.#search();
       const page = await readFollowing(database.pool, search.places, search.filter, after, pageSize);
+      if (page === null) throw new HistoryReplacedError();
       const reason = await this.#reload();
       if (reason !== null) throw new AccessEndedError(reason);
       if (this.#context.viewer !== viewer) continue;
