@@ -273,41 +273,41 @@ test('heads come to those who ask for them, with the entries that they state, an
   expect(await stream(siem, { head: 'x' })).toMatchObject({ status: 400, code: 'BAD_REQUEST' });
 });
 
-describe('the subscription auditEvents', () => {
-  type Asked = { filter?: Record<string, unknown>; after?: string };
+type Asked = { filter?: Record<string, unknown>; after?: string };
 
-  /** Subscribes. Resolves once the subscription has started, with its first cursor. */
-  async function follow(person: Person, { filter = {}, after }: Asked = {}) {
-    // What was written before and gets its position only now would come as well.
-    if (after === undefined) await giveAllPositions(gateway.sql);
-    const results: AsyncIterator<Json> = person.socket().iterate<Json>({
-      query: `subscription ($filter: AuditLogFilter, $after: String) { auditEvents(filter: $filter, after: $after) {
-        id type cursor occurredAt entry { id position action outcome organizationId details } } }`,
-      variables: { filter, after: after ?? null },
+/** Subscribes to `auditEvents`. Resolves once the subscription has started, with its first cursor. */
+async function follow(person: Person, { filter = {}, after }: Asked = {}) {
+  // What was written before and gets its position only now would come as well.
+  if (after === undefined) await giveAllPositions(gateway.sql);
+  const results: AsyncIterator<Json> = person.socket().iterate<Json>({
+    query: `subscription ($filter: AuditLogFilter, $after: String) { auditEvents(filter: $filter, after: $after) {
+      id type cursor occurredAt entry { id position action outcome organizationId details } } }`,
+    variables: { filter, after: after ?? null },
+  });
+  const next = async () => {
+    // An error that ends a subscription is thrown as a list.
+    const { value, done: isOver } = await results.next().catch((error: unknown) => {
+      throw Array.isArray(error) ? new Error(error[0].extensions.code) : error;
     });
-    const next = async () => {
-      // An error that ends a subscription is thrown as a list.
-      const { value, done: isOver } = await results.next().catch((error: unknown) => {
-        throw Array.isArray(error) ? new Error(error[0].extensions.code) : error;
-      });
-      if (isOver === true) throw new Error('The subscription ended');
-      if (value.errors !== undefined) throw new Error(value.errors[0].extensions.code);
-      return value.data.auditEvents;
-    };
-    const started = await next();
-    expect(started).toMatchObject({ type: 'STARTED', entry: null });
-    return {
-      cursor: started.cursor as string,
-      next,
-      async invited(count: number): Promise<Json[]> {
-        const events: Json[] = [];
-        while (events.length < count) events.push(await next());
-        return events;
-      },
-      end: async () => void (await results.return?.()),
-    };
-  }
+    if (isOver === true) throw new Error('The subscription ended');
+    if (value.errors !== undefined) throw new Error(value.errors[0].extensions.code);
+    return value.data.auditEvents;
+  };
+  const started = await next();
+  expect(started).toMatchObject({ type: 'STARTED', entry: null });
+  return {
+    cursor: started.cursor as string,
+    next,
+    async invited(count: number): Promise<Json[]> {
+      const events: Json[] = [];
+      while (events.length < count) events.push(await next());
+      return events;
+    },
+    end: async () => void (await results.return?.()),
+  };
+}
 
+describe('the subscription auditEvents', () => {
   /** Invites by their first names, and resolves once all have been. */
   const invite = async (...names: string[]) => void (await Promise.all(names.map((name) => rename(name))));
   const namesOf = (events: readonly Json[]) =>
@@ -518,7 +518,6 @@ describe('the subscription auditEvents', () => {
   });
 
   test('whoever follows the log goes on although the last entry was removed meanwhile', async () => {
-    await expectEveryPosition(gateway.sql);
     const followed = await follow(siem, { filter: invitations });
     await invite('removed-live');
     const [removed] = await followed.invited(1);
@@ -549,7 +548,9 @@ test('a stream from before what was removed begins with the first entry that is 
     expect(withHead.lines[0]).toMatchObject({ removed: { through, hashes: expect.any(Array) } });
     expect(withHead.lines[1]).toEqual(page.lines[0]);
     const next = await stream(siem, { cursor: page.cursor, limit: 1, head: 0 });
-    expect(next).toMatchObject({ removed: null, lines: [{ position: through + 3 }] });
+    expect(next.removed).toBeNull();
+    // A head may come after it.
+    expect(next.lines[0]).toMatchObject({ position: through + 3 });
   }
   expect((await stream(siem, { after: through, limit: 1 })).removed).toBeNull();
 });
@@ -558,7 +559,6 @@ test('a stream from before what was removed begins with the first entry that is 
 test.each(['is gone', 'is another one'])(
   'whoever follows the log is told when the last entry %s, though no event tells of it',
   async (what) => {
-    await expectEveryPosition(gateway.sql);
     const { organizationId } = world.acme;
     const lost = (sql: string, values: unknown[] = []) => asRestored(gateway.sql, sql, values);
     const insert = async (id: string) =>

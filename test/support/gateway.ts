@@ -55,7 +55,7 @@ const development: Config = {
   production: false,
   logLevel: 'silent',
   database: { kind: 'url', url: '', ownerUrl: null },
-  databasePoolSize: 4,
+  databasePoolSize: 10,
   redis: null,
   identity: { kind: 'development' },
   cursorSecrets: ['a secret of the tests, long enough to sign'],
@@ -90,7 +90,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
   const own =
     given === undefined ? begun.adopt(await createTestDatabase(), (made) => made.dispose()) : undefined;
   const databaseUrl = given ?? own?.url ?? '';
-  const sql = begun.adopt(new pg.Pool({ connectionString: databaseUrl, max: 2 }), (pool) => pool.end());
+  const sql = begun.adopt(new pg.Pool({ connectionString: databaseUrl, max: 4 }), (pool) => pool.end());
   sql.on('error', () => undefined);
   const app = begun.adopt(
     await createApp(
