@@ -4,33 +4,15 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import { beforeEach, expect, inject, onTestFinished, test } from 'vitest';
 import { setUpRoles, urlAs } from '../../src/platform/database-roles.ts';
 import { newId } from '../../src/platform/ids.ts';
 import { applyMigrations, readMigrations } from '../../src/platform/migrations.ts';
 import { prepareDatabase } from '../../src/platform/prepare-database.ts';
 import { compileCache } from '../support/compile-cache.ts';
+import { connect, refusalOf } from '../support/connect.ts';
 import { administer } from '../support/databases.ts';
 import { createEmptyDatabase } from '../support/postgres.ts';
-
-type Client = pg.Client;
-
-async function connect(url: string): Promise<Client> {
-  const client = new pg.Client(url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
-}
-
-async function refusalOf(client: Client, statement: string): Promise<string> {
-  const refused = await client.query(statement).then(
-    () => 'accepted',
-    (error: Error) => error.message,
-  );
-  await client.query('ROLLBACK');
-  return refused;
-}
 
 let url: string;
 let owner: string;

@@ -3,30 +3,13 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { newId } from '../../src/platform/ids.ts';
 import { readMigrations } from '../../src/platform/migrations.ts';
 import { prepareDatabase } from '../../src/platform/prepare-database.ts';
+import { connect, refusalOf } from '../support/connect.ts';
 import { createTestDatabase, gatewayUrl, type TestDatabase } from '../support/postgres.ts';
-
-type Client = pg.Client;
-
-async function connect(url: string): Promise<Client> {
-  const client = new pg.Client(url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
-}
-
-async function refusalOf(client: Client, statement: string): Promise<string> {
-  const refused = await client.query(statement).then(
-    () => 'accepted',
-    (error: Error) => error.message,
-  );
-  await client.query('ROLLBACK');
-  return refused;
-}
 
 describe('a gateway on a migrated database', () => {
   let database: TestDatabase;
   let url: string;
-  let gateway: Client;
+  let gateway: pg.Client;
 
   beforeAll(async () => {
     database = await createTestDatabase();
